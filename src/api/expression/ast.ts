@@ -1,0 +1,27 @@
+import type { AttributeType, AttributeValue } from '../attribute-value.ts';
+
+/**
+ * Resolved expressions: `#name` and `:value` are already replaced, so an AST is plain data that a mutation carries to
+ * another process. A path is the list of its steps: a text names an attribute, a number indexes a list.
+ */
+export type Path = readonly (string | number)[];
+
+export type Operand =
+  | { readonly kind: 'path'; readonly path: Path }
+  | { readonly kind: 'value'; readonly value: AttributeValue }
+  | { readonly kind: 'size'; readonly operand: Operand };
+
+export type Comparator = '=' | '<>' | '<' | '<=' | '>' | '>=';
+
+export type Condition =
+  | { readonly kind: 'compare'; readonly comparator: Comparator; readonly left: Operand; readonly right: Operand }
+  | { readonly kind: 'between'; readonly operand: Operand; readonly lower: Operand; readonly upper: Operand }
+  | { readonly kind: 'in'; readonly operand: Operand; readonly choices: readonly Operand[] }
+  | { readonly kind: 'and' | 'or'; readonly left: Condition; readonly right: Condition }
+  | { readonly kind: 'not'; readonly condition: Condition }
+  | { readonly kind: 'exists' | 'not-exists'; readonly path: Path }
+  | { readonly kind: 'type'; readonly operand: Operand; readonly type: AttributeType }
+  | { readonly kind: 'begins-with' | 'contains'; readonly operand: Operand; readonly argument: Operand };
+
+/** What `ProjectionExpression` or `AttributesToGet` keeps of an item. */
+export type Projection = readonly Path[];

@@ -1,0 +1,85 @@
+import type { AttributeMap, AttributeValue } from './attribute-value.ts';
+
+/** The operations served, by the names the wire and the SDKs use. `api-schema/` has one file for each. */
+export const OPERATIONS = [
+  'CreateTable',
+  'DeleteItem',
+  'DeleteTable',
+  'DescribeEndpoints',
+  'DescribeLimits',
+  'DescribeTable',
+  'GetItem',
+  'ListTables',
+  'PutItem',
+  'UpdateTable',
+] as const;
+
+export type OperationName = (typeof OPERATIONS)[number];
+
+/** What tier 1 knows of a request beside its body. Time comes in here because tiers 1 and 2 read no clock. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** Wall-clock time of arrival, milliseconds since 1970. */
+  readonly nowMs: number;
+  /** From the signature's credential scope; any text is accepted. */
+  readonly accessKeyId: string;
+  readonly region: string;
+}
+
+/**
+ * The door of tier 2. `request` has passed the operation's schema. Rejects with `ApiError` for everything the service
+ * would answer with an error; any other rejection is a bug.
+ * The answer is plain data, except that a member may be a `RawJson`: bytes to be sent as they are.
+ */
+export type Execute = (operation: OperationName, request: object, context: RequestContext) => Promise<object>;
+
+/** JSON text in UTF-8 that stands for a value of a response and is sent unparsed. */
+export class RawJson {
+  readonly bytes: Uint8Array;
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+export type ReturnConsumedCapacity = 'INDEXES' | 'TOTAL' | 'NONE';
+
+export interface ExpectedAttributeValue {
+  Value?: AttributeValue;
+  Exists?: boolean;
+  ComparisonOperator?: string;
+  AttributeValueList?: AttributeValue[];
+}
+
+/** The parameters that conditions, projections and filters come in, on whichever operation. */
+export interface ExpressionParameters {
+  ConditionExpression?: string;
+  ProjectionExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+  ExpressionAttributeValues?: Record<string, AttributeValue>;
+  Expected?: Record<string, ExpectedAttributeValue>;
+  ConditionalOperator?: 'AND' | 'OR';
+  AttributesToGet?: string[];
+}
+
+interface WriteParameters extends ExpressionParameters {
+  TableName: string;
+  ReturnValues?: 'NONE' | 'ALL_OLD' | 'UPDATED_OLD' | 'ALL_NEW' | 'UPDATED_NEW';
+  ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+  ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
+}
+
+export interface PutItemRequest extends WriteParameters {
+  Item: AttributeMap;
+}
+
+export interface DeleteItemRequest extends WriteParameters {
+  Key: AttributeMap;
+}
+
+export interface GetItemRequest extends ExpressionParameters {
+  TableName: string;
+  Key: AttributeMap;
+  ConsistentRead?: boolean;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}

@@ -1,0 +1,55 @@
+import type { ItemImage } from '../api/item.ts';
+import type { Mutation, MutationOutcome } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
+
+/** Names one register: an item of one table. */
+export interface ItemKey {
+  /** Eight bytes that name one incarnation of a table; never used again after the table is deleted. */
+  readonly table: ByteString;
+  readonly partitionKey: ByteString;
+  readonly sortKey: ByteString;
+}
+
+/** What the cluster could not do: a value, not an exception. `router/cluster-errors.ts` is its one translation. */
+export type Failure =
+  /** Too few replicas answered in time, and nothing was proposed: the operation did not happen. */
+  | { readonly kind: 'unavailable'; readonly needed: number; readonly got: number }
+  /** The operation may or may not have happened, now or later. */
+  | { readonly kind: 'unknown' }
+  /** A bounded queue is full; nothing was tried. */
+  | { readonly kind: 'overloaded' }
+  /** A replica could not write (a full disk); nothing was acknowledged. `happened` as far as is known. */
+  | { readonly kind: 'storage-failed'; readonly message: string };
+
+export type WriteOutcome = MutationOutcome | Failure;
+
+export type ReadOutcome = { readonly kind: 'found'; readonly item: ItemImage } | { readonly kind: 'none' } | Failure;
+
+export interface RangeRequest {
+  readonly table: ByteString;
+  readonly partitionKey: ByteString;
+  /** Exclusive lower bound of the sort keys, or undefined for the first. */
+  readonly after?: ByteString;
+  /** At most this many items. */
+  readonly limit: number;
+  readonly consistent: boolean;
+}
+
+export type RangeOutcome =
+  | { readonly kind: 'items'; readonly items: readonly ItemImage[]; readonly more: boolean }
+  | Failure;
+
+/**
+ * The one door of the ring. Each call finds the partition of the key and asks the first healthy node of its preference
+ * list to coordinate.
+ */
+export interface DynamoClient {
+  /** Applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the key. */
+  write(key: ItemKey, mutation: Mutation): Promise<WriteOutcome>;
+  /** `consistent`: linearizable; otherwise the newest committed record among R replicas, which may be old. */
+  read(key: ItemKey, consistent: boolean): Promise<ReadOutcome>;
+  /** The items of one item collection in the order of their sort keys. */
+  range(request: RangeRequest): Promise<RangeOutcome>;
+  /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
+  forgetTable(table: ByteString): Promise<void>;
+}

@@ -1,0 +1,13 @@
+/** A timer that `Clock.after` started; `undefined` is never one. */
+export type Timer = unknown;
+
+/**
+ * Time as one node sees it. Real nodes use `SystemClock`; a simulation gives each node a skewed view of virtual time.
+ */
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970; may be wrong and may step. */
+  now(): number;
+  /** Calls `run` once after `delayMs`. Never early, never within the call. */
+  after(delayMs: number, run: () => void): Timer;
+  cancel(timer: Timer): void;
+}
