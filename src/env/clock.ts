@@ -7,6 +7,8 @@ export type Timer = unknown;
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970; may be wrong and may step. */
   now(): number;
+  /** Milliseconds since some moment in the past; never steps. For deadlines. */
+  elapsedMs(): number;
   /** Calls `run` once after `delayMs`. Never early, never within the call. */
   after(delayMs: number, run: () => void): Timer;
   cancel(timer: Timer): void;

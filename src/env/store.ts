@@ -32,6 +32,11 @@ export interface Store {
    * the call unless nothing has to be waited for. With an error, none of it may be relied on.
    */
   flush(done: (error?: Error) => void): void;
+  /**
+   * Called after writes that reads had already shown had to be given up, because the disk refused them. Reads show what
+   * the disk holds again; whoever built on the lost writes must act as after a crash.
+   */
+  onLost: (() => void) | undefined;
   /** Flushes and releases everything. No other call may follow. */
   close(): Promise<void>;
 }

@@ -1,0 +1,254 @@
+import type { ByteString } from '../api/primary-key.ts';
+import type { Clock } from '../env/clock.ts';
+import type { Store, StoreKey } from '../env/store.ts';
+import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
+import { partitionOf, tableRange } from './keyspace.ts';
+import type { PartitionConfig, RangeEntry, Reply, Request } from './messages.ts';
+import { type NodeState, writeCeiling } from './node-state.ts';
+import { decodeRecord, encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
+import type { NodeSettings } from './settings.ts';
+
+type Of<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
+type Answer = (reply: Reply) => void;
+
+/** Records erased in one go when a table is forgotten: short enough that requests in between do not notice. */
+const FORGET_BATCH = 500;
+
+/**
+ * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
+ * reach its store come through `accept` and `learn`; there is no second write path.
+ *
+ * Committed records are in `items`, accepted ones that are not yet committed in `paxos`; the store is the one truth about
+ * both. Promises are in memory under the durable ceiling.
+ */
+export class Acceptor {
+  readonly #settings: NodeSettings;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #configs: ReadonlyMap<number, PartitionConfig>;
+  /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
+  readonly #unflushed = new Map<StoreKey, Ballot>();
+  /** Only promises that are above the key's records; in the order they were first made, for eviction. */
+  readonly #promised = new Map<StoreKey, Ballot>();
+  /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
+  #floorHlc: number;
+  /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
+  #ceilingHlc: number;
+
+  /** @param state as read at this start, its boot already counted durably */
+  constructor(settings: NodeSettings, store: Store, clock: Clock, state: NodeState) {
+    this.#settings = settings;
+    this.#store = store;
+    this.#clock = clock;
+    this.#configs = state.configs;
+    this.#floorHlc = settings.rules.promisesSurviveRestart ? state.ceilingHlc : 0;
+    this.#ceilingHlc = state.ceilingHlc;
+    store.onLost = () => this.#forgetPromises();
+  }
+
+  /** Answers one request, now or when the disk has what the answer says. */
+  receive(request: Request, answer: Answer): void {
+    switch (request.kind) {
+      case 'prepare':
+        return this.#prepare(request, answer);
+      case 'accept':
+        return this.#accept(request, answer);
+      case 'learn':
+        return this.#learn(request, answer);
+      case 'read':
+        return this.#read(request, answer);
+      case 'read-committed':
+        return answer({ kind: 'state', from: this.#settings.id, committed: this.readCommitted(request.key) });
+      case 'read-range':
+        return this.#readRange(request, answer);
+    }
+  }
+
+  /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
+  readCommitted(key: StoreKey): ItemRecord | undefined {
+    if (!this.#settings.rules.readsCommittedOnly) {
+      return topOf(this.#state(key));
+    }
+    return this.#stored('items', key);
+  }
+
+  /** Erases the records of a table that no request can reach any more, in small steps. */
+  forgetTable(table: ByteString): void {
+    for (const partition of this.#configs.keys()) {
+      const { from, to } = tableRange(partition, table);
+      this.#forgetRange(from, to);
+    }
+  }
+
+  #prepare(request: Of<'prepare'>, answer: Answer): void {
+    const { key, ballot } = request;
+    if (!this.#votes(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
+    const state = this.#state(key);
+    const effective = this.#effective(key, state);
+    if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
+    // The same prepare again, doubled on the way, is answered again as long as nothing came after it.
+    const repeated = sameBallot(ballot, this.#promised.get(key) ?? NO_BALLOT) && sameBallot(ballot, effective);
+    if (compareBallots(ballot, effective) <= 0 && !repeated) {
+      return answer({ kind: 'rejected', from: this.#settings.id, effective });
+    }
+    // Both waits begin anew afterwards, because other requests were answered meanwhile.
+    if (ballot.hlc > this.#ceilingHlc)
+      return this.#raiseCeiling(ballot.hlc, () => this.#prepare(request, answer), answer);
+    if (this.#isFlushNeeded(key)) return this.#flushAccepted(key, () => this.#prepare(request, answer), answer);
+    this.#promise(key, ballot);
+    answer({ kind: 'promise', from: this.#settings.id, ...state });
+  }
+
+  #accept(request: Of<'accept'>, answer: Answer): void {
+    const { key, record } = request;
+    if (!this.#votes(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
+    const state = this.#state(key);
+    const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
+    // Committed means chosen: this copy is no longer needed to choose it.
+    if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
+    if (state.accepted === undefined || !sameBallot(state.accepted.ballot, record.ballot)) {
+      const effective = this.#effective(key, state);
+      if (compareBallots(record.ballot, effective) < 0) {
+        return answer({ kind: 'rejected', from: this.#settings.id, effective });
+      }
+      this.#store.put('paxos', key, encodeRecord(record));
+      this.#unflushed.set(key, record.ballot);
+      this.#promise(key, record.ballot);
+    }
+    if (this.#settings.rules.flushBeforeAck && this.#isFlushNeeded(key)) return this.#flushAccepted(key, ack, answer);
+    ack();
+  }
+
+  /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
+  #learn({ key, record }: Of<'learn'>, answer: Answer): void {
+    const { accepted, committed } = this.#state(key);
+    if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
+      this.#store.put('items', key, encodeRecord(record));
+      if (accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0) {
+        this.#store.remove('paxos', key);
+        this.#unflushed.delete(key);
+      }
+      const promised = this.#promised.get(key);
+      if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
+    }
+    answer({ kind: 'learned', from: this.#settings.id, counts: this.#configs.has(partitionOf(key)) });
+  }
+
+  #read(request: Of<'read'>, answer: Answer): void {
+    const { key, epoch } = request;
+    if (!this.#votes(key, epoch)) return this.#answerWrongEpoch(key, answer);
+    if (this.#isFlushNeeded(key)) return this.#flushAccepted(key, () => this.#read(request, answer), answer);
+    answer({ kind: 'state', from: this.#settings.id, ...this.#state(key) });
+  }
+
+  #readRange(request: Of<'read-range'>, answer: Answer): void {
+    const { from, to, limit, epoch } = request;
+    if (epoch !== undefined && !this.#votes(from, epoch)) return this.#answerWrongEpoch(from, answer);
+    const committed = this.#store.range('items', from, to, limit);
+    const accepted = epoch === undefined ? [] : this.#store.range('paxos', from, to, limit);
+    const unflushed = accepted.find(({ key }) => this.#isFlushNeeded(key));
+    if (unflushed !== undefined) {
+      return this.#flushAccepted(unflushed.key, () => this.#readRange(request, answer), answer);
+    }
+    const entries = new Map<StoreKey, RangeEntry>();
+    for (const { key, value } of committed) entries.set(key, { key, committed: decodeRecord(value) });
+    for (const { key, value } of accepted)
+      entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
+    const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    answer({
+      kind: 'range',
+      from: this.#settings.id,
+      entries: sorted.slice(0, limit),
+      more: committed.length === limit || accepted.length === limit || sorted.length > limit,
+    });
+  }
+
+  #forgetRange(from: StoreKey, to: StoreKey): void {
+    const keys = new Set<StoreKey>();
+    for (const name of ['items', 'paxos'] as const) {
+      for (const { key } of this.#store.range(name, from, to, FORGET_BATCH)) {
+        keys.add(key);
+        this.#store.remove(name, key);
+      }
+    }
+    for (const key of keys) {
+      this.#unflushed.delete(key);
+      this.#promised.delete(key);
+    }
+    if (keys.size > 0) this.#clock.after(1, () => this.#forgetRange(from, to));
+  }
+
+  #votes(key: StoreKey, epoch: number): boolean {
+    return this.#configs.get(partitionOf(key))?.epoch === epoch;
+  }
+
+  #answerWrongEpoch(key: StoreKey, answer: Answer): void {
+    answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#configs.get(partitionOf(key)) });
+  }
+
+  #stored(name: 'items' | 'paxos', key: StoreKey): ItemRecord | undefined {
+    const stored = this.#store.get(name, key);
+    return stored === undefined ? undefined : decodeRecord(stored);
+  }
+
+  #state(key: StoreKey): ReplicaState {
+    return { accepted: this.#stored('paxos', key), committed: this.#stored('items', key) };
+  }
+
+  /** eff(k): what a ballot must be above to be promised. */
+  #effective(key: StoreKey, { accepted, committed }: ReplicaState): Ballot {
+    let effective = maxBallot(this.#promised.get(key) ?? NO_BALLOT, highestAt(this.#floorHlc));
+    if (accepted !== undefined) effective = maxBallot(effective, accepted.ballot);
+    if (committed !== undefined) effective = maxBallot(effective, committed.ballot);
+    return effective;
+  }
+
+  /** One bad clock must not poison the others, and a clock stepped back must not lock a key. */
+  #isDrifting(ballot: Ballot, effective: Ballot): boolean {
+    const nowHlc = this.#clock.now() * TICKS_PER_MS;
+    return ballot.hlc > Math.max(nowHlc, effective.hlc) + this.#settings.limits.maxDriftMs * TICKS_PER_MS;
+  }
+
+  #promise(key: StoreKey, ballot: Ballot): void {
+    this.#promised.set(key, ballot);
+    if (this.#promised.size <= this.#settings.limits.promisesKept) return;
+    const [oldest, evicted] = this.#promised.entries().next().value!;
+    this.#promised.delete(oldest);
+    this.#floorHlc = Math.max(this.#floorHlc, evicted.hlc);
+  }
+
+  #raiseCeiling(hlc: number, then: () => void, answer: Answer): void {
+    const ceilingHlc = Math.ceil(hlc + this.#settings.limits.ceilingAheadMs * TICKS_PER_MS);
+    writeCeiling(this.#store, ceilingHlc);
+    this.#store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      this.#ceilingHlc = Math.max(this.#ceilingHlc, ceilingHlc);
+      then();
+    });
+  }
+
+  #isFlushNeeded(key: StoreKey): boolean {
+    return this.#unflushed.has(key);
+  }
+
+  #flushAccepted(key: StoreKey, then: () => void, answer: Answer): void {
+    const ballot = this.#unflushed.get(key);
+    this.#store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      // Another record may have been accepted since; that one still waits.
+      if (this.#unflushed.get(key) === ballot) this.#unflushed.delete(key);
+      then();
+    });
+  }
+
+  /** Writes were lost, so what rests on them is as after a restart: ballots that may have been promised are refused. */
+  #forgetPromises(): void {
+    this.#floorHlc = Math.max(this.#floorHlc, this.#ceilingHlc);
+    this.#promised.clear();
+    this.#unflushed.clear();
+  }
+
+  #answerStorageFailed(error: Error, answer: Answer): void {
+    answer({ kind: 'storage-failed', from: this.#settings.id, message: error.message });
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Orders all attempts to write one key (REPLICATION section 1): a hybrid logical time, then the disk of the coordinator
+ * that issued it, then that disk's boot count. A ballot names at most one record: a coordinator never issues one twice,
+ * because its times only grow within a boot and its boots are counted durably.
+ */
+export interface Ballot {
+  /** Hybrid logical time in ticks of 1/1024 ms. */
+  readonly hlc: number;
+  /** Id of the coordinator's disk: 48 bits. A node whose disk was replaced is another coordinator. */
+  readonly coordinator: number;
+  readonly boot: number;
+}
+
+/** Ticks of `Ballot.hlc` in a millisecond: a safe integer until the year 2248. */
+export const TICKS_PER_MS = 1024;
+
+/** Below every ballot that was ever issued. */
+export const NO_BALLOT: Ballot = { hlc: 0, coordinator: 0, boot: 0 };
+
+/** Negative, zero or positive as `a` is below, the same as, or above `b`. */
+export function compareBallots(a: Ballot, b: Ballot): number {
+  return a.hlc - b.hlc || a.coordinator - b.coordinator || a.boot - b.boot;
+}
+
+export function sameBallot(a: Ballot, b: Ballot): boolean {
+  return a.hlc === b.hlc && a.coordinator === b.coordinator && a.boot === b.boot;
+}
+
+export function maxBallot(a: Ballot, b: Ballot): Ballot {
+  return compareBallots(a, b) >= 0 ? a : b;
+}
+
+/** The highest ballot that any coordinator could issue with this time. */
+export function highestAt(hlc: number): Ballot {
+  return { hlc, coordinator: Number.MAX_SAFE_INTEGER, boot: Number.MAX_SAFE_INTEGER };
+}

@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto';
+import type { ByteString } from '../api/primary-key.ts';
+import type { StoreKey } from '../env/store.ts';
+import type { ItemKey } from './client.ts';
+
+/**
+ * Where a key stands in the store: partition (2 bytes) | table (8) | hash of the partition key (16) | sort key.
+ * Partition first, so that scanning, moving or hashing a partition is one range; then the table, so that forgetting it
+ * is one range per partition; then the collection, whose items follow one another in the order of their sort keys.
+ */
+const PARTITION_BYTES = 2;
+const TABLE_BYTES = 8;
+const HASH_BYTES = 16;
+export const COLLECTION_PREFIX_BYTES = PARTITION_BYTES + TABLE_BYTES + HASH_BYTES;
+
+/** The most partitions that the two bytes can name. */
+export const MAX_PARTITIONS = 65_536;
+
+/** The prefix of all items with this partition key: their place on the ring does not depend on the sort key. */
+export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {
+  // SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register.
+  const digest = hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
+  return partitionBytes(partitionOfHash(digest, partitions)) + table + digest;
+}
+
+export function storeKeyOf(key: ItemKey, partitions: number): StoreKey {
+  return collectionPrefix(key.table, key.partitionKey, partitions) + key.sortKey;
+}
+
+/** The partition that a store key begins with. */
+export function partitionOf(key: StoreKey): number {
+  return key.charCodeAt(0) * 256 + key.charCodeAt(1);
+}
+
+/** The range of a table's records in one partition: `from` inclusive, `to` exclusive. */
+export function tableRange(partition: number, table: ByteString): { from: StoreKey; to: StoreKey } {
+  const from = partitionBytes(partition) + table;
+  return { from, to: prefixEnd(from) };
+}
+
+/** The least key above every key that begins with `prefix`. */
+export function prefixEnd(prefix: StoreKey): StoreKey {
+  let length = prefix.length;
+  while (length > 0 && prefix.charCodeAt(length - 1) === 0xff) length--;
+  if (length === 0) throw new RangeError('a prefix of nothing but 0xff has no end');
+  return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1);
+}
+
+function partitionBytes(partition: number): string {
+  return String.fromCharCode(partition >> 8, partition & 0xff);
+}
+
+/** Q equal slices of the hash space (the Dynamo paper, section 6.2, strategy 3). */
+function partitionOfHash(digest: string, partitions: number): number {
+  const position =
+    digest.charCodeAt(0) * 0x1000000 +
+    digest.charCodeAt(1) * 0x10000 +
+    digest.charCodeAt(2) * 0x100 +
+    digest.charCodeAt(3);
+  return Math.floor((position * partitions) / 0x100000000);
+}

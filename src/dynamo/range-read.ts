@@ -1,0 +1,112 @@
+import type { ItemImage } from '../api/item.ts';
+import type { StoreKey } from '../env/store.ts';
+import type { Failure, RangeOutcome } from './client.ts';
+import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
+import type { RangeEntry } from './messages.ts';
+import { highestCommitted } from './record.ts';
+import { chooseReplicas, proveNewest } from './register-read.ts';
+import type { NodeId } from './ring.ts';
+import type { Task } from './task.ts';
+
+/** Entries asked of a replica at a time: more than the items wanted, since tombstones are among them. */
+const SPARE_ENTRIES = 16;
+
+/**
+ * Reads the items of one range of keys within a partition, in key order. Consistent: the union of the keys that a
+ * majority knows of, each by the rule of a strong read, so every item is as a strong read of it during this call would
+ * have been; not a snapshot of them all. Otherwise: the newest committed records among R replicas.
+ */
+export function* readRange(
+  coordinator: Coordinator,
+  from: StoreKey,
+  to: StoreKey,
+  limit: number,
+  isConsistent: boolean,
+  deadlineMs: number,
+): Task<RangeOutcome> {
+  const items: ItemImage[] = [];
+  let next: StoreKey | undefined = from;
+  while (next !== undefined) {
+    const wanted = limit - items.length + SPARE_ENTRIES;
+    const page: Page | Failure = yield* readPage(coordinator, next, to, wanted, isConsistent, deadlineMs);
+    if (page.kind !== 'page') return page;
+    for (const [key, states] of page.keys) {
+      let record = highestCommitted(states);
+      if (isConsistent) {
+        const newest = yield* proveNewest(coordinator, key, states, page.majority, deadlineMs);
+        if (newest.kind !== 'read') return newest;
+        record = newest.record;
+      }
+      if (record?.item === undefined) continue;
+      if (items.length === limit) return { kind: 'items', items, more: true };
+      items.push(record.item);
+    }
+    next = page.next;
+  }
+  return { kind: 'items', items, more: false };
+}
+
+interface Page {
+  readonly kind: 'page';
+  readonly majority: number;
+  /** In key order: what each replica that answered holds of each key. */
+  readonly keys: readonly (readonly [StoreKey, readonly (RangeEntry & { readonly from: NodeId })[]])[];
+  /** Where the next page begins; undefined if this was the last. */
+  readonly next: StoreKey | undefined;
+}
+
+function* readPage(
+  coordinator: Coordinator,
+  from: StoreKey,
+  to: StoreKey,
+  limit: number,
+  isConsistent: boolean,
+  deadlineMs: number,
+): Task<Page | Failure> {
+  let got = 0;
+  let needed = 0;
+  let isFirstTry = true;
+  while (!coordinator.isPast(deadlineMs)) {
+    const config = coordinator.configOf(from);
+    needed = isConsistent ? coordinator.majorityOf(config) : coordinator.settings.readQuorum;
+    const targets = isConsistent || !isFirstTry ? config.members : chooseReplicas(coordinator, config, needed);
+    isFirstTry = false;
+    const epoch = isConsistent ? config.epoch : undefined;
+    const { agreed, replies } = yield* coordinator.ask(
+      targets,
+      { kind: 'read-range', from, to, limit, epoch },
+      'range',
+      needed,
+    );
+    if (agreed.length >= needed) return mergePages(agreed, needed);
+    const failure = storageFailure(replies);
+    if (failure !== undefined) return failure;
+    got = agreed.length;
+    yield* coordinator.pause();
+  }
+  return { kind: 'unavailable', needed, got };
+}
+
+/** Only as far as every replica has told: behind that, one of them may hold keys that it did not name. */
+function mergePages(replies: readonly ReplyOf<'range'>[], majority: number): Page {
+  let horizon: StoreKey | undefined;
+  for (const { entries, more } of replies) {
+    const last = entries.at(-1)?.key;
+    if (more && last !== undefined && (horizon === undefined || last < horizon)) horizon = last;
+  }
+  const keys = new Map<StoreKey, (RangeEntry & { readonly from: NodeId })[]>();
+  for (const { from, entries } of replies) {
+    for (const entry of entries) {
+      if (horizon !== undefined && entry.key > horizon) break;
+      const states = keys.get(entry.key);
+      if (states === undefined) keys.set(entry.key, [{ ...entry, from }]);
+      else states.push({ ...entry, from });
+    }
+  }
+  return {
+    kind: 'page',
+    majority,
+    keys: [...keys].sort(([a], [b]) => (a < b ? -1 : 1)),
+    next: horizon === undefined ? undefined : `${horizon}\x00`,
+  };
+}

@@ -1,0 +1,143 @@
+import { strict as assert } from 'node:assert';
+import type { ItemImage } from '../api/item.ts';
+import type { ByteString } from '../api/primary-key.ts';
+import { type Ballot, compareBallots, sameBallot } from './ballot.ts';
+
+/**
+ * One entry of a record's lineage: the record contains the effect of operation `sequence` of that coordinator and boot,
+ * by the attempt it made at `hlc` (its coordinator and boot complete that attempt's ballot).
+ */
+export interface LineageEntry {
+  readonly coordinator: number;
+  readonly boot: number;
+  readonly sequence: number;
+  readonly hlc: number;
+}
+
+/** One version of an item: what acceptors accept, learn and store (REPLICATION section 1, `rec`). */
+export interface ItemRecord {
+  readonly ballot: Ballot;
+  /** Undefined: a tombstone. */
+  readonly item: ItemImage | undefined;
+  /** In full, because the store key holds only a hash of it. */
+  readonly partitionKey: ByteString;
+  readonly lineage: readonly LineageEntry[];
+}
+
+/** What a replica holds of a key. */
+export interface ReplicaState {
+  readonly accepted?: ItemRecord | undefined;
+  readonly committed?: ItemRecord | undefined;
+}
+
+/** The newer of a replica's two records. */
+export function topOf(state: ReplicaState): ItemRecord | undefined {
+  const { accepted, committed } = state;
+  if (accepted === undefined) return committed;
+  if (committed === undefined) return accepted;
+  return compareBallots(accepted.ballot, committed.ballot) > 0 ? accepted : committed;
+}
+
+/** The newest record that any of the replicas holds. */
+export function highestOf(states: readonly ReplicaState[]): ItemRecord | undefined {
+  let highest: ItemRecord | undefined;
+  for (const state of states) {
+    const top = topOf(state);
+    if (top !== undefined && (highest === undefined || compareBallots(top.ballot, highest.ballot) > 0)) highest = top;
+  }
+  return highest;
+}
+
+/** The newest committed record that any of the replicas holds. */
+export function highestCommitted(states: readonly ReplicaState[]): ItemRecord | undefined {
+  let highest: ItemRecord | undefined;
+  for (const { committed } of states) {
+    if (committed !== undefined && (highest === undefined || compareBallots(committed.ballot, highest.ballot) > 0)) {
+      highest = committed;
+    }
+  }
+  return highest;
+}
+
+/** Whether these replies prove that `record` is chosen: one has it committed, or a majority holds it. */
+export function isSettled(record: ItemRecord, states: readonly ReplicaState[], majority: number): boolean {
+  let holders = 0;
+  for (const { accepted, committed } of states) {
+    if (committed !== undefined && sameBallot(committed.ballot, record.ballot)) return true;
+    if (accepted !== undefined && sameBallot(accepted.ballot, record.ballot)) holders++;
+  }
+  return holders >= majority;
+}
+
+/*
+ * Layout, big-endian (docs/data-layout.md):
+ *   u8 layout version | u8 flags | f64 hlc | u48 coordinator | u32 boot | u16 lineage entries | u16 partition key bytes
+ *   per lineage entry: u48 coordinator | u32 boot | u48 sequence | f64 hlc
+ *   partition key | u32 item size | JSON of the item (both absent in a tombstone)
+ */
+const LAYOUT_VERSION = 1;
+const FLAG_TOMBSTONE = 1;
+const HEADER_BYTES = 24;
+const LINEAGE_ENTRY_BYTES = 24;
+
+/** A record goes to several replicas of one process; it is encoded once. Weak, so that it dies with the record. */
+const encodings = new WeakMap<ItemRecord, Uint8Array>();
+
+export function encodeRecord(record: ItemRecord): Uint8Array {
+  const known = encodings.get(record);
+  if (known !== undefined) return known;
+  const { ballot, item, partitionKey, lineage } = record;
+  const keyOffset = HEADER_BYTES + lineage.length * LINEAGE_ENTRY_BYTES;
+  const itemOffset = keyOffset + partitionKey.length;
+  const bytes = Buffer.allocUnsafe(item === undefined ? itemOffset : itemOffset + 4 + item.json.length);
+  bytes[0] = LAYOUT_VERSION;
+  bytes[1] = item === undefined ? FLAG_TOMBSTONE : 0;
+  bytes.writeDoubleBE(ballot.hlc, 2);
+  bytes.writeUIntBE(ballot.coordinator, 10, 6);
+  bytes.writeUInt32BE(ballot.boot, 16);
+  bytes.writeUInt16BE(lineage.length, 20);
+  bytes.writeUInt16BE(partitionKey.length, 22);
+  let offset = HEADER_BYTES;
+  for (const entry of lineage) {
+    bytes.writeUIntBE(entry.coordinator, offset, 6);
+    bytes.writeUInt32BE(entry.boot, offset + 6);
+    bytes.writeUIntBE(entry.sequence, offset + 10, 6);
+    bytes.writeDoubleBE(entry.hlc, offset + 16);
+    offset += LINEAGE_ENTRY_BYTES;
+  }
+  bytes.write(partitionKey, keyOffset, 'latin1');
+  if (item !== undefined) {
+    bytes.writeUInt32BE(item.size, itemOffset);
+    bytes.set(item.json, itemOffset + 4);
+  }
+  encodings.set(record, bytes);
+  return bytes;
+}
+
+/** The record shares memory with `stored`, which must not change afterwards. */
+export function decodeRecord(stored: Uint8Array): ItemRecord {
+  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  assert.equal(bytes[0], LAYOUT_VERSION, 'unknown record layout');
+  const entries = bytes.readUInt16BE(20);
+  const lineage: LineageEntry[] = [];
+  let offset = HEADER_BYTES;
+  for (let i = 0; i < entries; i++) {
+    lineage.push({
+      coordinator: bytes.readUIntBE(offset, 6),
+      boot: bytes.readUInt32BE(offset + 6),
+      sequence: bytes.readUIntBE(offset + 10, 6),
+      hlc: bytes.readDoubleBE(offset + 16),
+    });
+    offset += LINEAGE_ENTRY_BYTES;
+  }
+  const itemOffset = offset + bytes.readUInt16BE(22);
+  return {
+    ballot: { hlc: bytes.readDoubleBE(2), coordinator: bytes.readUIntBE(10, 6), boot: bytes.readUInt32BE(16) },
+    item:
+      bytes[1] === FLAG_TOMBSTONE
+        ? undefined
+        : { size: bytes.readUInt32BE(itemOffset), json: bytes.subarray(itemOffset + 4) },
+    partitionKey: bytes.toString('latin1', offset, itemOffset),
+    lineage,
+  };
+}

@@ -1,0 +1,193 @@
+import { strict as assert } from 'node:assert';
+import type { ItemImage } from '../api/item.ts';
+import type { MutationOutcome } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
+import type { StoreKey } from '../env/store.ts';
+import { type Ballot, TICKS_PER_MS } from './ballot.ts';
+import type { Failure } from './client.ts';
+import { type Coordinator, storageFailure } from './coordinator.ts';
+import type { PartitionConfig } from './messages.ts';
+import { highestOf, type ItemRecord, isSettled, type LineageEntry, type ReplicaState } from './record.ts';
+import type { Task } from './task.ts';
+
+/** What a write makes of the item it finds. Pure: it may be applied to several versions on the way to one outcome. */
+export type Change = (current: ItemImage | undefined) => MutationOutcome;
+
+/**
+ * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
+ * its condition, or out of time (REPLICATION section 3, `write`). Takes effect once or not at all: a retry that finds
+ * its own id in the lineage of the newest record does not apply the change again.
+ */
+export function* writeRegister(
+  coordinator: Coordinator,
+  key: StoreKey,
+  partitionKey: ByteString,
+  change: Change,
+  deadlineMs: number,
+): Task<MutationOutcome | Failure> {
+  const sequence = coordinator.beginOperation();
+  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, deadlineMs, sequence);
+  coordinator.endOperation(sequence);
+  return outcome;
+}
+
+function* writeRounds(
+  coordinator: Coordinator,
+  key: StoreKey,
+  partitionKey: ByteString,
+  change: Change,
+  deadlineMs: number,
+  sequence: number,
+): Task<MutationOutcome | Failure> {
+  const { limits, rules, writeQuorum } = coordinator.settings;
+  /** What each attempt that was sent would have answered, by the time of its ballot. */
+  const attempts = new Map<number, MutationOutcome>();
+  /** The first attempt that was sent: from here on the operation may have happened. */
+  let first: Ballot | undefined;
+  let got = 0;
+  let needed = 0;
+  while (!coordinator.isPast(deadlineMs)) {
+    const ballot = coordinator.ballots.next();
+    // Both phases of a round go to the members of one epoch, even if a newer one is learned in between.
+    const config = coordinator.configOf(key);
+    needed = coordinator.majorityOf(config);
+    if (first !== undefined && ballot.hlc - first.hlc > limits.lineageWindowMs * TICKS_PER_MS)
+      return { kind: 'unknown' };
+
+    const prepared = yield* prepare(coordinator, config, key, ballot);
+    if (prepared.kind === 'storage-failed') return first === undefined ? prepared : { kind: 'unknown' };
+    if (prepared.kind === 'refused') {
+      got = prepared.got;
+      yield* coordinator.pause();
+      continue;
+    }
+    const { top, promises } = prepared;
+    assert(top === undefined || top.partitionKey === partitionKey, 'two partition keys with one hash');
+
+    const earlier = rules.lineage ? findAttempt(top, coordinator, sequence) : undefined;
+    let outcome: MutationOutcome;
+    let record: ItemRecord;
+    if (earlier !== undefined) {
+      outcome = attempts.get(earlier.hlc)!;
+      record = { ...top!, ballot };
+    } else {
+      outcome = change(top?.item);
+      if (outcome.kind === 'applied') {
+        first ??= ballot;
+        attempts.set(ballot.hlc, outcome);
+        record = {
+          ballot,
+          item: outcome.next,
+          partitionKey,
+          lineage: extendLineage(coordinator, top, ballot, sequence),
+        };
+      } else {
+        const isUnsent = first === undefined || !rules.conditionFalseNeedsNoOwnAccept;
+        if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return outcome;
+        // The record that refuses must be chosen before the refusal is told; choosing it again does that.
+        record = top === undefined ? { ballot, item: undefined, partitionKey, lineage: [] } : { ...top, ballot };
+      }
+    }
+
+    const accepted = yield* coordinator.ask(
+      config.members,
+      { kind: 'accept', key, record, epoch: config.epoch },
+      'accepted',
+      needed,
+    );
+    if (accepted.agreed.length >= needed) {
+      const isCommitted = yield* coordinator.learnAt(config, key, record, writeQuorum, deadlineMs);
+      return isCommitted ? outcome : { kind: 'unknown' };
+    }
+    const failure = storageFailure(accepted.replies);
+    if (failure !== undefined) return failure;
+    yield* coordinator.pause();
+  }
+  return first === undefined ? { kind: 'unavailable', needed, got } : { kind: 'unknown' };
+}
+
+/**
+ * Proves the newest record of a register by choosing it again unchanged (REPLICATION section 3, `f = identity`), so that
+ * it may be shown to a reader. A register that no majority member knows of stays without a record.
+ */
+export function* identityRound(
+  coordinator: Coordinator,
+  key: StoreKey,
+  deadlineMs: number,
+): Task<{ readonly kind: 'proven'; readonly record: ItemRecord | undefined } | Failure> {
+  let got = 0;
+  let needed = 0;
+  while (!coordinator.isPast(deadlineMs)) {
+    const ballot = coordinator.ballots.next();
+    const config = coordinator.configOf(key);
+    needed = coordinator.majorityOf(config);
+    const prepared = yield* prepare(coordinator, config, key, ballot);
+    if (prepared.kind === 'storage-failed') return prepared;
+    if (prepared.kind === 'refused') {
+      got = prepared.got;
+      yield* coordinator.pause();
+      continue;
+    }
+    if (prepared.top === undefined) return { kind: 'proven', record: undefined };
+    const record = { ...prepared.top, ballot };
+    const accepted = yield* coordinator.ask(
+      config.members,
+      { kind: 'accept', key, record, epoch: config.epoch },
+      'accepted',
+      needed,
+    );
+    if (accepted.agreed.length >= needed) {
+      coordinator.tell(config.members, key, record);
+      return { kind: 'proven', record };
+    }
+    const failure = storageFailure(accepted.replies);
+    if (failure !== undefined) return failure;
+    yield* coordinator.pause();
+  }
+  return { kind: 'unavailable', needed, got };
+}
+
+type Prepared =
+  | { readonly kind: 'promised'; readonly top: ItemRecord | undefined; readonly promises: readonly ReplicaState[] }
+  | { readonly kind: 'refused'; readonly got: number }
+  | Extract<Failure, { kind: 'storage-failed' }>;
+
+function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreKey, ballot: Ballot): Task<Prepared> {
+  const needed = coordinator.majorityOf(config);
+  const { agreed, replies } = yield* coordinator.ask(
+    config.members,
+    { kind: 'prepare', key, ballot, epoch: config.epoch },
+    'promise',
+    needed,
+  );
+  if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
+  return storageFailure(replies) ?? { kind: 'refused', got: agreed.length };
+}
+
+function findAttempt(
+  top: ItemRecord | undefined,
+  { settings, boot }: Coordinator,
+  sequence: number,
+): LineageEntry | undefined {
+  return top?.lineage.find(
+    (entry) => entry.sequence === sequence && entry.boot === boot && entry.coordinator === settings.diskId,
+  );
+}
+
+/** The ids that a successor of `top` carries: those that somebody may still look for, and its own. */
+function extendLineage(
+  coordinator: Coordinator,
+  top: ItemRecord | undefined,
+  ballot: Ballot,
+  sequence: number,
+): LineageEntry[] {
+  const { settings, boot } = coordinator;
+  const own = { coordinator: settings.diskId, boot, sequence, hlc: ballot.hlc };
+  if (top === undefined) return [own];
+  const isWanted = (entry: LineageEntry) => {
+    if (ballot.hlc - entry.hlc > settings.limits.lineageWindowMs * TICKS_PER_MS) return false;
+    const isOwn = entry.coordinator === settings.diskId && entry.boot === boot;
+    return !isOwn || coordinator.isRunning(entry.sequence);
+  };
+  return [...top.lineage.filter(isWanted), own];
+}

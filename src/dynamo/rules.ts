@@ -1,0 +1,30 @@
+/**
+ * The rules of the register that the simulation switches off one at a time, to show that its checker notices
+ * (REPLICATION section 6). Nothing else may: with any of them off, acknowledged writes can vanish.
+ */
+export interface Rules {
+  /** A replica refuses ballots below what it may have promised before a restart: section 1, `ceiling` and `floor`. */
+  readonly promisesSurviveRestart: boolean;
+  /** A record carries the ids of the operations it contains; a retry that finds itself does not apply twice. */
+  readonly lineage: boolean;
+  /** "Condition false" is answered from a settled record only if this operation never sent an accept. */
+  readonly conditionFalseNeedsNoOwnAccept: boolean;
+  /** A strong read that finds its newest record unproven runs an identity round. */
+  readonly identityRound: boolean;
+  /** Eventually consistent reads answer committed records only. */
+  readonly readsCommittedOnly: boolean;
+  /** An accept is flushed before it is acknowledged. */
+  readonly flushBeforeAck: boolean;
+  /** A majority is more than half of the home replicas; else one is taken for enough. */
+  readonly majorityQuorums: boolean;
+}
+
+export const SOUND_RULES: Rules = {
+  promisesSurviveRestart: true,
+  lineage: true,
+  conditionFalseNeedsNoOwnAccept: true,
+  identityRound: true,
+  readsCommittedOnly: true,
+  flushBeforeAck: true,
+  majorityQuorums: true,
+};
