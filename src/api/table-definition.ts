@@ -1,0 +1,114 @@
+import type { ByteString, KeyAttribute, KeySchema, KeyType } from './primary-key.ts';
+import type {
+  AttributeDefinition,
+  BillingMode,
+  GlobalTableSettingsReplicationMode,
+  MultiRegionConsistency,
+  OnDemandThroughput,
+  Projection,
+  ReplicaSettings,
+  SSESpecification,
+  StreamViewType,
+  TableClass,
+  Tag,
+  VectorIndex,
+  WarmThroughput,
+} from './table-requests.ts';
+
+/**
+ * Everything that is kept of one table: plain JSON data, frozen by convention. A change makes a new `Table`.
+ * Parts that are only stored and described keep the shape they have on the wire.
+ */
+export interface Table {
+  readonly name: string;
+  /** The service's `TableId`, a UUID: a table that is deleted and created again has another one. */
+  readonly id: string;
+  /** What the storage nodes call this table (`ItemKey.table`): never used again after the table is deleted. */
+  readonly storageId: ByteString;
+  readonly arn: string;
+  readonly createdAtMs: number;
+  readonly key: KeySchema;
+  /** Every attribute that is a key somewhere, in the order of the request. */
+  readonly attributeDefinitions: readonly AttributeDefinition[];
+  readonly indexes: readonly SecondaryIndex[];
+  readonly vectorIndexes: readonly VectorIndex[];
+  readonly billing: Billing;
+  readonly throughput: Throughput;
+  readonly stream?: Stream;
+  readonly sse?: Encryption;
+  readonly tableClass?: { readonly name: TableClass; readonly changedAtMs?: number };
+  readonly deletionProtection: boolean;
+  readonly tags: readonly Tag[];
+  /** JSON text, as it was handed in. */
+  readonly resourcePolicy?: string;
+  readonly replicas: readonly ReplicaSettings[];
+  readonly multiRegionConsistency?: MultiRegionConsistency;
+  readonly witnessRegion?: string;
+  readonly settingsReplicationMode?: GlobalTableSettingsReplicationMode;
+}
+
+export interface SecondaryIndex {
+  readonly name: string;
+  readonly kind: 'local' | 'global';
+  readonly key: IndexKeySchema;
+  readonly projection: Projection;
+  /** Of a global index; a local one lives on its table's throughput. */
+  readonly throughput?: Throughput;
+}
+
+/**
+ * The key of an index. A local index has one attribute of each kind; a global one has one to four partition key
+ * attributes and up to four sort key attributes (developer guide, "Multi-attribute keys pattern").
+ */
+export interface IndexKeySchema {
+  readonly partition: readonly KeyAttribute[];
+  readonly sort: readonly KeyAttribute[];
+}
+
+export interface Billing {
+  readonly mode: BillingMode;
+  /** When the table last became on-demand; stays when it is provisioned again. */
+  readonly onDemandSinceMs?: number;
+}
+
+/** What a table or a global index may consume; all of it described, none of it enforced. */
+export interface Throughput {
+  /** 0 on demand. */
+  readonly readUnits: number;
+  readonly writeUnits: number;
+  readonly increasedAtMs?: number;
+  readonly decreasedAtMs?: number;
+  /** Decreases on the UTC day of `decreasedAtMs`. */
+  readonly decreases?: number;
+  readonly onDemand?: OnDemandThroughput;
+  /** As requested; without it the service's defaults are described. */
+  readonly warm?: WarmThroughput;
+}
+
+/** The table's latest stream; without `viewType` it was disabled and is only remembered by its label. */
+export interface Stream {
+  readonly label: string;
+  readonly viewType?: StreamViewType;
+}
+
+/** Server-side encryption by a key of the account; a table without it is encrypted by a key the service owns. */
+export interface Encryption {
+  readonly type: NonNullable<SSESpecification['SSEType']>;
+  readonly keyArn: string;
+}
+
+/**
+ * The bytes that name a table in storage: the first eight of its UUID.
+ *
+ * Hazard: of these, 60 bits are random, so two tables of one cluster share a name with a probability of about n^2 / 2^61.
+ */
+export function storageIdOf(tableId: string): ByteString {
+  return Buffer.from(tableId.replaceAll('-', '').slice(0, 16), 'hex').toString('latin1');
+}
+
+/** The type of a key attribute. The attribute must be defined; CreateTable's and UpdateTable's rules see to that. */
+export function keyAttribute(name: string, definitions: readonly AttributeDefinition[]): KeyAttribute {
+  const definition = definitions.find((candidate) => candidate.AttributeName === name);
+  if (definition === undefined) throw new Error(`key attribute without definition: ${name}`);
+  return { name, type: definition.AttributeType as KeyType };
+}

@@ -1,0 +1,36 @@
+import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
+import { createItemOperations } from './item-operations.ts';
+import { TableCatalog } from './table-catalog.ts';
+import { createTableOperations } from './table-operations.ts';
+
+export interface RouterOptions {
+  readonly client: DynamoClient;
+  /** A new random UUID in lower case. */
+  readonly newId: () => string;
+}
+
+/**
+ * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
+ */
+export function createRouter({ client, newId }: RouterOptions): Execute {
+  const catalog = new TableCatalog(client);
+  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
+  const tables = createTableOperations(catalog, newId);
+  const operations: Record<OperationName, Operation> = {
+    CreateTable: tables.createTable,
+    DeleteItem: deleteItem,
+    DeleteTable: tables.deleteTable,
+    DescribeEndpoints: tables.describeEndpoints,
+    DescribeLimits: tables.describeLimits,
+    DescribeTable: tables.describeTable,
+    GetItem: getItem,
+    ListTables: tables.listTables,
+    PutItem: putItem,
+    UpdateTable: tables.updateTable,
+  };
+  return (operation, request, context) => operations[operation](request, context);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the schema of the operation has proved the type of its request.
+type Operation = (request: any, context: RequestContext) => Promise<object>;

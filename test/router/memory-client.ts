@@ -1,0 +1,64 @@
+import type { ItemImage } from '../../src/api/item.ts';
+import type { Mutation } from '../../src/api/mutation.ts';
+import { applyMutation } from '../../src/api/mutation.ts';
+import type {
+  DynamoClient,
+  Failure,
+  ItemKey,
+  RangeOutcome,
+  RangeRequest,
+  ReadOutcome,
+  WriteOutcome,
+} from '../../src/dynamo/client.ts';
+
+/** One copy of everything in a Map: what the routers see of a cluster that never fails, unless a test says so. */
+export class MemoryClient implements DynamoClient {
+  readonly forgotten: string[] = [];
+  /** Every call in order, for tests that count what a request costs. */
+  readonly calls: ('write' | 'read' | 'range' | 'forget')[] = [];
+  /** Answers the next calls of a kind instead of doing them. `lateWrite` does the write and yet answers `unknown`. */
+  failWrite: Failure | 'late-write' | undefined;
+  failRead: Failure | undefined;
+  readonly #items = new Map<string, { key: ItemKey; item: ItemImage }>();
+
+  async write(key: ItemKey, mutation: Mutation): Promise<WriteOutcome> {
+    this.calls.push('write');
+    await undefined;
+    if (this.failWrite !== undefined && this.failWrite !== 'late-write') return this.failWrite;
+    const outcome = applyMutation(mutation, this.#items.get(nameOf(key))?.item);
+    if (outcome.kind === 'applied') {
+      if (outcome.next === undefined) this.#items.delete(nameOf(key));
+      else this.#items.set(nameOf(key), { key, item: outcome.next });
+    }
+    return this.failWrite === 'late-write' ? { kind: 'unknown' } : outcome;
+  }
+
+  async read(key: ItemKey): Promise<ReadOutcome> {
+    this.calls.push('read');
+    await undefined;
+    if (this.failRead !== undefined) return this.failRead;
+    const found = this.#items.get(nameOf(key));
+    return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
+  }
+
+  async range({ table, partitionKey, after, limit }: RangeRequest): Promise<RangeOutcome> {
+    this.calls.push('range');
+    await undefined;
+    if (this.failRead !== undefined) return this.failRead;
+    const found = [...this.#items.values()]
+      .filter(({ key }) => key.table === table && key.partitionKey === partitionKey)
+      .filter(({ key }) => after === undefined || key.sortKey > after)
+      .sort((a, b) => (a.key.sortKey < b.key.sortKey ? -1 : 1));
+    return { kind: 'items', items: found.slice(0, limit).map(({ item }) => item), more: found.length > limit };
+  }
+
+  async forgetTable(table: string): Promise<void> {
+    this.calls.push('forget');
+    this.forgotten.push(table);
+    for (const [name, { key }] of this.#items) if (key.table === table) this.#items.delete(name);
+  }
+}
+
+function nameOf(key: ItemKey): string {
+  return JSON.stringify([key.table, key.partitionKey, key.sortKey]);
+}
