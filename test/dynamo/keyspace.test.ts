@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { collectionPrefix, partitionOf, prefixEnd, storeKeyOf, tableRange } from '../../src/dynamo/keyspace.ts';
+
+const TABLE = '\x01\x02\x03\x04\x05\x06\x07\x08';
+const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array).toString('latin1'));
+
+describe('store keys', () => {
+  test('items of one partition key share a prefix and sort by their sort keys', () => {
+    fc.assert(
+      fc.property(bytes(60), bytes(20), bytes(20), (partitionKey, a, b) => {
+        const prefix = collectionPrefix(TABLE, partitionKey, 64);
+        const keyA = storeKeyOf({ table: TABLE, partitionKey, sortKey: a }, 64);
+        const keyB = storeKeyOf({ table: TABLE, partitionKey, sortKey: b }, 64);
+        expect(keyA.startsWith(prefix)).toBe(true);
+        expect(keyA < keyB).toBe(a < b);
+        expect(keyA >= prefix && keyA < prefixEnd(prefix)).toBe(true);
+      }),
+    );
+  });
+
+  test('the place on the ring depends on the partition key alone', () => {
+    const partitions = new Set(
+      ['a', 'b', 'c'].map((sortKey) => partitionOf(storeKeyOf({ table: TABLE, partitionKey: 'user', sortKey }, 64))),
+    );
+    expect(partitions.size).toBe(1);
+  });
+
+  test('10,000 partition keys fill 64 partitions evenly', () => {
+    const counts = new Array<number>(64).fill(0);
+    for (let i = 0; i < 10_000; i++) counts[partitionOf(collectionPrefix(TABLE, `Suser-${i}`, 64))]!++;
+    const expected = 10_000 / 64;
+    const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+    // 63 degrees of freedom: above 110 with a probability of 0.0002 for even keys; the keys here are fixed.
+    expect(chiSquare).toBeLessThan(110);
+  });
+
+  test('every partition number up to Q - 1 is reached, and none beyond', () => {
+    for (const partitions of [1, 3, 64, 1000]) {
+      const seen = new Set<number>();
+      for (let i = 0; i < 20_000; i++) seen.add(partitionOf(collectionPrefix(TABLE, `k${i}`, partitions)));
+      expect(Math.max(...seen)).toBe(partitions - 1);
+      expect(seen.size).toBe(partitions);
+    }
+  });
+
+  test('a table range holds the records of that table in that partition and no others', () => {
+    const key = storeKeyOf({ table: TABLE, partitionKey: 'p', sortKey: '\xff\xff' }, 64);
+    const { from, to } = tableRange(partitionOf(key), TABLE);
+    expect(key >= from && key < to).toBe(true);
+    const other = storeKeyOf({ table: '\x01\x02\x03\x04\x05\x06\x07\x09', partitionKey: 'p', sortKey: '' }, 64);
+    expect(other >= from && other < to).toBe(false);
+  });
+
+  test('the end of a prefix skips trailing 0xff bytes', () => {
+    expect(prefixEnd('a\xff\xff')).toBe('b');
+    expect(prefixEnd('ab')).toBe('ac');
+    expect(() => prefixEnd('\xff')).toThrow(RangeError);
+  });
+});
