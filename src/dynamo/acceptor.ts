@@ -86,9 +86,12 @@ export class Acceptor {
     const state = this.#state(key);
     const effective = this.#effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
-    // The same prepare again, doubled on the way, is answered again as long as nothing came after it.
-    const repeated = sameBallot(ballot, this.#promised.get(key) ?? NO_BALLOT) && sameBallot(ballot, effective);
-    if (compareBallots(ballot, effective) <= 0 && !repeated) {
+    // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
+    const isRepeated =
+      sameBallot(ballot, effective) &&
+      sameBallot(ballot, this.#promised.get(key) ?? NO_BALLOT) &&
+      !(state.accepted !== undefined && sameBallot(ballot, state.accepted.ballot));
+    if (compareBallots(ballot, effective) <= 0 && !isRepeated) {
       return answer({ kind: 'rejected', from: this.#settings.id, effective });
     }
     // Both waits begin anew afterwards, because other requests were answered meanwhile.

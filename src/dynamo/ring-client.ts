@@ -54,7 +54,7 @@ export class RingClient implements DynamoClient {
 
   #ask<Outcome>(
     key: StoreKey,
-    ask: (node: CoordinatingNode, done: (outcome: Outcome) => void) => void,
+    ask: (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void) => void,
   ): Promise<Outcome | Failure> {
     for (const id of this.#assignment[partitionOf(key)]!) {
       const node = this.#nodes.get(id);

@@ -28,37 +28,96 @@ export function assignPartitions(
   });
   for (const home of homes) {
     while (home.length < replication) {
-      const node = leastLoaded(nodes, load, home);
+      const node = nextHome(nodes, load, home, homes);
       home.push(node);
       load.set(node, load.get(node)! + 1);
     }
   }
-  levelLoads(homes, nodes, load);
+  levelLoads(homes, nodes, load, previous);
   return spreadLeads(homes, nodes);
 }
 
-function leastLoaded(nodes: readonly NodeId[], load: ReadonlyMap<NodeId, number>, except: readonly NodeId[]): NodeId {
-  let best: NodeId | undefined;
-  for (const node of nodes) {
-    if (!except.includes(node) && (best === undefined || load.get(node)! < load.get(best)!)) best = node;
-  }
-  return best!;
+/** The least loaded node that is not in `home` yet; among equals the one that has shared fewest partitions with it. */
+function nextHome(
+  nodes: readonly NodeId[],
+  load: ReadonlyMap<NodeId, number>,
+  home: readonly NodeId[],
+  homes: readonly (readonly NodeId[])[],
+): NodeId {
+  const free = nodes.filter((node) => !home.includes(node));
+  const least = Math.min(...free.map((node) => load.get(node)!));
+  // Without this, the same N nodes would share all their partitions, and one's failure would fall on the same few.
+  const shared = (node: NodeId) =>
+    homes.reduce(
+      (sum, other) => sum + (other.includes(node) ? other.filter((member) => home.includes(member)).length : 0),
+      0,
+    );
+  const candidates = free.filter((node) => load.get(node) === least);
+  if (candidates.length === 1 || home.length === 0) return candidates[0]!;
+  const counts = candidates.map(shared);
+  return candidates[counts.indexOf(Math.min(...counts))]!;
 }
 
-/** Moves single replicas from a most loaded to a least loaded node until no two loads differ by more than one. */
-function levelLoads(homes: NodeId[][], nodes: readonly NodeId[], load: Map<NodeId, number>): void {
-  const byLoad = () => [...nodes].sort((a, b) => load.get(a)! - load.get(b)!);
+/** Shifts replicas from a most loaded towards a least loaded node until no two loads differ by more than one. */
+function levelLoads(
+  homes: NodeId[][],
+  nodes: readonly NodeId[],
+  load: Map<NodeId, number>,
+  previous: readonly PreferenceList[],
+): void {
   for (;;) {
-    const sorted = byLoad();
+    const sorted = [...nodes].sort((a, b) => load.get(a)! - load.get(b)!);
     const least = sorted[0]!;
     const most = sorted[sorted.length - 1]!;
     if (load.get(most)! - load.get(least)! <= 1) return;
-    // One exists: the most loaded node is in more partitions than the least loaded.
-    const home = homes.find((members) => members.includes(most) && !members.includes(least))!;
-    home[home.indexOf(most)] = least;
+    for (const { partition, from, to } of cheapestShift(homes, nodes, previous, most, least)) {
+      const home = homes[partition]!;
+      home[home.indexOf(from)] = to;
+    }
     load.set(most, load.get(most)! - 1);
     load.set(least, load.get(least)! + 1);
   }
+}
+
+interface Move {
+  readonly partition: number;
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
+/**
+ * The moves that take one replica off `source` and add one to `target`, over other nodes if that is cheaper. A move of
+ * a replica that stays where it was costs one; one that is on its way to a new node anyway may as well go elsewhere.
+ */
+function cheapestShift(
+  homes: readonly (readonly NodeId[])[],
+  nodes: readonly NodeId[],
+  previous: readonly PreferenceList[],
+  source: NodeId,
+  target: NodeId,
+): Move[] {
+  const cost = new Map<NodeId, number>([[source, 0]]);
+  const arrival = new Map<NodeId, Move>();
+  const open = new Set([source]);
+  while (open.size > 0) {
+    const from = [...open].reduce((best, node) => (cost.get(node)! < cost.get(best)! ? node : best));
+    open.delete(from);
+    if (from === target) break;
+    for (const [partition, home] of homes.entries()) {
+      if (!home.includes(from)) continue;
+      const reached = cost.get(from)! + (previous[partition]?.includes(from) ? 1 : 0);
+      for (const to of nodes) {
+        if (home.includes(to) || reached >= (cost.get(to) ?? Number.POSITIVE_INFINITY)) continue;
+        cost.set(to, reached);
+        arrival.set(to, { partition, from, to });
+        open.add(to);
+      }
+    }
+  }
+  const moves: Move[] = [];
+  // A way exists: the source is in more partitions than the target, so in one that the target is not in.
+  for (let node = target; node !== source; node = moves[0]!.from) moves.unshift(arrival.get(node)!);
+  return moves;
 }
 
 /** Orders each home so that the leading places, and with them the work of coordinating, are spread evenly. */

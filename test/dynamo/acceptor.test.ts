@@ -1,0 +1,299 @@
+import { describe, expect, test } from 'vitest';
+import { Acceptor } from '../../src/dynamo/acceptor.ts';
+import { type Ballot, highestAt, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
+import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
+import { openNodeState } from '../../src/dynamo/node-state.ts';
+import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { SOUND_RULES } from '../../src/dynamo/rules.ts';
+import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/settings.ts';
+import type { Clock } from '../../src/env/clock.ts';
+import { MemoryStore } from '../../src/env/memory-store.ts';
+
+const NOW_MS = 1_000_000;
+const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
+const CONFIG: PartitionConfig = { partition: 0, epoch: 0, members: [{ node: 'a', diskId: 1 }] };
+
+const ballot = (afterMs: number, coordinator = 1): Ballot => ({
+  hlc: (NOW_MS + afterMs) * TICKS_PER_MS,
+  coordinator,
+  boot: 1,
+});
+const record = (at: Ballot, text: string | undefined = 'x'): ItemRecord => ({
+  ballot: at,
+  item: text === undefined ? undefined : { size: text.length, json: Buffer.from(text) },
+  partitionKey: 'user',
+  lineage: [],
+});
+
+/** One replica on a disk of its own: flushes take until `flush()`, and `restart()` loses what was not flushed. */
+function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Partial<NodeSettings['limits']> = {}) {
+  let waiting: (() => void)[] = [];
+  const store = new MemoryStore({ flushAfter: (complete) => waiting.push(complete) });
+  const clock: Clock = { now: () => NOW_MS, elapsedMs: () => 0, after: () => 0, cancel: () => {} };
+  const settings: NodeSettings = {
+    id: 'a',
+    diskId: 1,
+    partitions: 1,
+    writeQuorum: 1,
+    readQuorum: 1,
+    readFrom: 'first',
+    bootstrap,
+    limits: { ...DEFAULT_NODE_LIMITS, ...limits },
+    rules: SOUND_RULES,
+  };
+  const flush = () => {
+    const due = waiting;
+    waiting = [];
+    for (const complete of due) complete();
+  };
+  let acceptor: Acceptor;
+  const start = () => {
+    openNodeState(store, settings, bootstrap, (state) => {
+      acceptor = new Acceptor(settings, store, clock, state);
+    });
+    flush();
+  };
+  start();
+  const ask = (request: Request): Reply | undefined => {
+    let answer: Reply | undefined;
+    acceptor.receive(request, (reply) => {
+      answer = reply;
+    });
+    return answer;
+  };
+  return {
+    store,
+    ask,
+    flush,
+    /** Answers that wait for the disk arrive as well. */
+    askFlushed(request: Request): Reply | undefined {
+      const answers: Reply[] = [];
+      acceptor.receive(request, (reply) => answers.push(reply));
+      while (waiting.length > 0) flush();
+      expect(answers.length).toBeLessThanOrEqual(1);
+      return answers[0];
+    },
+    restart() {
+      waiting = [];
+      store.crash();
+      start();
+    },
+  };
+}
+
+const prepare = (at: Ballot, epoch = 0): Request => ({ kind: 'prepare', key: KEY, ballot: at, epoch });
+const accept = (what: ItemRecord, epoch = 0): Request => ({ kind: 'accept', key: KEY, record: what, epoch });
+const learn = (what: ItemRecord): Request => ({ kind: 'learn', key: KEY, record: what });
+const read: Request = { kind: 'read', key: KEY, epoch: 0 };
+const readCommitted: Request = { kind: 'read-committed', key: KEY };
+
+describe('a replica asked to prepare', () => {
+  test('promises a ballot above all it has seen, and reports both its records', () => {
+    const { ask, askFlushed } = replica();
+    askFlushed(prepare(ballot(1)));
+    askFlushed(accept(record(ballot(1))));
+    ask(learn(record(ballot(1))));
+    askFlushed(accept(record(ballot(2), 'y')));
+    expect(askFlushed(prepare(ballot(3)))).toMatchObject({
+      kind: 'promise',
+      accepted: { ballot: ballot(2) },
+      committed: { ballot: ballot(1) },
+    });
+  });
+
+  test('refuses a lower ballot and tells what to be above', () => {
+    const { askFlushed } = replica();
+    askFlushed(prepare(ballot(5)));
+    expect(askFlushed(prepare(ballot(4)))).toEqual({ kind: 'rejected', from: 'a', effective: ballot(5) });
+    expect(askFlushed(prepare(ballot(5, 0)))).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('answers the same prepare again until something is accepted under it', () => {
+    const { askFlushed } = replica();
+    expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'promise' });
+    expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'promise' });
+    askFlushed(accept(record(ballot(5))));
+    expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('promises nothing before the ceiling above it is on disk', () => {
+    const { ask, flush } = replica();
+    expect(ask(prepare(ballot(1)))).toBeUndefined();
+    flush();
+    expect(ask(prepare(ballot(2)))).toMatchObject({ kind: 'promise' });
+  });
+
+  test('writes nothing to disk for further promises below the ceiling', () => {
+    const { askFlushed, store } = replica();
+    askFlushed(prepare(ballot(1)));
+    askFlushed(prepare(ballot(1_000)));
+    expect(store.volatileWriteCount).toBe(0);
+  });
+
+  test('after a restart refuses everything it may have promised before', () => {
+    const { askFlushed, restart } = replica();
+    askFlushed(prepare(ballot(10)));
+    restart();
+    expect(askFlushed(prepare(ballot(9)))).toMatchObject({ kind: 'rejected' });
+    expect(askFlushed(accept(record(ballot(10))))).toMatchObject({ kind: 'rejected' });
+    expect(askFlushed(prepare(ballot(10 + 2_001)))).toMatchObject({ kind: 'promise' });
+  });
+
+  test('keeps refusing what it promised on a key whose promise was evicted', () => {
+    const { askFlushed } = replica([CONFIG], { promisesKept: 1 });
+    askFlushed(prepare(ballot(10)));
+    askFlushed({ kind: 'prepare', key: `${KEY}other`, ballot: ballot(20), epoch: 0 });
+    expect(askFlushed(prepare(ballot(9)))).toEqual({
+      kind: 'rejected',
+      from: 'a',
+      effective: highestAt(ballot(10).hlc),
+    });
+  });
+
+  test('refuses a ballot from a clock that is too far ahead', () => {
+    const { askFlushed } = replica();
+    expect(askFlushed(prepare(ballot(60_000)))).toMatchObject({ kind: 'promise' });
+    expect(askFlushed(prepare(ballot(120_001)))).toMatchObject({ kind: 'rejected-drift' });
+    // Not measured from the own clock alone: a key that is ahead stays usable.
+    expect(askFlushed(prepare(ballot(119_000)))).toMatchObject({ kind: 'promise' });
+  });
+});
+
+describe('a replica asked to accept', () => {
+  test('acknowledges when the record is on disk, not before', () => {
+    const { ask, askFlushed, flush } = replica();
+    askFlushed(prepare(ballot(1)));
+    let answer: Reply | undefined;
+    expect(ask(accept(record(ballot(1))))).toBeUndefined();
+    // Nor does a doubled accept get round the wait.
+    expect(ask(accept(record(ballot(1))))).toBeUndefined();
+    flush();
+    answer = ask(accept(record(ballot(1))));
+    expect(answer).toMatchObject({ kind: 'accepted' });
+  });
+
+  test('reports an accepted record to nobody before it is on disk', () => {
+    const { ask, askFlushed, flush } = replica();
+    askFlushed(prepare(ballot(1)));
+    ask(accept(record(ballot(1))));
+    expect(ask(read)).toBeUndefined();
+    expect(ask(prepare(ballot(2)))).toBeUndefined();
+    flush();
+    expect(ask(read)).toMatchObject({ kind: 'state', accepted: { ballot: ballot(1) } });
+  });
+
+  test('keeps an acknowledged record through a restart', () => {
+    const { askFlushed, restart } = replica();
+    askFlushed(prepare(ballot(1)));
+    askFlushed(accept(record(ballot(1), 'kept')));
+    restart();
+    expect(askFlushed(read)).toMatchObject({ accepted: { ballot: ballot(1), item: { json: Buffer.from('kept') } } });
+  });
+
+  test('refuses a record below a later promise', () => {
+    const { askFlushed } = replica();
+    askFlushed(prepare(ballot(1)));
+    askFlushed(prepare(ballot(2, 2)));
+    expect(askFlushed(accept(record(ballot(1))))).toEqual({ kind: 'rejected', from: 'a', effective: ballot(2, 2) });
+  });
+
+  test('acknowledges again what it has accepted or knows to be committed', () => {
+    const { ask, askFlushed } = replica();
+    askFlushed(prepare(ballot(1)));
+    askFlushed(accept(record(ballot(1))));
+    expect(askFlushed(accept(record(ballot(1))))).toMatchObject({ kind: 'accepted' });
+    ask(learn(record(ballot(1))));
+    expect(askFlushed(accept(record(ballot(1))))).toMatchObject({ kind: 'accepted' });
+    expect(askFlushed(read)).toMatchObject({ accepted: undefined, committed: { ballot: ballot(1) } });
+  });
+});
+
+describe('a replica that learns', () => {
+  test('keeps the greatest ballot, in whatever order records come', () => {
+    const { ask } = replica();
+    ask(learn(record(ballot(2), 'new')));
+    ask(learn(record(ballot(1), 'old')));
+    expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(2) } });
+  });
+
+  test('looks at neither promises nor epochs', () => {
+    const { ask, askFlushed } = replica();
+    askFlushed(prepare(ballot(9)));
+    expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', counts: true });
+    expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
+    // The promise stands all the same.
+    expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('drops an accepted record that the committed one supersedes, and no newer one', () => {
+    const { ask, askFlushed } = replica();
+    askFlushed(accept(record(ballot(5))));
+    ask(learn(record(ballot(4))));
+    expect(askFlushed(read)).toMatchObject({ accepted: { ballot: ballot(5) }, committed: { ballot: ballot(4) } });
+    ask(learn(record(ballot(6))));
+    expect(askFlushed(read)).toMatchObject({ accepted: undefined, committed: { ballot: ballot(6) } });
+  });
+
+  test('falls back to the accepted record if it crashes before the disk has the committed one', () => {
+    const { ask, askFlushed, restart } = replica();
+    askFlushed(accept(record(ballot(5))));
+    ask(learn(record(ballot(5))));
+    restart();
+    expect(askFlushed(read)).toMatchObject({ accepted: { ballot: ballot(5) }, committed: undefined });
+  });
+
+  test('shows eventually consistent readers committed records only', () => {
+    const { askFlushed, ask } = replica();
+    askFlushed(accept(record(ballot(5))));
+    expect(ask(readCommitted)).toMatchObject({ kind: 'state', committed: undefined });
+  });
+});
+
+describe('a replica and epochs', () => {
+  test('votes only in the epoch it is in, and tells its config', () => {
+    const { askFlushed } = replica();
+    for (const request of [prepare(ballot(1), 1), accept(record(ballot(1)), 1), { ...read, epoch: 1 } as Request]) {
+      expect(askFlushed(request)).toEqual({ kind: 'wrong-epoch', from: 'a', config: CONFIG });
+    }
+  });
+
+  test('that no config names stores what it learns, without a vote and without counting', () => {
+    const { ask, askFlushed } = replica([{ ...CONFIG, members: [{ node: 'a', diskId: 2 }] }]);
+    expect(askFlushed(prepare(ballot(1)))).toEqual({ kind: 'wrong-epoch', from: 'a', config: undefined });
+    expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', counts: false });
+    expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
+  });
+});
+
+describe('a replica whose disk refused writes that were already shown', () => {
+  test('refuses every ballot it may have promised, as after a restart', () => {
+    const { askFlushed, store } = replica();
+    askFlushed(prepare(ballot(1)));
+    store.onLost?.();
+    expect(askFlushed(accept(record(ballot(1))))).toMatchObject({ kind: 'rejected' });
+  });
+});
+
+describe('a range read', () => {
+  test('lists keys with accepted or committed records in key order, and says when there are more', () => {
+    const { ask, askFlushed } = replica();
+    const at = (suffix: string) => `${KEY}${suffix}`;
+    ask({ kind: 'learn', key: at('b'), record: record(ballot(1)) });
+    ask({ kind: 'learn', key: at('d'), record: record(ballot(1)) });
+    askFlushed({ kind: 'accept', key: at('c'), record: record(ballot(1)), epoch: 0 });
+    askFlushed({ kind: 'accept', key: at('b'), record: record(ballot(2)), epoch: 0 });
+    const range = (limit: number, epoch: number | undefined) =>
+      askFlushed({ kind: 'read-range', from: at('a'), to: at('z'), limit, epoch });
+    expect(range(10, 0)).toMatchObject({
+      more: false,
+      entries: [
+        { key: at('b'), accepted: { ballot: ballot(2) }, committed: { ballot: ballot(1) } },
+        { key: at('c'), accepted: { ballot: ballot(1) } },
+        { key: at('d'), committed: { ballot: ballot(1) } },
+      ],
+    });
+    expect(range(2, 0)).toMatchObject({ more: true, entries: [{ key: at('b') }, { key: at('c') }] });
+    expect(range(10, undefined)).toMatchObject({ entries: [{ key: at('b') }, { key: at('d') }] });
+  });
+});
