@@ -1,0 +1,218 @@
+import { describe, expect, test } from 'vitest';
+import type { WriteOutcome } from '../../src/dynamo/client.ts';
+import { prefixEnd } from '../../src/dynamo/keyspace.ts';
+import { image, KEY, type Message, put, putIfAbsent, ThreeNodes, textOf } from './three-nodes.ts';
+
+const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
+const accepts = (nodes: ThreeNodes) => nodes.sent.filter(({ kind }) => kind === 'accept').length;
+
+describe('a write to three replicas', () => {
+  test('is seen by consistent reads at every node and committed everywhere', () => {
+    const nodes = new ThreeNodes();
+    expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'applied', old: undefined });
+    for (const name of ['A', 'B', 'C'] as const) {
+      expect(nodes.read(name, true)).toBe('one');
+      expect(nodes.read(name, false)).toBe('one');
+    }
+  });
+
+  test('returns what it replaced', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    expect(nodes.write('B', put('two'))).toMatchObject({ kind: 'applied', old: image('one'), next: image('two') });
+    expect(nodes.write('C', { kind: 'delete' })).toMatchObject({ kind: 'applied', old: image('two'), next: undefined });
+    expect(nodes.read('A', true)).toBeUndefined();
+  });
+
+  test('goes through with one replica down', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = touches('C');
+    expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'applied' });
+    expect(nodes.read('B', true)).toBe('one');
+  });
+
+  test('did not happen if no majority can be reached', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = () => true;
+    expect(nodes.write('A', put('one'))).toEqual({ kind: 'unavailable', needed: 2, got: 1 });
+    nodes.isLost = () => false;
+    expect(nodes.read('A', true)).toBeUndefined();
+    expect(accepts(nodes)).toBe(0);
+  });
+
+  test('has an unknown outcome once an accept was sent and nothing came back', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    expect(nodes.write('A', put('one'))).toEqual({ kind: 'unknown' });
+  });
+
+  test('waits for W committed copies, and stays chosen if they cannot be had', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 3 });
+    nodes.isLost = touches('C');
+    expect(nodes.write('A', put('one'))).toEqual({ kind: 'unknown' });
+    nodes.isLost = () => false;
+    expect(nodes.read('C', true)).toBe('one');
+  });
+
+  test('counts the copy of the node that coordinates among the W', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 1 });
+    // Its own messages are never lost; what matters is that the answer waits for its own copy, not for any.
+    const operation = nodes.start((done: (outcome: WriteOutcome) => void) =>
+      nodes.node('A').write(KEY, 'user', put('one'), done),
+    );
+    nodes.settle();
+    expect(operation.result).toMatchObject({ kind: 'applied' });
+    nodes.isLost = () => true;
+    expect(nodes.read('A', false)).toBe('one');
+  });
+
+  test('whose key is in too great demand is refused at once', () => {
+    const nodes = new ThreeNodes({ limits: { keyQueueLength: 1 } });
+    const outcomes: (WriteOutcome | undefined)[] = [];
+    for (const text of ['one', 'two', 'three']) {
+      nodes.node('A').write(KEY, 'user', put(text), (outcome) => outcomes.push(outcome));
+    }
+    expect(outcomes).toEqual([{ kind: 'overloaded' }]);
+    nodes.settle();
+    expect(outcomes.slice(1)).toMatchObject([{ kind: 'applied' }, { kind: 'applied', old: image('one') }]);
+  });
+});
+
+describe('a conditional write', () => {
+  test('that is refused returns what it found and writes nothing', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    const before = accepts(nodes);
+    expect(nodes.write('B', putIfAbsent('two'))).toMatchObject({ kind: 'condition-failed', current: image('one') });
+    expect(accepts(nodes)).toBe(before);
+  });
+
+  test('that was chosen but not acknowledged finds itself and answers that it was applied', () => {
+    const nodes = new ThreeNodes();
+    let lostAcks = 2;
+    nodes.isLost = ({ kind }) => kind === 'accepted' && lostAcks-- > 0;
+    expect(nodes.write('A', putIfAbsent('one'))).toMatchObject({ kind: 'applied', old: undefined });
+    expect(accepts(nodes)).toBe(6);
+    expect(nodes.read('B', true)).toBe('one');
+  });
+
+  test('answers from a record of a minority only after proving it', () => {
+    const nodes = new ThreeNodes();
+    // The first write reaches A alone and gives up.
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    expect(nodes.write('A', put('one'))).toEqual({ kind: 'unknown' });
+    nodes.isLost = touches('C');
+    const before = accepts(nodes);
+    expect(nodes.write('B', putIfAbsent('two'))).toMatchObject({ kind: 'condition-failed', current: image('one') });
+    expect(accepts(nodes)).toBeGreaterThan(before);
+    // What was shown stays, also for those who cannot see A.
+    nodes.isLost = touches('A');
+    expect(nodes.read('C', true)).toBe('one');
+  });
+});
+
+describe('a consistent read', () => {
+  test('that finds a value at a minority makes it stay before showing it', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('C');
+    expect(nodes.read('A', true)).toBe('one');
+    nodes.isLost = touches('A');
+    expect(nodes.read('B', true)).toBe('one');
+  });
+
+  test('of a key that was never written writes nothing', () => {
+    const nodes = new ThreeNodes();
+    expect(nodes.read('A', true)).toBeUndefined();
+    expect(nodes.sent.map(({ kind }) => kind)).not.toContain('accept');
+  });
+
+  test('tells a replica that it saw to be behind', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = touches('C');
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('A');
+    expect(nodes.read('C', false)).toBeUndefined();
+    expect(nodes.read('C', true)).toBe('one');
+    expect(nodes.read('C', false)).toBe('one');
+  });
+
+  test('is refused without a majority', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    nodes.isLost = () => true;
+    expect(nodes.read('A', true)).toEqual({ kind: 'unavailable', needed: 2, got: 1 });
+  });
+});
+
+describe('an eventually consistent read', () => {
+  test('may be old at a replica that missed the write', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('C');
+    nodes.write('A', put('two'));
+    nodes.isLost = () => false;
+    expect(nodes.read('C', false)).toBe('one');
+    expect(nodes.read('A', false)).toBe('two');
+  });
+
+  test('of two replicas sees what two copies were waited for', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 2, readQuorum: 2 });
+    nodes.isLost = touches('C');
+    nodes.write('A', put('one'));
+    nodes.isLost = () => false;
+    expect(nodes.read('C', false)).toBe('one');
+  });
+
+  test('never shows a value that was accepted but not chosen', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    nodes.write('A', put('one'));
+    expect(nodes.read('A', false)).toBeUndefined();
+  });
+
+  test('asks the other replicas when one does not answer', () => {
+    const nodes = new ThreeNodes({ readQuorum: 2 });
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('B');
+    expect(nodes.read('A', false)).toBe('one');
+  });
+});
+
+describe('a range read', () => {
+  const key = (suffix: string) => `${KEY}${suffix}`;
+  const range = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', limit: number, isConsistent: boolean) => {
+    const operation = nodes.start((done: (outcome: unknown) => void) =>
+      nodes.node(at).range(KEY, prefixEnd(KEY), limit, isConsistent, done as never),
+    );
+    nodes.settle();
+    const outcome = operation.result as { items: Parameters<typeof textOf>[0][]; more: boolean };
+    return { texts: outcome.items.map(textOf), more: outcome.more };
+  };
+  const write = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', suffix: string, mutation = put(suffix)) => {
+    nodes.node(at).write(key(suffix), 'user', mutation, () => {});
+    nodes.settle();
+  };
+
+  test('sees writes that only some replicas have, in key order, without deleted items', () => {
+    const nodes = new ThreeNodes();
+    for (const suffix of ['d', 'a', 'c', 'b']) write(nodes, 'A', suffix);
+    nodes.isLost = touches('C');
+    write(nodes, 'A', 'e');
+    write(nodes, 'A', 'b', { kind: 'delete' });
+    nodes.isLost = touches('A');
+    expect(range(nodes, 'C', 10, true)).toEqual({ texts: ['a', 'c', 'd', 'e'], more: false });
+  });
+
+  test('pages over more tombstones than it asks for at a time', () => {
+    const nodes = new ThreeNodes();
+    const suffixes = Array.from({ length: 60 }, (_, i) => `k${String(i).padStart(2, '0')}`);
+    for (const suffix of suffixes) write(nodes, 'A', suffix);
+    for (const suffix of suffixes.slice(0, 50)) write(nodes, 'A', suffix, { kind: 'delete' });
+    for (const isConsistent of [true, false]) {
+      expect(range(nodes, 'A', 3, isConsistent)).toEqual({ texts: ['k50', 'k51', 'k52'], more: true });
+      expect(range(nodes, 'A', 10, isConsistent)).toEqual({ texts: suffixes.slice(50), more: false });
+    }
+  });
+});

@@ -1,0 +1,156 @@
+import type { ItemImage } from '../../src/api/item.ts';
+import type { Mutation } from '../../src/api/mutation.ts';
+import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
+import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
+import { StorageNode } from '../../src/dynamo/node.ts';
+import { SOUND_RULES } from '../../src/dynamo/rules.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
+import { MemoryStore } from '../../src/env/memory-store.ts';
+import { SeededRandom } from '../../src/env/random.ts';
+
+export type NodeName = 'A' | 'B' | 'C';
+
+/** A message on its way; what a test may lose. */
+export interface Message {
+  readonly from: NodeName;
+  readonly to: NodeName;
+  readonly kind: Request['kind'] | Reply['kind'];
+}
+
+export const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
+export const image = (text: string): ItemImage => {
+  const json = Buffer.from(JSON.stringify({ v: { S: text } }));
+  return { size: text.length + 1, json };
+};
+export const put = (text: string): Mutation => ({ kind: 'put', item: image(text) });
+export const putIfAbsent = (text: string): Mutation => ({
+  ...put(text),
+  condition: { kind: 'not-exists', path: ['v'] },
+});
+
+/**
+ * Three nodes that share one partition, on a network and a clock that a test moves by hand: nothing is delivered and no
+ * time passes but in `settle`.
+ */
+export class ThreeNodes {
+  readonly stores: Record<NodeName, MemoryStore> = { A: new MemoryStore(), B: new MemoryStore(), C: new MemoryStore() };
+  /** Every message that was sent, lost ones too. */
+  readonly sent: Message[] = [];
+  /** Decides which messages are lost. */
+  isLost: (message: Message) => boolean = () => false;
+  #nowMs = 1_000_000;
+  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  #deliveries: (() => void)[] = [];
+  readonly #nodes = new Map<NodeName, StorageNode>();
+
+  constructor(options: { writeQuorum?: number; readQuorum?: number; limits?: Partial<NodeLimits> } = {}) {
+    const names: NodeName[] = ['A', 'B', 'C'];
+    const config: PartitionConfig = {
+      partition: 0,
+      epoch: 0,
+      members: names.map((node, i) => ({ node, diskId: i + 1 })),
+    };
+    for (const [i, name] of names.entries()) {
+      const settings = {
+        id: name,
+        diskId: i + 1,
+        partitions: 1,
+        writeQuorum: options.writeQuorum ?? 2,
+        readQuorum: options.readQuorum ?? 1,
+        readFrom: 'first',
+        bootstrap: [config],
+        limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
+        rules: SOUND_RULES,
+      } as const;
+      const env = {
+        clock: {
+          now: () => this.#nowMs,
+          elapsedMs: () => this.#nowMs,
+          after: (delayMs: number, run: () => void) => {
+            const timer = { atMs: this.#nowMs + delayMs, run };
+            this.#timers.push(timer);
+            return timer;
+          },
+          cancel: (timer: unknown) => {
+            this.#timers = this.#timers.filter((other) => other !== timer);
+          },
+        },
+        random: new SeededRandom(i),
+        log: { debug() {}, info() {}, warn() {}, error() {} },
+        store: this.stores[name],
+      };
+      const transport = {
+        send: (to: string, request: Request, onReply: (reply: Reply) => void) => this.#send(name, to, request, onReply),
+      };
+      StorageNode.open(settings, env, transport, (node) => this.#nodes.set(name, node!));
+    }
+  }
+
+  node(name: NodeName): StorageNode {
+    return this.#nodes.get(name)!;
+  }
+
+  /** Runs until nothing is on its way and no timer is left, or for `forMs` of the clock. */
+  settle(forMs = Number.POSITIVE_INFINITY): void {
+    const untilMs = this.#nowMs + forMs;
+    for (;;) {
+      for (let deliver = this.#deliveries.shift(); deliver !== undefined; deliver = this.#deliveries.shift()) deliver();
+      this.#timers.sort((a, b) => a.atMs - b.atMs);
+      const next = this.#timers[0];
+      if (next === undefined || next.atMs > untilMs) return;
+      this.#timers.shift();
+      this.#nowMs = next.atMs;
+      next.run();
+    }
+  }
+
+  /** Starts an operation at a node; `result` is there once it was answered. */
+  start<Outcome>(ask: (done: (outcome: Outcome) => void) => void): { result: Outcome | undefined } {
+    const operation: { result: Outcome | undefined } = { result: undefined };
+    ask((outcome) => {
+      operation.result = outcome;
+    });
+    return operation;
+  }
+
+  write(at: NodeName, mutation: Mutation) {
+    const operation = this.start((done: Parameters<StorageNode['write']>[3]) =>
+      this.node(at).write(KEY, 'user', mutation, done),
+    );
+    this.settle();
+    return operation.result;
+  }
+
+  /** The text a read finds, undefined for none, or the failure. */
+  read(at: NodeName, isConsistent: boolean) {
+    const { result } = this.startRead(at, isConsistent);
+    if (result?.kind === 'none') return undefined;
+    return result?.kind === 'found' ? textOf(result.item) : result;
+  }
+
+  startRead(at: NodeName, isConsistent: boolean) {
+    const operation = this.start((done: Parameters<StorageNode['read']>[2]) =>
+      this.node(at).read(KEY, isConsistent, done),
+    );
+    this.settle();
+    return operation;
+  }
+
+  #send(from: NodeName, to: string, request: Request, onReply: (reply: Reply) => void): void {
+    const there = { from, to: to as NodeName, kind: request.kind };
+    this.#post(there, () => {
+      this.node(there.to).receive(from, request, (reply) => {
+        this.#post({ from: there.to, to: from, kind: reply.kind }, () => onReply(reply));
+      });
+    });
+  }
+
+  #post(message: Message, deliver: () => void): void {
+    this.sent.push(message);
+    if (message.from === message.to || !this.isLost(message)) this.#deliveries.push(deliver);
+  }
+}
+
+export function textOf(item: ItemImage): string {
+  return (JSON.parse(Buffer.from(item.json).toString()) as { v: { S: string } }).v.S;
+}
