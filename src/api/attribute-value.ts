@@ -1,3 +1,6 @@
+import { ApiError } from './errors.ts';
+import { compareNumbers, normaliseNumber } from './number.ts';
+
 /**
  * The service's typed values, in the shape they have on the wire (API reference, `AttributeValue`).
  * `B` and the members of `BS` stay base64 text; `N` is text of up to 38 significant digits.
@@ -24,3 +27,251 @@ export type AttributeMap = Record<string, AttributeValue>;
 
 /** The type descriptors of `AttributeValue`, as they stand on the wire. */
 export type AttributeType = 'S' | 'N' | 'B' | 'SS' | 'NS' | 'BS' | 'M' | 'L' | 'NULL' | 'BOOL';
+
+/**
+ * Document depth (developer guide, "Attribute nesting depth"): an attribute's value is level 1, so a scalar may stand
+ * inside 31 maps and lists.
+ */
+const MAX_LEVELS = 32;
+const MAX_NAME_BYTES = 65535;
+
+/** The message of a value that is nested too deeply; the service gives it bare even in `ExpressionAttributeValues`. */
+export const NESTED_TOO_DEEP =
+  'Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit';
+
+/**
+ * Checks the values of an item or key in the order they were sent, and brings them into canonical form in place:
+ * numbers as `normaliseNumber` writes them, sets sorted, members that are not part of an AttributeValue dropped.
+ *
+ * @throws ApiError (ValidationException, or SerializationException for text that is not base64)
+ */
+export function normaliseMap(map: AttributeMap): void {
+  normaliseMembers(map, 1);
+}
+
+/** As `normaliseMap`, for one value. A caller that names the value (`:v`) wraps the message. */
+export function normaliseValue(value: AttributeValue): void {
+  normaliseAt(value, 1);
+}
+
+/** The type of a value in canonical form. */
+export function typeOf(value: AttributeValue): AttributeType {
+  for (const type in value) return type as AttributeType;
+  throw new Error('an AttributeValue without a type');
+}
+
+/** Equality of values in canonical form: numbers by value, sets without regard to order, documents deeply. */
+export function equalValues(left: AttributeValue, right: AttributeValue): boolean {
+  const type = typeOf(left);
+  if (type !== typeOf(right)) return false;
+  const a = contentOf(left, type);
+  const b = contentOf(right, type);
+  switch (type) {
+    case 'SS':
+    case 'NS':
+    case 'BS':
+      return equalTexts(a as string[], b as string[]);
+    case 'L':
+      return equalLists(a as AttributeValue[], b as AttributeValue[]);
+    case 'M':
+      return equalMaps(a as AttributeMap, b as AttributeMap);
+    default:
+      return a === b;
+  }
+}
+
+/**
+ * The service's order of two values in canonical form: negative, zero or positive; undefined unless both are S, both N
+ * or both B, as other values have no order.
+ */
+export function compareValues(left: AttributeValue, right: AttributeValue): number | undefined {
+  if ('S' in left && 'S' in right) return compareTexts(left.S, right.S);
+  if ('N' in left && 'N' in right) return compareNumbers(left.N, right.N);
+  if ('B' in left && 'B' in right) return compareBinaries(left.B, right.B);
+  return undefined;
+}
+
+/** Orders texts by their UTF-8 bytes. JavaScript's own order differs: it puts U+E000..U+FFFF after the surrogate pairs. */
+export function compareTexts(left: string, right: string): number {
+  const shared = Math.min(left.length, right.length);
+  for (let at = 0; at < shared; at++) {
+    const a = left.charCodeAt(at);
+    const b = right.charCodeAt(at);
+    if (a !== b) return utf8Rank(a) - utf8Rank(b);
+  }
+  return left.length - right.length;
+}
+
+/** Orders base64 texts by the bytes they stand for. */
+export function compareBinaries(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left, 'base64'), Buffer.from(right, 'base64'));
+}
+
+/** The number of bytes that canonical base64 stands for. */
+export function binaryLength(base64: string): number {
+  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
+  return (base64.length / 4) * 3 - padding;
+}
+
+/**
+ * What is wrong with a text as canonical base64, in the service's words, or undefined. Only canonical text is taken: the
+ * bits that padding leaves unused must be zero, so equal binaries have equal texts.
+ */
+export function base64Problem(text: string): string | undefined {
+  if (text.length % 4 !== 0) {
+    return `Base64 encoded length is expected a multiple of 4 bytes but found: ${text.length}`;
+  }
+  const end = text.search(/[^A-Za-z0-9+/]/);
+  if (end === -1) return undefined;
+  const padding = text.slice(end);
+  if (padding === '=' || padding === '==') {
+    const endings = padding === '=' ? 'AEIMQUYcgkosw048' : 'AQgw';
+    return endings.includes(text[end - 1]!) ? undefined : 'Invalid last non-pad Base64 character dectected';
+  }
+  const strange = /[^A-Za-z0-9+/=]|=(?=[^=])/.exec(padding);
+  return strange ? `Invalid Base64 character: '${strange[0]}'` : 'Invalid last non-pad Base64 character dectected';
+}
+
+function normaliseMembers(map: AttributeMap, level: number): void {
+  for (const name in map) {
+    checkName(name);
+    normaliseAt(map[name], level);
+  }
+}
+
+function normaliseAt(value: AttributeValue | undefined | null, level: number): void {
+  if (level > MAX_LEVELS) throw ApiError.validation(NESTED_TOO_DEEP);
+  let types = 0;
+  let dropped = false;
+  for (const type in value) {
+    if (normaliseContent(value, type, level)) types++;
+    else dropped = true;
+  }
+  if (types === 0) {
+    throw ApiError.validation('Supplied AttributeValue is empty, must contain exactly one of the supported datatypes');
+  }
+  if (types > 1) {
+    throw ApiError.validation(
+      'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes',
+    );
+  }
+  if (dropped) dropForeign(value as Partial<Record<AttributeType, unknown>>);
+}
+
+/** Returns false if `member` is no type of the service or has no value: then it counts as absent. */
+function normaliseContent(value: AttributeValue, member: string, level: number): boolean {
+  const content = (value as Record<string, unknown>)[member];
+  if (content === null || content === undefined) return false;
+  switch (member) {
+    case 'S':
+    case 'BOOL':
+      return true;
+    case 'N':
+      (value as { N: string }).N = normaliseNumber(content as string);
+      return true;
+    case 'M':
+      normaliseMembers(content as AttributeMap, level + 1);
+      return true;
+    case 'L':
+      for (const element of content as AttributeValue[]) normaliseAt(element, level + 1);
+      return true;
+    case 'B':
+      checkBase64(content as string);
+      return true;
+    case 'NULL':
+      if (content !== true) throw invalid('Null attribute value types must have the value of true');
+      return true;
+    case 'SS':
+      (value as { SS: string[] }).SS = stringSet(content as string[]);
+      return true;
+    case 'NS':
+      (value as { NS: string[] }).NS = numberSet(content as string[]);
+      return true;
+    case 'BS':
+      (value as { BS: string[] }).BS = binarySet(content as string[]);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function stringSet(members: string[]): string[] {
+  if (members.length === 0) throw invalid('An string set  may not be empty');
+  const sorted = [...members].sort(compareTexts);
+  if (hasNeighboursAlike(sorted)) throw invalid(`Input collection [${members.join(', ')}] contains duplicates.`);
+  return sorted;
+}
+
+function numberSet(members: string[]): string[] {
+  if (members.length === 0) throw invalid('An number set  may not be empty');
+  const sorted = members.map(normaliseNumber).sort(compareNumbers);
+  if (hasNeighboursAlike(sorted)) throw ApiError.validation('Input collection contains duplicates');
+  return sorted;
+}
+
+function binarySet(members: string[]): string[] {
+  if (members.length === 0) throw invalid('Binary sets should not be empty');
+  for (const member of members) checkBase64(member);
+  // Decoded once, not in each comparison; the default order of byte strings is the order of their bytes.
+  const sorted = members.map((member) => Buffer.from(member, 'base64').toString('latin1')).sort();
+  if (hasNeighboursAlike(sorted)) {
+    throw invalid(`Input collection [${members.join(', ')}]of type BS contains duplicates.`);
+  }
+  return sorted.map((bytes) => Buffer.from(bytes, 'latin1').toString('base64'));
+}
+
+function checkBase64(text: string): void {
+  const problem = base64Problem(text);
+  if (problem !== undefined) throw ApiError.serialization(problem);
+}
+
+function checkName(name: string): void {
+  if (name === '') throw invalid('Empty attribute name');
+  if (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw ApiError.validation(
+      '1 validation error detected: Attribute name is too large, must be less than 65536 bytes',
+    );
+  }
+}
+
+function dropForeign(value: Partial<Record<AttributeType, unknown>>): void {
+  for (const member of Object.keys(value) as AttributeType[]) {
+    const isType = ATTRIBUTE_TYPES.has(member) && value[member] !== null && value[member] !== undefined;
+    if (!isType) delete value[member];
+  }
+}
+
+const ATTRIBUTE_TYPES: ReadonlySet<string> = new Set(['S', 'N', 'B', 'SS', 'NS', 'BS', 'M', 'L', 'NULL', 'BOOL']);
+
+function hasNeighboursAlike(sorted: readonly string[]): boolean {
+  for (let at = 1; at < sorted.length; at++) if (sorted[at] === sorted[at - 1]) return true;
+  return false;
+}
+
+function equalTexts(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((text, at) => text === right[at]);
+}
+
+function equalLists(left: readonly AttributeValue[], right: readonly AttributeValue[]): boolean {
+  return left.length === right.length && left.every((value, at) => equalValues(value, right[at]!));
+}
+
+function equalMaps(left: AttributeMap, right: AttributeMap): boolean {
+  const names = Object.keys(left);
+  if (names.length !== Object.keys(right).length) return false;
+  return names.every((name) => Object.hasOwn(right, name) && equalValues(left[name]!, right[name]!));
+}
+
+function contentOf(value: AttributeValue, type: AttributeType): unknown {
+  return (value as Record<string, unknown>)[type];
+}
+
+/** Moves the surrogates (D800..DFFF), which begin four-byte sequences, behind E000..FFFF. */
+function utf8Rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
+
+function invalid(problem: string): ApiError {
+  return ApiError.validation(`One or more parameter values were invalid: ${problem}`);
+}

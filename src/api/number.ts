@@ -1,0 +1,170 @@
+import { ApiError } from './errors.ts';
+import type { ByteString } from './primary-key.ts';
+
+/** The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers"). */
+const MAX_DIGITS = 38;
+const MIN_EXPONENT = -130;
+const MAX_EXPONENT = 125;
+
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+
+/**
+ * A number in scientific form: `d.ddd * 10^exponent`. `digits` has no leading and no trailing zero and is empty for zero,
+ * whose sign and exponent are then `false` and 0: one value has one form.
+ */
+interface Decimal {
+  readonly negative: boolean;
+  readonly digits: string;
+  readonly exponent: number;
+}
+
+/**
+ * The text the service gives back for a number: plain notation without exponent over the whole range, no superfluous
+ * zeros, no `-0`. Two numbers are equal exactly if their canonical texts are.
+ *
+ * @throws ApiError (ValidationException) if `text` is no number or out of the service's range
+ */
+export function normaliseNumber(text: string): string {
+  return isCanonicalInteger(text) ? text : format(parse(text));
+}
+
+/** Orders two canonical texts by value: negative, zero or positive. */
+export function compareNumbers(left: string, right: string): number {
+  if (left === right) return 0;
+  const leftNegative = left.charCodeAt(0) === MINUS;
+  const rightNegative = right.charCodeAt(0) === MINUS;
+  if (leftNegative !== rightNegative) return leftNegative ? -1 : 1;
+  const byMagnitude = compareMagnitudes(left, right);
+  return leftNegative ? -byMagnitude : byMagnitude;
+}
+
+/**
+ * Bytes that compare as the numbers do: a sign byte (0x7f, 0x80 for zero, 0x81), the exponent in one byte, the digits
+ * in pairs. Of a negative number the exponent and the pairs are complemented, and a last byte above every pair makes the
+ * longer one (-1.21) come before its prefix (-1.2).
+ *
+ * @param canonical from `normaliseNumber`
+ */
+export function encodeNumber(canonical: string): ByteString {
+  const { negative, digits, exponent } = parse(canonical);
+  if (digits === '') return '\x80';
+  const biased = exponent - MIN_EXPONENT;
+  let bytes = negative ? `\x7f${String.fromCharCode(255 - biased)}` : `\x81${String.fromCharCode(biased)}`;
+  for (let at = 0; at < digits.length; at += 2) {
+    const low = at + 1 < digits.length ? digits.charCodeAt(at + 1) - ZERO : 0;
+    const pair = (digits.charCodeAt(at) - ZERO) * 10 + low;
+    bytes += String.fromCharCode(negative ? 100 - pair : pair);
+  }
+  return negative ? `${bytes}\x65` : bytes;
+}
+
+/**
+ * The bytes the service counts for a number: one, one more for each pair of significant digits (aligned at the decimal
+ * point, so 1.2 has two pairs), one more below zero (developer guide, "DynamoDB item sizes and formats").
+ *
+ * @param canonical from `normaliseNumber`
+ */
+export function numberSize(canonical: string): number {
+  const { negative, digits, exponent } = parse(canonical);
+  const halfPair = exponent % 2 === 0 ? 1 : 0;
+  return 1 + Math.ceil(digits === '' ? 0 : (digits.length + halfPair) / 2) + (negative ? 1 : 0);
+}
+
+/** Most numbers that clients send are already canonical integers; this spares them the parser. */
+function isCanonicalInteger(text: string): boolean {
+  const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+  const length = text.length - start;
+  if (length === 0 || length > MAX_DIGITS) return false;
+  if (text.charCodeAt(start) === ZERO) return length === 1 && start === 0;
+  for (let at = start; at < text.length; at++) if (!isDigit(text.charCodeAt(at))) return false;
+  return true;
+}
+
+/** `[+-] digits [. digits] [e [+-] digits]`, at least one digit before the exponent: the grammar of Java's BigDecimal. */
+function parse(text: string): Decimal {
+  if (text === '') throw ApiError.validation('The parameter cannot be converted to a numeric value');
+  const sign = text.charCodeAt(0);
+  const start = sign === MINUS || sign === PLUS ? 1 : 0;
+  const integerEnd = skipDigits(text, start);
+  let end = integerEnd;
+  if (text.charCodeAt(end) === POINT) end = skipDigits(text, end + 1);
+  const integer = text.slice(start, integerEnd);
+  const fraction = text.slice(integerEnd + 1, end);
+  const power = parseExponent(text, end);
+  if (power === undefined || (integer === '' && fraction === '')) {
+    throw ApiError.validation(`The parameter cannot be converted to a numeric value: ${text}`);
+  }
+  return toDecimal(sign === MINUS, integer, fraction, power);
+}
+
+function toDecimal(negative: boolean, integer: string, fraction: string, power: number): Decimal {
+  const all = integer + fraction;
+  let first = 0;
+  while (all.charCodeAt(first) === ZERO) first++;
+  let last = all.length;
+  while (last > first && all.charCodeAt(last - 1) === ZERO) last--;
+  if (first === last) return { negative: false, digits: '', exponent: 0 };
+
+  const exponent = integer.length - 1 - first + power;
+  if (exponent > MAX_EXPONENT) {
+    throw ApiError.validation(
+      'Number overflow. Attempting to store a number with magnitude larger than supported range',
+    );
+  }
+  if (exponent < MIN_EXPONENT) {
+    throw ApiError.validation(
+      'Number underflow. Attempting to store a number with magnitude smaller than supported range',
+    );
+  }
+  if (last - first > MAX_DIGITS) {
+    throw ApiError.validation('Attempting to store more than 38 significant digits in a Number');
+  }
+  return { negative, digits: all.slice(first, last), exponent };
+}
+
+/** The power of ten written from `at` to the end of `text`, 0 if nothing is there, undefined if it is malformed. */
+function parseExponent(text: string, at: number): number | undefined {
+  if (at === text.length) return 0;
+  if (text[at] !== 'e' && text[at] !== 'E') return undefined;
+  const sign = text.charCodeAt(at + 1);
+  const start = sign === MINUS || sign === PLUS ? at + 2 : at + 1;
+  if (start === text.length || skipDigits(text, start) !== text.length) return undefined;
+  const power = Number(text.slice(start));
+  // BigDecimal holds the exponent in 32 bits and calls anything beyond a malformed number.
+  if (power > 0x7fffffff) return undefined;
+  return sign === MINUS ? -power : power;
+}
+
+function format({ negative, digits, exponent }: Decimal): string {
+  if (digits === '') return '0';
+  const sign = negative ? '-' : '';
+  const integerLength = exponent + 1;
+  if (integerLength >= digits.length) return sign + digits.padEnd(integerLength, '0');
+  if (integerLength > 0) return `${sign}${digits.slice(0, integerLength)}.${digits.slice(integerLength)}`;
+  return `${sign}0.${'0'.repeat(-integerLength)}${digits}`;
+}
+
+/** Canonical texts of one sign: the longer integer part is the larger; of equal lengths, the texts compare as they are. */
+function compareMagnitudes(left: string, right: string): number {
+  const byLength = integerLength(left) - integerLength(right);
+  if (byLength !== 0) return byLength;
+  return left < right ? -1 : 1;
+}
+
+function integerLength(canonical: string): number {
+  const point = canonical.indexOf('.');
+  return point === -1 ? canonical.length : point;
+}
+
+function skipDigits(text: string, from: number): number {
+  let at = from;
+  while (isDigit(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= 0x39;
+}
