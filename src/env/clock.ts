@@ -13,3 +13,22 @@ export interface Clock {
   after(delayMs: number, run: () => void): Timer;
   cancel(timer: Timer): void;
 }
+
+/** The computer's own clock and timers. A timer that is not cancelled keeps the process alive until it has run. */
+export class SystemClock implements Clock {
+  now(): number {
+    return Date.now();
+  }
+
+  elapsedMs(): number {
+    return performance.now();
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    return setTimeout(run, delayMs);
+  }
+
+  cancel(timer: Timer): void {
+    clearTimeout(timer as NodeJS.Timeout);
+  }
+}
