@@ -1,0 +1,289 @@
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from './dynamo/settings.ts';
+import type { LogLevel } from './env/log.ts';
+
+/**
+ * How safe a write is when it is answered. `memory`: gone with the process. `process`: survives a killed process.
+ * `disk`: survives a power loss, at the price of a flush per batch of writes.
+ */
+export type Durability = 'memory' | 'process' | 'disk';
+
+/** Which home replicas an eventually consistent read asks. */
+export type ReadFrom = 'first' | 'random';
+
+/** What a user decides. */
+export interface Settings {
+  /** 0: any free port. */
+  readonly port: number;
+  readonly hosts: readonly string[];
+  readonly nodes: number;
+  /** N: the copies kept of each item. */
+  readonly replication: number;
+  /** W: the committed copies before a write is answered. */
+  readonly writeQuorum: number;
+  /** R: the replicas an eventually consistent read asks. */
+  readonly readQuorum: number;
+  /** Q: the equal partitions the ring is cut into. Fixed for the life of a data directory. */
+  readonly partitions: number;
+  /** Undefined: a temporary directory that is removed at exit. */
+  readonly dataDir: string | undefined;
+  readonly durability: Durability;
+  readonly readFrom: ReadFrom;
+  readonly logLevel: LogLevel;
+}
+
+export interface Config extends Settings {
+  readonly limits: Limits;
+}
+
+/** The bounds of one process. Every loop, queue, cache and wait ends at one of these or at one of `NodeLimits`. */
+export interface Limits {
+  /** Requests being served at once; the rest are answered 503. Higher: more memory in a burst. Lower: sheds sooner. */
+  readonly requestsInFlight: number;
+  /** The longest request body: the service's own limit. Each request in flight may hold this much. */
+  readonly bodyBytes: number;
+  /** Bytes of all bodies being received or served; the rest are answered 503. The bound on memory under load. */
+  readonly bodyBytesInFlight: number;
+  /** How long a client may take to send its request. Lower cuts off slow clients, higher lets idle ones pile up. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept. Longer than clients keep theirs, or they write into a closing one. */
+  readonly keepAliveTimeoutMs: number;
+  /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
+  readonly stopGraceMs: number;
+  /** How long a write that nobody waits for may stay unwritten: longer batches more, and loses more to a crash. */
+  readonly lazyFlushMs: number;
+  /** Of each storage node. */
+  readonly node: NodeLimits;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  requestsInFlight: 2_000,
+  bodyBytes: 16 * 1024 * 1024,
+  bodyBytesInFlight: 128 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 65_000,
+  stopGraceMs: 300,
+  lazyFlushMs: 50,
+  node: DEFAULT_NODE_LIMITS,
+};
+
+/** A setting that cannot be: `message` is one line for the user. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** The most nodes of one process; each has its own LMDB environment. */
+const MAX_NODES = 64;
+const MAX_PARTITIONS = 1_024;
+
+/** One setting as it is written on a command line. */
+interface Option {
+  readonly flag: string;
+  readonly value: string;
+  readonly help: string;
+  /** Completes "--flag must be ...". */
+  readonly expects: string;
+  /** Undefined for a text that is no such value. */
+  readonly parse: (text: string) => unknown;
+}
+
+const wholeNumber = (min: number, max: number) => ({
+  expects: `a whole number from ${min} to ${max}`,
+  parse: (text: string) => {
+    const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  },
+});
+
+const oneOf = (...choices: readonly string[]) => ({
+  expects: `one of ${choices.join(', ')}`,
+  parse: (text: string) => (choices.includes(text) ? text : undefined),
+});
+
+const OPTIONS = {
+  port: { flag: '--port', value: 'PORT', help: 'port to listen on (8000; 0: any)', ...wholeNumber(0, 65_535) },
+  hosts: {
+    flag: '--host',
+    value: 'ADDRESS',
+    help: 'address to listen on (127.0.0.1 and ::1)',
+    expects: 'an address',
+    parse: (text: string) => [text],
+  },
+  nodes: { flag: '--nodes', value: 'S', help: 'storage nodes in the ring (3)', ...wholeNumber(1, MAX_NODES) },
+  replication: {
+    flag: '--replication',
+    value: 'N',
+    help: 'copies of each item (3, or S if fewer)',
+    ...wholeNumber(1, MAX_NODES),
+  },
+  writeQuorum: {
+    flag: '--write-quorum',
+    value: 'W',
+    help: 'committed copies before a write is answered (2, or N if fewer)',
+    ...wholeNumber(1, MAX_NODES),
+  },
+  readQuorum: {
+    flag: '--read-quorum',
+    value: 'R',
+    help: 'replicas asked by an eventually consistent read (1)',
+    ...wholeNumber(1, MAX_NODES),
+  },
+  readFrom: {
+    flag: '--read-from',
+    value: 'WHICH',
+    help: 'which replicas those are: first or random (first)',
+    ...oneOf('first', 'random'),
+  },
+  partitions: {
+    flag: '--partitions',
+    value: 'Q',
+    help: 'partitions of the ring (64)',
+    ...wholeNumber(1, MAX_PARTITIONS),
+  },
+  dataDir: {
+    flag: '--data-dir',
+    value: 'DIR',
+    help: 'where data is kept (nowhere: gone at exit)',
+    expects: 'a directory',
+    parse: (text: string) => text,
+  },
+  durability: {
+    flag: '--durability',
+    value: 'LEVEL',
+    help: 'memory, process or disk (process with --data-dir, else memory)',
+    ...oneOf('memory', 'process', 'disk'),
+  },
+  logLevel: {
+    flag: '--log-level',
+    value: 'LEVEL',
+    help: 'debug, info, warn, error or silent (info)',
+    ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
+  },
+} as const satisfies Record<keyof Settings, Option>;
+
+type SettingName = keyof Settings;
+
+const SETTING_NAMES = Object.keys(OPTIONS) as SettingName[];
+
+/** The environment variables that settings came from, to name them in errors. */
+type Variables = { [Name in SettingName]?: string };
+
+/**
+ * Reads the command line and the environment; a flag beats a variable, an empty variable counts as unset.
+ *
+ * @param argv what follows the program's name; `--option value` or `--option=value`
+ * @throws ConfigError
+ */
+export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+  const settings: Record<string, unknown> = {};
+  const variables: Variables = {};
+  for (const name of SETTING_NAMES) {
+    const variable = variableOf(name);
+    const text = env[variable];
+    if (text === undefined || text === '') continue;
+    settings[name] = parseOption(OPTIONS[name], text, variable);
+    variables[name] = variable;
+  }
+  for (let index = 0; index < argv.length; index++) {
+    const [flag, inline] = splitFlag(argv[index]!);
+    if (!flag.startsWith('-')) throw new ConfigError(`unexpected argument ${JSON.stringify(flag)}`);
+    const name = SETTING_NAMES.find((candidate) => OPTIONS[candidate].flag === flag);
+    if (name === undefined) throw new ConfigError(`unknown option ${flag}; --help lists the options`);
+    settings[name] = parseOption(OPTIONS[name], inline ?? valueAfter(argv, index++));
+    delete variables[name];
+  }
+  return complete(settings, {}, variables);
+}
+
+/**
+ * Fills in what is not given, and checks that the settings fit together.
+ *
+ * @throws ConfigError
+ */
+export function completeConfig(given: Partial<Settings>, limits: Partial<Limits> = {}): Config {
+  return complete(given, limits, {});
+}
+
+function complete(given: Partial<Settings>, limits: Partial<Limits>, variables: Variables): Config {
+  const nodes = given.nodes ?? 3;
+  const replication = given.replication ?? Math.min(3, nodes);
+  const config: Config = {
+    port: given.port ?? 8_000,
+    hosts: given.hosts ?? ['127.0.0.1', '::1'],
+    nodes,
+    replication,
+    writeQuorum: given.writeQuorum ?? Math.min(2, replication),
+    readQuorum: given.readQuorum ?? 1,
+    partitions: given.partitions ?? 64,
+    dataDir: given.dataDir,
+    durability: given.durability ?? (given.dataDir === undefined ? 'memory' : 'process'),
+    readFrom: given.readFrom ?? 'first',
+    logLevel: given.logLevel ?? 'info',
+    limits: { ...DEFAULT_LIMITS, ...limits },
+  };
+  const told = (name: SettingName) =>
+    `${OPTIONS[name].flag} ${config[name]}${origin(variables[name], given[name] === undefined)}`;
+  for (const [small, large] of NOT_MORE_THAN) {
+    if (config[small] > config[large]) throw new ConfigError(`${told(small)} is more than ${told(large)}`);
+  }
+  if (config.dataDir === undefined && config.durability !== 'memory') {
+    throw new ConfigError(`${told('durability')} needs a --data-dir: without one the data is gone at exit`);
+  }
+  return config;
+}
+
+const NOT_MORE_THAN = [
+  ['replication', 'nodes'],
+  ['writeQuorum', 'replication'],
+  ['readQuorum', 'replication'],
+  ['nodes', 'partitions'],
+] as const;
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const lines = SETTING_NAMES.map((name) => {
+    const { flag, value, help } = OPTIONS[name];
+    return `  ${`${flag} ${value}`.padEnd(24)}${help}`;
+  });
+  return [
+    'Usage: dynaring [options]',
+    '',
+    'A DynamoDB-compatible server whose inside is a real Dynamo.',
+    '',
+    ...lines,
+    `  ${'--help'.padEnd(24)}this text`,
+    `  ${'--version'.padEnd(24)}the version`,
+    '',
+    `Each option may also be an environment variable (${variableOf('port')}, ${variableOf('writeQuorum')}, ...); a flag`,
+    'beats its variable.',
+    '',
+  ].join('\n');
+}
+
+/** `--write-quorum` is `DYNARING_WRITE_QUORUM`. */
+function variableOf(name: SettingName): string {
+  return `DYNARING_${OPTIONS[name].flag.slice(2).replaceAll('-', '_').toUpperCase()}`;
+}
+
+function origin(variable: string | undefined, isDefault: boolean): string {
+  if (variable !== undefined) return ` (from ${variable})`;
+  return isDefault ? ' (the default)' : '';
+}
+
+function parseOption(option: Option, text: string, variable?: string): unknown {
+  const value = text === '' ? undefined : option.parse(text);
+  if (value !== undefined) return value;
+  throw new ConfigError(
+    `${option.flag}${origin(variable, false)} must be ${option.expects}, not ${JSON.stringify(text)}`,
+  );
+}
+
+function splitFlag(argument: string): [flag: string, value: string | undefined] {
+  const equals = argument.indexOf('=');
+  return equals < 0 ? [argument, undefined] : [argument.slice(0, equals), argument.slice(equals + 1)];
+}
+
+function valueAfter(argv: readonly string[], index: number): string {
+  const value = argv[index + 1];
+  if (value === undefined || value.startsWith('--')) throw new ConfigError(`${argv[index]} needs a value`);
+  return value;
+}
