@@ -1,0 +1,48 @@
+/** The item that is stored under key number `index`: nine attributes of mixed types, exactly `itemBytes` by the service's counting. */
+export function makeItem(itemBytes, index, version = FIRST_VERSION) {
+  const item = {
+    ...makeKey(index),
+    version: { N: String(version) },
+    name: { S: 'Ada Lovelace' },
+    email: { S: 'ada.lovelace@example.com' },
+    balance: { N: '1234.56' },
+    active: { BOOL: true },
+    tags: { L: [{ S: 'analyst' }, { S: 'london' }, { S: 'countess' }] },
+    address: { M: { street: { S: '12 St James Square' }, city: { S: 'London' } } },
+    text: { S: '' },
+  };
+  const fillerBytes = itemBytes - mapSize(item);
+  if (fillerBytes < 0) throw new Error(`an item of ${itemBytes} B is too small for the bench's attributes`);
+  item.text.S = FILLER.repeat(Math.ceil(fillerBytes / FILLER.length)).slice(0, fillerBytes);
+  return item;
+}
+
+export function makeKey(index) {
+  return { pk: { S: `customer#${String(index).padStart(8, '0')}` } };
+}
+
+/** Ten digits, so that a later version can be written over it in place. */
+export const FIRST_VERSION = 1_000_000_001;
+
+/** One table for each item size; the bare server tells by the name how long its answer has to be. */
+export function tableName(itemBytes) {
+  return `Bench${itemBytes}`;
+}
+
+/** No quotes or backslashes: on the wire the filler is as long as in the item. */
+const FILLER =
+  'The Analytical Engine weaves algebraical patterns just as the Jacquard loom weaves flowers and leaves. ';
+
+// Sizes as in "DynamoDB item sizes and formats": names and text in UTF-8, a number one byte for two digits and one more,
+// a list or map three bytes and one for each element. All text here is ASCII.
+function mapSize(map) {
+  return Object.entries(map).reduce((sum, [name, value]) => sum + name.length + valueSize(value), 0);
+}
+
+function valueSize(value) {
+  if (value.S !== undefined) return value.S.length;
+  if (value.N !== undefined) return Math.ceil(value.N.replace('.', '').length / 2) + 1;
+  if (value.BOOL !== undefined) return 1;
+  if (value.L !== undefined) return 3 + value.L.reduce((sum, element) => sum + 1 + valueSize(element), 0);
+  return 3 + Object.keys(value.M).length + mapSize(value.M);
+}

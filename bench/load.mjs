@@ -1,0 +1,209 @@
+// The load generator, in a process of its own. Each message is one run, and gets one answer: see `run`. When the bench goes
+// away, however it ended, this process ends the servers it was told of and itself.
+import { rmSync } from 'node:fs';
+import { openConnection } from './connection.mjs';
+import { FIRST_VERSION } from './items.mjs';
+import { cpuTimeUs } from './process-stats.mjs';
+import { buildItemRequests, versionOffset } from './requests.mjs';
+
+const DRAIN_LIMIT_MS = 15_000;
+const RECONNECT_MS = 20;
+const servers = new Map(); // pid -> data directory
+let nextVersion = FIRST_VERSION + 1;
+
+process.on('message', (message) => {
+  if (message.kind === 'watch') return servers.set(message.pid, message.directory);
+  if (message.kind === 'unwatch') return servers.delete(message.pid);
+  run(message).then(
+    (result) => process.send({ result }),
+    (error) => process.send({ error: String(error.stack) }),
+  );
+});
+process.on('disconnect', () => {
+  for (const [pid, directory] of servers) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {} // it has ended by itself
+    rmSync(directory, { recursive: true, force: true });
+  }
+  process.exit();
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // the bench decides
+
+/**
+ * @param workload GetItem, PutItem, Mixed (half of each), DeleteItem or Fill (each key put once)
+ * @param keyCount random keys below this; 1 is a hot key
+ * @returns what the generator saw, and the CPU time that the server spent meanwhile, over exactly these requests
+ */
+async function run({ workload, pid, port, itemBytes, keyCount, connections, seconds }) {
+  const pool = await openPool(port, connections);
+  try {
+    if (workload === 'Fill') return await measure(pool, pid, allKeysOnce('PutItem', itemBytes, keyCount));
+    if (workload !== 'DeleteItem') {
+      return await measure(pool, pid, until(seconds, randomKeys(workload, itemBytes, keyCount)));
+    }
+    // A delete is worth measuring only where there is an item: fill, delete all, fill again, and count the deletes.
+    let total;
+    while (total === undefined || total.elapsedMs < seconds * 1000) {
+      await measure(pool, pid, allKeysOnce('PutItem', itemBytes, keyCount));
+      total = add(total, await measure(pool, pid, allKeysOnce('DeleteItem', itemBytes, keyCount)));
+    }
+    return total;
+  } finally {
+    pool.close();
+  }
+}
+
+// ---- what to send: functions that give the next request, or undefined at the end
+
+const requestCache = new Map();
+
+function requestsOf(operation, itemBytes, keyCount) {
+  const name = `${operation} ${itemBytes} ${keyCount}`;
+  if (!requestCache.has(name)) {
+    const requests = buildItemRequests(operation, itemBytes, keyCount);
+    const offsets = operation === 'PutItem' ? requests.map(versionOffset) : undefined;
+    requestCache.set(name, { requests, offsets });
+  }
+  return requestCache.get(name);
+}
+
+function take({ requests, offsets }, index) {
+  const request = requests[index];
+  if (offsets !== undefined) request.latin1Write(String(nextVersion++), offsets[index]);
+  return request;
+}
+
+function allKeysOnce(operation, itemBytes, keyCount) {
+  const source = requestsOf(operation, itemBytes, keyCount);
+  let index = 0;
+  return () => (index < keyCount ? take(source, index++) : undefined);
+}
+
+function randomKeys(workload, itemBytes, keyCount) {
+  const gets = workload === 'PutItem' ? undefined : requestsOf('GetItem', itemBytes, keyCount);
+  const puts = workload === 'GetItem' ? undefined : requestsOf('PutItem', itemBytes, keyCount);
+  let state = 123456789; // the same keys in the same order for every server
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    const source = gets === undefined || (puts !== undefined && state & 0x40000000) ? puts : gets;
+    return take(source, (state >>> 0) % keyCount);
+  };
+}
+
+function until(seconds, next) {
+  const deadline = performance.now() + seconds * 1000;
+  return () => (performance.now() < deadline ? next() : undefined);
+}
+
+// ---- sending it
+
+function openPool(port, size) {
+  return new Promise((resolve, reject) => {
+    const pool = { connections: new Set(), onAnswer: undefined, onOpen: undefined, close };
+    let closed = false;
+    const limit = setTimeout(() => reject(new Error(`no ${size} connections to port ${port} in 10 s`)), 10_000);
+
+    function add() {
+      if (!closed) openConnection(port, { onOpen: opened, onAnswer: answered, onClose: lost });
+    }
+    function opened(connection) {
+      if (closed) return connection.destroy();
+      pool.connections.add(connection);
+      if (pool.onOpen !== undefined) return pool.onOpen(connection);
+      if (pool.connections.size === size) {
+        clearTimeout(limit);
+        resolve(pool);
+      }
+    }
+    function answered(status, bodyLength, connection) {
+      pool.onAnswer?.(status, bodyLength, connection);
+    }
+    function lost(connection) {
+      pool.connections.delete(connection);
+      if (!closed) setTimeout(add, RECONNECT_MS);
+    }
+    function close() {
+      closed = true;
+      for (const connection of pool.connections) connection.destroy();
+    }
+    for (let i = 0; i < size; i++) add();
+  });
+}
+
+/** Sends what `next` gives, one request at a time on each connection, and waits for all answers. */
+function measure(pool, pid, next) {
+  return new Promise((resolve) => {
+    const latenciesMs = [];
+    const statuses = {};
+    const sentAt = new Map();
+    let bodyBytes = 0;
+    let ended = false;
+    const ownCpu = process.cpuUsage();
+    const cpuBefore = cpuTimeUs(pid);
+    const start = performance.now();
+    let drain;
+
+    function feed(connection) {
+      const request = ended ? undefined : next();
+      if (request !== undefined) {
+        sentAt.set(connection, performance.now());
+        connection.send(request);
+        return;
+      }
+      if (!ended) {
+        ended = true;
+        drain = setTimeout(finish, DRAIN_LIMIT_MS);
+      }
+      if (sentAt.size === 0) finish();
+    }
+    function finish() {
+      clearTimeout(drain);
+      pool.onAnswer = undefined;
+      pool.onOpen = undefined;
+      const elapsedMs = performance.now() - start;
+      if (sentAt.size > 0) statuses.unanswered = sentAt.size;
+      const { user, system } = process.cpuUsage(ownCpu);
+      const serverCpuUs = cpuTimeUs(pid) - cpuBefore;
+      resolve(summary({ elapsedMs, serverCpuUs, loadCpuUs: user + system, statuses, bodyBytes, latenciesMs }));
+    }
+    pool.onAnswer = (status, bodyLength, connection) => {
+      latenciesMs.push(performance.now() - sentAt.get(connection));
+      sentAt.delete(connection);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (status === 200) bodyBytes += bodyLength;
+      if (connection.open) feed(connection);
+      else if (ended && sentAt.size === 0) finish();
+    };
+    pool.onOpen = feed;
+    for (const connection of [...pool.connections]) feed(connection);
+  });
+}
+
+function summary({ latenciesMs, ...counts }) {
+  const sorted = Float64Array.from(latenciesMs).sort();
+  const quantile = (q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+  return { ...counts, requests: sorted.length, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: sorted.at(-1) };
+}
+
+/** Two passes as one; of the latencies the worse, as passes are few and alike. */
+function add(a, b) {
+  if (a === undefined) return b;
+  const sum = (name) => a[name] + b[name];
+  const worse = (name) => Math.max(a[name], b[name]);
+  const statuses = { ...a.statuses };
+  for (const [status, count] of Object.entries(b.statuses)) statuses[status] = (statuses[status] ?? 0) + count;
+  return {
+    elapsedMs: sum('elapsedMs'),
+    serverCpuUs: sum('serverCpuUs'),
+    loadCpuUs: sum('loadCpuUs'),
+    requests: sum('requests'),
+    bodyBytes: sum('bodyBytes'),
+    statuses,
+    p50Ms: worse('p50Ms'),
+    p99Ms: worse('p99Ms'),
+    maxMs: worse('maxMs'),
+  };
+}

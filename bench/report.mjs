@@ -1,0 +1,196 @@
+const PEER = 'bare';
+
+/** The targets of the project for 400 B items, each as the figure that `valueOf` finds in the results. */
+const TARGETS = [
+  { what: 'GetItem CPU, times bare', server: 'dynaring-memory', most: 1.6, valueOf: ratioIn('GetItem 400 B') },
+  { what: 'PutItem CPU, times bare', server: 'dynaring-memory', most: 4, valueOf: ratioIn('PutItem 400 B') },
+  { what: 'PutItem CPU, times bare', server: 'dynaring-disk', most: 6, valueOf: ratioIn('PutItem 400 B') },
+  { what: 'start, ms', server: 'dynaring-memory', most: 400, valueOf: startMs },
+  { what: 'resident memory idle, MB', server: 'dynaring-memory', most: 100, valueOf: memory('idle', 'now') },
+  {
+    what: 'resident memory under load, MB',
+    server: 'dynaring-memory',
+    most: 300,
+    valueOf: memory('underLoad', 'peak'),
+  },
+];
+
+/** The results of a run as Markdown. */
+export function report(results) {
+  const { machine, options } = results;
+  return [
+    `## Bench of ${machine.at.slice(0, 10)}`,
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node.slice(1)}; ${options.connections} connections, ` +
+      `${options.keyCount} keys, medians of ${options.rounds} rounds of ${options.seconds} s, all servers in turn. ` +
+      'CPU is the server\'s, all threads, per request; "x bare" is the median of the rounds\' ratios.',
+    ...summaryTable(results),
+    ...titlesOf(results).flatMap((title) => workloadTable(results, title)),
+    ...startAndMemoryTable(results),
+    ...results.overload.flatMap(overloadTable),
+    ...targetTable(results),
+  ].join('\n\n');
+}
+
+function summaryTable(results) {
+  const titles = titlesOf(results);
+  if (titles.length === 0) return [];
+  const rows = serversOf(results.slices).map((server) => [
+    server,
+    ...titles.map((title) => {
+      const { cpuUs, ratio } = figures(results, title, server);
+      return `${cpuUs.toFixed(0)} (${times(ratio)})`;
+    }),
+  ]);
+  return ['### CPU per request, us (times bare)', table(['server', ...titles], rows)];
+}
+
+function workloadTable(results, title) {
+  const rows = serversOf(results.slices).map((server) => {
+    const of = figures(results, title, server);
+    return [
+      server,
+      of.perSecond.toFixed(0),
+      of.p50Ms.toFixed(2),
+      of.p99Ms.toFixed(2),
+      of.cpuUs.toFixed(1),
+      `${of.cpuLeastUs.toFixed(1)} to ${of.cpuMostUs.toFixed(1)}`,
+      times(of.ratio),
+      of.bytes.toFixed(0),
+      of.failures === '' ? '' : `not 200: ${of.failures}`,
+    ];
+  });
+  const header = ['server', 'requests/s', 'p50 ms', 'p99 ms', 'CPU us', 'rounds', 'x bare', 'answer B', ''];
+  const slow = results.slices.filter((slice) => slice.title === title && slice.loadCpuUs > slice.elapsedMs * 900);
+  const limited = [...new Set(slow.map((slice) => slice.server))];
+  const note = limited.length === 0 ? [] : [`The generator was at its own limit with: ${limited.join(', ')}.`];
+  return [`### ${title}`, table(header, rows), ...note];
+}
+
+function startAndMemoryTable(results) {
+  const names = serversOf([...results.memory, ...results.starts]);
+  if (names.length === 0) return [];
+  const rows = names.map((server) => {
+    const { idle, underLoad } = results.memory.find((each) => each.server === server) ?? {};
+    return [
+      server,
+      whole(startMs(results, server)),
+      whole(idle?.now),
+      whole(underLoad?.now),
+      whole(underLoad?.anonymous),
+      whole(underLoad?.peak),
+    ];
+  });
+  const header = ['server', 'start ms', 'idle MB', 'after load MB', 'of it anonymous MB', 'peak MB'];
+  return ['### Start-up (spawn to first answer) and resident memory', table(header, rows)];
+}
+
+function overloadTable({ server, steps }) {
+  const rows = steps.map((step) => [
+    step.label,
+    ...(step.failed === undefined
+      ? [
+          whole(((step.statuses[200] ?? 0) * 1000) / step.elapsedMs),
+          whole(((step.statuses[503] ?? 0) * 1000) / step.elapsedMs),
+          failures(step.statuses, ['200', '503']),
+          step.p50Ms.toFixed(0),
+          step.p99Ms.toFixed(0),
+        ]
+      : ['', '', step.failed, '', '']),
+    whole(step.peakMb),
+    whole(step.peakAnonymousMb),
+  ]);
+  const header = ['load', '200/s', '503/s', 'other', 'p50 ms', 'p99 ms', 'peak MB', 'anonymous MB'];
+  return [`### Overload of ${server}, PutItem`, table(header, rows)];
+}
+
+function targetTable(results) {
+  const rows = TARGETS.map((target) => ({ ...target, value: target.valueOf(results, target.server) }))
+    .filter(({ value }) => value !== undefined && !Number.isNaN(value))
+    .map(({ what, server, most, value }) => [
+      `${what} (${server})`,
+      String(most),
+      value.toFixed(most < 10 ? 2 : 0),
+      value <= most ? 'reached' : 'missed',
+    ]);
+  return rows.length === 0 ? [] : ['### Targets', table(['target', 'at most', 'measured', ''], rows)];
+}
+
+// ---- figures
+
+function figures(results, title, server) {
+  const slices = results.slices.filter((slice) => slice.title === title && slice.server === server);
+  const cpu = slices.map(cpuOf);
+  const statuses = {};
+  for (const slice of slices) {
+    for (const [status, count] of Object.entries(slice.statuses)) statuses[status] = (statuses[status] ?? 0) + count;
+  }
+  return {
+    perSecond: median(slices.map((slice) => (slice.requests * 1000) / slice.elapsedMs)),
+    p50Ms: median(slices.map((slice) => slice.p50Ms)),
+    p99Ms: median(slices.map((slice) => slice.p99Ms)),
+    bytes: median(slices.map((slice) => slice.bodyBytes / slice.requests)),
+    cpuUs: median(cpu),
+    cpuLeastUs: Math.min(...cpu),
+    cpuMostUs: Math.max(...cpu),
+    ratio: median(slices.map((slice) => cpuOf(slice) / cpuOf(bareBeside(results, slice))).filter(Number.isFinite)),
+    failures: failures(statuses, ['200']),
+  };
+}
+
+function cpuOf(slice) {
+  return slice === undefined ? Number.NaN : slice.serverCpuUs / slice.requests;
+}
+
+function bareBeside(results, { title, round }) {
+  return results.slices.find((slice) => slice.server === PEER && slice.title === title && slice.round === round);
+}
+
+function ratioIn(title) {
+  return (results, server) => figures(results, title, server).ratio;
+}
+
+function startMs(results, server) {
+  return median(results.starts.filter((each) => each.server === server).map((each) => each.startMs));
+}
+
+function memory(when, field) {
+  return (results, server) => results.memory.find((each) => each.server === server)?.[when][field];
+}
+
+function failures(statuses, expected) {
+  return Object.entries(statuses)
+    .filter(([status]) => !expected.includes(status))
+    .map(([status, count]) => `${count} x ${status === '0' ? 'broken' : status}`)
+    .join(', ');
+}
+
+function titlesOf(results) {
+  return [...new Set(results.slices.map((slice) => slice.title))];
+}
+
+function serversOf(entries) {
+  return [...new Set(entries.map((entry) => entry.server))];
+}
+
+function median(values) {
+  if (values.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+// ---- text
+
+const times = (ratio) => (ratio === undefined ? '-' : `${ratio.toFixed(2)}x`);
+const whole = (value) => (value === undefined ? '-' : value.toFixed(0));
+
+function table(header, rows) {
+  const widths = header.map((name, column) => Math.max(3, name.length, ...rows.map((row) => row[column].length)));
+  const line = (cells) => `| ${cells.map((cell, column) => pad(cell, widths[column], column)).join(' | ')} |`;
+  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+  return [line(header), rule, ...rows.map(line)].join('\n');
+}
+
+function pad(cell, width, column) {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+}

@@ -1,0 +1,170 @@
+// npm run bench: what Dynaring costs beside a bare HTTP server and its peers. See README.md here.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { makeItem, makeKey, tableName } from './items.mjs';
+import { startLoad } from './load-process.mjs';
+import { readOptions } from './options.mjs';
+import { overload } from './overload.mjs';
+import { memoryMb } from './process-stats.mjs';
+import { report } from './report.mjs';
+import { ask, createTable } from './requests.mjs';
+import { chooseServers, killAllServers, startServer, stopServer } from './servers.mjs';
+
+const TIME_LIMIT_MS = 60 * 60 * 1000;
+const IDLE_MS = 2000;
+const STARTS = 5;
+
+async function main() {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) return;
+  if (process.platform !== 'linux') throw new Error('the bench reads /proc and so runs on Linux only');
+  const { present, absent } = chooseServers(options.only);
+  for (const { name, needs } of absent) progress(`${name} is left out: ${needs} is not there`);
+  if (present.length === 0) throw new Error('nothing to measure');
+
+  const load = startLoad();
+  process.on('exit', () => load.stop());
+  const results = { options, machine: machine(), starts: [], memory: [], slices: [], overload: [] };
+  try {
+    if (options.workloads.includes('start')) results.starts = await measureStarts(present, load, options);
+    const servers = await startAll(present, load);
+    await measureWorkloads(servers, load, options, results);
+    if (options.workloads.includes('overload')) {
+      for (const server of servers) {
+        if (options.quick && !server.name.startsWith('dynaring')) continue;
+        results.overload.push(await overload(server, load, options, progress));
+      }
+    }
+    for (const server of servers) await stop(server, load);
+  } finally {
+    load.stop();
+  }
+  const path = save(results);
+  console.log(report(results));
+  progress(`written to ${path}`);
+}
+
+/** Spawn to first answer, in rounds over all servers. */
+async function measureStarts(present, load, options) {
+  const starts = [];
+  for (let round = 0; round < (options.quick ? 2 : STARTS); round++) {
+    for (const each of present) {
+      const server = await start(each, load);
+      starts.push({ server: server.name, round, startMs: server.startMs });
+      await stop(server, load);
+    }
+  }
+  return starts;
+}
+
+async function startAll(present, load) {
+  const servers = [];
+  for (const each of present) servers.push(await start(each, load));
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  return servers.map((server) => Object.assign(server, { idle: memoryMb(server.pid) }));
+}
+
+async function measureWorkloads(servers, load, options, results) {
+  const base = { connections: options.connections, keyCount: options.keyCount, seconds: options.seconds };
+  for (const itemBytes of options.sizes) {
+    for (const { port, pid, name } of servers) {
+      progress(`${name}: ${options.keyCount} items of ${itemBytes} B`);
+      await createTable(port, itemBytes);
+      await load.run({ ...base, workload: 'Fill', pid, port, itemBytes });
+      await checkAnswer(name, port, itemBytes, options.keyCount - 1);
+    }
+    const plans = plansFor(itemBytes, options);
+    for (const plan of plans) results.slices.push(...(await measureInRounds(plan, servers, load, options)));
+  }
+  results.memory = servers.map(({ name, pid, idle }) => ({ server: name, idle, underLoad: memoryMb(pid) }));
+}
+
+function plansFor(itemBytes, options) {
+  const { connections, seconds, keyCount, workloads, sizes } = options;
+  const plan = (workload, keys, prefix = '') => ({
+    title: `${prefix}${workload} ${itemBytes} B`,
+    workload,
+    itemBytes,
+    connections,
+    seconds,
+    keyCount: keys,
+  });
+  const chosen = (workload) => workloads.includes(workload);
+  const hot = chosen('hot') && itemBytes === sizes[0];
+  return [
+    ...['GetItem', 'PutItem', 'Mixed'].filter(chosen).map((workload) => plan(workload, keyCount)),
+    ...(hot ? ['GetItem', 'PutItem'].map((workload) => plan(workload, 1, 'hot key ')) : []),
+    ...(chosen('DeleteItem') ? [plan('DeleteItem', keyCount)] : []), // last: it leaves nothing to read
+  ];
+}
+
+/** A B C, A B C, ...: so that whatever else the machine does meanwhile meets all alike. The first round warms up and is dropped. */
+async function measureInRounds({ title, ...plan }, servers, load, options) {
+  const slices = [];
+  for (let round = -1; round < options.rounds; round++) {
+    for (const { port, pid, name } of servers) {
+      const slice = await load.run({ ...plan, port, pid, seconds: round < 0 ? plan.seconds / 2 : plan.seconds });
+      if (round >= 0) slices.push({ title, server: name, round, ...slice });
+    }
+    progress(`${title}: ${round < 0 ? 'warm' : `round ${round + 1} of ${options.rounds}`}`);
+  }
+  return slices;
+}
+
+/** What is measured has to be real: the item comes back as it was put. The bare server has nothing to give back. */
+async function checkAnswer(name, port, itemBytes, index) {
+  if (name === 'bare') return;
+  const { status, body } = await ask(port, 'GetItem', { TableName: tableName(itemBytes), Key: makeKey(index) });
+  const { version: _, ...expected } = makeItem(itemBytes, index);
+  const { version, ...got } = body.Item ?? {};
+  if (status !== 200 || version?.N === undefined || !isDeepStrictEqual(got, expected)) {
+    throw new Error(`${name} gave back another item than was put: ${status} ${JSON.stringify(body)}`);
+  }
+}
+
+async function start(each, load) {
+  const server = await startServer(each);
+  load.watch(server);
+  return server;
+}
+
+async function stop(server, load) {
+  await stopServer(server);
+  load.unwatch(server);
+}
+
+function machine() {
+  const list = cpus();
+  return {
+    cpu: list[0].model,
+    cores: list.length,
+    node: process.version,
+    loadBefore: loadavg()[0],
+    at: new Date().toISOString(),
+  };
+}
+
+function save(results) {
+  const folder = new URL('results/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const file = new URL(`${results.machine.at.replaceAll(/[:.]/g, '-')}.json`, folder);
+  writeFileSync(file, JSON.stringify(results, null, 1));
+  return file.pathname;
+}
+
+function progress(text) {
+  console.error(`# ${text}`);
+}
+
+process.on('exit', killAllServers);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
+setTimeout(() => {
+  console.error('the bench took too long');
+  process.exit(1);
+}, TIME_LIMIT_MS).unref();
+await main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
+process.exit();

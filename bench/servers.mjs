@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ask } from './requests.mjs';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const DYNARING = here('../dist/cli.js');
+const BARE = here('bare-server.mjs');
+const DYNALITE = here('node_modules/dynalite/cli.js');
+const DYNOXIDE = here('node_modules/@dynoxide/linux-x64/dynoxide');
+
+const node = (script, ...args) => [process.execPath, script, ...args];
+const dynaring = (port, ...args) => node(DYNARING, '--port', port, '--log-level', 'error', ...args);
+const dynalite = (port, ...args) =>
+  node(DYNALITE, '--host', '127.0.0.1', '--port', port, '--createTableMs', '0', ...args);
+const dynoxide = (port, ...args) => [DYNOXIDE, 'serve', '--host', '127.0.0.1', '--port', port, ...args];
+
+/** All that can be measured. `command(port, directory)` gives the program and its arguments. */
+export const SERVERS = [
+  { name: 'bare', needs: BARE, command: (port) => node(BARE, port, ...BARE_ITEM_SIZES) },
+  { name: 'dynaring-memory', needs: DYNARING, command: (port) => dynaring(port, '--durability', 'memory') },
+  {
+    name: 'dynaring-process',
+    needs: DYNARING,
+    command: (port, directory) => dynaring(port, '--durability', 'process', '--data-dir', directory),
+  },
+  {
+    name: 'dynaring-disk',
+    needs: DYNARING,
+    command: (port, directory) => dynaring(port, '--durability', 'disk', '--data-dir', directory),
+  },
+  { name: 'dynalite-memory', needs: DYNALITE, command: (port) => dynalite(port) },
+  { name: 'dynalite-disk', needs: DYNALITE, command: (port, directory) => dynalite(port, '--path', directory) },
+  { name: 'dynoxide-memory', needs: DYNOXIDE, command: (port) => dynoxide(port) },
+  {
+    name: 'dynoxide-disk',
+    needs: DYNOXIDE,
+    command: (port, directory) => dynoxide(port, '--db-path', join(directory, 'bench.sqlite')),
+  },
+];
+
+const BARE_ITEM_SIZES = [400, 4096, 100 * 1024];
+const START_LIMIT_MS = 15_000;
+const STOP_LIMIT_MS = 3_000;
+const running = new Set();
+
+/** Those of `names` (a full name, or the part before the dash for all of that family) that are installed here. */
+export function chooseServers(names) {
+  const named = (server) => names.some((name) => server.name === name || server.name.startsWith(`${name}-`));
+  const chosen = SERVERS.filter((server) => names.length === 0 || named(server));
+  return {
+    present: chosen.filter((server) => existsSync(server.needs)),
+    absent: chosen.filter((server) => !existsSync(server.needs)),
+  };
+}
+
+/** Starts a server on a free port, and waits for its first answer. `startMs` is the time between the two. */
+export async function startServer({ name, command }, nodeOptions = []) {
+  const port = await freePort();
+  const directory = mkdtempSync(join(tmpdir(), 'dynaring-bench-'));
+  const [program, ...args] = command(port, directory).map(String);
+  const begin = performance.now();
+  const child = spawn(program, [...nodeOptions, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const server = { name, port, directory, child, pid: child.pid, errors: '', ended: undefined };
+  server.ended = new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', resolve);
+  });
+  child.stderr.on('data', (text) => {
+    server.errors = (server.errors + text).slice(-4000);
+  });
+  running.add(server);
+
+  for (;;) {
+    if (child.exitCode !== null || child.pid === undefined) {
+      throw new Error(`${name} ended at its start: ${server.errors}`);
+    }
+    const { status } = await ask(port, 'ListTables', {});
+    const startMs = performance.now() - begin;
+    if (status === 200) return Object.assign(server, { startMs });
+    if (startMs > START_LIMIT_MS) throw new Error(`${name} does not answer (status ${status}): ${server.errors}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Ends a server, by force where it does not end itself, and removes its data. */
+export async function stopServer(server) {
+  server.child.kill('SIGTERM');
+  const force = setTimeout(() => server.child.kill('SIGKILL'), STOP_LIMIT_MS);
+  await server.ended;
+  clearTimeout(force);
+  forget(server);
+}
+
+/** For the way out, where nothing can be awaited. */
+export function killAllServers() {
+  for (const server of running) {
+    server.child.kill('SIGKILL');
+    forget(server);
+  }
+}
+
+function forget(server) {
+  running.delete(server);
+  rmSync(server.directory, { recursive: true, force: true });
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
