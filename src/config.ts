@@ -187,7 +187,8 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     const [flag, inline] = splitFlag(argv[index]!);
     if (!flag.startsWith('-')) throw new ConfigError(`unexpected argument ${JSON.stringify(flag)}`);
     const name = SETTING_NAMES.find((candidate) => OPTIONS[candidate].flag === flag);
-    if (name === undefined) throw new ConfigError(`unknown option ${flag}; --help lists the options`);
+    if (name === undefined)
+      throw new ConfigError(`unknown option ${JSON.stringify(flag).slice(1, -1)}; --help lists the options`);
     settings[name] = parseOption(OPTIONS[name], inline ?? valueAfter(argv, index++));
     delete variables[name];
   }

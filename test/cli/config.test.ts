@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, helpText, parseConfig } from '../../src/config.ts';
+
+/** The message of the ConfigError that these options end with. */
+function refusal(argv: string[], env: Record<string, string> = {}): string {
+  try {
+    parseConfig(argv, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error(`accepted: ${argv.join(' ')}`);
+}
+
+describe('defaults', () => {
+  test('with nothing given: three nodes in memory on port 8000 of both loopback addresses', () => {
+    expect(parseConfig([], {})).toMatchObject({
+      port: 8000,
+      hosts: ['127.0.0.1', '::1'],
+      nodes: 3,
+      replication: 3,
+      writeQuorum: 2,
+      readQuorum: 1,
+      partitions: 64,
+      dataDir: undefined,
+      durability: 'memory',
+      readFrom: 'first',
+      logLevel: 'info',
+    });
+  });
+
+  test.each([
+    [1, 1, 1],
+    [2, 2, 2],
+    [3, 3, 2],
+    [5, 3, 2],
+  ])('%i nodes keep %i copies and wait for %i', (nodes, replication, writeQuorum) => {
+    expect(parseConfig(['--nodes', String(nodes)], {})).toMatchObject({ nodes, replication, writeQuorum });
+  });
+
+  test('a data directory is kept through a killed process unless told otherwise', () => {
+    expect(parseConfig(['--data-dir', 'd'], {}).durability).toBe('process');
+    expect(parseConfig(['--data-dir', 'd', '--durability', 'memory'], {}).durability).toBe('memory');
+  });
+});
+
+describe('where a value comes from', () => {
+  test('each option has a variable named after it', () => {
+    const env = {
+      DYNARING_PORT: '1',
+      DYNARING_HOST: '0.0.0.0',
+      DYNARING_NODES: '5',
+      DYNARING_REPLICATION: '4',
+      DYNARING_WRITE_QUORUM: '3',
+      DYNARING_READ_QUORUM: '2',
+      DYNARING_READ_FROM: 'random',
+      DYNARING_PARTITIONS: '128',
+      DYNARING_DATA_DIR: 'dir',
+      DYNARING_DURABILITY: 'disk',
+      DYNARING_LOG_LEVEL: 'warn',
+    };
+    const config = parseConfig([], env);
+    expect(config).toMatchObject({
+      port: 1,
+      hosts: ['0.0.0.0'],
+      nodes: 5,
+      replication: 4,
+      writeQuorum: 3,
+      readQuorum: 2,
+      readFrom: 'random',
+      partitions: 128,
+      dataDir: 'dir',
+      durability: 'disk',
+      logLevel: 'warn',
+    });
+    const flags = Object.entries(env).map(
+      ([name, value]) => `--${name.slice('DYNARING_'.length).toLowerCase().replaceAll('_', '-')}=${value}`,
+    );
+    expect(parseConfig(flags, {})).toEqual(config);
+  });
+
+  test('a flag beats its variable, and an empty variable counts as unset', () => {
+    expect(parseConfig(['--port', '9'], { DYNARING_PORT: '8', DYNARING_NODES: '' })).toMatchObject({
+      port: 9,
+      nodes: 3,
+    });
+  });
+
+  test('a flag also beats a variable that is wrong for its place in the ring', () => {
+    expect(parseConfig(['--write-quorum', '1'], { DYNARING_WRITE_QUORUM: '9' }).writeQuorum).toBe(1);
+  });
+});
+
+describe('refusals are one line that names the option', () => {
+  test.each([
+    [['--write-quorum', '4'], {}, '--write-quorum 4 is more than --replication 3 (the default)'],
+    [['--read-quorum', '2', '--nodes=1'], {}, '--read-quorum 2 is more than --replication 1 (the default)'],
+    [
+      ['--nodes', '2'],
+      { DYNARING_REPLICATION: '3' },
+      '--replication 3 (from DYNARING_REPLICATION) is more than --nodes 2',
+    ],
+    [['--partitions', '2'], {}, '--nodes 3 (the default) is more than --partitions 2'],
+    [['--partitions', '0'], {}, '--partitions must be a whole number from 1 to 1024, not "0"'],
+    [['--port', '65536'], {}, '--port must be a whole number from 0 to 65535, not "65536"'],
+    [['--port=1e3'], {}, '--port must be a whole number from 0 to 65535, not "1e3"'],
+    [[], { DYNARING_PORT: 'x' }, '--port (from DYNARING_PORT) must be a whole number from 0 to 65535, not "x"'],
+    [['--durability', 'disc'], {}, '--durability must be one of memory, process, disk, not "disc"'],
+    [['--durability', 'disk'], {}, '--durability disk needs a --data-dir: without one the data is gone at exit'],
+    [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
+    [['--host='], {}, '--host must be an address, not ""'],
+    [['--port'], {}, '--port needs a value'],
+    [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
+    [['--colour', 'red'], {}, 'unknown option --colour; --help lists the options'],
+    [['8000'], {}, 'unexpected argument "8000"'],
+  ])('%j %j', (argv, env, message) => {
+    expect(refusal(argv, env as Record<string, string>)).toBe(message);
+  });
+
+  test('a line break in a value does not break the line', () => {
+    expect(refusal(['--port', '1\n2'])).not.toContain('\n');
+    expect(refusal(['a\nb'])).not.toContain('\n');
+    expect(refusal(['--a\nb'])).not.toContain('\n');
+  });
+});
+
+test('--help lists every option that is understood', () => {
+  const flags = helpText().match(/--[a-z-]+/g)!;
+  for (const flag of new Set(flags)) {
+    if (flag === '--help' || flag === '--version') continue;
+    expect(refusal([flag]), flag).toBe(`${flag} needs a value`);
+  }
+});
