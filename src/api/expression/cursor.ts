@@ -1,0 +1,135 @@
+import type { ApiError } from '../errors.ts';
+import { type ExpressionKind, expressionError, syntaxError, type Token, tokenize } from './lexer.ts';
+
+/** Developer guide, "Expression parameters" quotas: bytes of one expression's text. */
+const MAX_EXPRESSION_BYTES = 4096;
+/** Same place: operators and functions of one expression. Connectives, NOT and function calls count too. */
+const MAX_OPERATORS = 300;
+/**
+ * Parentheses and calls that may be open at once. A valid expression never needs more than its operators and an outer
+ * pair, so whatever is deeper has one of two faults (or a syntax error further on, which goes unseen), and recursion
+ * stays bounded.
+ */
+const MAX_OPEN_PARENTHESES = MAX_OPERATORS + 20;
+const REDUNDANT_PARENTHESES = 'The expression has redundant parentheses;';
+
+/**
+ * The faults that the service reports only once the syntax of the whole expression is right, in the order in which it
+ * prefers them; of each sort the first one in the text.
+ */
+const FAULTS = ['parentheses', 'function', 'misuse', 'reserved', 'path', 'operators'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Where a parser stands in an expression, and what it has noticed on the way. Every grammar reads through one. */
+export interface Cursor {
+  readonly kind: ExpressionKind;
+  readonly text: string;
+  readonly tokens: readonly Token[];
+  position: number;
+  openParentheses: number;
+  /** Those read so far. */
+  operators: number;
+  /** The parenthesised group completed last: the positions of its `(` and its `)`. */
+  groupStart: number;
+  groupEnd: number;
+  readonly faults: Partial<Record<Fault, string>>;
+}
+
+/** Checks the size of the text and reads its tokens. */
+export function startCursor(kind: ExpressionKind, text: string): Cursor {
+  if (text === '') throw expressionError(kind, 'The expression can not be empty;');
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_EXPRESSION_BYTES) {
+    throw expressionError(kind, `Expression size has exceeded the maximum allowed size; expression size: ${bytes}`);
+  }
+  return {
+    kind,
+    text,
+    tokens: tokenize(text),
+    position: 0,
+    openParentheses: 0,
+    operators: 0,
+    groupStart: -1,
+    groupEnd: -1,
+    faults: {},
+  };
+}
+
+/** To be called when the grammar is satisfied: throws for what is left of the text, then for the first fault. */
+export function finish(cursor: Cursor): void {
+  if (peek(cursor).kind !== 'end') throw fail(cursor);
+  if (cursor.operators > MAX_OPERATORS) blame(cursor, 'operators', tooManyOperators(cursor));
+  for (const fault of FAULTS) {
+    const problem = cursor.faults[fault];
+    if (problem !== undefined) throw expressionError(cursor.kind, problem);
+  }
+}
+
+/** Notes a fault that a syntax error later in the text would still outrank. */
+export function blame(cursor: Cursor, fault: Fault, problem: string): void {
+  cursor.faults[fault] ??= problem;
+}
+
+/** @returns the syntax error for the token at hand */
+export function fail(cursor: Cursor): ApiError {
+  return syntaxError(cursor.kind, cursor.text, cursor.tokens, cursor.position);
+}
+
+/** Enters a parenthesis, of a group or of a call. */
+export function open(cursor: Cursor): void {
+  expectSymbol(cursor, '(');
+  cursor.openParentheses++;
+  if (cursor.openParentheses > MAX_OPEN_PARENTHESES) {
+    throw expressionError(
+      cursor.kind,
+      cursor.operators > MAX_OPERATORS ? tooManyOperators(cursor) : REDUNDANT_PARENTHESES,
+    );
+  }
+}
+
+/** Leaves the parenthesis of a group that was entered at token `start`, and notices if it did nothing. */
+export function close(cursor: Cursor, start: number): void {
+  const end = cursor.position;
+  expectSymbol(cursor, ')');
+  cursor.openParentheses--;
+  if (cursor.groupStart === start + 1 && cursor.groupEnd === end - 1) {
+    blame(cursor, 'parentheses', REDUNDANT_PARENTHESES);
+  }
+  cursor.groupStart = start;
+  cursor.groupEnd = end;
+}
+
+function tooManyOperators(cursor: Cursor): string {
+  return `The expression contains too many operators; operator count: ${cursor.operators}`;
+}
+
+/** @returns the token at hand */
+export function peek(cursor: Cursor): Token {
+  return cursor.tokens[cursor.position]!;
+}
+
+export function isSymbol(cursor: Cursor, symbol: string): boolean {
+  const token = peek(cursor);
+  return token.kind === 'symbol' && token.text === symbol;
+}
+
+export function acceptSymbol(cursor: Cursor, symbol: string): boolean {
+  if (!isSymbol(cursor, symbol)) return false;
+  cursor.position++;
+  return true;
+}
+
+export function expectSymbol(cursor: Cursor, symbol: string): void {
+  if (!acceptSymbol(cursor, symbol)) throw fail(cursor);
+}
+
+export function acceptKeyword(cursor: Cursor, keyword: string): boolean {
+  const token = peek(cursor);
+  if (token.kind !== 'keyword' || token.text !== keyword) return false;
+  cursor.position++;
+  return true;
+}
+
+export function expectKeyword(cursor: Cursor, keyword: string): void {
+  if (!acceptKeyword(cursor, keyword)) throw fail(cursor);
+}

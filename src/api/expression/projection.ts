@@ -1,0 +1,73 @@
+import type { AttributeMap, AttributeValue } from '../attribute-value.ts';
+import type { Path, Projection } from './ast.ts';
+
+/**
+ * The part of an item that a projection keeps. Maps and lists on the way to a kept value keep their shape, except that
+ * list elements close up in the order of the list; what the item lacks leaves no trace.
+ * @returns a new map; it shares the values it keeps whole with `item`, so neither may be changed afterwards
+ */
+export function applyProjection(projection: Projection, item: AttributeMap): AttributeMap {
+  return projectMap(item, stepsOf(projection));
+}
+
+/** The paths of a projection by their first step. The empty record stands for a value that is kept whole. */
+type Steps = Map<string | number, Steps>;
+
+function stepsOf(paths: readonly Path[]): Steps {
+  const root: Steps = new Map();
+  for (const path of paths) {
+    let node = root;
+    for (const step of path) {
+      let next = node.get(step);
+      if (next === undefined) {
+        next = new Map();
+        node.set(step, next);
+      }
+      node = next;
+    }
+  }
+  return root;
+}
+
+function projectMap(map: AttributeMap, steps: Steps): AttributeMap {
+  const kept: AttributeMap = {};
+  for (const [step, below] of steps) {
+    if (typeof step === 'number' || !Object.hasOwn(map, step)) continue;
+    const value = projectValue(map[step]!, below);
+    if (value !== undefined) setOwn(kept, step, value);
+  }
+  return kept;
+}
+
+function projectValue(value: AttributeValue, steps: Steps): AttributeValue | undefined {
+  if (steps.size === 0) return value;
+  if ('M' in value) {
+    const kept = projectMap(value.M, steps);
+    return Object.keys(kept).length === 0 ? undefined : { M: kept };
+  }
+  if ('L' in value) {
+    const kept = projectList(value.L, steps);
+    return kept.length === 0 ? undefined : { L: kept };
+  }
+  return undefined;
+}
+
+function projectList(list: readonly AttributeValue[], steps: Steps): AttributeValue[] {
+  const kept: AttributeValue[] = [];
+  const indexes = [...steps.keys()].filter((step) => typeof step === 'number').sort((a, b) => a - b);
+  for (const index of indexes) {
+    const element = list[index];
+    const value = element === undefined ? undefined : projectValue(element, steps.get(index)!);
+    if (value !== undefined) kept.push(value);
+  }
+  return kept;
+}
+
+/** Assigning `__proto__` would change the prototype instead of making an attribute. */
+function setOwn(map: AttributeMap, name: string, value: AttributeValue): void {
+  if (name === '__proto__') {
+    Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true });
+  } else {
+    map[name] = value;
+  }
+}

@@ -1,0 +1,108 @@
+import { ApiError } from '../errors.ts';
+import type { ExpressionParameters } from '../operations.ts';
+import type { Condition, Projection } from './ast.ts';
+import { resolveAttributesToGet, resolveExpected } from './legacy.ts';
+import type { ExpressionKind } from './lexer.ts';
+import { parseCondition, parseProjection } from './parser.ts';
+import { checkAllUsed, readPlaceholders } from './placeholders.ts';
+import { resolveCondition } from './resolve-condition.ts';
+import { resolveProjection } from './resolve-projection.ts';
+import type { ConditionSyntax, ProjectionSyntax } from './syntax.ts';
+
+export interface ResolvedExpressions {
+  readonly condition?: Condition;
+  readonly projection?: Projection;
+}
+
+/** Parsed texts kept of each sort. A text has at most 4 KB, so the trees of all of them stay within some megabytes. */
+const MAX_CACHED_TEXTS = 200;
+
+const NOTHING: ResolvedExpressions = Object.freeze({});
+
+const EXPRESSION_PARAMETERS = ['ProjectionExpression', 'ConditionExpression'] as const;
+const OTHER_PARAMETERS = ['AttributesToGet', 'Expected', 'ConditionalOperator'] as const;
+
+/**
+ * Makes a condition and a projection of the parameters that carry them, expressions as well as the legacy ones.
+ * @returns plain data, all names and values replaced, checked and normalised
+ * @throws ApiError for everything that is wrong with these parameters by themselves, in the service's order
+ */
+export function resolveExpressions(request: ExpressionParameters): ResolvedExpressions {
+  if (hasNone(request)) return NOTHING;
+  checkExpressionParameters(request);
+  if (request.ConditionExpression == null && request.ProjectionExpression == null) {
+    return { condition: resolveExpected(request), projection: resolveAttributesToGet(request) };
+  }
+  const placeholders = readPlaceholders(request);
+  let condition: Condition | undefined;
+  let projection: Projection | undefined;
+  if (request.ConditionExpression != null) {
+    const syntax = conditionSyntax('ConditionExpression', request.ConditionExpression);
+    condition = resolveCondition('ConditionExpression', syntax, placeholders);
+  }
+  if (request.ProjectionExpression != null) {
+    const syntax = projectionSyntax('ProjectionExpression', request.ProjectionExpression);
+    projection = resolveProjection('ProjectionExpression', syntax, placeholders);
+  }
+  checkAllUsed(placeholders);
+  return { condition, projection };
+}
+
+/**
+ * The rules between the parameters, which the service checks before it looks at the item or the key;
+ * {@link resolveExpressions} includes them.
+ */
+export function checkExpressionParameters(request: ExpressionParameters): void {
+  const expressions = EXPRESSION_PARAMETERS.filter((name) => request[name] != null);
+  if (expressions.length > 0) {
+    const others = OTHER_PARAMETERS.filter((name) => request[name] != null);
+    if (others.length > 0) {
+      throw ApiError.validation(
+        'Can not use both expression and non-expression parameters in the same request: ' +
+          `Non-expression parameters: {${others.join(', ')}} Expression parameters: {${expressions.join(', ')}}`,
+      );
+    }
+  } else if (request.ExpressionAttributeNames != null) {
+    throw ApiError.validation('ExpressionAttributeNames can only be specified when using expressions');
+  }
+  if (request.ExpressionAttributeValues != null && request.ConditionExpression == null) {
+    throw ApiError.validation(
+      'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+    );
+  }
+}
+
+function hasNone(request: ExpressionParameters): boolean {
+  return (
+    request.ConditionExpression == null &&
+    request.ProjectionExpression == null &&
+    request.ExpressionAttributeNames == null &&
+    request.ExpressionAttributeValues == null &&
+    request.Expected == null &&
+    request.ConditionalOperator == null &&
+    request.AttributesToGet == null
+  );
+}
+
+const conditionTexts = new Map<string, ConditionSyntax>();
+const projectionTexts = new Map<string, ProjectionSyntax>();
+
+function conditionSyntax(kind: ExpressionKind, text: string): ConditionSyntax {
+  return conditionTexts.get(text) ?? keep(conditionTexts, text, parseCondition(kind, text));
+}
+
+function projectionSyntax(kind: ExpressionKind, text: string): ProjectionSyntax {
+  return projectionTexts.get(text) ?? keep(projectionTexts, text, parseProjection(kind, text));
+}
+
+/** Only texts that parsed get here. When full, the text that came first goes; a map keeps that order. */
+function keep<Syntax>(texts: Map<string, Syntax>, text: string, syntax: Syntax): Syntax {
+  if (texts.size >= MAX_CACHED_TEXTS) {
+    for (const oldest of texts.keys()) {
+      texts.delete(oldest);
+      break;
+    }
+  }
+  texts.set(text, syntax);
+  return syntax;
+}

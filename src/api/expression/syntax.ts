@@ -1,0 +1,41 @@
+import type { Comparator } from './ast.ts';
+
+/**
+ * What the parser makes of an expression's text, before `#name` and `:value` are replaced: it depends on nothing but
+ * the text, so it can be kept and used for many requests.
+ */
+
+/** A text step is an attribute name as written, or a `#name`; a number indexes a list. */
+export type PathSyntax = readonly (string | number)[];
+
+export interface CallSyntax {
+  readonly kind: 'call';
+  readonly name: string;
+  readonly operands: readonly OperandSyntax[];
+}
+
+export type OperandSyntax =
+  | { readonly kind: 'path'; readonly path: PathSyntax }
+  /** `name` includes the colon. */
+  | { readonly kind: 'value'; readonly name: string }
+  | CallSyntax;
+
+export type ConditionSyntax =
+  | {
+      readonly kind: 'compare';
+      readonly comparator: Comparator;
+      readonly left: OperandSyntax;
+      readonly right: OperandSyntax;
+    }
+  | {
+      readonly kind: 'between';
+      readonly operand: OperandSyntax;
+      readonly lower: OperandSyntax;
+      readonly upper: OperandSyntax;
+    }
+  | { readonly kind: 'in'; readonly operand: OperandSyntax; readonly choices: readonly OperandSyntax[] }
+  | { readonly kind: 'and' | 'or'; readonly left: ConditionSyntax; readonly right: ConditionSyntax }
+  | { readonly kind: 'not'; readonly condition: ConditionSyntax }
+  | CallSyntax;
+
+export type ProjectionSyntax = readonly PathSyntax[];
