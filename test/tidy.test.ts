@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { OPERATIONS } from '../src/api/operations.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ENTRIES = ['src/cli.ts', 'src/index.ts'];
+
+/** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
+const MAY_IMPORT: Record<string, RegExp> = {
+  api: /^src\/api\//,
+  web: /^src\/(web|api)\/|^node:/,
+  router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
+  dynamo:
+    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+  env: /^src\/env\/|^node:|^lmdb$/,
+  root: /^src\/|^node:/,
+};
+/** Packages that a single file of the room may know. */
+const MAY_KNOW: Record<string, string> = { 'src/web/server.ts': 'express', 'src/web/validate.ts': 'ajv' };
+
+interface Import {
+  readonly target: string;
+  readonly isType: boolean;
+}
+
+interface Source {
+  readonly path: string;
+  readonly room: string;
+  readonly imports: readonly Import[];
+  /** Without comments and texts. */
+  readonly code: string;
+}
+
+const SOURCES: readonly Source[] = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => readSource(join('src', path)));
+
+function readSource(path: string): Source {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const folders = path.split('/');
+  const room = folders.length > 2 ? folders[1]! : 'root';
+  const found = text.matchAll(
+    /^(import|export)( type)?\b[^;'"]*?from '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm,
+  );
+  const imports = [...found].map(([, , type, from, lazily, bare]) => {
+    const target = (from ?? lazily ?? bare)!;
+    return { target: target.startsWith('.') ? join(dirname(path), target) : target, isType: type !== undefined };
+  });
+  const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, '');
+  return { path, room, imports, code };
+}
+
+describe('the rooms of src', () => {
+  test('import only what their row of the table allows', () => {
+    const broken = SOURCES.flatMap(({ path, room, imports }) =>
+      imports
+        .filter(({ target }) => !MAY_IMPORT[room]?.test(target) && MAY_KNOW[path] !== target.split('/')[0])
+        .map(({ target }) => `${path} imports ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('have no cycle of imports', () => {
+    const byPath = new Map(SOURCES.map((source) => [source.path, source]));
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '));
+      if (done.has(path) || trail.includes(path)) return;
+      for (const { target } of byPath.get(path)?.imports ?? []) visit(target, [...trail, path]);
+      done.add(path);
+    };
+    for (const { path } of SOURCES) visit(path, []);
+    expect(cycles).toEqual([]);
+  });
+
+  test('import files that exist, and leave none unused', () => {
+    const imported = new Set(SOURCES.flatMap(({ imports }) => imports.map(({ target }) => target)));
+    const missing = [...imported].filter((target) => target.startsWith('src/') && !existsSync(join(ROOT, target)));
+    expect(missing).toEqual([]);
+    const unused = SOURCES.map(({ path }) => path).filter((path) => !imported.has(path) && !ENTRIES.includes(path));
+    expect(unused).toEqual([]);
+  });
+
+  test('take time, chance and the process from env alone', () => {
+    const banned =
+      /\bDate\b(?!Time)|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bperformance\b|\bprocess\.|\brandom(Bytes|UUID|Int|FillSync)\b/;
+    const broken = SOURCES.filter(({ path, room }) => room !== 'env' && path !== 'src/cli.ts')
+      .map(({ path, code }) => ({ path, call: banned.exec(code)?.[0] }))
+      .filter(({ call }) => call !== undefined);
+    expect(broken).toEqual([]);
+  });
+
+  test('use no default export, enum or barrel', () => {
+    const broken = SOURCES.filter(
+      ({ path, code }) =>
+        /\bexport default\b|^(export )?(const )?enum \w/m.test(code) ||
+        (/^export \* from/m.test(code) && path !== 'src/index.ts'),
+    ).map(({ path }) => path);
+    expect(broken).toEqual([]);
+  });
+});
+
+describe('an operation has one name everywhere', () => {
+  const names = (folder: string, suffix: string) =>
+    readdirSync(join(ROOT, folder))
+      .filter((file) => file.endsWith(suffix) && /^[A-Z]/.test(file))
+      .map((file) => file.slice(0, -suffix.length))
+      .sort();
+
+  test('in api-schema', () => expect(names('api-schema', '.json')).toEqual([...OPERATIONS].sort()));
+
+  test('in test/conformance', () => expect(names('test/conformance', '.test.ts')).toEqual([...OPERATIONS].sort()));
+
+  test('as a function of the router', () => {
+    const router = SOURCES.find(({ path }) => path === 'src/router/router.ts')!.code;
+    const handlers = [...router.matchAll(/^ {4}([A-Z]\w+): (?:\w+\.)?(\w+),$/gm)].map(([, name, handler]) => [
+      name,
+      handler,
+    ]);
+    expect(handlers).toEqual([...OPERATIONS].sort().map((name) => [name, name[0]!.toLowerCase() + name.slice(1)]));
+  });
+});
+
+test('the documents link to files that exist', () => {
+  const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...listMarkdown('docs')];
+  const broken = documents.flatMap((document) => {
+    const links = readFileSync(join(ROOT, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g);
+    return [...links]
+      .filter(([, link]) => !existsSync(join(ROOT, dirname(document), link!)))
+      .map(([, link]) => `${document}: ${link}`);
+  });
+  expect(broken).toEqual([]);
+});
+
+function listMarkdown(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => join(folder, path));
+}
