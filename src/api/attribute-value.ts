@@ -41,9 +41,10 @@ export const NESTED_TOO_DEEP =
 
 /**
  * Checks the values of an item or key in the order they were sent, and brings them into canonical form in place:
- * numbers as `normaliseNumber` writes them, sets sorted, members that are not part of an AttributeValue dropped.
+ * numbers as `normaliseNumber` writes them, sets sorted, members that are not part of an AttributeValue dropped. That binaries are
+ * canonical base64 and members have the right JSON types is the schema's to say (tier 1), so it holds already.
  *
- * @throws ApiError (ValidationException, or SerializationException for text that is not base64)
+ * @throws ApiError (ValidationException)
  */
 export function normaliseMap(map: AttributeMap): void {
   normaliseMembers(map, 1);
@@ -113,25 +114,6 @@ export function binaryLength(base64: string): number {
   return (base64.length / 4) * 3 - padding;
 }
 
-/**
- * What is wrong with a text as canonical base64, in the service's words, or undefined. Only canonical text is taken: the
- * bits that padding leaves unused must be zero, so equal binaries have equal texts.
- */
-export function base64Problem(text: string): string | undefined {
-  if (text.length % 4 !== 0) {
-    return `Base64 encoded length is expected a multiple of 4 bytes but found: ${text.length}`;
-  }
-  const end = text.search(/[^A-Za-z0-9+/]/);
-  if (end === -1) return undefined;
-  const padding = text.slice(end);
-  if (padding === '=' || padding === '==') {
-    const endings = padding === '=' ? 'AEIMQUYcgkosw048' : 'AQgw';
-    return endings.includes(text[end - 1]!) ? undefined : 'Invalid last non-pad Base64 character dectected';
-  }
-  const strange = /[^A-Za-z0-9+/=]|=(?=[^=])/.exec(padding);
-  return strange ? `Invalid Base64 character: '${strange[0]}'` : 'Invalid last non-pad Base64 character dectected';
-}
-
 function normaliseMembers(map: AttributeMap, level: number): void {
   for (const name in map) {
     checkName(name);
@@ -164,6 +146,7 @@ function normaliseContent(value: AttributeValue, member: string, level: number):
   if (content === null || content === undefined) return false;
   switch (member) {
     case 'S':
+    case 'B':
     case 'BOOL':
       return true;
     case 'N':
@@ -174,9 +157,6 @@ function normaliseContent(value: AttributeValue, member: string, level: number):
       return true;
     case 'L':
       for (const element of content as AttributeValue[]) normaliseAt(element, level + 1);
-      return true;
-    case 'B':
-      checkBase64(content as string);
       return true;
     case 'NULL':
       if (content !== true) throw invalid('Null attribute value types must have the value of true');
@@ -211,18 +191,12 @@ function numberSet(members: string[]): string[] {
 
 function binarySet(members: string[]): string[] {
   if (members.length === 0) throw invalid('Binary sets should not be empty');
-  for (const member of members) checkBase64(member);
   // Decoded once, not in each comparison; the default order of byte strings is the order of their bytes.
   const sorted = members.map((member) => Buffer.from(member, 'base64').toString('latin1')).sort();
   if (hasNeighboursAlike(sorted)) {
     throw invalid(`Input collection [${members.join(', ')}]of type BS contains duplicates.`);
   }
   return sorted.map((bytes) => Buffer.from(bytes, 'latin1').toString('base64'));
-}
-
-function checkBase64(text: string): void {
-  const problem = base64Problem(text);
-  if (problem !== undefined) throw ApiError.serialization(problem);
 }
 
 function checkName(name: string): void {
