@@ -34,6 +34,8 @@ export class Acceptor {
   #floorHlc: number;
   /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
   #ceilingHlc: number;
+  /** The highest ceiling on its way to the disk: raises overlap, and a later one must not lower it. Ticks. */
+  #ceilingWrittenHlc: number;
 
   /** @param state as read at this start, its boot already counted durably */
   constructor(settings: NodeSettings, store: Store, clock: Clock, state: NodeState) {
@@ -43,6 +45,7 @@ export class Acceptor {
     this.#configs = state.configs;
     this.#floorHlc = settings.rules.promisesSurviveRestart ? state.ceilingHlc : 0;
     this.#ceilingHlc = state.ceilingHlc;
+    this.#ceilingWrittenHlc = state.ceilingHlc;
     store.onLost = () => this.#forgetPromises();
   }
 
@@ -222,7 +225,10 @@ export class Acceptor {
 
   #raiseCeiling(hlc: number, then: () => void, answer: Answer): void {
     const ceilingHlc = Math.ceil(hlc + this.#settings.limits.ceilingAheadMs * TICKS_PER_MS);
-    writeCeiling(this.#store, ceilingHlc);
+    if (ceilingHlc > this.#ceilingWrittenHlc) {
+      this.#ceilingWrittenHlc = ceilingHlc;
+      writeCeiling(this.#store, ceilingHlc);
+    }
     this.#store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       this.#ceilingHlc = Math.max(this.#ceilingHlc, ceilingHlc);
@@ -247,6 +253,7 @@ export class Acceptor {
   /** Writes were lost, so what rests on them is as after a restart: ballots that may have been promised are refused. */
   #forgetPromises(): void {
     this.#floorHlc = Math.max(this.#floorHlc, this.#ceilingHlc);
+    this.#ceilingWrittenHlc = this.#ceilingHlc;
     this.#promised.clear();
     this.#unflushed.clear();
   }
