@@ -1,5 +1,4 @@
 import { ApiError } from './errors.ts';
-import type { ByteString } from './primary-key.ts';
 
 /** The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers"). */
 const MAX_DIGITS = 38;
@@ -47,8 +46,9 @@ export function compareNumbers(left: string, right: string): number {
  * longer one (-1.21) come before its prefix (-1.2).
  *
  * @param canonical from `normaliseNumber`
+ * @returns a `ByteString`: one byte per UTF-16 unit
  */
-export function encodeNumber(canonical: string): ByteString {
+export function encodeNumber(canonical: string): string {
   const { negative, digits, exponent } = parse(canonical);
   if (digits === '') return '\x80';
   const biased = exponent - MIN_EXPONENT;

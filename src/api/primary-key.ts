@@ -1,3 +1,7 @@
+import { type AttributeMap, type AttributeValue, typeOf } from './attribute-value.ts';
+import { ApiError } from './errors.ts';
+import { encodeNumber } from './number.ts';
+
 /**
  * A string that holds one byte per UTF-16 unit (`latin1`). Two such strings compare with `<` as their bytes do, hash and
  * index a `Map` fast, and turn into a Buffer by `Buffer.from(text, 'latin1')`.
@@ -20,10 +24,109 @@ export interface KeySchema {
 
 /**
  * A primary key, encoded: equal keys have equal encodings (1 and 1.0 are one number), and sort keys of one type compare
- * bytewise in DynamoDB's order (S and B by unsigned bytes, N by value).
+ * bytewise in DynamoDB's order (S and B by unsigned bytes, N by value). The type is the schema's, so it is not encoded:
+ * keys of different tables are not comparable.
  */
 export interface EncodedKey {
   readonly partitionKey: ByteString;
   /** Empty for a table without a sort key. */
   readonly sortKey: ByteString;
+}
+
+/** Developer guide, quotas, "Partition key length" and "Sort key length". */
+export const MAX_PARTITION_KEY_BYTES = 2048;
+export const MAX_SORT_KEY_BYTES = 1024;
+
+/**
+ * The key of an item that is put.
+ * @param item normalised
+ * @throws ApiError (ValidationException) if a key attribute is missing, of another type, empty or too long
+ */
+export function keyOfItem(schema: KeySchema, item: AttributeMap): EncodedKey {
+  const partitionKey = partitionKeyOf(schema.partition, attributeToPut(schema.partition, item));
+  const sortKey = schema.sort ? sortKeyOf(schema.sort, attributeToPut(schema.sort, item)) : '';
+  return { partitionKey, sortKey };
+}
+
+/**
+ * The key of a request that names an item: exactly the attributes of the schema.
+ * @param key normalised
+ * @throws ApiError (ValidationException)
+ */
+export function keyOfKey(schema: KeySchema, key: AttributeMap): EncodedKey {
+  if (Object.keys(key).length !== (schema.sort ? 2 : 1)) throw schemaMismatch();
+  const partitionKey = partitionKeyOf(schema.partition, attributeToFind(schema.partition, key));
+  const sortKey = schema.sort ? sortKeyOf(schema.sort, attributeToFind(schema.sort, key)) : '';
+  return { partitionKey, sortKey };
+}
+
+function attributeToPut({ name, type }: KeyAttribute, item: AttributeMap): AttributeValue {
+  if (!Object.hasOwn(item, name)) throw invalid(`Missing the key ${name} in the item`);
+  const value = item[name]!;
+  if (!(type in value)) throw invalid(`Type mismatch for key ${name} expected: ${type} actual: ${typeOf(value)}`);
+  return value;
+}
+
+function attributeToFind({ name, type }: KeyAttribute, key: AttributeMap): AttributeValue {
+  const value = Object.hasOwn(key, name) ? key[name]! : undefined;
+  if (value === undefined || !(type in value)) throw schemaMismatch();
+  return value;
+}
+
+function partitionKeyOf(attribute: KeyAttribute, value: AttributeValue): ByteString {
+  const encoded = encodeNotEmpty(attribute, value);
+  if (encoded.length > MAX_PARTITION_KEY_BYTES) {
+    throw invalid('Size of hashkey has exceeded the maximum size limit of2048 bytes');
+  }
+  return encoded;
+}
+
+function sortKeyOf(attribute: KeyAttribute, value: AttributeValue): ByteString {
+  const encoded = encodeNotEmpty(attribute, value);
+  if (encoded.length > MAX_SORT_KEY_BYTES) {
+    throw invalid('Aggregated size of all range keys has exceeded the size limit of 1024 bytes');
+  }
+  return encoded;
+}
+
+function encodeNotEmpty(attribute: KeyAttribute, value: AttributeValue): ByteString {
+  const encoded = encodeKeyValue(attribute, value);
+  if (encoded === '') {
+    throw ApiError.validation(
+      'One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty ' +
+        `${nameOfType(attribute.type)} value. Key: ${attribute.name}`,
+    );
+  }
+  return encoded;
+}
+
+/** The encoding of a key attribute's value, which is of the attribute's type. Its length is the number of bytes that the limits speak of; numbers are far below them. */
+export function encodeKeyValue({ type }: KeyAttribute, value: AttributeValue): ByteString {
+  const text = (value as Record<KeyType, string>)[type];
+  switch (type) {
+    case 'S':
+      return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+    case 'N':
+      return encodeNumber(text);
+    case 'B':
+      return Buffer.from(text, 'base64').toString('latin1');
+  }
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
+/** As the service's messages name the types that can be empty. */
+export function nameOfType(type: KeyType): string {
+  return type === 'B' ? 'binary' : 'string';
+}
+
+function schemaMismatch(): ApiError {
+  return ApiError.validation('The provided key element does not match the schema');
+}
+
+function invalid(problem: string): ApiError {
+  return ApiError.validation(`One or more parameter values were invalid: ${problem}`);
 }
