@@ -1,4 +1,4 @@
-import { type AttributeValue, binaryLength, NESTED_TOO_DEEP, normaliseValue } from '../attribute-value.ts';
+import { type AttributeValue, NESTED_TOO_DEEP, normaliseValue } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { ExpressionParameters } from '../operations.ts';
 import { type ExpressionKind, expressionError, isReference } from './lexer.ts';
@@ -88,13 +88,12 @@ function checkValues(values: Readonly<Record<string, AttributeValue>>): void {
   if (bytes > MAX_PLACEHOLDER_BYTES) throw ApiError.validation('ExpressionAttributeValues exceeds max size');
 }
 
-/** The service gives two problems without their place: a text that is not base64, and too deep a document. */
+/** The service says where the problem is, but not of a document that is too deep. */
 function checkValue(key: string, value: AttributeValue): void {
   try {
     normaliseValue(value);
   } catch (error) {
-    if (!(error instanceof ApiError) || error.name !== 'ValidationException') throw error;
-    if (error.message === NESTED_TOO_DEEP) throw error;
+    if (!(error instanceof ApiError) || error.message === NESTED_TOO_DEEP) throw error;
     throw ApiError.validation(`ExpressionAttributeValues contains invalid value: ${error.message} for key ${key}`);
   }
 }
@@ -118,14 +117,16 @@ function checkKeys(parameter: string, keys: readonly string[], prefix: '#' | ':'
   }
 }
 
-/** A bound on what the value takes, not its exact size by the service's rules. */
+/** What the value's names and texts take, near enough for a limit of megabytes. */
 function valueSize(value: AttributeValue): number {
-  if ('S' in value) return Buffer.byteLength(value.S);
-  if ('B' in value) return binaryLength(value.B);
   if ('M' in value) {
     const entries = Object.entries(value.M);
     return entries.reduce((sum, [name, member]) => sum + Buffer.byteLength(name) + valueSize(member), 0);
   }
   if ('L' in value) return value.L.reduce((sum, element) => sum + valueSize(element), 0);
-  return 0;
+  for (const content of Object.values(value)) {
+    if (typeof content === 'string') return Buffer.byteLength(content);
+    if (Array.isArray(content)) return content.reduce((sum, member) => sum + Buffer.byteLength(member), 0);
+  }
+  return 1;
 }

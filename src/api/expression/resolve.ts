@@ -24,6 +24,7 @@ const OTHER_PARAMETERS = ['AttributesToGet', 'Expected', 'ConditionalOperator'] 
 
 /**
  * Makes a condition and a projection of the parameters that carry them, expressions as well as the legacy ones.
+ * @param request with no other of these parameters than its operation has; its values are normalised in place
  * @returns plain data, all names and values replaced, checked and normalised
  * @throws ApiError for everything that is wrong with these parameters by themselves, in the service's order
  */

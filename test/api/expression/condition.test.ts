@@ -225,6 +225,12 @@ it('the size of a string counts UTF-16 units', () => {
   expect(evaluate('size(x) = :three', { x: { S: 'é𝄞' } })).toBe(true);
 });
 
+it.each([0, 1, 10, 100, 123, 4000, 400_000])('a size of %i equals that number', (length) => {
+  const onto = { x: { S: 'x'.repeat(length) }, y: { N: `${length}.0` } };
+  normaliseMap(onto);
+  expect(evaluate('size(x) = y', onto)).toBe(true);
+});
+
 const anyName = fc.oneof(
   fc.constantFrom('a', 'b', 'c', 'name', 'and', '__proto__', 'constructor', 'toString', 'a.b', '#x', '', '0'),
   fc.string({ maxLength: 4 }),
