@@ -1,0 +1,121 @@
+import type { HttpHeaders } from './http-message.ts';
+import type { WireError } from './render.ts';
+
+/** Who signed a request and for which region. Signatures are not verified: any key and any secret will do. */
+export interface Credentials {
+  readonly kind: 'credentials';
+  readonly accessKeyId: string;
+  readonly region: string;
+}
+
+const ALGORITHM = 'AWS4-HMAC-SHA256';
+const HEADER_PARAMETERS = ['Credential', 'Signature', 'SignedHeaders'];
+const QUERY_PARAMETERS = [
+  'X-Amz-Algorithm',
+  'X-Amz-Credential',
+  'X-Amz-Signature',
+  'X-Amz-SignedHeaders',
+  'X-Amz-Date',
+];
+
+/**
+ * Reads the credentials of a request from its `Authorization` header or, if it is pre-signed, its query string.
+ *
+ * Checks are those the service makes before it looks at the signature itself, in its order and words, as recorded in the
+ * emulator dynalite.
+ * @param query the request's query string, without `?`
+ */
+export function credentialsOf(headers: HttpHeaders, query: string): Credentials | WireError {
+  const authorization = headers.authorization as string | undefined;
+  const presigned = query.includes('X-Amz-Algorithm');
+  if (authorization === undefined) return presigned ? ofQuery(new URLSearchParams(query)) : missing();
+  if (presigned) {
+    return signatureError(
+      'InvalidSignatureException',
+      "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
+    );
+  }
+  return ofHeader(authorization, headers);
+}
+
+function ofHeader(authorization: string, headers: HttpHeaders): Credentials | WireError {
+  if (!authorization.startsWith('AWS4-')) return missing();
+  const credential = parameter(authorization, 'Credential=');
+  const complete =
+    credential !== '' &&
+    parameter(authorization, 'Signature=') !== '' &&
+    parameter(authorization, 'SignedHeaders=') !== '' &&
+    (headers['x-amz-date'] !== undefined || headers.date !== undefined);
+  if (!complete) return incompleteHeader(authorization, headers);
+
+  const algorithm = authorization.slice(0, authorization.indexOf(' '));
+  if (algorithm !== ALGORITHM) return unsupported(algorithm);
+  return ofCredential(credential);
+}
+
+/** The value of one parameter of an `Authorization` header; empty if it has none. `marker` is its name and `=`. */
+function parameter(authorization: string, marker: string): string {
+  const at = authorization.indexOf(marker);
+  // The marker must begin a word: `Signature=` is also the end of other names.
+  if (at <= 0 || (authorization[at - 1] !== ' ' && authorization[at - 1] !== ',')) return '';
+  const start = at + marker.length;
+  let end = start;
+  while (end < authorization.length && authorization[end] !== ',' && authorization[end] !== ' ') end++;
+  return authorization.slice(start, end);
+}
+
+function incompleteHeader(authorization: string, headers: HttpHeaders): WireError {
+  const texts = HEADER_PARAMETERS.filter((name) => parameter(authorization, `${name}=`) === '').map(
+    (name) => `Authorization header requires '${name}' parameter. `,
+  );
+  if (headers['x-amz-date'] === undefined && headers.date === undefined) {
+    texts.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
+  }
+  return incomplete(`${texts.join('')}Authorization=${authorization}`);
+}
+
+function ofQuery(query: URLSearchParams): Credentials | WireError {
+  const texts = QUERY_PARAMETERS.filter((name) => !query.get(name)).map(
+    (name) => `AWS query-string parameters must include '${name}'. `,
+  );
+  if (texts.length > 0) return incomplete(`${texts.join('')}Re-examine the query-string parameters.`);
+  const algorithm = query.get('X-Amz-Algorithm')!;
+  if (algorithm !== ALGORITHM) return unsupported(algorithm);
+  return ofCredential(query.get('X-Amz-Credential')!);
+}
+
+/** @param credential `accessKeyId/date/region/service/aws4_request` */
+function ofCredential(credential: string): Credentials | WireError {
+  const key = credential.indexOf('/');
+  const date = credential.indexOf('/', key + 1);
+  const region = credential.indexOf('/', date + 1);
+  const service = credential.indexOf('/', region + 1);
+  const exact = key > 0 && date > 0 && region > 0 && service > 0 && !credential.includes('/', service + 1);
+  if (!exact) {
+    return incomplete(
+      'Credential must have exactly 5 slash-delimited elements, ' +
+        `e.g. keyid/date/region/service/term, got '${credential}'`,
+    );
+  }
+  return {
+    kind: 'credentials',
+    accessKeyId: credential.slice(0, key),
+    region: credential.slice(date + 1, region),
+  };
+}
+
+function missing(): WireError {
+  return signatureError('MissingAuthenticationTokenException', 'Request is missing Authentication Token');
+}
+
+function unsupported(algorithm: string): WireError {
+  return incomplete(`Unsupported AWS 'algorithm': '${algorithm}' (only ${ALGORITHM} for now). `);
+}
+
+function incomplete(message: string): WireError {
+  return signatureError('IncompleteSignatureException', message);
+}
+
+function signatureError(name: string, message: string): WireError {
+  return { kind: 'error', type: `com.amazon.coral.service#${name}`, status: 400, message };
+}

@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ByteBudget } from './byte-budget.ts';
+import { bodyTooLarge, type Handle, overloaded } from './handle.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
+import type { WebLimits } from './limits.ts';
+import { renderError, type WireError } from './render.ts';
+
+/** What all exchanges of a web server share. */
+export interface Gate {
+  readonly handle: Handle;
+  readonly requestId: () => string;
+  readonly limits: WebLimits;
+  readonly budget: ByteBudget;
+  requestsInFlight: number;
+  /** The server is closing: every answer is its connection's last. */
+  isClosing: boolean;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/**
+ * One request and its answer on a socket: reads the body within the limits, has it handled, and writes the answer.
+ *
+ * Its place and its bytes are given back when the answer is out or the client is gone, whichever way that comes about.
+ */
+export class Exchange {
+  readonly #gate: Gate;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  #chunks: Buffer[] | undefined;
+  #body: Buffer = NO_BODY;
+  /** Bytes received so far, taken from the budget unless the exchange is refused. */
+  #length = 0;
+  #isRefused = false;
+
+  private constructor(gate: Gate, request: IncomingMessage, response: ServerResponse) {
+    this.#gate = gate;
+    this.#request = request;
+    this.#response = response;
+  }
+
+  static begin(gate: Gate, request: IncomingMessage, response: ServerResponse): void {
+    const exchange = new Exchange(gate, request, response);
+    gate.requestsInFlight++;
+    response.on('close', () => exchange.#leave());
+    request.on('data', (chunk: Buffer) => exchange.#receive(chunk));
+    request.on('end', () => exchange.#serve());
+    if (gate.requestsInFlight > gate.limits.maxRequestsInFlight) exchange.#refuse(overloaded());
+    else if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isRefused) {
+      // Clients often read no answer before they have sent all; so the rest is let in, up to a limit, and dropped.
+      this.#length += chunk.length;
+      if (this.#length > this.#gate.limits.maxBodyBytes * 2) this.#request.socket.destroy();
+      return;
+    }
+    if (!this.#gate.budget.take(chunk.length)) return this.#refuse(overloaded());
+    this.#length += chunk.length;
+    if (this.#length > this.#gate.limits.maxBodyBytes) return this.#refuseTooLarge();
+
+    if (this.#chunks) this.#chunks.push(chunk);
+    else if (this.#body === NO_BODY) this.#body = chunk;
+    else this.#chunks = [this.#body, chunk];
+  }
+
+  #serve(): void {
+    if (this.#isRefused) return;
+    if (this.#chunks) {
+      this.#body = Buffer.concat(this.#chunks, this.#length);
+      this.#chunks = undefined;
+    }
+    this.#gate.handle(requestOf(this.#request, this.#body)).then((answer) => this.#answer(answer));
+  }
+
+  #refuseTooLarge(): void {
+    this.#refuse(bodyTooLarge(this.#gate.limits.maxBodyBytes));
+  }
+
+  #refuse(error: Omit<WireError, 'kind'>): void {
+    this.#isRefused = true;
+    this.#gate.budget.give(this.#length);
+    this.#chunks = undefined;
+    this.#body = NO_BODY;
+    const crossOrigin = this.#request.headers.origin !== undefined;
+    const contentType = 'application/x-amz-json-1.0';
+    this.#answer(renderError(error, { requestId: this.#gate.requestId(), contentType, crossOrigin }));
+  }
+
+  #answer(answer: HttpResponse): void {
+    send(this.#response, answer, this.#gate.isClosing);
+  }
+
+  #leave(): void {
+    this.#gate.requestsInFlight--;
+    if (!this.#isRefused) this.#gate.budget.give(this.#length);
+    this.#isRefused = true;
+  }
+}
+
+export function requestOf(request: IncomingMessage, body: Uint8Array): HttpRequest {
+  return { method: request.method!, path: request.url!, headers: request.headers, body };
+}
+
+/** Writes an answer in one go; nothing happens if the client is gone. */
+export function send(response: ServerResponse, answer: HttpResponse, isLast: boolean): void {
+  if (response.destroyed) return;
+  if (isLast) answer.headers.push('Connection', 'close');
+  response.writeHead(answer.status, answer.headers);
+  response.end(answer.body);
+}

@@ -1,0 +1,19 @@
+/** A request without its socket. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Path and query, as in the request line. */
+  readonly path: string;
+  /** By lower-case name, as `node:http` has them. */
+  readonly headers: HttpHeaders;
+  readonly body: Uint8Array;
+}
+
+export type HttpHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** An answer without its socket. */
+export interface HttpResponse {
+  readonly status: number;
+  /** Names and values by turns, `node:http`'s fastest form. Complete but for `Date` and the connection's own. */
+  readonly headers: string[];
+  readonly body: Uint8Array;
+}

@@ -1,0 +1,32 @@
+/** What one web server holds at a time, and for how long. Beyond it, requests are shed or cut, never queued. */
+export interface WebLimits {
+  /** The service's limit. */
+  readonly maxBodyBytes: number;
+  /** Requests whose answer is not yet sent. Raising it costs memory under overload, up to an item per request. */
+  readonly maxRequestsInFlight: number;
+  /** Body bytes of those requests together, as received and as inflated. */
+  readonly maxBodyBytesInFlight: number;
+  /** Sockets per address; the kernel keeps a backlog beyond. */
+  readonly maxConnections: number;
+  /** From a connection's or request's first byte to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From a request's first byte to its last. */
+  readonly requestTimeoutMs: number;
+  /** Between requests of one connection. Longer than the SDKs keep a connection, so that it is they who close it. */
+  readonly keepAliveTimeoutMs: number;
+  /** Without a byte in either direction: ends clients that do not read their answers. */
+  readonly socketTimeoutMs: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_WEB_LIMITS: WebLimits = {
+  maxBodyBytes: 16 * MIB,
+  maxRequestsInFlight: 1024,
+  maxBodyBytesInFlight: 128 * MIB,
+  maxConnections: 4096,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 75_000,
+  socketTimeoutMs: 120_000,
+};

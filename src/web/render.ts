@@ -1,0 +1,118 @@
+import { crc32 } from 'node:zlib';
+import { RawJson } from '../api/operations.ts';
+import type { HttpResponse } from './http-message.ts';
+
+/** An error as the wire has it. `ApiError` becomes one; tier 1 makes those of HTTP and of signatures itself. */
+export interface WireError {
+  readonly kind: 'error';
+  /** `namespace#Name` */
+  readonly type: string;
+  readonly status: number;
+  readonly message: string;
+  /** Members beside type and message. */
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
+/** What every answer's headers are made of. */
+export interface Envelope {
+  readonly requestId: string;
+  readonly contentType: string;
+  /** The client's browser asked from another origin. */
+  readonly crossOrigin: boolean;
+}
+
+/** Errors whose text is in `Message`, by what dynalite and dynoxide recorded of the service; others have `message`. */
+const CAPITAL_MESSAGE = new Set(['SerializationException', 'TransactionCanceledException']);
+
+/** Headers that a browser lets scripts read only if they are named. */
+const EXPOSED_HEADERS = 'x-amzn-RequestId, x-amz-crc32, x-amzn-ErrorType, Content-Length, Date';
+
+/** The answer to an operation. `result` is what tier 2 gave: plain data in which `RawJson` stands for its bytes. */
+export function renderResult(result: object, envelope: Envelope): HttpResponse {
+  return renderBody(200, toJson(result), envelope);
+}
+
+/** The answer for an error. An empty message is left out, as the service does where it has nothing to say. */
+export function renderError(error: Omit<WireError, 'kind'>, envelope: Envelope): HttpResponse {
+  const name = error.type.slice(error.type.indexOf('#') + 1);
+  const key = CAPITAL_MESSAGE.has(name) ? 'Message' : 'message';
+  return renderBody(
+    error.status,
+    toJson({ __type: error.type, [key]: error.message === '' ? undefined : error.message, ...error.body }),
+    envelope,
+  );
+}
+
+/** An answer of any kind, with the headers that every answer has. */
+export function renderBody(status: number, body: Uint8Array, envelope: Envelope): HttpResponse {
+  const headers = [
+    'Server',
+    'Dynaring',
+    'Content-Type',
+    envelope.contentType,
+    'Content-Length',
+    String(body.length),
+    'x-amzn-RequestId',
+    envelope.requestId,
+    'x-amz-crc32',
+    String(crc32(body)),
+  ];
+  if (envelope.crossOrigin) {
+    headers.push('Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', EXPOSED_HEADERS);
+  }
+  return { status, headers, body };
+}
+
+/** JSON in UTF-8, with the bytes of each `RawJson` in its place. */
+export function toJson(value: object): Buffer {
+  const pieces: (string | Uint8Array)[] = [];
+  write(value, pieces);
+  return join(pieces);
+}
+
+function write(value: unknown, pieces: (string | Uint8Array)[]): void {
+  if (value instanceof RawJson) {
+    pieces.push(value.bytes);
+  } else if (!holdsRawJson(value)) {
+    pieces.push(JSON.stringify(value));
+  } else if (Array.isArray(value)) {
+    pieces.push('[');
+    for (let i = 0; i < value.length; i++) {
+      if (i > 0) pieces.push(',');
+      write(value[i], pieces);
+    }
+    pieces.push(']');
+  } else {
+    let before = '{';
+    for (const [key, member] of Object.entries(value as object)) {
+      if (member === undefined) continue;
+      pieces.push(`${before}${JSON.stringify(key)}:`);
+      write(member, pieces);
+      before = ',';
+    }
+    pieces.push('}');
+  }
+}
+
+function holdsRawJson(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (value instanceof RawJson) return true;
+  if (Array.isArray(value)) return value.some(holdsRawJson);
+  for (const key in value) if (holdsRawJson((value as Record<string, unknown>)[key])) return true;
+  return false;
+}
+
+function join(pieces: readonly (string | Uint8Array)[]): Buffer {
+  let length = 0;
+  for (const piece of pieces) length += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const piece of pieces) {
+    if (typeof piece === 'string') at += bytes.write(piece, at);
+    else {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+  }
+  return bytes;
+}

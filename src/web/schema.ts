@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+
+/** What `api-schema/` uses of JSON Schema (draft-07). */
+export interface Schema {
+  readonly $id?: string;
+  readonly $ref?: string;
+  /** Of a structure: its name in the service's API model. */
+  readonly title?: string;
+  readonly type?: 'object' | 'array' | 'string' | 'boolean' | 'integer';
+  readonly format?: 'int32' | 'int64';
+  readonly contentEncoding?: 'base64';
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+  readonly items?: Schema;
+  readonly definitions?: Readonly<Record<string, Schema>>;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly pattern?: string;
+  readonly enum?: readonly string[];
+  readonly required?: readonly string[];
+}
+
+/** Reads one file of `api-schema/`, which lies beside `src/` in a checkout and beside `dist/` in the package. */
+export function readSchema(name: string): Schema {
+  return JSON.parse(readFileSync(new URL(`../../api-schema/${name}.json`, import.meta.url), 'utf8'));
+}
+
+/** The schema that `$ref` means, or the schema itself. Definitions are only ever in `common.json`. */
+export function resolve(schema: Schema, common: Schema): Schema {
+  if (schema.$ref === undefined) return schema;
+  return common.definitions![schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1)]!;
+}
+
+/** The schema of the value that `key` holds in a value of this schema; undefined for a member the service ignores. */
+export function childSchema(schema: Schema, key: string): Schema | undefined {
+  if (schema.properties) return Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
+  return schema.items ?? schema.additionalProperties;
+}
+
+/** A copy that constrains nothing but JSON types. */
+export function typesOnly(schema: Schema): Schema {
+  const { $id, $ref, title, type, format, contentEncoding, properties, additionalProperties, items, definitions } =
+    schema;
+  return {
+    ...($id && { $id }),
+    ...($ref && { $ref }),
+    ...(title && { title }),
+    ...(type && { type }),
+    ...(format && { format }),
+    ...(contentEncoding && { contentEncoding }),
+    ...(properties && { properties: mapValues(properties, typesOnly) }),
+    ...(additionalProperties && { additionalProperties: typesOnly(additionalProperties) }),
+    ...(items && { items: typesOnly(items) }),
+    ...(definitions && { definitions: mapValues(definitions, typesOnly) }),
+  };
+}
+
+function mapValues<T>(record: Readonly<Record<string, T>>, map: (value: T) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
