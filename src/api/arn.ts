@@ -1,24 +1,51 @@
-import { ApiError } from './errors.ts';
+import type { ApiError } from './errors.ts';
+import { constraintFailed } from './invalid-parameter.ts';
 
 /** The account that owns everything here: the one that emulators have in common. */
 const ACCOUNT_ID = '000000000000';
-
-const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
-const TABLE_ARN = /^arn:[a-z-]+:dynamodb:[a-z0-9-]*:[0-9]*:table\/([^/]*)$/;
 
 export function tableArn(region: string, name: string): string {
   return `arn:aws:dynamodb:${region}:${ACCOUNT_ID}:table/${name}`;
 }
 
 /**
- * The name of the table that a `TableName` means, be it a name or an ARN.
+ * The ARN of an encryption key that a request names by id, alias or ARN. There is no key service here to resolve an alias
+ * to its key, so it stays an alias.
+ */
+export function keyArn(region: string, keyId: string): string {
+  if (keyId.startsWith('arn:')) return keyId;
+  return `arn:aws:kms:${region}:${ACCOUNT_ID}:${keyId.startsWith('alias/') ? keyId : `key/${keyId}`}`;
+}
+
+/** The resource of an ARN, with all its slashes. */
+const RESOURCE = /^arn:[^:]*:[^:]*:[^:]*:[^:]*:(.+)$/s;
+const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
+
+/**
+ * The name of the table that a `TableName` means, be it an ARN or a name, which has passed its schema.
  *
  * Region and account of an ARN are not compared with anything: any credentials and any region reach the same tables here,
- * and an ARN copied from a real account should find its table as its name would.
- * @throws ValidationException
+ * and an ARN copied from a real account finds its table as its name would. DynamoDB Local does the same.
+ * @throws ValidationException for what is not the ARN of a table
  */
 export function tableNameOf(nameOrArn: string): string {
-  const name = nameOrArn.startsWith('arn:') ? TABLE_ARN.exec(nameOrArn)?.[1] : nameOrArn;
-  if (name === undefined || !NAME.test(name)) throw ApiError.validation(`Invalid TableName: ${nameOrArn}`);
+  if (!nameOrArn.startsWith('arn:')) return nameOrArn;
+  const resource = RESOURCE.exec(nameOrArn)?.[1];
+  if (resource === undefined || !resource.includes('/')) throw notATableArn();
+  if (!resource.startsWith('table/')) throw constraintFailed('TableName', 'Invalid resource type');
+  const name = resource.slice('table/'.length);
+  if (name.length < 3) {
+    throw constraintFailed('TableName', 'Table name of ARN must have length greater than or equal to 3');
+  }
+  if (!NAME.test(name)) throw notATableArn();
   return name;
+}
+
+function notATableArn(): ApiError {
+  return constraintFailed(
+    'TableName',
+    "Valid ARN format is 'arn:<awsPartition>:<vendor>:<region>:<subscriber>:resourceType/resourceName', " +
+      'where Resource name must have length less than or equal to 255, Resource name must have length ' +
+      'greater than or equal to 3, Resource name must satisfy regular expression pattern: [a-zA-Z0-9_.-]+',
+  );
 }

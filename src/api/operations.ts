@@ -24,6 +24,8 @@ export interface RequestContext {
   /** From the signature's credential scope; any text is accepted. */
   readonly accessKeyId: string;
   readonly region: string;
+  /** The `Host` header, as the client wrote it: where an SDK that discovers endpoints must be sent back to. */
+  readonly host?: string;
 }
 
 /**

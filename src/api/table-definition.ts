@@ -1,4 +1,4 @@
-import type { ByteString, KeyAttribute, KeySchema, KeyType } from './primary-key.ts';
+import type { ByteString, KeyAttribute, KeySchema } from './primary-key.ts';
 import type {
   AttributeDefinition,
   BillingMode,
@@ -7,7 +7,6 @@ import type {
   OnDemandThroughput,
   Projection,
   ReplicaSettings,
-  SSESpecification,
   StreamViewType,
   TableClass,
   Tag,
@@ -28,7 +27,7 @@ export interface Table {
   readonly arn: string;
   readonly createdAtMs: number;
   readonly key: KeySchema;
-  /** Every attribute that is a key somewhere, in the order of the request. */
+  /** Every attribute that is a key somewhere, sorted by name as the service describes them. */
   readonly attributeDefinitions: readonly AttributeDefinition[];
   readonly indexes: readonly SecondaryIndex[];
   readonly vectorIndexes: readonly VectorIndex[];
@@ -81,19 +80,19 @@ export interface Throughput {
   /** Decreases on the UTC day of `decreasedAtMs`. */
   readonly decreases?: number;
   readonly onDemand?: OnDemandThroughput;
-  /** As requested; without it the service's defaults are described. */
-  readonly warm?: WarmThroughput;
+  /** What can be served at once. Never decreases, not even when the provisioned throughput does. */
+  readonly warm: Required<WarmThroughput>;
 }
 
-/** The table's latest stream; without `viewType` it was disabled and is only remembered by its label. */
+/** The table's latest stream, labelled by its start; without `viewType` it was disabled and is only remembered. */
 export interface Stream {
-  readonly label: string;
+  readonly startedAtMs: number;
   readonly viewType?: StreamViewType;
 }
 
 /** Server-side encryption by a key of the account; a table without it is encrypted by a key the service owns. */
 export interface Encryption {
-  readonly type: NonNullable<SSESpecification['SSEType']>;
+  readonly type: 'KMS';
   readonly keyArn: string;
 }
 
@@ -104,11 +103,4 @@ export interface Encryption {
  */
 export function storageIdOf(tableId: string): ByteString {
   return Buffer.from(tableId.replaceAll('-', '').slice(0, 16), 'hex').toString('latin1');
-}
-
-/** The type of a key attribute. The attribute must be defined; CreateTable's and UpdateTable's rules see to that. */
-export function keyAttribute(name: string, definitions: readonly AttributeDefinition[]): KeyAttribute {
-  const definition = definitions.find((candidate) => candidate.AttributeName === name);
-  if (definition === undefined) throw new Error(`key attribute without definition: ${name}`);
-  return { name, type: definition.AttributeType as KeyType };
 }

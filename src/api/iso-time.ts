@@ -1,0 +1,33 @@
+const DAY_MS = 86_400_000;
+const DAYS_OF_400_YEARS = 146_097;
+/** From 0000-03-01 to 1970-01-01. */
+const DAYS_BEFORE_1970 = 719_468;
+
+/**
+ * A time as ISO 8601 text in UTC, `2026-10-08T23:07:31.275Z`, without the `Date` that this room may not use.
+ * The date is Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date Algorithms"): years begin in March, so
+ * that the leap day is their last.
+ * @param timeMs milliseconds since 1970, not negative
+ */
+export function isoTime(timeMs: number): string {
+  const days = Math.floor(timeMs / DAY_MS) + DAYS_BEFORE_1970;
+  const era = Math.floor(days / DAYS_OF_400_YEARS);
+  const dayOfEra = days % DAYS_OF_400_YEARS;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0);
+
+  const ms = Math.floor(timeMs % DAY_MS);
+  const time = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, Math.floor(ms / 1000) % 60];
+  const date = `${digits(year, 4)}-${digits(month, 2)}-${digits(day, 2)}`;
+  return `${date}T${time.map((part) => digits(part, 2)).join(':')}.${digits(ms % 1000, 3)}Z`;
+}
+
+function digits(value: number, count: number): string {
+  return String(value).padStart(count, '0');
+}

@@ -1,0 +1,204 @@
+import { tableArn } from './arn.ts';
+import { isoTime } from './iso-time.ts';
+import type { KeyAttribute } from './primary-key.ts';
+import type { IndexKeySchema, SecondaryIndex, Stream, Table, Throughput } from './table-definition.ts';
+import type { KeySchemaElement, ReplicaSettings, VectorIndex } from './table-requests.ts';
+import { decreasesOn } from './throughput-rules.ts';
+
+export type Status = 'CREATING' | 'UPDATING' | 'DELETING' | 'ACTIVE';
+
+/** What an answer shows to be under way. Everything is `ACTIVE` one request later. */
+export interface Phase {
+  readonly table: Status;
+  /** By index name; of an index that is missing here: `CREATING` while the table is, else `ACTIVE`. */
+  readonly indexes?: ReadonlyMap<string, Status>;
+  /** The encryption is being changed. */
+  readonly encryption?: boolean;
+  /** The table's warm throughput is being raised. */
+  readonly warming?: boolean;
+}
+
+const NOTHING_UNDER_WAY: Phase = { table: 'ACTIVE' };
+
+/**
+ * The `TableDescription` of a table: what every table operation answers, in the shape that the service gives it. Members
+ * that are undefined are absent. Times are seconds since 1970 with three decimals.
+ * @param nowMs decides whether the last decrease of throughput was made today
+ */
+export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHING_UNDER_WAY) {
+  const { stream, sse, tableClass, billing } = table;
+  const creating = phase.table === 'CREATING';
+  const global = table.indexes.filter((index) => index.kind === 'global');
+  const local = table.indexes.filter((index) => index.kind === 'local');
+  return {
+    AttributeDefinitions: table.attributeDefinitions,
+    TableName: table.name,
+    KeySchema: keySchemaElements({
+      partition: [table.key.partition],
+      sort: table.key.sort === undefined ? [] : [table.key.sort],
+    }),
+    TableStatus: phase.table,
+    CreationDateTime: seconds(table.createdAtMs),
+    ProvisionedThroughput: describeThroughput(table.throughput, nowMs),
+    TableSizeBytes: 0,
+    ItemCount: 0,
+    TableArn: table.arn,
+    TableId: table.id,
+    BillingModeSummary:
+      billing.onDemandSinceMs === undefined
+        ? undefined
+        : {
+            BillingMode: billing.mode,
+            LastUpdateToPayPerRequestDateTime: creating ? undefined : seconds(billing.onDemandSinceMs),
+          },
+    LocalSecondaryIndexes: unlessEmpty(local.map((index) => describeLocalIndex(table, index))),
+    GlobalSecondaryIndexes: unlessEmpty(global.map((index) => describeGlobalIndex(table, index, nowMs, phase))),
+    VectorIndexes: unlessEmpty(table.vectorIndexes.map((index) => describeVectorIndex(table, index, phase))),
+    StreamSpecification:
+      stream?.viewType === undefined ? undefined : { StreamEnabled: true, StreamViewType: stream.viewType },
+    LatestStreamLabel: stream && streamLabel(stream),
+    LatestStreamArn: stream && `${table.arn}/stream/${streamLabel(stream)}`,
+    GlobalTableVersion: table.replicas.length > 0 ? '2019.11.21' : undefined,
+    Replicas: unlessEmpty(table.replicas.map((replica) => describeReplica(table, replica))),
+    GlobalTableWitnesses:
+      table.witnessRegion === undefined ? undefined : [{ RegionName: table.witnessRegion, WitnessStatus: 'ACTIVE' }],
+    GlobalTableSettingsReplicationMode: table.settingsReplicationMode,
+    MultiRegionConsistency: table.multiRegionConsistency,
+    SSEDescription: describeEncryption(sse, phase),
+    TableClassSummary: tableClass && {
+      TableClass: tableClass.name,
+      LastUpdateDateTime: tableClass.changedAtMs === undefined ? undefined : seconds(tableClass.changedAtMs),
+    },
+    DeletionProtectionEnabled: table.deletionProtection,
+    OnDemandThroughput: table.throughput.onDemand,
+    // The answer to CreateTable has it only if the request did, and then as UPDATING.
+    WarmThroughput:
+      creating && !phase.warming
+        ? undefined
+        : { ...table.throughput.warm, Status: phase.warming ? 'UPDATING' : 'ACTIVE' },
+  };
+}
+
+/**
+ * The answer to DeleteTable: the service leaves out the members that describe the content of the table.
+ */
+export function describeDeleted(table: Table, nowMs: number) {
+  const { TableName, ProvisionedThroughput, TableSizeBytes, ItemCount, TableArn, TableId, ...rest } = describeTable(
+    table,
+    nowMs,
+    { table: 'DELETING' },
+  );
+  return {
+    TableName,
+    TableStatus: rest.TableStatus,
+    ProvisionedThroughput,
+    TableSizeBytes,
+    ItemCount,
+    TableArn,
+    TableId,
+    BillingModeSummary: rest.BillingModeSummary,
+    LatestStreamLabel: rest.LatestStreamLabel,
+    LatestStreamArn: rest.LatestStreamArn,
+    SSEDescription: rest.SSEDescription,
+    TableClassSummary: rest.TableClassSummary,
+    DeletionProtectionEnabled: rest.DeletionProtectionEnabled,
+  };
+}
+
+function describeLocalIndex(table: Table, index: SecondaryIndex) {
+  return {
+    IndexName: index.name,
+    KeySchema: keySchemaElements(index.key),
+    Projection: index.projection,
+    IndexSizeBytes: 0,
+    ItemCount: 0,
+    IndexArn: indexArn(table, index.name),
+  };
+}
+
+function describeGlobalIndex(table: Table, index: SecondaryIndex, nowMs: number, phase: Phase) {
+  const status = indexStatus(index.name, phase);
+  const { throughput } = index;
+  return {
+    ...describeLocalIndex(table, index),
+    IndexStatus: status,
+    Backfilling: isBackfilling(status, phase),
+    ProvisionedThroughput: throughput && describeThroughput(throughput, nowMs),
+    OnDemandThroughput: throughput?.onDemand,
+    WarmThroughput:
+      throughput === undefined || phase.table === 'CREATING' ? undefined : { ...throughput.warm, Status: 'ACTIVE' },
+  };
+}
+
+function describeVectorIndex(table: Table, index: VectorIndex, phase: Phase) {
+  const status = indexStatus(index.IndexName, phase);
+  return {
+    ...index,
+    IndexStatus: status,
+    Backfilling: isBackfilling(status, phase),
+    IndexSizeBytes: 0,
+    ItemCount: 0,
+    IndexArn: indexArn(table, index.IndexName),
+  };
+}
+
+function indexStatus(name: string, phase: Phase): Status {
+  return phase.indexes?.get(name) ?? (phase.table === 'CREATING' ? 'CREATING' : 'ACTIVE');
+}
+
+/** Only an index that is added to an existing table has the member, and at first it is false. */
+function isBackfilling(status: Status, phase: Phase): false | undefined {
+  return status === 'CREATING' && phase.table !== 'CREATING' ? false : undefined;
+}
+
+function describeReplica(table: Table, replica: ReplicaSettings) {
+  const { TableClassOverride, GlobalSecondaryIndexes, ...settings } = replica;
+  return {
+    ...settings,
+    GlobalSecondaryIndexes,
+    ReplicaStatus: 'ACTIVE',
+    ReplicaArn: tableArn(replica.RegionName, table.name),
+    ReplicaTableClassSummary: TableClassOverride && { TableClass: TableClassOverride },
+    WarmThroughput: { ...table.throughput.warm, Status: 'ACTIVE' },
+  };
+}
+
+function describeEncryption(sse: Table['sse'], phase: Phase) {
+  if (sse === undefined) return phase.encryption ? { Status: 'UPDATING' } : undefined;
+  return { Status: phase.encryption ? 'UPDATING' : 'ENABLED', SSEType: sse.type, KMSMasterKeyArn: sse.keyArn };
+}
+
+function describeThroughput(throughput: Throughput, nowMs: number) {
+  const { increasedAtMs, decreasedAtMs } = throughput;
+  return {
+    LastIncreaseDateTime: increasedAtMs === undefined ? undefined : seconds(increasedAtMs),
+    LastDecreaseDateTime: decreasedAtMs === undefined ? undefined : seconds(decreasedAtMs),
+    NumberOfDecreasesToday: decreasesOn(nowMs, throughput),
+    ReadCapacityUnits: throughput.readUnits,
+    WriteCapacityUnits: throughput.writeUnits,
+  };
+}
+
+function keySchemaElements(key: IndexKeySchema): KeySchemaElement[] {
+  const element =
+    (KeyType: 'HASH' | 'RANGE') =>
+    ({ name }: KeyAttribute): KeySchemaElement => ({ AttributeName: name, KeyType });
+  return [...key.partition.map(element('HASH')), ...key.sort.map(element('RANGE'))];
+}
+
+function indexArn(table: Table, indexName: string): string {
+  return `${table.arn}/index/${indexName}`;
+}
+
+/** A time without a zone, such as `2026-10-08T23:07:31.275`. */
+function streamLabel({ startedAtMs }: Stream): string {
+  return isoTime(startedAtMs).slice(0, -1);
+}
+
+function seconds(timeMs: number): number {
+  return timeMs / 1000;
+}
+
+function unlessEmpty<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
+}

@@ -1,0 +1,175 @@
+import { ApiError } from './errors.ts';
+import {
+  addedGlobalIndex,
+  checkTogether,
+  indexNames,
+  keyAttributeNames,
+  MOST_GLOBAL_INDEXES,
+  vectorIndexes,
+} from './index-rules.ts';
+import { invalidParameter } from './invalid-parameter.ts';
+import { sorted } from './key-schema-rules.ts';
+import type { SecondaryIndex, Table } from './table-definition.ts';
+import type { Status } from './table-description.ts';
+import type { GlobalSecondaryIndexUpdate, UpdateTableRequest, VectorIndexUpdate } from './table-requests.ts';
+import { changedThroughput, isUnchanged, willNotChange } from './throughput-rules.ts';
+
+interface Indexed {
+  readonly table: Table;
+  /** Of every index that the request names. */
+  readonly phases: ReadonlyMap<string, Status>;
+}
+
+/**
+ * The table after the index updates of a request.
+ * @param table with its new billing mode
+ * @param before the table before the request
+ * @throws LimitExceededException, ResourceNotFoundException, ValidationException
+ */
+export function withIndexUpdates(table: Table, before: Table, request: UpdateTableRequest, nowMs: number): Indexed {
+  const { GlobalSecondaryIndexUpdates: updates = [], VectorIndexUpdates: vectorUpdates = [] } = request;
+  checkSwitchedIndexes(table, before, updates);
+  if ([...updates, ...vectorUpdates].filter(({ Create, Delete }) => Create || Delete).length > 1) {
+    throw ApiError.limitExceeded(
+      'Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table',
+    );
+  }
+  const phases = new Map<string, Status>();
+  let next = table;
+  for (const update of updates) next = withGlobalUpdate(next, before, update, request, nowMs, phases);
+  for (const update of vectorUpdates) next = withVectorUpdate(next, update, request, phases);
+  return { table: next, phases };
+}
+
+/** A table that becomes provisioned needs a throughput for each of its global indexes in the same request. */
+function checkSwitchedIndexes(table: Table, before: Table, updates: readonly GlobalSecondaryIndexUpdate[]): void {
+  if (table.billing.mode !== 'PROVISIONED' || before.billing.mode === 'PROVISIONED') return;
+  const provided = new Set(
+    updates.flatMap(({ Update: update }) => (update?.ProvisionedThroughput ? update.IndexName : [])),
+  );
+  const missing = table.indexes.find(({ name, kind }) => kind === 'global' && !provided.has(name));
+  if (missing !== undefined) throw throughputMissing(missing.name);
+}
+
+function throughputMissing(name: string): ApiError {
+  return invalidParameter(`ProvisionedThroughput must be specified for index: ${name}`);
+}
+
+function withGlobalUpdate(
+  table: Table,
+  before: Table,
+  { Create: create, Update: update, Delete: remove }: GlobalSecondaryIndexUpdate,
+  request: UpdateTableRequest,
+  nowMs: number,
+  phases: Map<string, Status>,
+): Table {
+  if (create) {
+    phases.set(create.IndexName, 'CREATING');
+    checkNewName(table, create.IndexName);
+    if (table.indexes.filter(({ kind }) => kind === 'global').length >= MOST_GLOBAL_INDEXES) {
+      throw ApiError.limitExceeded(
+        `Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of ${MOST_GLOBAL_INDEXES}`,
+      );
+    }
+    const index = addedGlobalIndex(create, table.billing.mode, request.AttributeDefinitions);
+    const keys = [...index.key.partition, ...index.key.sort].map(({ name }) => name);
+    return withDefinitions({ ...table, indexes: [...table.indexes, index] }, keys, request);
+  }
+  if (remove) {
+    phases.set(remove.IndexName, 'DELETING');
+    const index = globalIndexOf(table, remove.IndexName, 'delete');
+    return withoutUnused({ ...table, indexes: table.indexes.filter((other) => other !== index) });
+  }
+  phases.set(update!.IndexName, 'UPDATING');
+  const index = globalIndexOf(table, update!.IndexName, 'update');
+  const old = before.indexes.find(({ name }) => name === index.name)!;
+  const changed = withIndexThroughput(index, old, update!, table, nowMs);
+  return { ...table, indexes: table.indexes.map((other) => (other === index ? changed : other)) };
+}
+
+function withIndexThroughput(
+  index: SecondaryIndex,
+  old: SecondaryIndex,
+  update: NonNullable<GlobalSecondaryIndexUpdate['Update']>,
+  { billing }: Table,
+  nowMs: number,
+): SecondaryIndex {
+  const { ProvisionedThroughput: provisioned, OnDemandThroughput: onDemand, WarmThroughput: warm } = update;
+  const changesCeilings = onDemand && Object.keys(onDemand).length > 0;
+  if (billing.mode === 'PAY_PER_REQUEST' && (provisioned || (!changesCeilings && !warm))) {
+    throw invalidParameter(
+      `The only Updates for index: ${index.name} when TableThroughputMode is PAY_PER_REQUEST ` +
+        'can be to OnDemandThroughput, WarmThroughput',
+    );
+  }
+  if (billing.mode === 'PROVISIONED' && !provisioned && !onDemand && !warm) throw throughputMissing(index.name);
+  if (provisioned && isUnchanged(old.throughput!, provisioned)) {
+    throw willNotChange(`the index ${index.name}`, `index ${index.name}`, provisioned);
+  }
+  const place = { kind: 'index', name: index.name } as const;
+  return { ...index, throughput: changedThroughput(place, index.throughput!, billing.mode, update, nowMs) };
+}
+
+function withVectorUpdate(
+  table: Table,
+  { Create: create, Delete: remove }: VectorIndexUpdate,
+  request: UpdateTableRequest,
+  phases: Map<string, Status>,
+): Table {
+  if (create) {
+    phases.set(create.IndexName, 'CREATING');
+    checkNewName(table, create.IndexName);
+    const definitions = [...table.attributeDefinitions, ...(request.AttributeDefinitions ?? [])];
+    const all = vectorIndexes(table.vectorIndexes, [create], table.billing.mode, definitions);
+    const keys = (create.SearchSchema ?? []).map(({ AttributeName }) => AttributeName);
+    return withDefinitions({ ...table, vectorIndexes: all }, keys, request);
+  }
+  const name = remove!.IndexName;
+  phases.set(name, 'DELETING');
+  if (!table.vectorIndexes.some(({ IndexName }) => IndexName === name)) throw indexNotFound(table, name);
+  return withoutUnused({ ...table, vectorIndexes: table.vectorIndexes.filter(({ IndexName }) => IndexName !== name) });
+}
+
+function checkNewName(table: Table, name: string): void {
+  if (indexNames(table).includes(name)) throw ApiError.validation('Attempting to create an index which already exists');
+}
+
+function globalIndexOf(table: Table, name: string, action: 'update' | 'delete'): SecondaryIndex {
+  const index = table.indexes.find((candidate) => candidate.name === name);
+  if (index?.kind === 'local') {
+    throw ApiError.validation(`Cannot ${action} an index that is not a GlobalSecondaryIndex: ${name}`);
+  }
+  if (index === undefined) throw indexNotFound(table, name);
+  return index;
+}
+
+function indexNotFound(table: Table, name: string): ApiError {
+  return ApiError.resourceNotFound(`Requested resource not found: Index ${name} for table ${table.name}`);
+}
+
+/**
+ * Adds the definitions of the new index's attributes; the service ignores all others, whatever they say.
+ * @param keys names of the attributes that the new index needs defined
+ */
+function withDefinitions(table: Table, keys: readonly string[], request: UpdateTableRequest): Table {
+  checkTogether(table);
+  const definitions = [...table.attributeDefinitions];
+  for (const definition of request.AttributeDefinitions ?? []) {
+    const { AttributeName: name, AttributeType: type } = definition;
+    if (!keys.includes(name)) continue;
+    const known = definitions.find(({ AttributeName }) => AttributeName === name);
+    if (known === undefined) definitions.push(definition);
+    else if (known.AttributeType !== type) {
+      throw invalidParameter(`Attribute ${name} is already defined as a key attribute of type ${known.AttributeType}`);
+    }
+  }
+  return { ...table, attributeDefinitions: sorted(definitions) };
+}
+
+function withoutUnused(table: Table): Table {
+  const used = keyAttributeNames(table);
+  return {
+    ...table,
+    attributeDefinitions: table.attributeDefinitions.filter(({ AttributeName }) => used.has(AttributeName)),
+  };
+}

@@ -1,0 +1,89 @@
+import { tableNameOf } from '../api/arn.ts';
+import { newTable } from '../api/create-table.ts';
+import { ApiError } from '../api/errors.ts';
+import type { RequestContext } from '../api/operations.ts';
+import { describeDeleted, describeTable } from '../api/table-description.ts';
+import type {
+  CreateTableRequest,
+  DeleteTableRequest,
+  DescribeTableRequest,
+  ListTablesRequest,
+  UpdateTableRequest,
+} from '../api/table-requests.ts';
+import { checkUpdate } from '../api/update-rules.ts';
+import { type Update, updatedTable } from '../api/update-table.ts';
+import type { TableCatalog } from './table-catalog.ts';
+
+/** What a page of ListTables holds at most, and if the request does not say. */
+const LIST_TABLES_LIMIT = 100;
+
+/**
+ * The operations on tables. All of them are finished when they answer, though the answers show, as the service's do, that
+ * something is under way: the waiters of the SDKs would sleep 20 s on one `CREATING`.
+ * @param newId gives a new random UUID
+ */
+export function createTableOperations(catalog: TableCatalog, newId: () => string) {
+  return {
+    async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext) {
+      const table = newTable(request, { id: newId(), nowMs, region });
+      if (!(await catalog.create(table))) throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
+      const warming = request.WarmThroughput != null;
+      return { TableDescription: describeTable(table, nowMs, { table: 'CREATING', warming }) };
+    },
+
+    async describeTable({ TableName }: DescribeTableRequest, { nowMs }: RequestContext) {
+      const name = tableNameOf(TableName);
+      const table = await catalog.find(name);
+      if (table === undefined) throw tableNotFound(name);
+      return { Table: describeTable(table, nowMs) };
+    },
+
+    async listTables({ ExclusiveStartTableName: after, Limit: limit = LIST_TABLES_LIMIT }: ListTablesRequest) {
+      const { names, more } = await catalog.names(after, limit);
+      return { TableNames: names, LastEvaluatedTableName: more ? names.at(-1) : undefined };
+    },
+
+    async updateTable(request: UpdateTableRequest, { nowMs, region }: RequestContext) {
+      checkUpdate(request);
+      const name = tableNameOf(request.TableName);
+      let update: Update | undefined;
+      const changed = await catalog.change(name, (table) => {
+        update = updatedTable(table, request, nowMs, region);
+        return update.next;
+      });
+      if (changed === undefined || update === undefined) throw tableNotFound(name);
+      return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
+    },
+
+    async deleteTable({ TableName }: DeleteTableRequest, { nowMs }: RequestContext) {
+      const name = tableNameOf(TableName);
+      const table = await catalog.remove(name, ({ deletionProtection }) => {
+        if (!deletionProtection) return;
+        throw ApiError.validation(
+          'Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.',
+        );
+      });
+      if (table === undefined) throw tableNotFound(name);
+      return { TableDescription: describeDeleted(table, nowMs) };
+    },
+
+    /** The quotas of a new account in most regions; none of them is enforced. */
+    async describeLimits() {
+      return {
+        AccountMaxReadCapacityUnits: 80_000,
+        AccountMaxWriteCapacityUnits: 80_000,
+        TableMaxReadCapacityUnits: 40_000,
+        TableMaxWriteCapacityUnits: 40_000,
+      };
+    },
+
+    /** Names the very host that was asked, so that an SDK that discovers endpoints comes back here. */
+    async describeEndpoints(_request: object, { host, region }: RequestContext) {
+      return { Endpoints: [{ Address: host ?? `dynamodb.${region}.amazonaws.com`, CachePeriodInMinutes: 1440 }] };
+    },
+  };
+}
+
+function tableNotFound(name: string): ApiError {
+  return ApiError.resourceNotFound(`Requested resource not found: Table: ${name} not found`);
+}
