@@ -11,6 +11,9 @@ import type { NodeSettings } from './settings.ts';
 type Of<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
 
+/** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
+const KEYS_END: StoreKey = '\xff\xff';
+
 /** Records erased in one go when a table is forgotten: short enough that requests in between do not notice. */
 const FORGET_BATCH = 500;
 
@@ -73,6 +76,11 @@ export class Acceptor {
       return topOf(this.#state(key));
     }
     return this.#stored('items', key);
+  }
+
+  /** Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed. */
+  acceptedKeys(after: StoreKey, limit: number): StoreKey[] {
+    return this.#store.range('paxos', `${after}\x00`, KEYS_END, limit).map(({ key }) => key);
   }
 
   /** Erases the records of a table that no request can reach any more, in small steps. */

@@ -13,9 +13,6 @@ const TABLE_BYTES = 8;
 const HASH_BYTES = 16;
 export const COLLECTION_PREFIX_BYTES = PARTITION_BYTES + TABLE_BYTES + HASH_BYTES;
 
-/** The most partitions that the two bytes can name. */
-export const MAX_PARTITIONS = 65_536;
-
 /** The prefix of all items with this partition key: their place on the ring does not depend on the sort key. */
 export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {
   // SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register.

@@ -13,7 +13,7 @@ import type { Reply, Request } from './messages.ts';
 import { openNodeState } from './node-state.ts';
 import { readRange } from './range-read.ts';
 import { type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
-import { type Change, writeRegister } from './register-write.ts';
+import { type Change, identityRound, writeRegister } from './register-write.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeSettings } from './settings.ts';
 import { runTask } from './task.ts';
@@ -34,6 +34,9 @@ export interface CoordinatingNode {
   /** Erases this node's records of a table that no request can reach any more, in the background. */
   forgetTable(table: ByteString): void;
 }
+
+/** Identity rounds at a time when a node settles what it accepted. */
+const FINISH_BATCH = 64;
 
 /**
  * One storage node: a replica, and a coordinator for the partitions that are at home on it. It learns of the world only
@@ -110,6 +113,25 @@ export class StorageNode implements CoordinatingNode {
     done: (outcome: RangeOutcome) => void,
   ): void {
     runTask(readRange(this.#coordinator, from, to, limit, isConsistent, this.#coordinator.deadline()), done);
+  }
+
+  /**
+   * Settles what this replica accepted and never learned the outcome of, for example before it was killed: an identity
+   * round makes each such record committed everywhere, so that eventually consistent reads show it too. `done` is called
+   * when all were tried; those that no majority could be had for stay as they are.
+   */
+  finishAccepted(done: () => void): void {
+    const finishAfter = (last: StoreKey) => {
+      const keys = this.#acceptor.acceptedKeys(last, FINISH_BATCH);
+      let running = keys.length;
+      if (running === 0) return done();
+      for (const key of keys) {
+        runTask(identityRound(this.#coordinator, key, this.#coordinator.deadline()), () => {
+          if (--running === 0) finishAfter(keys.at(-1)!);
+        });
+      }
+    };
+    finishAfter('');
   }
 
   forgetTable(table: ByteString): void {

@@ -180,6 +180,39 @@ describe('an eventually consistent read', () => {
   });
 });
 
+describe('a node that settles what it accepted', () => {
+  test('makes it committed everywhere, so that eventually consistent reads show it', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = ({ kind }) => kind === 'learn';
+    // Its own copy is committed; B and C have accepted and hear nothing further, as after a kill.
+    nodes.write('A', put('one'));
+    nodes.isLost = () => false;
+    expect(nodes.read('B', false)).toBeUndefined();
+    const operation = nodes.start((done: (outcome: string) => void) =>
+      nodes.node('B').finishAccepted(() => done('finished')),
+    );
+    nodes.settle();
+    expect(operation.result).toBe('finished');
+    for (const name of ['A', 'B', 'C'] as const) {
+      expect(nodes.read(name, false)).toBe('one');
+      expect(nodes.stores[name].range('paxos', '\0', '\xff', 10)).toEqual([]);
+    }
+  });
+
+  test('leaves it as it is without a majority', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    nodes.write('A', put('one'));
+    nodes.isLost = () => true;
+    const operation = nodes.start((done: (outcome: string) => void) =>
+      nodes.node('A').finishAccepted(() => done('finished')),
+    );
+    nodes.settle();
+    expect(operation.result).toBe('finished');
+    expect(nodes.stores.A.range('paxos', '\0', '\xff', 10)).toHaveLength(1);
+  });
+});
+
 describe('a range read', () => {
   const key = (suffix: string) => `${KEY}${suffix}`;
   const range = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', limit: number, isConsistent: boolean) => {
