@@ -1,5 +1,6 @@
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './dynamo/settings.ts';
 import type { LogLevel } from './env/log.ts';
+import { DEFAULT_WEB_LIMITS, type WebLimits } from './web/limits.ts';
 
 /**
  * How safe a write is when it is answered. `memory`: gone with the process. `process`: survives a killed process.
@@ -14,6 +15,7 @@ export type ReadFrom = 'first' | 'random';
 export interface Settings {
   /** 0: any free port. */
   readonly port: number;
+  /** Empty text: all addresses, of IPv6 too where the machine has it. */
   readonly hosts: readonly string[];
   readonly nodes: number;
   /** N: the copies kept of each item. */
@@ -35,36 +37,19 @@ export interface Config extends Settings {
   readonly limits: Limits;
 }
 
-/** The bounds of one process. Every loop, queue, cache and wait ends at one of these or at one of `NodeLimits`. */
+/**
+ * The bounds of one process. Every loop, queue, cache and wait ends at one of these; what raising or lowering one costs
+ * stands where it is declared.
+ */
 export interface Limits {
-  /** Requests being served at once; the rest are answered 503. Higher: more memory in a burst. Lower: sheds sooner. */
-  readonly requestsInFlight: number;
-  /** The longest request body: the service's own limit. Each request in flight may hold this much. */
-  readonly bodyBytes: number;
-  /** Bytes of all bodies being received or served; the rest are answered 503. The bound on memory under load. */
-  readonly bodyBytesInFlight: number;
-  /** How long a client may take to send its request. Lower cuts off slow clients, higher lets idle ones pile up. */
-  readonly requestTimeoutMs: number;
-  /** How long an idle connection is kept. Longer than clients keep theirs, or they write into a closing one. */
-  readonly keepAliveTimeoutMs: number;
-  /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
-  readonly stopGraceMs: number;
-  /** How long a write that nobody waits for may stay unwritten: longer batches more, and loses more to a crash. */
-  readonly lazyFlushMs: number;
+  readonly web: WebLimits;
   /** Of each storage node. */
   readonly node: NodeLimits;
+  /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
+  readonly stopGraceMs: number;
 }
 
-export const DEFAULT_LIMITS: Limits = {
-  requestsInFlight: 2_000,
-  bodyBytes: 16 * 1024 * 1024,
-  bodyBytesInFlight: 128 * 1024 * 1024,
-  requestTimeoutMs: 60_000,
-  keepAliveTimeoutMs: 65_000,
-  stopGraceMs: 300,
-  lazyFlushMs: 50,
-  node: DEFAULT_NODE_LIMITS,
-};
+export const DEFAULT_LIMITS: Limits = { web: DEFAULT_WEB_LIMITS, node: DEFAULT_NODE_LIMITS, stopGraceMs: 300 };
 
 /** A setting that cannot be: `message` is one line for the user. */
 export class ConfigError extends Error {
@@ -104,9 +89,9 @@ const OPTIONS = {
   hosts: {
     flag: '--host',
     value: 'ADDRESS',
-    help: 'address to listen on (127.0.0.1 and ::1)',
-    expects: 'an address',
-    parse: (text: string) => [text],
+    help: 'address to listen on, or all (127.0.0.1 and ::1)',
+    expects: 'an address or all',
+    parse: (text: string) => [text === 'all' ? '' : text],
   },
   nodes: { flag: '--nodes', value: 'S', help: 'storage nodes in the ring (3)', ...wholeNumber(1, MAX_NODES) },
   replication: {

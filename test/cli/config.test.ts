@@ -108,7 +108,7 @@ describe('refusals are one line that names the option', () => {
     [['--durability', 'disc'], {}, '--durability must be one of memory, process, disk, not "disc"'],
     [['--durability', 'disk'], {}, '--durability disk needs a --data-dir: without one the data is gone at exit'],
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
-    [['--host='], {}, '--host must be an address, not ""'],
+    [['--host='], {}, '--host must be an address or all, not ""'],
     [['--port'], {}, '--port needs a value'],
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
     [['--colour', 'red'], {}, 'unknown option --colour; --help lists the options'],
