@@ -21,7 +21,8 @@ const NO_BODY = Buffer.alloc(0);
 /**
  * One request and its answer on a socket: reads the body within the limits, has it handled, and writes the answer.
  *
- * Its place and its bytes are given back when the answer is out or the client is gone, whichever way that comes about.
+ * Its place and its bytes are given back when the connection is done with it and tier 2 is too: a client that hangs up
+ * does not stop the work it asked for, and must not make room for more.
  */
 export class Exchange {
   readonly #gate: Gate;
@@ -29,9 +30,10 @@ export class Exchange {
   readonly #response: ServerResponse;
   #chunks: Buffer[] | undefined;
   #body: Buffer = NO_BODY;
-  /** Bytes received so far, taken from the budget unless the exchange is refused. */
+  /** Bytes received so far; taken from the budget, unless the exchange is refused. */
   #length = 0;
-  #isRefused = false;
+  #state: 'receiving' | 'handling' | 'done' | 'refused' = 'receiving';
+  #isClosed = false;
 
   private constructor(gate: Gate, request: IncomingMessage, response: ServerResponse) {
     this.#gate = gate;
@@ -39,23 +41,25 @@ export class Exchange {
     this.#response = response;
   }
 
-  static begin(gate: Gate, request: IncomingMessage, response: ServerResponse): void {
+  /** @param body if somebody else has read it already */
+  static begin(gate: Gate, request: IncomingMessage, response: ServerResponse, body?: Buffer): void {
     const exchange = new Exchange(gate, request, response);
     gate.requestsInFlight++;
-    response.on('close', () => exchange.#leave());
-    request.on('data', (chunk: Buffer) => exchange.#receive(chunk));
-    request.on('end', () => exchange.#serve());
+    response.on('close', () => exchange.#close());
     if (gate.requestsInFlight > gate.limits.maxRequestsInFlight) exchange.#refuse(overloaded());
     else if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
+
+    if (body) {
+      exchange.#receive(body);
+      exchange.#serve();
+    } else {
+      request.on('data', (chunk: Buffer) => exchange.#receive(chunk));
+      request.on('end', () => exchange.#serve());
+    }
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#isRefused) {
-      // Clients often read no answer before they have sent all; so the rest is let in, up to a limit, and dropped.
-      this.#length += chunk.length;
-      if (this.#length > this.#gate.limits.maxBodyBytes * 2) this.#request.socket.destroy();
-      return;
-    }
+    if (this.#state !== 'receiving') return this.#drop(chunk);
     if (!this.#gate.budget.take(chunk.length)) return this.#refuse(overloaded());
     this.#length += chunk.length;
     if (this.#length > this.#gate.limits.maxBodyBytes) return this.#refuseTooLarge();
@@ -65,13 +69,22 @@ export class Exchange {
     else this.#chunks = [this.#body, chunk];
   }
 
+  /** Clients often read no answer before they have sent all; so the rest is let in, up to a limit, and dropped. */
+  #drop(chunk: Buffer): void {
+    this.#length += chunk.length;
+    if (this.#length > this.#gate.limits.maxBodyBytes * 2) this.#request.socket.destroy();
+  }
+
   #serve(): void {
-    if (this.#isRefused) return;
-    if (this.#chunks) {
-      this.#body = Buffer.concat(this.#chunks, this.#length);
-      this.#chunks = undefined;
-    }
-    this.#gate.handle(requestOf(this.#request, this.#body)).then((answer) => this.#answer(answer));
+    if (this.#state !== 'receiving' || this.#isClosed) return;
+    this.#state = 'handling';
+    const body = this.#chunks ? Buffer.concat(this.#chunks, this.#length) : this.#body;
+    this.#chunks = undefined;
+    this.#gate.handle(requestOf(this.#request, body)).then((answer) => {
+      this.#state = 'done';
+      if (this.#isClosed) this.#leave();
+      else send(this.#response, answer, this.#gate.isClosing);
+    });
   }
 
   #refuseTooLarge(): void {
@@ -79,23 +92,27 @@ export class Exchange {
   }
 
   #refuse(error: Omit<WireError, 'kind'>): void {
-    this.#isRefused = true;
     this.#gate.budget.give(this.#length);
+    this.#state = 'refused';
     this.#chunks = undefined;
     this.#body = NO_BODY;
-    const crossOrigin = this.#request.headers.origin !== undefined;
-    const contentType = 'application/x-amz-json-1.0';
-    this.#answer(renderError(error, { requestId: this.#gate.requestId(), contentType, crossOrigin }));
+    const envelope = {
+      requestId: this.#gate.requestId(),
+      contentType: 'application/x-amz-json-1.0',
+      crossOrigin: this.#request.headers.origin !== undefined,
+    };
+    send(this.#response, renderError(error, envelope), this.#gate.isClosing);
   }
 
-  #answer(answer: HttpResponse): void {
-    send(this.#response, answer, this.#gate.isClosing);
+  /** The answer is out, or the client is gone. */
+  #close(): void {
+    this.#isClosed = true;
+    if (this.#state !== 'handling') this.#leave();
   }
 
   #leave(): void {
     this.#gate.requestsInFlight--;
-    if (!this.#isRefused) this.#gate.budget.give(this.#length);
-    this.#isRefused = true;
+    if (this.#state !== 'refused') this.#gate.budget.give(this.#length);
   }
 }
 

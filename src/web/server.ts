@@ -20,15 +20,18 @@ export interface WebServerOptions {
   readonly limits?: Partial<WebLimits>;
 }
 
-/** `next` is express's; with it the listener passes on what is not meant for it. */
-export type WebListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void;
-
 export interface WebServer {
-  readonly limits: WebLimits;
-  /** Serves a request of any `node:http` server. */
-  readonly listener: WebListener;
+  /** Answers every request of a `node:http` server. */
+  readonly listener: (request: IncomingMessage, response: ServerResponse) => void;
+  /**
+   * Answers DynamoDB operations in somebody's express application (`app.use(web.middleware)`, at any path) and passes
+   * everything else on. A body that a parser has read before is taken from `request.body`.
+   */
+  readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
   /** A server with the limits' timeouts, not listening yet. */
   createHttpServer(): Server;
+  /** Where failures of the sockets themselves are told. */
+  readonly onInternalError: (error: unknown) => void;
   /** From now on every answer closes its connection. */
   beginClosing(): void;
 }
@@ -46,22 +49,27 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const gate: Gate = { handle, requestId: options.requestId, limits, budget, requestsInFlight: 0, isClosing: false };
 
   let application: Promise<Express> | undefined;
-  const listener: WebListener = (request, response) => {
+  const listener: WebServer['listener'] = (request, response) => {
     if (request.method === 'POST') return Exchange.begin(gate, request, response);
     application ??= createApplication(gate);
     application.then((app) => app(request, response), options.onInternalError);
   };
   return {
-    limits,
     listener,
+    middleware: (request, response, next) => {
+      const target = request.headers['x-amz-target'];
+      if (request.method !== 'POST' || typeof target !== 'string' || !target.startsWith('DynamoDB')) return next();
+      Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
+    },
     createHttpServer: () => createLimitedServer(limits, listener),
+    onInternalError: options.onInternalError,
     beginClosing: () => {
       gate.isClosing = true;
     },
   };
 }
 
-function createLimitedServer(limits: WebLimits, listener: WebListener): Server {
+function createLimitedServer(limits: WebLimits, listener: WebServer['listener']): Server {
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -91,4 +99,11 @@ async function createApplication(gate: Gate): Promise<Express> {
     send(response, answer, gate.isClosing);
   });
   return app;
+}
+
+/** The body as it may have come, of what a body parser has made of it. */
+function parsedBody(request: IncomingMessage & { body?: unknown }): Buffer {
+  const { body } = request;
+  if (Buffer.isBuffer(body)) return body;
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? ''));
 }

@@ -1,0 +1,79 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { WebServer } from './server.ts';
+
+export interface Listening {
+  /** Where the server listens, with the port that the system chose if it was asked for port 0. */
+  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  /**
+   * Stops listening, closes idle connections at once, and waits for the requests in flight, each of which is its
+   * connection's last. When `giveUp` settles first, the remaining connections are cut.
+   */
+  close(giveUp: Promise<unknown>): Promise<void>;
+}
+
+/** Tries at finding one free port for all hosts. */
+const MAX_PORT_TRIES = 10;
+
+/** What the system says of an address family that it does not have. */
+const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+
+/**
+ * Listens on one port of several hosts. Hosts after the first are left out where the machine does not have them, so that
+ * `['127.0.0.1', '::1']` also works without IPv6.
+ * @param port 0 lets the system choose
+ * @throws the system's error (`EADDRINUSE`, `EACCES`, ...), with nothing left listening
+ */
+export async function listen(web: WebServer, hosts: readonly string[], port: number): Promise<Listening> {
+  for (let left = MAX_PORT_TRIES; ; left--) {
+    const servers: Server[] = [];
+    try {
+      let chosen = port;
+      for (const host of hosts) {
+        const server = web.createHttpServer();
+        if (!(await bind(server, host, chosen, servers.length > 0, web.onInternalError))) continue;
+        servers.push(server);
+        chosen = (server.address() as AddressInfo).port;
+      }
+      return listening(web, servers);
+    } catch (error) {
+      for (const server of servers) server.close();
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      if (port !== 0 || !isTaken || left === 1) throw error;
+    }
+  }
+}
+
+type OnError = (error: Error) => void;
+
+function bind(server: Server, host: string, port: number, isOptional: boolean, onError: OnError): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (isOptional && NO_SUCH_ADDRESS.has(error.code ?? '')) resolve(false);
+      else reject(error);
+    });
+    server.listen({ host, port }, () => {
+      server.removeAllListeners('error');
+      server.on('error', onError);
+      resolve(true);
+    });
+  });
+}
+
+function listening(web: WebServer, servers: readonly Server[]): Listening {
+  return {
+    addresses: servers.map((server) => {
+      const { address, port } = server.address() as AddressInfo;
+      return { host: address, port };
+    }),
+    close: async (giveUp) => {
+      web.beginClosing();
+      const closed = Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+      const cut = () => {
+        for (const server of servers) server.closeAllConnections();
+      };
+      giveUp.then(cut, cut);
+      await closed;
+    },
+  };
+}
