@@ -13,7 +13,8 @@ const PARTITION_KEY = 'tables';
 const DEFINITION = 'definition';
 /** A change that loses this many races in a row gives up, having done nothing. */
 const CHANGE_ATTEMPTS = 8;
-const CACHED_TABLES = 10_000;
+/** The most tables that the service allows an account in one region. */
+const MAX_CACHED_TABLES = 10_000;
 
 /**
  * The definitions of all tables. They live in the cluster as items of one collection, sorted by name, so a change is one
@@ -29,12 +30,15 @@ const CACHED_TABLES = 10_000;
  */
 export class TableCatalog {
   readonly #client: DynamoClient;
+  readonly #maxCachedTables: number;
   readonly #cache = new Map<string, Table>();
   /** The last piece of work of each name that has some; as long as the requests in flight, which tier 1 limits. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(client: DynamoClient) {
+  /** @param maxCachedTables definitions kept in memory; one more read and write per request to any other table */
+  constructor(client: DynamoClient, maxCachedTables = MAX_CACHED_TABLES) {
     this.#client = client;
+    this.#maxCachedTables = maxCachedTables;
   }
 
   /** The definition, if it is at hand. `tableName` may be anything; an ARN is never at hand. */
@@ -164,12 +168,8 @@ export class TableCatalog {
   }
 
   #remember(table: Table): void {
-    if (this.#cache.size >= CACHED_TABLES) {
-      for (const oldest of this.#cache.keys()) {
-        this.#cache.delete(oldest);
-        break;
-      }
-    }
+    this.#cache.delete(table.name);
+    if (this.#cache.size >= this.#maxCachedTables) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(table.name, table);
   }
 

@@ -16,8 +16,8 @@ export class MemoryClient implements DynamoClient {
   readonly forgotten: string[] = [];
   /** Every call in order, for tests that count what a request costs. */
   readonly calls: ('write' | 'read' | 'range' | 'forget')[] = [];
-  /** Answers the next calls of a kind instead of doing them. `lateWrite` does the write and yet answers `unknown`. */
-  failWrite: Failure | 'late-write' | undefined;
+  /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
+  failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
   readonly #items = new Map<string, { key: ItemKey; item: ItemImage }>();
 

@@ -1,0 +1,74 @@
+import type { OperationName, RequestContext } from '../../src/api/operations.ts';
+import type { CreateTableRequest, UpdateTableRequest } from '../../src/api/table-requests.ts';
+import { createRouter } from '../../src/router/router.ts';
+import { MemoryClient } from './memory-client.ts';
+
+export const CONTEXT: RequestContext = {
+  requestId: 'request',
+  nowMs: Date.UTC(2026, 9, 8, 23, 7, 31, 275),
+  accessKeyId: 'key',
+  region: 'eu-west-1',
+  host: 'localhost:8123',
+};
+
+/** A table with a partition key `pk` and nothing else, on demand. */
+export function tableRequest(changes: Partial<CreateTableRequest> = {}): CreateTableRequest {
+  return {
+    TableName: 'Music',
+    AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+    BillingMode: 'PAY_PER_REQUEST',
+    ...changes,
+  };
+}
+
+/** Its table has the keys `pk` and `sk`; `a` and `b` are defined for indexes to use. */
+export function sortedTableRequest(changes: Partial<CreateTableRequest> = {}): CreateTableRequest {
+  return tableRequest({ AttributeDefinitions: definitions('pk', 'sk'), KeySchema: keys('pk', 'sk'), ...changes });
+}
+
+export function definitions(...names: string[]): NonNullable<CreateTableRequest['AttributeDefinitions']> {
+  return names.map((AttributeName) => ({ AttributeName, AttributeType: 'S' }));
+}
+
+/** HASH, then RANGE for all others. */
+export function keys(...names: string[]): NonNullable<CreateTableRequest['KeySchema']> {
+  return names.map((AttributeName, position) => ({ AttributeName, KeyType: position === 0 ? 'HASH' : 'RANGE' }));
+}
+
+export function index(IndexName: string, ...names: string[]) {
+  return { IndexName, KeySchema: keys(...names), Projection: { ProjectionType: 'ALL' as const } };
+}
+
+/** A router over one copy of everything, whose ids count up from 1. */
+export function newRouter(client = new MemoryClient()) {
+  let ids = 0;
+  const newId = () => {
+    ids += 1;
+    return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
+  };
+  const router = createRouter({ client, newId });
+  // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
+  type Answer = any;
+  const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>
+    router(operation, request, { ...CONTEXT, ...context }) as Promise<Answer>;
+  return {
+    client,
+    execute,
+    create: (request: CreateTableRequest = tableRequest()) => execute('CreateTable', request),
+    update: (changes: Partial<UpdateTableRequest>, context: Partial<RequestContext> = {}) =>
+      execute('UpdateTable', { TableName: 'Music', ...changes }, context),
+    describe: async (TableName = 'Music', context: Partial<RequestContext> = {}) =>
+      (await execute('DescribeTable', { TableName }, context)).Table,
+  };
+}
+
+/** What an operation is refused with: name and message of the error. */
+export async function refusal(answer: Promise<unknown>): Promise<string> {
+  try {
+    await answer;
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+  throw new Error('the operation was not refused');
+}
