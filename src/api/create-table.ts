@@ -72,7 +72,7 @@ export function newTable(request: CreateTableRequest, origin: Origin): Table {
     sse: encryption(request.SSESpecification, region),
     tableClass: tableClass && { name: tableClass },
     deletionProtection: request.DeletionProtectionEnabled ?? false,
-    tags: request.Tags ?? [],
+    tags: (request.Tags ?? []).map(({ Key, Value }) => ({ Key, Value })),
     resourcePolicy: request.ResourcePolicy,
     replicas: [],
     settingsReplicationMode: request.GlobalTableSettingsReplicationMode,

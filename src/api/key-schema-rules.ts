@@ -118,7 +118,9 @@ export function names(elements: readonly { AttributeName: string }[]): string {
   return `[${elements.map(({ AttributeName }) => AttributeName).join(', ')}]`;
 }
 
-/** The order that the service describes them in. */
+/** As they are kept: in the order that the service describes them in, and without members that it does not know. */
 export function sorted(definitions: readonly AttributeDefinition[]): AttributeDefinition[] {
-  return definitions.toSorted((a, b) => (a.AttributeName < b.AttributeName ? -1 : 1));
+  return definitions
+    .map(({ AttributeName, AttributeType }) => ({ AttributeName, AttributeType }))
+    .sort((a, b) => (a.AttributeName < b.AttributeName ? -1 : 1));
 }

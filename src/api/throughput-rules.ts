@@ -48,7 +48,7 @@ export function newThroughput(place: Place, mode: BillingMode, requested: IndexT
   return {
     readUnits: provisioned?.ReadCapacityUnits ?? 0,
     writeUnits: provisioned?.WriteCapacityUnits ?? 0,
-    ...(onDemand && Object.keys(onDemand).length > 0 ? { onDemand } : {}),
+    onDemand: onDemand && mergeOnDemand(undefined, onDemand),
     warm: atLeast(base, warm),
   };
 }

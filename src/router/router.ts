@@ -1,6 +1,7 @@
 import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
+import type { RouterLimits } from './limits.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 
@@ -8,13 +9,14 @@ export interface RouterOptions {
   readonly client: DynamoClient;
   /** A new random UUID in lower case. */
   readonly newId: () => string;
+  readonly limits?: RouterLimits;
 }
 
 /**
  * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
  */
-export function createRouter({ client, newId }: RouterOptions): Execute {
-  const catalog = new TableCatalog(client);
+export function createRouter({ client, newId, limits }: RouterOptions): Execute {
+  const catalog = new TableCatalog(client, limits);
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
   const tables = createTableOperations(catalog, newId);
   const operations: Record<OperationName, Operation> = {

@@ -5,6 +5,7 @@ import type { ItemImage } from '../api/item.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ItemKey } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 
 /** The strict system table that holds the definitions: no table of a client has this storage id (a UUID is never zero). */
 const SYSTEM_TABLE = '\0'.repeat(8);
@@ -13,8 +14,6 @@ const PARTITION_KEY = 'tables';
 const DEFINITION = 'definition';
 /** A change that loses this many races in a row gives up, having done nothing. */
 const CHANGE_ATTEMPTS = 8;
-/** The most tables that the service allows an account in one region. */
-const MAX_CACHED_TABLES = 10_000;
 
 /**
  * The definitions of all tables. They live in the cluster as items of one collection, sorted by name, so a change is one
@@ -30,15 +29,14 @@ const MAX_CACHED_TABLES = 10_000;
  */
 export class TableCatalog {
   readonly #client: DynamoClient;
-  readonly #maxCachedTables: number;
+  readonly #limits: RouterLimits;
   readonly #cache = new Map<string, Table>();
   /** The last piece of work of each name that has some; as long as the requests in flight, which tier 1 limits. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  /** @param maxCachedTables definitions kept in memory; one more read and write per request to any other table */
-  constructor(client: DynamoClient, maxCachedTables = MAX_CACHED_TABLES) {
+  constructor(client: DynamoClient, limits = DEFAULT_ROUTER_LIMITS) {
     this.#client = client;
-    this.#maxCachedTables = maxCachedTables;
+    this.#limits = limits;
   }
 
   /** The definition, if it is at hand. `tableName` may be anything; an ARN is never at hand. */
@@ -169,7 +167,7 @@ export class TableCatalog {
 
   #remember(table: Table): void {
     this.#cache.delete(table.name);
-    if (this.#cache.size >= this.#maxCachedTables) this.#cache.delete(this.#cache.keys().next().value!);
+    if (this.#cache.size >= this.#limits.maxCachedTables) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(table.name, table);
   }
 

@@ -43,7 +43,7 @@ describe('a table catalog', () => {
   });
 
   test('keeps as many tables at hand as it may, and the latest', async () => {
-    const small = new TableCatalog(client, 2);
+    const small = new TableCatalog(client, { maxCachedTables: 2 });
     for (const name of ['one', 'two', 'three']) await small.create({ ...table(), name });
     expect(['one', 'two', 'three'].map((name) => small.cached(name)?.name)).toEqual([undefined, 'two', 'three']);
     expect((await small.get('one')).name).toBe('one');
