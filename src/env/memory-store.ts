@@ -49,7 +49,7 @@ export class MemoryStore implements Store {
 
   flush(done: (error?: Error) => void): void {
     const target = this.#durableCount + this.#undo.length;
-    if (this.#flushAfter === undefined) {
+    if (this.#flushAfter === undefined || this.#undo.length === 0) {
       this.#becomeDurable(target);
       done();
       return;

@@ -1,0 +1,330 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store, StoreKey, StoreName } from '../../src/env/store.ts';
+
+/** One kind of store, as the suite makes and ends it. */
+export interface StoreUnderTest {
+  /** A fresh, empty store. */
+  open(): Store;
+  /** The same store again after `close`; undefined where nothing outlives it. */
+  reopen: (() => Store) | undefined;
+  /** Removes what the last `open` made. The store is closed. */
+  dispose(): void;
+}
+
+const MAX_KEY_BYTES = 1_978;
+
+/** What every `Store` must do, whoever implements it. */
+export function storeSuite(name: string, under: StoreUnderTest): void {
+  describe(name, () => {
+    let store: Store;
+
+    beforeEach(() => {
+      store = under.open();
+    });
+
+    afterEach(async () => {
+      await store.close();
+      under.dispose();
+    });
+
+    test('has nothing at first', () => {
+      expect(store.get('items', 'a')).toBeUndefined();
+      expect(store.range('items', 'a', 'z', 10)).toEqual([]);
+    });
+
+    test('reads a write before it is flushed, and after', async () => {
+      store.put('items', 'k', bytes('one'));
+      expect(text(store.get('items', 'k'))).toBe('one');
+      expect(texts(store.range('items', 'a', 'z', 10))).toEqual(['k=one']);
+      await flush(store);
+      expect(text(store.get('items', 'k'))).toBe('one');
+      expect(texts(store.range('items', 'a', 'z', 10))).toEqual(['k=one']);
+    });
+
+    test('reads the newest of several writes, while each of them is on its way', async () => {
+      store.put('items', 'k', bytes('one'));
+      const first = flush(store);
+      store.put('items', 'k', bytes('two'));
+      await new Promise(setImmediate);
+      store.put('items', 'k', bytes('three'));
+      expect(text(store.get('items', 'k'))).toBe('three');
+      await first;
+      expect(text(store.get('items', 'k'))).toBe('three');
+      await flush(store);
+      expect(text(store.get('items', 'k'))).toBe('three');
+    });
+
+    test('does not see what was removed, in any state of the write before', async () => {
+      store.put('items', 'unwritten', bytes('x'));
+      store.remove('items', 'unwritten');
+      expect(store.get('items', 'unwritten')).toBeUndefined();
+      store.put('items', 'written', bytes('x'));
+      await flush(store);
+      store.remove('items', 'written');
+      expect(store.get('items', 'written')).toBeUndefined();
+      expect(store.range('items', 'a', 'z', 10)).toEqual([]);
+      await flush(store);
+      expect(store.get('items', 'unwritten')).toBeUndefined();
+      expect(store.get('items', 'written')).toBeUndefined();
+    });
+
+    test('brings back a key that was removed while it was written', async () => {
+      store.put('paxos', 'k', bytes('one'));
+      const first = flush(store);
+      await new Promise(setImmediate);
+      store.remove('paxos', 'k');
+      store.put('paxos', 'k', bytes('two'));
+      store.remove('paxos', 'k');
+      await first;
+      expect(store.get('paxos', 'k')).toBeUndefined();
+      await flush(store);
+      expect(store.get('paxos', 'k')).toBeUndefined();
+      store.put('paxos', 'k', bytes('three'));
+      await flush(store);
+      expect(text(store.get('paxos', 'k'))).toBe('three');
+    });
+
+    test('ignores the removal of a key that is not there', async () => {
+      store.remove('items', 'nothing');
+      await flush(store);
+      expect(store.get('items', 'nothing')).toBeUndefined();
+    });
+
+    test('keeps its three tables apart', async () => {
+      store.put('items', 'k', bytes('items'));
+      store.put('paxos', 'k', bytes('paxos'));
+      await flush(store);
+      store.remove('paxos', 'k');
+      await flush(store);
+      expect(text(store.get('items', 'k'))).toBe('items');
+      expect(store.get('paxos', 'k')).toBeUndefined();
+      expect(store.get('meta', 'k')).toBeUndefined();
+    });
+
+    test('orders keys by their bytes, the shorter first', async () => {
+      const keys = ['\x00', '\x00\x00', '\x00\xff', '\x01', '\x7f', '\x80', '\xfe\xff', '\xff', '\xff\x00', '\xff\xff'];
+      const halves = [keys.filter((_, at) => at % 2 === 0), keys.filter((_, at) => at % 2 === 1)];
+      for (const key of halves[0]!.toReversed()) store.put('items', key, bytes('x'));
+      await flush(store);
+      for (const key of halves[1]!.toReversed()) store.put('items', key, bytes('x'));
+      expect(store.range('items', '\x00', '\xff\xff\xff', 100).map(({ key }) => key)).toEqual(keys);
+      await flush(store);
+      expect(store.range('items', '\x00', '\xff\xff\xff', 100).map(({ key }) => key)).toEqual(keys);
+    });
+
+    test('takes the longest keys, and bounds that are longer still', async () => {
+      const prefix = 'p'.repeat(MAX_KEY_BYTES - 1);
+      for (const last of ['\x00', 'a', '\xff']) store.put('items', prefix + last, bytes(last));
+      await flush(store);
+      expect(text(store.get('items', `${prefix}a`))).toBe('a');
+      const between = (from: StoreKey, to: StoreKey) =>
+        store.range('items', from, to, 9).map(({ key }) => key.slice(MAX_KEY_BYTES - 1));
+      expect(between(`${prefix}\x00`, `${prefix}\xff`)).toEqual(['\x00', 'a']);
+      expect(between(`${prefix}\x00\x00`, `${prefix}\xff\x00`)).toEqual(['a', '\xff']);
+    });
+
+    test('keeps values from none to a megabyte, byte for byte', async () => {
+      const sizes = [0, 1, 100, 4_000, 4_096, 16_384, 32_768, 70_000, 420_000, 1_048_576];
+      const valueOf = (size: number) => Uint8Array.from({ length: size }, (_, at) => (at * 31 + size) & 0xff);
+      for (const size of sizes) store.put('items', `size ${size}`, valueOf(size));
+      await flush(store);
+      const kept = sizes.map((size) => store.get('items', `size ${size}`)!);
+      const listed = new Map(store.range('items', 'size', 'sizf', 99).map(({ key, value }) => [key, value]));
+      for (const [at, size] of sizes.entries()) {
+        expect(Buffer.compare(kept[at]!, valueOf(size)), `get ${size}`).toBe(0);
+        expect(Buffer.compare(listed.get(`size ${size}`)!, valueOf(size)), `range ${size}`).toBe(0);
+      }
+    });
+
+    test('never changes bytes that it has handed out', async () => {
+      store.put('items', 'a', bytes('first'));
+      store.put('items', 'b', bytes('other'));
+      await flush(store);
+      const read = store.get('items', 'a')!;
+      const ranged = store.range('items', 'a', 'b', 1)[0]!.value;
+      store.get('items', 'b');
+      store.range('items', 'b', 'c', 1);
+      store.put('items', 'a', bytes('later'));
+      await flush(store);
+      store.get('items', 'a');
+      expect([text(read), text(ranged)]).toEqual(['first', 'first']);
+    });
+
+    test('ends a range below its upper bound and at its limit', async () => {
+      for (const key of ['a', 'b', 'c', 'd', 'e']) store.put('items', key, bytes(key));
+      await flush(store);
+      store.remove('items', 'b');
+      store.put('items', 'bb', bytes('bb'));
+      const keys = (from: StoreKey, to: StoreKey, limit: number) =>
+        store.range('items', from, to, limit).map(({ key }) => key);
+      expect(keys('a', 'e', 9)).toEqual(['a', 'bb', 'c', 'd']);
+      expect(keys('a', 'e', 3)).toEqual(['a', 'bb', 'c']);
+      expect(keys('a', 'e', 1)).toEqual(['a']);
+      expect(keys('a', 'e', 0)).toEqual([]);
+      expect(keys('b', 'bb', 9)).toEqual([]);
+      expect(keys('d', 'b', 9)).toEqual([]);
+      expect(keys('c', 'c', 9)).toEqual([]);
+    });
+
+    test('calls back every flush exactly once', async () => {
+      const called: number[] = [];
+      const flushes = Array.from({ length: 20 }, async (_, at) => {
+        store.put('items', `k${at}`, bytes('x'));
+        if (at % 7 === 0) await new Promise(setImmediate);
+        await flush(store);
+        called.push(at);
+      });
+      await Promise.all(flushes);
+      await new Promise(setImmediate);
+      expect(called.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, at) => at));
+    });
+
+    test('flushes at once when there is nothing to flush', () => {
+      let isDone = false;
+      store.flush(() => {
+        isDone = true;
+      });
+      expect(isDone).toBe(true);
+    });
+
+    test('behaves as a sorted map, whatever is done to it', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
+          for (const name of NAMES) {
+            for (const { key } of store.range(name, '\x00', HIGHEST, 1_000)) store.remove(name, key);
+          }
+          const model = new Map<string, number>();
+          const flushes: Promise<void>[] = [];
+          for (const each of steps) {
+            if (each.kind === 'reopen' && under.reopen !== undefined) {
+              await store.close();
+              store = under.reopen();
+            } else await run(store, model, each, flushes);
+          }
+          await Promise.all(flushes);
+          for (const name of NAMES) {
+            expect(rangeOf(store, name, '\x00', HIGHEST, 1_000)).toEqual(
+              modelRange(model, name, '\x00', HIGHEST, 1_000),
+            );
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+
+    if (under.reopen !== undefined) {
+      const { reopen } = under;
+      test('finds everything again after a clean close, flushed or not', async () => {
+        for (let at = 0; at < 500; at++) store.put('items', `k${at}`, bytes(`${at}`));
+        await flush(store);
+        store.put('meta', 'last', bytes('unflushed'));
+        store.remove('items', 'k7');
+        await store.close();
+        store = reopen();
+        expect(text(store.get('items', 'k499'))).toBe('499');
+        expect(store.get('items', 'k7')).toBeUndefined();
+        expect(text(store.get('meta', 'last'))).toBe('unflushed');
+      });
+    }
+  });
+}
+
+type Step =
+  | { readonly kind: 'put'; readonly name: StoreName; readonly key: StoreKey; readonly size: number }
+  | { readonly kind: 'remove' | 'get'; readonly name: StoreName; readonly key: StoreKey }
+  | {
+      readonly kind: 'range';
+      readonly name: StoreName;
+      readonly from: StoreKey;
+      readonly to: StoreKey;
+      readonly limit: number;
+    }
+  | { readonly kind: 'flush' | 'turn' | 'await' | 'reopen' };
+
+/** Above every key of the steps. */
+const HIGHEST = '\xff\xff\xff\xff';
+const NAMES: readonly StoreName[] = ['items', 'paxos', 'meta'];
+const name = fc.constantFrom(...NAMES);
+/** Few keys, so that they meet; with the bytes that are special somewhere. */
+const key = fc
+  .array(fc.constantFrom('\x00', '\x01', 'a', '\x80', '\xff'), { minLength: 1, maxLength: 3 })
+  .map((units) => units.join(''));
+/** Told apart by their sizes; some on an overflow page. */
+const size = fc.oneof(fc.nat(20), fc.nat(70_000));
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('put' as const), name, key, size }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom('remove' as const, 'get' as const), name, key }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('range' as const), name, from: key, to: key, limit: fc.nat(12) }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'turn' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('await' as const, 'reopen' as const) }) },
+);
+
+async function run(store: Store, model: Map<string, number>, each: Step, flushes: Promise<void>[]): Promise<void> {
+  switch (each.kind) {
+    case 'put':
+      store.put(each.name, each.key, new Uint8Array(each.size).fill(each.size & 0xff));
+      model.set(`${each.name} ${each.key}`, each.size);
+      return;
+    case 'remove':
+      store.remove(each.name, each.key);
+      model.delete(`${each.name} ${each.key}`);
+      return;
+    case 'get':
+      expect(shape(store.get(each.name, each.key))).toBe(model.get(`${each.name} ${each.key}`));
+      return;
+    case 'range': {
+      const { from, to, limit } = each;
+      expect(rangeOf(store, each.name, from, to, limit)).toEqual(modelRange(model, each.name, from, to, limit));
+      return;
+    }
+    case 'flush':
+      flushes.push(flush(store));
+      return;
+    case 'turn':
+      return new Promise(setImmediate);
+    default:
+      await Promise.all(flushes);
+  }
+}
+
+function rangeOf(store: Store, name: StoreName, from: StoreKey, to: StoreKey, limit: number): string[] {
+  return store.range(name, from, to, limit).map(({ key, value }) => `${JSON.stringify(key)} ${shape(value)}`);
+}
+
+function modelRange(model: Map<string, number>, name: StoreName, from: StoreKey, to: StoreKey, limit: number) {
+  return [...model]
+    .filter(([at]) => at.startsWith(`${name} `))
+    .map(([at, size]) => ({ key: at.slice(name.length + 1), size }))
+    .filter(({ key }) => key >= from && key < to)
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .slice(0, limit)
+    .map(({ key, size }) => `${JSON.stringify(key)} ${size}`);
+}
+
+/** The size of a value that is as a step made it. */
+function shape(value: Uint8Array | undefined): number | string | undefined {
+  if (value === undefined) return undefined;
+  return value.every((byte) => byte === (value.length & 0xff)) ? value.length : `${value.length}, spoilt`;
+}
+
+/** Resolves when the store says that everything before is flushed. */
+export function flush(store: Store): Promise<void> {
+  return new Promise((resolve, reject) => store.flush((error) => (error === undefined ? resolve() : reject(error))));
+}
+
+function bytes(from: string): Uint8Array {
+  return Buffer.from(from, 'latin1');
+}
+
+function text(from: Uint8Array | undefined): string | undefined {
+  return from && Buffer.from(from).toString('latin1');
+}
+
+function texts(entries: readonly { key: StoreKey; value: Uint8Array }[]): string[] {
+  return entries.map(({ key, value }) => `${key}=${text(value)}`);
+}
