@@ -1,0 +1,17 @@
+import type { AttributeDefinition, CreateTableCommandInput, KeySchemaElement } from '@aws-sdk/client-dynamodb';
+
+/** An on-demand table whose keys are `pk` and, if wanted, `sk`. */
+export function tableInput(TableName: string, changes: Partial<CreateTableCommandInput> = {}): CreateTableCommandInput {
+  return { TableName, ...keysOf('pk'), BillingMode: 'PAY_PER_REQUEST', ...changes };
+}
+
+/** HASH, then RANGE, each a string. */
+export function keysOf(...names: string[]): {
+  KeySchema: KeySchemaElement[];
+  AttributeDefinitions: AttributeDefinition[];
+} {
+  return {
+    KeySchema: names.map((AttributeName, position) => ({ AttributeName, KeyType: position === 0 ? 'HASH' : 'RANGE' })),
+    AttributeDefinitions: names.map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+  };
+}
