@@ -18,8 +18,8 @@ export type Inflated =
  * body that lies about its length is broken, and a bomb that tells the truth is too large.
  */
 export async function inflate(body: Uint8Array, maxBytes: number, budget: ByteBudget): Promise<Inflated> {
-  // Header and trailer take 18 bytes; zlib judges what lies between.
-  if (body.length < 18) return { kind: 'broken' };
+  // Header and trailer take 18 bytes, of which two are fixed; zlib judges the rest.
+  if (body.length < 18 || body[0] !== 0x1f || body[1] !== 0x8b) return { kind: 'broken' };
   const length = new DataView(body.buffer, body.byteOffset, body.length).getUint32(body.length - 4, true);
   if (length > maxBytes) return { kind: 'too-large' };
   if (!budget.take(length)) return { kind: 'no-room' };

@@ -1,0 +1,341 @@
+import { crc32, gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { ApiError } from '../../src/api/errors.ts';
+import { RawJson, type RequestContext } from '../../src/api/operations.ts';
+import { ByteBudget } from '../../src/web/byte-budget.ts';
+import type { HttpRequest } from '../../src/web/http-message.ts';
+import {
+  errorOf,
+  GET_ITEM,
+  gzipped,
+  headerOf,
+  jsonOf,
+  MIB,
+  NOW_MS,
+  operationRequest,
+  REQUEST_ID,
+  SIGNED_HEADERS,
+  testHandle,
+} from './fixtures.ts';
+
+const getItem = (headers: HttpRequest['headers'] = {}) => operationRequest('GetItem', GET_ITEM, headers);
+
+describe('an operation', () => {
+  test('reaches tier 2 with its request, the key and region it was signed with, and the time', async () => {
+    const calls: [string, object, RequestContext][] = [];
+    const handle = testHandle(async (...call) => {
+      calls.push(call);
+      return {};
+    });
+    await handle(getItem());
+    expect(calls).toEqual([
+      ['GetItem', GET_ITEM, { requestId: REQUEST_ID, nowMs: NOW_MS, accessKeyId: 'AKIDEXAMPLE', region: 'eu-west-2' }],
+    ]);
+  });
+
+  test('is answered with the headers of the service and a checksum of the body as sent', async () => {
+    const response = await testHandle(async () => ({ Item: new RawJson(Buffer.from('{"id":{"S":"é"}}')) }))(getItem());
+    expect(response.status).toBe(200);
+    expect(Buffer.from(response.body).toString()).toBe('{"Item":{"id":{"S":"é"}}}');
+    expect(headerOf(response, 'x-amz-crc32')).toBe(String(crc32(response.body)));
+    expect(headerOf(response, 'x-amzn-requestid')).toBe(REQUEST_ID);
+    expect(headerOf(response, 'content-length')).toBe(String(response.body.length));
+    expect(headerOf(response, 'content-type')).toBe('application/x-amz-json-1.0');
+    expect(headerOf(response, 'server')).toBe('Dynaring');
+    expect(headerOf(response, 'access-control-allow-origin')).toBeUndefined();
+  });
+
+  test.each([
+    ['application/x-amz-json-1.0', 'application/x-amz-json-1.0'],
+    ['application/x-amz-json-1.1', 'application/x-amz-json-1.1'],
+    ['application/json', 'application/json'],
+    ['Application/X-AMZ-JSON-1.0 ; charset=utf-8', 'application/x-amz-json-1.0'],
+  ])('of content type %s is answered in kind', async (asked, answered) => {
+    const response = await testHandle()(getItem({ 'content-type': asked }));
+    expect([response.status, headerOf(response, 'content-type')]).toEqual([200, answered]);
+  });
+
+  test('from a browser may be read by its page', async () => {
+    const response = await testHandle()(getItem({ origin: 'http://localhost:3000' }));
+    expect(headerOf(response, 'access-control-allow-origin')).toBe('*');
+    expect(headerOf(response, 'access-control-expose-headers')).toContain('x-amzn-RequestId');
+  });
+
+  test('may be pre-signed in its query string', async () => {
+    let region: string | undefined;
+    const handle = testHandle(async (_operation, _request, context) => {
+      region = context.region;
+      return {};
+    });
+    const query =
+      'X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fus-west-1%2Fdynamodb%2Faws4_request' +
+      '&X-Amz-Date=20260101T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=abc';
+    const response = await handle({ ...getItem({ authorization: undefined }), path: `/?${query}` });
+    expect([response.status, region]).toEqual([200, 'us-west-1']);
+  });
+
+  test('may come gzipped', async () => {
+    let seen: object | undefined;
+    const handle = testHandle(async (_, request) => {
+      seen = request;
+      return {};
+    });
+    expect((await handle(gzipped(getItem()))).status).toBe(200);
+    expect(seen).toEqual(GET_ITEM);
+  });
+
+  test('may have any strange attribute names', async () => {
+    const body = '{"TableName":"abc","Item":{"__proto__":{"S":"x"},"constructor":{"S":"y"}}}';
+    let names: string[] = [];
+    const handle = testHandle(async (_, request) => {
+      names = Object.keys((request as { Item: object }).Item);
+      return {};
+    });
+    expect((await handle(operationRequest('PutItem', body))).status).toBe(200);
+    expect(names).toEqual(['__proto__', 'constructor']);
+  });
+});
+
+describe('errors of tier 2', () => {
+  test('are answered with their type, status, message and members', async () => {
+    const handle = testHandle(async () => {
+      throw ApiError.conditionalCheckFailed(new RawJson(Buffer.from('{"id":{"S":"1"}}')));
+    });
+    const response = await handle(getItem());
+    expect(response.status).toBe(400);
+    expect(jsonOf(response)).toEqual({
+      __type: 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException',
+      message: 'The conditional request failed',
+      Item: { id: { S: '1' } },
+    });
+  });
+
+  test('that nobody expected are a 500 to the client, told inside, and tell the client nothing', async () => {
+    const bug = new TypeError('secret');
+    const handle = testHandle(async () => {
+      throw bug;
+    });
+    const response = await handle(getItem());
+    expect(errorOf(response).slice(0, 2)).toEqual([500, 'InternalServerError']);
+    expect(Buffer.from(response.body).toString()).not.toContain('secret');
+    expect(handle.internalErrors).toEqual([bug]);
+  });
+
+  test('that cannot be written as JSON are a 500 too', async () => {
+    const response = await testHandle(async () => ({ n: 1n }))(getItem());
+    expect(response.status).toBe(500);
+  });
+});
+
+describe('bad requests', () => {
+  const MISSING_TOKEN = [
+    400,
+    'MissingAuthenticationTokenException',
+    'Request is missing Authentication Token',
+  ] as const;
+  const cases: [string, Partial<HttpRequest>, readonly [number, string, string | undefined]][] = [
+    ['broken JSON', operationRequest('GetItem', '{'), [400, 'SerializationException', undefined]],
+    [
+      'no JSON object',
+      operationRequest('GetItem', '7'),
+      [400, 'SerializationException', 'Unexpected value type in payload'],
+    ],
+    ['no body', operationRequest('GetItem', ''), [400, 'SerializationException', undefined]],
+    [
+      'invalid UTF-8',
+      { ...getItem(), body: Buffer.from('{"TableName":"\xff","Key":{}}', 'latin1') },
+      [400, 'SerializationException', undefined],
+    ],
+    [
+      'half a surrogate pair',
+      operationRequest('PutItem', '{"TableName":"abc","Item":{"a":{"S":"\\ud83d"}}}'),
+      [400, 'SerializationException', undefined],
+    ],
+    [
+      'broken JSON and no target',
+      { ...getItem({ 'x-amz-target': undefined }), body: Buffer.from('{') },
+      [400, 'SerializationException', undefined],
+    ],
+    [
+      'no target',
+      getItem({ 'x-amz-target': undefined }),
+      [400, 'UnknownOperationException', 'The request names no operation: it has no X-Amz-Target header'],
+    ],
+    [
+      'an unknown operation',
+      operationRequest('FlyToTheMoon', {}),
+      [400, 'UnknownOperationException', 'Unknown operation: DynamoDB_20120810.FlyToTheMoon'],
+    ],
+    [
+      'another version of the API',
+      getItem({ 'x-amz-target': 'DynamoDB_20111205.GetItem' }),
+      [400, 'UnknownOperationException', 'Unknown operation: DynamoDB_20111205.GetItem'],
+    ],
+    [
+      'the name of something every object has',
+      operationRequest('constructor', {}),
+      [400, 'UnknownOperationException', 'Unknown operation: DynamoDB_20120810.constructor'],
+    ],
+    ['no authorization', getItem({ authorization: undefined }), MISSING_TOKEN],
+    ['another kind of authorization', getItem({ authorization: 'Basic YTpi' }), MISSING_TOKEN],
+    [
+      'an empty signature',
+      getItem({ authorization: 'AWS4-HMAC-SHA256' }),
+      [
+        400,
+        'IncompleteSignatureException',
+        "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. " +
+          "Authorization header requires 'SignedHeaders' parameter. Authorization=AWS4-HMAC-SHA256",
+      ],
+    ],
+    [
+      'no date',
+      getItem({ 'x-amz-date': undefined }),
+      [
+        400,
+        'IncompleteSignatureException',
+        "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. " +
+          `Authorization=${SIGNED_HEADERS.authorization}`,
+      ],
+    ],
+    [
+      'a short credential',
+      getItem({ authorization: 'AWS4-HMAC-SHA256 Credential=a/b/c/d,SignedHeaders=host,Signature=x' }),
+      [
+        400,
+        'IncompleteSignatureException',
+        "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'a/b/c/d'",
+      ],
+    ],
+    [
+      'another algorithm',
+      getItem({ authorization: 'AWS4-HMAC-MD5 Credential=a/b/c/d/e,SignedHeaders=host,Signature=x' }),
+      [
+        400,
+        'IncompleteSignatureException',
+        "Unsupported AWS 'algorithm': 'AWS4-HMAC-MD5' (only AWS4-HMAC-SHA256 for now). ",
+      ],
+    ],
+    [
+      'a half pre-signed query',
+      { ...getItem({ authorization: undefined }), path: '/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a' },
+      [
+        400,
+        'IncompleteSignatureException',
+        "AWS query-string parameters must include 'X-Amz-Signature'. AWS query-string parameters must include " +
+          "'X-Amz-SignedHeaders'. AWS query-string parameters must include 'X-Amz-Date'. Re-examine the query-string parameters.",
+      ],
+    ],
+    [
+      'two kinds of signature',
+      { ...getItem(), path: '/?X-Amz-Algorithm=AWS4-HMAC-SHA256' },
+      [
+        400,
+        'InvalidSignatureException',
+        "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
+      ],
+    ],
+    [
+      'bad types',
+      operationRequest('GetItem', { TableName: 1 }),
+      [400, 'SerializationException', 'NUMBER_VALUE cannot be converted to String'],
+    ],
+    [
+      'missing members',
+      operationRequest('GetItem', {}),
+      [
+        400,
+        'ValidationException',
+        "1 validation error detected: Value at 'TableName' failed to satisfy constraint: Member must not be null",
+      ],
+    ],
+    [
+      'a body that is no gzip',
+      { ...getItem({ 'content-encoding': 'gzip' }) },
+      [400, 'SerializationException', undefined],
+    ],
+    [
+      'a tiny body that is no gzip',
+      { ...getItem({ 'content-encoding': 'gzip' }), body: Buffer.from('{}') },
+      [400, 'SerializationException', undefined],
+    ],
+    [
+      'a body over 16 MB',
+      operationRequest('GetItem', `{"TableName":"${'x'.repeat(16 * MIB)}"}`),
+      [413, 'RequestEntityTooLargeException', 'Request size exceeds the limit of 16777216 bytes'],
+    ],
+    [
+      'a gzipped body over 16 MB',
+      gzipped(operationRequest('GetItem', `{"TableName":"${'x'.repeat(16 * MIB)}"}`)),
+      [413, 'RequestEntityTooLargeException', 'Request size exceeds the limit of 16777216 bytes'],
+    ],
+  ];
+  test.each(cases)('%s', async (_, request, expected) => {
+    const handle = testHandle(async () => {
+      throw new Error('must not be reached');
+    });
+    const response = await handle(request);
+    expect(errorOf(response)).toEqual(expected);
+    expect(headerOf(response, 'x-amz-crc32')).toBe(String(crc32(response.body)));
+    expect(handle.internalErrors).toEqual([]);
+  });
+
+  test.each([
+    ['text/plain', 'POST', '/'],
+    ['application/x-www-form-urlencoded', 'POST', '/'],
+    ['application/x-amz-json-1.0', 'POST', '/elsewhere'],
+    ['application/x-amz-json-1.0', 'PUT', '/'],
+    ['application/x-amz-json-1.0', 'DELETE', '/health'],
+  ])('content type %s of %s %s is not known', async (contentType, method, path) => {
+    const response = await testHandle()({ ...getItem({ 'content-type': contentType }), method, path });
+    expect([response.status, Buffer.from(response.body).toString()]).toEqual([404, '<UnknownOperationException/>\n']);
+  });
+
+  test('in which gzip lies about its length are refused, and room is given back', async () => {
+    const body = gzipSync(Buffer.alloc(8 * MIB, 0x20));
+    body.writeUInt32LE(10, body.length - 4);
+    const budget = new ByteBudget(100);
+    const response = await testHandle(undefined, { budget })({ ...getItem({ 'content-encoding': 'gzip' }), body });
+    expect(errorOf(response)).toEqual([400, 'SerializationException', undefined]);
+    expect(budget.take(100)).toBe(true);
+  });
+
+  test('and good ones too are shed when there is no room to inflate them, and room is given back', async () => {
+    const request = gzipped(operationRequest('GetItem', { ...GET_ITEM, Ignored: 'x'.repeat(1000) }));
+    const crowded = await testHandle(undefined, { budget: new ByteBudget(1000) })(request);
+    expect(errorOf(crowded).slice(0, 2)).toEqual([503, 'ServiceUnavailableException']);
+    const handle = testHandle(undefined, { budget: new ByteBudget(1100) });
+    for (let i = 0; i < 3; i++) expect((await handle(request)).status).toBe(200);
+  });
+});
+
+describe('requests that are no operations', () => {
+  test.each(['GET', 'HEAD'])('%s / is the 400 that health checks of emulators wait for', async (method) => {
+    const response = await testHandle()({ method });
+    expect(errorOf(response).slice(0, 2)).toEqual([400, 'MissingAuthenticationToken']);
+  });
+
+  test('GET /health tells whether requests can be served', async () => {
+    let isReady = false;
+    const handle = testHandle(undefined, { isReady: () => isReady });
+    const health = async () => (await handle({ method: 'GET', path: '/health?verbose' })).status;
+    expect(await health()).toBe(503);
+    expect(errorOf(await handle(getItem())).slice(0, 2)).toEqual([503, 'ServiceUnavailableException']);
+    isReady = true;
+    expect(await health()).toBe(200);
+  });
+
+  test('a preflight allows everything', async () => {
+    const headers = {
+      origin: 'http://localhost:3000',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'x-amz-target,authorization',
+    };
+    const response = await testHandle()({ method: 'OPTIONS', headers });
+    expect(response.status).toBe(200);
+    expect(headerOf(response, 'access-control-allow-origin')).toBe('*');
+    expect(headerOf(response, 'access-control-allow-methods')).toBe('POST');
+    expect(headerOf(response, 'access-control-allow-headers')).toBe('x-amz-target,authorization');
+    expect(response.body.length).toBe(0);
+  });
+});

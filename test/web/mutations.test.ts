@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { OPERATIONS } from '../../src/api/operations.ts';
+import type { HttpRequest, HttpResponse } from '../../src/web/http-message.ts';
+import { GET_ITEM, headerOf, jsonOf, operationRequest, testHandle } from './fixtures.ts';
+
+/** Rounds over all requests; 10,000 mutations in all. */
+const MUTATIONS = 10_000;
+
+const VALUES = {
+  s: { S: 'text' },
+  n: { N: '12.5' },
+  b: { B: 'AQID' },
+  sets: { M: { ss: { SS: ['a', 'b'] }, ns: { NS: ['1', '2'] }, bs: { BS: ['AQ=='] } } },
+  list: { L: [{ NULL: true }, { BOOL: false }, { M: {} }] },
+};
+const INDEX = {
+  IndexName: 'by-date',
+  KeySchema: [{ AttributeName: 'date', KeyType: 'HASH' }],
+  Projection: { ProjectionType: 'INCLUDE', NonKeyAttributes: ['a'] },
+};
+const THROUGHPUT = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
+
+const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
+  CreateTable: {
+    TableName: 'orders',
+    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+    LocalSecondaryIndexes: [INDEX],
+    GlobalSecondaryIndexes: [{ ...INDEX, ProvisionedThroughput: THROUGHPUT }],
+    ProvisionedThroughput: THROUGHPUT,
+    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+    Tags: [{ Key: 'team', Value: 'shop' }],
+    DeletionProtectionEnabled: true,
+  },
+  DeleteItem: { ...GET_ITEM, ReturnValues: 'ALL_OLD', ConditionExpression: 'attribute_exists(id)' },
+  DeleteTable: { TableName: 'orders' },
+  DescribeEndpoints: {},
+  DescribeLimits: {},
+  DescribeTable: { TableName: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders' },
+  GetItem: { ...GET_ITEM, ConsistentRead: true, AttributesToGet: ['a'], ReturnConsumedCapacity: 'TOTAL' },
+  ListTables: { Limit: 10, ExclusiveStartTableName: 'orders' },
+  PutItem: {
+    TableName: 'orders',
+    Item: VALUES,
+    Expected: { s: { ComparisonOperator: 'IN', AttributeValueList: [{ S: 'x' }] }, n: { Exists: false } },
+    ExpressionAttributeNames: { '#n': 'name' },
+    ExpressionAttributeValues: { ':v': { S: 'x' } },
+  },
+  UpdateTable: {
+    TableName: 'orders',
+    GlobalSecondaryIndexUpdates: [{ Create: INDEX }, { Delete: { IndexName: 'old' } }],
+    ReplicaUpdates: [{ Create: { RegionName: 'eu-west-1' } }],
+    BillingMode: 'PAY_PER_REQUEST',
+  },
+};
+
+/** A stranger to put into a request. */
+const stranger = fc.oneof(
+  fc.constantFrom(null, true, false, 0, -1, 1.5, 1e308, '', 'x', 'x'.repeat(2000), [], {}, [[]], [null], { S: 1 }),
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.constantFrom('__proto__', 'constructor', '\u0000', '\ud800'),
+);
+
+/** Changes one place, chosen by `path`, of a request. */
+function replace(value: unknown, path: readonly number[], by: unknown, how: number): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined || typeof value !== 'object' || value === null) return by;
+  const entries = Object.entries(value);
+  if (entries.length === 0) return by;
+  const at = step % entries.length;
+  const [key, member] = entries[at]!;
+  if (rest.length === 0 && how === 1) entries.splice(at, 1);
+  else if (rest.length === 0 && how === 2) entries[at] = [String(by), member];
+  else entries[at] = [key, replace(member, rest, by, how)];
+  // As JSON.parse does, `__proto__` becomes an own property.
+  return Array.isArray(value) ? entries.map(([, element]) => element) : Object.fromEntries(entries);
+}
+
+const requestMutation = fc
+  .record({
+    operation: fc.constantFrom(...OPERATIONS),
+    path: fc.array(fc.nat(7), { minLength: 1, maxLength: 6 }),
+    by: stranger,
+    how: fc.nat(3),
+  })
+  .map(({ operation, path, by, how }) => operationRequest(operation, replace(REQUESTS[operation], path, by, how)));
+
+const byteMutation = fc
+  .record({
+    operation: fc.constantFrom(...OPERATIONS),
+    at: fc.nat(),
+    bytes: fc.uint8Array({ maxLength: 4 }),
+    removed: fc.nat(6),
+  })
+  .map(({ operation, at, bytes, removed }) => {
+    const request = operationRequest(operation, REQUESTS[operation]);
+    const start = at % (request.body.length + 1);
+    const body = Buffer.concat([request.body.subarray(0, start), bytes, request.body.subarray(start + removed)]);
+    return { ...request, body };
+  });
+
+const headerMutation = fc
+  .record({
+    operation: fc.constantFrom(...OPERATIONS),
+    name: fc.constantFrom('content-type', 'x-amz-target', 'authorization', 'x-amz-date', 'content-encoding', 'origin'),
+    value: fc.option(
+      fc.oneof(
+        fc.string(),
+        fc.constantFrom(
+          'gzip',
+          'AWS4-',
+          'AWS4-HMAC-SHA256 Credential=,Signature=,SignedHeaders=',
+          'DynamoDB_20120810.',
+        ),
+      ),
+      { nil: undefined },
+    ),
+    method: fc.constantFrom('POST', 'POST', 'POST', 'GET', 'PUT', 'OPTIONS', 'HEAD'),
+    path: fc.oneof(
+      fc.constant('/'),
+      fc.webPath(),
+      fc.constantFrom('/?X-Amz-Algorithm', '/?%', '/?X-Amz-Algorithm=%zz'),
+    ),
+  })
+  .map(({ operation, name, value, method, path }): HttpRequest => {
+    return { ...operationRequest(operation, REQUESTS[operation], { [name]: value }), method, path };
+  });
+
+test('the requests that are mutated are good ones', async () => {
+  for (const operation of OPERATIONS) {
+    const response = await testHandle()(operationRequest(operation, REQUESTS[operation]));
+    expect([operation, response.status]).toEqual([operation, 200]);
+  }
+});
+
+test('any mutation of a good request is answered well, and the next good request too', async () => {
+  const seen = new Map<number, number>();
+  const handle = testHandle();
+  const mutation = fc.oneof(
+    { weight: 6, arbitrary: requestMutation },
+    { weight: 2, arbitrary: byteMutation },
+    { weight: 2, arbitrary: headerMutation },
+  );
+  await fc.assert(
+    fc.asyncProperty(mutation, async (request) => {
+      const response = await handle(request);
+      expectWellFormed(request, response);
+      seen.set(response.status, (seen.get(response.status) ?? 0) + 1);
+      expect((await handle(operationRequest('GetItem', GET_ITEM))).status).toBe(200);
+    }),
+    { numRuns: MUTATIONS },
+  );
+  expect(handle.internalErrors).toEqual([]);
+  // Mutations that all end alike would prove nothing.
+  expect(seen.get(200)).toBeGreaterThan(MUTATIONS / 100);
+  expect(seen.get(400)).toBeGreaterThan(MUTATIONS / 10);
+});
+
+function expectWellFormed(request: HttpRequest, response: HttpResponse): void {
+  expect(headerOf(response, 'content-length')).toBe(String(response.body.length));
+  if (response.status === 200 || (response.status === 404 && headerOf(response, 'content-type') === 'text/plain'))
+    return;
+  expect([response.status, request.method]).toEqual([400, request.method]);
+  expect(String(jsonOf(response).__type)).toMatch(/^com\.amazon[a-z0-9.]*#[A-Z][A-Za-z]+$/);
+}
