@@ -31,8 +31,8 @@ export function createRouter({ client, newId, limits }: RouterOptions): Execute 
     PutItem: putItem,
     UpdateTable: tables.updateTable,
   };
-  return (operation, request, context) => operations[operation](request, context);
+  return (operation, request, context) => operations[operation](request as never, context);
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the schema of the operation has proved the type of its request.
-type Operation = (request: any, context: RequestContext) => Promise<object>;
+/** The schema of an operation has proved the type of its request. */
+type Operation = (request: never, context: RequestContext) => Promise<object>;
