@@ -104,7 +104,7 @@ export function compareTexts(left: string, right: string): number {
 }
 
 /** Orders base64 texts by the bytes they stand for. */
-export function compareBinaries(left: string, right: string): number {
+function compareBinaries(left: string, right: string): number {
   return Buffer.compare(Buffer.from(left, 'base64'), Buffer.from(right, 'base64'));
 }
 
