@@ -45,11 +45,18 @@ export interface Limits {
   readonly web: WebLimits;
   /** Of each storage node. */
   readonly node: NodeLimits;
+  /** How long a write that nobody waits for may stay unwritten: longer batches more, and loses more to a crash. */
+  readonly lazyFlushMs: number;
   /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
   readonly stopGraceMs: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { web: DEFAULT_WEB_LIMITS, node: DEFAULT_NODE_LIMITS, stopGraceMs: 300 };
+export const DEFAULT_LIMITS: Limits = {
+  web: DEFAULT_WEB_LIMITS,
+  node: DEFAULT_NODE_LIMITS,
+  lazyFlushMs: 50,
+  stopGraceMs: 300,
+};
 
 /** A setting that cannot be: `message` is one line for the user. */
 export class ConfigError extends Error {
