@@ -35,12 +35,7 @@ const linearizable: Record<string, Operation[]> = {
   'a read during a put, before or after it': [put(1, 9, 'a'), read(2, 3, null), read(4, 5, 'a')],
   'an unknown put that is seen late': [put(1, 2, 'a', UNKNOWN), read(3, 4, null), read(5, 6, 'a')],
   'an unknown put that is never seen': [put(1, 2, 'a', UNKNOWN), read(3, 4, null), read(5, 6, null)],
-  'an unknown put between two known ones': [
-    put(1, 2, 'a'),
-    put(3, 4, 'x', UNKNOWN),
-    put(5, 6, 'b'),
-    read(7, 8, 'x'),
-  ],
+  'an unknown put between two known ones': [put(1, 2, 'a'), put(3, 4, 'x', UNKNOWN), put(5, 6, 'b'), read(7, 8, 'x')],
   'an unknown delete that explains a missing item': [put(1, 2, 'a'), remove(3, 4, UNKNOWN), read(5, 6, null)],
   'concurrent puts that both return the value before': [
     put(1, 9, 'a', { kind: 'applied', old: null }),
@@ -73,11 +68,7 @@ const notLinearizable: Record<string, Operation[]> = {
     read(4, 5, 'b'),
     read(6, 7, 'a'),
   ],
-  'a value that steps back after an unknown put was seen': [
-    put(1, 2, 'a', UNKNOWN),
-    read(3, 4, 'a'),
-    read(5, 6, null),
-  ],
+  'a value that steps back after an unknown put was seen': [put(1, 2, 'a', UNKNOWN), read(3, 4, 'a'), read(5, 6, null)],
   'an unknown put that takes effect twice': [
     put(1, 2, 'a', UNKNOWN),
     read(3, 4, 'a'),

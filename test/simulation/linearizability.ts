@@ -178,7 +178,8 @@ function pushSuccessors(
     const operation = operations[index]!;
     const after = effect(operation, value);
     if (after === undefined || index === next) continue;
-    if (operation.answer.kind !== 'unknown') frontier.push({ at, value: after, early: withMember(early, index), spent });
+    if (operation.answer.kind !== 'unknown')
+      frontier.push({ at, value: after, early: withMember(early, index), spent });
     else if (after !== value) frontier.push({ at, value: after, early, spent: withMember(spent, index) });
   }
   const after = effect(operations[next]!, value);

@@ -1,0 +1,277 @@
+import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { encodeRecord } from '../../src/dynamo/record.ts';
+import type { Rules } from '../../src/dynamo/rules.ts';
+import type { Store } from '../../src/env/store.ts';
+import type { Receive } from '../../src/env/transport.ts';
+import type { Violation } from './checks.ts';
+import type { ScenarioName } from './scenarios.ts';
+import type { Sabotage } from './simulated-host.ts';
+import type { Tampering } from './simulated-network.ts';
+
+/** What is wrong with the system under test; nothing, but for the catalogue of broken rules. */
+export interface Defects {
+  /** Rules that the code itself can switch off. */
+  readonly rules?: Partial<Rules>;
+  /** What goes wrong between a node and its disk, or at its door. */
+  readonly sabotage?: Sabotage;
+  /** What goes wrong with messages; made anew for each history, since it may keep state. */
+  readonly tampering?: () => Tampering;
+  /** Background repair spreads the newest record a replica has, chosen or not. */
+  readonly repairsUnchosen?: boolean;
+  /** A host whose disk was replaced votes as if it were the old one. */
+  readonly emptyDiskVotes?: boolean;
+}
+
+export interface BrokenRule {
+  /** The rule, and where REPLICATION.md has it. */
+  readonly rule: string;
+  readonly defects: Defects;
+  /** Where its loss shows soonest. */
+  readonly scenario: ScenarioName;
+  /** How the checker sees it, in the end: that nothing fails for another reason only. */
+  readonly shows: Violation['kind'];
+  /** It must show within so many histories from seed 1. */
+  readonly histories: number;
+}
+
+/**
+ * One rule of the protocol each that does not hold. The checker must notice: a simulation that finds nothing with a rule
+ * missing would find nothing without it either.
+ */
+export const BROKEN_RULES = {
+  'volatile-promises': {
+    rule: 'a restart refuses ballots that may have been promised before it (I2; table 10)',
+    defects: { rules: { promisesSurviveRestart: false } },
+    scenario: 'low-ceiling',
+    shows: 'invariant',
+    histories: 20_000,
+  },
+  'ceiling-not-flushed': {
+    rule: 'the ceiling is on disk before a promise under it is given (section 2, prepare)',
+    defects: { sabotage: { store: withoutCeilingFlush } },
+    scenario: 'low-ceiling',
+    shows: 'invariant',
+    histories: 20_000,
+  },
+  'no-promises': {
+    rule: 'a replica that promised a ballot refuses lower ones (section 2, accept)',
+    defects: { sabotage: { receive: promisingNothing } },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'no-lineage': {
+    rule: 'a retry that finds its own operation in the newest record does not apply it again (counterexample 2, I6)',
+    defects: { rules: { lineage: false } },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 2_000,
+  },
+  'lineage-cut-short': {
+    rule: 'an operation stays in the lineage for as long as its coordinator may look for it (counterexample 12)',
+    defects: { tampering: () => ({ request: cutLineage }) },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'condition-false-shortcut': {
+    rule: '"condition false" is answered without a round only by who never sent an accept (counterexample 7, I7)',
+    defects: { rules: { conditionFalseNeedsNoOwnAccept: false } },
+    scenario: 'contended',
+    shows: 'not-linearizable',
+    histories: 30_000,
+  },
+  'no-identity-round': {
+    rule: 'a strong read proves its record chosen before it shows it (counterexample 4)',
+    defects: { rules: { identityRound: false } },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 1_000,
+  },
+  'reads-show-accepted': {
+    rule: 'an eventually consistent read shows committed records only (section 3, ecRead)',
+    defects: { rules: { readsCommittedOnly: false } },
+    scenario: 'one-copy',
+    shows: 'dirty-read',
+    histories: 2_000,
+  },
+  'repair-of-unchosen': {
+    rule: 'repair carries chosen records only (counterexample 6, I5)',
+    defects: { repairsUnchosen: true },
+    scenario: 'mixed',
+    shows: 'invariant',
+    histories: 1_000,
+  },
+  'acknowledged-before-flush': {
+    rule: 'an accepted record is on disk before the acknowledgement (section 1, acc)',
+    defects: { rules: { flushBeforeAck: false } },
+    scenario: 'stress',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'one-is-a-majority': {
+    rule: 'quorums are more than half of the home replicas (section 3, maj)',
+    defects: { rules: { majorityQuorums: false } },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 100,
+  },
+  'doubled-answers-count': {
+    rule: 'a replica that answers twice counts once (section 7, message doubled)',
+    defects: { tampering: withDoubledAnswersCounted },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 1_000,
+  },
+  'learn-steps-back': {
+    rule: 'of two chosen records a replica keeps the one with the greater ballot (section 2, learn)',
+    defects: { sabotage: { receive: learningWhateverComes } },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 1_000,
+  },
+  'learn-not-kept': {
+    rule: 'a copy counts towards W once the replica holds it (section 5, W)',
+    defects: { sabotage: { receive: learningNothing } },
+    scenario: 'reads-of-one',
+    shows: 'stale-read',
+    histories: 500,
+  },
+  'learn-keeps-first': {
+    rule: 'replicas that exchange what they have committed agree in the end (I5)',
+    defects: { sabotage: { receive: learningOnce } },
+    scenario: 'mixed',
+    shows: 'diverged',
+    histories: 500,
+  },
+  'ballots-from-clock-only': {
+    rule: 'a fresh ballot is above every ballot seen (section 3, write)',
+    defects: { tampering: () => ({ reply: hidePromised }) },
+    scenario: 'stress',
+    shows: 'unavailable',
+    histories: 2_000,
+  },
+  'learn-drops-newer': {
+    rule: 'learning a record drops an accepted one only if that is not newer (section 2, learn)',
+    defects: { sabotage: { receive: droppingAccepted } },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'empty-disk-votes': {
+    rule: 'a disk that was wiped has no vote (counterexamples 9 and 12, I9)',
+    defects: { emptyDiskVotes: true },
+    scenario: 'lost-disk',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+} satisfies Record<string, BrokenRule>;
+
+export type BrokenRuleName = keyof typeof BROKEN_RULES;
+
+type ReplicaReceive = Receive<Request, Reply>;
+
+/** Prepares are answered as if they were reads: nothing is remembered. */
+function promisingNothing(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'prepare') return receive(from, request, reply);
+    const { key, epoch } = request;
+    receive(from, { kind: 'read', key, epoch }, (state) => {
+      reply(state.kind === 'state' ? { ...state, kind: 'promise' } : state);
+    });
+  };
+}
+
+function learningNothing(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'learn') return receive(from, request, reply);
+    receive(from, { kind: 'read-committed', key: request.key }, (state) => {
+      reply({ kind: 'learned', from: state.from, counts: true });
+    });
+  };
+}
+
+function learningOnce(receive: ReplicaReceive, store: Store): ReplicaReceive {
+  return (from, request, reply) => {
+    const isFirst = request.kind !== 'learn' || store.get('items', request.key) === undefined;
+    if (isFirst) return receive(from, request, reply);
+    learningNothing(receive)(from, request, reply);
+  };
+}
+
+function learningWhateverComes(receive: ReplicaReceive, store: Store): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, reply);
+    if (request.kind === 'learn') store.put('items', request.key, encodeRecord(request.record));
+  };
+}
+
+function droppingAccepted(receive: ReplicaReceive, store: Store): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, reply);
+    if (request.kind === 'learn') store.remove('paxos', request.key);
+  };
+}
+
+/** A flush for which nothing but the ceiling waits is not done at all. */
+function withoutCeilingFlush(store: Store): Store {
+  let waiting = 0;
+  let ceilings = 0;
+  return overlay(store, {
+    put(name, key, value) {
+      waiting++;
+      if (name === 'meta' && key === 'ceiling') ceilings++;
+      store.put(name, key, value);
+    },
+    remove(name, key) {
+      waiting++;
+      store.remove(name, key);
+    },
+    flush(done) {
+      if (waiting > 0 && waiting === ceilings) {
+        waiting = 0;
+        ceilings = 0;
+        done();
+        return;
+      }
+      waiting = 0;
+      ceilings = 0;
+      store.flush(done);
+    },
+  });
+}
+
+function overlay(store: Store, changed: Partial<Store>): Store {
+  return {
+    get: (name, key) => store.get(name, key),
+    put: (name, key, value) => store.put(name, key, value),
+    remove: (name, key) => store.remove(name, key),
+    range: (name, from, to, limit) => store.range(name, from, to, limit),
+    flush: (done) => store.flush(done),
+    close: () => store.close(),
+    get onLost() {
+      return store.onLost;
+    },
+    set onLost(lost) {
+      store.onLost = lost;
+    },
+    ...changed,
+  };
+}
+
+function hidePromised(reply: Reply): Reply {
+  return reply.kind === 'rejected' ? { ...reply, effective: NO_BALLOT } : reply;
+}
+
+/** Keeps of a record's lineage what its own ballot put there. */
+function cutLineage(request: Request): Request {
+  if (request.kind !== 'accept' && request.kind !== 'learn') return request;
+  const { record } = request;
+  return { ...request, record: { ...record, lineage: record.lineage.slice(-1) } };
+}
+
+function withDoubledAnswersCounted(): Tampering {
+  let deliveries = 0;
+  return { reply: (reply) => (reply.kind === 'learned' ? reply : { ...reply, from: `${reply.from}${++deliveries}` }) };
+}

@@ -1,0 +1,118 @@
+import { encodeRecord, highestCommitted, type ItemRecord } from '../../src/dynamo/record.ts';
+import type { StoreKey } from '../../src/env/store.ts';
+import type { ChosenRecords } from './chosen-records.ts';
+import type { EventualRead } from './history.ts';
+import { registerValueOf } from './item-value.ts';
+import { checkLinearizability, type Operation, type RegisterValue } from './linearizability.ts';
+import type { SimulatedHost } from './simulated-host.ts';
+import { showRecord } from './trace.ts';
+import type { SimulatedKey } from './workload.ts';
+
+export interface Violation {
+  readonly kind: /** The answers are not those of one variable. */
+    | 'not-linearizable'
+    /** The protocol broke one of its own invariants, seen or not. */
+    | 'invariant'
+    /** An eventually consistent read showed a value that was not chosen by then. */
+    | 'dirty-read'
+    /** It showed a value older than a write that had been answered, although W + R > N. */
+    | 'stale-read'
+    /** Replicas that told each other all they have committed do not hold the same. */
+    | 'diverged'
+    /** With all faults over, a read was not answered. */
+    | 'unavailable'
+    /** The code threw. */
+    | 'threw';
+  readonly what: string;
+}
+
+export interface Evidence {
+  readonly operations: readonly Operation[];
+  readonly eventualReads: readonly EventualRead[];
+  readonly chosen: ChosenRecords;
+  readonly keys: readonly SimulatedKey[];
+  /** Names of the final reads that were not answered. */
+  readonly unanswered: ReadonlySet<string>;
+  /** Whether eventually consistent reads must show every answered write. */
+  readonly isFresh: boolean;
+}
+
+/** Everything that is wrong with a history, the worst first. */
+export function findViolations(evidence: Evidence): Violation[] {
+  const { chosen, keys, unanswered, isFresh, operations, eventualReads } = evidence;
+  const violations: Violation[] = [];
+  const verdict = checkLinearizability(operations);
+  if (verdict.kind === 'undecided') throw new Error('the history is too hard to check');
+  if (verdict.kind === 'violation') {
+    const { call, answer, calledAt } = verdict.operation;
+    const possible = verdict.possible.map((value) => value ?? 'nothing').join(' or ');
+    const what = `${JSON.stringify(call)} answered ${JSON.stringify(answer)} (call ${calledAt}), possible: ${possible}`;
+    violations.push({ kind: 'not-linearizable', what });
+  }
+  chosen.checkChains();
+  for (const what of chosen.violations) violations.push({ kind: 'invariant', what });
+  for (const { storeKey } of keys) {
+    const versions = chosen.chosen(storeKey).map(({ item }) => registerValueOf(item));
+    const reads = eventualReads.filter(({ key }) => key === storeKey);
+    for (const { value, wasChosen } of reads) {
+      if (!wasChosen) violations.push({ kind: 'dirty-read', what: `showed ${value ?? 'nothing'}` });
+    }
+    if (isFresh) violations.push(...findStaleReads(reads, operations, storeKey, versions));
+  }
+  for (const key of keys) violations.push(...findDivergence(key));
+  for (const what of unanswered)
+    violations.push({ kind: 'unavailable', what: `no answer to the final read of ${what}` });
+  return violations;
+}
+
+/** @param versions the values of the chosen records, oldest first */
+function findStaleReads(
+  reads: readonly EventualRead[],
+  operations: readonly Operation[],
+  key: StoreKey,
+  versions: readonly RegisterValue[],
+): Violation[] {
+  const violations: Violation[] = [];
+  for (const { value, calledAt } of reads) {
+    const shown = versions.lastIndexOf(value);
+    for (const { call, answer, returnedAt, key: of } of operations) {
+      if (of !== key || call.kind !== 'put' || answer.kind !== 'applied' || returnedAt > calledAt) continue;
+      if (versions.indexOf(call.value) <= shown) continue;
+      const what = `showed ${value ?? 'nothing'} (call ${calledAt}) after ${call.value} was answered (${returnedAt})`;
+      violations.push({ kind: 'stale-read', what });
+      break;
+    }
+  }
+  return violations;
+}
+
+/** Lets the replicas of a key tell each other, without loss, what they have committed. @returns how they then differ */
+function findDivergence({ name, homes, storeKey: key }: SimulatedKey): Violation[] {
+  const committed = () => homes.map((home) => readCommitted(home, key));
+  const before = committed();
+  const newest = highestCommitted(before.map((record) => ({ committed: record })));
+  for (const [index, record] of before.entries()) {
+    if (record === undefined) continue;
+    for (const home of homes) {
+      if (home !== homes[index]) home.receive!(home.id, { kind: 'learn', key, record }, () => {});
+    }
+  }
+  const after = committed();
+  if (after.every((record) => isSameRecord(record, newest))) return [];
+  return [
+    { kind: 'diverged', what: `${name}: ${after.map(showRecord).join(', ')}; the newest is ${showRecord(newest)}` },
+  ];
+}
+
+function readCommitted({ id, receive }: SimulatedHost, key: StoreKey): ItemRecord | undefined {
+  let record: ItemRecord | undefined;
+  receive!(id, { kind: 'read-committed', key }, (reply) => {
+    if (reply.kind === 'state') record = reply.committed;
+  });
+  return record;
+}
+
+function isSameRecord(one: ItemRecord | undefined, other: ItemRecord | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return Buffer.compare(encodeRecord(one), encodeRecord(other)) === 0;
+}

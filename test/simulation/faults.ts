@@ -1,0 +1,89 @@
+import type { NodeId } from '../../src/dynamo/ring.ts';
+import { type Random, randomBelow } from '../../src/env/random.ts';
+import type { Scenario } from './scenarios.ts';
+import type { HostFaults } from './simulated-host.ts';
+import type { Cut, NetworkFaults } from './simulated-network.ts';
+
+/** What goes wrong in one history, and when; hosts by index. */
+export interface Faults {
+  readonly network: NetworkFaults;
+  readonly host: HostFaults;
+  readonly crashes: readonly { readonly host: number; readonly atMs: number; readonly downMs: number }[];
+  readonly clockSteps: readonly { readonly host: number; readonly atMs: number; readonly byMs: number }[];
+  /** A disk refuses what it has not written yet: it is full for a moment. */
+  readonly diskFailures: readonly { readonly host: number; readonly atMs: number }[];
+  readonly diskLoss: { readonly host: number; readonly atMs: number; readonly downMs: number } | undefined;
+  /** Whether replicas exchange committed records in the background. */
+  readonly repairs: boolean;
+}
+
+/** The time in which faults begin. */
+const FAULTY_MS = 500;
+
+/** Draws the faults of one history, of the severity that its scenario names. */
+export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): Faults {
+  const isCalm = scenario.faults === 'calm';
+  const isStress = scenario.faults === 'stress';
+  const host = () => randomBelow(random, nodes.length);
+  const atMs = () => random.next() * FAULTY_MS;
+  const repeat = <T>(count: number, draw: () => T) => Array.from({ length: count }, draw);
+  const crashCount = isStress ? 3 + randomBelow(random, 8) : randomBelow(random, 3);
+  return {
+    network: drawNetworkFaults(scenario, nodes, random),
+    host: {
+      maxSkewMs: pick(random, [0, 5, 60, 200]),
+      slowestFlushMs: pick(random, [2, 10, 60]),
+    },
+    crashes: repeat(isCalm || !scenario.crashes ? 0 : crashCount, () => ({
+      host: host(),
+      atMs: atMs(),
+      downMs: isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
+    })),
+    clockSteps: repeat(isCalm ? 0 : pick(random, [0, 0, 1, 3]), () => ({
+      host: host(),
+      atMs: atMs(),
+      byMs: Math.floor((random.next() - 0.5) * 400),
+    })),
+    diskFailures: repeat(isCalm ? 0 : pick(random, [0, 0, 0, 1, 4]), () => ({ host: host(), atMs: atMs() })),
+    diskLoss: scenario.losesDisk
+      ? { host: host(), atMs: 30 + random.next() * 250, downMs: 10 + random.next() * 60 }
+      : undefined,
+    repairs: random.next() < 0.5,
+  };
+}
+
+function drawNetworkFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): NetworkFaults {
+  const isCalm = scenario.faults === 'calm';
+  const isLossy = scenario.faults === 'lossy';
+  const slowLinks = new Set<string>();
+  for (const from of nodes) for (const to of nodes) if (from !== to && random.next() < 0.2) slowLinks.add(from + to);
+  return {
+    loss: isCalm ? 0 : pick(random, isLossy ? [0.2, 0.3, 0.4, 0.5] : [0, 0, 0.03, 0.1, 0.25]),
+    doubling: isCalm ? 0 : pick(random, [0, 0, 0.1, 0.3]),
+    slowness: scenario.faults === 'stress' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
+    slowestMs: pick(random, [40, 90, 160]),
+    slowLinks,
+    cuts: isCalm ? [] : drawCuts(nodes, random),
+  };
+}
+
+/** Each between two nodes, one way or both, or of one node from all others. */
+function drawCuts(nodes: readonly NodeId[], random: Random): Cut[] {
+  const cuts: Cut[] = [];
+  for (let count = randomBelow(random, 3); count > 0; count--) {
+    const startMs = random.next() * FAULTY_MS;
+    const endMs = startMs + 40 + random.next() * 250;
+    const one = nodes[randomBelow(random, nodes.length)]!;
+    const other = nodes[randomBelow(random, nodes.length)]!;
+    const isOneWay = random.next() < 0.4;
+    for (const peer of one === other ? nodes : [other]) {
+      cuts.push({ from: one, to: peer, startMs, endMs });
+      if (!isOneWay) cuts.push({ from: peer, to: one, startMs, endMs });
+    }
+  }
+  return cuts;
+}
+
+function pick<T>(random: Random, choices: readonly T[]): T {
+  return choices[randomBelow(random, choices.length)]!;
+}

@@ -1,0 +1,32 @@
+import type { Condition } from '../../src/api/expression/ast.ts';
+import type { ItemImage } from '../../src/api/item.ts';
+import type { RegisterCondition, RegisterValue } from './linearizability.ts';
+
+/** An item that stands for a register's value: one attribute `v` that holds it as a string. */
+export function itemOf(value: string): ItemImage {
+  return { size: 1 + value.length, json: Buffer.from(`{"v":{"S":"${value}"}}`, 'latin1') };
+}
+
+export function registerValueOf(item: ItemImage | undefined): RegisterValue {
+  if (item === undefined) return null;
+  const { buffer, byteOffset, byteLength } = item.json;
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1', '{"v":{"S":"'.length, byteLength - 3);
+}
+
+/** The same condition as the expression that a client would send. */
+export function expressionOf(condition: RegisterCondition): Condition {
+  const path = ['v'];
+  switch (condition.kind) {
+    case 'equals':
+      return {
+        kind: 'compare',
+        comparator: '=',
+        left: { kind: 'path', path },
+        right: { kind: 'value', value: { S: condition.value } },
+      };
+    case 'exists':
+      return { kind: 'exists', path };
+    case 'absent':
+      return { kind: 'not-exists', path };
+  }
+}

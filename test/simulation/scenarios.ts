@@ -1,0 +1,104 @@
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
+
+/** How often clients do what, in parts of the whole. */
+export interface Mix {
+  readonly put: number;
+  readonly delete: number;
+  /** Put if the register holds a given value, nothing, or anything. */
+  readonly conditionalPut: number;
+  readonly conditionalDelete: number;
+  readonly read: number;
+  readonly eventualRead: number;
+}
+
+/** What a history is made of, but for what its seed draws. */
+export interface Scenario {
+  readonly nodes: number;
+  /** N */
+  readonly replication: number;
+  /** W */
+  readonly writeQuorum: number;
+  /** R */
+  readonly readQuorum: number;
+  readonly readFrom: 'first' | 'random';
+  readonly clients: number;
+  /** Of all clients together. */
+  readonly operations: number;
+  readonly keys: number;
+  readonly partitions: number;
+  readonly mix: Mix;
+  /**
+   * `calm`: messages are only late and reordered. `normal`: they also get lost and doubled, links are cut, clocks step,
+   * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
+   * three to ten short crashes, and four messages in ten are slow.
+   */
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress';
+  /** Whether nodes crash at all; not in calm. */
+  readonly crashes: boolean;
+  /** One node comes back with an empty disk, which no partition names. */
+  readonly losesDisk: boolean;
+  readonly limits: NodeLimits;
+}
+
+const MIXED: Mix = { put: 6, delete: 2, conditionalPut: 5, conditionalDelete: 1, read: 7, eventualRead: 2 };
+const EVENTUAL: Mix = { ...MIXED, eventualRead: 16 };
+
+/** Times of the order of the simulated network's, so that histories are short and every limit is met. */
+const LIMITS: NodeLimits = {
+  ...DEFAULT_NODE_LIMITS,
+  opLifeMs: 500,
+  phaseTimeoutMs: 60,
+  maxBackoffMs: 25,
+  lineageWindowMs: 5_000,
+};
+
+const BASE: Scenario = {
+  nodes: 3,
+  replication: 3,
+  writeQuorum: 2,
+  readQuorum: 1,
+  readFrom: 'first',
+  clients: 3,
+  operations: 12,
+  keys: 1,
+  partitions: 1,
+  mix: MIXED,
+  faults: 'normal',
+  crashes: true,
+  losesDisk: false,
+  limits: LIMITS,
+};
+
+export const SCENARIOS = {
+  mixed: BASE,
+  stress: { ...BASE, faults: 'stress' },
+  calm: { ...BASE, faults: 'calm', readFrom: 'random', mix: EVENTUAL },
+  blind: { ...BASE, mix: { ...MIXED, conditionalPut: 0, conditionalDelete: 0 } },
+  conditional: { ...BASE, mix: { ...MIXED, put: 1, delete: 0, conditionalPut: 8, conditionalDelete: 2 } },
+  contended: {
+    ...BASE,
+    clients: 5,
+    operations: 20,
+    crashes: false,
+    mix: { put: 0, delete: 0, conditionalPut: 10, conditionalDelete: 0, read: 3, eventualRead: 0 },
+    limits: { ...LIMITS, phaseTimeoutMs: 30 },
+  },
+  crowd: { ...BASE, clients: 6, operations: 24 },
+  'five-replicas': { ...BASE, nodes: 5, replication: 5, writeQuorum: 3, clients: 4 },
+  'five-nodes': { ...BASE, nodes: 5, partitions: 8, keys: 3, clients: 4, operations: 18 },
+  'one-copy': { ...BASE, writeQuorum: 1, mix: EVENTUAL, readFrom: 'random' },
+  'all-copies': { ...BASE, writeQuorum: 3 },
+  'quorum-reads': { ...BASE, readQuorum: 2, readFrom: 'random', mix: EVENTUAL, crashes: false },
+  'reads-of-one': { ...BASE, writeQuorum: 3, readFrom: 'random', mix: EVENTUAL, crashes: false },
+  lossy: { ...BASE, faults: 'lossy' },
+  'short-lineage': { ...BASE, limits: { ...LIMITS, lineageWindowMs: 60 } },
+  'few-promises': { ...BASE, keys: 3, partitions: 2, operations: 18, limits: { ...LIMITS, promisesKept: 1 } },
+  'low-ceiling': { ...BASE, faults: 'stress', limits: { ...LIMITS, ceilingAheadMs: 1 } },
+  drift: { ...BASE, limits: { ...LIMITS, ceilingAheadMs: 100, maxDriftMs: 250 } },
+  'lost-disk': { ...BASE, losesDisk: true },
+  'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
+} satisfies Record<string, Scenario>;
+
+export type ScenarioName = keyof typeof SCENARIOS;
+
+export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];

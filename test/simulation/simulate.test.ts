@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { SCENARIOS } from './scenarios.ts';
+import { simulateHistory } from './simulation.ts';
+
+const run = promisify(execFile);
+const PROGRAM = fileURLToPath(new URL('simulate.ts', import.meta.url));
+
+interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `npm run simulate` with these arguments, without npm. */
+async function simulate(...args: string[]): Promise<Ended> {
+  try {
+    return { status: 0, ...(await run(process.execPath, ['--import', 'tsx', PROGRAM, ...args])) };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { status: code, stdout, stderr };
+  }
+}
+
+function hashIn({ stdout }: Ended): string {
+  return /trace hash ([0-9a-f]{16})/.exec(stdout)![1]!;
+}
+
+describe('a history', () => {
+  it('is the same, event for event, each time it is run with one seed', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const first = simulateHistory(SCENARIOS.stress, seed, {}, true);
+      const second = simulateHistory(SCENARIOS.stress, seed, {}, true);
+      expect(second.trace).toEqual(first.trace);
+      expect(second.hash).toBe(first.hash);
+    }
+  });
+
+  it('is another one with another seed', () => {
+    const hashes = Array.from({ length: 100 }, (_, seed) => simulateHistory(SCENARIOS.mixed, seed).hash);
+    expect(new Set(hashes).size).toBe(100);
+  });
+});
+
+describe('npm run simulate', { timeout: 60_000 }, () => {
+  it('has one trace hash, however many processes share the work', async () => {
+    const one = await simulate('--seed', '5', '--histories', '600', '--workers', '1');
+    const two = await simulate('--seed', '5', '--histories', '600', '--workers', '2');
+    expect(one.status).toBe(0);
+    expect(one.stdout).toContain('600 histories');
+    expect(hashIn(two)).toBe(hashIn(one));
+  });
+
+  it('prints a command that replays a violation with its trace', async () => {
+    const found = await simulate('--broken', 'one-is-a-majority', '--histories', '100');
+    expect(found.status).toBe(0);
+    const command = /^npm run -s simulate -- (.*)$/m.exec(found.stdout)![1]!;
+    const replayed = await simulate(...command.split(' '));
+    expect(replayed.stdout).toMatch(/!! (invariant|not-linearizable|dirty-read): /);
+    expect(replayed.stdout).toMatch(/A > B {2}prepare/);
+  });
+
+  it('fails when a broken rule goes unnoticed', async () => {
+    const ended = await simulate('--broken', 'condition-false-shortcut', '--scenario', 'calm', '--histories', '10');
+    expect(ended.status).toBe(1);
+    expect(ended.stdout).toContain('NOT noticed');
+  });
+
+  it('refuses a scenario that does not exist, and names those that do', async () => {
+    const ended = await simulate('--scenario', 'nonsense');
+    expect(ended.status).toBe(2);
+    expect(ended.stderr).toContain('unknown scenario nonsense; there are mixed, stress, calm');
+  });
+});

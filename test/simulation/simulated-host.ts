@@ -1,0 +1,158 @@
+import { strict as assert } from 'node:assert';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { StorageNode } from '../../src/dynamo/node.ts';
+import { topOf } from '../../src/dynamo/record.ts';
+import type { NodeId } from '../../src/dynamo/ring.ts';
+import type { NodeSettings } from '../../src/dynamo/settings.ts';
+import { silentLog } from '../../src/env/log.ts';
+import { MemoryStore } from '../../src/env/memory-store.ts';
+import { type Random, randomBelow } from '../../src/env/random.ts';
+import type { Store, StoreKey } from '../../src/env/store.ts';
+import type { Receive } from '../../src/env/transport.ts';
+import type { SimulatedNetwork } from './simulated-network.ts';
+import type { Trace } from './trace.ts';
+import { SimulatedClock, type VirtualTime } from './virtual-time.ts';
+
+export interface HostFaults {
+  /** The wall clock of each start is wrong by up to this. */
+  readonly maxSkewMs: number;
+  /** A flush takes up to a millisecond; a slow one up to this. */
+  readonly slowestFlushMs: number;
+}
+
+/** What a broken rule does inside one host. */
+export interface Sabotage {
+  store?(store: Store): Store;
+  receive?(receive: Receive<Request, Reply>, store: Store): Receive<Request, Reply>;
+}
+
+/**
+ * A machine with a disk, on which a storage node runs until the process is killed, and starts again. Only what was
+ * flushed survives, and as much of the rest as the disk happened to have written.
+ */
+export class SimulatedHost {
+  /** Undefined while the process is down or still starting. */
+  node: StorageNode | undefined;
+  isDown = true;
+  /** The door of the running node. */
+  receive: Receive<Request, Reply> | undefined;
+  /** Counts starts and crashes, so that what one process asked for does not happen to the next. */
+  #incarnation = 0;
+  readonly #parts: HostParts;
+  #settings: NodeSettings;
+  #disk: MemoryStore;
+  #clock: SimulatedClock;
+
+  constructor(settings: NodeSettings, parts: HostParts) {
+    this.#settings = settings;
+    this.#parts = parts;
+    this.#disk = this.#newDisk();
+    this.#clock = new SimulatedClock(parts.time, 0);
+  }
+
+  get id(): NodeId {
+    return this.#settings.id;
+  }
+
+  /** Whether the node has a vote on its partitions: only then can it coordinate. */
+  get votes(): boolean {
+    return this.#settings.bootstrap !== undefined;
+  }
+
+  start(): void {
+    assert(this.isDown);
+    this.isDown = false;
+    const { time, random, faults, network, sabotage } = this.#parts;
+    const incarnation = ++this.#incarnation;
+    const clock = new SimulatedClock(time, Math.floor(random.next() * faults.maxSkewMs));
+    this.#clock = clock;
+    const store = sabotage.store?.(this.#disk) ?? this.#disk;
+    const transport = network.transportOf(this.id, () => this.#incarnation === incarnation);
+    this.#note(`starts, clock ${clock.skewMs} ms ahead`);
+    StorageNode.open(this.#settings, { clock, random, log: silentLog, store }, transport, (node, error) => {
+      assert(error === undefined);
+      this.node = node!;
+      this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
+      network.attach(this.id, this.receive);
+      this.#note('is ready');
+    });
+  }
+
+  /** Kills the process. */
+  crash(): void {
+    assert(!this.isDown);
+    this.isDown = true;
+    this.#incarnation++;
+    const unflushed = this.#disk.volatileWriteCount;
+    const survivors = randomBelow(this.#parts.random, unflushed + 1);
+    this.#note(`crashes, ${survivors} of ${unflushed} unflushed writes survive`);
+    this.#clock.stop();
+    this.#parts.network.detach(this.id);
+    this.node = undefined;
+    this.receive = undefined;
+    this.#disk.crash(survivors);
+  }
+
+  /** Starts again after `downMs`, unless somebody has started it before. */
+  restartAfter(downMs: number): void {
+    const incarnation = this.#incarnation;
+    this.#parts.time.after(downMs, () => {
+      if (this.#incarnation === incarnation) this.start();
+    });
+  }
+
+  /** While it is down. The new disk has another id and no vote, unless `keepsVote`. */
+  replaceDisk(keepsVote: boolean): void {
+    assert(this.isDown);
+    this.#note('gets an empty disk');
+    if (!keepsVote) this.#settings = { ...this.#settings, diskId: this.#settings.diskId + 10, bootstrap: undefined };
+    this.#disk = this.#newDisk();
+  }
+
+  /** An administrator sets the clock while the process runs. */
+  stepClock(byMs: number): void {
+    this.#clock.skewMs += byMs;
+    this.#note(`clock steps by ${byMs} ms`);
+  }
+
+  /** The disk refuses all that it has not written yet; reads show again what it holds. */
+  failDisk(): void {
+    if (this.node === undefined) return;
+    this.#note(`disk refuses ${this.#disk.volatileWriteCount} unflushed writes`);
+    this.#disk.fail(new Error('disk full'));
+  }
+
+  /** Sends what this replica has committed of `key` to another; what it has accepted too, if `sendsUnchosen`. */
+  repair(to: NodeId, key: StoreKey, sendsUnchosen: boolean): void {
+    if (this.receive === undefined) return;
+    const transport = this.#parts.network.transportOf(this.id, () => false);
+    const request: Request = sendsUnchosen ? { kind: 'read', key, epoch: 0 } : { kind: 'read-committed', key };
+    this.receive(this.id, request, (reply) => {
+      const record = reply.kind === 'state' ? topOf(reply) : undefined;
+      if (record !== undefined) transport.send(to, { kind: 'learn', key, record }, () => {});
+    });
+  }
+
+  #newDisk(): MemoryStore {
+    const { time, random, faults } = this.#parts;
+    return new MemoryStore({
+      flushAfter: (complete) => {
+        const isSlow = random.next() < 0.1;
+        time.after(0.1 + random.next() * (isSlow ? faults.slowestFlushMs : 1), complete);
+      },
+    });
+  }
+
+  #note(what: string): void {
+    this.#parts.trace.add(this.#parts.time.nowMs, `-- ${this.id} ${what}`);
+  }
+}
+
+export interface HostParts {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly faults: HostFaults;
+  readonly network: SimulatedNetwork;
+  readonly trace: Trace;
+  readonly sabotage: Sabotage;
+}

@@ -1,0 +1,150 @@
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { NodeId } from '../../src/dynamo/ring.ts';
+import type { Random } from '../../src/env/random.ts';
+import type { Receive, Transport } from '../../src/env/transport.ts';
+import { showReply, showRequest, type Trace } from './trace.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** A link that carries nothing one way for a while. */
+export interface Cut {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+export interface NetworkFaults {
+  /** Chances of each message, 0 to 1. */
+  readonly loss: number;
+  readonly doubling: number;
+  readonly slowness: number;
+  /** What a slow message takes longer, at most; others overtake it. */
+  readonly slowestMs: number;
+  /** Links as `AB`, on which more messages than not are slow. */
+  readonly slowLinks: ReadonlySet<string>;
+  readonly cuts: readonly Cut[];
+}
+
+/** Sees every message, to judge the protocol from the outside. */
+export interface Observer {
+  sent(from: NodeId, request: Request): void;
+  /** A replica gave this answer; it may get lost on the way back. */
+  answered(replica: NodeId, request: Request, reply: Reply): void;
+  /** The answer reached the one who asked. */
+  delivered(request: Request, reply: Reply): void;
+}
+
+/** What a broken rule does to messages on their way. */
+export interface Tampering {
+  request?(request: Request): Request;
+  reply?(reply: Reply): Reply;
+}
+
+/** What is listening at a node now; another one after each restart. */
+interface Process {
+  readonly receive: Receive<Request, Reply>;
+}
+
+/** Carries the messages of all nodes, badly until it is healed. */
+export class SimulatedNetwork {
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #faults: NetworkFaults;
+  readonly #trace: Trace;
+  readonly #observer: Observer;
+  readonly #tampering: Tampering;
+  readonly #processes = new Map<NodeId, Process>();
+  #isHealed = false;
+
+  constructor(parts: {
+    readonly time: VirtualTime;
+    readonly random: Random;
+    readonly faults: NetworkFaults;
+    readonly trace: Trace;
+    readonly observer: Observer;
+    readonly tampering: Tampering;
+  }) {
+    this.#time = parts.time;
+    this.#random = parts.random;
+    this.#faults = parts.faults;
+    this.#trace = parts.trace;
+    this.#observer = parts.observer;
+    this.#tampering = parts.tampering;
+  }
+
+  attach(node: NodeId, receive: Receive<Request, Reply>): void {
+    this.#processes.set(node, { receive });
+  }
+
+  detach(node: NodeId): void {
+    this.#processes.delete(node);
+  }
+
+  /** From now on every message arrives once and in a few milliseconds. Those under way keep their delays. */
+  heal(): void {
+    this.#isHealed = true;
+  }
+
+  /** @param isAlive whether the process that this transport was made for still runs; answers to a dead one are dropped */
+  transportOf(from: NodeId, isAlive: () => boolean): Transport<Request, Reply> {
+    return {
+      send: (to, original, onReply) => {
+        const request = this.#tampering.request?.(original) ?? original;
+        this.#observer.sent(from, request);
+        this.#carry(from, to, showRequest(request), () => {
+          // What a process says to itself dies with it.
+          if (from === to && !isAlive()) return;
+          this.#deliver(from, to, request, isAlive, onReply);
+        });
+      },
+    };
+  }
+
+  #deliver(from: NodeId, to: NodeId, request: Request, isAlive: () => boolean, onReply: (reply: Reply) => void): void {
+    const process = this.#processes.get(to);
+    if (process === undefined) return;
+    process.receive(from, request, (original) => {
+      if (this.#processes.get(to) !== process) return;
+      this.#observer.answered(to, request, original);
+      this.#carry(to, from, showReply(original), () => {
+        if (!isAlive()) return;
+        const reply = this.#tampering.reply?.(original) ?? original;
+        this.#observer.delivered(request, reply);
+        onReply(reply);
+      });
+    });
+  }
+
+  #carry(from: NodeId, to: NodeId, what: string, arrive: () => void): void {
+    const isFaulty = from !== to && !this.#isHealed;
+    if (isFaulty && (this.#isCut(from, to) || this.#random.next() < this.#faults.loss)) {
+      this.#trace.add(this.#time.nowMs, `${from} x ${to}  ${what}`);
+      return;
+    }
+    const arriveTraced = () => {
+      this.#trace.add(this.#time.nowMs, `${from} > ${to}  ${what}`);
+      arrive();
+    };
+    this.#time.after(this.#delayMs(from, to), arriveTraced);
+    if (isFaulty && this.#random.next() < this.#faults.doubling) {
+      this.#time.after(this.#delayMs(from, to) + this.#random.next() * 60, arriveTraced);
+    }
+  }
+
+  #delayMs(from: NodeId, to: NodeId): number {
+    const random = this.#random;
+    if (from === to) return 0.05 + random.next() * 0.2;
+    const delayMs = 1 + random.next() * 8;
+    if (this.#isHealed) return delayMs;
+    const { slowness, slowLinks, slowestMs } = this.#faults;
+    const isSlow = random.next() < (slowLinks.has(from + to) ? Math.max(slowness, 0.6) : slowness);
+    return isSlow ? delayMs + random.next() * slowestMs : delayMs;
+  }
+
+  #isCut(from: NodeId, to: NodeId): boolean {
+    const { nowMs } = this.#time;
+    return this.#faults.cuts.some(
+      (cut) => cut.from === from && cut.to === to && cut.startMs <= nowMs && nowMs < cut.endMs,
+    );
+  }
+}

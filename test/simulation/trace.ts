@@ -1,0 +1,79 @@
+import { type Ballot, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { registerValueOf } from './item-value.ts';
+import { CLOCK_START_MS } from './virtual-time.ts';
+
+/** All that happened in one history, in order, as lines or only as a hash of them. */
+export class Trace {
+  readonly lines: string[] | undefined;
+  #low = 0x811c9dc5;
+  #high = 0x9e3779b9;
+
+  constructor(keepsLines: boolean) {
+    this.lines = keepsLines ? [] : undefined;
+  }
+
+  add(atMs: number, what: string): void {
+    const line = `${(Math.round(atMs * 100) / 100).toString().padStart(8)}  ${what}`;
+    this.lines?.push(line);
+    let low = this.#low;
+    let high = this.#high;
+    for (let i = 0; i < line.length; i++) {
+      const unit = line.charCodeAt(i);
+      low = Math.imul(low ^ unit, 0x01000193);
+      high = Math.imul(high ^ unit, 0x85ebca6b) ^ (high >>> 15);
+    }
+    this.#low = low;
+    this.#high = high;
+  }
+
+  /** 64 bits over every line so far (FNV-1a and one with another multiplier). */
+  hash(): string {
+    return hex(this.#high) + hex(this.#low);
+  }
+}
+
+function hex(bits: number): string {
+  return (bits >>> 0).toString(16).padStart(8, '0');
+}
+
+/** A ballot as milliseconds of virtual time, ticks behind a `+`, coordinator and boot: `153+2B1`. */
+export function showBallot({ hlc, coordinator, boot }: Ballot): string {
+  const ms = Math.floor(hlc / TICKS_PER_MS) - CLOCK_START_MS;
+  const ticks = hlc % TICKS_PER_MS;
+  return `${ms}${ticks === 0 ? '' : `+${ticks}`}${diskLetter(coordinator)}${boot}`;
+}
+
+/** The floor that a replica keeps after a restart is above every disk. */
+function diskLetter(diskId: number): string {
+  return diskId <= 26 ? String.fromCharCode(64 + diskId) : '*';
+}
+
+export function showRecord(record: ItemRecord | undefined): string {
+  return record === undefined ? '-' : `${showBallot(record.ballot)}=${registerValueOf(record.item) ?? 'tombstone'}`;
+}
+
+export function showRequest(request: Request): string {
+  switch (request.kind) {
+    case 'prepare':
+      return `prepare ${showBallot(request.ballot)}`;
+    case 'accept':
+    case 'learn':
+      return `${request.kind} ${showRecord(request.record)}`;
+    default:
+      return request.kind;
+  }
+}
+
+export function showReply(reply: Reply): string {
+  switch (reply.kind) {
+    case 'promise':
+    case 'state':
+      return `${reply.kind} accepted ${showRecord(reply.accepted)} committed ${showRecord(reply.committed)}`;
+    case 'rejected':
+      return `rejected, promised ${showBallot(reply.effective)}`;
+    default:
+      return reply.kind;
+  }
+}

@@ -1,0 +1,232 @@
+import type { Mutation } from '../../src/api/mutation.ts';
+import type { ByteString } from '../../src/api/primary-key.ts';
+import type { ReadOutcome, WriteOutcome } from '../../src/dynamo/client.ts';
+import { type Random, randomBelow } from '../../src/env/random.ts';
+import type { StoreKey } from '../../src/env/store.ts';
+import type { ChosenRecords } from './chosen-records.ts';
+import type { History } from './history.ts';
+import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
+import type { RegisterAnswer, RegisterCall, RegisterCondition, RegisterValue } from './linearizability.ts';
+import type { Mix } from './scenarios.ts';
+import type { SimulatedHost } from './simulated-host.ts';
+import type { Trace } from './trace.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** One register and who coordinates requests on it. */
+export interface SimulatedKey {
+  readonly name: string;
+  readonly storeKey: StoreKey;
+  readonly partitionKey: ByteString;
+  readonly homes: readonly SimulatedHost[];
+}
+
+type Action = { readonly kind: 'eventual-read' } | RegisterCall;
+
+/** The clients of one history: each does one operation after the other, on a random key by a random node of it. */
+export class Workload {
+  readonly #parts: WorkloadParts;
+  #remaining: number;
+  #active: number;
+  #lastValue = 0;
+  /** Per key the values that conditions may ask for: written or seen, newest last. */
+  readonly #seen = new Map<SimulatedKey, string[]>();
+
+  constructor(parts: WorkloadParts) {
+    this.#parts = parts;
+    this.#remaining = parts.operations;
+    this.#active = parts.clients;
+    for (const key of parts.keys) this.#seen.set(key, ['none']);
+  }
+
+  /** `finished` is called when all operations were answered or given up by their clients. */
+  start(finished: () => void): void {
+    const { time, random, clients } = this.#parts;
+    for (let client = 1; client <= clients; client++) {
+      const next = () => {
+        if (this.#remaining-- > 0) this.#act(client, next);
+        else if (--this.#active === 0) finished();
+      };
+      time.after(random.next() * 30, next);
+    }
+  }
+
+  /** A strong read that is not of the mix, for when the faults are over. `succeeded` may never be called. */
+  readFinally(key: SimulatedKey, host: SimulatedHost, succeeded: () => void): void {
+    this.#ask('final', key, host, { kind: 'read' }, (answer) => {
+      if (answer.kind === 'read') succeeded();
+    });
+  }
+
+  #act(client: number, next: () => void): void {
+    const { time, random, keys } = this.#parts;
+    const key = keys[randomBelow(random, keys.length)]!;
+    const ready = key.homes.filter(({ node, votes }) => node !== undefined && votes);
+    if (ready.length === 0) {
+      this.#remaining++;
+      time.after(10 + random.next() * 20, next);
+      return;
+    }
+    const host = ready[randomBelow(random, ready.length)]!;
+    let hasMovedOn = false;
+    const moveOn = () => {
+      if (hasMovedOn) return;
+      hasMovedOn = true;
+      time.after(random.next() * 20, next);
+    };
+    // The client's time-out. An answer that comes later is still recorded: it must be right as well.
+    time.after(120 + random.next() * 200, moveOn);
+    this.#ask(`client ${client}`, key, host, this.#draw(key), moveOn);
+  }
+
+  #ask(
+    who: string,
+    key: SimulatedKey,
+    host: SimulatedHost,
+    action: Action,
+    answered: (answer: RegisterAnswer) => void,
+  ): void {
+    const { history, chosen } = this.#parts;
+    const node = host.node!;
+    this.#note(`${who} asks ${host.id}: ${key.name} ${showAction(action)}`);
+    if (action.kind === 'eventual-read') {
+      const calledAt = history.now();
+      node.read(key.storeKey, false, (outcome) => {
+        const answer = answerOfRead(outcome);
+        this.#note(`${who} is told: ${key.name} ${showAnswer(answer)}`);
+        if (answer.kind === 'read') {
+          const { value } = answer;
+          const wasChosen = value === null || chosen.has(key.storeKey, value);
+          history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen });
+        }
+        answered(answer);
+      });
+      return;
+    }
+    const operation = history.call(key.storeKey, action);
+    const finish = (answer: RegisterAnswer) => {
+      this.#note(`${who} is told: ${key.name} ${showAction(action)}: ${showAnswer(answer)}`);
+      history.answer(operation, answer);
+      this.#remember(key, answer);
+      answered(answer);
+    };
+    if (action.kind === 'read') {
+      node.read(key.storeKey, true, (outcome) => finish(answerOfRead(outcome)));
+    } else {
+      node.write(key.storeKey, key.partitionKey, mutationOf(action), (outcome) => finish(answerOfWrite(outcome)));
+    }
+  }
+
+  #draw(key: SimulatedKey): Action {
+    switch (drawKind(this.#parts.random, this.#parts.mix)) {
+      case 'put':
+        return { kind: 'put', value: this.#newValue(key) };
+      case 'delete':
+        return { kind: 'delete' };
+      case 'conditionalPut': {
+        const condition = this.#drawCondition(key);
+        return { kind: 'put', value: this.#newValue(key), condition };
+      }
+      case 'conditionalDelete':
+        return { kind: 'delete', condition: this.#drawCondition(key) };
+      case 'read':
+        return { kind: 'read' };
+      case 'eventualRead':
+        return { kind: 'eventual-read' };
+    }
+  }
+
+  #drawCondition(key: SimulatedKey): RegisterCondition {
+    const { random } = this.#parts;
+    const chance = random.next();
+    if (chance < 0.2) return { kind: 'absent' };
+    if (chance < 0.3) return { kind: 'exists' };
+    const seen = this.#seen.get(key)!;
+    return { kind: 'equals', value: seen[Math.max(0, seen.length - 1 - randomBelow(random, 3))]! };
+  }
+
+  /** Every put writes another value, so that a value tells who wrote it. */
+  #newValue(key: SimulatedKey): string {
+    const value = String(++this.#lastValue);
+    this.#seen.get(key)!.push(value);
+    return value;
+  }
+
+  #remember(key: SimulatedKey, answer: RegisterAnswer): void {
+    let value: RegisterValue | undefined;
+    if (answer.kind === 'read') value = answer.value;
+    if (answer.kind === 'refused') value = answer.current;
+    if (value !== undefined && value !== null) this.#seen.get(key)!.push(value);
+  }
+
+  #note(what: string): void {
+    this.#parts.trace.add(this.#parts.time.nowMs, `** ${what}`);
+  }
+}
+
+export interface WorkloadParts {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly history: History;
+  readonly chosen: ChosenRecords;
+  readonly keys: readonly SimulatedKey[];
+  readonly clients: number;
+  readonly operations: number;
+  readonly mix: Mix;
+}
+
+function drawKind(random: Random, mix: Mix): keyof Mix {
+  const kinds = Object.entries(mix) as [keyof Mix, number][];
+  let left = random.next() * kinds.reduce((sum, [, parts]) => sum + parts, 0);
+  for (const [kind, parts] of kinds) {
+    left -= parts;
+    if (left < 0) return kind;
+  }
+  return 'read';
+}
+
+function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutation {
+  const condition = call.condition && expressionOf(call.condition);
+  return call.kind === 'put' ? { kind: 'put', item: itemOf(call.value), condition } : { kind: 'delete', condition };
+}
+
+function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
+  switch (outcome.kind) {
+    case 'applied':
+      return { kind: 'applied', old: registerValueOf(outcome.old) };
+    case 'condition-failed':
+      return { kind: 'refused', current: registerValueOf(outcome.current) };
+    case 'unavailable':
+    case 'overloaded':
+      return { kind: 'not-applied' };
+    case 'unknown':
+    case 'storage-failed':
+      return { kind: 'unknown' };
+  }
+}
+
+function answerOfRead(outcome: ReadOutcome): RegisterAnswer {
+  if (outcome.kind === 'found') return { kind: 'read', value: registerValueOf(outcome.item) };
+  return outcome.kind === 'none' ? { kind: 'read', value: null } : { kind: 'unknown' };
+}
+
+function showAction(action: Action): string {
+  const what = action.kind === 'put' ? `put ${action.value}` : action.kind;
+  if (action.kind !== 'put' && action.kind !== 'delete') return what;
+  if (action.condition === undefined) return what;
+  const { condition } = action;
+  return `${what} if ${condition.kind === 'equals' ? `= ${condition.value}` : condition.kind}`;
+}
+
+function showAnswer(answer: RegisterAnswer): string {
+  switch (answer.kind) {
+    case 'read':
+      return `holds ${answer.value ?? 'nothing'}`;
+    case 'applied':
+      return `applied, was ${answer.old ?? 'nothing'}`;
+    case 'refused':
+      return `refused, is ${answer.current ?? 'nothing'}`;
+    default:
+      return answer.kind;
+  }
+}
