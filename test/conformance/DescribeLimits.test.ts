@@ -1,9 +1,14 @@
 import { DescribeLimitsCommand } from '@aws-sdk/client-dynamodb';
-import { expect, test } from 'vitest';
-import { startServer } from './server.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startServer, type TestServer } from './server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.stop());
 
 test('the limits are those of a new account', async () => {
-  const server = await startServer();
   const { $metadata, ...limits } = await server.client.send(new DescribeLimitsCommand({}));
   expect($metadata.httpStatusCode).toBe(200);
   expect(limits).toEqual({
@@ -12,5 +17,4 @@ test('the limits are those of a new account', async () => {
     TableMaxReadCapacityUnits: 40_000,
     TableMaxWriteCapacityUnits: 40_000,
   });
-  await server.stop();
 });
