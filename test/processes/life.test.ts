@@ -1,0 +1,107 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { describe, expect, test } from 'vitest';
+import { createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
+
+const TABLE = 'Things';
+
+async function put(server: Server, id: string): Promise<void> {
+  await server.client().send(new PutItemCommand({ TableName: TABLE, Item: { id: { S: id } } }));
+}
+
+async function has(server: Server, id: string): Promise<boolean> {
+  const get = new GetItemCommand({ TableName: TABLE, Key: { id: { S: id } }, ConsistentRead: true });
+  return (await server.client().send(get)).Item !== undefined;
+}
+
+describe('stopping', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends it within a second with status 0, also with connections open',
+    async (signal) => {
+      const server = await startServer(['--log-level', 'warn']);
+      await createTable(server.client(), TABLE);
+      await put(server, 'a'); // The SDK keeps this connection open.
+      const before = performance.now();
+      const { status, stderr } = await server.stop(signal);
+      expect(performance.now() - before).toBeLessThan(1_000);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    },
+  );
+
+  test('a request that never ends does not hold it up', async () => {
+    const server = await startServer([]);
+    const endless = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('{"TableName":')),
+    });
+    const answer = fetch(server.endpoint, {
+      method: 'POST',
+      body: endless,
+      duplex: 'half',
+      headers: { 'x-amz-target': 'DynamoDB_20120810.DescribeTable' },
+    } as RequestInit).catch(() => 'cut');
+    await fetch(`${server.endpoint}/health`);
+    const before = performance.now();
+    expect((await server.stop('SIGTERM')).status).toBe(0);
+    expect(performance.now() - before).toBeLessThan(1_000);
+    await answer;
+  });
+});
+
+describe('a data directory', () => {
+  test('keeps tables and items through a stop and a start', async () => {
+    const args = ['--data-dir', join(await temporaryDirectory(), 'data')];
+    const first = await startServer(args);
+    await createTable(first.client(), TABLE);
+    await put(first, 'kept');
+    await first.stop('SIGTERM');
+    const second = await startServer(args);
+    expect(await has(second, 'kept')).toBe(true);
+    expect(await has(second, 'other')).toBe(false);
+  });
+
+  test('is refused to a second process, and free again when the first is gone, also by kill -9', async () => {
+    const args = ['--port', '0', '--data-dir', await temporaryDirectory()];
+    const first = await startServer(args);
+    const second = await runToExit(args);
+    expect(second.stderr).toMatch(/^dynaring: .*in use.*\n$/);
+    expect(second.status).toBe(1);
+    await first.stop('SIGKILL');
+    const third = await startServer(args);
+    expect((await third.stop('SIGTERM')).status).toBe(0);
+  });
+
+  test.each([
+    ['--partitions', '32'],
+    ['--replication', '2'],
+    ['--nodes', '4'],
+  ])('made otherwise is refused: %s %s', async (...other) => {
+    const args = ['--port', '0', '--data-dir', await temporaryDirectory()];
+    await (await startServer(args)).stop('SIGTERM');
+    const { status, stderr } = await runToExit([...args, ...other]);
+    expect(stderr).toMatch(new RegExp(`^dynaring: .*${other[0]!.slice(2)}.*\n$`));
+    expect(status).toBe(1);
+    expect((await (await startServer(args)).stop('SIGTERM')).status).toBe(0);
+  });
+});
+
+describe('without a data directory', () => {
+  test('nothing is left behind, and what a killed process left is removed at the next start', async () => {
+    const TMPDIR = await temporaryDirectory();
+    const first = await startServer([], { env: { TMPDIR } });
+    const living = await startServer([], { env: { TMPDIR } });
+    const [one, two] = await readdir(TMPDIR);
+    expect([one, two].every((name) => name?.startsWith('dynaring'))).toBe(true);
+    await first.stop('SIGKILL');
+    expect(await readdir(TMPDIR)).toHaveLength(2);
+
+    // Somebody else's directory, and that of a process that lives, stay.
+    await mkdir(join(TMPDIR, 'dynaring-notes'));
+    const next = await startServer([], { env: { TMPDIR } });
+    await expect.poll(async () => (await readdir(TMPDIR)).length).toBe(3);
+    await createTable(living.client(), TABLE);
+    expect((await next.stop('SIGTERM')).status).toBe(0);
+    expect((await living.stop('SIGINT')).status).toBe(0);
+    expect(await readdir(TMPDIR)).toEqual(['dynaring-notes']);
+  });
+});

@@ -1,0 +1,61 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { runToExit, startServer, temporaryDirectory } from './server-process.ts';
+
+test('an option that cannot be ends with one line on standard error and status 1', async () => {
+  expect(await runToExit(['--write-quorum', '4'])).toEqual({
+    status: 1,
+    signal: null,
+    stdout: '',
+    stderr: 'dynaring: --write-quorum 4 is more than --replication 3 (the default)\n',
+  });
+});
+
+test('a variable that cannot be is named', async () => {
+  const { status, stderr } = await runToExit([], { env: { DYNARING_PORT: 'http' } });
+  expect(stderr).toBe('dynaring: --port (from DYNARING_PORT) must be a whole number from 0 to 65535, not "http"\n');
+  expect(status).toBe(1);
+});
+
+test('--help and --version print and end with status 0, whatever else is given', async () => {
+  const [help, version] = await Promise.all([runToExit(['--help', '--nodes', 'x']), runToExit(['--version'])]);
+  expect(help).toMatchObject({ status: 0, stderr: '' });
+  expect(help.stdout).toContain('--write-quorum W');
+  expect(version).toMatchObject({ status: 0, stderr: '' });
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('a port in use is named', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    other.close();
+  });
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as { port: number };
+  const { status, stderr, stdout } = await runToExit(['--port', String(port)]);
+  expect(stderr).toMatch(new RegExp(`^dynaring: .*${port}.*in use.*\n$`));
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+});
+
+test('a data directory that cannot be made or written is named', async () => {
+  const directory = await temporaryDirectory();
+  const file = join(directory, 'file');
+  await writeFile(file, '');
+  const inAFile = await runToExit(['--port', '0', '--data-dir', join(file, 'data')]);
+  expect(inAFile.stderr).toMatch(/^dynaring: .*file\/data.*\n$/);
+  expect(inAFile.status).toBe(1);
+
+  if (process.getuid?.() === 0) return; // Modes do not bind root.
+  await chmod(directory, 0o500);
+  const readOnly = await runToExit(['--port', '0', '--data-dir', join(directory, 'data')]);
+  expect(readOnly.stderr).toMatch(/^dynaring: .*data.*\n$/);
+  expect(readOnly.status).toBe(1);
+});
+
+test('the ready lines name the addresses and the variable to set, and are true', async () => {
+  const server = await startServer(['--nodes', '1']);
+  expect(server.stdout()).toContain(`http://127.0.0.1:${server.port}`);
+  expect((await fetch(`${server.endpoint}/health`)).status).toBe(200);
+});
