@@ -85,6 +85,7 @@ async function answerOperation(
     nowMs: options.nowMs(),
     accessKeyId: credentials.accessKeyId,
     region: credentials.region,
+    host: request.headers.host,
   });
   return renderResult(result, envelope);
 }
