@@ -159,6 +159,13 @@ export const BROKEN_RULES = {
     shows: 'not-linearizable',
     histories: 5_000,
   },
+  'range-ends-early': {
+    rule: 'a range read goes on until no replica has more (section 3, scan)',
+    defects: { tampering: () => ({ reply: hideMore }) },
+    scenario: 'long-collection',
+    shows: 'not-linearizable',
+    histories: 500,
+  },
   'empty-disk-votes': {
     rule: 'a disk that was wiped has no vote (counterexamples 9 and 12, I9)',
     defects: { emptyDiskVotes: true },
@@ -262,6 +269,10 @@ function overlay(store: Store, changed: Partial<Store>): Store {
 
 function hidePromised(reply: Reply): Reply {
   return reply.kind === 'rejected' ? { ...reply, effective: NO_BALLOT } : reply;
+}
+
+function hideMore(reply: Reply): Reply {
+  return reply.kind === 'range' ? { ...reply, more: false } : reply;
 }
 
 /** Keeps of a record's lineage what its own ballot put there. */

@@ -49,6 +49,9 @@ export class ChosenRecords implements Observer {
     if ((request.kind === 'prepare' || request.kind === 'read') && 'accepted' in reply && reply.accepted) {
       this.#noteAccepted(replica, request.key, reply.accepted.ballot);
     }
+    if (reply.kind === 'range') {
+      for (const { key, accepted } of reply.entries) if (accepted) this.#noteAccepted(replica, key, accepted.ballot);
+    }
   }
 
   delivered(request: Request, reply: Reply): void {

@@ -13,6 +13,8 @@ export interface Faults {
   /** A disk refuses what it has not written yet: it is full for a moment. */
   readonly diskFailures: readonly { readonly host: number; readonly atMs: number }[];
   readonly diskLoss: { readonly host: number; readonly atMs: number; readonly downMs: number } | undefined;
+  /** Whether a node settles, when it starts, what it had accepted. */
+  readonly settlesAtStart: boolean;
   /** Whether replicas exchange committed records in the background. */
   readonly repairs: boolean;
 }
@@ -48,6 +50,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
     diskLoss: scenario.losesDisk
       ? { host: host(), atMs: 30 + random.next() * 250, downMs: 10 + random.next() * 60 }
       : undefined,
+    settlesAtStart: random.next() < 0.5,
     repairs: random.next() < 0.5,
   };
 }

@@ -9,6 +9,8 @@ export interface Mix {
   readonly conditionalDelete: number;
   readonly read: number;
   readonly eventualRead: number;
+  /** Of the items of one collection, consistent or not. */
+  readonly rangeRead: number;
 }
 
 /** What a history is made of, but for what its seed draws. */
@@ -25,6 +27,8 @@ export interface Scenario {
   /** Of all clients together. */
   readonly operations: number;
   readonly keys: number;
+  /** Whether the keys are the items of one collection, or of one each. */
+  readonly isCollection: boolean;
   readonly partitions: number;
   readonly mix: Mix;
   /**
@@ -40,7 +44,15 @@ export interface Scenario {
   readonly limits: NodeLimits;
 }
 
-const MIXED: Mix = { put: 6, delete: 2, conditionalPut: 5, conditionalDelete: 1, read: 7, eventualRead: 2 };
+const MIXED: Mix = {
+  put: 6,
+  delete: 2,
+  conditionalPut: 5,
+  conditionalDelete: 1,
+  read: 7,
+  eventualRead: 2,
+  rangeRead: 0,
+};
 const EVENTUAL: Mix = { ...MIXED, eventualRead: 16 };
 
 /** Times of the order of the simulated network's, so that histories are short and every limit is met. */
@@ -61,6 +73,7 @@ const BASE: Scenario = {
   clients: 3,
   operations: 12,
   keys: 1,
+  isCollection: false,
   partitions: 1,
   mix: MIXED,
   faults: 'normal',
@@ -80,7 +93,7 @@ export const SCENARIOS = {
     clients: 5,
     operations: 20,
     crashes: false,
-    mix: { put: 0, delete: 0, conditionalPut: 10, conditionalDelete: 0, read: 3, eventualRead: 0 },
+    mix: { put: 0, delete: 0, conditionalPut: 10, conditionalDelete: 0, read: 3, eventualRead: 0, rangeRead: 0 },
     limits: { ...LIMITS, phaseTimeoutMs: 30 },
   },
   crowd: { ...BASE, clients: 6, operations: 24 },
@@ -91,6 +104,16 @@ export const SCENARIOS = {
   'quorum-reads': { ...BASE, readQuorum: 2, readFrom: 'random', mix: EVENTUAL, crashes: false },
   'reads-of-one': { ...BASE, writeQuorum: 3, readFrom: 'random', mix: EVENTUAL, crashes: false },
   lossy: { ...BASE, faults: 'lossy' },
+  collection: { ...BASE, keys: 4, isCollection: true, operations: 16, mix: { ...MIXED, rangeRead: 10 } },
+  // More tombstones than a replica tells at a time.
+  'long-collection': {
+    ...BASE,
+    keys: 24,
+    isCollection: true,
+    clients: 5,
+    operations: 54,
+    mix: { ...MIXED, put: 4, delete: 30, conditionalPut: 1, read: 0, rangeRead: 10 },
+  },
   'short-lineage': { ...BASE, limits: { ...LIMITS, lineageWindowMs: 60 } },
   'few-promises': { ...BASE, keys: 3, partitions: 2, operations: 18, limits: { ...LIMITS, promisesKept: 1 } },
   'low-ceiling': { ...BASE, faults: 'stress', limits: { ...LIMITS, ceilingAheadMs: 1 } },

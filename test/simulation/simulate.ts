@@ -129,7 +129,7 @@ function showTotal(results: readonly (BatchResult | undefined)[]): string {
     operations += result?.operations ?? 0;
     unknown += result?.unknown ?? 0;
   }
-  return `${histories} histories, ${operations} operations (${percent(unknown, operations)} unknown)`;
+  return `${histories} histories, ${operations} operations (${percent(unknown, operations)} unknown writes)`;
 }
 
 function percent(part: number, whole: number): string {
@@ -171,7 +171,8 @@ function say(...lines: string[]): number {
 }
 
 if (process.send !== undefined) {
-  process.on('message', (batch: Batch) => process.send!(runBatch(batch)));
+  // The callback takes the error of a parent that is gone.
+  process.on('message', (batch: Batch) => process.send!(runBatch(batch), () => {}));
 } else {
   try {
     process.exitCode = await main();

@@ -75,14 +75,15 @@ export class SimulatedHost {
       this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
       network.attach(this.id, this.receive);
       this.#note('is ready');
+      if (this.#parts.settlesAtStart) node!.finishAccepted(() => this.#note('has settled what it had accepted'));
     });
   }
 
-  /** Kills the process. */
-  crash(): void {
-    assert(!this.isDown);
+  /** Kills the process, unless it is down; it starts again after `downMs`. */
+  crash(downMs: number): void {
+    if (this.isDown) return;
     this.isDown = true;
-    this.#incarnation++;
+    const incarnation = ++this.#incarnation;
     const unflushed = this.#disk.volatileWriteCount;
     const survivors = randomBelow(this.#parts.random, unflushed + 1);
     this.#note(`crashes, ${survivors} of ${unflushed} unflushed writes survive`);
@@ -91,11 +92,6 @@ export class SimulatedHost {
     this.node = undefined;
     this.receive = undefined;
     this.#disk.crash(survivors);
-  }
-
-  /** Starts again after `downMs`, unless somebody has started it before. */
-  restartAfter(downMs: number): void {
-    const incarnation = this.#incarnation;
     this.#parts.time.after(downMs, () => {
       if (this.#incarnation === incarnation) this.start();
     });
@@ -155,4 +151,6 @@ export interface HostParts {
   readonly network: SimulatedNetwork;
   readonly trace: Trace;
   readonly sabotage: Sabotage;
+  /** Whether the node settles what it had accepted, each time it starts. */
+  readonly settlesAtStart: boolean;
 }

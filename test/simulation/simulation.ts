@@ -1,11 +1,9 @@
-import { strict as assert } from 'node:assert';
-import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
+import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from '../../src/dynamo/ring.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import type { NodeSettings } from '../../src/dynamo/settings.ts';
 import { type Random, randomBelow, SeededRandom } from '../../src/env/random.ts';
-import type { StoreKey } from '../../src/env/store.ts';
 import type { Defects } from './broken-rules.ts';
 import { findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
@@ -24,7 +22,7 @@ export interface Result {
   /** What happened, line by line, if asked for. */
   readonly trace: readonly string[] | undefined;
   readonly operations: number;
-  /** Operations whose outcome the clients did not learn. */
+  /** Writes whose outcome no client learned. */
   readonly unknown: number;
 }
 
@@ -75,7 +73,9 @@ class Simulation {
     });
     const assignment = assignPartitions(scenario.partitions, ids, scenario.replication);
     this.#hosts = this.#makeHosts(ids, assignment);
-    this.#keys = Array.from({ length: scenario.keys }, (_, i) => this.#makeKey(`k${i + 1}`, assignment));
+    this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
+      this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
+    );
     this.#workload = new Workload({
       ...scenario,
       time: this.#time,
@@ -101,7 +101,7 @@ class Simulation {
       hash: this.#trace.hash(),
       trace: this.#trace.lines,
       operations: operations.length,
-      unknown: operations.filter(({ answer }) => answer.kind === 'unknown').length,
+      unknown: operations.filter(({ call, answer }) => call.kind !== 'read' && answer.kind === 'unknown').length,
     };
   }
 
@@ -135,26 +135,20 @@ class Simulation {
   }
 
   #planFaults(): void {
-    for (const { host: index, atMs, downMs } of this.#faults.crashes) {
-      this.#time.after(atMs, () => this.#crash(this.#hosts[index]!, downMs));
-    }
-    for (const { host, atMs, byMs } of this.#faults.clockSteps) {
-      this.#time.after(atMs, () => this.#hosts[host]!.stepClock(byMs));
-    }
-    for (const { host, atMs } of this.#faults.diskFailures) {
-      this.#time.after(atMs, () => this.#hosts[host]!.failDisk());
-    }
-    const loss = this.#faults.diskLoss;
-    if (loss !== undefined) {
-      this.#time.after(loss.atMs, () => this.#crash(this.#hosts[loss.host]!, loss.downMs, true));
-    }
-  }
-
-  #crash(host: SimulatedHost, downMs: number, losesDisk = false): void {
-    if (this.#isHealed || host.isDown) return;
-    host.crash();
-    if (losesDisk) host.replaceDisk(this.#defects.emptyDiskVotes === true);
-    host.restartAfter(downMs);
+    const { crashes, clockSteps, diskFailures, diskLoss } = this.#faults;
+    const plan = (index: number, atMs: number, strike: (host: SimulatedHost) => void) => {
+      this.#time.after(atMs, () => {
+        if (!this.#isHealed) strike(this.#hosts[index]!);
+      });
+    };
+    for (const { host, atMs, downMs } of crashes) plan(host, atMs, (victim) => victim.crash(downMs));
+    for (const { host, atMs, byMs } of clockSteps) plan(host, atMs, (victim) => victim.stepClock(byMs));
+    for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
+    if (diskLoss === undefined) return;
+    plan(diskLoss.host, diskLoss.atMs, (victim) => {
+      victim.crash(diskLoss.downMs);
+      victim.replaceDisk(this.#defects.emptyDiskVotes === true);
+    });
   }
 
   /** Ends all faults, and asks for what every key holds. */
@@ -219,16 +213,16 @@ class Simulation {
         network: this.#network,
         trace: this.#trace,
         sabotage: this.#defects.sabotage ?? {},
+        settlesAtStart: this.#faults.settlesAtStart,
       });
     });
   }
 
   #makeKey(name: string, assignment: readonly PreferenceList[]): SimulatedKey {
-    const storeKey: StoreKey = storeKeyOf({ table: TABLE, partitionKey: name, sortKey: '' }, assignment.length);
-    const partition = storeKey.charCodeAt(0) * 256 + storeKey.charCodeAt(1);
-    const home = assignment[partition];
-    assert(home !== undefined);
+    const [partitionKey, sortKey] = this.#scenario.isCollection ? ['c', name] : [name, ''];
+    const collection = collectionPrefix(TABLE, partitionKey, assignment.length);
+    const home = assignment[partitionOf(collection)]!;
     const homes = home.map((id) => this.#hosts.find((host) => host.id === id)!);
-    return { name, storeKey, partitionKey: name, homes };
+    return { name, storeKey: collection + sortKey, partitionKey, collection, homes };
   }
 }

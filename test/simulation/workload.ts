@@ -1,6 +1,9 @@
+import { strict as assert } from 'node:assert';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
 import type { ReadOutcome, WriteOutcome } from '../../src/dynamo/client.ts';
+import { prefixEnd } from '../../src/dynamo/keyspace.ts';
+import type { StorageNode } from '../../src/dynamo/node.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { ChosenRecords } from './chosen-records.ts';
@@ -17,10 +20,19 @@ export interface SimulatedKey {
   readonly name: string;
   readonly storeKey: StoreKey;
   readonly partitionKey: ByteString;
+  /** The prefix of its item collection. */
+  readonly collection: StoreKey;
   readonly homes: readonly SimulatedHost[];
 }
 
-type Action = { readonly kind: 'eventual-read' } | RegisterCall;
+type Action = RegisterCall | { readonly kind: 'eventual-read' } | RangeAction;
+
+/** Reads the items of the key's collection, from the first one. */
+interface RangeAction {
+  readonly kind: 'range-read';
+  readonly limit: number;
+  readonly isConsistent: boolean;
+}
 
 /** The clients of one history: each does one operation after the other, on a random key by a random node of it. */
 export class Workload {
@@ -85,35 +97,72 @@ export class Workload {
     action: Action,
     answered: (answer: RegisterAnswer) => void,
   ): void {
-    const { history, chosen } = this.#parts;
     const node = host.node!;
     this.#note(`${who} asks ${host.id}: ${key.name} ${showAction(action)}`);
-    if (action.kind === 'eventual-read') {
-      const calledAt = history.now();
-      node.read(key.storeKey, false, (outcome) => {
-        const answer = answerOfRead(outcome);
-        this.#note(`${who} is told: ${key.name} ${showAnswer(answer)}`);
-        if (answer.kind === 'read') {
-          const { value } = answer;
-          const wasChosen = value === null || chosen.has(key.storeKey, value);
-          history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen });
-        }
-        answered(answer);
-      });
-      return;
-    }
-    const operation = history.call(key.storeKey, action);
     const finish = (answer: RegisterAnswer) => {
       this.#note(`${who} is told: ${key.name} ${showAction(action)}: ${showAnswer(answer)}`);
-      history.answer(operation, answer);
-      this.#remember(key, answer);
       answered(answer);
     };
-    if (action.kind === 'read') {
-      node.read(key.storeKey, true, (outcome) => finish(answerOfRead(outcome)));
+    if (action.kind === 'range-read') return this.#askRange(node, key, action, finish);
+    const record = action.kind === 'eventual-read' ? this.#startEventualRead(key) : this.#startOperation(key, action);
+    const recordAndFinish = (answer: RegisterAnswer) => {
+      record(answer);
+      finish(answer);
+    };
+    if (action.kind === 'read' || action.kind === 'eventual-read') {
+      node.read(key.storeKey, action.kind === 'read', (outcome) => recordAndFinish(answerOfRead(outcome)));
     } else {
-      node.write(key.storeKey, key.partitionKey, mutationOf(action), (outcome) => finish(answerOfWrite(outcome)));
+      const mutation = mutationOf(action);
+      node.write(key.storeKey, key.partitionKey, mutation, (outcome) => recordAndFinish(answerOfWrite(outcome)));
     }
+  }
+
+  /** A range read counts as a read of every key of the collection, as far as it got. */
+  #askRange(
+    node: StorageNode,
+    { collection, partitionKey }: SimulatedKey,
+    { limit, isConsistent }: RangeAction,
+    finish: (answer: RegisterAnswer) => void,
+  ): void {
+    const keys = this.#parts.keys.filter((key) => key.collection === collection && key.partitionKey === partitionKey);
+    const records = keys.map((key) =>
+      isConsistent ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key),
+    );
+    node.range(collection, prefixEnd(collection), limit, isConsistent, (outcome) => {
+      if (outcome.kind !== 'items') return finish({ kind: 'unknown' });
+      const values = outcome.items.map((item) => registerValueOf(item)!);
+      this.#note(`the range holds ${values.join(', ') || 'nothing'}${outcome.more ? ', and more' : ''}`);
+      assert(values.length <= limit, 'more items than asked for');
+      let next = 0;
+      for (const [index, key] of keys.entries()) {
+        if (next === values.length && outcome.more) break;
+        const isShown = next < values.length && this.#seen.get(key)!.includes(values[next]!);
+        records[index]!({ kind: 'read', value: isShown ? values[next++]! : null });
+      }
+      assert(next === values.length, 'an item that is not of this collection, or not in order');
+      finish({ kind: 'unknown' });
+    });
+  }
+
+  /** @returns what to call with the answer */
+  #startOperation(key: SimulatedKey, call: RegisterCall): (answer: RegisterAnswer) => void {
+    const { history } = this.#parts;
+    const operation = history.call(key.storeKey, call);
+    return (answer) => {
+      history.answer(operation, answer);
+      this.#remember(key, answer);
+    };
+  }
+
+  #startEventualRead(key: SimulatedKey): (answer: RegisterAnswer) => void {
+    const { history, chosen } = this.#parts;
+    const calledAt = history.now();
+    return (answer) => {
+      if (answer.kind !== 'read') return;
+      const { value } = answer;
+      const wasChosen = value === null || chosen.has(key.storeKey, value);
+      history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen });
+    };
   }
 
   #draw(key: SimulatedKey): Action {
@@ -132,6 +181,12 @@ export class Workload {
         return { kind: 'read' };
       case 'eventualRead':
         return { kind: 'eventual-read' };
+      case 'rangeRead':
+        return {
+          kind: 'range-read',
+          limit: 1 + randomBelow(this.#parts.random, 4),
+          isConsistent: this.#parts.random.next() < 0.7,
+        };
     }
   }
 
@@ -211,6 +266,7 @@ function answerOfRead(outcome: ReadOutcome): RegisterAnswer {
 }
 
 function showAction(action: Action): string {
+  if (action.kind === 'range-read') return `${action.isConsistent ? '' : 'eventual '}range-read of ${action.limit}`;
   const what = action.kind === 'put' ? `put ${action.value}` : action.kind;
   if (action.kind !== 'put' && action.kind !== 'delete') return what;
   if (action.condition === undefined) return what;
