@@ -85,7 +85,7 @@ async function answerOperation(
     nowMs: options.nowMs(),
     accessKeyId: credentials.accessKeyId,
     region: credentials.region,
-    host: request.headers.host,
+    host: typeof request.headers.host === 'string' ? request.headers.host : undefined,
   });
   return renderResult(result, envelope);
 }
