@@ -26,7 +26,7 @@ RUN mkdir /data && chown node:node /data
 VOLUME /data
 USER node
 EXPOSE 8000
-# A failing check names no reason, so it is short: healthy is what answers 200 on /health.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --start-interval=250ms \
+# Of the port it knows the variable, not a --port flag.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.DYNARING_PORT || 8000}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/opt/dynaring/dist/cli.js"]
