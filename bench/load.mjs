@@ -7,6 +7,8 @@ import { cpuTimeUs } from './process-stats.mjs';
 import { buildItemRequests, versionOffset } from './requests.mjs';
 
 const DRAIN_LIMIT_MS = 15_000;
+/** A server that answers next to nothing must not hold the bench up for ever. */
+const RUN_LIMIT_MS = 120_000;
 const RECONNECT_MS = 20;
 const servers = new Map(); // pid -> data directory
 let nextVersion = FIRST_VERSION + 1;
@@ -144,7 +146,7 @@ function measure(pool, pid, next) {
     const ownCpu = process.cpuUsage();
     const cpuBefore = cpuTimeUs(pid);
     const start = performance.now();
-    let drain;
+    let limit = setTimeout(finish, RUN_LIMIT_MS);
 
     function feed(connection) {
       const request = ended ? undefined : next();
@@ -155,12 +157,13 @@ function measure(pool, pid, next) {
       }
       if (!ended) {
         ended = true;
-        drain = setTimeout(finish, DRAIN_LIMIT_MS);
+        clearTimeout(limit);
+        limit = setTimeout(finish, DRAIN_LIMIT_MS);
       }
       if (sentAt.size === 0) finish();
     }
     function finish() {
-      clearTimeout(drain);
+      clearTimeout(limit);
       pool.onAnswer = undefined;
       pool.onOpen = undefined;
       const elapsedMs = performance.now() - start;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { memoryMb } from './process-stats.mjs';
 import { createTable } from './requests.mjs';
 
@@ -24,7 +25,7 @@ export async function overload(server, load, options, progress) {
   const run = async (label, order) => {
     progress(`${server.name}: ${label}`);
     const sampler = sampleMemory(pid);
-    const slice = await load.run({ ...usual, seconds, ...order }).catch((error) => ({ failed: error.message }));
+    const slice = await load.run(server, { ...usual, seconds, ...order }).catch((error) => ({ failed: error.message }));
     return { label, ...slice, ...sampler.stop() };
   };
   const steps = [await run('before', { workload: 'PutItem' })];
@@ -45,6 +46,7 @@ export async function overload(server, load, options, progress) {
 function sampleMemory(pid) {
   const peak = { peakMb: 0, peakAnonymousMb: 0 };
   const sample = () => {
+    if (!existsSync(`/proc/${pid}`)) return; // overloaded to death; the step says so
     const { now, anonymous } = memoryMb(pid);
     peak.peakMb = Math.max(peak.peakMb, now);
     peak.peakAnonymousMb = Math.max(peak.peakAnonymousMb, anonymous);

@@ -22,11 +22,11 @@ async function main([workload = 'GetItem', name = 'dynaring-memory', seconds = '
   const [chosen] = chooseServers([name]).present;
   const server = await startServer(chosen, ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-interval=200']);
   load.watch(server);
-  const order = { port: server.port, pid: server.pid, itemBytes: Number(itemBytes), connections: 64, keyCount: KEYS };
+  const order = { itemBytes: Number(itemBytes), connections: 64, keyCount: KEYS };
   await createTable(server.port, order.itemBytes);
-  await load.run({ ...order, workload: 'Fill' });
-  await load.run({ ...order, workload, seconds: 2 }); // warm
-  const result = await load.run({ ...order, workload, seconds: Number(seconds) });
+  await load.run(server, { ...order, workload: 'Fill' });
+  await load.run(server, { ...order, workload, seconds: 2 }); // warm
+  const result = await load.run(server, { ...order, workload, seconds: Number(seconds) });
   const loadEndedAt = performance.now();
   await stopServer(server);
   const endedMs = performance.now() - loadEndedAt;

@@ -68,10 +68,11 @@ async function startAll(present, load) {
 async function measureWorkloads(servers, load, options, results) {
   const base = { connections: options.connections, keyCount: options.keyCount, seconds: options.seconds };
   for (const itemBytes of options.sizes) {
-    for (const { port, pid, name } of servers) {
+    for (const server of servers) {
+      const { port, name } = server;
       progress(`${name}: ${options.keyCount} items of ${itemBytes} B`);
       await createTable(port, itemBytes);
-      await load.run({ ...base, workload: 'Fill', pid, port, itemBytes });
+      await load.run(server, { ...base, workload: 'Fill', itemBytes });
       await checkAnswer(name, port, itemBytes, options.keyCount - 1);
     }
     const plans = plansFor(itemBytes, options);
@@ -103,9 +104,9 @@ function plansFor(itemBytes, options) {
 async function measureInRounds({ title, ...plan }, servers, load, options) {
   const slices = [];
   for (let round = -1; round < options.rounds; round++) {
-    for (const { port, pid, name } of servers) {
-      const slice = await load.run({ ...plan, port, pid, seconds: round < 0 ? plan.seconds / 2 : plan.seconds });
-      if (round >= 0) slices.push({ title, server: name, round, ...slice });
+    for (const server of servers) {
+      const slice = await load.run(server, { ...plan, seconds: round < 0 ? plan.seconds / 2 : plan.seconds });
+      if (round >= 0) slices.push({ title, server: server.name, round, ...slice });
     }
     progress(`${title}: ${round < 0 ? 'warm' : `round ${round + 1} of ${options.rounds}`}`);
   }
