@@ -44,9 +44,10 @@ export function findViolations(evidence: Evidence): Violation[] {
   const verdict = checkLinearizability(operations);
   if (verdict.kind === 'undecided') throw new Error('the history is too hard to check');
   if (verdict.kind === 'violation') {
-    const { call, answer, calledAt } = verdict.operation;
+    const { key, call, answer } = verdict.operation;
+    const { name } = keys.find(({ storeKey }) => storeKey === key)!;
     const possible = verdict.possible.map((value) => value ?? 'nothing').join(' or ');
-    const what = `${JSON.stringify(call)} answered ${JSON.stringify(answer)} (call ${calledAt}), possible: ${possible}`;
+    const what = `${name}: ${JSON.stringify(call)} answered ${JSON.stringify(answer)}, possible: ${possible}`;
     violations.push({ kind: 'not-linearizable', what });
   }
   chosen.checkChains();

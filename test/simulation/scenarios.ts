@@ -117,7 +117,7 @@ export const SCENARIOS = {
   'short-lineage': { ...BASE, limits: { ...LIMITS, lineageWindowMs: 60 } },
   'few-promises': { ...BASE, keys: 3, partitions: 2, operations: 18, limits: { ...LIMITS, promisesKept: 1 } },
   'low-ceiling': { ...BASE, faults: 'stress', limits: { ...LIMITS, ceilingAheadMs: 1 } },
-  drift: { ...BASE, limits: { ...LIMITS, ceilingAheadMs: 100, maxDriftMs: 250 } },
+  drift: { ...BASE, limits: { ...LIMITS, ceilingAheadMs: 50, maxDriftMs: 100 } },
   'lost-disk': { ...BASE, losesDisk: true },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;

@@ -42,6 +42,7 @@ export class SimulatedHost {
   #settings: NodeSettings;
   #disk: MemoryStore;
   #clock: SimulatedClock;
+  #isDiskFailing = false;
 
   constructor(settings: NodeSettings, parts: HostParts) {
     this.#settings = settings;
@@ -83,6 +84,7 @@ export class SimulatedHost {
   crash(downMs: number): void {
     if (this.isDown) return;
     this.isDown = true;
+    this.#isDiskFailing = false;
     const incarnation = ++this.#incarnation;
     const unflushed = this.#disk.volatileWriteCount;
     const survivors = randomBelow(this.#parts.random, unflushed + 1);
@@ -111,11 +113,18 @@ export class SimulatedHost {
     this.#note(`clock steps by ${byMs} ms`);
   }
 
-  /** The disk refuses all that it has not written yet; reads show again what it holds. */
+  /** The next flush fails: the disk refuses all that it has not written by then, and reads show again what it holds. */
   failDisk(): void {
     if (this.node === undefined) return;
-    this.#note(`disk refuses ${this.#disk.volatileWriteCount} unflushed writes`);
-    this.#disk.fail(new Error('disk full'));
+    this.#isDiskFailing = true;
+    this.#note('disk is full');
+  }
+
+  /** Ends what is wrong with this host: it runs, its clock is right, its disk has room. */
+  heal(): void {
+    if (this.isDown) this.start();
+    this.#clock.skewMs = 0;
+    this.#isDiskFailing = false;
   }
 
   /** Sends what this replica has committed of `key` to another; what it has accepted too, if `sendsUnchosen`. */
@@ -131,12 +140,21 @@ export class SimulatedHost {
 
   #newDisk(): MemoryStore {
     const { time, random, faults } = this.#parts;
-    return new MemoryStore({
+    const disk = new MemoryStore({
       flushAfter: (complete) => {
         const isSlow = random.next() < 0.1;
-        time.after(0.1 + random.next() * (isSlow ? faults.slowestFlushMs : 1), complete);
+        const isFailing = this.#isDiskFailing;
+        const incarnation = this.#incarnation;
+        this.#isDiskFailing = false;
+        time.after(0.1 + random.next() * (isSlow ? faults.slowestFlushMs : 1), () => {
+          if (!isFailing) return complete();
+          if (this.#incarnation !== incarnation) return;
+          this.#note(`disk refuses ${disk.volatileWriteCount} unflushed writes`);
+          disk.fail(new Error('disk full'));
+        });
       },
     });
+    return disk;
   }
 
   #note(what: string): void {

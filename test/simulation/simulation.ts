@@ -108,19 +108,19 @@ class Simulation {
   #runAndJudge(): readonly Violation[] {
     try {
       this.#time.run(MAX_EVENTS);
+      const { operations, eventualReads } = this.#history;
+      return findViolations({
+        operations,
+        eventualReads,
+        chosen: this.#chosen,
+        keys: this.#keys,
+        unanswered: this.#unanswered,
+        isFresh: this.#isFresh(),
+      });
     } catch (error) {
       // An assertion of the code under test: what it noticed itself counts as found.
       return [{ kind: 'threw', what: (error as Error).stack ?? String(error) }];
     }
-    const { operations, eventualReads } = this.#history;
-    return findViolations({
-      operations,
-      eventualReads,
-      chosen: this.#chosen,
-      keys: this.#keys,
-      unanswered: this.#unanswered,
-      isFresh: this.#isFresh(),
-    });
   }
 
   /**
@@ -157,7 +157,7 @@ class Simulation {
     this.#isHealed = true;
     this.#trace.add(this.#time.nowMs, '-- all faults end');
     this.#network.heal();
-    for (const host of this.#hosts) if (host.isDown) host.start();
+    for (const host of this.#hosts) host.heal();
     for (const delayMs of [100, 300]) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
