@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store, StoreKey, StoreName } from '../../src/env/store.ts';
+import { flush } from './flush.ts';
 
 /** One kind of store, as the suite makes and ends it. */
 export interface StoreUnderTest {
@@ -310,11 +311,6 @@ function modelRange(model: Map<string, number>, name: StoreName, from: StoreKey,
 function shape(value: Uint8Array | undefined): number | string | undefined {
   if (value === undefined) return undefined;
   return value.every((byte) => byte === (value.length & 0xff)) ? value.length : `${value.length}, spoilt`;
-}
-
-/** Resolves when the store says that everything before is flushed. */
-export function flush(store: Store): Promise<void> {
-  return new Promise((resolve, reject) => store.flush((error) => (error === undefined ? resolve() : reject(error))));
 }
 
 function bytes(from: string): Uint8Array {

@@ -1,0 +1,148 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A directory that belongs to this process until `release`, or until the process is gone, however it goes. */
+export interface DirectoryLock {
+  release(): Promise<void>;
+}
+
+const ATTEMPTS = 4;
+const MAX_BACKOFF_MS = 100;
+
+/** What `connect` and `listen` take on every system: the name must fit into `sockaddr_un`, 104 bytes on macOS. */
+const MAX_ADDRESS_BYTES = 103;
+
+/**
+ * Takes the directory, or says undefined: another process, or another part of this one, has it.
+ *
+ * The lock is a Unix socket in the directory that somebody listens on. The kernel closes it with its process, also on
+ * kill -9, and it is reached through the file system, so that it works between containers, where process ids mean
+ * nothing. Each contender listens on a name of its own first, and only then looks for others; if one of them accepts a
+ * connection, it withdraws. So of two, the one that looks later sees the other. Both may withdraw; they try again.
+ * Dead sockets are removed, which is safe because no name is used twice.
+ *
+ * Where sockets cannot be made in the directory (some mounts of a host's folder into a virtual machine, or a long path
+ * on a system without /proc), they are made in the temporary directory, under a name made of the directory's device and
+ * inode: that still keeps two processes of one machine apart, but not two containers.
+ */
+export async function lockDirectory(path: string): Promise<DirectoryLock | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const claim = await claimDirectory(path);
+    if (!(await isHeld(path, claim.name)) && existsSync(join(claim.place.folder, claim.name))) return claim;
+    await claim.release();
+    if (attempt === ATTEMPTS) return undefined;
+    await delay(Math.random() * MAX_BACKOFF_MS);
+  }
+}
+
+/** True if a process has the directory. `except`: the name of the caller's own claim. */
+export async function isHeld(path: string, except?: string): Promise<boolean> {
+  let hasOther = false;
+  const places = openPlaces(path);
+  try {
+    for (const place of places) {
+      for (const name of readdirSync(place.folder)) {
+        if (!name.startsWith(place.prefix) || !name.endsWith(SUFFIX) || name === except) continue;
+        if (await isListening(place.addressOf(name))) hasOther = true;
+        else rmSync(join(place.folder, name), { force: true });
+      }
+    }
+  } finally {
+    for (const place of places) place.close();
+  }
+  return hasOther;
+}
+
+interface Claim extends DirectoryLock {
+  readonly name: string;
+  readonly place: Place;
+}
+
+/** Listens in the first place that lets us. */
+async function claimDirectory(path: string): Promise<Claim> {
+  const places = openPlaces(path);
+  let failure: unknown;
+  for (const [at, place] of places.entries()) {
+    const name = `${place.prefix}${randomBytes(8).toString('hex')}${SUFFIX}`;
+    try {
+      const server = await listen(place.addressOf(name));
+      for (const other of places.slice(at + 1)) other.close();
+      return { name, place, release: () => stop(server).finally(place.close) };
+    } catch (error) {
+      failure = error;
+      place.close();
+    }
+  }
+  throw failure;
+}
+
+/** Where the sockets of a directory's lock may be. */
+interface Place {
+  readonly folder: string;
+  readonly prefix: string;
+  /** How a socket of the folder is named to the system. */
+  addressOf(name: string): string;
+  /** After this, `addressOf` is void. */
+  close(): void;
+}
+
+const SUFFIX = '.sock';
+const PREFIX = 'lock-';
+
+function openPlaces(path: string): Place[] {
+  const { dev, ino } = statSync(path);
+  const inode = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 16);
+  const temporary = plainPlace(tmpdir(), `dynaring-${PREFIX}${inode}-`);
+  const near = plainPlace(path, PREFIX);
+  const longest = near.addressOf(`${PREFIX}${'0'.repeat(16)}${SUFFIX}`);
+  if (Buffer.byteLength(longest) <= MAX_ADDRESS_BYTES) return [near, temporary];
+  // libuv cuts a longer name off without a word, and would listen somewhere else.
+  return existsSync('/proc/self/fd') ? [descriptorPlace(path), temporary] : [temporary];
+}
+
+function plainPlace(folder: string, prefix: string): Place {
+  return { folder, prefix, addressOf: (name) => join(folder, name), close: () => {} };
+}
+
+/** Reaches a directory of any path length by its descriptor. */
+function descriptorPlace(folder: string): Place {
+  const descriptor = openSync(folder, 'r');
+  return {
+    folder,
+    prefix: PREFIX,
+    addressOf: (name) => `/proc/self/fd/${descriptor}/${name}`,
+    close: () => closeSync(descriptor),
+  };
+}
+
+function listen(address: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', reject);
+    // A lock is no reason for a process to go on.
+    server.listen(address, () => resolve(server.unref()));
+  });
+}
+
+/** Also removes the socket's file. */
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** False only if it is certain that nobody listens. */
+function isListening(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(address);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
+  });
+}

@@ -1,0 +1,67 @@
+import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
+import { isHeld, lockDirectory } from './directory-lock.ts';
+
+const PREFIX = 'dynaring-data-';
+/** Its name until its lock is there: so one of the other name without a lock has lost its owner. */
+const UNFINISHED_PREFIX = '.dynaring-data-';
+/** A directory that is unfinished at this age stays so. */
+const UNFINISHED_MS = 60_000;
+/** Nothing without it is removed, whatever its name. */
+const MARK = 'dynaring-temporary';
+
+/** A fresh data directory that `close` removes. `parent`: the system's directory for such things. */
+export async function openTemporaryDirectory(parent = tmpdir()): Promise<DataDirectory> {
+  try {
+    const unfinished = mkdtempSync(join(parent, UNFINISHED_PREFIX));
+    writeFileSync(join(unfinished, MARK), 'The data of a Dynaring server, which removes it when it ends.\n');
+    const lock = await lockDirectory(unfinished);
+    if (lock === undefined) throw new Error(`${unfinished} is in use by another process`);
+    const path = join(parent, PREFIX + basename(unfinished).slice(UNFINISHED_PREFIX.length));
+    renameSync(unfinished, path);
+    return {
+      path,
+      cluster: undefined,
+      nodePath: (nodeId) => join(path, nodeId),
+      // Nobody will open it again, so there is nothing to tell them.
+      saveCluster: () => {},
+      close: async () => {
+        await rm(path, { recursive: true, force: true });
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DataDirectoryError(`cannot make a temporary data directory in ${parent}: ${reason}`);
+  }
+}
+
+/**
+ * Removes the temporary directories beside `own` whose owners are dead, and returns their paths. It takes its time:
+ * call it when the server is up. It never rejects; what cannot be removed stays. `now`: milliseconds since 1970.
+ */
+export async function removeLeftovers(own: DataDirectory, now: number): Promise<string[]> {
+  const parent = dirname(own.path);
+  const removed: string[] = [];
+  for (const name of await readdir(parent).catch(() => [])) {
+    const path = join(parent, name);
+    const isGone = await removeLeftover(path, name, now).catch(() => false);
+    if (isGone) removed.push(path);
+  }
+  return removed;
+}
+
+async function removeLeftover(path: string, name: string, now: number): Promise<boolean> {
+  const isFinished = name.startsWith(PREFIX);
+  if (!isFinished && !name.startsWith(UNFINISHED_PREFIX)) return false;
+  const found = await lstat(path);
+  if (!found.isDirectory() || (!isFinished && now - found.mtimeMs < UNFINISHED_MS)) return false;
+  // Throws where there is no mark.
+  await lstat(join(path, MARK));
+  if (await isHeld(path)) return false;
+  await rm(path, { recursive: true, force: true });
+  return true;
+}
