@@ -127,14 +127,14 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
 
     test('keeps values from none to a megabyte, byte for byte', async () => {
       const sizes = [0, 1, 100, 4_000, 4_096, 16_384, 32_768, 70_000, 420_000, 1_048_576];
-      const valueOf = (size: number) => Uint8Array.from({ length: size }, (_, at) => (at * 31 + size) & 0xff);
-      for (const size of sizes) store.put('items', `size ${size}`, valueOf(size));
+      const patternOf = (size: number) => Uint8Array.from({ length: size }, (_, at) => (at * 31 + size) & 0xff);
+      for (const size of sizes) store.put('items', `size ${size}`, patternOf(size));
       await flush(store);
       const kept = sizes.map((size) => store.get('items', `size ${size}`)!);
       const listed = new Map(store.range('items', 'size', 'sizf', 99).map(({ key, value }) => [key, value]));
       for (const [at, size] of sizes.entries()) {
-        expect(Buffer.compare(kept[at]!, valueOf(size)), `get ${size}`).toBe(0);
-        expect(Buffer.compare(listed.get(`size ${size}`)!, valueOf(size)), `range ${size}`).toBe(0);
+        expect(Buffer.compare(kept[at]!, patternOf(size)), `get ${size}`).toBe(0);
+        expect(Buffer.compare(listed.get(`size ${size}`)!, patternOf(size)), `range ${size}`).toBe(0);
       }
     });
 
