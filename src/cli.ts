@@ -9,6 +9,8 @@ import { createLog, type Log } from './env/log.ts';
 const STATUS_REFUSED = 1;
 /** A bug of ours: `EX_SOFTWARE` of sysexits(3). */
 const STATUS_BUG = 70;
+/** What shells answer for a program that SIGINT ended. */
+const STATUS_INTERRUPTED = 130;
 /** When SIGTERM has not ended the process by now, it ends as it is: what was acknowledged survives that. */
 const STOP_WITHIN_MS = 900;
 
@@ -35,7 +37,7 @@ async function main(argv: readonly string[]): Promise<void> {
 function stopOnSignals(starting: Promise<Cluster>): void {
   let isStopping = false;
   const stop = async () => {
-    if (isStopping) process.exit(STATUS_REFUSED);
+    if (isStopping) process.exit(STATUS_INTERRUPTED);
     isStopping = true;
     setTimeout(() => process.exit(0), STOP_WITHIN_MS).unref();
     const cluster = await starting;

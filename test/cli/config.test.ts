@@ -91,6 +91,10 @@ describe('where a value comes from', () => {
   });
 });
 
+test('--host all is every address', () => {
+  expect(parseConfig(['--host', 'all'], {}).hosts).toEqual(['']);
+});
+
 describe('refusals are one line that names the option', () => {
   test.each([
     [['--write-quorum', '4'], {}, '--write-quorum 4 is more than --replication 3 (the default)'],

@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
 import { createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
@@ -13,6 +14,21 @@ async function put(server: Server, id: string): Promise<void> {
 async function has(server: Server, id: string): Promise<boolean> {
   const get = new GetItemCommand({ TableName: TABLE, Key: { id: { S: id } }, ConsistentRead: true });
   return (await server.client().send(get)).Item !== undefined;
+}
+
+/** Sends the beginning of a request, so that the server waits for the rest. */
+async function beginEndlessRequest(server: Server): Promise<{ outcome: Promise<string> }> {
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode('{"TableName":')),
+  });
+  const headers = { 'x-amz-target': 'DynamoDB_20120810.DescribeTable' };
+  const request = { method: 'POST', body, duplex: 'half', headers } as RequestInit;
+  const outcome = fetch(server.endpoint, request).then(
+    (answer) => `answered ${answer.status}`,
+    () => 'cut',
+  );
+  await fetch(`${server.endpoint}/health`);
+  return { outcome };
 }
 
 describe('stopping', () => {
@@ -31,20 +47,21 @@ describe('stopping', () => {
 
   test('a request that never ends does not hold it up', async () => {
     const server = await startServer([]);
-    const endless = new ReadableStream({
-      start: (controller) => controller.enqueue(new TextEncoder().encode('{"TableName":')),
-    });
-    const answer = fetch(server.endpoint, {
-      method: 'POST',
-      body: endless,
-      duplex: 'half',
-      headers: { 'x-amz-target': 'DynamoDB_20120810.DescribeTable' },
-    } as RequestInit).catch(() => 'cut');
-    await fetch(`${server.endpoint}/health`);
+    const request = await beginEndlessRequest(server);
     const before = performance.now();
     expect((await server.stop('SIGTERM')).status).toBe(0);
     expect(performance.now() - before).toBeLessThan(1_000);
-    await answer;
+    expect(await request.outcome).toBe('cut');
+  });
+
+  test('a second signal ends it at once', async () => {
+    const server = await startServer([]);
+    const request = await beginEndlessRequest(server);
+    const ended = server.stop('SIGINT');
+    await sleep(50);
+    server.stop('SIGINT');
+    expect((await ended).status).toBe(130);
+    expect(await request.outcome).toBe('cut');
   });
 });
 
