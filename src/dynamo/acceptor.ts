@@ -22,7 +22,7 @@ const FORGET_BATCH = 500;
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
  * Committed records are in `items`, accepted ones that are not yet committed in `paxos`; the store is the one truth about
- * both. Promises are in memory under the durable ceiling.
+ * both, and `#recent` remembers what it says of the keys in use. Promises are in memory under the durable ceiling.
  */
 export class Acceptor {
   readonly #settings: NodeSettings;
@@ -33,6 +33,8 @@ export class Acceptor {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   /** Only promises that are above the key's records; in the order they were first made, for eviction. */
   readonly #promised = new Map<StoreKey, Ballot>();
+  /** What the store holds of the keys last used: each round asks three times. Oldest first. */
+  readonly #recent = new Map<StoreKey, ReplicaState>();
   /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
   #floorHlc: number;
   /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
@@ -75,7 +77,8 @@ export class Acceptor {
     if (!this.#settings.rules.readsCommittedOnly) {
       return topOf(this.#state(key));
     }
-    return this.#stored('items', key);
+    const recent = this.#recent.get(key);
+    return recent === undefined ? this.#stored('items', key) : recent.committed;
   }
 
   /** Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed. */
@@ -126,6 +129,7 @@ export class Acceptor {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
       this.#store.put('paxos', key, encodeRecord(record));
+      this.#remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
       this.#promise(key, record.ballot);
     }
@@ -138,10 +142,12 @@ export class Acceptor {
     const { accepted, committed } = this.#state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
       this.#store.put('items', key, encodeRecord(record));
-      if (accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0) {
+      const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
+      if (isSuperseded) {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
       }
+      this.#remember(key, { accepted: isSuperseded ? undefined : accepted, committed: record });
       const promised = this.#promised.get(key);
       if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
     }
@@ -188,6 +194,7 @@ export class Acceptor {
     for (const key of keys) {
       this.#unflushed.delete(key);
       this.#promised.delete(key);
+      this.#recent.delete(key);
     }
     if (keys.size > 0) this.#clock.after(1, () => this.#forgetRange(from, to));
   }
@@ -206,7 +213,19 @@ export class Acceptor {
   }
 
   #state(key: StoreKey): ReplicaState {
-    return { accepted: this.#stored('paxos', key), committed: this.#stored('items', key) };
+    let state = this.#recent.get(key);
+    if (state === undefined) {
+      state = { accepted: this.#stored('paxos', key), committed: this.#stored('items', key) };
+      this.#remember(key, state);
+    }
+    return state;
+  }
+
+  #remember(key: StoreKey, state: ReplicaState): void {
+    this.#recent.set(key, state);
+    if (this.#recent.size <= this.#settings.limits.statesKept) return;
+    const [oldest] = this.#recent.keys();
+    this.#recent.delete(oldest!);
   }
 
   /** eff(k): what a ballot must be above to be promised. */
@@ -264,6 +283,7 @@ export class Acceptor {
     this.#ceilingWrittenHlc = this.#ceilingHlc;
     this.#promised.clear();
     this.#unflushed.clear();
+    this.#recent.clear();
   }
 
   #answerStorageFailed(error: Error, answer: Answer): void {

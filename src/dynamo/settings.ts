@@ -18,6 +18,8 @@ export interface NodeLimits {
   readonly maxDriftMs: number;
   /** Promises kept one by one; beyond it the oldest are merged into the floor. */
   readonly promisesKept: number;
+  /** Keys whose records a replica keeps decoded. Above the writes under way; each may hold two items of 400 KB. */
+  readonly statesKept: number;
   /** Writes of one key that may wait behind the one running. */
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
@@ -32,6 +34,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   ceilingAheadMs: 2_000,
   maxDriftMs: 60_000,
   promisesKept: 100_000,
+  statesKept: 200,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
 };

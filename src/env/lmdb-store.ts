@@ -1,122 +1,126 @@
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { Journal, type JournalEntry, readJournal } from './journal.ts';
+import { LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
 import type { Store, StoreKey, StoreName } from './store.ts';
 import { REMOVED, WriteBatch, type Written } from './write-batch.ts';
 
 export interface LmdbStoreOptions {
   /**
-   * When a flush is done. `memory`: at once; LMDB gets the writes later. `process`: when a transaction with them has
-   * committed, so that they are in the system's page cache and survive the process. `disk`: when the disk has them.
+   * When a flush is done. `memory`: at once. `process`: when the system has the writes, so that they survive the process.
+   * `disk`: when the disk has them.
    */
   readonly durability: 'memory' | 'process' | 'disk';
-  /** How long a write that nobody flushes may stay unwritten. Longer: fewer transactions, more lost to a crash. */
+  /** How long a write that nobody flushes may stay without the promise. Longer: fewer appends, more lost to a crash. */
   readonly lazyFlushMs?: number;
-  /** A batch of this many keys is written at once. Larger: cheaper per key, longer transactions. */
+  /** How long a write may wait for its transaction. Longer: larger, cheaper transactions, more to read at a restart. */
+  readonly settleAfterMs?: number;
+  /** A batch of this many keys is committed without waiting. Larger: cheaper per key, longer transactions. */
   readonly batchEntries?: number;
-  /** A batch of this many bytes is written at once. Two batches of this size is what the store holds in memory. */
+  /** A batch of this many bytes is committed without waiting. Two batches of this size are what the store holds in memory. */
   readonly batchBytes?: number;
 }
 
 const LAZY_FLUSH_MS = 50;
+const SETTLE_AFTER_MS = 1_000;
 const BATCH_ENTRIES = 4_096;
 const BATCH_BYTES = 4 * 1024 * 1024;
 
-/** LMDB's limit at its default page size. */
-export const MAX_KEY_BYTES = 1_978;
+/** The journal may be so many batches long: rewriting few keys fills it and not the batch. */
+const JOURNAL_BATCHES = 4;
+
+/** The wait after a failed commit: a full disk stays full for a while, and lmdb-js writes each failure to stderr. */
+const RETRY_AFTER_MS = 500;
+
+/** A write, and what the pending batch said of its key before: with that it can be taken back. */
+interface Unkept extends JournalEntry {
+  readonly before: Written | undefined;
+}
+
+type Done = (error?: Error) => void;
+
+/** An append to the journal under way. */
+interface Append {
+  readonly entries: readonly Unkept[];
+  readonly waiting: readonly Done[];
+  /** Whether the batch that these entries complete goes to LMDB next. */
+  readonly settles: boolean;
+}
 
 /**
- * Address space only: the file is as long as its data. It doubles when it is used up, but each doubling maps the file
- * once more until the store is closed, which counts twice in the resident set; so it starts large.
- */
-const MAP_BYTES = 1024 * 1024 * 1024;
-
-/** One thread reads, with one transaction and its cursors. */
-const MAX_READERS = 16;
-
-/**
- * Keys are stored as their bytes. `keyEncoding: 'binary'` would want a Buffer for each key: this writes the text
- * straight into LMDB's key buffer.
- */
-const LATIN1_KEYS = {
-  writeKey: (key: StoreKey, target: Buffer, start: number): number => start + target.write(key, start, 'latin1'),
-  readKey: (source: Buffer, start: number, end: number): StoreKey => source.toString('latin1', start, end),
-};
-
-type Table = Database<Uint8Array, StoreKey>;
-
-/**
- * One node's LMDB environment, with a named database for each `StoreName`.
+ * A node's store: LMDB for what is settled, a journal for what is promised, and two batches in memory for what LMDB does
+ * not show yet, which reads see first: `#pending`, which gathers writes, and `#committing`, which LMDB is writing.
  *
- * LMDB shows a write when its transaction has committed, on another thread. Until then this keeps it in one of two
- * batches, which reads see first: `#pending`, which gathers writes, and `#committing`, which LMDB is writing. All
- * flushes that are asked for while a batch commits share the next one, and of several writes to a key only the last
- * is ever written: a `put` that a `remove` follows soon enough costs nothing.
+ * A flush appends what is not in the journal yet; all flushes that are asked for during an append share the next. A batch
+ * goes to LMDB when it is large or old, so that many writes share its pages, and of several writes to a key only the last
+ * is ever written there: an accepted record that is committed soon after never is. With `durability: 'memory'` there is
+ * no journal.
  *
- * A batch that fails (disk full) takes the pending one with it, because writes must survive in order or not at all.
+ * Measured, us of CPU per PutItem on three nodes, all threads (bench/README.md): a transaction per flush instead of the
+ * journal costs 35 more without sync and 60 more with.
  *
- * Measured (Node 20, lmdb 3.5.6, two cores, ext4; us of CPU per put of 500 bytes in batches of 64, all threads): on LMDB's
- * thread 6 without sync, of which 0.8 on the main thread; in a transaction on the main thread 5.5, all of it there;
- * with a sync per transaction 14, with lmdb-js' overlapping sync 16. So: its own thread, and plain LMDB's sync.
- * `useWritemap` halves the first figure, but then a full disk is a SIGBUS instead of an error.
- * `noSync` leaves the order in which pages reach the disk to the system: a power loss may damage the environment,
- * a killed process cannot.
+ * A disk that refuses an append makes the flush fail, and all writes since are taken back. One that refuses a commit is
+ * asked again; until then the batch stays in memory and in the journal, and when the next is full as well, flushes fail.
  */
 export class LmdbStore implements Store {
   onLost: (() => void) | undefined = undefined;
-  readonly #root: RootDatabase<Uint8Array, StoreKey>;
-  readonly #tables: Readonly<Record<StoreName, Table>>;
-  readonly #isVolatile: boolean;
-  readonly #lazyFlushMs: number;
-  readonly #batchEntries: number;
-  readonly #batchBytes: number;
+  readonly #lmdb: LmdbEnvironment;
+  /** Undefined: nothing is promised beyond the process. */
+  readonly #journal: Journal | undefined;
+  readonly #options: Required<LmdbStoreOptions>;
   #pending = new WriteBatch();
   #committing: WriteBatch | undefined;
+  /** Writes that no append has taken yet, oldest first. */
+  #unkept: Unkept[] = [];
+  #waiting: Done[] = [];
+  #append: Append | undefined;
+  /** Why LMDB refused `#committing` the last time. */
+  #commitFailure: Error | undefined;
+  /** The pending batch is to be committed although it is not full. */
+  #isAged = false;
   #lazyTimer: NodeJS.Timeout | undefined;
-  #start: NodeJS.Immediate | undefined;
+  #agingTimer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #turn: NodeJS.Immediate | undefined;
+  /** Called when everything is in LMDB, or the disk refuses it. */
+  #onSettled: (() => void) | undefined;
 
-  /** Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot. */
+  /** Opens the store in the directory `path`, or makes it. Throws what the system says where it cannot. */
   constructor(path: string, options: LmdbStoreOptions) {
-    this.#isVolatile = options.durability === 'memory';
-    this.#lazyFlushMs = options.lazyFlushMs ?? LAZY_FLUSH_MS;
-    this.#batchEntries = options.batchEntries ?? BATCH_ENTRIES;
-    this.#batchBytes = options.batchBytes ?? BATCH_BYTES;
-    this.#root = open<Uint8Array, StoreKey>({
-      path,
-      noSubdir: false,
-      noSync: options.durability !== 'disk',
-      overlappingSync: false,
-      // A batch is put into one transaction explicitly; waiting for the end of the event turn as well would be idle.
-      eventTurnBatching: false,
-      encoding: 'binary',
-      keyEncoder: LATIN1_KEYS,
-      mapSize: MAP_BYTES,
-      maxDbs: 3,
-      maxReaders: MAX_READERS,
+    this.#options = {
+      lazyFlushMs: LAZY_FLUSH_MS,
+      settleAfterMs: SETTLE_AFTER_MS,
+      batchEntries: BATCH_ENTRIES,
+      batchBytes: BATCH_BYTES,
+      ...options,
+    };
+    const { durability } = this.#options;
+    this.#lmdb = new LmdbEnvironment(path, durability === 'disk');
+    const rest = new WriteBatch();
+    const generation = readJournal(path, this.#lmdb.settledGeneration, ({ name, key, written }) => {
+      rest.set(name, key, written);
     });
-    const table = (name: StoreName): Table =>
-      this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
-    this.#tables = { items: table('items'), paxos: table('paxos'), meta: table('meta') };
+    if (rest.entryCount > 0) this.#lmdb.commitSync(rest, generation);
+    if (durability !== 'memory') this.#journal = new Journal(path, generation + 1, durability === 'disk');
   }
 
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
-    const written = this.#written(name, key);
+    const pending = this.#pending.tables[name].get(key);
+    const written = pending === undefined ? this.#committing?.tables[name].get(key) : pending;
     if (written !== undefined) return written === REMOVED ? undefined : written;
-    const found = this.#tables[name].getBinaryFast(key);
-    return found === undefined ? undefined : copyOf(found);
+    return this.#lmdb.get(name, key);
   }
 
   put(name: StoreName, key: StoreKey, value: Uint8Array): void {
     // LMDB would refuse it much later, and the whole batch with it.
     if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new Error(`a store key of ${key.length} bytes`);
+    this.#note(name, key, value);
     this.#pending.set(name, key, value);
-    this.#noteWrite();
   }
 
   remove(name: StoreName, key: StoreKey): void {
-    const isUnwritten = this.#pending.tables[name].get(key) !== undefined;
+    const isPending = this.#note(name, key, REMOVED) !== undefined;
     // Looking costs less than a removal of nothing; of the keys in `paxos`, most come and go between two batches.
-    if (isUnwritten && this.#isAbsentBelow(name, key)) this.#pending.forget(name, key);
+    if (isPending && this.#isAbsentBelow(name, key)) this.#pending.forget(name, key);
     else this.#pending.set(name, key, REMOVED);
-    this.#noteWrite();
   }
 
   range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
@@ -133,7 +137,7 @@ export class LmdbStore implements Store {
       }
       return true;
     };
-    for (const { key, value } of this.#storedBetween(name, from, to)) {
+    for (const { key, value } of this.#lmdb.range(name, from, to)) {
       if (!addWritten(key)) return found;
       if (written[next]?.key === key) continue;
       found.push({ key, value });
@@ -143,47 +147,50 @@ export class LmdbStore implements Store {
     return found;
   }
 
-  flush(done: (error?: Error) => void): void {
-    const isWritten = this.#pending.entryCount === 0;
-    if (isWritten && this.#committing === undefined) return done();
-    // Writers that do not wait could outrun the disk; where they have, they wait.
-    if (this.#isVolatile && !(this.#committing !== undefined && this.#isFull())) return done();
-    if (isWritten) {
-      this.#committing!.waiting.push(done);
-      return;
+  flush(done: Done): void {
+    const isKept = this.#unkept.length === 0;
+    if (this.#journal === undefined ? !this.#isFull() : isKept && this.#append === undefined) {
+      this.#unkept.length = 0;
+      return done();
     }
-    this.#pending.waiting.push(done);
-    this.#makeDue();
+    this.#waiting.push(done);
+    this.#schedule();
   }
 
+  /** Rejects if LMDB refuses the last writes; what the journal has is then there at the next start. */
   async close(): Promise<void> {
-    let failure: Error | undefined;
-    while (this.#committing !== undefined || this.#pending.entryCount > 0) {
+    while (this.#pending.entryCount > 0 || this.#committing !== undefined || this.#append !== undefined) {
+      if (this.#commitFailure !== undefined) break;
       await new Promise<void>((resolve) => {
-        this.#pending.waiting.push((error) => {
-          failure ??= error;
-          resolve();
-        });
-        this.#makeDue();
+        this.#onSettled = resolve;
+        this.#isAged = true;
+        this.#schedule();
       });
     }
-    clearTimeout(this.#lazyTimer);
-    clearImmediate(this.#start);
-    await this.#root.close();
-    if (failure !== undefined) throw failure;
+    for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
+    clearImmediate(this.#turn);
+    await this.#lmdb.close();
+    this.#journal?.close();
+    if (this.#commitFailure !== undefined) throw this.#commitFailure;
   }
 
-  /** What the batches say of a key; undefined where they say nothing. */
-  #written(name: StoreName, key: StoreKey): Written | undefined {
-    const pending = this.#pending.tables[name].get(key);
-    return pending === undefined ? this.#committing?.tables[name].get(key) : pending;
+  /** @returns what the pending batch says of the key before this write */
+  #note(name: StoreName, key: StoreKey, written: Written): Written | undefined {
+    const before = this.#pending.tables[name].get(key);
+    this.#unkept.push({ name, key, written, before });
+    this.#agingTimer ??= setTimeout(() => {
+      this.#isAged = true;
+      this.#schedule();
+    }, this.#options.settleAfterMs);
+    if (this.#journal !== undefined) this.#lazyTimer ??= setTimeout(() => this.#schedule(), this.#options.lazyFlushMs);
+    if (this.#isFull()) this.#schedule();
+    return before;
   }
 
   /** True if the key is neither in LMDB nor on its way there. */
   #isAbsentBelow(name: StoreName, key: StoreKey): boolean {
     const committing = this.#committing?.tables[name].get(key);
-    if (committing !== undefined) return committing === REMOVED;
-    return this.#tables[name].getBinaryFast(key) === undefined;
+    return committing === undefined ? !this.#lmdb.has(name, key) : committing === REMOVED;
   }
 
   /** What the batches say of the keys in a range, in order. */
@@ -196,88 +203,112 @@ export class LmdbStore implements Store {
     return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** What LMDB holds in a range. A bound may be longer than any key: its start is searched for, the rest compared. */
-  *#storedBetween(name: StoreName, from: StoreKey, to: StoreKey): Iterable<{ key: StoreKey; value: Uint8Array }> {
-    const start = from.slice(0, MAX_KEY_BYTES);
-    const end = to.slice(0, MAX_KEY_BYTES);
-    for (const entry of this.#tables[name].getRange({ start, end, inclusiveEnd: true })) {
-      if (entry.key >= to) return;
-      if (entry.key >= from) yield entry;
-    }
-  }
-
   #isFull(): boolean {
-    return this.#pending.byteCount >= this.#batchBytes || this.#pending.entryCount >= this.#batchEntries;
+    const { batchBytes, batchEntries } = this.#options;
+    if (this.#pending.byteCount >= batchBytes || this.#pending.entryCount >= batchEntries) return true;
+    return this.#journal !== undefined && this.#journal.length >= JOURNAL_BATCHES * batchBytes;
   }
 
-  #noteWrite(): void {
-    if (this.#pending.isDue) return;
-    if (this.#isFull()) this.#makeDue();
-    else this.#lazyTimer ??= setTimeout(() => this.#makeDue(), this.#lazyFlushMs);
+  /** Whatever is asked for in one turn of the event loop is done together at its end. */
+  #schedule(): void {
+    if (this.#append === undefined) this.#turn ??= setImmediate(() => this.#takeTurn());
   }
 
-  /** The pending batch is written at the end of this event turn, or as soon as the one before it is. */
-  #makeDue(): void {
-    this.#pending.isDue = true;
-    if (this.#committing === undefined) this.#start ??= setImmediate(() => this.#startCommit());
-  }
-
-  #startCommit(): void {
+  #takeTurn(): void {
+    this.#turn = undefined;
+    const isFull = this.#isFull();
+    if (isFull && this.#committing !== undefined) {
+      // Writers have outrun LMDB: they wait for it, unless it refuses.
+      if (this.#commitFailure !== undefined) this.#takeBack(this.#commitFailure);
+      return;
+    }
+    const settles = (isFull || this.#isAged) && this.#committing === undefined;
+    const entries = this.#unkept;
+    const waiting = this.#waiting;
+    this.#unkept = [];
+    this.#waiting = [];
     clearTimeout(this.#lazyTimer);
     this.#lazyTimer = undefined;
-    this.#start = undefined;
-    const batch = this.#pending;
+    // From here on writes belong to the next batch: this one is exactly what the journal has after the append.
+    if (settles) this.#beginBatch();
+    if (this.#journal === undefined || entries.length === 0) {
+      this.#finish({ entries, waiting, settles });
+      return;
+    }
+    this.#append = { entries, waiting, settles };
+    this.#journal.append(entries, (error) => {
+      const append = this.#append!;
+      this.#append = undefined;
+      if (error === undefined) this.#finish(append);
+      else this.#fail(append, error);
+      if (this.#waiting.length > 0 || this.#isFull() || this.#onSettled !== undefined) this.#schedule();
+    });
+  }
+
+  #beginBatch(): void {
+    this.#committing = this.#pending;
     this.#pending = new WriteBatch();
-    this.#committing = batch;
-    if (batch.entryCount === 0) return this.#finish();
-    this.#write(batch).then(
-      () => this.#finish(),
-      (error: unknown) => this.#fail(error),
+    this.#isAged = false;
+    clearTimeout(this.#agingTimer);
+    this.#agingTimer = undefined;
+  }
+
+  #finish({ waiting, settles }: Append): void {
+    if (settles) {
+      const generation = this.#journal?.generation ?? this.#lmdb.settledGeneration;
+      this.#journal?.rotate();
+      this.#commit(this.#committing!, generation);
+    }
+    for (const done of waiting) done();
+    if (this.#pending.entryCount === 0 && this.#committing === undefined) this.#settled();
+  }
+
+  /** Takes back what the journal refused, and all that came after it. */
+  #fail({ entries, waiting, settles }: Append, cause: Error): void {
+    if (settles) {
+      // All of the new batch came after.
+      this.#pending = this.#committing!;
+      this.#committing = undefined;
+      this.#unkept = [];
+    }
+    this.#unkept = [...entries, ...this.#unkept];
+    this.#waiting = [...waiting, ...this.#waiting];
+    this.#takeBack(cause);
+  }
+
+  #takeBack(cause: Error): void {
+    for (const { name, key, before } of this.#unkept.reverse()) {
+      if (before === undefined) this.#pending.forget(name, key);
+      else this.#pending.set(name, key, before);
+    }
+    const waiting = this.#waiting;
+    this.#unkept = [];
+    this.#waiting = [];
+    const error = new Error(`the store could not be written, is the disk full? (${cause.message})`, { cause });
+    this.onLost?.();
+    for (const done of waiting) done(error);
+    this.#settled();
+  }
+
+  #commit(batch: WriteBatch, generation: number): void {
+    this.#lmdb.commit(batch, generation).then(
+      () => {
+        this.#committing = undefined;
+        this.#commitFailure = undefined;
+        this.#settled();
+        if (this.#waiting.length > 0 || this.#isFull() || this.#isAged) this.#schedule();
+      },
+      (cause: unknown) => {
+        this.#commitFailure = cause instanceof Error ? cause : new Error(String(cause));
+        this.#retryTimer = setTimeout(() => this.#commit(batch, generation), RETRY_AFTER_MS);
+        this.#settled();
+        this.#schedule();
+      },
     );
   }
 
-  /** Resolves when the transaction has committed, and, with `durability: 'disk'`, was synced. */
-  async #write(batch: WriteBatch): Promise<void> {
-    try {
-      await this.#root.batch(() => {
-        for (const name of ['items', 'paxos', 'meta'] as const) {
-          const table = this.#tables[name];
-          for (const [key, value] of batch.tables[name]) {
-            if (value === REMOVED) table.remove(key);
-            else table.put(key, value);
-          }
-        }
-      });
-    } catch (error) {
-      // lmdb-js rejects with a stand-in that carries the cause as a second rejection, which nobody else handles.
-      await (error as { commitError?: Promise<never> }).commitError;
-      throw error;
-    }
+  #settled(): void {
+    this.#onSettled?.();
+    this.#onSettled = undefined;
   }
-
-  #finish(): void {
-    const { waiting } = this.#committing!;
-    this.#committing = undefined;
-    if (this.#pending.isDue) this.#makeDue();
-    for (const done of waiting) done();
-  }
-
-  #fail(cause: unknown): void {
-    const waiting = [...this.#committing!.waiting, ...this.#pending.waiting];
-    this.#committing = undefined;
-    this.#pending = new WriteBatch();
-    clearTimeout(this.#lazyTimer);
-    this.#lazyTimer = undefined;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const error = new Error(`the store could not be written: ${reason}`, { cause });
-    this.onLost?.();
-    for (const done of waiting) done(error);
-  }
-}
-
-/** LMDB reads into a buffer that the next read overwrites. `found.length` is the value's, its real length is more. */
-function copyOf(found: Buffer): Uint8Array {
-  const copy = Buffer.allocUnsafe(found.length);
-  copy.set(found.subarray(0, found.length));
-  return copy;
 }
