@@ -25,7 +25,8 @@ export function report(results) {
       'CPU is the server\'s, all threads, per request; "x bare" is the median of the rounds\' ratios.',
     ...summaryTable(results),
     ...titlesOf(results).flatMap((title) => workloadTable(results, title)),
-    ...startAndMemoryTable(results),
+    ...startTable(results),
+    ...memoryTable(results),
     ...results.overload.flatMap(overloadTable),
     ...targetTable(results),
   ].join('\n\n');
@@ -66,22 +67,30 @@ function workloadTable(results, title) {
   return [`### ${title}`, table(header, rows), ...note];
 }
 
-function startAndMemoryTable(results) {
-  const names = serversOf([...results.memory, ...results.starts]);
-  if (names.length === 0) return [];
-  const rows = names.map((server) => {
-    const { idle, underLoad } = results.memory.find((each) => each.server === server) ?? {};
+function startTable({ starts }) {
+  if (starts.length === 0) return [];
+  const rows = serversOf(starts).map((server) => {
+    const own = starts.filter((each) => each.server === server);
     return [
       server,
-      whole(startMs(results, server)),
-      whole(idle?.now),
-      whole(underLoad?.now),
-      whole(underLoad?.anonymous),
-      whole(underLoad?.peak),
+      whole(median(own.map((each) => each.startMs))),
+      whole(Math.min(...own.map((each) => each.startMs))),
+      whole(median(own.map((each) => each.startCpuMs))),
     ];
   });
-  const header = ['server', 'start ms', 'idle MB', 'after load MB', 'of it anonymous MB', 'peak MB'];
-  return ['### Start-up (spawn to first answer) and resident memory', table(header, rows)];
+  return ['### Start, spawn to first answer', table(['server', 'median ms', 'least ms', 'CPU ms'], rows)];
+}
+
+function memoryTable({ memory }) {
+  if (memory.length === 0) return [];
+  const sizes = [...new Set(memory.map((each) => each.itemBytes))];
+  const header = ['server', 'idle', ...sizes.flatMap((bytes) => [`after ${bytes} B`, 'anonymous', 'peak'])];
+  const rows = serversOf(memory).map((server) => {
+    const own = memory.filter((each) => each.server === server);
+    const loads = own.flatMap(({ underLoad }) => [underLoad.now, underLoad.anonymous, underLoad.peak]);
+    return [server, whole(own[0].idle.now), ...loads.map(whole)];
+  });
+  return ['### Resident memory, MB', table(header, rows)];
 }
 
 function overloadTable({ server, steps }) {
@@ -154,7 +163,8 @@ function startMs(results, server) {
 }
 
 function memory(when, field) {
-  return (results, server) => results.memory.find((each) => each.server === server)?.[when][field];
+  return (results, server) =>
+    results.memory.find((each) => each.server === server && each.itemBytes === 400)?.[when][field];
 }
 
 function failures(statuses, expected) {

@@ -32,7 +32,7 @@ async function main() {
     await measureWorkloads(servers, load, options, results);
     if (options.workloads.includes('overload')) {
       for (const server of servers) {
-        if (options.quick && !server.name.startsWith('dynaring')) continue;
+        if (options.quick && server.name !== 'dynaring-memory') continue;
         results.overload.push(await overload(server, load, options, progress));
       }
     }
@@ -51,7 +51,7 @@ async function measureStarts(present, load, options) {
   for (let round = 0; round < (options.quick ? 2 : STARTS); round++) {
     for (const each of present) {
       const server = await start(each, load);
-      starts.push({ server: server.name, round, startMs: server.startMs });
+      starts.push({ server: server.name, round, startMs: server.startMs, startCpuMs: server.startCpuMs });
       await stop(server, load);
     }
   }
@@ -77,8 +77,9 @@ async function measureWorkloads(servers, load, options, results) {
     }
     const plans = plansFor(itemBytes, options);
     for (const plan of plans) results.slices.push(...(await measureInRounds(plan, servers, load, options)));
+    for (const { name, pid, idle } of servers)
+      results.memory.push({ server: name, itemBytes, idle, underLoad: memoryMb(pid) });
   }
-  results.memory = servers.map(({ name, pid, idle }) => ({ server: name, idle, underLoad: memoryMb(pid) }));
 }
 
 function plansFor(itemBytes, options) {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cpuTimeUs } from './process-stats.mjs';
 import { ask } from './requests.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -57,7 +58,7 @@ export function chooseServers(names) {
   };
 }
 
-/** Starts a server on a free port, and waits for its first answer. `startMs` is the time between the two. */
+/** Starts a server on a free port, and waits for its first answer. `startMs` is the time between the two, `startCpuMs` what it computed meanwhile. */
 export async function startServer({ name, command }, nodeOptions = []) {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), 'dynaring-bench-'));
@@ -80,7 +81,7 @@ export async function startServer({ name, command }, nodeOptions = []) {
     }
     const { status } = await ask(port, 'ListTables', {});
     const startMs = performance.now() - begin;
-    if (status === 200) return Object.assign(server, { startMs });
+    if (status === 200) return Object.assign(server, { startMs, startCpuMs: cpuTimeUs(child.pid) / 1000 });
     if (startMs > START_LIMIT_MS) throw new Error(`${name} does not answer (status ${status}): ${server.errors}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
