@@ -4,6 +4,7 @@ import { encodeRecord, highestOf, type ItemRecord, type ReplicaState } from '../
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { registerValueOf } from './item-value.ts';
+import { ReplicaMemory } from './replica-memory.ts';
 import type { Observer } from './simulated-network.ts';
 import { showBallot, showRecord } from './trace.ts';
 
@@ -21,10 +22,11 @@ interface Proposal {
 
 /**
  * Follows the protocol through its messages and knows, as no participant can, which records are chosen: a majority of
- * replicas has acknowledged them, or said that it holds them. Notes everything that contradicts invariants I1, I4 and I5 of REPLICATION section 4.
+ * replicas has acknowledged them, or said that it holds them. Notes everything that contradicts invariants I1, I2, I4 and I5 of REPLICATION section 4.
  */
 export class ChosenRecords implements Observer {
-  readonly violations: string[] = [];
+  readonly #violations: string[] = [];
+  readonly #memory = new ReplicaMemory();
   readonly #majority: number;
   readonly #keys = new Map<StoreKey, Map<string, Proposal>>();
 
@@ -32,16 +34,21 @@ export class ChosenRecords implements Observer {
     this.#majority = Math.floor(replication / 2) + 1;
   }
 
+  get violations(): readonly string[] {
+    return [...this.#memory.violations, ...this.#violations];
+  }
+
   sent(from: NodeId, request: Request): void {
     if (request.kind === 'accept') this.#noteProposed(request.key, request.record);
     if (request.kind !== 'learn') return;
     const { key, record } = request;
     if (!this.#proposalOf(key, record.ballot).isChosen) {
-      this.violations.push(`${from} makes others learn ${showRecord(record)}, which is not chosen (I5)`);
+      this.#violations.push(`${from} makes others learn ${showRecord(record)}, which is not chosen (I5)`);
     }
   }
 
   answered(replica: NodeId, request: Request, reply: Reply): void {
+    this.#memory.answered(replica, request, reply, (key, ballot) => this.#proposalOf(key, ballot).isChosen);
     if (request.kind === 'accept' && reply.kind === 'accepted') {
       this.#noteAccepted(replica, request.key, request.record.ballot);
     }
@@ -77,7 +84,7 @@ export class ChosenRecords implements Observer {
       for (let i = 1; i < chosen.length; i++) {
         if (this.#descendsFrom(key, chosen[i]!, chosen[i - 1]!.ballot)) continue;
         const [earlier, later] = [chosen[i - 1]!, chosen[i]!];
-        this.violations.push(
+        this.#violations.push(
           `chosen ${showRecord(later.record)} does not descend from chosen ${showRecord(earlier.record)} (I4)`,
         );
       }
@@ -114,7 +121,7 @@ export class ChosenRecords implements Observer {
       proposal.record !== record &&
       !encodeRecord(record).every((byte, i) => encodeRecord(proposal.record!)[i] === byte)
     ) {
-      this.violations.push(
+      this.#violations.push(
         `${showBallot(record.ballot)} names both ${showRecord(proposal.record)} and ${showRecord(record)} (I1)`,
       );
     }

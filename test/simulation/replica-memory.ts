@@ -1,0 +1,75 @@
+import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { type ReplicaState, topOf } from '../../src/dynamo/record.ts';
+import type { NodeId } from '../../src/dynamo/ring.ts';
+import type { StoreKey } from '../../src/env/store.ts';
+import { showBallot } from './trace.ts';
+
+/** What one replica has said about one key, in all its incarnations. */
+interface Said {
+  /** Promised ballots, each with the newest ballot that the promise reported. */
+  readonly promises: { readonly ballot: Ballot; readonly reported: Ballot }[];
+  /** The newest record that it acknowledged before that was chosen: it must not forget it. */
+  acknowledged: Ballot;
+}
+
+/**
+ * Holds replicas to their word: promises only grow (I2), and an acknowledged record is not forgotten, whatever was lost
+ * in between. This shows a forgotten promise long before three of them add up to a wrong answer.
+ */
+export class ReplicaMemory {
+  readonly violations: string[] = [];
+  readonly #said = new Map<string, Said>();
+
+  /** @param isChosen whether a ballot of the key was chosen before this answer */
+  answered(
+    replica: NodeId,
+    request: Request,
+    reply: Reply,
+    isChosen: (key: StoreKey, ballot: Ballot) => boolean,
+  ): void {
+    if (request.kind === 'prepare' && reply.kind === 'promise') {
+      const said = this.#saidOf(replica, request.key);
+      this.#checkReport(replica, said, reply);
+      const last = said.promises.at(-1);
+      if (last !== undefined && compareBallots(request.ballot, last.ballot) < 0) {
+        this.#note(`${replica} promises ${showBallot(request.ballot)} after ${showBallot(last.ballot)} (I2)`);
+      }
+      said.promises.push({ ballot: request.ballot, reported: topOf(reply)?.ballot ?? NO_BALLOT });
+    } else if (request.kind === 'read' && reply.kind === 'state') {
+      this.#checkReport(replica, this.#saidOf(replica, request.key), reply);
+    } else if (request.kind === 'accept' && reply.kind === 'accepted') {
+      const { key, record } = request;
+      // A chosen record may be acknowledged from memory: it is safe elsewhere.
+      if (!isChosen(key, record.ballot)) this.#checkAcknowledgement(replica, this.#saidOf(replica, key), record.ballot);
+    }
+  }
+
+  #checkReport(replica: NodeId, said: Said, state: ReplicaState): void {
+    if (compareBallots(topOf(state)?.ballot ?? NO_BALLOT, said.acknowledged) >= 0) return;
+    this.#note(`${replica} has forgotten ${showBallot(said.acknowledged)}, which it had acknowledged`);
+  }
+
+  /** Whoever was promised a higher ballot must have been told of this one. */
+  #checkAcknowledgement(replica: NodeId, said: Said, ballot: Ballot): void {
+    for (const { ballot: promised, reported } of said.promises) {
+      if (compareBallots(promised, ballot) <= 0 || compareBallots(reported, ballot) >= 0) continue;
+      this.#note(`${replica} accepts ${showBallot(ballot)} although it promised ${showBallot(promised)} (I2)`);
+    }
+    if (compareBallots(ballot, said.acknowledged) > 0) said.acknowledged = ballot;
+  }
+
+  #note(violation: string): void {
+    this.violations.push(violation);
+  }
+
+  #saidOf(replica: NodeId, key: StoreKey): Said {
+    const name = `${replica} ${key}`;
+    let said = this.#said.get(name);
+    if (said === undefined) {
+      said = { promises: [], acknowledged: NO_BALLOT };
+      this.#said.set(name, said);
+    }
+    return said;
+  }
+}
