@@ -22,6 +22,11 @@ export interface ItemRecord {
   /** In full, because the store key holds only a hash of it. */
   readonly partitionKey: ByteString;
   readonly lineage: readonly LineageEntry[];
+  /**
+   * Kept by `encodeRecord`, because a record goes to several replicas of one process and twice to each. Names its ballot,
+   * so that a copy of the record under another ballot is not taken for it. (A WeakMap made the garbage collector work.)
+   */
+  encoded?: { readonly ballot: Ballot; readonly bytes: Uint8Array };
 }
 
 /** What a replica holds of a key. */
@@ -80,13 +85,9 @@ const FLAG_TOMBSTONE = 1;
 const HEADER_BYTES = 24;
 const LINEAGE_ENTRY_BYTES = 24;
 
-/** A record goes to several replicas of one process; it is encoded once. Weak, so that it dies with the record. */
-const encodings = new WeakMap<ItemRecord, Uint8Array>();
-
 export function encodeRecord(record: ItemRecord): Uint8Array {
-  const known = encodings.get(record);
-  if (known !== undefined) return known;
   const { ballot, item, partitionKey, lineage } = record;
+  if (record.encoded?.ballot === ballot) return record.encoded.bytes;
   const keyOffset = HEADER_BYTES + lineage.length * LINEAGE_ENTRY_BYTES;
   const itemOffset = keyOffset + partitionKey.length;
   const bytes = Buffer.allocUnsafe(item === undefined ? itemOffset : itemOffset + 4 + item.json.length);
@@ -110,7 +111,7 @@ export function encodeRecord(record: ItemRecord): Uint8Array {
     bytes.writeUInt32BE(item.size, itemOffset);
     bytes.set(item.json, itemOffset + 4);
   }
-  encodings.set(record, bytes);
+  record.encoded = { ballot, bytes };
   return bytes;
 }
 
