@@ -77,13 +77,13 @@ export function* readEventually(
   key: StoreKey,
   deadlineMs: number,
 ): Task<RegisterReadOutcome> {
-  const { id, readQuorum } = coordinator.settings;
+  const { readQuorum, readFrom } = coordinator.settings;
   const config = coordinator.configOf(key);
-  let targets = chooseReplicas(coordinator, config, readQuorum);
   // The common case, a read at the node that coordinates it, needs no message.
-  if (targets.length === 1 && targets[0]!.node === id) {
+  if (readQuorum === 1 && readFrom === 'first') {
     return { kind: 'read', record: coordinator.local.readCommitted(key) };
   }
+  let targets = chooseReplicas(coordinator, config, readQuorum);
   let got = 0;
   while (!coordinator.isPast(deadlineMs)) {
     const { agreed } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, 'state', readQuorum);
