@@ -2,6 +2,7 @@ import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { encodeRecord } from '../../src/dynamo/record.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
+import type { NodeLimits } from '../../src/dynamo/settings.ts';
 import type { Store } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Violation } from './checks.ts';
@@ -13,6 +14,7 @@ import type { Tampering } from './simulated-network.ts';
 export interface Defects {
   /** Rules that the code itself can switch off. */
   readonly rules?: Partial<Rules>;
+  readonly limits?: Partial<NodeLimits>;
   /** What goes wrong between a node and its disk, or at its door. */
   readonly sabotage?: Sabotage;
   /** What goes wrong with messages; made anew for each history, since it may keep state. */
@@ -34,6 +36,9 @@ export interface BrokenRule {
   /** It must show within so many histories from seed 1. */
   readonly histories: number;
 }
+
+/** For a sabotage that changes the disk behind the node's back: the node looks there each time. */
+const WITHOUT_MEMORY: Partial<NodeLimits> = { statesKept: 0 };
 
 /**
  * One rule of the protocol each that does not hold. The checker must notice: a simulation that finds nothing with a rule
@@ -126,7 +131,7 @@ export const BROKEN_RULES = {
   },
   'learn-steps-back': {
     rule: 'of two chosen records a replica keeps the one with the greater ballot (section 2, learn)',
-    defects: { sabotage: { receive: learningWhateverComes } },
+    defects: { sabotage: { receive: learningWhateverComes }, limits: WITHOUT_MEMORY },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 1_000,
@@ -154,7 +159,7 @@ export const BROKEN_RULES = {
   },
   'learn-drops-newer': {
     rule: 'learning a record drops an accepted one only if that is not newer (section 2, learn)',
-    defects: { sabotage: { receive: droppingAccepted } },
+    defects: { sabotage: { receive: droppingAccepted }, limits: WITHOUT_MEMORY },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 5_000,
@@ -279,7 +284,7 @@ function hideMore(reply: Reply): Reply {
 function cutLineage(request: Request): Request {
   if (request.kind !== 'accept' && request.kind !== 'learn') return request;
   const { record } = request;
-  return { ...request, record: { ...record, lineage: record.lineage.slice(-1) } };
+  return { ...request, record: { ...record, lineage: record.lineage.slice(-1), encoded: undefined } };
 }
 
 function withDoubledAnswersCounted(): Tampering {

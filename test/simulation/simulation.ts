@@ -191,7 +191,8 @@ class Simulation {
       epoch: 0,
       members: home.map((node) => ({ node, diskId: diskIdOf(node) })),
     }));
-    const { partitions, writeQuorum, readQuorum, readFrom, limits } = this.#scenario;
+    const { partitions, writeQuorum, readQuorum, readFrom } = this.#scenario;
+    const limits = { ...this.#scenario.limits, ...this.#defects.limits };
     const rules = { ...SOUND_RULES, ...this.#defects.rules };
     return ids.map((id) => {
       const diskId = diskIdOf(id);
