@@ -1,3 +1,4 @@
+import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
@@ -5,7 +6,7 @@ import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallo
 import { partitionOf, tableRange } from './keyspace.ts';
 import type { PartitionConfig, RangeEntry, Reply, Request } from './messages.ts';
 import { type NodeState, writeCeiling } from './node-state.ts';
-import { decodeRecord, encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
+import { decodeItem, decodeRecord, encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
 import type { NodeSettings } from './settings.ts';
 
 type Of<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
@@ -66,19 +67,17 @@ export class Acceptor {
       case 'read':
         return this.#read(request, answer);
       case 'read-committed':
-        return answer({ kind: 'state', from: this.#settings.id, committed: this.readCommitted(request.key) });
+        return answer({ kind: 'state', from: this.#settings.id, committed: this.#readCommitted(request.key) });
       case 'read-range':
         return this.#readRange(request, answer);
     }
   }
 
-  /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
-  readCommitted(key: StoreKey): ItemRecord | undefined {
-    if (!this.#settings.rules.readsCommittedOnly) {
-      return topOf(this.#state(key));
-    }
-    const recent = this.#recent.get(key);
-    return recent === undefined ? this.#stored('items', key) : recent.committed;
+  /** The item of `#readCommitted`, without decoding more than that. */
+  committedItem(key: StoreKey): ItemImage | undefined {
+    if (this.#recent.has(key) || !this.#settings.rules.readsCommittedOnly) return this.#readCommitted(key)?.item;
+    const stored = this.#store.get('items', key);
+    return stored === undefined ? undefined : decodeItem(stored);
   }
 
   /** Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed. */
@@ -92,6 +91,12 @@ export class Acceptor {
       const { from, to } = tableRange(partition, table);
       this.#forgetRange(from, to);
     }
+  }
+
+  /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
+  #readCommitted(key: StoreKey): ItemRecord | undefined {
+    const state = this.#state(key);
+    return this.#settings.rules.readsCommittedOnly ? state.committed : topOf(state);
   }
 
   #prepare(request: Of<'prepare'>, answer: Answer): void {

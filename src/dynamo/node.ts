@@ -12,7 +12,7 @@ import { KeyLock } from './key-lock.ts';
 import type { Reply, Request } from './messages.ts';
 import { openNodeState } from './node-state.ts';
 import { readRange } from './range-read.ts';
-import { type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
+import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeSettings } from './settings.ts';
@@ -101,6 +101,8 @@ export class StorageNode implements CoordinatingNode {
   }
 
   read(key: StoreKey, isConsistent: boolean, done: (outcome: ReadOutcome) => void): void {
+    // The most common request of all needs no message, so it is spared the task too.
+    if (!isConsistent && isReadLocal(this.#coordinator)) return done(found(this.#acceptor.committedItem(key)));
     const read = isConsistent ? readStrongly : readEventually;
     runTask(read(this.#coordinator, key, this.#coordinator.deadline()), (outcome) => done(toReadOutcome(outcome)));
   }
@@ -140,7 +142,9 @@ export class StorageNode implements CoordinatingNode {
 }
 
 function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {
-  if (outcome.kind !== 'read') return outcome;
-  const item: ItemImage | undefined = outcome.record?.item;
+  return outcome.kind === 'read' ? found(outcome.record?.item) : outcome;
+}
+
+function found(item: ItemImage | undefined): ReadOutcome {
   return item === undefined ? { kind: 'none' } : { kind: 'found', item };
 }

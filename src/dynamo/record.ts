@@ -117,8 +117,7 @@ export function encodeRecord(record: ItemRecord): Uint8Array {
 
 /** The record shares memory with `stored`, which must not change afterwards. */
 export function decodeRecord(stored: Uint8Array): ItemRecord {
-  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  assert.equal(bytes[0], LAYOUT_VERSION, 'unknown record layout');
+  const bytes = bytesOf(stored);
   const entries = bytes.readUInt16BE(20);
   const lineage: LineageEntry[] = [];
   let offset = HEADER_BYTES;
@@ -131,14 +130,26 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
     });
     offset += LINEAGE_ENTRY_BYTES;
   }
-  const itemOffset = offset + bytes.readUInt16BE(22);
   return {
     ballot: { hlc: bytes.readDoubleBE(2), coordinator: bytes.readUIntBE(10, 6), boot: bytes.readUInt32BE(16) },
-    item:
-      bytes[1] === FLAG_TOMBSTONE
-        ? undefined
-        : { size: bytes.readUInt32BE(itemOffset), json: bytes.subarray(itemOffset + 4) },
-    partitionKey: bytes.toString('latin1', offset, itemOffset),
+    item: itemIn(bytes),
+    partitionKey: bytes.toString('latin1', offset, offset + bytes.readUInt16BE(22)),
     lineage,
   };
+}
+
+/** The item of a stored record, undefined for a tombstone, without decoding the rest: all that most reads want. */
+export function decodeItem(stored: Uint8Array): ItemImage | undefined {
+  return itemIn(bytesOf(stored));
+}
+
+function itemIn(bytes: Buffer): ItemImage | undefined {
+  if (bytes[1] === FLAG_TOMBSTONE) return undefined;
+  const offset = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES + bytes.readUInt16BE(22);
+  return { size: bytes.readUInt32BE(offset), json: bytes.subarray(offset + 4) };
+}
+
+function bytesOf(stored: Uint8Array): Buffer {
+  assert(stored[0] === LAYOUT_VERSION, 'unknown record layout');
+  return Buffer.isBuffer(stored) ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
 }

@@ -77,12 +77,8 @@ export function* readEventually(
   key: StoreKey,
   deadlineMs: number,
 ): Task<RegisterReadOutcome> {
-  const { readQuorum, readFrom } = coordinator.settings;
+  const { readQuorum } = coordinator.settings;
   const config = coordinator.configOf(key);
-  // The common case, a read at the node that coordinates it, needs no message.
-  if (readQuorum === 1 && readFrom === 'first') {
-    return { kind: 'read', record: coordinator.local.readCommitted(key) };
-  }
   let targets = chooseReplicas(coordinator, config, readQuorum);
   let got = 0;
   while (!coordinator.isPast(deadlineMs)) {
@@ -92,6 +88,11 @@ export function* readEventually(
     targets = [...config.members];
   }
   return { kind: 'unavailable', needed: readQuorum, got };
+}
+
+/** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it. */
+export function isReadLocal({ settings }: Coordinator): boolean {
+  return settings.readQuorum === 1 && settings.readFrom === 'first';
 }
 
 /** The replicas that an eventually consistent read asks: this node, which is the first healthy one, and the next; or random ones. */

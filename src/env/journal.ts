@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, write } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, write } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { StoreKey, StoreName } from './store.ts';
@@ -43,6 +43,11 @@ export class Journal {
     const flags = constants.O_RDWR | constants.O_CREAT | (sync ? constants.O_DSYNC : 0);
     this.#files = FILES.map((name) => openSync(join(folder, name), flags, 0o644));
     this.#generation = generation;
+    if (!sync) return;
+    // A new file is on disk when the folder that names it is.
+    const directory = openSync(folder, 'r');
+    fsyncSync(directory);
+    closeSync(directory);
   }
 
   get generation(): number {
