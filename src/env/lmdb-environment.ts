@@ -1,4 +1,5 @@
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { ReadCache } from './read-cache.ts';
 import type { StoreKey, StoreName } from './store.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
 
@@ -10,6 +11,9 @@ export const MAX_KEY_BYTES = 1_978;
  * once more until the store is closed, which counts twice in the resident set; so it starts large.
  */
 const MAP_BYTES = 1024 * 1024 * 1024;
+
+/** Of `items`, which alone is read by clients. */
+const READ_CACHE_BYTES = 4 * 1024 * 1024;
 
 /** One thread reads, with one transaction and its cursors. */
 const MAX_READERS = 16;
@@ -41,6 +45,7 @@ export class LmdbEnvironment {
   readonly #root: RootDatabase<Uint8Array, StoreKey>;
   readonly #tables: Readonly<Record<StoreName, Table>>;
   readonly #journal: Table;
+  readonly #readItems = new ReadCache(READ_CACHE_BYTES);
 
   /**
    * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot.
@@ -78,8 +83,17 @@ export class LmdbEnvironment {
     return this.#tables[name].getBinaryFast(key) !== undefined;
   }
 
-  /** The bytes are the caller's. */
+  /** The caller may keep the bytes and must not change them. */
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
+    if (name !== 'items') return this.#read(name, key);
+    const known = this.#readItems.get(key);
+    if (known !== undefined) return known;
+    const found = this.#read(name, key);
+    if (found !== undefined) this.#readItems.add(key, found);
+    return found;
+  }
+
+  #read(name: StoreName, key: StoreKey): Uint8Array | undefined {
     // LMDB reads into a buffer that the next read overwrites; its `length` is the value's, its real length is more.
     const found = this.#tables[name].getBinaryFast(key);
     if (found === undefined) return undefined;
@@ -105,6 +119,8 @@ export class LmdbEnvironment {
   async commit(batch: WriteBatch, generation: number): Promise<void> {
     try {
       await this.#root.batch(() => this.#write(batch, generation));
+      // Until now the batch itself was read in their place.
+      for (const key of batch.tables.items.keys()) this.#readItems.drop(key);
     } catch (error) {
       // lmdb-js rejects with a stand-in that carries the cause as a second rejection, which nobody else handles.
       await (error as { commitError?: Promise<never> }).commitError;
