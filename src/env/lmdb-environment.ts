@@ -46,6 +46,11 @@ export class LmdbEnvironment {
   readonly #tables: Readonly<Record<StoreName, Table>>;
   readonly #journal: Table;
   readonly #readItems = new ReadCache(READ_CACHE_BYTES);
+  /**
+   * All keys of `paxos`. It is asked for with every request and nearly always in vain: what is in flight is seldom there
+   * when a batch is written. So the few keys are known without asking LMDB.
+   */
+  readonly #paxosKeys = new Set<StoreKey>();
 
   /**
    * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot.
@@ -71,6 +76,7 @@ export class LmdbEnvironment {
       this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
     this.#tables = { items: table('items'), paxos: table('paxos'), meta: table('meta') };
     this.#journal = table('journal');
+    for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
   }
 
   /** Up to which generation of the journal everything is here; 0 if there never was a journal. */
@@ -80,11 +86,13 @@ export class LmdbEnvironment {
   }
 
   has(name: StoreName, key: StoreKey): boolean {
+    if (name === 'paxos') return this.#paxosKeys.has(key);
     return this.#tables[name].getBinaryFast(key) !== undefined;
   }
 
   /** The caller may keep the bytes and must not change them. */
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
+    if (name === 'paxos' && !this.#paxosKeys.has(key)) return undefined;
     if (name !== 'items') return this.#read(name, key);
     const known = this.#readItems.get(key);
     if (known !== undefined) return known;
@@ -119,8 +127,7 @@ export class LmdbEnvironment {
   async commit(batch: WriteBatch, generation: number): Promise<void> {
     try {
       await this.#root.batch(() => this.#write(batch, generation));
-      // Until now the batch itself was read in their place.
-      for (const key of batch.tables.items.keys()) this.#readItems.drop(key);
+      this.#noteCommitted(batch);
     } catch (error) {
       // lmdb-js rejects with a stand-in that carries the cause as a second rejection, which nobody else handles.
       await (error as { commitError?: Promise<never> }).commitError;
@@ -131,10 +138,20 @@ export class LmdbEnvironment {
   /** `commit`, finished when it returns. */
   commitSync(batch: WriteBatch, generation: number): void {
     this.#root.transactionSync(() => this.#write(batch, generation));
+    this.#noteCommitted(batch);
   }
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+
+  /** Until now the batch itself was read in place of what is remembered here. */
+  #noteCommitted({ tables }: WriteBatch): void {
+    for (const key of tables.items.keys()) this.#readItems.drop(key);
+    for (const [key, written] of tables.paxos) {
+      if (written === REMOVED) this.#paxosKeys.delete(key);
+      else this.#paxosKeys.add(key);
+    }
   }
 
   #write(batch: WriteBatch, generation: number): void {

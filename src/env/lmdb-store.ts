@@ -177,7 +177,10 @@ export class LmdbStore implements Store {
   /** @returns what the pending batch says of the key before this write */
   #note(name: StoreName, key: StoreKey, written: Written): Written | undefined {
     const before = this.#pending.tables[name].get(key);
-    this.#unkept.push({ name, key, written, before });
+    // Without a journal nothing is refused, and so nothing taken back, unless LMDB refuses.
+    if (this.#journal !== undefined || this.#commitFailure !== undefined) {
+      this.#unkept.push({ name, key, written, before });
+    }
     this.#agingTimer ??= setTimeout(() => {
       this.#isAged = true;
       this.#schedule();
