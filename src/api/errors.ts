@@ -77,8 +77,12 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'InternalServerError', message, 500);
   }
 
-  /** 503: the request did not happen. The SDKs retry it. */
-  static serviceUnavailable(message: string): ApiError {
+  /**
+   * 503: the request did not happen, whatever the reason. The SDKs retry it, with growing pauses. The text is the service's
+   * (developer guide, "Error handling with DynamoDB").
+   */
+  static serviceUnavailable(): ApiError {
+    const message = 'DynamoDB is currently unavailable. (This should be a temporary state.)';
     return new ApiError(CORAL_SERVICE, 'ServiceUnavailableException', message, 503);
   }
 

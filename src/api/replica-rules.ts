@@ -1,6 +1,7 @@
 import { ApiError } from './errors.ts';
 import type { Table } from './table-definition.ts';
 import type { ReplicaSettings, ReplicaUpdate, UpdateTableRequest } from './table-requests.ts';
+import { checkTableClass } from './table-settings-rules.ts';
 
 const STRONG_REGIONS = 3;
 
@@ -13,14 +14,16 @@ export function checkReplicaUpdates(request: UpdateTableRequest): void {
   const kinds = new Set<string>();
   const regions = new Set<string>();
   for (const update of updates) {
-    const actions = [update.Create, update.Update, update.Delete].filter((action) => action != null);
+    const actions = [update.Create, update.Update, update.Delete, update.Disassociate].filter((it) => it != null);
     if (actions.length === 0) {
       throw ApiError.validation('There are no actions specified in the Replica Update Action of the request.');
     }
-    for (const kind of ['Create', 'Update', 'Delete'] as const) if (update[kind]) kinds.add(kind);
+    for (const kind of ['Create', 'Update', 'Delete', 'Disassociate'] as const) if (update[kind]) kinds.add(kind);
     if (kinds.size > 1) {
       throw ApiError.validation('Update table operation with more than one type of replica actions not allowed.');
     }
+    checkTableClass(update.Create?.TableClassOverride);
+    checkTableClass(update.Update?.TableClassOverride);
     const region = actions[0]!.RegionName;
     if (regions.has(region)) throw ApiError.validation('Cannot target multiple regions with the same action');
     regions.add(region);
@@ -28,7 +31,7 @@ export function checkReplicaUpdates(request: UpdateTableRequest): void {
   if (updates.length > 1 && !kinds.has('Update') && consistency !== 'STRONG') {
     throw ApiError.validation('Update table operation with more than one create or delete replica actions not allowed');
   }
-  if (consistency != null && (kinds.has('Update') || kinds.has('Delete'))) {
+  if (consistency != null && kinds.size > 0 && !kinds.has('Create')) {
     throw ApiError.validation(
       'Only Replica Create actions are supported when MultiRegionConsistency parameter is provided.',
     );
@@ -47,6 +50,8 @@ export function checkReplicaUpdates(request: UpdateTableRequest): void {
  */
 export function withReplicas(table: Table, request: UpdateTableRequest, region: string): Table {
   const { ReplicaUpdates: updates = [], GlobalTableWitnessUpdates: witnesses = [] } = request;
+  const leaving = updates.find(({ Disassociate }) => Disassociate)?.Disassociate;
+  if (leaving) return disassociated(table, leaving.RegionName, region);
   const replicas = updates.reduce((list, update) => withReplica(table, list, update, region), table.replicas);
   const witness = witnesses[0]?.Create?.RegionName;
   if (request.MultiRegionConsistency === 'STRONG') {
@@ -60,6 +65,24 @@ export function withReplicas(table: Table, request: UpdateTableRequest, region: 
     multiRegionConsistency:
       replicas.length === 0 ? undefined : (request.MultiRegionConsistency ?? table.multiRegionConsistency),
     witnessRegion: witnesses[0]?.Delete ? undefined : (witness ?? table.witnessRegion),
+  };
+}
+
+/** The table as one of a single region, all others forgotten. No text of the service is recorded for its refusals. */
+function disassociated(table: Table, leaving: string, localRegion: string): Table {
+  if (leaving !== localRegion) {
+    throw ApiError.validation(`Only the replica of the local region, ${localRegion}, can be disassociated`);
+  }
+  if (table.replicas.length === 0) throw ApiError.validation('Only a replica of a global table can be disassociated');
+  if (table.disassociationProtection ?? true) {
+    throw ApiError.validation('Replica cannot be disassociated as it is currently protected against disassociation');
+  }
+  return {
+    ...table,
+    replicas: [],
+    multiRegionConsistency: undefined,
+    witnessRegion: undefined,
+    disassociationProtection: undefined,
   };
 }
 

@@ -44,6 +44,8 @@ export interface Table {
   readonly multiRegionConsistency?: MultiRegionConsistency;
   readonly witnessRegion?: string;
   readonly settingsReplicationMode?: GlobalTableSettingsReplicationMode;
+  /** Whether a global table refuses to be taken apart by `Disassociate`; it does if this is not said. */
+  readonly disassociationProtection?: boolean;
 }
 
 export interface SecondaryIndex {

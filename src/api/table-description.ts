@@ -70,6 +70,7 @@ export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHIN
       LastUpdateDateTime: tableClass.changedAtMs === undefined ? undefined : seconds(tableClass.changedAtMs),
     },
     DeletionProtectionEnabled: table.deletionProtection,
+    DisassociationProtectionEnabled: table.replicas.length > 0 ? (table.disassociationProtection ?? true) : undefined,
     OnDemandThroughput: table.throughput.onDemand,
     // The answer to CreateTable has it only if the request did, and then as UPDATING.
     WarmThroughput:

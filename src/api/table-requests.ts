@@ -40,6 +40,7 @@ export interface UpdateTableRequest {
   MultiRegionConsistency?: MultiRegionConsistency;
   GlobalTableWitnessUpdates?: GlobalTableWitnessUpdate[];
   GlobalTableSettingsReplicationMode?: GlobalTableSettingsReplicationMode;
+  DisassociationProtectionEnabled?: boolean;
 }
 
 export interface DescribeTableRequest {
@@ -165,6 +166,7 @@ export interface ReplicaUpdate {
   Create?: ReplicaSettings;
   Update?: ReplicaSettings;
   Delete?: { RegionName: string };
+  Disassociate?: { RegionName: string; DisassociationMode: 'WAIT_FOR_REPLICATION' };
 }
 
 export interface GlobalTableWitnessUpdate {

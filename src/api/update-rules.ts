@@ -43,6 +43,7 @@ const CHANGES = [
   ['VectorIndexUpdates', undefined],
   ['GlobalTableWitnessUpdates', undefined],
   ['GlobalTableSettingsReplicationMode', undefined],
+  ['DisassociationProtectionEnabled', undefined],
 ] as const;
 
 function checkSomethingChanges(request: UpdateTableRequest): void {
@@ -71,6 +72,7 @@ function checkChangesGoTogether(request: UpdateTableRequest): void {
   alone('SSESpecification', 'Server-Side Encryption modification');
   alone('TableClass', 'TableClass modification');
   alone('DeletionProtectionEnabled', 'DeletionProtection modification');
+  alone('DisassociationProtectionEnabled', 'DisassociationProtection modification');
   checkReplicasAlone(present);
   if (has('WarmThroughput') && request.GlobalSecondaryIndexUpdates?.some(({ Create }) => Create)) {
     throw invalidParameter('Create global secondary index cannot be specified when updating WarmThroughput');

@@ -37,6 +37,12 @@ export function updatedTable(table: Table, request: UpdateTableRequest, nowMs: n
   if (request.DeletionProtectionEnabled != null) {
     next = { ...next, deletionProtection: request.DeletionProtectionEnabled };
   }
+  if (request.DisassociationProtectionEnabled != null) {
+    if (table.replicas.length === 0) {
+      throw ApiError.validation('DisassociationProtectionEnabled can only be set of a replica of a global table');
+    }
+    next = { ...next, disassociationProtection: request.DisassociationProtectionEnabled };
+  }
   if (request.ReplicaUpdates || request.GlobalTableWitnessUpdates) {
     next = withReplicaStream(withReplicas(next, request, region), nowMs);
   }

@@ -9,7 +9,7 @@ export function clusterError(failure: Failure): ApiError {
   switch (failure.kind) {
     case 'unavailable':
     case 'overloaded':
-      return ApiError.serviceUnavailable('DynamoDB is currently unavailable. (This should be a temporary state.)');
+      return ApiError.serviceUnavailable();
     case 'unknown':
     case 'storage-failed':
       return ApiError.internalServerError('Internal server error');

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ApiError } from '../api/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { bodyTooLarge, type Handle, overloaded } from './handle.ts';
+import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 import type { WebLimits } from './limits.ts';
 import { renderError, type WireError } from './render.ts';
@@ -49,7 +50,7 @@ export class Exchange {
     const exchange = new Exchange(gate, request, response);
     gate.requestsInFlight++;
     response.on('close', () => exchange.#close());
-    if (gate.requestsInFlight > gate.limits.maxRequestsInFlight) exchange.#refuse(overloaded());
+    if (gate.requestsInFlight > gate.limits.maxRequestsInFlight) exchange.#refuse(ApiError.serviceUnavailable());
     else if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
 
     if (body) {
@@ -63,7 +64,7 @@ export class Exchange {
 
   #receive(chunk: Buffer): void {
     if (this.#state !== 'receiving') return this.#drop(chunk);
-    if (!this.#gate.budget.take(chunk.length)) return this.#refuse(overloaded());
+    if (!this.#gate.budget.take(chunk.length)) return this.#refuse(ApiError.serviceUnavailable());
     this.#length += chunk.length;
     if (this.#length > this.#gate.limits.maxBodyBytes) return this.#refuseTooLarge();
 

@@ -64,7 +64,7 @@ async function answerOperation(
   envelope: Envelope,
   options: HandleOptions,
 ): Promise<HttpResponse> {
-  if (!options.isReady()) throw ApiError.serviceUnavailable('The server is not ready yet');
+  if (!options.isReady()) throw ApiError.serviceUnavailable();
   if (request.body.length > options.maxBodyBytes) return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
   if (request.headers['content-encoding'] === 'gzip') return answerInflated(request, envelope, options);
 
@@ -96,7 +96,7 @@ async function answerInflated(request: HttpRequest, envelope: Envelope, options:
     case 'too-large':
       return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
     case 'no-room':
-      throw overloaded();
+      throw ApiError.serviceUnavailable();
     case 'broken':
       throw ApiError.serialization(undefined);
     case 'inflated':
@@ -107,11 +107,6 @@ async function answerInflated(request: HttpRequest, envelope: Envelope, options:
         options.budget.give(inflated.bytes.length);
       }
   }
-}
-
-/** 503, which the SDKs retry with growing pauses. */
-export function overloaded(): ApiError {
-  return ApiError.serviceUnavailable('Too many requests are in flight; please try again');
 }
 
 /** 413, as the service answers. Its own answer has no body, which SDKs show as an unknown error. */

@@ -102,6 +102,17 @@ test.each([
     'One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED',
   ],
   ['a rule of definitions', keysOf('pk', 'pk'), 'Attribute Name is duplicated: pk'],
+  [
+    'a rule of tags',
+    { Tags: [{ Key: 'k'.repeat(129), Value: 'v' }] },
+    `The Tag Key provided is invalid, Key: ${'k'.repeat(129)}`,
+  ],
+  ['the rule that a tag has a value', { Tags: [{ Key: 'k' }] }, 'The Tag Value provided is invalid, Value: null'],
+  [
+    'the choice of table classes',
+    { TableClass: 'COLD' },
+    'Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].',
+  ],
 ])('a request that breaks %s is refused', async (_, changes, message) => {
   const answer = server.client.send(new CreateTableCommand(tableInput('Refused', changes as object)));
   await expect(answer).rejects.toMatchObject({ name: 'ValidationException', message });

@@ -182,6 +182,16 @@ describe('UpdateTable refuses without looking at the table', () => {
       `${PREFIX}WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for index: by-a`,
     ],
     [
+      'another table class than there is for a replica',
+      replicas({ Create: { RegionName: 'a', TableClassOverride: 'COLD' as never } }),
+      'ValidationException: Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].',
+    ],
+    [
+      'protection against disassociation and protection against deletion',
+      { DisassociationProtectionEnabled: true, DeletionProtectionEnabled: true },
+      `${PREFIX}DeletionProtection modification must be the only operation in the request`,
+    ],
+    [
       'an empty replica update',
       replicas({}),
       'ValidationException: There are no actions specified in the Replica Update Action of the request.',
@@ -646,6 +656,27 @@ describe('UpdateTable', () => {
     const table = await describeTable();
     expect(table.Replicas).toBeUndefined();
     expect(table.GlobalTableVersion).toBeUndefined();
+  });
+
+  test('takes a global table apart once it is no longer protected against that', async () => {
+    const { update, describe: describeTable } = router;
+    const protect = (DisassociationProtectionEnabled: boolean) => update({ DisassociationProtectionEnabled });
+    const leave = (RegionName: string) =>
+      update(replicas({ Disassociate: { RegionName, DisassociationMode: 'WAIT_FOR_REPLICATION' } }));
+    expect(await refusal(protect(false))).toMatch(/can only be set of a replica/);
+    expect(await refusal(leave('eu-west-1'))).toMatch(/Only a replica of a global table/);
+
+    await update(replicas({ Create: { RegionName: 'us-east-1' } }));
+    expect((await describeTable()).DisassociationProtectionEnabled).toBe(true);
+    expect(await refusal(leave('us-east-1'))).toMatch(/Only the replica of the local region, eu-west-1/);
+    expect(await refusal(leave('eu-west-1'))).toMatch(/protected against disassociation/);
+    await protect(false);
+    expect((await describeTable()).DisassociationProtectionEnabled).toBe(false);
+    await leave('eu-west-1');
+    const table = await describeTable();
+    expect(table.Replicas).toBeUndefined();
+    expect(table.GlobalTableVersion).toBeUndefined();
+    expect(table.DisassociationProtectionEnabled).toBeUndefined();
   });
 
   test('makes a strongly consistent global table of two replicas or of one and a witness', async () => {

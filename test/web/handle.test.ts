@@ -21,7 +21,7 @@ import {
 const getItem = (headers: HttpRequest['headers'] = {}) => operationRequest('GetItem', GET_ITEM, headers);
 
 describe('an operation', () => {
-  test('reaches tier 2 with its request, the key and region it was signed with, and the time', async () => {
+  test('reaches tier 2 with its request, the key and region it was signed with, the host asked, and the time', async () => {
     const calls: [string, object, RequestContext][] = [];
     const handle = testHandle(async (...call) => {
       calls.push(call);
@@ -29,7 +29,17 @@ describe('an operation', () => {
     });
     await handle(getItem());
     expect(calls).toEqual([
-      ['GetItem', GET_ITEM, { requestId: REQUEST_ID, nowMs: NOW_MS, accessKeyId: 'AKIDEXAMPLE', region: 'eu-west-2' }],
+      [
+        'GetItem',
+        GET_ITEM,
+        {
+          requestId: REQUEST_ID,
+          nowMs: NOW_MS,
+          accessKeyId: 'AKIDEXAMPLE',
+          region: 'eu-west-2',
+          host: SIGNED_HEADERS.host,
+        },
+      ],
     ]);
   });
 

@@ -23,6 +23,19 @@ interface ModelShape {
   enum?: string[];
 }
 
+/**
+ * Where the schemas say something else than the model on purpose. The service answers a bad tag or table class in words of
+ * its own and not as a broken constraint, so those rules are in `api/table-settings-rules.ts`, and a schema that had them
+ * too would answer first. An empty key id is refused as a constraint although the model has none for it.
+ */
+const DELIBERATE: Readonly<Record<string, Partial<ModelShape>>> = {
+  Tag: { required: [] },
+  TagKeyString: { min: undefined, max: undefined },
+  TagValueString: { min: undefined, max: undefined },
+  TableClass: { enum: undefined },
+  KMSMasterKeyId: { min: 1 },
+};
+
 const common = readSchema('common');
 
 test('there is one schema for each operation served, and the common one', () => {
@@ -50,6 +63,14 @@ test('every enum has the values that the installed SDK has', () => {
     if (!values) continue;
     const theirs = (sdk as unknown as Record<string, Record<string, string>>)[name]!;
     expect([...values].sort(), name).toEqual(Object.values(theirs).sort());
+  }
+});
+
+test('every deliberate difference from the model is one', () => {
+  for (const [name, rules] of Object.entries(DELIBERATE)) {
+    for (const rule of Object.keys(rules) as (keyof ModelShape)[]) {
+      expect(model.shapes[name]![rule], `${name} ${rule}`).not.toEqual(rules[rule]);
+    }
   }
 });
 
@@ -95,7 +116,7 @@ function compareWithSdk(
   same(
     `${path} required`,
     [...(schema.required ?? [])].sort(),
-    names.slice(0, requiredCount as number).sort(),
+    DELIBERATE[name as string]?.required ?? names.slice(0, requiredCount as number).sort(),
     differences,
   );
   for (const [i, member] of names.entries()) {
@@ -112,7 +133,7 @@ function compareSimple(path: string, schema: Schema, code: number, differences: 
 
 function compareWithModel(path: string, of: Schema, shapeName: string, seen: Set<Schema>, differences: string[]): void {
   const schema = resolve(of, common);
-  const shape = model.shapes[shapeName]!;
+  const shape = { ...model.shapes[shapeName]!, ...DELIBERATE[shapeName] };
   const check = (what: string, ours: unknown, theirs: unknown) => same(`${path} ${what}`, ours, theirs, differences);
   switch (shape.type) {
     case 'structure':
