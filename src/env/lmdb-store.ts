@@ -21,7 +21,7 @@ export interface LmdbStoreOptions {
 
 const LAZY_FLUSH_MS = 50;
 const SETTLE_AFTER_MS = 1_000;
-const BATCH_ENTRIES = 16_384;
+const BATCH_ENTRIES = 8_192;
 const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** The journal may be so many batches long: rewriting few keys fills it and not the batch. */

@@ -1,8 +1,9 @@
 import type { Receive, Transport } from './transport.ts';
 
 /**
- * The network between the nodes of one process. Everything sent since the last turn is delivered in one microtask, in
- * the order in which it was sent; nothing is copied. What is addressed to a node that is not registered is lost.
+ * The network between the nodes of one process. Every request sent since the last turn is delivered in one microtask, in
+ * the order in which it was sent; nothing is copied. A reply is delivered when it is given: a request never is, so what
+ * the sender does then runs within no call of its own. What is addressed to a node that is not registered is lost.
  */
 export class LocalTransport<Request, Reply> {
   readonly #receivers = new Map<string, Receive<Request, Reply>>();
@@ -18,7 +19,7 @@ export class LocalTransport<Request, Reply> {
     this.#endpoints.set(node, sender);
     return {
       send: (to, request, onReply) => {
-        if (sender.isOpen) this.#enqueue({ kind: 'request', sender, to, request, onReply });
+        if (sender.isOpen) this.#enqueue({ sender, to, request, onReply });
       },
     };
   }
@@ -59,18 +60,12 @@ export class LocalTransport<Request, Reply> {
     }
   }
 
-  #deliver(delivery: Delivery<Request, Reply>): void {
-    const { sender, onReply } = delivery;
-    if (delivery.kind === 'reply') {
-      if (sender.isOpen) onReply(delivery.reply);
-      return;
-    }
-    const { to } = delivery;
+  #deliver({ sender, to, request, onReply }: Delivery<Request, Reply>): void {
     const receive = this.#receivers.get(to);
     if (receive === undefined) return;
-    receive(sender.node, delivery.request, (reply) => {
-      // A node that was stopped, or stopped and started again, cannot answer for its former self.
-      if (this.#receivers.get(to) === receive) this.#enqueue({ kind: 'reply', sender, reply, onReply });
+    receive(sender.node, request, (reply) => {
+      // A node that was stopped, or stopped and started again, neither answers nor hears for its former self.
+      if (sender.isOpen && this.#receivers.get(to) === receive) onReply(reply);
     });
   }
 }
@@ -81,17 +76,10 @@ interface Endpoint {
   isOpen: boolean;
 }
 
-type Delivery<Request, Reply> =
-  | {
-      readonly kind: 'request';
-      readonly sender: Endpoint;
-      readonly to: string;
-      readonly request: Request;
-      readonly onReply: (reply: Reply) => void;
-    }
-  | {
-      readonly kind: 'reply';
-      readonly sender: Endpoint;
-      readonly reply: Reply;
-      readonly onReply: (reply: Reply) => void;
-    };
+/** A request on its way. */
+interface Delivery<Request, Reply> {
+  readonly sender: Endpoint;
+  readonly to: string;
+  readonly request: Request;
+  readonly onReply: (reply: Reply) => void;
+}

@@ -24,7 +24,7 @@ test('a request is answered after the call, also one to the sender', async () =>
   a.send('a', 'two', (reply) => said.push(reply));
   expect(said).toEqual([]);
   await turn();
-  expect(said).toEqual(['b got one from a', 'a got two from a', 'b answers one', 'a answers two']);
+  expect(said).toEqual(['b got one from a', 'b answers one', 'a got two from a', 'a answers two']);
 });
 
 test('what is sent while messages are delivered is delivered in the same turn', async () => {
