@@ -18,7 +18,7 @@ export type Failure =
   | { readonly kind: 'unknown' }
   /** A bounded queue is full; nothing was tried. */
   | { readonly kind: 'overloaded' }
-  /** A replica could not write (a full disk); nothing was acknowledged. `happened` as far as is known. */
+  /** Replicas could not write, as on a full disk. Like `unknown`: others may have, and the operation may yet happen. */
   | { readonly kind: 'storage-failed'; readonly message: string };
 
 export type WriteOutcome = MutationOutcome | Failure;

@@ -68,7 +68,9 @@ function* writeRounds(
     let outcome: MutationOutcome;
     let record: ItemRecord;
     if (earlier !== undefined) {
-      outcome = attempts.get(earlier.hlc)!;
+      const attempted = attempts.get(earlier.hlc);
+      assert(attempted !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
+      outcome = attempted;
       record = { ...top!, ballot };
     } else {
       outcome = change(top?.item);

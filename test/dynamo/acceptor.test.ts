@@ -140,6 +140,16 @@ describe('a replica asked to prepare', () => {
     expect(askFlushed(prepare(ballot(10 + 2_001)))).toMatchObject({ kind: 'promise' });
   });
 
+  test('keeps the higher of two ceilings that it raises at once, whichever comes last', () => {
+    const { ask, askFlushed, flush, restart } = replica();
+    ask(prepare(ballot(60)));
+    ask({ kind: 'prepare', key: `${KEY}other`, ballot: ballot(20), epoch: 0 });
+    flush();
+    restart();
+    // Above the ceiling that the lower ballot alone would have set, below the one that the higher one did.
+    expect(askFlushed(prepare(ballot(2_040)))).toMatchObject({ kind: 'rejected' });
+  });
+
   test('keeps refusing what it promised on a key whose promise was evicted', () => {
     const { askFlushed } = replica([CONFIG], { promisesKept: 1 });
     askFlushed(prepare(ballot(10)));
