@@ -68,7 +68,7 @@ async function answerOperation(
   if (request.body.length > options.maxBodyBytes) return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
   if (request.headers['content-encoding'] === 'gzip') return answerInflated(request, envelope, options);
 
-  // A missing body is found out last, a broken one first.
+  // A missing body, or `null` for one, is found out last, a broken one first.
   const parsed = request.body.length === 0 ? undefined : parseJson(request.body);
   if (parsed === undefined && request.body.length > 0) throw ApiError.serialization(undefined);
 
@@ -78,7 +78,7 @@ async function answerOperation(
 
   const credentials = credentialsOf(request.headers, queryOf(request));
   if (credentials.kind === 'error') return renderError(credentials, envelope);
-  if (parsed === undefined) throw ApiError.serialization(undefined);
+  if (parsed == null) throw ApiError.serialization(undefined);
 
   const result = await options.execute(operation, validateRequest(operation, parsed), {
     requestId: envelope.requestId,

@@ -59,6 +59,22 @@ export function typesOnly(schema: Schema): Schema {
   };
 }
 
-function mapValues<T>(record: Readonly<Record<string, T>>, map: (value: T) => T): Record<string, T> {
+/**
+ * A copy whose structures allow no member that they do not know, so that ajv can remove them. Attribute values stay open:
+ * there are many of them, and `api/attribute-value.ts` drops what is foreign to them on its own way through.
+ */
+export function closed(schema: Schema): object {
+  const { title, properties, additionalProperties, items, definitions } = schema;
+  if (title === 'AttributeValue') return schema;
+  return {
+    ...schema,
+    ...(properties && { properties: mapValues(properties, closed), additionalProperties: false }),
+    ...(additionalProperties && { additionalProperties: closed(additionalProperties) }),
+    ...(items && { items: closed(items) }),
+    ...(definitions && { definitions: mapValues(definitions, closed) }),
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }

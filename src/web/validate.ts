@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { ApiError } from '../api/errors.ts';
 import type { OperationName } from '../api/operations.ts';
 import { isBase64 } from './base64.ts';
-import { childSchema, readSchema, resolve, type Schema, typesOnly } from './schema.ts';
+import { childSchema, closed, readSchema, resolve, type Schema, typesOnly } from './schema.ts';
 import { ERROR_OF_KEYWORD } from './service-texts.ts';
 
 /**
@@ -24,8 +24,9 @@ let compiler: { readonly common: Schema; readonly full: Ajv; readonly types: Ajv
 /**
  * Holds a parsed body against the schema of its operation (`api-schema/`), compiled when the operation is first used.
  *
- * Members that the schema does not know are ignored, `null` members count as absent, and what the service's parser would
- * convert is converted; so the request may be changed in place. Serialization errors come before constraint errors, of
+ * Members that the schema does not know are removed, as the service ignores them: tier 2 must not take one for a parameter
+ * that another operation has. `null` members count as absent, and what the service's parser would convert is converted.
+ * So the request may be changed in place. Serialization errors come before constraint errors, of
  * which the first counts: first missing members in the schema's order, then its other rules, member by member.
  * @returns `request`
  * @throws SerializationException for wrong JSON types, ValidationException for broken constraints
@@ -49,7 +50,7 @@ export function validateRequest(operation: OperationName, request: unknown): obj
 
 function compile(operation: OperationName): OperationSchema {
   const schema = readSchema(operation);
-  const compiled = { schema, accepts: getCompiler().full.compile(schema) };
+  const compiled = { schema, accepts: getCompiler().full.compile(closed(schema)) };
   operations.set(operation, compiled);
   return compiled;
 }
@@ -63,15 +64,16 @@ function compileTypes(operation: OperationName, schema: Schema): ValidateFunctio
 function getCompiler() {
   if (compiler === undefined) {
     const common = readSchema('common');
-    compiler = { common, full: newAjv(common), types: newAjv(typesOnly(common)) };
+    compiler = { common, full: newAjv(closed(common)), types: newAjv(typesOnly(common)) };
   }
   return compiler;
 }
 
-function newAjv(common: Schema): Ajv {
+function newAjv(common: object): Ajv {
   // `format` tells only which Java type an integer has. `if` and `then` in `TableNameOrArn` stand beside its type.
   const ajv = new Ajv({
     verbose: true,
+    removeAdditional: true,
     validateFormats: false,
     formats: { int32: true, int64: true },
     strictTypes: false,

@@ -150,6 +150,7 @@ describe('bad requests', () => {
       operationRequest('GetItem', '7'),
       [400, 'SerializationException', 'Unexpected value type in payload'],
     ],
+    ['null for a body', operationRequest('GetItem', 'null'), [400, 'SerializationException', undefined]],
     ['no body', operationRequest('GetItem', ''), [400, 'SerializationException', undefined]],
     [
       'invalid UTF-8',

@@ -287,6 +287,18 @@ describe('a request that the service takes', () => {
     expect(validateRequest('ListTables', { Limit: 5.9 })).toEqual({ Limit: 5 });
   });
 
+  test('loses the members that its operation or a structure in it does not have', () => {
+    expect(validateRequest('GetItem', { ...get, ConditionExpression: 'no (((', Expected: 7 })).toEqual(get);
+    expect(validateRequest('UpdateTable', { TableName: 'abc', WarmThroughput: { Foreign: 1 } })).toEqual({
+      TableName: 'abc',
+      WarmThroughput: {},
+    });
+    const foreign = JSON.parse('{"TableName":"abc","Item":{"Foreign":{"S":"1"}},"__proto__":{"a":1},"constructor":1}');
+    expect(JSON.stringify(validateRequest('PutItem', foreign))).toBe(
+      '{"TableName":"abc","Item":{"Foreign":{"S":"1"}}}',
+    );
+  });
+
   test('may hold __proto__ and constructor as attribute names', () => {
     const request = JSON.parse('{"TableName":"abc","Item":{"__proto__":{"S":"x"},"constructor":{"N":"1"}}}');
     expect(Object.keys((validateRequest('PutItem', request) as typeof request).Item)).toEqual([
