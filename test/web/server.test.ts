@@ -100,7 +100,7 @@ describe('over HTTP', () => {
       seen.push(request);
       return {};
     });
-    const padded = { ...GET_ITEM, Padding: randomBytes(300_000).toString('base64') };
+    const padded = { ...GET_ITEM, Key: { id: { S: randomBytes(300_000).toString('base64') } } };
     await post(port, gzipSync(JSON.stringify(padded)), { 'content-encoding': 'gzip' });
     await post(port, JSON.stringify(padded));
     expect(seen).toEqual([padded, padded]);
