@@ -94,6 +94,24 @@ describe('an item that was put', () => {
     expect(JSON.stringify(answer.Item)).toBe('{"pk":{"S":"a"},"__proto__":{"S":"x"},"constructor":{"N":"1"}}');
   });
 
+  it("may have hostile names in its keys, and in an index and that index's key", async () => {
+    const key = { partition: attribute('S:__proto__'), sort: attribute('N:constructor') };
+    const index = localIndex('__proto__', { partition: 'S:__proto__', sort: 'S:toString' });
+    await catalog.create({ ...sampleTable(key, [index]), name: 'Hostile', storageId: 'hostile0' });
+    const table = { TableName: 'Hostile', ReturnConsumedCapacity: 'INDEXES', ReturnItemCollectionMetrics: 'SIZE' };
+    const Item = JSON.parse('{"__proto__":{"S":"a"},"constructor":{"N":"1"},"toString":{"S":"z"}}');
+    const answer = plain(await put(Item, table));
+    expect(JSON.stringify(answer)).toBe(
+      '{"ConsumedCapacity":{"TableName":"Hostile","CapacityUnits":2,"Table":{"CapacityUnits":1},' +
+        '"LocalSecondaryIndexes":{"__proto__":{"CapacityUnits":1}}},' +
+        '"ItemCollectionMetrics":{"ItemCollectionKey":{"__proto__":{"S":"a"}},"SizeEstimateRangeGB":[0,1]}}',
+    );
+    const found = await get(JSON.parse('{"__proto__":{"S":"a"},"constructor":{"N":"1.0"}}'), { TableName: 'Hostile' });
+    expect(JSON.stringify(found)).toBe(JSON.stringify({ Item }));
+    const missing = JSON.parse('{"constructor":{"N":"1"},"hasOwnProperty":{"S":"a"}}');
+    expect(await messageOf(get(missing, { TableName: 'Hostile' }))).toMatch(/does not match the schema/);
+  });
+
   it('replaces the whole item that had its key, which ALL_OLD returns', async () => {
     expect(plain(await put({ pk: { S: 'a' }, old: { BOOL: true } }, { ReturnValues: 'ALL_OLD' }))).toEqual({});
     expect(plain(await put({ pk: { S: 'a' } }, { ReturnValues: 'ALL_OLD' }))).toEqual({
