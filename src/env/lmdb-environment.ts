@@ -1,4 +1,7 @@
+import { closeSync, fdatasyncSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { JOURNAL_START, type JournalPosition } from './journal.ts';
 import { ReadCache } from './read-cache.ts';
 import type { StoreKey, StoreName } from './store.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
@@ -27,7 +30,7 @@ const LATIN1_KEYS = {
   readKey: (source: Buffer, start: number, end: number): StoreKey => source.toString('latin1', start, end),
 };
 
-/** The one key of the database `journal`: up to which generation of the journal the environment holds everything. */
+/** The one key of the database `journal`: up to where the environment holds everything that is in the journal. */
 const SETTLED: StoreKey = 'settled';
 
 type Table = Database<Uint8Array, StoreKey>;
@@ -72,17 +75,24 @@ export class LmdbEnvironment {
       maxDbs: 4,
       maxReaders: MAX_READERS,
     });
-    const table = (name: string): Table =>
-      this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
-    this.#tables = { items: table('items'), paxos: table('paxos'), meta: table('meta') };
-    this.#journal = table('journal');
-    for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
+    try {
+      // What a process wrote that did not sync is older than what this one will: it must not be lost alone.
+      if (sync) syncFile(join(path, 'data.mdb'));
+      const table = (name: string): Table =>
+        this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
+      this.#tables = { items: table('items'), paxos: table('paxos'), meta: table('meta') };
+      this.#journal = table('journal');
+      for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
+    } catch (error) {
+      this.#root.close();
+      throw error;
+    }
   }
 
-  /** Up to which generation of the journal everything is here; 0 if there never was a journal. */
-  get settledGeneration(): number {
+  /** Up to where the environment holds everything that is in the journal. */
+  get settled(): JournalPosition {
     const bytes = this.#journal.getBinary(SETTLED);
-    return bytes === undefined ? 0 : Number(bytes.toString('latin1'));
+    return bytes === undefined ? JOURNAL_START : (JSON.parse(bytes.toString('latin1')) as JournalPosition);
   }
 
   has(name: StoreName, key: StoreKey): boolean {
@@ -122,11 +132,11 @@ export class LmdbEnvironment {
 
   /**
    * Writes a batch in one transaction; resolves when that has committed, and is on disk if commits are synced.
-   * @param generation of the journal that is settled with it
+   * @param settled up to where the journal is settled with it; undefined where the journal has nothing of it
    */
-  async commit(batch: WriteBatch, generation: number): Promise<void> {
+  async commit(batch: WriteBatch, settled: JournalPosition | undefined): Promise<void> {
     try {
-      await this.#root.batch(() => this.#write(batch, generation));
+      await this.#root.batch(() => this.#write(batch, settled));
       this.#noteCommitted(batch);
     } catch (error) {
       // lmdb-js rejects with a stand-in that carries the cause as a second rejection, which nobody else handles.
@@ -136,8 +146,8 @@ export class LmdbEnvironment {
   }
 
   /** `commit`, finished when it returns. */
-  commitSync(batch: WriteBatch, generation: number): void {
-    this.#root.transactionSync(() => this.#write(batch, generation));
+  commitSync(batch: WriteBatch, settled: JournalPosition): void {
+    this.#root.transactionSync(() => this.#write(batch, settled));
     this.#noteCommitted(batch);
   }
 
@@ -154,7 +164,7 @@ export class LmdbEnvironment {
     }
   }
 
-  #write(batch: WriteBatch, generation: number): void {
+  #write(batch: WriteBatch, settled: JournalPosition | undefined): void {
     for (const name of ['items', 'paxos', 'meta'] as const) {
       const table = this.#tables[name];
       for (const [key, written] of batch.tables[name]) {
@@ -162,6 +172,15 @@ export class LmdbEnvironment {
         else table.put(key, written);
       }
     }
-    this.#journal.put(SETTLED, Buffer.from(String(generation), 'latin1'));
+    if (settled !== undefined) this.#journal.put(SETTLED, Buffer.from(JSON.stringify(settled), 'latin1'));
+  }
+}
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }

@@ -1,4 +1,4 @@
-import { Journal, type JournalEntry, readJournal } from './journal.ts';
+import { Journal, type JournalEntry, type JournalPosition, readJournal } from './journal.ts';
 import { LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
 import type { Store, StoreKey, StoreName } from './store.ts';
 import { REMOVED, WriteBatch, type Written } from './write-batch.ts';
@@ -68,20 +68,25 @@ export class LmdbStore implements Store {
   readonly #options: Required<LmdbStoreOptions>;
   #pending = new WriteBatch();
   #committing: WriteBatch | undefined;
+  /** Where the journal is when `#committing` has committed. */
+  #committingTo: JournalPosition | undefined;
   /** Writes that no append has taken yet, oldest first. */
   #unkept: Unkept[] = [];
   #waiting: Done[] = [];
   #append: Append | undefined;
   /** Why LMDB refused `#committing` the last time. */
   #commitFailure: Error | undefined;
+  /** There are writes that have waited for their append long enough. */
+  #isLate = false;
   /** The pending batch is to be committed although it is not full. */
   #isAged = false;
   #lazyTimer: NodeJS.Timeout | undefined;
   #agingTimer: NodeJS.Timeout | undefined;
+  /** Defined while LMDB refuses `#committing` and is left alone. */
   #retryTimer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
-  /** Called when everything is in LMDB, or the disk refuses it. */
-  #onSettled: (() => void) | undefined;
+  /** Called when LMDB has taken or refused a batch. */
+  #onCommitted: (() => void) | undefined;
 
   /** Opens the store in the directory `path`, or makes it. Throws what the system says where it cannot. */
   constructor(path: string, options: LmdbStoreOptions) {
@@ -94,12 +99,15 @@ export class LmdbStore implements Store {
     };
     const { durability } = this.#options;
     this.#lmdb = new LmdbEnvironment(path, durability === 'disk');
-    const rest = new WriteBatch();
-    const generation = readJournal(path, this.#lmdb.settledGeneration, ({ name, key, written }) => {
-      rest.set(name, key, written);
-    });
-    if (rest.entryCount > 0) this.#lmdb.commitSync(rest, generation);
-    if (durability !== 'memory') this.#journal = new Journal(path, generation + 1, durability === 'disk');
+    try {
+      const rest = new WriteBatch();
+      const position = readJournal(path, this.#lmdb.settled, ({ name, key, written }) => rest.set(name, key, written));
+      if (rest.entryCount > 0) this.#lmdb.commitSync(rest, position);
+      if (durability !== 'memory') this.#journal = new Journal(path, position, durability === 'disk');
+    } catch (error) {
+      this.#lmdb.close();
+      throw error;
+    }
   }
 
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
@@ -110,8 +118,6 @@ export class LmdbStore implements Store {
   }
 
   put(name: StoreName, key: StoreKey, value: Uint8Array): void {
-    // LMDB would refuse it much later, and the whole batch with it.
-    if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new Error(`a store key of ${key.length} bytes`);
     this.#note(name, key, value);
     this.#pending.set(name, key, value);
   }
@@ -157,25 +163,32 @@ export class LmdbStore implements Store {
     this.#schedule();
   }
 
-  /** Rejects if LMDB refuses the last writes; what the journal has is then there at the next start. */
+  /** Rejects if the disk refuses the last writes; what the journal has is then there at the next start. */
   async close(): Promise<void> {
-    while (this.#pending.entryCount > 0 || this.#committing !== undefined || this.#append !== undefined) {
-      if (this.#commitFailure !== undefined) break;
+    if (this.#retryTimer !== undefined) this.#retry();
+    const refusal = await new Promise<Error | undefined>((resolve) => this.flush(resolve));
+    while ((this.#committing !== undefined || this.#hasUnsettled()) && this.#retryTimer === undefined) {
       await new Promise<void>((resolve) => {
-        this.#onSettled = resolve;
+        this.#onCommitted = resolve;
         this.#isAged = true;
         this.#schedule();
       });
     }
     for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
     clearImmediate(this.#turn);
-    await this.#lmdb.close();
-    this.#journal?.close();
-    if (this.#commitFailure !== undefined) throw this.#commitFailure;
+    try {
+      await this.#lmdb.close();
+    } finally {
+      this.#journal?.close();
+    }
+    const failure = refusal ?? this.#commitFailure;
+    if (failure !== undefined) throw failure;
   }
 
   /** @returns what the pending batch says of the key before this write */
   #note(name: StoreName, key: StoreKey, written: Written): Written | undefined {
+    // LMDB would refuse it much later, and the whole batch with it.
+    if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new Error(`a store key of ${key.length} bytes`);
     const before = this.#pending.tables[name].get(key);
     // Without a journal nothing is refused, and so nothing taken back, unless LMDB refuses.
     if (this.#journal !== undefined || this.#commitFailure !== undefined) {
@@ -185,7 +198,12 @@ export class LmdbStore implements Store {
       this.#isAged = true;
       this.#schedule();
     }, this.#options.settleAfterMs);
-    if (this.#journal !== undefined) this.#lazyTimer ??= setTimeout(() => this.#schedule(), this.#options.lazyFlushMs);
+    if (this.#journal !== undefined) {
+      this.#lazyTimer ??= setTimeout(() => {
+        this.#isLate = true;
+        this.#schedule();
+      }, this.#options.lazyFlushMs);
+    }
     if (this.#isFull()) this.#schedule();
     return before;
   }
@@ -212,6 +230,17 @@ export class LmdbStore implements Store {
     return this.#journal !== undefined && this.#journal.length >= JOURNAL_BATCHES * batchBytes;
   }
 
+  /** LMDB lacks something that is not in `#committing`. */
+  #hasUnsettled(): boolean {
+    return this.#pending.entryCount > 0 || (this.#journal?.length ?? 0) > 0;
+  }
+
+  /** What was asked for during an append or a commit; timers that ran out then do not run again. */
+  #scheduleWaiting(): void {
+    const settles = this.#isAged && this.#committing === undefined;
+    if (this.#waiting.length > 0 || this.#isLate || settles || this.#isFull()) this.#schedule();
+  }
+
   /** Whatever is asked for in one turn of the event loop is done together at its end. */
   #schedule(): void {
     if (this.#append === undefined) this.#turn ??= setImmediate(() => this.#takeTurn());
@@ -222,16 +251,11 @@ export class LmdbStore implements Store {
     const isFull = this.#isFull();
     if (isFull && this.#committing !== undefined) {
       // Writers have outrun LMDB: they wait for it, unless it refuses.
-      if (this.#commitFailure !== undefined) this.#takeBack(this.#commitFailure);
+      if (this.#retryTimer !== undefined) this.#takeBack(this.#commitFailure!);
       return;
     }
-    const settles = (isFull || this.#isAged) && this.#committing === undefined;
-    const entries = this.#unkept;
-    const waiting = this.#waiting;
-    this.#unkept = [];
-    this.#waiting = [];
-    clearTimeout(this.#lazyTimer);
-    this.#lazyTimer = undefined;
+    const settles = (isFull || this.#isAged) && this.#committing === undefined && this.#hasUnsettled();
+    const { entries, waiting } = this.#takeUnkept();
     // From here on writes belong to the next batch: this one is exactly what the journal has after the append.
     if (settles) this.#beginBatch();
     if (this.#journal === undefined || entries.length === 0) {
@@ -244,8 +268,18 @@ export class LmdbStore implements Store {
       this.#append = undefined;
       if (error === undefined) this.#finish(append);
       else this.#fail(append, error);
-      if (this.#waiting.length > 0 || this.#isFull() || this.#onSettled !== undefined) this.#schedule();
+      this.#scheduleWaiting();
     });
+  }
+
+  #takeUnkept(): { entries: Unkept[]; waiting: Done[] } {
+    const taken = { entries: this.#unkept, waiting: this.#waiting };
+    this.#unkept = [];
+    this.#waiting = [];
+    this.#isLate = false;
+    clearTimeout(this.#lazyTimer);
+    this.#lazyTimer = undefined;
+    return taken;
   }
 
   #beginBatch(): void {
@@ -258,12 +292,11 @@ export class LmdbStore implements Store {
 
   #finish({ waiting, settles }: Append): void {
     if (settles) {
-      const generation = this.#journal?.generation ?? this.#lmdb.settledGeneration;
+      this.#committingTo = this.#journal?.position;
       this.#journal?.rotate();
-      this.#commit(this.#committing!, generation);
+      this.#commit();
     }
     for (const done of waiting) done();
-    if (this.#pending.entryCount === 0 && this.#committing === undefined) this.#settled();
   }
 
   /** Takes back what the journal refused, and all that came after it. */
@@ -273,6 +306,8 @@ export class LmdbStore implements Store {
       this.#pending = this.#committing!;
       this.#committing = undefined;
       this.#unkept = [];
+      // What the journal had before can still be settled, which gives the next append another file.
+      this.#isAged = true;
     }
     this.#unkept = [...entries, ...this.#unkept];
     this.#waiting = [...waiting, ...this.#waiting];
@@ -280,38 +315,36 @@ export class LmdbStore implements Store {
   }
 
   #takeBack(cause: Error): void {
-    for (const { name, key, before } of this.#unkept.reverse()) {
+    const { entries, waiting } = this.#takeUnkept();
+    for (const { name, key, before } of entries.reverse()) {
       if (before === undefined) this.#pending.forget(name, key);
       else this.#pending.set(name, key, before);
     }
-    const waiting = this.#waiting;
-    this.#unkept = [];
-    this.#waiting = [];
     const error = new Error(`the store could not be written, is the disk full? (${cause.message})`, { cause });
-    this.onLost?.();
+    if (entries.length > 0) this.onLost?.();
     for (const done of waiting) done(error);
-    this.#settled();
   }
 
-  #commit(batch: WriteBatch, generation: number): void {
-    this.#lmdb.commit(batch, generation).then(
+  #commit(): void {
+    this.#lmdb.commit(this.#committing!, this.#committingTo).then(
       () => {
         this.#committing = undefined;
         this.#commitFailure = undefined;
-        this.#settled();
-        if (this.#waiting.length > 0 || this.#isFull() || this.#isAged) this.#schedule();
+        this.#scheduleWaiting();
+        this.#onCommitted?.();
       },
       (cause: unknown) => {
         this.#commitFailure = cause instanceof Error ? cause : new Error(String(cause));
-        this.#retryTimer = setTimeout(() => this.#commit(batch, generation), RETRY_AFTER_MS);
-        this.#settled();
-        this.#schedule();
+        this.#retryTimer = setTimeout(() => this.#retry(), RETRY_AFTER_MS);
+        this.#scheduleWaiting();
+        this.#onCommitted?.();
       },
     );
   }
 
-  #settled(): void {
-    this.#onSettled?.();
-    this.#onSettled = undefined;
+  #retry(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    this.#commit();
   }
 }
