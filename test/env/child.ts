@@ -26,6 +26,14 @@ switch (command) {
   case 'write-disk':
     await writeForEver(command === 'write-disk' ? 'disk' : 'process');
     break;
+  case 'open':
+    try {
+      await new LmdbStore(path, { durability: 'process' }).close();
+      say('opened');
+    } catch (error) {
+      say(`refused ${error}`);
+    }
+    break;
   case 'fill':
     await fill();
 }
