@@ -76,6 +76,8 @@ export async function openDataDirectory(
       cluster,
       nodePath: (nodeId) => join(path, NODES, nodeId),
       saveCluster: (saved) => {
+        // The file says that the nodes are there: so their names must be on disk before it is.
+        if (existsSync(join(path, NODES))) sync(join(path, NODES));
         writeDurably(
           path,
           CLUSTER_FILE,
