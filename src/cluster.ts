@@ -5,8 +5,8 @@ import { StorageNode } from './dynamo/node.ts';
 import { assignPartitions, type NodeId } from './dynamo/ring.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { SOUND_RULES } from './dynamo/rules.ts';
-import { SystemClock } from './env/clock.ts';
-import { type ClusterShape, type DataDirectory, openDataDirectory } from './env/data-directory.ts';
+import { SystemClock, type Timer } from './env/clock.ts';
+import { type ClusterShape, type DataDirectory, DataDirectoryError, openDataDirectory } from './env/data-directory.ts';
 import { LmdbStore } from './env/lmdb-store.ts';
 import { LocalTransport } from './env/local-transport.ts';
 import type { Log } from './env/log.ts';
@@ -34,8 +34,11 @@ export interface Cluster {
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   const undo: (() => Promise<void>)[] = [];
+  /** Tries every step, so that one that fails leaves nothing else behind; then throws what the first one threw. */
   const undoAll = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failures: unknown[] = [];
+    for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const directory = await openDirectory(config);
@@ -52,8 +55,11 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     });
     const listening = await listen(web, config.hosts, config.port);
     undo.push(() => {
-      const grace = new Promise<void>((resolve) => clock.after(config.limits.stopGraceMs, resolve));
-      return listening.close(grace);
+      let timer: Timer;
+      const grace = new Promise<void>((resolve) => {
+        timer = clock.after(config.limits.stopGraceMs, resolve);
+      });
+      return listening.close(grace).finally(() => clock.cancel(timer));
     });
     if (config.dataDir === undefined) {
       // Not awaited: it may take its time, and it never rejects.
@@ -63,7 +69,8 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     }
     return { addresses: listening.addresses, web, stop: undoAll };
   } catch (error) {
-    await undoAll();
+    // What went wrong first is what the user can change.
+    await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
     throw error;
   }
 }
@@ -119,7 +126,17 @@ async function startRing(
     };
     const env = { clock: new SystemClock(), random: new SystemRandom(), log, store };
     const node = await openNode(settings, env, network);
-    undo.push(async () => network.unregister(id));
+    undo.push(async () => {
+      node.stop();
+      network.unregister(id);
+    });
+    if (!node.isMember) {
+      throw new DataDirectoryError(
+        `${id} has lost its data in ${directory.path}; restore it or begin a new data directory`,
+      );
+    }
+    // Its boot number and its partitions must not come back as they were, even if flushes promise nothing.
+    if (config.dataDir !== undefined) await store.settle();
     nodes.set(id, node);
   }
   // Written last: only when every node durably has its rows may a later start take their absence for a lost disk.

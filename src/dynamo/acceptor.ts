@@ -15,8 +15,9 @@ type Answer = (reply: Reply) => void;
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
 const KEYS_END: StoreKey = '\xff\xff';
 
-/** Records erased in one go when a table is forgotten: short enough that requests in between do not notice. */
-const FORGET_BATCH = 500;
+/** Records erased in one go when a table is forgotten, each of which may be an item of 400 KB. */
+const FORGET_BATCH = 32;
+const FORGET_PAUSE_MS = 1;
 
 /**
  * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
@@ -36,6 +37,7 @@ export class Acceptor {
   readonly #promised = new Map<StoreKey, Ballot>();
   /** What the store holds of the keys last used: each round asks three times. Oldest first. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
+  #isStopped = false;
   /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
   #floorHlc: number;
   /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
@@ -85,12 +87,32 @@ export class Acceptor {
     return this.#store.range('paxos', `${after}\x00`, KEYS_END, limit).map(({ key }) => key);
   }
 
-  /** Erases the records of a table that no request can reach any more, in small steps. */
+  /**
+   * Erases the records of a table that no request can reach any more, in small steps, one after the other.
+   *
+   * Hazard: a write that was under way when the table was deleted may leave its record behind; nobody reaches it.
+   */
   forgetTable(table: ByteString): void {
-    for (const partition of this.#configs.keys()) {
-      const { from, to } = tableRange(partition, table);
-      this.#forgetRange(from, to);
-    }
+    const ranges = [...this.#configs.keys()].map((partition) => tableRange(partition, table));
+    const step = () => {
+      const range = ranges.at(-1);
+      if (range === undefined || this.#isStopped) return;
+      if (!this.#forgetSome(range.from, range.to)) ranges.pop();
+      // The disk sets the pace; one that refuses is not asked for ever.
+      this.#store.flush((error) => {
+        if (error === undefined) this.#clock.after(FORGET_PAUSE_MS, step);
+      });
+    };
+    step();
+  }
+
+  get isMember(): boolean {
+    return this.#configs.size > 0;
+  }
+
+  /** Ends work in the background: the store is about to be closed. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
@@ -152,7 +174,8 @@ export class Acceptor {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
       }
-      this.#remember(key, { accepted: isSuperseded ? undefined : accepted, committed: record });
+      // The round is over; items of 400 KB are not kept for a next one.
+      this.#recent.delete(key);
       const promised = this.#promised.get(key);
       if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
     }
@@ -162,8 +185,7 @@ export class Acceptor {
   #read(request: Of<'read'>, answer: Answer): void {
     const { key, epoch } = request;
     if (!this.#votes(key, epoch)) return this.#answerWrongEpoch(key, answer);
-    if (this.#isFlushNeeded(key)) return this.#flushAccepted(key, () => this.#read(request, answer), answer);
-    answer({ kind: 'state', from: this.#settings.id, ...this.#state(key) });
+    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...this.#state(key) }, answer);
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
@@ -171,37 +193,36 @@ export class Acceptor {
     if (epoch !== undefined && !this.#votes(from, epoch)) return this.#answerWrongEpoch(from, answer);
     const committed = this.#store.range('items', from, to, limit);
     const accepted = epoch === undefined ? [] : this.#store.range('paxos', from, to, limit);
-    const unflushed = accepted.find(({ key }) => this.#isFlushNeeded(key));
-    if (unflushed !== undefined) {
-      return this.#flushAccepted(unflushed.key, () => this.#readRange(request, answer), answer);
-    }
     const entries = new Map<StoreKey, RangeEntry>();
     for (const { key, value } of committed) entries.set(key, { key, committed: decodeRecord(value) });
     for (const { key, value } of accepted)
       entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
     const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    answer({
+    const unflushed = accepted.find(({ key }) => this.#isFlushNeeded(key));
+    const reply: Reply = {
       kind: 'range',
       from: this.#settings.id,
       entries: sorted.slice(0, limit),
       more: committed.length === limit || accepted.length === limit || sorted.length > limit,
-    });
+    };
+    // One flush covers them all.
+    this.#answerFlushed(unflushed?.key, reply, answer);
   }
 
-  #forgetRange(from: StoreKey, to: StoreKey): void {
-    const keys = new Set<StoreKey>();
+  /** @returns whether there may be more */
+  #forgetSome(from: StoreKey, to: StoreKey): boolean {
+    let hasMore = false;
     for (const name of ['items', 'paxos'] as const) {
-      for (const { key } of this.#store.range(name, from, to, FORGET_BATCH)) {
-        keys.add(key);
+      const found = this.#store.range(name, from, to, FORGET_BATCH);
+      hasMore ||= found.length === FORGET_BATCH;
+      for (const { key } of found) {
         this.#store.remove(name, key);
+        this.#unflushed.delete(key);
+        this.#promised.delete(key);
+        this.#recent.delete(key);
       }
     }
-    for (const key of keys) {
-      this.#unflushed.delete(key);
-      this.#promised.delete(key);
-      this.#recent.delete(key);
-    }
-    if (keys.size > 0) this.#clock.after(1, () => this.#forgetRange(from, to));
+    return hasMore;
   }
 
   #votes(key: StoreKey, epoch: number): boolean {
@@ -241,7 +262,12 @@ export class Acceptor {
     return effective;
   }
 
-  /** One bad clock must not poison the others, and a clock stepped back must not lock a key. */
+  /**
+   * One bad clock must not poison the others.
+   *
+   * Hazard: after this computer's clock was stepped back by more than the bound, keys that were not written meanwhile are
+   * refused until the clock has caught up, or until a restart, because a coordinator's ballots never go back.
+   */
   #isDrifting(ballot: Ballot, effective: Ballot): boolean {
     const nowHlc = this.#clock.now() * TICKS_PER_MS;
     return ballot.hlc > Math.max(nowHlc, effective.hlc) + this.#settings.limits.maxDriftMs * TICKS_PER_MS;
@@ -270,6 +296,15 @@ export class Acceptor {
 
   #isFlushNeeded(key: StoreKey): boolean {
     return this.#unflushed.has(key);
+  }
+
+  /**
+   * Gives a reader an answer that reports the record accepted for `key` once the disk has that record. It tells the state
+   * at the time of the request, however late: to look again would be to wait for the next accept, and the next.
+   */
+  #answerFlushed(key: StoreKey | undefined, reply: Reply, answer: Answer): void {
+    if (key === undefined || !this.#isFlushNeeded(key)) return answer(reply);
+    this.#flushAccepted(key, () => answer(reply), answer);
   }
 
   #flushAccepted(key: StoreKey, then: () => void, answer: Answer): void {

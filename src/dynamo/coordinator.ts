@@ -3,7 +3,6 @@ import type { Clock } from '../env/clock.ts';
 import type { Random } from '../env/random.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import type { Acceptor } from './acceptor.ts';
 import type { BallotClock } from './ballot-clock.ts';
 import type { Failure } from './client.ts';
 import { partitionOf } from './keyspace.ts';
@@ -30,8 +29,6 @@ export class Coordinator {
   readonly ballots: BallotClock;
   readonly clock: Clock;
   readonly random: Random;
-  /** The replica on this very node. */
-  readonly local: Acceptor;
   readonly #transport: Transport<Request, Reply>;
   readonly #configs: Map<number, PartitionConfig>;
   /** Own operations that have not been answered, by sequence number: their ids must stay in the lineage. */
@@ -44,7 +41,6 @@ export class Coordinator {
     readonly ballots: BallotClock;
     readonly clock: Clock;
     readonly random: Random;
-    readonly local: Acceptor;
     readonly transport: Transport<Request, Reply>;
     readonly configs: ReadonlyMap<number, PartitionConfig>;
     readonly boot: number;
@@ -53,7 +49,6 @@ export class Coordinator {
     this.ballots = parts.ballots;
     this.clock = parts.clock;
     this.random = parts.random;
-    this.local = parts.local;
     this.#transport = parts.transport;
     this.#configs = new Map(parts.configs);
     this.boot = parts.boot;

@@ -8,7 +8,7 @@ export class KeyLock {
   readonly #keyQueueLength: number;
   readonly #queuedWrites: number;
   /** The keys in use, each with those that wait for it. */
-  readonly #waiting = new Map<StoreKey, (() => void)[]>();
+  readonly #waiting = new Map<StoreKey, Queue>();
   #queued = 0;
 
   constructor(limits: { readonly keyQueueLength: number; readonly queuedWrites: number }) {
@@ -21,25 +21,43 @@ export class KeyLock {
    * @returns false if the queue is full: `start` will not be called
    */
   acquire(key: StoreKey, start: () => void): boolean {
-    const waiting = this.#waiting.get(key);
-    if (waiting === undefined) {
-      this.#waiting.set(key, []);
+    const queue = this.#waiting.get(key);
+    if (queue === undefined) {
+      this.#waiting.set(key, { starts: [], isStarting: false, isFree: false });
       start();
       return true;
     }
-    if (waiting.length >= this.#keyQueueLength || this.#queued >= this.#queuedWrites) return false;
+    if (queue.starts.length >= this.#keyQueueLength || this.#queued >= this.#queuedWrites) return false;
     this.#queued++;
-    waiting.push(start);
+    queue.starts.push(start);
     return true;
   }
 
   release(key: StoreKey): void {
-    const next = this.#waiting.get(key)?.shift();
-    if (next === undefined) {
-      this.#waiting.delete(key);
-      return;
+    const queue = this.#waiting.get(key);
+    if (queue === undefined) return;
+    queue.isFree = true;
+    // Whoever is started may be out of time and release at once: a loop, or a thousand of them would nest.
+    if (queue.isStarting) return;
+    queue.isStarting = true;
+    while (queue.isFree) {
+      const next = queue.starts.shift();
+      if (next === undefined) {
+        this.#waiting.delete(key);
+        return;
+      }
+      queue.isFree = false;
+      this.#queued--;
+      next();
     }
-    this.#queued--;
-    next();
+    queue.isStarting = false;
   }
+}
+
+/** Who waits for a key in use. */
+interface Queue {
+  readonly starts: (() => void)[];
+  /** `release` is starting one of them right now. */
+  isStarting: boolean;
+  isFree: boolean;
 }

@@ -6,7 +6,7 @@ import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
 import { BallotClock } from './ballot-clock.ts';
-import type { RangeOutcome, ReadOutcome, WriteOutcome } from './client.ts';
+import type { Failure, RangeOutcome, ReadOutcome, WriteOutcome } from './client.ts';
 import { Coordinator } from './coordinator.ts';
 import { KeyLock } from './key-lock.ts';
 import type { Reply, Request } from './messages.ts';
@@ -35,6 +35,8 @@ export interface CoordinatingNode {
   forgetTable(table: ByteString): void;
 }
 
+const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
+
 /** Identity rounds at a time when a node settles what it accepted. */
 const FINISH_BATCH = 64;
 
@@ -47,6 +49,7 @@ export class StorageNode implements CoordinatingNode {
   readonly #acceptor: Acceptor;
   readonly #coordinator: Coordinator;
   readonly #locks: KeyLock;
+  #isStopped = false;
 
   private constructor(settings: NodeSettings, acceptor: Acceptor, coordinator: Coordinator) {
     this.id = settings.id;
@@ -76,7 +79,6 @@ export class StorageNode implements CoordinatingNode {
         ballots,
         clock,
         random,
-        local: acceptor,
         transport,
         configs,
         boot,
@@ -85,10 +87,25 @@ export class StorageNode implements CoordinatingNode {
     });
   }
 
+  /**
+   * From now on every request is refused, and work in the background ends; the store may be closed. Operations under way
+   * are not waited for: they hear no answers any more.
+   */
+  stop(): void {
+    this.#isStopped = true;
+    this.#acceptor.stop();
+  }
+
+  /** Whether it votes in any partition: a node without rows is one whose disk was lost. */
+  get isMember(): boolean {
+    return this.#acceptor.isMember;
+  }
+
   /** The door for other nodes. */
   readonly receive: Receive<Request, Reply> = (_from, request, reply) => this.#acceptor.receive(request, reply);
 
   write(key: StoreKey, partitionKey: ByteString, mutation: Mutation, done: (outcome: WriteOutcome) => void): void {
+    if (this.#isStopped) return done(STOPPED);
     const change: Change = (current) => applyMutation(mutation, current);
     const deadlineMs = this.#coordinator.deadline();
     const start = () => {
@@ -101,6 +118,7 @@ export class StorageNode implements CoordinatingNode {
   }
 
   read(key: StoreKey, isConsistent: boolean, done: (outcome: ReadOutcome) => void): void {
+    if (this.#isStopped) return done(STOPPED);
     // The most common request of all needs no message, so it is spared the task too.
     if (!isConsistent && isReadLocal(this.#coordinator)) return done(found(this.#acceptor.committedItem(key)));
     const read = isConsistent ? readStrongly : readEventually;
@@ -114,6 +132,7 @@ export class StorageNode implements CoordinatingNode {
     isConsistent: boolean,
     done: (outcome: RangeOutcome) => void,
   ): void {
+    if (this.#isStopped) return done(STOPPED);
     runTask(readRange(this.#coordinator, from, to, limit, isConsistent, this.#coordinator.deadline()), done);
   }
 

@@ -6,7 +6,7 @@ import type { StoreKey } from '../env/store.ts';
 import { type Ballot, TICKS_PER_MS } from './ballot.ts';
 import type { Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
-import type { PartitionConfig } from './messages.ts';
+import type { PartitionConfig, Reply } from './messages.ts';
 import { highestOf, type ItemRecord, isSettled, type LineageEntry, type ReplicaState } from './record.ts';
 import type { Task } from './task.ts';
 
@@ -91,12 +91,7 @@ function* writeRounds(
       }
     }
 
-    const accepted = yield* coordinator.ask(
-      config.members,
-      { kind: 'accept', key, record, epoch: config.epoch },
-      'accepted',
-      needed,
-    );
+    const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
       const isCommitted = yield* coordinator.learnAt(config, key, record, writeQuorum, deadlineMs);
       return isCommitted ? outcome : { kind: 'unknown' };
@@ -132,12 +127,7 @@ export function* identityRound(
     }
     if (prepared.top === undefined) return { kind: 'proven', record: undefined };
     const record = { ...prepared.top, ballot };
-    const accepted = yield* coordinator.ask(
-      config.members,
-      { kind: 'accept', key, record, epoch: config.epoch },
-      'accepted',
-      needed,
-    );
+    const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
       coordinator.tell(config.members, key, record);
       return { kind: 'proven', record };
@@ -147,6 +137,26 @@ export function* identityRound(
     yield* coordinator.pause();
   }
   return { kind: 'unavailable', needed, got };
+}
+
+/**
+ * Asks the home replicas to accept a record. As long as none refuses, slow disks are waited for: the same accept again
+ * changes nothing, whereas another round would only give them more to write.
+ */
+function* propose(
+  coordinator: Coordinator,
+  config: PartitionConfig,
+  key: StoreKey,
+  record: ItemRecord,
+  deadlineMs: number,
+): Task<{ readonly agreed: readonly Reply[]; readonly replies: readonly Reply[] }> {
+  const needed = coordinator.majorityOf(config);
+  const request = { kind: 'accept', key, record, epoch: config.epoch } as const;
+  for (;;) {
+    const { agreed, replies } = yield* coordinator.ask(config.members, request, 'accepted', needed);
+    const isUndecided = agreed.length < needed && agreed.length === replies.length;
+    if (!isUndecided || coordinator.isPast(deadlineMs)) return { agreed, replies };
+  }
 }
 
 type Prepared =

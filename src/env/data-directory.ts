@@ -6,6 +6,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -76,8 +77,8 @@ export async function openDataDirectory(
       cluster,
       nodePath: (nodeId) => join(path, NODES, nodeId),
       saveCluster: (saved) => {
-        // The file says that the nodes are there: so their names must be on disk before it is.
-        if (existsSync(join(path, NODES))) sync(join(path, NODES));
+        // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
+        if (existsSync(join(path, NODES))) syncFolder(join(path, NODES));
         writeDurably(
           path,
           CLUSTER_FILE,
@@ -204,6 +205,16 @@ function writeDurably(folder: string, name: string, text: string): void {
   } catch (error) {
     throw new DataDirectoryError(`cannot write in the data directory ${folder}: ${reasonOf(error)}`);
   }
+}
+
+/** Puts a folder with all that is in it on disk. */
+function syncFolder(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) syncFolder(inner);
+    else if (entry.isFile()) sync(inner);
+  }
+  sync(path);
 }
 
 function sync(path: string): void {

@@ -165,6 +165,22 @@ export class LmdbStore implements Store {
 
   /** Rejects if the disk refuses the last writes; what the journal has is then there at the next start. */
   async close(): Promise<void> {
+    const failure = await this.settle().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
+    clearImmediate(this.#turn);
+    try {
+      await this.#lmdb.close();
+    } finally {
+      this.#journal?.close();
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Resolves when LMDB has all earlier writes, whatever the durability; with `disk`, on disk. Rejects if it refuses them. */
+  async settle(): Promise<void> {
     if (this.#retryTimer !== undefined) this.#retry();
     const refusal = await new Promise<Error | undefined>((resolve) => this.flush(resolve));
     while ((this.#committing !== undefined || this.#hasUnsettled()) && this.#retryTimer === undefined) {
@@ -173,13 +189,6 @@ export class LmdbStore implements Store {
         this.#isAged = true;
         this.#schedule();
       });
-    }
-    for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
-    clearImmediate(this.#turn);
-    try {
-      await this.#lmdb.close();
-    } finally {
-      this.#journal?.close();
     }
     const failure = refusal ?? this.#commitFailure;
     if (failure !== undefined) throw failure;

@@ -63,6 +63,7 @@ function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Pa
     return answer;
   };
   return {
+    acceptor: () => acceptor,
     store,
     ask,
     flush,
@@ -189,6 +190,18 @@ describe('a replica asked to accept', () => {
     expect(ask(prepare(ballot(2)))).toBeUndefined();
     flush();
     expect(ask(read)).toMatchObject({ kind: 'state', accepted: { ballot: ballot(1) } });
+  });
+
+  test('answers a read with what it held then, however much is accepted while the disk is busy', () => {
+    const { acceptor, ask, askFlushed, flush } = replica();
+    askFlushed(prepare(ballot(1)));
+    ask(accept(record(ballot(1))));
+    const answers: Reply[] = [];
+    acceptor().receive(read, (reply) => answers.push(reply));
+    ask(accept(record(ballot(2), 'later')));
+    expect(answers).toEqual([]);
+    flush();
+    expect(answers).toMatchObject([{ kind: 'state', accepted: { ballot: ballot(1) } }]);
   });
 
   test('keeps an acknowledged record through a restart', () => {

@@ -54,6 +54,23 @@ describe('a write to three replicas', () => {
     expect(nodes.read('C', true)).toBe('one');
   });
 
+  test('waits for disks that take longer than a phase, and asks them to write once', () => {
+    const nodes = new ThreeNodes({ flushMs: 800 });
+    expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'applied' });
+    const ballots = nodes.sent.filter(({ kind }) => kind === 'prepare').length / 3;
+    // The first round waits for the ceiling's flush in its prepare, and is tried again.
+    expect(ballots).toBeLessThanOrEqual(3);
+    expect(nodes.read('B', true)).toBe('one');
+  });
+
+  test('at a node that was stopped is refused', () => {
+    const nodes = new ThreeNodes();
+    nodes.node('A').stop();
+    expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'unavailable' });
+    expect(nodes.read('A', false)).toMatchObject({ kind: 'unavailable' });
+    expect(nodes.write('B', put('one'))).toMatchObject({ kind: 'applied' });
+  });
+
   test('counts the copy of the node that coordinates among the W', () => {
     const nodes = new ThreeNodes({ writeQuorum: 1 });
     // Its own messages are never lost; what matters is that the answer waits for its own copy, not for any.

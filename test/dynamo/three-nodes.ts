@@ -33,7 +33,7 @@ export const putIfAbsent = (text: string): Mutation => ({
  * time passes but in `settle`.
  */
 export class ThreeNodes {
-  readonly stores: Record<NodeName, MemoryStore> = { A: new MemoryStore(), B: new MemoryStore(), C: new MemoryStore() };
+  readonly stores: Record<NodeName, MemoryStore>;
   /** Every message that was sent, lost ones too. */
   readonly sent: Message[] = [];
   /** Decides which messages are lost. */
@@ -43,7 +43,16 @@ export class ThreeNodes {
   #deliveries: (() => void)[] = [];
   readonly #nodes = new Map<NodeName, StorageNode>();
 
-  constructor(options: { writeQuorum?: number; readQuorum?: number; limits?: Partial<NodeLimits> } = {}) {
+  /** @param options `flushMs`: how long the disks take */
+  constructor(
+    options: { writeQuorum?: number; readQuorum?: number; limits?: Partial<NodeLimits>; flushMs?: number } = {},
+  ) {
+    const { flushMs } = options;
+    const flushAfter = (complete: () => void) => {
+      this.#timers.push({ atMs: this.#nowMs + flushMs!, run: complete });
+    };
+    const store = () => new MemoryStore(flushMs === undefined ? {} : { flushAfter });
+    this.stores = { A: store(), B: store(), C: store() };
     const names: NodeName[] = ['A', 'B', 'C'];
     const config: PartitionConfig = {
       partition: 0,
@@ -84,6 +93,7 @@ export class ThreeNodes {
       };
       StorageNode.open(settings, env, transport, (node) => this.#nodes.set(name, node!));
     }
+    this.settle();
   }
 
   node(name: NodeName): StorageNode {

@@ -47,8 +47,18 @@ export class ChosenRecords implements Observer {
     }
   }
 
-  answered(replica: NodeId, request: Request, reply: Reply): void {
-    this.#memory.answered(replica, request, reply, (key, ballot) => this.#proposalOf(key, ballot).isChosen);
+  received(replica: NodeId, { key }: { readonly key: StoreKey }): Ballot {
+    return this.#memory.acknowledged(replica, key);
+  }
+
+  answered(replica: NodeId, request: Request, reply: Reply, acknowledged: Ballot): void {
+    this.#memory.answered(
+      replica,
+      request,
+      reply,
+      acknowledged,
+      (key, ballot) => this.#proposalOf(key, ballot).isChosen,
+    );
     if (request.kind === 'accept' && reply.kind === 'accepted') {
       this.#noteAccepted(replica, request.key, request.record.ballot);
     }

@@ -21,23 +21,32 @@ export class ReplicaMemory {
   readonly violations: string[] = [];
   readonly #said = new Map<string, Said>();
 
-  /** @param isChosen whether a ballot of the key was chosen before this answer */
+  /** The newest record of the key that the replica has acknowledged so far. */
+  acknowledged(replica: NodeId, key: StoreKey): Ballot {
+    return this.#saidOf(replica, key).acknowledged;
+  }
+
+  /**
+   * @param acknowledged by the replica for this key before it got the request: a reader may be told of that moment
+   * @param isChosen whether a ballot of the key was chosen before this answer
+   */
   answered(
     replica: NodeId,
     request: Request,
     reply: Reply,
+    acknowledged: Ballot,
     isChosen: (key: StoreKey, ballot: Ballot) => boolean,
   ): void {
     if (request.kind === 'prepare' && reply.kind === 'promise') {
       const said = this.#saidOf(replica, request.key);
-      this.#checkReport(replica, said, reply);
+      this.#checkReport(replica, said.acknowledged, reply);
       const last = said.promises.at(-1);
       if (last !== undefined && compareBallots(request.ballot, last.ballot) < 0) {
         this.#note(`${replica} promises ${showBallot(request.ballot)} after ${showBallot(last.ballot)} (I2)`);
       }
       said.promises.push({ ballot: request.ballot, reported: topOf(reply)?.ballot ?? NO_BALLOT });
     } else if (request.kind === 'read' && reply.kind === 'state') {
-      this.#checkReport(replica, this.#saidOf(replica, request.key), reply);
+      this.#checkReport(replica, acknowledged, reply);
     } else if (request.kind === 'accept' && reply.kind === 'accepted') {
       const { key, record } = request;
       // A chosen record may be acknowledged from memory: it is safe elsewhere.
@@ -45,9 +54,9 @@ export class ReplicaMemory {
     }
   }
 
-  #checkReport(replica: NodeId, said: Said, state: ReplicaState): void {
-    if (compareBallots(topOf(state)?.ballot ?? NO_BALLOT, said.acknowledged) >= 0) return;
-    this.#note(`${replica} has forgotten ${showBallot(said.acknowledged)}, which it had acknowledged`);
+  #checkReport(replica: NodeId, acknowledged: Ballot, state: ReplicaState): void {
+    if (compareBallots(topOf(state)?.ballot ?? NO_BALLOT, acknowledged) >= 0) return;
+    this.#note(`${replica} has forgotten ${showBallot(acknowledged)}, which it had acknowledged`);
   }
 
   /** Whoever was promised a higher ballot must have been told of this one. */

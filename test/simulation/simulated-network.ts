@@ -1,6 +1,8 @@
+import { type Ballot, NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { Random } from '../../src/env/random.ts';
+import type { StoreKey } from '../../src/env/store.ts';
 import type { Receive, Transport } from '../../src/env/transport.ts';
 import { showReply, showRequest, type Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -28,8 +30,10 @@ export interface NetworkFaults {
 /** Sees every message, to judge the protocol from the outside. */
 export interface Observer {
   sent(from: NodeId, request: Request): void;
-  /** A replica gave this answer; it may get lost on the way back. */
-  answered(replica: NodeId, request: Request, reply: Reply): void;
+  /** A replica got a request. @returns the newest record of its key that it has acknowledged so far */
+  received(replica: NodeId, request: { readonly key: StoreKey }): Ballot;
+  /** A replica gave this answer, which may get lost on the way back. @param acknowledged what `received` returned */
+  answered(replica: NodeId, request: Request, reply: Reply, acknowledged: Ballot): void;
   /** The answer reached the one who asked. */
   delivered(request: Request, reply: Reply): void;
 }
@@ -103,9 +107,10 @@ export class SimulatedNetwork {
   #deliver(from: NodeId, to: NodeId, request: Request, isAlive: () => boolean, onReply: (reply: Reply) => void): void {
     const process = this.#processes.get(to);
     if (process === undefined) return;
+    const acknowledged = 'key' in request ? this.#observer.received(to, request) : NO_BALLOT;
     process.receive(from, request, (original) => {
       if (this.#processes.get(to) !== process) return;
-      this.#observer.answered(to, request, original);
+      this.#observer.answered(to, request, original, acknowledged);
       this.#carry(to, from, showReply(original), () => {
         if (!isAlive()) return;
         const reply = this.#tampering.reply?.(original) ?? original;

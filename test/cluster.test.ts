@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateTableCommand, DeleteTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startDynaring } from '../src/index.ts';
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true }));
+
+test('a node whose disk was lost keeps the cluster from starting, instead of answering that nothing is there', async () => {
+  await (await startDynaring({ dataDir })).stop();
+  rmSync(join(dataDir, 'nodes', 'node-2'), { recursive: true });
+  await expect(startDynaring({ dataDir })).rejects.toThrow(/^node-2 has lost its data in /);
+  // Nothing is left behind: the next try meets the same, not a locked directory.
+  await expect(startDynaring({ dataDir })).rejects.toThrow(/^node-2 has lost its data in /);
+});
+
+test('stopping while the items of a deleted table are erased ends in order', async () => {
+  const dynaring = await startDynaring({ dataDir, partitions: 3 });
+  const client = new DynamoDBClient(dynaring.clientConfig());
+  await client.send(
+    new CreateTableCommand({
+      TableName: 'many',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
+    }),
+  );
+  const put = (i: number) => client.send(new PutItemCommand({ TableName: 'many', Item: { k: { S: `k${i}` } } }));
+  for (let i = 0; i < 600; i += 50) await Promise.all(Array.from({ length: 50 }, (_, j) => put(i + j)));
+  await client.send(new DeleteTableCommand({ TableName: 'many' }));
+  await dynaring.stop();
+  client.destroy();
+  // A timer that met a closed store would throw now.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});
