@@ -10,6 +10,7 @@ const DRAIN_LIMIT_MS = 15_000;
 /** A server that answers next to nothing must not hold the bench up for ever. */
 const RUN_LIMIT_MS = 120_000;
 const RECONNECT_MS = 20;
+const OPENED_TOGETHER = 16;
 const servers = new Map(); // pid -> data directory
 let nextVersion = FIRST_VERSION + 1;
 
@@ -131,7 +132,12 @@ function openPool(port, size) {
       closed = true;
       for (const connection of pool.connections) connection.destroy();
     }
-    for (let i = 0; i < size; i++) add();
+    // Not all at once: what overflows the server's backlog seems open here, and stalls for seconds of TCP's retries.
+    let left = size;
+    const opening = setInterval(() => {
+      for (let i = 0; i < OPENED_TOGETHER && left > 0; i++, left--) add();
+      if (left === 0) clearInterval(opening);
+    }, 2);
   });
 }
 
