@@ -115,7 +115,6 @@ async function startRing(
     const settings = {
       id,
       diskId: disks.get(id)!,
-      partitions,
       writeQuorum: config.writeQuorum,
       readQuorum: config.readQuorum,
       readFrom: config.readFrom,

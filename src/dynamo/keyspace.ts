@@ -8,10 +8,7 @@ import type { ItemKey } from './client.ts';
  * Partition first, so that scanning, moving or hashing a partition is one range; then the table, so that forgetting it
  * is one range per partition; then the collection, whose items follow one another in the order of their sort keys.
  */
-const PARTITION_BYTES = 2;
-const TABLE_BYTES = 8;
 const HASH_BYTES = 16;
-export const COLLECTION_PREFIX_BYTES = PARTITION_BYTES + TABLE_BYTES + HASH_BYTES;
 
 /** The prefix of all items with this partition key: their place on the ring does not depend on the sort key. */
 export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {

@@ -43,8 +43,6 @@ export interface NodeSettings {
   readonly id: NodeId;
   /** 48 bits; issued with the disk and kept with it. */
   readonly diskId: number;
-  /** Q: into how many partitions the hash space is cut. */
-  readonly partitions: number;
   /** W: committed copies before a write is answered. */
   readonly writeQuorum: number;
   /** R: replicas asked by an eventually consistent read. */

@@ -59,9 +59,10 @@ function parameter(authorization: string, marker: string): string {
   // The marker must begin a word: `Signature=` is also the end of other names.
   if (at <= 0 || (authorization[at - 1] !== ' ' && authorization[at - 1] !== ',')) return '';
   const start = at + marker.length;
-  let end = start;
-  while (end < authorization.length && authorization[end] !== ',' && authorization[end] !== ' ') end++;
-  return authorization.slice(start, end);
+  const comma = authorization.indexOf(',', start);
+  const text = authorization.slice(start, comma < 0 ? undefined : comma);
+  const blank = text.indexOf(' ');
+  return blank < 0 ? text : text.slice(0, blank);
 }
 
 function incompleteHeader(authorization: string, headers: HttpHeaders): WireError {

@@ -4,7 +4,7 @@ export interface WebLimits {
   readonly maxBodyBytes: number;
   /** Requests whose answer is not yet sent. Raising it costs memory under overload, up to an item per request. */
   readonly maxRequestsInFlight: number;
-  /** Body bytes of those requests together, as received and as inflated. */
+  /** Body bytes of those requests together, as received and as inflated. Parsed, stored and encoded they are six times that. */
   readonly maxBodyBytesInFlight: number;
   /** Sockets per address; the kernel keeps a backlog beyond. */
   readonly maxConnections: number;
@@ -23,7 +23,7 @@ const MIB = 1024 * 1024;
 export const DEFAULT_WEB_LIMITS: WebLimits = {
   maxBodyBytes: 16 * MIB,
   maxRequestsInFlight: 1024,
-  maxBodyBytesInFlight: 128 * MIB,
+  maxBodyBytesInFlight: 32 * MIB,
   maxConnections: 4096,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,

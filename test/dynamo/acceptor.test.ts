@@ -34,7 +34,6 @@ function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Pa
   const settings: NodeSettings = {
     id: 'a',
     diskId: 1,
-    partitions: 1,
     writeQuorum: 1,
     readQuorum: 1,
     readFrom: 'first',

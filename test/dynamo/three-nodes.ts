@@ -63,7 +63,6 @@ export class ThreeNodes {
       const settings = {
         id: name,
         diskId: i + 1,
-        partitions: 1,
         writeQuorum: options.writeQuorum ?? 2,
         readQuorum: options.readQuorum ?? 1,
         readFrom: 'first',

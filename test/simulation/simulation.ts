@@ -191,7 +191,7 @@ class Simulation {
       epoch: 0,
       members: home.map((node) => ({ node, diskId: diskIdOf(node) })),
     }));
-    const { partitions, writeQuorum, readQuorum, readFrom } = this.#scenario;
+    const { writeQuorum, readQuorum, readFrom } = this.#scenario;
     const limits = { ...this.#scenario.limits, ...this.#defects.limits };
     const rules = { ...SOUND_RULES, ...this.#defects.rules };
     return ids.map((id) => {
@@ -199,7 +199,6 @@ class Simulation {
       const settings: NodeSettings = {
         id,
         diskId,
-        partitions,
         writeQuorum,
         readQuorum,
         readFrom,

@@ -54,6 +54,7 @@ export function resolveExpressions(request: ExpressionParameters): ResolvedExpre
  * {@link resolveExpressions} includes them.
  */
 export function checkExpressionParameters(request: ExpressionParameters): void {
+  if (hasNone(request)) return;
   const expressions = EXPRESSION_PARAMETERS.filter((name) => request[name] != null);
   if (expressions.length > 0) {
     const others = OTHER_PARAMETERS.filter((name) => request[name] != null);
