@@ -138,8 +138,8 @@ export class StorageNode implements CoordinatingNode {
 
   /**
    * Settles what this replica accepted and never learned the outcome of, for example before it was killed: an identity
-   * round makes each such record committed everywhere, so that eventually consistent reads show it too. `done` is called
-   * when all were tried; those that no majority could be had for stay as they are.
+   * round proves each such record and tells all home replicas, so that eventually consistent reads show it too. `done` is
+   * called when all were tried; those that no majority could be had for stay as they are.
    */
   finishAccepted(done: () => void): void {
     const finishAfter = (last: StoreKey) => {

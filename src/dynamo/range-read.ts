@@ -8,7 +8,7 @@ import { chooseReplicas, proveNewest } from './register-read.ts';
 import type { NodeId } from './ring.ts';
 import type { Task } from './task.ts';
 
-/** Entries asked of a replica at a time: more than the items wanted, since tombstones are among them. */
+/** So many more entries than the items wanted are asked of a replica at a time, since tombstones are among them. */
 const SPARE_ENTRIES = 16;
 
 /**

@@ -22,7 +22,7 @@ export interface ClusterShape {
   readonly partitions: number;
   /** N */
   readonly replication: number;
-  /** `diskId` names a disk's contents: a node that comes with another one has lost its data. */
+  /** `diskId` names a disk's contents in its node's ballots and votes. That a node lost its data is told by its store. */
   readonly nodes: readonly { readonly id: string; readonly diskId: string }[];
 }
 

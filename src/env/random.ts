@@ -32,13 +32,3 @@ export class SeededRandom implements Random {
 export function randomBelow(random: Random, limit: number): number {
   return Math.floor(random.next() * limit);
 }
-
-/** An id of 128 random bits, as 32 lower-case hexadecimal digits. */
-export function randomId(random: Random): string {
-  let id = '';
-  for (let word = 0; word < 4; word++)
-    id += randomBelow(random, 2 ** 32)
-      .toString(16)
-      .padStart(8, '0');
-  return id;
-}

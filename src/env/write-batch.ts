@@ -9,8 +9,7 @@ export const REMOVED = null;
 const ENTRY_BYTES = 100;
 
 /**
- * Writes that LMDB does not show yet: the newest of each key, and who waits for them. They are written in one
- * transaction or not at all.
+ * Writes that LMDB does not show yet: the newest of each key. They are written in one transaction or not at all.
  */
 export class WriteBatch {
   readonly tables: Readonly<Record<StoreName, Map<StoreKey, Written>>> = {
@@ -18,10 +17,6 @@ export class WriteBatch {
     paxos: new Map(),
     meta: new Map(),
   };
-  /** Called when the batch is as durable as promised, or with the error that made it fail. */
-  readonly waiting: ((error?: Error) => void)[] = [];
-  /** Somebody waits, or the batch is full or old: it is written as soon as none before it is being written. */
-  isDue = false;
   #byteCount = 0;
 
   get byteCount(): number {

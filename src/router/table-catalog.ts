@@ -187,7 +187,10 @@ function keyOf(name: string): ItemKey {
   return { table: SYSTEM_TABLE, partitionKey: PARTITION_KEY, sortKey: name };
 }
 
-/** Holds as long as the stored definition is `current`. Its text holds the table's id, so it is never the same again. */
+/**
+ * Holds as long as the stored definition is `current`. Its text holds the table's id, so a table that was deleted and made
+ * again is not taken for the same; one that was changed and changed back is, which harms nobody.
+ */
 function unchanged(current: string | undefined): Condition {
   const path = [DEFINITION];
   if (current === undefined) return { kind: 'not-exists', path };
