@@ -23,6 +23,13 @@ describe('seeded chance', () => {
   });
 });
 
+test("the system's chance stays in its range and does not repeat itself", () => {
+  const random = new SystemRandom();
+  const numbers = Array.from({ length: 1_000 }, () => random.next());
+  for (const number of numbers) expect(number >= 0 && number < 1).toBe(true);
+  expect(new Set(numbers).size).toBe(1_000);
+});
+
 test('the system clock runs what it is told later, and not what was cancelled', async () => {
   const clock = new SystemClock();
   const said: string[] = [];
