@@ -10,6 +10,21 @@ export interface ItemKey {
   readonly sortKey: ByteString;
 }
 
+/**
+ * `strict`: every write is a consensus round; reads may ask for the latest. `dynamo`: as in the 2007 paper, a write goes
+ * to the first N healthy nodes and is answered after W, reads after R, and of two writes at a time the last wins.
+ */
+export type Consistency = 'strict' | 'dynamo';
+
+export interface WriteOptions {
+  readonly consistency: Consistency;
+  /**
+   * Whether the outcome must tell the item that was there before. In `dynamo` mode a put or delete without it and without
+   * a condition reads nothing, and is possible as long as any node lives.
+   */
+  readonly wantsOld: boolean;
+}
+
 /** What the cluster could not do: a value, not an exception. `router/cluster-errors.ts` is its one translation. */
 export type Failure =
   /** Too few replicas answered in time, and nothing was proposed: the operation did not happen. */
@@ -33,6 +48,7 @@ export interface RangeRequest {
   /** At most this many items. */
   readonly limit: number;
   readonly consistent: boolean;
+  readonly consistency: Consistency;
 }
 
 export type RangeOutcome =
@@ -44,10 +60,17 @@ export type RangeOutcome =
  * list to coordinate.
  */
 export interface DynamoClient {
-  /** Applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the key. */
-  write(key: ItemKey, mutation: Mutation): Promise<WriteOutcome>;
-  /** `consistent`: linearizable; otherwise the newest committed record among R replicas, which may be old. */
-  read(key: ItemKey, consistent: boolean): Promise<ReadOutcome>;
+  /**
+   * `strict`: applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the key.
+   * `dynamo`: a write with a condition or `wantsOld` is atomic against other such writes only; any other is the last one
+   * that wins.
+   */
+  write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
+  /**
+   * `consistent`: linearizable in `strict` mode, of max(R, N-W+1) replicas in `dynamo` mode; otherwise the newest
+   * committed record among R replicas, which may be old.
+   */
+  read(key: ItemKey, consistent: boolean, consistency: Consistency): Promise<ReadOutcome>;
   /** The items of one item collection in the order of their sort keys. */
   range(request: RangeRequest): Promise<RangeOutcome>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */

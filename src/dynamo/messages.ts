@@ -3,18 +3,26 @@ import type { Ballot } from './ballot.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import type { NodeId } from './ring.ts';
 
+/** A node and the contents of its disk: a wiped disk that comes back is another member. */
+export interface Member {
+  readonly node: NodeId;
+  readonly diskId: number;
+}
+
 /**
  * Who may vote on a partition's registers: members by node and disk, so that a wiped disk that comes back is not taken
- * for the one that promised (REPLICATION section 6, counterexample 9).
+ * for the one that promised (REPLICATION section 6, counterexample 9). First the one that coordinates by preference.
  */
 export interface PartitionConfig {
   readonly partition: number;
   readonly epoch: number;
-  readonly members: readonly { readonly node: NodeId; readonly diskId: number }[];
+  readonly members: readonly Member[];
+  /** Which attempt to change the epoch was decided: names the staged records that are the beginning of this epoch. */
+  readonly attempt: string;
 }
 
 /** What a coordinator asks of a replica (REPLICATION section 2). The partition is the beginning of the key. */
-export type Request =
+export type RegisterRequest =
   | { readonly kind: 'prepare'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number }
   | { readonly kind: 'accept'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | { readonly kind: 'learn'; readonly key: StoreKey; readonly record: ItemRecord }
@@ -30,8 +38,80 @@ export type Request =
       readonly epoch: number | undefined;
     };
 
+/** To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). */
+export type HintRequest = {
+  readonly kind: 'hint';
+  readonly key: StoreKey;
+  readonly record: ItemRecord;
+  readonly home: NodeId;
+};
+
+/** Between two replicas that compare what they have committed of a partition (the Dynamo paper, section 4.7). */
+export type MerkleRequest =
+  /** The hashes of nodes of the receiver's tree, all of one level; level 0 is the root. */
+  | {
+      readonly kind: 'merkle-hashes';
+      readonly partition: number;
+      readonly level: number;
+      readonly indexes: readonly number[];
+    }
+  /** The keys of leaves, in their order in the store: at most `limit`, after `after`. */
+  | {
+      readonly kind: 'merkle-keys';
+      readonly partition: number;
+      readonly leaf: number;
+      readonly after: StoreKey | undefined;
+      readonly limit: number;
+    }
+  | { readonly kind: 'fetch'; readonly keys: readonly StoreKey[] };
+
+/** Both steps of a purge go to all members of the current epoch (REPLICATION section 9). */
+export type PurgeRequest =
+  /** Learn the tombstone, flush, and say whether nothing else of the key is here. */
+  | { readonly kind: 'confirm-tombstone'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
+  | { readonly kind: 'purge'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number };
+
+/** The steps of an epoch change (REPLICATION section 8). */
+export type EpochRequest =
+  /** To a newcomer: copy what `sources` have committed, before anything pauses. Answered when done. */
+  | { readonly kind: 'copy'; readonly partition: number; readonly sources: readonly NodeId[] }
+  /** To an old member: from now on no prepare, accept or read in this epoch. */
+  | { readonly kind: 'seal'; readonly partition: number; readonly epoch: number }
+  /** To a sealed member: its accepted records that are newer than its committed ones, in key order. */
+  | {
+      readonly kind: 'sealed-records';
+      readonly partition: number;
+      readonly epoch: number;
+      readonly after: StoreKey | undefined;
+      readonly limit: number;
+    }
+  /** To a member of `next`: gather, durably, all that the sealed `sources` have. Answered when done. */
+  | { readonly kind: 'stage'; readonly next: PartitionConfig; readonly sources: readonly NodeId[] }
+  /** The config was decided. To anybody; those it names begin to vote in it. */
+  | { readonly kind: 'activate'; readonly config: PartitionConfig };
+
+/** A round of gossip: the sender's epochs by partition; the answer has the configs that are newer, and those wanted. */
+export type GossipRequest = { readonly kind: 'gossip'; readonly epochs: readonly number[] };
+
+export type Request =
+  | RegisterRequest
+  | HintRequest
+  | MerkleRequest
+  | PurgeRequest
+  | EpochRequest
+  | GossipRequest
+  | { readonly kind: 'ping' };
+
 export interface RangeEntry extends ReplicaState {
   readonly key: StoreKey;
+}
+
+/** A record in a comparison of replicas, without its value. */
+export interface KeyDigest {
+  readonly key: StoreKey;
+  readonly ballot: Ballot;
+  /** SHA-256 of the encoded record, its first 16 bytes as latin1. */
+  readonly digest: string;
 }
 
 /** What a replica answers. `from` lets the asker count a doubled answer once. */
@@ -49,8 +129,33 @@ export type Reply = { readonly from: NodeId } & (
     }
   /** `effective`: the lowest ballot that would not have been refused is just above it. */
   | { readonly kind: 'rejected'; readonly effective: Ballot }
+  /** Also while sealed; then the epoch is the one that was asked for. */
   | { readonly kind: 'wrong-epoch'; readonly config: PartitionConfig | undefined }
   /** The ballot is too far ahead of the replica's clock (section 2, clock guard). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
+  | { readonly kind: 'hinted' }
+  /** No room for more hints. */
+  | { readonly kind: 'hint-refused' }
+  /** One hash for each index asked for, in that order, 16 bytes each. */
+  | { readonly kind: 'merkle-hashes'; readonly hashes: Uint8Array }
+  | { readonly kind: 'merkle-keys'; readonly entries: readonly KeyDigest[]; readonly more: boolean }
+  /** For each key asked for, in that order, its committed record if there is one. */
+  | { readonly kind: 'records'; readonly records: readonly (ItemRecord | undefined)[] }
+  | { readonly kind: 'confirmed' }
+  | { readonly kind: 'unconfirmed' }
+  | { readonly kind: 'purged' }
+  | { readonly kind: 'copied' }
+  | { readonly kind: 'sealed' }
+  | {
+      readonly kind: 'sealed-records';
+      readonly entries: readonly { readonly key: StoreKey; readonly record: ItemRecord }[];
+      readonly more: boolean;
+    }
+  | { readonly kind: 'staged' }
+  /** A copy or a stage that came to nothing; it may be asked for again. */
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'activated' }
+  | { readonly kind: 'gossip'; readonly newer: readonly PartitionConfig[]; readonly wanted: readonly number[] }
+  | { readonly kind: 'pong' }
 );

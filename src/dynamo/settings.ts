@@ -24,6 +24,34 @@ export interface NodeLimits {
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
   readonly queuedWrites: number;
+  /** A node that left a message unanswered for so long is taken for down. Above the slowest healthy answer. */
+  readonly suspectAfterMs: number;
+  /** How often a node that is taken for down is asked whether it is back, and one that is silent whether it is there. */
+  readonly probeIntervalMs: number;
+  /** How often a node exchanges what it knows of the ring with another, drawn at random. */
+  readonly gossipIntervalMs: number;
+  /** Records kept for other nodes that are down; beyond it, further ones are left to Merkle repair. */
+  readonly hintsKept: number;
+  /** The bytes of those records. */
+  readonly hintBytesKept: number;
+  /** Hints older than this are dropped: above opLifeMs and the life of a message, below tombstoneGraceMs. */
+  readonly hintLifeMs: number;
+  /** How often hints are offered to their homes. */
+  readonly hintIntervalMs: number;
+  /** Records sent at a time when replicas repair each other, and keys compared at a time. */
+  readonly repairBatch: number;
+  /** The pause between two such batches. Longer: less load, slower repair. */
+  readonly repairPauseMs: number;
+  /** How long one step of a comparison may take, that of building a tree included. */
+  readonly repairTimeoutMs: number;
+  /** The levels of a Merkle tree below its root; each node has four children, so 5 levels make 1,024 leaves a partition. */
+  readonly merkleDepth: number;
+  /** How long a tombstone stays before it may be purged. Above hintLifeMs: an older record must not come back after it. */
+  readonly tombstoneGraceMs: number;
+  /** How often a node looks for tombstones that may be purged. */
+  readonly purgeIntervalMs: number;
+  /** How often a node looks for records that it accepted and whose outcome it never learned. */
+  readonly finishIntervalMs: number;
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -37,6 +65,20 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   statesKept: 200,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
+  suspectAfterMs: 1_000,
+  probeIntervalMs: 500,
+  gossipIntervalMs: 1_000,
+  hintsKept: 100_000,
+  hintBytesKept: 64 * 1024 * 1024,
+  hintLifeMs: 30 * 60_000,
+  hintIntervalMs: 250,
+  repairBatch: 64,
+  repairPauseMs: 1,
+  repairTimeoutMs: 10_000,
+  merkleDepth: 5,
+  tombstoneGraceMs: 60 * 60_000,
+  purgeIntervalMs: 10 * 60_000,
+  finishIntervalMs: 1_000,
 };
 
 export interface NodeSettings {
@@ -49,8 +91,17 @@ export interface NodeSettings {
   readonly readQuorum: number;
   /** Which home replicas those are: the first of the preference list, or random ones. */
   readonly readFrom: 'first' | 'random';
-  /** The partitions' configs of epoch 0. Written once, at the first start of the cluster; later starts read their own. */
-  readonly bootstrap: readonly PartitionConfig[] | undefined;
+  /** Whether replicas that a read finds to be behind are told. */
+  readonly readRepair: boolean;
+  /** In this time a node compares each of its partitions with each other replica once. 0: never by itself. */
+  readonly antiEntropyIntervalMs: number;
+  /** The ring as it is known at the start: a config for each partition. Gossip brings what is newer. */
+  readonly ring: readonly PartitionConfig[];
+  /**
+   * Whether this is the first start of the cluster: the node then takes the votes that `ring` gives it. Later starts read
+   * their own, and a node without one, whose disk was lost, waits for an epoch change.
+   */
+  readonly isBootstrap: boolean;
   readonly limits: NodeLimits;
   readonly rules: Rules;
 }

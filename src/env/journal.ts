@@ -33,7 +33,7 @@ const FILES = ['journal-0', 'journal-1'] as const;
 const FRAME_HEADER_BYTES = 14;
 const GENERATION_BYTES = 6;
 const ENTRY_HEADER_BYTES = 8;
-const STORES: readonly StoreName[] = ['items', 'paxos', 'meta'];
+const STORES: readonly StoreName[] = ['items', 'paxos', 'meta', 'hints'];
 
 /** The header of a frame that would be longer than any file. */
 const NO_FRAME = Buffer.alloc(FRAME_HEADER_BYTES, 0xff);

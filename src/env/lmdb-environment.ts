@@ -80,7 +80,7 @@ export class LmdbEnvironment {
       if (sync) syncFile(join(path, 'data.mdb'));
       const table = (name: string): Table =>
         this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
-      this.#tables = { items: table('items'), paxos: table('paxos'), meta: table('meta') };
+      this.#tables = { items: table('items'), paxos: table('paxos'), hints: table('hints'), meta: table('meta') };
       this.#journal = table('journal');
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
     } catch (error) {
@@ -165,7 +165,7 @@ export class LmdbEnvironment {
   }
 
   #write(batch: WriteBatch, settled: JournalPosition | undefined): void {
-    for (const name of ['items', 'paxos', 'meta'] as const) {
+    for (const name of ['items', 'paxos', 'hints', 'meta'] as const) {
       const table = this.#tables[name];
       for (const [key, written] of batch.tables[name]) {
         if (written === REMOVED) table.remove(key);

@@ -15,7 +15,12 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements Store {
   onLost: (() => void) | undefined = undefined;
   readonly #flushAfter: ((complete: () => void) => void) | undefined;
-  readonly #tables: Record<StoreName, Table | undefined> = { items: undefined, paxos: undefined, meta: undefined };
+  readonly #tables: Record<StoreName, Table | undefined> = {
+    items: undefined,
+    paxos: undefined,
+    hints: undefined,
+    meta: undefined,
+  };
   /** How to undo the writes that are not durable, oldest first. */
   readonly #undo: Undo[] = [];
   /** How many writes are durable since the store was created; the number of `#undo[0]`. */

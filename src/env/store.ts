@@ -5,9 +5,10 @@
 export type StoreKey = string;
 
 /**
- * `items`: committed records, the Dynamo store. `paxos`: accepted records in flight. `meta`: the node's own state.
+ * `items`: committed records, the Dynamo store. `paxos`: accepted records in flight. `hints`: committed records kept for
+ * other nodes. `meta`: the node's own state.
  */
-export type StoreName = 'items' | 'paxos' | 'meta';
+export type StoreName = 'items' | 'paxos' | 'hints' | 'meta';
 
 /**
  * The ordered key-value store of one node. Reads see every earlier `put` and `remove` of this process at once, durable

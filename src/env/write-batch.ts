@@ -15,6 +15,7 @@ export class WriteBatch {
   readonly tables: Readonly<Record<StoreName, Map<StoreKey, Written>>> = {
     items: new Map(),
     paxos: new Map(),
+    hints: new Map(),
     meta: new Map(),
   };
   #byteCount = 0;
@@ -24,8 +25,8 @@ export class WriteBatch {
   }
 
   get entryCount(): number {
-    const { items, paxos, meta } = this.tables;
-    return items.size + paxos.size + meta.size;
+    const { items, paxos, hints, meta } = this.tables;
+    return items.size + paxos.size + hints.size + meta.size;
   }
 
   set(name: StoreName, key: StoreKey, written: Written): void {
