@@ -14,7 +14,7 @@ const HASH_BYTES = 16;
 export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {
   // SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register.
   const digest = hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
-  return partitionBytes(partitionOfHash(digest, partitions)) + table + digest;
+  return partitionPrefix(partitionOfHash(digest, partitions)) + table + digest;
 }
 
 export function storeKeyOf(key: ItemKey, partitions: number): StoreKey {
@@ -28,7 +28,7 @@ export function partitionOf(key: StoreKey): number {
 
 /** The range of a table's records in one partition: `from` inclusive, `to` exclusive. */
 export function tableRange(partition: number, table: ByteString): { from: StoreKey; to: StoreKey } {
-  const from = partitionBytes(partition) + table;
+  const from = partitionPrefix(partition) + table;
   return { from, to: prefixEnd(from) };
 }
 
@@ -40,7 +40,8 @@ export function prefixEnd(prefix: StoreKey): StoreKey {
   return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1);
 }
 
-function partitionBytes(partition: number): string {
+/** What the store keys of a partition begin with. */
+export function partitionPrefix(partition: number): string {
   return String.fromCharCode(partition >> 8, partition & 0xff);
 }
 

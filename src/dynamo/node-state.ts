@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
-import type { PartitionConfig } from './messages.ts';
+import { PartitionVotes } from './partition-votes.ts';
+import type { NodeSettings } from './settings.ts';
 
 /**
  * What a node knows of itself, durably, in the `meta` store: how often it started, how far ahead it may have promised,
@@ -11,40 +12,31 @@ export interface NodeState {
   readonly boot: number;
   /** No ballot above this time was promised before this start. Ticks. */
   readonly ceilingHlc: number;
-  /** By partition. A partition without a config is one in which this node may not vote. */
-  readonly configs: ReadonlyMap<number, PartitionConfig>;
+  readonly votes: PartitionVotes;
 }
 
 const BOOT: StoreKey = 'boot';
 const CEILING: StoreKey = 'ceiling';
-const CONFIGS: StoreKey = 'configs';
+const BOOTSTRAPPED: StoreKey = 'bootstrapped';
 
 /**
- * Reads the state at start-up and counts the start. `done` is called once the new boot number, and the bootstrap where
- * one is given and the node has none, are durable: only then may the node issue ballots or vote.
- *
- * @param bootstrap the configs for the first start of the cluster, of which the node keeps those naming it
+ * Reads the state at start-up and counts the start. `done` is called once the new boot number, and at the first start of
+ * the cluster the node's votes, are durable: only then may the node issue ballots or vote.
  */
 export function openNodeState(
   store: Store,
-  self: { readonly id: string; readonly diskId: number },
-  bootstrap: readonly PartitionConfig[] | undefined,
+  { id, diskId, ring, isBootstrap }: NodeSettings,
   done: (state: NodeState, error?: Error) => void,
 ): void {
   const boot = (readJson<number>(store, BOOT) ?? 0) + 1;
   writeJson(store, BOOT, boot);
-  let rows = readJson<PartitionConfig[]>(store, CONFIGS);
-  if (rows === undefined && bootstrap !== undefined) {
-    const votes = (config: PartitionConfig) =>
-      config.members.some((member) => member.node === self.id && member.diskId === self.diskId);
-    rows = bootstrap.filter(votes);
-    writeJson(store, CONFIGS, rows);
+  const votes = new PartitionVotes({ node: id, diskId }, store);
+  if (isBootstrap && store.get('meta', BOOTSTRAPPED) === undefined) {
+    for (const config of ring) if (votes.isNamedIn(config)) votes.begin(config);
+    // Last: a crash keeps a beginning of what was written.
+    writeJson(store, BOOTSTRAPPED, true);
   }
-  const state: NodeState = {
-    boot,
-    ceilingHlc: readJson<number>(store, CEILING) ?? 0,
-    configs: new Map((rows ?? []).map((config) => [config.partition, config])),
-  };
+  const state: NodeState = { boot, ceilingHlc: readJson<number>(store, CEILING) ?? 0, votes };
   store.flush((error) => done(state, error));
 }
 

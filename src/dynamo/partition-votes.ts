@@ -1,0 +1,87 @@
+import { strict as assert } from 'node:assert';
+import type { Store, StoreKey } from '../env/store.ts';
+import { partitionOf, partitionPrefix } from './keyspace.ts';
+import type { Member, PartitionConfig } from './messages.ts';
+
+/** A partition in which this node votes, in the epoch of the config. */
+interface Vote {
+  readonly config: PartitionConfig;
+  /** No prepare, accept or read in this epoch any more: the next one is being prepared. */
+  readonly isSealed: boolean;
+}
+
+const PREFIX = 'vote/';
+
+/**
+ * The partitions in which a node votes, durably in the `meta` store (REPLICATION section 1, `replica, per partition`). A
+ * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
+ */
+export class PartitionVotes {
+  readonly #self: Member;
+  readonly #store: Store;
+  #votes = new Map<number, Vote>();
+
+  constructor(self: Member, store: Store) {
+    this.#self = self;
+    this.#store = store;
+    this.reload();
+  }
+
+  /** Reads the votes again, as after writes were lost. */
+  reload(): void {
+    this.#votes = new Map();
+    // As many as a ring can have partitions.
+    for (const { key, value } of this.#store.range('meta', PREFIX, `${PREFIX}\xff\xff`, 65_536)) {
+      this.#votes.set(partitionOf(key.slice(PREFIX.length)), JSON.parse(Buffer.from(value).toString()) as Vote);
+    }
+  }
+
+  /** Whether it may promise and accept in this epoch. */
+  has(partition: number, epoch: number): boolean {
+    const vote = this.#votes.get(partition);
+    return vote !== undefined && vote.config.epoch === epoch && !vote.isSealed;
+  }
+
+  configOf(partition: number): PartitionConfig | undefined {
+    return this.#votes.get(partition)?.config;
+  }
+
+  isSealed(partition: number): boolean {
+    return this.#votes.get(partition)?.isSealed === true;
+  }
+
+  /** Those in which it votes, sealed or not. */
+  get partitions(): readonly number[] {
+    return [...this.#votes.keys()];
+  }
+
+  isNamedIn({ members }: PartitionConfig): boolean {
+    return members.some(({ node, diskId }) => node === this.#self.node && diskId === this.#self.diskId);
+  }
+
+  /** Begins to vote in an epoch that names this node. The caller flushes, and answers nobody before. */
+  begin(config: PartitionConfig): void {
+    assert(this.isNamedIn(config));
+    this.#write({ config, isSealed: false });
+  }
+
+  /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
+  seal(partition: number): void {
+    this.#write({ ...this.#votes.get(partition)!, isSealed: true });
+  }
+
+  leave(partition: number): void {
+    this.#votes.delete(partition);
+    this.#store.remove('meta', keyOf(partition));
+  }
+
+  #write(vote: Vote): void {
+    const { partition } = vote.config;
+    this.#votes.set(partition, vote);
+    this.#store.put('meta', keyOf(partition), Buffer.from(JSON.stringify(vote)));
+  }
+}
+
+function keyOf(partition: number): StoreKey {
+  return PREFIX + partitionPrefix(partition);
+}
