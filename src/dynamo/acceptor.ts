@@ -3,21 +3,41 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
-import { partitionOf, tableRange } from './keyspace.ts';
-import type { PartitionConfig, RangeEntry, Reply, Request } from './messages.ts';
+import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
+import type { PurgeRequest, RangeEntry, RegisterRequest, Reply } from './messages.ts';
 import { type NodeState, writeCeiling } from './node-state.ts';
-import { decodeItem, decodeRecord, encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
+import type { PartitionVotes } from './partition-votes.ts';
+import {
+  ballotIn,
+  decodeItem,
+  decodeRecord,
+  encodeRecord,
+  type ItemRecord,
+  type ReplicaState,
+  topOf,
+} from './record.ts';
 import type { NodeSettings } from './settings.ts';
 
-type Of<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
+type Handled = RegisterRequest | PurgeRequest;
+type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
 
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
 const KEYS_END: StoreKey = '\xff\xff';
 
-/** Records erased in one go when a table is forgotten, each of which may be an item of 400 KB. */
-const FORGET_BATCH = 32;
-const FORGET_PAUSE_MS = 1;
+/** Records erased in one go when a table or a partition is given up, each of which may be an item of 400 KB. */
+const ERASE_BATCH = 32;
+const ERASE_PAUSE_MS = 1;
+
+/** What the acceptor tells the rest of its node, and asks of it. */
+export interface AcceptorNeighbours {
+  /** The committed record of a key has changed, or is gone. */
+  committed(key: StoreKey): void;
+  /** Writes that were already shown are gone: whatever was made of the store must be made again. */
+  lost(): void;
+  /** Whether a record of the key is kept here for another node. */
+  hasHint(key: StoreKey): boolean;
+}
 
 /**
  * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
@@ -30,7 +50,8 @@ export class Acceptor {
   readonly #settings: NodeSettings;
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #configs: ReadonlyMap<number, PartitionConfig>;
+  readonly #votes: PartitionVotes;
+  readonly #neighbours: AcceptorNeighbours;
   /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
   /** Only promises that are above the key's records; in the order they were first made, for eviction. */
@@ -46,11 +67,18 @@ export class Acceptor {
   #ceilingWrittenHlc: number;
 
   /** @param state as read at this start, its boot already counted durably */
-  constructor(settings: NodeSettings, store: Store, clock: Clock, state: NodeState) {
+  constructor(
+    settings: NodeSettings,
+    store: Store,
+    clock: Clock,
+    state: NodeState,
+    neighbours: AcceptorNeighbours = ALONE,
+  ) {
     this.#settings = settings;
     this.#store = store;
     this.#clock = clock;
-    this.#configs = state.configs;
+    this.#votes = state.votes;
+    this.#neighbours = neighbours;
     this.#floorHlc = settings.rules.promisesSurviveRestart ? state.ceilingHlc : 0;
     this.#ceilingHlc = state.ceilingHlc;
     this.#ceilingWrittenHlc = state.ceilingHlc;
@@ -58,7 +86,7 @@ export class Acceptor {
   }
 
   /** Answers one request, now or when the disk has what the answer says. */
-  receive(request: Request, answer: Answer): void {
+  receive(request: Handled, answer: Answer): void {
     switch (request.kind) {
       case 'prepare':
         return this.#prepare(request, answer);
@@ -72,6 +100,10 @@ export class Acceptor {
         return answer({ kind: 'state', from: this.#settings.id, committed: this.#readCommitted(request.key) });
       case 'read-range':
         return this.#readRange(request, answer);
+      case 'confirm-tombstone':
+        return this.#confirmTombstone(request, answer);
+      case 'purge':
+        return this.#purge(request, answer);
     }
   }
 
@@ -83,8 +115,14 @@ export class Acceptor {
   }
 
   /** Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed. */
-  acceptedKeys(after: StoreKey, limit: number): StoreKey[] {
-    return this.#store.range('paxos', `${after}\x00`, KEYS_END, limit).map(({ key }) => key);
+  acceptedKeys(after: StoreKey, limit: number): { readonly key: StoreKey; readonly ballot: Ballot }[] {
+    const found = this.#store.range('paxos', `${after}\x00`, KEYS_END, limit);
+    return found.map(({ key, value }) => ({ key, ballot: ballotIn(value) }));
+  }
+
+  /** What this replica holds of a key. */
+  stateOf(key: StoreKey): ReplicaState {
+    return this.#state(key);
   }
 
   /**
@@ -93,21 +131,57 @@ export class Acceptor {
    * Hazard: a write that was under way when the table was deleted may leave its record behind; nobody reaches it.
    */
   forgetTable(table: ByteString): void {
-    const ranges = [...this.#configs.keys()].map((partition) => tableRange(partition, table));
-    const step = () => {
-      const range = ranges.at(-1);
-      if (range === undefined || this.#isStopped) return;
-      if (!this.#forgetSome(range.from, range.to)) ranges.pop();
-      // The disk sets the pace; one that refuses is not asked for ever.
-      this.#store.flush((error) => {
-        if (error === undefined) this.#clock.after(FORGET_PAUSE_MS, step);
-      });
+    const ranges = Array.from({ length: this.#settings.ring.length }, (_, partition) => tableRange(partition, table));
+    // A disk that refuses is not asked for ever.
+    const next = (error?: Error) => {
+      const range = ranges.pop();
+      if (range !== undefined && error === undefined) this.#eraseRange(range.from, range.to, () => true, next);
     };
-    step();
+    next();
   }
 
-  get isMember(): boolean {
-    return this.#configs.size > 0;
+  /**
+   * Erases all records of a partition in which this node has no vote, in small steps; then calls `done`, or as soon as the
+   * disk refuses one.
+   * @param isWanted asked before each step; once it says no, the rest stays
+   */
+  erasePartition(partition: number, isWanted: () => boolean, done: (error?: Error) => void): void {
+    const { from, to } = partitionRange(partition);
+    this.#eraseRange(from, to, isWanted, done);
+  }
+
+  /** Whether there is any record of a partition here. */
+  holdsAnyOf(partition: number): boolean {
+    const { from, to } = partitionRange(partition);
+    return (['items', 'paxos'] as const).some((name) => this.#store.range(name, from, to, 1).length > 0);
+  }
+
+  /** Erases what this replica holds of a key: it was purged everywhere else, or belongs to nobody. */
+  erase(key: StoreKey): void {
+    this.#store.remove('items', key);
+    this.#store.remove('paxos', key);
+    this.#forget(key);
+    this.#neighbours.committed(key);
+  }
+
+  /** Replaces the accepted records of a partition by those with which a new epoch begins. The caller flushes. */
+  replaceAccepted(partition: number, staged: readonly { readonly key: StoreKey; readonly record: ItemRecord }[]): void {
+    const { from, to } = partitionRange(partition);
+    for (;;) {
+      const rows = this.#store.range('paxos', from, to, ERASE_BATCH);
+      for (const { key } of rows) {
+        this.#store.remove('paxos', key);
+        this.#unflushed.delete(key);
+        this.#recent.delete(key);
+      }
+      if (rows.length < ERASE_BATCH) break;
+    }
+    for (const { key, record } of staged) {
+      const { committed } = this.#state(key);
+      if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
+      this.#store.put('paxos', key, encodeRecord(record));
+      this.#recent.delete(key);
+    }
   }
 
   /** Ends work in the background: the store is about to be closed. */
@@ -123,7 +197,7 @@ export class Acceptor {
 
   #prepare(request: Of<'prepare'>, answer: Answer): void {
     const { key, ballot } = request;
-    if (!this.#votes(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
+    if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.#state(key);
     const effective = this.#effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
@@ -145,7 +219,7 @@ export class Acceptor {
 
   #accept(request: Of<'accept'>, answer: Answer): void {
     const { key, record } = request;
-    if (!this.#votes(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
+    if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.#state(key);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
@@ -178,19 +252,21 @@ export class Acceptor {
       this.#recent.delete(key);
       const promised = this.#promised.get(key);
       if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
+      this.#neighbours.committed(key);
     }
-    answer({ kind: 'learned', from: this.#settings.id, counts: this.#configs.has(partitionOf(key)) });
+    const counts = this.#votes.configOf(partitionOf(key)) !== undefined;
+    answer({ kind: 'learned', from: this.#settings.id, counts });
   }
 
   #read(request: Of<'read'>, answer: Answer): void {
     const { key, epoch } = request;
-    if (!this.#votes(key, epoch)) return this.#answerWrongEpoch(key, answer);
+    if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
     this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...this.#state(key) }, answer);
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
     const { from, to, limit, epoch } = request;
-    if (epoch !== undefined && !this.#votes(from, epoch)) return this.#answerWrongEpoch(from, answer);
+    if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
     const committed = this.#store.range('items', from, to, limit);
     const accepted = epoch === undefined ? [] : this.#store.range('paxos', from, to, limit);
     const entries = new Map<StoreKey, RangeEntry>();
@@ -209,28 +285,73 @@ export class Acceptor {
     this.#answerFlushed(unflushed?.key, reply, answer);
   }
 
-  /** @returns whether there may be more */
-  #forgetSome(from: StoreKey, to: StoreKey): boolean {
-    let hasMore = false;
-    for (const name of ['items', 'paxos'] as const) {
-      const found = this.#store.range(name, from, to, FORGET_BATCH);
-      hasMore ||= found.length === FORGET_BATCH;
-      for (const { key } of found) {
-        this.#store.remove(name, key);
-        this.#unflushed.delete(key);
-        this.#promised.delete(key);
-        this.#recent.delete(key);
-      }
-    }
-    return hasMore;
+  /**
+   * First step of a purge (REPLICATION section 9): takes the tombstone, and confirms, once that is durable, that there is
+   * nothing else of the key here. Each member looks at its own clock, so that one that is ahead does not purge too soon.
+   */
+  #confirmTombstone({ key, record, epoch }: Of<'confirm-tombstone'>, answer: Answer): void {
+    if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
+    const { id, limits } = this.#settings;
+    const ageMs = this.#clock.now() - record.ballot.hlc / TICKS_PER_MS;
+    if (ageMs < limits.tombstoneGraceMs) return answer({ kind: 'unconfirmed', from: id });
+    this.#learn({ kind: 'learn', key, record }, () => {});
+    this.#store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      const isAlone = this.#isOnly(key, record.ballot) && !this.#neighbours.hasHint(key);
+      answer({ kind: isAlone ? 'confirmed' : 'unconfirmed', from: id });
+    });
   }
 
-  #votes(key: StoreKey, epoch: number): boolean {
-    return this.#configs.get(partitionOf(key))?.epoch === epoch;
+  /** Last step: drops the tombstone, and refuses from now on whatever is older, as if it were still there. */
+  #purge(request: Of<'purge'>, answer: Answer): void {
+    const { key, ballot, epoch } = request;
+    if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
+    if (ballot.hlc > this.#ceilingHlc)
+      return this.#raiseCeiling(ballot.hlc, () => this.#purge(request, answer), answer);
+    this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
+    const promised = this.#promised.get(key);
+    if (this.#isOnly(key, ballot) && (promised === undefined || compareBallots(promised, ballot) <= 0)) this.erase(key);
+    answer({ kind: 'purged', from: this.#settings.id });
+  }
+
+  /** Whether the committed record of the key has this ballot, and nothing was accepted since. */
+  #isOnly(key: StoreKey, ballot: Ballot): boolean {
+    const { accepted, committed } = this.#state(key);
+    return accepted === undefined && committed !== undefined && sameBallot(committed.ballot, ballot);
+  }
+
+  #eraseRange(from: StoreKey, to: StoreKey, isWanted: () => boolean, done: (error?: Error) => void): void {
+    if (this.#isStopped || !isWanted()) return;
+    let hasMore = false;
+    for (const name of ['items', 'paxos'] as const) {
+      const found = this.#store.range(name, from, to, ERASE_BATCH);
+      hasMore ||= found.length === ERASE_BATCH;
+      for (const { key } of found) {
+        this.#store.remove(name, key);
+        this.#forget(key);
+        this.#neighbours.committed(key);
+      }
+    }
+    // The disk sets the pace.
+    this.#store.flush((error) => {
+      if (error !== undefined) return done(error);
+      const next = hasMore ? () => this.#eraseRange(from, to, isWanted, done) : () => done();
+      this.#clock.after(ERASE_PAUSE_MS, next);
+    });
+  }
+
+  #forget(key: StoreKey): void {
+    this.#unflushed.delete(key);
+    this.#promised.delete(key);
+    this.#recent.delete(key);
+  }
+
+  #hasVote(key: StoreKey, epoch: number): boolean {
+    return this.#votes.has(partitionOf(key), epoch);
   }
 
   #answerWrongEpoch(key: StoreKey, answer: Answer): void {
-    answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#configs.get(partitionOf(key)) });
+    answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#votes.configOf(partitionOf(key)) });
   }
 
   #stored(name: 'items' | 'paxos', key: StoreKey): ItemRecord | undefined {
@@ -324,9 +445,14 @@ export class Acceptor {
     this.#promised.clear();
     this.#unflushed.clear();
     this.#recent.clear();
+    this.#votes.reload();
+    this.#neighbours.lost();
   }
 
   #answerStorageFailed(error: Error, answer: Answer): void {
     answer({ kind: 'storage-failed', from: this.#settings.id, message: error.message });
   }
 }
+
+/** For an acceptor that nothing rests on. */
+const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, hasHint: () => false };

@@ -1,5 +1,4 @@
-import { strict as assert } from 'node:assert';
-import type { Clock } from '../env/clock.ts';
+import type { Clock, Timer } from '../env/clock.ts';
 import type { Random } from '../env/random.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
@@ -9,56 +8,87 @@ import { partitionOf } from './keyspace.ts';
 import type { PartitionConfig, Reply, Request } from './messages.ts';
 import type { ItemRecord } from './record.ts';
 import type { NodeId } from './ring.ts';
+import type { RingView } from './ring-view.ts';
 import type { NodeSettings } from './settings.ts';
 import { type Task, wait } from './task.ts';
 
 export type ReplyOf<Kind extends Reply['kind']> = Extract<Reply, { kind: Kind }>;
 
 /** What happened in one phase: those who did what was asked, and all who answered. */
-interface Phase<Kind extends Reply['kind']> {
+export interface Phase<Kind extends Reply['kind']> {
   readonly agreed: readonly ReplyOf<Kind>[];
   readonly replies: readonly Reply[];
 }
 
+export interface AskOptions {
+  /** Default: the limit of a phase. */
+  readonly timeoutMs?: number;
+  /** Gets the answers that come when the phase is over. */
+  readonly onLate?: (reply: Reply) => void;
+}
+
+export interface CoordinatorParts {
+  readonly settings: NodeSettings;
+  readonly ballots: BallotClock;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transport: Transport<Request, Reply>;
+  readonly view: RingView;
+  readonly boot: number;
+  /** This node's own opinion, of which nothing but speed depends. */
+  readonly isUp: (node: NodeId) => boolean;
+  /** Keeps a committed record for a home replica that did not take it. */
+  readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
+  /** A replica answered with a config that is newer than the one known. */
+  readonly onConfig: (config: PartitionConfig) => void;
+}
+
+/** A chosen record that not all home replicas have taken yet. */
+interface Spreading {
+  readonly key: StoreKey;
+  readonly record: ItemRecord;
+  readonly holders: Set<NodeId>;
+  readonly sinceMs: number;
+}
+
 /**
  * What the coordinating side of a node has in common: it asks replicas, counts answers, and remembers what they taught
- * it. The rules themselves are in `register-write`, `register-read` and `range-read`.
+ * it. The rules themselves are in `register-write`, `register-read`, `range-read` and `sloppy-quorum`.
  */
 export class Coordinator {
   readonly settings: NodeSettings;
   readonly ballots: BallotClock;
   readonly clock: Clock;
   readonly random: Random;
+  readonly view: RingView;
+  readonly boot: number;
+  readonly isUp: (node: NodeId) => boolean;
+  readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
   readonly #transport: Transport<Request, Reply>;
-  readonly #configs: Map<number, PartitionConfig>;
+  readonly #onConfig: (config: PartitionConfig) => void;
   /** Own operations that have not been answered, by sequence number: their ids must stay in the lineage. */
   readonly #running = new Set<number>();
   #lastSequence = 0;
-  readonly boot: number;
+  /** Answered writes, oldest first, that some home replica may still lack. */
+  readonly #spreading = new Set<Spreading>();
+  #spreadTimer: Timer | undefined;
 
-  constructor(parts: {
-    readonly settings: NodeSettings;
-    readonly ballots: BallotClock;
-    readonly clock: Clock;
-    readonly random: Random;
-    readonly transport: Transport<Request, Reply>;
-    readonly configs: ReadonlyMap<number, PartitionConfig>;
-    readonly boot: number;
-  }) {
+  constructor(parts: CoordinatorParts) {
     this.settings = parts.settings;
     this.ballots = parts.ballots;
     this.clock = parts.clock;
     this.random = parts.random;
-    this.#transport = parts.transport;
-    this.#configs = new Map(parts.configs);
+    this.view = parts.view;
     this.boot = parts.boot;
+    this.isUp = parts.isUp;
+    this.keepHint = parts.keepHint;
+    this.#transport = parts.transport;
+    this.#onConfig = parts.onConfig;
   }
 
-  /** The key's home replicas as far as this node knows. Only a home replica coordinates. */
+  /** The key's home replicas as far as this node knows. */
   configOf(key: StoreKey): PartitionConfig {
-    const config = this.#configs.get(partitionOf(key));
-    assert(config !== undefined, 'asked to coordinate a partition that is not at home here');
-    return config;
+    return this.view.configOf(partitionOf(key));
   }
 
   majorityOf(config: PartitionConfig): number {
@@ -79,6 +109,10 @@ export class Coordinator {
     return this.#running.has(sequence);
   }
 
+  send(node: NodeId, request: Request, onReply: (reply: Reply) => void): void {
+    this.#transport.send(node, request, onReply);
+  }
+
   /**
    * Sends `request` to all members and waits until `needed` answered with `kind`, until so many answered otherwise that
    * this cannot be reached, or until the phase timed out. Learns from refusals.
@@ -88,6 +122,7 @@ export class Coordinator {
     request: Request,
     kind: Kind,
     needed: number,
+    { timeoutMs = this.settings.limits.phaseTimeoutMs, onLate }: AskOptions = {},
   ): Task<Phase<Kind>> {
     const phase = yield* wait<Phase<Kind>>((resume) => {
       const agreed: ReplyOf<Kind>[] = [];
@@ -99,9 +134,10 @@ export class Coordinator {
         this.clock.cancel(timer);
         resume({ agreed, replies });
       };
-      const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
+      const timer = this.clock.after(timeoutMs, finish);
       const onReply = (reply: Reply) => {
-        if (isOver || replies.some(({ from }) => from === reply.from)) return;
+        if (isOver) return onLate?.(reply);
+        if (replies.some(({ from }) => from === reply.from)) return;
         replies.push(reply);
         if (reply.kind === kind) agreed.push(reply as ReplyOf<Kind>);
         const others = replies.length - agreed.length;
@@ -120,39 +156,51 @@ export class Coordinator {
 
   /**
    * Sends a chosen record to all home replicas and waits until `copies` of them hold it as committed, this node among
-   * them: eventually consistent reads ask the first healthy home replica, so by default they see what was answered.
+   * them if it is one: eventually consistent reads ask the first healthy home replica, so by default they see what was
+   * answered. What the others do not take in time is kept for them as a hint.
    * @returns false if the deadline passed first; the record is chosen all the same
    */
-  *learnAt(
-    config: PartitionConfig,
-    key: StoreKey,
-    record: ItemRecord,
-    copies: number,
-    deadlineMs: number,
-  ): Task<boolean> {
-    const holders = new Set<NodeId>();
-    const isEnough = () => holders.size >= copies && holders.has(this.settings.id);
+  *learnAt(key: StoreKey, record: ItemRecord, copies: number, deadlineMs: number): Task<boolean> {
+    const spreading: Spreading = { key, record, holders: new Set(), sinceMs: this.clock.elapsedMs() };
+    const { holders } = spreading;
     for (;;) {
-      const missing = config.members.filter(({ node }) => !holders.has(node));
-      yield* wait<void>((resume) => {
-        let isOver = false;
-        const finish = () => {
-          if (isOver) return;
-          isOver = true;
-          this.clock.cancel(timer);
-          resume();
-        };
-        const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
-        for (const { node } of missing) {
-          this.#transport.send(node, { kind: 'learn', key, record }, (reply) => {
+      // The members may change meanwhile; only present ones count.
+      const { members } = this.configOf(key);
+      const isHome = members.some(({ node }) => node === this.settings.id);
+      const isEnough = () => holders.size >= copies && (!isHome || holders.has(this.settings.id));
+      for (const holder of holders) if (!members.some(({ node }) => node === holder)) holders.delete(holder);
+      if (!isEnough()) {
+        yield* wait<void>((resume) => {
+          let isOver = false;
+          const finish = () => {
+            if (isOver) return;
+            isOver = true;
+            this.clock.cancel(timer);
+            resume();
+          };
+          const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
+          const onReply = (reply: Reply) => {
             if (reply.kind === 'learned' && reply.counts) holders.add(reply.from);
-            if (isEnough()) finish();
-          });
-        }
-      });
-      if (isEnough()) return true;
-      if (this.isPast(deadlineMs)) return false;
+            if (!isOver && isEnough()) finish();
+            else if (isOver && holders.size >= members.length) this.#spreading.delete(spreading);
+          };
+          for (const { node } of members) {
+            if (!holders.has(node)) this.#transport.send(node, { kind: 'learn', key, record }, onReply);
+          }
+        });
+      }
+      const isDone = isEnough();
+      if (!isDone && !this.isPast(deadlineMs)) continue;
+      if (holders.size < members.length) this.#spread(spreading);
+      return isDone;
     }
+  }
+
+  /** From now on nobody is waited for any more. */
+  stop(): void {
+    this.clock.cancel(this.#spreadTimer);
+    this.#spreadTimer = undefined;
+    this.#spreading.clear();
   }
 
   deadline(): number {
@@ -169,16 +217,52 @@ export class Coordinator {
     yield* wait<void>((resume) => this.clock.after(delayMs, () => resume()));
   }
 
-  #observe(replies: readonly Reply[]): void {
-    for (const reply of replies) {
-      if (reply.kind === 'rejected') this.ballots.observe(reply.effective);
-      if (reply.kind === 'wrong-epoch' && reply.config !== undefined) this.#observeConfig(reply.config);
+  /** Gives the other home replicas a little longer, then keeps hints for them; at once for those that are down. */
+  #spread(spreading: Spreading): void {
+    this.#spreading.add(spreading);
+    if (this.#spreadTimer === undefined) this.#armSpread(this.settings.limits.phaseTimeoutMs);
+    // Records are not to be held in memory for replicas that take none.
+    if (this.#spreading.size > this.settings.limits.spreadingKept) {
+      const [oldest] = this.#spreading;
+      this.#hint(oldest!);
     }
   }
 
-  #observeConfig(config: PartitionConfig): void {
-    const known = this.#configs.get(config.partition);
-    if (known === undefined || known.epoch < config.epoch) this.#configs.set(config.partition, config);
+  #armSpread(delayMs: number): void {
+    this.#spreadTimer = this.clock.after(delayMs, () => {
+      this.#spreadTimer = undefined;
+      const { phaseTimeoutMs } = this.settings.limits;
+      const nowMs = this.clock.elapsedMs();
+      for (const spreading of this.#spreading) {
+        const leftMs = spreading.sinceMs + phaseTimeoutMs - nowMs;
+        if (leftMs > 0) return this.#armSpread(leftMs);
+        this.#hint(spreading);
+      }
+    });
+  }
+
+  #hint(spreading: Spreading): void {
+    this.#spreading.delete(spreading);
+    const { key, record, holders } = spreading;
+    for (const { node } of this.configOf(key).members) {
+      if (!holders.has(node) && node !== this.settings.id) this.keepHint(node, key, record);
+    }
+  }
+
+  #observe(replies: readonly Reply[]): void {
+    for (const reply of replies) {
+      if (reply.kind === 'rejected') this.ballots.observe(reply.effective);
+      if (reply.kind === 'wrong-epoch' && reply.config !== undefined) this.#observeConfig(reply.from, reply.config);
+    }
+  }
+
+  /** A replica that is behind is told the newer config, one that is ahead tells it. */
+  #observeConfig(from: NodeId, config: PartitionConfig): void {
+    const known = this.view.configOf(config.partition);
+    if (config.epoch > known.epoch) this.#onConfig(config);
+    else if (config.epoch < known.epoch) {
+      this.#transport.send(from, { kind: 'activate', config: known }, () => {});
+    }
   }
 }
 

@@ -32,6 +32,12 @@ export function tableRange(partition: number, table: ByteString): { from: StoreK
   return { from, to: prefixEnd(from) };
 }
 
+/** All records of a partition: `from` inclusive, `to` exclusive. */
+export function partitionRange(partition: number): { from: StoreKey; to: StoreKey } {
+  const from = partitionPrefix(partition);
+  return { from, to: prefixEnd(from) };
+}
+
 /** The least key above every key that begins with `prefix`. */
 export function prefixEnd(prefix: StoreKey): StoreKey {
   let length = prefix.length;

@@ -150,7 +150,8 @@ export type Reply = { readonly from: NodeId } & (
   | {
       readonly kind: 'sealed-records';
       readonly entries: readonly { readonly key: StoreKey; readonly record: ItemRecord }[];
-      readonly more: boolean;
+      /** What `after` is in the request for the next page; undefined if this was the last. */
+      readonly next: StoreKey | undefined;
     }
   | { readonly kind: 'staged' }
   /** A copy or a stage that came to nothing; it may be asked for again. */

@@ -37,7 +37,10 @@ export function openNodeState(
     writeJson(store, BOOTSTRAPPED, true);
   }
   const state: NodeState = { boot, ceilingHlc: readJson<number>(store, CEILING) ?? 0, votes };
-  store.flush((error) => done(state, error));
+  store.flush((error) => {
+    votes.reload();
+    done(state, error);
+  });
 }
 
 export function writeCeiling(store: Store, hlc: number): void {

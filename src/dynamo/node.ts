@@ -1,61 +1,194 @@
 import type { ItemImage } from '../api/item.ts';
 import { applyMutation, type Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
+import type { Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
+import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
 import { BallotClock } from './ballot-clock.ts';
-import type { Failure, RangeOutcome, ReadOutcome, WriteOutcome } from './client.ts';
+import type { Consistency, Failure, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
+import type { ConfigRegister } from './config-register.ts';
 import { Coordinator } from './coordinator.ts';
+import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
+import { EpochMember } from './epoch-member.ts';
+import { EpochReplica } from './epoch-replica.ts';
+import { FailureDetector } from './failure-detector.ts';
+import { Finisher } from './finisher.ts';
+import { Gossip } from './gossip.ts';
+import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
-import type { Reply, Request } from './messages.ts';
-import { openNodeState } from './node-state.ts';
+import { partitionOf } from './keyspace.ts';
+import { MerkleForest } from './merkle-forest.ts';
+import type { Member, PartitionConfig, Reply, Request } from './messages.ts';
+import { type NodeState, openNodeState } from './node-state.ts';
+import type { PartitionVotes } from './partition-votes.ts';
 import { readRange } from './range-read.ts';
+import type { ReplicaState } from './record.ts';
+import { highestCommitted } from './record.ts';
 import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
 import type { NodeId } from './ring.ts';
+import { RingView } from './ring-view.ts';
 import type { NodeSettings } from './settings.ts';
+import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quorum.ts';
 import { runTask } from './task.ts';
+import { type PurgeReport, TombstonePurge } from './tombstones.ts';
 
-/** What a node does for a client of the ring: it coordinates requests on keys that are at home on it. */
+/** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
 export interface CoordinatingNode {
   /** @param partitionKey in full, since the store key holds a hash of it */
-  write(key: StoreKey, partitionKey: ByteString, mutation: Mutation, done: (outcome: WriteOutcome) => void): void;
-  read(key: StoreKey, isConsistent: boolean, done: (outcome: ReadOutcome) => void): void;
+  write(
+    key: StoreKey,
+    partitionKey: ByteString,
+    mutation: Mutation,
+    options: WriteOptions,
+    done: (outcome: WriteOutcome) => void,
+  ): void;
+  read(key: StoreKey, isConsistent: boolean, consistency: Consistency, done: (outcome: ReadOutcome) => void): void;
   /** At most `limit` items with `from <= key < to`, a range within one partition. */
   range(
     from: StoreKey,
     to: StoreKey,
     limit: number,
     isConsistent: boolean,
+    consistency: Consistency,
     done: (outcome: RangeOutcome) => void,
   ): void;
   /** Erases this node's records of a table that no request can reach any more, in the background. */
   forgetTable(table: ByteString): void;
 }
 
+/** What a node says of itself. */
+export interface NodeStatus {
+  readonly id: NodeId;
+  readonly diskId: number;
+  /** The partitions in which it votes, and those of them that wait for their next epoch. */
+  readonly partitions: readonly number[];
+  readonly sealed: readonly number[];
+  /** Records kept for other nodes. */
+  readonly hints: number;
+  readonly hintBytes: number;
+  /** The nodes it takes for down. */
+  readonly suspects: readonly NodeId[];
+}
+
 const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
-/** Identity rounds at a time when a node settles what it accepted. */
-const FINISH_BATCH = 64;
-
 /**
- * One storage node: a replica, and a coordinator for the partitions that are at home on it. It learns of the world only
- * through its Env and its Transport, and runs whole within the events those deliver.
+ * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of the
+ * world only through its Env and its Transport, and runs whole within the events those deliver.
  */
 export class StorageNode implements CoordinatingNode {
   readonly id: NodeId;
+  /** The ring as this node knows it. */
+  readonly view: RingView;
+  readonly #settings: NodeSettings;
+  readonly #env: Env;
+  readonly #votes: PartitionVotes;
   readonly #acceptor: Acceptor;
   readonly #coordinator: Coordinator;
   readonly #locks: KeyLock;
+  readonly #detector: FailureDetector;
+  readonly #hints: HintedHandoff;
+  readonly #gossip: Gossip;
+  readonly #finisher: Finisher;
+  readonly #forest: MerkleForest;
+  readonly #antiEntropy: AntiEntropy;
+  readonly #purge: TombstonePurge;
+  readonly #epochReplica: EpochReplica;
+  readonly #epochMember: EpochMember;
+  #reconcileTimer: Timer | undefined;
+  #orphanTimer: Timer | undefined;
+  #attempts = 0;
   #isStopped = false;
 
-  private constructor(settings: NodeSettings, acceptor: Acceptor, coordinator: Coordinator) {
-    this.id = settings.id;
+  private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
+    const { id, limits, ring, diskId } = settings;
+    const { clock, random, store, log } = env;
+    const { votes, boot } = state;
+    this.id = id;
+    this.#settings = settings;
+    this.#env = env;
+    this.#votes = votes;
+    this.view = new RingView(ring);
+    const { view } = this;
+    for (const partition of votes.partitions) view.observe(votes.configOf(partition)!);
+
+    const detector = new FailureDetector({
+      self: id,
+      clock,
+      limits,
+      probe: (node) => transport.send(node, { kind: 'ping' }, () => {}),
+    });
+    const transport = watched(wire, detector);
+    const isUp = (node: NodeId) => detector.isUp(node);
+    const membersOf = (key: StoreKey) => view.configOf(partitionOf(key)).members;
+    const onConfig = (config: PartitionConfig) => this.#learnConfig(config);
+    const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, membersOf });
+    const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
+    const acceptor = new Acceptor(settings, store, clock, state, {
+      committed: (key) => forest.touch(key),
+      lost: () => {
+        forest.clear(undefined);
+        hints.reload();
+      },
+      hasHint: (key) => hints.hasHint(key),
+    });
+    const learnHere = (key: StoreKey, record: Parameters<typeof hints.keep>[2]) =>
+      acceptor.receive({ kind: 'learn', key, record }, () => {});
+    const ballots = new BallotClock(clock, diskId, boot, state.ceilingHlc);
+    const keepHint = (home: NodeId, key: StoreKey, record: Parameters<typeof hints.keep>[2]) =>
+      void hints.keep(home, key, record);
+    this.#locks = new KeyLock(limits);
+    this.#detector = detector;
+    this.#hints = hints;
+    this.#forest = forest;
     this.#acceptor = acceptor;
-    this.#coordinator = coordinator;
-    this.#locks = new KeyLock(settings.limits);
+    this.#coordinator = new Coordinator({
+      settings,
+      ballots,
+      clock,
+      random,
+      transport,
+      view,
+      boot,
+      isUp,
+      keepHint,
+      onConfig,
+    });
+    this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
+    this.#finisher = new Finisher({
+      acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit),
+      finish: (key, done) => this.#finish(key, done),
+      clock,
+      limits,
+    });
+    const repairParts = { self: id, clock, random, log, limits, transport, forest, view, isUp, learnHere };
+    this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
+    this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
+    this.#epochReplica = new EpochReplica({
+      self: id,
+      store,
+      log,
+      votes,
+      acceptor,
+      begun: (partition) => this.#begun(partition),
+      left: (partition) => this.#giveUp(partition),
+    });
+    this.#epochMember = new EpochMember({
+      self: { node: id, diskId },
+      store,
+      clock,
+      log,
+      limits,
+      transport,
+      exchange: (partition, peer, direction, onExtra) =>
+        exchange(repairParts, partition, peer, direction, onExtra),
+      epochOf: (partition) => votes.configOf(partition)?.epoch,
+      erase: (key) => acceptor.erase(key),
+    });
   }
 
   /**
@@ -68,23 +201,22 @@ export class StorageNode implements CoordinatingNode {
     transport: Transport<Request, Reply>,
     opened: (node: StorageNode | undefined, error?: Error) => void,
   ): void {
-    openNodeState(env.store, settings, settings.bootstrap, (state, error) => {
+    openNodeState(env.store, settings, (state, error) => {
       if (error !== undefined) return opened(undefined, error);
-      const { clock, random } = env;
-      const acceptor = new Acceptor(settings, env.store, clock, state);
-      const ballots = new BallotClock(clock, settings.diskId, state.boot, state.ceilingHlc);
-      const { boot, configs } = state;
-      const coordinator = new Coordinator({
-        settings,
-        ballots,
-        clock,
-        random,
-        transport,
-        configs,
-        boot,
-      });
-      opened(new StorageNode(settings, acceptor, coordinator));
+      opened(new StorageNode(settings, env, transport, state));
     });
+  }
+
+  /** Begins all that goes on without being asked: probes, gossip, hints, repair, purges. Until `stop`. */
+  startBackground(): void {
+    this.#detector.start(() => this.#peers());
+    this.#gossip.start();
+    this.#hints.start();
+    this.#finisher.start();
+    this.#antiEntropy.start();
+    this.#purge.start();
+    this.#reconcile();
+    this.#clearOrphans();
   }
 
   /**
@@ -93,21 +225,111 @@ export class StorageNode implements CoordinatingNode {
    */
   stop(): void {
     this.#isStopped = true;
-    this.#acceptor.stop();
+    this.#env.clock.cancel(this.#reconcileTimer);
+    this.#env.clock.cancel(this.#orphanTimer);
+    for (const part of [
+      this.#acceptor,
+      this.#coordinator,
+      this.#detector,
+      this.#gossip,
+      this.#hints,
+      this.#finisher,
+      this.#antiEntropy,
+      this.#purge,
+    ]) {
+      part.stop();
+    }
   }
 
-  /** Whether it votes in any partition: a node without rows is one whose disk was lost. */
+  /** Whether it votes in any partition: one that does not waits for an epoch change to name it. */
   get isMember(): boolean {
-    return this.#acceptor.isMember;
+    return this.#votes.partitions.length > 0;
+  }
+
+  /** The config in which it votes, if it does. */
+  configOf(partition: number): PartitionConfig | undefined {
+    return this.#votes.configOf(partition);
+  }
+
+  isSealed(partition: number): boolean {
+    return this.#votes.isSealed(partition);
+  }
+
+  /** What this node's replica holds of a key. */
+  stateOf(key: StoreKey): ReplicaState {
+    return this.#acceptor.stateOf(key);
+  }
+
+  /** Whether it holds any record of a partition. */
+  holdsAnyOf(partition: number): boolean {
+    return this.#acceptor.holdsAnyOf(partition);
+  }
+
+  status(): NodeStatus {
+    const { partitions } = this.#votes;
+    return {
+      id: this.id,
+      diskId: this.#settings.diskId,
+      partitions,
+      sealed: partitions.filter((partition) => this.#votes.isSealed(partition)),
+      hints: this.#hints.count,
+      hintBytes: this.#hints.bytes,
+      suspects: this.#peers().filter((node) => !this.#detector.isUp(node)),
+    };
   }
 
   /** The door for other nodes. */
-  readonly receive: Receive<Request, Reply> = (_from, request, reply) => this.#acceptor.receive(request, reply);
+  readonly receive: Receive<Request, Reply> = (from, request, reply) => {
+    this.#detector.noteHeard(from);
+    switch (request.kind) {
+      case 'prepare':
+      case 'accept':
+      case 'learn':
+      case 'read':
+      case 'read-range':
+      case 'confirm-tombstone':
+      case 'purge':
+        return this.#acceptor.receive(request, reply);
+      case 'read-committed':
+        return this.#acceptor.receive(request, (state) => reply(this.#withHints(request.key, state)));
+      case 'hint': {
+        const isKept = this.#hints.keep(request.home, request.key, request.record);
+        return reply({ kind: isKept ? 'hinted' : 'hint-refused', from: this.id });
+      }
+      case 'merkle-hashes':
+      case 'merkle-keys':
+      case 'fetch':
+        return this.#forest.receive(request, (answer) => reply({ ...answer, from: this.id }));
+      case 'copy':
+      case 'stage':
+        return this.#epochMember.receive(request, reply);
+      case 'activate':
+        this.view.observe(request.config);
+        return this.#epochReplica.receive(request, reply);
+      case 'seal':
+      case 'sealed-records':
+        return this.#epochReplica.receive(request, reply);
+      case 'gossip':
+        return this.#gossip.receive(request, reply);
+      case 'ping':
+        return reply({ kind: 'pong', from: this.id });
+    }
+  };
 
-  write(key: StoreKey, partitionKey: ByteString, mutation: Mutation, done: (outcome: WriteOutcome) => void): void {
+  write(
+    key: StoreKey,
+    partitionKey: ByteString,
+    mutation: Mutation,
+    { consistency, wantsOld }: WriteOptions,
+    done: (outcome: WriteOutcome) => void,
+  ): void {
     if (this.#isStopped) return done(STOPPED);
-    const change: Change = (current) => applyMutation(mutation, current);
     const deadlineMs = this.#coordinator.deadline();
+    if (consistency === 'dynamo' && !wantsOld && mutation.condition === undefined) {
+      const item = mutation.kind === 'put' ? mutation.item : undefined;
+      return runTask(writeSloppily(this.#coordinator, key, partitionKey, item, deadlineMs), done);
+    }
+    const change: Change = (current) => applyMutation(mutation, current);
     const start = () => {
       runTask(writeRegister(this.#coordinator, key, partitionKey, change, deadlineMs), (outcome) => {
         this.#locks.release(key);
@@ -117,12 +339,17 @@ export class StorageNode implements CoordinatingNode {
     if (!this.#locks.acquire(key, start)) done({ kind: 'overloaded' });
   }
 
-  read(key: StoreKey, isConsistent: boolean, done: (outcome: ReadOutcome) => void): void {
+  read(key: StoreKey, isConsistent: boolean, consistency: Consistency, done: (outcome: ReadOutcome) => void): void {
     if (this.#isStopped) return done(STOPPED);
+    const coordinator = this.#coordinator;
+    const deadlineMs = coordinator.deadline();
+    const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
+    if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
     // The most common request of all needs no message, so it is spared the task too.
-    if (!isConsistent && isReadLocal(this.#coordinator)) return done(found(this.#acceptor.committedItem(key)));
-    const read = isConsistent ? readStrongly : readEventually;
-    runTask(read(this.#coordinator, key, this.#coordinator.deadline()), (outcome) => done(toReadOutcome(outcome)));
+    if (!isConsistent && isReadLocal(coordinator) && this.#votes.configOf(partitionOf(key)) !== undefined) {
+      return done(found(this.#acceptor.committedItem(key)));
+    }
+    runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
   }
 
   range(
@@ -130,10 +357,18 @@ export class StorageNode implements CoordinatingNode {
     to: StoreKey,
     limit: number,
     isConsistent: boolean,
+    consistency: Consistency,
     done: (outcome: RangeOutcome) => void,
   ): void {
     if (this.#isStopped) return done(STOPPED);
-    runTask(readRange(this.#coordinator, from, to, limit, isConsistent, this.#coordinator.deadline()), done);
+    const coordinator = this.#coordinator;
+    const replicas =
+      isConsistent && consistency === 'dynamo'
+        ? consistentReadQuorum(coordinator, from)
+        : this.#settings.readQuorum;
+    const demand =
+      isConsistent && consistency === 'strict' ? ({ kind: 'strong' } as const) : ({ kind: 'committed', replicas } as const);
+    runTask(readRange(coordinator, from, to, limit, demand, coordinator.deadline()), done);
   }
 
   /**
@@ -141,23 +376,125 @@ export class StorageNode implements CoordinatingNode {
    * round proves each such record and tells all home replicas, so that eventually consistent reads show it too. `done` is
    * called when all were tried; those that no majority could be had for stay as they are.
    */
-  finishAccepted(done: () => void): void {
-    const finishAfter = (last: StoreKey) => {
-      const keys = this.#acceptor.acceptedKeys(last, FINISH_BATCH);
-      let running = keys.length;
-      if (running === 0) return done();
-      for (const key of keys) {
-        runTask(identityRound(this.#coordinator, key, this.#coordinator.deadline()), () => {
-          if (--running === 0) finishAfter(keys.at(-1)!);
-        });
-      }
-    };
-    finishAfter('');
+  settleAccepted(done: () => void): void {
+    this.#finisher.settleAll(done);
   }
 
   forgetTable(table: ByteString): void {
     this.#acceptor.forgetTable(table);
+    this.#hints.forgetTable(table);
   }
+
+  /** Compares all partitions of this node with their other members, and repairs either side. */
+  repair(done: (report: RepairReport) => void): void {
+    this.#antiEntropy.repairNow(done);
+  }
+
+  /** Looks for tombstones that may go, in the partitions that this node answers for. */
+  purgeTombstones(done: (report: PurgeReport) => void): void {
+    this.#purge.purgeNow(done);
+  }
+
+  /** The root of the Merkle tree of a partition as it is now. */
+  merkleRoot(partition: number, done: (root: Uint8Array) => void): void {
+    this.#forest.refresh(partition, () => done(this.#forest.root(partition)));
+  }
+
+  /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */
+  changeEpoch(
+    register: ConfigRegister,
+    partition: number,
+    members: readonly Member[],
+    done: (outcome: EpochChangeOutcome) => void,
+  ): void {
+    if (this.#isStopped) return done({ kind: 'failed', reason: `${this.id} has stopped` });
+    const coordinator = this.#coordinator;
+    const attempt = `${this.#settings.diskId}/${coordinator.boot}/${++this.#attempts}`;
+    runTask(changeEpoch({ coordinator, register, attempt, log: this.#env.log }, partition, members), done);
+  }
+
+  #finish(key: StoreKey, done: () => void): void {
+    const start = () => {
+      runTask(identityRound(this.#coordinator, key, this.#coordinator.deadline()), () => {
+        this.#locks.release(key);
+        done();
+      });
+    };
+    // Whoever holds the key is about to settle it.
+    if (!this.#locks.acquire(key, start)) done();
+  }
+
+  #learnConfig(config: PartitionConfig): void {
+    if (this.view.observe(config)) this.#followView(config.partition);
+  }
+
+  /** Votes, or ceases to, as the view has it. */
+  #followView(partition: number): void {
+    const config = this.view.configOf(partition);
+    const present = this.#votes.configOf(partition);
+    const isBehind = present === undefined ? this.#votes.isNamedIn(config) : present.epoch < config.epoch;
+    if (isBehind) this.#epochReplica.activate(config, () => {});
+  }
+
+  /** Follows what earlier attempts could not, as when the disk refused. */
+  #reconcile(): void {
+    for (let partition = 0; partition < this.view.partitions; partition++) this.#followView(partition);
+    this.#reconcileTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#reconcile());
+  }
+
+  /** A record may still arrive for a partition that this node has given up. */
+  #clearOrphans(): void {
+    for (let partition = 0; partition < this.view.partitions; partition++) {
+      if (this.#isOrphan(partition) && this.#acceptor.holdsAnyOf(partition)) this.#giveUp(partition);
+    }
+    this.#orphanTimer = this.#env.clock.after(this.#settings.limits.purgeIntervalMs, () => this.#clearOrphans());
+  }
+
+  /** Whether what is here of a partition belongs to others, and not to a newcomer that is about to vote. */
+  #isOrphan(partition: number): boolean {
+    const isNamed = this.#votes.isNamedIn(this.view.configOf(partition));
+    return !isNamed && this.#votes.configOf(partition) === undefined && !this.#epochMember.isCopying(partition);
+  }
+
+  /** Hands what is here of a partition to its members, then erases it. */
+  #giveUp(partition: number): void {
+    const isWanted = () => this.#isOrphan(partition);
+    if (!isWanted()) return;
+    this.#antiEntropy.handOff(partition, (isDone) => {
+      if (isDone) this.#acceptor.erasePartition(partition, isWanted, () => {});
+    });
+  }
+
+  /** A member that began with less than the others has is brought up to date at once. */
+  #begun(partition: number): void {
+    for (const { node } of this.view.configOf(partition).members) {
+      if (node !== this.id && this.#detector.isUp(node)) this.#antiEntropy.exchangeOnce(partition, node, 'pull', () => {});
+    }
+  }
+
+  /** A substitute answers with what it keeps for others. */
+  #withHints(key: StoreKey, reply: Reply): Reply {
+    if (this.#hints.count === 0 || reply.kind !== 'state') return reply;
+    const committed = highestCommitted([reply, { committed: this.#hints.committed(key) }]);
+    return { ...reply, committed };
+  }
+
+  #peers(): readonly NodeId[] {
+    return this.view.preferenceList(0).filter((node) => node !== this.id);
+  }
+}
+
+/** Tells the failure detector of every message. */
+function watched(wire: Transport<Request, Reply>, detector: FailureDetector): Transport<Request, Reply> {
+  return {
+    send: (to, request, onReply) => {
+      detector.noteSent(to);
+      wire.send(to, request, (reply) => {
+        detector.noteHeard(to);
+        onReply(reply);
+      });
+    },
+  };
 }
 
 function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {

@@ -59,10 +59,16 @@ export class PartitionVotes {
     return members.some(({ node, diskId }) => node === this.#self.node && diskId === this.#self.diskId);
   }
 
-  /** Begins to vote in an epoch that names this node. The caller flushes, and answers nobody before. */
+  /** Begins an epoch that names this node. The caller flushes, and calls `open` once that is durable. */
   begin(config: PartitionConfig): void {
     assert(this.isNamedIn(config));
     this.#write({ config, isSealed: false });
+    this.#votes.set(config.partition, { config, isSealed: true });
+  }
+
+  /** The epoch that was begun is durable: from now on it votes. */
+  open(partition: number): void {
+    this.#votes.set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
   }
 
   /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */

@@ -12,27 +12,33 @@ import type { Task } from './task.ts';
 const SPARE_ENTRIES = 16;
 
 /**
- * Reads the items of one range of keys within a partition, in key order. Consistent: the union of the keys that a
+ * How much a range read asks for. `strong`: of a majority, each record proved to be chosen. `committed`: what so many
+ * replicas have committed.
+ */
+export type RangeDemand = { readonly kind: 'strong' } | { readonly kind: 'committed'; readonly replicas: number };
+
+/**
+ * Reads the items of one range of keys within a partition, in key order. Strong: the union of the keys that a
  * majority knows of, each by the rule of a strong read, so every item is as a strong read of it during this call would
- * have been; not a snapshot of them all. Otherwise: the newest committed records among R replicas.
+ * have been; not a snapshot of them all. Otherwise: the newest committed records among the replicas asked.
  */
 export function* readRange(
   coordinator: Coordinator,
   from: StoreKey,
   to: StoreKey,
   limit: number,
-  isConsistent: boolean,
+  demand: RangeDemand,
   deadlineMs: number,
 ): Task<RangeOutcome> {
   const items: ItemImage[] = [];
   let next: StoreKey | undefined = from;
   while (next !== undefined) {
     const wanted = limit - items.length + SPARE_ENTRIES;
-    const page: Page | Failure = yield* readPage(coordinator, next, to, wanted, isConsistent, deadlineMs);
+    const page: Page | Failure = yield* readPage(coordinator, next, to, wanted, demand, deadlineMs);
     if (page.kind !== 'page') return page;
     for (const [key, states] of page.keys) {
       let record = highestCommitted(states);
-      if (isConsistent) {
+      if (demand.kind === 'strong') {
         const newest = yield* proveNewest(coordinator, key, states, page.majority, deadlineMs);
         if (newest.kind !== 'read') return newest;
         record = newest.record;
@@ -60,18 +66,19 @@ function* readPage(
   from: StoreKey,
   to: StoreKey,
   limit: number,
-  isConsistent: boolean,
+  demand: RangeDemand,
   deadlineMs: number,
 ): Task<Page | Failure> {
+  const isStrong = demand.kind === 'strong';
   let got = 0;
   let needed = 0;
   let isFirstTry = true;
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOf(from);
-    needed = isConsistent ? coordinator.majorityOf(config) : coordinator.settings.readQuorum;
-    const targets = isConsistent || !isFirstTry ? config.members : chooseReplicas(coordinator, config, needed);
+    needed = demand.kind === 'strong' ? coordinator.majorityOf(config) : demand.replicas;
+    const targets = isStrong || !isFirstTry ? config.members : chooseReplicas(coordinator, config, needed);
     isFirstTry = false;
-    const epoch = isConsistent ? config.epoch : undefined;
+    const epoch = isStrong ? config.epoch : undefined;
     const { agreed, replies } = yield* coordinator.ask(
       targets,
       { kind: 'read-range', from, to, limit, epoch },

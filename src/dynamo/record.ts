@@ -131,11 +131,22 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
     offset += LINEAGE_ENTRY_BYTES;
   }
   return {
-    ballot: { hlc: bytes.readDoubleBE(2), coordinator: bytes.readUIntBE(10, 6), boot: bytes.readUInt32BE(16) },
+    ballot: ballotIn(bytes),
     item: itemIn(bytes),
     partitionKey: bytes.toString('latin1', offset, offset + bytes.readUInt16BE(22)),
     lineage,
   };
+}
+
+/** The ballot of a stored record. */
+export function ballotIn(stored: Uint8Array): Ballot {
+  const bytes = bytesOf(stored);
+  return { hlc: bytes.readDoubleBE(2), coordinator: bytes.readUIntBE(10, 6), boot: bytes.readUInt32BE(16) };
+}
+
+/** Whether a stored record is a tombstone. */
+export function isTombstone(stored: Uint8Array): boolean {
+  return bytesOf(stored)[1] === FLAG_TOMBSTONE;
 }
 
 /** The item of a stored record, undefined for a tombstone, without decoding the rest: all that most reads want. */
@@ -144,7 +155,7 @@ export function decodeItem(stored: Uint8Array): ItemImage | undefined {
 }
 
 function itemIn(bytes: Buffer): ItemImage | undefined {
-  if (bytes[1] === FLAG_TOMBSTONE) return undefined;
+  if (isTombstone(bytes)) return undefined;
   const offset = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES + bytes.readUInt16BE(22);
   return { size: bytes.readUInt32BE(offset), json: bytes.subarray(offset + 4) };
 }

@@ -2,7 +2,7 @@ import type { StoreKey } from '../env/store.ts';
 import { compareBallots } from './ballot.ts';
 import type { Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
-import type { PartitionConfig } from './messages.ts';
+import type { Member, PartitionConfig, Reply } from './messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from './record.ts';
 import { identityRound } from './register-write.ts';
 import type { NodeId } from './ring.ts';
@@ -20,13 +20,19 @@ export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineM
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
+    const late = new LateRepair(coordinator, key);
     const { agreed, replies } = yield* coordinator.ask(
       config.members,
       { kind: 'read', key, epoch: config.epoch },
       'state',
       needed,
+      late,
     );
-    if (agreed.length >= needed) return yield* proveNewest(coordinator, key, agreed, needed, deadlineMs);
+    if (agreed.length >= needed) {
+      const outcome = yield* proveNewest(coordinator, key, agreed, needed, deadlineMs);
+      if (outcome.kind === 'read') late.begin(outcome.record);
+      return outcome;
+    }
     const failure = storageFailure(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
@@ -49,7 +55,7 @@ export function* proveNewest(
   const newest = highestOf(states);
   if (newest === undefined) return { kind: 'read', record: undefined };
   if (isSettled(newest, states, majority)) {
-    coordinator.tell(laggards(newest, states), key, newest);
+    repairLaggards(coordinator, key, newest, states);
     return { kind: 'read', record: newest };
   }
   if (!coordinator.settings.rules.identityRound) return { kind: 'read', record: newest };
@@ -57,15 +63,45 @@ export function* proveNewest(
   return proven.kind === 'proven' ? { kind: 'read', record: proven.record } : proven;
 }
 
-function laggards(
+/**
+ * Read repair (the Dynamo paper, section 5): replicas whose committed record is older than one that is known to be chosen
+ * are told of that.
+ */
+export function repairLaggards(
+  coordinator: Coordinator,
+  key: StoreKey,
   newest: ItemRecord,
-  states: readonly (ReplicaState & { readonly from: NodeId })[],
-): { node: NodeId }[] {
-  const behind: { node: NodeId }[] = [];
+  states: readonly (Pick<ReplicaState, 'committed'> & { readonly from: NodeId })[],
+): void {
+  if (!coordinator.settings.readRepair) return;
   for (const { from, committed } of states) {
-    if (committed === undefined || compareBallots(committed.ballot, newest.ballot) < 0) behind.push({ node: from });
+    if (committed === undefined || compareBallots(committed.ballot, newest.ballot) < 0) {
+      coordinator.tell([{ node: from }], key, newest);
+    }
   }
-  return behind;
+}
+
+/** Repairs also the replicas whose answer to a read came when the client had its own. */
+export class LateRepair {
+  readonly #coordinator: Coordinator;
+  readonly #key: StoreKey;
+  #newest: ItemRecord | undefined;
+
+  constructor(coordinator: Coordinator, key: StoreKey) {
+    this.#coordinator = coordinator;
+    this.#key = key;
+  }
+
+  /** @param newest what the read has answered, which is chosen */
+  begin(newest: ItemRecord | undefined): void {
+    this.#newest = newest;
+  }
+
+  readonly onLate = (reply: Reply): void => {
+    if (reply.kind === 'state' && this.#newest !== undefined) {
+      repairLaggards(this.#coordinator, this.#key, this.#newest, [reply]);
+    }
+  };
 }
 
 /**
@@ -78,33 +114,42 @@ export function* readEventually(
   deadlineMs: number,
 ): Task<RegisterReadOutcome> {
   const { readQuorum } = coordinator.settings;
-  const config = coordinator.configOf(key);
-  let targets = chooseReplicas(coordinator, config, readQuorum);
   let got = 0;
+  let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
-    const { agreed } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, 'state', readQuorum);
-    if (agreed.length >= readQuorum) return { kind: 'read', record: highestCommitted(agreed) };
+    const late = new LateRepair(coordinator, key);
+    const { agreed } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, 'state', readQuorum, late);
+    if (agreed.length >= readQuorum) {
+      const newest = highestCommitted(agreed);
+      if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
+      late.begin(newest);
+      return { kind: 'read', record: newest };
+    }
     got = agreed.length;
-    targets = [...config.members];
+    targets = coordinator.configOf(key).members;
   }
   return { kind: 'unavailable', needed: readQuorum, got };
 }
 
-/** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it. */
+/** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it, which has a vote. */
 export function isReadLocal({ settings }: Coordinator): boolean {
   return settings.readQuorum === 1 && settings.readFrom === 'first';
 }
 
-/** The replicas that an eventually consistent read asks: this node, which is the first healthy one, and the next; or random ones. */
-export function chooseReplicas(
-  coordinator: Coordinator,
-  { members }: PartitionConfig,
-  count: number,
-): { readonly node: NodeId }[] {
+/**
+ * The replicas that an eventually consistent read asks: this node, which is the first healthy one, and the next; or random
+ * ones. Those that are taken for down come last.
+ */
+export function chooseReplicas(coordinator: Coordinator, { members }: PartitionConfig, count: number): readonly Member[] {
   const { id, readFrom } = coordinator.settings;
   const start =
     readFrom === 'random'
       ? Math.floor(coordinator.random.next() * members.length)
-      : members.findIndex(({ node }) => node === id);
-  return Array.from({ length: count }, (_, i) => members[(start + i) % members.length]!);
+      : Math.max(
+          0,
+          members.findIndex(({ node }) => node === id),
+        );
+  const inOrder = [...members.slice(start), ...members.slice(0, start)];
+  const healthy = inOrder.filter(({ node }) => coordinator.isUp(node));
+  return healthy.length >= count ? healthy.slice(0, count) : inOrder.slice(0, count);
 }

@@ -93,7 +93,7 @@ function* writeRounds(
 
     const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
-      const isCommitted = yield* coordinator.learnAt(config, key, record, writeQuorum, deadlineMs);
+      const isCommitted = yield* coordinator.learnAt(key, record, writeQuorum, deadlineMs);
       return isCommitted ? outcome : { kind: 'unknown' };
     }
     const failure = storageFailure(accepted.replies);
@@ -129,7 +129,10 @@ export function* identityRound(
     const record = { ...prepared.top, ballot };
     const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
-      coordinator.tell(config.members, key, record);
+      // The reader may go on without the copies; an eventually consistent read after it should not be older, though.
+      const { settings, clock } = coordinator;
+      const patienceMs = Math.min(deadlineMs, clock.elapsedMs() + settings.limits.phaseTimeoutMs);
+      yield* coordinator.learnAt(key, record, settings.writeQuorum, patienceMs);
       return { kind: 'proven', record };
     }
     const failure = storageFailure(accepted.replies);

@@ -1,0 +1,138 @@
+import type { Log } from '../env/log.ts';
+import type { Store } from '../env/store.ts';
+import type { Acceptor } from './acceptor.ts';
+import { compareBallots } from './ballot.ts';
+import { dropStaged, takeStaged } from './epoch-member.ts';
+import { partitionRange } from './keyspace.ts';
+import type { EpochRequest, PartitionConfig, Reply } from './messages.ts';
+import type { PartitionVotes } from './partition-votes.ts';
+import { decodeRecord } from './record.ts';
+import type { NodeId } from './ring.ts';
+
+type Handled = Extract<EpochRequest, { kind: 'seal' | 'sealed-records' | 'activate' }>;
+type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
+type Answer = (reply: Reply) => void;
+
+export interface EpochReplicaParts {
+  readonly self: NodeId;
+  readonly store: Store;
+  readonly log: Log;
+  readonly votes: PartitionVotes;
+  readonly acceptor: Acceptor;
+  /** This node votes in the partition from now on, in a new epoch. */
+  readonly begun: (partition: number) => void;
+  /** This node votes in the partition no more; what it holds of it belongs to others. */
+  readonly left: (partition: number) => void;
+}
+
+/**
+ * How a replica passes from one epoch of a partition to the next (REPLICATION section 8): it is sealed, tells what it had
+ * accepted, and begins to vote again with the records that were staged for the decided attempt.
+ */
+export class EpochReplica {
+  readonly #parts: EpochReplicaParts;
+  /** Partitions whose new epoch is on its way to the disk. */
+  readonly #beginning = new Set<number>();
+
+  constructor(parts: EpochReplicaParts) {
+    this.#parts = parts;
+  }
+
+  receive(request: Handled, answer: Answer): void {
+    switch (request.kind) {
+      case 'seal':
+        return this.#seal(request, answer);
+      case 'sealed-records':
+        return this.#tellSealed(request, answer);
+      case 'activate':
+        return this.activate(request.config, answer);
+    }
+  }
+
+  /** A new epoch was decided. `answer` is called once this node acts by it, durably; not at all if that fails. */
+  activate(config: PartitionConfig, answer: Answer): void {
+    const { self, store, votes } = this.#parts;
+    const { partition, epoch } = config;
+    const present = votes.configOf(partition);
+    const isNamed = votes.isNamedIn(config);
+    if (this.#beginning.has(partition)) return;
+    if (present !== undefined && present.epoch >= epoch) return answer({ kind: 'activated', from: self });
+    if (isNamed) return this.#begin(config, present, answer);
+    if (present !== undefined) {
+      votes.leave(partition);
+      this.#parts.acceptor.replaceAccepted(partition, []);
+    }
+    dropStaged(store, partition);
+    store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      this.#parts.left(partition);
+      answer({ kind: 'activated', from: self });
+    });
+  }
+
+  #begin(config: PartitionConfig, present: PartitionConfig | undefined, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const { partition, epoch, attempt } = config;
+    const staged = takeStaged(store, partition, attempt);
+    this.#beginning.add(partition);
+    const begin = (failure?: Error) => {
+      if (failure !== undefined) {
+        this.#beginning.delete(partition);
+        return this.#answerStorageFailed(failure, answer);
+      }
+      // In one go and the vote last: a crash keeps all of it or leaves the old epoch, in which nothing can be chosen any more.
+      acceptor.replaceAccepted(partition, staged ?? []);
+      dropStaged(store, partition);
+      votes.begin(config);
+      store.flush((error) => {
+        this.#beginning.delete(partition);
+        if (error !== undefined) return this.#answerStorageFailed(error, answer);
+        votes.open(partition);
+        this.#parts.begun(partition);
+        answer({ kind: 'activated', from: self });
+      });
+    };
+    // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold what was purged meanwhile. It
+    // can begin with nothing: a majority has staged, and every quorum meets it.
+    if (staged === undefined && present?.epoch !== epoch - 1 && acceptor.holdsAnyOf(partition)) {
+      acceptor.erasePartition(partition, () => true, begin);
+    } else begin();
+  }
+
+  #seal({ partition, epoch }: Of<'seal'>, answer: Answer): void {
+    const { self, store, votes } = this.#parts;
+    const config = votes.configOf(partition);
+    if (config?.epoch !== epoch || this.#beginning.has(partition)) {
+      return answer({ kind: 'wrong-epoch', from: self, config });
+    }
+    if (!votes.isSealed(partition)) votes.seal(partition);
+    // The flush also covers every record accepted before: what it tells below cannot be lost to a crash.
+    store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      answer({ kind: 'sealed', from: self });
+    });
+  }
+
+  #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const config = votes.configOf(partition);
+    if (config?.epoch !== epoch || !votes.isSealed(partition)) {
+      return answer({ kind: 'wrong-epoch', from: self, config });
+    }
+    const { from, to } = partitionRange(partition);
+    const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
+    const entries = rows
+      .map(({ key, value }) => ({ key, record: decodeRecord(value) }))
+      .filter(({ key, record }) => {
+        const { committed } = acceptor.stateOf(key);
+        return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
+      });
+    // The filter may leave a page empty that is not the last: `after` of the next one is the last key looked at.
+    answer({ kind: 'sealed-records', from: self, entries, next: rows.length === limit ? rows.at(-1)!.key : undefined });
+  }
+
+  #answerStorageFailed(error: Error, answer: Answer): void {
+    this.#parts.log.warn('cannot write a change of epoch', { node: this.#parts.self, error });
+    answer({ kind: 'storage-failed', from: this.#parts.self, message: error.message });
+  }
+}
