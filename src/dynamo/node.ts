@@ -184,8 +184,7 @@ export class StorageNode implements CoordinatingNode {
       log,
       limits,
       transport,
-      exchange: (partition, peer, direction, onExtra) =>
-        exchange(repairParts, partition, peer, direction, onExtra),
+      exchange: (partition, peer, direction, onExtra) => exchange(repairParts, partition, peer, direction, onExtra),
       epochOf: (partition) => votes.configOf(partition)?.epoch,
       erase: (key) => acceptor.erase(key),
     });
@@ -363,11 +362,11 @@ export class StorageNode implements CoordinatingNode {
     if (this.#isStopped) return done(STOPPED);
     const coordinator = this.#coordinator;
     const replicas =
-      isConsistent && consistency === 'dynamo'
-        ? consistentReadQuorum(coordinator, from)
-        : this.#settings.readQuorum;
+      isConsistent && consistency === 'dynamo' ? consistentReadQuorum(coordinator, from) : this.#settings.readQuorum;
     const demand =
-      isConsistent && consistency === 'strict' ? ({ kind: 'strong' } as const) : ({ kind: 'committed', replicas } as const);
+      isConsistent && consistency === 'strict'
+        ? ({ kind: 'strong' } as const)
+        : ({ kind: 'committed', replicas } as const);
     runTask(readRange(coordinator, from, to, limit, demand, coordinator.deadline()), done);
   }
 
@@ -468,7 +467,8 @@ export class StorageNode implements CoordinatingNode {
   /** A member that began with less than the others has is brought up to date at once. */
   #begun(partition: number): void {
     for (const { node } of this.view.configOf(partition).members) {
-      if (node !== this.id && this.#detector.isUp(node)) this.#antiEntropy.exchangeOnce(partition, node, 'pull', () => {});
+      if (node !== this.id && this.#detector.isUp(node))
+        this.#antiEntropy.exchangeOnce(partition, node, 'pull', () => {});
     }
   }
 

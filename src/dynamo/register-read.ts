@@ -140,7 +140,11 @@ export function isReadLocal({ settings }: Coordinator): boolean {
  * The replicas that an eventually consistent read asks: this node, which is the first healthy one, and the next; or random
  * ones. Those that are taken for down come last.
  */
-export function chooseReplicas(coordinator: Coordinator, { members }: PartitionConfig, count: number): readonly Member[] {
+export function chooseReplicas(
+  coordinator: Coordinator,
+  { members }: PartitionConfig,
+  count: number,
+): readonly Member[] {
   const { id, readFrom } = coordinator.settings;
   const start =
     readFrom === 'random'

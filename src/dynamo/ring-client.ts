@@ -1,65 +1,177 @@
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
+import type { Clock, Timer } from '../env/clock.ts';
 import type { StoreKey } from '../env/store.ts';
 import type {
+  Consistency,
   DynamoClient,
   Failure,
   ItemKey,
   RangeOutcome,
   RangeRequest,
   ReadOutcome,
+  WriteOptions,
   WriteOutcome,
 } from './client.ts';
+import { FailureDetector } from './failure-detector.ts';
 import { collectionPrefix, partitionOf, prefixEnd, storeKeyOf } from './keyspace.ts';
 import type { CoordinatingNode } from './node.ts';
-import type { NodeId, PreferenceList } from './ring.ts';
+import type { NodeId } from './ring.ts';
+import type { RingView } from './ring-view.ts';
+import type { NodeLimits } from './settings.ts';
+
+type Ask<Outcome> = (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void) => void;
+
+/** A request that a node has not answered within the call. */
+interface Call {
+  /** The node that was asked last. */
+  node: NodeId;
+  readonly sinceMs: number;
+  /** Asks another node; undefined for a write, which may have happened. */
+  readonly askAgain: (() => void) | undefined;
+  readonly fail: () => void;
+}
 
 /**
  * The client of a ring whose nodes it can reach by themselves: hands each request to the first node of the key's
- * preference list that is there. Sending the writes of a key to one node keeps them from refusing one another; nothing
+ * preference list that seems well. Sending the writes of a key to one node keeps them from refusing one another; nothing
  * else rests on it.
  */
 export class RingClient implements DynamoClient {
-  readonly #assignment: readonly PreferenceList[];
+  readonly #view: RingView;
   readonly #nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly #clock: Clock;
+  readonly #limits: NodeLimits;
+  /** Its own opinion, from what is answered and what is not. */
+  readonly #detector: FailureDetector;
+  /** Oldest first. */
+  readonly #calls = new Set<Call>();
+  #sweepTimer: Timer | undefined;
 
-  /**
-   * @param assignment the preference list of each partition
-   * @param nodes the nodes that can be asked; one that is missing counts as down
-   */
-  constructor(assignment: readonly PreferenceList[], nodes: ReadonlyMap<NodeId, CoordinatingNode>) {
-    this.#assignment = assignment;
-    this.#nodes = nodes;
+  constructor(parts: {
+    readonly view: RingView;
+    /** The nodes that can be asked; one that is missing counts as down. The owner may add and remove. */
+    readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+    readonly clock: Clock;
+    readonly limits: NodeLimits;
+  }) {
+    this.#view = parts.view;
+    this.#nodes = parts.nodes;
+    this.#clock = parts.clock;
+    this.#limits = parts.limits;
+    this.#detector = new FailureDetector({ self: '', clock: parts.clock, limits: parts.limits, probe: () => {} });
   }
 
-  write(key: ItemKey, mutation: Mutation): Promise<WriteOutcome> {
-    const storeKey = storeKeyOf(key, this.#assignment.length);
-    return this.#ask(storeKey, (node, done) => node.write(storeKey, key.partitionKey, mutation, done));
+  write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
+    const storeKey = storeKeyOf(key, this.#view.partitions);
+    return this.#ask(storeKey, { kind: 'unknown' }, (node, done) =>
+      node.write(storeKey, key.partitionKey, mutation, options, done),
+    );
   }
 
-  read(key: ItemKey, consistent: boolean): Promise<ReadOutcome> {
-    const storeKey = storeKeyOf(key, this.#assignment.length);
-    return this.#ask(storeKey, (node, done) => node.read(storeKey, consistent, done));
+  read(key: ItemKey, consistent: boolean, consistency: Consistency): Promise<ReadOutcome> {
+    const storeKey = storeKeyOf(key, this.#view.partitions);
+    return this.#ask(storeKey, undefined, (node, done) => node.read(storeKey, consistent, consistency, done));
   }
 
-  range({ table, partitionKey, after, limit, consistent }: RangeRequest): Promise<RangeOutcome> {
-    const prefix = collectionPrefix(table, partitionKey, this.#assignment.length);
+  range({ table, partitionKey, after, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
+    const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
     const from = after === undefined ? prefix : `${prefix}${after}\x00`;
-    return this.#ask(prefix, (node, done) => node.range(from, prefixEnd(prefix), limit, consistent, done));
+    return this.#ask(prefix, undefined, (node, done) =>
+      node.range(from, prefixEnd(prefix), limit, consistent, consistency, done),
+    );
   }
 
   async forgetTable(table: ByteString): Promise<void> {
     for (const node of this.#nodes.values()) node.forgetTable(table);
   }
 
-  #ask<Outcome>(
-    key: StoreKey,
-    ask: (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void) => void,
-  ): Promise<Outcome | Failure> {
-    for (const id of this.#assignment[partitionOf(key)]!) {
-      const node = this.#nodes.get(id);
-      if (node !== undefined) return new Promise((resolve) => ask(node, resolve));
+  /** A node has stopped and was removed: what it still owes is asked elsewhere, or has an unknown outcome. */
+  detach(node: NodeId): void {
+    for (const call of this.#calls) {
+      if (call.node !== node) continue;
+      if (call.askAgain === undefined) call.fail();
+      else call.askAgain();
     }
-    return Promise.resolve({ kind: 'unavailable', needed: 1, got: 0 });
+  }
+
+  /** Fails what is under way. No other call may follow. */
+  stop(): void {
+    for (const call of this.#calls) call.fail();
+    this.#clock.cancel(this.#sweepTimer);
+    this.#sweepTimer = undefined;
+  }
+
+  /** @param whenLost what a lost request means; undefined: it changes nothing and may be asked again elsewhere */
+  #ask<Outcome>(key: StoreKey, whenLost: Failure | undefined, ask: Ask<Outcome>): Promise<Outcome | Failure> {
+    const partition = partitionOf(key);
+    return new Promise((resolve) => {
+      let isOver = false;
+      let call: Call | undefined;
+      const finish = (outcome: Outcome | Failure) => {
+        if (isOver) return;
+        isOver = true;
+        if (call !== undefined) this.#calls.delete(call);
+        resolve(outcome);
+      };
+      const fail = () => finish(whenLost ?? UNAVAILABLE);
+      /** @returns the node that has not answered yet, if any */
+      const tryOne = (except: NodeId | undefined): NodeId | undefined => {
+        const found = this.#choose(partition, except);
+        if (found === undefined) {
+          finish(UNAVAILABLE);
+          return undefined;
+        }
+        const [id, node] = found;
+        ask(node, (outcome) => {
+          if (call !== undefined) this.#detector.noteHeard(id);
+          finish(outcome);
+        });
+        return id;
+      };
+      const id = tryOne(undefined);
+      if (isOver || id === undefined) return;
+      this.#detector.noteSent(id);
+      const askAgain = () => {
+        const next = tryOne(call!.node);
+        if (next === undefined || isOver) return;
+        call!.node = next;
+        this.#detector.noteSent(next);
+      };
+      call = {
+        node: id,
+        sinceMs: this.#clock.elapsedMs(),
+        askAgain: whenLost === undefined ? askAgain : undefined,
+        fail,
+      };
+      this.#calls.add(call);
+      this.#sweepTimer ??= this.#clock.after(this.#limits.suspectAfterMs, () => this.#sweep());
+    });
+  }
+
+  #choose(partition: number, except: NodeId | undefined): readonly [NodeId, CoordinatingNode] | undefined {
+    let fallback: readonly [NodeId, CoordinatingNode] | undefined;
+    for (const id of this.#view.preferenceList(partition)) {
+      const node = this.#nodes.get(id);
+      if (node === undefined || id === except) continue;
+      if (this.#detector.isUp(id)) return [id, node];
+      fallback ??= [id, node];
+    }
+    return fallback;
+  }
+
+  /** A node that does not answer is not waited for: coordinators give up by themselves after `opLifeMs`. */
+  #sweep(): void {
+    const nowMs = this.#clock.elapsedMs();
+    const { opLifeMs, suspectAfterMs } = this.#limits;
+    for (const call of [...this.#calls]) {
+      const ageMs = nowMs - call.sinceMs;
+      if (ageMs > opLifeMs + suspectAfterMs) call.fail();
+      else if (ageMs >= suspectAfterMs && !this.#detector.isUp(call.node)) call.askAgain?.();
+    }
+    const isIdle = this.#calls.size === 0;
+    this.#sweepTimer = isIdle ? undefined : this.#clock.after(suspectAfterMs, () => this.#sweep());
   }
 }
+
+const UNAVAILABLE: Failure = { kind: 'unavailable', needed: 1, got: 0 };
