@@ -26,6 +26,11 @@ export function partitionOf(key: StoreKey): number {
   return key.charCodeAt(0) * 256 + key.charCodeAt(1);
 }
 
+/** The table that a store key belongs to. */
+export function tableOf(key: StoreKey): ByteString {
+  return key.slice(2, 10);
+}
+
 /** The range of a table's records in one partition: `from` inclusive, `to` exclusive. */
 export function tableRange(partition: number, table: ByteString): { from: StoreKey; to: StoreKey } {
   const from = partitionPrefix(partition) + table;

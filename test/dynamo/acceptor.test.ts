@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Acceptor } from '../../src/dynamo/acceptor.ts';
 import { type Ballot, highestAt, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
-import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
+import type { PartitionConfig, PurgeRequest, RegisterRequest, Reply } from '../../src/dynamo/messages.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
@@ -12,7 +12,7 @@ import { MemoryStore } from '../../src/env/memory-store.ts';
 
 const NOW_MS = 1_000_000;
 const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
-const CONFIG: PartitionConfig = { partition: 0, epoch: 0, members: [{ node: 'a', diskId: 1 }] };
+const CONFIG: PartitionConfig = { partition: 0, epoch: 0, members: [{ node: 'a', diskId: 1 }], attempt: '' };
 
 const ballot = (afterMs: number, coordinator = 1): Ballot => ({
   hlc: (NOW_MS + afterMs) * TICKS_PER_MS,
@@ -27,7 +27,7 @@ const record = (at: Ballot, text: string | undefined = 'x'): ItemRecord => ({
 });
 
 /** One replica on a disk of its own: flushes take until `flush()`, and `restart()` loses what was not flushed. */
-function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Partial<NodeSettings['limits']> = {}) {
+function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {}) {
   let waiting: (() => void)[] = [];
   const store = new MemoryStore({ flushAfter: (complete) => waiting.push(complete) });
   const clock: Clock = { now: () => NOW_MS, elapsedMs: () => 0, after: () => 0, cancel: () => {} };
@@ -37,7 +37,10 @@ function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Pa
     writeQuorum: 1,
     readQuorum: 1,
     readFrom: 'first',
-    bootstrap,
+    readRepair: true,
+    antiEntropyIntervalMs: 0,
+    ring: [CONFIG],
+    isBootstrap,
     limits: { ...DEFAULT_NODE_LIMITS, ...limits },
     rules: SOUND_RULES,
   };
@@ -48,13 +51,13 @@ function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Pa
   };
   let acceptor: Acceptor;
   const start = () => {
-    openNodeState(store, settings, bootstrap, (state) => {
+    openNodeState(store, settings, (state) => {
       acceptor = new Acceptor(settings, store, clock, state);
     });
     flush();
   };
   start();
-  const ask = (request: Request): Reply | undefined => {
+  const ask = (request: RegisterRequest | PurgeRequest): Reply | undefined => {
     let answer: Reply | undefined;
     acceptor.receive(request, (reply) => {
       answer = reply;
@@ -67,7 +70,7 @@ function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Pa
     ask,
     flush,
     /** Answers that wait for the disk arrive as well. */
-    askFlushed(request: Request): Reply | undefined {
+    askFlushed(request: RegisterRequest | PurgeRequest): Reply | undefined {
       const answers: Reply[] = [];
       acceptor.receive(request, (reply) => answers.push(reply));
       while (waiting.length > 0) flush();
@@ -81,6 +84,8 @@ function replica(bootstrap: PartitionConfig[] | undefined = [CONFIG], limits: Pa
     },
   };
 }
+
+type Request = RegisterRequest | PurgeRequest;
 
 const prepare = (at: Ballot, epoch = 0): Request => ({ kind: 'prepare', key: KEY, ballot: at, epoch });
 const accept = (what: ItemRecord, epoch = 0): Request => ({ kind: 'accept', key: KEY, record: what, epoch });
@@ -151,7 +156,7 @@ describe('a replica asked to prepare', () => {
   });
 
   test('keeps refusing what it promised on a key whose promise was evicted', () => {
-    const { askFlushed } = replica([CONFIG], { promisesKept: 1 });
+    const { askFlushed } = replica(true, { promisesKept: 1 });
     askFlushed(prepare(ballot(10)));
     askFlushed({ kind: 'prepare', key: `${KEY}other`, ballot: ballot(20), epoch: 0 });
     expect(askFlushed(prepare(ballot(9)))).toEqual({
@@ -279,7 +284,7 @@ describe('a replica and epochs', () => {
   });
 
   test('that no config names stores what it learns, without a vote and without counting', () => {
-    const { ask, askFlushed } = replica([{ ...CONFIG, members: [{ node: 'a', diskId: 2 }] }]);
+    const { ask, askFlushed } = replica(false);
     expect(askFlushed(prepare(ballot(1)))).toEqual({ kind: 'wrong-epoch', from: 'a', config: undefined });
     expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', counts: false });
     expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
@@ -292,6 +297,77 @@ describe('a replica whose disk refused writes that were already shown', () => {
     askFlushed(prepare(ballot(1)));
     store.onLost?.();
     expect(askFlushed(accept(record(ballot(1))))).toMatchObject({ kind: 'rejected' });
+  });
+});
+
+describe('a replica asked to purge a tombstone', () => {
+  const HOUR_MS = 3_600_000;
+  const old = ballot(-2 * HOUR_MS);
+  const tombstone = { ...record(old), item: undefined };
+  const confirm = (what: ItemRecord, epoch = 0): Request => ({
+    kind: 'confirm-tombstone',
+    key: KEY,
+    record: what,
+    epoch,
+  });
+  const purge = (at: Ballot, epoch = 0): Request => ({ kind: 'purge', key: KEY, ballot: at, epoch });
+
+  test('takes the tombstone and confirms it when that is on disk, not before', () => {
+    const { ask, askFlushed, flush, restart } = replica();
+    ask(learn(record(ballot(-3 * HOUR_MS))));
+    expect(ask(confirm(tombstone))).toBeUndefined();
+    flush();
+    restart();
+    expect(askFlushed(readCommitted)).toMatchObject({ committed: { ballot: old, item: undefined } });
+    expect(askFlushed(confirm(tombstone))).toMatchObject({ kind: 'confirmed' });
+  });
+
+  test('confirms nothing that is younger than the grace by its own clock', () => {
+    const young = { ...tombstone, ballot: ballot(-HOUR_MS + 1) };
+    expect(replica().askFlushed(confirm(young))).toMatchObject({ kind: 'unconfirmed' });
+  });
+
+  test('confirms nothing while a newer record of the key is here, accepted or committed', () => {
+    const accepting = replica();
+    accepting.askFlushed(prepare(ballot(1)));
+    accepting.askFlushed(accept(record(ballot(1))));
+    expect(accepting.askFlushed(confirm(tombstone))).toMatchObject({ kind: 'unconfirmed' });
+    const committed = replica();
+    committed.ask(learn(record(ballot(1))));
+    expect(committed.askFlushed(confirm(tombstone))).toMatchObject({ kind: 'unconfirmed' });
+  });
+
+  test('drops it, and refuses from then on what is older, after a restart too', () => {
+    const { askFlushed, restart } = replica();
+    askFlushed(confirm(tombstone));
+    expect(askFlushed(purge(old))).toMatchObject({ kind: 'purged' });
+    expect(askFlushed(readCommitted)).toMatchObject({ committed: undefined });
+    for (const _ of ['before the restart', 'after it']) {
+      expect(askFlushed(accept(record(ballot(-2 * HOUR_MS - 1))))).toMatchObject({ kind: 'rejected' });
+      restart();
+    }
+  });
+
+  test('keeps a record that came in between', () => {
+    const { ask, askFlushed } = replica();
+    askFlushed(confirm(tombstone));
+    ask(learn(record(ballot(1), 'new')));
+    askFlushed(purge(old));
+    expect(askFlushed(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
+  });
+
+  test('keeps the tombstone for a higher promise, whose holder was told of it', () => {
+    const { askFlushed } = replica();
+    askFlushed(confirm(tombstone));
+    askFlushed(prepare(ballot(1)));
+    askFlushed(purge(old));
+    expect(askFlushed(readCommitted)).toMatchObject({ committed: { ballot: old } });
+  });
+
+  test('does neither in an epoch in which it has no vote', () => {
+    const { askFlushed } = replica();
+    expect(askFlushed(confirm(tombstone, 1))).toMatchObject({ kind: 'wrong-epoch' });
+    expect(askFlushed(purge(old, 1))).toMatchObject({ kind: 'wrong-epoch' });
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { WriteOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
-import { image, KEY, type Message, put, putIfAbsent, ThreeNodes, textOf } from './three-nodes.ts';
+import { image, KEY, type Message, put, putIfAbsent, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
 const accepts = (nodes: ThreeNodes) => nodes.sent.filter(({ kind }) => kind === 'accept').length;
@@ -75,7 +75,7 @@ describe('a write to three replicas', () => {
     const nodes = new ThreeNodes({ writeQuorum: 1 });
     // Its own messages are never lost; what matters is that the answer waits for its own copy, not for any.
     const operation = nodes.start((done: (outcome: WriteOutcome) => void) =>
-      nodes.node('A').write(KEY, 'user', put('one'), done),
+      nodes.node('A').write(KEY, 'user', put('one'), STRICT, done),
     );
     nodes.settle();
     expect(operation.result).toMatchObject({ kind: 'applied' });
@@ -87,7 +87,7 @@ describe('a write to three replicas', () => {
     const nodes = new ThreeNodes({ limits: { keyQueueLength: 1 } });
     const outcomes: (WriteOutcome | undefined)[] = [];
     for (const text of ['one', 'two', 'three']) {
-      nodes.node('A').write(KEY, 'user', put(text), (outcome) => outcomes.push(outcome));
+      nodes.node('A').write(KEY, 'user', put(text), STRICT, (outcome) => outcomes.push(outcome));
     }
     expect(outcomes).toEqual([{ kind: 'overloaded' }]);
     nodes.settle();
@@ -206,7 +206,7 @@ describe('a node that settles what it accepted', () => {
     nodes.isLost = () => false;
     expect(nodes.read('B', false)).toBeUndefined();
     const operation = nodes.start((done: (outcome: string) => void) =>
-      nodes.node('B').finishAccepted(() => done('finished')),
+      nodes.node('B').settleAccepted(() => done('finished')),
     );
     nodes.settle();
     expect(operation.result).toBe('finished');
@@ -222,7 +222,7 @@ describe('a node that settles what it accepted', () => {
     nodes.write('A', put('one'));
     nodes.isLost = () => true;
     const operation = nodes.start((done: (outcome: string) => void) =>
-      nodes.node('A').finishAccepted(() => done('finished')),
+      nodes.node('A').settleAccepted(() => done('finished')),
     );
     nodes.settle();
     expect(operation.result).toBe('finished');
@@ -234,7 +234,7 @@ describe('a range read', () => {
   const key = (suffix: string) => `${KEY}${suffix}`;
   const range = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', limit: number, isConsistent: boolean) => {
     const operation = nodes.start((done: (outcome: unknown) => void) =>
-      nodes.node(at).range(KEY, prefixEnd(KEY), limit, isConsistent, done as never),
+      nodes.node(at).range(KEY, prefixEnd(KEY), limit, isConsistent, 'strict', done as never),
     );
     nodes.settle();
     const outcome = operation.result as { items: Parameters<typeof textOf>[0][]; more: boolean };

@@ -1,5 +1,6 @@
 import type { ItemImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
+import type { WriteOptions } from '../../src/dynamo/client.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
@@ -18,6 +19,8 @@ export interface Message {
 }
 
 export const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
+export const STRICT: WriteOptions = { consistency: 'strict', wantsOld: true };
+
 export const image = (text: string): ItemImage => {
   const json = Buffer.from(JSON.stringify({ v: { S: text } }));
   return { size: text.length + 1, json };
@@ -58,6 +61,7 @@ export class ThreeNodes {
       partition: 0,
       epoch: 0,
       members: names.map((node, i) => ({ node, diskId: i + 1 })),
+      attempt: '',
     };
     for (const [i, name] of names.entries()) {
       const settings = {
@@ -66,7 +70,10 @@ export class ThreeNodes {
         writeQuorum: options.writeQuorum ?? 2,
         readQuorum: options.readQuorum ?? 1,
         readFrom: 'first',
-        bootstrap: [config],
+        readRepair: true,
+        antiEntropyIntervalMs: 0,
+        ring: [config],
+        isBootstrap: true,
         limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
         rules: SOUND_RULES,
       } as const;
@@ -123,8 +130,8 @@ export class ThreeNodes {
   }
 
   write(at: NodeName, mutation: Mutation) {
-    const operation = this.start((done: Parameters<StorageNode['write']>[3]) =>
-      this.node(at).write(KEY, 'user', mutation, done),
+    const operation = this.start((done: Parameters<StorageNode['write']>[4]) =>
+      this.node(at).write(KEY, 'user', mutation, STRICT, done),
     );
     this.settle();
     return operation.result;
@@ -138,8 +145,8 @@ export class ThreeNodes {
   }
 
   startRead(at: NodeName, isConsistent: boolean) {
-    const operation = this.start((done: Parameters<StorageNode['read']>[2]) =>
-      this.node(at).read(KEY, isConsistent, done),
+    const operation = this.start((done: Parameters<StorageNode['read']>[3]) =>
+      this.node(at).read(KEY, isConsistent, 'strict', done),
     );
     this.settle();
     return operation;

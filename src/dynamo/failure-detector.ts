@@ -1,0 +1,96 @@
+import type { Clock, Timer } from '../env/clock.ts';
+import type { NodeId } from './ring.ts';
+import type { NodeLimits } from './settings.ts';
+
+/** What was seen of one other node. */
+interface Peer {
+  /** When the oldest message was sent that nothing has been heard after; undefined: none is waited for. */
+  waitingSinceMs: number | undefined;
+  /** Something was heard since the last round of probes. */
+  isHeard: boolean;
+  isSuspect: boolean;
+}
+
+/**
+ * One node's own opinion of which others are there, from its own traffic and light probes (the Dynamo paper, section
+ * 4.8.3): a node that leaves a message unanswered for too long is taken for down until it is heard again. There is no
+ * agreement on this, and nothing but routing, substitutes and waiting rests on it.
+ */
+export class FailureDetector {
+  /** A node that was taken for down was heard. */
+  onUp: ((node: NodeId) => void) | undefined = undefined;
+  readonly #self: NodeId;
+  readonly #clock: Clock;
+  readonly #limits: NodeLimits;
+  readonly #probe: (node: NodeId) => void;
+  readonly #peers = new Map<NodeId, Peer>();
+  #timer: Timer | undefined;
+
+  constructor(parts: {
+    readonly self: NodeId;
+    readonly clock: Clock;
+    readonly limits: NodeLimits;
+    /** Sends the node a message that is answered at once. */
+    readonly probe: (node: NodeId) => void;
+  }) {
+    this.#self = parts.self;
+    this.#clock = parts.clock;
+    this.#limits = parts.limits;
+    this.#probe = parts.probe;
+  }
+
+  /** A message that will be answered was sent. Called for every message: it reads the clock only if none is waited for. */
+  noteSent(node: NodeId): void {
+    if (node === this.#self) return;
+    const peer = this.#peers.get(node) ?? this.#add(node);
+    peer.waitingSinceMs ??= this.#clock.elapsedMs();
+  }
+
+  /** Anything came from it. */
+  noteHeard(node: NodeId): void {
+    if (node === this.#self) return;
+    const peer = this.#peers.get(node) ?? this.#add(node);
+    peer.waitingSinceMs = undefined;
+    peer.isHeard = true;
+    if (!peer.isSuspect) return;
+    peer.isSuspect = false;
+    this.onUp?.(node);
+  }
+
+  /** True for itself, and for nodes that nothing is known of. */
+  isUp(node: NodeId): boolean {
+    const peer = this.#peers.get(node);
+    if (peer === undefined) return true;
+    if (!peer.isSuspect && peer.waitingSinceMs !== undefined) {
+      peer.isSuspect = this.#clock.elapsedMs() - peer.waitingSinceMs >= this.#limits.suspectAfterMs;
+    }
+    return !peer.isSuspect;
+  }
+
+  /** Probes those that were silent since the last round, suspects among them. */
+  start(peers: () => readonly NodeId[]): void {
+    const round = () => {
+      const present = new Set(peers());
+      for (const known of this.#peers.keys()) if (!present.has(known)) this.#peers.delete(known);
+      for (const node of present) {
+        if (node === this.#self) continue;
+        const peer = this.#peers.get(node) ?? this.#add(node);
+        if (!peer.isHeard) this.#probe(node);
+        peer.isHeard = false;
+      }
+      this.#timer = this.#clock.after(this.#limits.probeIntervalMs, round);
+    };
+    this.#timer = this.#clock.after(this.#limits.probeIntervalMs, round);
+  }
+
+  stop(): void {
+    this.#clock.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #add(node: NodeId): Peer {
+    const peer: Peer = { waitingSinceMs: undefined, isHeard: false, isSuspect: false };
+    this.#peers.set(node, peer);
+    return peer;
+  }
+}

@@ -1,0 +1,239 @@
+import type { ByteString } from '../api/primary-key.ts';
+import type { Clock, Timer } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Store, StoreKey } from '../env/store.ts';
+import type { Transport } from '../env/transport.ts';
+import { compareBallots, sameBallot } from './ballot.ts';
+import { tableOf } from './keyspace.ts';
+import type { Member, Reply, Request } from './messages.ts';
+import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from './record.ts';
+import type { NodeId } from './ring.ts';
+import type { NodeLimits } from './settings.ts';
+
+/** Separates the home from the key in the key of a hint; no node id contains it. */
+const SEPARATOR = '\0';
+const HINTS_END: StoreKey = '\xff';
+/** A hint is the time at which it was kept, in ms since 1970, and the record. */
+const TIME_BYTES = 8;
+/** Hints read at a time when they are counted. */
+const PAGE = 256;
+
+/**
+ * Committed records that this node keeps for home replicas which did not take them (the Dynamo paper, section 4.6), apart
+ * from its own. They are offered again and again, and dropped when the home has them; a restart keeps them. What finds no
+ * room, or grows too old, is left to Merkle repair.
+ */
+export class HintedHandoff {
+  readonly #parts: HintedHandoffParts;
+  /** How many hints there are for each home. */
+  readonly #counts = new Map<NodeId, number>();
+  #bytes = 0;
+  /** Homes to which hints are on their way. */
+  readonly #delivering = new Set<NodeId>();
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(parts: HintedHandoffParts) {
+    this.#parts = parts;
+    this.reload();
+  }
+
+  /** Counts the hints again, as at a start or after writes were lost. */
+  reload(): void {
+    this.#counts.clear();
+    this.#bytes = 0;
+    for (const { key, value } of this.#all()) this.#count(homeOf(key), 1, value.length);
+  }
+
+  get count(): number {
+    let count = 0;
+    for (const each of this.#counts.values()) count += each;
+    return count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Keeps a committed record for `home`, unless it has a newer one for it. @returns false if there is no room */
+  keep(home: NodeId, key: StoreKey, record: ItemRecord): boolean {
+    const { store, clock, limits } = this.#parts;
+    const hint = hintKey(home, key);
+    const before = store.get('hints', hint);
+    if (before !== undefined && compareBallots(ballotIn(before.subarray(TIME_BYTES)), record.ballot) >= 0) return true;
+    const encoded = encodeRecord(record);
+    const value = Buffer.allocUnsafe(TIME_BYTES + encoded.length);
+    value.writeDoubleBE(clock.now());
+    value.set(encoded, TIME_BYTES);
+    const moreBytes = value.length - (before?.length ?? 0);
+    if (before === undefined && this.count >= limits.hintsKept) return false;
+    if (this.#bytes + moreBytes > limits.hintBytesKept) return false;
+    store.put('hints', hint, value);
+    this.#count(home, before === undefined ? 1 : 0, moreBytes);
+    return true;
+  }
+
+  /** Whether anything is kept for the key, for whomever. */
+  hasHint(key: StoreKey): boolean {
+    return this.#kept(key).length > 0;
+  }
+
+  /** The newest record of the key that is kept for anybody. */
+  committed(key: StoreKey): ItemRecord | undefined {
+    let newest: ItemRecord | undefined;
+    for (const { record } of this.#kept(key)) {
+      if (newest === undefined || compareBallots(record.ballot, newest.ballot) > 0) newest = record;
+    }
+    return newest;
+  }
+
+  /** Drops what is kept of a table that was deleted. */
+  forgetTable(table: ByteString): void {
+    for (const { key } of this.#all()) if (tableOf(storeKeyIn(key)) === table) this.#drop(key);
+  }
+
+  start(): void {
+    const { clock, limits, isUp } = this.#parts;
+    this.#timer = clock.after(limits.hintIntervalMs, () => {
+      for (const home of [...this.#counts.keys()]) if (isUp(home) || this.#hasLeft(home)) this.deliver(home);
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.clock.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Offers its hints to a home, a batch after the other, until all were taken or one batch was not answered. */
+  deliver(home: NodeId): void {
+    if (this.#delivering.has(home) || this.#isStopped) return;
+    this.#delivering.add(home);
+    this.#deliverAfter(home, hintKey(home, ''));
+  }
+
+  #deliverAfter(home: NodeId, last: StoreKey): void {
+    const { store, clock, limits } = this.#parts;
+    if (this.#isStopped) return;
+    const hints = store.range('hints', `${last}\x00`, `${home}\x01`, limits.repairBatch);
+    if (hints.length === 0) {
+      this.#delivering.delete(home);
+      return;
+    }
+    let unanswered = hints.length;
+    let isOver = false;
+    const finish = (next: () => void) => {
+      if (isOver) return;
+      isOver = true;
+      clock.cancel(timer);
+      next();
+    };
+    // Whoever does not answer is asked again in the next round.
+    const timer = clock.after(limits.phaseTimeoutMs, () => finish(() => this.#delivering.delete(home)));
+    for (const { key, value } of hints) {
+      this.#offer(home, key, value, () => {
+        if (--unanswered > 0) return;
+        finish(() => clock.after(limits.repairPauseMs, () => this.#deliverAfter(home, hints.at(-1)!.key)));
+      });
+    }
+  }
+
+  /** Offers one hint to those who should have it; `settled` is called once they answered. */
+  #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: () => void): void {
+    const { clock, limits, log, transport } = this.#parts;
+    const keptAtMs = Buffer.from(value.buffer, value.byteOffset, TIME_BYTES).readDoubleBE();
+    const record = decodeRecord(value.subarray(TIME_BYTES));
+    if (clock.now() - keptAtMs > limits.hintLifeMs) {
+      log.debug('dropped a hint that is too old', { for: home });
+      this.#drop(hint);
+      return settled();
+    }
+    const key = storeKeyIn(hint);
+    const waiting = new Set(this.#targetsOf(home, key));
+    if (waiting.size === 0) {
+      // This node is the only one that should have it, and its replica does.
+      this.#drop(hint);
+      return settled();
+    }
+    for (const node of waiting) {
+      transport.send(node, { kind: 'learn', key, record }, (reply) => {
+        if (reply.kind !== 'learned' || !waiting.delete(node) || waiting.size > 0) return;
+        // A newer record may be kept by now.
+        const now = this.#parts.store.get('hints', hint);
+        if (now !== undefined && sameBallot(ballotIn(now.subarray(TIME_BYTES)), record.ballot)) this.#drop(hint);
+        settled();
+      });
+    }
+  }
+
+  /** The home, as long as it is one; else those that are now, this node's own replica among them. */
+  #targetsOf(home: NodeId, key: StoreKey): readonly NodeId[] {
+    const members = this.#parts.membersOf(key).map(({ node }) => node);
+    return members.includes(home) ? [home] : members;
+  }
+
+  /** Whether a home has left at least one of the partitions that hints are kept for: those go elsewhere. */
+  #hasLeft(home: NodeId): boolean {
+    const [first] = this.#parts.store.range('hints', hintKey(home, ''), `${home}\x01`, 1);
+    return first !== undefined && !this.#targetsOf(home, storeKeyIn(first.key)).includes(home);
+  }
+
+  #kept(key: StoreKey): { readonly record: ItemRecord }[] {
+    const kept: { record: ItemRecord }[] = [];
+    for (const home of this.#counts.keys()) {
+      const value = this.#parts.store.get('hints', hintKey(home, key));
+      if (value !== undefined) kept.push({ record: decodeRecord(value.subarray(TIME_BYTES)) });
+    }
+    return kept;
+  }
+
+  #drop(hint: StoreKey): void {
+    const { store } = this.#parts;
+    const value = store.get('hints', hint);
+    if (value === undefined) return;
+    store.remove('hints', hint);
+    this.#count(homeOf(hint), -1, -value.length);
+  }
+
+  #count(home: NodeId, more: number, moreBytes: number): void {
+    const count = (this.#counts.get(home) ?? 0) + more;
+    if (count === 0) this.#counts.delete(home);
+    else this.#counts.set(home, count);
+    this.#bytes += moreBytes;
+  }
+
+  *#all(): Iterable<{ readonly key: StoreKey; readonly value: Uint8Array }> {
+    let last: StoreKey = SEPARATOR;
+    for (;;) {
+      const page = this.#parts.store.range('hints', `${last}\x00`, HINTS_END, PAGE);
+      yield* page;
+      if (page.length < PAGE) return;
+      last = page.at(-1)!.key;
+    }
+  }
+}
+
+interface HintedHandoffParts {
+  readonly self: NodeId;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: NodeLimits;
+  readonly transport: Transport<Request, Reply>;
+  readonly isUp: (node: NodeId) => boolean;
+  /** The present home replicas of a key. */
+  readonly membersOf: (key: StoreKey) => readonly Member[];
+}
+
+function hintKey(home: NodeId, key: StoreKey): StoreKey {
+  return home + SEPARATOR + key;
+}
+
+function homeOf(hint: StoreKey): NodeId {
+  return hint.slice(0, hint.indexOf(SEPARATOR));
+}
+
+function storeKeyIn(hint: StoreKey): StoreKey {
+  return hint.slice(hint.indexOf(SEPARATOR) + 1);
+}
