@@ -56,12 +56,66 @@ export function partitionPrefix(partition: number): string {
   return String.fromCharCode(partition >> 8, partition & 0xff);
 }
 
+/** Where the positions on the ring end: a position is the first four bytes of the hash. */
+const RING_END = 0x100000000;
+const DIGEST_AT = 10;
+
 /** Q equal slices of the hash space (the Dynamo paper, section 6.2, strategy 3). */
 function partitionOfHash(digest: string, partitions: number): number {
-  const position =
-    digest.charCodeAt(0) * 0x1000000 +
-    digest.charCodeAt(1) * 0x10000 +
-    digest.charCodeAt(2) * 0x100 +
-    digest.charCodeAt(3);
-  return Math.floor((position * partitions) / 0x100000000);
+  return Math.floor((positionIn(digest, 0) * partitions) / RING_END);
+}
+
+/**
+ * The slice of its partition that a key belongs to, of `leaves` equal ones. Exact as long as there are at most 2^21
+ * slices on the ring.
+ */
+export function leafOf(key: StoreKey, partitions: number, leaves: number): number {
+  return leafAt(positionIn(key, DIGEST_AT), partitions, leaves) - partitionOf(key) * leaves;
+}
+
+/** The records of one table in one slice of a partition: `from` inclusive, `to` exclusive. */
+export function leafRange(
+  partition: number,
+  table: ByteString,
+  leaf: number,
+  partitions: number,
+  leaves: number,
+): { from: StoreKey; to: StoreKey } {
+  const prefix = partitionPrefix(partition) + table;
+  const edge = (at: number) => {
+    const position = leafStart(partition * leaves + at, partitions, leaves);
+    return position >= RING_END ? prefixEnd(prefix) : prefix + positionBytes(position);
+  };
+  return { from: edge(leaf), to: edge(leaf + 1) };
+}
+
+function leafAt(position: number, partitions: number, leaves: number): number {
+  return Math.floor((position * partitions * leaves) / RING_END);
+}
+
+/** The least position of a slice, which is counted from the beginning of the ring. */
+function leafStart(slice: number, partitions: number, leaves: number): number {
+  let position = Math.ceil((slice * RING_END) / (partitions * leaves));
+  // The quotient is rounded; whether a position belongs to a slice is not.
+  while (position > 0 && leafAt(position - 1, partitions, leaves) >= slice) position--;
+  while (leafAt(position, partitions, leaves) < slice) position++;
+  return position;
+}
+
+function positionIn(bytes: ByteString, at: number): number {
+  return (
+    bytes.charCodeAt(at) * 0x1000000 +
+    bytes.charCodeAt(at + 1) * 0x10000 +
+    bytes.charCodeAt(at + 2) * 0x100 +
+    bytes.charCodeAt(at + 3)
+  );
+}
+
+function positionBytes(position: number): ByteString {
+  return String.fromCharCode(
+    (position >>> 24) & 0xff,
+    (position >>> 16) & 0xff,
+    (position >>> 8) & 0xff,
+    position & 0xff,
+  );
 }

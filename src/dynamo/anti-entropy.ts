@@ -1,0 +1,337 @@
+import type { Clock, Timer } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Random } from '../env/random.ts';
+import type { StoreKey } from '../env/store.ts';
+import type { Transport } from '../env/transport.ts';
+import { compareBallots, TICKS_PER_MS } from './ballot.ts';
+import type { ReplyOf } from './coordinator.ts';
+import type { MerkleForest } from './merkle-forest.ts';
+import { FANOUT, HASH_BYTES } from './merkle-tree.ts';
+import type { KeyDigest, Reply, Request } from './messages.ts';
+import { encodeRecord, type ItemRecord } from './record.ts';
+import type { NodeId } from './ring.ts';
+import type { RingView } from './ring-view.ts';
+import type { NodeLimits } from './settings.ts';
+import { runTask, type Task, wait } from './task.ts';
+
+/** What repair did. Bytes are those of hashes, key digests and records, without what a wire would add. */
+export interface RepairReport {
+  /** Comparisons of one partition with one other replica that came to their end. */
+  readonly partitions: number;
+  readonly hashesExchanged: number;
+  readonly bytesExchanged: number;
+  readonly recordsRepaired: number;
+  readonly ms: number;
+}
+
+/** What one comparison exchanged and repaired. */
+export interface ExchangeReport {
+  hashesExchanged: number;
+  bytesExchanged: number;
+  recordsRepaired: number;
+}
+
+/** `both`: each side takes what is newer at the other. `pull`: only this one does. */
+export type Direction = 'both' | 'pull';
+
+export interface ExchangeParts {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: NodeLimits;
+  readonly transport: Transport<Request, Reply>;
+  readonly forest: MerkleForest;
+  /** The node's own door for chosen records. */
+  readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
+  readonly isStopped?: () => boolean;
+}
+
+/** A ballot on the wire: time, disk and boot. */
+const BALLOT_BYTES = 18;
+/** Tree nodes asked for in one message. */
+const HASHES_AT_A_TIME = 256;
+
+/**
+ * Compares what this node has committed of a partition with what `peer` has (the Dynamo paper, section 4.7): the roots,
+ * then the children of nodes that differ, then the keys of leaves that differ, then only the records that differ. Safe
+ * while writes go on, since all it does is to learn chosen records. May be broken off anywhere: the next comparison finds
+ * what is left.
+ *
+ * @param onExtra gets each key that is here and not at the peer
+ * @returns undefined if the peer did not answer in time, or cannot be compared with
+ */
+export function* exchange(
+  parts: ExchangeParts,
+  partition: number,
+  peer: NodeId,
+  direction: Direction,
+  onExtra?: (key: StoreKey) => void,
+): Task<ExchangeReport | undefined> {
+  const report: ExchangeReport = { hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+  const leaves = yield* differingLeaves(parts, partition, peer, report);
+  if (leaves === undefined) return undefined;
+  for (const leaf of leaves) {
+    const isDone = yield* repairLeaf(parts, partition, leaf, peer, direction, report, onExtra);
+    if (!isDone) return undefined;
+  }
+  return report;
+}
+
+function* differingLeaves(
+  parts: ExchangeParts,
+  partition: number,
+  peer: NodeId,
+  report: ExchangeReport,
+): Task<number[] | undefined> {
+  const { forest } = parts;
+  yield* wait<void>((resume) => {
+    let isWithin = true;
+    forest.refresh(partition, () => {
+      // A task is never resumed within the call that waits.
+      if (isWithin) parts.clock.after(0, () => resume());
+      else resume();
+    });
+    isWithin = false;
+  });
+  let differing = [0];
+  for (let level = 0; level <= forest.depth; level++) {
+    const next: number[] = [];
+    for (let at = 0; at < differing.length; at += HASHES_AT_A_TIME) {
+      const indexes = differing.slice(at, at + HASHES_AT_A_TIME);
+      const reply = yield* ask(parts, peer, { kind: 'merkle-hashes', partition, level, indexes }, 'merkle-hashes');
+      if (reply === undefined || reply.hashes.length !== indexes.length * HASH_BYTES) return undefined;
+      report.hashesExchanged += indexes.length;
+      report.bytesExchanged += reply.hashes.length;
+      const own = forest.hashes(partition, level, indexes);
+      for (const [i, index] of indexes.entries()) {
+        const from = i * HASH_BYTES;
+        if (
+          Buffer.compare(own.subarray(from, from + HASH_BYTES), reply.hashes.subarray(from, from + HASH_BYTES)) !== 0
+        ) {
+          next.push(index);
+        }
+      }
+    }
+    if (level === forest.depth || next.length === 0) return next;
+    differing = next.flatMap((index) => Array.from({ length: FANOUT }, (_, child) => index * FANOUT + child));
+  }
+  return differing;
+}
+
+/** Goes through the keys of a leaf on both sides, page by page. @returns false if the peer did not answer */
+function* repairLeaf(
+  parts: ExchangeParts,
+  partition: number,
+  leaf: number,
+  peer: NodeId,
+  direction: Direction,
+  report: ExchangeReport,
+  onExtra: ((key: StoreKey) => void) | undefined,
+): Task<boolean> {
+  const { forest, limits, clock } = parts;
+  const limit = limits.repairBatch;
+  let after: StoreKey | undefined;
+  for (;;) {
+    if (parts.isStopped?.() === true) return false;
+    const page = yield* ask(parts, peer, { kind: 'merkle-keys', partition, leaf, after, limit }, 'merkle-keys');
+    if (page === undefined) return false;
+    for (const { key } of page.entries) report.bytesExchanged += key.length + BALLOT_BYTES + HASH_BYTES;
+    const own = forest.keys(partition, leaf, after, limit);
+    // Only as far as both have told.
+    const ends = [page, own].filter(({ more }) => more).map(({ entries }) => entries.at(-1)!.key);
+    const end = ends.length === 0 ? undefined : ends.reduce((a, b) => (a < b ? a : b));
+    const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
+    const { missing, extra } = compare(parts, upTo(own.entries), upTo(page.entries), onExtra);
+    if (!(yield* pull(parts, peer, missing, report))) return false;
+    if (direction === 'both' && !(yield* push(parts, peer, extra, report))) return false;
+    if (end === undefined) return true;
+    after = end;
+    if (missing.length + extra.length > 0)
+      yield* wait<void>((resume) => clock.after(limits.repairPauseMs, () => resume()));
+  }
+}
+
+/** What is newer there, and what is newer here. Both lists are in key order. */
+function compare(
+  { log, self }: ExchangeParts,
+  own: readonly KeyDigest[],
+  theirs: readonly KeyDigest[],
+  onExtra: ((key: StoreKey) => void) | undefined,
+): { missing: StoreKey[]; extra: StoreKey[] } {
+  const missing: StoreKey[] = [];
+  const extra: StoreKey[] = [];
+  const byKey = new Map(theirs.map((entry) => [entry.key, entry]));
+  for (const { key, ballot, digest } of own) {
+    const other = byKey.get(key);
+    byKey.delete(key);
+    if (other === undefined) onExtra?.(key);
+    const order = other === undefined ? 1 : compareBallots(ballot, other.ballot);
+    if (order > 0) extra.push(key);
+    else if (order < 0) missing.push(key);
+    else if (digest !== other!.digest)
+      log.error('two replicas hold different records under one ballot', { node: self });
+  }
+  missing.push(...byKey.keys());
+  return { missing, extra };
+}
+
+function* pull(parts: ExchangeParts, peer: NodeId, keys: readonly StoreKey[], report: ExchangeReport): Task<boolean> {
+  if (keys.length === 0) return true;
+  const reply = yield* ask(parts, peer, { kind: 'fetch', keys }, 'records');
+  if (reply === undefined || reply.records.length !== keys.length) return false;
+  for (const [i, record] of reply.records.entries()) {
+    // It may have been purged meanwhile.
+    if (record === undefined) continue;
+    report.recordsRepaired++;
+    report.bytesExchanged += keys[i]!.length * 2 + encodeRecord(record).length;
+    parts.learnHere(keys[i]!, record);
+  }
+  return true;
+}
+
+function* push(parts: ExchangeParts, peer: NodeId, keys: readonly StoreKey[], report: ExchangeReport): Task<boolean> {
+  for (const key of keys) {
+    const record = parts.forest.recordOf(key);
+    if (record === undefined) continue;
+    const reply = yield* ask(parts, peer, { kind: 'learn', key, record }, 'learned');
+    if (reply === undefined) return false;
+    report.recordsRepaired++;
+    report.bytesExchanged += key.length + encodeRecord(record).length;
+  }
+  return true;
+}
+
+/** One answer of one node, or undefined if it was another or took too long. */
+function* ask<Kind extends Reply['kind']>(
+  { transport, clock, limits }: ExchangeParts,
+  node: NodeId,
+  request: Request,
+  kind: Kind,
+): Task<ReplyOf<Kind> | undefined> {
+  return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
+    let isOver = false;
+    const finish = (reply: ReplyOf<Kind> | undefined) => {
+      if (isOver) return;
+      isOver = true;
+      clock.cancel(timer);
+      resume(reply);
+    };
+    const timer = clock.after(limits.repairTimeoutMs, () => finish(undefined));
+    transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
+  });
+}
+
+/** Keeps the replicas of a node's partitions alike, in the background and on demand. */
+export class AntiEntropy {
+  readonly #parts: AntiEntropyParts;
+  /** Comparisons of the present round that are still to be made. */
+  #round: { readonly partition: number; readonly peer: NodeId }[] = [];
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(parts: AntiEntropyParts) {
+    this.#parts = { ...parts, isStopped: () => this.#isStopped };
+  }
+
+  /** In each interval every own partition is compared with every other member once, evenly spread. */
+  start(): void {
+    if (this.#parts.intervalMs > 0) this.#next();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.clock.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Compares all own partitions with all other members that are up, now. */
+  repairNow(done: (report: RepairReport) => void): void {
+    const { clock, isUp } = this.#parts;
+    const startMs = clock.elapsedMs();
+    const pairs = this.#pairs().filter(({ peer }) => isUp(peer));
+    const parts = this.#parts;
+    function* repairAll(): Task<RepairReport> {
+      const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+      for (const { partition, peer } of pairs) {
+        const report = yield* exchange(parts, partition, peer, 'both');
+        if (report === undefined) continue;
+        total.partitions++;
+        total.hashesExchanged += report.hashesExchanged;
+        total.bytesExchanged += report.bytesExchanged;
+        total.recordsRepaired += report.recordsRepaired;
+      }
+      return { ...total, ms: clock.elapsedMs() - startMs };
+    }
+    runTask(repairAll(), done);
+  }
+
+  exchangeOnce(
+    partition: number,
+    peer: NodeId,
+    direction: Direction,
+    done: (report: ExchangeReport | undefined) => void,
+  ): void {
+    runTask(exchange(this.#parts, partition, peer, direction), done);
+  }
+
+  /**
+   * Gives what is here of a partition to its members, before it is erased. Only records younger than the tombstones'
+   * grace: an older one may have been deleted, and purged, since this node was a member.
+   */
+  handOff(partition: number, done: (isDone: boolean) => void): void {
+    const { view, isUp, forest, clock, limits } = this.#parts;
+    const parts = this.#parts;
+    const members = view.configOf(partition).members.filter(({ node }) => isUp(node));
+    const oldestHlc = (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS;
+    function* handOver(): Task<boolean> {
+      for (const { node } of members) {
+        const extra: StoreKey[] = [];
+        const report = yield* exchange(parts, partition, node, 'pull', (key) => extra.push(key));
+        if (report === undefined) continue;
+        const young = extra.filter((key) => (forest.recordOf(key)?.ballot.hlc ?? 0) >= oldestHlc);
+        if (yield* push(parts, node, young, report)) return true;
+      }
+      return false;
+    }
+    runTask(handOver(), done);
+  }
+
+  #next(): void {
+    const { clock, intervalMs, isUp } = this.#parts;
+    if (this.#round.length === 0) this.#round = this.#shuffled(this.#pairs());
+    const stepMs = intervalMs / Math.max(1, this.#round.length === 0 ? 1 : this.#pairs().length);
+    this.#timer = clock.after(stepMs, () => {
+      const pair = this.#round.pop();
+      if (pair === undefined || !isUp(pair.peer)) return this.#next();
+      this.exchangeOnce(pair.partition, pair.peer, 'both', () => {
+        if (!this.#isStopped) this.#next();
+      });
+    });
+  }
+
+  /** What this node has to compare: its partitions, each with each other member. */
+  #pairs(): { partition: number; peer: NodeId }[] {
+    const { self, view } = this.#parts;
+    return view.configs
+      .filter(({ members }) => members.some(({ node }) => node === self))
+      .flatMap(({ partition, members }) =>
+        members.filter(({ node }) => node !== self).map(({ node }) => ({ partition, peer: node })),
+      );
+  }
+
+  #shuffled<T>(values: T[]): T[] {
+    for (let i = values.length - 1; i > 0; i--) {
+      const j = Math.floor(this.#parts.random.next() * (i + 1));
+      [values[i], values[j]] = [values[j]!, values[i]!];
+    }
+    return values;
+  }
+}
+
+interface AntiEntropyParts extends ExchangeParts {
+  readonly random: Random;
+  readonly view: RingView;
+  readonly isUp: (node: NodeId) => boolean;
+  /** 0: only on demand. */
+  readonly intervalMs: number;
+}

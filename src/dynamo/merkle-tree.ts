@@ -1,0 +1,96 @@
+import { hash } from 'node:crypto';
+
+/** Children of a node that is not a leaf. */
+export const FANOUT = 4;
+/** SHA-256, cut to what two chance collisions in a lifetime would need. */
+export const HASH_BYTES = 16;
+
+/** The hash of a leaf without records, and of a tree without any at each level, is this of nothing. */
+export function merkleHash(content: Uint8Array | string): Uint8Array {
+  return hash('sha256', content, 'buffer').subarray(0, HASH_BYTES);
+}
+
+/**
+ * A Merkle tree of fixed shape (the Dynamo paper, section 4.7): `FANOUT ** depth` leaves, every other node the hash of its
+ * children. Leaves are set from outside, once they were marked dirty; the nodes above are computed when asked for.
+ */
+export class MerkleTree {
+  readonly depth: number;
+  readonly leafCount: number;
+  /** All hashes, level after level, the root first. */
+  readonly #hashes: Buffer;
+  readonly #levelStarts: readonly number[];
+  readonly #dirty: Uint8Array;
+  #dirtyCount: number;
+  /** Nodes above changed leaves, by number, whose hash is not computed yet. */
+  readonly #outdated: Uint8Array;
+
+  /** All leaves begin dirty. */
+  constructor(depth: number) {
+    this.depth = depth;
+    this.leafCount = FANOUT ** depth;
+    const starts: number[] = [];
+    let nodes = 0;
+    for (let level = 0; level <= depth; level++) {
+      starts.push(nodes);
+      nodes += FANOUT ** level;
+    }
+    this.#levelStarts = starts;
+    this.#hashes = Buffer.alloc(nodes * HASH_BYTES);
+    this.#outdated = new Uint8Array(nodes).fill(1);
+    this.#dirty = new Uint8Array(this.leafCount).fill(1);
+    this.#dirtyCount = this.leafCount;
+  }
+
+  /** The records of a leaf have changed. */
+  touch(leaf: number): void {
+    if (this.#dirty[leaf] === 1) return;
+    this.#dirty[leaf] = 1;
+    this.#dirtyCount++;
+  }
+
+  touchAll(): void {
+    this.#dirty.fill(1);
+    this.#dirtyCount = this.leafCount;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirtyCount;
+  }
+
+  dirtyLeaves(): number[] {
+    const leaves: number[] = [];
+    for (let leaf = this.#dirty.indexOf(1); leaf >= 0; leaf = this.#dirty.indexOf(1, leaf + 1)) leaves.push(leaf);
+    return leaves;
+  }
+
+  /** Before its records are read: whatever changes from now on makes it dirty again. */
+  clean(leaf: number): void {
+    if (this.#dirty[leaf] === 0) return;
+    this.#dirty[leaf] = 0;
+    this.#dirtyCount--;
+  }
+
+  setLeaf(leaf: number, content: Uint8Array): void {
+    const at = this.#levelStarts[this.depth]! + leaf;
+    this.#hashes.set(content, at * HASH_BYTES);
+    this.#outdated[at] = 0;
+    let index = leaf;
+    for (let level = this.depth - 1; level >= 0; level--) {
+      index = Math.floor(index / FANOUT);
+      this.#outdated[this.#levelStarts[level]! + index] = 1;
+    }
+  }
+
+  /** The hash of a node as its leaves were last set; level 0 is the root. A view: it changes with the tree. */
+  hashOf(level: number, index: number): Uint8Array {
+    const at = this.#levelStarts[level]! + index;
+    if (this.#outdated[at] === 1 && level < this.depth) {
+      for (let child = 0; child < FANOUT; child++) this.hashOf(level + 1, index * FANOUT + child);
+      const first = (this.#levelStarts[level + 1]! + index * FANOUT) * HASH_BYTES;
+      this.#hashes.set(merkleHash(this.#hashes.subarray(first, first + FANOUT * HASH_BYTES)), at * HASH_BYTES);
+      this.#outdated[at] = 0;
+    }
+    return this.#hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+  }
+}
