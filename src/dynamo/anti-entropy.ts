@@ -31,8 +31,12 @@ export interface ExchangeReport {
   recordsRepaired: number;
 }
 
-/** `both`: each side takes what is newer at the other. `pull`: only this one does. */
-export type Direction = 'both' | 'pull';
+/**
+ * `both`: each side takes what is newer at the other. `pull`: only this one does. `hand-off`: only the other one does, and
+ * only records younger than the tombstones' grace: an older one may have been deleted, and purged, since this node was a
+ * member.
+ */
+export type Direction = 'both' | 'pull' | 'hand-off';
 
 export interface ExchangeParts {
   readonly self: NodeId;
@@ -142,8 +146,8 @@ function* repairLeaf(
     const end = ends.length === 0 ? undefined : ends.reduce((a, b) => (a < b ? a : b));
     const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
     const { missing, extra } = compare(parts, upTo(own.entries), upTo(page.entries), onExtra);
-    if (!(yield* pull(parts, peer, missing, report))) return false;
-    if (direction === 'both' && !(yield* push(parts, peer, extra, report))) return false;
+    if (direction !== 'hand-off' && !(yield* pull(parts, peer, missing, report))) return false;
+    if (direction !== 'pull' && !(yield* push(parts, peer, extra, direction, report))) return false;
     if (end === undefined) return true;
     after = end;
     if (missing.length + extra.length > 0)
@@ -189,10 +193,18 @@ function* pull(parts: ExchangeParts, peer: NodeId, keys: readonly StoreKey[], re
   return true;
 }
 
-function* push(parts: ExchangeParts, peer: NodeId, keys: readonly StoreKey[], report: ExchangeReport): Task<boolean> {
+function* push(
+  parts: ExchangeParts,
+  peer: NodeId,
+  keys: readonly StoreKey[],
+  direction: Direction,
+  report: ExchangeReport,
+): Task<boolean> {
+  const { clock, limits, forest } = parts;
+  const oldestHlc = direction === 'hand-off' ? (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS : 0;
   for (const key of keys) {
-    const record = parts.forest.recordOf(key);
-    if (record === undefined) continue;
+    const record = forest.recordOf(key);
+    if (record === undefined || record.ballot.hlc < oldestHlc) continue;
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record }, 'learned');
     if (reply === undefined) return false;
     report.recordsRepaired++;
@@ -226,6 +238,7 @@ export class AntiEntropy {
   readonly #parts: AntiEntropyParts;
   /** Comparisons of the present round that are still to be made. */
   #round: { readonly partition: number; readonly peer: NodeId }[] = [];
+  #stepMs = 0;
   #timer: Timer | undefined;
   #isStopped = false;
 
@@ -274,22 +287,15 @@ export class AntiEntropy {
     runTask(exchange(this.#parts, partition, peer, direction), done);
   }
 
-  /**
-   * Gives what is here of a partition to its members, before it is erased. Only records younger than the tombstones'
-   * grace: an older one may have been deleted, and purged, since this node was a member.
-   */
+  /** Gives what is here of a partition to one of its members, before it is erased. */
   handOff(partition: number, done: (isDone: boolean) => void): void {
-    const { view, isUp, forest, clock, limits } = this.#parts;
+    const { view, isUp } = this.#parts;
     const parts = this.#parts;
     const members = view.configOf(partition).members.filter(({ node }) => isUp(node));
-    const oldestHlc = (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS;
     function* handOver(): Task<boolean> {
       for (const { node } of members) {
-        const extra: StoreKey[] = [];
-        const report = yield* exchange(parts, partition, node, 'pull', (key) => extra.push(key));
-        if (report === undefined) continue;
-        const young = extra.filter((key) => (forest.recordOf(key)?.ballot.hlc ?? 0) >= oldestHlc);
-        if (yield* push(parts, node, young, report)) return true;
+        const report = yield* exchange(parts, partition, node, 'hand-off');
+        if (report !== undefined) return true;
       }
       return false;
     }
@@ -298,9 +304,11 @@ export class AntiEntropy {
 
   #next(): void {
     const { clock, intervalMs, isUp } = this.#parts;
-    if (this.#round.length === 0) this.#round = this.#shuffled(this.#pairs());
-    const stepMs = intervalMs / Math.max(1, this.#round.length === 0 ? 1 : this.#pairs().length);
-    this.#timer = clock.after(stepMs, () => {
+    if (this.#round.length === 0) {
+      this.#round = this.#shuffled(this.#pairs());
+      this.#stepMs = intervalMs / Math.max(1, this.#round.length);
+    }
+    this.#timer = clock.after(this.#stepMs, () => {
       const pair = this.#round.pop();
       if (pair === undefined || !isUp(pair.peer)) return this.#next();
       this.exchangeOnce(pair.partition, pair.peer, 'both', () => {

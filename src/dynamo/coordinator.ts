@@ -43,10 +43,11 @@ export interface CoordinatorParts {
   readonly onConfig: (config: PartitionConfig) => void;
 }
 
-/** A chosen record that not all home replicas have taken yet. */
-interface Spreading {
+/** A committed record that not all home replicas have taken yet. */
+export interface Spreading {
   readonly key: StoreKey;
   readonly record: ItemRecord;
+  /** The home replicas that have it; late answers are added. */
   readonly holders: Set<NodeId>;
   readonly sinceMs: number;
 }
@@ -191,7 +192,7 @@ export class Coordinator {
       }
       const isDone = isEnough();
       if (!isDone && !this.isPast(deadlineMs)) continue;
-      if (holders.size < members.length) this.#spread(spreading);
+      this.spread(spreading);
       return isDone;
     }
   }
@@ -217,8 +218,9 @@ export class Coordinator {
     yield* wait<void>((resume) => this.clock.after(delayMs, () => resume()));
   }
 
-  /** Gives the other home replicas a little longer, then keeps hints for them; at once for those that are down. */
-  #spread(spreading: Spreading): void {
+  /** Gives the home replicas that do not hold a record a little longer, then keeps hints for them. */
+  spread(spreading: Spreading): void {
+    if (spreading.holders.size >= this.configOf(spreading.key).members.length) return;
     this.#spreading.add(spreading);
     if (this.#spreadTimer === undefined) this.#armSpread(this.settings.limits.phaseTimeoutMs);
     // Records are not to be held in memory for replicas that take none.

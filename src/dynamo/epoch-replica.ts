@@ -2,7 +2,7 @@ import type { Log } from '../env/log.ts';
 import type { Store } from '../env/store.ts';
 import type { Acceptor } from './acceptor.ts';
 import { compareBallots } from './ballot.ts';
-import { dropStaged, takeStaged } from './epoch-member.ts';
+import { dropStaged, readStaged } from './epoch-member.ts';
 import { partitionRange } from './keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply } from './messages.ts';
 import type { PartitionVotes } from './partition-votes.ts';
@@ -73,7 +73,7 @@ export class EpochReplica {
   #begin(config: PartitionConfig, present: PartitionConfig | undefined, answer: Answer): void {
     const { self, store, votes, acceptor } = this.#parts;
     const { partition, epoch, attempt } = config;
-    const staged = takeStaged(store, partition, attempt);
+    const staged = readStaged(store, partition, attempt);
     this.#beginning.add(partition);
     const begin = (failure?: Error) => {
       if (failure !== undefined) {

@@ -178,14 +178,14 @@ export class StorageNode implements CoordinatingNode {
       left: (partition) => this.#giveUp(partition),
     });
     this.#epochMember = new EpochMember({
-      self: { node: id, diskId },
+      self: id,
       store,
       clock,
       log,
       limits,
       transport,
       exchange: (partition, peer, direction, onExtra) => exchange(repairParts, partition, peer, direction, onExtra),
-      epochOf: (partition) => votes.configOf(partition)?.epoch,
+      votesIn: (partition) => votes.configOf(partition)?.epoch,
       erase: (key) => acceptor.erase(key),
     });
   }
@@ -229,6 +229,8 @@ export class StorageNode implements CoordinatingNode {
     for (const part of [
       this.#acceptor,
       this.#coordinator,
+      this.#forest,
+      this.#epochMember,
       this.#detector,
       this.#gossip,
       this.#hints,
@@ -298,7 +300,7 @@ export class StorageNode implements CoordinatingNode {
       case 'merkle-hashes':
       case 'merkle-keys':
       case 'fetch':
-        return this.#forest.receive(request, (answer) => reply({ ...answer, from: this.id }));
+        return this.#forest.receive(request, this.id, reply);
       case 'copy':
       case 'stage':
         return this.#epochMember.receive(request, reply);

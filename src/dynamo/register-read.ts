@@ -74,7 +74,10 @@ export function repairLaggards(
   states: readonly (Pick<ReplicaState, 'committed'> & { readonly from: NodeId })[],
 ): void {
   if (!coordinator.settings.readRepair) return;
+  const { members } = coordinator.configOf(key);
   for (const { from, committed } of states) {
+    // A substitute that was asked is no replica.
+    if (!members.some(({ node }) => node === from)) continue;
     if (committed === undefined || compareBallots(committed.ballot, newest.ballot) < 0) {
       coordinator.tell([{ node: from }], key, newest);
     }

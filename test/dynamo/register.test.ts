@@ -241,7 +241,7 @@ describe('a range read', () => {
     return { texts: outcome.items.map(textOf), more: outcome.more };
   };
   const write = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', suffix: string, mutation = put(suffix)) => {
-    nodes.node(at).write(key(suffix), 'user', mutation, () => {});
+    nodes.node(at).write(key(suffix), 'user', mutation, STRICT, () => {});
     nodes.settle();
   };
 

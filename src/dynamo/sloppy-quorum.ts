@@ -1,0 +1,150 @@
+import type { ItemImage } from '../api/item.ts';
+import type { MutationOutcome } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
+import type { StoreKey } from '../env/store.ts';
+import type { Failure } from './client.ts';
+import type { Coordinator } from './coordinator.ts';
+import { partitionOf } from './keyspace.ts';
+import type { Reply, Request } from './messages.ts';
+import { highestCommitted, type ItemRecord } from './record.ts';
+import { LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
+import type { NodeId } from './ring.ts';
+import { type Task, wait } from './task.ts';
+
+/**
+ * A put or delete without condition in `dynamo` mode (the Dynamo paper, sections 4.5 and 4.6): goes to the first N healthy
+ * nodes of the preference list, and is answered when W of them have it. A node that stands in for a home replica keeps the
+ * record for it as a hint. Nothing is read: of two writes at a time the one with the greater ballot stays.
+ *
+ * @param item undefined: a delete
+ */
+export function* writeSloppily(
+  coordinator: Coordinator,
+  key: StoreKey,
+  partitionKey: ByteString,
+  item: ItemImage | undefined,
+  deadlineMs: number,
+): Task<MutationOutcome | Failure> {
+  const { settings, clock } = coordinator;
+  const record: ItemRecord = { ballot: coordinator.ballots.next(), item, partitionKey, lineage: [] };
+  const round = new SloppyRound(coordinator, key, record);
+  while (round.holders.size < settings.writeQuorum && !coordinator.isPast(deadlineMs)) {
+    yield* round.send();
+  }
+  const isWritten = round.holders.size >= settings.writeQuorum;
+  // Homes that were thought to be up get hints if they do not answer soon.
+  coordinator.spread({ key, record, holders: round.covered, sinceMs: clock.elapsedMs() });
+  return isWritten ? { kind: 'applied', next: item, old: undefined } : { kind: 'unknown' };
+}
+
+/** One write on its way to the first N nodes that answer. */
+class SloppyRound {
+  /** Nodes that have the record, as their own or as a hint. */
+  readonly holders = new Set<NodeId>();
+  /** Home replicas that have it, or for which a substitute keeps it. */
+  readonly covered = new Set<NodeId>();
+  readonly #coordinator: Coordinator;
+  readonly #key: StoreKey;
+  readonly #record: ItemRecord;
+  /** Nodes that were asked and have not answered in time: down, as far as this write is concerned. */
+  readonly #silent = new Set<NodeId>();
+  readonly #asked = new Set<NodeId>();
+
+  constructor(coordinator: Coordinator, key: StoreKey, record: ItemRecord) {
+    this.#coordinator = coordinator;
+    this.#key = key;
+    this.#record = record;
+  }
+
+  /** Asks for the copies that are missing, each of its home if that seems up and else of a substitute. */
+  *send(): Task<void> {
+    const { clock, settings } = this.#coordinator;
+    const round = this.#plan();
+    yield* wait<void>((resume) => {
+      let isOver = false;
+      const finish = () => {
+        if (isOver) return;
+        isOver = true;
+        clock.cancel(timer);
+        for (const { node } of round) if (!this.holders.has(node)) this.#silent.add(node);
+        resume();
+      };
+      const timer = clock.after(settings.limits.phaseTimeoutMs, finish);
+      for (const { node, home, request } of round) {
+        this.#asked.add(node);
+        this.#coordinator.send(node, request, (reply) => {
+          if (!isTaken(reply)) return;
+          this.holders.add(node);
+          this.covered.add(home);
+          if (this.holders.size >= settings.writeQuorum) finish();
+        });
+      }
+    });
+  }
+
+  #plan(): { readonly node: NodeId; readonly home: NodeId; readonly request: Request }[] {
+    const { view, isUp } = this.#coordinator;
+    const key = this.#key;
+    const record = this.#record;
+    const partition = partitionOf(key);
+    const homes = view.configOf(partition).members.map(({ node }) => node);
+    const isWell = (node: NodeId) => isUp(node) && !this.#silent.has(node);
+    const substitutes = view
+      .preferenceList(partition)
+      .filter((node) => !homes.includes(node) && !this.#asked.has(node) && isWell(node));
+    const learn: Request = { kind: 'learn', key, record };
+    return homes
+      .filter((home) => !this.covered.has(home))
+      .map((home) => {
+        const node = isWell(home) ? home : substitutes.shift();
+        // Nobody left to stand in: perhaps the home is up after all.
+        if (node === undefined || node === home) return { node: home, home, request: learn };
+        return { node, home, request: { kind: 'hint', key, record, home } };
+      });
+  }
+}
+
+function isTaken(reply: Reply): boolean {
+  return reply.kind === 'hinted' || (reply.kind === 'learned' && reply.counts);
+}
+
+/**
+ * A read in `dynamo` mode: asks the first N healthy nodes, of which substitutes answer with the hints they keep, and
+ * returns the newest of the first R answers; with `isConsistent`, of so many that one of any W holders is among them. Those
+ * who are found to be behind are told afterwards.
+ */
+export function* readSloppily(
+  coordinator: Coordinator,
+  key: StoreKey,
+  isConsistent: boolean,
+  deadlineMs: number,
+): Task<RegisterReadOutcome> {
+  const { settings, view, isUp } = coordinator;
+  const partition = partitionOf(key);
+  const needed = isConsistent ? consistentReadQuorum(coordinator, key) : settings.readQuorum;
+  const everybody = view.preferenceList(partition);
+  const replication = view.configOf(partition).members.length;
+  let targets = everybody.filter((node) => isUp(node)).slice(0, replication);
+  if (targets.length < needed) targets = [...everybody];
+  let got = 0;
+  while (!coordinator.isPast(deadlineMs)) {
+    const late = new LateRepair(coordinator, key);
+    const members = targets.map((node) => ({ node }));
+    const { agreed } = yield* coordinator.ask(members, { kind: 'read-committed', key }, 'state', needed, late);
+    if (agreed.length >= needed) {
+      const newest = highestCommitted(agreed);
+      if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
+      late.begin(newest);
+      return { kind: 'read', record: newest };
+    }
+    got = agreed.length;
+    targets = [...everybody];
+  }
+  return { kind: 'unavailable', needed, got };
+}
+
+/** How many answers a consistent read in `dynamo` mode waits for: with W holders of N, one of them is among so many. */
+export function consistentReadQuorum(coordinator: Coordinator, key: StoreKey): number {
+  const { readQuorum, writeQuorum } = coordinator.settings;
+  return Math.max(readQuorum, coordinator.configOf(key).members.length - writeQuorum + 1);
+}
