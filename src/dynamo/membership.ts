@@ -1,0 +1,181 @@
+import type { Clock, Timer } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { ConfigRegister } from './config-register.ts';
+import type { EpochChangeOutcome } from './epoch-change.ts';
+import type { Member, PartitionConfig } from './messages.ts';
+import { assignPartitions, type NodeId } from './ring.ts';
+
+/** A partition that is to have other members than it has. */
+export interface Move {
+  readonly partition: number;
+  readonly members: readonly Member[];
+}
+
+/**
+ * What has to move so that `roster` holds the ring evenly: as few replicas as possible change their node (the Dynamo
+ * paper, section 6.2, strategy 3). A member whose disk was replaced moves in place.
+ *
+ * @param configs the present ones, of all partitions
+ * @param replication N; at most as many as the roster has
+ */
+export function planMoves(configs: readonly PartitionConfig[], roster: readonly Member[], replication: number): Move[] {
+  const previous = configs.map(({ members }) => members.map(({ node }) => node));
+  const nodes = roster.map(({ node }) => node);
+  const assignment = assignPartitions(configs.length, nodes, replication, previous);
+  const byNode = new Map(roster.map((member) => [member.node, member]));
+  const moves: Move[] = [];
+  for (const [partition, list] of assignment.entries()) {
+    const members = list.map((node) => byNode.get(node)!);
+    // Another order alone is not worth a pause.
+    if (!isSameSet(members, configs[partition]!.members)) moves.push({ partition, members });
+  }
+  return moves;
+}
+
+function isSameSet(one: readonly Member[], other: readonly Member[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every((member) => other.some(({ node, diskId }) => node === member.node && diskId === member.diskId))
+  );
+}
+
+/** How far a change of the roster has come. */
+export interface MoveProgress {
+  /** Since it began, or since this process did. */
+  readonly moved: number;
+  readonly left: number;
+  /** The longest pause of a partition. */
+  readonly longestPauseMs: number;
+  /** Why the last attempt that failed did. */
+  readonly lastFailure: string | undefined;
+}
+
+export interface MembershipParts {
+  readonly register: ConfigRegister;
+  readonly partitions: number;
+  /** N */
+  readonly replication: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The pause before moves that failed are tried again. */
+  readonly retryMs: number;
+  /** Who should hold the ring: decided before, and kept elsewhere. */
+  readonly roster: () => readonly Member[];
+  /** Partitions that an earlier attempt may have left sealed. */
+  readonly sealed: () => readonly number[];
+  /** Leads one partition into its next epoch at some node that is there. */
+  readonly changeEpoch: (move: Move, done: (outcome: EpochChangeOutcome) => void) => void;
+}
+
+/**
+ * Moves partitions, one after the other, until the configs are as the roster wants them. It keeps nothing: what is to be
+ * done is worked out from the configs each time, so it can end anywhere and begin again.
+ */
+export class Membership {
+  readonly #parts: MembershipParts;
+  #moved = 0;
+  #longestPauseMs = 0;
+  #lastFailure: string | undefined;
+  #isRunning = false;
+  #isStopped = false;
+  /** The roster has changed while moves were under way. */
+  #waiting: (() => void)[] = [];
+  #timer: Timer | undefined;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+  }
+
+  get progress(): MoveProgress {
+    const left = this.#isStopped ? 0 : this.#moves().length;
+    return { moved: this.#moved, left, longestPauseMs: this.#longestPauseMs, lastFailure: this.#lastFailure };
+  }
+
+  /** Makes the configs fit the roster; `done` is called when they do. Asked again meanwhile, it also does that. */
+  settle(done: () => void): void {
+    this.#waiting.push(done);
+    if (!this.#isRunning) this.#run();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.clock.cancel(this.#timer);
+    this.#waiting = [];
+  }
+
+  #run(): void {
+    this.#isRunning = true;
+    const moves = this.#moves();
+    let hasFailed = false;
+    const next = () => {
+      if (this.#isStopped) return;
+      const move = moves.shift();
+      if (move !== undefined) {
+        this.#parts.changeEpoch(move, (outcome) => {
+          if (outcome.kind === 'failed') hasFailed = true;
+          this.#note(move, outcome);
+          next();
+        });
+        return;
+      }
+      if (hasFailed) this.#timer = this.#parts.clock.after(this.#parts.retryMs, () => this.#run());
+      else if (this.#moves().length > 0) this.#run();
+      else this.#finish();
+    };
+    next();
+  }
+
+  #note(move: Move, outcome: EpochChangeOutcome): void {
+    const { log } = this.#parts;
+    if (outcome.kind === 'failed') {
+      this.#lastFailure = outcome.reason;
+      log.warn('a partition could not be moved yet', { partition: move.partition, reason: outcome.reason });
+    } else if (outcome.kind === 'changed') {
+      this.#moved++;
+      this.#longestPauseMs = Math.max(this.#longestPauseMs, outcome.pausedMs);
+      log.debug('moved a partition', { partition: move.partition, epoch: outcome.config.epoch });
+    }
+  }
+
+  #finish(): void {
+    this.#isRunning = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const done of waiting) done();
+  }
+
+  #moves(): Move[] {
+    const { register, partitions, replication, roster, sealed } = this.#parts;
+    const configs = Array.from({ length: partitions }, (_, partition) => register.read(partition));
+    const moves = planMoves(configs, roster(), replication);
+    // One that was sealed and left has to reach its next epoch, with the same members if nothing else is wanted.
+    for (const partition of sealed()) {
+      if (!moves.some((move) => move.partition === partition))
+        moves.push({ partition, members: configs[partition]!.members });
+    }
+    return moves;
+  }
+}
+
+/** Why a change of the roster cannot be: `message` is one line for the user. */
+export class MembershipError extends Error {
+  override readonly name = 'MembershipError';
+}
+
+/** @throws MembershipError if the node is there already */
+export function withNode(roster: readonly Member[], added: Member): Member[] {
+  if (roster.some(({ node }) => node === added.node)) throw new MembershipError(`${added.node} is in the ring already`);
+  return [...roster, added];
+}
+
+/** @throws MembershipError if there is no such node, or fewer than N would be left */
+export function withoutNode(roster: readonly Member[], removed: NodeId, replication: number): Member[] {
+  const rest = roster.filter(({ node }) => node !== removed);
+  if (rest.length === roster.length) throw new MembershipError(`there is no ${removed} in the ring`);
+  if (rest.length < replication) {
+    throw new MembershipError(
+      `${removed} cannot be removed: ${rest.length} nodes would be left for ${replication} copies of each item`,
+    );
+  }
+  return rest;
+}
