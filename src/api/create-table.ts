@@ -3,7 +3,7 @@ import { checkTogether, globalIndexes, localIndexes, vectorIndexes } from './ind
 import { constraintFailed, invalidParameter } from './invalid-parameter.ts';
 import { checkDistinct, names, sorted, tableKey } from './key-schema-rules.ts';
 import { overridesWithoutReplica } from './replica-rules.ts';
-import { storageIdOf, type Table } from './table-definition.ts';
+import { storageIdOf, type Table, type TableConsistency } from './table-definition.ts';
 import type { AttributeDefinition, BillingMode, CreateTableRequest } from './table-requests.ts';
 import {
   checkEncryption,
@@ -11,6 +11,7 @@ import {
   checkPolicy,
   checkTableClass,
   checkTags,
+  consistencyOf,
   encryption,
   newStream,
 } from './table-settings-rules.ts';
@@ -22,6 +23,8 @@ export interface Origin {
   readonly id: string;
   readonly nowMs: number;
   readonly region: string;
+  /** If the tags do not say. */
+  readonly consistency: TableConsistency;
 }
 
 /**
@@ -73,6 +76,7 @@ export function newTable(request: CreateTableRequest, origin: Origin): Table {
     tableClass: tableClass && { name: tableClass },
     deletionProtection: request.DeletionProtectionEnabled ?? false,
     tags: (request.Tags ?? []).map(({ Key, Value }) => ({ Key, Value })),
+    consistency: consistencyOf(request.Tags ?? [], origin.consistency),
     resourcePolicy: request.ResourcePolicy,
     replicas: [],
     settingsReplicationMode: request.GlobalTableSettingsReplicationMode,

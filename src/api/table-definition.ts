@@ -38,6 +38,8 @@ export interface Table {
   readonly tableClass?: { readonly name: TableClass; readonly changedAtMs?: number };
   readonly deletionProtection: boolean;
   readonly tags: readonly Tag[];
+  /** Fixed when the table is made. Undefined, as in tables made before there was a choice: `strict`. */
+  readonly consistency?: TableConsistency;
   /** JSON text, as it was handed in. */
   readonly resourcePolicy?: string;
   readonly replicas: readonly ReplicaSettings[];
@@ -47,6 +49,9 @@ export interface Table {
   /** Whether a global table refuses to be taken apart by `Disassociate`; it does if this is not said. */
   readonly disassociationProtection?: boolean;
 }
+
+/** What the table's requests may rely on: the service's guarantees, or the 2007 paper's (`dynamo/client.ts`). */
+export type TableConsistency = 'strict' | 'dynamo';
 
 export interface SecondaryIndex {
   readonly name: string;

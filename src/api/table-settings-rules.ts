@@ -1,7 +1,7 @@
 import { keyArn } from './arn.ts';
 import { ApiError } from './errors.ts';
 import { invalidParameter } from './invalid-parameter.ts';
-import type { Encryption, Stream } from './table-definition.ts';
+import type { Encryption, Stream, TableConsistency } from './table-definition.ts';
 import type { SSESpecification, StreamSpecification, StreamViewType, Tag } from './table-requests.ts';
 
 const MOST_TAGS = 50;
@@ -31,6 +31,21 @@ export function checkTags(tags: readonly Tag[]): void {
   if (tags.length > MOST_TAGS) {
     throw ApiError.validation('Number of Tags exceed the current limit for the provided ResourceArn');
   }
+}
+
+/** Our own: the service keeps tags and reads none. */
+const CONSISTENCY_TAG = 'dynaring:consistency';
+
+/**
+ * What a new table's tags say of its consistency.
+ * @param fallback if they say nothing
+ * @throws ValidationException
+ */
+export function consistencyOf(tags: readonly Tag[], fallback: TableConsistency): TableConsistency {
+  const value = tags.find(({ Key }) => Key === CONSISTENCY_TAG)?.Value;
+  if (value === undefined) return fallback;
+  if (value === 'strict' || value === 'dynamo') return value;
+  throw ApiError.validation(`The tag ${CONSISTENCY_TAG} must be strict or dynamo, not ${value}`);
 }
 
 /**

@@ -73,7 +73,11 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       const table = catalog.cached(request.TableName) ?? (await catalog.get(request.TableName));
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       const consistent = request.ConsistentRead === true;
-      const outcome = await client.read({ table: table.storageId, partitionKey, sortKey }, consistent);
+      const outcome = await client.read(
+        { table: table.storageId, partitionKey, sortKey },
+        consistent,
+        table.consistency ?? 'strict',
+      );
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
 
       const response: GetItemResponse = {};
@@ -117,7 +121,11 @@ async function write(
   { partitionKey, sortKey }: EncodedKey,
   mutation: Mutation,
 ): Promise<ItemImage | undefined> {
-  const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation);
+  // A table in dynamo mode pays for the old item only where it is asked for: its capacity then counts the new one alone.
+  const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation, {
+    consistency: table.consistency ?? 'strict',
+    wantsOld: request.ReturnValues === 'ALL_OLD',
+  });
   if (outcome.kind === 'applied') return outcome.old;
   if (outcome.kind !== 'condition-failed') throw clusterError(outcome);
   const isWanted = request.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' && outcome.current !== undefined;

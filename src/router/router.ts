@@ -1,4 +1,5 @@
 import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
+import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
 import type { RouterLimits } from './limits.ts';
@@ -9,16 +10,18 @@ export interface RouterOptions {
   readonly client: DynamoClient;
   /** A new random UUID in lower case. */
   readonly newId: () => string;
+  /** Of new tables whose tags do not say. Default: strict. */
+  readonly defaultConsistency?: TableConsistency;
   readonly limits?: RouterLimits;
 }
 
 /**
  * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
  */
-export function createRouter({ client, newId, limits }: RouterOptions): Execute {
+export function createRouter({ client, newId, defaultConsistency = 'strict', limits }: RouterOptions): Execute {
   const catalog = new TableCatalog(client, limits);
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
-  const tables = createTableOperations(catalog, newId);
+  const tables = createTableOperations(catalog, newId, defaultConsistency);
   const operations: Record<OperationName, Operation> = {
     CreateTable: tables.createTable,
     DeleteItem: deleteItem,

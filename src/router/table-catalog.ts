@@ -3,13 +3,14 @@ import { ApiError } from '../api/errors.ts';
 import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Table } from '../api/table-definition.ts';
-import type { DynamoClient, ItemKey } from '../dynamo/client.ts';
+import type { DynamoClient, ItemKey, WriteOptions } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 
 /** The strict system table that holds the definitions: no table of a client has this storage id (a UUID is never zero). */
 const SYSTEM_TABLE = '\0'.repeat(8);
 const PARTITION_KEY = 'tables';
+const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** The one attribute of a definition's item: the JSON text of the `Table`. */
 const DEFINITION = 'definition';
 /** A change that loses this many races in a row gives up, having done nothing. */
@@ -111,6 +112,7 @@ export class TableCatalog {
       ...(after === undefined ? {} : { after }),
       limit,
       consistent: true,
+      consistency: 'strict',
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);
     return { names: outcome.items.map((item) => parse(textOf(item)).name), more: outcome.more };
@@ -127,17 +129,21 @@ export class TableCatalog {
     const text = await this.#read(name);
     if (text === undefined) return undefined;
     const table = parse(text);
-    const outcome = await this.#client.write(keyOf(name), {
-      kind: 'put',
-      item: imageOf(text),
-      condition: unchanged(text),
-    });
+    const outcome = await this.#client.write(
+      keyOf(name),
+      {
+        kind: 'put',
+        item: imageOf(text),
+        condition: unchanged(text),
+      },
+      STRICT,
+    );
     if (outcome.kind === 'applied') this.#remember(table);
     return table;
   }
 
   async #read(name: string): Promise<string | undefined> {
-    const outcome = await this.#client.read(keyOf(name), true);
+    const outcome = await this.#client.read(keyOf(name), true, 'strict');
     if (outcome.kind === 'none') return undefined;
     if (outcome.kind !== 'found') throw clusterError(outcome);
     return textOf(outcome.item);
@@ -145,11 +151,15 @@ export class TableCatalog {
 
   /** @returns false if the stored definition is not `current` (undefined: none) */
   async #replace(current: string | undefined, next: Table): Promise<boolean> {
-    const outcome = await this.#client.write(keyOf(next.name), {
-      kind: 'put',
-      item: imageOf(JSON.stringify(next)),
-      condition: unchanged(current),
-    });
+    const outcome = await this.#client.write(
+      keyOf(next.name),
+      {
+        kind: 'put',
+        item: imageOf(JSON.stringify(next)),
+        condition: unchanged(current),
+      },
+      STRICT,
+    );
     if (outcome.kind === 'condition-failed') return false;
     this.#cache.delete(next.name);
     if (outcome.kind !== 'applied') throw clusterError(outcome);
@@ -158,7 +168,7 @@ export class TableCatalog {
   }
 
   async #erase(name: string, current: string): Promise<boolean> {
-    const outcome = await this.#client.write(keyOf(name), { kind: 'delete', condition: unchanged(current) });
+    const outcome = await this.#client.write(keyOf(name), { kind: 'delete', condition: unchanged(current) }, STRICT);
     if (outcome.kind === 'condition-failed') return false;
     this.#cache.delete(name);
     if (outcome.kind !== 'applied') throw clusterError(outcome);

@@ -2,6 +2,7 @@ import { tableNameOf } from '../api/arn.ts';
 import { newTable } from '../api/create-table.ts';
 import { ApiError } from '../api/errors.ts';
 import type { RequestContext } from '../api/operations.ts';
+import type { TableConsistency } from '../api/table-definition.ts';
 import { describeDeleted, describeTable } from '../api/table-description.ts';
 import type {
   CreateTableRequest,
@@ -21,11 +22,12 @@ const LIST_TABLES_LIMIT = 100;
  * The operations on tables. All of them are finished when they answer, though the answers show, as the service's do, that
  * something is under way: the waiters of the SDKs would sleep 20 s on one `CREATING`.
  * @param newId gives a new random UUID
+ * @param consistency of new tables whose tags do not say
  */
-export function createTableOperations(catalog: TableCatalog, newId: () => string) {
+export function createTableOperations(catalog: TableCatalog, newId: () => string, consistency: TableConsistency) {
   return {
     async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext) {
-      const table = newTable(request, { id: newId(), nowMs, region });
+      const table = newTable(request, { id: newId(), nowMs, region, consistency });
       if (!(await catalog.create(table))) throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
       const warming = request.WarmThroughput != null;
       return { TableDescription: describeTable(table, nowMs, { table: 'CREATING', warming }) };
