@@ -1,0 +1,119 @@
+import type { Clock } from './clock.ts';
+import type { LocalTransport } from './local-transport.ts';
+import type { Random } from './random.ts';
+import type { Receive, Transport } from './transport.ts';
+
+/** What is wrong with the way from one node to another. */
+export interface LinkFault {
+  /** Nothing arrives. */
+  readonly cut?: boolean;
+  /** Everything arrives so much later. */
+  readonly delayMs?: number;
+  /** The share of messages that get lost, 0 to 1. */
+  readonly dropRate?: number;
+}
+
+/** Messages that may wait for a paused node; further ones are lost, as from a full socket buffer. */
+const HELD_MESSAGES = 10_000;
+
+/**
+ * The network between the nodes of one process, with faults on request. What is wrong with a link holds for requests that
+ * are sent while it is, and for the answers to those. Without faults it adds one look at a flag to each message.
+ */
+export class FaultyNetwork<Request, Reply> {
+  readonly #network: LocalTransport<Request, Reply>;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** By `from` and `to`. */
+  readonly #links = new Map<string, Map<string, LinkFault>>();
+  /** Paused nodes, with what is held until they go on. */
+  readonly #paused = new Map<string, (() => void)[]>();
+  #isFaulty = false;
+
+  constructor(network: LocalTransport<Request, Reply>, clock: Clock, random: Random) {
+    this.#network = network;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  transport(node: string): Transport<Request, Reply> {
+    const inner = this.#network.transport(node);
+    return {
+      send: (to, request, onReply) => {
+        if (!this.#isFaulty) return inner.send(to, request, onReply);
+        this.#carry(node, to, () => {
+          inner.send(to, request, (reply) => this.#carry(to, node, () => onReply(reply)));
+        });
+      },
+    };
+  }
+
+  register(node: string, receive: Receive<Request, Reply>): void {
+    this.#network.register(node, receive);
+  }
+
+  /** The node has stopped; what was held for it is lost. */
+  unregister(node: string): void {
+    this.#network.unregister(node);
+    this.#paused.delete(node);
+    this.#refresh();
+  }
+
+  /** Sets what is wrong with one way, instead of what was. */
+  setLink(from: string, to: string, fault: LinkFault): void {
+    const links = this.#links.get(from) ?? new Map<string, LinkFault>();
+    links.set(to, fault);
+    this.#links.set(from, links);
+    this.#refresh();
+  }
+
+  healLink(from: string, to: string): void {
+    this.#links.get(from)?.delete(to);
+    if (this.#links.get(from)?.size === 0) this.#links.delete(from);
+    this.#refresh();
+  }
+
+  healLinks(): void {
+    this.#links.clear();
+    this.#refresh();
+  }
+
+  /** From now on what goes to the node or comes from it waits, as if its process were stopped by a signal. */
+  pause(node: string): void {
+    if (!this.#paused.has(node)) this.#paused.set(node, []);
+    this.#refresh();
+  }
+
+  /** The node goes on; what was held is delivered in order. */
+  resume(node: string): void {
+    const held = this.#paused.get(node) ?? [];
+    this.#paused.delete(node);
+    this.#refresh();
+    for (const deliver of held) deliver();
+  }
+
+  isPaused(node: string): boolean {
+    return this.#paused.has(node);
+  }
+
+  #refresh(): void {
+    this.#isFaulty = this.#links.size > 0 || this.#paused.size > 0;
+  }
+
+  #carry(from: string, to: string, deliver: () => void): void {
+    // A node is no link from itself; a paused one does not even hear itself.
+    const fault = from === to ? undefined : this.#links.get(from)?.get(to);
+    if (fault?.cut === true) return;
+    if (fault?.dropRate !== undefined && this.#random.next() < fault.dropRate) return;
+    const arrive = () => this.#arrive(from, to, deliver);
+    if (fault?.delayMs !== undefined && fault.delayMs > 0) this.#clock.after(fault.delayMs, arrive);
+    else arrive();
+  }
+
+  #arrive(from: string, to: string, deliver: () => void): void {
+    const held = this.#paused.get(from) ?? this.#paused.get(to);
+    if (held === undefined) return deliver();
+    // The other end may be paused as well by then.
+    if (held.length < HELD_MESSAGES) held.push(() => this.#arrive(from, to, deliver));
+  }
+}
