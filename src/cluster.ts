@@ -1,18 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Config } from './config.ts';
-import type { PartitionConfig, Reply, Request } from './dynamo/messages.ts';
-import { StorageNode } from './dynamo/node.ts';
-import { assignPartitions, type NodeId } from './dynamo/ring.ts';
-import { RingClient } from './dynamo/ring-client.ts';
-import { SOUND_RULES } from './dynamo/rules.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
-import { type ClusterShape, type DataDirectory, DataDirectoryError, openDataDirectory } from './env/data-directory.ts';
-import { LmdbStore } from './env/lmdb-store.ts';
-import { LocalTransport } from './env/local-transport.ts';
+import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
-import { SystemRandom } from './env/random.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { createRouter } from './router/router.ts';
+import { StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
 
@@ -22,6 +15,8 @@ export interface Cluster {
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
   /** For mounting it in another server of this process. */
   readonly web: WebServer;
+  /** What may happen to its nodes and links. */
+  readonly ring: StorageRing;
   /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
   stop(): Promise<void>;
 }
@@ -43,10 +38,11 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   try {
     const directory = await openDirectory(config);
     undo.push(() => directory.close());
-    const ring = await startRing(config, directory, log, undo);
+    const ring = await StorageRing.open(config, directory, log);
+    undo.push(() => ring.close());
     const clock = new SystemClock();
     const web = createWebServer({
-      execute: createRouter({ client: ring, newId: randomUUID }),
+      execute: createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency }),
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,
@@ -67,7 +63,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
         for (const path of paths) log.info('removed the data of a killed server', { path });
       });
     }
-    return { addresses: listening.addresses, web, stop: undoAll };
+    return { addresses: listening.addresses, web, ring, stop: undoAll };
   } catch (error) {
     // What went wrong first is what the user can change.
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
@@ -78,84 +74,6 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
 function openDirectory({ dataDir, partitions, replication, nodes }: Config): Promise<DataDirectory> {
   if (dataDir === undefined) return openTemporaryDirectory();
   return openDataDirectory(dataDir, { partitions, replication, nodes });
-}
-
-/** Starts the storage nodes on their disks. What has to be undone to stop them is added to `undo`. */
-async function startRing(
-  config: Config,
-  directory: DataDirectory,
-  log: Log,
-  undo: (() => Promise<void>)[],
-): Promise<RingClient> {
-  const { partitions, replication } = config;
-  const ids = Array.from({ length: config.nodes }, (_, i): NodeId => `node-${i + 1}`);
-  const shape: ClusterShape = directory.cluster ?? {
-    partitions,
-    replication,
-    nodes: ids.map((id) => ({ id, diskId: randomBytes(6).toString('hex') })),
-  };
-  const disks = new Map(shape.nodes.map(({ id, diskId }) => [id, Number.parseInt(diskId, 16)]));
-  const assignment = assignPartitions(partitions, ids, replication);
-  const bootstrap = assignment.map(
-    (members, partition): PartitionConfig => ({
-      partition,
-      epoch: 0,
-      members: members.map((node) => ({ node, diskId: disks.get(node)! })),
-    }),
-  );
-
-  const network = new LocalTransport<Request, Reply>();
-  const nodes = new Map<NodeId, StorageNode>();
-  for (const id of ids) {
-    const store = new LmdbStore(directory.nodePath(id), {
-      durability: config.durability,
-      lazyFlushMs: config.limits.lazyFlushMs,
-    });
-    undo.push(() => store.close());
-    const settings = {
-      id,
-      diskId: disks.get(id)!,
-      writeQuorum: config.writeQuorum,
-      readQuorum: config.readQuorum,
-      readFrom: config.readFrom,
-      // Where a cluster file exists, a node that has lost its rows must not vote as if it never had any.
-      bootstrap: directory.cluster === undefined ? bootstrap : undefined,
-      limits: config.limits.node,
-      rules: SOUND_RULES,
-    };
-    const env = { clock: new SystemClock(), random: new SystemRandom(), log, store };
-    const node = await openNode(settings, env, network);
-    undo.push(async () => {
-      node.stop();
-      network.unregister(id);
-    });
-    if (!node.isMember) {
-      throw new DataDirectoryError(
-        `${id} has lost its data in ${directory.path}; restore it or begin a new data directory`,
-      );
-    }
-    // Its boot number and its partitions must not come back as they were, even if flushes promise nothing.
-    if (config.dataDir !== undefined) await store.settle();
-    nodes.set(id, node);
-  }
-  // Written last: only when every node durably has its rows may a later start take their absence for a lost disk.
-  if (directory.cluster === undefined) directory.saveCluster(shape);
-  for (const node of nodes.values()) await new Promise<void>((resolve) => node.finishAccepted(resolve));
-  return new RingClient(assignment, nodes);
-}
-
-function openNode(
-  settings: Parameters<typeof StorageNode.open>[0],
-  env: Parameters<typeof StorageNode.open>[1],
-  network: LocalTransport<Request, Reply>,
-): Promise<StorageNode> {
-  return new Promise((resolve, reject) => {
-    StorageNode.open(settings, env, network.transport(settings.id), (node, error) => {
-      if (node === undefined) return reject(error);
-      network.register(settings.id, node.receive);
-      resolve(node);
-    });
-  });
 }
 
 /** Ids in the service's form, 52 capital letters and digits: random ones for the process, then a count. */

@@ -1,3 +1,4 @@
+import type { Consistency } from './dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './dynamo/settings.ts';
 import type { LogLevel } from './env/log.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './web/limits.ts';
@@ -30,6 +31,12 @@ export interface Settings {
   readonly dataDir: string | undefined;
   readonly durability: Durability;
   readonly readFrom: ReadFrom;
+  /** Whether replicas that a read finds to be behind are told. */
+  readonly readRepair: boolean;
+  /** Of new tables whose tags do not say. */
+  readonly consistency: Consistency;
+  /** In this time each replica is compared with each other by Merkle trees. 0: only on demand. */
+  readonly antiEntropyIntervalMs: number;
   readonly logLevel: LogLevel;
 }
 
@@ -125,6 +132,26 @@ const OPTIONS = {
     help: 'which replicas those are: first or random (first)',
     ...oneOf('first', 'random'),
   },
+  readRepair: {
+    flag: '--read-repair',
+    value: 'ON',
+    help: 'whether reads bring replicas that are behind up to date: on or off (on)',
+    expects: 'on or off',
+    parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
+  },
+  consistency: {
+    flag: '--consistency',
+    value: 'MODE',
+    help: 'of new tables without a tag: strict, or dynamo (always writable, last write wins) (strict)',
+    ...oneOf('strict', 'dynamo'),
+  },
+  antiEntropyIntervalMs: {
+    flag: '--anti-entropy-interval',
+    value: 'SECONDS',
+    help: 'in which all replicas are compared once; 0: never (60)',
+    expects: 'seconds from 0 to 86400',
+    parse: (text: string) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) * 1_000 : undefined),
+  },
   partitions: {
     flag: '--partitions',
     value: 'Q',
@@ -210,6 +237,9 @@ function complete(given: Partial<Settings>, limits: Partial<Limits>, variables: 
     dataDir: given.dataDir,
     durability: given.durability ?? (given.dataDir === undefined ? 'memory' : 'process'),
     readFrom: given.readFrom ?? 'first',
+    readRepair: given.readRepair ?? true,
+    consistency: given.consistency ?? 'strict',
+    antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
     logLevel: given.logLevel ?? 'info',
     limits: { ...DEFAULT_LIMITS, ...limits },
   };

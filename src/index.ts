@@ -3,9 +3,14 @@ import { completeConfig, type Limits, type Settings } from './config.ts';
 import { endpointOf } from './endpoint.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
+import type { StorageRing } from './storage-ring.ts';
 import type { WebServer } from './web/server.ts';
 
 export { ConfigError, type Durability, type Limits, type ReadFrom, type Settings } from './config.ts';
+export type { RepairReport } from './dynamo/anti-entropy.ts';
+export { RingError } from './dynamo/membership.ts';
+export type { LinkFault } from './env/faults.ts';
+export type { Location, NodeDescription, ReplicaDescription, RingDescription, StorageRing } from './storage-ring.ts';
 
 /** The settings of the command line, of which any may be left out. */
 export interface DynaringOptions extends Partial<Settings> {
@@ -19,6 +24,11 @@ export interface Dynaring extends AsyncDisposable {
   readonly endpoint: string;
   /** Answers DynamoDB operations in an Express application too: `app.use(dynaring.middleware)`. */
   readonly middleware: WebServer['middleware'];
+  /**
+   * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, see
+   * where an item lives.
+   */
+  readonly ring: StorageRing;
   /** For `new DynamoDBClient(...)`. */
   clientConfig(): ClientConfig;
   /** Stops it and releases all it holds; data is gone unless it has a `dataDir`. A second call waits for the first. */
@@ -54,6 +64,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     port: address.port,
     endpoint,
     middleware: cluster.web.middleware,
+    ring: cluster.ring,
     clientConfig: () => ({ endpoint, region: 'local', credentials: { accessKeyId: 'any', secretAccessKey: 'any' } }),
     stop,
     [Symbol.asyncDispose]: stop,

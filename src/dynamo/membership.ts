@@ -157,23 +157,23 @@ export class Membership {
   }
 }
 
-/** Why a change of the roster cannot be: `message` is one line for the user. */
-export class MembershipError extends Error {
-  override readonly name = 'MembershipError';
+/** Why something cannot be done to the ring: `message` is one line for the user. */
+export class RingError extends Error {
+  override readonly name = 'RingError';
 }
 
-/** @throws MembershipError if the node is there already */
+/** @throws RingError if the node is there already */
 export function withNode(roster: readonly Member[], added: Member): Member[] {
-  if (roster.some(({ node }) => node === added.node)) throw new MembershipError(`${added.node} is in the ring already`);
+  if (roster.some(({ node }) => node === added.node)) throw new RingError(`${added.node} is in the ring already`);
   return [...roster, added];
 }
 
-/** @throws MembershipError if there is no such node, or fewer than N would be left */
+/** @throws RingError if there is no such node, or fewer than N would be left */
 export function withoutNode(roster: readonly Member[], removed: NodeId, replication: number): Member[] {
   const rest = roster.filter(({ node }) => node !== removed);
-  if (rest.length === roster.length) throw new MembershipError(`there is no ${removed} in the ring`);
+  if (rest.length === roster.length) throw new RingError(`there is no ${removed} in the ring`);
   if (rest.length < replication) {
-    throw new MembershipError(
+    throw new RingError(
       `${removed} cannot be removed: ${rest.length} nodes would be left for ${replication} copies of each item`,
     );
   }

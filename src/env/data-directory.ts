@@ -16,25 +16,50 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 
-/** What cannot change in the life of a data directory. */
-export interface ClusterShape {
+/** A node and the contents of its disk, which have a name of their own in its ballots and votes. */
+interface NodeRecord {
+  readonly node: string;
+  readonly diskId: number;
+}
+
+/**
+ * The one durable record of a cluster (REPLICATION section 8): what it was made with, who shall hold the ring, and who was
+ * decided to vote on each partition.
+ */
+export interface ClusterRecord {
+  /** Tells its nodes' data from those of other clusters. */
+  readonly clusterId: string;
   /** Q */
   readonly partitions: number;
   /** N */
   readonly replication: number;
-  /** `diskId` names a disk's contents in its node's ballots and votes. That a node lost its data is told by its store. */
-  readonly nodes: readonly { readonly id: string; readonly diskId: string }[];
+  /** How many nodes it was made with. */
+  readonly firstNodes: number;
+  /** The number of the last node that was made: those of removed nodes are not used again. */
+  readonly lastNode: number;
+  /** Who shall hold the ring; the configs follow, partition by partition. */
+  readonly nodes: readonly NodeRecord[];
+  /** By partition. */
+  readonly configs: readonly {
+    readonly partition: number;
+    readonly epoch: number;
+    readonly members: readonly NodeRecord[];
+    readonly attempt: string;
+  }[];
 }
 
 /** Where the nodes of one cluster keep their data. */
 export interface DataDirectory {
   readonly path: string;
-  /** The cluster that bootstrapped here; undefined if none did. */
-  readonly cluster: ClusterShape | undefined;
+  /** The record of the cluster that bootstrapped here, as it was at the opening; undefined if none did. */
+  readonly cluster: ClusterRecord | undefined;
   /** Where a node's LMDB environment is or shall be. `nodeId` is a file name. */
   nodePath(nodeId: string): string;
-  /** To be called once all nodes have bootstrapped and flushed: from then on this is the directory of that cluster. */
-  saveCluster(cluster: ClusterShape): void;
+  /**
+   * Replaces the record, durably and at once. The first time once all nodes have bootstrapped and flushed: from then on
+   * this is the directory of that cluster. Throws `DataDirectoryError`.
+   */
+  saveCluster(cluster: ClusterRecord): void;
   /** Gives the directory up, and removes it if it is temporary. The stores in it have to be closed before. */
   close(): Promise<void>;
 }
@@ -45,9 +70,9 @@ export class DataDirectoryError extends Error {
 }
 
 /** Raised with each change that an older version would misread. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
-/** Holds `formatVersion` and the `ClusterShape`. Written when the cluster has bootstrapped, never changed. */
+/** Holds `formatVersion` and the `ClusterRecord`. First written when the cluster has bootstrapped. */
 const CLUSTER_FILE = 'dynaring.json';
 
 /** There while a cluster bootstraps: nothing in `NODES` was acknowledged to anybody yet. */
@@ -78,13 +103,10 @@ export async function openDataDirectory(
       nodePath: (nodeId) => join(path, NODES, nodeId),
       saveCluster: (saved) => {
         // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
-        if (existsSync(join(path, NODES))) syncFolder(join(path, NODES));
-        writeDurably(
-          path,
-          CLUSTER_FILE,
-          `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...saved }, undefined, 2)}\n`,
-        );
-        rmSync(join(path, BOOTSTRAP_FILE), { force: true });
+        const isFirst = existsSync(join(path, BOOTSTRAP_FILE));
+        if (isFirst && existsSync(join(path, NODES))) syncFolder(join(path, NODES));
+        writeDurably(path, CLUSTER_FILE, `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...saved })}\n`);
+        if (isFirst) rmSync(join(path, BOOTSTRAP_FILE), { force: true });
       },
       close: () => lock.release(),
     };
@@ -128,7 +150,7 @@ async function takeLock(path: string): Promise<DirectoryLock> {
   return lock;
 }
 
-function readCluster(path: string): ClusterShape | undefined {
+function readCluster(path: string): ClusterRecord | undefined {
   const file = join(path, CLUSTER_FILE);
   let text: string;
   try {
@@ -137,13 +159,14 @@ function readCluster(path: string): ClusterShape | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new DataDirectoryError(`cannot read ${file}: ${reasonOf(error)}`);
   }
-  const { formatVersion, ...cluster } = Object(parse(text)) as Partial<ClusterShape> & { formatVersion?: unknown };
-  if (typeof formatVersion === 'number' && formatVersion > FORMAT_VERSION) {
+  const { formatVersion, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & { formatVersion?: unknown };
+  if (typeof formatVersion === 'number' && formatVersion !== FORMAT_VERSION) {
+    const age = formatVersion > FORMAT_VERSION ? 'a newer' : 'an earlier';
     throw new DataDirectoryError(
-      `the data directory ${path} has format ${formatVersion}, of a newer version; this version knows ${FORMAT_VERSION}`,
+      `the data directory ${path} has format ${formatVersion}, of ${age} version; this version knows ${FORMAT_VERSION}`,
     );
   }
-  if (formatVersion === FORMAT_VERSION && isShape(cluster)) return cluster;
+  if (formatVersion === FORMAT_VERSION && isRecord(cluster)) return cluster;
   throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
 }
 
@@ -155,30 +178,36 @@ function parse(text: string): unknown {
   }
 }
 
-function isShape(cluster: Partial<ClusterShape>): cluster is ClusterShape {
-  const { partitions, replication, nodes } = cluster;
+function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
+  const { clusterId, partitions, replication, firstNodes, lastNode, nodes, configs } = cluster;
+  const areNodes = (list: readonly NodeRecord[]) =>
+    Array.isArray(list) && list.every((each) => typeof each?.node === 'string' && Number.isSafeInteger(each.diskId));
   return (
-    Number.isInteger(partitions) &&
-    Number.isInteger(replication) &&
-    Array.isArray(nodes) &&
-    nodes.every((node) => typeof node?.id === 'string' && typeof node?.diskId === 'string')
+    typeof clusterId === 'string' &&
+    [partitions, replication, firstNodes, lastNode].every(Number.isInteger) &&
+    areNodes(nodes!) &&
+    Array.isArray(configs) &&
+    configs.length === partitions &&
+    configs.every((config, i) => config?.partition === i && Number.isInteger(config.epoch) && areNodes(config.members))
   );
 }
 
 function checkShape(
   path: string,
-  cluster: ClusterShape,
+  { partitions, replication, firstNodes, nodes }: ClusterRecord,
   expected: { readonly partitions: number; readonly replication: number; readonly nodes: number },
 ): void {
+  // Nodes come and go while it runs; both numbers are right then.
+  const has = expected.nodes === nodes.length ? nodes.length : firstNodes;
   const mismatches = [
-    { flag: '--partitions', has: cluster.partitions, asked: expected.partitions },
-    { flag: '--replication', has: cluster.replication, asked: expected.replication },
-    { flag: '--nodes', has: cluster.nodes.length, asked: expected.nodes },
-  ].filter(({ has, asked }) => has !== asked);
+    { flag: '--partitions', has: partitions, asked: expected.partitions },
+    { flag: '--replication', has: replication, asked: expected.replication },
+    { flag: '--nodes', has, asked: expected.nodes },
+  ].filter((each) => each.has !== each.asked);
   if (mismatches.length === 0) return;
-  const has = mismatches.map((each) => `${each.flag} ${each.has}`).join(' ');
+  const made = mismatches.map((each) => `${each.flag} ${each.has}`).join(' ');
   const asked = mismatches.map((each) => `${each.flag} ${each.asked}`).join(' ');
-  throw new DataDirectoryError(`the data directory ${path} was made with ${has}: it cannot be opened with ${asked}`);
+  throw new DataDirectoryError(`the data directory ${path} was made with ${made}: it cannot be opened with ${asked}`);
 }
 
 /** Clears a bootstrap away that did not end; refuses nodes of which nothing says that they may be cleared away. */

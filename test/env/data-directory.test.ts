@@ -19,10 +19,15 @@ import { openTemporaryDirectory, removeLeftovers } from '../../src/env/temporary
 import { linesOf, startChild, whenGone } from './start-child.ts';
 
 const EXPECTED = { partitions: 64, replication: 3, nodes: 3 };
+const NODES = ['node-1', 'node-2', 'node-3'].map((node, i) => ({ node, diskId: i + 1 }));
 const SHAPE = {
+  clusterId: 'this-cluster',
   partitions: 64,
   replication: 3,
-  nodes: ['node-1', 'node-2', 'node-3'].map((id) => ({ id, diskId: `disk of ${id}` })),
+  firstNodes: 3,
+  lastNode: 3,
+  nodes: NODES,
+  configs: Array.from({ length: 64 }, (_, partition) => ({ partition, epoch: 0, members: NODES, attempt: '' })),
 };
 
 let parent: string;
@@ -118,11 +123,22 @@ describe('a persistent directory', () => {
     await (await openDataDirectory(path, EXPECTED)).close();
   });
 
+  test('whose ring has grown opens with the nodes it was made with, and with those it has', async () => {
+    const first = await openDataDirectory(path, EXPECTED);
+    first.saveCluster({ ...SHAPE, lastNode: 4, nodes: [...NODES, { node: 'node-4', diskId: 4 }] });
+    await first.close();
+    await (await openDataDirectory(path, EXPECTED)).close();
+    await (await openDataDirectory(path, { ...EXPECTED, nodes: 4 })).close();
+    expect(await refusalOf(openDataDirectory(path, { ...EXPECTED, nodes: 5 }))).toMatch(/--nodes 3: .* --nodes 5$/);
+  });
+
   test.each([
-    ['{"formatVersion":2,"shards":7}', /has format 2, of a newer version; this version knows 1$/],
-    ['{"formatVersion":1,"partit', /dynaring\.json is damaged/],
+    ['{"formatVersion":3,"shards":7}', /has format 3, of a newer version; this version knows 2$/],
+    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 2$/],
+    ['{"formatVersion":2,"partit', /dynaring\.json is damaged/],
     ['null', /dynaring\.json is damaged/],
-    ['{"formatVersion":1,"partitions":64,"replication":3,"nodes":[{"id":7}]}', /dynaring\.json is damaged/],
+    [JSON.stringify({ formatVersion: 2, ...SHAPE, nodes: [{ node: 7 }] }), /dynaring\.json is damaged/],
+    [JSON.stringify({ formatVersion: 2, ...SHAPE, configs: SHAPE.configs.slice(1) }), /dynaring\.json is damaged/],
   ])('whose cluster file says %s is refused', async (content, message) => {
     mkdirSync(path);
     writeFileSync(join(path, 'dynaring.json'), content);

@@ -7,7 +7,11 @@ import { CONTEXT, refusal, tableRequest } from './table-fixtures.ts';
 const ARN = 'arn:aws:dynamodb:eu-west-1:000000000000:table/Music';
 
 function table(id = 1) {
-  return newTable(tableRequest(), { ...CONTEXT, id: `0000000${id}-0000-4000-8000-000000000000` });
+  return newTable(tableRequest(), {
+    ...CONTEXT,
+    id: `0000000${id}-0000-4000-8000-000000000000`,
+    consistency: 'strict',
+  });
 }
 
 describe('a table catalog', () => {

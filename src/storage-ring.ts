@@ -1,0 +1,556 @@
+import { strict as assert } from 'node:assert';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import type { ByteString } from './api/primary-key.ts';
+import type { Config } from './config.ts';
+import type { RepairReport } from './dynamo/anti-entropy.ts';
+import { TICKS_PER_MS } from './dynamo/ballot.ts';
+import type { ConfigRegister } from './dynamo/config-register.ts';
+import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
+import { Membership, type MoveProgress, RingError, withNode, withoutNode } from './dynamo/membership.ts';
+import type { Member, PartitionConfig, Reply, Request } from './dynamo/messages.ts';
+import { type CoordinatingNode, type NodeStatus, StorageNode } from './dynamo/node.ts';
+import { assignPartitions, type NodeId, type PreferenceList } from './dynamo/ring.ts';
+import { RingClient } from './dynamo/ring-client.ts';
+import { RingView } from './dynamo/ring-view.ts';
+import { SOUND_RULES } from './dynamo/rules.ts';
+import type { PurgeReport } from './dynamo/tombstones.ts';
+import { SystemClock } from './env/clock.ts';
+import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
+import { FaultyNetwork, type LinkFault } from './env/faults.ts';
+import { LmdbStore } from './env/lmdb-store.ts';
+import { LocalTransport } from './env/local-transport.ts';
+import type { Log } from './env/log.ts';
+import { SystemRandom } from './env/random.ts';
+import type { Store } from './env/store.ts';
+import { PausedNode } from './paused-node.ts';
+
+export type NodeState = 'up' | 'paused' | 'stopped';
+
+export interface NodeDescription {
+  readonly id: NodeId;
+  readonly state: NodeState;
+  /** Of nodes that run: what they say of themselves. */
+  readonly status: NodeStatus | undefined;
+}
+
+export interface RingDescription {
+  readonly nodes: readonly NodeDescription[];
+  /** The decided configs, by partition. */
+  readonly partitions: readonly PartitionConfig[];
+  /** Of the moves that follow a change of the nodes. */
+  readonly moves: MoveProgress;
+}
+
+/** Where an item lives and what each of its home replicas holds of it. */
+export interface Location {
+  readonly partition: number;
+  readonly epoch: number;
+  /** Home replicas first, then the substitutes in their order. */
+  readonly preferenceList: PreferenceList;
+  readonly replicas: readonly ReplicaDescription[];
+}
+
+export interface ReplicaDescription {
+  readonly node: NodeId;
+  /** False: the node does not run, and nothing is known. */
+  readonly isKnown: boolean;
+  /** The time of the committed record's ballot, in ms since 1970; undefined if there is none. */
+  readonly committedAtMs?: number | undefined;
+  readonly isTombstone?: boolean;
+  /** Whether a newer record was accepted and is not known to be committed. */
+  readonly isUnsettled?: boolean;
+  /** Whether another home replica has a newer committed record. */
+  readonly isBehind?: boolean;
+}
+
+/** A node of this process. */
+interface Host {
+  readonly id: NodeId;
+  diskId: number;
+  /** Undefined while it is stopped. */
+  running: { readonly node: StorageNode; readonly store: LmdbStore } | undefined;
+  /** Defined while it is paused. */
+  door: PausedNode | undefined;
+}
+
+/** What a node's disk says of itself, so that it is not taken for another's. */
+interface Identity {
+  readonly clusterId: string;
+  readonly node: NodeId;
+  readonly diskId: number;
+}
+
+const IDENTITY = 'identity';
+/** Before moves that failed are tried again. */
+const RETRY_MOVES_MS = 500;
+/** How long a node that leaves may take to hand off what only it has, which is seldom anything. */
+const HAND_OFF_MS = 10_000;
+const HAND_OFF_POLL_MS = 5;
+
+/**
+ * The storage nodes of this process, and the door to what may happen to them: nodes stop, pause, lose their disk, come and
+ * go; links break. The ring goes on as REPLICATION section 7 says, and heals.
+ */
+export class StorageRing {
+  /** The way in for requests. */
+  readonly client: RingClient;
+  readonly #config: Config;
+  readonly #directory: DataDirectory;
+  readonly #log: Log;
+  readonly #clock = new SystemClock();
+  readonly #random = new SystemRandom();
+  readonly #network: FaultyNetwork<Request, Reply>;
+  readonly #hosts = new Map<NodeId, Host>();
+  /** What clients of the ring may ask. */
+  readonly #reachable = new Map<NodeId, CoordinatingNode>();
+  readonly #view: RingView;
+  readonly #register: ConfigRegister;
+  readonly #membership: Membership;
+  #record: ClusterRecord;
+
+  private constructor(config: Config, directory: DataDirectory, log: Log) {
+    this.#config = config;
+    this.#directory = directory;
+    this.#log = log;
+    this.#record = directory.cluster ?? foundCluster(config);
+    this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#clock, this.#random);
+    this.#view = new RingView(this.#record.configs);
+    this.client = new RingClient({
+      view: this.#view,
+      nodes: this.#reachable,
+      clock: this.#clock,
+      limits: config.limits.node,
+    });
+    this.#register = {
+      read: (partition) => this.#record.configs[partition]!,
+      decide: (next, done) => this.#decide(next, done),
+    };
+    this.#membership = new Membership({
+      register: this.#register,
+      partitions: this.#record.partitions,
+      replication: this.#record.replication,
+      clock: this.#clock,
+      log,
+      retryMs: RETRY_MOVES_MS,
+      roster: () => this.#record.nodes,
+      sealed: () => this.#sealedPartitions(),
+      changeEpoch: ({ partition, members }, done) => {
+        const controller = this.#controllerFor(partition, members);
+        if (controller === undefined) return done({ kind: 'failed', reason: 'no node is up' });
+        controller.changeEpoch(this.#register, partition, members, done);
+      },
+    });
+  }
+
+  /**
+   * Starts all nodes on their disks, settles what they had accepted, and goes on with moves that were under way.
+   *
+   * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
+   */
+  static async open(config: Config, directory: DataDirectory, log: Log): Promise<StorageRing> {
+    const ring = new StorageRing(config, directory, log);
+    try {
+      await ring.#open();
+      return ring;
+    } catch (error) {
+      await ring.close().catch((failure: unknown) => log.error('could not close a store', { error: failure }));
+      throw error;
+    }
+  }
+
+  /** Stops all nodes and closes their stores; throws what the first that failed threw. */
+  async close(): Promise<void> {
+    this.#membership.stop();
+    this.client.stop();
+    const failures: unknown[] = [];
+    for (const host of this.#hosts.values()) {
+      await this.#shutDown(host).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  describe(): RingDescription {
+    const nodes = [...this.#hosts.values()].map(({ id, running }): NodeDescription => {
+      const state = running === undefined ? 'stopped' : this.#network.isPaused(id) ? 'paused' : 'up';
+      return { id, state, status: running?.node.status() };
+    });
+    return { nodes, partitions: this.#record.configs, moves: this.#membership.progress };
+  }
+
+  /** Ends a node in order: what it has stays on its disk. It is missing until `start`. */
+  async stop(id: NodeId): Promise<void> {
+    const host = this.#hostOf(id);
+    if (host.running === undefined) throw new RingError(`${id} has stopped already`);
+    await this.#shutDown(host);
+  }
+
+  async start(id: NodeId): Promise<void> {
+    const host = this.#hostOf(id);
+    if (host.running !== undefined) throw new RingError(`${id} is running`);
+    await this.#startHost(host);
+    this.#settleMembership();
+  }
+
+  /** A node neither hears nor answers from now on, as if its process were stopped by a signal. */
+  pause(id: NodeId): void {
+    const { node } = this.#runningOf(id);
+    const host = this.#hostOf(id);
+    if (host.door !== undefined) return;
+    host.door = new PausedNode(node);
+    this.#reachable.set(id, host.door);
+    this.#network.pause(id);
+  }
+
+  resume(id: NodeId): void {
+    const { node } = this.#runningOf(id);
+    const host = this.#hostOf(id);
+    const { door } = host;
+    host.door = undefined;
+    this.#reachable.set(id, node);
+    this.#network.resume(id);
+    door?.release();
+  }
+
+  /**
+   * A node loses its disk: all it held, its votes included. It runs on an empty one, and is brought back partition by
+   * partition.
+   */
+  async wipe(id: NodeId): Promise<void> {
+    const host = this.#hostOf(id);
+    const others = [...this.#hosts.values()].filter((other) => other !== host);
+    const left = others.length === 0 ? 0 : this.#leastVoters(id);
+    if (left < Math.floor(this.#record.replication / 2) + 1) {
+      throw new RingError(`${id} cannot lose its disk: too few copies would be left to bring it back`);
+    }
+    if (host.running !== undefined) await this.#shutDown(host);
+    await rm(this.#directory.nodePath(id), { recursive: true, force: true });
+    await this.#startHost(host);
+    this.#settleMembership();
+  }
+
+  /** Sets what is wrong with the way from one node to another; `heal` ends it. */
+  setLink(from: NodeId, to: NodeId, fault: LinkFault): void {
+    this.#hostOf(from);
+    this.#hostOf(to);
+    this.#network.setLink(from, to, fault);
+  }
+
+  healLink(from: NodeId, to: NodeId): void {
+    this.#network.healLink(from, to);
+  }
+
+  healLinks(): void {
+    this.#network.healLinks();
+  }
+
+  /**
+   * Adds a node with an empty disk, and moves its share of the partitions to it. Resolves with its id once it runs; the
+   * moves go on, and `settled` waits for them.
+   */
+  async addNode(): Promise<NodeId> {
+    const lastNode = this.#record.lastNode + 1;
+    const id = `node-${lastNode}`;
+    const nodes = withNode(this.#record.nodes, { node: id, diskId: newDiskId() });
+    this.#save({ ...this.#record, lastNode, nodes });
+    const host: Host = { id, diskId: 0, running: undefined, door: undefined };
+    this.#hosts.set(id, host);
+    await this.#startHost(host);
+    this.#settleMembership();
+    return id;
+  }
+
+  /**
+   * Takes a node out of the ring: its partitions move to the others first, then it ends. Resolves when it has ended.
+   *
+   * @throws RingError if there is no such node, or fewer than N would be left
+   */
+  async removeNode(id: NodeId): Promise<void> {
+    this.#save({ ...this.#record, nodes: withoutNode(this.#record.nodes, id, this.#record.replication) });
+    await this.settled();
+  }
+
+  /** Resolves when every partition has the members that it should have, and the nodes that were removed have ended. */
+  async settled(): Promise<void> {
+    await new Promise<void>((resolve) => this.#membership.settle(resolve));
+    const { nodes, configs } = this.#record;
+    const holders = new Set([...nodes, ...configs.flatMap(({ members }) => members)].map(({ node }) => node));
+    for (const host of [...this.#hosts.values()]) if (!holders.has(host.id)) await this.#dismiss(host);
+  }
+
+  /** Compares all replicas with one another, by Merkle trees, and brings those that are behind up to date. */
+  async repair(): Promise<RepairReport> {
+    const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
+    for (const node of this.#runningNodes()) {
+      const report = await new Promise<RepairReport>((resolve) => node.repair(resolve));
+      for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
+    }
+    return total;
+  }
+
+  /** Removes the tombstones that are old enough and that every home replica has. */
+  async purgeTombstones(): Promise<PurgeReport> {
+    const total = { purged: 0, waiting: 0 };
+    for (const node of this.#runningNodes()) {
+      const report = await new Promise<PurgeReport>((resolve) => node.purgeTombstones(resolve));
+      total.purged += report.purged;
+      total.waiting += report.waiting;
+    }
+    return total;
+  }
+
+  /** Where an item lives, and what each home replica holds of it now. */
+  locate(key: {
+    readonly table: ByteString;
+    readonly partitionKey: ByteString;
+    readonly sortKey: ByteString;
+  }): Location {
+    const storeKey = storeKeyOf(key, this.#record.partitions);
+    const partition = partitionOf(storeKey);
+    const { epoch, members } = this.#register.read(partition);
+    const states = members.map(({ node }) => ({
+      node,
+      state: this.#hosts.get(node)?.running?.node.stateOf(storeKey),
+    }));
+    const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
+    const replicas = states.map(({ node, state }): ReplicaDescription => {
+      if (state === undefined) return { node, isKnown: false };
+      const { committed, accepted } = state;
+      return {
+        node,
+        isKnown: true,
+        committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
+        isTombstone: committed !== undefined && committed.item === undefined,
+        isUnsettled: accepted !== undefined,
+        isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
+      };
+    });
+    return { partition, epoch, preferenceList: this.#view.preferenceList(partition), replicas };
+  }
+
+  async #open(): Promise<void> {
+    const isFirst = this.#directory.cluster === undefined;
+    for (const { node, diskId } of this.#record.nodes) {
+      this.#hosts.set(node, { id: node, diskId, running: undefined, door: undefined });
+    }
+    // A node that is being removed still holds partitions.
+    for (const { members } of this.#record.configs) {
+      for (const { node, diskId } of members) {
+        if (!this.#hosts.has(node)) this.#hosts.set(node, { id: node, diskId, running: undefined, door: undefined });
+      }
+    }
+    for (const host of this.#hosts.values()) await this.#startHost(host, isFirst);
+    // Only when every node durably has its votes may a later start take their absence for a lost disk.
+    if (isFirst) this.#save(this.#record);
+    this.#checkVoters();
+    for (const node of this.#runningNodes()) await new Promise<void>((resolve) => node.settleAccepted(resolve));
+    this.#settleMembership();
+  }
+
+  async #startHost(host: Host, isBootstrap = false): Promise<void> {
+    const { limits, durability, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
+    const { id } = host;
+    const store = new LmdbStore(this.#directory.nodePath(id), { durability, lazyFlushMs: limits.lazyFlushMs });
+    try {
+      host.diskId = this.#identify(id, store, isBootstrap);
+      const settings = {
+        id,
+        diskId: host.diskId,
+        writeQuorum,
+        readQuorum,
+        readFrom,
+        readRepair,
+        antiEntropyIntervalMs,
+        ring: this.#record.configs,
+        isBootstrap,
+        limits: limits.node,
+        rules: SOUND_RULES,
+      };
+      const env = { clock: this.#clock, random: this.#random, log: this.#log, store };
+      const node = await new Promise<StorageNode>((resolve, reject) => {
+        StorageNode.open(settings, env, this.#network.transport(id), (opened, error) => {
+          if (opened === undefined) reject(error);
+          else resolve(opened);
+        });
+      });
+      // Its boot number and its votes must not come back as they were, even if flushes promise nothing.
+      if (this.#config.dataDir !== undefined) await store.settle();
+      this.#network.register(id, node.receive);
+      host.running = { node, store };
+      this.#reachable.set(id, node);
+      node.startBackground();
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Tells a node's disk from those of others, and gives a name to one that is empty: from then on it is not the one that
+   * voted before.
+   *
+   * @returns its disk id
+   */
+  #identify(id: NodeId, store: Store, isBootstrap: boolean): number {
+    const { clusterId, nodes } = this.#record;
+    const stored = store.get('meta', IDENTITY);
+    const expected = nodes.find(({ node }) => node === id)?.diskId;
+    if (stored !== undefined) {
+      const found = JSON.parse(Buffer.from(stored).toString()) as Identity;
+      const where = this.#directory.nodePath(id);
+      if (found.clusterId !== clusterId) throw new DataDirectoryError(`${where} holds the data of another cluster`);
+      if (found.node !== id) throw new DataDirectoryError(`${where} holds the data of ${found.node}, not of ${id}`);
+      if (expected !== undefined && found.diskId !== expected) {
+        throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
+      }
+      return found.diskId;
+    }
+    const diskId = isBootstrap ? expected! : newDiskId();
+    if (!isBootstrap) {
+      this.#log.warn('a node begins with an empty disk', { node: id });
+      // The record first: a disk that says another name than the record would be refused at the next start.
+      const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
+      this.#save({ ...this.#record, nodes: renamed });
+    }
+    store.put('meta', IDENTITY, Buffer.from(JSON.stringify({ clusterId, node: id, diskId } satisfies Identity)));
+    return diskId;
+  }
+
+  /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
+  #checkVoters(): void {
+    const lost = [...this.#hosts.values()].filter(({ id, diskId }) =>
+      this.#record.configs.some(({ members }) => members.some((each) => each.node === id && each.diskId !== diskId)),
+    );
+    for (const config of this.#record.configs) {
+      const left = config.members.filter(({ node }) => !lost.some(({ id }) => id === node)).length;
+      if (left > config.members.length / 2) continue;
+      const names = lost.map(({ id }) => id).join(', ');
+      throw new DataDirectoryError(
+        `too few copies are left in ${this.#directory.path}: ${names} lost their data; restore it or begin a new data directory`,
+      );
+    }
+  }
+
+  /** The fewest members that any partition would have with a vote, if this node had none. */
+  #leastVoters(without: NodeId): number {
+    const hasVote = ({ node }: Member, partition: number) =>
+      node !== without && this.#hosts.get(node)?.running?.node.configOf(partition) !== undefined;
+    return Math.min(
+      ...this.#record.configs.map(
+        ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length,
+      ),
+    );
+  }
+
+  /** Ends a node that has left the ring, once it has handed off what it held. */
+  async #dismiss(host: Host): Promise<void> {
+    const { id, running } = host;
+    const giveUpMs = this.#clock.elapsedMs() + HAND_OFF_MS;
+    const isEmpty = () => this.#record.configs.every(({ partition }) => !running?.node.holdsAnyOf(partition));
+    while (host.running !== undefined && !isEmpty() && this.#clock.elapsedMs() < giveUpMs) {
+      await new Promise<void>((resolve) => this.#clock.after(HAND_OFF_POLL_MS, resolve));
+    }
+    await this.#shutDown(host);
+    // Asked twice, it is dismissed once.
+    if (!this.#hosts.delete(id)) return;
+    await rm(this.#directory.nodePath(id), { recursive: true, force: true });
+  }
+
+  async #shutDown(host: Host): Promise<void> {
+    const { running, id } = host;
+    if (running === undefined) return;
+    host.running = undefined;
+    host.door = undefined;
+    this.#reachable.delete(id);
+    this.client.detach(id);
+    running.node.stop();
+    this.#network.unregister(id);
+    await running.store.close();
+  }
+
+  #decide(next: PartitionConfig, done: Parameters<ConfigRegister['decide']>[1]): void {
+    const decided = this.#record.configs[next.partition]!;
+    if (decided.epoch !== next.epoch - 1) return done(decided);
+    const configs = this.#record.configs.map((config) => (config === decided ? next : config));
+    try {
+      this.#save({ ...this.#record, configs });
+    } catch (error) {
+      // It may be on disk all the same; whoever asks again will hear what this process knows.
+      return done(undefined, error as Error);
+    }
+    this.#view.observe(next);
+    done(next);
+  }
+
+  #save(record: ClusterRecord): void {
+    this.#directory.saveCluster(record);
+    this.#record = record;
+  }
+
+  #settleMembership(): void {
+    void this.settled();
+  }
+
+  #sealedPartitions(): number[] {
+    const sealed = this.#runningNodes().flatMap((node) => node.status().sealed);
+    // A node that has not heard of the next epoch is still sealed in the old one.
+    return [...new Set(sealed)].filter((partition) => {
+      const { epoch } = this.#register.read(partition);
+      return this.#runningNodes().some((node) => node.isSealed(partition) && node.configOf(partition)?.epoch === epoch);
+    });
+  }
+
+  /** A node that can lead a partition into its next epoch: best one of its members. */
+  #controllerFor(partition: number, members: readonly Member[]): StorageNode | undefined {
+    const ids = [...this.#register.read(partition).members, ...members].map(({ node }) => node);
+    for (const id of [...ids, ...this.#hosts.keys()]) {
+      const running = this.#hosts.get(id)?.running;
+      if (running !== undefined && !this.#network.isPaused(id)) return running.node;
+    }
+    return undefined;
+  }
+
+  #runningNodes(): StorageNode[] {
+    return [...this.#hosts.values()].flatMap(({ running }) => (running === undefined ? [] : [running.node]));
+  }
+
+  #hostOf(id: NodeId): Host {
+    const host = this.#hosts.get(id);
+    if (host === undefined) throw new RingError(`there is no ${id} in the ring`);
+    return host;
+  }
+
+  #runningOf(id: NodeId): NonNullable<Host['running']> {
+    const { running } = this.#hostOf(id);
+    if (running === undefined) throw new RingError(`${id} has stopped`);
+    return running;
+  }
+}
+
+/** A new cluster: its nodes, and their partitions in epoch 0. */
+function foundCluster({ nodes, partitions, replication }: Config): ClusterRecord {
+  const members = Array.from({ length: nodes }, (_, i): Member => ({ node: `node-${i + 1}`, diskId: newDiskId() }));
+  const byNode = new Map(members.map((member) => [member.node, member]));
+  const assignment = assignPartitions(partitions, [...byNode.keys()], replication);
+  return {
+    clusterId: randomUUID(),
+    partitions,
+    replication,
+    firstNodes: nodes,
+    lastNode: nodes,
+    nodes: members,
+    configs: assignment.map((list, partition) => ({
+      partition,
+      epoch: 0,
+      members: list.map((node) => byNode.get(node)!),
+      attempt: '',
+    })),
+  };
+}
+
+/** 48 random bits: never the same for two disks. */
+function newDiskId(): number {
+  const diskId = randomBytes(6).readUIntBE(0, 6);
+  assert(Number.isSafeInteger(diskId));
+  return diskId;
+}
