@@ -1,20 +1,30 @@
 import type { CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import type { Clock } from './env/clock.ts';
 
 /** Requests that may wait for a paused node; further ones get no answer, and their clients' time-outs. */
 const HELD_REQUESTS = 10_000;
 
-/** Stands at the door of a node that is paused: requests wait, and get no answer until it goes on. */
+/**
+ * Stands at the door of a node that is paused: requests wait, and get no answer until it goes on. Those that nobody waits
+ * for any more by then are dropped, as from the socket of a client that has gone.
+ */
 export class PausedNode implements CoordinatingNode {
   readonly #node: StorageNode;
-  #held: (() => void)[] = [];
+  readonly #clock: Clock;
+  /** How long a client waits. */
+  readonly #patienceMs: number;
+  #held: { readonly sinceMs: number; readonly ask: () => void }[] = [];
 
-  constructor(node: StorageNode) {
+  constructor(node: StorageNode, clock: Clock, patienceMs: number) {
     this.#node = node;
+    this.#clock = clock;
+    this.#patienceMs = patienceMs;
   }
 
   /** The node goes on: it gets what has waited. */
   release(): void {
-    for (const ask of this.#held.splice(0)) ask();
+    const oldestMs = this.#clock.elapsedMs() - this.#patienceMs;
+    for (const { sinceMs, ask } of this.#held.splice(0)) if (sinceMs > oldestMs) ask();
   }
 
   write(...args: Parameters<CoordinatingNode['write']>): void {
@@ -34,6 +44,6 @@ export class PausedNode implements CoordinatingNode {
   }
 
   #hold(ask: () => void): void {
-    if (this.#held.length < HELD_REQUESTS) this.#held.push(ask);
+    if (this.#held.length < HELD_REQUESTS) this.#held.push({ sinceMs: this.#clock.elapsedMs(), ask });
   }
 }

@@ -15,7 +15,7 @@ import { RingClient } from './dynamo/ring-client.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { SOUND_RULES } from './dynamo/rules.ts';
 import type { PurgeReport } from './dynamo/tombstones.ts';
-import { SystemClock } from './env/clock.ts';
+import { SystemClock, type Timer } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
 import { FaultyNetwork, type LinkFault } from './env/faults.ts';
 import { LmdbStore } from './env/lmdb-store.ts';
@@ -182,6 +182,7 @@ export class StorageRing {
   async stop(id: NodeId): Promise<void> {
     const host = this.#hostOf(id);
     if (host.running === undefined) throw new RingError(`${id} has stopped already`);
+    await this.#drain(host);
     await this.#shutDown(host);
   }
 
@@ -197,7 +198,7 @@ export class StorageRing {
     const { node } = this.#runningOf(id);
     const host = this.#hostOf(id);
     if (host.door !== undefined) return;
-    host.door = new PausedNode(node);
+    host.door = new PausedNode(node, this.#clock, this.#config.limits.node.opLifeMs);
     this.#reachable.set(id, host.door);
     this.#network.pause(id);
   }
@@ -450,10 +451,22 @@ export class StorageRing {
     while (host.running !== undefined && !isEmpty() && this.#clock.elapsedMs() < giveUpMs) {
       await new Promise<void>((resolve) => this.#clock.after(HAND_OFF_POLL_MS, resolve));
     }
+    await this.#drain(host);
     await this.#shutDown(host);
     // Asked twice, it is dismissed once.
     if (!this.#hosts.delete(id)) return;
     await rm(this.#directory.nodePath(id), { recursive: true, force: true });
+  }
+
+  /** Lets a node answer what it was asked, for as long as an operation lives. */
+  async #drain({ id }: Host): Promise<void> {
+    this.#reachable.delete(id);
+    const drained = new Promise<void>((resolve) => this.client.whenIdle(id, resolve));
+    let timer: Timer;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#clock.after(this.#config.limits.node.opLifeMs, resolve);
+    });
+    await Promise.race([drained, late]).finally(() => this.#clock.cancel(timer));
   }
 
   async #shutDown(host: Host): Promise<void> {

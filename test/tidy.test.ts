@@ -22,8 +22,8 @@ const MAY_IMPORT: Record<string, RegExp> = {
 /** Packages that a single file of the room may know. */
 const MAY_KNOW: Record<string, string> = { 'src/web/server.ts': 'express', 'src/web/validate.ts': 'ajv' };
 
-/** Beside `env`. The composition root draws the ids of disks and requests. */
-const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts'];
+/** Beside `env`. The composition root draws the ids of requests, clusters and disks. */
+const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/storage-ring.ts'];
 
 interface Import {
   readonly target: string;

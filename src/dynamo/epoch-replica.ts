@@ -31,8 +31,8 @@ export interface EpochReplicaParts {
  */
 export class EpochReplica {
   readonly #parts: EpochReplicaParts;
-  /** Partitions whose new epoch is on its way to the disk. */
-  readonly #beginning = new Set<number>();
+  /** Partitions whose new epoch is on its way to the disk, and who waits for that. */
+  readonly #beginning = new Map<number, { readonly epoch: number; readonly answers: Answer[] }>();
 
   constructor(parts: EpochReplicaParts) {
     this.#parts = parts;
@@ -55,7 +55,12 @@ export class EpochReplica {
     const { partition, epoch } = config;
     const present = votes.configOf(partition);
     const isNamed = votes.isNamedIn(config);
-    if (this.#beginning.has(partition)) return;
+    const beginning = this.#beginning.get(partition);
+    if (beginning !== undefined) {
+      // A still newer one is told again.
+      if (beginning.epoch >= epoch) beginning.answers.push(answer);
+      return;
+    }
     if (present !== undefined && present.epoch >= epoch) return answer({ kind: 'activated', from: self });
     if (isNamed) return this.#begin(config, present, answer);
     if (present !== undefined) {
@@ -74,23 +79,24 @@ export class EpochReplica {
     const { self, store, votes, acceptor } = this.#parts;
     const { partition, epoch, attempt } = config;
     const staged = readStaged(store, partition, attempt);
-    this.#beginning.add(partition);
-    const begin = (failure?: Error) => {
-      if (failure !== undefined) {
-        this.#beginning.delete(partition);
-        return this.#answerStorageFailed(failure, answer);
+    const answers = [answer];
+    this.#beginning.set(partition, { epoch, answers });
+    const finish = (failure: Error | undefined) => {
+      this.#beginning.delete(partition);
+      if (failure === undefined) votes.open(partition);
+      for (const each of answers) {
+        if (failure !== undefined) this.#answerStorageFailed(failure, each);
+        else each({ kind: 'activated', from: self });
       }
+      if (failure === undefined) this.#parts.begun(partition);
+    };
+    const begin = (failure?: Error) => {
+      if (failure !== undefined) return finish(failure);
       // In one go and the vote last: a crash keeps all of it or leaves the old epoch, in which nothing can be chosen any more.
       acceptor.replaceAccepted(partition, staged ?? []);
       dropStaged(store, partition);
       votes.begin(config);
-      store.flush((error) => {
-        this.#beginning.delete(partition);
-        if (error !== undefined) return this.#answerStorageFailed(error, answer);
-        votes.open(partition);
-        this.#parts.begun(partition);
-        answer({ kind: 'activated', from: self });
-      });
+      store.flush(finish);
     };
     // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold what was purged meanwhile. It
     // can begin with nothing: a majority has staged, and every quorum meets it.

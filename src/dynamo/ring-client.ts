@@ -86,6 +86,12 @@ export class RingClient implements DynamoClient {
     for (const node of this.#nodes.values()) node.forgetTable(table);
   }
 
+  /** Calls `done` when a node owes nothing any more: the owner has removed it, so it is asked nothing new. */
+  whenIdle(node: NodeId, done: () => void): void {
+    if (![...this.#calls].some((call) => call.node === node)) return done();
+    this.#clock.after(IDLE_POLL_MS, () => this.whenIdle(node, done));
+  }
+
   /** A node has stopped and was removed: what it still owes is asked elsewhere, or has an unknown outcome. */
   detach(node: NodeId): void {
     for (const call of this.#calls) {
@@ -174,4 +180,5 @@ export class RingClient implements DynamoClient {
   }
 }
 
+const IDLE_POLL_MS = 2;
 const UNAVAILABLE: Failure = { kind: 'unavailable', needed: 1, got: 0 };

@@ -72,7 +72,7 @@ export class LmdbEnvironment {
       encoding: 'binary',
       keyEncoder: LATIN1_KEYS,
       mapSize: MAP_BYTES,
-      maxDbs: 4,
+      maxDbs: 5,
       maxReaders: MAX_READERS,
     });
     try {

@@ -77,7 +77,7 @@ describe('a persistent directory', () => {
     const second = await openDataDirectory(deep, EXPECTED);
     expect(second.cluster).toEqual(SHAPE);
     expect(existsSync(second.nodePath('node-1'))).toBe(true);
-    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(1);
+    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(2);
     await second.close();
     expect(readdirSync(deep).sort()).toEqual(['dynaring.json', 'nodes']);
   });

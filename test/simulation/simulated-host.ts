@@ -57,7 +57,7 @@ export class SimulatedHost {
 
   /** Whether the node has a vote on its partitions: only then can it coordinate. */
   get votes(): boolean {
-    return this.#settings.bootstrap !== undefined;
+    return this.#settings.isBootstrap;
   }
 
   start(): void {
@@ -76,7 +76,7 @@ export class SimulatedHost {
       this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
       network.attach(this.id, this.receive);
       this.#note('is ready');
-      if (this.#parts.settlesAtStart) node!.finishAccepted(() => this.#note('has settled what it had accepted'));
+      if (this.#parts.settlesAtStart) node!.settleAccepted(() => this.#note('has settled what it had accepted'));
     });
   }
 
@@ -103,7 +103,7 @@ export class SimulatedHost {
   replaceDisk(keepsVote: boolean): void {
     assert(this.isDown);
     this.#note('gets an empty disk');
-    if (!keepsVote) this.#settings = { ...this.#settings, diskId: this.#settings.diskId + 10, bootstrap: undefined };
+    if (!keepsVote) this.#settings = { ...this.#settings, diskId: this.#settings.diskId + 10, isBootstrap: false };
     this.#disk = this.#newDisk();
   }
 

@@ -189,6 +189,7 @@ class Simulation {
     const bootstrap: PartitionConfig[] = assignment.map((home, partition) => ({
       partition,
       epoch: 0,
+      attempt: '',
       members: home.map((node) => ({ node, diskId: diskIdOf(node) })),
     }));
     const { writeQuorum, readQuorum, readFrom } = this.#scenario;
@@ -202,7 +203,10 @@ class Simulation {
         writeQuorum,
         readQuorum,
         readFrom,
-        bootstrap,
+        readRepair: true,
+        antiEntropyIntervalMs: 0,
+        ring: bootstrap,
+        isBootstrap: true,
         limits,
         rules,
       };

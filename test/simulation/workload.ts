@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
-import type { ReadOutcome, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
@@ -24,6 +24,8 @@ export interface SimulatedKey {
   readonly collection: StoreKey;
   readonly homes: readonly SimulatedHost[];
 }
+
+const STRICT: WriteOptions = { consistency: 'strict', wantsOld: true };
 
 type Action = RegisterCall | { readonly kind: 'eventual-read' } | RangeAction;
 
@@ -110,10 +112,12 @@ export class Workload {
       finish(answer);
     };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      node.read(key.storeKey, action.kind === 'read', (outcome) => recordAndFinish(answerOfRead(outcome)));
+      node.read(key.storeKey, action.kind === 'read', 'strict', (outcome) => recordAndFinish(answerOfRead(outcome)));
     } else {
       const mutation = mutationOf(action);
-      node.write(key.storeKey, key.partitionKey, mutation, (outcome) => recordAndFinish(answerOfWrite(outcome)));
+      node.write(key.storeKey, key.partitionKey, mutation, STRICT, (outcome) =>
+        recordAndFinish(answerOfWrite(outcome)),
+      );
     }
   }
 
@@ -128,7 +132,7 @@ export class Workload {
     const records = keys.map((key) =>
       isConsistent ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key),
     );
-    node.range(collection, prefixEnd(collection), limit, isConsistent, (outcome) => {
+    node.range(collection, prefixEnd(collection), limit, isConsistent, 'strict', (outcome) => {
       if (outcome.kind !== 'items') return finish({ kind: 'unknown' });
       const values = outcome.items.map((item) => registerValueOf(item)!);
       this.#note(`the range holds ${values.join(', ') || 'nothing'}${outcome.more ? ', and more' : ''}`);

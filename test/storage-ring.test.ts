@@ -1,0 +1,310 @@
+import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Dynaring, DynaringOptions } from '../src/index.ts';
+import { startDynaring } from '../src/index.ts';
+
+let dataDir: string;
+let db: Dynaring;
+let client: DynamoDBClient;
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+});
+
+afterEach(async () => {
+  client?.destroy();
+  await db?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+async function start(options: DynaringOptions = {}): Promise<void> {
+  db = await startDynaring({ partitions: 16, ...options });
+  client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+}
+
+async function createTable(tags: { Key: string; Value: string }[] = []): Promise<void> {
+  await client.send(
+    new CreateTableCommand({
+      TableName: 'things',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
+      Tags: tags,
+    }),
+  );
+}
+
+async function put(k: string, v: string): Promise<void> {
+  await client.send(new PutItemCommand({ TableName: 'things', Item: { k: { S: k }, v: { S: v } } }));
+}
+
+async function get(k: string, ConsistentRead = true): Promise<string | undefined> {
+  const { Item } = await client.send(new GetItemCommand({ TableName: 'things', Key: { k: { S: k } }, ConsistentRead }));
+  return Item?.v?.S;
+}
+
+const KEYS = Array.from({ length: 100 }, (_, i) => `k${i}`);
+
+async function putAll(v: string): Promise<void> {
+  await Promise.all(KEYS.map((k) => put(k, v)));
+}
+
+async function valuesOfAll(): Promise<(string | undefined)[]> {
+  return [...new Set(await Promise.all(KEYS.map((k) => get(k))))];
+}
+
+/** Every node that runs holds the same of each partition that it votes in. */
+function expectHealthy(): void {
+  const { nodes, partitions } = db.ring.describe();
+  for (const { partition, members } of partitions) {
+    expect(new Set(members.map(({ node }) => node)).size).toBe(3);
+    for (const { node } of members) {
+      const { status } = nodes.find(({ id }) => id === node)!;
+      expect(status!.partitions).toContain(partition);
+      expect(status!.sealed).toEqual([]);
+    }
+  }
+}
+
+/** Writes until `stop` is called, which returns what was acknowledged of each key and what may have happened since. */
+function writeWithoutPause() {
+  const acknowledged = new Map<string, number>();
+  const failed: string[] = [];
+  let isStopped = false;
+  const writer = async (k: string) => {
+    for (let v = 1; !isStopped; v++) {
+      await put(k, String(v)).then(
+        () => acknowledged.set(k, v),
+        (error: Error) => failed.push(`${k} ${v}: ${error.name}`),
+      );
+    }
+  };
+  const writers = KEYS.slice(0, 8).map(writer);
+  return async () => {
+    isStopped = true;
+    await Promise.all(writers);
+    return { acknowledged, failed };
+  };
+}
+
+/** Records that nodes keep for others. */
+function hints(): number {
+  return db.ring.describe().nodes.reduce((sum, { status }) => sum + (status?.hints ?? 0), 0);
+}
+
+describe('a node that stops', () => {
+  test('is not missed, and gets what it has missed as hints when it starts', async () => {
+    await start();
+    await createTable();
+    await putAll('old');
+    await db.ring.stop('node-2');
+    await putAll('new');
+    expect(await valuesOfAll()).toEqual(['new']);
+    await expect.poll(hints, { timeout: 5_000 }).toBeGreaterThanOrEqual(KEYS.length);
+    await db.ring.start('node-2');
+    await expect.poll(hints, { timeout: 5_000 }).toBe(0);
+    const repaired = await db.ring.repair();
+    expect(repaired.recordsRepaired).toBe(0);
+    expect(repaired.partitions).toBe(16 * 3 * 2);
+  });
+
+  test('takes a majority with it if it is the second, and the ring says so within the life of an operation', async () => {
+    await start({ limits: { node: { ...(await nodeLimits()), opLifeMs: 300, phaseTimeoutMs: 50 } } });
+    await createTable();
+    await put('k0', 'old');
+    await db.ring.stop('node-2');
+    await db.ring.stop('node-3');
+    await expect(put('k0', 'new')).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
+    await expect(get('k0')).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
+    expect(await get('k0', false)).toBe('old');
+    await db.ring.start('node-2');
+    await put('k0', 'new');
+    expect(await get('k0')).toBe('new');
+  });
+});
+
+describe('a node that is paused', () => {
+  test('is gone around, and goes on with what has waited', async () => {
+    await start();
+    await createTable();
+    await putAll('old');
+    db.ring.pause('node-1');
+    // Until it is missed, what it should coordinate gets no answer.
+    await Promise.allSettled(KEYS.map((k) => put(k, 'new')));
+    await putAll('newer');
+    expect(await valuesOfAll()).toEqual(['newer']);
+    db.ring.resume('node-1');
+    expect(await valuesOfAll()).toEqual(['newer']);
+  }, 20_000);
+});
+
+describe('a link that is cut', () => {
+  test('costs nothing but a copy, which comes when it is healed', async () => {
+    await start({ limits: { node: { ...(await nodeLimits()), opLifeMs: 300, phaseTimeoutMs: 50 } } });
+    await createTable();
+    for (const [from, to] of [
+      ['node-1', 'node-3'],
+      ['node-2', 'node-3'],
+    ] as const) {
+      db.ring.setLink(from, to, { cut: true });
+    }
+    await putAll('new').catch(() => {});
+    db.ring.healLinks();
+    await db.ring.repair();
+    expect((await db.ring.repair()).recordsRepaired).toBe(0);
+  }, 20_000);
+});
+
+describe('a node that loses its disk', () => {
+  test('is brought back partition by partition, under load, and nothing acknowledged is lost', async () => {
+    await start();
+    await createTable();
+    await putAll('old');
+    const stop = writeWithoutPause();
+    await db.ring.wipe('node-2');
+    await db.ring.settled();
+    const { acknowledged, failed } = await stop();
+    expect(failed).toEqual([]);
+    for (const [k, v] of acknowledged) expect(Number(await get(k))).toBeGreaterThanOrEqual(v);
+    for (const k of KEYS.slice(8)) expect(await get(k)).toBe('old');
+    expectHealthy();
+    expect((await db.ring.repair()).recordsRepaired).toBe(0);
+    expect(db.ring.describe().moves.longestPauseMs).toBeLessThan(500);
+  });
+
+  test('may have lost it while the cluster was stopped', async () => {
+    await start({ dataDir });
+    await createTable();
+    await putAll('old');
+    await db.stop();
+    rmSync(join(dataDir, 'nodes', 'node-3'), { recursive: true });
+    await start({ dataDir });
+    expect(await valuesOfAll()).toEqual(['old']);
+    await db.ring.settled();
+    expectHealthy();
+    await db.ring.stop('node-1');
+    expect(await valuesOfAll()).toEqual(['old']);
+  });
+});
+
+describe('the nodes of a ring', () => {
+  test('come and go under load, and nothing acknowledged is lost', async () => {
+    await start();
+    await createTable();
+    await putAll('old');
+    const stop = writeWithoutPause();
+    expect(await db.ring.addNode()).toBe('node-4');
+    expect(await db.ring.addNode()).toBe('node-5');
+    await db.ring.settled();
+    const counts = db.ring.describe().nodes.map(({ status }) => status!.partitions.length);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    await db.ring.removeNode('node-1');
+    await db.ring.removeNode('node-4');
+    const { acknowledged, failed } = await stop();
+    expect(failed).toEqual([]);
+    expect(db.ring.describe().nodes.map(({ id }) => id)).toEqual(['node-2', 'node-3', 'node-5']);
+    for (const [k, v] of acknowledged) expect(Number(await get(k))).toBeGreaterThanOrEqual(v);
+    for (const k of KEYS.slice(8)) expect(await get(k)).toBe('old');
+    expectHealthy();
+    expect((await db.ring.repair()).recordsRepaired).toBe(0);
+  });
+
+  test('are the same after a restart, and a move that was under way goes on', async () => {
+    await start({ dataDir });
+    await createTable();
+    await putAll('old');
+    await db.ring.addNode();
+    await db.stop();
+    await start({ dataDir });
+    await db.ring.settled();
+    const counts = db.ring.describe().nodes.map(({ status }) => status!.partitions.length);
+    expect(counts).toEqual([12, 12, 12, 12]);
+    expect(await valuesOfAll()).toEqual(['old']);
+    await db.ring.removeNode('node-2');
+    await db.stop();
+    expect(existsSync(join(dataDir, 'nodes', 'node-2'))).toBe(false);
+    await start({ dataDir });
+    expect(await valuesOfAll()).toEqual(['old']);
+    expect(await db.ring.addNode()).toBe('node-5');
+  });
+});
+
+describe('what cannot be done to a ring', () => {
+  test('is refused with the reason', async () => {
+    await start();
+    await expect(db.ring.removeNode('node-1')).rejects.toThrow(
+      'node-1 cannot be removed: 2 nodes would be left for 3 copies of each item',
+    );
+    await expect(db.ring.removeNode('node-9')).rejects.toThrow('there is no node-9 in the ring');
+    await expect(db.ring.start('node-1')).rejects.toThrow('node-1 is running');
+    await db.ring.stop('node-1');
+    await expect(db.ring.stop('node-1')).rejects.toThrow('node-1 has stopped already');
+    expect(() => db.ring.pause('node-1')).toThrow('node-1 has stopped');
+    await db.ring.stop('node-2');
+    await expect(db.ring.wipe('node-3')).rejects.toThrow('too few copies would be left');
+    expect(() => db.ring.setLink('node-1', 'node-7', { cut: true })).toThrow('there is no node-7 in the ring');
+  });
+
+  test("a data directory with two nodes' folders swapped, or with one of another cluster, is not opened", async () => {
+    await start({ dataDir });
+    await db.stop();
+    const folder = (node: string) => join(dataDir, 'nodes', node);
+    renameSync(folder('node-1'), folder('other'));
+    renameSync(folder('node-2'), folder('node-1'));
+    renameSync(folder('other'), folder('node-2'));
+    await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
+      /node-1 holds the data of node-2, not of node-1$/,
+    );
+    const other = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+    try {
+      await (await startDynaring({ dataDir: other, partitions: 16 })).stop();
+      rmSync(folder('node-1'), { recursive: true });
+      cpSync(join(other, 'nodes', 'node-1'), folder('node-1'), { recursive: true });
+      await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(/holds the data of another cluster$/);
+    } finally {
+      rmSync(other, { recursive: true });
+    }
+  });
+});
+
+describe('a table in dynamo mode', () => {
+  test('is writable and readable as long as any node lives', async () => {
+    await start({
+      nodes: 5,
+      writeQuorum: 1,
+      readQuorum: 1,
+      limits: { node: { ...(await nodeLimits()), phaseTimeoutMs: 50 } },
+    });
+    await createTable([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
+    await putAll('old');
+    for (const node of ['node-1', 'node-2', 'node-3', 'node-4']) await db.ring.stop(node);
+    for (const k of KEYS.slice(0, 10)) await put(k, 'alone');
+    for (const k of KEYS.slice(0, 10)) expect(await get(k, false)).toBe('alone');
+    expect(hints()).toBeGreaterThanOrEqual(20);
+    for (const node of ['node-1', 'node-2', 'node-3', 'node-4']) await db.ring.start(node);
+    await expect.poll(hints, { timeout: 8_000 }).toBe(0);
+    for (const k of KEYS.slice(0, 10)) expect(await get(k)).toBe('alone');
+  }, 30_000);
+});
+
+describe('where an item lives', () => {
+  test('tells its partition, its nodes, and which of them is behind', async () => {
+    await start();
+    await createTable();
+    await put('k0', 'old');
+    const key = { table: 'no-table', partitionKey: 'k', sortKey: '' };
+    const { preferenceList, replicas, epoch } = db.ring.locate(key);
+    expect([...preferenceList].sort()).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(epoch).toBe(0);
+    expect(replicas).toHaveLength(3);
+    expect(replicas[0]).toMatchObject({ isKnown: true, committedAtMs: undefined, isBehind: false });
+  });
+});
+
+async function nodeLimits() {
+  const { DEFAULT_NODE_LIMITS } = await import('../src/dynamo/settings.ts');
+  return DEFAULT_NODE_LIMITS;
+}
