@@ -19,6 +19,8 @@ export interface Violation {
     | 'stale-read'
     /** Replicas that told each other all they have committed do not hold the same. */
     | 'diverged'
+    /** With all faults over, replicas were not alike after the time they have for it, or a node was not what it should be. */
+    | 'not-healed'
     /** With all faults over, a read was not answered. */
     | 'unavailable'
     /** The code threw. */
@@ -33,13 +35,15 @@ export interface Evidence {
   readonly keys: readonly SimulatedKey[];
   /** Names of the final reads that were not answered. */
   readonly unanswered: ReadonlySet<string>;
+  /** What was found at the time by which the ring should have healed; undefined if it does not heal by itself. */
+  readonly wounds: readonly string[] | undefined;
   /** Whether eventually consistent reads must show every answered write. */
   readonly isFresh: boolean;
 }
 
 /** Everything that is wrong with a history, the worst first. */
 export function findViolations(evidence: Evidence): Violation[] {
-  const { chosen, keys, unanswered, isFresh, operations, eventualReads } = evidence;
+  const { chosen, keys, unanswered, isFresh, operations, eventualReads, wounds } = evidence;
   const violations: Violation[] = [];
   const verdict = checkLinearizability(operations);
   if (verdict.kind === 'undecided') throw new Error('the history is too hard to check');
@@ -60,7 +64,8 @@ export function findViolations(evidence: Evidence): Violation[] {
     }
     if (isFresh) violations.push(...findStaleReads(reads, operations, storeKey, versions));
   }
-  for (const key of keys) violations.push(...findDivergence(key));
+  if (wounds === undefined) for (const key of keys) violations.push(...findDivergence(key));
+  for (const what of wounds ?? []) violations.push({ kind: 'not-healed', what });
   for (const what of unanswered)
     violations.push({ kind: 'unavailable', what: `no answer to the final read of ${what}` });
   return violations;

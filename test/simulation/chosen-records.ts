@@ -1,4 +1,4 @@
-import { type Ballot, compareBallots } from '../../src/dynamo/ballot.ts';
+import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { encodeRecord, highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
@@ -16,7 +16,8 @@ interface Proposal {
   record?: ItemRecord;
   /** The record that this one was derived from. */
   predecessor?: ItemRecord | undefined;
-  readonly acceptedBy: Set<NodeId>;
+  /** By epoch: only members of one can choose a record together. */
+  readonly acceptedBy: Map<number, Set<NodeId>>;
   isChosen: boolean;
 }
 
@@ -29,6 +30,8 @@ export class ChosenRecords implements Observer {
   readonly #memory = new ReplicaMemory();
   readonly #majority: number;
   readonly #keys = new Map<StoreKey, Map<string, Proposal>>();
+  /** Up to where tombstones were purged. */
+  readonly #purged = new Map<StoreKey, Ballot>();
 
   constructor(replication: number) {
     this.#majority = Math.floor(replication / 2) + 1;
@@ -40,6 +43,7 @@ export class ChosenRecords implements Observer {
 
   sent(from: NodeId, request: Request): void {
     if (request.kind === 'accept') this.#noteProposed(request.key, request.record);
+    if (request.kind === 'purge') this.#notePurged(request.key, request.ballot);
     if (request.kind !== 'learn') return;
     const { key, record } = request;
     if (!this.#proposalOf(key, record.ballot).isChosen) {
@@ -47,8 +51,8 @@ export class ChosenRecords implements Observer {
     }
   }
 
-  received(replica: NodeId, { key }: { readonly key: StoreKey }): Ballot {
-    return this.#memory.acknowledged(replica, key);
+  received(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot {
+    return this.#memory.acknowledged(replica, request);
   }
 
   answered(replica: NodeId, request: Request, reply: Reply, acknowledged: Ballot): void {
@@ -60,14 +64,16 @@ export class ChosenRecords implements Observer {
       (key, ballot) => this.#proposalOf(key, ballot).isChosen,
     );
     if (request.kind === 'accept' && reply.kind === 'accepted') {
-      this.#noteAccepted(replica, request.key, request.record.ballot);
+      this.#noteAccepted(replica, request.key, request.record.ballot, request.epoch);
     }
     // To report an accepted record is to acknowledge it.
     if ((request.kind === 'prepare' || request.kind === 'read') && 'accepted' in reply && reply.accepted) {
-      this.#noteAccepted(replica, request.key, reply.accepted.ballot);
+      this.#noteAccepted(replica, request.key, reply.accepted.ballot, request.epoch);
     }
-    if (reply.kind === 'range') {
-      for (const { key, accepted } of reply.entries) if (accepted) this.#noteAccepted(replica, key, accepted.ballot);
+    if (reply.kind === 'range' && request.kind === 'read-range' && request.epoch !== undefined) {
+      for (const { key, accepted } of reply.entries) {
+        if (accepted) this.#noteAccepted(replica, key, accepted.ballot, request.epoch);
+      }
     }
   }
 
@@ -113,13 +119,20 @@ export class ChosenRecords implements Observer {
       if (order <= 0) return order === 0;
       at = this.#proposalOf(key, at.predecessor.ballot);
     }
-    return false;
+    // What begins anew does so after a tombstone that every member had.
+    return compareBallots(ancestor, this.#purged.get(key) ?? NO_BALLOT) <= 0;
   }
 
-  #noteAccepted(replica: NodeId, key: StoreKey, ballot: Ballot): void {
+  #noteAccepted(replica: NodeId, key: StoreKey, ballot: Ballot, epoch: number): void {
     const proposal = this.#proposalOf(key, ballot);
-    proposal.acceptedBy.add(replica);
-    if (proposal.acceptedBy.size >= this.#majority) proposal.isChosen = true;
+    const acceptors = proposal.acceptedBy.get(epoch) ?? new Set();
+    proposal.acceptedBy.set(epoch, acceptors.add(replica));
+    if (acceptors.size >= this.#majority) proposal.isChosen = true;
+  }
+
+  #notePurged(key: StoreKey, ballot: Ballot): void {
+    const before = this.#purged.get(key);
+    if (before === undefined || compareBallots(ballot, before) > 0) this.#purged.set(key, ballot);
   }
 
   #noteProposed(key: StoreKey, record: ItemRecord): void {
@@ -146,7 +159,7 @@ export class ChosenRecords implements Observer {
     const name = `${ballot.hlc}/${ballot.coordinator}/${ballot.boot}`;
     let proposal = proposals.get(name);
     if (proposal === undefined) {
-      proposal = { ballot, promised: [], acceptedBy: new Set(), isChosen: false };
+      proposal = { ballot, promised: [], acceptedBy: new Map(), isChosen: false };
       proposals.set(name, proposal);
     }
     return proposal;

@@ -22,8 +22,8 @@ export class ReplicaMemory {
   readonly #said = new Map<string, Said>();
 
   /** The newest record of the key that the replica has acknowledged so far. */
-  acknowledged(replica: NodeId, key: StoreKey): Ballot {
-    return this.#saidOf(replica, key).acknowledged;
+  acknowledged(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot {
+    return this.#saidOf(replica, request).acknowledged;
   }
 
   /**
@@ -38,7 +38,7 @@ export class ReplicaMemory {
     isChosen: (key: StoreKey, ballot: Ballot) => boolean,
   ): void {
     if (request.kind === 'prepare' && reply.kind === 'promise') {
-      const said = this.#saidOf(replica, request.key);
+      const said = this.#saidOf(replica, request);
       this.#checkReport(replica, said.acknowledged, reply);
       const last = said.promises.at(-1);
       if (last !== undefined && compareBallots(request.ballot, last.ballot) < 0) {
@@ -50,7 +50,12 @@ export class ReplicaMemory {
     } else if (request.kind === 'accept' && reply.kind === 'accepted') {
       const { key, record } = request;
       // A chosen record may be acknowledged from memory: it is safe elsewhere.
-      if (!isChosen(key, record.ballot)) this.#checkAcknowledgement(replica, this.#saidOf(replica, key), record.ballot);
+      if (!isChosen(key, record.ballot))
+        this.#checkAcknowledgement(replica, this.#saidOf(replica, request), record.ballot);
+    } else if (request.kind === 'purge' && reply.kind === 'purged') {
+      // It may forget the tombstone now, and what was before it.
+      const said = this.#saidOf(replica, request);
+      if (compareBallots(said.acknowledged, request.ballot) <= 0) said.acknowledged = NO_BALLOT;
     }
   }
 
@@ -72,8 +77,10 @@ export class ReplicaMemory {
     this.violations.push(violation);
   }
 
-  #saidOf(replica: NodeId, key: StoreKey): Said {
-    const name = `${replica} ${key}`;
+  /** Each epoch begins with what was staged for it, so what was said before counts no more. */
+  #saidOf(replica: NodeId, request: Request & { readonly key: StoreKey }): Said {
+    const epoch = 'epoch' in request ? request.epoch : undefined;
+    const name = `${replica} ${epoch} ${request.key}`;
     let said = this.#said.get(name);
     if (said === undefined) {
       said = { promises: [], acknowledged: NO_BALLOT };

@@ -13,9 +13,17 @@ export interface Mix {
   readonly rangeRead: number;
 }
 
+/**
+ * `join`: a spare node comes in. `leave`: one goes, if N are left. `replace`: one loses its disk and comes back. `again`: an
+ * epoch change with the same members.
+ */
+export type MembershipChange = 'join' | 'leave' | 'replace' | 'again';
+
 /** What a history is made of, but for what its seed draws. */
 export interface Scenario {
   readonly nodes: number;
+  /** Of these, so many are not in the ring at first. */
+  readonly spares: number;
   /** N */
   readonly replication: number;
   /** W */
@@ -41,6 +49,13 @@ export interface Scenario {
   readonly crashes: boolean;
   /** One node comes back with an empty disk, which no partition names. */
   readonly losesDisk: boolean;
+  /**
+   * Whether nodes probe, gossip, hand off hints, settle, purge and compare replicas by themselves, and have to be alike in
+   * the end. Else one replica now and then sends another what it has committed.
+   */
+  readonly heals: boolean;
+  /** What happens to the membership: so many changes, each of a random kind among these. */
+  readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
   readonly limits: NodeLimits;
 }
 
@@ -66,6 +81,7 @@ const LIMITS: NodeLimits = {
 
 const BASE: Scenario = {
   nodes: 3,
+  spares: 0,
   replication: 3,
   writeQuorum: 2,
   readQuorum: 1,
@@ -79,8 +95,29 @@ const BASE: Scenario = {
   faults: 'normal',
   crashes: true,
   losesDisk: false,
+  heals: false,
+  changes: { count: 0, kinds: [] },
   limits: LIMITS,
 };
+
+/** In a proper order: operations and messages die before hints, hints before tombstones; all within one history. */
+const HEALING_LIMITS: NodeLimits = {
+  ...LIMITS,
+  suspectAfterMs: 60,
+  probeIntervalMs: 120,
+  gossipIntervalMs: 100,
+  hintLifeMs: 1_500,
+  hintIntervalMs: 60,
+  repairPauseMs: 1,
+  repairTimeoutMs: 150,
+  merkleDepth: 1,
+  tombstoneGraceMs: 2_500,
+  purgeIntervalMs: 1_200,
+  finishIntervalMs: 100,
+};
+
+const HEALING: Scenario = { ...BASE, heals: true, limits: HEALING_LIMITS };
+const DELETING: Mix = { ...MIXED, put: 3, delete: 8, conditionalPut: 3 };
 
 export const SCENARIOS = {
   mixed: BASE,
@@ -125,6 +162,32 @@ export const SCENARIOS = {
   'low-ceiling': { ...BASE, faults: 'stress', limits: { ...LIMITS, ceilingAheadMs: 1 } },
   drift: { ...BASE, limits: { ...LIMITS, ceilingAheadMs: 50, maxDriftMs: 100 } },
   'lost-disk': { ...BASE, losesDisk: true },
+  healing: HEALING,
+  'healing-stress': { ...HEALING, faults: 'stress' },
+  'healing-lossy': { ...HEALING, faults: 'lossy' },
+  'healing-five': { ...HEALING, nodes: 5, partitions: 4, keys: 3, clients: 4, operations: 18 },
+  // Long enough for tombstones to grow old while clients go on.
+  tombstones: {
+    ...HEALING,
+    mix: DELETING,
+    operations: 16,
+    limits: { ...HEALING_LIMITS, opLifeMs: 150, hintLifeMs: 450, tombstoneGraceMs: 700, purgeIntervalMs: 150 },
+  },
+  replaced: { ...HEALING, changes: { count: 1, kinds: ['replace'] } },
+  again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },
+  joins: { ...HEALING, nodes: 5, spares: 2, partitions: 2, keys: 2, changes: { count: 2, kinds: ['join'] } },
+  leaves: { ...HEALING, nodes: 5, partitions: 2, keys: 2, changes: { count: 2, kinds: ['leave'] } },
+  'full-mix': {
+    ...HEALING,
+    nodes: 5,
+    spares: 1,
+    partitions: 2,
+    keys: 2,
+    clients: 4,
+    operations: 18,
+    mix: DELETING,
+    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again'] },
+  },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 

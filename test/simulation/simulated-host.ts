@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
+import type { EpochChangeOutcome } from '../../src/dynamo/epoch-change.ts';
+import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import { topOf } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
@@ -55,9 +57,30 @@ export class SimulatedHost {
     return this.#settings.id;
   }
 
-  /** Whether the node has a vote on its partitions: only then can it coordinate. */
+  /** The node with the disk it has now. */
+  get member(): Member {
+    return { node: this.#settings.id, diskId: this.#settings.diskId };
+  }
+
+  /** Whether the node runs and has a vote: only then do clients turn to it. */
   get votes(): boolean {
-    return this.#settings.isBootstrap;
+    return this.node?.isMember === true;
+  }
+
+  /** Leads a partition into its next epoch; `done` is never called if the process dies. */
+  changeEpoch(
+    register: ConfigRegister,
+    partition: number,
+    members: readonly Member[],
+    done: (outcome: EpochChangeOutcome) => void,
+  ): void {
+    this.node!.changeEpoch(register, partition, members, done);
+  }
+
+  /** The history is over. */
+  stop(): void {
+    this.node?.stop();
+    this.#clock.stop();
   }
 
   start(): void {
@@ -69,13 +92,15 @@ export class SimulatedHost {
     this.#clock = clock;
     const store = sabotage.store?.(this.#disk) ?? this.#disk;
     const transport = network.transportOf(this.id, () => this.#incarnation === incarnation);
+    const settings = { ...this.#settings, ring: this.#parts.ring() };
     this.#note(`starts, clock ${clock.skewMs} ms ahead`);
-    StorageNode.open(this.#settings, { clock, random, log: silentLog, store }, transport, (node, error) => {
+    StorageNode.open(settings, { clock, random, log: silentLog, store }, transport, (node, error) => {
       assert(error === undefined);
       this.node = node!;
       this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
       network.attach(this.id, this.receive);
       this.#note('is ready');
+      if (this.#parts.heals) node!.startBackground();
       if (this.#parts.settlesAtStart) node!.settleAccepted(() => this.#note('has settled what it had accepted'));
     });
   }
@@ -171,4 +196,8 @@ export interface HostParts {
   readonly sabotage: Sabotage;
   /** Whether the node settles what it had accepted, each time it starts. */
   readonly settlesAtStart: boolean;
+  /** Whether the node does in the background what it does for itself. */
+  readonly heals: boolean;
+  /** The decided configs at the moment, for a node that starts. */
+  readonly ring: () => readonly PartitionConfig[];
 }

@@ -31,7 +31,7 @@ export interface NetworkFaults {
 export interface Observer {
   sent(from: NodeId, request: Request): void;
   /** A replica got a request. @returns the newest record of its key that it has acknowledged so far */
-  received(replica: NodeId, request: { readonly key: StoreKey }): Ballot;
+  received(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot;
   /** A replica gave this answer, which may get lost on the way back. @param acknowledged what `received` returned */
   answered(replica: NodeId, request: Request, reply: Reply, acknowledged: Ballot): void;
   /** The answer reached the one who asked. */

@@ -11,10 +11,12 @@ import { drawFaults, type Faults } from './faults.ts';
 import { History } from './history.ts';
 import type { Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
+import { SimulatedMembership } from './simulated-membership.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { Trace } from './trace.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { type SimulatedKey, Workload } from './workload.ts';
+import { findWounds } from './wounds.ts';
 
 export interface Result {
   readonly violations: readonly Violation[];
@@ -28,8 +30,12 @@ export interface Result {
 
 /** Clients are cut off at this time even if they are not done. */
 const LONGEST_WORKLOAD_MS = 1_600;
-/** Ten times more than the longest history has needed. */
+/** Far more than the longest history has needed. */
 const MAX_EVENTS = 200_000;
+/** After the faults have ended, by when the roots of the Merkle trees are asked for, and the ring has to be whole. */
+const ASK_ROOTS_MS = 2_400;
+const HEALED_WITHIN_MS = 2_500;
+const ANTI_ENTROPY_INTERVAL_MS = 300;
 const TABLE = 'table-01';
 
 /** Runs one history and judges it. The same arguments give the same result, event for event. */
@@ -51,6 +57,8 @@ class Simulation {
   readonly #keys: readonly SimulatedKey[];
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
+  readonly #membership: SimulatedMembership;
+  #wounds: string[] | undefined;
   #isHealed = false;
 
   constructor(scenario: Scenario, seed: number, defects: Defects, keepsTrace: boolean) {
@@ -71,8 +79,20 @@ class Simulation {
       observer: this.#chosen,
       tampering: defects.tampering?.() ?? {},
     });
-    const assignment = assignPartitions(scenario.partitions, ids, scenario.replication);
-    this.#hosts = this.#makeHosts(ids, assignment);
+    const inside = ids.slice(0, scenario.nodes - scenario.spares);
+    const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
+    const configs = configsOf(assignment, ids);
+    this.#hosts = this.#makeHosts(ids, configs);
+    this.#membership = new SimulatedMembership({
+      time: this.#time,
+      random: this.#random,
+      trace: this.#trace,
+      hosts: this.#hosts,
+      configs,
+      roster: this.#hosts.filter(({ id }) => inside.includes(id)).map(({ member }) => member),
+      replication: scenario.replication,
+      emptyDiskVotes: defects.emptyDiskVotes === true,
+    });
     this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
       this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
     );
@@ -90,7 +110,8 @@ class Simulation {
   run(): Result {
     for (const host of this.#hosts) host.start();
     this.#planFaults();
-    if (this.#faults.repairs) this.#repair();
+    if (this.#faults.repairs && !this.#scenario.heals) this.#repair();
+    this.#planChanges();
     this.#workload.start(() => this.#time.after(60, () => this.#heal()));
     this.#time.after(LONGEST_WORKLOAD_MS, () => this.#heal());
     const violations = this.#runAndJudge();
@@ -115,6 +136,7 @@ class Simulation {
         chosen: this.#chosen,
         keys: this.#keys,
         unanswered: this.#unanswered,
+        wounds: this.#wounds,
         isFresh: this.#isFresh(),
       });
     } catch (error) {
@@ -130,7 +152,9 @@ class Simulation {
   #isFresh(): boolean {
     const { writeQuorum, readQuorum, replication } = this.#scenario;
     const { crashes, diskFailures, diskLoss } = this.#faults;
-    const forgets = crashes.length > 0 || diskFailures.length > 0 || diskLoss !== undefined;
+    // Members that come in late may lack what was answered: freshness holds within one epoch.
+    const forgets =
+      crashes.length > 0 || diskFailures.length > 0 || diskLoss !== undefined || this.#scenario.changes.count > 0;
     return writeQuorum + readQuorum > replication && !forgets;
   }
 
@@ -151,6 +175,16 @@ class Simulation {
     });
   }
 
+  #planChanges(): void {
+    const { count, kinds } = this.#scenario.changes;
+    for (let i = 0; i < count; i++) {
+      const kind = kinds[randomBelow(this.#random, kinds.length)]!;
+      this.#time.after(20 + this.#random.next() * 700, () => {
+        if (!this.#isHealed) this.#membership.change(kind);
+      });
+    }
+  }
+
   /** Ends all faults, and asks for what every key holds. */
   #heal(): void {
     if (this.#isHealed) return;
@@ -158,6 +192,7 @@ class Simulation {
     this.#trace.add(this.#time.nowMs, '-- all faults end');
     this.#network.heal();
     for (const host of this.#hosts) host.heal();
+    if (this.#scenario.heals) this.#planExamination();
     for (const delayMs of [100, 300]) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
@@ -165,10 +200,29 @@ class Simulation {
     }
   }
 
+  /** By then replicas are alike, roots agree, and everybody is what was decided; then the history ends. */
+  #planExamination(): void {
+    this.#membership.settle();
+    const roots = new Map<string, Uint8Array>();
+    this.#time.after(ASK_ROOTS_MS, () => {
+      for (const { partition } of this.#membership.configs) {
+        for (const { id, node } of this.#hosts) {
+          node?.merkleRoot(partition, (root) => roots.set(`${id} ${partition}`, root));
+        }
+      }
+    });
+    this.#time.after(HEALED_WITHIN_MS, () => {
+      this.#wounds = findWounds(this.#hosts, this.#keys, this.#membership, roots);
+      for (const host of this.#hosts) host.stop();
+      this.#membership.stop();
+    });
+  }
+
   #readFinally(key: SimulatedKey, name: string): void {
-    const homes = key.homes.filter(({ votes }) => votes);
-    const host = homes[randomBelow(this.#random, homes.length)]!;
     this.#unanswered.add(name);
+    const homes = key.homes.filter(({ votes }) => votes);
+    if (homes.length === 0) return;
+    const host = homes[randomBelow(this.#random, homes.length)]!;
     this.#workload.readFinally(key, host, () => this.#unanswered.delete(name));
   }
 
@@ -184,19 +238,12 @@ class Simulation {
     this.#time.after(5 + this.#random.next() * 40, () => this.#repair());
   }
 
-  #makeHosts(ids: readonly NodeId[], assignment: readonly PreferenceList[]): SimulatedHost[] {
-    const diskIdOf = (node: NodeId) => ids.indexOf(node) + 1;
-    const bootstrap: PartitionConfig[] = assignment.map((home, partition) => ({
-      partition,
-      epoch: 0,
-      attempt: '',
-      members: home.map((node) => ({ node, diskId: diskIdOf(node) })),
-    }));
+  #makeHosts(ids: readonly NodeId[], configs: readonly PartitionConfig[]): SimulatedHost[] {
     const { writeQuorum, readQuorum, readFrom } = this.#scenario;
     const limits = { ...this.#scenario.limits, ...this.#defects.limits };
     const rules = { ...SOUND_RULES, ...this.#defects.rules };
     return ids.map((id) => {
-      const diskId = diskIdOf(id);
+      const diskId = ids.indexOf(id) + 1;
       const settings: NodeSettings = {
         id,
         diskId,
@@ -204,8 +251,8 @@ class Simulation {
         readQuorum,
         readFrom,
         readRepair: true,
-        antiEntropyIntervalMs: 0,
-        ring: bootstrap,
+        antiEntropyIntervalMs: this.#scenario.heals ? ANTI_ENTROPY_INTERVAL_MS : 0,
+        ring: configs,
         isBootstrap: true,
         limits,
         rules,
@@ -218,6 +265,8 @@ class Simulation {
         trace: this.#trace,
         sabotage: this.#defects.sabotage ?? {},
         settlesAtStart: this.#faults.settlesAtStart,
+        heals: this.#scenario.heals,
+        ring: () => this.#membership.configs,
       });
     });
   }
@@ -225,8 +274,26 @@ class Simulation {
   #makeKey(name: string, assignment: readonly PreferenceList[]): SimulatedKey {
     const [partitionKey, sortKey] = this.#scenario.isCollection ? ['c', name] : [name, ''];
     const collection = collectionPrefix(TABLE, partitionKey, assignment.length);
-    const home = assignment[partitionOf(collection)]!;
-    const homes = home.map((id) => this.#hosts.find((host) => host.id === id)!);
-    return { name, storeKey: collection + sortKey, partitionKey, collection, homes };
+    const partition = partitionOf(collection);
+    const decided = () => this.#membership.configs[partition]!.members;
+    const hosts = this.#hosts;
+    return {
+      name,
+      storeKey: collection + sortKey,
+      partitionKey,
+      collection,
+      get homes() {
+        return decided().map(({ node }) => hosts.find(({ id }) => id === node)!);
+      },
+    };
   }
+}
+
+function configsOf(assignment: readonly PreferenceList[], ids: readonly NodeId[]): PartitionConfig[] {
+  return assignment.map((home, partition) => ({
+    partition,
+    epoch: 0,
+    members: home.map((node) => ({ node, diskId: ids.indexOf(node) + 1 })),
+    attempt: '',
+  }));
 }

@@ -22,7 +22,7 @@ export class VirtualTime {
   }
 
   cancel(timer: Timer): void {
-    (timer as Event).run = undefined;
+    if (timer !== undefined) (timer as Event).run = undefined;
   }
 
   /** Runs events until none is left. @throws after `maxEvents`: something schedules itself for ever */

@@ -22,6 +22,7 @@ export interface SimulatedKey {
   readonly partitionKey: ByteString;
   /** The prefix of its item collection. */
   readonly collection: StoreKey;
+  /** Its home replicas as they are decided now. */
   readonly homes: readonly SimulatedHost[];
 }
 
@@ -74,7 +75,7 @@ export class Workload {
   #act(client: number, next: () => void): void {
     const { time, random, keys } = this.#parts;
     const key = keys[randomBelow(random, keys.length)]!;
-    const ready = key.homes.filter(({ node, votes }) => node !== undefined && votes);
+    const ready = key.homes.filter(({ votes }) => votes);
     if (ready.length === 0) {
       this.#remaining++;
       time.after(10 + random.next() * 20, next);

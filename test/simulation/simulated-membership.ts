@@ -1,0 +1,150 @@
+import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
+import { Membership, withNode, withoutNode } from '../../src/dynamo/membership.ts';
+import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
+import { silentLog } from '../../src/env/log.ts';
+import { type Random, randomBelow } from '../../src/env/random.ts';
+import type { MembershipChange } from './scenarios.ts';
+import type { SimulatedHost } from './simulated-host.ts';
+import type { Trace } from './trace.ts';
+import { SimulatedClock, type VirtualTime } from './virtual-time.ts';
+
+/** A controller that has not ended by now has died with its node. */
+const CONTROLLER_LIFE_MS = 900;
+
+/**
+ * Who is in the ring of one history, and the record that decides it: atomic, and late with its answers. The moves are made
+ * by the system's own code, each led by a random node that is up, which may crash meanwhile.
+ */
+export class SimulatedMembership {
+  readonly configs: PartitionConfig[];
+  readonly register: ConfigRegister;
+  readonly #parts: MembershipParts;
+  readonly #membership: Membership;
+  #roster: readonly Member[];
+  #isSettled = true;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+    this.configs = [...parts.configs];
+    this.#roster = parts.roster;
+    const { time, random, trace } = parts;
+    this.register = {
+      read: (partition) => this.configs[partition]!,
+      decide: (next, done) => {
+        time.after(random.next() * 10, () => {
+          const decided = this.configs[next.partition]!;
+          if (decided.epoch === next.epoch - 1) {
+            this.configs[next.partition] = next;
+            const members = next.members.map(({ node }) => node).join('');
+            trace.add(time.nowMs, `-- partition ${next.partition} is decided: epoch ${next.epoch}, ${members}`);
+          }
+          time.after(random.next() * 10, () => done(this.configs[next.partition]!));
+        });
+      },
+    };
+    this.#membership = new Membership({
+      register: this.register,
+      partitions: this.configs.length,
+      replication: parts.replication,
+      clock: new SimulatedClock(time, 0),
+      log: silentLog,
+      retryMs: 40,
+      roster: () => this.#roster,
+      sealed: () => this.#sealed(),
+      changeEpoch: ({ partition, members }, done) => this.#lead(partition, members, done),
+    });
+  }
+
+  isNamed(host: SimulatedHost, partition: number): boolean {
+    const { node, diskId } = host.member;
+    return this.configs[partition]!.members.some((member) => member.node === node && member.diskId === diskId);
+  }
+
+  /** Makes a change, unless an earlier one is still under way: of two disks lost in one epoch nobody can recover. */
+  change(kind: MembershipChange): void {
+    const { random, hosts, replication, trace, time } = this.#parts;
+    if (!this.#isSettled) return;
+    const inside = hosts.filter(({ id }) => this.#roster.some(({ node }) => node === id));
+    const outside = hosts.filter((host) => !inside.includes(host));
+    trace.add(time.nowMs, `-- membership: ${kind}`);
+    switch (kind) {
+      case 'join': {
+        const spare = outside[0];
+        if (spare === undefined) return;
+        this.#roster = withNode(this.#roster, spare.member);
+        return this.settle();
+      }
+      case 'leave': {
+        if (inside.length <= replication) return;
+        this.#roster = withoutNode(this.#roster, inside[randomBelow(random, inside.length)]!.id, replication);
+        return this.settle();
+      }
+      case 'replace': {
+        const victim = inside[randomBelow(random, inside.length)]!;
+        if (victim.isDown) return;
+        victim.crash(10 + random.next() * 60);
+        victim.replaceDisk(this.#parts.emptyDiskVotes);
+        this.#roster = this.#roster.map((member) => (member.node === victim.id ? victim.member : member));
+        return this.settle();
+      }
+      case 'again': {
+        const { partition, members } = this.configs[randomBelow(random, this.configs.length)]!;
+        return this.#lead(partition, members, () => {});
+      }
+    }
+  }
+
+  /** Goes on until every partition is as the roster has it. */
+  settle(): void {
+    this.#isSettled = false;
+    this.#membership.settle(() => {
+      this.#isSettled = true;
+    });
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  stop(): void {
+    this.#membership.stop();
+  }
+
+  #lead(partition: number, members: readonly Member[], done: Parameters<SimulatedHost['changeEpoch']>[3]): void {
+    const { hosts, random, time } = this.#parts;
+    const running = hosts.filter(({ node }) => node !== undefined);
+    if (running.length === 0) {
+      time.after(20, () => done({ kind: 'failed', reason: 'nobody is up' }));
+      return;
+    }
+    let isOver = false;
+    const finish: typeof done = (outcome) => {
+      if (isOver) return;
+      isOver = true;
+      done(outcome);
+    };
+    time.after(CONTROLLER_LIFE_MS, () => finish({ kind: 'failed', reason: 'the controller has died' }));
+    running[randomBelow(random, running.length)]!.changeEpoch(this.register, partition, members, finish);
+  }
+
+  #sealed(): number[] {
+    return this.configs
+      .filter(({ partition, epoch }) =>
+        this.#parts.hosts.some(
+          ({ node }) => node?.isSealed(partition) === true && node.configOf(partition)?.epoch === epoch,
+        ),
+      )
+      .map(({ partition }) => partition);
+  }
+}
+
+interface MembershipParts {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly hosts: readonly SimulatedHost[];
+  readonly configs: readonly PartitionConfig[];
+  readonly roster: readonly Member[];
+  readonly replication: number;
+  readonly emptyDiskVotes: boolean;
+}

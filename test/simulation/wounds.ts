@@ -1,0 +1,56 @@
+import { topOf } from '../../src/dynamo/record.ts';
+import { registerValueOf } from './item-value.ts';
+import type { SimulatedHost } from './simulated-host.ts';
+import type { SimulatedMembership } from './simulated-membership.ts';
+import { showRecord } from './trace.ts';
+import type { SimulatedKey } from './workload.ts';
+
+/**
+ * What is not as it should be in a ring that had time to heal. Tombstones do not count: one may be purged here and not yet
+ * there.
+ */
+export function findWounds(
+  hosts: readonly SimulatedHost[],
+  keys: readonly SimulatedKey[],
+  membership: SimulatedMembership,
+  roots: ReadonlyMap<string, Uint8Array>,
+): string[] {
+  const wounds: string[] = [];
+  if (!membership.isSettled) wounds.push('the moves have not ended');
+  for (const host of hosts) {
+    if (host.node === undefined) {
+      wounds.push(`${host.id} does not run`);
+      continue;
+    }
+    const { hints } = host.node.status();
+    if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);
+    for (const { partition, epoch } of membership.configs) {
+      const present = host.node.configOf(partition)?.epoch;
+      if (membership.isNamed(host, partition)) {
+        if (present !== epoch) wounds.push(`${host.id} is in epoch ${present} of partition ${partition}, not ${epoch}`);
+        if (host.node.isSealed(partition)) wounds.push(`${host.id} is sealed in partition ${partition}`);
+      } else {
+        if (present !== undefined) wounds.push(`${host.id} votes in partition ${partition}, which it has left`);
+        if (host.node.holdsAnyOf(partition)) wounds.push(`${host.id} holds records of partition ${partition}`);
+      }
+    }
+  }
+  let hasTombstones = false;
+  for (const { name, homes, storeKey } of keys) {
+    if (new Set(homes).size < homes.length) wounds.push(`${name} has a home twice`);
+    const states = homes.map(({ node }) => node?.stateOf(storeKey) ?? {});
+    const tops = states.map(topOf);
+    const values = new Set(states.map(({ committed }) => registerValueOf(committed?.item)));
+    if (values.size > 1) wounds.push(`${name}: ${states.map(({ committed }) => showRecord(committed)).join(', ')}`);
+    if (states.some(({ accepted }) => accepted !== undefined)) wounds.push(`${name} is not settled`);
+    hasTombstones ||= tops.some((top) => top !== undefined && top.item === undefined);
+  }
+  if (hasTombstones) return wounds;
+  for (const { partition, members } of membership.configs) {
+    const seen = new Set(
+      members.map(({ node }) => Buffer.from(roots.get(`${node} ${partition}`) ?? []).toString('hex')),
+    );
+    if (seen.size > 1) wounds.push(`the roots of partition ${partition} differ`);
+  }
+  return wounds;
+}
