@@ -107,6 +107,8 @@ export class StorageRing {
   readonly #view: RingView;
   readonly #register: ConfigRegister;
   readonly #membership: Membership;
+  /** The last attempt that was begun for each partition; those of an earlier process are dead. */
+  readonly #attempts = new Map<number, number>();
   #record: ClusterRecord;
 
   private constructor(config: Config, directory: DataDirectory, log: Log) {
@@ -124,6 +126,7 @@ export class StorageRing {
     });
     this.#register = {
       read: (partition) => this.#record.configs[partition]!,
+      begin: (partition, done) => this.#beginAttempt(partition, done),
       decide: (next, done) => this.#decide(next, done),
     };
     this.#membership = new Membership({
@@ -481,9 +484,21 @@ export class StorageRing {
     await running.store.close();
   }
 
+  #beginAttempt(partition: number, done: Parameters<ConfigRegister['begin']>[1]): void {
+    const attempt = this.#record.lastAttempt + 1;
+    try {
+      this.#save({ ...this.#record, lastAttempt: attempt });
+    } catch (error) {
+      return done(undefined, error as Error);
+    }
+    this.#attempts.set(partition, attempt);
+    done(attempt);
+  }
+
   #decide(next: PartitionConfig, done: Parameters<ConfigRegister['decide']>[1]): void {
     const decided = this.#record.configs[next.partition]!;
-    if (decided.epoch !== next.epoch - 1) return done(decided);
+    const isLast = this.#attempts.get(next.partition) === next.attempt;
+    if (decided.epoch !== next.epoch - 1 || !isLast) return done(decided);
     const configs = this.#record.configs.map((config) => (config === decided ? next : config));
     try {
       this.#save({ ...this.#record, configs });
@@ -551,12 +566,13 @@ function foundCluster({ nodes, partitions, replication }: Config): ClusterRecord
     replication,
     firstNodes: nodes,
     lastNode: nodes,
+    lastAttempt: 0,
     nodes: members,
     configs: assignment.map((list, partition) => ({
       partition,
       epoch: 0,
       members: list.map((node) => byNode.get(node)!),
-      attempt: '',
+      attempt: 0,
     })),
   };
 }

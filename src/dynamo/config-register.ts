@@ -8,7 +8,13 @@ export interface ConfigRegister {
   /** The decided config of a partition. */
   read(partition: number): PartitionConfig;
   /**
-   * Decides `next` if the decided epoch is the one before it. `done` gets what is decided then, `next` or another; or an
+   * Begins an attempt to change the epoch of a partition, and ends every earlier one: those can decide nothing any more, so
+   * members may forget what they staged for them. `done` gets the attempt's number, above that of every other, ever; or
+   * an error.
+   */
+  begin(partition: number, done: (attempt: number | undefined, error?: Error) => void): void;
+  /**
+   * Decides `next` if the decided epoch is the one before it and its attempt the last that was begun. `done` gets what is decided then, `next` or another; or an
    * error if that is unknown, as when the disk refuses it: it may yet have been decided.
    */
   decide(next: PartitionConfig, done: (decided: PartitionConfig | undefined, error?: Error) => void): void;

@@ -16,8 +16,6 @@ export type EpochChangeOutcome =
 export interface EpochChangeParts {
   readonly coordinator: Coordinator;
   readonly register: ConfigRegister;
-  /** A name that no other attempt has. */
-  readonly attempt: string;
   readonly log: Log;
 }
 
@@ -34,11 +32,15 @@ export function* changeEpoch(
   partition: number,
   members: readonly Member[],
 ): Task<EpochChangeOutcome> {
-  const { coordinator, register, attempt } = parts;
+  const { coordinator, register } = parts;
   const { clock } = coordinator;
   const base = register.read(partition);
+  yield* copy(parts, base, members);
+  const begun = yield* begin(register, clock, partition);
+  if (begun.attempt === undefined)
+    return { kind: 'failed', reason: begun.error?.message ?? 'no attempt could be begun' };
+  const { attempt } = begun;
   const next: PartitionConfig = { partition, epoch: base.epoch + 1, members, attempt };
-  yield* copy(parts, base, next);
 
   const startMs = clock.elapsedMs();
   const sources = yield* seal(parts, base);
@@ -55,14 +57,15 @@ export function* changeEpoch(
   }
   const { decided, error } = yield* decide(register, clock, next);
   if (decided === undefined) return { kind: 'failed', reason: error?.message ?? 'the config could not be decided' };
+  if (decided.epoch === base.epoch) return { kind: 'failed', reason: 'another attempt was begun meanwhile' };
   if (decided.attempt !== attempt) return yield* spreadOther(parts, base, decided);
   const votingSinceMs = yield* spread(parts, base, decided);
   return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
 }
 
 /** Step 0: newcomers copy what is committed, while requests go on. One that cannot is staged all the same. */
-function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, next: PartitionConfig): Task<void> {
-  const newcomers = next.members.filter((member) => !base.members.some((old) => isSame(old, member)));
+function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<void> {
+  const newcomers = members.filter((member) => !base.members.some((old) => isSame(old, member)));
   if (newcomers.length === 0) return;
   // Those that seem up first: the first that answers is copied from.
   const sources = base.members
@@ -71,6 +74,21 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, next: P
   const request = { kind: 'copy', partition: base.partition, sources } as const;
   const { repairTimeoutMs } = coordinator.settings.limits;
   yield* coordinator.ask(newcomers, request, 'copied', newcomers.length, { timeoutMs: repairTimeoutMs });
+}
+
+function* begin(
+  register: ConfigRegister,
+  clock: Coordinator['clock'],
+  partition: number,
+): Task<{ readonly attempt: number | undefined; readonly error: Error | undefined }> {
+  return yield* wait((resume) => {
+    let isWithin = true;
+    register.begin(partition, (attempt, error) => {
+      if (isWithin) clock.after(0, () => resume({ attempt, error }));
+      else resume({ attempt, error });
+    });
+    isWithin = false;
+  });
 }
 
 /** Step 1. @returns a majority of the old members, durably sealed */

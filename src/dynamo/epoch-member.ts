@@ -91,7 +91,10 @@ export class EpochMember {
     const { partition, epoch, attempt } = next;
     const present = votesIn(partition);
     if (present !== undefined && present >= epoch) return this.#failed(`is in epoch ${present}`);
-    if (readAttempt(store, partition) === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
+    const staged = readAttempt(store, partition);
+    // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
+    if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
+    if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
 
     /** How many sources lack a key that is here. */
     const lacking = new Map<StoreKey, number>();
@@ -116,7 +119,7 @@ export class EpochMember {
     for (const [key, record] of accepted) {
       store.put('meta', RECORD + key, encodeRecord(record));
     }
-    store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(attempt));
+    store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(String(attempt)));
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
@@ -199,7 +202,7 @@ interface EpochMemberParts {
 }
 
 /** What was staged of a partition under this attempt; undefined if another was, or none. */
-export function readStaged(store: Store, partition: number, attempt: string): StagedRecord[] | undefined {
+export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
   if (readAttempt(store, partition) !== attempt) return undefined;
   const staged: StagedRecord[] = [];
   for (const { key, value } of stagedRows(store, partition)) {
@@ -215,9 +218,9 @@ export function dropStaged(store: Store, partition: number): void {
   store.remove('meta', ATTEMPT + partitionPrefix(partition));
 }
 
-function readAttempt(store: Store, partition: number): string | undefined {
+function readAttempt(store: Store, partition: number): number | undefined {
   const stored = store.get('meta', ATTEMPT + partitionPrefix(partition));
-  return stored === undefined ? undefined : Buffer.from(stored).toString();
+  return stored === undefined ? undefined : Number(Buffer.from(stored).toString());
 }
 
 function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {

@@ -18,7 +18,7 @@ export interface PartitionConfig {
   readonly epoch: number;
   readonly members: readonly Member[];
   /** Which attempt to change the epoch was decided: names the staged records that are the beginning of this epoch. */
-  readonly attempt: string;
+  readonly attempt: number;
 }
 
 /** What a coordinator asks of a replica (REPLICATION section 2). The partition is the beginning of the key. */

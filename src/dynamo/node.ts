@@ -101,7 +101,6 @@ export class StorageNode implements CoordinatingNode {
   readonly #epochMember: EpochMember;
   #reconcileTimer: Timer | undefined;
   #orphanTimer: Timer | undefined;
-  #attempts = 0;
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
@@ -410,8 +409,7 @@ export class StorageNode implements CoordinatingNode {
   ): void {
     if (this.#isStopped) return done({ kind: 'failed', reason: `${this.id} has stopped` });
     const coordinator = this.#coordinator;
-    const attempt = `${this.#settings.diskId}/${coordinator.boot}/${++this.#attempts}`;
-    runTask(changeEpoch({ coordinator, register, attempt, log: this.#env.log }, partition, members), done);
+    runTask(changeEpoch({ coordinator, register, log: this.#env.log }, partition, members), done);
   }
 
   #finish(key: StoreKey, done: () => void): void {

@@ -37,6 +37,8 @@ export interface ClusterRecord {
   readonly firstNodes: number;
   /** The number of the last node that was made: those of removed nodes are not used again. */
   readonly lastNode: number;
+  /** The number of the last attempt to change a config that was begun. */
+  readonly lastAttempt: number;
   /** Who shall hold the ring; the configs follow, partition by partition. */
   readonly nodes: readonly NodeRecord[];
   /** By partition. */
@@ -44,7 +46,7 @@ export interface ClusterRecord {
     readonly partition: number;
     readonly epoch: number;
     readonly members: readonly NodeRecord[];
-    readonly attempt: string;
+    readonly attempt: number;
   }[];
 }
 
@@ -179,12 +181,12 @@ function parse(text: string): unknown {
 }
 
 function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
-  const { clusterId, partitions, replication, firstNodes, lastNode, nodes, configs } = cluster;
+  const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, nodes, configs } = cluster;
   const areNodes = (list: readonly NodeRecord[]) =>
     Array.isArray(list) && list.every((each) => typeof each?.node === 'string' && Number.isSafeInteger(each.diskId));
   return (
     typeof clusterId === 'string' &&
-    [partitions, replication, firstNodes, lastNode].every(Number.isInteger) &&
+    [partitions, replication, firstNodes, lastNode, lastAttempt].every(Number.isInteger) &&
     areNodes(nodes!) &&
     Array.isArray(configs) &&
     configs.length === partitions &&

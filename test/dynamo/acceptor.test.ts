@@ -12,7 +12,7 @@ import { MemoryStore } from '../../src/env/memory-store.ts';
 
 const NOW_MS = 1_000_000;
 const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
-const CONFIG: PartitionConfig = { partition: 0, epoch: 0, members: [{ node: 'a', diskId: 1 }], attempt: '' };
+const CONFIG: PartitionConfig = { partition: 0, epoch: 0, members: [{ node: 'a', diskId: 1 }], attempt: 0 };
 
 const ballot = (afterMs: number, coordinator = 1): Ballot => ({
   hlc: (NOW_MS + afterMs) * TICKS_PER_MS,

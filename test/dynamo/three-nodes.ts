@@ -61,7 +61,7 @@ export class ThreeNodes {
       partition: 0,
       epoch: 0,
       members: names.map((node, i) => ({ node, diskId: i + 1 })),
-      attempt: '',
+      attempt: 0,
     };
     for (const [i, name] of names.entries()) {
       const settings = {

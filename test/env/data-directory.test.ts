@@ -26,8 +26,9 @@ const SHAPE = {
   replication: 3,
   firstNodes: 3,
   lastNode: 3,
+  lastAttempt: 0,
   nodes: NODES,
-  configs: Array.from({ length: 64 }, (_, partition) => ({ partition, epoch: 0, members: NODES, attempt: '' })),
+  configs: Array.from({ length: 64 }, (_, partition) => ({ partition, epoch: 0, members: NODES, attempt: 0 })),
 };
 
 let parent: string;

@@ -22,6 +22,9 @@ export class SimulatedMembership {
   readonly #membership: Membership;
   #roster: readonly Member[];
   #isSettled = true;
+  /** The last attempt that was begun for each partition. */
+  readonly #attempts = new Map<number, number>();
+  #lastAttempt = 0;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
@@ -30,10 +33,17 @@ export class SimulatedMembership {
     const { time, random, trace } = parts;
     this.register = {
       read: (partition) => this.configs[partition]!,
+      begin: (partition, done) => {
+        time.after(random.next() * 10, () => {
+          const attempt = ++this.#lastAttempt;
+          this.#attempts.set(partition, attempt);
+          time.after(random.next() * 10, () => done(attempt));
+        });
+      },
       decide: (next, done) => {
         time.after(random.next() * 10, () => {
           const decided = this.configs[next.partition]!;
-          if (decided.epoch === next.epoch - 1) {
+          if (decided.epoch === next.epoch - 1 && this.#attempts.get(next.partition) === next.attempt) {
             this.configs[next.partition] = next;
             const members = next.members.map(({ node }) => node).join('');
             trace.add(time.nowMs, `-- partition ${next.partition} is decided: epoch ${next.epoch}, ${members}`);

@@ -193,7 +193,7 @@ class Simulation {
     this.#network.heal();
     for (const host of this.#hosts) host.heal();
     if (this.#scenario.heals) this.#planExamination();
-    for (const delayMs of [100, 300]) {
+    for (const delayMs of this.#scenario.heals ? [1_500, 1_800] : [100, 300]) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
       });
@@ -294,6 +294,6 @@ function configsOf(assignment: readonly PreferenceList[], ids: readonly NodeId[]
     partition,
     epoch: 0,
     members: home.map((node) => ({ node, diskId: ids.indexOf(node) + 1 })),
-    attempt: '',
+    attempt: 0,
   }));
 }
