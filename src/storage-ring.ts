@@ -84,6 +84,8 @@ interface Identity {
 const IDENTITY = 'identity';
 /** Before moves that failed are tried again. */
 const RETRY_MOVES_MS = 500;
+/** A controller that is at work has left a partition sealed for less. */
+const WATCH_SEALED_MS = 2_000;
 /** How long a node that leaves may take to hand off what only it has, which is seldom anything. */
 const HAND_OFF_MS = 10_000;
 const HAND_OFF_POLL_MS = 5;
@@ -349,6 +351,7 @@ export class StorageRing {
     this.#checkVoters();
     for (const node of this.#runningNodes()) await new Promise<void>((resolve) => node.settleAccepted(resolve));
     this.#settleMembership();
+    this.#membership.watch(WATCH_SEALED_MS);
   }
 
   async #startHost(host: Host, isBootstrap = false): Promise<void> {

@@ -81,6 +81,7 @@ export class Membership {
   /** The roster has changed while moves were under way. */
   #waiting: (() => void)[] = [];
   #timer: Timer | undefined;
+  #watchTimer: Timer | undefined;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
@@ -97,9 +98,18 @@ export class Membership {
     if (!this.#isRunning) this.#run();
   }
 
+  /** Looks for partitions that were sealed and left, as by a controller that died, and goes on with them. */
+  watch(intervalMs: number): void {
+    this.#watchTimer = this.#parts.clock.after(intervalMs, () => {
+      if (!this.#isRunning && this.#parts.sealed().length > 0) this.#run();
+      this.watch(intervalMs);
+    });
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#parts.clock.cancel(this.#timer);
+    this.#parts.clock.cancel(this.#watchTimer);
     this.#waiting = [];
   }
 

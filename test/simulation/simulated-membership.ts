@@ -70,6 +70,11 @@ export class SimulatedMembership {
     return this.configs[partition]!.members.some((member) => member.node === node && member.diskId === diskId);
   }
 
+  /** As long as the history goes on. */
+  watch(): void {
+    this.#membership.watch(400);
+  }
+
   /** Makes a change, unless an earlier one is still under way: of two disks lost in one epoch nobody can recover. */
   change(kind: MembershipChange): void {
     const { random, hosts, replication, trace, time } = this.#parts;

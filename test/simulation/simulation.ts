@@ -16,7 +16,7 @@ import { SimulatedNetwork } from './simulated-network.ts';
 import { Trace } from './trace.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { type SimulatedKey, Workload } from './workload.ts';
-import { findWounds } from './wounds.ts';
+import { findWounds, hasTombstone } from './wounds.ts';
 
 export interface Result {
   readonly violations: readonly Violation[];
@@ -203,11 +203,15 @@ class Simulation {
   /** By then replicas are alike, roots agree, and everybody is what was decided; then the history ends. */
   #planExamination(): void {
     this.#membership.settle();
-    const roots = new Map<string, Uint8Array>();
+    this.#membership.watch();
+    let roots: Map<string, Uint8Array> | undefined;
     this.#time.after(ASK_ROOTS_MS, () => {
+      if (hasTombstone(this.#keys)) return;
+      const asked = new Map<string, Uint8Array>();
+      roots = asked;
       for (const { partition } of this.#membership.configs) {
         for (const { id, node } of this.#hosts) {
-          node?.merkleRoot(partition, (root) => roots.set(`${id} ${partition}`, root));
+          node?.merkleRoot(partition, (root) => asked.set(`${id} ${partition}`, root));
         }
       }
     });
