@@ -25,6 +25,7 @@ describe('the checker notices when it does not hold that', () => {
       'dirty-read',
       'diverged',
       'invariant',
+      'not-healed',
       'not-linearizable',
       'stale-read',
       'unavailable',

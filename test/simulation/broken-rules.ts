@@ -1,4 +1,5 @@
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { partitionRange } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { encodeRecord } from '../../src/dynamo/record.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
@@ -21,6 +22,8 @@ export interface Defects {
   readonly tampering?: () => Tampering;
   /** Background repair spreads the newest record a replica has, chosen or not. */
   readonly repairsUnchosen?: boolean;
+  /** The config register decides for an attempt although a later one was begun. */
+  readonly decidesAnyAttempt?: boolean;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
 }
@@ -178,6 +181,69 @@ export const BROKEN_RULES = {
     shows: 'not-linearizable',
     histories: 5_000,
   },
+  'replaced-disk-votes': {
+    rule: 'a replaced disk votes again only when a config names it (I9)',
+    defects: { emptyDiskVotes: true },
+    scenario: 'replaced',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'sealed-goes-on': {
+    rule: 'a sealed member takes part in nothing more of that epoch (section 8, step 1)',
+    defects: { sabotage: { receive: sealingNothing } },
+    scenario: 'again',
+    shows: 'invariant',
+    histories: 10_000,
+  },
+  'staged-nothing': {
+    rule: 'a new epoch begins with what the sealed members had accepted (section 8, steps 2 and 3; I8)',
+    defects: { sabotage: { receive: stagingNothing } },
+    scenario: 'again',
+    shows: 'invariant',
+    histories: 5_000,
+  },
+  'superseded-attempt-decides': {
+    rule: 'an attempt decides nothing once a later one was begun: its stages may be gone (section 8, step 4)',
+    defects: { decidesAnyAttempt: true },
+    scenario: 'again',
+    shows: 'invariant',
+    histories: 5_000,
+  },
+  'epochs-ignored': {
+    rule: 'a replica refuses rounds of another epoch than its own (section 2; counterexample 8)',
+    defects: { sabotage: { receive: ignoringEpochs } },
+    scenario: 'again',
+    shows: 'invariant',
+    histories: 10_000,
+  },
+  'never-compared': {
+    rule: 'replicas find by their Merkle trees what nothing else has brought (section 3, repair)',
+    defects: { tampering: () => ({ reply: hideHashes }) },
+    scenario: 'replaced',
+    shows: 'not-healed',
+    histories: 5_000,
+  },
+  'purged-at-once': {
+    rule: 'a tombstone is purged when nothing older can arrive any more (section 9, grace)',
+    defects: { limits: { tombstoneGraceMs: 1, purgeIntervalMs: 20 } },
+    scenario: 'tombstones',
+    shows: 'not-linearizable',
+    histories: 10_000,
+  },
+  'never-finished': {
+    rule: 'what was accepted and is not asked for again is settled all the same (section 3, finisher)',
+    defects: { limits: { finishIntervalMs: 1_000_000 } },
+    scenario: 'healing-stress',
+    shows: 'not-healed',
+    histories: 1_000,
+  },
+  'no-gossip': {
+    rule: 'a node that was away hears of the epochs it has missed (section 8, step 5)',
+    defects: { tampering: () => ({ reply: hideGossip }) },
+    scenario: 'leaves',
+    shows: 'not-healed',
+    histories: 5_000,
+  },
 } satisfies Record<string, BrokenRule>;
 
 export type BrokenRuleName = keyof typeof BROKEN_RULES;
@@ -191,6 +257,47 @@ function promisingNothing(receive: ReplicaReceive): ReplicaReceive {
     const { key, epoch } = request;
     receive(from, { kind: 'read', key, epoch }, (state) => {
       reply(state.kind === 'state' ? { ...state, kind: 'promise' } : state);
+    });
+  };
+}
+
+/** Says that it is sealed and what it has accepted by then, and goes on. */
+function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind === 'seal') {
+      return receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'sealed', from: self }));
+    }
+    if (request.kind !== 'sealed-records') return receive(from, request, reply);
+    const range = {
+      kind: 'read-range',
+      ...partitionRange(request.partition),
+      limit: 100,
+      epoch: request.epoch,
+    } as const;
+    receive(from, range, (answer) => {
+      if (answer.kind !== 'range') return reply(answer);
+      const entries = answer.entries.flatMap(({ key, accepted }) => (accepted ? [{ key, record: accepted }] : []));
+      reply({ kind: 'sealed-records', from: answer.from, entries, next: undefined });
+    });
+  };
+}
+
+/** Says that it has staged, and has not. */
+function stagingNothing(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'stage') return receive(from, request, reply);
+    receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'staged', from: self }));
+  };
+}
+
+/** Takes every request for one of the epoch that it is in itself. */
+function ignoringEpochs(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'prepare' && request.kind !== 'accept') return receive(from, request, reply);
+    receive(from, request, (answer) => {
+      const { epoch } = (answer.kind === 'wrong-epoch' && answer.config) || request;
+      if (epoch === request.epoch) return reply(answer);
+      receive(from, { ...request, epoch }, reply);
     });
   };
 }
@@ -274,6 +381,14 @@ function overlay(store: Store, changed: Partial<Store>): Store {
 
 function hidePromised(reply: Reply): Reply {
   return reply.kind === 'rejected' ? { ...reply, effective: NO_BALLOT } : reply;
+}
+
+function hideHashes(reply: Reply): Reply {
+  return reply.kind === 'merkle-hashes' ? { kind: 'pong', from: reply.from } : reply;
+}
+
+function hideGossip(reply: Reply): Reply {
+  return reply.kind === 'gossip' ? { kind: 'pong', from: reply.from } : reply;
 }
 
 function hideMore(reply: Reply): Reply {

@@ -92,6 +92,7 @@ class Simulation {
       roster: this.#hosts.filter(({ id }) => inside.includes(id)).map(({ member }) => member),
       replication: scenario.replication,
       emptyDiskVotes: defects.emptyDiskVotes === true,
+      decidesAnyAttempt: defects.decidesAnyAttempt === true,
     });
     this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
       this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
