@@ -140,6 +140,9 @@ export class StorageRing {
       retryMs: RETRY_MOVES_MS,
       roster: () => this.#record.nodes,
       sealed: () => this.#sealedPartitions(),
+      tellAll: (configs) => {
+        for (const node of this.#runningNodes()) for (const config of configs) node.hear(config);
+      },
       changeEpoch: ({ partition, members }, done) => {
         const controller = this.#controllerFor(partition, members);
         if (controller === undefined) return done({ kind: 'failed', reason: 'no node is up' });

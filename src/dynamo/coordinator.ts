@@ -110,6 +110,11 @@ export class Coordinator {
     return this.#running.has(sequence);
   }
 
+  /** A config was decided. */
+  hear(config: PartitionConfig): void {
+    this.#onConfig(config);
+  }
+
   send(node: NodeId, request: Request, onReply: (reply: Reply) => void): void {
     this.#transport.send(node, request, onReply);
   }

@@ -157,6 +157,8 @@ function* spread(
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<number | undefined> {
+  // From here gossip spreads it too, should all that follows get lost.
+  coordinator.hear(config);
   const everybody = [...config.members, ...base.members.filter(({ node }) => !names(config, node))];
   const request = { kind: 'activate', config } as const;
   const active = new Set<NodeId>();

@@ -63,6 +63,8 @@ export interface MembershipParts {
   readonly roster: () => readonly Member[];
   /** Partitions that an earlier attempt may have left sealed. */
   readonly sealed: () => readonly number[];
+  /** Tells all nodes that are there what is decided. */
+  readonly tellAll: (configs: readonly PartitionConfig[]) => void;
   /** Leads one partition into its next epoch at some node that is there. */
   readonly changeEpoch: (move: Move, done: (outcome: EpochChangeOutcome) => void) => void;
 }
@@ -98,9 +100,13 @@ export class Membership {
     if (!this.#isRunning) this.#run();
   }
 
-  /** Looks for partitions that were sealed and left, as by a controller that died, and goes on with them. */
+  /**
+   * Now and then does what a controller that died may have left: tells the nodes what is decided, and goes on with
+   * partitions that are sealed.
+   */
   watch(intervalMs: number): void {
     this.#watchTimer = this.#parts.clock.after(intervalMs, () => {
+      this.#parts.tellAll(this.#configs());
       if (!this.#isRunning && this.#parts.sealed().length > 0) this.#run();
       this.watch(intervalMs);
     });
@@ -154,9 +160,14 @@ export class Membership {
     for (const done of waiting) done();
   }
 
+  #configs(): PartitionConfig[] {
+    const { register, partitions } = this.#parts;
+    return Array.from({ length: partitions }, (_, partition) => register.read(partition));
+  }
+
   #moves(): Move[] {
-    const { register, partitions, replication, roster, sealed } = this.#parts;
-    const configs = Array.from({ length: partitions }, (_, partition) => register.read(partition));
+    const { replication, roster, sealed } = this.#parts;
+    const configs = this.#configs();
     const moves = planMoves(configs, roster(), replication);
     // One that was sealed and left has to reach its next epoch, with the same members if nothing else is wanted.
     for (const partition of sealed()) {

@@ -400,6 +400,11 @@ export class StorageNode implements CoordinatingNode {
     this.#forest.refresh(partition, () => done(this.#forest.root(partition)));
   }
 
+  /** Tells it of a config that was decided, should nobody else have. */
+  hear(config: PartitionConfig): void {
+    if (!this.#isStopped) this.#learnConfig(config);
+  }
+
   /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */
   changeEpoch(
     register: ConfigRegister,

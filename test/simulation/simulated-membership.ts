@@ -62,6 +62,9 @@ export class SimulatedMembership {
       retryMs: 40,
       roster: () => this.#roster,
       sealed: () => this.#sealed(),
+      tellAll: (configs) => {
+        for (const { node } of parts.hosts) for (const config of configs) node?.hear(config);
+      },
       changeEpoch: ({ partition, members }, done) => this.#lead(partition, members, done),
     });
   }
