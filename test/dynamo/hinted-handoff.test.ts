@@ -1,0 +1,124 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { HintedHandoff } from '../../src/dynamo/hinted-handoff.ts';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
+import { silentLog } from '../../src/env/log.ts';
+import { MemoryStore } from '../../src/env/memory-store.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const KEY = '\0\0table-01 key-of-an-item';
+const record = (ms: number): ItemRecord => ({
+  ballot: { hlc: ms * TICKS_PER_MS, coordinator: 1, boot: 1 },
+  item: { size: 3, json: Buffer.from(String(ms)) },
+  partitionKey: 'k',
+  lineage: [],
+});
+
+let clock: ManualClock;
+let store: MemoryStore;
+let up: Set<string>;
+let members: string[];
+let learned: string[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  store = new MemoryStore();
+  up = new Set(['b', 'c', 'd']);
+  members = ['a', 'b', 'c'];
+  learned = [];
+});
+
+function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
+  const transport = {
+    send: (to: string, request: Request, onReply: (reply: Reply) => void) => {
+      if (request.kind !== 'learn' || !(up.has(to) || to === 'a')) return;
+      learned.push(`${to} ${request.record.ballot.hlc / TICKS_PER_MS}`);
+      clock.after(1, () => onReply({ kind: 'learned', from: to, counts: true }));
+    },
+  };
+  return new HintedHandoff({
+    self: 'a',
+    store,
+    clock,
+    log: silentLog,
+    limits: { ...DEFAULT_NODE_LIMITS, hintIntervalMs: 100, hintLifeMs: 10_000, ...limits },
+    transport,
+    isUp: (node) => up.has(node),
+    membersOf: () => members.map((node) => ({ node, diskId: 1 })),
+  });
+}
+
+describe('a hint', () => {
+  test('waits as long as its home is down, and goes when it was taken', () => {
+    const hints = open();
+    up.delete('b');
+    hints.keep('b', KEY, record(1));
+    hints.start();
+    clock.advance(500);
+    expect(learned).toEqual([]);
+    up.add('b');
+    clock.advance(150);
+    expect(learned).toEqual(['b 1']);
+    expect(hints.count).toBe(0);
+    expect(hints.bytes).toBe(0);
+    expect(hints.hasHint(KEY)).toBe(false);
+    hints.stop();
+  });
+
+  test('is the newest record of its key and home', () => {
+    const hints = open();
+    for (const ms of [5, 9, 7]) hints.keep('b', KEY, record(ms));
+    expect(hints.count).toBe(1);
+    expect(hints.committed(KEY)?.ballot.hlc).toBe(9 * TICKS_PER_MS);
+    hints.deliver('b');
+    clock.advance(50);
+    expect(learned).toEqual(['b 9']);
+  });
+
+  test('that became newer while its former self was on the way stays', () => {
+    const hints = open();
+    hints.keep('b', KEY, record(1));
+    hints.deliver('b');
+    hints.keep('b', KEY, record(2));
+    clock.advance(50);
+    expect(hints.committed(KEY)?.ballot.hlc).toBe(2 * TICKS_PER_MS);
+  });
+
+  test('survives a restart of its holder, and counts again', () => {
+    const before = open();
+    before.keep('b', KEY, record(1));
+    before.keep('c', KEY, record(1));
+    const after = open();
+    expect([after.count, after.bytes]).toEqual([before.count, before.bytes]);
+    expect(after.count).toBe(2);
+  });
+
+  test('finds no room above the bounds', () => {
+    expect(open({ hintsKept: 0 }).keep('b', KEY, record(1))).toBe(false);
+    expect(open({ hintBytesKept: 10 }).keep('b', KEY, record(1))).toBe(false);
+  });
+
+  test('that is too old is dropped, not delivered', () => {
+    const hints = open();
+    hints.keep('b', KEY, record(1));
+    clock.advance(10_001);
+    hints.deliver('b');
+    clock.advance(50);
+    expect(learned).toEqual([]);
+    expect(hints.count).toBe(0);
+  });
+
+  test('for a home that has left goes to all present members', () => {
+    const hints = open();
+    hints.keep('b', KEY, record(1));
+    up.delete('b');
+    members = ['a', 'c', 'd'];
+    hints.start();
+    clock.advance(150);
+    expect(learned.sort()).toEqual(['a 1', 'c 1', 'd 1']);
+    expect(hints.count).toBe(0);
+    hints.stop();
+  });
+});
