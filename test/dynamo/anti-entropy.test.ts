@@ -1,0 +1,198 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Direction, type ExchangeReport, exchange } from '../../src/dynamo/anti-entropy.ts';
+import { compareBallots, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
+import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
+import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
+import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { runTask } from '../../src/dynamo/task.ts';
+import { silentLog } from '../../src/env/log.ts';
+import { MemoryStore } from '../../src/env/memory-store.ts';
+import type { StoreKey } from '../../src/env/store.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const NOW_MS = 100_000_000;
+const LIMITS = { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, repairBatch: 3 };
+const LEAVES = 16;
+const keyOf = (name: string, table = 'table-01') => collectionPrefix(table, name, 1);
+
+/** Version 0 is a tombstone. */
+function record(version: number, atMs = NOW_MS): ItemRecord {
+  const item = version === 0 ? undefined : { size: 1, json: Buffer.from(String(version)) };
+  return {
+    ballot: { hlc: atMs * TICKS_PER_MS + version, coordinator: 1, boot: 1 },
+    item,
+    partitionKey: 'k',
+    lineage: [],
+  };
+}
+
+/** Two replicas of one partition, and a wire between them. */
+function replicas() {
+  const clock = new ManualClock(NOW_MS);
+  const make = (self: string) => {
+    const store = new MemoryStore();
+    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1 });
+    const learn = (key: StoreKey, learned: ItemRecord) => {
+      const present = store.get('items', key);
+      if (present !== undefined && compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0) return;
+      store.put('items', key, encodeRecord(learned));
+      forest.touch(key);
+    };
+    return { self, store, forest, learn };
+  };
+  const a = make('a');
+  const b = make('b');
+  const sent: Request['kind'][] = [];
+  let isDead = false;
+  const transport = {
+    send: (_to: string, request: Request, onReply: (reply: Reply) => void) => {
+      sent.push(request.kind);
+      if (isDead) return;
+      clock.after(1, () => {
+        if (request.kind === 'learn') {
+          b.learn(request.key, request.record);
+          onReply({ kind: 'learned', from: 'b', counts: true });
+        } else b.forest.receive(request as MerkleRequest, 'b', (reply) => clock.after(1, () => onReply(reply)));
+      });
+    },
+  };
+  const run = (direction: Direction, onExtra?: (key: StoreKey) => void): ExchangeReport | undefined => {
+    let outcome: ExchangeReport | undefined;
+    const parts = { ...a, clock, log: silentLog, limits: LIMITS, transport, learnHere: a.learn };
+    runTask(exchange(parts, 0, 'b', direction, onExtra), (report) => {
+      outcome = report;
+    });
+    clock.advance(20_000);
+    return outcome;
+  };
+  const contents = ({ store }: typeof a) =>
+    store.range('items', '\0', '\xff', 1_000).map(({ key, value }) => [key, decodeRecord(value).ballot.hlc]);
+  const kill = () => {
+    isDead = true;
+  };
+  return { a, b, clock, sent, run, contents, kill };
+}
+
+describe('a leaf', () => {
+  test('is a range of the ring that has exactly the keys whose hash falls into it', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 1, max: 1_024 }), fc.constantFrom(4, 16, 1_024), (name, q, leaves) => {
+        const key = collectionPrefix('table-01', name, q);
+        const leaf = leafOf(key, q, leaves);
+        expect(leaf).toBeGreaterThanOrEqual(0);
+        expect(leaf).toBeLessThan(leaves);
+        const { from, to } = leafRange(partitionOf(key), tableOf(key), leaf, q, leaves);
+        expect(from <= key && key < to).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('two replicas that compare what they have', () => {
+  const contents = fc.array(fc.tuple(fc.nat(30), fc.nat(3), fc.boolean()), { maxLength: 40 });
+
+  test('agree afterwards on the newest record of every key, whatever each had, and their roots are equal', () => {
+    fc.assert(
+      fc.property(contents, contents, (atA, atB) => {
+        const { a, b, clock, run, contents: read } = replicas();
+        const newest = new Map<StoreKey, number>();
+        for (const [replica, records] of [
+          [a, atA],
+          [b, atB],
+        ] as const) {
+          for (const [name, version, isOther] of records) {
+            const key = keyOf(`k${name}`, isOther ? 'table-02' : 'table-01');
+            replica.learn(key, record(version));
+            newest.set(key, Math.max(newest.get(key) ?? 0, record(version).ballot.hlc));
+          }
+        }
+        expect(run('both')).toBeDefined();
+        expect(read(a)).toEqual(read(b));
+        expect(new Map(read(a) as [StoreKey, number][])).toEqual(newest);
+        for (const { forest } of [a, b]) forest.refresh(0, () => {});
+        clock.advance(1_000);
+        expect(a.forest.root(0)).toEqual(b.forest.root(0));
+        expect(run('both')).toMatchObject({ hashesExchanged: 1, recordsRepaired: 0, bytesExchanged: 16 });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('pull only: the other side is told nothing, and what only this one has is named', () => {
+    const { a, b, sent, run, contents: read } = replicas();
+    a.learn(keyOf('mine'), record(1));
+    b.learn(keyOf('theirs'), record(1));
+    const extra: StoreKey[] = [];
+    run('pull', (key) => extra.push(key));
+    expect(extra).toEqual([keyOf('mine')]);
+    expect(sent).not.toContain('learn');
+    expect(read(a)).toHaveLength(2);
+    expect(read(b)).toHaveLength(1);
+  });
+
+  test('hand off only what is young enough not to have been purged', () => {
+    const { a, run, b, contents: read } = replicas();
+    a.learn(keyOf('young'), record(1));
+    a.learn(keyOf('old'), record(1, NOW_MS - LIMITS.tombstoneGraceMs - 1));
+    b.learn(keyOf('theirs'), record(1));
+    run('hand-off');
+    expect(
+      read(b)
+        .map(([key]) => key)
+        .sort(),
+    ).toEqual([keyOf('young'), keyOf('theirs')].sort());
+    expect(read(a)).toHaveLength(2);
+  });
+
+  test('exchange hashes along the way to the one key that differs, and its leaf only', () => {
+    const { a, b, sent, run } = replicas();
+    for (let i = 0; i < 100; i++) for (const { learn } of [a, b]) learn(keyOf(`k${i}`), record(1));
+    b.learn(keyOf('k7'), record(2));
+    expect(run('both')).toMatchObject({ recordsRepaired: 1, hashesExchanged: 1 + 4 + 4 });
+    expect(sent.filter((kind) => kind === 'fetch')).toHaveLength(1);
+  });
+
+  test('do not differ for a tombstone that one of them has purged', () => {
+    const { a, b, run } = replicas();
+    for (const { learn } of [a, b]) learn(keyOf('k'), record(1));
+    a.learn(keyOf('gone'), record(0, NOW_MS - LIMITS.tombstoneGraceMs - 1));
+    expect(run('both')).toMatchObject({ hashesExchanged: 1 });
+  });
+
+  test('give up when one does not answer', () => {
+    const { a, run, kill } = replicas();
+    a.learn(keyOf('k'), record(1));
+    kill();
+    expect(run('both')).toBeUndefined();
+  });
+});
+
+describe('a tree', () => {
+  test('keeps a leaf dirty that is written while it is built', () => {
+    const clock = new ManualClock(NOW_MS);
+    const store = new MemoryStore();
+    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1 });
+    const keys = Array.from({ length: 200 }, (_, i) => keyOf(`k${i}`)).sort();
+    for (const key of keys) store.put('items', key, encodeRecord(record(1)));
+    let isDone = false;
+    forest.refresh(0, () => {
+      isDone = true;
+    });
+    // The first slice is read; its first key changes before the last is.
+    expect(isDone).toBe(false);
+    store.put('items', keys[0]!, encodeRecord(record(2)));
+    forest.touch(keys[0]!);
+    clock.advance(100);
+    expect(isDone).toBe(true);
+    const before = forest.root(0);
+    forest.refresh(0, () => {});
+    clock.advance(100);
+    expect(forest.root(0)).not.toEqual(before);
+    expect(forest.keys(0, leafOf(keys[0]!, 1, LEAVES), undefined, 100).entries.map(({ key }) => key)).toContain(
+      keys[0],
+    );
+  });
+});
