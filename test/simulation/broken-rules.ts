@@ -22,6 +22,8 @@ export interface Defects {
   readonly tampering?: () => Tampering;
   /** Background repair spreads the newest record a replica has, chosen or not. */
   readonly repairsUnchosen?: boolean;
+  /** Whoever keeps the config register tells nobody what is decided. */
+  readonly tellsNobody?: boolean;
   /** The config register decides for an attempt although a later one was begun. */
   readonly decidesAnyAttempt?: boolean;
   /** A host whose disk was replaced votes as if it were the old one. */
@@ -239,7 +241,7 @@ export const BROKEN_RULES = {
   },
   'no-gossip': {
     rule: 'a node that was away hears of the epochs it has missed (section 8, step 5)',
-    defects: { tampering: () => ({ reply: hideGossip }) },
+    defects: { tampering: () => ({ reply: hideGossip }), tellsNobody: true },
     scenario: 'leaves',
     shows: 'not-healed',
     histories: 5_000,

@@ -14,18 +14,29 @@ export function hasTombstone(keys: readonly SimulatedKey[]): boolean {
   );
 }
 
+/** The roots of Merkle trees, by node and partition. */
+export type Roots = ReadonlyMap<string, Uint8Array>;
+
 /**
  * What is not as it should be in a ring that had time to heal. Tombstones do not count: one may be purged here and not yet
- * there.
+ * there. Unless they have to be gone.
  *
- * @param roots undefined if there were tombstones when they were asked for
+ * @param ring `roots` undefined: not looked at, as when there were tombstones when they were asked for; `purges`: there
+ *   must be no tombstone either
  */
-export function findWounds(
-  hosts: readonly SimulatedHost[],
-  keys: readonly SimulatedKey[],
-  membership: SimulatedMembership,
-  roots: ReadonlyMap<string, Uint8Array> | undefined,
-): string[] {
+export function findWounds({
+  hosts,
+  keys,
+  membership,
+  roots,
+  purges,
+}: {
+  readonly hosts: readonly SimulatedHost[];
+  readonly keys: readonly SimulatedKey[];
+  readonly membership: SimulatedMembership;
+  readonly roots: Roots | undefined;
+  readonly purges: boolean;
+}): string[] {
   const wounds: string[] = [];
   if (!membership.isSettled) wounds.push('the moves have not ended');
   for (const host of hosts) {
@@ -53,6 +64,7 @@ export function findWounds(
     if (values.size > 1) wounds.push(`${name}: ${states.map(({ committed }) => showRecord(committed)).join(', ')}`);
     if (states.some(({ accepted }) => accepted !== undefined)) wounds.push(`${name} is not settled`);
   }
+  if (purges && hasTombstone(keys)) wounds.push('a tombstone was not purged');
   if (roots === undefined) return wounds;
   for (const { partition, members } of membership.configs) {
     const seen = new Set(
