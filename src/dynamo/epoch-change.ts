@@ -35,7 +35,8 @@ export function* changeEpoch(
   const { coordinator, register } = parts;
   const { clock } = coordinator;
   const base = register.read(partition);
-  yield* copy(parts, base, members);
+  const isCopied = yield* copy(parts, base, members);
+  if (!isCopied) return { kind: 'failed', reason: `new members of partition ${partition} have not copied it yet` };
   const begun = yield* begin(register, clock, partition);
   if (begun.attempt === undefined)
     return { kind: 'failed', reason: begun.error?.message ?? 'no attempt could be begun' };
@@ -63,17 +64,32 @@ export function* changeEpoch(
   return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
 }
 
-/** Step 0: newcomers copy what is committed, while requests go on. One that cannot is staged all the same. */
-function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<void> {
-  const newcomers = members.filter((member) => !base.members.some((old) => isSame(old, member)));
-  if (newcomers.length === 0) return;
-  // Those that seem up first: the first that answers is copied from.
-  const sources = base.members
-    .map(({ node }) => node)
-    .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
-  const request = { kind: 'copy', partition: base.partition, sources } as const;
+/**
+ * Step 0: newcomers copy what is committed, while requests go on.
+ * @returns whether all have: to seal before that would make requests wait for as long as they copy
+ */
+function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<boolean> {
   const { repairTimeoutMs } = coordinator.settings.limits;
-  yield* coordinator.ask(newcomers, request, 'copied', newcomers.length, { timeoutMs: repairTimeoutMs });
+  const newcomers = members.filter((member) => !base.members.some((old) => isSame(old, member)));
+  const copied = new Set<NodeId>();
+  const note = (reply: Reply) => {
+    if (reply.kind === 'copied') copied.add(reply.from);
+  };
+  for (let tries = 0; tries < TRIES; tries++) {
+    const missing = newcomers.filter(({ node }) => !copied.has(node));
+    if (missing.length === 0) return true;
+    if (tries > 0 && !missing.some(({ node }) => coordinator.isUp(node))) return false;
+    // Those that seem up first: the first that answers is copied from.
+    const sources = base.members
+      .map(({ node }) => node)
+      .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
+    const request = { kind: 'copy', partition: base.partition, sources } as const;
+    const options = { timeoutMs: repairTimeoutMs, onLate: note };
+    const { agreed } = yield* coordinator.ask(missing, request, 'copied', missing.length, options);
+    agreed.forEach(note);
+    if (agreed.length < missing.length) yield* coordinator.pause();
+  }
+  return newcomers.every(({ node }) => copied.has(node));
 }
 
 function* begin(

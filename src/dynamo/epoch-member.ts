@@ -1,4 +1,4 @@
-import type { Clock } from '../env/clock.ts';
+import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
@@ -7,13 +7,30 @@ import { compareBallots } from './ballot.ts';
 import type { ReplyOf } from './coordinator.ts';
 import { partitionPrefix, prefixEnd } from './keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from './messages.ts';
-import { decodeRecord, encodeRecord, type ItemRecord } from './record.ts';
+import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from './record.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeLimits } from './settings.ts';
 import { runTask, type Task, wait } from './task.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
+type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
+
+/** A stage under way, and who waits for it. */
+interface Staging {
+  readonly attempt: number;
+  readonly answers: Answer[];
+}
+
+type Gathered =
+  | {
+      readonly kind: 'gathered';
+      /** The newest record of each key that a source has accepted and does not know to be committed. */
+      readonly accepted: ReadonlyMap<StoreKey, ItemRecord>;
+      /** Keys that are here and at none of the sources. */
+      readonly unknown: readonly StoreKey[];
+    }
+  | { readonly kind: 'unanswered'; readonly source: NodeId };
 
 /** An accepted record with which a new epoch begins. */
 export interface StagedRecord {
@@ -34,8 +51,11 @@ const PAGE = 256;
  */
 export class EpochMember {
   readonly #parts: EpochMemberParts;
-  /** The work under way for a partition, and who waits for it. */
-  readonly #running = new Map<number, { readonly name: string; readonly answers: Answer[] }>();
+  /** Who waits for a copy under way, by partition. */
+  readonly #copying = new Map<number, { readonly answers: Answer[] }>();
+  /** The attempt that each partition is being staged for. */
+  readonly #staging = new Map<number, Staging>();
+  readonly #timers = new Set<Timer>();
   #isStopped = false;
 
   constructor(parts: EpochMemberParts) {
@@ -44,35 +64,63 @@ export class EpochMember {
 
   /** Whether this node is about to become a member: what it has of the partition must not be taken for left behind. */
   isCopying(partition: number): boolean {
-    return this.#running.has(partition) || this.#isStaged(partition);
+    const { store } = this.#parts;
+    return this.#copying.has(partition) || this.#staging.has(partition) || readAttempt(store, partition) !== undefined;
   }
 
   stop(): void {
     this.#isStopped = true;
+    for (const timer of this.#timers) this.#parts.clock.cancel(timer);
+    this.#timers.clear();
   }
 
   /** Answers when the work is done; asked for the same again, it answers both. */
   receive(request: Handled, answer: Answer): void {
-    const partition = request.kind === 'copy' ? request.partition : request.next.partition;
-    const name = request.kind === 'copy' ? `copy ${request.sources}` : `stage ${request.next.attempt}`;
-    const running = this.#running.get(partition);
+    if (request.kind === 'copy') this.#receiveCopy(request, answer);
+    else this.#receiveStage(request, answer);
+  }
+
+  #receiveCopy({ partition, sources }: Of<'copy'>, answer: Answer): void {
+    const running = this.#copying.get(partition);
     if (running !== undefined) {
-      if (running.name === name) running.answers.push(answer);
-      else answer({ kind: 'failed', from: this.#parts.self, reason: `busy with ${running.name}` });
+      // From whichever source: it answers this one too.
+      running.answers.push(answer);
       return;
     }
-    const answers = [answer];
-    this.#running.set(partition, { name, answers });
-    const task =
-      request.kind === 'copy' ? this.#copy(partition, request.sources) : this.#stage(request.next, request.sources);
-    runTask(task, (reply) => {
-      this.#running.delete(partition);
-      for (const each of answers) each(reply);
+    if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
+    // Who has staged has it all. To copy on could bring back what was purged, and the stage has erased.
+    if (readAttempt(this.#parts.store, partition) !== undefined) {
+      return answer({ kind: 'copied', from: this.#parts.self });
+    }
+    const copying = { answers: [answer] };
+    this.#copying.set(partition, copying);
+    const isWanted = () => this.#copying.get(partition) === copying;
+    runTask(whileWanted(this.#copy(partition, sources), isWanted), (reply) => {
+      if (isWanted()) this.#copying.delete(partition);
+      for (const each of copying.answers) each(reply ?? this.#failed('is being staged'));
     });
   }
 
-  #isStaged(partition: number): boolean {
-    return this.#parts.store.get('meta', ATTEMPT + partitionPrefix(partition)) !== undefined;
+  #receiveStage({ next, sources }: Of<'stage'>, answer: Answer): void {
+    const { partition, attempt } = next;
+    const running = this.#staging.get(partition);
+    if (running?.attempt === attempt) {
+      running.answers.push(answer);
+      return;
+    }
+    if (running !== undefined && running.attempt > attempt) {
+      return answer(this.#failed(`is staging for attempt ${running.attempt}`));
+    }
+    // An older one can decide nothing any more. It learns nothing either, nor does a copy: what it asked for before could
+    // bring back what this one erases.
+    this.#copying.delete(partition);
+    const staging: Staging = { attempt, answers: [answer] };
+    this.#staging.set(partition, staging);
+    const isWanted = () => this.#staging.get(partition) === staging;
+    runTask(whileWanted(this.#stage(next, sources), isWanted), (reply) => {
+      if (isWanted()) this.#staging.delete(partition);
+      for (const each of staging.answers) each(reply ?? this.#failed('a later attempt has begun'));
+    });
   }
 
   /** Any one source will do: what it lacks is brought by the stage. */
@@ -87,7 +135,7 @@ export class EpochMember {
   }
 
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
-    const { self, store, votesIn, exchange, erase } = this.#parts;
+    const { self, store, votesIn, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
     const present = votesIn(partition);
     if (present !== undefined && present >= epoch) return this.#failed(`is in epoch ${present}`);
@@ -96,31 +144,71 @@ export class EpochMember {
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
     if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
 
-    /** How many sources lack a key that is here. */
-    const lacking = new Map<StoreKey, number>();
-    const accepted = new Map<StoreKey, ItemRecord>();
-    for (const source of sources) {
-      // First what is accepted: a record that is learned meanwhile moves from there to what is committed.
-      const isDone = yield* this.#gatherAccepted(partition, epoch - 1, source, accepted);
-      if (!isDone) return this.#failed(`${source} did not tell what it had accepted`);
-      if (source === self) continue;
-      const report = yield* exchange(partition, source, 'pull', (key) => {
-        lacking.set(key, (lacking.get(key) ?? 0) + 1);
-      });
-      if (report === undefined) return this.#failed(`${source} did not answer`);
-    }
+    const gathered = yield* this.#gather(partition, epoch - 1, sources);
+    if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
     if (votesIn(partition) !== present) return this.#failed('the epoch has changed meanwhile');
     // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
     // took part in that, so what only it holds is its own.
-    if (present !== epoch - 1) {
-      for (const [key, count] of lacking) if (count === sources.length && !accepted.has(key)) erase(key);
-    }
+    if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
     dropStaged(store, partition);
-    for (const [key, record] of accepted) {
-      store.put('meta', RECORD + key, encodeRecord(record));
-    }
+    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
+    // Last: a crash keeps a beginning of what was written.
     store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(String(attempt)));
     return yield* this.#flushed({ kind: 'staged', from: self });
+  }
+
+  /** Brings here what the sealed members have committed, and tells what else they have accepted. */
+  *#gather(partition: number, epoch: number, sources: readonly NodeId[]): Task<Gathered> {
+    const { self, exchange } = this.#parts;
+    const others = sources.filter((source) => source !== self);
+    const accepted = new Map<StoreKey, ItemRecord>();
+    // First what is accepted: a record that is learned meanwhile moves from there to what is committed.
+    for (const source of sources) {
+      const isTold = yield* this.#gatherAccepted(partition, epoch, source, accepted);
+      if (!isTold) return { kind: 'unanswered', source };
+    }
+    for (let isSecond = false; ; isSecond = true) {
+      /** How many sources lack a key that is here. */
+      const lacking = new Map<StoreKey, number>();
+      let repaired = 0;
+      for (const source of others) {
+        const report = yield* exchange(partition, source, 'pull', (key) => {
+          lacking.set(key, (lacking.get(key) ?? 0) + 1);
+        });
+        if (report === undefined) return { kind: 'unanswered', source };
+        repaired += report.recordsRepaired;
+      }
+      // Tombstones past their grace are in no tree. Where this node had nothing, it saw none, and may then have taken from
+      // another source what was deleted: now that it has that, the trees differ.
+      if (repaired > 0 && !isSecond) continue;
+      for (const source of others) {
+        const isTold = yield* this.#pullCommitted(source, [...accepted.keys()]);
+        if (!isTold) return { kind: 'unanswered', source };
+      }
+      const unknown = [...lacking].filter(([key, count]) => count === sources.length && !accepted.has(key));
+      return { kind: 'gathered', accepted, unknown: unknown.map(([key]) => key) };
+    }
+  }
+
+  /**
+   * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree shows:
+   * without the tombstone it would be taken for the newest.
+   */
+  *#pullCommitted(source: NodeId, keys: readonly StoreKey[]): Task<boolean> {
+    const { self, store, limits } = this.#parts;
+    for (let at = 0; at < keys.length; at += limits.repairBatch) {
+      const page = keys.slice(at, at + limits.repairBatch);
+      const reply = yield* this.#ask(source, { kind: 'fetch', keys: page }, 'records');
+      if (reply === undefined || reply.records.length !== page.length) return false;
+      for (const [i, record] of reply.records.entries()) {
+        const own = store.get('items', page[i]!);
+        if (record === undefined) continue;
+        if (own !== undefined && compareBallots(ballotIn(own), record.ballot) >= 0) continue;
+        const learned = yield* this.#ask(self, { kind: 'learn', key: page[i]!, record }, 'learned');
+        if (learned === undefined) return false;
+      }
+    }
+    return true;
   }
 
   /** Adds what a sealed member has accepted, the newest of each key. */
@@ -164,14 +252,17 @@ export class EpochMember {
   *#ask<Kind extends Reply['kind']>(node: NodeId, request: Request, kind: Kind): Task<ReplyOf<Kind> | undefined> {
     const { transport, clock, limits } = this.#parts;
     return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
+      if (this.#isStopped) return;
       let isOver = false;
       const finish = (reply: ReplyOf<Kind> | undefined) => {
         if (isOver || this.#isStopped) return;
         isOver = true;
         clock.cancel(timer);
+        this.#timers.delete(timer);
         resume(reply);
       };
       const timer = clock.after(limits.phaseTimeoutMs, () => finish(undefined));
+      this.#timers.add(timer);
       transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
     });
   }
@@ -213,9 +304,19 @@ export function readStaged(store: Store, partition: number, attempt: number): St
 
 /** The caller flushes. */
 export function dropStaged(store: Store, partition: number): void {
-  // Rows may be there without an attempt: a crash keeps a beginning of what was written.
-  for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
+  // The name first: a crash keeps a beginning of what was written, and rows that are left must not be taken for all.
   store.remove('meta', ATTEMPT + partitionPrefix(partition));
+  for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
+}
+
+/** Runs a task as long as it is wanted: what it waited for by then does not reach it any more. */
+function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
+  for (let step = task.next(undefined as never); ; ) {
+    if (step.done === true) return step.value;
+    const result: never = yield step.value;
+    if (!isWanted()) return undefined;
+    step = task.next(result);
+  }
 }
 
 function readAttempt(store: Store, partition: number): number | undefined {

@@ -121,11 +121,13 @@ export class Membership {
 
   #run(): void {
     this.#isRunning = true;
+    const roster = this.#parts.roster();
     const moves = this.#moves();
     let hasFailed = false;
     const next = () => {
       if (this.#isStopped) return;
-      const move = moves.shift();
+      // What was planned for another roster may not be wanted any more.
+      const move = this.#parts.roster() === roster ? moves.shift() : undefined;
       if (move !== undefined) {
         this.#parts.changeEpoch(move, (outcome) => {
           if (outcome.kind === 'failed') hasFailed = true;
@@ -168,13 +170,11 @@ export class Membership {
   #moves(): Move[] {
     const { replication, roster, sealed } = this.#parts;
     const configs = this.#configs();
-    const moves = planMoves(configs, roster(), replication);
-    // One that was sealed and left has to reach its next epoch, with the same members if nothing else is wanted.
-    for (const partition of sealed()) {
-      if (!moves.some((move) => move.partition === partition))
-        moves.push({ partition, members: configs[partition]!.members });
-    }
-    return moves;
+    const moves = new Map(planMoves(configs, roster(), replication).map((move) => [move.partition, move]));
+    // One that was sealed and left answers nobody. With the same members it does so soonest: what else is wanted of it
+    // follows, and takes as long as the newcomers copy.
+    for (const partition of sealed()) moves.set(partition, { partition, members: configs[partition]!.members });
+    return [...moves.values()];
   }
 }
 
