@@ -24,12 +24,27 @@ export function planMoves(configs: readonly PartitionConfig[], roster: readonly 
   const assignment = assignPartitions(configs.length, nodes, replication, previous);
   const byNode = new Map(roster.map((member) => [member.node, member]));
   const moves: Move[] = [];
+  const leads = new Map<NodeId, number>();
   for (const [partition, list] of assignment.entries()) {
     const members = list.map((node) => byNode.get(node)!);
+    const config = configs[partition]!;
     // Another order alone is not worth a pause.
-    if (!isSameSet(members, configs[partition]!.members)) moves.push({ partition, members });
+    if (!isSameSet(members, config.members)) moves.push({ partition, members });
+    else countLead(leads, config.members[0]!);
   }
-  return moves;
+  return moves.map(({ partition, members }) => ({ partition, members: withLead(members, leads) }));
+}
+
+/** The same members, first the one that leads fewest partitions so far: the others keep their leads, so these make up. */
+function withLead(members: readonly Member[], leads: Map<NodeId, number>): readonly Member[] {
+  const of = ({ node }: Member) => leads.get(node) ?? 0;
+  const lead = members.reduce((best, member) => (of(member) < of(best) ? member : best));
+  countLead(leads, lead);
+  return [lead, ...members.filter((member) => member !== lead)];
+}
+
+function countLead(leads: Map<NodeId, number>, { node }: Member): void {
+  leads.set(node, (leads.get(node) ?? 0) + 1);
 }
 
 function isSameSet(one: readonly Member[], other: readonly Member[]): boolean {

@@ -21,20 +21,51 @@ export function assignPartitions(
 ): PreferenceList[] {
   if (replication > nodes.length) throw new RangeError(`${replication} replicas need as many nodes`);
   const load = new Map<NodeId, number>(nodes.map((node) => [node, 0]));
+  const shared = new SharedPartitions();
   const homes = Array.from({ length: partitions }, (_, partition) => {
+    const home: NodeId[] = [];
     const kept = (previous[partition] ?? []).filter((node) => load.has(node)).slice(0, replication);
-    for (const node of kept) load.set(node, load.get(node)! + 1);
-    return kept;
+    for (const node of kept) place(node, home, load, shared);
+    return home;
   });
   for (const home of homes) {
-    while (home.length < replication) {
-      const node = nextHome(nodes, load, home, homes);
-      home.push(node);
-      load.set(node, load.get(node)! + 1);
-    }
+    while (home.length < replication) place(nextHome(nodes, load, home, shared), home, load, shared);
   }
   levelLoads(homes, nodes, load, previous);
   return spreadLeads(homes, nodes);
+}
+
+function place(node: NodeId, home: NodeId[], load: Map<NodeId, number>, shared: SharedPartitions): void {
+  shared.add(node, home);
+  home.push(node);
+  load.set(node, load.get(node)! + 1);
+}
+
+/** How many partitions each two nodes are both in. */
+class SharedPartitions {
+  readonly #counts = new Map<NodeId, Map<NodeId, number>>();
+
+  add(node: NodeId, others: readonly NodeId[]): void {
+    for (const other of others) {
+      this.#increment(node, other);
+      this.#increment(other, node);
+    }
+  }
+
+  /** With each of `others`, together. */
+  count(node: NodeId, others: readonly NodeId[]): number {
+    const counts = this.#counts.get(node);
+    return others.reduce((sum, other) => sum + (counts?.get(other) ?? 0), 0);
+  }
+
+  #increment(one: NodeId, other: NodeId): void {
+    let counts = this.#counts.get(one);
+    if (counts === undefined) {
+      counts = new Map();
+      this.#counts.set(one, counts);
+    }
+    counts.set(other, (counts.get(other) ?? 0) + 1);
+  }
 }
 
 /** The least loaded node that is not in `home` yet; among equals the one that has shared fewest partitions with it. */
@@ -42,19 +73,14 @@ function nextHome(
   nodes: readonly NodeId[],
   load: ReadonlyMap<NodeId, number>,
   home: readonly NodeId[],
-  homes: readonly (readonly NodeId[])[],
+  shared: SharedPartitions,
 ): NodeId {
   const free = nodes.filter((node) => !home.includes(node));
   const least = Math.min(...free.map((node) => load.get(node)!));
-  // Without this, the same N nodes would share all their partitions, and one's failure would fall on the same few.
-  const shared = (node: NodeId) =>
-    homes.reduce(
-      (sum, other) => sum + (other.includes(node) ? other.filter((member) => home.includes(member)).length : 0),
-      0,
-    );
   const candidates = free.filter((node) => load.get(node) === least);
   if (candidates.length === 1 || home.length === 0) return candidates[0]!;
-  const counts = candidates.map(shared);
+  // Without this, the same N nodes would share all their partitions, and one's failure would fall on the same few.
+  const counts = candidates.map((node) => shared.count(node, home));
   return candidates[counts.indexOf(Math.min(...counts))]!;
 }
 
@@ -101,8 +127,9 @@ function cheapestShift(
   const open = new Set([source]);
   while (open.size > 0) {
     const from = [...open].reduce((best, node) => (cost.get(node)! < cost.get(best)! ? node : best));
+    // No way is cheaper than one that costs no more than the cheapest that is open.
+    if (cost.get(target) === cost.get(from)) break;
     open.delete(from);
-    if (from === target) break;
     for (const [partition, home] of homes.entries()) {
       if (!home.includes(from)) continue;
       const reached = cost.get(from)! + (previous[partition]?.includes(from) ? 1 : 0);
