@@ -118,15 +118,15 @@ const HEALING_LIMITS: NodeLimits = {
   // A restart makes ballots jump so far ahead, and the age of a tombstone is that of its ballot.
   ceilingAheadMs: 50,
   suspectAfterMs: 60,
-  probeIntervalMs: 120,
-  gossipIntervalMs: 140,
+  probeIntervalMs: 150,
+  gossipIntervalMs: 200,
   hintLifeMs: 1_500,
   hintIntervalMs: 60,
   repairPauseMs: 1,
   repairTimeoutMs: 150,
   merkleDepth: 1,
   tombstoneGraceMs: 2_500,
-  purgeIntervalMs: 1_200,
+  purgeIntervalMs: 400,
   finishIntervalMs: 100,
 };
 /** Tombstones grow old and are purged while clients go on. */
@@ -230,8 +230,7 @@ export const SCENARIOS = {
     spares: 1,
     partitions: 2,
     keys: 2,
-    clients: 4,
-    operations: 18,
+    operations: 14,
     mix: DELETING,
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },

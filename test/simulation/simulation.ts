@@ -41,7 +41,7 @@ const ROOTS_WITHIN_MS = 20;
 /** The last reads come when the ring is whole, and the history ends so long after them. */
 const LAST_READS_MS = [0, 60];
 const AFTER_LAST_READS_MS = 120;
-const ANTI_ENTROPY_INTERVAL_MS = 300;
+const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** That a client turns to a node at which the key is not at home. */
 const STRANGER_CHANCE = 0.1;
 const TABLE = 'table-01';
@@ -232,9 +232,10 @@ class Simulation {
    * a late message may still bring something that has to be cleared away.
    */
   #examine(untilMs: number, isRead = false): void {
-    const { purges } = this.#scenario;
-    const look = (roots?: Roots) =>
-      findWounds({ hosts: this.#hosts, keys: this.#keys, membership: this.#membership, roots, purges });
+    const look = (roots?: Roots) => {
+      const hasToBePurged = this.#scenario.purges && hasTombstone(this.#keys, this.#time.nowMs, 0);
+      return findWounds({ hosts: this.#hosts, keys: this.#keys, membership: this.#membership, roots, hasToBePurged });
+    };
     const again = (wounds: readonly string[]) => {
       if (this.#time.nowMs < untilMs) this.#time.after(LOOK_INTERVAL_MS, () => this.#examine(untilMs, isRead));
       else this.#end(wounds);
@@ -258,9 +259,13 @@ class Simulation {
     this.#membership.stop();
   }
 
-  /** @returns undefined if there are tombstones; else filled as soon as the trees are built */
+  /**
+   * @returns filled as soon as the trees are built; undefined if there is a tombstone about to grow too old to count, which
+   *   it does not everywhere at once
+   */
   #askRoots(): Roots | undefined {
-    if (hasTombstone(this.#keys)) return undefined;
+    const { tombstoneGraceMs } = this.#scenario.limits;
+    if (hasTombstone(this.#keys, this.#time.nowMs, tombstoneGraceMs - 2 * ROOTS_WITHIN_MS)) return undefined;
     const roots = new Map<string, Uint8Array>();
     for (const { partition } of this.#membership.configs) {
       for (const { id, node } of this.#hosts) {
