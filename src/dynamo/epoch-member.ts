@@ -57,6 +57,8 @@ export class EpochMember {
   readonly #staging = new Map<number, Staging>();
   readonly #timers = new Set<Timer>();
   #isStopped = false;
+  /** How often writes were lost. */
+  #losses = 0;
 
   constructor(parts: EpochMemberParts) {
     this.#parts = parts;
@@ -66,6 +68,11 @@ export class EpochMember {
   isCopying(partition: number): boolean {
     const { store } = this.#parts;
     return this.#copying.has(partition) || this.#staging.has(partition) || readAttempt(store, partition) !== undefined;
+  }
+
+  /** The store has given up writes that it had shown. */
+  lost(): void {
+    this.#losses++;
   }
 
   stop(): void {
@@ -135,9 +142,12 @@ export class EpochMember {
   }
 
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
-    const { self, store, votesIn, erase } = this.#parts;
+    const { self, store, votesIn, isNamedIn, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
+    // The controller would count this disk, and it has no vote.
+    if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
     const present = votesIn(partition);
+    const losses = this.#losses;
     if (present !== undefined && present >= epoch) return this.#failed(`is in epoch ${present}`);
     const staged = readAttempt(store, partition);
     // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
@@ -154,7 +164,9 @@ export class EpochMember {
     for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
     // Last: a crash keeps a beginning of what was written.
     store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(String(attempt)));
-    return yield* this.#flushed({ kind: 'staged', from: self });
+    const reply = yield* this.#flushed({ kind: 'staged', from: self });
+    // What was learned before it was compared may be gone by now.
+    return this.#losses === losses ? reply : this.#failed('the disk has refused writes meanwhile');
   }
 
   /** Brings here what the sealed members have committed, and tells what else they have accepted. */
@@ -280,6 +292,8 @@ interface EpochMemberParts {
   readonly log: Log;
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
+  /** Whether a config names this node with the disk that it has. */
+  readonly isNamedIn: (config: PartitionConfig) => boolean;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
   readonly exchange: (

@@ -132,6 +132,7 @@ export class StorageNode implements CoordinatingNode {
       lost: () => {
         forest.clear(undefined);
         hints.reload();
+        this.#epochMember.lost();
       },
       hasHint: (key) => hints.hasHint(key),
     });
@@ -184,6 +185,7 @@ export class StorageNode implements CoordinatingNode {
       limits,
       transport,
       exchange: (partition, peer, direction, onExtra) => exchange(repairParts, partition, peer, direction, onExtra),
+      isNamedIn: (config) => votes.isNamedIn(config),
       votesIn: (partition) => votes.configOf(partition)?.epoch,
       erase: (key) => acceptor.erase(key),
     });
