@@ -157,6 +157,8 @@ export class EpochMember {
     const gathered = yield* this.#gather(partition, epoch - 1, sources);
     if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
     if (votesIn(partition) !== present) return this.#failed('the epoch has changed meanwhile');
+    // Before anything is staged: asked for this attempt again, what is staged of it answers.
+    if (this.#losses !== losses) return this.#failed('the disk has refused writes meanwhile');
     // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
     // took part in that, so what only it holds is its own.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
@@ -164,9 +166,7 @@ export class EpochMember {
     for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
     // Last: a crash keeps a beginning of what was written.
     store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(String(attempt)));
-    const reply = yield* this.#flushed({ kind: 'staged', from: self });
-    // What was learned before it was compared may be gone by now.
-    return this.#losses === losses ? reply : this.#failed('the disk has refused writes meanwhile');
+    return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
   /** Brings here what the sealed members have committed, and tells what else they have accepted. */
