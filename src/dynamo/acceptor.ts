@@ -309,8 +309,12 @@ export class Acceptor {
     if (ballot.hlc > this.#ceilingHlc)
       return this.#raiseCeiling(ballot.hlc, () => this.#purge(request, answer), answer);
     this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
-    const promised = this.#promised.get(key);
-    if (this.#isOnly(key, ballot) && (promised === undefined || compareBallots(promised, ballot) <= 0)) this.erase(key);
+    if (this.#isOnly(key, ballot)) {
+      // A promise outlives what it was given on: whoever holds it was told of the tombstone, and nothing else is lost.
+      const promised = this.#promised.get(key);
+      this.erase(key);
+      if (promised !== undefined) this.#promised.set(key, promised);
+    }
     answer({ kind: 'purged', from: this.#settings.id });
   }
 

@@ -356,12 +356,14 @@ describe('a replica asked to purge a tombstone', () => {
     expect(askFlushed(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
   });
 
-  test('keeps the tombstone for a higher promise, whose holder was told of it', () => {
+  test('keeps a higher promise, though not the tombstone', () => {
     const { askFlushed } = replica();
     askFlushed(confirm(tombstone));
     askFlushed(prepare(ballot(1)));
     askFlushed(purge(old));
-    expect(askFlushed(readCommitted)).toMatchObject({ committed: { ballot: old } });
+    expect(askFlushed(readCommitted)).toMatchObject({ committed: undefined });
+    expect(askFlushed(prepare(ballot(0)))).toMatchObject({ kind: 'rejected', effective: ballot(1) });
+    expect(askFlushed(accept(record(ballot(1))))).toMatchObject({ kind: 'accepted' });
   });
 
   test('does neither in an epoch in which it has no vote', () => {
