@@ -59,8 +59,9 @@ export class ChosenRecords implements Observer {
    * (I8). What they all begin with is as good as chosen: no quorum of the new epoch can miss it.
    *
    * @param beginnings of those members that have staged it
+   * @param mayForget whether a tombstone is so old that replicas do not tell each other of it
    */
-  decided(config: PartitionConfig, beginnings: readonly Beginning[]): void {
+  decided(config: PartitionConfig, beginnings: readonly Beginning[], mayForget: (tombstone: Ballot) => boolean): void {
     const { partition, epoch } = config;
     this.#configs.set(`${partition} ${epoch}`, config);
     if (beginnings.length < this.#majority) {
@@ -73,7 +74,9 @@ export class ChosenRecords implements Observer {
       const tops = beginnings.map((beginning) => beginning.topOf(key));
       for (const top of tops) {
         if (newest === undefined || isPurged || compareBallots(top?.ballot ?? NO_BALLOT, newest.ballot) >= 0) continue;
-        this.#violations.push(`epoch ${epoch} begins without ${showRecord(newest.record)}, which was chosen (I8)`);
+        // Nothing, or another tombstone, is as good as an old one: no item that is older can arrive any more.
+        if (top?.item === undefined && newest.record!.item === undefined && mayForget(newest.ballot)) continue;
+        this.#violations.push(`epoch ${epoch} begins with ${showRecord(top)}, without ${showRecord(newest.record)} that was chosen (I8)`);
       }
       const [first, ...others] = tops;
       if (first === undefined || !others.every((top) => top !== undefined && sameBallot(top.ballot, first.ballot)))

@@ -1,3 +1,4 @@
+import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from '../../src/dynamo/ring.ts';
@@ -15,7 +16,7 @@ import { SimulatedMembership } from './simulated-membership.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { ToldRecords } from './told-records.ts';
 import { Trace } from './trace.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { CLOCK_START_MS, VirtualTime } from './virtual-time.ts';
 import { type SimulatedKey, Workload } from './workload.ts';
 import { findWounds, hasTombstone, type Roots } from './wounds.ts';
 
@@ -44,6 +45,8 @@ const AFTER_LAST_READS_MS = 120;
 const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** That a client turns to a node at which the key is not at home. */
 const STRANGER_CHANCE = 0.1;
+/** By which a clock that was wrong at its start and was stepped since may be ahead. */
+const WORST_SKEW_MS = 800;
 const TABLE = 'table-01';
 
 /** Runs one history and judges it. The same arguments give the same result, event for event. */
@@ -309,7 +312,8 @@ class Simulation {
       const beginning = host.member.diskId === diskId ? host.beginningOf(config) : undefined;
       return beginning === undefined ? [] : [beginning];
     });
-    this.#chosen.decided(config, staged);
+    const oldestMs = CLOCK_START_MS + this.#time.nowMs - this.#scenario.limits.tombstoneGraceMs + WORST_SKEW_MS;
+    this.#chosen.decided(config, staged, ({ hlc }) => hlc / TICKS_PER_MS < oldestMs);
   }
 
   #hostOf(node: NodeId): SimulatedHost {
