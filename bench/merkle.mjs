@@ -68,6 +68,7 @@ function makeNodes(network) {
       view: new RingView(configs),
       isUp: () => true,
       learnHere: learn,
+      epochOf: () => 0,
     });
     return { self, store, forest, antiEntropy };
   });

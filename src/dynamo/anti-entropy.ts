@@ -33,8 +33,8 @@ export interface ExchangeReport {
 
 /**
  * `both`: each side takes what is newer at the other. `pull`: only this one does. `hand-off`: only the other one does, and
- * only records younger than the tombstones' grace: an older one may have been deleted, and purged, since this node was a
- * member.
+ * only records as young as a hint may be: an older one may have been deleted, and purged, since this node was a member. Not
+ * as old as a tombstone may be, for the clocks of those who purge and of this node differ.
  */
 export type Direction = 'both' | 'pull' | 'hand-off';
 
@@ -45,6 +45,8 @@ export interface ExchangeParts {
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
   readonly forest: MerkleForest;
+  /** The epoch of a partition of which the other side has to be a member; undefined: there is nobody to compare with. */
+  readonly epochOf: (partition: number) => number | undefined;
   /** The node's own door for chosen records. */
   readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
   readonly isStopped?: () => boolean;
@@ -72,10 +74,12 @@ export function* exchange(
   onExtra?: (key: StoreKey) => void,
 ): Task<ExchangeReport | undefined> {
   const report: ExchangeReport = { hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
-  const leaves = yield* differingLeaves(parts, partition, peer, report);
+  const epoch = parts.epochOf(partition);
+  if (epoch === undefined) return undefined;
+  const leaves = yield* differingLeaves(parts, partition, epoch, peer, report);
   if (leaves === undefined) return undefined;
   for (const leaf of leaves) {
-    const isDone = yield* repairLeaf(parts, partition, leaf, peer, direction, report, onExtra);
+    const isDone = yield* repairLeaf(parts, partition, epoch, leaf, peer, direction, report, onExtra);
     if (!isDone) return undefined;
   }
   return report;
@@ -84,6 +88,7 @@ export function* exchange(
 function* differingLeaves(
   parts: ExchangeParts,
   partition: number,
+  epoch: number,
   peer: NodeId,
   report: ExchangeReport,
 ): Task<number[] | undefined> {
@@ -102,7 +107,12 @@ function* differingLeaves(
     const next: number[] = [];
     for (let at = 0; at < differing.length; at += HASHES_AT_A_TIME) {
       const indexes = differing.slice(at, at + HASHES_AT_A_TIME);
-      const reply = yield* ask(parts, peer, { kind: 'merkle-hashes', partition, level, indexes }, 'merkle-hashes');
+      const reply = yield* ask(
+        parts,
+        peer,
+        { kind: 'merkle-hashes', epoch, partition, level, indexes },
+        'merkle-hashes',
+      );
       if (reply === undefined || reply.hashes.length !== indexes.length * HASH_BYTES) return undefined;
       report.hashesExchanged += indexes.length;
       report.bytesExchanged += reply.hashes.length;
@@ -126,6 +136,7 @@ function* differingLeaves(
 function* repairLeaf(
   parts: ExchangeParts,
   partition: number,
+  epoch: number,
   leaf: number,
   peer: NodeId,
   direction: Direction,
@@ -137,7 +148,7 @@ function* repairLeaf(
   let after: StoreKey | undefined;
   for (;;) {
     if (parts.isStopped?.() === true) return false;
-    const page = yield* ask(parts, peer, { kind: 'merkle-keys', partition, leaf, after, limit }, 'merkle-keys');
+    const page = yield* ask(parts, peer, { kind: 'merkle-keys', epoch, partition, leaf, after, limit }, 'merkle-keys');
     if (page === undefined) return false;
     for (const { key } of page.entries) report.bytesExchanged += key.length + BALLOT_BYTES + HASH_BYTES;
     const own = forest.keys(partition, leaf, after, limit);
@@ -146,7 +157,7 @@ function* repairLeaf(
     const end = ends.length === 0 ? undefined : ends.reduce((a, b) => (a < b ? a : b));
     const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
     const { missing, extra } = compare(parts, upTo(own.entries), upTo(page.entries), onExtra);
-    if (direction !== 'hand-off' && !(yield* pull(parts, peer, missing, report))) return false;
+    if (direction !== 'hand-off' && !(yield* pull(parts, peer, epoch, missing, report))) return false;
     if (direction !== 'pull' && !(yield* push(parts, peer, extra, direction, report))) return false;
     if (end === undefined) return true;
     after = end;
@@ -179,9 +190,15 @@ function compare(
   return { missing, extra };
 }
 
-function* pull(parts: ExchangeParts, peer: NodeId, keys: readonly StoreKey[], report: ExchangeReport): Task<boolean> {
+function* pull(
+  parts: ExchangeParts,
+  peer: NodeId,
+  epoch: number,
+  keys: readonly StoreKey[],
+  report: ExchangeReport,
+): Task<boolean> {
   if (keys.length === 0) return true;
-  const reply = yield* ask(parts, peer, { kind: 'fetch', keys }, 'records');
+  const reply = yield* ask(parts, peer, { kind: 'fetch', epoch, keys }, 'records');
   if (reply === undefined || reply.records.length !== keys.length) return false;
   for (const [i, record] of reply.records.entries()) {
     // It may have been purged meanwhile.
@@ -201,7 +218,7 @@ function* push(
   report: ExchangeReport,
 ): Task<boolean> {
   const { clock, limits, forest } = parts;
-  const oldestHlc = direction === 'hand-off' ? (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS : 0;
+  const oldestHlc = direction === 'hand-off' ? (clock.now() - limits.hintLifeMs) * TICKS_PER_MS : 0;
   for (const key of keys) {
     const record = forest.recordOf(key);
     if (record === undefined || record.ballot.hlc < oldestHlc) continue;
@@ -233,6 +250,8 @@ function* ask<Kind extends Reply['kind']>(
   });
 }
 
+const CATCH_UP_TRIES = 5;
+
 /** Keeps the replicas of a node's partitions alike, in the background and on demand. */
 export class AntiEntropy {
   readonly #parts: AntiEntropyParts;
@@ -240,6 +259,8 @@ export class AntiEntropy {
   #round: { readonly partition: number; readonly peer: NodeId }[] = [];
   #stepMs = 0;
   #timer: Timer | undefined;
+  /** Comparisons that are tried again, with members that were in another epoch or did not answer. */
+  readonly #retries = new Set<Timer>();
   #isStopped = false;
 
   constructor(parts: AntiEntropyParts) {
@@ -255,6 +276,8 @@ export class AntiEntropy {
     this.#isStopped = true;
     this.#parts.clock.cancel(this.#timer);
     this.#timer = undefined;
+    for (const timer of this.#retries) this.#parts.clock.cancel(timer);
+    this.#retries.clear();
   }
 
   /** Compares all own partitions with all other members that are up, now. */
@@ -278,19 +301,35 @@ export class AntiEntropy {
     runTask(repairAll(), done);
   }
 
-  exchangeOnce(
-    partition: number,
-    peer: NodeId,
-    direction: Direction,
-    done: (report: ExchangeReport | undefined) => void,
-  ): void {
-    runTask(exchange(this.#parts, partition, peer, direction), done);
+  /**
+   * Takes what the other members of a partition have, at once. One that has not begun the epoch yet is asked again; the
+   * rest is left to the comparisons in the background.
+   */
+  catchUp(partition: number): void {
+    const { self, view, isUp, epochOf } = this.#parts;
+    const epoch = epochOf(partition);
+    for (const { node } of view.configOf(partition).members) {
+      if (node !== self && isUp(node)) this.#catchUpWith(node, partition, epoch, CATCH_UP_TRIES);
+    }
+  }
+
+  #catchUpWith(peer: NodeId, partition: number, epoch: number | undefined, tries: number): void {
+    const { clock, limits, epochOf } = this.#parts;
+    runTask(exchange(this.#parts, partition, peer, 'pull'), (report) => {
+      if (report !== undefined || tries <= 1 || this.#isStopped) return;
+      const timer = clock.after(limits.phaseTimeoutMs, () => {
+        this.#retries.delete(timer);
+        if (epochOf(partition) === epoch) this.#catchUpWith(peer, partition, epoch, tries - 1);
+      });
+      this.#retries.add(timer);
+    });
   }
 
   /** Gives what is here of a partition to one of its members, before it is erased. */
   handOff(partition: number, done: (isDone: boolean) => void): void {
     const { view, isUp } = this.#parts;
-    const parts = this.#parts;
+    // This node is none of the members any more.
+    const parts = { ...this.#parts, epochOf: () => view.configOf(partition).epoch };
     const members = view.configOf(partition).members.filter(({ node }) => isUp(node));
     function* handOver(): Task<boolean> {
       for (const { node } of members) {
@@ -311,7 +350,7 @@ export class AntiEntropy {
     this.#timer = clock.after(this.#stepMs, () => {
       const pair = this.#round.pop();
       if (pair === undefined || !isUp(pair.peer)) return this.#next();
-      this.exchangeOnce(pair.partition, pair.peer, 'both', () => {
+      runTask(exchange(this.#parts, pair.partition, pair.peer, 'both'), () => {
         if (!this.#isStopped) this.#next();
       });
     });

@@ -83,7 +83,7 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members
     const sources = base.members
       .map(({ node }) => node)
       .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
-    const request = { kind: 'copy', partition: base.partition, sources } as const;
+    const request = { kind: 'copy', partition: base.partition, epoch: base.epoch, sources } as const;
     const options = { timeoutMs: repairTimeoutMs, onLate: note };
     const { agreed } = yield* coordinator.ask(missing, request, 'copied', missing.length, options);
     agreed.forEach(note);

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import type { Direction, ExchangeReport } from './anti-entropy.ts';
+import type { ExchangeReport } from './anti-entropy.ts';
 import { compareBallots } from './ballot.ts';
 import type { ReplyOf } from './coordinator.ts';
 import { partitionPrefix, prefixEnd } from './keyspace.ts';
@@ -66,8 +66,13 @@ export class EpochMember {
 
   /** Whether this node is about to become a member: what it has of the partition must not be taken for left behind. */
   isCopying(partition: number): boolean {
-    const { store } = this.#parts;
-    return this.#copying.has(partition) || this.#staging.has(partition) || readAttempt(store, partition) !== undefined;
+    return this.#copying.has(partition) || this.#staging.has(partition) || this.#isStaged(partition);
+  }
+
+  /** What is being copied or staged of a partition comes to nothing: this node erases or replaces what it holds of it. */
+  giveUp(partition: number): void {
+    this.#copying.delete(partition);
+    this.#staging.delete(partition);
   }
 
   /** The store has given up writes that it had shown. */
@@ -87,7 +92,7 @@ export class EpochMember {
     else this.#receiveStage(request, answer);
   }
 
-  #receiveCopy({ partition, sources }: Of<'copy'>, answer: Answer): void {
+  #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
     const running = this.#copying.get(partition);
     if (running !== undefined) {
       // From whichever source: it answers this one too.
@@ -96,15 +101,13 @@ export class EpochMember {
     }
     if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
     // Who has staged has it all. To copy on could bring back what was purged, and the stage has erased.
-    if (readAttempt(this.#parts.store, partition) !== undefined) {
-      return answer({ kind: 'copied', from: this.#parts.self });
-    }
+    if (this.#isStaged(partition)) return answer({ kind: 'copied', from: this.#parts.self });
     const copying = { answers: [answer] };
     this.#copying.set(partition, copying);
     const isWanted = () => this.#copying.get(partition) === copying;
-    runTask(whileWanted(this.#copy(partition, sources), isWanted), (reply) => {
+    runTask(whileWanted(this.#copy(partition, epoch, sources), isWanted), (reply) => {
       if (isWanted()) this.#copying.delete(partition);
-      for (const each of copying.answers) each(reply ?? this.#failed('is being staged'));
+      for (const each of copying.answers) each(reply ?? this.#failed('the copy was given up'));
     });
   }
 
@@ -126,30 +129,37 @@ export class EpochMember {
     const isWanted = () => this.#staging.get(partition) === staging;
     runTask(whileWanted(this.#stage(next, sources), isWanted), (reply) => {
       if (isWanted()) this.#staging.delete(partition);
-      for (const each of staging.answers) each(reply ?? this.#failed('a later attempt has begun'));
+      for (const each of staging.answers) each(reply ?? this.#failed('the stage was given up'));
     });
   }
 
+  /** For an epoch that is not decided yet, as far as this node knows. */
+  #isStaged(partition: number): boolean {
+    const { store, decidedEpoch } = this.#parts;
+    return stagedEpoch(store, partition) > decidedEpoch(partition);
+  }
+
   /** Any one source will do: what it lacks is brought by the stage. */
-  *#copy(partition: number, sources: readonly NodeId[]): Task<Reply> {
+  *#copy(partition: number, epoch: number, sources: readonly NodeId[]): Task<Reply> {
     const { self, exchange } = this.#parts;
     for (const source of sources) {
       if (source === self) continue;
-      const report = yield* exchange(partition, source, 'pull');
+      const report = yield* exchange(partition, epoch, source);
       if (report !== undefined) return { kind: 'copied', from: self };
     }
     return this.#failed('no source could be copied from');
   }
 
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
-    const { self, store, votesIn, isNamedIn, erase } = this.#parts;
+    const { self, store, votesIn, isNamedIn, isBeginning, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
     // The controller would count this disk, and it has no vote.
     if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
     const present = votesIn(partition);
     const losses = this.#losses;
+    if (isBeginning(partition)) return this.#failed('is passing to another epoch');
     if (present !== undefined && present >= epoch) return this.#failed(`is in epoch ${present}`);
-    const staged = readAttempt(store, partition);
+    const staged = readAttempt(store, partition)?.attempt;
     // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
     if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
@@ -162,10 +172,10 @@ export class EpochMember {
     // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
     // took part in that, so what only it holds is its own.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
-    dropStaged(store, partition);
+    dropStaged(store, partition, epoch);
     for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
     // Last: a crash keeps a beginning of what was written.
-    store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(String(attempt)));
+    store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(JSON.stringify({ attempt, epoch })));
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
@@ -184,7 +194,7 @@ export class EpochMember {
       const lacking = new Map<StoreKey, number>();
       let repaired = 0;
       for (const source of others) {
-        const report = yield* exchange(partition, source, 'pull', (key) => {
+        const report = yield* exchange(partition, epoch, source, (key) => {
           lacking.set(key, (lacking.get(key) ?? 0) + 1);
         });
         if (report === undefined) return { kind: 'unanswered', source };
@@ -194,7 +204,7 @@ export class EpochMember {
       // another source what was deleted: now that it has that, the trees differ.
       if (repaired > 0 && !isSecond) continue;
       for (const source of others) {
-        const isTold = yield* this.#pullCommitted(source, [...accepted.keys()]);
+        const isTold = yield* this.#pullCommitted(source, epoch, [...accepted.keys()]);
         if (!isTold) return { kind: 'unanswered', source };
       }
       const unknown = [...lacking].filter(([key, count]) => count === sources.length && !accepted.has(key));
@@ -206,11 +216,11 @@ export class EpochMember {
    * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree shows:
    * without the tombstone it would be taken for the newest.
    */
-  *#pullCommitted(source: NodeId, keys: readonly StoreKey[]): Task<boolean> {
+  *#pullCommitted(source: NodeId, epoch: number, keys: readonly StoreKey[]): Task<boolean> {
     const { self, store, limits } = this.#parts;
     for (let at = 0; at < keys.length; at += limits.repairBatch) {
       const page = keys.slice(at, at + limits.repairBatch);
-      const reply = yield* this.#ask(source, { kind: 'fetch', keys: page }, 'records');
+      const reply = yield* this.#ask(source, { kind: 'fetch', epoch, keys: page }, 'records');
       if (reply === undefined || reply.records.length !== page.length) return false;
       for (const [i, record] of reply.records.entries()) {
         const own = store.get('items', page[i]!);
@@ -294,12 +304,17 @@ interface EpochMemberParts {
   readonly transport: Transport<Request, Reply>;
   /** Whether a config names this node with the disk that it has. */
   readonly isNamedIn: (config: PartitionConfig) => boolean;
+  /** Whether it is erasing or replacing what it holds of the partition. */
+  readonly isBeginning: (partition: number) => boolean;
+  /** The newest epoch of a partition that this node has heard of. */
+  readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
+  /** Takes what a member of the epoch has and this node has not. */
   readonly exchange: (
     partition: number,
+    epoch: number,
     peer: NodeId,
-    direction: Direction,
     onExtra?: (key: StoreKey) => void,
   ) => Task<ExchangeReport | undefined>;
   /** Erases a key from this node's replica. */
@@ -308,7 +323,7 @@ interface EpochMemberParts {
 
 /** What was staged of a partition under this attempt; undefined if another was, or none. */
 export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
-  if (readAttempt(store, partition) !== attempt) return undefined;
+  if (readAttempt(store, partition)?.attempt !== attempt) return undefined;
   const staged: StagedRecord[] = [];
   for (const { key, value } of stagedRows(store, partition)) {
     staged.push({ key: key.slice(RECORD.length), record: decodeRecord(value) });
@@ -316,8 +331,17 @@ export function readStaged(store: Store, partition: number, attempt: number): St
   return staged;
 }
 
-/** The caller flushes. */
-export function dropStaged(store: Store, partition: number): void {
+/** The epoch for which a partition was staged; -1 if it was not. */
+export function stagedEpoch(store: Store, partition: number): number {
+  return readAttempt(store, partition)?.epoch ?? -1;
+}
+
+/**
+ * Drops what was staged for epochs up to this one. What was staged for a later one stays, however late this epoch is heard
+ * of: the controller of that one may count on it. The caller flushes.
+ */
+export function dropStaged(store: Store, partition: number, epoch: number): void {
+  if (stagedEpoch(store, partition) > epoch) return;
   // The name first: a crash keeps a beginning of what was written, and rows that are left must not be taken for all.
   store.remove('meta', ATTEMPT + partitionPrefix(partition));
   for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
@@ -333,9 +357,12 @@ function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undef
   }
 }
 
-function readAttempt(store: Store, partition: number): number | undefined {
+function readAttempt(
+  store: Store,
+  partition: number,
+): { readonly attempt: number; readonly epoch: number } | undefined {
   const stored = store.get('meta', ATTEMPT + partitionPrefix(partition));
-  return stored === undefined ? undefined : Number(Buffer.from(stored).toString());
+  return stored === undefined ? undefined : JSON.parse(Buffer.from(stored).toString());
 }
 
 function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {

@@ -2,7 +2,7 @@ import type { Log } from '../env/log.ts';
 import type { Store } from '../env/store.ts';
 import type { Acceptor } from './acceptor.ts';
 import { compareBallots } from './ballot.ts';
-import { dropStaged, readStaged } from './epoch-member.ts';
+import { dropStaged, readStaged, stagedEpoch } from './epoch-member.ts';
 import { partitionRange } from './keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply } from './messages.ts';
 import type { PartitionVotes } from './partition-votes.ts';
@@ -19,6 +19,8 @@ export interface EpochReplicaParts {
   readonly log: Log;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
+  /** What this node holds of the partition is about to change in one go: what is being staged of it cannot go on. */
+  readonly beginning: (partition: number) => void;
   /** This node votes in the partition from now on, in a new epoch. */
   readonly begun: (partition: number) => void;
   /** This node votes in the partition no more; what it holds of it belongs to others. */
@@ -36,6 +38,11 @@ export class EpochReplica {
 
   constructor(parts: EpochReplicaParts) {
     this.#parts = parts;
+  }
+
+  /** Whether it passes to another epoch at the moment. */
+  isBeginning(partition: number): boolean {
+    return this.#beginning.has(partition);
   }
 
   receive(request: Handled, answer: Answer): void {
@@ -67,7 +74,7 @@ export class EpochReplica {
       votes.leave(partition);
       this.#parts.acceptor.replaceAccepted(partition, []);
     }
-    dropStaged(store, partition);
+    dropStaged(store, partition, epoch);
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       this.#parts.left(partition);
@@ -81,6 +88,7 @@ export class EpochReplica {
     const staged = readStaged(store, partition, attempt);
     const answers = [answer];
     this.#beginning.set(partition, { epoch, answers });
+    this.#parts.beginning(partition);
     const finish = (failure: Error | undefined) => {
       this.#beginning.delete(partition);
       if (failure === undefined) votes.open(partition);
@@ -92,15 +100,19 @@ export class EpochReplica {
     };
     const begin = (failure?: Error) => {
       if (failure !== undefined) return finish(failure);
-      // In one go and the vote last: a crash keeps all of it or leaves the old epoch, in which nothing can be chosen any more.
       acceptor.replaceAccepted(partition, staged ?? []);
-      dropStaged(store, partition);
       votes.begin(config);
+      // After the vote: a crash keeps a beginning of this, and without its vote the node has to do it again.
+      dropStaged(store, partition, epoch);
       store.flush(finish);
     };
     // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold what was purged meanwhile. It
     // can begin with nothing: a majority has staged, and every quorum meets it.
-    if (staged === undefined && present?.epoch !== epoch - 1 && acceptor.holdsAnyOf(partition)) {
+    // What was staged for a still later epoch was compared with members of this one or a later one.
+    const isCurrent = staged !== undefined || present?.epoch === epoch - 1 || stagedEpoch(store, partition) > epoch;
+    if (!isCurrent && acceptor.holdsAnyOf(partition)) {
+      // Without a vote, what it learns until it is erased does not count towards W.
+      votes.leave(partition);
       acceptor.erasePartition(partition, () => true, begin);
     } else begin();
   }

@@ -46,9 +46,13 @@ export type HintRequest = {
   readonly home: NodeId;
 };
 
-/** Between two replicas that compare what they have committed of a partition (the Dynamo paper, section 4.7). */
-export type MerkleRequest =
-  /** The hashes of nodes of the receiver's tree, all of one level; level 0 is the root. */
+/**
+ * Between two replicas that compare what they have committed of a partition (the Dynamo paper, section 4.7). Only a member
+ * of `epoch` answers: one that missed an epoch may hold what was deleted and purged meanwhile.
+ */
+export type MerkleRequest = {
+  readonly epoch: number;
+} /** The hashes of nodes of the receiver's tree, all of one level; level 0 is the root. */ & (
   | {
       readonly kind: 'merkle-hashes';
       readonly partition: number;
@@ -63,7 +67,9 @@ export type MerkleRequest =
       readonly after: StoreKey | undefined;
       readonly limit: number;
     }
-  | { readonly kind: 'fetch'; readonly keys: readonly StoreKey[] };
+  /** Keys of one partition, at least one. */
+  | { readonly kind: 'fetch'; readonly keys: readonly StoreKey[] }
+);
 
 /** Both steps of a purge go to all members of the current epoch (REPLICATION section 9). */
 export type PurgeRequest =
@@ -73,8 +79,8 @@ export type PurgeRequest =
 
 /** The steps of an epoch change (REPLICATION section 8). */
 export type EpochRequest =
-  /** To a newcomer: copy what `sources` have committed, before anything pauses. Answered when done. */
-  | { readonly kind: 'copy'; readonly partition: number; readonly sources: readonly NodeId[] }
+  /** To a newcomer: copy what `sources`, members of `epoch`, have committed, before anything pauses. Answered when done. */
+  | { readonly kind: 'copy'; readonly partition: number; readonly epoch: number; readonly sources: readonly NodeId[] }
   /** To an old member: from now on no prepare, accept or read in this epoch. */
   | { readonly kind: 'seal'; readonly partition: number; readonly epoch: number }
   /** To a sealed member: its accepted records that are newer than its committed ones, in key order. */

@@ -101,6 +101,8 @@ export class StorageNode implements CoordinatingNode {
   readonly #epochMember: EpochMember;
   #reconcileTimer: Timer | undefined;
   #orphanTimer: Timer | undefined;
+  /** Partitions that are being handed to their members. */
+  readonly #givingUp = new Set<number>();
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
@@ -165,7 +167,8 @@ export class StorageNode implements CoordinatingNode {
       clock,
       limits,
     });
-    const repairParts = { self: id, clock, random, log, limits, transport, forest, view, isUp, learnHere };
+    const epochOf = (partition: number) => votes.configOf(partition)?.epoch;
+    const repairParts = { self: id, clock, random, log, limits, transport, forest, view, isUp, learnHere, epochOf };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
     this.#epochReplica = new EpochReplica({
@@ -174,6 +177,7 @@ export class StorageNode implements CoordinatingNode {
       log,
       votes,
       acceptor,
+      beginning: (partition) => this.#epochMember.giveUp(partition),
       begun: (partition) => this.#begun(partition),
       left: (partition) => this.#giveUp(partition),
     });
@@ -184,9 +188,12 @@ export class StorageNode implements CoordinatingNode {
       log,
       limits,
       transport,
-      exchange: (partition, peer, direction, onExtra) => exchange(repairParts, partition, peer, direction, onExtra),
+      exchange: (partition, epoch, peer, onExtra) =>
+        exchange({ ...repairParts, epochOf: () => epoch }, partition, peer, 'pull', onExtra),
       isNamedIn: (config) => votes.isNamedIn(config),
-      votesIn: (partition) => votes.configOf(partition)?.epoch,
+      isBeginning: (partition) => this.#epochReplica.isBeginning(partition),
+      decidedEpoch: (partition) => view.configOf(partition).epoch,
+      votesIn: epochOf,
       erase: (key) => acceptor.erase(key),
     });
   }
@@ -300,8 +307,12 @@ export class StorageNode implements CoordinatingNode {
       }
       case 'merkle-hashes':
       case 'merkle-keys':
-      case 'fetch':
+      case 'fetch': {
+        const partition = request.kind === 'fetch' ? partitionOf(request.keys[0]!) : request.partition;
+        const config = this.#votes.configOf(partition);
+        if (config?.epoch !== request.epoch) return reply({ kind: 'wrong-epoch', from: this.id, config });
         return this.#forest.receive(request, this.id, reply);
+      }
       case 'copy':
       case 'stage':
         return this.#epochMember.receive(request, reply);
@@ -448,12 +459,12 @@ export class StorageNode implements CoordinatingNode {
     this.#reconcileTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#reconcile());
   }
 
-  /** A record may still arrive for a partition that this node has given up. */
+  /** A record may still arrive for a partition that this node has given up; or its members were not ready to take it. */
   #clearOrphans(): void {
     for (let partition = 0; partition < this.view.partitions; partition++) {
       if (this.#isOrphan(partition) && this.#acceptor.holdsAnyOf(partition)) this.#giveUp(partition);
     }
-    this.#orphanTimer = this.#env.clock.after(this.#settings.limits.purgeIntervalMs, () => this.#clearOrphans());
+    this.#orphanTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#clearOrphans());
   }
 
   /** Whether what is here of a partition belongs to others, and not to a newcomer that is about to vote. */
@@ -464,19 +475,23 @@ export class StorageNode implements CoordinatingNode {
 
   /** Hands what is here of a partition to its members, then erases it. */
   #giveUp(partition: number): void {
-    const isWanted = () => this.#isOrphan(partition);
-    if (!isWanted()) return;
+    if (!this.#isOrphan(partition) || this.#givingUp.has(partition)) return;
+    this.#givingUp.add(partition);
+    const finish = () => void this.#givingUp.delete(partition);
+    const isWanted = () => {
+      const isOrphan = this.#isOrphan(partition);
+      if (!isOrphan) finish();
+      return isOrphan;
+    };
     this.#antiEntropy.handOff(partition, (isDone) => {
-      if (isDone) this.#acceptor.erasePartition(partition, isWanted, () => {});
+      if (isDone) this.#acceptor.erasePartition(partition, isWanted, finish);
+      else finish();
     });
   }
 
   /** A member that began with less than the others has is brought up to date at once. */
   #begun(partition: number): void {
-    for (const { node } of this.view.configOf(partition).members) {
-      if (node !== this.id && this.#detector.isUp(node))
-        this.#antiEntropy.exchangeOnce(partition, node, 'pull', () => {});
-    }
+    this.#antiEntropy.catchUp(partition);
   }
 
   /** A substitute answers with what it keeps for others. */

@@ -1,5 +1,5 @@
 import type { StoreKey } from '../env/store.ts';
-import { compareBallots } from './ballot.ts';
+import { compareBallots, TICKS_PER_MS } from './ballot.ts';
 import type { Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Member, PartitionConfig, Reply } from './messages.ts';
@@ -75,10 +75,13 @@ export function repairLaggards(
 ): void {
   if (!coordinator.settings.readRepair) return;
   const { members } = coordinator.configOf(key);
+  const { clock, settings } = coordinator;
+  const isYoung = newest.ballot.hlc >= (clock.now() - settings.limits.hintLifeMs) * TICKS_PER_MS;
   for (const { from, committed } of states) {
     // A substitute that was asked is no replica.
     if (!members.some(({ node }) => node === from)) continue;
-    if (committed === undefined || compareBallots(committed.ballot, newest.ballot) < 0) {
+    // Who has nothing of a key may have purged it. A node that was away for long must not bring it back.
+    if (committed === undefined ? isYoung : compareBallots(committed.ballot, newest.ballot) < 0) {
       coordinator.tell([{ node: from }], key, newest);
     }
   }

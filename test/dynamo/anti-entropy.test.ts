@@ -61,7 +61,7 @@ function replicas() {
   };
   const run = (direction: Direction, onExtra?: (key: StoreKey) => void): ExchangeReport | undefined => {
     let outcome: ExchangeReport | undefined;
-    const parts = { ...a, clock, log: silentLog, limits: LIMITS, transport, learnHere: a.learn };
+    const parts = { ...a, clock, log: silentLog, limits: LIMITS, transport, learnHere: a.learn, epochOf: () => 0 };
     runTask(exchange(parts, 0, 'b', direction, onExtra), (report) => {
       outcome = report;
     });
@@ -136,7 +136,7 @@ describe('two replicas that compare what they have', () => {
   test('hand off only what is young enough not to have been purged', () => {
     const { a, run, b, contents: read } = replicas();
     a.learn(keyOf('young'), record(1));
-    a.learn(keyOf('old'), record(1, NOW_MS - LIMITS.tombstoneGraceMs - 1));
+    a.learn(keyOf('old'), record(1, NOW_MS - LIMITS.hintLifeMs - 1));
     b.learn(keyOf('theirs'), record(1));
     run('hand-off');
     expect(

@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { EpochRing, recordOf, type Sent } from './epoch-ring.ts';
+
+const HOUR_MS = 3_600_000;
+/** The time of a ballot, counted from the start of the test. */
+const at = (ms: number) => (100_000_000 + ms) * TICKS_PER_MS;
+const touches = ({ from, to }: Sent, ids: string) => ids.includes(from) || ids.includes(to);
+
+describe('what was staged for the decided attempt', () => {
+  test('is not lost by a crash in the midst of beginning the epoch, whatever of that the disk has', () => {
+    for (let survivors = 0; survivors < 12; survivors++) {
+      const ring = new EpochRing('ABC', 3);
+      for (const name of ['x', 'y']) ring.accept('AB', name, recordOf(name, at(0)));
+      // C does not stage, so that A and B are the majority that has.
+      ring.isLost = ({ kind, to }) => kind === 'activate' || (kind === 'stage' && to === 'C');
+      ring.lead('A', 'ABC');
+      ring.settle();
+      expect(ring.decided.epoch).toBe(1);
+      const store = ring.store('B');
+      const { flush } = store;
+      store.flush = () => {};
+      ring.ask('B', { kind: 'activate', config: ring.decided });
+      ring.kill('B', survivors);
+      store.flush = flush;
+      ring.start('B');
+      for (const id of 'BC') ring.node(id).hear(ring.decided);
+      ring.ask('B', { kind: 'activate', config: ring.decided });
+      ring.isLost = (sent) => touches(sent, 'A');
+      ring.settle();
+      for (const name of ['x', 'y']) expect(ring.read('B', name)).toBe(name);
+    }
+  });
+
+  test('is not lost by hearing only then of the epoch before', () => {
+    for (const whileStaging of [false, true]) {
+      const ring = new EpochRing('ABCDEF', 3);
+      ring.commit('AB', 'x', recordOf('x', at(-2 * HOUR_MS)));
+      ring.accept('AB', 'y', recordOf('y', at(0)));
+      ring.change('A', 'ABD');
+      const first = ring.decided;
+      ring.isLost = ({ kind, to }) => kind === 'activate' || (kind === 'stage' && to === 'D');
+      ring.lead('A', 'DEF');
+      if (whileStaging) {
+        ring.isHeld = ({ kind, to }) => kind === 'sealed-records' && 'EF'.includes(to);
+        ring.settle(20);
+        for (const id of 'EF') ring.ask(id, { kind: 'activate', config: first });
+        ring.isHeld = () => false;
+        ring.release();
+      }
+      ring.settle();
+      expect(ring.decided.epoch).toBe(2);
+      for (const id of 'EF') ring.ask(id, { kind: 'activate', config: first });
+      ring.isLost = (sent) => touches(sent, 'AB');
+      ring.settle();
+      for (const id of 'DEF') ring.node(id).hear(ring.decided);
+      for (const id of 'DEF') ring.ask(id, { kind: 'activate', config: ring.decided });
+      ring.settle();
+      for (const name of ['x', 'y']) expect(ring.read('E', name)).toBe(name);
+    }
+  });
+});
+
+describe('an item that was purged while a node was away', () => {
+  /** C has it still; since epoch 1 it is none of the members. */
+  function purged(): EpochRing {
+    const ring = new EpochRing('ABCD', 3);
+    ring.commit('ABC', 'x', recordOf('x', at(-2 * HOUR_MS - 10)));
+    ring.isLost = (sent) => touches(sent, 'C');
+    ring.change('A', 'ABD');
+    ring.commit('ABD', 'x', recordOf(undefined, at(-2 * HOUR_MS)));
+    let count = 0;
+    ring.node('A').purgeTombstones((report) => {
+      count = report.purged;
+    });
+    ring.settle();
+    expect(count).toBe(1);
+    ring.isLost = () => false;
+    return ring;
+  }
+
+  test('does not come back when that node compares what it has, still taking itself for a member', () => {
+    const ring = purged();
+    ring.node('C').repair(() => {});
+    ring.settle();
+    expect(ring.read('A', 'x')).toBeUndefined();
+  });
+
+  test('does not come back when others compare with it before it has begun the epoch that names it again', () => {
+    const ring = purged();
+    ring.isLost = ({ kind, to }) => to === 'C' && (kind === 'activate' || kind === 'stage');
+    expect(ring.change('A', 'ABC')).toMatchObject({ kind: 'changed' });
+    ring.isLost = () => false;
+    ring.node('A').repair(() => {});
+    ring.settle();
+    expect(ring.read('A', 'x')).toBeUndefined();
+  });
+});
