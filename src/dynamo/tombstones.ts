@@ -17,6 +17,9 @@ export interface PurgeReport {
   readonly waiting: number;
 }
 
+/** So many passes later than the first member, the others purge what is still there. */
+const LATER_PASSES = 3;
+
 /**
  * Removes tombstones that are older than the grace (REPLICATION section 9): first every member of the present epoch
  * confirms, durably, that it has the tombstone and nothing else of the key; then every member drops it. A member that is
@@ -67,11 +70,11 @@ export class TombstonePurge {
     let purged = 0;
     let waiting = 0;
     for (let partition = 0; partition < view.partitions && !this.#isStopped; partition++) {
-      if (!this.#answersFor(view.configOf(partition))) continue;
+      const ageMs = this.#ageToPurge(view.configOf(partition));
       const { from, to } = partitionRange(partition);
-      let next: StoreKey | undefined = from;
+      let next: StoreKey | undefined = ageMs === undefined ? undefined : from;
       while (next !== undefined && !this.#isStopped) {
-        const { tombstones, last } = this.#oldTombstones(next, to);
+        const { tombstones, last } = this.#oldTombstones(next, to, ageMs!);
         for (const { key, record } of tombstones) {
           const isPurged: boolean = yield* this.#purge(key, record);
           if (isPurged) purged++;
@@ -84,17 +87,23 @@ export class TombstonePurge {
     return { purged, waiting };
   }
 
-  /** The first member that is up does the work, so that not all do it. */
-  #answersFor({ members }: PartitionConfig): boolean {
-    const { self, isUp } = this.#parts;
-    return members.find(({ node }) => isUp(node))?.node === self;
+  /**
+   * How old a tombstone has to be for this node to purge it; undefined if it is no member. The first member that is up does
+   * the work, so that not all do it. The others come later, for what it does not have: a late message can bring back a
+   * tombstone to one of them after all have dropped it, and no comparison shows one that old.
+   */
+  #ageToPurge({ members }: PartitionConfig): number | undefined {
+    const { self, isUp, limits } = this.#parts;
+    if (!members.some(({ node }) => node === self)) return undefined;
+    const isFirst = members.find(({ node }) => isUp(node))?.node === self;
+    return limits.tombstoneGraceMs + (isFirst ? 0 : LATER_PASSES * limits.purgeIntervalMs);
   }
 
-  /** The next records of a range that are tombstones older than the grace, and where to go on. */
-  #oldTombstones(from: StoreKey, to: StoreKey) {
+  /** The next records of a range that are tombstones older than that, and where to go on. */
+  #oldTombstones(from: StoreKey, to: StoreKey, ageMs: number) {
     const { store, clock, limits } = this.#parts;
     const page = store.range('items', from, to, limits.repairBatch);
-    const newestHlc = (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS;
+    const newestHlc = (clock.now() - ageMs) * TICKS_PER_MS;
     const tombstones = page
       .filter(({ value }) => isTombstone(value) && ballotIn(value).hlc < newestHlc)
       .map(({ key, value }) => ({ key, record: decodeRecord(value) }));

@@ -63,9 +63,11 @@ describe('4.7 Merkle trees', () => {
     const leaves = () => {
       ring.rootOf(home, partition);
       let hashes = Buffer.alloc(0);
-      ring.node(home).receive('node-1', { kind: 'merkle-hashes', epoch: 0, partition, level: DEPTH, indexes }, (reply) => {
-        if (reply.kind === 'merkle-hashes') hashes = Buffer.from(reply.hashes);
-      });
+      ring
+        .node(home)
+        .receive('node-1', { kind: 'merkle-hashes', epoch: 0, partition, level: DEPTH, indexes }, (reply) => {
+          if (reply.kind === 'merkle-hashes') hashes = Buffer.from(reply.hashes);
+        });
       return indexes.map((i) => hashes.toString('hex', i * HASH_BYTES, (i + 1) * HASH_BYTES));
     };
     const before = leaves();

@@ -1,3 +1,4 @@
+import { compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import { encodeRecord, highestCommitted, type ItemRecord } from '../../src/dynamo/record.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { ChosenRecords } from './chosen-records.ts';
@@ -5,7 +6,8 @@ import type { EventualRead } from './history.ts';
 import { registerValueOf } from './item-value.ts';
 import { checkLinearizability, type Operation, type RegisterValue } from './linearizability.ts';
 import type { SimulatedHost } from './simulated-host.ts';
-import { showRecord } from './trace.ts';
+import type { ToldRecords } from './told-records.ts';
+import { showBallot, showRecord } from './trace.ts';
 import type { SimulatedKey } from './workload.ts';
 
 export interface Violation {
@@ -13,7 +15,7 @@ export interface Violation {
     | 'not-linearizable'
     /** The protocol broke one of its own invariants, seen or not. */
     | 'invariant'
-    /** An eventually consistent read showed a value that was not chosen by then. */
+    /** An eventually consistent read showed a value that was not chosen by then; in `dynamo` mode, not even written. */
     | 'dirty-read'
     /** It showed a value older than a write that had been answered, although W + R > N. */
     | 'stale-read'
@@ -21,7 +23,9 @@ export interface Violation {
     | 'diverged'
     /** With all faults over, replicas were not alike after the time they have for it, or a node was not what it should be. */
     | 'not-healed'
-    /** With all faults over, a read was not answered. */
+    /** An acknowledged write in `dynamo` mode is gone, and nothing newer took its place. */
+    | 'lost-write'
+    /** With all faults over, a read was not answered; or a write with W=1 in `dynamo` mode, at any time. */
     | 'unavailable'
     /** The code threw. */
     | 'threw';
@@ -66,6 +70,46 @@ export function findViolations(evidence: Evidence): Violation[] {
   }
   if (wounds === undefined) for (const key of keys) violations.push(...findDivergence(key));
   for (const what of wounds ?? []) violations.push({ kind: 'not-healed', what });
+  for (const what of unanswered)
+    violations.push({ kind: 'unavailable', what: `no answer to the final read of ${what}` });
+  return violations;
+}
+
+/** What is wrong with a history of blind writes in `dynamo` mode, where the last one wins and reads may step back. */
+export function findLostWrites({
+  told,
+  keys,
+  wounds,
+  unanswered,
+  keepsAll,
+  isAlwaysWritable,
+}: {
+  readonly told: ToldRecords;
+  readonly keys: readonly SimulatedKey[];
+  readonly wounds: readonly string[];
+  readonly unanswered: ReadonlySet<string>;
+  /** Whether no disk forgets what it had not flushed, and none is lost. */
+  readonly keepsAll: boolean;
+  readonly isAlwaysWritable: boolean;
+}): Violation[] {
+  const violations: Violation[] = [];
+  for (const { name, homes, storeKey } of keys) {
+    const newest = told.newestAcknowledged(storeKey);
+    for (const { id, node } of homes) {
+      const ballot = node!.stateOf(storeKey).committed?.ballot ?? NO_BALLOT;
+      if (!keepsAll || newest === undefined || compareBallots(ballot, newest.ballot) >= 0) continue;
+      const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(newest.ballot)}=${newest.value}`;
+      violations.push({ kind: 'lost-write', what: `${what}, which was acknowledged` });
+    }
+  }
+  for (const { value, wasWritten } of told.reads) {
+    if (!wasWritten) violations.push({ kind: 'dirty-read', what: `showed ${value}, which nobody has written` });
+  }
+  for (const what of wounds) violations.push({ kind: 'not-healed', what });
+  for (const { value, ballot, outcome, isCoordinatorAlive } of told.writes) {
+    if (!isAlwaysWritable || outcome === 'applied' || !isCoordinatorAlive()) continue;
+    violations.push({ kind: 'unavailable', what: `${showBallot(ballot)}=${value} was ${outcome}` });
+  }
   for (const what of unanswered)
     violations.push({ kind: 'unavailable', what: `no answer to the final read of ${what}` });
   return violations;

@@ -1,5 +1,6 @@
-import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { type Ballot, compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
+import { partitionOf } from '../../src/dynamo/keyspace.ts';
+import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { encodeRecord, highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
@@ -21,9 +22,19 @@ interface Proposal {
   isChosen: boolean;
 }
 
+/** The answers of a replica that takes part in choosing. */
+const VOTES: ReadonlySet<Reply['kind']> = new Set(['promise', 'accepted', 'state', 'confirmed', 'purged']);
+
+/** What the disk of a new member has, when its epoch is decided, of what the epoch begins with. */
+export interface Beginning {
+  /** The newest of a key among what it has committed and what it has staged for the decided attempt. */
+  topOf(key: StoreKey): ItemRecord | undefined;
+}
+
 /**
- * Follows the protocol through its messages and knows, as no participant can, which records are chosen: a majority of
- * replicas has acknowledged them, or said that it holds them. Notes everything that contradicts invariants I1, I2, I4 and I5 of REPLICATION section 4.
+ * Follows the protocol through its messages and knows, as no participant can, which records are chosen: a majority of the
+ * members of an epoch has acknowledged them, or said that it holds them, or has staged them for the next. Notes everything
+ * that contradicts invariants I1, I2, I4, I5, I8 and I9 of REPLICATION section 4.
  */
 export class ChosenRecords implements Observer {
   readonly #violations: string[] = [];
@@ -32,9 +43,56 @@ export class ChosenRecords implements Observer {
   readonly #keys = new Map<StoreKey, Map<string, Proposal>>();
   /** Up to where tombstones were purged. */
   readonly #purged = new Map<StoreKey, Ballot>();
+  /** Every epoch that was decided, by partition and epoch. */
+  readonly #configs = new Map<string, PartitionConfig>();
+  readonly #diskOf: (node: NodeId) => number;
 
-  constructor(replication: number) {
+  /** @param diskOf the disk that a node has now */
+  constructor(replication: number, configs: readonly PartitionConfig[], diskOf: (node: NodeId) => number) {
     this.#majority = Math.floor(replication / 2) + 1;
+    this.#diskOf = diskOf;
+    for (const config of configs) this.#configs.set(`${config.partition} ${config.epoch}`, config);
+  }
+
+  /**
+   * An epoch was decided. Each majority of those who can vote in it must include a member that has staged it, with every
+   * record that was chosen before (I8). What all who staged it begin with is as good as chosen: no quorum of the new epoch
+   * can miss it.
+   *
+   * @param beginnings of those members that have staged it
+   * @param unprepared how many others can vote: a member whose disk was lost since it staged cannot
+   * @param mayForget whether a tombstone is so old that replicas do not tell each other of it
+   */
+  decided(
+    config: PartitionConfig,
+    beginnings: readonly Beginning[],
+    unprepared: number,
+    mayForget: (tombstone: Ballot) => boolean,
+  ): void {
+    const { partition, epoch } = config;
+    this.#configs.set(`${partition} ${epoch}`, config);
+    if (unprepared >= this.#majority) {
+      this.#violations.push(`epoch ${epoch} was decided with ${unprepared} members not ready (I8)`);
+    }
+    for (const key of this.#keys.keys()) {
+      if (partitionOf(key) !== partition) continue;
+      const newest = this.#chosenProposals(key).at(-1);
+      const isPurged = newest !== undefined && compareBallots(newest.ballot, this.#purged.get(key) ?? NO_BALLOT) <= 0;
+      const tops = beginnings.map((beginning) => beginning.topOf(key));
+      for (const top of tops) {
+        if (newest === undefined || isPurged || compareBallots(top?.ballot ?? NO_BALLOT, newest.ballot) >= 0) continue;
+        // Nothing, or another tombstone, is as good as an old one: no item that is older can arrive any more.
+        if (top?.item === undefined && newest.record!.item === undefined && mayForget(newest.ballot)) continue;
+        this.#violations.push(
+          `epoch ${epoch} begins with ${showRecord(top)}, without ${showRecord(newest.record)} that was chosen (I8)`,
+        );
+      }
+      const [first, ...others] = tops;
+      if (first === undefined || !others.every((top) => top !== undefined && sameBallot(top.ballot, first.ballot)))
+        continue;
+      const proposal = this.#proposalOf(key, first.ballot);
+      if (proposal.record !== undefined) proposal.isChosen = true;
+    }
   }
 
   get violations(): readonly string[] {
@@ -63,6 +121,9 @@ export class ChosenRecords implements Observer {
       acknowledged,
       (key, ballot) => this.#proposalOf(key, ballot).isChosen,
     );
+    if ('epoch' in request && 'key' in request && VOTES.has(reply.kind)) {
+      this.#checkVote(replica, partitionOf(request.key), request.epoch);
+    }
     if (request.kind === 'accept' && reply.kind === 'accepted') {
       this.#noteAccepted(replica, request.key, request.record.ballot, request.epoch);
     }
@@ -128,6 +189,14 @@ export class ChosenRecords implements Observer {
     const acceptors = proposal.acceptedBy.get(epoch) ?? new Set();
     proposal.acceptedBy.set(epoch, acceptors.add(replica));
     if (acceptors.size >= this.#majority) proposal.isChosen = true;
+  }
+
+  /** I9: a disk has a vote in the epochs that name it. */
+  #checkVote(replica: NodeId, partition: number, epoch: number): void {
+    const diskId = this.#diskOf(replica);
+    const members = this.#configs.get(`${partition} ${epoch}`)?.members ?? [];
+    if (members.some((member) => member.node === replica && member.diskId === diskId)) return;
+    this.#violations.push(`${replica} votes in epoch ${epoch} of partition ${partition}, which does not name it (I9)`);
   }
 
   #notePurged(key: StoreKey, ballot: Ballot): void {

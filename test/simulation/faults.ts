@@ -26,6 +26,7 @@ const FAULTY_MS = 500;
 export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): Faults {
   const isCalm = scenario.faults === 'calm';
   const isStress = scenario.faults === 'stress';
+  const isSplit = scenario.faults === 'split';
   const host = () => randomBelow(random, nodes.length);
   const atMs = () => random.next() * FAULTY_MS;
   const repeat = <T>(count: number, draw: () => T) => Array.from({ length: count }, draw);
@@ -36,7 +37,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
       maxSkewMs: pick(random, [0, 5, 60, 200]),
       slowestFlushMs: pick(random, [2, 10, 60]),
     },
-    crashes: repeat(isCalm || !scenario.crashes ? 0 : crashCount, () => ({
+    crashes: repeat(isCalm || isSplit || !scenario.crashes ? 0 : crashCount, () => ({
       host: host(),
       atMs: atMs(),
       downMs: isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
@@ -46,7 +47,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
       atMs: atMs(),
       byMs: Math.floor((random.next() - 0.5) * 400),
     })),
-    diskFailures: repeat(isCalm ? 0 : pick(random, [0, 0, 0, 1, 4]), () => ({ host: host(), atMs: atMs() })),
+    diskFailures: repeat(isCalm || isSplit ? 0 : pick(random, [0, 0, 0, 1, 4]), () => ({ host: host(), atMs: atMs() })),
     diskLoss: scenario.losesDisk
       ? { host: host(), atMs: 30 + random.next() * 250, downMs: 10 + random.next() * 60 }
       : undefined,
@@ -66,7 +67,7 @@ function drawNetworkFaults(scenario: Scenario, nodes: readonly NodeId[], random:
     slowness: scenario.faults === 'stress' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
     slowestMs: pick(random, [40, 90, 160]),
     slowLinks,
-    cuts: isCalm ? [] : drawCuts(nodes, random),
+    cuts: isCalm ? [] : (scenario.faults === 'split' ? drawSplits : drawCuts)(nodes, random),
   };
 }
 
@@ -82,6 +83,22 @@ function drawCuts(nodes: readonly NodeId[], random: Random): Cut[] {
     for (const peer of one === other ? nodes : [other]) {
       cuts.push({ from: one, to: peer, startMs, endMs });
       if (!isOneWay) cuts.push({ from: peer, to: one, startMs, endMs });
+    }
+  }
+  return cuts;
+}
+
+/** Each for a while between two parts of the nodes. */
+function drawSplits(nodes: readonly NodeId[], random: Random): Cut[] {
+  const cuts: Cut[] = [];
+  for (let count = 1 + randomBelow(random, 3); count > 0; count--) {
+    const startMs = random.next() * FAULTY_MS;
+    const endMs = startMs + 100 + random.next() * 250;
+    const isHere = new Map(nodes.map((node) => [node, random.next() < 0.5]));
+    for (const from of nodes) {
+      for (const to of nodes) {
+        if (isHere.get(from) !== isHere.get(to)) cuts.push({ from, to, startMs, endMs });
+      }
     }
   }
   return cuts;

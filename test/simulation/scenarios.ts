@@ -1,3 +1,4 @@
+import type { Consistency } from '../../src/dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
 
 /** How often clients do what, in parts of the whole. */
@@ -15,9 +16,10 @@ export interface Mix {
 
 /**
  * `join`: a spare node comes in. `leave`: one goes, if N are left. `replace`: one loses its disk and comes back. `again`: an
- * epoch change with the same members.
+ * epoch change with the same members. `absence`: one is down for so long that the ring goes on without it; then it comes
+ * back with what it had.
  */
-export type MembershipChange = 'join' | 'leave' | 'replace' | 'again';
+export type MembershipChange = 'join' | 'leave' | 'replace' | 'again' | 'absence';
 
 /** What a history is made of, but for what its seed draws. */
 export interface Scenario {
@@ -39,12 +41,16 @@ export interface Scenario {
   readonly isCollection: boolean;
   readonly partitions: number;
   readonly mix: Mix;
+  readonly consistency: Consistency;
+  /** A client waits for up to so long before its next operation. */
+  readonly thinkMs: number;
   /**
    * `calm`: messages are only late and reordered. `normal`: they also get lost and doubled, links are cut, clocks step,
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
-   * three to ten short crashes, and four messages in ten are slow.
+   * three to ten short crashes, and four messages in ten are slow. `split`: one to three times, for a while, the nodes are
+   * in two parts that hear nothing of each other; nothing crashes.
    */
-  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress';
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split';
   /** Whether nodes crash at all; not in calm. */
   readonly crashes: boolean;
   /** One node comes back with an empty disk, which no partition names. */
@@ -56,6 +62,8 @@ export interface Scenario {
   readonly heals: boolean;
   /** What happens to the membership: so many changes, each of a random kind among these. */
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
+  /** Whether every tombstone has to be purged in the end: the grace must be short enough for that. */
+  readonly purges: boolean;
   readonly limits: NodeLimits;
 }
 
@@ -92,32 +100,56 @@ const BASE: Scenario = {
   isCollection: false,
   partitions: 1,
   mix: MIXED,
+  consistency: 'strict',
+  thinkMs: 20,
   faults: 'normal',
   crashes: true,
   losesDisk: false,
   heals: false,
   changes: { count: 0, kinds: [] },
+  purges: false,
   limits: LIMITS,
 };
 
 /** In a proper order: operations and messages die before hints, hints before tombstones; all within one history. */
 const HEALING_LIMITS: NodeLimits = {
   ...LIMITS,
+  opLifeMs: 300,
+  // A restart makes ballots jump so far ahead, and the age of a tombstone is that of its ballot.
+  ceilingAheadMs: 50,
   suspectAfterMs: 60,
-  probeIntervalMs: 120,
-  gossipIntervalMs: 100,
+  probeIntervalMs: 150,
+  gossipIntervalMs: 200,
   hintLifeMs: 1_500,
   hintIntervalMs: 60,
   repairPauseMs: 1,
   repairTimeoutMs: 150,
   merkleDepth: 1,
   tombstoneGraceMs: 2_500,
-  purgeIntervalMs: 1_200,
+  purgeIntervalMs: 400,
   finishIntervalMs: 100,
+};
+/** Tombstones grow old and are purged while clients go on. */
+const PURGING_LIMITS: NodeLimits = {
+  ...HEALING_LIMITS,
+  opLifeMs: 150,
+  hintLifeMs: 450,
+  tombstoneGraceMs: 700,
+  purgeIntervalMs: 150,
 };
 
 const HEALING: Scenario = { ...BASE, heals: true, limits: HEALING_LIMITS };
 const DELETING: Mix = { ...MIXED, put: 3, delete: 8, conditionalPut: 3 };
+const DYNAMO: Scenario = {
+  ...HEALING,
+  nodes: 4,
+  partitions: 2,
+  keys: 2,
+  clients: 4,
+  operations: 18,
+  consistency: 'dynamo',
+  mix: { put: 8, delete: 2, conditionalPut: 0, conditionalDelete: 0, read: 4, eventualRead: 4, rangeRead: 0 },
+};
 
 export const SCENARIOS = {
   mixed: BASE,
@@ -166,30 +198,49 @@ export const SCENARIOS = {
   'healing-stress': { ...HEALING, faults: 'stress' },
   'healing-lossy': { ...HEALING, faults: 'lossy' },
   'healing-five': { ...HEALING, nodes: 5, partitions: 4, keys: 3, clients: 4, operations: 18 },
-  // Long enough for tombstones to grow old while clients go on.
-  tombstones: {
-    ...HEALING,
-    mix: DELETING,
-    operations: 16,
-    limits: { ...HEALING_LIMITS, opLifeMs: 150, hintLifeMs: 450, tombstoneGraceMs: 700, purgeIntervalMs: 150 },
-  },
+  tombstones: { ...HEALING, mix: DELETING, operations: 16, thinkMs: 250, purges: true, limits: PURGING_LIMITS },
   replaced: { ...HEALING, changes: { count: 1, kinds: ['replace'] } },
   again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },
   joins: { ...HEALING, nodes: 5, spares: 2, partitions: 2, keys: 2, changes: { count: 2, kinds: ['join'] } },
   leaves: { ...HEALING, nodes: 5, partitions: 2, keys: 2, changes: { count: 2, kinds: ['leave'] } },
+  'long-absence': {
+    ...HEALING,
+    nodes: 4,
+    partitions: 2,
+    keys: 2,
+    mix: DELETING,
+    operations: 16,
+    thinkMs: 250,
+    changes: { count: 1, kinds: ['absence'] },
+    purges: true,
+    limits: PURGING_LIMITS,
+  },
+  dynamo: DYNAMO,
+  'dynamo-split': { ...DYNAMO, nodes: 5, writeQuorum: 1, faults: 'split' },
+  'dynamo-quorums': { ...DYNAMO, nodes: 4, readQuorum: 2, faults: 'lossy' },
+  // Writes under conditions, and those that ask for the old value, are consensus rounds here too.
+  'dynamo-conditional': {
+    ...HEALING,
+    consistency: 'dynamo',
+    mix: { ...MIXED, read: 0, eventualRead: 7 },
+  },
   'full-mix': {
     ...HEALING,
     nodes: 5,
     spares: 1,
     partitions: 2,
     keys: 2,
-    clients: 4,
-    operations: 18,
+    operations: 14,
     mix: DELETING,
-    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again'] },
+    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
+
+/** Whether nothing is ever chosen: every write is a put or delete in `dynamo` mode that asks for nothing. */
+export function isBlind({ consistency, mix }: Scenario): boolean {
+  return consistency === 'dynamo' && mix.conditionalPut + mix.conditionalDelete === 0;
+}
 
 export type ScenarioName = keyof typeof SCENARIOS;
 

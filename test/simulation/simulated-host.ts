@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
 import type { EpochChangeOutcome } from '../../src/dynamo/epoch-change.ts';
+import { readStaged } from '../../src/dynamo/epoch-member.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
-import { topOf } from '../../src/dynamo/record.ts';
+import { decodeRecord, topOf } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { NodeSettings } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
@@ -11,6 +12,7 @@ import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { Store, StoreKey } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
+import type { Beginning } from './chosen-records.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 import type { Trace } from './trace.ts';
 import { SimulatedClock, type VirtualTime } from './virtual-time.ts';
@@ -75,6 +77,21 @@ export class SimulatedHost {
     done: (outcome: EpochChangeOutcome) => void,
   ): void {
     this.node!.changeEpoch(register, partition, members, done);
+  }
+
+  /** What the disk has for the beginning of an epoch; undefined if it was not staged here. */
+  beginningOf({ partition, attempt }: PartitionConfig): Beginning | undefined {
+    const disk = this.#disk;
+    const staged = readStaged(disk, partition, attempt);
+    if (staged === undefined) return undefined;
+    return {
+      topOf(key) {
+        const stored = disk.get('items', key);
+        const committed = stored === undefined ? undefined : decodeRecord(stored);
+        const accepted = staged.find((row) => row.key === key)?.record;
+        return topOf({ accepted, committed });
+      },
+    };
   }
 
   /** The history is over. */

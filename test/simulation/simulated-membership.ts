@@ -9,7 +9,7 @@ import type { Trace } from './trace.ts';
 import { SimulatedClock, type VirtualTime } from './virtual-time.ts';
 
 /** A controller that has not ended by now has died with its node. */
-const CONTROLLER_LIFE_MS = 900;
+const CONTROLLER_LIFE_MS = 600;
 
 /**
  * Who is in the ring of one history, and the record that decides it: atomic, and late with its answers. The moves are made
@@ -25,6 +25,8 @@ export class SimulatedMembership {
   /** The last attempt that was begun for each partition. */
   readonly #attempts = new Map<number, number>();
   #lastAttempt = 0;
+  /** Nodes that are away and will be back. */
+  #absent = 0;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
@@ -48,6 +50,7 @@ export class SimulatedMembership {
             this.configs[next.partition] = next;
             const members = next.members.map(({ node }) => node).join('');
             trace.add(time.nowMs, `-- partition ${next.partition} is decided: epoch ${next.epoch}, ${members}`);
+            parts.decided(next);
           }
           time.after(random.next() * 10, () => done(this.configs[next.partition]!));
         });
@@ -107,6 +110,16 @@ export class SimulatedMembership {
         this.#roster = this.#roster.map((member) => (member.node === victim.id ? victim.member : member));
         return this.settle();
       }
+      case 'absence': {
+        const victim = inside[randomBelow(random, inside.length)]!;
+        if (inside.length <= replication || victim.isDown) return;
+        const awayMs = 500 + random.next() * 500;
+        victim.crash(awayMs);
+        this.#roster = withoutNode(this.#roster, victim.id, replication);
+        this.#absent++;
+        time.after(awayMs + random.next() * 60, () => this.#returnOf(victim));
+        return this.settle();
+      }
       case 'again': {
         const { partition, members } = this.configs[randomBelow(random, this.configs.length)]!;
         return this.#lead(partition, members, () => {});
@@ -123,7 +136,20 @@ export class SimulatedMembership {
   }
 
   get isSettled(): boolean {
-    return this.#isSettled;
+    return this.#isSettled && this.#absent === 0;
+  }
+
+  /** One that was away comes back with the disk it has, as soon as the ring does nothing else. */
+  #returnOf(host: SimulatedHost): void {
+    const { time, trace } = this.#parts;
+    if (!this.#isSettled) {
+      time.after(30, () => this.#returnOf(host));
+      return;
+    }
+    this.#absent--;
+    trace.add(time.nowMs, `-- membership: ${host.id} is back`);
+    if (!this.#roster.some(({ node }) => node === host.id)) this.#roster = withNode(this.#roster, host.member);
+    this.settle();
   }
 
   stop(): void {
@@ -169,4 +195,5 @@ interface MembershipParts {
   readonly emptyDiskVotes: boolean;
   readonly decidesAnyAttempt: boolean;
   readonly tellsNobody: boolean;
+  readonly decided: (config: PartitionConfig) => void;
 }

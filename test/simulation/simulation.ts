@@ -1,3 +1,4 @@
+import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from '../../src/dynamo/ring.ts';
@@ -5,18 +6,19 @@ import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import type { NodeSettings } from '../../src/dynamo/settings.ts';
 import { type Random, randomBelow, SeededRandom } from '../../src/env/random.ts';
 import type { Defects } from './broken-rules.ts';
-import { findViolations, type Violation } from './checks.ts';
+import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
 import { drawFaults, type Faults } from './faults.ts';
 import { History } from './history.ts';
-import type { Scenario } from './scenarios.ts';
+import { isBlind, type Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
 import { SimulatedMembership } from './simulated-membership.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
+import { ToldRecords } from './told-records.ts';
 import { Trace } from './trace.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { CLOCK_START_MS, VirtualTime } from './virtual-time.ts';
 import { type SimulatedKey, Workload } from './workload.ts';
-import { findWounds, hasTombstone } from './wounds.ts';
+import { findWounds, hasTombstone, type Roots } from './wounds.ts';
 
 export interface Result {
   readonly violations: readonly Violation[];
@@ -32,10 +34,19 @@ export interface Result {
 const LONGEST_WORKLOAD_MS = 1_600;
 /** Far more than the longest history has needed. */
 const MAX_EVENTS = 200_000;
-/** After the faults have ended, by when the roots of the Merkle trees are asked for, and the ring has to be whole. */
-const ASK_ROOTS_MS = 2_400;
+/** After the faults have ended, the ring has to be whole by then; how often that is looked at. */
 const HEALED_WITHIN_MS = 2_500;
-const ANTI_ENTROPY_INTERVAL_MS = 300;
+const LOOK_INTERVAL_MS = 80;
+/** How long the building of Merkle trees may take. */
+const ROOTS_WITHIN_MS = 20;
+/** The last reads come when the ring is whole, and the history ends so long after them. */
+const LAST_READS_MS = [0, 60];
+const AFTER_LAST_READS_MS = 120;
+const ANTI_ENTROPY_INTERVAL_MS = 400;
+/** That a client turns to a node at which the key is not at home. */
+const STRANGER_CHANCE = 0.1;
+/** By which a clock that was wrong at its start and was stepped since may be ahead. */
+const WORST_SKEW_MS = 800;
 const TABLE = 'table-01';
 
 /** Runs one history and judges it. The same arguments give the same result, event for event. */
@@ -51,6 +62,8 @@ class Simulation {
   readonly #trace: Trace;
   readonly #history = new History();
   readonly #chosen: ChosenRecords;
+  /** Takes the place of the chosen records where nothing is chosen. */
+  readonly #told: ToldRecords | undefined;
   readonly #faults: Faults;
   readonly #network: SimulatedNetwork;
   readonly #hosts: readonly SimulatedHost[];
@@ -58,7 +71,7 @@ class Simulation {
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
   readonly #membership: SimulatedMembership;
-  #wounds: string[] | undefined;
+  #wounds: readonly string[] | undefined;
   #isHealed = false;
 
   constructor(scenario: Scenario, seed: number, defects: Defects, keepsTrace: boolean) {
@@ -68,20 +81,21 @@ class Simulation {
     this.#random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
     for (let i = 0; i < 3; i++) this.#random.next();
     this.#trace = new Trace(keepsTrace);
-    this.#chosen = new ChosenRecords(scenario.replication);
+    this.#told = isBlind(scenario) ? new ToldRecords() : undefined;
     const ids = Array.from({ length: scenario.nodes }, (_, i) => String.fromCharCode(65 + i));
+    const inside = ids.slice(0, scenario.nodes - scenario.spares);
+    const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
+    const configs = configsOf(assignment, ids);
+    this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id).member.diskId);
     this.#faults = drawFaults(scenario, ids, this.#random);
     this.#network = new SimulatedNetwork({
       time: this.#time,
       random: this.#random,
       faults: this.#faults.network,
       trace: this.#trace,
-      observer: this.#chosen,
+      observer: this.#told ?? this.#chosen,
       tampering: defects.tampering?.() ?? {},
     });
-    const inside = ids.slice(0, scenario.nodes - scenario.spares);
-    const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
-    const configs = configsOf(assignment, ids);
     this.#hosts = this.#makeHosts(ids, configs);
     this.#membership = new SimulatedMembership({
       time: this.#time,
@@ -94,6 +108,7 @@ class Simulation {
       emptyDiskVotes: defects.emptyDiskVotes === true,
       tellsNobody: defects.tellsNobody === true,
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
+      decided: (config) => this.#noteDecided(config),
     });
     this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
       this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
@@ -106,6 +121,7 @@ class Simulation {
       history: this.#history,
       chosen: this.#chosen,
       keys: this.#keys,
+      told: this.#told,
     });
   }
 
@@ -132,6 +148,16 @@ class Simulation {
     try {
       this.#time.run(MAX_EVENTS);
       const { operations, eventualReads } = this.#history;
+      if (this.#told !== undefined) {
+        return findLostWrites({
+          told: this.#told,
+          keys: this.#keys,
+          wounds: this.#wounds!,
+          unanswered: this.#unanswered,
+          keepsAll: !this.#forgets(),
+          isAlwaysWritable: this.#scenario.writeQuorum === 1,
+        });
+      }
       return findViolations({
         operations,
         eventualReads,
@@ -153,11 +179,13 @@ class Simulation {
    */
   #isFresh(): boolean {
     const { writeQuorum, readQuorum, replication } = this.#scenario;
+    return writeQuorum + readQuorum > replication && !this.#forgets();
+  }
+
+  /** Whether committed records may be lost before they are flushed, or members come in late that lack some. */
+  #forgets(): boolean {
     const { crashes, diskFailures, diskLoss } = this.#faults;
-    // Members that come in late may lack what was answered: freshness holds within one epoch.
-    const forgets =
-      crashes.length > 0 || diskFailures.length > 0 || diskLoss !== undefined || this.#scenario.changes.count > 0;
-    return writeQuorum + readQuorum > replication && !forgets;
+    return crashes.length > 0 || diskFailures.length > 0 || diskLoss !== undefined || this.#scenario.changes.count > 0;
   }
 
   #planFaults(): void {
@@ -194,34 +222,68 @@ class Simulation {
     this.#trace.add(this.#time.nowMs, '-- all faults end');
     this.#network.heal();
     for (const host of this.#hosts) host.heal();
-    if (this.#scenario.heals) this.#planExamination();
-    for (const delayMs of this.#scenario.heals ? [1_500, 1_800] : [100, 300]) {
+    if (this.#scenario.heals) {
+      this.#membership.settle();
+      this.#membership.watch();
+      // Whatever clients had begun is over by then.
+      this.#time.after(this.#scenario.limits.opLifeMs, () => this.#examine(this.#time.nowMs + HEALED_WITHIN_MS));
+    } else this.#readAll([100, 300]);
+  }
+
+  /**
+   * Looks again and again whether the ring is whole; then the last reads are made, and after them it has to be whole again:
+   * a late message may still bring something that has to be cleared away.
+   */
+  #examine(untilMs: number, isRead = false): void {
+    const look = (roots?: Roots) => {
+      const hasToBePurged = this.#scenario.purges && hasTombstone(this.#keys, this.#time.nowMs, 0);
+      return findWounds({ hosts: this.#hosts, keys: this.#keys, membership: this.#membership, roots, hasToBePurged });
+    };
+    const again = (wounds: readonly string[]) => {
+      if (this.#time.nowMs < untilMs) this.#time.after(LOOK_INTERVAL_MS, () => this.#examine(untilMs, isRead));
+      else this.#end(wounds);
+    };
+    const wounds = look();
+    if (wounds.length > 0) return again(wounds);
+    const roots = this.#askRoots();
+    this.#time.after(ROOTS_WITHIN_MS, () => {
+      const later = look(roots);
+      if (later.length > 0) return again(later);
+      if (isRead) return this.#end([]);
+      this.#trace.add(this.#time.nowMs, '-- the ring is whole');
+      this.#readAll(LAST_READS_MS);
+      this.#time.after(AFTER_LAST_READS_MS, () => this.#examine(untilMs, true));
+    });
+  }
+
+  #end(wounds: readonly string[]): void {
+    this.#wounds = wounds;
+    for (const host of this.#hosts) host.stop();
+    this.#membership.stop();
+  }
+
+  /**
+   * @returns filled as soon as the trees are built; undefined if there is a tombstone about to grow too old to count, which
+   *   it does not everywhere at once
+   */
+  #askRoots(): Roots | undefined {
+    const { tombstoneGraceMs } = this.#scenario.limits;
+    if (hasTombstone(this.#keys, this.#time.nowMs, tombstoneGraceMs - 2 * ROOTS_WITHIN_MS)) return undefined;
+    const roots = new Map<string, Uint8Array>();
+    for (const { partition } of this.#membership.configs) {
+      for (const { id, node } of this.#hosts) {
+        node?.merkleRoot(partition, (root) => roots.set(`${id} ${partition}`, root));
+      }
+    }
+    return roots;
+  }
+
+  #readAll(delaysMs: readonly number[]): void {
+    for (const delayMs of delaysMs) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
       });
     }
-  }
-
-  /** By then replicas are alike, roots agree, and everybody is what was decided; then the history ends. */
-  #planExamination(): void {
-    this.#membership.settle();
-    this.#membership.watch();
-    let roots: Map<string, Uint8Array> | undefined;
-    this.#time.after(ASK_ROOTS_MS, () => {
-      if (hasTombstone(this.#keys)) return;
-      const asked = new Map<string, Uint8Array>();
-      roots = asked;
-      for (const { partition } of this.#membership.configs) {
-        for (const { id, node } of this.#hosts) {
-          node?.merkleRoot(partition, (root) => asked.set(`${id} ${partition}`, root));
-        }
-      }
-    });
-    this.#time.after(HEALED_WITHIN_MS, () => {
-      this.#wounds = findWounds(this.#hosts, this.#keys, this.#membership, roots);
-      for (const host of this.#hosts) host.stop();
-      this.#membership.stop();
-    });
   }
 
   #readFinally(key: SimulatedKey, name: string): void {
@@ -242,6 +304,18 @@ class Simulation {
     const to = key.homes[randomBelow(this.#random, key.homes.length)]!;
     if (from !== to) from.repair(to.id, key.storeKey, this.#defects.repairsUnchosen === true);
     this.#time.after(5 + this.#random.next() * 40, () => this.#repair());
+  }
+
+  #noteDecided(config: PartitionConfig): void {
+    const members = config.members.map(({ node, diskId }) => ({ host: this.#hostOf(node), diskId }));
+    const voters = members.filter(({ host, diskId }) => host.member.diskId === diskId);
+    const staged = voters.map(({ host }) => host.beginningOf(config)).filter((beginning) => beginning !== undefined);
+    const oldestMs = CLOCK_START_MS + this.#time.nowMs - this.#scenario.limits.tombstoneGraceMs + WORST_SKEW_MS;
+    this.#chosen.decided(config, staged, voters.length - staged.length, ({ hlc }) => hlc / TICKS_PER_MS < oldestMs);
+  }
+
+  #hostOf(node: NodeId): SimulatedHost {
+    return this.#hosts.find(({ id }) => id === node)!;
   }
 
   #makeHosts(ids: readonly NodeId[], configs: readonly PartitionConfig[]): SimulatedHost[] {
@@ -283,6 +357,8 @@ class Simulation {
     const partition = partitionOf(collection);
     const decided = () => this.#membership.configs[partition]!.members;
     const hosts = this.#hosts;
+    const { heals } = this.#scenario;
+    const random = this.#random;
     return {
       name,
       storeKey: collection + sortKey,
@@ -290,6 +366,10 @@ class Simulation {
       collection,
       get homes() {
         return decided().map(({ node }) => hosts.find(({ id }) => id === node)!);
+      },
+      coordinators() {
+        const isStranger = heals && random.next() < STRANGER_CHANCE;
+        return (isStranger ? hosts : this.homes).filter(({ votes }) => votes);
       },
     };
   }

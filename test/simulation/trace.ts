@@ -61,6 +61,25 @@ export function showRequest(request: Request): string {
     case 'accept':
     case 'learn':
       return `${request.kind} ${showRecord(request.record)}`;
+    case 'hint':
+      return `hint for ${request.home}: ${showRecord(request.record)}`;
+    case 'confirm-tombstone':
+      return `${request.kind} ${showRecord(request.record)}`;
+    case 'purge':
+      return `purge ${showBallot(request.ballot)}`;
+    case 'copy':
+    case 'sealed-records':
+      return `${request.kind} of partition ${request.partition}`;
+    case 'seal':
+      return `seal partition ${request.partition} in epoch ${request.epoch}`;
+    case 'stage': {
+      const { partition, epoch, attempt } = request.next;
+      return `stage partition ${partition} for epoch ${epoch}, attempt ${attempt}, from ${request.sources.join('')}`;
+    }
+    case 'activate': {
+      const { partition, epoch, members } = request.config;
+      return `activate partition ${partition} in epoch ${epoch} of ${members.map(({ node }) => node).join('')}`;
+    }
     default:
       return request.kind;
   }
@@ -73,6 +92,14 @@ export function showReply(reply: Reply): string {
       return `${reply.kind} accepted ${showRecord(reply.accepted)} committed ${showRecord(reply.committed)}`;
     case 'rejected':
       return `rejected, promised ${showBallot(reply.effective)}`;
+    case 'wrong-epoch':
+      return `wrong-epoch, mine is ${reply.config?.epoch ?? 'none'}`;
+    case 'sealed-records':
+      return `sealed-records ${reply.entries.map(({ record }) => showRecord(record)).join(', ') || '-'}`;
+    case 'records':
+      return `records ${reply.records.map(showRecord).join(', ')}`;
+    case 'failed':
+      return `failed: ${reply.reason}`;
     default:
       return reply.kind;
   }

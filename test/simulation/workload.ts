@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
-import type { ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { Consistency, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
@@ -12,6 +12,7 @@ import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
 import type { RegisterAnswer, RegisterCall, RegisterCondition, RegisterValue } from './linearizability.ts';
 import type { Mix } from './scenarios.ts';
 import type { SimulatedHost } from './simulated-host.ts';
+import type { BlindWrite, ToldRecords } from './told-records.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -24,9 +25,9 @@ export interface SimulatedKey {
   readonly collection: StoreKey;
   /** Its home replicas as they are decided now. */
   readonly homes: readonly SimulatedHost[];
+  /** Whom clients turn to: a home replica as a rule, and in a ring that heals now and then another node. */
+  coordinators(): readonly SimulatedHost[];
 }
-
-const STRICT: WriteOptions = { consistency: 'strict', wantsOld: true };
 
 type Action = RegisterCall | { readonly kind: 'eventual-read' } | RangeAction;
 
@@ -73,9 +74,9 @@ export class Workload {
   }
 
   #act(client: number, next: () => void): void {
-    const { time, random, keys } = this.#parts;
+    const { time, random, keys, thinkMs } = this.#parts;
     const key = keys[randomBelow(random, keys.length)]!;
-    const ready = key.homes.filter(({ votes }) => votes);
+    const ready = key.coordinators();
     if (ready.length === 0) {
       this.#remaining++;
       time.after(10 + random.next() * 20, next);
@@ -86,7 +87,7 @@ export class Workload {
     const moveOn = () => {
       if (hasMovedOn) return;
       hasMovedOn = true;
-      time.after(random.next() * 20, next);
+      time.after(random.next() * thinkMs, next);
     };
     // The client's time-out. An answer that comes later is still recorded: it must be right as well.
     time.after(120 + random.next() * 200, moveOn);
@@ -107,19 +108,54 @@ export class Workload {
       answered(answer);
     };
     if (action.kind === 'range-read') return this.#askRange(node, key, action, finish);
+    if (this.#parts.told !== undefined) return this.#askBlindly(this.#parts.told, key, host, action, finish);
+    const { consistency } = this.#parts;
     const record = action.kind === 'eventual-read' ? this.#startEventualRead(key) : this.#startOperation(key, action);
     const recordAndFinish = (answer: RegisterAnswer) => {
       record(answer);
       finish(answer);
     };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      node.read(key.storeKey, action.kind === 'read', 'strict', (outcome) => recordAndFinish(answerOfRead(outcome)));
+      node.read(key.storeKey, action.kind === 'read', consistency, (outcome) => recordAndFinish(answerOfRead(outcome)));
     } else {
-      const mutation = mutationOf(action);
-      node.write(key.storeKey, key.partitionKey, mutation, STRICT, (outcome) =>
+      const options: WriteOptions = { consistency, wantsOld: true };
+      node.write(key.storeKey, key.partitionKey, mutationOf(action), options, (outcome) =>
         recordAndFinish(answerOfWrite(outcome)),
       );
     }
+  }
+
+  /** In `dynamo` mode, without asking for what was there. */
+  #askBlindly(
+    told: ToldRecords,
+    key: SimulatedKey,
+    host: SimulatedHost,
+    action: RegisterCall | { readonly kind: 'eventual-read' },
+    finish: (answer: RegisterAnswer) => void,
+  ): void {
+    const node = host.node!;
+    const { storeKey } = key;
+    if (action.kind === 'read' || action.kind === 'eventual-read') {
+      node.read(storeKey, action.kind === 'read', 'dynamo', (outcome) => {
+        const answer = answerOfRead(outcome);
+        if (answer.kind === 'read') told.read(storeKey, answer.value);
+        finish(answer);
+      });
+      return;
+    }
+    const options: WriteOptions = { consistency: 'dynamo', wantsOld: false };
+    let outcome: BlindWrite['outcome'] = 'unanswered';
+    let write: BlindWrite | undefined;
+    node.write(storeKey, key.partitionKey, mutationOf(action), options, (answered) => {
+      const answer = answerOfWrite(answered);
+      outcome = answer.kind === 'applied' || answer.kind === 'not-applied' ? answer.kind : 'unknown';
+      if (write !== undefined) write.outcome = outcome;
+      finish(answer);
+    });
+    const value = action.kind === 'put' ? action.value : null;
+    const isCoordinatorAlive = () => host.node === node;
+    write = { key: storeKey, value, ballot: told.lastTold, outcome, isCoordinatorAlive };
+    told.writes.push(write);
   }
 
   /** A range read counts as a read of every key of the collection, as far as it got. */
@@ -233,6 +269,10 @@ export interface WorkloadParts {
   readonly clients: number;
   readonly operations: number;
   readonly mix: Mix;
+  readonly consistency: Consistency;
+  readonly thinkMs: number;
+  /** If all writes are blind ones in `dynamo` mode, of which nothing but the end is sure. */
+  readonly told: ToldRecords | undefined;
 }
 
 function drawKind(random: Random, mix: Mix): keyof Mix {

@@ -1,31 +1,43 @@
-import { registerValueOf } from './item-value.ts';
+import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { SimulatedMembership } from './simulated-membership.ts';
 import { showRecord } from './trace.ts';
+import { CLOCK_START_MS } from './virtual-time.ts';
 import type { SimulatedKey } from './workload.ts';
 
-/** Whether a home replica holds a tombstone: it may count in one tree and be too old or purged in another. */
-export function hasTombstone(keys: readonly SimulatedKey[]): boolean {
+/** Whether a home replica holds a tombstone that is older than `ageMs`. */
+export function hasTombstone(keys: readonly SimulatedKey[], nowMs: number, ageMs: number): boolean {
   return keys.some(({ homes, storeKey }) =>
     homes.some(({ node }) => {
       const committed = node?.stateOf(storeKey).committed;
-      return committed !== undefined && committed.item === undefined;
+      if (committed === undefined || committed.item !== undefined) return false;
+      return CLOCK_START_MS + nowMs - committed.ballot.hlc / TICKS_PER_MS > ageMs;
     }),
   );
 }
 
+/** The roots of Merkle trees, by node and partition. */
+export type Roots = ReadonlyMap<string, Uint8Array>;
+
 /**
  * What is not as it should be in a ring that had time to heal. Tombstones do not count: one may be purged here and not yet
- * there.
+ * there. Unless they have to be gone.
  *
- * @param roots undefined if there were tombstones when they were asked for
+ * @param ring `roots` undefined: not looked at; `hasToBePurged`: there is a tombstone that may stay no longer
  */
-export function findWounds(
-  hosts: readonly SimulatedHost[],
-  keys: readonly SimulatedKey[],
-  membership: SimulatedMembership,
-  roots: ReadonlyMap<string, Uint8Array> | undefined,
-): string[] {
+export function findWounds({
+  hosts,
+  keys,
+  membership,
+  roots,
+  hasToBePurged,
+}: {
+  readonly hosts: readonly SimulatedHost[];
+  readonly keys: readonly SimulatedKey[];
+  readonly membership: SimulatedMembership;
+  readonly roots: Roots | undefined;
+  readonly hasToBePurged: boolean;
+}): string[] {
   const wounds: string[] = [];
   if (!membership.isSettled) wounds.push('the moves have not ended');
   for (const host of hosts) {
@@ -49,10 +61,11 @@ export function findWounds(
   for (const { name, homes, storeKey } of keys) {
     if (new Set(homes).size < homes.length) wounds.push(`${name} has a home twice`);
     const states = homes.map(({ node }) => node?.stateOf(storeKey) ?? {});
-    const values = new Set(states.map(({ committed }) => registerValueOf(committed?.item)));
-    if (values.size > 1) wounds.push(`${name}: ${states.map(({ committed }) => showRecord(committed)).join(', ')}`);
+    const versions = new Set(states.map(({ committed }) => (committed?.item ? showRecord(committed) : '-')));
+    if (versions.size > 1) wounds.push(`${name}: ${states.map(({ committed }) => showRecord(committed)).join(', ')}`);
     if (states.some(({ accepted }) => accepted !== undefined)) wounds.push(`${name} is not settled`);
   }
+  if (hasToBePurged) wounds.push('a tombstone was not purged');
   if (roots === undefined) return wounds;
   for (const { partition, members } of membership.configs) {
     const seen = new Set(
