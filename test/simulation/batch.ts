@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { BROKEN_RULES, type BrokenRuleName } from './broken-rules.ts';
+import { BROKEN_RULES, type BrokenRuleName, type Defects } from './broken-rules.ts';
 import type { Violation } from './checks.ts';
 import { SCENARIOS, type Scenario, type ScenarioName } from './scenarios.ts';
-import { simulateHistory } from './simulation.ts';
+import { type Result, simulateHistory } from './simulation.ts';
 
 /** Histories with consecutive seeds; of several scenarios, each seed is run in one of them. */
 export interface Batch {
@@ -10,6 +10,8 @@ export interface Batch {
   readonly histories: number;
   readonly scenarios: readonly ScenarioName[];
   readonly broken?: BrokenRuleName | undefined;
+  /** Whether each history is run twice, which has to give the same trace. */
+  readonly isTwice?: boolean | undefined;
 }
 
 export interface Failure {
@@ -32,15 +34,25 @@ export function scenarioOf(seed: number, scenarios: readonly ScenarioName[]): Sc
   return scenarios[seed % scenarios.length]!;
 }
 
+/** Runs a history twice, and adds a violation if it was not the same, event for event. */
+export function simulateTwice(scenario: Scenario, seed: number, defects: Defects): Result {
+  const first = simulateHistory(scenario, seed, defects);
+  const { hash } = simulateHistory(scenario, seed, defects);
+  if (hash === first.hash) return first;
+  const what = `trace hash ${first.hash} the first time, ${hash} the second`;
+  return { ...first, violations: [...first.violations, { kind: 'not-repeatable', what }] };
+}
+
 /** Runs histories until one fails. */
-export function runBatch({ firstSeed, histories, scenarios, broken }: Batch): BatchResult {
+export function runBatch({ firstSeed, histories, scenarios, broken, isTwice }: Batch): BatchResult {
+  const simulate = isTwice === true ? simulateTwice : simulateHistory;
   const defects = broken === undefined ? {} : BROKEN_RULES[broken].defects;
   let operations = 0;
   let unknown = 0;
   let hash = '';
   for (let seed = firstSeed; seed < firstSeed + histories; seed++) {
     const scenario = scenarioOf(seed, scenarios);
-    const result = simulateHistory(SCENARIOS[scenario] as Scenario, seed, defects);
+    const result = simulate(SCENARIOS[scenario] as Scenario, seed, defects);
     operations += result.operations;
     unknown += result.unknown;
     hash = combineHashes(hash, result.hash);

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { simulateTwice } from './batch.ts';
 import { BROKEN_RULES, type BrokenRule } from './broken-rules.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { simulateHistory } from './simulation.ts';
 
 /** The first seed whose history shows the defect as it is expected to show. */
 function firstSeedThatShows({ defects, scenario, shows, histories }: BrokenRule): number | undefined {
+  const simulate = shows === 'not-repeatable' ? simulateTwice : simulateHistory;
   for (let seed = 1; seed <= histories; seed++) {
-    const { violations } = simulateHistory(SCENARIOS[scenario], seed, defects);
+    const { violations } = simulate(SCENARIOS[scenario], seed, defects);
     if (violations.some(({ kind }) => kind === shows)) return seed;
   }
   return undefined;
@@ -25,8 +27,10 @@ describe('the checker notices when it does not hold that', () => {
       'dirty-read',
       'diverged',
       'invariant',
+      'lost-write',
       'not-healed',
       'not-linearizable',
+      'not-repeatable',
       'stale-read',
       'unavailable',
     ]);

@@ -246,6 +246,27 @@ export const BROKEN_RULES = {
     shows: 'not-healed',
     histories: 5_000,
   },
+  'chance-of-its-own': {
+    rule: 'everything that happens follows from the seed (docs/simulation.md)',
+    defects: { sabotage: { receive: sometimesDeaf } },
+    scenario: 'mixed',
+    shows: 'not-repeatable',
+    histories: 20,
+  },
+  'hints-not-kept': {
+    rule: 'a substitute that has answered keeps the record for the home replica (the Dynamo paper, section 4.6)',
+    defects: { sabotage: { receive: keepingNoHints } },
+    scenario: 'dynamo-two-copies',
+    shows: 'lost-write',
+    histories: 2_000,
+  },
+  'no-substitutes': {
+    rule: 'in dynamo mode a write succeeds as long as any node lives (the Dynamo paper, section 4.6)',
+    defects: { sabotage: { receive: withoutAnswerToHints } },
+    scenario: 'dynamo-split',
+    shows: 'unavailable',
+    histories: 2_000,
+  },
 } satisfies Record<string, BrokenRule>;
 
 export type BrokenRuleName = keyof typeof BROKEN_RULES;
@@ -289,6 +310,28 @@ function stagingNothing(receive: ReplicaReceive): ReplicaReceive {
   return (from, request, reply) => {
     if (request.kind !== 'stage') return receive(from, request, reply);
     receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'staged', from: self }));
+  };
+}
+
+/** Draws its chance from nowhere. */
+function sometimesDeaf(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (Math.random() < 0.5) receive(from, request, reply);
+  };
+}
+
+/** Says that it keeps what it is given for others, and does not. */
+function keepingNoHints(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'hint') return receive(from, request, reply);
+    receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'hinted', from: self }));
+  };
+}
+
+/** Is a home replica and nothing else. */
+function withoutAnswerToHints(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'hint') receive(from, request, reply);
   };
 }
 

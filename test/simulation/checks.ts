@@ -27,6 +27,8 @@ export interface Violation {
     | 'lost-write'
     /** With all faults over, a read was not answered; or a write with W=1 in `dynamo` mode, at any time. */
     | 'unavailable'
+    /** The same history ran otherwise the second time. */
+    | 'not-repeatable'
     /** The code threw. */
     | 'threw';
   readonly what: string;

@@ -217,6 +217,14 @@ export const SCENARIOS = {
   },
   dynamo: DYNAMO,
   'dynamo-split': { ...DYNAMO, nodes: 5, writeQuorum: 1, faults: 'split' },
+  // Often no home replica is within reach, and a hint is all there is of a write.
+  'dynamo-two-copies': { ...DYNAMO, nodes: 6, replication: 2, writeQuorum: 1, faults: 'split' },
+  'dynamo-changes': {
+    ...DYNAMO,
+    nodes: 5,
+    spares: 1,
+    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
   'dynamo-quorums': { ...DYNAMO, nodes: 4, readQuorum: 2, faults: 'lossy' },
   // Writes under conditions, and those that ask for the old value, are consensus rounds here too.
   'dynamo-conditional': {

@@ -12,6 +12,7 @@ const USAGE = `npm run simulate -- [options]
   --histories M    how many histories, of consecutive seeds (20000)
   --scenario X     one or several, separated by commas; default: all, in turn, or that of the rule
   --broken RULE    run with one rule broken; finding that out is then the success
+  --twice          run each history twice: it must be the same, event for event
   --trace          print what happens in each history, in this process
   --workers K      processes (one per core)
   --list           print scenarios and broken rules`;
@@ -24,6 +25,7 @@ interface Options {
   readonly histories: number;
   readonly scenarios: readonly ScenarioName[];
   readonly broken: BrokenRuleName | undefined;
+  readonly isTwice: boolean;
   readonly workers: number;
 }
 
@@ -34,6 +36,7 @@ async function main(): Promise<number> {
       histories: { type: 'string', default: '20000' },
       scenario: { type: 'string' },
       broken: { type: 'string' },
+      twice: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       workers: { type: 'string', default: String(availableParallelism()) },
       list: { type: 'boolean', default: false },
@@ -49,6 +52,7 @@ async function main(): Promise<number> {
     histories: wholeNumber('histories', values.histories, 1),
     scenarios: scenario.split(',').map((name) => oneOf('scenario', name, SCENARIOS)),
     broken,
+    isTwice: values.twice,
     workers: wholeNumber('workers', values.workers, 1),
   };
   return values.trace ? printTraces(options) : runInWorkers(options);
@@ -67,7 +71,7 @@ function printTraces({ firstSeed, histories, scenarios, broken }: Options): numb
 }
 
 async function runInWorkers(options: Options): Promise<number> {
-  const { firstSeed, histories, scenarios, broken, workers } = options;
+  const { firstSeed, histories, scenarios, broken, isTwice, workers } = options;
   const startedAt = Date.now();
   const results: (BatchResult | undefined)[] = Array.from({ length: Math.ceil(histories / BATCH_HISTORIES) });
   let nextBatch = 0;
@@ -78,6 +82,7 @@ async function runInWorkers(options: Options): Promise<number> {
     histories: Math.min(BATCH_HISTORIES, histories - index * BATCH_HISTORIES),
     scenarios,
     broken,
+    isTwice,
   });
   const finish = (index: number, result: BatchResult) => {
     results[index] = result;
@@ -93,7 +98,7 @@ async function runInWorkers(options: Options): Promise<number> {
 
   const counted = results.slice(0, firstFailed + 1);
   const hash = counted.reduce((all, result) => combineHashes(all, result!.hash), '');
-  say(`${showTotal(counted)}, ${secondsSince(startedAt)} s, trace hash ${hash}`);
+  say(`${showTotal(counted)}${isTwice ? ', each twice' : ''}, ${secondsSince(startedAt)} s, trace hash ${hash}`);
   const failure = counted.at(-1)?.failure;
   if (failure !== undefined)
     say(`${broken === undefined ? 'VIOLATION' : `noticed that ${broken} is broken`}`, showFailure(failure, broken));

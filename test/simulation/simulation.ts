@@ -133,15 +133,19 @@ class Simulation {
     this.#workload.start(() => this.#time.after(60, () => this.#heal()));
     this.#time.after(LONGEST_WORKLOAD_MS, () => this.#heal());
     const violations = this.#runAndJudge();
-    const { operations } = this.#history;
     for (const { kind, what } of violations) this.#trace.add(this.#time.nowMs, `!! ${kind}: ${what}`);
-    return {
-      violations,
-      hash: this.#trace.hash(),
-      trace: this.#trace.lines,
-      operations: operations.length,
-      unknown: operations.filter(({ call, answer }) => call.kind !== 'read' && answer.kind === 'unknown').length,
-    };
+    return { violations, hash: this.#trace.hash(), trace: this.#trace.lines, ...this.#count() };
+  }
+
+  #count(): { readonly operations: number; readonly unknown: number } {
+    const { operations } = this.#history;
+    if (this.#told !== undefined) {
+      const { writes, reads } = this.#told;
+      const unknown = writes.filter(({ outcome }) => outcome === 'unknown' || outcome === 'unanswered');
+      return { operations: writes.length + reads.length, unknown: unknown.length };
+    }
+    const unknown = operations.filter(({ call, answer }) => call.kind !== 'read' && answer.kind === 'unknown');
+    return { operations: operations.length, unknown: unknown.length };
   }
 
   #runAndJudge(): readonly Violation[] {
