@@ -239,7 +239,7 @@ export class Acceptor {
   }
 
   /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
-  #learn({ key, record }: Of<'learn'>, answer: Answer): void {
+  #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
     const { accepted, committed } = this.#state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
       this.#store.put('items', key, encodeRecord(record));
@@ -255,7 +255,9 @@ export class Acceptor {
       this.#neighbours.committed(key);
     }
     const counts = this.#votes.configOf(partitionOf(key)) !== undefined;
-    answer({ kind: 'learned', from: this.#settings.id, counts });
+    const learned = () => answer({ kind: 'learned', from: this.#settings.id, counts });
+    if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();
+    this.#store.flush((error) => (error === undefined ? learned() : this.#answerStorageFailed(error, answer)));
   }
 
   #read(request: Of<'read'>, answer: Answer): void {

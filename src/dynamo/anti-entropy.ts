@@ -222,7 +222,9 @@ function* push(
   for (const key of keys) {
     const record = forest.recordOf(key);
     if (record === undefined || record.ballot.hlc < oldestHlc) continue;
-    const reply = yield* ask(parts, peer, { kind: 'learn', key, record }, 'learned');
+    // What was handed off is erased here.
+    const isFlushed = direction === 'hand-off';
+    const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
     if (reply === undefined) return false;
     report.recordsRepaired++;
     report.bytesExchanged += key.length + encodeRecord(record).length;

@@ -157,7 +157,7 @@ export class HintedHandoff {
       return settled();
     }
     for (const node of waiting) {
-      transport.send(node, { kind: 'learn', key, record }, (reply) => {
+      transport.send(node, { kind: 'learn', key, record, isFlushed: true }, (reply) => {
         if (reply.kind !== 'learned' || !waiting.delete(node) || waiting.size > 0) return;
         // A newer record may be kept by now.
         const now = this.#parts.store.get('hints', hint);

@@ -25,7 +25,13 @@ export interface PartitionConfig {
 export type RegisterRequest =
   | { readonly kind: 'prepare'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number }
   | { readonly kind: 'accept'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
-  | { readonly kind: 'learn'; readonly key: StoreKey; readonly record: ItemRecord }
+  | {
+      readonly kind: 'learn';
+      readonly key: StoreKey;
+      readonly record: ItemRecord;
+      /** Whether the answer waits for the disk: in `dynamo` mode nobody has accepted the record before. */
+      readonly isFlushed?: boolean;
+    }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
   | {
@@ -38,7 +44,10 @@ export type RegisterRequest =
       readonly epoch: number | undefined;
     };
 
-/** To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). */
+/**
+ * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). Answered once
+ * the disk has it: it may be the only copy.
+ */
 export type HintRequest = {
   readonly kind: 'hint';
   readonly key: StoreKey;

@@ -21,7 +21,7 @@ import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
 import { partitionOf } from './keyspace.ts';
 import { MerkleForest } from './merkle-forest.ts';
-import type { Member, PartitionConfig, Reply, Request } from './messages.ts';
+import type { HintRequest, Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { readRange } from './range-read.ts';
@@ -301,10 +301,8 @@ export class StorageNode implements CoordinatingNode {
         return this.#acceptor.receive(request, reply);
       case 'read-committed':
         return this.#acceptor.receive(request, (state) => reply(this.#withHints(request.key, state)));
-      case 'hint': {
-        const isKept = this.#hints.keep(request.home, request.key, request.record);
-        return reply({ kind: isKept ? 'hinted' : 'hint-refused', from: this.id });
-      }
+      case 'hint':
+        return this.#keepHint(request, reply);
       case 'merkle-hashes':
       case 'merkle-keys':
       case 'fetch': {
@@ -328,6 +326,14 @@ export class StorageNode implements CoordinatingNode {
         return reply({ kind: 'pong', from: this.id });
     }
   };
+
+  #keepHint({ home, key, record }: HintRequest, reply: (reply: Reply) => void): void {
+    const from = this.id;
+    if (!this.#hints.keep(home, key, record)) return reply({ kind: 'hint-refused', from });
+    this.#env.store.flush((error) => {
+      reply(error === undefined ? { kind: 'hinted', from } : { kind: 'storage-failed', from, message: error.message });
+    });
+  }
 
   write(
     key: StoreKey,

@@ -13,7 +13,7 @@ export interface Rules {
   readonly identityRound: boolean;
   /** Eventually consistent reads answer committed records only. */
   readonly readsCommittedOnly: boolean;
-  /** An accept is flushed before it is acknowledged. */
+  /** An accept, and a write in `dynamo` mode, is flushed before it is acknowledged. */
   readonly flushBeforeAck: boolean;
   /** A majority is more than half of the home replicas; else one is taken for enough. */
   readonly majorityQuorums: boolean;

@@ -13,7 +13,7 @@ import { type Task, wait } from './task.ts';
 
 /**
  * A put or delete without condition in `dynamo` mode (the Dynamo paper, sections 4.5 and 4.6): goes to the first N healthy
- * nodes of the preference list, and is answered when W of them have it. A node that stands in for a home replica keeps the
+ * nodes of the preference list, and is answered when W of them have it on their disks. A node that stands in for a home replica keeps the
  * record for it as a hint. Nothing is read: of two writes at a time the one with the greater ballot stays.
  *
  * @param item undefined: a delete
@@ -92,7 +92,7 @@ class SloppyRound {
     const substitutes = view
       .preferenceList(partition)
       .filter((node) => !homes.includes(node) && !this.#asked.has(node) && isWell(node));
-    const learn: Request = { kind: 'learn', key, record };
+    const learn: Request = { kind: 'learn', key, record, isFlushed: true };
     return homes
       .filter((home) => !this.covered.has(home))
       .map((home) => {

@@ -25,10 +25,15 @@ async function readCount(client: DynamoDBClient, id: string): Promise<number> {
   return Number((await client.send(get)).Item?.count?.N ?? 0);
 }
 
-test.each(['process', 'disk'])(
-  'kill -9 in the middle of writes with --durability %s loses no acknowledged write',
-  async (durability) => {
-    const args = ['--data-dir', await temporaryDirectory(), '--durability', durability];
+test.each([
+  ['process', 'strict'],
+  ['disk', 'strict'],
+  ['process', 'dynamo'],
+])(
+  'kill -9 in the middle of writes with --durability %s loses no acknowledged write of a %s table',
+  async (durability, consistency) => {
+    const ring = ['--durability', durability, '--consistency', consistency];
+    const args = ['--data-dir', await temporaryDirectory(), ...ring];
     let server = await startServer(args);
     await createTable(server.client(), TABLE);
     const ids = Array.from({ length: WRITERS }, (_, index) => `writer-${index}`);

@@ -253,6 +253,13 @@ export const BROKEN_RULES = {
     shows: 'not-repeatable',
     histories: 20,
   },
+  'blind-write-not-flushed': {
+    rule: 'a write in dynamo mode is on disk where it is acknowledged (section 2, learn; nobody has accepted it before)',
+    defects: { rules: { flushBeforeAck: false } },
+    scenario: 'dynamo',
+    shows: 'lost-write',
+    histories: 5_000,
+  },
   'hints-not-kept': {
     rule: 'a substitute that has answered keeps the record for the home replica (the Dynamo paper, section 4.6)',
     defects: { sabotage: { receive: keepingNoHints } },

@@ -90,7 +90,7 @@ export function findLostWrites({
   readonly keys: readonly SimulatedKey[];
   readonly wounds: readonly string[];
   readonly unanswered: ReadonlySet<string>;
-  /** Whether no disk forgets what it had not flushed, and none is lost. */
+  /** Whether no disk is lost, and no member is left behind. */
   readonly keepsAll: boolean;
   readonly isAlwaysWritable: boolean;
 }): Violation[] {

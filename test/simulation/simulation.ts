@@ -158,7 +158,7 @@ class Simulation {
           keys: this.#keys,
           wounds: this.#wounds!,
           unanswered: this.#unanswered,
-          keepsAll: !this.#forgets(),
+          keepsAll: this.#faults.diskLoss === undefined && this.#scenario.changes.count === 0,
           isAlwaysWritable: this.#scenario.writeQuorum === 1,
         });
       }
