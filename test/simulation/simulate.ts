@@ -150,11 +150,11 @@ function list(): number {
   for (const [name, scenario] of Object.entries(SCENARIOS) as [string, Scenario][]) {
     const { nodes, replication, writeQuorum, readQuorum, clients, operations, faults } = scenario;
     const sizes = `${nodes} nodes, N=${replication} W=${writeQuorum} R=${readQuorum}`;
-    say(`  ${name.padEnd(14)} ${sizes}, ${clients} clients, ${operations} operations, ${faults}`);
+    say(`  ${name.padEnd(17)} ${sizes}, ${clients} clients, ${operations} operations, ${faults}`);
   }
   say('broken rules, and the scenario that shows them soonest:');
   for (const [name, { rule, scenario }] of Object.entries(BROKEN_RULES)) {
-    say(`  ${name.padEnd(26)} ${scenario.padEnd(14)} ${rule}`);
+    say(`  ${name.padEnd(26)} ${scenario.padEnd(17)} ${rule}`);
   }
   return 0;
 }
@@ -179,6 +179,8 @@ if (process.send !== undefined) {
   // The callback takes the error of a parent that is gone.
   process.on('message', (batch: Batch) => process.send!(runBatch(batch), () => {}));
 } else {
+  // Whoever reads the first lines only has read enough.
+  process.stdout.on('error', () => process.exit());
   try {
     process.exitCode = await main();
   } catch (error) {
