@@ -146,7 +146,12 @@ export class EpochReplica {
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
       });
     // The filter may leave a page empty that is not the last: `after` of the next one is the last key looked at.
-    answer({ kind: 'sealed-records', from: self, entries, next: rows.length === limit ? rows.at(-1)!.key : undefined });
+    const next = rows.length === limit ? rows.at(-1)!.key : undefined;
+    // What is left out because it is committed must stay so: it is asked for later, among what is committed.
+    store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      answer({ kind: 'sealed-records', from: self, entries, next });
+    });
   }
 
   #answerStorageFailed(error: Error, answer: Answer): void {

@@ -96,3 +96,16 @@ describe('an item that was purged while a node was away', () => {
     expect(ring.read('A', 'x')).toBeUndefined();
   });
 });
+
+test('a sealed member that has told what it accepted does not forget in a crash what it left out as committed', () => {
+  const ring = new EpochRing('ABC', 3);
+  const record = recordOf('x', at(-10));
+  ring.accept('AB', 'x', record);
+  ring.ask('B', { kind: 'seal', partition: 0, epoch: 0 });
+  ring.commit('B', 'x', record);
+  const asked = ring.ask('B', { kind: 'sealed-records', partition: 0, epoch: 0, after: undefined, limit: 10 });
+  expect(asked.reply).toMatchObject({ kind: 'sealed-records', entries: [] });
+  ring.kill('B');
+  ring.start('B');
+  expect(ring.committed('B', 'x')).toBe('x');
+});
