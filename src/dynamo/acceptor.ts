@@ -254,8 +254,11 @@ export class Acceptor {
       if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
       this.#neighbours.committed(key);
     }
-    const counts = this.#votes.configOf(partitionOf(key)) !== undefined;
-    const learned = () => answer({ kind: 'learned', from: this.#settings.id, counts });
+    const learned = () => {
+      const counts = this.#votes.configOf(partitionOf(key)) !== undefined;
+      answer({ kind: 'learned', from: this.#settings.id, counts });
+    };
+    // A chosen record is on the disks of those who accepted it; this copy may be lazy.
     if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();
     this.#store.flush((error) => (error === undefined ? learned() : this.#answerStorageFailed(error, answer)));
   }
