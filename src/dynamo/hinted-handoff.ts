@@ -156,9 +156,14 @@ export class HintedHandoff {
       this.#drop(hint);
       return settled();
     }
+    let isTaken = true;
     for (const node of waiting) {
       transport.send(node, { kind: 'learn', key, record, isFlushed: true }, (reply) => {
-        if (reply.kind !== 'learned' || !waiting.delete(node) || waiting.size > 0) return;
+        if (reply.kind !== 'learned' || !waiting.delete(node)) return;
+        // Who has no vote yet, as on a new disk, may erase what it has before it gets one.
+        if (!reply.counts) isTaken = false;
+        if (waiting.size > 0) return;
+        if (!isTaken) return settled();
         // A newer record may be kept by now.
         const now = this.#parts.store.get('hints', hint);
         if (now !== undefined && sameBallot(ballotIn(now.subarray(TIME_BYTES)), record.ballot)) this.#drop(hint);

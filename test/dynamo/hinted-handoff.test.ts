@@ -21,6 +21,8 @@ let store: MemoryStore;
 let up: Set<string>;
 let members: string[];
 let learned: string[];
+/** Nodes without a vote: what they learn they may have to erase. */
+let voteless: Set<string>;
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -28,6 +30,7 @@ beforeEach(() => {
   up = new Set(['b', 'c', 'd']);
   members = ['a', 'b', 'c'];
   learned = [];
+  voteless = new Set();
 });
 
 function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
@@ -35,7 +38,7 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
     send: (to: string, request: Request, onReply: (reply: Reply) => void) => {
       if (request.kind !== 'learn' || !(up.has(to) || to === 'a')) return;
       learned.push(`${to} ${request.record.ballot.hlc / TICKS_PER_MS}`);
-      clock.after(1, () => onReply({ kind: 'learned', from: to, counts: true }));
+      clock.after(1, () => onReply({ kind: 'learned', from: to, counts: !voteless.has(to) }));
     },
   };
   return new HintedHandoff({
@@ -118,6 +121,20 @@ describe('a hint', () => {
     hints.start();
     clock.advance(150);
     expect(learned.sort()).toEqual(['a 1', 'c 1', 'd 1']);
+    expect(hints.count).toBe(0);
+    hints.stop();
+  });
+
+  test('stays until its home takes it with a vote, since a newcomer may erase what it was told before', () => {
+    const hints = open();
+    hints.keep('b', KEY, record(1));
+    voteless.add('b');
+    hints.start();
+    clock.advance(450);
+    expect(learned.length).toBeGreaterThan(1);
+    expect(hints.count).toBe(1);
+    voteless.clear();
+    clock.advance(150);
     expect(hints.count).toBe(0);
     hints.stop();
   });

@@ -42,4 +42,18 @@ describe('a put in dynamo mode that was answered', () => {
     ring.start('B');
     expect(ring.committed('B', 'k')).toBe('v');
   });
+
+  test('survives that its home, whose disk is new, erases what it was told before it had a vote', () => {
+    const ring = new EpochRing('ABCD', 4);
+    expect(ring.change('B', 'BCD')?.kind).toBe('changed');
+    ring.ask('A', { kind: 'hint', key: keyOf('k'), record: recordOf('v', 1_000), home: 'B' });
+    ring.wipe('B');
+    ring.node('A').startBackground();
+    ring.settle(2_000);
+    expect(ring.committed('B', 'k')).toBe('v');
+    expect(ring.change('C', 'BCD')?.kind).toBe('changed');
+    ring.settle(2_000);
+    ring.node('A').stop();
+    expect(ring.committed('B', 'k')).toBe('v');
+  });
 });
