@@ -30,6 +30,8 @@ export class HintedHandoff {
   #bytes = 0;
   /** Homes to which hints are on their way. */
   readonly #delivering = new Set<NodeId>();
+  /** Up to where the hints of homes that are down were looked through. */
+  readonly #lookedThrough = new Map<NodeId, StoreKey>();
   #timer: Timer | undefined;
   #isStopped = false;
 
@@ -78,10 +80,11 @@ export class HintedHandoff {
     return this.#kept(key).length > 0;
   }
 
-  /** The newest record of the key that is kept for anybody. */
+  /** The newest record of the key that is kept for anybody, unless it is too old: it may have been deleted, and purged. */
   committed(key: StoreKey): ItemRecord | undefined {
     let newest: ItemRecord | undefined;
-    for (const { record } of this.#kept(key)) {
+    for (const { record, isTooOld } of this.#kept(key)) {
+      if (isTooOld) continue;
       if (newest === undefined || compareBallots(record.ballot, newest.ballot) > 0) newest = record;
     }
     return newest;
@@ -95,7 +98,10 @@ export class HintedHandoff {
   start(): void {
     const { clock, limits, isUp } = this.#parts;
     this.#timer = clock.after(limits.hintIntervalMs, () => {
-      for (const home of [...this.#counts.keys()]) if (isUp(home) || this.#hasLeft(home)) this.deliver(home);
+      for (const home of [...this.#counts.keys()]) {
+        if (isUp(home)) this.deliver(home);
+        else this.#lookThrough(home);
+      }
       this.start();
     });
   }
@@ -113,10 +119,10 @@ export class HintedHandoff {
     this.#deliverAfter(home, hintKey(home, ''));
   }
 
-  #deliverAfter(home: NodeId, last: StoreKey): void {
+  #deliverAfter(home: NodeId, after: StoreKey): void {
     const { store, clock, limits } = this.#parts;
     if (this.#isStopped) return;
-    const hints = store.range('hints', `${last}\x00`, `${home}\x01`, limits.repairBatch);
+    const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
     if (hints.length === 0) {
       this.#delivering.delete(home);
       return;
@@ -129,22 +135,40 @@ export class HintedHandoff {
       clock.cancel(timer);
       next();
     };
-    // Whoever does not answer is asked again in the next round.
-    const timer = clock.after(limits.phaseTimeoutMs, () => finish(() => this.#delivering.delete(home)));
+    const last = hints.at(-1)!.key;
+    // Whoever does not answer is asked again in the next round. What goes to others must not hold up what is behind it.
+    const timer = clock.after(limits.phaseTimeoutMs, () =>
+      finish(() => {
+        if (this.#isForHome(home, last)) this.#delivering.delete(home);
+        else this.#deliverAfter(home, last);
+      }),
+    );
     for (const { key, value } of hints) {
       this.#offer(home, key, value, () => {
         if (--unanswered > 0) return;
-        finish(() => clock.after(limits.repairPauseMs, () => this.#deliverAfter(home, hints.at(-1)!.key)));
+        finish(() => clock.after(limits.repairPauseMs, () => this.#deliverAfter(home, last)));
       });
+    }
+  }
+
+  /** The next of the hints for a home that is down: those that are too old go, those that it has left go elsewhere. */
+  #lookThrough(home: NodeId): void {
+    if (this.#delivering.has(home)) return;
+    const { store, limits } = this.#parts;
+    const after = this.#lookedThrough.get(home) ?? hintKey(home, '');
+    const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
+    if (hints.length < limits.repairBatch) this.#lookedThrough.delete(home);
+    else this.#lookedThrough.set(home, hints.at(-1)!.key);
+    for (const { key, value } of hints) {
+      if (this.#isTooOld(value) || !this.#isForHome(home, key)) this.#offer(home, key, value, () => {});
     }
   }
 
   /** Offers one hint to those who should have it; `settled` is called once they answered. */
   #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: () => void): void {
-    const { clock, limits, log, transport } = this.#parts;
-    const keptAtMs = Buffer.from(value.buffer, value.byteOffset, TIME_BYTES).readDoubleBE();
+    const { log, transport } = this.#parts;
     const record = decodeRecord(value.subarray(TIME_BYTES));
-    if (clock.now() - keptAtMs > limits.hintLifeMs) {
+    if (this.#isTooOld(value)) {
       log.debug('dropped a hint that is too old', { for: home });
       this.#drop(hint);
       return settled();
@@ -178,17 +202,23 @@ export class HintedHandoff {
     return members.includes(home) ? [home] : members;
   }
 
-  /** Whether a home has left at least one of the partitions that hints are kept for: those go elsewhere. */
-  #hasLeft(home: NodeId): boolean {
-    const [first] = this.#parts.store.range('hints', hintKey(home, ''), `${home}\x01`, 1);
-    return first !== undefined && !this.#targetsOf(home, storeKeyIn(first.key)).includes(home);
+  /** Whether the home of a hint still is one. */
+  #isForHome(home: NodeId, hint: StoreKey): boolean {
+    return this.#targetsOf(home, storeKeyIn(hint)).includes(home);
   }
 
-  #kept(key: StoreKey): { readonly record: ItemRecord }[] {
-    const kept: { record: ItemRecord }[] = [];
+  #isTooOld(value: Uint8Array): boolean {
+    const { clock, limits } = this.#parts;
+    const keptAtMs = Buffer.from(value.buffer, value.byteOffset, TIME_BYTES).readDoubleBE();
+    return clock.now() - keptAtMs > limits.hintLifeMs;
+  }
+
+  #kept(key: StoreKey): { readonly record: ItemRecord; readonly isTooOld: boolean }[] {
+    const kept: { record: ItemRecord; isTooOld: boolean }[] = [];
     for (const home of this.#counts.keys()) {
       const value = this.#parts.store.get('hints', hintKey(home, key));
-      if (value !== undefined) kept.push({ record: decodeRecord(value.subarray(TIME_BYTES)) });
+      if (value === undefined) continue;
+      kept.push({ record: decodeRecord(value.subarray(TIME_BYTES)), isTooOld: this.#isTooOld(value) });
     }
     return kept;
   }
@@ -203,8 +233,10 @@ export class HintedHandoff {
 
   #count(home: NodeId, more: number, moreBytes: number): void {
     const count = (this.#counts.get(home) ?? 0) + more;
-    if (count === 0) this.#counts.delete(home);
-    else this.#counts.set(home, count);
+    if (count === 0) {
+      this.#counts.delete(home);
+      this.#lookedThrough.delete(home);
+    } else this.#counts.set(home, count);
     this.#bytes += moreBytes;
   }
 

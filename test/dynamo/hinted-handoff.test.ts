@@ -21,6 +21,8 @@ let store: MemoryStore;
 let up: Set<string>;
 let members: string[];
 let learned: string[];
+/** The members of keys whose partition has moved. */
+let moved: Map<string, string[]>;
 /** Nodes without a vote: what they learn they may have to erase. */
 let voteless: Set<string>;
 
@@ -31,6 +33,7 @@ beforeEach(() => {
   members = ['a', 'b', 'c'];
   learned = [];
   voteless = new Set();
+  moved = new Map();
 });
 
 function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
@@ -49,7 +52,7 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
     limits: { ...DEFAULT_NODE_LIMITS, hintIntervalMs: 100, hintLifeMs: 10_000, ...limits },
     transport,
     isUp: (node) => up.has(node),
-    membersOf: () => members.map((node) => ({ node, diskId: 1 })),
+    membersOf: (key) => (moved.get(key) ?? members).map((node) => ({ node, diskId: 1 })),
   });
 }
 
@@ -136,6 +139,52 @@ describe('a hint', () => {
     voteless.clear();
     clock.advance(150);
     expect(hints.count).toBe(0);
+    hints.stop();
+  });
+
+  test('that is too old goes although its home is down, and makes room for others', () => {
+    const hints = open({ hintsKept: 2 });
+    up.delete('b');
+    hints.keep('b', `${KEY}1`, record(1));
+    hints.keep('b', `${KEY}2`, record(1));
+    hints.start();
+    clock.advance(9_000);
+    expect(hints.count).toBe(2);
+    clock.advance(2_000);
+    expect(hints.count).toBe(0);
+    expect(hints.keep('c', KEY, record(1))).toBe(true);
+    hints.stop();
+  });
+
+  test('that is too old is no answer to a read', () => {
+    const hints = open();
+    hints.keep('b', KEY, record(1));
+    expect(hints.committed(KEY)).toBeDefined();
+    clock.advance(10_001);
+    expect(hints.committed(KEY)).toBeUndefined();
+  });
+
+  test('of a partition that has moved goes to its members, although its home is down and has others', () => {
+    const hints = open({ repairBatch: 2 });
+    up.delete('b');
+    for (const i of [1, 2, 3, 4, 5]) hints.keep('b', `${KEY}${i}`, record(i));
+    moved.set(`${KEY}4`, ['c', 'd']);
+    hints.start();
+    clock.advance(1_000);
+    expect([...new Set(learned)].sort()).toEqual(['c 4', 'd 4']);
+    expect(hints.count).toBe(4);
+    hints.stop();
+  });
+
+  test('is not held up by those before it, one of whose new homes is down', () => {
+    const hints = open({ repairBatch: 2 });
+    for (const i of [1, 2, 3, 4]) hints.keep('b', `${KEY}${i}`, record(i));
+    for (const i of [1, 2]) moved.set(`${KEY}${i}`, ['c', 'e']);
+    for (const i of [3, 4]) moved.set(`${KEY}${i}`, ['c', 'd']);
+    hints.start();
+    clock.advance(2_000);
+    expect(learned).toContain('d 3');
+    expect(hints.count).toBe(2);
     hints.stop();
   });
 });
