@@ -49,7 +49,8 @@ export interface ExchangeParts {
   readonly epochOf: (partition: number) => number | undefined;
   /** The node's own door for chosen records. */
   readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
-  readonly isStopped?: () => boolean;
+  /** The store is about to be closed, or is: nothing may be looked up in it any more. */
+  readonly isStopped: () => boolean;
 }
 
 /** A ballot on the wire: time, disk and boot. */
@@ -75,7 +76,7 @@ export function* exchange(
 ): Task<ExchangeReport | undefined> {
   const report: ExchangeReport = { hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
   const epoch = parts.epochOf(partition);
-  if (epoch === undefined) return undefined;
+  if (epoch === undefined || parts.isStopped()) return undefined;
   const leaves = yield* differingLeaves(parts, partition, epoch, peer, report);
   if (leaves === undefined) return undefined;
   for (const leaf of leaves) {
@@ -102,6 +103,7 @@ function* differingLeaves(
     });
     isWithin = false;
   });
+  if (parts.isStopped()) return undefined;
   let differing = [0];
   for (let level = 0; level <= forest.depth; level++) {
     const next: number[] = [];
@@ -147,7 +149,7 @@ function* repairLeaf(
   const limit = limits.repairBatch;
   let after: StoreKey | undefined;
   for (;;) {
-    if (parts.isStopped?.() === true) return false;
+    if (parts.isStopped()) return false;
     const page = yield* ask(parts, peer, { kind: 'merkle-keys', epoch, partition, leaf, after, limit }, 'merkle-keys');
     if (page === undefined) return false;
     for (const { key } of page.entries) report.bytesExchanged += key.length + BALLOT_BYTES + HASH_BYTES;
@@ -266,7 +268,7 @@ export class AntiEntropy {
   #isStopped = false;
 
   constructor(parts: AntiEntropyParts) {
-    this.#parts = { ...parts, isStopped: () => this.#isStopped };
+    this.#parts = parts;
   }
 
   /** In each interval every own partition is compared with every other member once, evenly spread. */

@@ -73,6 +73,7 @@ export class Coordinator {
   /** Answered writes, oldest first, that some home replica may still lack. */
   readonly #spreading = new Set<Spreading>();
   #spreadTimer: Timer | undefined;
+  #isStopped = false;
 
   constructor(parts: CoordinatorParts) {
     this.settings = parts.settings;
@@ -204,6 +205,7 @@ export class Coordinator {
 
   /** From now on nobody is waited for any more. */
   stop(): void {
+    this.#isStopped = true;
     this.clock.cancel(this.#spreadTimer);
     this.#spreadTimer = undefined;
     this.#spreading.clear();
@@ -225,6 +227,8 @@ export class Coordinator {
 
   /** Gives the home replicas that do not hold a record a little longer, then keeps hints for them. */
   spread(spreading: Spreading): void {
+    // Operations under way end by themselves; hints have no store to go to any more.
+    if (this.#isStopped) return;
     if (spreading.holders.size >= this.configOf(spreading.key).members.length) return;
     this.#spreading.add(spreading);
     if (this.#spreadTimer === undefined) this.#armSpread(this.settings.limits.phaseTimeoutMs);

@@ -84,6 +84,8 @@ export class EpochMember {
     this.#isStopped = true;
     for (const timer of this.#timers) this.#parts.clock.cancel(timer);
     this.#timers.clear();
+    this.#copying.clear();
+    this.#staging.clear();
   }
 
   /** Answers when the work is done; asked for the same again, it answers both. */

@@ -37,7 +37,7 @@ export class Finisher {
   /** Tries all that is unsettled now, and then calls `done`; what no majority could be had for stays. */
   settleAll(done: () => void): void {
     const settleAfter = (last: StoreKey) => {
-      const found = this.#parts.acceptedKeys(last, BATCH);
+      const found = this.#isStopped ? [] : this.#parts.acceptedKeys(last, BATCH);
       if (found.length === 0) return done();
       this.#finishAll(
         found.map(({ key }) => key),

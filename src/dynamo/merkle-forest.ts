@@ -34,9 +34,12 @@ export class MerkleForest {
     this.#trees = Array.from({ length: parts.partitions });
   }
 
-  /** The store is about to be closed: nothing is built any more. */
+  /** The store is about to be closed: nothing is built any more, and nobody waits for it. */
   stop(): void {
     this.#isStopped = true;
+    const waiting = [...this.#refreshing.values()].flat();
+    this.#refreshing.clear();
+    for (const each of waiting) each();
   }
 
   get depth(): number {
@@ -55,8 +58,9 @@ export class MerkleForest {
     else for (const tree of this.#trees) tree?.touchAll();
   }
 
-  /** Builds what is dirty, in small steps; calls `done` when no leaf is older than this call. */
+  /** Builds what is dirty, in small steps; calls `done` when no leaf is older than this call, or after `stop`. */
   refresh(partition: number, done: () => void): void {
+    if (this.#isStopped) return done();
     const waiting = this.#refreshing.get(partition);
     if (waiting !== undefined) {
       // The build under way may have passed what changed before this call.

@@ -168,7 +168,21 @@ export class StorageNode implements CoordinatingNode {
       limits,
     });
     const epochOf = (partition: number) => votes.configOf(partition)?.epoch;
-    const repairParts = { self: id, clock, random, log, limits, transport, forest, view, isUp, learnHere, epochOf };
+    const isStopped = () => this.#isStopped;
+    const repairParts = {
+      self: id,
+      clock,
+      random,
+      log,
+      limits,
+      transport,
+      forest,
+      view,
+      isUp,
+      learnHere,
+      epochOf,
+      isStopped,
+    };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
     this.#epochReplica = new EpochReplica({
@@ -421,7 +435,7 @@ export class StorageNode implements CoordinatingNode {
 
   /** Tells it of a config that was decided, should nobody else have. */
   hear(config: PartitionConfig): void {
-    if (!this.#isStopped) this.#learnConfig(config);
+    this.#learnConfig(config);
   }
 
   /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */
@@ -448,7 +462,7 @@ export class StorageNode implements CoordinatingNode {
   }
 
   #learnConfig(config: PartitionConfig): void {
-    if (this.view.observe(config)) this.#followView(config.partition);
+    if (!this.#isStopped && this.view.observe(config)) this.#followView(config.partition);
   }
 
   /** Votes, or ceases to, as the view has it. */

@@ -61,7 +61,16 @@ function replicas() {
   };
   const run = (direction: Direction, onExtra?: (key: StoreKey) => void): ExchangeReport | undefined => {
     let outcome: ExchangeReport | undefined;
-    const parts = { ...a, clock, log: silentLog, limits: LIMITS, transport, learnHere: a.learn, epochOf: () => 0 };
+    const parts = {
+      ...a,
+      clock,
+      log: silentLog,
+      limits: LIMITS,
+      transport,
+      learnHere: a.learn,
+      isStopped: () => false,
+      epochOf: () => 0,
+    };
     runTask(exchange(parts, 0, 'b', direction, onExtra), (report) => {
       outcome = report;
     });
