@@ -28,6 +28,8 @@ export class FaultyNetwork<Request, Reply> {
   readonly #links = new Map<string, Map<string, LinkFault>>();
   /** Paused nodes, with what is held until they go on. */
   readonly #paused = new Map<string, (() => void)[]>();
+  /** What each node that runs sends with. */
+  readonly #transports = new Map<string, Transport<Request, Reply>>();
   #isFaulty = false;
 
   constructor(network: LocalTransport<Request, Reply>, clock: Clock, random: Random) {
@@ -38,14 +40,20 @@ export class FaultyNetwork<Request, Reply> {
 
   transport(node: string): Transport<Request, Reply> {
     const inner = this.#network.transport(node);
-    return {
+    const transport: Transport<Request, Reply> = {
       send: (to, request, onReply) => {
         if (!this.#isFaulty) return inner.send(to, request, onReply);
+        // A node that has stopped by the time an answer arrives hears it as little as on the network without faults.
+        const hear = (reply: Reply) => {
+          if (this.#transports.get(node) === transport) onReply(reply);
+        };
         this.#carry(node, to, () => {
-          inner.send(to, request, (reply) => this.#carry(to, node, () => onReply(reply)));
+          inner.send(to, request, (reply) => this.#carry(to, node, () => hear(reply)));
         });
       },
     };
+    this.#transports.set(node, transport);
+    return transport;
   }
 
   register(node: string, receive: Receive<Request, Reply>): void {
@@ -55,6 +63,7 @@ export class FaultyNetwork<Request, Reply> {
   /** The node has stopped; what was held for it is lost. */
   unregister(node: string): void {
     this.#network.unregister(node);
+    this.#transports.delete(node);
     this.#paused.delete(node);
     this.#refresh();
   }

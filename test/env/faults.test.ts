@@ -101,4 +101,26 @@ describe('a network with faults', () => {
     await turn();
     expect(heard).toEqual([]);
   });
+
+  test.each([
+    ['was slow', () => network.setLink('b', 'a', { delayMs: 30 }), () => timers[0]!.run()],
+    ['was held', () => network.pause('b'), () => network.resume('b')],
+  ])('brings no answer that %s to a node that has stopped meanwhile, nor to its successor', async (_, delay, end) => {
+    const answers: string[] = [];
+    let answer: ((reply: string) => void) | undefined;
+    network.register('b', (_from, _request, reply) => {
+      answer = reply;
+    });
+    // As long as nothing is wrong anywhere, nothing is looked at.
+    network.setLink('c', 'a', { cut: true });
+    transports.a!.send('b', 'x', (reply) => answers.push(reply));
+    await turn();
+    delay();
+    answer!('late');
+    network.unregister('a');
+    network.transport('a');
+    end();
+    await turn();
+    expect(answers).toEqual([]);
+  });
 });
