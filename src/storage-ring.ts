@@ -72,6 +72,8 @@ interface Host {
   running: { readonly node: StorageNode; readonly store: LmdbStore } | undefined;
   /** Defined while it is paused. */
   door: PausedNode | undefined;
+  /** The last of what was asked to happen to it. */
+  turn: Promise<unknown>;
 }
 
 /** What a node's disk says of itself, so that it is not taken for another's. */
@@ -111,6 +113,9 @@ export class StorageRing {
   readonly #membership: Membership;
   /** The last attempt that was begun for each partition; those of an earlier process are dead. */
   readonly #attempts = new Map<number, number>();
+  /** Those who wait for what ends with the ring. */
+  readonly #onClose = new Set<(error: Error) => void>();
+  #isClosed = false;
   #record: ClusterRecord;
 
   private constructor(config: Config, directory: DataDirectory, log: Log) {
@@ -167,13 +172,16 @@ export class StorageRing {
     }
   }
 
-  /** Stops all nodes and closes their stores; throws what the first that failed threw. */
+  /** Stops all nodes and closes their stores; throws what the first that failed threw. Nothing can be done to it then. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#membership.stop();
     this.client.stop();
+    for (const reject of this.#onClose) reject(closedError());
+    this.#onClose.clear();
     const failures: unknown[] = [];
     for (const host of this.#hosts.values()) {
-      await this.#shutDown(host).catch((error: unknown) => failures.push(error));
+      await this.#inTurn(host, () => this.#shutDown(host)).catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
   }
@@ -189,15 +197,20 @@ export class StorageRing {
   /** Ends a node in order: what it has stays on its disk. It is missing until `start`. */
   async stop(id: NodeId): Promise<void> {
     const host = this.#hostOf(id);
-    if (host.running === undefined) throw new RingError(`${id} has stopped already`);
-    await this.#drain(host);
-    await this.#shutDown(host);
+    await this.#inTurn(host, async () => {
+      if (host.running === undefined) throw new RingError(`${id} has stopped already`);
+      await this.#drain(host);
+      await this.#shutDown(host);
+    });
   }
 
   async start(id: NodeId): Promise<void> {
     const host = this.#hostOf(id);
-    if (host.running !== undefined) throw new RingError(`${id} is running`);
-    await this.#startHost(host);
+    await this.#inTurn(host, async () => {
+      this.#hostOf(id);
+      if (host.running !== undefined) throw new RingError(`${id} is running`);
+      await this.#startHost(host);
+    });
     this.#settleMembership();
   }
 
@@ -227,14 +240,15 @@ export class StorageRing {
    */
   async wipe(id: NodeId): Promise<void> {
     const host = this.#hostOf(id);
-    const others = [...this.#hosts.values()].filter((other) => other !== host);
-    const left = others.length === 0 ? 0 : this.#leastVoters(id);
-    if (left < Math.floor(this.#record.replication / 2) + 1) {
-      throw new RingError(`${id} cannot lose its disk: too few copies would be left to bring it back`);
-    }
-    if (host.running !== undefined) await this.#shutDown(host);
-    await rm(this.#directory.nodePath(id), { recursive: true, force: true });
-    await this.#startHost(host);
+    await this.#inTurn(host, async () => {
+      this.#hostOf(id);
+      if (this.#leastVoters(id) < Math.floor(this.#record.replication / 2) + 1) {
+        throw new RingError(`${id} cannot lose its disk: too few copies would be left to bring it back`);
+      }
+      await this.#shutDown(host);
+      await rm(this.#directory.nodePath(id), { recursive: true, force: true });
+      await this.#startHost(host);
+    });
     this.#settleMembership();
   }
 
@@ -258,13 +272,14 @@ export class StorageRing {
    * moves go on, and `settled` waits for them.
    */
   async addNode(): Promise<NodeId> {
+    this.#checkOpen();
     const lastNode = this.#record.lastNode + 1;
     const id = `node-${lastNode}`;
     const nodes = withNode(this.#record.nodes, { node: id, diskId: newDiskId() });
     this.#save({ ...this.#record, lastNode, nodes });
-    const host: Host = { id, diskId: 0, running: undefined, door: undefined };
+    const host = newHost(id, 0);
     this.#hosts.set(id, host);
-    await this.#startHost(host);
+    await this.#inTurn(host, () => this.#startHost(host));
     this.#settleMembership();
     return id;
   }
@@ -275,23 +290,30 @@ export class StorageRing {
    * @throws RingError if there is no such node, or fewer than N would be left
    */
   async removeNode(id: NodeId): Promise<void> {
+    this.#checkOpen();
     this.#save({ ...this.#record, nodes: withoutNode(this.#record.nodes, id, this.#record.replication) });
     await this.settled();
   }
 
-  /** Resolves when every partition has the members that it should have, and the nodes that were removed have ended. */
+  /**
+   * Resolves when every partition has the members that it should have, and the nodes that were removed have ended.
+   *
+   * @throws RingError if the ring is closed before
+   */
   async settled(): Promise<void> {
-    await new Promise<void>((resolve) => this.#membership.settle(resolve));
+    await this.#untilClosed<void>((resolve) => this.#membership.settle(resolve));
     const { nodes, configs } = this.#record;
     const holders = new Set([...nodes, ...configs.flatMap(({ members }) => members)].map(({ node }) => node));
-    for (const host of [...this.#hosts.values()]) if (!holders.has(host.id)) await this.#dismiss(host);
+    for (const host of [...this.#hosts.values()].filter(({ id }) => !holders.has(id))) {
+      await this.#inTurn(host, () => this.#dismiss(host));
+    }
   }
 
-  /** Compares all replicas with one another, by Merkle trees, and brings those that are behind up to date. */
+  /** Compares all replicas that can be reached with one another, by Merkle trees, and brings those that are behind up to date. */
   async repair(): Promise<RepairReport> {
     const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
-    for (const node of this.#runningNodes()) {
-      const report = await new Promise<RepairReport>((resolve) => node.repair(resolve));
+    for (const node of this.#activeNodes()) {
+      const report = await this.#untilClosed<RepairReport>((resolve) => node.repair(resolve));
       for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
     }
     return total;
@@ -300,8 +322,8 @@ export class StorageRing {
   /** Removes the tombstones that are old enough and that every home replica has. */
   async purgeTombstones(): Promise<PurgeReport> {
     const total = { purged: 0, waiting: 0 };
-    for (const node of this.#runningNodes()) {
-      const report = await new Promise<PurgeReport>((resolve) => node.purgeTombstones(resolve));
+    for (const node of this.#activeNodes()) {
+      const report = await this.#untilClosed<PurgeReport>((resolve) => node.purgeTombstones(resolve));
       total.purged += report.purged;
       total.waiting += report.waiting;
     }
@@ -340,19 +362,19 @@ export class StorageRing {
   async #open(): Promise<void> {
     const isFirst = this.#directory.cluster === undefined;
     for (const { node, diskId } of this.#record.nodes) {
-      this.#hosts.set(node, { id: node, diskId, running: undefined, door: undefined });
+      this.#hosts.set(node, newHost(node, diskId));
     }
     // A node that is being removed still holds partitions.
     for (const { members } of this.#record.configs) {
       for (const { node, diskId } of members) {
-        if (!this.#hosts.has(node)) this.#hosts.set(node, { id: node, diskId, running: undefined, door: undefined });
+        if (!this.#hosts.has(node)) this.#hosts.set(node, newHost(node, diskId));
       }
     }
     for (const host of this.#hosts.values()) await this.#startHost(host, isFirst);
     // Only when every node durably has its votes may a later start take their absence for a lost disk.
     if (isFirst) this.#save(this.#record);
     this.#checkVoters();
-    for (const node of this.#runningNodes()) await new Promise<void>((resolve) => node.settleAccepted(resolve));
+    for (const node of this.#runningNodes()) await this.#untilClosed<void>((resolve) => node.settleAccepted(resolve));
     this.#settleMembership();
     this.#membership.watch(WATCH_SEALED_MS);
   }
@@ -460,10 +482,11 @@ export class StorageRing {
     while (host.running !== undefined && !isEmpty() && this.#clock.elapsedMs() < giveUpMs) {
       await new Promise<void>((resolve) => this.#clock.after(HAND_OFF_POLL_MS, resolve));
     }
+    // It has gone, or the ring has, and with the ring the chance to hand off more.
+    if (this.#hosts.get(id) !== host || this.#isClosed) return;
     await this.#drain(host);
     await this.#shutDown(host);
-    // Asked twice, it is dismissed once.
-    if (!this.#hosts.delete(id)) return;
+    this.#hosts.delete(id);
     await rm(this.#directory.nodePath(id), { recursive: true, force: true });
   }
 
@@ -522,7 +545,32 @@ export class StorageRing {
   }
 
   #settleMembership(): void {
-    void this.settled();
+    this.settled().catch((error: unknown) => {
+      if (!this.#isClosed) this.#log.error('a node that was removed could not be ended', { error });
+    });
+  }
+
+  /** Does one thing after the other to a node: one that is asked for while another goes on follows it. */
+  #inTurn(host: Host, work: () => Promise<void>): Promise<void> {
+    const turn = host.turn.then(work, work);
+    host.turn = turn;
+    return turn;
+  }
+
+  /** Waits for what would never end in a ring that was closed. */
+  #untilClosed<T>(begin: (done: (value: T) => void) => void): Promise<T> {
+    this.#checkOpen();
+    return new Promise<T>((resolve, reject) => {
+      this.#onClose.add(reject);
+      begin((value) => {
+        this.#onClose.delete(reject);
+        resolve(value);
+      });
+    });
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw closedError();
   }
 
   #sealedPartitions(): number[] {
@@ -548,7 +596,14 @@ export class StorageRing {
     return [...this.#hosts.values()].flatMap(({ running }) => (running === undefined ? [] : [running.node]));
   }
 
+  /** Those that run and are not paused. */
+  #activeNodes(): StorageNode[] {
+    this.#checkOpen();
+    return this.#runningNodes().filter(({ id }) => !this.#network.isPaused(id));
+  }
+
   #hostOf(id: NodeId): Host {
+    this.#checkOpen();
     const host = this.#hosts.get(id);
     if (host === undefined) throw new RingError(`there is no ${id} in the ring`);
     return host;
@@ -559,6 +614,14 @@ export class StorageRing {
     if (running === undefined) throw new RingError(`${id} has stopped`);
     return running;
   }
+}
+
+function newHost(id: NodeId, diskId: number): Host {
+  return { id, diskId, running: undefined, door: undefined, turn: Promise.resolve() };
+}
+
+function closedError(): RingError {
+  return new RingError('the ring is closed');
 }
 
 /** A new cluster: its nodes, and their partitions in epoch 0. */

@@ -270,6 +270,59 @@ describe('what cannot be done to a ring', () => {
   });
 });
 
+describe('what is asked of one node while something else goes on', () => {
+  test('follows that, and is refused if it is not possible then', async () => {
+    await start();
+    await createTable();
+    await putAll('old');
+    const outcomes = async (...asked: Promise<void>[]) =>
+      (await Promise.allSettled(asked)).map((each) => (each.status === 'rejected' ? each.reason.message : 'done'));
+    const { ring } = db;
+    expect(await outcomes(ring.stop('node-2'), ring.stop('node-2'))).toEqual(['done', 'node-2 has stopped already']);
+    expect(await outcomes(ring.start('node-2'), ring.start('node-2'))).toEqual(['done', 'node-2 is running']);
+    expect(await outcomes(ring.stop('node-2'), ring.start('node-2'))).toEqual(['done', 'done']);
+    expect(await outcomes(ring.wipe('node-2'), ring.start('node-2'))).toEqual(['done', 'node-2 is running']);
+    await ring.settled();
+    expect(await valuesOfAll()).toEqual(['old']);
+    expectHealthy();
+  });
+});
+
+describe('a ring that is closed', () => {
+  test('lets nobody wait, and nothing more be done to it', async () => {
+    const repairTimeoutMs = 100;
+    await start({ limits: { node: { ...(await nodeLimits()), repairTimeoutMs } } });
+    await createTable();
+    await putAll('old');
+    const { ring } = db;
+    ring.pause('node-1');
+    await ring.stop('node-3');
+    const added = await ring.addNode();
+    const ends = [ring.settled(), ring.removeNode('node-3'), ring.repair()].map((each) =>
+      expect(each).rejects.toThrow('the ring is closed'),
+    );
+    await db.stop();
+    await Promise.all(ends);
+    await expect(ring.addNode()).rejects.toThrow('the ring is closed');
+    await expect(ring.start(added)).rejects.toThrow('the ring is closed');
+    await expect(ring.wipe('node-2')).rejects.toThrow('the ring is closed');
+    await expect(ring.repair()).rejects.toThrow('the ring is closed');
+    // A comparison that was under way must not look into its store any more.
+    await new Promise((resolve) => setTimeout(resolve, 2 * repairTimeoutMs));
+  });
+
+  test('a repair on demand ends with a node that stops, and does not wait for one that is paused', async () => {
+    await start({ limits: { node: { ...(await nodeLimits()), repairTimeoutMs: 60_000 } } });
+    await createTable();
+    await putAll('old');
+    db.ring.pause('node-1');
+    const repair = db.ring.repair();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await Promise.all([db.ring.stop('node-2'), db.ring.stop('node-3')]);
+    expect((await repair).partitions).toBeGreaterThanOrEqual(0);
+  });
+});
+
 describe('a table in dynamo mode', () => {
   test('is writable and readable as long as any node lives', async () => {
     await start({

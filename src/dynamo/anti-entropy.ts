@@ -76,6 +76,7 @@ export function* exchange(
 ): Task<ExchangeReport | undefined> {
   const report: ExchangeReport = { hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
   const epoch = parts.epochOf(partition);
+  // The store of a node that has stopped may be closed.
   if (epoch === undefined || parts.isStopped()) return undefined;
   const leaves = yield* differingLeaves(parts, partition, epoch, peer, report);
   if (leaves === undefined) return undefined;
@@ -236,7 +237,7 @@ function* push(
 
 /** One answer of one node, or undefined if it was another or took too long. */
 function* ask<Kind extends Reply['kind']>(
-  { transport, clock, limits }: ExchangeParts,
+  { transport, clock, limits, isStopped }: ExchangeParts,
   node: NodeId,
   request: Request,
   kind: Kind,
@@ -247,7 +248,7 @@ function* ask<Kind extends Reply['kind']>(
       if (isOver) return;
       isOver = true;
       clock.cancel(timer);
-      resume(reply);
+      resume(isStopped?.() === true ? undefined : reply);
     };
     const timer = clock.after(limits.repairTimeoutMs, () => finish(undefined));
     transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
@@ -265,6 +266,8 @@ export class AntiEntropy {
   #timer: Timer | undefined;
   /** Comparisons that are tried again, with members that were in another epoch or did not answer. */
   readonly #retries = new Set<Timer>();
+  /** Ends a repair on demand as far as it has come. */
+  readonly #repairs = new Set<() => void>();
   #isStopped = false;
 
   constructor(parts: AntiEntropyParts) {
@@ -282,17 +285,25 @@ export class AntiEntropy {
     this.#timer = undefined;
     for (const timer of this.#retries) this.#parts.clock.cancel(timer);
     this.#retries.clear();
+    // What they wait for may never come.
+    for (const end of this.#repairs) end();
   }
 
   /** Compares all own partitions with all other members that are up, now. */
   repairNow(done: (report: RepairReport) => void): void {
     const { clock, isUp } = this.#parts;
     const startMs = clock.elapsedMs();
-    const pairs = this.#pairs().filter(({ peer }) => isUp(peer));
+    const pairs = this.#pairs();
     const parts = this.#parts;
-    function* repairAll(): Task<RepairReport> {
-      const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+    const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+    const end = () => {
+      if (this.#repairs.delete(end)) done({ ...total, ms: clock.elapsedMs() - startMs });
+    };
+    this.#repairs.add(end);
+    function* repairAll(): Task<void> {
       for (const { partition, peer } of pairs) {
+        // One that has been found silent is not waited for with each partition again.
+        if (!isUp(peer)) continue;
         const report = yield* exchange(parts, partition, peer, 'both');
         if (report === undefined) continue;
         total.partitions++;
@@ -300,9 +311,8 @@ export class AntiEntropy {
         total.bytesExchanged += report.bytesExchanged;
         total.recordsRepaired += report.recordsRepaired;
       }
-      return { ...total, ms: clock.elapsedMs() - startMs };
     }
-    runTask(repairAll(), done);
+    runTask(repairAll(), end);
   }
 
   /**
