@@ -18,7 +18,7 @@ import type { PurgeReport } from './dynamo/tombstones.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
 import { FaultyNetwork, type LinkFault } from './env/faults.ts';
-import { LmdbStore } from './env/lmdb-store.ts';
+import { LmdbStore, type LmdbStoreOptions } from './env/lmdb-store.ts';
 import { LocalTransport } from './env/local-transport.ts';
 import type { Log } from './env/log.ts';
 import { SystemRandom } from './env/random.ts';
@@ -84,6 +84,8 @@ interface Identity {
 }
 
 const IDENTITY = 'identity';
+/** The id of no disk. */
+const NO_DISK = -1;
 /** Before moves that failed are tried again. */
 const RETRY_MOVES_MS = 500;
 /** A controller that is at work has left a partition sealed for less. */
@@ -277,7 +279,7 @@ export class StorageRing {
     const id = `node-${lastNode}`;
     const nodes = withNode(this.#record.nodes, { node: id, diskId: newDiskId() });
     this.#save({ ...this.#record, lastNode, nodes });
-    const host = newHost(id, 0);
+    const host = newHost(id, NO_DISK);
     this.#hosts.set(id, host);
     await this.#inTurn(host, () => this.#startHost(host));
     this.#settleMembership();
@@ -361,15 +363,14 @@ export class StorageRing {
 
   async #open(): Promise<void> {
     const isFirst = this.#directory.cluster === undefined;
-    for (const { node, diskId } of this.#record.nodes) {
-      this.#hosts.set(node, newHost(node, diskId));
-    }
     // A node that is being removed still holds partitions.
-    for (const { members } of this.#record.configs) {
-      for (const { node, diskId } of members) {
-        if (!this.#hosts.has(node)) this.#hosts.set(node, newHost(node, diskId));
-      }
+    for (const { node, diskId } of [...this.#record.nodes, ...this.#record.configs.flatMap(({ members }) => members)]) {
+      if (this.#hosts.has(node)) continue;
+      const isLost = !isFirst && this.#directory.isBlank(node);
+      this.#hosts.set(node, newHost(node, isLost ? NO_DISK : diskId));
     }
+    // Before any disk gets a new name: until then, what is missing can be put back.
+    this.#checkVoters();
     for (const host of this.#hosts.values()) await this.#startHost(host, isFirst);
     // Only when every node durably has its votes may a later start take their absence for a lost disk.
     if (isFirst) this.#save(this.#record);
@@ -382,7 +383,7 @@ export class StorageRing {
   async #startHost(host: Host, isBootstrap = false): Promise<void> {
     const { limits, durability, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
     const { id } = host;
-    const store = new LmdbStore(this.#directory.nodePath(id), { durability, lazyFlushMs: limits.lazyFlushMs });
+    const store = openStore(this.#directory.nodePath(id), { durability, lazyFlushMs: limits.lazyFlushMs });
     try {
       host.diskId = this.#identify(id, store, isBootstrap);
       const settings = {
@@ -613,6 +614,15 @@ export class StorageRing {
     const { running } = this.#hostOf(id);
     if (running === undefined) throw new RingError(`${id} has stopped`);
     return running;
+  }
+}
+
+/** @throws DataDirectoryError */
+function openStore(path: string, options: LmdbStoreOptions): LmdbStore {
+  try {
+    return new LmdbStore(path, options);
+  } catch (error) {
+    throw new DataDirectoryError(`cannot open the data in ${path}: ${error instanceof Error ? error.message : error}`);
   }
 }
 

@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
@@ -267,6 +277,68 @@ describe('what cannot be done to a ring', () => {
     } finally {
       rmSync(other, { recursive: true });
     }
+  });
+});
+
+describe('a data directory that is not whole', () => {
+  const folder = (node: string) => join(dataDir, 'nodes', node);
+
+  beforeEach(async () => {
+    await start({ dataDir });
+    await createTable();
+    await putAll('old');
+    client.destroy();
+    await db.stop();
+  });
+
+  test('without the data of a majority is left as it is, so that what is put back is welcome', async () => {
+    renameSync(folder('node-1'), join(dataDir, 'kept'));
+    rmSync(folder('node-2'), { recursive: true });
+    // As a mount point without its disk.
+    mkdirSync(folder('node-1'));
+    for (let time = 0; time < 2; time++) {
+      await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
+        /too few copies are left in .*: node-1, node-2 lost their data; restore it or begin a new data directory$/,
+      );
+    }
+    rmSync(folder('node-1'), { recursive: true });
+    renameSync(join(dataDir, 'kept'), folder('node-1'));
+    await start({ dataDir });
+    expect(await valuesOfAll()).toEqual(['old']);
+    await db.ring.settled();
+    expectHealthy();
+  });
+
+  test('whose files were cut short is refused, and does not take the process with it', async () => {
+    const file = join(folder('node-2'), 'data.mdb');
+    for (const bytes of [20_000, 8_192, 5_000, 100]) {
+      truncateSync(file, bytes);
+      await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
+        `cannot open the data in ${folder('node-2')}: data.mdb is damaged`,
+      );
+    }
+    writeFileSync(file, Buffer.alloc(8_192, 7));
+    await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow('data.mdb is damaged');
+    rmSync(folder('node-2'), { recursive: true });
+    writeFileSync(folder('node-2'), '');
+    await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
+      `cannot read ${folder('node-2')}: ENOTDIR: not a directory`,
+    );
+  });
+
+  test.each<[string, (record: { nodes: { node: string }[]; configs: { members: unknown[] }[] }) => void]>([
+    ['a node that is no folder', ({ nodes }) => Object.assign(nodes[0]!, { node: '../outside' })],
+    ['too few nodes', ({ nodes }) => nodes.splice(1)],
+    ['a partition of nobody', ({ configs }) => configs[3]!.members.splice(0)],
+    ['a member twice', ({ configs }) => configs[3]!.members.splice(1, 1, configs[3]!.members[0])],
+  ])('whose record names %s is refused', async (_, change) => {
+    const file = join(dataDir, 'dynaring.json');
+    const record = JSON.parse(readFileSync(file, 'utf8'));
+    change(record);
+    writeFileSync(file, JSON.stringify(record));
+    await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
+      /is damaged: it does not describe a cluster$/,
+    );
   });
 });
 

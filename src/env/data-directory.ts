@@ -57,6 +57,8 @@ export interface DataDirectory {
   readonly cluster: ClusterRecord | undefined;
   /** Where a node's LMDB environment is or shall be. `nodeId` is a file name. */
   nodePath(nodeId: string): string;
+  /** Whether there is nothing at all of a node: it is new, or its disk was lost or is not mounted. */
+  isBlank(nodeId: string): boolean;
   /**
    * Replaces the record, durably and at once. The first time once all nodes have bootstrapped and flushed: from then on
    * this is the directory of that cluster. Throws `DataDirectoryError`.
@@ -103,6 +105,7 @@ export async function openDataDirectory(
       path,
       cluster,
       nodePath: (nodeId) => join(path, NODES, nodeId),
+      isBlank: (nodeId) => isBlank(join(path, NODES, nodeId)),
       saveCluster: (saved) => {
         // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
         const isFirst = existsSync(join(path, BOOTSTRAP_FILE));
@@ -115,6 +118,16 @@ export async function openDataDirectory(
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/** Whether a folder is not there or has nothing in it. */
+export function isBlank(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+    throw new DataDirectoryError(`cannot read ${path}: ${reasonOf(error)}`);
   }
 }
 
@@ -182,8 +195,12 @@ function parse(text: string): unknown {
 
 function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
   const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, nodes, configs } = cluster;
+  // Their names are those of folders, which are removed with them.
   const areNodes = (list: readonly NodeRecord[]) =>
-    Array.isArray(list) && list.every((each) => typeof each?.node === 'string' && Number.isSafeInteger(each.diskId));
+    Array.isArray(list) &&
+    list.every((each) => /^node-[1-9]\d*$/.test(each?.node) && Number.isSafeInteger(each.diskId)) &&
+    new Set(list.map(({ node }) => node)).size === list.length &&
+    list.length >= replication!;
   return (
     typeof clusterId === 'string' &&
     [partitions, replication, firstNodes, lastNode, lastAttempt].every(Number.isInteger) &&

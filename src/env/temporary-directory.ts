@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
+import { type DataDirectory, DataDirectoryError, isBlank } from './data-directory.ts';
 import { isHeld, lockDirectory } from './directory-lock.ts';
 
 const PREFIX = 'dynaring-data-';
@@ -26,6 +26,7 @@ export async function openTemporaryDirectory(parent = tmpdir()): Promise<DataDir
       path,
       cluster: undefined,
       nodePath: (nodeId) => join(path, nodeId),
+      isBlank: (nodeId) => isBlank(join(path, nodeId)),
       // Nobody will open it again, so there is nothing to tell them.
       saveCluster: () => {},
       close: async () => {
