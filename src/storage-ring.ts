@@ -271,18 +271,28 @@ export class StorageRing {
 
   /**
    * Adds a node with an empty disk, and moves its share of the partitions to it. Resolves with its id once it runs; the
-   * moves go on, and `settled` waits for them.
+   * moves go on, and `settled` waits for them. If it cannot start, there is no such node.
    */
   async addNode(): Promise<NodeId> {
     this.#checkOpen();
     const lastNode = this.#record.lastNode + 1;
-    const id = `node-${lastNode}`;
+    const id = nodeId(lastNode);
+    if (!this.#directory.isBlank(id)) {
+      throw new RingError(`${this.#directory.nodePath(id)} is in the way of a new node: it was not made by this ring`);
+    }
     const nodes = withNode(this.#record.nodes, { node: id, diskId: newDiskId() });
     this.#save({ ...this.#record, lastNode, nodes });
     const host = newHost(id, NO_DISK);
     this.#hosts.set(id, host);
-    await this.#inTurn(host, () => this.#startHost(host));
-    this.#settleMembership();
+    try {
+      await this.#inTurn(host, () => this.#startHost(host));
+    } catch (error) {
+      this.#save({ ...this.#record, nodes: this.#record.nodes.filter(({ node }) => node !== id) });
+      this.#hosts.delete(id);
+      throw error;
+    } finally {
+      this.#settleMembership();
+    }
     return id;
   }
 
@@ -368,6 +378,11 @@ export class StorageRing {
       if (this.#hosts.has(node)) continue;
       const isLost = !isFirst && this.#directory.isBlank(node);
       this.#hosts.set(node, newHost(node, isLost ? NO_DISK : diskId));
+    }
+    // One that was removed may have been ended before it had handed off what only it had.
+    for (const node of isFirst ? [] : this.#directory.nodeIds()) {
+      const isRemoved = !this.#hosts.has(node) && numberOf(node) <= this.#record.lastNode;
+      if (isRemoved && !this.#directory.isBlank(node)) this.#hosts.set(node, newHost(node, NO_DISK));
     }
     // Before any disk gets a new name: until then, what is missing can be put back.
     this.#checkVoters();
@@ -479,8 +494,15 @@ export class StorageRing {
   async #dismiss(host: Host): Promise<void> {
     const { id, running } = host;
     const giveUpMs = this.#clock.elapsedMs() + HAND_OFF_MS;
-    const isEmpty = () => this.#record.configs.every(({ partition }) => !running?.node.holdsAnyOf(partition));
-    while (host.running !== undefined && !isEmpty() && this.#clock.elapsedMs() < giveUpMs) {
+    // What it keeps for others may be all that there is of a write in `dynamo` mode.
+    const isEmpty = (node: StorageNode) =>
+      node.status().hints === 0 && this.#record.configs.every(({ partition }) => !node.holdsAnyOf(partition));
+    while (
+      running !== undefined &&
+      host.running === running &&
+      !isEmpty(running.node) &&
+      this.#clock.elapsedMs() < giveUpMs
+    ) {
       await new Promise<void>((resolve) => this.#clock.after(HAND_OFF_POLL_MS, resolve));
     }
     // It has gone, or the ring has, and with the ring the chance to hand off more.
@@ -626,6 +648,14 @@ function openStore(path: string, options: LmdbStoreOptions): LmdbStore {
   }
 }
 
+function nodeId(number: number): NodeId {
+  return `node-${number}`;
+}
+
+function numberOf(id: NodeId): number {
+  return Number(id.slice(nodeId(0).length - 1));
+}
+
 function newHost(id: NodeId, diskId: number): Host {
   return { id, diskId, running: undefined, door: undefined, turn: Promise.resolve() };
 }
@@ -636,7 +666,7 @@ function closedError(): RingError {
 
 /** A new cluster: its nodes, and their partitions in epoch 0. */
 function foundCluster({ nodes, partitions, replication }: Config): ClusterRecord {
-  const members = Array.from({ length: nodes }, (_, i): Member => ({ node: `node-${i + 1}`, diskId: newDiskId() }));
+  const members = Array.from({ length: nodes }, (_, i): Member => ({ node: nodeId(i + 1), diskId: newDiskId() }));
   const byNode = new Map(members.map((member) => [member.node, member]));
   const assignment = assignPartitions(partitions, [...byNode.keys()], replication);
   return {

@@ -242,7 +242,52 @@ describe('the nodes of a ring', () => {
   });
 });
 
+describe('a node that is removed', () => {
+  test('first hands off what it keeps for others, which nobody else may have', async () => {
+    await start({
+      nodes: 5,
+      writeQuorum: 1,
+      limits: { node: { ...(await nodeLimits()), phaseTimeoutMs: 50, hintIntervalMs: 1_000 } },
+    });
+    await createTable([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
+    const others = ['node-1', 'node-2', 'node-3', 'node-5'];
+    for (const node of others) await db.ring.stop(node);
+    await putAll('alone');
+    await expect.poll(hints).toBeGreaterThanOrEqual(KEYS.length);
+    for (const node of others) await db.ring.start(node);
+    await db.ring.removeNode('node-4');
+    expect(await valuesOfAll()).toEqual(['alone']);
+  });
+
+  test('does so at the next start, if the cluster was stopped meanwhile', async () => {
+    await start({ dataDir, nodes: 4 });
+    await createTable();
+    await putAll('old');
+    const removal = db.ring.removeNode('node-2');
+    await expect.poll(() => db.ring.describe().moves.left, { interval: 1 }).toBe(0);
+    cpSync(join(dataDir, 'nodes', 'node-2'), join(dataDir, 'as-it-was'), { recursive: true });
+    await removal;
+    await db.stop();
+    renameSync(join(dataDir, 'as-it-was'), join(dataDir, 'nodes', 'node-2'));
+    await start({ dataDir });
+    await expect.poll(() => existsSync(join(dataDir, 'nodes', 'node-2'))).toBe(false);
+    expect(db.ring.describe().nodes.map(({ id }) => id)).toEqual(['node-1', 'node-3', 'node-4']);
+    expect(await valuesOfAll()).toEqual(['old']);
+  });
+});
+
 describe('what cannot be done to a ring', () => {
+  test('includes a new node in the folder of another, and leaves the ring as it was', async () => {
+    await start({ dataDir });
+    cpSync(join(dataDir, 'nodes', 'node-2'), join(dataDir, 'nodes', 'node-4'), { recursive: true });
+    await expect(db.ring.addNode()).rejects.toThrow('node-4 is in the way of a new node');
+    expect(db.ring.describe()).toMatchObject({ nodes: { length: 3 }, moves: { left: 0 } });
+    await db.stop();
+    await start({ dataDir });
+    rmSync(join(dataDir, 'nodes', 'node-4'), { recursive: true });
+    expect(await db.ring.addNode()).toBe('node-4');
+  });
+
   test('is refused with the reason', async () => {
     await start();
     await expect(db.ring.removeNode('node-1')).rejects.toThrow(

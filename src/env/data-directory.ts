@@ -57,6 +57,8 @@ export interface DataDirectory {
   readonly cluster: ClusterRecord | undefined;
   /** Where a node's LMDB environment is or shall be. `nodeId` is a file name. */
   nodePath(nodeId: string): string;
+  /** The nodes of which there is anything, or was. */
+  nodeIds(): string[];
   /** Whether there is nothing at all of a node: it is new, or its disk was lost or is not mounted. */
   isBlank(nodeId: string): boolean;
   /**
@@ -84,6 +86,7 @@ const BOOTSTRAP_FILE = 'dynaring-bootstrap';
 
 /** The folder of the nodes. */
 const NODES = 'nodes';
+const NODE_ID = /^node-[1-9]\d*$/;
 
 /**
  * Opens the user's directory, or makes it, and keeps other processes out of it until `close`.
@@ -105,6 +108,7 @@ export async function openDataDirectory(
       path,
       cluster,
       nodePath: (nodeId) => join(path, NODES, nodeId),
+      nodeIds: () => readdirSync(join(path, NODES)).filter((name) => NODE_ID.test(name)),
       isBlank: (nodeId) => isBlank(join(path, NODES, nodeId)),
       saveCluster: (saved) => {
         // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
@@ -198,7 +202,7 @@ function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
   // Their names are those of folders, which are removed with them.
   const areNodes = (list: readonly NodeRecord[]) =>
     Array.isArray(list) &&
-    list.every((each) => /^node-[1-9]\d*$/.test(each?.node) && Number.isSafeInteger(each.diskId)) &&
+    list.every((each) => NODE_ID.test(each?.node) && Number.isSafeInteger(each.diskId)) &&
     new Set(list.map(({ node }) => node)).size === list.length &&
     list.length >= replication!;
   return (

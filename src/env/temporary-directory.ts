@@ -26,6 +26,7 @@ export async function openTemporaryDirectory(parent = tmpdir()): Promise<DataDir
       path,
       cluster: undefined,
       nodePath: (nodeId) => join(path, nodeId),
+      nodeIds: () => [],
       isBlank: (nodeId) => isBlank(join(path, nodeId)),
       // Nobody will open it again, so there is nothing to tell them.
       saveCluster: () => {},
