@@ -6,16 +6,18 @@ import { type Batch, type BatchResult, combineHashes, runBatch, scenarioOf, show
 import { BROKEN_RULES, type BrokenRuleName } from './broken-rules.ts';
 import { SCENARIO_NAMES, SCENARIOS, type Scenario, type ScenarioName } from './scenarios.ts';
 import { simulateHistory } from './simulation.ts';
+import { listStories, replayStory } from './stories/replay.ts';
 
 const USAGE = `npm run simulate -- [options]
   --seed N         the first seed (1)
   --histories M    how many histories, of consecutive seeds (20000)
   --scenario X     one or several, separated by commas; default: all, in turn, or that of the rule
+  --story NAME     replay one written story, and with its rule broken, if it names one
   --broken RULE    run with one rule broken; finding that out is then the success
   --twice          run each history twice: it must be the same, event for event
-  --trace          print what happens in each history, in this process
+  --trace          print what happens in each history, in this process, or in the story
   --workers K      processes (one per core)
-  --list           print scenarios and broken rules`;
+  --list           print scenarios, broken rules and stories`;
 
 /** Histories that a worker runs before it reports. The same for all worker counts, so that they give one hash. */
 const BATCH_HISTORIES = 250;
@@ -35,6 +37,7 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       histories: { type: 'string', default: '20000' },
       scenario: { type: 'string' },
+      story: { type: 'string' },
       broken: { type: 'string' },
       twice: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
@@ -45,6 +48,7 @@ async function main(): Promise<number> {
   });
   if (values.help) return say(USAGE);
   if (values.list) return list();
+  if (values.story !== undefined) return replayStory(values.story, values.trace, say);
   const broken = values.broken === undefined ? undefined : oneOf('broken rule', values.broken, BROKEN_RULES);
   const scenario = values.scenario ?? (broken ? BROKEN_RULES[broken].scenario : SCENARIO_NAMES.join(','));
   const options: Options = {
@@ -156,6 +160,7 @@ function list(): number {
   for (const [name, { rule, scenario }] of Object.entries(BROKEN_RULES)) {
     say(`  ${name.padEnd(26)} ${scenario.padEnd(17)} ${rule}`);
   }
+  say('stories:', ...listStories());
   return 0;
 }
 

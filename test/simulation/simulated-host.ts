@@ -125,20 +125,27 @@ export class SimulatedHost {
   /** Kills the process, unless it is down; it starts again after `downMs`. */
   crash(downMs: number): void {
     if (this.isDown) return;
+    const survivors = randomBelow(this.#parts.random, this.#disk.volatileWriteCount + 1);
+    this.kill(survivors);
+    const incarnation = this.#incarnation;
+    this.#parts.time.after(downMs, () => {
+      if (this.#incarnation === incarnation) this.start();
+    });
+  }
+
+  /** Kills the process, which runs. Of what was not flushed, the oldest `survivors` writes are on the disk all the same. */
+  kill(survivors: number): void {
+    assert(!this.isDown);
     this.isDown = true;
     this.#isDiskFailing = false;
-    const incarnation = ++this.#incarnation;
+    this.#incarnation++;
     const unflushed = this.#disk.volatileWriteCount;
-    const survivors = randomBelow(this.#parts.random, unflushed + 1);
     this.#note(`crashes, ${survivors} of ${unflushed} unflushed writes survive`);
     this.#clock.stop();
     this.#parts.network.detach(this.id);
     this.node = undefined;
     this.receive = undefined;
     this.#disk.crash(survivors);
-    this.#parts.time.after(downMs, () => {
-      if (this.#incarnation === incarnation) this.start();
-    });
   }
 
   /** While it is down. The new disk has another id and no vote, unless `keepsVote`. */

@@ -44,6 +44,18 @@ export interface Tampering {
   reply?(reply: Reply): Reply;
 }
 
+export interface Message {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly kind: Request['kind'] | Reply['kind'];
+}
+
+/** Decides by plan, and not by chance, what becomes of each message. */
+export interface Courier {
+  /** @param arrive may be called at any time, or several times; @param lose instead, if the message is lost */
+  carry(message: Message, arrive: () => void, lose: () => void): void;
+}
+
 /** What is listening at a node now; another one after each restart. */
 interface Process {
   readonly receive: Receive<Request, Reply>;
@@ -57,6 +69,7 @@ export class SimulatedNetwork {
   readonly #trace: Trace;
   readonly #observer: Observer;
   readonly #tampering: Tampering;
+  readonly #courier: Courier | undefined;
   readonly #processes = new Map<NodeId, Process>();
   #isHealed = false;
 
@@ -67,6 +80,7 @@ export class SimulatedNetwork {
     readonly trace: Trace;
     readonly observer: Observer;
     readonly tampering: Tampering;
+    readonly courier?: Courier;
   }) {
     this.#time = parts.time;
     this.#random = parts.random;
@@ -74,6 +88,7 @@ export class SimulatedNetwork {
     this.#trace = parts.trace;
     this.#observer = parts.observer;
     this.#tampering = parts.tampering;
+    this.#courier = parts.courier;
   }
 
   attach(node: NodeId, receive: Receive<Request, Reply>): void {
@@ -95,7 +110,7 @@ export class SimulatedNetwork {
       send: (to, original, onReply) => {
         const request = this.#tampering.request?.(original) ?? original;
         this.#observer.sent(from, request);
-        this.#carry(from, to, showRequest(request), () => {
+        this.#carry({ from, to, kind: request.kind }, showRequest(request), () => {
           // What a process says to itself dies with it.
           if (from === to && !isAlive()) return;
           this.#deliver(from, to, request, isAlive, onReply);
@@ -111,7 +126,7 @@ export class SimulatedNetwork {
     process.receive(from, request, (original) => {
       if (this.#processes.get(to) !== process) return;
       this.#observer.answered(to, request, original, acknowledged);
-      this.#carry(to, from, showReply(original), () => {
+      this.#carry({ from: to, to: from, kind: original.kind }, showReply(original), () => {
         if (!isAlive()) return;
         const reply = this.#tampering.reply?.(original) ?? original;
         this.#observer.delivered(request, reply);
@@ -120,16 +135,16 @@ export class SimulatedNetwork {
     });
   }
 
-  #carry(from: NodeId, to: NodeId, what: string, arrive: () => void): void {
-    const isFaulty = from !== to && !this.#isHealed;
-    if (isFaulty && (this.#isCut(from, to) || this.#random.next() < this.#faults.loss)) {
-      this.#trace.add(this.#time.nowMs, `${from} x ${to}  ${what}`);
-      return;
-    }
+  #carry(message: Message, what: string, arrive: () => void): void {
+    const { from, to } = message;
+    const lose = () => this.#trace.add(this.#time.nowMs, `${from} x ${to}  ${what}`);
     const arriveTraced = () => {
       this.#trace.add(this.#time.nowMs, `${from} > ${to}  ${what}`);
       arrive();
     };
+    if (this.#courier !== undefined) return this.#courier.carry(message, arriveTraced, lose);
+    const isFaulty = from !== to && !this.#isHealed;
+    if (isFaulty && (this.#isCut(from, to) || this.#random.next() < this.#faults.loss)) return lose();
     this.#time.after(this.#delayMs(from, to), arriveTraced);
     if (isFaulty && this.#random.next() < this.#faults.doubling) {
       this.#time.after(this.#delayMs(from, to) + this.#random.next() * 60, arriveTraced);

@@ -35,6 +35,20 @@ export class VirtualTime {
     }
   }
 
+  /** Runs what happens up to a time, or until `isDone` is true after an event. */
+  runUntil(untilMs: number, isDone: () => boolean = () => false): void {
+    while (!isDone()) {
+      const next = this.#heap[0];
+      if (next === undefined || next.atMs > untilMs) {
+        this.nowMs = untilMs;
+        return;
+      }
+      this.#pop();
+      this.nowMs = next.atMs;
+      next.run?.();
+    }
+  }
+
   #push(event: Event): void {
     const heap = this.#heap;
     let at = heap.length;

@@ -285,12 +285,12 @@ function drawKind(random: Random, mix: Mix): keyof Mix {
   return 'read';
 }
 
-function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutation {
+export function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutation {
   const condition = call.condition && expressionOf(call.condition);
   return call.kind === 'put' ? { kind: 'put', item: itemOf(call.value), condition } : { kind: 'delete', condition };
 }
 
-function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
+export function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
   switch (outcome.kind) {
     case 'applied':
       return { kind: 'applied', old: registerValueOf(outcome.old) };
@@ -305,7 +305,7 @@ function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
   }
 }
 
-function answerOfRead(outcome: ReadOutcome): RegisterAnswer {
+export function answerOfRead(outcome: ReadOutcome): RegisterAnswer {
   if (outcome.kind === 'found') return { kind: 'read', value: registerValueOf(outcome.item) };
   return outcome.kind === 'none' ? { kind: 'read', value: null } : { kind: 'unknown' };
 }

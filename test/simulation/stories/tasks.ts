@@ -1,0 +1,110 @@
+import type { Consistency, ReadOutcome, WriteOutcome } from '../../../src/dynamo/client.ts';
+import { registerValueOf } from '../item-value.ts';
+import type { RegisterCall } from '../linearizability.ts';
+import type { SimulatedHost } from '../simulated-host.ts';
+import type { BlindWrite } from '../told-records.ts';
+import { answerOfRead, answerOfWrite, mutationOf } from '../workload.ts';
+import type { Task } from './story.ts';
+import { PARTITION_KEY, type StoryWorld } from './world.ts';
+
+type Write = Exclude<RegisterCall, { kind: 'read' }>;
+type Answered = (answer: string) => void;
+
+/** Asks a node for something and tells the answer in the words of stories. What judges have to know is noted. */
+export function ask(
+  world: StoryWorld,
+  consistency: Consistency,
+  host: SimulatedHost,
+  task: Task,
+  answered: Answered,
+): void {
+  const node = host.node!;
+  switch (task.kind) {
+    case 'put':
+    case 'delete':
+      if (consistency === 'strict') return writeStrictly(world, host, task, answered);
+      return writeAsDynamo(world, host, task, answered);
+    case 'read':
+    case 'eventual-read':
+      return read(world, consistency, host, task.kind === 'read', answered);
+    case 'lead': {
+      const members = task.members.map((id) => world.host(id).member);
+      return host.changeEpoch(world.membership.register, 0, members, (outcome) =>
+        answered(outcome.kind === 'failed' ? `failed, ${outcome.reason}` : outcome.kind),
+      );
+    }
+    case 'repair':
+      return node.repair(() => answered('done'));
+    case 'purge':
+      return node.purgeTombstones(({ purged, waiting }) => answered(`${purged} purged, ${waiting} waiting`));
+    case 'settle':
+      return node.settleAccepted(() => answered('done'));
+  }
+}
+
+function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, call: Write, answered: Answered): void {
+  const operation = history.call(key, call);
+  node!.write(key, PARTITION_KEY, mutationOf(call), { consistency: 'strict', wantsOld: true }, (outcome) => {
+    history.answer(operation, answerOfWrite(outcome));
+    answered(showWrite(outcome, true));
+  });
+}
+
+/** Only a write without condition is judged: the others are atomic among themselves, and with nothing else. */
+function writeAsDynamo({ told, key }: StoryWorld, host: SimulatedHost, call: Write, answered: Answered): void {
+  const { node } = host;
+  let outcome: BlindWrite['outcome'] = 'unanswered';
+  let write: BlindWrite | undefined;
+  node!.write(key, PARTITION_KEY, mutationOf(call), { consistency: 'dynamo', wantsOld: false }, (result) => {
+    const { kind } = answerOfWrite(result);
+    outcome = kind === 'applied' || kind === 'not-applied' ? kind : 'unknown';
+    if (write !== undefined) write.outcome = outcome;
+    answered(showWrite(result, false));
+  });
+  const value = call.kind === 'put' ? call.value : null;
+  write = { key, value, ballot: told.lastTold, outcome, isCoordinatorAlive: () => host.node === node };
+  if (call.condition === undefined) told.writes.push(write);
+}
+
+function read(
+  { history, chosen, told, key }: StoryWorld,
+  consistency: Consistency,
+  { node }: SimulatedHost,
+  isConsistent: boolean,
+  answered: Answered,
+): void {
+  const isOperation = consistency === 'strict' && isConsistent;
+  const operation = isOperation ? history.call(key, { kind: 'read' }) : undefined;
+  const calledAt = history.now();
+  node!.read(key, isConsistent, consistency, (outcome) => {
+    const answer = answerOfRead(outcome);
+    if (operation !== undefined) history.answer(operation, answer);
+    else if (answer.kind === 'read' && consistency === 'strict') {
+      const { value } = answer;
+      const wasChosen = value === null || chosen.has(key, value);
+      history.eventualReads.push({ key, calledAt, value, wasChosen });
+    } else if (answer.kind === 'read') told.read(key, answer.value);
+    answered(showRead(outcome));
+  });
+}
+
+function showWrite(outcome: WriteOutcome, wantsOld: boolean): string {
+  switch (outcome.kind) {
+    case 'applied':
+      return wantsOld ? `applied, was ${registerValueOf(outcome.old) ?? 'nothing'}` : 'applied';
+    case 'condition-failed':
+      return `condition failed, is ${registerValueOf(outcome.current) ?? 'nothing'}`;
+    case 'storage-failed':
+      return 'storage failed';
+    case 'unavailable':
+    case 'overloaded':
+    case 'unknown':
+      return outcome.kind;
+  }
+}
+
+function showRead(outcome: ReadOutcome): string {
+  if (outcome.kind === 'found') return registerValueOf(outcome.item)!;
+  if (outcome.kind === 'none') return 'nothing';
+  return outcome.kind === 'storage-failed' ? 'storage failed' : outcome.kind;
+}
