@@ -7,6 +7,7 @@ import type { NodeLimits } from '../../src/dynamo/settings.ts';
 import type { Store } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Violation } from './checks.ts';
+import { hideState, overlay, withoutTombstones } from './sabotage.ts';
 import type { ScenarioName } from './scenarios.ts';
 import type { Sabotage } from './simulated-host.ts';
 import type { Tampering } from './simulated-network.ts';
@@ -28,6 +29,8 @@ export interface Defects {
   readonly decidesAnyAttempt?: boolean;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
+  /** A disk that was wiped is taken for the one that it was: configs that named that one name it. */
+  readonly emptyDiskKeepsId?: boolean;
 }
 
 export interface BrokenRule {
@@ -70,6 +73,13 @@ export const BROKEN_RULES = {
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 5_000,
+  },
+  'promises-tell-nothing': {
+    rule: 'a promise tells what was accepted and committed by then (section 2, prepare)',
+    defects: { tampering: () => ({ reply: hideState }) },
+    scenario: 'mixed',
+    shows: 'not-linearizable',
+    histories: 500,
   },
   'no-lineage': {
     rule: 'a retry that finds its own operation in the newest record does not apply it again (counterexample 2, I6)',
@@ -190,6 +200,13 @@ export const BROKEN_RULES = {
     shows: 'not-linearizable',
     histories: 5_000,
   },
+  'wiped-disk-keeps-its-id': {
+    rule: 'a config names disks, not nodes: one that was wiped is named by none (counterexample 9, I9)',
+    defects: { emptyDiskKeepsId: true },
+    scenario: 'replaced',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
   'sealed-goes-on': {
     rule: 'a sealed member takes part in nothing more of that epoch (section 8, step 1)',
     defects: { sabotage: { receive: sealingNothing } },
@@ -231,6 +248,13 @@ export const BROKEN_RULES = {
     scenario: 'tombstones',
     shows: 'not-linearizable',
     histories: 10_000,
+  },
+  'tombstones-not-kept': {
+    rule: 'a replica keeps a tombstone until all have it (counterexample 12, solo purge)',
+    defects: { sabotage: { store: withoutTombstones }, limits: WITHOUT_MEMORY },
+    scenario: 'tombstones',
+    shows: 'not-linearizable',
+    histories: 5_000,
   },
   'never-finished': {
     rule: 'what was accepted and is not asked for again is settled all the same (section 3, finisher)',
@@ -411,24 +435,6 @@ function withoutCeilingFlush(store: Store): Store {
       store.flush(done);
     },
   });
-}
-
-function overlay(store: Store, changed: Partial<Store>): Store {
-  return {
-    get: (name, key) => store.get(name, key),
-    put: (name, key, value) => store.put(name, key, value),
-    remove: (name, key) => store.remove(name, key),
-    range: (name, from, to, limit) => store.range(name, from, to, limit),
-    flush: (done) => store.flush(done),
-    close: () => store.close(),
-    get onLost() {
-      return store.onLost;
-    },
-    set onLost(lost) {
-      store.onLost = lost;
-    },
-    ...changed,
-  };
 }
 
 function hidePromised(reply: Reply): Reply {

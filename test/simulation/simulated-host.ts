@@ -148,11 +148,13 @@ export class SimulatedHost {
     this.#disk.crash(survivors);
   }
 
-  /** While it is down. The new disk has another id and no vote, unless `keepsVote`. */
-  replaceDisk(keepsVote: boolean): void {
+  /** While it is down. The new disk has another id, unless `keepsId`, and no vote, unless `keepsVote`. */
+  replaceDisk(keepsVote: boolean, keepsId = keepsVote): void {
     assert(this.isDown);
     this.#note('gets an empty disk');
-    if (!keepsVote) this.#settings = { ...this.#settings, diskId: this.#settings.diskId + 10, isBootstrap: false };
+    const { diskId, isBootstrap } = this.#settings;
+    const newId = keepsId || keepsVote ? diskId : diskId + 10;
+    this.#settings = { ...this.#settings, diskId: newId, isBootstrap: isBootstrap && keepsVote };
     this.#disk = this.#newDisk();
   }
 

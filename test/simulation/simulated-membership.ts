@@ -106,7 +106,7 @@ export class SimulatedMembership {
         const victim = inside[randomBelow(random, inside.length)]!;
         if (victim.isDown) return;
         victim.crash(10 + random.next() * 60);
-        victim.replaceDisk(this.#parts.emptyDiskVotes);
+        victim.replaceDisk(this.#parts.emptyDiskVotes, this.#parts.emptyDiskKeepsId);
         this.#roster = this.#roster.map((member) => (member.node === victim.id ? victim.member : member));
         return this.settle();
       }
@@ -193,6 +193,7 @@ interface MembershipParts {
   readonly roster: readonly Member[];
   readonly replication: number;
   readonly emptyDiskVotes: boolean;
+  readonly emptyDiskKeepsId: boolean;
   readonly decidesAnyAttempt: boolean;
   readonly tellsNobody: boolean;
   readonly decided: (config: PartitionConfig) => void;

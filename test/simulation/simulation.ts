@@ -106,6 +106,7 @@ class Simulation {
       roster: this.#hosts.filter(({ id }) => inside.includes(id)).map(({ member }) => member),
       replication: scenario.replication,
       emptyDiskVotes: defects.emptyDiskVotes === true,
+      emptyDiskKeepsId: defects.emptyDiskKeepsId === true,
       tellsNobody: defects.tellsNobody === true,
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
       decided: (config) => this.#noteDecided(config),

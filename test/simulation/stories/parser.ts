@@ -1,6 +1,6 @@
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../../src/dynamo/settings.ts';
-import { BROKEN_RULES, type BrokenRuleName } from '../broken-rules.ts';
 import type { Violation } from '../checks.ts';
+import { BREAKABLE } from './broken-in-stories.ts';
 import { parseCommand } from './commands.ts';
 import type { BrokenTwin, Setting, Step, Story } from './story.ts';
 
@@ -86,9 +86,9 @@ function parseSetting(words: string, setting: Setting, refuse: (why: string) => 
     case 'breaks': {
       const [rule, arrow, shows] = rest;
       const kind = SHOWN.find((each) => each === shows);
-      if (!Object.hasOwn(BROKEN_RULES, rule ?? '')) refuse('no such rule');
+      if (rule === undefined || !Object.hasOwn(BREAKABLE, rule)) return refuse('no such rule');
       if (arrow !== '->' || kind === undefined) return refuse(`a broken rule shows as one of ${SHOWN.join(', ')}`);
-      return { kind: 'broken', broken: { rule: rule as BrokenRuleName, shows: kind } };
+      return { kind: 'broken', broken: { rule, shows: kind } };
     }
     default:
       return undefined;

@@ -1,7 +1,9 @@
 import type { StorageNode } from '../../../src/dynamo/node.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
-import { BROKEN_RULES, type Defects } from '../broken-rules.ts';
+import type { Defects } from '../broken-rules.ts';
 import type { Violation } from '../checks.ts';
+import type { SimulatedHost } from '../simulated-host.ts';
+import { BREAKABLE } from './broken-in-stories.ts';
 import { lookAt } from './claims.ts';
 import { judge } from './judge.ts';
 import type { Command, Step, Story, Task } from './story.ts';
@@ -32,7 +34,7 @@ const LAST_MS = 1_000;
 
 /** Tells a story to its end and judges it. The same story gives the same trace, line for line. */
 export function runStory(story: Story, isBroken = false): StoryResult {
-  const defects = isBroken && story.broken !== undefined ? BROKEN_RULES[story.broken.rule].defects : {};
+  const defects = isBroken && story.broken !== undefined ? BREAKABLE[story.broken.rule]!.defects : {};
   return new StoryRun(story, defects).run();
 }
 
@@ -105,8 +107,13 @@ class StoryRun {
       case 'start':
       case 'wipe':
       case 'fill-disk':
-      case 'step-clock':
-        return this.#handleMachine(step, command);
+        for (const node of command.nodes) this.#handleMachine(step, command.kind, this.#world.host(node));
+        return;
+      case 'step-clock': {
+        const { node, byMs } = command;
+        this.#skewsMs.set(node, (this.#skewsMs.get(node) ?? 0) + byMs);
+        return this.#world.host(node).stepClock(byMs);
+      }
       case 'background':
         this.#world.isBackgroundOn = true;
         for (const { node } of this.#world.hosts) node?.startBackground();
@@ -142,13 +149,9 @@ class StoryRun {
     }
   }
 
-  #handleMachine(
-    step: Step,
-    command: Extract<Command, { kind: 'kill' | 'start' | 'wipe' | 'fill-disk' | 'step-clock' }>,
-  ) {
+  #handleMachine(step: Step, what: 'kill' | 'start' | 'wipe' | 'fill-disk', host: SimulatedHost): void {
     const { time, defects } = this.#world;
-    const host = this.#world.host(command.node);
-    switch (command.kind) {
+    switch (what) {
       case 'kill':
         return host.isDown ? this.#surprise(step, 'a node that runs', 'down') : host.kill(0);
       case 'start': {
@@ -160,12 +163,9 @@ class StoryRun {
       }
       case 'wipe':
         if (!host.isDown) host.kill(0);
-        return host.replaceDisk(defects.emptyDiskVotes === true);
+        return host.replaceDisk(defects.emptyDiskVotes === true, defects.emptyDiskKeepsId === true);
       case 'fill-disk':
         return host.failDisk();
-      case 'step-clock':
-        this.#skewsMs.set(host.id, (this.#skewsMs.get(host.id) ?? 0) + command.byMs);
-        return host.stepClock(command.byMs);
     }
   }
 

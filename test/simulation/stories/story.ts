@@ -1,7 +1,6 @@
 import type { Consistency } from '../../../src/dynamo/client.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
 import type { NodeLimits } from '../../../src/dynamo/settings.ts';
-import type { BrokenRuleName } from '../broken-rules.ts';
 import type { Violation } from '../checks.ts';
 import type { RegisterCall, RegisterValue } from '../linearizability.ts';
 import type { Message } from '../simulated-network.ts';
@@ -19,7 +18,8 @@ export interface Story {
 }
 
 export interface BrokenTwin {
-  readonly rule: BrokenRuleName;
+  /** One of `BREAKABLE`. */
+  readonly rule: string;
   readonly shows: Violation['kind'];
 }
 
@@ -89,7 +89,7 @@ export type Command =
   | { readonly kind: 'wait'; readonly forMs: number }
   /** Until such a message has arrived, or got lost, or is held. */
   | { readonly kind: 'wait-for'; readonly traffic: Traffic }
-  | { readonly kind: 'kill' | 'start' | 'wipe' | 'fill-disk'; readonly node: NodeId }
+  | { readonly kind: 'kill' | 'start' | 'wipe' | 'fill-disk'; readonly nodes: readonly NodeId[] }
   | { readonly kind: 'tell'; readonly from: NodeId; readonly to: NodeId }
   | { readonly kind: 'step-clock'; readonly node: NodeId; readonly byMs: number }
   | { readonly kind: 'background' }

@@ -18,16 +18,17 @@ import { PlannedCourier } from './planned-courier.ts';
 import type { Setting } from './story.ts';
 
 const TABLE = 'table-01';
-export const PARTITION_KEY = 'k';
+/** Of those whose hash is in the first half of the ring. */
+export const PARTITION_KEY = 'x';
 /** In which a node in the background compares itself with each other. */
 const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** A story draws numbers only for what does not matter to it: pauses, the time of a flush. */
 const SEED = 7;
 const NO_CHANCE = { loss: 0, doubling: 0, slowness: 0, slowestMs: 0, slowLinks: new Set<string>(), cuts: [] };
 
-/** The nodes of one story, its network and time, and the judges that watch. One partition, and one key in it. */
+/** The nodes of one story, its network and time, and the judges that watch. One key, in the first partition. */
 export class StoryWorld {
-  readonly key: StoreKey = collectionPrefix(TABLE, PARTITION_KEY, 1);
+  readonly key: StoreKey = collectionPrefix(TABLE, PARTITION_KEY, 2);
   readonly time = new VirtualTime();
   readonly trace = new Trace(true);
   readonly history = new History();
@@ -44,8 +45,8 @@ export class StoryWorld {
     this.defects = defects;
     const { members, spares, consistency } = setting;
     const ids = [...members, ...spares];
-    const homes = members.map((node) => ({ node, diskId: diskIdOf(node) }));
-    const configs: PartitionConfig[] = [{ partition: 0, epoch: 0, members: homes, attempt: 0 }];
+    // The second partition is there to make the spare nodes known, as in a ring that has more.
+    const configs = [members, [...spares, ...members].slice(0, members.length)].map(configOf);
     this.chosen = new ChosenRecords(members.length, configs, (id) => this.host(id).member.diskId);
     const random = new SeededRandom(SEED);
     const network = new SimulatedNetwork({
@@ -67,6 +68,7 @@ export class StoryWorld {
       roster: this.hosts.filter(({ id }) => members.includes(id)).map(({ member }) => member),
       replication: members.length,
       emptyDiskVotes: defects.emptyDiskVotes === true,
+      emptyDiskKeepsId: defects.emptyDiskKeepsId === true,
       tellsNobody: defects.tellsNobody === true,
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
       decided: (config) => this.#noteDecided(config),
@@ -129,6 +131,10 @@ export class StoryWorld {
     const staged = voters.map((host) => host.beginningOf(config)).filter((beginning) => beginning !== undefined);
     this.chosen.decided(config, staged, voters.length - staged.length, () => false);
   }
+}
+
+function configOf(members: readonly NodeId[], partition: number): PartitionConfig {
+  return { partition, epoch: 0, members: members.map((node) => ({ node, diskId: diskIdOf(node) })), attempt: 0 };
 }
 
 function diskIdOf(id: NodeId): number {

@@ -1,0 +1,29 @@
+import type { Reply, Request } from '../../../src/dynamo/messages.ts';
+import type { Receive } from '../../../src/env/transport.ts';
+import { BROKEN_RULES, type BrokenRule } from '../broken-rules.ts';
+
+/**
+ * Rules whose loss takes more than chance brings together in thousands of histories, so that only a story shows it. The
+ * catalogue of the others is in `broken-rules.ts`.
+ */
+const STORY_RULES: Readonly<Record<string, Pick<BrokenRule, 'rule' | 'defects'>>> = {
+  'confirmed-before-flush': {
+    rule: 'a tombstone is on disk before its purge is agreed to (counterexample 10)',
+    defects: { sabotage: { receive: confirmingUnflushed } },
+  },
+};
+
+/** The rules that a story may break. */
+export const BREAKABLE: Readonly<Record<string, Pick<BrokenRule, 'rule' | 'defects'>>> = {
+  ...BROKEN_RULES,
+  ...STORY_RULES,
+};
+
+/** Agrees to a purge as soon as the tombstone was learned; what the disk has by then is left open. */
+function confirmingUnflushed(receive: Receive<Request, Reply>): Receive<Request, Reply> {
+  return (from, request, reply) => {
+    if (request.kind !== 'confirm-tombstone') return receive(from, request, reply);
+    const { key, record } = request;
+    receive(from, { kind: 'learn', key, record }, ({ from: self }) => reply({ kind: 'confirmed', from: self }));
+  };
+}
