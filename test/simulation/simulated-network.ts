@@ -42,6 +42,8 @@ export interface Observer {
 export interface Tampering {
   request?(request: Request): Request;
   reply?(reply: Reply): Reply;
+  /** A node that gets what was sent to one that is down. */
+  readonly standIn?: NodeId;
 }
 
 export interface Message {
@@ -113,7 +115,8 @@ export class SimulatedNetwork {
         this.#carry({ from, to, kind: request.kind }, showRequest(request), () => {
           // What a process says to itself dies with it.
           if (from === to && !isAlive()) return;
-          this.#deliver(from, to, request, isAlive, onReply);
+          const receiver = this.#processes.has(to) ? to : (this.#tampering.standIn ?? to);
+          this.#deliver(from, receiver, request, isAlive, onReply);
         });
       },
     };

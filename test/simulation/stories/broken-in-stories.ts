@@ -1,4 +1,5 @@
 import type { Reply, Request } from '../../../src/dynamo/messages.ts';
+import type { ItemRecord } from '../../../src/dynamo/record.ts';
 import type { Receive } from '../../../src/env/transport.ts';
 import { BROKEN_RULES, type BrokenRule } from '../broken-rules.ts';
 
@@ -10,6 +11,10 @@ const STORY_RULES: Readonly<Record<string, Pick<BrokenRule, 'rule' | 'defects'>>
   'confirmed-before-flush': {
     rule: 'a tombstone is on disk before its purge is agreed to (counterexample 10)',
     defects: { sabotage: { receive: confirmingUnflushed } },
+  },
+  'substitutes-vote': {
+    rule: 'a node that stands in for a home replica takes no part in choosing (counterexample 12, section 9)',
+    defects: { sabotage: { receive: votingForOthers }, tampering: () => ({ standIn: 'D' }) },
   },
 };
 
@@ -25,5 +30,20 @@ function confirmingUnflushed(receive: Receive<Request, Reply>): Receive<Request,
     if (request.kind !== 'confirm-tombstone') return receive(from, request, reply);
     const { key, record } = request;
     receive(from, { kind: 'learn', key, record }, ({ from: self }) => reply({ kind: 'confirmed', from: self }));
+  };
+}
+
+/** Where it has no vote, a node promises and accepts all the same. */
+function votingForOthers(receive: Receive<Request, Reply>): Receive<Request, Reply> {
+  const acceptedHere = new Map<string, ItemRecord>();
+  return (from, request, reply) => {
+    receive(from, request, (answer) => {
+      if (answer.kind !== 'wrong-epoch' || answer.config !== undefined) return reply(answer);
+      const self = answer.from;
+      if (request.kind === 'prepare') reply({ kind: 'promise', from: self, accepted: acceptedHere.get(request.key) });
+      if (request.kind !== 'accept') return;
+      acceptedHere.set(request.key, request.record);
+      reply({ kind: 'accepted', from: self });
+    });
   };
 }

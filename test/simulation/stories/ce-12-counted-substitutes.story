@@ -1,16 +1,17 @@
 # Counterexample 12, counted substitutes: in strict mode a node that stands in for another has no vote.
-# A reaches only D, which is not at home. Broken: A takes itself for enough, as with D it would.
+# With D's vote A could choose 1, and the two others, when they are back, would not know.
 nodes A B C
 spares D
 W 1
-breaks one-is-a-majority -> not-linearizable
+breaks substitutes-vote -> not-linearizable
 
-cut A BC
+kill BC
 put: A puts 1
 wait 50 ms
-C puts 2 if absent          -> applied, was nothing
+D holds nothing
+cut A
+start BC
+B puts 2 if absent          -> applied, was nothing
 put -> unavailable
-A reads                     -> unavailable
 heal
 A reads                     -> 2
-D holds nothing

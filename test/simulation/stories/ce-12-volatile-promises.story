@@ -16,3 +16,4 @@ release accept A > BC
 one -> applied, was nothing
 release accept C > ABC
 two -> condition failed, is 1
+B reads                     -> 1

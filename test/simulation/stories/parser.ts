@@ -4,7 +4,7 @@ import { BREAKABLE } from './broken-in-stories.ts';
 import { parseCommand } from './commands.ts';
 import type { BrokenTwin, Setting, Step, Story } from './story.ts';
 
-/** What the judges can find, and `expectation`: a line of the story that comes out otherwise. */
+/** What the judges of stories can find. */
 const SHOWN: readonly Violation['kind'][] = ['not-linearizable', 'invariant', 'dirty-read', 'stale-read', 'lost-write'];
 
 /**
@@ -58,8 +58,8 @@ type Found =
 function parseSetting(words: string, setting: Setting, refuse: (why: string) => never): Found | undefined {
   const [first, ...rest] = words.split(' ');
   const changed = (change: Partial<Setting>): Found => ({ kind: 'setting', setting: { ...setting, ...change } });
-  const number = (text: string | undefined) =>
-    /^\d+$/.test(text ?? '') ? Number(text) : refuse('a number is missing');
+  const number = (text: readonly string[]) =>
+    text.length === 1 && /^\d+$/.test(text[0]!) ? Number(text[0]) : refuse('one number is wanted');
   switch (first) {
     case 'nodes':
     case 'spares':
@@ -72,13 +72,13 @@ function parseSetting(words: string, setting: Setting, refuse: (why: string) => 
       return changed({ consistency: mode });
     }
     case 'W':
-      return changed({ writeQuorum: number(rest[0]) });
+      return changed({ writeQuorum: number(rest) });
     case 'R':
-      return changed({ readQuorum: number(rest[0]) });
+      return changed({ readQuorum: number(rest) });
     case 'read-repair':
       return rest.join(' ') === 'off' ? changed({ readRepair: false }) : refuse('read-repair can only be off');
     case 'limit': {
-      const [limit, value] = rest;
+      const [limit, ...value] = rest;
       if (!Object.hasOwn(DEFAULT_NODE_LIMITS, limit ?? '')) refuse('no such limit');
       const limits: Partial<NodeLimits> = { ...setting.limits, [limit!]: number(value) };
       return changed({ limits });
@@ -87,7 +87,8 @@ function parseSetting(words: string, setting: Setting, refuse: (why: string) => 
       const [rule, arrow, shows] = rest;
       const kind = SHOWN.find((each) => each === shows);
       if (rule === undefined || !Object.hasOwn(BREAKABLE, rule)) return refuse('no such rule');
-      if (arrow !== '->' || kind === undefined) return refuse(`a broken rule shows as one of ${SHOWN.join(', ')}`);
+      if (arrow !== '->' || kind === undefined || rest.length > 3)
+        return refuse(`a broken rule shows as one of ${SHOWN.join(', ')}`);
       return { kind: 'broken', broken: { rule, shows: kind } };
     }
     default:

@@ -21,10 +21,11 @@ export function replayStory(name: string, wantsTrace: boolean, say: (...lines: s
   return isFine && isNoticed ? 0 : 1;
 }
 
-/** One line for each story. */
+/** One line for each story: what it claims, and the rule that it breaks. */
 export function listStories(): string[] {
   return storyNames().map((name) => {
     const { claim, broken } = readStory(name);
-    return `  ${name.padEnd(38)} ${claim.replace(/[.:].*/, '')}${broken === undefined ? '' : `; broken: ${broken.rule}`}`;
+    const [sentence] = claim.split('. ');
+    return `  ${name.padEnd(36)} ${sentence}${broken === undefined ? '' : ` (${broken.rule})`}`;
   });
 }
