@@ -24,6 +24,14 @@ export class BallotClock {
     return { hlc: this.#lastHlc, coordinator: this.#coordinator, boot: this.#boot };
   }
 
+  /**
+   * The same for the ballot of a record that came here, unless it is further ahead of this clock than `aheadMs`. A put that
+   * reads nothing is then above those this node has taken before, also of a coordinator that begins at its ceiling.
+   */
+  follow(ballot: Ballot, aheadMs: number): void {
+    if (ballot.hlc <= (this.#clock.now() + aheadMs) * TICKS_PER_MS) this.observe(ballot);
+  }
+
   /** The next ballots will be above this one. */
   observe(ballot: Ballot): void {
     this.#lastHlc = Math.max(this.#lastHlc, ballot.hlc);

@@ -305,9 +305,12 @@ export class StorageNode implements CoordinatingNode {
   readonly receive: Receive<Request, Reply> = (from, request, reply) => {
     this.#detector.noteHeard(from);
     switch (request.kind) {
+      case 'learn':
+        // Half of what is refused: others, whose clock may be behind this one, must still take what this node issues then.
+        this.#coordinator.ballots.follow(request.record.ballot, this.#settings.limits.maxDriftMs / 2);
+        return this.#acceptor.receive(request, reply);
       case 'prepare':
       case 'accept':
-      case 'learn':
       case 'read':
       case 'read-range':
       case 'confirm-tombstone':

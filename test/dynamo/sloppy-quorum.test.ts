@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { WriteOutcome } from '../../src/dynamo/client.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
 /** Puts in `dynamo` mode, without a condition. */
-function putSloppily(ring: EpochRing, at: string, name: string, text: string): WriteOutcome | undefined {
+function putSloppily(ring: EpochRing, at: string, name: string, text: string, forMs?: number) {
   let answered: WriteOutcome | undefined;
   ring.node(at).write(keyOf(name), name, put(text), { consistency: 'dynamo', wantsOld: false }, (outcome) => {
     answered = outcome;
   });
-  ring.settle();
+  ring.settle(forMs);
   return answered;
 }
 
@@ -55,5 +56,26 @@ describe('a put in dynamo mode that was answered', () => {
     ring.settle(2_000);
     ring.node('A').stop();
     expect(ring.committed('B', 'k')).toBe('v');
+  });
+
+  test('is not older than one before it, whose coordinator began above all that it may have promised', () => {
+    const ring = new EpochRing('ABC', 3);
+    // Makes A's ceiling, from which it goes on after a restart.
+    ring.node('A').write(keyOf('other'), 'other', put('v'), { consistency: 'strict', wantsOld: false }, () => {});
+    ring.settle(5);
+    ring.kill('A');
+    ring.start('A');
+    expect(putSloppily(ring, 'A', 'k', 'first', 1)?.kind).toBe('applied');
+    expect(putSloppily(ring, 'B', 'k', 'second', 1)?.kind).toBe('applied');
+    expect([...'ABC'].map((id) => ring.committed(id, 'k'))).toEqual(['second', 'second', 'second']);
+  });
+
+  test('of a clock that is far ahead takes no other clock with it', () => {
+    const ring = new EpochRing('ABC', 3);
+    const hlc = (ring.clock.now() + 3_600_000) * TICKS_PER_MS;
+    ring.commit('B', 'far', recordOf('v', hlc));
+    expect(putSloppily(ring, 'B', 'k', 'v')?.kind).toBe('applied');
+    expect(ring.node('B').stateOf(keyOf('k')).committed!.ballot.hlc).toBeLessThan(hlc);
+    expect(ring.read('B', 'k')).toBe('v');
   });
 });
