@@ -86,6 +86,8 @@ interface Identity {
 const IDENTITY = 'identity';
 /** The id of no disk. */
 const NO_DISK = -1;
+/** Messages on a slow link are in memory; a minute is beyond all that waits for one. */
+const MAX_DELAY_MS = 60_000;
 /** Before moves that failed are tried again. */
 const RETRY_MOVES_MS = 500;
 /** A controller that is at work has left a partition sealed for less. */
@@ -254,10 +256,16 @@ export class StorageRing {
     this.#settleMembership();
   }
 
-  /** Sets what is wrong with the way from one node to another; `heal` ends it. */
+  /**
+   * Sets what is wrong with the way from one node to another, instead of what was; `healLink` ends it.
+   *
+   * @throws RingError if there is no such way, or no such fault
+   */
   setLink(from: NodeId, to: NodeId, fault: LinkFault): void {
     this.#hostOf(from);
     this.#hostOf(to);
+    if (from === to) throw new RingError(`there is no link from ${from} to itself`);
+    checkFault(fault);
     this.#network.setLink(from, to, fault);
   }
 
@@ -646,6 +654,15 @@ function openStore(path: string, options: LmdbStoreOptions): LmdbStore {
   } catch (error) {
     throw new DataDirectoryError(`cannot open the data in ${path}: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** @throws RingError */
+function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
+  // Not as `delayMs < 0`, which NaN is not.
+  if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
+    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`);
+  }
+  if (!(dropRate >= 0 && dropRate <= 1)) throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`);
 }
 
 function nodeId(number: number): NodeId {

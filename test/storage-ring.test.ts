@@ -301,6 +301,17 @@ describe('what cannot be done to a ring', () => {
     await db.ring.stop('node-2');
     await expect(db.ring.wipe('node-3')).rejects.toThrow('too few copies would be left');
     expect(() => db.ring.setLink('node-1', 'node-7', { cut: true })).toThrow('there is no node-7 in the ring');
+    expect(() => db.ring.setLink('node-1', 'node-1', { cut: true })).toThrow('no link from node-1 to itself');
+    for (const delayMs of [-1, Number.NaN, Number.POSITIVE_INFINITY, 60_001]) {
+      expect(() => db.ring.setLink('node-1', 'node-2', { delayMs })).toThrow(
+        `delayMs must be from 0 to 60000, not ${delayMs}`,
+      );
+    }
+    for (const dropRate of [-0.1, Number.NaN, 1.1]) {
+      expect(() => db.ring.setLink('node-1', 'node-2', { dropRate })).toThrow(
+        `dropRate must be from 0 to 1, not ${dropRate}`,
+      );
+    }
   });
 
   test("a data directory with two nodes' folders swapped, or with one of another cluster, is not opened", async () => {
