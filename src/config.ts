@@ -58,6 +58,11 @@ export interface Limits {
   readonly stopGraceMs: number;
 }
 
+/** Limits of which any may be left out. */
+export type LimitOptions = {
+  readonly [Name in keyof Limits]?: Limits[Name] extends number ? number : Partial<Limits[Name]>;
+};
+
 export const DEFAULT_LIMITS: Limits = {
   web: DEFAULT_WEB_LIMITS,
   node: DEFAULT_NODE_LIMITS,
@@ -83,6 +88,8 @@ interface Option {
   readonly expects: string;
   /** Undefined for a text that is no such value. */
   readonly parse: (text: string) => unknown;
+  /** Whether a value that was not parsed is one. */
+  readonly accepts: (value: unknown) => boolean;
 }
 
 const wholeNumber = (min: number, max: number) => ({
@@ -91,11 +98,13 @@ const wholeNumber = (min: number, max: number) => ({
     const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
     return value >= min && value <= max ? value : undefined;
   },
+  accepts: (value: unknown) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
 });
 
 const oneOf = (...choices: readonly string[]) => ({
   expects: `one of ${choices.join(', ')}`,
   parse: (text: string) => (choices.includes(text) ? text : undefined),
+  accepts: (value: unknown) => choices.includes(value as string),
 });
 
 const OPTIONS = {
@@ -106,6 +115,8 @@ const OPTIONS = {
     help: 'address to listen on, or all (127.0.0.1 and ::1)',
     expects: 'an address or all',
     parse: (text: string) => [text === 'all' ? '' : text],
+    accepts: (value: unknown) =>
+      Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'),
   },
   nodes: { flag: '--nodes', value: 'S', help: 'storage nodes in the ring (3)', ...wholeNumber(1, MAX_NODES) },
   replication: {
@@ -138,6 +149,7 @@ const OPTIONS = {
     help: 'whether reads bring replicas that are behind up to date: on or off (on)',
     expects: 'on or off',
     parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
+    accepts: (value: unknown) => typeof value === 'boolean',
   },
   consistency: {
     flag: '--consistency',
@@ -151,6 +163,7 @@ const OPTIONS = {
     help: 'in which all replicas are compared once; 0: never (60)',
     expects: 'seconds from 0 to 86400',
     parse: (text: string) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) * 1_000 : undefined),
+    accepts: (value: unknown) => typeof value === 'number' && value >= 0 && value <= 86_400_000,
   },
   partitions: {
     flag: '--partitions',
@@ -164,6 +177,7 @@ const OPTIONS = {
     help: 'where data is kept (nowhere: gone at exit)',
     expects: 'a directory',
     parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
   durability: {
     flag: '--durability',
@@ -219,11 +233,17 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
  *
  * @throws ConfigError
  */
-export function completeConfig(given: Partial<Settings>, limits: Partial<Limits> = {}): Config {
+export function completeConfig(given: Partial<Settings>, limits: LimitOptions = {}): Config {
+  for (const name of SETTING_NAMES) {
+    const value = given[name];
+    if (value === undefined || OPTIONS[name].accepts(value)) continue;
+    const text = JSON.stringify(value) ?? String(value);
+    throw new ConfigError(`${name} must be what ${OPTIONS[name].flag} may be, ${OPTIONS[name].expects}, not ${text}`);
+  }
   return complete(given, limits, {});
 }
 
-function complete(given: Partial<Settings>, limits: Partial<Limits>, variables: Variables): Config {
+function complete(given: Partial<Settings>, limits: LimitOptions, variables: Variables): Config {
   const nodes = given.nodes ?? 3;
   const replication = given.replication ?? Math.min(3, nodes);
   const config: Config = {
@@ -241,7 +261,7 @@ function complete(given: Partial<Settings>, limits: Partial<Limits>, variables: 
     consistency: given.consistency ?? 'strict',
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
     logLevel: given.logLevel ?? 'info',
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    limits: completeLimits(limits),
   };
   const told = (name: SettingName) =>
     `${OPTIONS[name].flag} ${config[name]}${origin(variables[name], given[name] === undefined)}`;
@@ -260,6 +280,38 @@ const NOT_MORE_THAN = [
   ['readQuorum', 'replication'],
   ['nodes', 'partitions'],
 ] as const;
+
+function completeLimits({ web, node, ...limits }: LimitOptions): Limits {
+  const complete: Limits = {
+    ...withDefaults(DEFAULT_LIMITS, limits, 'limits.'),
+    web: withDefaults(DEFAULT_WEB_LIMITS, web, 'limits.web.'),
+    node: withDefaults(DEFAULT_NODE_LIMITS, node, 'limits.node.'),
+  };
+  for (const [small, large] of SHORTER_THAN) {
+    if (complete.node[small] < complete.node[large]) continue;
+    throw new ConfigError(`limits.node.${small} must be below limits.node.${large}`);
+  }
+  return complete;
+}
+
+/** What is deleted would come back. */
+const SHORTER_THAN = [
+  ['opLifeMs', 'lineageWindowMs'],
+  ['opLifeMs', 'hintLifeMs'],
+  ['hintLifeMs', 'tombstoneGraceMs'],
+] as const;
+
+/** @param prefix of their names, for errors */
+function withDefaults<T extends object>(defaults: T, given: Partial<T> | undefined, prefix: string): T {
+  const known = Object.entries<unknown>(given ?? {}).filter(([, value]) => value !== undefined);
+  for (const [name, value] of known) {
+    if (!(name in defaults)) throw new ConfigError(`there is no ${prefix}${name}`);
+    // A timer of NaN milliseconds runs at once, and again, and again.
+    if (!(typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY))
+      throw new ConfigError(`${prefix}${name} must be a number from 0, not ${value}`);
+  }
+  return { ...defaults, ...Object.fromEntries(known) };
+}
 
 /** The text of `--help`. */
 export function helpText(): string {

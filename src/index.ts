@@ -1,12 +1,12 @@
 import { startCluster } from './cluster.ts';
-import { completeConfig, type Limits, type Settings } from './config.ts';
+import { completeConfig, type LimitOptions, type Settings } from './config.ts';
 import { endpointOf } from './endpoint.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
 import type { StorageRing } from './storage-ring.ts';
 import type { WebServer } from './web/server.ts';
 
-export { ConfigError, type Durability, type Limits, type ReadFrom, type Settings } from './config.ts';
+export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
 export type { RepairReport } from './dynamo/anti-entropy.ts';
 export { RingError } from './dynamo/membership.ts';
 export type { LinkFault } from './env/faults.ts';
@@ -14,7 +14,7 @@ export type { Location, NodeDescription, ReplicaDescription, RingDescription, St
 
 /** The settings of the command line, of which any may be left out. */
 export interface DynaringOptions extends Partial<Settings> {
-  readonly limits?: Partial<Limits>;
+  readonly limits?: LimitOptions;
 }
 
 /** A running server, in this process. */

@@ -122,7 +122,7 @@ describe('a node that stops', () => {
   });
 
   test('takes a majority with it if it is the second, and the ring says so within the life of an operation', async () => {
-    await start({ limits: { node: { ...(await nodeLimits()), opLifeMs: 300, phaseTimeoutMs: 50 } } });
+    await start({ limits: { node: { opLifeMs: 300, phaseTimeoutMs: 50 } } });
     await createTable();
     await put('k0', 'old');
     await db.ring.stop('node-2');
@@ -153,7 +153,7 @@ describe('a node that is paused', () => {
 
 describe('a link that is cut', () => {
   test('costs nothing but a copy, which comes when it is healed', async () => {
-    await start({ limits: { node: { ...(await nodeLimits()), opLifeMs: 300, phaseTimeoutMs: 50 } } });
+    await start({ limits: { node: { opLifeMs: 300, phaseTimeoutMs: 50 } } });
     await createTable();
     for (const [from, to] of [
       ['node-1', 'node-3'],
@@ -247,7 +247,7 @@ describe('a node that is removed', () => {
     await start({
       nodes: 5,
       writeQuorum: 1,
-      limits: { node: { ...(await nodeLimits()), phaseTimeoutMs: 50, hintIntervalMs: 1_000 } },
+      limits: { node: { phaseTimeoutMs: 50, hintIntervalMs: 1_000 } },
     });
     await createTable([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
     const others = ['node-1', 'node-2', 'node-3', 'node-5'];
@@ -419,7 +419,7 @@ describe('what is asked of one node while something else goes on', () => {
 describe('a ring that is closed', () => {
   test('lets nobody wait, and nothing more be done to it', async () => {
     const repairTimeoutMs = 100;
-    await start({ limits: { node: { ...(await nodeLimits()), repairTimeoutMs } } });
+    await start({ limits: { node: { repairTimeoutMs } } });
     await createTable();
     await putAll('old');
     const { ring } = db;
@@ -440,7 +440,7 @@ describe('a ring that is closed', () => {
   });
 
   test('a repair on demand ends with a node that stops, and does not wait for one that is paused', async () => {
-    await start({ limits: { node: { ...(await nodeLimits()), repairTimeoutMs: 60_000 } } });
+    await start({ limits: { node: { repairTimeoutMs: 60_000 } } });
     await createTable();
     await putAll('old');
     db.ring.pause('node-1');
@@ -457,7 +457,7 @@ describe('a table in dynamo mode', () => {
       nodes: 5,
       writeQuorum: 1,
       readQuorum: 1,
-      limits: { node: { ...(await nodeLimits()), phaseTimeoutMs: 50 } },
+      limits: { node: { phaseTimeoutMs: 50 } },
     });
     await createTable([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
     await putAll('old');
@@ -484,8 +484,3 @@ describe('where an item lives', () => {
     expect(replicas[0]).toMatchObject({ isKnown: true, committedAtMs: undefined, isBehind: false });
   });
 });
-
-async function nodeLimits() {
-  const { DEFAULT_NODE_LIMITS } = await import('../src/dynamo/settings.ts');
-  return DEFAULT_NODE_LIMITS;
-}

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import express from 'express';
 import { expect, onTestFinished, test } from 'vitest';
-import { ConfigError, startDynaring } from '../../src/index.ts';
+import { ConfigError, type DynaringOptions, startDynaring } from '../../src/index.ts';
 import { temporaryDirectory } from '../processes/server-process.ts';
 
 async function listTables(config: ConstructorParameters<typeof DynamoDBClient>[0]): Promise<string[] | undefined> {
@@ -54,6 +54,28 @@ test('settings that do not fit together reject with what is wrong', async () => 
   await expect(startDynaring({ writeQuorum: 3, nodes: 2 })).rejects.toThrow(
     new ConfigError('--write-quorum 3 is more than --replication 2 (the default)'),
   );
+});
+
+test.each([
+  [{ nodes: 2.5 }, 'nodes must be what --nodes may be, a whole number from 1 to 64, not 2.5'],
+  [{ replication: 0 }, 'replication must be what --replication may be, a whole number from 1 to 64, not 0'],
+  [{ consistency: 'eventual' }, 'consistency must be what --consistency may be, one of strict, dynamo, not "eventual"'],
+  [{ readRepair: 'off' }, 'readRepair must be what --read-repair may be, on or off, not "off"'],
+  [{ antiEntropyIntervalMs: Number.NaN }, 'antiEntropyIntervalMs must be .*'],
+  [{ limits: { node: { hints: 3 } } }, 'there is no limits.node.hints'],
+  [{ limits: { stopGraceMs: Number.NaN } }, 'limits.stopGraceMs must be a number from 0, not NaN'],
+  [{ limits: { node: { hintsKept: -1 } } }, 'limits.node.hintsKept must be a number from 0, not -1'],
+  [
+    { limits: { node: { tombstoneGraceMs: 1_000 } } },
+    'limits.node.hintLifeMs must be below limits.node.tombstoneGraceMs',
+  ],
+])('what no setting may be rejects, types or not: %j', async (options, message) => {
+  await expect(startDynaring(options as DynaringOptions)).rejects.toThrow(new RegExp(`^${message}$`));
+});
+
+test('of limits, too, any may be left out', async () => {
+  await using dynaring = await startDynaring({ limits: { node: { hintsKept: 5 }, web: { maxConnections: 7 } } });
+  expect(await listTables(dynaring.clientConfig())).toEqual([]);
 });
 
 test('a start that fails leaves nothing behind: the data directory is free for the next', async () => {
