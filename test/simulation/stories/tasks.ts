@@ -50,9 +50,13 @@ function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, ca
   });
 }
 
-/** Only a write without condition is judged: the others are atomic among themselves, and with nothing else. */
+/**
+ * A write with a condition is not judged, but its value may be read: it is atomic against others of its kind only, and not
+ * always possible.
+ */
 function writeAsDynamo({ told, key }: StoryWorld, host: SimulatedHost, call: Write, answered: Answered): void {
   const { node } = host;
+  const isBlind = call.condition === undefined;
   let outcome: BlindWrite['outcome'] = 'unanswered';
   let write: BlindWrite | undefined;
   node!.write(key, PARTITION_KEY, mutationOf(call), { consistency: 'dynamo', wantsOld: false }, (result) => {
@@ -62,8 +66,9 @@ function writeAsDynamo({ told, key }: StoryWorld, host: SimulatedHost, call: Wri
     answered(showWrite(result, false));
   });
   const value = call.kind === 'put' ? call.value : null;
-  write = { key, value, ballot: told.lastTold, outcome, isCoordinatorAlive: () => host.node === node };
-  if (call.condition === undefined) told.writes.push(write);
+  const isCoordinatorAlive = () => isBlind && host.node === node;
+  write = { key, value, ballot: told.lastTold, outcome, isCoordinatorAlive };
+  told.writes.push(write);
 }
 
 function read(
