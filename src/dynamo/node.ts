@@ -138,9 +138,11 @@ export class StorageNode implements CoordinatingNode {
       },
       hasHint: (key) => hints.hasHint(key),
     });
-    const learnHere = (key: StoreKey, record: Parameters<typeof hints.keep>[2]) =>
-      acceptor.receive({ kind: 'learn', key, record }, () => {});
     const ballots = new BallotClock(clock, diskId, boot, state.ceilingHlc);
+    const learnHere = (key: StoreKey, record: Parameters<typeof hints.keep>[2]) => {
+      ballots.follow(record.ballot, limits.maxDriftMs / 2);
+      acceptor.receive({ kind: 'learn', key, record }, () => {});
+    };
     const keepHint = (home: NodeId, key: StoreKey, record: Parameters<typeof hints.keep>[2]) =>
       void hints.keep(home, key, record);
     this.#locks = new KeyLock(limits);

@@ -6,7 +6,7 @@ A puts 1                    -> applied
 wait 10 ms
 kill C
 start C
-C holds nothing
+C holds 1
 C puts 2                    -> applied
 A reads                     -> 2
 kill B
