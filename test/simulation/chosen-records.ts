@@ -81,8 +81,12 @@ export class ChosenRecords implements Observer {
       const tops = beginnings.map((beginning) => beginning.topOf(key));
       for (const top of tops) {
         if (newest === undefined || isPurged || compareBallots(top?.ballot ?? NO_BALLOT, newest.ballot) >= 0) continue;
-        // Nothing, or another tombstone, is as good as an old one: no item that is older can arrive any more.
-        if (top?.item === undefined && newest.record!.item === undefined && mayForget(newest.ballot)) continue;
+        // Nothing, or another tombstone, is as good as an old one: no item that is older can arrive any more. What is
+        // written next need not descend from it, as after a purge.
+        if (top?.item === undefined && newest.record!.item === undefined && mayForget(newest.ballot)) {
+          this.#notePurged(key, newest.ballot);
+          continue;
+        }
         this.#violations.push(
           `epoch ${epoch} begins with ${showRecord(top)}, without ${showRecord(newest.record)} that was chosen (I8)`,
         );
