@@ -43,6 +43,8 @@ export class ChosenRecords implements Observer {
   readonly #keys = new Map<StoreKey, Map<string, Proposal>>();
   /** Up to where tombstones were purged. */
   readonly #purged = new Map<StoreKey, Ballot>();
+  /** Old tombstones that an epoch began without. */
+  readonly #forgotten = new Map<StoreKey, Ballot>();
   /** Every epoch that was decided, by partition and epoch. */
   readonly #configs = new Map<string, PartitionConfig>();
   readonly #diskOf: (node: NodeId) => number;
@@ -77,14 +79,14 @@ export class ChosenRecords implements Observer {
     for (const key of this.#keys.keys()) {
       if (partitionOf(key) !== partition) continue;
       const newest = this.#chosenProposals(key).at(-1);
-      const isPurged = newest !== undefined && compareBallots(newest.ballot, this.#purged.get(key) ?? NO_BALLOT) <= 0;
+      const isPurged = newest !== undefined && isUpTo(newest.ballot, this.#purged.get(key));
       const tops = beginnings.map((beginning) => beginning.topOf(key));
       for (const top of tops) {
         if (newest === undefined || isPurged || compareBallots(top?.ballot ?? NO_BALLOT, newest.ballot) >= 0) continue;
         // Nothing, or another tombstone, is as good as an old one: no item that is older can arrive any more. What is
-        // written next need not descend from it, as after a purge.
+        // written next need not descend from it.
         if (top?.item === undefined && newest.record!.item === undefined && mayForget(newest.ballot)) {
-          this.#notePurged(key, newest.ballot);
+          this.#forgotten.set(key, newest.ballot);
           continue;
         }
         this.#violations.push(
@@ -181,11 +183,13 @@ export class ChosenRecords implements Observer {
     let at: Proposal = descendant;
     while (at.predecessor !== undefined) {
       const order = compareBallots(at.predecessor.ballot, ancestor);
-      if (order <= 0) return order === 0;
+      if (order === 0) return true;
+      // Another tombstone in the place of one that was forgotten.
+      if (order < 0) return at.predecessor.item === undefined && isUpTo(ancestor, this.#forgotten.get(key));
       at = this.#proposalOf(key, at.predecessor.ballot);
     }
     // What begins anew does so after a tombstone that every member had.
-    return compareBallots(ancestor, this.#purged.get(key) ?? NO_BALLOT) <= 0;
+    return isUpTo(ancestor, this.#purged.get(key)) || isUpTo(ancestor, this.#forgotten.get(key));
   }
 
   #noteAccepted(replica: NodeId, key: StoreKey, ballot: Ballot, epoch: number): void {
@@ -237,4 +241,8 @@ export class ChosenRecords implements Observer {
     }
     return proposal;
   }
+}
+
+function isUpTo(ballot: Ballot, last: Ballot | undefined): boolean {
+  return last !== undefined && compareBallots(ballot, last) <= 0;
 }
