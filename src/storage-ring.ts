@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { RepairReport } from './dynamo/anti-entropy.ts';
 import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
+import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { Membership, type MoveProgress, RingError, withNode, withoutNode } from './dynamo/membership.ts';
 import type { Member, PartitionConfig, Reply, Request } from './dynamo/messages.ts';
@@ -22,7 +23,9 @@ import { LmdbStore, type LmdbStoreOptions } from './env/lmdb-store.ts';
 import { LocalTransport } from './env/local-transport.ts';
 import type { Log } from './env/log.ts';
 import { SystemRandom } from './env/random.ts';
+import { StoppableClock } from './env/stoppable-clock.ts';
 import type { Store } from './env/store.ts';
+import type { Transport } from './env/transport.ts';
 import { PausedNode } from './paused-node.ts';
 
 export type NodeState = 'up' | 'paused' | 'stopped';
@@ -69,11 +72,20 @@ interface Host {
   readonly id: NodeId;
   diskId: number;
   /** Undefined while it is stopped. */
-  running: { readonly node: StorageNode; readonly store: LmdbStore } | undefined;
+  running: Running | undefined;
   /** Defined while it is paused. */
   door: PausedNode | undefined;
   /** The last of what was asked to happen to it. */
   turn: Promise<unknown>;
+}
+
+interface Running {
+  readonly node: StorageNode;
+  readonly store: LmdbStore;
+  /** Ends with it: a node that has stopped does nothing more, as if its process were gone. */
+  readonly clock: StoppableClock;
+  /** Tells those who wait for something that it does. */
+  readonly onStop: Set<() => void>;
 }
 
 /** What a node's disk says of itself, so that it is not taken for another's. */
@@ -108,6 +120,8 @@ export class StorageRing {
   readonly #log: Log;
   readonly #clock = new SystemClock();
   readonly #random = new SystemRandom();
+  /** Of what is on its way between nodes. */
+  readonly #networkClock = new StoppableClock(this.#clock);
   readonly #network: FaultyNetwork<Request, Reply>;
   readonly #hosts = new Map<NodeId, Host>();
   /** What clients of the ring may ask. */
@@ -127,7 +141,7 @@ export class StorageRing {
     this.#directory = directory;
     this.#log = log;
     this.#record = directory.cluster ?? foundCluster(config);
-    this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#clock, this.#random);
+    this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#networkClock, this.#random);
     this.#view = new RingView(this.#record.configs);
     this.client = new RingClient({
       view: this.#view,
@@ -153,9 +167,13 @@ export class StorageRing {
         for (const node of this.#runningNodes()) for (const config of configs) node.hear(config);
       },
       changeEpoch: ({ partition, members }, done) => {
-        const controller = this.#controllerFor(partition, members);
-        if (controller === undefined) return done({ kind: 'failed', reason: 'no node is up' });
-        controller.changeEpoch(this.#register, partition, members, done);
+        const running = this.#controllerFor(partition, members);
+        if (running === undefined) return done({ kind: 'failed', reason: 'no node is up' });
+        const { node } = running;
+        const ifStopped = { kind: 'failed', reason: `${node.id} has stopped` } as const;
+        whileRunning<EpochChangeOutcome>(running, done, ifStopped, (each) =>
+          node.changeEpoch(this.#register, partition, members, each),
+        );
       },
     });
   }
@@ -187,6 +205,7 @@ export class StorageRing {
     for (const host of this.#hosts.values()) {
       await this.#inTurn(host, () => this.#shutDown(host)).catch((error: unknown) => failures.push(error));
     }
+    this.#networkClock.stop();
     if (failures.length > 0) throw failures[0];
   }
 
@@ -332,7 +351,7 @@ export class StorageRing {
   /** Compares all replicas that can be reached with one another, by Merkle trees, and brings those that are behind up to date. */
   async repair(): Promise<RepairReport> {
     const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
-    for (const node of this.#activeNodes()) {
+    for (const { node } of this.#active()) {
       const report = await this.#untilClosed<RepairReport>((resolve) => node.repair(resolve));
       for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
     }
@@ -342,8 +361,10 @@ export class StorageRing {
   /** Removes the tombstones that are old enough and that every home replica has. */
   async purgeTombstones(): Promise<PurgeReport> {
     const total = { purged: 0, waiting: 0 };
-    for (const node of this.#activeNodes()) {
-      const report = await this.#untilClosed<PurgeReport>((resolve) => node.purgeTombstones(resolve));
+    for (const running of this.#active()) {
+      const report = await this.#untilClosed<PurgeReport>((resolve) =>
+        whileRunning(running, resolve, { purged: 0, waiting: 0 }, (done) => running.node.purgeTombstones(done)),
+      );
       total.purged += report.purged;
       total.waiting += report.waiting;
     }
@@ -406,6 +427,7 @@ export class StorageRing {
   async #startHost(host: Host, isBootstrap = false): Promise<void> {
     const { limits, durability, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
     const { id } = host;
+    const clock = new StoppableClock(this.#clock);
     const store = openStore(this.#directory.nodePath(id), { durability, lazyFlushMs: limits.lazyFlushMs });
     try {
       host.diskId = this.#identify(id, store, isBootstrap);
@@ -422,9 +444,9 @@ export class StorageRing {
         limits: limits.node,
         rules: SOUND_RULES,
       };
-      const env = { clock: this.#clock, random: this.#random, log: this.#log, store };
+      const env = { clock, random: this.#random, log: this.#log, store };
       const node = await new Promise<StorageNode>((resolve, reject) => {
-        StorageNode.open(settings, env, this.#network.transport(id), (opened, error) => {
+        StorageNode.open(settings, env, untilStopped(this.#network.transport(id), clock), (opened, error) => {
           if (opened === undefined) reject(error);
           else resolve(opened);
         });
@@ -432,7 +454,7 @@ export class StorageRing {
       // Its boot number and its votes must not come back as they were, even if flushes promise nothing.
       if (this.#config.dataDir !== undefined) await store.settle();
       this.#network.register(id, node.receive);
-      host.running = { node, store };
+      host.running = { node, store, clock, onStop: new Set() };
       this.#reachable.set(id, node);
       node.startBackground();
     } catch (error) {
@@ -540,6 +562,8 @@ export class StorageRing {
     this.#reachable.delete(id);
     this.client.detach(id);
     running.node.stop();
+    running.clock.stop();
+    for (const tell of running.onStop) tell();
     this.#network.unregister(id);
     await running.store.close();
   }
@@ -614,23 +638,27 @@ export class StorageRing {
   }
 
   /** A node that can lead a partition into its next epoch: best one of its members. */
-  #controllerFor(partition: number, members: readonly Member[]): StorageNode | undefined {
+  #controllerFor(partition: number, members: readonly Member[]): Running | undefined {
     const ids = [...this.#register.read(partition).members, ...members].map(({ node }) => node);
     for (const id of [...ids, ...this.#hosts.keys()]) {
       const running = this.#hosts.get(id)?.running;
-      if (running !== undefined && !this.#network.isPaused(id)) return running.node;
+      if (running !== undefined && !this.#network.isPaused(id)) return running;
     }
     return undefined;
   }
 
   #runningNodes(): StorageNode[] {
-    return [...this.#hosts.values()].flatMap(({ running }) => (running === undefined ? [] : [running.node]));
+    return this.#running().map(({ node }) => node);
+  }
+
+  #running(): Running[] {
+    return [...this.#hosts.values()].flatMap(({ running }) => (running === undefined ? [] : [running]));
   }
 
   /** Those that run and are not paused. */
-  #activeNodes(): StorageNode[] {
+  #active(): Running[] {
     this.#checkOpen();
-    return this.#runningNodes().filter(({ id }) => !this.#network.isPaused(id));
+    return this.#running().filter(({ node }) => !this.#network.isPaused(node.id));
   }
 
   #hostOf(id: NodeId): Host {
@@ -671,6 +699,33 @@ function nodeId(number: number): NodeId {
 
 function numberOf(id: NodeId): number {
   return Number(id.slice(nodeId(0).length - 1));
+}
+
+/** What a node that has stopped sends goes nowhere, and it hears no answers, late ones of a slow link either. */
+function untilStopped(transport: Transport<Request, Reply>, clock: StoppableClock): Transport<Request, Reply> {
+  return {
+    send: (to, request, onReply) => {
+      if (clock.isStopped) return;
+      transport.send(to, request, (reply) => {
+        if (!clock.isStopped) onReply(reply);
+      });
+    },
+  };
+}
+
+/** Has a node do something, whose outcome is `ifStopped` if it stops before the end. */
+function whileRunning<T>(
+  { onStop }: Running,
+  done: (outcome: T) => void,
+  ifStopped: T,
+  begin: (done: (outcome: T) => void) => void,
+): void {
+  const finish = (outcome: T) => {
+    if (onStop.delete(stopped)) done(outcome);
+  };
+  const stopped = () => finish(ifStopped);
+  onStop.add(stopped);
+  begin(finish);
 }
 
 function newHost(id: NodeId, diskId: number): Host {
