@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Config } from './config.ts';
-import { SystemClock, type Timer } from './env/clock.ts';
+import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
+import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { createRouter } from './router/router.ts';
+import { TableCatalog } from './router/table-catalog.ts';
 import { StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
@@ -41,8 +43,11 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     const ring = await StorageRing.open(config, directory, log);
     undo.push(() => ring.close());
     const clock = new SystemClock();
+    const { client } = ring;
+    const catalog = new TableCatalog(client);
+    undo.push(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
     const web = createWebServer({
-      execute: createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency }),
+      execute: createRouter({ client, catalog, newId: randomUUID, defaultConsistency: config.consistency }),
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,
@@ -69,6 +74,21 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
     throw error;
   }
+}
+
+/** Erases what is left of deleted tables, now and then. @returns what ends it */
+function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => Promise<void> {
+  const stoppable = new StoppableClock(clock);
+  const next = () => {
+    stoppable.after(intervalMs, async () => {
+      // What cannot be read now, for too few nodes are up, will be then.
+      const tables = await catalog.forgetDeleted().catch((error: unknown) => log.debug('no sweep', { error }));
+      if (tables) log.info('erased what was left of deleted tables', { tables });
+      next();
+    });
+  };
+  next();
+  return async () => stoppable.stop();
 }
 
 function openDirectory({ dataDir, partitions, replication, nodes }: Config): Promise<DataDirectory> {

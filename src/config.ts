@@ -54,6 +54,8 @@ export interface Limits {
   readonly node: NodeLimits;
   /** How long a write that nobody waits for may stay unwritten: longer batches more, and loses more to a crash. */
   readonly lazyFlushMs: number;
+  /** How often records of deleted tables are looked for, which a node that was down then has brought back. */
+  readonly sweepIntervalMs: number;
   /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
   readonly stopGraceMs: number;
 }
@@ -67,6 +69,7 @@ export const DEFAULT_LIMITS: Limits = {
   web: DEFAULT_WEB_LIMITS,
   node: DEFAULT_NODE_LIMITS,
   lazyFlushMs: 50,
+  sweepIntervalMs: 5 * 60_000,
   stopGraceMs: 300,
 };
 

@@ -39,6 +39,11 @@ export class PausedNode implements CoordinatingNode {
     this.#hold(() => this.#node.range(...args));
   }
 
+  /** It does not answer. */
+  tablesIn(): readonly [] {
+    return [];
+  }
+
   forgetTable(...args: Parameters<CoordinatingNode['forgetTable']>): void {
     this.#hold(() => this.#node.forgetTable(...args));
   }

@@ -11,7 +11,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  DeleteTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Dynaring, DynaringOptions } from '../src/index.ts';
 import { startDynaring } from '../src/index.ts';
@@ -35,10 +41,10 @@ async function start(options: DynaringOptions = {}): Promise<void> {
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
 }
 
-async function createTable(tags: { Key: string; Value: string }[] = []): Promise<void> {
+async function createTable(tags: { Key: string; Value: string }[] = [], TableName = 'things'): Promise<void> {
   await client.send(
     new CreateTableCommand({
-      TableName: 'things',
+      TableName,
       BillingMode: 'PAY_PER_REQUEST',
       AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
       KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
@@ -47,12 +53,12 @@ async function createTable(tags: { Key: string; Value: string }[] = []): Promise
   );
 }
 
-async function put(k: string, v: string): Promise<void> {
-  await client.send(new PutItemCommand({ TableName: 'things', Item: { k: { S: k }, v: { S: v } } }));
+async function put(k: string, v: string, TableName = 'things'): Promise<void> {
+  await client.send(new PutItemCommand({ TableName, Item: { k: { S: k }, v: { S: v } } }));
 }
 
-async function get(k: string, ConsistentRead = true): Promise<string | undefined> {
-  const { Item } = await client.send(new GetItemCommand({ TableName: 'things', Key: { k: { S: k } }, ConsistentRead }));
+async function get(k: string, ConsistentRead = true, TableName = 'things'): Promise<string | undefined> {
+  const { Item } = await client.send(new GetItemCommand({ TableName, Key: { k: { S: k } }, ConsistentRead }));
   return Item?.v?.S;
 }
 
@@ -448,6 +454,38 @@ describe('a ring that is closed', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     await Promise.all([db.ring.stop('node-2'), db.ring.stop('node-3')]);
     expect((await repair).partitions).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('a table that is deleted', () => {
+  test('while a node is down is erased there too, once it is back, and from those it has told', async () => {
+    await start({ limits: { sweepIntervalMs: 500 } });
+    await createTable();
+    await putAll('old');
+    await db.ring.stop('node-2');
+    await client.send(new DeleteTableCommand({ TableName: 'things' }));
+    await createTable();
+    await put('k0', 'of the next');
+    await db.ring.start('node-2');
+    await db.ring.repair();
+    // The definitions and the new table.
+    await expect.poll(async () => (await db.ring.client.tables()).size, { timeout: 5_000 }).toBe(2);
+    expect(await get('k0')).toBe('of the next');
+    expect((await db.ring.repair()).recordsRepaired).toBe(0);
+  });
+
+  test('takes nothing of those with it that are made and filled meanwhile', async () => {
+    await start({ limits: { sweepIntervalMs: 1 } });
+    const fill = async (table: string) => {
+      for (let round = 0; round < 15; round++) {
+        await createTable([], table);
+        await Promise.all(KEYS.slice(0, 10).map((k) => put(k, String(round), table)));
+        for (const k of KEYS.slice(0, 10)) expect(await get(k, true, table)).toBe(String(round));
+        await client.send(new DeleteTableCommand({ TableName: table }));
+      }
+    };
+    await Promise.all(['one', 'two', 'three', 'four'].map((name) => fill(`table-${name}`)));
+    await expect.poll(async () => (await db.ring.client.tables()).size).toBe(1);
   });
 });
 

@@ -73,6 +73,8 @@ export interface DynamoClient {
   read(key: ItemKey, consistent: boolean, consistency: Consistency): Promise<ReadOutcome>;
   /** The items of one item collection in the order of their sort keys. */
   range(request: RangeRequest): Promise<RangeOutcome>;
+  /** The tables of which any node that can be asked now holds records: also of those that no request can reach any more. */
+  tables(): Promise<ReadonlySet<ByteString>>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

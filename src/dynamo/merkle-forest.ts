@@ -79,7 +79,7 @@ export class MerkleForest {
     const dirty = tree.dirtyLeaves();
     for (const leaf of dirty) tree.clean(leaf);
     if (dirty.length > tree.leafCount * WALK_ABOVE) this.#walk(partition, tree, new Set(dirty), finish);
-    else this.#buildEach(partition, tree, dirty, this.#tablesIn(partition), finish);
+    else this.#buildEach(partition, tree, dirty, this.tablesIn(partition), finish);
   }
 
   /** After a refresh, or as it was then. */
@@ -103,7 +103,7 @@ export class MerkleForest {
     const entries: KeyDigest[] = [];
     // Asked for where trees differ. If records do not, a tombstone has grown too old to count since the leaf was built.
     this.#treeOf(partition).touch(leaf);
-    for (const table of this.#tablesIn(partition)) {
+    for (const table of this.tablesIn(partition)) {
       if (after !== undefined && table < tableOf(after)) continue;
       const { from, to } = this.#rangeOf(partition, table, leaf);
       const first = after !== undefined && table === tableOf(after) ? `${after}\x00` : from;
@@ -119,6 +119,19 @@ export class MerkleForest {
   recordOf(key: StoreKey): ItemRecord | undefined {
     const stored = this.#parts.store.get('items', key);
     return stored === undefined ? undefined : decodeRecord(stored);
+  }
+
+  /** The tables that have records in a partition, in order: each is found by looking behind the one before. */
+  tablesIn(partition: number): ByteString[] {
+    const tables: ByteString[] = [];
+    const { to } = partitionRange(partition);
+    for (let from = partitionPrefix(partition); from < to; ) {
+      const [first] = this.#parts.store.range('items', from, to, 1);
+      if (first === undefined) break;
+      tables.push(tableOf(first.key));
+      from = tableRange(partition, tables.at(-1)!).to;
+    }
+    return tables;
   }
 
   receive(request: MerkleRequest, from: string, answer: Answer): void {
@@ -215,19 +228,6 @@ export class MerkleForest {
     if (!isTombstone(value)) return true;
     const { clock, limits } = this.#parts;
     return ballotIn(value).hlc >= (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS;
-  }
-
-  /** The tables that have records in a partition, in order: each is found by looking behind the one before. */
-  #tablesIn(partition: number): ByteString[] {
-    const tables: ByteString[] = [];
-    const { to } = partitionRange(partition);
-    for (let from = partitionPrefix(partition); from < to; ) {
-      const [first] = this.#parts.store.range('items', from, to, 1);
-      if (first === undefined) break;
-      tables.push(tableOf(first.key));
-      from = tableRange(partition, tables.at(-1)!).to;
-    }
-    return tables;
   }
 
   #rangeOf(partition: number, table: ByteString, leaf: number): { from: StoreKey; to: StoreKey } {

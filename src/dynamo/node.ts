@@ -56,6 +56,8 @@ export interface CoordinatingNode {
     consistency: Consistency,
     done: (outcome: RangeOutcome) => void,
   ): void;
+  /** The tables of which this node holds records in a partition. */
+  tablesIn(partition: number): readonly ByteString[];
   /** Erases this node's records of a table that no request can reach any more, in the background. */
   forgetTable(table: ByteString): void;
 }
@@ -416,6 +418,10 @@ export class StorageNode implements CoordinatingNode {
    */
   settleAccepted(done: () => void): void {
     this.#finisher.settleAll(done);
+  }
+
+  tablesIn(partition: number): readonly ByteString[] {
+    return this.#forest.tablesIn(partition);
   }
 
   forgetTable(table: ByteString): void {

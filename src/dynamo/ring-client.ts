@@ -82,6 +82,16 @@ export class RingClient implements DynamoClient {
     );
   }
 
+  async tables(): Promise<ReadonlySet<ByteString>> {
+    const tables = new Set<ByteString>();
+    for (let partition = 0; partition < this.#view.partitions; partition++) {
+      for (const node of this.#nodes.values()) for (const table of node.tablesIn(partition)) tables.add(table);
+      // Requests come first.
+      await new Promise<void>((resolve) => this.#clock.after(0, resolve));
+    }
+    return tables;
+  }
+
   async forgetTable(table: ByteString): Promise<void> {
     for (const node of this.#nodes.values()) node.forgetTable(table);
   }

@@ -2,7 +2,6 @@ import type { Execute, OperationName, RequestContext } from '../api/operations.t
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
-import type { RouterLimits } from './limits.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 
@@ -12,14 +11,19 @@ export interface RouterOptions {
   readonly newId: () => string;
   /** Of new tables whose tags do not say. Default: strict. */
   readonly defaultConsistency?: TableConsistency;
-  readonly limits?: RouterLimits;
+  /** Default: one of its own. */
+  readonly catalog?: TableCatalog;
 }
 
 /**
  * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
  */
-export function createRouter({ client, newId, defaultConsistency = 'strict', limits }: RouterOptions): Execute {
-  const catalog = new TableCatalog(client, limits);
+export function createRouter({
+  client,
+  newId,
+  defaultConsistency = 'strict',
+  catalog = new TableCatalog(client),
+}: RouterOptions): Execute {
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
   const tables = createTableOperations(catalog, newId, defaultConsistency);
   const operations: Record<OperationName, Operation> = {

@@ -15,6 +15,8 @@ const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 const DEFINITION = 'definition';
 /** A change that loses this many races in a row gives up, having done nothing. */
 const CHANGE_ATTEMPTS = 8;
+/** Definitions read at a time when all are. */
+const PAGE = 100;
 
 /**
  * The definitions of all tables. They live in the cluster as items of one collection, sorted by name, so a change is one
@@ -85,8 +87,8 @@ export class TableCatalog {
    * Removes a definition and then the table's records. `check` may object by throwing.
    * Returns the removed definition, or undefined if there is no such table.
    *
-   * Hazard: a process that ends between the two, or a removal whose outcome stays unknown and happens later, leaves records
-   * on disk that no request reaches.
+   * A process that ends between the two, a removal whose outcome stays unknown and happens later, a write that was on its
+   * way and a node that is down leave records that no request reaches: `forgetDeleted` finds them.
    */
   remove(name: string, check: (table: Table) => void): Promise<Table | undefined> {
     return this.#inTurn(name, async () => {
@@ -104,8 +106,34 @@ export class TableCatalog {
     });
   }
 
+  /**
+   * Erases the records of tables that are no more. A table has no record before it has a definition, and its id is never
+   * used again: so one that has records at first and no definition after that was deleted, whatever happens meanwhile.
+   *
+   * @returns how many tables that were
+   */
+  async forgetDeleted(): Promise<number> {
+    const unknown = new Set(await this.#client.tables());
+    unknown.delete(SYSTEM_TABLE);
+    for (const { storageId } of this.#cache.values()) unknown.delete(storageId);
+    let after: string | undefined;
+    for (let more = unknown.size > 0; more; ) {
+      const page = await this.#page(after, PAGE);
+      for (const { storageId } of page.tables) unknown.delete(storageId);
+      after = page.tables.at(-1)?.name;
+      more = page.more;
+    }
+    for (const table of unknown) await this.#client.forgetTable(table);
+    return unknown.size;
+  }
+
   /** Names in byte order, after `after`, at most `limit`; `more` if there are further ones. */
   async names(after: string | undefined, limit: number): Promise<{ names: string[]; more: boolean }> {
+    const { tables, more } = await this.#page(after, limit);
+    return { names: tables.map(({ name }) => name), more };
+  }
+
+  async #page(after: string | undefined, limit: number): Promise<{ tables: Table[]; more: boolean }> {
     const outcome = await this.#client.range({
       table: SYSTEM_TABLE,
       partitionKey: PARTITION_KEY,
@@ -115,7 +143,7 @@ export class TableCatalog {
       consistency: 'strict',
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);
-    return { names: outcome.items.map((item) => parse(textOf(item)).name), more: outcome.more };
+    return { tables: outcome.items.map((item) => parse(textOf(item))), more: outcome.more };
   }
 
   /**

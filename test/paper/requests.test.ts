@@ -47,6 +47,7 @@ function answering(noteAsked: () => void): CoordinatingNode {
       done({ kind: 'none' });
     },
     range: () => {},
+    tablesIn: () => [],
     forgetTable: () => {},
   };
 }

@@ -15,7 +15,7 @@ import type {
 export class MemoryClient implements DynamoClient {
   readonly forgotten: string[] = [];
   /** Every call in order, for tests that count what a request costs. */
-  readonly calls: ('write' | 'read' | 'range' | 'forget')[] = [];
+  readonly calls: ('write' | 'read' | 'range' | 'tables' | 'forget')[] = [];
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
   failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
@@ -50,6 +50,11 @@ export class MemoryClient implements DynamoClient {
       .filter(({ key }) => after === undefined || key.sortKey > after)
       .sort((a, b) => (a.key.sortKey < b.key.sortKey ? -1 : 1));
     return { kind: 'items', items: found.slice(0, limit).map(({ item }) => item), more: found.length > limit };
+  }
+
+  async tables(): Promise<ReadonlySet<string>> {
+    this.calls.push('tables');
+    return new Set([...this.#items.values()].map(({ key }) => key.table));
   }
 
   async forgetTable(table: string): Promise<void> {

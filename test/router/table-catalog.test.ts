@@ -147,6 +147,29 @@ describe('a table catalog', () => {
     expect(await refusal(catalog.create(table()))).toMatch(/^ServiceUnavailableException/);
   });
 
+  test('has the records of tables that are no more erased, and of no other', async () => {
+    const item = { json: Buffer.from('{}'), size: 0 };
+    const tables = Array.from({ length: 230 }, (_, i) => ({
+      ...table(),
+      name: `table-${i}`,
+      storageId: `living-${i}`,
+    }));
+    const another = new TableCatalog(client);
+    for (const each of tables) await another.create(each);
+    for (const storageId of [...tables.map((each) => each.storageId), 'deleted1', 'deleted2']) {
+      await client.write({ table: storageId, partitionKey: 'k', sortKey: '' }, { kind: 'put', item });
+    }
+    expect(await catalog.forgetDeleted()).toBe(2);
+    expect(client.forgotten.sort()).toEqual(['deleted1', 'deleted2']);
+    // Definitions are read after it is known what there is: then whatever is being created has one, or had no record.
+    client.calls.length = 0;
+    expect(await catalog.forgetDeleted()).toBe(0);
+    expect(client.calls).toEqual(['tables', 'range', 'range', 'range']);
+    client.failRead = { kind: 'unavailable', needed: 2, got: 1 };
+    expect(await refusal(catalog.forgetDeleted())).toMatch(/^ServiceUnavailableException/);
+    expect(client.forgotten).toHaveLength(2);
+  });
+
   test('knows the tables __proto__ and constructor only when they exist', async () => {
     expect(catalog.cached('__proto__')).toBeUndefined();
     expect(catalog.cached('constructor')).toBeUndefined();
