@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { AttributeMap } from './api/attribute-value.ts';
 import type { Config } from './config.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
@@ -7,7 +8,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { createRouter } from './router/router.ts';
 import { TableCatalog } from './router/table-catalog.ts';
-import { StorageRing } from './storage-ring.ts';
+import { type Location, StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
 
@@ -19,6 +20,8 @@ export interface Cluster {
   readonly web: WebServer;
   /** What may happen to its nodes and links. */
   readonly ring: StorageRing;
+  /** Where an item of a table lives. */
+  locate(tableName: string, key: AttributeMap): Promise<Location>;
   /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
   stop(): Promise<void>;
 }
@@ -68,7 +71,9 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
         for (const path of paths) log.info('removed the data of a killed server', { path });
       });
     }
-    return { addresses: listening.addresses, web, ring, stop: undoAll };
+    const locate = async (tableName: string, key: AttributeMap) =>
+      ring.locate(await catalog.itemKey(tableName, structuredClone(key)));
+    return { addresses: listening.addresses, web, ring, locate, stop: undoAll };
   } catch (error) {
     // What went wrong first is what the user can change.
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));

@@ -1,11 +1,13 @@
+import type { AttributeMap } from './api/attribute-value.ts';
 import { startCluster } from './cluster.ts';
 import { completeConfig, type LimitOptions, type Settings } from './config.ts';
 import { endpointOf } from './endpoint.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
-import type { StorageRing } from './storage-ring.ts';
+import type { Location, StorageRing } from './storage-ring.ts';
 import type { WebServer } from './web/server.ts';
 
+export type { AttributeMap } from './api/attribute-value.ts';
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
 export type { RepairReport } from './dynamo/anti-entropy.ts';
 export { RingError } from './dynamo/membership.ts';
@@ -25,10 +27,16 @@ export interface Dynaring extends AsyncDisposable {
   /** Answers DynamoDB operations in an Express application too: `app.use(dynaring.middleware)`. */
   readonly middleware: WebServer['middleware'];
   /**
-   * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, see
-   * where an item lives.
+   * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair.
    */
   readonly ring: StorageRing;
+  /**
+   * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S: 'ABBA' } })`.
+   *
+   * @param key as in a request's JSON: binaries in base64
+   * @throws what GetItem would answer to such a table or key
+   */
+  locate(tableName: string, key: AttributeMap): Promise<Location>;
   /** For `new DynamoDBClient(...)`. */
   clientConfig(): ClientConfig;
   /** Stops it and releases all it holds; data is gone unless it has a `dataDir`. A second call waits for the first. */
@@ -65,6 +73,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     endpoint,
     middleware: cluster.web.middleware,
     ring: cluster.ring,
+    locate: cluster.locate,
     clientConfig: () => ({ endpoint, region: 'local', credentials: { accessKeyId: 'any', secretAccessKey: 'any' } }),
     stop,
     [Symbol.asyncDispose]: stop,

@@ -510,15 +510,35 @@ describe('a table in dynamo mode', () => {
 });
 
 describe('where an item lives', () => {
-  test('tells its partition, its nodes, and which of them is behind', async () => {
-    await start();
+  test('tells its partition, its nodes, what they hold, and which of them is behind', async () => {
+    await start({ antiEntropyIntervalMs: 0, limits: { node: { hintsKept: 0 } } });
     await createTable();
-    await put('k0', 'old');
-    const key = { table: 'no-table', partitionKey: 'k', sortKey: '' };
-    const { preferenceList, replicas, epoch } = db.ring.locate(key);
+    const key = { k: { S: 'k0' } };
+    const { preferenceList, replicas, epoch } = await db.locate('things', key);
     expect([...preferenceList].sort()).toEqual(['node-1', 'node-2', 'node-3']);
     expect(epoch).toBe(0);
-    expect(replicas).toHaveLength(3);
-    expect(replicas[0]).toMatchObject({ isKnown: true, committedAtMs: undefined, isBehind: false });
+    expect(replicas.map(({ node }) => node)).toEqual(preferenceList);
+    for (const replica of replicas) {
+      expect(replica).toMatchObject({ isKnown: true, committedAtMs: undefined, isBehind: false });
+    }
+    await put('k0', 'old');
+    const holders = async () => (await db.locate('things', key)).replicas.filter((each) => each.committedAtMs);
+    await expect.poll(async () => (await holders()).length).toBe(3);
+    await db.ring.stop('node-2');
+    await put('k0', 'new');
+    const stopped = (await db.locate('things', key)).replicas.find(({ node }) => node === 'node-2');
+    expect(stopped).toEqual({ node: 'node-2', isKnown: false });
+    await db.ring.start('node-2');
+    const behind = async () => (await db.locate('things', key)).replicas.filter(({ isBehind }) => isBehind);
+    expect((await behind()).map(({ node }) => node)).toEqual(['node-2']);
+    await db.ring.repair();
+    expect(await behind()).toEqual([]);
+  });
+
+  test('is asked as an item is: of a table and a key that are there', async () => {
+    await start();
+    await expect(db.locate('things', { k: { S: 'k0' } })).rejects.toThrow('Requested resource not found');
+    await createTable();
+    await expect(db.locate('things', { id: { S: 'k0' } })).rejects.toThrow(/key/);
   });
 });

@@ -1,7 +1,9 @@
 import { tableNameOf } from '../api/arn.ts';
+import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
+import { keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ItemKey, WriteOptions } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -56,6 +58,19 @@ export class TableCatalog {
     const table = await this.find(tableNameOf(tableName));
     if (table === undefined) throw ApiError.resourceNotFound('Requested resource not found');
     return table;
+  }
+
+  /**
+   * The register of an item.
+   *
+   * @param tableName a name or an ARN
+   * @param key changed: normalised
+   * @throws ApiError
+   */
+  async itemKey(tableName: string, key: AttributeMap): Promise<ItemKey> {
+    normaliseMap(key);
+    const table = await this.get(tableName);
+    return { table: table.storageId, ...keyOfKey(table.key, key) };
   }
 
   async find(name: string): Promise<Table | undefined> {
