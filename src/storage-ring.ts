@@ -253,6 +253,7 @@ export class StorageRing {
     const { door } = host;
     host.door = undefined;
     this.#reachable.set(id, node);
+    this.client.attach(id);
     this.#network.resume(id);
     door?.release();
   }
@@ -456,6 +457,7 @@ export class StorageRing {
       this.#network.register(id, node.receive);
       host.running = { node, store, clock, onStop: new Set() };
       this.#reachable.set(id, node);
+      this.client.attach(id);
       node.startBackground();
     } catch (error) {
       await store.close();

@@ -18,7 +18,8 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StorageNode } from '../src/dynamo/node.ts';
 import type { Dynaring, DynaringOptions } from '../src/index.ts';
 import { startDynaring } from '../src/index.ts';
 
@@ -70,6 +71,17 @@ async function putAll(v: string): Promise<void> {
 
 async function valuesOfAll(): Promise<(string | undefined)[]> {
   return [...new Set(await Promise.all(KEYS.map((k) => get(k))))];
+}
+
+/** The nodes that coordinate reads of all keys. */
+async function coordinatorsOfAll(): Promise<Set<string>> {
+  const read = vi.spyOn(StorageNode.prototype, 'read');
+  try {
+    await valuesOfAll();
+    return new Set(read.mock.contexts.map((node) => (node as StorageNode).id));
+  } finally {
+    read.mockRestore();
+  }
 }
 
 /** Every node that runs holds the same of each partition that it votes in. */
@@ -155,6 +167,28 @@ describe('a node that is paused', () => {
     db.ring.resume('node-1');
     expect(await valuesOfAll()).toEqual(['newer']);
   }, 20_000);
+});
+
+describe('a node that was missed', () => {
+  test('coordinates again when it is back, though nobody asked it anything meanwhile', async () => {
+    await start({
+      limits: { node: { opLifeMs: 500, suspectAfterMs: 100, phaseTimeoutMs: 50 } },
+    });
+    await createTable();
+    await putAll('old');
+    db.ring.pause('node-1');
+    // Nothing of this is waited for any more when it goes on.
+    await valuesOfAll();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    db.ring.resume('node-1');
+    expect(await coordinatorsOfAll()).toContain('node-1');
+    // Its disk is lost while it owes answers.
+    const owed = valuesOfAll();
+    await db.ring.wipe('node-2');
+    await owed;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await coordinatorsOfAll()).toContain('node-2');
+  });
 });
 
 describe('a link that is cut', () => {

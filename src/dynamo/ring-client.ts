@@ -102,6 +102,11 @@ export class RingClient implements DynamoClient {
     this.#clock.after(IDLE_POLL_MS, () => this.whenIdle(node, done));
   }
 
+  /** A node can be asked again. Without this one that was missed would stay so: nobody probes it, and nobody asks it. */
+  attach(node: NodeId): void {
+    this.#detector.noteHeard(node);
+  }
+
   /** A node has stopped and was removed: what it still owes is asked elsewhere, or has an unknown outcome. */
   detach(node: NodeId): void {
     for (const call of this.#calls) {
