@@ -341,10 +341,10 @@ export class AntiEntropy {
 
   /** Gives what is here of a partition to one of its members, before it is erased. */
   handOff(partition: number, done: (isDone: boolean) => void): void {
-    const { view, isUp } = this.#parts;
-    // This node is none of the members any more.
+    const { self, view, isUp } = this.#parts;
+    // This node is none of the members any more, or not yet.
     const parts = { ...this.#parts, epochOf: () => view.configOf(partition).epoch };
-    const members = view.configOf(partition).members.filter(({ node }) => isUp(node));
+    const members = view.configOf(partition).members.filter(({ node }) => node !== self && isUp(node));
     function* handOver(): Task<boolean> {
       for (const { node } of members) {
         const report = yield* exchange(parts, partition, node, 'hand-off');

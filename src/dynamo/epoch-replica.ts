@@ -21,6 +21,8 @@ export interface EpochReplicaParts {
   readonly acceptor: Acceptor;
   /** What this node holds of the partition is about to change in one go: what is being staged of it cannot go on. */
   readonly beginning: (partition: number) => void;
+  /** Gives what is young of a partition to its other members; calls `done` however that ended. */
+  readonly handOff: (partition: number, done: () => void) => void;
   /** This node votes in the partition from now on, in a new epoch. */
   readonly begun: (partition: number) => void;
   /** This node votes in the partition no more; what it holds of it belongs to others. */
@@ -113,7 +115,8 @@ export class EpochReplica {
     if (!isCurrent && acceptor.holdsAnyOf(partition)) {
       // Without a vote, what it learns until it is erased does not count towards W.
       votes.leave(partition);
-      acceptor.erasePartition(partition, () => true, begin);
+      // In `dynamo` mode it may be the only one that has a record.
+      this.#parts.handOff(partition, () => acceptor.erasePartition(partition, () => true, begin));
     } else begin();
   }
 

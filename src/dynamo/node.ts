@@ -196,6 +196,7 @@ export class StorageNode implements CoordinatingNode {
       votes,
       acceptor,
       beginning: (partition) => this.#epochMember.giveUp(partition),
+      handOff: (partition, done) => this.#antiEntropy.handOff(partition, done),
       begun: (partition) => this.#begun(partition),
       left: (partition) => this.#giveUp(partition),
     });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { WriteOutcome } from '../../src/dynamo/client.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
@@ -77,5 +78,33 @@ describe('a put in dynamo mode that was answered', () => {
     expect(putSloppily(ring, 'B', 'k', 'v')?.kind).toBe('applied');
     expect(ring.node('B').stateOf(keyOf('k')).committed!.ballot.hlc).toBeLessThan(hlc);
     expect(ring.read('B', 'k')).toBe('v');
+  });
+
+  test('survives that the one that has it missed an epoch, and begins a later one with nothing', () => {
+    const ring = new EpochRing('ABC', 3);
+    const now = ring.clock.now() * TICKS_PER_MS;
+    ring.commit('B', 'k', recordOf('v', now));
+    ring.commit('B', 'old', recordOf('v', now - DEFAULT_NODE_LIMITS.hintLifeMs * TICKS_PER_MS - 1));
+    ring.isLost = ({ from, to }) => from !== to && (from === 'B' || to === 'B');
+    expect(ring.change('A', 'ABC')?.kind).toBe('changed');
+    expect(ring.change('A', 'ABC')?.kind).toBe('changed');
+    ring.isLost = () => false;
+    ring.node('B').hear(ring.decided);
+    ring.settle();
+    expect(ring.node('B').configOf(0)?.epoch).toBe(2);
+    expect(ring.committed('B', 'k')).toBe('v');
+    // It may have been deleted, and purged, meanwhile.
+    expect(ring.committed('B', 'old')).toBe(undefined);
+  });
+
+  test('does not keep the one that has it from beginning if nobody takes it', () => {
+    const ring = new EpochRing('ABC', 3);
+    ring.commit('B', 'k', recordOf('v', ring.clock.now() * TICKS_PER_MS));
+    ring.isLost = ({ from, to }) => from !== to && (from === 'B' || to === 'B');
+    expect(ring.change('A', 'ABC')?.kind).toBe('changed');
+    expect(ring.change('A', 'ABC')?.kind).toBe('changed');
+    ring.node('B').hear(ring.decided);
+    ring.settle(60_000);
+    expect(ring.node('B').configOf(0)?.epoch).toBe(2);
   });
 });
