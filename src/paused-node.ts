@@ -13,7 +13,7 @@ export class PausedNode implements CoordinatingNode {
   readonly #clock: Clock;
   /** How long a client waits. */
   readonly #patienceMs: number;
-  #held: { readonly sinceMs: number; readonly ask: () => void }[] = [];
+  #held: { readonly untilMs: number; readonly ask: () => void }[] = [];
 
   constructor(node: StorageNode, clock: Clock, patienceMs: number) {
     this.#node = node;
@@ -23,8 +23,8 @@ export class PausedNode implements CoordinatingNode {
 
   /** The node goes on: it gets what has waited. */
   release(): void {
-    const oldestMs = this.#clock.elapsedMs() - this.#patienceMs;
-    for (const { sinceMs, ask } of this.#held.splice(0)) if (sinceMs > oldestMs) ask();
+    const nowMs = this.#clock.elapsedMs();
+    for (const { untilMs, ask } of this.#held.splice(0)) if (untilMs > nowMs) ask();
   }
 
   write(...args: Parameters<CoordinatingNode['write']>): void {
@@ -45,10 +45,11 @@ export class PausedNode implements CoordinatingNode {
   }
 
   forgetTable(...args: Parameters<CoordinatingNode['forgetTable']>): void {
-    this.#hold(() => this.#node.forgetTable(...args));
+    // Nobody waits for it, and nobody will ask again: what stays here would go to the others by repair.
+    this.#hold(() => this.#node.forgetTable(...args), Number.POSITIVE_INFINITY);
   }
 
-  #hold(ask: () => void): void {
-    if (this.#held.length < HELD_REQUESTS) this.#held.push({ sinceMs: this.#clock.elapsedMs(), ask });
+  #hold(ask: () => void, patienceMs = this.#patienceMs): void {
+    if (this.#held.length < HELD_REQUESTS) this.#held.push({ untilMs: this.#clock.elapsedMs() + patienceMs, ask });
   }
 }
