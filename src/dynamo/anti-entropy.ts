@@ -160,7 +160,7 @@ function* repairLeaf(
     const end = ends.length === 0 ? undefined : ends.reduce((a, b) => (a < b ? a : b));
     const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
     const { missing, extra } = compare(parts, upTo(own.entries), upTo(page.entries), onExtra);
-    if (direction !== 'hand-off' && !(yield* pull(parts, peer, epoch, missing, report))) return false;
+    if (direction !== 'hand-off' && !(yield* pull(parts, partition, peer, epoch, missing, report))) return false;
     if (direction !== 'pull' && !(yield* push(parts, peer, extra, direction, report))) return false;
     if (end === undefined) return true;
     after = end;
@@ -195,6 +195,7 @@ function compare(
 
 function* pull(
   parts: ExchangeParts,
+  partition: number,
   peer: NodeId,
   epoch: number,
   keys: readonly StoreKey[],
@@ -203,6 +204,8 @@ function* pull(
   if (keys.length === 0) return true;
   const reply = yield* ask(parts, peer, { kind: 'fetch', epoch, keys }, 'records');
   if (reply === undefined || reply.records.length !== keys.length) return false;
+  // In a later one its members, of which the peer need not be one, may have purged meanwhile what the peer still has.
+  if (parts.epochOf(partition) !== epoch) return false;
   for (const [i, record] of reply.records.entries()) {
     // It may have been purged meanwhile.
     if (record === undefined) continue;

@@ -95,6 +95,9 @@ export class EpochMember {
   }
 
   #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
+    const present = this.#parts.votesIn(partition);
+    // Heard too late: its members may have purged since what a source that has not heard of this epoch still has.
+    if (present !== undefined && present > epoch) return answer(this.#failed(`is in epoch ${present}`));
     const running = this.#copying.get(partition);
     if (running !== undefined) {
       // From whichever source: it answers this one too.

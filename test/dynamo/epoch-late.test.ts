@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import { EpochRing, recordOf, type Sent } from './epoch-ring.ts';
+import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 
 const HOUR_MS = 3_600_000;
 /** The time of a ballot, counted from the start of the test. */
@@ -94,6 +94,37 @@ describe('an item that was purged while a node was away', () => {
     ring.node('A').repair(() => {});
     ring.settle();
     expect(ring.read('A', 'x')).toBeUndefined();
+  });
+
+  test('does not come back by a comparison that began before the epoch, and before the purge', () => {
+    // Steps of a comparison may take as long as these changes.
+    const ring = new EpochRing('ABCD', 3, { repairTimeoutMs: 120_000 });
+    ring.commit('ABC', 'x', recordOf('x', at(-2 * HOUR_MS - 10)));
+    ring.commit('AB', 'x', recordOf(undefined, at(-2 * HOUR_MS)));
+    // What A asks C about its records waits.
+    ring.isHeld = ({ from, to, kind }) => from === 'A' && to === 'C' && kind === 'merkle-keys';
+    ring.node('A').repair(() => {});
+    ring.settle(1_000);
+    ring.isHeld = () => false;
+    ring.isLost = (sent) => touches(sent, 'C');
+    const led = ring.lead('B', 'ABD');
+    ring.settle(10_000);
+    expect(led.outcome).toMatchObject({ kind: 'changed' });
+    ring.node('B').purgeTombstones(() => {});
+    ring.node('A').purgeTombstones(() => {});
+    ring.settle(10_000);
+    expect([...'ABD'].map((id) => ring.node(id).stateOf(keyOf('x')).committed)).toEqual(Array(3).fill(undefined));
+    ring.isLost = () => false;
+    ring.release();
+    ring.settle();
+    expect(ring.read('A', 'x')).toBeUndefined();
+  });
+
+  test('does not come back by a copy that a newcomer was asked for, and hears of when it is a member', () => {
+    const ring = purged();
+    ring.ask('D', { kind: 'copy', partition: 0, epoch: 0, sources: ['C'] });
+    ring.settle();
+    expect(ring.node('D').stateOf(keyOf('x')).committed).toBeUndefined();
   });
 });
 
