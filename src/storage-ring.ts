@@ -8,7 +8,7 @@ import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
 import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
-import { Membership, type MoveProgress, RingError, withNode, withoutNode } from './dynamo/membership.ts';
+import { Membership, type Move, type MoveProgress, RingError, withNode, withoutNode } from './dynamo/membership.ts';
 import type { Member, PartitionConfig, Reply, Request } from './dynamo/messages.ts';
 import { type CoordinatingNode, type NodeStatus, StorageNode } from './dynamo/node.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from './dynamo/ring.ts';
@@ -133,6 +133,8 @@ export class StorageRing {
   readonly #attempts = new Map<number, number>();
   /** Those who wait for what ends with the ring. */
   readonly #onClose = new Set<(error: Error) => void>();
+  /** The node that leads a move at the moment, and how it is given up. */
+  #led: { readonly by: NodeId; readonly finish: (outcome: EpochChangeOutcome) => void } | undefined;
   #isClosed = false;
   #record: ClusterRecord;
 
@@ -166,15 +168,7 @@ export class StorageRing {
       tellAll: (configs) => {
         for (const node of this.#runningNodes()) for (const config of configs) node.hear(config);
       },
-      changeEpoch: ({ partition, members }, done) => {
-        const running = this.#controllerFor(partition, members);
-        if (running === undefined) return done({ kind: 'failed', reason: 'no node is up' });
-        const { node } = running;
-        const ifStopped = { kind: 'failed', reason: `${node.id} has stopped` } as const;
-        whileRunning<EpochChangeOutcome>(running, done, ifStopped, (each) =>
-          node.changeEpoch(this.#register, partition, members, each),
-        );
-      },
+      changeEpoch: (move, done) => this.#lead(move, done),
     });
   }
 
@@ -245,6 +239,7 @@ export class StorageRing {
     host.door = new PausedNode(node, this.#clock, this.#config.limits.node.opLifeMs);
     this.#reachable.set(id, host.door);
     this.#network.pause(id);
+    this.#giveUpMove(id);
   }
 
   resume(id: NodeId): void {
@@ -567,6 +562,7 @@ export class StorageRing {
     running.clock.stop();
     for (const tell of running.onStop) tell();
     this.#network.unregister(id);
+    this.#giveUpMove(id);
     await running.store.close();
   }
 
@@ -637,6 +633,27 @@ export class StorageRing {
       const { epoch } = this.#register.read(partition);
       return this.#runningNodes().some((node) => node.isSealed(partition) && node.configOf(partition)?.epoch === epoch);
     });
+  }
+
+  #lead({ partition, members }: Move, done: (outcome: EpochChangeOutcome) => void): void {
+    const controller = this.#controllerFor(partition, members);
+    if (controller === undefined) return done({ kind: 'failed', reason: 'no node is up' });
+    const { node } = controller;
+    const led = {
+      by: node.id,
+      finish: (outcome: EpochChangeOutcome) => {
+        if (this.#led !== led) return;
+        this.#led = undefined;
+        done(outcome);
+      },
+    };
+    this.#led = led;
+    node.changeEpoch(this.#register, partition, members, led.finish);
+  }
+
+  /** A node is gone that may lead a move. It may have sealed the partition: nobody is to wait until it gives up itself. */
+  #giveUpMove(by: NodeId): void {
+    if (this.#led?.by === by) this.#led.finish({ kind: 'failed', reason: `${by}, which led it, is gone` });
   }
 
   /** A node that can lead a partition into its next epoch: best one of its members. */

@@ -262,6 +262,20 @@ describe('the nodes of a ring', () => {
     expect((await db.ring.repair()).recordsRepaired).toBe(0);
   });
 
+  test('move although the one that leads a move is paused meanwhile', async () => {
+    // A leader tries five times for so long.
+    await start({ limits: { node: { repairTimeoutMs: 2_000 } } });
+    for (const node of ['node-2', 'node-3']) db.ring.setLink('node-1', node, { delayMs: 300 });
+    const moves = vi.spyOn(StorageNode.prototype, 'changeEpoch');
+    await db.ring.addNode();
+    await expect.poll(() => moves.mock.contexts.some((node) => (node as StorageNode).id === 'node-1')).toBe(true);
+    moves.mockRestore();
+    db.ring.pause('node-1');
+    const startMs = performance.now();
+    await db.ring.settled();
+    expect(performance.now() - startMs).toBeLessThan(6_000);
+  }, 20_000);
+
   test('are the same after a restart, and a move that was under way goes on', async () => {
     await start({ dataDir });
     await createTable();
