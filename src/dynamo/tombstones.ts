@@ -112,7 +112,9 @@ export class TombstonePurge {
 
   *#purge(key: StoreKey, record: ItemRecord): Task<boolean> {
     const config = this.#parts.view.configOf(partitionOf(key));
-    const { epoch } = config;
+    const { epoch, members } = config;
+    // It would be waited for with each of them, and those of other partitions wait behind.
+    if (!members.every(({ node }) => this.#parts.isUp(node))) return false;
     const isConfirmed = yield* this.#askAll(config, { kind: 'confirm-tombstone', key, record, epoch }, 'confirmed');
     if (!isConfirmed) return false;
     return yield* this.#askAll(config, { kind: 'purge', key, ballot: record.ballot, epoch }, 'purged');

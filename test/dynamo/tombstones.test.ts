@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import type { PurgeReport } from '../../src/dynamo/tombstones.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 
 const { tombstoneGraceMs, purgeIntervalMs } = DEFAULT_NODE_LIMITS;
@@ -59,4 +60,26 @@ test('a tombstone within its grace stays', () => {
   const ring = ringWithTombstone('ABC', tombstoneGraceMs - 1_000);
   expect(purgedBy(ring, 'A')).toBe(0);
   expect(holders(ring)).toBe('ABC');
+});
+
+test('many old tombstones do not wait each for a member that is down', () => {
+  const ring = new EpochRing('ABC', 3);
+  const old = (ring.clock.now() - 2 * tombstoneGraceMs) * TICKS_PER_MS;
+  for (let i = 0; i < 500; i++) ring.commit('ABC', `k${i}`, recordOf(undefined, old));
+  ring.kill('C');
+  let report: PurgeReport | undefined;
+  const purge = (forMs: number) => {
+    report = undefined;
+    ring.node('A').purgeTombstones((made) => {
+      report = made;
+    });
+    ring.settle(forMs);
+  };
+  purge(10_000);
+  expect(report).toEqual({ purged: 0, waiting: 500 });
+  ring.start('C');
+  // By this the others hear of it.
+  expect(ring.read('C', 'k0')).toBeUndefined();
+  purge(30_000);
+  expect(report).toEqual({ purged: 500, waiting: 0 });
 });
