@@ -71,7 +71,7 @@ function replace(value: unknown, path: readonly number[], by: unknown, how: numb
   const at = step % entries.length;
   const [key, member] = entries[at]!;
   if (rest.length === 0 && how === 1) entries.splice(at, 1);
-  else if (rest.length === 0 && how === 2) entries[at] = [String(by), member];
+  else if (rest.length === 0 && how === 2) entries[at] = [typeof by === 'string' ? by : JSON.stringify(by), member];
   else entries[at] = [key, replace(member, rest, by, how)];
   // As JSON.parse does, `__proto__` becomes an own property.
   return Array.isArray(value) ? entries.map(([, element]) => element) : Object.fromEntries(entries);
