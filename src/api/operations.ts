@@ -26,6 +26,8 @@ export interface RequestContext {
   readonly region: string;
   /** The `Host` header, as the client wrote it: where an SDK that discovers endpoints must be sent back to. */
   readonly host?: string;
+  /** A fault rule wants an eventually consistent read to ask a replica that lags. */
+  readonly isLagging?: boolean;
 }
 
 /**

@@ -16,6 +16,25 @@ export interface ItemKey {
  */
 export type Consistency = 'strict' | 'dynamo';
 
+/**
+ * Lets replicas lag behind: records that it holds are kept back from the last N - W home replicas of their partition. Every
+ * answer that rests on a quorum stays as it is.
+ */
+export interface LagRule {
+  readonly id: string;
+  /** @param table the storage id of the record's table */
+  holds(table: ByteString, key: ByteString): boolean;
+  readonly release: LagRelease;
+}
+
+/** When a record that is held back arrives all the same, if not by an order. */
+export type LagRelease =
+  | { readonly kind: 'never' }
+  /** Each record by itself, so many ms later. */
+  | { readonly kind: 'after'; readonly delayMs: () => number }
+  /** When so many newer ones of its key have come. */
+  | { readonly kind: 'versions'; readonly count: number };
+
 export interface WriteOptions {
   readonly consistency: Consistency;
   /**
@@ -68,9 +87,10 @@ export interface DynamoClient {
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
   /**
    * `consistent`: linearizable in `strict` mode, of max(R, N-W+1) replicas in `dynamo` mode; otherwise the newest
-   * committed record among R replicas, which may be old.
+   * committed record among R replicas, which may be old. `isLagging`: of one of those that a `LagRule` may hold back; not
+   * for consistent reads.
    */
-  read(key: ItemKey, consistent: boolean, consistency: Consistency): Promise<ReadOutcome>;
+  read(key: ItemKey, consistent: boolean, consistency: Consistency, isLagging?: boolean): Promise<ReadOutcome>;
   /** The items of one item collection in the order of their sort keys. */
   range(request: RangeRequest): Promise<RangeOutcome>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
