@@ -41,8 +41,14 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     const ring = await StorageRing.open(config, directory, log);
     undo.push(() => ring.close());
     const clock = new SystemClock();
+    const router = createRouter({
+      client: ring.client,
+      newId: randomUUID,
+      defaultConsistency: config.consistency,
+      isolate: config.isolate,
+    });
     const web = createWebServer({
-      execute: createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency }),
+      execute: router.execute,
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,

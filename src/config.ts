@@ -1,6 +1,7 @@
 import type { Consistency } from './dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './dynamo/settings.ts';
 import type { LogLevel } from './env/log.ts';
+import type { Isolation } from './router/namespace.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './web/limits.ts';
 
 /**
@@ -35,6 +36,8 @@ export interface Settings {
   readonly readRepair: boolean;
   /** Of new tables whose tags do not say. */
   readonly consistency: Consistency;
+  /** What keeps the tables of clients apart. Whatever it is, an access key `dynaringns…` names a namespace of its own. */
+  readonly isolate: Isolation;
   /** In this time each replica is compared with each other by Merkle trees. 0: only on demand. */
   readonly antiEntropyIntervalMs: number;
   readonly logLevel: LogLevel;
@@ -157,6 +160,12 @@ const OPTIONS = {
     help: 'of new tables without a tag: strict, or dynamo (always writable, last write wins) (strict)',
     ...oneOf('strict', 'dynamo'),
   },
+  isolate: {
+    flag: '--isolate',
+    value: 'BY',
+    help: 'gives clients tables of their own, by access-key, region, both or none (none)',
+    ...oneOf('none', 'access-key', 'region', 'both'),
+  },
   antiEntropyIntervalMs: {
     flag: '--anti-entropy-interval',
     value: 'SECONDS',
@@ -259,6 +268,7 @@ function complete(given: Partial<Settings>, limits: LimitOptions, variables: Var
     readFrom: given.readFrom ?? 'first',
     readRepair: given.readRepair ?? true,
     consistency: given.consistency ?? 'strict',
+    isolate: given.isolate ?? 'none',
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
     logLevel: given.logLevel ?? 'info',
     limits: completeLimits(limits),

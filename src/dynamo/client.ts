@@ -64,6 +64,8 @@ export interface RangeRequest {
   readonly partitionKey: ByteString;
   /** Exclusive lower bound of the sort keys, or undefined for the first. */
   readonly after?: ByteString;
+  /** Exclusive upper bound, or undefined for the last. */
+  readonly before?: ByteString;
   /** At most this many items. */
   readonly limit: number;
   readonly consistent: boolean;

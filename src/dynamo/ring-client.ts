@@ -74,12 +74,11 @@ export class RingClient implements DynamoClient {
     return this.#ask(storeKey, undefined, (node, done) => node.read(storeKey, consistent, consistency, done));
   }
 
-  range({ table, partitionKey, after, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
+  range({ table, partitionKey, after, before, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
     const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
     const from = after === undefined ? prefix : `${prefix}${after}\x00`;
-    return this.#ask(prefix, undefined, (node, done) =>
-      node.range(from, prefixEnd(prefix), limit, consistent, consistency, done),
-    );
+    const to = before === undefined ? prefixEnd(prefix) : prefix + before;
+    return this.#ask(prefix, undefined, (node, done) => node.range(from, to, limit, consistent, consistency, done));
   }
 
   async forgetTable(table: ByteString): Promise<void> {

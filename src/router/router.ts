@@ -3,6 +3,7 @@ import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
 import type { RouterLimits } from './limits.ts';
+import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 
@@ -12,13 +13,23 @@ export interface RouterOptions {
   readonly newId: () => string;
   /** Of new tables whose tags do not say. Default: strict. */
   readonly defaultConsistency?: TableConsistency;
+  /** What gives a request its namespace. Default: nothing, but an access key that names one. */
+  readonly isolate?: Isolation;
   readonly limits?: RouterLimits;
+}
+
+export interface Router {
+  /** The door of tier 2, for requests that come with credentials. */
+  readonly execute: Execute;
+  /** The same in a namespace of the caller's choice. */
+  readonly executeIn: (namespace: string, ...request: Parameters<Execute>) => Promise<object>;
 }
 
 /**
  * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
  */
-export function createRouter({ client, newId, defaultConsistency = 'strict', limits }: RouterOptions): Execute {
+export function createRouter(options: RouterOptions): Router {
+  const { client, newId, defaultConsistency = 'strict', isolate = 'none', limits } = options;
   const catalog = new TableCatalog(client, limits);
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
   const tables = createTableOperations(catalog, newId, defaultConsistency);
@@ -34,8 +45,15 @@ export function createRouter({ client, newId, defaultConsistency = 'strict', lim
     PutItem: putItem,
     UpdateTable: tables.updateTable,
   };
-  return (operation, request, context) => operations[operation](request as never, context);
+  return {
+    execute(operation, request, context) {
+      const namespace = namespaceOf(context, isolate);
+      if (namespace === undefined) return Promise.reject(noNamespace(context));
+      return operations[operation](request as never, context, namespace);
+    },
+    executeIn: (namespace, operation, request, context) => operations[operation](request as never, context, namespace),
+  };
 }
 
 /** The schema of an operation has proved the type of its request. */
-type Operation = (request: never, context: RequestContext) => Promise<object>;
+type Operation = (request: never, context: RequestContext, namespace: string) => Promise<object>;

@@ -41,13 +41,14 @@ export class MemoryClient implements DynamoClient {
     return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
   }
 
-  async range({ table, partitionKey, after, limit }: RangeRequest): Promise<RangeOutcome> {
+  async range({ table, partitionKey, after, before, limit }: RangeRequest): Promise<RangeOutcome> {
     this.calls.push('range');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
     const found = [...this.#items.values()]
       .filter(({ key }) => key.table === table && key.partitionKey === partitionKey)
       .filter(({ key }) => after === undefined || key.sortKey > after)
+      .filter(({ key }) => before === undefined || key.sortKey < before)
       .sort((a, b) => (a.key.sortKey < b.key.sortKey ? -1 : 1));
     return { kind: 'items', items: found.slice(0, limit).map(({ item }) => item), more: found.length > limit };
   }

@@ -47,7 +47,7 @@ export function newRouter(client = new MemoryClient()) {
     ids += 1;
     return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
-  const router = createRouter({ client, newId });
+  const { execute: router } = createRouter({ client, newId });
   // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
   type Answer = any;
   const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>
