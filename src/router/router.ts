@@ -2,8 +2,9 @@ import type { Execute, OperationName, RequestContext } from '../api/operations.t
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
-import type { RouterLimits } from './limits.ts';
+import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
+import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 
@@ -15,7 +16,7 @@ export interface RouterOptions {
   readonly defaultConsistency?: TableConsistency;
   /** What gives a request its namespace. Default: nothing, but an access key that names one. */
   readonly isolate?: Isolation;
-  readonly limits?: RouterLimits;
+  readonly limits?: Partial<RouterLimits>;
 }
 
 export interface Router {
@@ -23,13 +24,15 @@ export interface Router {
   readonly execute: Execute;
   /** The same in a namespace of the caller's choice. */
   readonly executeIn: (namespace: string, ...request: Parameters<Execute>) => Promise<object>;
+  readonly tables: TableAdmin;
 }
 
 /**
  * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, defaultConsistency = 'strict', isolate = 'none', limits } = options;
+  const { client, newId, defaultConsistency = 'strict', isolate = 'none' } = options;
+  const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const catalog = new TableCatalog(client, limits);
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
   const tables = createTableOperations(catalog, newId, defaultConsistency);
@@ -51,6 +54,7 @@ export function createRouter(options: RouterOptions): Router {
       if (namespace === undefined) return Promise.reject(noNamespace(context));
       return operations[operation](request as never, context, namespace);
     },
+    tables: createTableAdmin(client, catalog, newId, limits),
     executeIn: (namespace, operation, request, context) => operations[operation](request as never, context, namespace),
   };
 }

@@ -39,7 +39,7 @@ export type StorageDescription = Pick<Table, 'namespace' | 'name' | 'key'>;
  */
 export class TableCatalog {
   readonly #client: DynamoClient;
-  readonly #limits: RouterLimits;
+  readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
   /** By `labelOf`. */
   readonly #cache = new Map<string, Table>();
   /** The same, by storage id. */
@@ -47,7 +47,7 @@ export class TableCatalog {
   /** The last piece of work of each table that has some; as long as the requests in flight, which tier 1 limits. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(client: DynamoClient, limits = DEFAULT_ROUTER_LIMITS) {
+  constructor(client: DynamoClient, limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS) {
     this.#client = client;
     this.#limits = limits;
   }
