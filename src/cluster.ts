@@ -5,6 +5,7 @@ import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { createRouter } from './router/router.ts';
+import type { TableAdmin } from './router/table-admin.ts';
 import { StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
@@ -17,6 +18,8 @@ export interface Cluster {
   readonly web: WebServer;
   /** What may happen to its nodes and links. */
   readonly ring: StorageRing;
+  /** What an administrator does to whole tables. */
+  readonly tables: TableAdmin;
   /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
   stop(): Promise<void>;
 }
@@ -69,7 +72,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
         for (const path of paths) log.info('removed the data of a killed server', { path });
       });
     }
-    return { addresses: listening.addresses, web, ring, stop: undoAll };
+    return { addresses: listening.addresses, web, ring, tables: router.tables, stop: undoAll };
   } catch (error) {
     // What went wrong first is what the user can change.
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));

@@ -147,6 +147,16 @@ describe('a restore', () => {
     expect(tables.describeStorage(replaced)).toBeUndefined();
   });
 
+  test('brings back attributes whose names JavaScript treats in a special way', async () => {
+    await put(JSON.parse('{"pk":{"S":"special"},"__proto__":{"S":"x"},"constructor":{"M":{"__proto__":{"N":"1"}}}}'));
+    const before = JSON.stringify(await get('special'));
+    const snapshot = await takeSnapshot();
+    await router.tables.reset();
+    await router.tables.restore(snapshot);
+    expect(JSON.stringify(await get('special'))).toBe(before);
+    expect(before).toContain('__proto__');
+  });
+
   test('can be done again, and over what it has done', async () => {
     const snapshot = await takeSnapshot();
     for (let i = 0; i < 2; i++) {
