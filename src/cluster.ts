@@ -6,6 +6,7 @@ import type { Log } from './env/log.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { createRouter } from './router/router.ts';
 import type { TableAdmin } from './router/table-admin.ts';
+import type { SeedSource } from './seed.ts';
 import { StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
@@ -20,6 +21,11 @@ export interface Cluster {
   readonly ring: StorageRing;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
+  /**
+   * Makes tables with items, which must not be there yet.
+   * @throws SeedError
+   */
+  seed(source: SeedSource, namespace?: string): Promise<void>;
   /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
   stop(): Promise<void>;
 }
@@ -28,7 +34,7 @@ export interface Cluster {
  * The composition root: from here on, and only here, everybody knows which implementations they run on.
  * Resolves once requests can be served.
  *
- * @throws `DataDirectoryError`, or the system's error if an address cannot be listened on; nothing is left behind then
+ * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left behind then
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   const undo: (() => Promise<void>)[] = [];
@@ -50,6 +56,11 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       defaultConsistency: config.consistency,
       isolate: config.isolate,
     });
+    const parts = { router, nowMs: () => clock.now(), log };
+    if (config.seedDir !== undefined) {
+      const { seed } = await import('./seed.ts');
+      await seed(config.seedDir, { existing: 'leave-alone' }, parts);
+    }
     const web = createWebServer({
       execute: router.execute,
       nowMs: () => clock.now(),
@@ -72,7 +83,18 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
         for (const path of paths) log.info('removed the data of a killed server', { path });
       });
     }
-    return { addresses: listening.addresses, web, ring, tables: router.tables, stop: undoAll };
+    return {
+      addresses: listening.addresses,
+      web,
+      ring,
+      tables: router.tables,
+      // Loaded when it is wanted: the rest starts sooner.
+      async seed(source, namespace) {
+        const { seed } = await import('./seed.ts');
+        await seed(source, { namespace, existing: 'error' }, parts);
+      },
+      stop: undoAll,
+    };
   } catch (error) {
     // What went wrong first is what the user can change.
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));

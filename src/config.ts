@@ -30,6 +30,8 @@ export interface Settings {
   readonly partitions: number;
   /** Undefined: a temporary directory that is removed at exit. */
   readonly dataDir: string | undefined;
+  /** A file, or a folder of files, with tables that are made at the start unless they are there. */
+  readonly seedDir: string | undefined;
   readonly durability: Durability;
   readonly readFrom: ReadFrom;
   /** Whether replicas that a read finds to be behind are told. */
@@ -188,6 +190,14 @@ const OPTIONS = {
     parse: (text: string) => text,
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
+  seedDir: {
+    flag: '--seed-dir',
+    value: 'DIR',
+    help: 'folder or file of tables with items to begin with (none)',
+    expects: 'a folder or a file',
+    parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
+  },
   durability: {
     flag: '--durability',
     value: 'LEVEL',
@@ -264,6 +274,7 @@ function complete(given: Partial<Settings>, limits: LimitOptions, variables: Var
     readQuorum: given.readQuorum ?? 1,
     partitions: given.partitions ?? 64,
     dataDir: given.dataDir,
+    seedDir: given.seedDir,
     durability: given.durability ?? (given.dataDir === undefined ? 'memory' : 'process'),
     readFrom: given.readFrom ?? 'first',
     readRepair: given.readRepair ?? true,

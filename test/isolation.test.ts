@@ -161,3 +161,24 @@ test('a snapshot brings back every kind of value, byte by byte, of tables of bot
   const again = await tables.snapshot();
   expect(again).toEqual(snapshot);
 });
+
+test('a snapshot has all that was acknowledged while one node is down, also what that node had taken', async () => {
+  const { tables, ring } = await start();
+  const client = connect('any');
+  await create(client, 'things');
+  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  await Promise.all(keys.map((k) => put(client, 'things', { pk: { S: k } })));
+  await ring.stop('node-1');
+  const { items } = (await tables.snapshot()).tables[0]!;
+  expect(items.map(({ pk }) => (pk as { S: string }).S).sort()).toEqual(keys.toSorted());
+  await ring.stop('node-2');
+  await expect(tables.snapshot()).rejects.toMatchObject({ name: 'ServiceUnavailableException' });
+});
+
+test('a seed from the library goes into a namespace', async () => {
+  const running = await start();
+  // Also what the types of the SDK make of a request.
+  await running.seed({ ...tableInput('seeded'), Items: [{ pk: 'k', v: 1 }] }, 'worker-3');
+  expect(await get(connect(accessKeyOf('worker-3')), 'seeded', 'k')).toEqual({ pk: { S: 'k' }, v: { N: '1' } });
+  expect(await tableNames(connect('any'))).toEqual([]);
+});

@@ -28,6 +28,8 @@ export interface TableAdmin {
    * consistency and ids come back as they were.
    */
   restore(snapshot: Snapshot): Promise<void>;
+  /** Deletes one table, protected against deletion or not. Nothing if there is none. */
+  drop(tableName: string, namespace: string): Promise<void>;
   /** What a storage id stands for, of a table that was used lately; undefined for others. */
   describeStorage(storageId: ByteString): StorageDescription | undefined;
   /**
@@ -94,6 +96,10 @@ export function createTableAdmin(
         await inParallel(others, atOnce, remove);
       }
       await inParallel(restored, atOnce, ({ table }) => catalog.put(table));
+    },
+
+    async drop(tableName, namespace) {
+      await catalog.remove(checkNamespace(namespace), tableName, () => {});
     },
 
     describeStorage: (storageId) => catalog.describeStorage(storageId),
