@@ -7,6 +7,8 @@ import { createLog, type Log } from './env/log.ts';
 
 /** A wrong setting, or a machine that refuses. */
 const STATUS_REFUSED = 1;
+/** Of modules that are loaded late, by name. */
+const REFUSALS = ['DataDirectoryError', 'SeedError'];
 /** A bug of ours: `EX_SOFTWARE` of sysexits(3). */
 const STATUS_BUG = 70;
 /** What shells answer for a program that SIGINT ended. */
@@ -71,7 +73,7 @@ function readyText(config: Config, { addresses }: Cluster): string {
 /** What the user or the machine has to change, as against a bug. */
 function isRefusal(error: unknown): error is Error {
   if (error instanceof ConfigError) return true;
-  return error instanceof Error && (error.name === 'DataDirectoryError' || 'syscall' in error);
+  return error instanceof Error && (REFUSALS.includes(error.name) || 'syscall' in error);
 }
 
 function refusalOf(error: unknown): string {

@@ -6,8 +6,11 @@ import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
+import { DEFAULT_NAMESPACE } from './router/namespace.ts';
 import { createRouter } from './router/router.ts';
+import type { TableAdmin } from './router/table-admin.ts';
 import { TableCatalog } from './router/table-catalog.ts';
+import type { SeedSource } from './seed.ts';
 import { type Location, StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
@@ -21,7 +24,14 @@ export interface Cluster {
   /** What may happen to its nodes and links. */
   readonly ring: StorageRing;
   /** Where an item of a table lives. */
-  locate(tableName: string, key: AttributeMap): Promise<Location>;
+  locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
+  /** What an administrator does to whole tables. */
+  readonly tables: TableAdmin;
+  /**
+   * Makes tables with items, which must not be there yet.
+   * @throws SeedError
+   */
+  seed(source: SeedSource, namespace?: string): Promise<void>;
   /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
   stop(): Promise<void>;
 }
@@ -30,7 +40,7 @@ export interface Cluster {
  * The composition root: from here on, and only here, everybody knows which implementations they run on.
  * Resolves once requests can be served.
  *
- * @throws `DataDirectoryError`, or the system's error if an address cannot be listened on; nothing is left behind then
+ * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left behind then
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   const undo: (() => Promise<void>)[] = [];
@@ -49,8 +59,20 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     const { client } = ring;
     const catalog = new TableCatalog(client);
     undo.push(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
+    const router = createRouter({
+      client,
+      catalog,
+      newId: randomUUID,
+      defaultConsistency: config.consistency,
+      isolate: config.isolate,
+    });
+    const parts = { router, nowMs: () => clock.now(), log };
+    if (config.seedDir !== undefined) {
+      const { seed } = await import('./seed.ts');
+      await seed(config.seedDir, { existing: 'leave-alone' }, parts);
+    }
     const web = createWebServer({
-      execute: createRouter({ client, catalog, newId: randomUUID, defaultConsistency: config.consistency }),
+      execute: router.execute,
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,
@@ -71,9 +93,20 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
         for (const path of paths) log.info('removed the data of a killed server', { path });
       });
     }
-    const locate = async (tableName: string, key: AttributeMap) =>
-      ring.locate(await catalog.itemKey(tableName, structuredClone(key)));
-    return { addresses: listening.addresses, web, ring, locate, stop: undoAll };
+    return {
+      addresses: listening.addresses,
+      web,
+      ring,
+      locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
+        ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
+      tables: router.tables,
+      // Loaded when it is wanted: the rest starts sooner.
+      async seed(source, namespace) {
+        const { seed } = await import('./seed.ts');
+        await seed(source, { namespace, existing: 'error' }, parts);
+      },
+      stop: undoAll,
+    };
   } catch (error) {
     // What went wrong first is what the user can change.
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));

@@ -1,6 +1,7 @@
 import type { Consistency } from './dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './dynamo/settings.ts';
 import type { LogLevel } from './env/log.ts';
+import type { Isolation } from './router/namespace.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './web/limits.ts';
 
 /**
@@ -29,12 +30,16 @@ export interface Settings {
   readonly partitions: number;
   /** Undefined: a temporary directory that is removed at exit. */
   readonly dataDir: string | undefined;
+  /** A file, or a folder of files, with tables that are made at the start unless they are there. */
+  readonly seedDir: string | undefined;
   readonly durability: Durability;
   readonly readFrom: ReadFrom;
   /** Whether replicas that a read finds to be behind are told. */
   readonly readRepair: boolean;
   /** Of new tables whose tags do not say. */
   readonly consistency: Consistency;
+  /** What keeps the tables of clients apart. Whatever it is, an access key `dynaringns…` names a namespace of its own. */
+  readonly isolate: Isolation;
   /** In this time each replica is compared with each other by Merkle trees. 0: only on demand. */
   readonly antiEntropyIntervalMs: number;
   readonly logLevel: LogLevel;
@@ -160,6 +165,12 @@ const OPTIONS = {
     help: 'of new tables without a tag: strict, or dynamo (always writable, last write wins) (strict)',
     ...oneOf('strict', 'dynamo'),
   },
+  isolate: {
+    flag: '--isolate',
+    value: 'BY',
+    help: 'gives clients tables of their own, by access-key, region, both or none (none)',
+    ...oneOf('none', 'access-key', 'region', 'both'),
+  },
   antiEntropyIntervalMs: {
     flag: '--anti-entropy-interval',
     value: 'SECONDS',
@@ -179,6 +190,14 @@ const OPTIONS = {
     value: 'DIR',
     help: 'where data is kept (nowhere: gone at exit)',
     expects: 'a directory',
+    parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
+  },
+  seedDir: {
+    flag: '--seed-dir',
+    value: 'DIR',
+    help: 'folder or file of tables with items to begin with (none)',
+    expects: 'a folder or a file',
     parse: (text: string) => text,
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
@@ -258,10 +277,12 @@ function complete(given: Partial<Settings>, limits: LimitOptions, variables: Var
     readQuorum: given.readQuorum ?? 1,
     partitions: given.partitions ?? 64,
     dataDir: given.dataDir,
+    seedDir: given.seedDir,
     durability: given.durability ?? (given.dataDir === undefined ? 'memory' : 'process'),
     readFrom: given.readFrom ?? 'first',
     readRepair: given.readRepair ?? true,
     consistency: given.consistency ?? 'strict',
+    isolate: given.isolate ?? 'none',
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
     logLevel: given.logLevel ?? 'info',
     limits: completeLimits(limits),

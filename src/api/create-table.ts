@@ -19,6 +19,7 @@ import { checkUnits, newThroughput, throughputOnDemand } from './throughput-rule
 
 /** What a new table gets from its surroundings. */
 export interface Origin {
+  readonly namespace: string;
   /** A new UUID in lower case. */
   readonly id: string;
   readonly nowMs: number;
@@ -60,6 +61,7 @@ export function newTable(request: CreateTableRequest, origin: Origin): Table {
   const { id, nowMs, region } = origin;
   const { StreamSpecification: stream, TableClass: tableClass } = request;
   return {
+    namespace: origin.namespace,
     name: request.TableName,
     id,
     storageId: storageIdOf(id),

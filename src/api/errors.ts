@@ -49,6 +49,11 @@ export class ApiError extends Error {
     return new ApiError(CORAL_SERVICE, 'IncompleteSignatureException', message);
   }
 
+  /** Credentials that cannot be placed. */
+  static unrecognizedClient(message: string): ApiError {
+    return new ApiError(CORAL_SERVICE, 'UnrecognizedClientException', message);
+  }
+
   static resourceNotFound(message: string): ApiError {
     return new ApiError(DYNAMODB, 'ResourceNotFoundException', message);
   }

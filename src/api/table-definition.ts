@@ -19,6 +19,8 @@ import type {
  * Parts that are only stored and described keep the shape they have on the wire.
  */
 export interface Table {
+  /** Empty: the default one. Tables of two namespaces have nothing to do with each other, whatever their names. */
+  readonly namespace: string;
   readonly name: string;
   /** The service's `TableId`, a UUID: a table that is deleted and created again has another one. */
   readonly id: string;

@@ -64,6 +64,8 @@ export interface RangeRequest {
   readonly partitionKey: ByteString;
   /** Exclusive lower bound of the sort keys, or undefined for the first. */
   readonly after?: ByteString;
+  /** Exclusive upper bound, or undefined for the last. */
+  readonly before?: ByteString;
   /** At most this many items. */
   readonly limit: number;
   readonly consistent: boolean;
@@ -74,11 +76,40 @@ export type RangeOutcome =
   | { readonly kind: 'items'; readonly items: readonly ItemImage[]; readonly more: boolean }
   | Failure;
 
+/** One page of a walk through a table, which goes partition by partition. */
+export interface ScanRequest {
+  readonly table: ByteString;
+  readonly start: ScanStart;
+  /** At most this many items. */
+  readonly limit: number;
+  readonly consistent: boolean;
+  readonly consistency: Consistency;
+}
+
+export type ScanStart =
+  /** 0 to `partitions` - 1. */
+  | { readonly kind: 'partition'; readonly partition: number }
+  /** Behind this item, which need not exist, in its partition. */
+  | { readonly kind: 'after'; readonly partitionKey: ByteString; readonly sortKey: ByteString };
+
+export type ScanOutcome =
+  | {
+      readonly kind: 'items';
+      readonly items: readonly ItemImage[];
+      /** The partition that they are in. */
+      readonly partition: number;
+      /** Whether the partition has further ones. */
+      readonly more: boolean;
+    }
+  | Failure;
+
 /**
  * The one door of the ring. Each call finds the partition of the key and asks the first healthy node of its preference
  * list to coordinate.
  */
 export interface DynamoClient {
+  /** Q: into how many partitions the items of every table are cut. */
+  readonly partitions: number;
   /**
    * `strict`: applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the key.
    * `dynamo`: a write with a condition or `wantsOld` is atomic against other such writes only; any other is the last one
@@ -95,6 +126,11 @@ export interface DynamoClient {
   range(request: RangeRequest): Promise<RangeOutcome>;
   /** The tables of which any node that can be asked now holds records: also of those that no request can reach any more. */
   tables(): Promise<ReadonlySet<ByteString>>;
+  /**
+   * The items of a table in one partition: those of one partition key in the order of their sort keys, the partition keys
+   * in an order of their own, which is always the same. Each item as a read of it would have been; no snapshot of them all.
+   */
+  scan(request: ScanRequest): Promise<ScanOutcome>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

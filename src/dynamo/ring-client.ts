@@ -10,11 +10,13 @@ import type {
   RangeOutcome,
   RangeRequest,
   ReadOutcome,
+  ScanOutcome,
+  ScanRequest,
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
 import { FailureDetector } from './failure-detector.ts';
-import { collectionPrefix, partitionOf, prefixEnd, storeKeyOf } from './keyspace.ts';
+import { collectionPrefix, partitionOf, prefixEnd, storeKeyOf, tableRange } from './keyspace.ts';
 import type { CoordinatingNode } from './node.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
@@ -62,6 +64,10 @@ export class RingClient implements DynamoClient {
     this.#detector = new FailureDetector({ self: '', clock: parts.clock, limits: parts.limits, probe: () => {} });
   }
 
+  get partitions(): number {
+    return this.#view.partitions;
+  }
+
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
     return this.#ask(storeKey, { kind: 'unknown' }, (node, done) =>
@@ -74,12 +80,22 @@ export class RingClient implements DynamoClient {
     return this.#ask(storeKey, undefined, (node, done) => node.read(storeKey, consistent, consistency, done));
   }
 
-  range({ table, partitionKey, after, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
+  range({ table, partitionKey, after, before, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
     const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
     const from = after === undefined ? prefix : `${prefix}${after}\x00`;
-    return this.#ask(prefix, undefined, (node, done) =>
-      node.range(from, prefixEnd(prefix), limit, consistent, consistency, done),
+    const to = before === undefined ? prefixEnd(prefix) : prefix + before;
+    return this.#ask(prefix, undefined, (node, done) => node.range(from, to, limit, consistent, consistency, done));
+  }
+
+  async scan({ table, start, limit, consistent, consistency }: ScanRequest): Promise<ScanOutcome> {
+    const last = start.kind === 'after' ? storeKeyOf({ table, ...start }, this.partitions) : undefined;
+    const partition = start.kind === 'after' ? partitionOf(last!) : start.partition;
+    const all = tableRange(partition, table);
+    const from = last === undefined ? all.from : `${last}\x00`;
+    const outcome = await this.#ask<RangeOutcome>(from, undefined, (node, done) =>
+      node.range(from, all.to, limit, consistent, consistency, done),
     );
+    return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
   }
 
   async tables(): Promise<ReadonlySet<ByteString>> {

@@ -12,7 +12,13 @@ import { checkExpressionParameters, resolveExpressions } from '../api/expression
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
 import { fromImage, type ItemImage, toImage } from '../api/item.ts';
 import type { Mutation } from '../api/mutation.ts';
-import { type DeleteItemRequest, type GetItemRequest, type PutItemRequest, RawJson } from '../api/operations.ts';
+import {
+  type DeleteItemRequest,
+  type GetItemRequest,
+  type PutItemRequest,
+  RawJson,
+  type RequestContext,
+} from '../api/operations.ts';
 import { type EncodedKey, keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
@@ -38,9 +44,9 @@ export interface GetItemResponse {
 }
 
 export interface ItemOperations {
-  putItem(request: PutItemRequest): Promise<WriteItemResponse>;
-  getItem(request: GetItemRequest): Promise<GetItemResponse>;
-  deleteItem(request: DeleteItemRequest): Promise<WriteItemResponse>;
+  putItem(request: PutItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
+  getItem(request: GetItemRequest, context: RequestContext, namespace: string): Promise<GetItemResponse>;
+  deleteItem(request: DeleteItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
 }
 
 /**
@@ -52,13 +58,13 @@ export interface ItemOperations {
  */
 export function createItemOperations(client: DynamoClient, catalog: TableCatalog): ItemOperations {
   return {
-    async putItem(request) {
+    async putItem(request, _context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Item);
       checkReturnValues(request);
       const image = toImage(request.Item);
       const { condition } = resolveExpressions(request);
-      const table = catalog.cached(request.TableName) ?? (await catalog.get(request.TableName));
+      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
       const key = keyOfItem(table.key, request.Item);
       checkIndexKeys(table.indexes, request.Item);
       checkCollectionEntry(table, request.Item, image.size);
@@ -66,11 +72,11 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       return writeResponse(request, table, request.Item, old, { size: image.size, item: request.Item });
     },
 
-    async getItem(request) {
+    async getItem(request, _context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       const { projection } = resolveExpressions(request);
-      const table = catalog.cached(request.TableName) ?? (await catalog.get(request.TableName));
+      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       const consistent = request.ConsistentRead === true;
       const outcome = await client.read(
@@ -92,12 +98,12 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       return response;
     },
 
-    async deleteItem(request) {
+    async deleteItem(request, _context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       checkReturnValues(request);
       const { condition } = resolveExpressions(request);
-      const table = catalog.cached(request.TableName) ?? (await catalog.get(request.TableName));
+      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
       const key = keyOfKey(table.key, request.Key);
       const old = await write(client, request, table, key, { kind: 'delete', condition });
       return writeResponse(request, table, request.Key, old, undefined);

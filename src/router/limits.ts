@@ -1,10 +1,24 @@
-/** What one router keeps in memory. */
+/** What one router keeps in memory, and does at a time. */
 export interface RouterLimits {
   /**
    * Definitions of tables at hand, some KB each. A request to any other table costs one more read and write of the cluster.
    */
   readonly maxCachedTables: number;
+  /**
+   * Requests to the cluster at a time of one reset, snapshot or restore. More are faster, up to a point, and slow others
+   * down more.
+   */
+  readonly adminParallelism: number;
+  /** Items of one page when a table is read as a whole; each may have 400 KB. More are faster and take more memory. */
+  readonly scanPageItems: number;
+  /** The items of a snapshot together, as the service counts them. In memory they are several times that. */
+  readonly maxSnapshotBytes: number;
 }
 
-/** The service lets an account have 10,000 tables in a region at most. */
-export const DEFAULT_ROUTER_LIMITS: RouterLimits = { maxCachedTables: 10_000 };
+export const DEFAULT_ROUTER_LIMITS: RouterLimits = {
+  // The service lets an account have 10,000 tables in a region at most.
+  maxCachedTables: 10_000,
+  adminParallelism: 32,
+  scanPageItems: 100,
+  maxSnapshotBytes: 256 * 1024 * 1024,
+};

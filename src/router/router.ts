@@ -2,6 +2,9 @@ import type { Execute, OperationName, RequestContext } from '../api/operations.t
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
+import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
+import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
+import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 
@@ -11,19 +14,28 @@ export interface RouterOptions {
   readonly newId: () => string;
   /** Of new tables whose tags do not say. Default: strict. */
   readonly defaultConsistency?: TableConsistency;
+  /** What gives a request its namespace. Default: nothing, but an access key that names one. */
+  readonly isolate?: Isolation;
+  readonly limits?: Partial<RouterLimits>;
   /** Default: one of its own. */
   readonly catalog?: TableCatalog;
+}
+
+export interface Router {
+  /** The door of tier 2, for requests that come with credentials. */
+  readonly execute: Execute;
+  /** The same in a namespace of the caller's choice. */
+  readonly executeIn: (namespace: string, ...request: Parameters<Execute>) => Promise<object>;
+  readonly tables: TableAdmin;
 }
 
 /**
  * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
  */
-export function createRouter({
-  client,
-  newId,
-  defaultConsistency = 'strict',
-  catalog = new TableCatalog(client),
-}: RouterOptions): Execute {
+export function createRouter(options: RouterOptions): Router {
+  const { client, newId, defaultConsistency = 'strict', isolate = 'none' } = options;
+  const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
+  const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
   const tables = createTableOperations(catalog, newId, defaultConsistency);
   const operations: Record<OperationName, Operation> = {
@@ -38,8 +50,16 @@ export function createRouter({
     PutItem: putItem,
     UpdateTable: tables.updateTable,
   };
-  return (operation, request, context) => operations[operation](request as never, context);
+  return {
+    execute(operation, request, context) {
+      const namespace = namespaceOf(context, isolate);
+      if (namespace === undefined) return Promise.reject(noNamespace(context));
+      return operations[operation](request as never, context, namespace);
+    },
+    tables: createTableAdmin(client, catalog, newId, limits),
+    executeIn: (namespace, operation, request, context) => operations[operation](request as never, context, namespace),
+  };
 }
 
 /** The schema of an operation has proved the type of its request. */
-type Operation = (request: never, context: RequestContext) => Promise<object>;
+type Operation = (request: never, context: RequestContext, namespace: string) => Promise<object>;

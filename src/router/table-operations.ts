@@ -26,30 +26,36 @@ const LIST_TABLES_LIMIT = 100;
  */
 export function createTableOperations(catalog: TableCatalog, newId: () => string, consistency: TableConsistency) {
   return {
-    async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext) {
-      const table = newTable(request, { id: newId(), nowMs, region, consistency });
+    async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
+      const table = newTable(request, { namespace, id: newId(), nowMs, region, consistency });
       if (!(await catalog.create(table))) throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
       const warming = request.WarmThroughput != null;
       return { TableDescription: describeTable(table, nowMs, { table: 'CREATING', warming }) };
     },
 
-    async describeTable({ TableName }: DescribeTableRequest, { nowMs }: RequestContext) {
+    async describeTable({ TableName }: DescribeTableRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.find(name);
+      const table = await catalog.find(namespace, name);
       if (table === undefined) throw tableNotFound(name);
       return { Table: describeTable(table, nowMs) };
     },
 
-    async listTables({ ExclusiveStartTableName: after, Limit: limit = LIST_TABLES_LIMIT }: ListTablesRequest) {
-      const { names, more } = await catalog.names(after, limit);
+    async listTables(
+      { ExclusiveStartTableName: after, Limit: limit = LIST_TABLES_LIMIT }: ListTablesRequest,
+      _context: RequestContext,
+      namespace: string,
+    ) {
+      const start = after === undefined ? undefined : { namespace, name: after };
+      const { tables, more } = await catalog.list(namespace, start, limit);
+      const names = tables.map(({ name }) => name);
       return { TableNames: names, LastEvaluatedTableName: more ? names.at(-1) : undefined };
     },
 
-    async updateTable(request: UpdateTableRequest, { nowMs, region }: RequestContext) {
+    async updateTable(request: UpdateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
       checkUpdate(request);
       const name = tableNameOf(request.TableName);
       let update: Update | undefined;
-      const changed = await catalog.change(name, (table) => {
+      const changed = await catalog.change(namespace, name, (table) => {
         update = updatedTable(table, request, nowMs, region);
         return update.next;
       });
@@ -57,9 +63,9 @@ export function createTableOperations(catalog: TableCatalog, newId: () => string
       return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
     },
 
-    async deleteTable({ TableName }: DeleteTableRequest, { nowMs }: RequestContext) {
+    async deleteTable({ TableName }: DeleteTableRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.remove(name, ({ deletionProtection }) => {
+      const table = await catalog.remove(namespace, name, ({ deletionProtection }) => {
         if (!deletionProtection) return;
         throw ApiError.validation(
           'Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.',

@@ -4,6 +4,7 @@ import type { SecondaryIndex, Table } from '../../src/api/table-definition.ts';
 /** A table definition for tests that care about its keys and indexes only. */
 export function sampleTable(key: KeySchema, indexes: readonly SecondaryIndex[] = []): Table {
   return {
+    namespace: '',
     name: 'Sample',
     id: '00000000-0000-4000-8000-000000000001',
     storageId: '\x01\x02\x03\x04\x05\x06\x07\x08',

@@ -23,6 +23,8 @@ describe('defaults', () => {
       readQuorum: 1,
       partitions: 64,
       dataDir: undefined,
+      seedDir: undefined,
+      isolate: 'none',
       durability: 'memory',
       readFrom: 'first',
       logLevel: 'info',
@@ -57,6 +59,8 @@ describe('where a value comes from', () => {
       DYNARING_PARTITIONS: '128',
       DYNARING_DATA_DIR: 'dir',
       DYNARING_DURABILITY: 'disk',
+      DYNARING_ISOLATE: 'both',
+      DYNARING_SEED_DIR: 'seeds',
       DYNARING_LOG_LEVEL: 'warn',
     };
     const config = parseConfig([], env);
@@ -71,6 +75,8 @@ describe('where a value comes from', () => {
       partitions: 128,
       dataDir: 'dir',
       durability: 'disk',
+      isolate: 'both',
+      seedDir: 'seeds',
       logLevel: 'warn',
     });
     const flags = Object.entries(env).map(
@@ -111,6 +117,7 @@ describe('refusals are one line that names the option', () => {
     [[], { DYNARING_PORT: 'x' }, '--port (from DYNARING_PORT) must be a whole number from 0 to 65535, not "x"'],
     [['--durability', 'disc'], {}, '--durability must be one of memory, process, disk, not "disc"'],
     [['--durability', 'disk'], {}, '--durability disk needs a --data-dir: without one the data is gone at exit'],
+    [['--isolate', 'yes'], {}, '--isolate must be one of none, access-key, region, both, not "yes"'],
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
     [['--host='], {}, '--host must be an address or all, not ""'],
     [['--port'], {}, '--port needs a value'],

@@ -6,15 +6,24 @@ import { createItemOperations, type ItemOperations } from '../../src/router/item
 import { TableCatalog } from '../../src/router/table-catalog.ts';
 import { attribute, globalIndex, localIndex, sampleTable } from '../api/sample-table.ts';
 import { MemoryClient } from './memory-client.ts';
+import { CONTEXT } from './table-fixtures.ts';
 
 let client: MemoryClient;
 let catalog: TableCatalog;
-let operations: ItemOperations;
+/** In the default namespace. */
+let operations: {
+  [Name in keyof ItemOperations]: (request: Parameters<ItemOperations[Name]>[0]) => ReturnType<ItemOperations[Name]>;
+};
 
 beforeEach(async () => {
   client = new MemoryClient();
   catalog = new TableCatalog(client);
-  operations = createItemOperations(client, catalog);
+  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
+  operations = {
+    putItem: (request) => putItem(request, CONTEXT, ''),
+    getItem: (request) => getItem(request, CONTEXT, ''),
+    deleteItem: (request) => deleteItem(request, CONTEXT, ''),
+  };
   const key = { partition: attribute('S:pk'), sort: attribute('N:sk') };
   await catalog.create({ ...sampleTable({ partition: attribute('S:pk') }), name: 'Simple', storageId: 'simple00' });
   await catalog.create({

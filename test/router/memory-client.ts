@@ -8,14 +8,17 @@ import type {
   RangeOutcome,
   RangeRequest,
   ReadOutcome,
+  ScanOutcome,
+  ScanRequest,
   WriteOutcome,
 } from '../../src/dynamo/client.ts';
 
 /** One copy of everything in a Map: what the routers see of a cluster that never fails, unless a test says so. */
 export class MemoryClient implements DynamoClient {
+  readonly partitions = 4;
   readonly forgotten: string[] = [];
   /** Every call in order, for tests that count what a request costs. */
-  readonly calls: ('write' | 'read' | 'range' | 'tables' | 'forget')[] = [];
+  readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget')[] = [];
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
   failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
@@ -41,13 +44,14 @@ export class MemoryClient implements DynamoClient {
     return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
   }
 
-  async range({ table, partitionKey, after, limit }: RangeRequest): Promise<RangeOutcome> {
+  async range({ table, partitionKey, after, before, limit }: RangeRequest): Promise<RangeOutcome> {
     this.calls.push('range');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
     const found = [...this.#items.values()]
       .filter(({ key }) => key.table === table && key.partitionKey === partitionKey)
       .filter(({ key }) => after === undefined || key.sortKey > after)
+      .filter(({ key }) => before === undefined || key.sortKey < before)
       .sort((a, b) => (a.key.sortKey < b.key.sortKey ? -1 : 1));
     return { kind: 'items', items: found.slice(0, limit).map(({ item }) => item), more: found.length > limit };
   }
@@ -57,10 +61,28 @@ export class MemoryClient implements DynamoClient {
     return new Set([...this.#items.values()].map(({ key }) => key.table));
   }
 
+  async scan({ table, start, limit }: ScanRequest): Promise<ScanOutcome> {
+    this.calls.push('scan');
+    await undefined;
+    if (this.failRead !== undefined) return this.failRead;
+    const partition = start.kind === 'after' ? this.#partitionOf(start.partitionKey) : start.partition;
+    const place = ({ partitionKey, sortKey }: Omit<ItemKey, 'table'>) => `${partitionKey}\0${sortKey}`;
+    const found = [...this.#items.values()]
+      .filter(({ key }) => key.table === table && this.#partitionOf(key.partitionKey) === partition)
+      .filter(({ key }) => start.kind === 'partition' || place(key) > place(start))
+      .sort((a, b) => (place(a.key) < place(b.key) ? -1 : 1));
+    const items = found.slice(0, limit).map(({ item }) => item);
+    return { kind: 'items', items, partition, more: found.length > limit };
+  }
+
   async forgetTable(table: string): Promise<void> {
     this.calls.push('forget');
     this.forgotten.push(table);
     for (const [name, { key }] of this.#items) if (key.table === table) this.#items.delete(name);
+  }
+
+  #partitionOf(partitionKey: string): number {
+    return partitionKey.charCodeAt(partitionKey.length - 1) % this.partitions;
   }
 }
 

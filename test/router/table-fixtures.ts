@@ -1,5 +1,6 @@
 import type { OperationName, RequestContext } from '../../src/api/operations.ts';
 import type { CreateTableRequest, UpdateTableRequest } from '../../src/api/table-requests.ts';
+import type { RouterLimits } from '../../src/router/limits.ts';
 import { createRouter } from '../../src/router/router.ts';
 import { MemoryClient } from './memory-client.ts';
 
@@ -41,19 +42,20 @@ export function index(IndexName: string, ...names: string[]) {
 }
 
 /** A router over one copy of everything, whose ids count up from 1. */
-export function newRouter(client = new MemoryClient()) {
+export function newRouter(client = new MemoryClient(), limits: Partial<RouterLimits> = {}) {
   let ids = 0;
   const newId = () => {
     ids += 1;
     return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
-  const router = createRouter({ client, newId });
+  const { execute: router, tables } = createRouter({ client, newId, limits });
   // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
   type Answer = any;
   const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>
     router(operation, request, { ...CONTEXT, ...context }) as Promise<Answer>;
   return {
     client,
+    tables,
     execute,
     create: (request: CreateTableRequest = tableRequest()) => execute('CreateTable', request),
     update: (changes: Partial<UpdateTableRequest>, context: Partial<RequestContext> = {}) =>

@@ -1,0 +1,41 @@
+import type { AttributeMap } from '../api/attribute-value.ts';
+import { fromImage, type ItemImage } from '../api/item.ts';
+import { keyOfItem } from '../api/primary-key.ts';
+import type { Table } from '../api/table-definition.ts';
+import type { DynamoClient, ScanStart } from '../dynamo/client.ts';
+import { clusterError } from './cluster-errors.ts';
+
+/** An item as it is stored, and parsed. */
+export interface ScannedItem {
+  readonly image: ItemImage;
+  readonly item: AttributeMap;
+}
+
+/**
+ * The items of a table in one of the partitions, page by page: each as a strong read would have found it, or as the table's
+ * mode allows.
+ * @param pageItems at most so many of a page
+ * @throws ApiError when the cluster cannot
+ */
+export async function* scanPartition(
+  client: DynamoClient,
+  table: Table,
+  partition: number,
+  pageItems: number,
+): AsyncGenerator<readonly ScannedItem[]> {
+  let start: ScanStart | undefined = { kind: 'partition', partition };
+  while (start !== undefined) {
+    const page = await client.scan({
+      table: table.storageId,
+      start,
+      limit: pageItems,
+      consistent: true,
+      consistency: table.consistency ?? 'strict',
+    });
+    if (page.kind !== 'items') throw clusterError(page);
+    const items = page.items.map((image) => ({ image, item: fromImage(image) }));
+    const last = items.at(-1);
+    start = page.more && last !== undefined ? { kind: 'after', ...keyOfItem(table.key, last.item) } : undefined;
+    yield items;
+  }
+}

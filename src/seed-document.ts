@@ -1,0 +1,117 @@
+import { isUtf8 } from 'node:buffer';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { getNodePath, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+const MAX_FILES = 1_000;
+
+/** Seed data that cannot be taken. The message is one line that begins with the place, for files `file:line:column`. */
+export class SeedError extends Error {
+  override readonly name = 'SeedError';
+}
+
+/** JSON whose parts know where they stand. */
+export interface SeedDocument {
+  readonly text: string;
+  readonly root: Node;
+  /** A file, or what the caller's objects are called. */
+  readonly source: string;
+  placeOf(node: Node): string;
+}
+
+/**
+ * Reads a file, or the files of a folder whose names end with `.json`, in the order of their names.
+ * @throws SeedError
+ */
+export function readDocuments(path: string): readonly SeedDocument[] {
+  try {
+    if (!statSync(path).isDirectory()) return [readDocument(path)];
+    const names = readdirSync(path).filter((name) => name.endsWith('.json'));
+    if (names.length === 0) throw new SeedError(`${path}: there is no .json file`);
+    if (names.length > MAX_FILES) throw new SeedError(`${path}: there are more than ${MAX_FILES} .json files`);
+    return names.sort().map((name) => readDocument(join(path, name)));
+  } catch (error) {
+    if (error instanceof SeedError || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw new SeedError(`${path}: ${error.message}`);
+  }
+}
+
+/**
+ * The same for objects at hand. What JSON does not have is as `JSON.stringify` writes it.
+ * @throws SeedError
+ */
+export function documentOf(value: object): SeedDocument {
+  const source = 'seed';
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new SeedError(`${source}: it is no JSON`);
+  const placeOf = (node: Node) =>
+    getNodePath(node).reduce<string>(
+      (place, step) => place + (typeof step === 'number' ? `[${step}]` : `.${step}`),
+      source,
+    );
+  return { text, root: parse(text, () => source), source, placeOf };
+}
+
+function readDocument(path: string): SeedDocument {
+  const { size } = statSync(path);
+  if (size > MAX_FILE_BYTES) throw new SeedError(`${path}: it has more than ${MAX_FILE_BYTES} bytes`);
+  const bytes = readFileSync(path);
+  if (!isUtf8(bytes)) throw new SeedError(`${path}: it is not UTF-8`);
+  // What some editors put before UTF-8 is no JSON.
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
+  const positions = positionsIn(text);
+  const placeAt = (offset: number) => `${path}:${positions(offset)}`;
+  return { text, root: parse(text, placeAt), source: path, placeOf: ({ offset }) => placeAt(offset) };
+}
+
+function parse(text: string, placeAt: (offset: number) => string): Node {
+  const errors: ParseError[] = [];
+  let root: Node | undefined;
+  try {
+    root = parseTree(text, errors, { disallowComments: true });
+  } catch (error) {
+    if (error instanceof RangeError) throw new SeedError(`${placeAt(0)}: it nests too deeply`);
+    throw error;
+  }
+  const [first] = errors;
+  if (first !== undefined)
+    throw new SeedError(`${placeAt(first.offset)}: it is no JSON: ${TEXTS[printParseErrorCode(first.error)]}`);
+  if (root === undefined) throw new SeedError(`${placeAt(0)}: it is empty`);
+  return root;
+}
+
+/** Gives `line:column` of an offset, both from 1. */
+function positionsIn(text: string): (offset: number) => string {
+  const lineStarts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lineStarts.push(at + 1);
+  return (offset) => {
+    let [low, high] = [0, lineStarts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (lineStarts[middle]! <= offset) low = middle;
+      else high = middle;
+    }
+    return `${low + 1}:${offset - lineStarts[low]! + 1}`;
+  };
+}
+
+/** By the names of jsonc-parser's errors; its enum itself is of types only. */
+const TEXTS: Readonly<Record<string, string>> = {
+  InvalidSymbol: 'this is no value',
+  InvalidNumberFormat: 'this is no number',
+  UnexpectedEndOfNumber: 'this is no number',
+  PropertyNameExpected: 'the name of a member is missing',
+  ValueExpected: 'a value is missing',
+  ColonExpected: 'a colon is missing',
+  CommaExpected: 'a comma is missing',
+  CloseBraceExpected: 'a closing brace is missing',
+  CloseBracketExpected: 'a closing bracket is missing',
+  EndOfFileExpected: 'there is more after its end',
+  InvalidCommentToken: 'it has no comments',
+  UnexpectedEndOfComment: 'it has no comments',
+  UnexpectedEndOfString: 'a text does not end in its line',
+  InvalidUnicode: 'an escape in a text is none',
+  InvalidEscapeCharacter: 'an escape in a text is none',
+  InvalidCharacter: 'a text has a character that must be escaped',
+};
