@@ -5,6 +5,7 @@ import type { ByteString } from './api/primary-key.ts';
 import type { Config } from './config.ts';
 import type { RepairReport } from './dynamo/anti-entropy.ts';
 import { TICKS_PER_MS } from './dynamo/ballot.ts';
+import type { LagRule } from './dynamo/client.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
 import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
@@ -65,6 +66,8 @@ export interface ReplicaDescription {
   readonly isUnsettled?: boolean;
   /** Whether another home replica has a newer committed record. */
   readonly isBehind?: boolean;
+  /** Records that rules of lag hold back from it. */
+  readonly held?: number;
 }
 
 /** A node of this process. */
@@ -107,6 +110,10 @@ const WATCH_SEALED_MS = 2_000;
 /** How long a node that leaves may take to hand off what only it has, which is seldom anything. */
 const HAND_OFF_MS = 10_000;
 const HAND_OFF_POLL_MS = 5;
+/** How long replicas may take until they are alike, once nobody writes. Longer than a node that was down is taken for it. */
+const CONSISTENT_WITHIN_MS = 30_000;
+/** Between two looks whether they are. Hints are offered, and nodes probed, less often. */
+const CONSISTENT_POLL_MS = 20;
 
 /**
  * The storage nodes of this process, and the door to what may happen to them: nodes stop, pause, lose their disk, come and
@@ -131,6 +138,10 @@ export class StorageRing {
   readonly #membership: Membership;
   /** The last attempt that was begun for each partition; those of an earlier process are dead. */
   readonly #attempts = new Map<number, number>();
+  /** Those in force, for each node that runs or starts. */
+  #lags: readonly LagRule[] = [];
+  /** Repairs under way: meanwhile nothing is held back. */
+  #repairs = 0;
   /** Those who wait for what ends with the ring. */
   readonly #onClose = new Set<(error: Error) => void>();
   /** The node that leads a move at the moment, and how it is given up. */
@@ -150,6 +161,7 @@ export class StorageRing {
       nodes: this.#reachable,
       clock: this.#clock,
       limits: config.limits.node,
+      writeQuorum: config.writeQuorum,
     });
     this.#register = {
       read: (partition) => this.#record.configs[partition]!,
@@ -344,14 +356,97 @@ export class StorageRing {
     }
   }
 
-  /** Compares all replicas that can be reached with one another, by Merkle trees, and brings those that are behind up to date. */
+  /**
+   * Lets replicas lag by these rules, in place of those before. What was held back by others is released.
+   */
+  setLags(rules: readonly LagRule[]): void {
+    this.#checkOpen();
+    this.#lags = [...rules];
+    this.#tellLags();
+  }
+
+  /** Releases all that rules of lag hold back; the rules stay. */
+  releaseLags(): void {
+    for (const node of this.#runningNodes()) node.releaseLags();
+  }
+
+  /**
+   * Compares all replicas that can be reached with one another, by Merkle trees, and brings those that are behind up to date,
+   * those too that rules of lag hold back. The rules stay, for what is written afterwards.
+   */
   async repair(): Promise<RepairReport> {
+    return this.#withoutLags(() => this.#repair());
+  }
+
+  /**
+   * Resolves when all replicas are alike: a comparison of all of them found nothing, no node keeps a hint or has accepted what
+   * it does not know to be committed, and no partition is on its way. Repairs as often as it takes, and releases what rules of
+   * lag hold back; these stay, for what is written afterwards. Whoever writes meanwhile has to be waited for, too.
+   *
+   * @throws RingError that says what is behind, if they are not alike in time
+   */
+  async waitUntilConsistent(withinMs = CONSISTENT_WITHIN_MS): Promise<void> {
+    const untilMs = this.#clock.elapsedMs() + withinMs;
+    await this.#withoutLags(async () => {
+      for (;;) {
+        for (const running of this.#active()) {
+          await this.#untilClosed<void>((resolve) =>
+            whileRunning<void>(running, resolve, undefined, (done) => running.node.settleAccepted(done)),
+          );
+        }
+        const behind = this.#unrepaired(await this.#repair());
+        if (behind.length === 0) return;
+        if (this.#clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
+        await new Promise<void>((resolve) => this.#clock.after(CONSISTENT_POLL_MS, resolve));
+      }
+    });
+  }
+
+  async #repair(): Promise<RepairReport> {
     const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
     for (const { node } of this.#active()) {
       const report = await this.#untilClosed<RepairReport>((resolve) => node.repair(resolve));
       for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
     }
     return total;
+  }
+
+  /** @returns what is not as `waitUntilConsistent` wants it after a repair */
+  #unrepaired({ partitions, recordsRepaired }: RepairReport): string[] {
+    const behind: string[] = [];
+    if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
+    const { nodes, partitions: configs, moves } = this.describe();
+    const comparisons = configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
+    if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
+    for (const { id, state, status } of nodes) {
+      if (state !== 'up') behind.push(`${id} is ${state}`);
+      if (status !== undefined && status.hints > 0) behind.push(`${id} keeps ${status.hints} hints`);
+      if (this.#hosts.get(id)?.running?.node.isUnsettled === true)
+        behind.push(`${id} has accepted what is not settled`);
+    }
+    if (moves.left > 0) behind.push(`${moves.left} partitions are to be moved`);
+    return behind;
+  }
+
+  /** Does something while nothing is held back. */
+  async #withoutLags<T>(work: () => Promise<T>): Promise<T> {
+    this.#repairs++;
+    this.#tellLags();
+    try {
+      return await work();
+    } finally {
+      this.#repairs--;
+      this.#tellLags();
+    }
+  }
+
+  /** The rules that nodes have to keep now. */
+  get #presentLags(): readonly LagRule[] {
+    return this.#repairs > 0 ? [] : this.#lags;
+  }
+
+  #tellLags(): void {
+    for (const node of this.#runningNodes()) node.setLags(this.#presentLags);
   }
 
   /** Removes the tombstones that are old enough and that every home replica has. */
@@ -391,6 +486,7 @@ export class StorageRing {
         isTombstone: committed !== undefined && committed.item === undefined,
         isUnsettled: accepted !== undefined,
         isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
+        held: this.#hosts.get(node)?.running?.node.heldOf(storeKey) ?? 0,
       };
     });
     return { partition, epoch, preferenceList: this.#view.preferenceList(partition), replicas };
@@ -449,6 +545,7 @@ export class StorageRing {
       });
       // Its boot number and its votes must not come back as they were, even if flushes promise nothing.
       if (this.#config.dataDir !== undefined) await store.settle();
+      node.setLags(this.#presentLags);
       this.#network.register(id, node.receive);
       host.running = { node, store, clock, onStop: new Set() };
       this.#reachable.set(id, node);

@@ -35,8 +35,8 @@ export interface AcceptorNeighbours {
   committed(key: StoreKey): void;
   /** Writes that were already shown are gone: whatever was made of the store must be made again. */
   lost(): void;
-  /** Whether a record of the key is kept here for another node. */
-  hasHint(key: StoreKey): boolean;
+  /** Whether there is a record of the key here besides the replica's own, as a hint or held back by a rule of lag. */
+  hasOther(key: StoreKey): boolean;
 }
 
 /**
@@ -114,10 +114,24 @@ export class Acceptor {
     return stored === undefined ? undefined : decodeItem(stored);
   }
 
-  /** Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed. */
-  acceptedKeys(after: StoreKey, limit: number): { readonly key: StoreKey; readonly ballot: Ballot }[] {
-    const found = this.#store.range('paxos', `${after}\x00`, KEYS_END, limit);
-    return found.map(({ key, value }) => ({ key, ballot: ballotIn(value) }));
+  /**
+   * Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed.
+   * @param isSkipped which of them to leave out
+   */
+  acceptedKeys(
+    after: StoreKey,
+    limit: number,
+    isSkipped: (key: StoreKey) => boolean = () => false,
+  ): { readonly key: StoreKey; readonly ballot: Ballot }[] {
+    const accepted: { readonly key: StoreKey; readonly ballot: Ballot }[] = [];
+    for (let last = after; ; ) {
+      const page = this.#store.range('paxos', `${last}\x00`, KEYS_END, limit);
+      for (const { key, value } of page) {
+        if (accepted.length < limit && !isSkipped(key)) accepted.push({ key, ballot: ballotIn(value) });
+      }
+      if (page.length < limit || accepted.length === limit) return accepted;
+      last = page.at(-1)!.key;
+    }
   }
 
   /** What this replica holds of a key. */
@@ -302,7 +316,7 @@ export class Acceptor {
     this.#learn({ kind: 'learn', key, record }, () => {});
     this.#store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      const isAlone = this.#isOnly(key, record.ballot) && !this.#neighbours.hasHint(key);
+      const isAlone = this.#isOnly(key, record.ballot) && !this.#neighbours.hasOther(key);
       answer({ kind: isAlone ? 'confirmed' : 'unconfirmed', from: id });
     });
   }
@@ -464,4 +478,4 @@ export class Acceptor {
 }
 
 /** For an acceptor that nothing rests on. */
-const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, hasHint: () => false };
+const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, hasOther: () => false };

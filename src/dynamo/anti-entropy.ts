@@ -228,10 +228,10 @@ function* push(
   for (const key of keys) {
     const record = forest.recordOf(key);
     if (record === undefined || record.ballot.hlc < oldestHlc) continue;
-    // What was handed off is erased here.
+    // What was handed off is erased here, so it has to be on a disk there.
     const isFlushed = direction === 'hand-off';
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
-    if (reply === undefined) return false;
+    if (reply === undefined || (isFlushed && !reply.counts)) return false;
     report.recordsRepaired++;
     report.bytesExchanged += key.length + encodeRecord(record).length;
   }

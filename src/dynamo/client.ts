@@ -17,12 +17,18 @@ export interface ItemKey {
 export type Consistency = 'strict' | 'dynamo';
 
 /**
- * Lets replicas lag behind: records that it holds are kept back from the last N - W home replicas of their partition. Every
- * answer that rests on a quorum stays as it is.
+ * Lets replicas lag behind: records that it holds are kept back from the last N - W home replicas of their partition, and
+ * from fewer when some are down. Every answer that rests on a quorum stays as it is. Of several rules that hold a record,
+ * the first counts.
  */
 export interface LagRule {
   readonly id: string;
-  /** @param table the storage id of the record's table */
+  /**
+   * Asked once for each record that comes, so it has to be quick.
+   * @param table the storage id of the record's table
+   * @param key the store key (`keyspace.ts`): `storeKeyOf` an item, which begins with the `collectionPrefix` of its
+   *   partition key
+   */
   holds(table: ByteString, key: ByteString): boolean;
   readonly release: LagRelease;
 }
@@ -32,7 +38,7 @@ export type LagRelease =
   | { readonly kind: 'never' }
   /** Each record by itself, so many ms later. */
   | { readonly kind: 'after'; readonly delayMs: () => number }
-  /** When so many newer ones of its key have come. */
+  /** When so many newer versions of its item have come. */
   | { readonly kind: 'versions'; readonly count: number };
 
 export interface WriteOptions {
@@ -70,6 +76,8 @@ export interface RangeRequest {
   readonly limit: number;
   readonly consistent: boolean;
   readonly consistency: Consistency;
+  /** As in `read`. */
+  readonly isLagging?: boolean;
 }
 
 export type RangeOutcome =

@@ -49,6 +49,8 @@ export interface Spreading {
   readonly record: ItemRecord;
   /** The home replicas that have it; late answers are added. */
   readonly holders: Set<NodeId>;
+  /** Those from which a rule of lag holds it back: they are not to be told again. */
+  readonly lagging: Set<NodeId>;
   readonly sinceMs: number;
 }
 
@@ -168,9 +170,10 @@ export class Coordinator {
    * @returns false if the deadline passed first; the record is chosen all the same
    */
   *learnAt(key: StoreKey, record: ItemRecord, copies: number, deadlineMs: number): Task<boolean> {
-    const spreading: Spreading = { key, record, holders: new Set(), sinceMs: this.clock.elapsedMs() };
-    const { holders } = spreading;
-    for (;;) {
+    const sinceMs = this.clock.elapsedMs();
+    const spreading: Spreading = { key, record, holders: new Set(), lagging: new Set(), sinceMs };
+    const { holders, lagging } = spreading;
+    for (let isRetry = false; ; isRetry = true) {
       // The members may change meanwhile; only present ones count.
       const { members } = this.configOf(key);
       const isHome = members.some(({ node }) => node === this.settings.id);
@@ -188,11 +191,14 @@ export class Coordinator {
           const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
           const onReply = (reply: Reply) => {
             if (reply.kind === 'learned' && reply.counts) holders.add(reply.from);
+            else if (reply.kind === 'learned' && reply.isHeld === true) lagging.add(reply.from);
             if (!isOver && isEnough()) finish();
-            else if (isOver && holders.size >= members.length) this.#spreading.delete(spreading);
+            else if (isOver && this.#isSpread(spreading)) this.#spreading.delete(spreading);
           };
           for (const { node } of members) {
-            if (!holders.has(node)) this.#transport.send(node, { kind: 'learn', key, record }, onReply);
+            if (holders.has(node)) continue;
+            const isNeeded = isRetry || node === this.settings.id;
+            this.#transport.send(node, { kind: 'learn', key, record, isNeeded }, onReply);
           }
         });
       }
@@ -229,7 +235,7 @@ export class Coordinator {
   spread(spreading: Spreading): void {
     // Operations under way end by themselves; hints have no store to go to any more.
     if (this.#isStopped) return;
-    if (spreading.holders.size >= this.configOf(spreading.key).members.length) return;
+    if (this.#isSpread(spreading)) return;
     this.#spreading.add(spreading);
     if (this.#spreadTimer === undefined) this.#armSpread(this.settings.limits.phaseTimeoutMs);
     // Records are not to be held in memory for replicas that take none.
@@ -237,6 +243,13 @@ export class Coordinator {
       const [oldest] = this.#spreading;
       this.#hint(oldest!);
     }
+  }
+
+  /** Whether no home replica is left to be told. */
+  #isSpread({ key, holders, lagging }: Spreading): boolean {
+    const { members } = this.configOf(key);
+    if (lagging.size === 0) return holders.size >= members.length;
+    return members.every(({ node }) => holders.has(node) || lagging.has(node));
   }
 
   #armSpread(delayMs: number): void {
@@ -254,9 +267,10 @@ export class Coordinator {
 
   #hint(spreading: Spreading): void {
     this.#spreading.delete(spreading);
-    const { key, record, holders } = spreading;
+    const { key, record, holders, lagging } = spreading;
     for (const { node } of this.configOf(key).members) {
-      if (!holders.has(node) && node !== this.settings.id) this.keepHint(node, key, record);
+      if (holders.has(node) || lagging.has(node) || node === this.settings.id) continue;
+      this.keepHint(node, key, record);
     }
   }
 

@@ -231,7 +231,8 @@ export class EpochMember {
         const own = store.get('items', page[i]!);
         if (record === undefined) continue;
         if (own !== undefined && compareBallots(ballotIn(own), record.ballot) >= 0) continue;
-        const learned = yield* this.#ask(self, { kind: 'learn', key: page[i]!, record }, 'learned');
+        const request = { kind: 'learn', key: page[i]!, record, isNeeded: true } as const;
+        const learned = yield* this.#ask(self, request, 'learned');
         if (learned === undefined) return false;
       }
     }

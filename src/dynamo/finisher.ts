@@ -78,7 +78,10 @@ export class Finisher {
 }
 
 interface FinisherParts {
-  /** Keys after `after`, at most `limit`, whose newest record was accepted and is not known to be committed. */
+  /**
+   * Keys after `after`, at most `limit`, whose newest record was accepted and is not known to be committed. Without those
+   * that are held back: to settle them would end their lag.
+   */
   readonly acceptedKeys: (
     after: StoreKey,
     limit: number,

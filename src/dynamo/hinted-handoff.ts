@@ -30,6 +30,8 @@ export class HintedHandoff {
   #bytes = 0;
   /** Homes to which hints are on their way. */
   readonly #delivering = new Set<NodeId>();
+  /** Up to where hints were offered to homes that hold some back. */
+  readonly #offered = new Map<NodeId, StoreKey>();
   /** Up to where the hints of homes that are down were looked through. */
   readonly #lookedThrough = new Map<NodeId, StoreKey>();
   #timer: Timer | undefined;
@@ -116,17 +118,19 @@ export class HintedHandoff {
   deliver(home: NodeId): void {
     if (this.#delivering.has(home) || this.#isStopped) return;
     this.#delivering.add(home);
-    this.#deliverAfter(home, hintKey(home, ''));
+    this.#deliverAfter(home, this.#offered.get(home) ?? hintKey(home, ''));
   }
 
   #deliverAfter(home: NodeId, after: StoreKey): void {
     const { store, clock, limits } = this.#parts;
     if (this.#isStopped) return;
     const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
+    this.#offered.delete(home);
     if (hints.length === 0) {
       this.#delivering.delete(home);
       return;
     }
+    let isAnyHeld = false;
     let unanswered = hints.length;
     let isOver = false;
     const finish = (next: () => void) => {
@@ -144,9 +148,15 @@ export class HintedHandoff {
       }),
     );
     for (const { key, value } of hints) {
-      this.#offer(home, key, value, () => {
+      this.#offer(home, key, value, (isHeld) => {
+        isAnyHeld ||= isHeld;
         if (--unanswered > 0) return;
-        finish(() => clock.after(limits.repairPauseMs, () => this.#deliverAfter(home, last)));
+        finish(() => {
+          if (!isAnyHeld) return clock.after(limits.repairPauseMs, () => this.#deliverAfter(home, last));
+          // They stay, and there may be many: no more than one batch in each round.
+          this.#offered.set(home, last);
+          this.#delivering.delete(home);
+        });
       });
     }
   }
@@ -164,34 +174,36 @@ export class HintedHandoff {
     }
   }
 
-  /** Offers one hint to those who should have it; `settled` is called once they answered. */
-  #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: () => void): void {
+  /** Offers one hint to those who should have it; `settled` is called once they answered, and told whether any holds it back. */
+  #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: (isHeld: boolean) => void): void {
     const { log, transport } = this.#parts;
     const record = decodeRecord(value.subarray(TIME_BYTES));
     if (this.#isTooOld(value)) {
       log.debug('dropped a hint that is too old', { for: home });
       this.#drop(hint);
-      return settled();
+      return settled(false);
     }
     const key = storeKeyIn(hint);
     const waiting = new Set(this.#targetsOf(home, key));
     if (waiting.size === 0) {
       // This node is the only one that should have it, and its replica does.
       this.#drop(hint);
-      return settled();
+      return settled(false);
     }
     let isTaken = true;
+    let isHeld = false;
     for (const node of waiting) {
       transport.send(node, { kind: 'learn', key, record, isFlushed: true }, (reply) => {
         if (reply.kind !== 'learned' || !waiting.delete(node)) return;
         // Who has no vote yet, as on a new disk, may erase what it has before it gets one.
         if (!reply.counts) isTaken = false;
+        if (reply.isHeld === true) isHeld = true;
         if (waiting.size > 0) return;
-        if (!isTaken) return settled();
+        if (!isTaken) return settled(isHeld);
         // A newer record may be kept by now.
         const now = this.#parts.store.get('hints', hint);
         if (now !== undefined && sameBallot(ballotIn(now.subarray(TIME_BYTES)), record.ballot)) this.#drop(hint);
-        settled();
+        settled(false);
       });
     }
   }

@@ -31,6 +31,8 @@ export type RegisterRequest =
       readonly record: ItemRecord;
       /** Whether the answer waits for the disk: in `dynamo` mode nobody has accepted the record before. */
       readonly isFlushed?: boolean;
+      /** Whether the write, or a change of epoch, waits for this copy: then no rule holds it back. */
+      readonly isNeeded?: boolean;
     }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
@@ -134,8 +136,11 @@ export type Reply = { readonly from: NodeId } & (
   | ({ readonly kind: 'promise' } & ReplicaState)
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }
-  /** `counts`: the replica is a member of the partition, so its copy counts towards W. */
-  | { readonly kind: 'learned'; readonly counts: boolean }
+  /**
+   * `counts`: the replica is a member of the partition, so its copy counts towards W. `isHeld`: a rule of lag holds the
+   * record back; it is in memory at best.
+   */
+  | { readonly kind: 'learned'; readonly counts: boolean; readonly isHeld?: boolean }
   | {
       readonly kind: 'range';
       readonly entries: readonly RangeEntry[];

@@ -8,7 +8,7 @@ import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
 import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
 import { BallotClock } from './ballot-clock.ts';
-import type { Consistency, Failure, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
+import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
 import { Coordinator } from './coordinator.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
@@ -20,12 +20,13 @@ import { Gossip } from './gossip.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
 import { partitionOf } from './keyspace.ts';
+import { LagGate } from './lag-gate.ts';
 import { MerkleForest } from './merkle-forest.ts';
 import type { HintRequest, Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
-import { readRange } from './range-read.ts';
-import type { ReplicaState } from './record.ts';
+import { type RangeDemand, readRange } from './range-read.ts';
+import type { ItemRecord, ReplicaState } from './record.ts';
 import { highestCommitted } from './record.ts';
 import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
@@ -46,7 +47,14 @@ export interface CoordinatingNode {
     options: WriteOptions,
     done: (outcome: WriteOutcome) => void,
   ): void;
-  read(key: StoreKey, isConsistent: boolean, consistency: Consistency, done: (outcome: ReadOutcome) => void): void;
+  /** @param isLagging of what this node has committed, however old, if it is a home replica; not for consistent reads */
+  read(
+    key: StoreKey,
+    isConsistent: boolean,
+    consistency: Consistency,
+    done: (outcome: ReadOutcome) => void,
+    isLagging?: boolean,
+  ): void;
   /** At most `limit` items with `from <= key < to`, a range within one partition. */
   range(
     from: StoreKey,
@@ -55,6 +63,7 @@ export interface CoordinatingNode {
     isConsistent: boolean,
     consistency: Consistency,
     done: (outcome: RangeOutcome) => void,
+    isLagging?: boolean,
   ): void;
   /** The tables of which this node holds records in a partition. */
   tablesIn(partition: number): readonly ByteString[];
@@ -72,6 +81,8 @@ export interface NodeStatus {
   /** Records kept for other nodes. */
   readonly hints: number;
   readonly hintBytes: number;
+  /** Records that rules of lag hold back from its replicas. */
+  readonly held: number;
   /** The nodes it takes for down. */
   readonly suspects: readonly NodeId[];
 }
@@ -105,6 +116,9 @@ export class StorageNode implements CoordinatingNode {
   #orphanTimer: Timer | undefined;
   /** Partitions that are being handed to their members. */
   readonly #givingUp = new Set<number>();
+  readonly #makeGate: () => LagGate;
+  /** Undefined as long as there is no rule of lag. */
+  #gate: LagGate | undefined;
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
@@ -132,21 +146,38 @@ export class StorageNode implements CoordinatingNode {
     const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, membersOf });
     const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
     const acceptor = new Acceptor(settings, store, clock, state, {
-      committed: (key) => forest.touch(key),
+      committed: (key) => {
+        forest.touch(key);
+        if (settings.rules.heldYields) this.#gate?.noteCommitted(key);
+      },
       lost: () => {
         forest.clear(undefined);
         hints.reload();
         this.#epochMember.lost();
       },
-      hasHint: (key) => hints.hasHint(key),
+      hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
     });
     const ballots = new BallotClock(clock, diskId, boot, state.ceilingHlc);
-    const learnHere = (key: StoreKey, record: Parameters<typeof hints.keep>[2]) => {
+    const learn = (key: StoreKey, record: ItemRecord) => {
       ballots.follow(record.ballot, limits.maxDriftMs / 2);
       acceptor.receive({ kind: 'learn', key, record }, () => {});
     };
-    const keepHint = (home: NodeId, key: StoreKey, record: Parameters<typeof hints.keep>[2]) =>
-      void hints.keep(home, key, record);
+    const learnHere = (key: StoreKey, record: ItemRecord) => {
+      if (this.#gate?.hold(key, record) === true) ballots.follow(record.ballot, limits.maxDriftMs / 2);
+      else learn(key, record);
+    };
+    const keepHint = (home: NodeId, key: StoreKey, record: ItemRecord) => void hints.keep(home, key, record);
+    this.#makeGate = () =>
+      new LagGate({
+        self: id,
+        clock,
+        limits,
+        writeQuorum: settings.writeQuorum,
+        membersOf,
+        isUp,
+        committed: (key) => acceptor.stateOf(key).committed?.ballot,
+        learn,
+      });
     this.#locks = new KeyLock(limits);
     this.#detector = detector;
     this.#hints = hints;
@@ -166,13 +197,15 @@ export class StorageNode implements CoordinatingNode {
     });
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
-      acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit),
+      acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit, (key) => this.#gate?.isLagging(key) === true),
       finish: (key, done) => this.#finish(key, done),
       clock,
       limits,
     });
     const epochOf = (partition: number) => votes.configOf(partition)?.epoch;
     const isStopped = () => this.#isStopped;
+    // An epoch begins with every record that was chosen before: what is gathered for it has to reach the disk.
+    const gather = settings.rules.epochsPassLagGate ? learn : learnHere;
     const repairParts = {
       self: id,
       clock,
@@ -195,10 +228,16 @@ export class StorageNode implements CoordinatingNode {
       log,
       votes,
       acceptor,
-      beginning: (partition) => this.#epochMember.giveUp(partition),
+      beginning: (partition) => {
+        this.#epochMember.giveUp(partition);
+        this.#gate?.forgetPartition(partition);
+      },
       handOff: (partition, done) => this.#antiEntropy.handOff(partition, done),
       begun: (partition) => this.#begun(partition),
-      left: (partition) => this.#giveUp(partition),
+      left: (partition) => {
+        this.#gate?.forgetPartition(partition);
+        this.#giveUp(partition);
+      },
     });
     this.#epochMember = new EpochMember({
       self: id,
@@ -208,7 +247,7 @@ export class StorageNode implements CoordinatingNode {
       limits,
       transport,
       exchange: (partition, epoch, peer, onExtra) =>
-        exchange({ ...repairParts, epochOf: () => epoch }, partition, peer, 'pull', onExtra),
+        exchange({ ...repairParts, learnHere: gather, epochOf: () => epoch }, partition, peer, 'pull', onExtra),
       isNamedIn: (config) => votes.isNamedIn(config),
       isBeginning: (partition) => this.#epochReplica.isBeginning(partition),
       decidedEpoch: (partition) => view.configOf(partition).epoch,
@@ -253,6 +292,7 @@ export class StorageNode implements CoordinatingNode {
     this.#isStopped = true;
     this.#env.clock.cancel(this.#reconcileTimer);
     this.#env.clock.cancel(this.#orphanTimer);
+    this.#gate?.stop();
     for (const part of [
       this.#acceptor,
       this.#coordinator,
@@ -288,6 +328,16 @@ export class StorageNode implements CoordinatingNode {
     return this.#acceptor.stateOf(key);
   }
 
+  /** How many records of a key rules of lag hold back from its replica. */
+  heldOf(key: StoreKey): number {
+    return this.#gate?.countOf(key) ?? 0;
+  }
+
+  /** Whether it has accepted a record that it does not know to be committed. */
+  get isUnsettled(): boolean {
+    return this.#acceptor.acceptedKeys('', 1).length > 0;
+  }
+
   /** Whether it holds any record of a partition. */
   holdsAnyOf(partition: number): boolean {
     return this.#acceptor.holdsAnyOf(partition);
@@ -302,6 +352,7 @@ export class StorageNode implements CoordinatingNode {
       sealed: partitions.filter((partition) => this.#votes.isSealed(partition)),
       hints: this.#hints.count,
       hintBytes: this.#hints.bytes,
+      held: this.#gate?.count ?? 0,
       suspects: this.#peers().filter((node) => !this.#detector.isUp(node)),
     };
   }
@@ -313,6 +364,9 @@ export class StorageNode implements CoordinatingNode {
       case 'learn':
         // Half of what is refused: others, whose clock may be behind this one, must still take what this node issues then.
         this.#coordinator.ballots.follow(request.record.ballot, this.#settings.limits.maxDriftMs / 2);
+        if (this.#gate !== undefined && this.#isHeldBack(this.#gate, request)) {
+          return reply({ kind: 'learned', from: this.id, counts: false, isHeld: true });
+        }
         return this.#acceptor.receive(request, reply);
       case 'prepare':
       case 'accept':
@@ -333,8 +387,11 @@ export class StorageNode implements CoordinatingNode {
         if (config?.epoch !== request.epoch) return reply({ kind: 'wrong-epoch', from: this.id, config });
         return this.#forest.receive(request, this.id, reply);
       }
-      case 'copy':
       case 'stage':
+        // What was deleted and purged while this node was no member may be among what it holds.
+        this.#gate?.forgetPartition(request.next.partition);
+        return this.#epochMember.receive(request, reply);
+      case 'copy':
         return this.#epochMember.receive(request, reply);
       case 'activate':
         this.view.observe(request.config);
@@ -348,6 +405,12 @@ export class StorageNode implements CoordinatingNode {
         return reply({ kind: 'pong', from: this.id });
     }
   };
+
+  #isHeldBack(gate: LagGate, { key, record, isNeeded }: Extract<Request, { kind: 'learn' }>): boolean {
+    if (isNeeded !== true) return gate.hold(key, record);
+    gate.release(key);
+    return false;
+  }
 
   #keepHint({ home, key, record }: HintRequest, reply: (reply: Reply) => void): void {
     const from = this.id;
@@ -380,14 +443,21 @@ export class StorageNode implements CoordinatingNode {
     if (!this.#locks.acquire(key, start)) done({ kind: 'overloaded' });
   }
 
-  read(key: StoreKey, isConsistent: boolean, consistency: Consistency, done: (outcome: ReadOutcome) => void): void {
+  read(
+    key: StoreKey,
+    isConsistent: boolean,
+    consistency: Consistency,
+    done: (outcome: ReadOutcome) => void,
+    isLagging = false,
+  ): void {
     if (this.#isStopped) return done(STOPPED);
+    if (isLagging && !isConsistent && this.#isHomeOf(key)) return done(found(this.#acceptor.committedItem(key)));
     const coordinator = this.#coordinator;
     const deadlineMs = coordinator.deadline();
     const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
     if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
     // The most common request of all needs no message, so it is spared the task too.
-    if (!isConsistent && isReadLocal(coordinator) && this.#votes.configOf(partitionOf(key)) !== undefined) {
+    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key)) {
       return done(found(this.#acceptor.committedItem(key)));
     }
     runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
@@ -400,16 +470,44 @@ export class StorageNode implements CoordinatingNode {
     isConsistent: boolean,
     consistency: Consistency,
     done: (outcome: RangeOutcome) => void,
+    isLagging = false,
   ): void {
     if (this.#isStopped) return done(STOPPED);
     const coordinator = this.#coordinator;
-    const replicas =
-      isConsistent && consistency === 'dynamo' ? consistentReadQuorum(coordinator, from) : this.#settings.readQuorum;
-    const demand =
-      isConsistent && consistency === 'strict'
-        ? ({ kind: 'strong' } as const)
-        : ({ kind: 'committed', replicas } as const);
+    const isOwn = isLagging && !isConsistent && this.#isHomeOf(from);
+    const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(from, isConsistent, consistency);
     runTask(readRange(coordinator, from, to, limit, demand, coordinator.deadline()), done);
+  }
+
+  #rangeDemand(from: StoreKey, isConsistent: boolean, consistency: Consistency): RangeDemand {
+    if (isConsistent && consistency === 'strict') return { kind: 'strong' };
+    const { readQuorum } = this.#settings;
+    return { kind: 'committed', replicas: isConsistent ? consistentReadQuorum(this.#coordinator, from) : readQuorum };
+  }
+
+  /** Whether its replica of the key's partition has a vote, sealed or not. */
+  #isHomeOf(key: StoreKey): boolean {
+    return this.#votes.configOf(partitionOf(key)) !== undefined;
+  }
+
+  /**
+   * The rules of lag in force from now on. What rules held that are not among them is released. A node that starts has
+   * none, and holds nothing.
+   */
+  setLags(rules: readonly LagRule[]): void {
+    if (this.#isStopped) return;
+    if (rules.length > 0) {
+      this.#gate ??= this.#makeGate();
+      return this.#gate.follow(rules);
+    }
+    const gate = this.#gate;
+    this.#gate = undefined;
+    gate?.releaseAll();
+  }
+
+  /** Releases all that rules of lag hold back; the rules stay. */
+  releaseLags(): void {
+    this.#gate?.releaseAll();
   }
 
   /**
@@ -426,6 +524,7 @@ export class StorageNode implements CoordinatingNode {
   }
 
   forgetTable(table: ByteString): void {
+    this.#gate?.forgetTable(table);
     this.#acceptor.forgetTable(table);
     this.#hints.forgetTable(table);
   }

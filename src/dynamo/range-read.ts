@@ -2,7 +2,7 @@ import type { ItemImage } from '../api/item.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Failure, RangeOutcome } from './client.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
-import type { RangeEntry } from './messages.ts';
+import type { PartitionConfig, RangeEntry } from './messages.ts';
 import { highestCommitted } from './record.ts';
 import { chooseReplicas, proveNewest } from './register-read.ts';
 import type { NodeId } from './ring.ts';
@@ -13,9 +13,12 @@ const SPARE_ENTRIES = 16;
 
 /**
  * How much a range read asks for. `strong`: of a majority, each record proved to be chosen. `committed`: what so many
- * replicas have committed.
+ * replicas have committed. `own`: what the replica of this node has.
  */
-export type RangeDemand = { readonly kind: 'strong' } | { readonly kind: 'committed'; readonly replicas: number };
+export type RangeDemand =
+  | { readonly kind: 'strong' }
+  | { readonly kind: 'committed'; readonly replicas: number }
+  | { readonly kind: 'own' };
 
 /**
  * Reads the items of one range of keys within a partition, in key order. Strong: the union of the keys that a
@@ -69,16 +72,15 @@ function* readPage(
   demand: RangeDemand,
   deadlineMs: number,
 ): Task<Page | Failure> {
-  const isStrong = demand.kind === 'strong';
   let got = 0;
   let needed = 0;
   let isFirstTry = true;
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOf(from);
-    needed = demand.kind === 'strong' ? coordinator.majorityOf(config) : demand.replicas;
-    const targets = isStrong || !isFirstTry ? config.members : chooseReplicas(coordinator, config, needed);
+    needed = neededBy(coordinator, config, demand);
+    const targets = targetsOf(coordinator, config, demand, isFirstTry);
     isFirstTry = false;
-    const epoch = isStrong ? config.epoch : undefined;
+    const epoch = demand.kind === 'strong' ? config.epoch : undefined;
     const { agreed, replies } = yield* coordinator.ask(
       targets,
       { kind: 'read-range', from, to, limit, epoch },
@@ -92,6 +94,22 @@ function* readPage(
     yield* coordinator.pause();
   }
   return { kind: 'unavailable', needed, got };
+}
+
+function neededBy(coordinator: Coordinator, config: PartitionConfig, demand: RangeDemand): number {
+  if (demand.kind === 'strong') return coordinator.majorityOf(config);
+  return demand.kind === 'own' ? 1 : demand.replicas;
+}
+
+function targetsOf(
+  coordinator: Coordinator,
+  config: PartitionConfig,
+  demand: RangeDemand,
+  isFirstTry: boolean,
+): readonly { readonly node: NodeId }[] {
+  if (demand.kind === 'own') return [{ node: coordinator.settings.id }];
+  if (demand.kind === 'strong' || !isFirstTry) return config.members;
+  return chooseReplicas(coordinator, config, demand.replicas);
 }
 
 /** Only as far as every replica has told: behind that, one of them may hold keys that it did not name. */

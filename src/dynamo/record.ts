@@ -64,6 +64,20 @@ export function highestCommitted(states: readonly ReplicaState[]): ItemRecord | 
   return highest;
 }
 
+/**
+ * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged. Records
+ * without lineage, of writes in `dynamo` mode, are compared by what they hold.
+ */
+export function isSameVersion(one: ItemRecord, other: ItemRecord): boolean {
+  const [a, b] = [one.lineage.at(-1), other.lineage.at(-1)];
+  if (a !== undefined && b !== undefined) {
+    return a.coordinator === b.coordinator && a.boot === b.boot && a.sequence === b.sequence;
+  }
+  if (a !== b) return false;
+  if (one.item === undefined || other.item === undefined) return one.item === other.item;
+  return Buffer.compare(one.item.json, other.item.json) === 0;
+}
+
 /** Whether these replies prove that `record` is chosen: one has it committed, or a majority holds it. */
 export function isSettled(record: ItemRecord, states: readonly ReplicaState[], majority: number): boolean {
   let holders = 0;

@@ -44,6 +44,7 @@ export class RingClient implements DynamoClient {
   readonly #nodes: ReadonlyMap<NodeId, CoordinatingNode>;
   readonly #clock: Clock;
   readonly #limits: NodeLimits;
+  readonly #writeQuorum: number;
   /** Its own opinion, from what is answered and what is not. */
   readonly #detector: FailureDetector;
   /** Oldest first. */
@@ -56,11 +57,14 @@ export class RingClient implements DynamoClient {
     readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
     readonly clock: Clock;
     readonly limits: NodeLimits;
+    /** W of the nodes. */
+    readonly writeQuorum: number;
   }) {
     this.#view = parts.view;
     this.#nodes = parts.nodes;
     this.#clock = parts.clock;
     this.#limits = parts.limits;
+    this.#writeQuorum = parts.writeQuorum;
     this.#detector = new FailureDetector({ self: '', clock: parts.clock, limits: parts.limits, probe: () => {} });
   }
 
@@ -70,21 +74,28 @@ export class RingClient implements DynamoClient {
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask(storeKey, { kind: 'unknown' }, (node, done) =>
+    return this.#ask(storeKey, { kind: 'unknown' }, false, (node, done) =>
       node.write(storeKey, key.partitionKey, mutation, options, done),
     );
   }
 
-  read(key: ItemKey, consistent: boolean, consistency: Consistency): Promise<ReadOutcome> {
+  read(key: ItemKey, consistent: boolean, consistency: Consistency, isLagging = false): Promise<ReadOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask(storeKey, undefined, (node, done) => node.read(storeKey, consistent, consistency, done));
+    const isBehind = isLagging && !consistent;
+    return this.#ask(storeKey, undefined, isBehind, (node, done) =>
+      node.read(storeKey, consistent, consistency, done, isBehind),
+    );
   }
 
-  range({ table, partitionKey, after, before, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
+  range(request: RangeRequest): Promise<RangeOutcome> {
+    const { table, partitionKey, after, before, limit, consistent, consistency, isLagging = false } = request;
     const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
     const from = after === undefined ? prefix : `${prefix}${after}\x00`;
     const to = before === undefined ? prefixEnd(prefix) : prefix + before;
-    return this.#ask(prefix, undefined, (node, done) => node.range(from, to, limit, consistent, consistency, done));
+    const isBehind = isLagging && !consistent;
+    return this.#ask(prefix, undefined, isBehind, (node, done) =>
+      node.range(from, to, limit, consistent, consistency, done, isBehind),
+    );
   }
 
   async scan({ table, start, limit, consistent, consistency }: ScanRequest): Promise<ScanOutcome> {
@@ -92,7 +103,7 @@ export class RingClient implements DynamoClient {
     const partition = start.kind === 'after' ? partitionOf(last!) : start.partition;
     const all = tableRange(partition, table);
     const from = last === undefined ? all.from : `${last}\x00`;
-    const outcome = await this.#ask<RangeOutcome>(from, undefined, (node, done) =>
+    const outcome = await this.#ask<RangeOutcome>(from, undefined, false, (node, done) =>
       node.range(from, all.to, limit, consistent, consistency, done),
     );
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
@@ -139,8 +150,16 @@ export class RingClient implements DynamoClient {
     this.#sweepTimer = undefined;
   }
 
-  /** @param whenLost what a lost request means; undefined: it changes nothing and may be asked again elsewhere */
-  #ask<Outcome>(key: StoreKey, whenLost: Failure | undefined, ask: Ask<Outcome>): Promise<Outcome | Failure> {
+  /**
+   * @param whenLost what a lost request means; undefined: it changes nothing and may be asked again elsewhere
+   * @param isLagging whether to ask one of those that rules of lag hold records back from
+   */
+  #ask<Outcome>(
+    key: StoreKey,
+    whenLost: Failure | undefined,
+    isLagging: boolean,
+    ask: Ask<Outcome>,
+  ): Promise<Outcome | Failure> {
     const partition = partitionOf(key);
     return new Promise((resolve) => {
       let isOver = false;
@@ -154,7 +173,8 @@ export class RingClient implements DynamoClient {
       const fail = () => finish(whenLost ?? UNAVAILABLE);
       /** @returns the node that has not answered yet, if any */
       const tryOne = (except: NodeId | undefined): NodeId | undefined => {
-        const found = this.#choose(partition, except);
+        const found =
+          (isLagging ? this.#chooseLagging(partition, except) : undefined) ?? this.#choose(partition, except);
         if (found === undefined) {
           finish(UNAVAILABLE);
           return undefined;
@@ -195,6 +215,18 @@ export class RingClient implements DynamoClient {
       fallback ??= [id, node];
     }
     return fallback;
+  }
+
+  /**
+   * The first home replica behind W that seem well: their copies are those that writes wait for (`LagGate`). If there is
+   * none, as when some are down, the first behind W that seems well: it is behind in what was written before.
+   */
+  #chooseLagging(partition: number, except: NodeId | undefined): readonly [NodeId, CoordinatingNode] | undefined {
+    const homes = this.#view.configOf(partition).members.map(({ node }) => node);
+    const isWell = (id: NodeId) => this.#nodes.has(id) && id !== except && this.#detector.isUp(id);
+    const wellAfterW = homes.filter(isWell)[this.#writeQuorum];
+    const id = wellAfterW ?? homes.slice(this.#writeQuorum).find(isWell);
+    return id === undefined ? undefined : [id, this.#nodes.get(id)!];
   }
 
   /** A node that does not answer is not waited for: coordinators give up by themselves after `opLifeMs`. */

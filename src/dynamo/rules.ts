@@ -17,6 +17,10 @@ export interface Rules {
   readonly flushBeforeAck: boolean;
   /** A majority is more than half of the home replicas; else one is taken for enough. */
   readonly majorityQuorums: boolean;
+  /** What is gathered for a new epoch is not held back by rules of lag. */
+  readonly epochsPassLagGate: boolean;
+  /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
+  readonly heldYields: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -27,4 +31,6 @@ export const SOUND_RULES: Rules = {
   readsCommittedOnly: true,
   flushBeforeAck: true,
   majorityQuorums: true,
+  epochsPassLagGate: true,
+  heldYields: true,
 };

@@ -52,6 +52,10 @@ export interface NodeLimits {
   readonly tombstoneGraceMs: number;
   /** How often a node looks for tombstones that may be purged. */
   readonly purgeIntervalMs: number;
+  /** Records that rules of lag hold back from a replica; beyond it, the oldest are released. */
+  readonly lagRecordsKept: number;
+  /** The bytes of those records. */
+  readonly lagBytesKept: number;
   /** How often a node looks for records that it accepted and whose outcome it never learned. */
   readonly finishIntervalMs: number;
 }
@@ -81,6 +85,8 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   merkleDepth: 5,
   tombstoneGraceMs: 60 * 60_000,
   purgeIntervalMs: 10 * 60_000,
+  lagRecordsKept: 10_000,
+  lagBytesKept: 64 * 1024 * 1024,
   finishIntervalMs: 1_000,
 };
 

@@ -33,7 +33,9 @@ export function* writeSloppily(
   }
   const isWritten = round.holders.size >= settings.writeQuorum;
   // Homes that were thought to be up get hints if they do not answer soon.
-  coordinator.spread({ key, record, holders: round.covered, sinceMs: clock.elapsedMs() });
+  // So do those from which a rule of lag holds it back: nobody has accepted it before, and memory is no place for it.
+  const sinceMs = clock.elapsedMs();
+  coordinator.spread({ key, record, holders: round.covered, lagging: new Set(), sinceMs });
   return isWritten ? { kind: 'applied', next: item, old: undefined } : { kind: 'unknown' };
 }
 
@@ -49,6 +51,7 @@ class SloppyRound {
   /** Nodes that were asked and have not answered in time: down, as far as this write is concerned. */
   readonly #silent = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
+  #isRetry = false;
 
   constructor(coordinator: Coordinator, key: StoreKey, record: ItemRecord) {
     this.#coordinator = coordinator;
@@ -60,6 +63,7 @@ class SloppyRound {
   *send(): Task<void> {
     const { clock, settings } = this.#coordinator;
     const round = this.#plan();
+    this.#isRetry = true;
     yield* wait<void>((resume) => {
       let isOver = false;
       const finish = () => {
@@ -83,7 +87,7 @@ class SloppyRound {
   }
 
   #plan(): { readonly node: NodeId; readonly home: NodeId; readonly request: Request }[] {
-    const { view, isUp } = this.#coordinator;
+    const { view, isUp, settings } = this.#coordinator;
     const key = this.#key;
     const record = this.#record;
     const partition = partitionOf(key);
@@ -92,13 +96,15 @@ class SloppyRound {
     const substitutes = view
       .preferenceList(partition)
       .filter((node) => !homes.includes(node) && !this.#asked.has(node) && isWell(node));
-    const learn: Request = { kind: 'learn', key, record, isFlushed: true };
     return homes
       .filter((home) => !this.covered.has(home))
       .map((home) => {
         const node = isWell(home) ? home : substitutes.shift();
         // Nobody left to stand in: perhaps the home is up after all.
-        if (node === undefined || node === home) return { node: home, home, request: learn };
+        if (node === undefined || node === home) {
+          const isNeeded = this.#isRetry || home === settings.id;
+          return { node: home, home, request: { kind: 'learn', key, record, isFlushed: true, isNeeded } };
+        }
         return { node, home, request: { kind: 'hint', key, record, home } };
       });
   }

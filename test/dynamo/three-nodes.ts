@@ -113,7 +113,10 @@ export class ThreeNodes {
       for (let deliver = this.#deliveries.shift(); deliver !== undefined; deliver = this.#deliveries.shift()) deliver();
       this.#timers.sort((a, b) => a.atMs - b.atMs);
       const next = this.#timers[0];
-      if (next === undefined || next.atMs > untilMs) return;
+      if (next === undefined || next.atMs > untilMs) {
+        if (Number.isFinite(untilMs)) this.#nowMs = untilMs;
+        return;
+      }
       this.#timers.shift();
       this.#nowMs = next.atMs;
       next.run();

@@ -71,7 +71,7 @@ describe('4.5 get and put', () => {
     for (const name of NAMES.slice(0, 8)) {
       const asked: string[] = [];
       const nodes = new Map<string, CoordinatingNode>(ring.ids.map((id) => [id, answering(() => asked.push(id))]));
-      const client = new RingClient({ view, nodes, clock: ring.clock, limits: DEFAULT_NODE_LIMITS });
+      const client = new RingClient({ view, nodes, clock: ring.clock, limits: DEFAULT_NODE_LIMITS, writeQuorum: 2 });
       const list = ring.preferenceListOf(name);
       for (const first of list) {
         await client.read({ table: TABLE, partitionKey: name, sortKey: '' }, false, 'dynamo');

@@ -270,6 +270,27 @@ export const BROKEN_RULES = {
     shows: 'not-healed',
     histories: 5_000,
   },
+  'held-copies-count': {
+    rule: 'what a rule of lag holds back does not count towards W (section 5, W)',
+    defects: { tampering: () => ({ reply: countHeld }) },
+    scenario: 'lagging-quorums',
+    shows: 'stale-read',
+    histories: 5_000,
+  },
+  'held-in-memory-counts': {
+    rule: 'what is held back is in memory, so in dynamo mode it is not written (section 3, W)',
+    defects: { tampering: () => ({ reply: countHeld }) },
+    scenario: 'lagging-dynamo',
+    shows: 'lost-write',
+    histories: 5_000,
+  },
+  'epochs-held-back': {
+    rule: 'a new epoch begins with all that was chosen, whatever rules hold back (section 8, step 2; I8)',
+    defects: { rules: { epochsPassLagGate: false } },
+    scenario: 'lagging-again',
+    shows: 'invariant',
+    histories: 5_000,
+  },
   'chance-of-its-own': {
     rule: 'everything that happens follows from the seed (docs/simulation.md)',
     defects: { sabotage: { receive: sometimesDeaf } },
@@ -435,6 +456,10 @@ function withoutCeilingFlush(store: Store): Store {
       store.flush(done);
     },
   });
+}
+
+function countHeld(reply: Reply): Reply {
+  return reply.kind === 'learned' && reply.isHeld === true ? { ...reply, counts: true } : reply;
 }
 
 function hidePromised(reply: Reply): Reply {

@@ -125,7 +125,8 @@ function findStaleReads(
   versions: readonly RegisterValue[],
 ): Violation[] {
   const violations: Violation[] = [];
-  for (const { value, calledAt } of reads) {
+  for (const { value, calledAt, isLagging } of reads) {
+    if (isLagging) continue;
     const shown = versions.lastIndexOf(value);
     for (const { call, answer, returnedAt, key: of } of operations) {
       if (of !== key || call.kind !== 'put' || answer.kind !== 'applied' || returnedAt > calledAt) continue;

@@ -17,6 +17,18 @@ export interface Faults {
   readonly settlesAtStart: boolean;
   /** Whether replicas exchange committed records in the background. */
   readonly repairs: boolean;
+  readonly lags: readonly PlannedLag[];
+  /** When all is released that rules of lag hold; they stay. */
+  readonly releasesMs: readonly number[];
+}
+
+/** A rule of lag for a while. */
+export interface PlannedLag {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Which keys it is for, by index. */
+  readonly holds: readonly boolean[];
+  readonly release: { readonly kind: 'never' | 'after' } | { readonly kind: 'versions'; readonly count: number };
 }
 
 /** The time in which faults begin. */
@@ -53,7 +65,21 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
       : undefined,
     settlesAtStart: random.next() < 0.5,
     repairs: random.next() < 0.5,
+    ...(scenario.lags ? drawLags(scenario, random) : { lags: [], releasesMs: [] }),
   };
+}
+
+function drawLags({ keys }: Scenario, random: Random): Pick<Faults, 'lags' | 'releasesMs'> {
+  const lags = Array.from({ length: 1 + randomBelow(random, 3) }, (): PlannedLag => {
+    const startMs = random.next() * 0.6 * FAULTY_MS;
+    const lastsMs = pick(random, [30, 200, 600, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    const holds = Array.from({ length: keys }, () => random.next() < 0.8);
+    const kind = pick(random, ['never', 'after', 'versions'] as const);
+    const release = kind === 'versions' ? { kind, count: 1 + randomBelow(random, 2) } : { kind };
+    return { startMs, endMs: startMs + lastsMs * (0.5 + random.next()), holds, release };
+  });
+  const releasesMs = Array.from({ length: pick(random, [0, 0, 1, 2]) }, () => random.next() * FAULTY_MS);
+  return { lags, releasesMs };
 }
 
 function drawNetworkFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): NetworkFaults {

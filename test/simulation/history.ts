@@ -8,6 +8,8 @@ export interface EventualRead {
   readonly value: RegisterValue;
   /** Whether a record with this value was chosen when the read was answered. */
   readonly wasChosen: boolean;
+  /** Of a replica that may be held back: then it may be of any age. */
+  readonly isLagging: boolean;
 }
 
 /** An operation of a history that is still going on: its answer may yet come. */

@@ -62,6 +62,11 @@ export interface Scenario {
   readonly heals: boolean;
   /** What happens to the membership: so many changes, each of a random kind among these. */
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
+  /**
+   * Whether rules of lag come and go, each for some of the keys, until the faults end at the latest; then what they hold is
+   * released. Half of the eventually consistent reads ask a replica that may lag.
+   */
+  readonly lags: boolean;
   /** Whether every tombstone has to be purged in the end: the grace must be short enough for that. */
   readonly purges: boolean;
   readonly limits: NodeLimits;
@@ -107,6 +112,7 @@ const BASE: Scenario = {
   losesDisk: false,
   heals: false,
   changes: { count: 0, kinds: [] },
+  lags: false,
   purges: false,
   limits: LIMITS,
 };
@@ -149,6 +155,24 @@ const DYNAMO: Scenario = {
   operations: 18,
   consistency: 'dynamo',
   mix: { put: 8, delete: 2, conditionalPut: 0, conditionalDelete: 0, read: 4, eventualRead: 4, rangeRead: 0 },
+};
+const TOMBSTONES: Scenario = {
+  ...HEALING,
+  mix: DELETING,
+  operations: 16,
+  thinkMs: 250,
+  purges: true,
+  limits: PURGING_LIMITS,
+};
+const FULL_MIX: Scenario = {
+  ...HEALING,
+  nodes: 5,
+  spares: 1,
+  partitions: 2,
+  keys: 2,
+  operations: 14,
+  mix: DELETING,
+  changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
 };
 
 export const SCENARIOS = {
@@ -198,7 +222,7 @@ export const SCENARIOS = {
   'healing-stress': { ...HEALING, faults: 'stress' },
   'healing-lossy': { ...HEALING, faults: 'lossy' },
   'healing-five': { ...HEALING, nodes: 5, partitions: 4, keys: 3, clients: 4, operations: 18 },
-  tombstones: { ...HEALING, mix: DELETING, operations: 16, thinkMs: 250, purges: true, limits: PURGING_LIMITS },
+  tombstones: TOMBSTONES,
   replaced: { ...HEALING, changes: { count: 1, kinds: ['replace'] } },
   again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },
   joins: { ...HEALING, nodes: 5, spares: 2, partitions: 2, keys: 2, changes: { count: 2, kinds: ['join'] } },
@@ -232,15 +256,21 @@ export const SCENARIOS = {
     consistency: 'dynamo',
     mix: { ...MIXED, read: 0, eventualRead: 7 },
   },
-  'full-mix': {
+  'full-mix': FULL_MIX,
+  lagging: { ...HEALING, mix: EVENTUAL, operations: 16, lags: true },
+  'lagging-quorums': { ...BASE, readQuorum: 2, readFrom: 'random', mix: EVENTUAL, crashes: false, lags: true },
+  'lagging-tombstones': { ...TOMBSTONES, keys: 2, operations: 20, lags: true },
+  'lagging-dynamo': { ...DYNAMO, nodes: 2, replication: 2, writeQuorum: 1, faults: 'stress', lags: true },
+  'lagging-mix': { ...FULL_MIX, mix: { ...DELETING, eventualRead: 8 }, lags: true },
+  'lagging-again': { ...HEALING, operations: 16, changes: { count: 3, kinds: ['again'] }, lags: true },
+  // The oldest of what is held is released all the time.
+  'lagging-little': {
     ...HEALING,
-    nodes: 5,
-    spares: 1,
-    partitions: 2,
-    keys: 2,
-    operations: 14,
-    mix: DELETING,
-    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+    keys: 3,
+    operations: 20,
+    mix: EVENTUAL,
+    lags: true,
+    limits: { ...HEALING_LIMITS, lagRecordsKept: 2 },
   },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { SCENARIOS } from './scenarios.ts';
+import { SCENARIO_NAMES, SCENARIOS, type Scenario } from './scenarios.ts';
 import { simulateHistory } from './simulation.ts';
 
 const run = promisify(execFile);
@@ -42,6 +42,19 @@ describe('a history', () => {
     const hashes = Array.from({ length: 100 }, (_, seed) => simulateHistory(SCENARIOS.mixed, seed).hash);
     expect(new Set(hashes).size).toBe(100);
   });
+});
+
+describe('a scenario with rules of lag', () => {
+  const lagging = SCENARIO_NAMES.filter((name) => (SCENARIOS[name] as Scenario).lags);
+
+  for (const name of lagging) {
+    it(`has replicas that are held back, and readers who see it: ${name}`, () => {
+      const traces = Array.from({ length: 40 }, (_, seed) => simulateHistory(SCENARIOS[name], seed, {}, true).trace!);
+      const showing = (what: RegExp) => traces.filter((trace) => trace.some((line) => what.test(line))).length;
+      expect(showing(/learned, held back/)).toBeGreaterThan(10);
+      expect(showing(/is told: .* lagging-read: holds/)).toBeGreaterThan(10);
+    });
+  }
 });
 
 describe('npm run simulate', { timeout: 60_000 }, () => {

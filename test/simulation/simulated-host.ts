@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import type { LagRule } from '../../src/dynamo/client.ts';
 import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
 import type { EpochChangeOutcome } from '../../src/dynamo/epoch-change.ts';
 import { readStaged } from '../../src/dynamo/epoch-member.ts';
@@ -117,6 +118,7 @@ export class SimulatedHost {
       this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
       network.attach(this.id, this.receive);
       this.#note('is ready');
+      if (this.#parts.lags().length > 0) node!.setLags(this.#parts.lags());
       if (this.#parts.heals) node!.startBackground();
       if (this.#parts.settlesAtStart) node!.settleAccepted(() => this.#note('has settled what it had accepted'));
     });
@@ -224,6 +226,8 @@ export interface HostParts {
   readonly settlesAtStart: boolean;
   /** Whether the node does in the background what it does for itself. */
   readonly heals: boolean;
+  /** The rules of lag at the moment, for a node that starts. */
+  readonly lags: () => readonly LagRule[];
   /** The decided configs at the moment, for a node that starts. */
   readonly ring: () => readonly PartitionConfig[];
 }

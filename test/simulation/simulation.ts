@@ -1,4 +1,5 @@
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import type { LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from '../../src/dynamo/ring.ts';
@@ -8,7 +9,7 @@ import { type Random, randomBelow, SeededRandom } from '../../src/env/random.ts'
 import type { Defects } from './broken-rules.ts';
 import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
-import { drawFaults, type Faults } from './faults.ts';
+import { drawFaults, type Faults, type PlannedLag } from './faults.ts';
 import { History } from './history.ts';
 import { isBlind, type Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
@@ -45,6 +46,8 @@ const AFTER_LAST_READS_MS = 120;
 const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** That a client turns to a node at which the key is not at home. */
 const STRANGER_CHANCE = 0.1;
+/** A rule of lag that releases each record by itself does so within this time. */
+const LONGEST_LAG_MS = 300;
 /** By which a clock that was wrong at its start and was stepped since may be ahead. */
 const WORST_SKEW_MS = 800;
 const TABLE = 'table-01';
@@ -71,6 +74,7 @@ class Simulation {
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
   readonly #membership: SimulatedMembership;
+  #lags: readonly LagRule[] = [];
   #wounds: readonly string[] | undefined;
   #isHealed = false;
 
@@ -131,6 +135,7 @@ class Simulation {
     this.#planFaults();
     if (this.#faults.repairs && !this.#scenario.heals) this.#repair();
     this.#planChanges();
+    this.#planLags();
     this.#workload.start(() => this.#time.after(60, () => this.#heal()));
     this.#time.after(LONGEST_WORKLOAD_MS, () => this.#heal());
     const violations = this.#runAndJudge();
@@ -210,6 +215,38 @@ class Simulation {
     });
   }
 
+  #planLags(): void {
+    const { lags, releasesMs } = this.#faults;
+    for (const [index, planned] of lags.entries()) {
+      const rule = this.#lagOf(`lag ${index + 1}`, planned);
+      this.#time.after(planned.startMs, () => this.#setLags([...this.#lags, rule]));
+      if (planned.endMs < Number.POSITIVE_INFINITY) {
+        this.#time.after(planned.endMs, () => this.#setLags(this.#lags.filter((other) => other !== rule)));
+      }
+    }
+    for (const atMs of releasesMs) {
+      this.#time.after(atMs, () => {
+        this.#trace.add(this.#time.nowMs, '-- what is held back is released');
+        for (const { node } of this.#hosts) node?.releaseLags();
+      });
+    }
+  }
+
+  #lagOf(id: string, { holds, release }: PlannedLag): LagRule {
+    const keys = new Set(this.#keys.filter((_key, index) => holds[index]).map(({ storeKey }) => storeKey));
+    const delayMs = () => this.#random.next() * LONGEST_LAG_MS;
+    const released = release.kind === 'after' ? { kind: release.kind, delayMs } : release;
+    return { id, holds: (table, key) => table === TABLE && keys.has(key), release: released as LagRule['release'] };
+  }
+
+  #setLags(rules: readonly LagRule[]): void {
+    if (this.#isHealed && rules.length > 0) return;
+    this.#lags = rules;
+    const shown = rules.map(({ id, release }) => `${id} (${release.kind})`);
+    this.#trace.add(this.#time.nowMs, `-- rules of lag: ${shown.join(', ') || 'none'}`);
+    for (const { node } of this.#hosts) node?.setLags(rules);
+  }
+
   #planChanges(): void {
     const { count, kinds } = this.#scenario.changes;
     for (let i = 0; i < count; i++) {
@@ -226,6 +263,7 @@ class Simulation {
     this.#isHealed = true;
     this.#trace.add(this.#time.nowMs, '-- all faults end');
     this.#network.heal();
+    if (this.#scenario.lags) this.#setLags([]);
     for (const host of this.#hosts) host.heal();
     if (this.#scenario.heals) {
       this.#membership.settle();
@@ -352,6 +390,7 @@ class Simulation {
         settlesAtStart: this.#faults.settlesAtStart,
         heals: this.#scenario.heals,
         ring: () => this.#membership.configs,
+        lags: () => this.#lags,
       });
     });
   }

@@ -126,6 +126,7 @@ function falseClaim(claim: Claim): Claim {
     case 'has-accepted':
       return { ...claim, value: NEVER };
     case 'hints':
+    case 'held':
       return { ...claim, count: Number(NEVER) };
     case 'epoch':
       return { ...claim, epoch: Number(NEVER) };

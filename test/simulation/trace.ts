@@ -90,6 +90,8 @@ export function showReply(reply: Reply): string {
     case 'promise':
     case 'state':
       return `${reply.kind} accepted ${showRecord(reply.accepted)} committed ${showRecord(reply.committed)}`;
+    case 'learned':
+      return reply.isHeld === true ? 'learned, held back' : reply.kind;
     case 'rejected':
       return `rejected, promised ${showBallot(reply.effective)}`;
     case 'wrong-epoch':

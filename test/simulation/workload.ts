@@ -29,7 +29,13 @@ export interface SimulatedKey {
   coordinators(): readonly SimulatedHost[];
 }
 
-type Action = RegisterCall | { readonly kind: 'eventual-read' } | RangeAction;
+type Action = RegisterCall | EventualAction | RangeAction;
+
+interface EventualAction {
+  readonly kind: 'eventual-read';
+  /** Of a replica that may be held back. */
+  readonly isLagging: boolean;
+}
 
 /** Reads the items of the key's collection, from the first one. */
 interface RangeAction {
@@ -91,7 +97,15 @@ export class Workload {
     };
     // The client's time-out. An answer that comes later is still recorded: it must be right as well.
     time.after(120 + random.next() * 200, moveOn);
-    this.#ask(`client ${client}`, key, host, this.#draw(key), moveOn);
+    const action = this.#draw(key);
+    const last = action.kind === 'eventual-read' && action.isLagging ? this.#lastOf(key) : [];
+    const asked = last.length > 0 ? last[randomBelow(random, last.length)]! : host;
+    this.#ask(`client ${client}`, key, asked, action, moveOn);
+  }
+
+  /** The replicas that rules of lag hold back, if anything does. */
+  #lastOf({ homes }: SimulatedKey): readonly SimulatedHost[] {
+    return homes.slice(this.#parts.writeQuorum).filter(({ votes }) => votes);
   }
 
   #ask(
@@ -110,13 +124,18 @@ export class Workload {
     if (action.kind === 'range-read') return this.#askRange(node, key, action, finish);
     if (this.#parts.told !== undefined) return this.#askBlindly(this.#parts.told, key, host, action, finish);
     const { consistency } = this.#parts;
-    const record = action.kind === 'eventual-read' ? this.#startEventualRead(key) : this.#startOperation(key, action);
+    const record =
+      action.kind === 'eventual-read'
+        ? this.#startEventualRead(key, action.isLagging)
+        : this.#startOperation(key, action);
     const recordAndFinish = (answer: RegisterAnswer) => {
       record(answer);
       finish(answer);
     };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      node.read(key.storeKey, action.kind === 'read', consistency, (outcome) => recordAndFinish(answerOfRead(outcome)));
+      const isLagging = action.kind === 'eventual-read' && action.isLagging;
+      const done = (outcome: ReadOutcome) => recordAndFinish(answerOfRead(outcome));
+      node.read(key.storeKey, action.kind === 'read', consistency, done, isLagging);
     } else {
       const options: WriteOptions = { consistency, wantsOld: true };
       node.write(key.storeKey, key.partitionKey, mutationOf(action), options, (outcome) =>
@@ -130,17 +149,19 @@ export class Workload {
     told: ToldRecords,
     key: SimulatedKey,
     host: SimulatedHost,
-    action: RegisterCall | { readonly kind: 'eventual-read' },
+    action: RegisterCall | EventualAction,
     finish: (answer: RegisterAnswer) => void,
   ): void {
     const node = host.node!;
     const { storeKey } = key;
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      node.read(storeKey, action.kind === 'read', 'dynamo', (outcome) => {
+      const isLagging = action.kind === 'eventual-read' && action.isLagging;
+      const done = (outcome: ReadOutcome) => {
         const answer = answerOfRead(outcome);
         if (answer.kind === 'read') told.read(storeKey, answer.value);
         finish(answer);
-      });
+      };
+      node.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
       return;
     }
     const options: WriteOptions = { consistency: 'dynamo', wantsOld: false };
@@ -195,14 +216,14 @@ export class Workload {
     };
   }
 
-  #startEventualRead(key: SimulatedKey): (answer: RegisterAnswer) => void {
+  #startEventualRead(key: SimulatedKey, isLagging = false): (answer: RegisterAnswer) => void {
     const { history, chosen } = this.#parts;
     const calledAt = history.now();
     return (answer) => {
       if (answer.kind !== 'read') return;
       const { value } = answer;
       const wasChosen = value === null || chosen.has(key.storeKey, value);
-      history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen });
+      history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen, isLagging });
     };
   }
 
@@ -221,7 +242,7 @@ export class Workload {
       case 'read':
         return { kind: 'read' };
       case 'eventualRead':
-        return { kind: 'eventual-read' };
+        return { kind: 'eventual-read', isLagging: this.#parts.lags && this.#parts.random.next() < 0.5 };
       case 'rangeRead':
         return {
           kind: 'range-read',
@@ -271,6 +292,10 @@ export interface WorkloadParts {
   readonly mix: Mix;
   readonly consistency: Consistency;
   readonly thinkMs: number;
+  /** W */
+  readonly writeQuorum: number;
+  /** Whether replicas may be held back. */
+  readonly lags: boolean;
   /** If all writes are blind ones in `dynamo` mode, of which nothing but the end is sure. */
   readonly told: ToldRecords | undefined;
 }
@@ -312,6 +337,7 @@ export function answerOfRead(outcome: ReadOutcome): RegisterAnswer {
 
 function showAction(action: Action): string {
   if (action.kind === 'range-read') return `${action.isConsistent ? '' : 'eventual '}range-read of ${action.limit}`;
+  if (action.kind === 'eventual-read' && action.isLagging) return 'lagging-read';
   const what = action.kind === 'put' ? `put ${action.value}` : action.kind;
   if (action.kind !== 'put' && action.kind !== 'delete') return what;
   if (action.condition === undefined) return what;

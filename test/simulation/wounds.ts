@@ -45,7 +45,8 @@ export function findWounds({
       wounds.push(`${host.id} does not run`);
       continue;
     }
-    const { hints } = host.node.status();
+    const { hints, held } = host.node.status();
+    if (held > 0) wounds.push(`${host.id} holds ${held} records back`);
     if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);
     for (const { partition, epoch } of membership.configs) {
       const present = host.node.configOf(partition)?.epoch;

@@ -12,6 +12,10 @@ const STORY_RULES: Readonly<Record<string, Pick<BrokenRule, 'rule' | 'defects'>>
     rule: 'a tombstone is on disk before its purge is agreed to (counterexample 10)',
     defects: { sabotage: { receive: confirmingUnflushed } },
   },
+  'held-outlives-purge': {
+    rule: 'what a rule of lag holds back does not come after the purge of a newer tombstone (section 9)',
+    defects: { rules: { heldYields: false } },
+  },
   'substitutes-vote': {
     rule: 'a node that stands in for a home replica takes no part in choosing (counterexample 12, section 9)',
     defects: { sabotage: { receive: votingForOthers }, tampering: () => ({ standIn: 'D' }) },

@@ -28,6 +28,10 @@ export function lookAt(world: StoryWorld, claim: Claim): Seen[] {
       const hints = world.host(claim.node).node?.status().hints;
       return [{ expected: `${claim.count} hints`, got: `${hints ?? 'no node, so no'} hints` }];
     }
+    case 'held': {
+      const held = world.host(claim.node).node?.status().held;
+      return [{ expected: `${claim.count} held`, got: `${held ?? 'no node, so none'} held` }];
+    }
     case 'epoch':
       return claim.nodes.map((id) => {
         const expected = typeof claim.epoch === 'number' ? `epoch ${claim.epoch}` : claim.epoch;

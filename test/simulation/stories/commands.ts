@@ -1,3 +1,4 @@
+import type { LagRelease } from '../../../src/dynamo/client.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
 import type { RegisterCondition, RegisterValue } from '../linearizability.ts';
 import type { Message } from '../simulated-network.ts';
@@ -103,6 +104,8 @@ function taskOf(what: string, context: Context): Task | undefined {
       return { kind: 'read' };
     case 'reads eventually':
       return { kind: 'eventual-read' };
+    case 'reads its own':
+      return { kind: 'own-read' };
     case 'repairs':
       return { kind: 'repair' };
     case 'purges':
@@ -158,7 +161,17 @@ function parseMachine(words: string, context: Context): Command | undefined {
   if (clock !== undefined) return { kind: 'step-clock', node: context.node(clock), byMs: Number(byMs) };
   const [, from, to] = /^([A-Z]) tells ([A-Z])$/.exec(words) ?? [];
   if (from !== undefined) return { kind: 'tell', from: context.node(from), to: context.node(to!) };
+  const [, lag] = /^lag (.+)$/.exec(words) ?? [];
+  if (lag !== undefined) return { kind: 'lag', release: lagOf(lag, context) };
   return words === 'background on' ? { kind: 'background' } : undefined;
+}
+
+function lagOf(text: string, context: Context): LagRelease | undefined {
+  if (text === 'ends') return undefined;
+  if (text === 'without end') return { kind: 'never' };
+  const [, count, unit] = /^by (\d+) (ms|versions?)$/.exec(text) ?? [];
+  if (unit === undefined) return context.refuse('replicas lag by so many ms or versions, or without end');
+  return unit === 'ms' ? { kind: 'after', delayMs: () => Number(count) } : { kind: 'versions', count: Number(count) };
 }
 
 function parseClaim(words: string, context: Context): Command | undefined {
@@ -178,6 +191,8 @@ function claimOf(words: string, context: Context): Claim | undefined {
   }
   const [, hints] = /^keeps (\d+) hints?$/.exec(what!) ?? [];
   if (hints !== undefined && nodes.length === 1) return { kind: 'hints', node: nodes[0]!, count: Number(hints) };
+  const [, back] = /^holds back (\d+)$/.exec(what!) ?? [];
+  if (back !== undefined && nodes.length === 1) return { kind: 'held', node: nodes[0]!, count: Number(back) };
   const [, epoch] = /^(?:is|are) in epoch (\d+)$/.exec(what!) ?? [];
   if (epoch !== undefined) return { kind: 'epoch', nodes, epoch: Number(epoch) };
   if (what === 'has no vote' || what === 'have no vote') return { kind: 'epoch', nodes, epoch: 'none' };

@@ -118,6 +118,14 @@ class StoryRun {
         this.#world.isBackgroundOn = true;
         for (const { node } of this.#world.hosts) node?.startBackground();
         return;
+      case 'lag': {
+        const { release } = command;
+        // The line tells one rule from another.
+        const rules = release === undefined ? [] : [{ id: `line ${step.line}`, holds: () => true, release }];
+        this.#world.lags = rules;
+        for (const { node } of this.#world.hosts) node?.setLags(rules);
+        return;
+      }
       case 'tell': {
         const { defects, key } = this.#world;
         return this.#world.host(command.from).repair(command.to, key, defects.repairsUnchosen === true);

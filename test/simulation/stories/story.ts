@@ -1,4 +1,4 @@
-import type { Consistency } from '../../../src/dynamo/client.ts';
+import type { Consistency, LagRelease } from '../../../src/dynamo/client.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
 import type { NodeLimits } from '../../../src/dynamo/settings.ts';
 import type { Violation } from '../checks.ts';
@@ -48,6 +48,8 @@ export interface Step {
 export type Task =
   | RegisterCall
   | { readonly kind: 'eventual-read' }
+  /** What the node's own replica has committed, however old. */
+  | { readonly kind: 'own-read' }
   /** To lead the partition into its next epoch, with these members. */
   | { readonly kind: 'lead'; readonly members: readonly NodeId[] }
   /** To compare its replica with the others. */
@@ -93,6 +95,8 @@ export type Command =
   | { readonly kind: 'tell'; readonly from: NodeId; readonly to: NodeId }
   | { readonly kind: 'step-clock'; readonly node: NodeId; readonly byMs: number }
   | { readonly kind: 'background' }
+  /** The rule of lag of all nodes from now on; what another held is released. */
+  | { readonly kind: 'lag'; readonly release: LagRelease | undefined }
   | { readonly kind: 'expect'; readonly claim: Claim };
 
 /** What can be seen of the replicas at any time. */
@@ -100,6 +104,8 @@ export type Claim =
   | { readonly kind: 'holds'; readonly nodes: readonly NodeId[]; readonly value: RegisterValue | 'tombstone' }
   | { readonly kind: 'has-accepted'; readonly nodes: readonly NodeId[]; readonly value: RegisterValue | 'tombstone' }
   | { readonly kind: 'hints'; readonly node: NodeId; readonly count: number }
+  /** Records that the rule of lag keeps from its replica. */
+  | { readonly kind: 'held'; readonly node: NodeId; readonly count: number }
   | { readonly kind: 'epoch'; readonly nodes: readonly NodeId[]; readonly epoch: number | 'none' | 'sealed' }
   /** Merkle roots of those that vote. */
   | { readonly kind: 'roots'; readonly areEqual: boolean };

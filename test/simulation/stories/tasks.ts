@@ -26,7 +26,8 @@ export function ask(
       return writeAsDynamo(world, host, task, answered);
     case 'read':
     case 'eventual-read':
-      return read(world, consistency, host, task.kind === 'read', answered);
+    case 'own-read':
+      return read(world, consistency, host, task.kind, answered);
     case 'lead': {
       const members = task.members.map((id) => world.host(id).member);
       return host.changeEpoch(world.membership.register, 0, members, (outcome) =>
@@ -75,22 +76,25 @@ function read(
   { history, chosen, told, key }: StoryWorld,
   consistency: Consistency,
   { node }: SimulatedHost,
-  isConsistent: boolean,
+  kind: 'read' | 'eventual-read' | 'own-read',
   answered: Answered,
 ): void {
+  const isConsistent = kind === 'read';
+  const isLagging = kind === 'own-read';
   const isOperation = consistency === 'strict' && isConsistent;
   const operation = isOperation ? history.call(key, { kind: 'read' }) : undefined;
   const calledAt = history.now();
-  node!.read(key, isConsistent, consistency, (outcome) => {
+  const done = (outcome: ReadOutcome) => {
     const answer = answerOfRead(outcome);
     if (operation !== undefined) history.answer(operation, answer);
     else if (answer.kind === 'read' && consistency === 'strict') {
       const { value } = answer;
       const wasChosen = value === null || chosen.has(key, value);
-      history.eventualReads.push({ key, calledAt, value, wasChosen });
+      history.eventualReads.push({ key, calledAt, value, wasChosen, isLagging });
     } else if (answer.kind === 'read') told.read(key, answer.value);
     answered(showRead(outcome));
-  });
+  };
+  node!.read(key, isConsistent, consistency, done, isLagging);
 }
 
 function showWrite(outcome: WriteOutcome, wantsOld: boolean): string {

@@ -1,3 +1,4 @@
+import type { LagRule } from '../../../src/dynamo/client.ts';
 import { collectionPrefix } from '../../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../../src/dynamo/messages.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
@@ -40,6 +41,7 @@ export class StoryWorld {
   readonly membership: SimulatedMembership;
   readonly defects: Defects;
   isBackgroundOn = false;
+  lags: readonly LagRule[] = [];
 
   constructor(setting: Setting, defects: Defects) {
     this.defects = defects;
@@ -120,6 +122,7 @@ export class StoryWorld {
         return world.isBackgroundOn;
       },
       ring: () => this.membership.configs,
+      lags: () => this.lags,
     });
   }
 
