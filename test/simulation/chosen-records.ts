@@ -174,14 +174,17 @@ export class ChosenRecords implements Observer {
   }
 
   #descendsFrom(key: StoreKey, descendant: Proposal, ancestor: Ballot): boolean {
+    const isPurged = compareBallots(ancestor, this.#purged.get(key) ?? NO_BALLOT) <= 0;
     let at: Proposal = descendant;
     while (at.predecessor !== undefined) {
       const order = compareBallots(at.predecessor.ballot, ancestor);
-      if (order <= 0) return order === 0;
+      if (order === 0) return true;
+      // A member that was behind may bring an older tombstone to those who have purged this one. It reads like none.
+      if (order < 0) return isPurged && at.predecessor.item === undefined;
       at = this.#proposalOf(key, at.predecessor.ballot);
     }
     // What begins anew does so after a tombstone that every member had.
-    return compareBallots(ancestor, this.#purged.get(key) ?? NO_BALLOT) <= 0;
+    return isPurged;
   }
 
   #noteAccepted(replica: NodeId, key: StoreKey, ballot: Ballot, epoch: number): void {
