@@ -389,12 +389,7 @@ export class StorageRing {
     const untilMs = this.#clock.elapsedMs() + withinMs;
     await this.#withoutLags(async () => {
       for (;;) {
-        for (const running of this.#active()) {
-          await this.#untilClosed<void>((resolve) =>
-            whileRunning<void>(running, resolve, undefined, (done) => running.node.settleAccepted(done)),
-          );
-        }
-        const behind = this.#unrepaired(await this.#repair());
+        const behind = await this.#findBehind();
         if (behind.length === 0) return;
         if (this.#clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
         await new Promise<void>((resolve) => this.#clock.after(CONSISTENT_POLL_MS, resolve));
@@ -411,15 +406,25 @@ export class StorageRing {
     return total;
   }
 
-  /** @returns what is not as `waitUntilConsistent` wants it after a repair */
-  #unrepaired({ partitions, recordsRepaired }: RepairReport): string[] {
+  /** Repairs once. @returns what is not as `waitUntilConsistent` wants it then */
+  async #findBehind(): Promise<string[]> {
+    this.#checkOpen();
+    // There is nothing to compare with one that does not answer, and it would be waited for.
+    const absent = this.describe().nodes.filter(({ state }) => state !== 'up');
+    if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
+    for (const running of this.#active()) {
+      await this.#untilClosed<void>((resolve) =>
+        whileRunning<void>(running, resolve, undefined, (done) => running.node.settleAccepted(done)),
+      );
+    }
+    const { partitions, recordsRepaired } = await this.#repair();
     const behind: string[] = [];
     if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
     const { nodes, partitions: configs, moves } = this.describe();
     const comparisons = configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
     if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
     for (const { id, state, status } of nodes) {
-      if (state !== 'up') behind.push(`${id} is ${state}`);
+      if (state !== 'up') behind.push(`${id} is ${state} now`);
       if (status !== undefined && status.hints > 0) behind.push(`${id} keeps ${status.hints} hints`);
       if (this.#hosts.get(id)?.running?.node.isUnsettled === true)
         behind.push(`${id} has accepted what is not settled`);

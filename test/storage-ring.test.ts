@@ -318,7 +318,7 @@ describe('a node that is removed', () => {
     await createTable();
     await putAll('old');
     const removal = db.ring.removeNode('node-2');
-    await expect.poll(() => db.ring.describe().moves.left, { interval: 1 }).toBe(0);
+    await expect.poll(() => db.ring.describe().moves.left, { interval: 1, timeout: 5_000 }).toBe(0);
     cpSync(join(dataDir, 'nodes', 'node-2'), join(dataDir, 'as-it-was'), { recursive: true });
     await removal;
     await db.stop();

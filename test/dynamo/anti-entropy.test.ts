@@ -47,12 +47,14 @@ function replicas() {
   const b = make('b');
   const sent: Request['kind'][] = [];
   let isDead = false;
+  let isHolding = false;
   const transport = {
     send: (_to: string, request: Request, onReply: (reply: Reply) => void) => {
       sent.push(request.kind);
       if (isDead) return;
       clock.after(1, () => {
         if (request.kind === 'learn') {
+          if (isHolding) return onReply({ kind: 'learned', from: 'b', counts: false, isHeld: true });
           b.learn(request.key, request.record);
           onReply({ kind: 'learned', from: 'b', counts: true });
         } else b.forest.receive(request as MerkleRequest, 'b', (reply) => clock.after(1, () => onReply(reply)));
@@ -82,7 +84,11 @@ function replicas() {
   const kill = () => {
     isDead = true;
   };
-  return { a, b, clock, sent, run, contents, kill };
+  /** From now on a rule of lag holds back what b is told. */
+  const lag = () => {
+    isHolding = true;
+  };
+  return { a, b, clock, sent, run, contents, kill, lag };
 }
 
 describe('a leaf', () => {
@@ -154,6 +160,14 @@ describe('two replicas that compare what they have', () => {
         .sort(),
     ).toEqual([keyOf('young'), keyOf('theirs')].sort());
     expect(read(a)).toHaveLength(2);
+  });
+
+  test('hand nothing off to one that holds it back in memory: what is handed off is erased', () => {
+    const { a, run, lag } = replicas();
+    a.learn(keyOf('mine'), record(1));
+    lag();
+    expect(run('hand-off')).toBeUndefined();
+    expect(run('both')).toBeDefined();
   });
 
   test('exchange hashes along the way to the one key that differs, and its leaf only', () => {

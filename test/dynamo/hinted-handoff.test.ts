@@ -25,6 +25,8 @@ let learned: string[];
 let moved: Map<string, string[]>;
 /** Nodes without a vote: what they learn they may have to erase. */
 let voteless: Set<string>;
+/** Nodes that hold back what they are told. */
+let lagging: Set<string>;
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -33,6 +35,7 @@ beforeEach(() => {
   members = ['a', 'b', 'c'];
   learned = [];
   voteless = new Set();
+  lagging = new Set();
   moved = new Map();
 });
 
@@ -41,7 +44,8 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
     send: (to: string, request: Request, onReply: (reply: Reply) => void) => {
       if (request.kind !== 'learn' || !(up.has(to) || to === 'a')) return;
       learned.push(`${to} ${request.record.ballot.hlc / TICKS_PER_MS}`);
-      clock.after(1, () => onReply({ kind: 'learned', from: to, counts: !voteless.has(to) }));
+      const isHeld = lagging.has(to);
+      clock.after(1, () => onReply({ kind: 'learned', from: to, counts: !voteless.has(to) && !isHeld, isHeld }));
     },
   };
   return new HintedHandoff({
@@ -138,6 +142,22 @@ describe('a hint', () => {
     expect(hints.count).toBe(1);
     voteless.clear();
     clock.advance(150);
+    expect(hints.count).toBe(0);
+    hints.stop();
+  });
+
+  test('stays while its home holds it back, and is offered with few others at a time', () => {
+    const hints = open({ repairBatch: 2 });
+    lagging.add('b');
+    for (let i = 0; i < 5; i++) hints.keep('b', `${KEY}${i}`, record(i));
+    hints.start();
+    clock.advance(50 + 3 * 100);
+    expect(learned).toEqual(['b 0', 'b 1', 'b 2', 'b 3', 'b 4']);
+    clock.advance(150);
+    expect(learned.slice(5)).toEqual(['b 0', 'b 1']);
+    expect(hints.count).toBe(5);
+    lagging.delete('b');
+    clock.advance(300);
     expect(hints.count).toBe(0);
     hints.stop();
   });

@@ -180,16 +180,18 @@ export class ChosenRecords implements Observer {
   }
 
   #descendsFrom(key: StoreKey, descendant: Proposal, ancestor: Ballot): boolean {
+    const isGone = isUpTo(ancestor, this.#purged.get(key)) || isUpTo(ancestor, this.#forgotten.get(key));
     let at: Proposal = descendant;
     while (at.predecessor !== undefined) {
       const order = compareBallots(at.predecessor.ballot, ancestor);
       if (order === 0) return true;
-      // Another tombstone in the place of one that was forgotten.
-      if (order < 0) return at.predecessor.item === undefined && isUpTo(ancestor, this.#forgotten.get(key));
+      // Another tombstone, in the place of one that was forgotten, or brought by a member that was behind to those who have
+      // purged this one. It reads like none.
+      if (order < 0) return isGone && at.predecessor.item === undefined;
       at = this.#proposalOf(key, at.predecessor.ballot);
     }
     // What begins anew does so after a tombstone that every member had.
-    return isUpTo(ancestor, this.#purged.get(key)) || isUpTo(ancestor, this.#forgotten.get(key));
+    return isGone;
   }
 
   #noteAccepted(replica: NodeId, key: StoreKey, ballot: Ballot, epoch: number): void {
