@@ -5,6 +5,7 @@ import { createItemOperations } from './item-operations.ts';
 import type { RouterLimits } from './limits.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
+import type { ThroughputGate } from './throughput.ts';
 
 export interface RouterOptions {
   readonly client: DynamoClient;
@@ -13,15 +14,19 @@ export interface RouterOptions {
   /** Of new tables whose tags do not say. Default: strict. */
   readonly defaultConsistency?: TableConsistency;
   readonly limits?: RouterLimits;
+  /** Undefined: throughput is not limited. */
+  readonly throughput?: ThroughputGate;
 }
 
 /**
- * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
+ * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, and what
+ * was consumed if throughput is limited.
  */
-export function createRouter({ client, newId, defaultConsistency = 'strict', limits }: RouterOptions): Execute {
+export function createRouter(options: RouterOptions): Execute {
+  const { client, newId, defaultConsistency = 'strict', limits, throughput } = options;
   const catalog = new TableCatalog(client, limits);
-  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
-  const tables = createTableOperations(catalog, newId, defaultConsistency);
+  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
+  const tables = createTableOperations(catalog, newId, defaultConsistency, throughput);
   const operations: Record<OperationName, Operation> = {
     CreateTable: tables.createTable,
     DeleteItem: deleteItem,
