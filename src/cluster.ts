@@ -1,10 +1,17 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { Config } from './config.ts';
+import { storeKeyOf } from './dynamo/keyspace.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
+import { SeededRandom } from './env/random.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
+import { addFaultsOfFile } from './fault-file.ts';
+import { FaultDelays } from './router/fault-delays.ts';
+import { FaultRules } from './router/fault-rules.ts';
+import { withFaults } from './router/faulty-execute.ts';
 import { createRouter } from './router/router.ts';
+import { ThroughputGate } from './router/throughput.ts';
 import { StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
@@ -17,6 +24,8 @@ export interface Cluster {
   readonly web: WebServer;
   /** What may happen to its nodes and links. */
   readonly ring: StorageRing;
+  /** What goes wrong on purpose. */
+  readonly faults: FaultRules;
   /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
   stop(): Promise<void>;
 }
@@ -41,8 +50,23 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     const ring = await StorageRing.open(config, directory, log);
     undo.push(() => ring.close());
     const clock = new SystemClock();
+    const faults = createFaults(config, clock);
+    const delays = new FaultDelays(clock);
+    undo.push(async () => faults.clear());
+    if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+    const router = createRouter({
+      client: ring.client,
+      newId: randomUUID,
+      defaultConsistency: config.consistency,
+      throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
+    });
     const web = createWebServer({
-      execute: createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency }),
+      execute: withFaults(router, {
+        rules: faults,
+        wait: (delayMs) => delays.wait(delayMs),
+        namespaceOf: () => '',
+        onFired: () => {},
+      }),
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,
@@ -57,18 +81,36 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       });
       return listening.close(grace).finally(() => clock.cancel(timer));
     });
+    // First of all when it stops: requests that a rule makes wait are not waited for.
+    undo.push(async () => delays.stop());
     if (config.dataDir === undefined) {
       // Not awaited: it may take its time, and it never rejects.
       removeLeftovers(directory, clock.now()).then((paths) => {
         for (const path of paths) log.info('removed the data of a killed server', { path });
       });
     }
-    return { addresses: listening.addresses, web, ring, stop: undoAll };
+    return { addresses: listening.addresses, web, ring, faults, stop: undoAll };
   } catch (error) {
     // What went wrong first is what the user can change.
     await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
     throw error;
   }
+}
+
+function createFaults({ replication, writeQuorum, partitions }: Config, clock: SystemClock): FaultRules {
+  return new FaultRules({
+    replication,
+    writeQuorum,
+    timers: clock,
+    newSeed: () => randomInt(2 ** 31),
+    seeded: (seed) => {
+      const random = new SeededRandom(seed);
+      return () => random.next();
+    },
+    describeStorage: () => undefined,
+    storeKeyOf: (key) => storeKeyOf(key, partitions),
+    onLagChange: () => {},
+  });
 }
 
 function openDirectory({ dataDir, partitions, replication, nodes }: Config): Promise<DataDirectory> {
