@@ -25,6 +25,8 @@ describe('defaults', () => {
       dataDir: undefined,
       durability: 'memory',
       readFrom: 'first',
+      throttle: false,
+      faultsFile: undefined,
       logLevel: 'info',
     });
   });
@@ -57,6 +59,8 @@ describe('where a value comes from', () => {
       DYNARING_PARTITIONS: '128',
       DYNARING_DATA_DIR: 'dir',
       DYNARING_DURABILITY: 'disk',
+      DYNARING_THROTTLE: 'on',
+      DYNARING_FAULTS: 'faults.json',
       DYNARING_LOG_LEVEL: 'warn',
     };
     const config = parseConfig([], env);
@@ -71,6 +75,8 @@ describe('where a value comes from', () => {
       partitions: 128,
       dataDir: 'dir',
       durability: 'disk',
+      throttle: true,
+      faultsFile: 'faults.json',
       logLevel: 'warn',
     });
     const flags = Object.entries(env).map(
@@ -112,6 +118,8 @@ describe('refusals are one line that names the option', () => {
     [['--durability', 'disc'], {}, '--durability must be one of memory, process, disk, not "disc"'],
     [['--durability', 'disk'], {}, '--durability disk needs a --data-dir: without one the data is gone at exit'],
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
+    [['--throttle', 'yes'], {}, '--throttle must be on or off, not "yes"'],
+    [['--faults', '--nodes', '3'], {}, '--faults needs a value'],
     [['--host='], {}, '--host must be an address or all, not ""'],
     [['--port'], {}, '--port needs a value'],
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
