@@ -18,7 +18,8 @@ import { OPERATIONS, type OperationName } from './operations.ts';
 export const MAX_FAULT_MS = 86_400_000;
 /** A request that waits holds a connection; SDKs give up long before. */
 export const MAX_LATENCY_MS = 600_000;
-const MAX_NAMESPACE_CHARACTERS = 255;
+/** More than any namespace has. */
+const MAX_NAMESPACE_CHARACTERS = 1_024;
 
 const SCOPE_FIELDS = ['table', 'operation', 'key', 'namespace', 'probability', 'seed', 'times', 'forMs'];
 const EFFECT_FIELDS: Readonly<Record<FaultEffect['kind'], readonly string[]>> = {

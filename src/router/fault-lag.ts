@@ -12,7 +12,7 @@ export interface StorageDescription {
   readonly namespace: string;
   /** Of the table. */
   readonly name: string;
-  readonly keySchema: KeySchema;
+  readonly key: KeySchema;
 }
 
 export interface LagParts {
@@ -38,7 +38,7 @@ export function lagRuleOf(id: string, rule: Lag & FaultScope, parts: LagParts, d
       if (storage === undefined) return false;
       if (rule.namespace !== undefined && rule.namespace !== storage.namespace) return false;
       if (table !== undefined && table !== storage.name) return false;
-      return isOfKey === undefined || isOfKey(storageId, storage.keySchema, key);
+      return isOfKey === undefined || isOfKey(storageId, storage.key, key);
     },
   };
 }

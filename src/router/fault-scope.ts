@@ -9,7 +9,8 @@ import type { OperationName } from '../api/operations.ts';
 export interface FaultRequest {
   readonly operation: OperationName;
   readonly request: object;
-  readonly namespace: string;
+  /** Undefined: its credentials name none, and it will be refused. */
+  readonly namespace: string | undefined;
 }
 
 /** Whether a request is one that a rule is for, its probability apart. */

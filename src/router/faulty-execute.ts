@@ -14,7 +14,7 @@ export interface FaultParts {
   readonly rules: FaultRules;
   /** Resolves after `delayMs`; with false if the request must not be carried out any more. */
   readonly wait: (delayMs: number) => Promise<boolean>;
-  readonly namespaceOf: (context: RequestContext) => string;
+  readonly namespaceOf: (context: RequestContext) => string | undefined;
   /** Told of each firing, for traces. */
   readonly onFired: (requestId: string, ruleId: string, effect: FaultEffect) => void;
 }

@@ -91,7 +91,7 @@ test.each<[field: string, json: unknown, message: RegExp]>([
   ['table', { ...LATENCY, table: 'Orders', operation: 'ListTables' }, /ListTables is of no table/],
   ['operation', { ...LATENCY, operation: 'Getitem' }, /must be one of .*, not "Getitem"/],
   ['namespace', { ...LATENCY, namespace: {} }, /must be a text, not an object/],
-  ['namespace', { ...LATENCY, namespace: 'x'.repeat(256) }, /at most 255/],
+  ['namespace', { ...LATENCY, namespace: 'x'.repeat(1_025) }, /at most 1024/],
   ['probability', { ...LATENCY, probability: 1.01 }, /from 0 to 1, not 1.01/],
   ['probability', { ...LATENCY, probability: -0.5 }, /from 0 to 1/],
   ['probability', { ...LATENCY, probability: 'often' }, /must be a number, not "often"/],

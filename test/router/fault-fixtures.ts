@@ -10,12 +10,12 @@ export const PARTITIONS = 64;
 
 /** Tables that are known by their storage ids. */
 export const STORAGE: Readonly<Record<string, StorageDescription>> = {
-  'orders-0': { namespace: '', name: 'Orders', keySchema: { partition: attribute('S:id') } },
-  'orders-3': { namespace: 'worker-3', name: 'Orders', keySchema: { partition: attribute('S:id') } },
+  'orders-0': { namespace: '', name: 'Orders', key: { partition: attribute('S:id') } },
+  'orders-3': { namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') } },
   'events-0': {
     namespace: '',
     name: 'Events',
-    keySchema: { partition: attribute('N:id'), sort: attribute('S:at') },
+    key: { partition: attribute('N:id'), sort: attribute('S:at') },
   },
 };
 
