@@ -18,8 +18,6 @@ export interface LatencyModel {
 }
 
 export const REPLICAS: number;
-export function pareto(random: Random, xm: number, alpha: number): number;
-export function exponential(random: Random, lambda: number): number;
 export function latencyModels(random: Random): Readonly<Record<'LNKD-SSD' | 'LNKD-DISK' | 'YMMR', LatencyModel>>;
 export function drawLegs(model: Pick<LatencyModel, 'write' | 'other'>): Legs[];
 export function freshFromMs(legs: readonly Legs[], readQuorum: number, writeQuorum: number): number;

@@ -1,41 +1,26 @@
 // The WARS model (PBS: Bailis et al., VLDB 2012, section 4.1): a write and a later read of one key are four delays for each
 // replica, W to it, A its answer, R to it, S its answer. Which read sees the write follows from these alone. Pure.
+import { DELAY_MODEL_NAMES, drawDelayMs } from '../dist/api/delay-model.js';
 
 /** N of all tables in that paper's section 5. */
 export const REPLICAS = 3;
 
-/** A Pareto distribution: none below `xm`. */
-export const pareto = (random, xm, alpha) => xm / (1 - random.next()) ** (1 / alpha);
-
-/** An exponential distribution of mean 1 / `lambda`. */
-export const exponential = (random, lambda) => -Math.log(1 - random.next()) / lambda;
-
-/** Draws of the first distribution with chance `share`, of the second else. */
-const mixed = (random, share, { xm, alpha }, lambda) => {
-  return () => (random.next() < share ? pareto(random, xm, alpha) : exponential(random, lambda));
+/** That paper's table 4, by `R,W`; `stepMs` is what its digits suggest its times were counted in. */
+const PUBLISHED = {
+  'LNKD-SSD': { stepMs: 0.01, published: { '1,1': 1.85, '1,2': 1.79, '2,1': 0 } },
+  'LNKD-DISK': { stepMs: 0.1, published: { '1,1': 45.5, '1,2': 43.3, '2,1': 13.6 } },
+  YMMR: { stepMs: 1, published: { '1,1': 1364, '1,2': 1352, '2,1': 202 } },
 };
 
-/**
- * That paper's fits to production latencies (its table 3), in ms: `write` draws the leg W, `other` A, R and S. `published` is
- * its table 4, by `R,W`; `stepMs` is what that table's digits suggest its times were counted in.
- */
+/** Draws of the server's own delay models, in ms: `write` of the leg W, `other` of A, R and S, which are alike. */
 export function latencyModels(random) {
-  const ssd = mixed(random, 0.9122, { xm: 0.235, alpha: 10 }, 1.66);
-  return {
-    'LNKD-SSD': { write: ssd, other: ssd, stepMs: 0.01, published: { '1,1': 1.85, '1,2': 1.79, '2,1': 0 } },
-    'LNKD-DISK': {
-      write: mixed(random, 0.38, { xm: 1.05, alpha: 1.51 }, 0.183),
-      other: ssd,
-      stepMs: 0.1,
-      published: { '1,1': 45.5, '1,2': 43.3, '2,1': 13.6 },
-    },
-    YMMR: {
-      write: mixed(random, 0.939, { xm: 3, alpha: 3.35 }, 0.0028),
-      other: mixed(random, 0.982, { xm: 1.5, alpha: 3.8 }, 0.0217),
-      stepMs: 1,
-      published: { '1,1': 1364, '1,2': 1352, '2,1': 202 },
-    },
-  };
+  const draw = () => random.next();
+  return Object.fromEntries(
+    DELAY_MODEL_NAMES.map((name) => [
+      name,
+      { write: () => drawDelayMs(name, 'W', draw), other: () => drawDelayMs(name, 'A', draw), ...PUBLISHED[name] },
+    ]),
+  );
 }
 
 /** The delays of one write and one read, for each replica. */

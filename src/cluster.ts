@@ -1,15 +1,22 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { AttributeMap } from './api/attribute-value.ts';
 import type { Config } from './config.ts';
+import { storeKeyOf } from './dynamo/keyspace.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
+import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
-import { DEFAULT_NAMESPACE } from './router/namespace.ts';
+import { addFaultsOfFile } from './fault-file.ts';
+import { FaultDelays } from './router/fault-delays.ts';
+import { FaultRules } from './router/fault-rules.ts';
+import { withFaults } from './router/faulty-execute.ts';
+import { DEFAULT_NAMESPACE, namespaceOf } from './router/namespace.ts';
 import { createRouter } from './router/router.ts';
 import type { TableAdmin } from './router/table-admin.ts';
 import { TableCatalog } from './router/table-catalog.ts';
+import { ThroughputGate } from './router/throughput.ts';
 import type { SeedSource } from './seed.ts';
 import { type Location, StorageRing } from './storage-ring.ts';
 import { listen } from './web/listen.ts';
@@ -25,6 +32,8 @@ export interface Cluster {
   readonly ring: StorageRing;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
+  /** What goes wrong on purpose. */
+  readonly faults: FaultRules;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
   /**
@@ -65,14 +74,24 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       newId: randomUUID,
       defaultConsistency: config.consistency,
       isolate: config.isolate,
+      throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
     });
     const parts = { router, nowMs: () => clock.now(), log };
     if (config.seedDir !== undefined) {
       const { seed } = await import('./seed.ts');
       await seed(config.seedDir, { existing: 'leave-alone' }, parts);
     }
+    const faults = createFaults(config, clock, catalog, ring);
+    const delays = new FaultDelays(clock);
+    undo.push(async () => faults.clear());
+    if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
     const web = createWebServer({
-      execute: router.execute,
+      execute: withFaults(router.execute, {
+        rules: faults,
+        wait: (delayMs) => delays.wait(delayMs),
+        namespaceOf: (context) => namespaceOf(context, config.isolate),
+        onFired: () => {},
+      }),
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,
@@ -87,6 +106,8 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       });
       return listening.close(grace).finally(() => clock.cancel(timer));
     });
+    // First of all when it stops: requests that a rule makes wait are not waited for.
+    undo.push(async () => delays.stop());
     if (config.dataDir === undefined) {
       // Not awaited: it may take its time, and it never rejects.
       removeLeftovers(directory, clock.now()).then((paths) => {
@@ -99,6 +120,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       ring,
       locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
         ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
+      faults,
       tables: router.tables,
       // Loaded when it is wanted: the rest starts sooner.
       async seed(source, namespace) {
@@ -127,6 +149,27 @@ function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number
   };
   next();
   return async () => stoppable.stop();
+}
+
+function createFaults(
+  { replication, writeQuorum, partitions }: Config,
+  clock: SystemClock,
+  catalog: TableCatalog,
+  ring: StorageRing,
+): FaultRules {
+  return new FaultRules({
+    replication,
+    writeQuorum,
+    timers: clock,
+    newSeed: () => randomInt(2 ** 31),
+    seeded: (seed) => {
+      const random = new SeededRandom(seed);
+      return () => random.next();
+    },
+    describeStorage: (storageId) => catalog.describeStorage(storageId),
+    storeKeyOf: (key) => storeKeyOf(key, partitions),
+    onLagChange: (rules) => ring.setLags(rules),
+  });
 }
 
 function openDirectory({ dataDir, partitions, replication, nodes }: Config): Promise<DataDirectory> {

@@ -42,6 +42,10 @@ export interface Settings {
   readonly isolate: Isolation;
   /** In this time each replica is compared with each other by Merkle trees. 0: only on demand. */
   readonly antiEntropyIntervalMs: number;
+  /** Whether requests beyond the throughput of their table, index or partition key are refused, as the service does. */
+  readonly throttle: boolean;
+  /** A file of fault rules that are in force from the start. */
+  readonly faultsFile: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -115,6 +119,12 @@ const oneOf = (...choices: readonly string[]) => ({
   accepts: (value: unknown) => choices.includes(value as string),
 });
 
+const onOrOff = {
+  expects: 'on or off',
+  parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
+  accepts: (value: unknown) => typeof value === 'boolean',
+};
+
 const OPTIONS = {
   port: { flag: '--port', value: 'PORT', help: 'port to listen on (8000; 0: any)', ...wholeNumber(0, 65_535) },
   hosts: {
@@ -155,9 +165,7 @@ const OPTIONS = {
     flag: '--read-repair',
     value: 'ON',
     help: 'whether reads bring replicas that are behind up to date: on or off (on)',
-    expects: 'on or off',
-    parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
-    accepts: (value: unknown) => typeof value === 'boolean',
+    ...onOrOff,
   },
   consistency: {
     flag: '--consistency',
@@ -206,6 +214,20 @@ const OPTIONS = {
     value: 'LEVEL',
     help: 'memory, process or disk (process with --data-dir, else memory)',
     ...oneOf('memory', 'process', 'disk'),
+  },
+  throttle: {
+    flag: '--throttle',
+    value: 'ON',
+    help: 'whether throughput is limited as tables say: on or off (off)',
+    ...onOrOff,
+  },
+  faultsFile: {
+    flag: '--faults',
+    value: 'FILE',
+    help: 'JSON: fault rules to begin with, one or an array of them (none)',
+    expects: 'a file',
+    parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
   logLevel: {
     flag: '--log-level',
@@ -284,6 +306,8 @@ function complete(given: Partial<Settings>, limits: LimitOptions, variables: Var
     consistency: given.consistency ?? 'strict',
     isolate: given.isolate ?? 'none',
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
+    throttle: given.throttle ?? false,
+    faultsFile: given.faultsFile,
     logLevel: given.logLevel ?? 'info',
     limits: completeLimits(limits),
   };

@@ -29,6 +29,13 @@ export interface SizedItem {
   readonly item: AttributeMap;
 }
 
+/** What a write consumes, in units. */
+export interface WriteUnits {
+  readonly table: number;
+  /** Of those indexes that it changes. */
+  readonly indexes: readonly { readonly index: SecondaryIndex; readonly units: number }[];
+}
+
 /**
  * What a GetItem consumed: a unit for each 4 KB of the whole item, whatever is projected, half of it if the read was
  * eventually consistent; at least one such unit, so also when there is no item.
@@ -42,7 +49,7 @@ export function readCapacity(
   size: number,
   consistent: boolean,
 ): ConsumedCapacity {
-  const CapacityUnits = units(size, READ_UNIT_BYTES) * (consistent ? 1 : 0.5);
+  const CapacityUnits = readUnits(size, consistent);
   if (level === 'TOTAL') return { TableName: tableName, CapacityUnits };
   return { TableName: tableName, CapacityUnits, Table: { CapacityUnits } };
 }
@@ -60,10 +67,7 @@ export function writeCapacity(
   before: SizedItem | undefined,
   after: SizedItem | undefined,
 ): ConsumedCapacity {
-  const tableUnits = units(Math.max(before?.size ?? 0, after?.size ?? 0), WRITE_UNIT_BYTES);
-  const ofIndexes = table.indexes
-    .map((index) => ({ index, units: indexUnits(table, index, before?.item, after?.item) }))
-    .filter((consumed) => consumed.units > 0);
+  const { table: tableUnits, indexes: ofIndexes } = writeUnits(table, before, after);
   const CapacityUnits = ofIndexes.reduce((sum, consumed) => sum + consumed.units, tableUnits);
   if (level === 'TOTAL') return { TableName: tableName, CapacityUnits };
   return {
@@ -72,6 +76,20 @@ export function writeCapacity(
     Table: { CapacityUnits: tableUnits },
     ...perIndex('LocalSecondaryIndexes', 'local', ofIndexes),
     ...perIndex('GlobalSecondaryIndexes', 'global', ofIndexes),
+  };
+}
+
+/** @param size bytes of the item found, 0 for none */
+export function readUnits(size: number, consistent: boolean): number {
+  return units(size, READ_UNIT_BYTES) * (consistent ? 1 : 0.5);
+}
+
+export function writeUnits(table: Table, before: SizedItem | undefined, after: SizedItem | undefined): WriteUnits {
+  return {
+    table: units(Math.max(before?.size ?? 0, after?.size ?? 0), WRITE_UNIT_BYTES),
+    indexes: table.indexes
+      .map((index) => ({ index, units: indexUnits(table, index, before?.item, after?.item) }))
+      .filter((consumed) => consumed.units > 0),
   };
 }
 

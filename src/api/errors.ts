@@ -2,6 +2,7 @@
 const DYNAMODB = 'com.amazonaws.dynamodb.v20120810';
 const CORAL_SERVICE = 'com.amazon.coral.service';
 const CORAL_VALIDATE = 'com.amazon.coral.validate';
+const CORAL_AVAILABILITY = 'com.amazon.coral.availability';
 
 /**
  * An error that the client caused or must handle, as the service would answer it. One factory per exception; anything
@@ -75,6 +76,28 @@ export class ApiError extends Error {
       400,
       item === undefined ? {} : { Item: item },
     );
+  }
+
+  /** Of a provisioned table or index. @param reasons the API's `ThrottlingReason`s */
+  static provisionedThroughputExceeded(message: string, reasons: readonly object[]): ApiError {
+    const body = { ThrottlingReasons: reasons };
+    return new ApiError(DYNAMODB, 'ProvisionedThroughputExceededException', message, 400, body);
+  }
+
+  /** Of the account. */
+  static requestLimitExceeded(message: string, reasons: readonly object[]): ApiError {
+    return new ApiError(DYNAMODB, 'RequestLimitExceeded', message, 400, { ThrottlingReasons: reasons });
+  }
+
+  /** Of a table or index on demand, or of operations on tables, which have no reasons. The SDKs' model spells them so. */
+  static throttling(message: string, reasons: readonly object[]): ApiError {
+    const body = reasons.length === 0 ? {} : { throttlingReasons: reasons };
+    return new ApiError(CORAL_AVAILABILITY, 'ThrottlingException', message, 400, body);
+  }
+
+  /** A write of an item that a transaction has hold of. */
+  static transactionConflict(): ApiError {
+    return new ApiError(DYNAMODB, 'TransactionConflictException', 'Transaction is ongoing for the item');
   }
 
   /** 500: the write may or may not have happened (REPLICATION.md section 3, UNKNOWN). The SDKs retry it. */

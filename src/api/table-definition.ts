@@ -79,7 +79,7 @@ export interface Billing {
   readonly onDemandSinceMs?: number;
 }
 
-/** What a table or a global index may consume; all of it described, none of it enforced. */
+/** What a table or a global index may consume; always described, enforced only where `router/throughput.ts` runs. */
 export interface Throughput {
   /** 0 on demand. */
   readonly readUnits: number;

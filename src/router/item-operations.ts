@@ -2,9 +2,11 @@ import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import {
   type ConsumedCapacity,
   readCapacity,
+  readUnits,
   type SizedItem,
   wantsCapacity,
   writeCapacity,
+  writeUnits,
 } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { applyProjection } from '../api/expression/projection.ts';
@@ -24,6 +26,7 @@ import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import type { TableCatalog } from './table-catalog.ts';
+import type { ThroughputGate } from './throughput.ts';
 
 /** The API's `ItemCollectionMetrics`. */
 export interface ItemCollectionMetrics {
@@ -55,8 +58,13 @@ export interface ItemOperations {
  * goes to the cluster.
  *
  * The requests belong to these functions: their values are normalised in place.
+ * @param throughput undefined: without limits
  */
-export function createItemOperations(client: DynamoClient, catalog: TableCatalog): ItemOperations {
+export function createItemOperations(
+  client: DynamoClient,
+  catalog: TableCatalog,
+  throughput?: ThroughputGate,
+): ItemOperations {
   return {
     async putItem(request, _context, namespace) {
       checkExpressionParameters(request);
@@ -68,11 +76,14 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       const key = keyOfItem(table.key, request.Item);
       checkIndexKeys(table.indexes, request.Item);
       checkCollectionEntry(table, request.Item, image.size);
+      const after = { size: image.size, item: request.Item };
+      const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, after));
       const old = await write(client, request, table, key, { kind: 'put', item: image, condition });
-      return writeResponse(request, table, request.Item, old, { size: image.size, item: request.Item });
+      settle?.(writeUnits(table, old && sizedItem(table, old), after));
+      return writeResponse(request, table, request.Item, old, after);
     },
 
-    async getItem(request, _context, namespace) {
+    async getItem(request, context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       const { projection } = resolveExpressions(request);
@@ -83,11 +94,13 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
         { table: table.storageId, partitionKey, sortKey },
         consistent,
         table.consistency ?? 'strict',
+        context.isLagging,
       );
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
 
       const response: GetItemResponse = {};
       const image = outcome.kind === 'found' ? outcome.item : undefined;
+      throughput?.chargeRead(table, partitionKey, readUnits(image?.size ?? 0, consistent));
       if (image !== undefined) {
         response.Item = projection ? applyProjection(projection, fromImage(image)) : new RawJson(image.json);
       }
@@ -105,7 +118,9 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       const { condition } = resolveExpressions(request);
       const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
       const key = keyOfKey(table.key, request.Key);
+      const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
       const old = await write(client, request, table, key, { kind: 'delete', condition });
+      settle?.(writeUnits(table, old && sizedItem(table, old), undefined));
       return writeResponse(request, table, request.Key, old, undefined);
     },
   };

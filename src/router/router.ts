@@ -7,6 +7,7 @@ import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
+import type { ThroughputGate } from './throughput.ts';
 
 export interface RouterOptions {
   readonly client: DynamoClient;
@@ -19,6 +20,8 @@ export interface RouterOptions {
   readonly limits?: Partial<RouterLimits>;
   /** Default: one of its own. */
   readonly catalog?: TableCatalog;
+  /** Undefined: throughput is not limited. */
+  readonly throughput?: ThroughputGate | undefined;
 }
 
 export interface Router {
@@ -30,14 +33,15 @@ export interface Router {
 }
 
 /**
- * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions.
+ * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, and what
+ * was consumed if throughput is limited.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, defaultConsistency = 'strict', isolate = 'none' } = options;
+  const { client, newId, defaultConsistency = 'strict', isolate = 'none', throughput } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
-  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
-  const tables = createTableOperations(catalog, newId, defaultConsistency);
+  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
+  const tables = createTableOperations(catalog, newId, defaultConsistency, throughput);
   const operations: Record<OperationName, Operation> = {
     CreateTable: tables.createTable,
     DeleteItem: deleteItem,

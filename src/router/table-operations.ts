@@ -14,6 +14,7 @@ import type {
 import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
 import type { TableCatalog } from './table-catalog.ts';
+import type { ThroughputGate } from './throughput.ts';
 
 /** What a page of ListTables holds at most, and if the request does not say. */
 const LIST_TABLES_LIMIT = 100;
@@ -23,8 +24,14 @@ const LIST_TABLES_LIMIT = 100;
  * something is under way: the waiters of the SDKs would sleep 20 s on one `CREATING`.
  * @param newId gives a new random UUID
  * @param consistency of new tables whose tags do not say
+ * @param throughput what has to know of changed limits, if they are enforced
  */
-export function createTableOperations(catalog: TableCatalog, newId: () => string, consistency: TableConsistency) {
+export function createTableOperations(
+  catalog: TableCatalog,
+  newId: () => string,
+  consistency: TableConsistency,
+  throughput?: ThroughputGate,
+) {
   return {
     async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
       const table = newTable(request, { namespace, id: newId(), nowMs, region, consistency });
@@ -60,6 +67,7 @@ export function createTableOperations(catalog: TableCatalog, newId: () => string
         return update.next;
       });
       if (changed === undefined || update === undefined) throw tableNotFound(name);
+      throughput?.changed(changed);
       return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
     },
 

@@ -127,6 +127,7 @@ export function requestOf(request: IncomingMessage, body: Uint8Array): HttpReque
 /** Writes an answer in one go; nothing happens if the client is gone. */
 export function send(response: ServerResponse, answer: HttpResponse, isLast: boolean): void {
   if (response.destroyed) return;
+  if (answer.isDropped) return void response.destroy();
   if (isLast) answer.headers.push('Connection', 'close');
   response.writeHead(answer.status, answer.headers);
   const { body } = answer;

@@ -1,8 +1,9 @@
+import { ConnectionDropped } from '../api/connection-dropped.ts';
 import { ApiError } from '../api/errors.ts';
 import { type Execute, OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { credentialsOf } from './credentials.ts';
-import type { HttpHeaders, HttpRequest, HttpResponse } from './http-message.ts';
+import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { inflate } from './inflate.ts';
 import { parseJson } from './parse-json.ts';
 import { type Envelope, renderBody, renderError, renderResult, type WireError } from './render.ts';
@@ -49,6 +50,7 @@ export function createHandle(options: HandleOptions): Handle {
       return await answerOperation(request, envelope, options);
     } catch (error) {
       if (error instanceof ApiError) return renderError(error, envelope);
+      if (error instanceof ConnectionDropped) return DROPPED_CONNECTION;
       options.onInternalError(error);
       return renderError(ApiError.internalServerError('The request failed because of an unknown error'), envelope);
     }

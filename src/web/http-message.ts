@@ -16,4 +16,8 @@ export interface HttpResponse {
   /** Names and values by turns, `node:http`'s fastest form. Complete but for `Date` and the connection's own. */
   readonly headers: string[];
   readonly body: Uint8Array;
+  /** There is no answer: the connection ends without one. */
+  readonly isDropped?: true;
 }
+
+export const DROPPED_CONNECTION: HttpResponse = { status: 0, headers: [], body: new Uint8Array(0), isDropped: true };

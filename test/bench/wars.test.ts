@@ -1,15 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import {
   drawLegs,
-  exponential,
   firstLuckyOffset,
   freshFromMs,
   type Legs,
   latencyModels,
-  pareto,
   quantile,
   REPLICAS,
 } from '../../bench/wars.mjs';
+import { drawExponential } from '../../src/api/delay-model.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 
 const DRAWS = 200_000;
@@ -17,31 +16,6 @@ const draws = (draw: () => number) => Float64Array.from({ length: DRAWS }, draw)
 const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('draws of the latency models', () => {
-  test('of a Pareto distribution have its mean, its least value and its median', () => {
-    const random = new SeededRandom(1);
-    const drawn = draws(() => pareto(random, 3, 3.35));
-    expect(mean(drawn)).toBeCloseTo((3.35 * 3) / 2.35, 1);
-    expect(drawn[0]).toBeGreaterThanOrEqual(3);
-    expect(quantile(drawn, 0.5)).toBeCloseTo(3 * 2 ** (1 / 3.35), 1);
-  });
-
-  test('of an exponential distribution have its mean and its 99.9th percentile', () => {
-    const random = new SeededRandom(2);
-    const drawn = draws(() => exponential(random, 1.66));
-    expect(mean(drawn)).toBeCloseTo(1 / 1.66, 2);
-    expect(quantile(drawn, 0.999)).toBeCloseTo(Math.log(1_000) / 1.66, 0);
-  });
-
-  test('of a mixture are beyond any bound as often as its parts say', () => {
-    const random = new SeededRandom(3);
-    const { YMMR, 'LNKD-DISK': disk } = latencyModels(random);
-    const shareAbove = (draw: () => number, ms: number) => draws(draw).filter((drawn) => drawn > ms).length / DRAWS;
-    const atYmmr = 0.939 * (3 / 200) ** 3.35 + 0.061 * Math.exp(-0.0028 * 200);
-    expect(shareAbove(YMMR.write, 200)).toBeCloseTo(atYmmr, 3);
-    const atDisk = 0.38 * (1.05 / 20) ** 1.51 + 0.62 * Math.exp(-0.183 * 20);
-    expect(shareAbove(disk.write, 20)).toBeCloseTo(atDisk, 3);
-  });
-
   test('give the latencies of that paper: the faster of three write round trips, 99.9 % of the time', () => {
     const random = new SeededRandom(4);
     const model = latencyModels(random)['LNKD-DISK'];
@@ -90,7 +64,7 @@ describe('a percentile', () => {
 
   test('is found too early by stopping at the first offset that looks good, the more so the smaller the steps', () => {
     const random = new SeededRandom(6);
-    const drawn = draws(() => exponential(random, 1));
+    const drawn = draws(() => drawExponential(1, () => random.next()));
     const exact = quantile(drawn, 0.99);
     const sweep = (stepMs: number) =>
       mean(Float64Array.from({ length: 200 }, () => firstLuckyOffset(drawn, 0.99, 10_000, stepMs, random)));

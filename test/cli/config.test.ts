@@ -27,6 +27,8 @@ describe('defaults', () => {
       isolate: 'none',
       durability: 'memory',
       readFrom: 'first',
+      throttle: false,
+      faultsFile: undefined,
       logLevel: 'info',
     });
   });
@@ -61,6 +63,8 @@ describe('where a value comes from', () => {
       DYNARING_DURABILITY: 'disk',
       DYNARING_ISOLATE: 'both',
       DYNARING_SEED_DIR: 'seeds',
+      DYNARING_THROTTLE: 'on',
+      DYNARING_FAULTS: 'faults.json',
       DYNARING_LOG_LEVEL: 'warn',
     };
     const config = parseConfig([], env);
@@ -77,6 +81,8 @@ describe('where a value comes from', () => {
       durability: 'disk',
       isolate: 'both',
       seedDir: 'seeds',
+      throttle: true,
+      faultsFile: 'faults.json',
       logLevel: 'warn',
     });
     const flags = Object.entries(env).map(
@@ -119,6 +125,8 @@ describe('refusals are one line that names the option', () => {
     [['--durability', 'disk'], {}, '--durability disk needs a --data-dir: without one the data is gone at exit'],
     [['--isolate', 'yes'], {}, '--isolate must be one of none, access-key, region, both, not "yes"'],
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
+    [['--throttle', 'yes'], {}, '--throttle must be on or off, not "yes"'],
+    [['--faults', '--nodes', '3'], {}, '--faults needs a value'],
     [['--host='], {}, '--host must be an address or all, not ""'],
     [['--port'], {}, '--port needs a value'],
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],

@@ -1,5 +1,5 @@
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
-import { startDynaring } from '../../src/index.ts';
+import { type DynaringOptions, startDynaring } from '../../src/index.ts';
 
 export interface TestServer {
   readonly endpoint: string;
@@ -10,8 +10,8 @@ export interface TestServer {
 }
 
 /** A whole Dynaring on a free port: three nodes in a temporary directory. */
-export async function startServer(): Promise<TestServer> {
-  const dynaring = await startDynaring();
+export async function startServer(options: DynaringOptions = {}): Promise<TestServer> {
+  const dynaring = await startDynaring(options);
   const clients: DynamoDBClient[] = [];
   const connect = (config: DynamoDBClientConfig = {}) => {
     const client = new DynamoDBClient({ ...dynaring.clientConfig(), region: 'eu-west-1', maxAttempts: 1, ...config });

@@ -54,6 +54,17 @@ test('a data directory that cannot be made or written is named', async () => {
   expect(readOnly.status).toBe(1);
 });
 
+test('a fault rule that makes no sense ends with one line that names its file and its field', async () => {
+  const file = join(await temporaryDirectory(), 'faults.json');
+  await writeFile(file, '[{"kind":"latency","ms":5},{"kind":"latency","ms":-5}]');
+  expect(await runToExit(['--port', '0', '--faults', file])).toEqual({
+    status: 1,
+    signal: null,
+    stdout: '',
+    stderr: `dynaring: --faults ${file}, rule 2 of 2: "ms" must be milliseconds from 0 to 600000, not -5\n`,
+  });
+});
+
 test('the ready lines name the addresses and the variable to set, and are true', async () => {
   const server = await startServer(['--nodes', '1']);
   expect(server.stdout()).toContain(`http://127.0.0.1:${server.port}`);

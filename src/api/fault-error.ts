@@ -1,0 +1,59 @@
+import { ApiError } from './errors.ts';
+import type { FaultError } from './fault-rule.ts';
+import { OPERATION_TRAITS } from './operation-traits.ts';
+import type { OperationName } from './operations.ts';
+import { type Access, ON_DEMAND_EXCEEDED, PROVISIONED_TABLE_EXCEEDED, throttlingReason } from './throttling.ts';
+
+/** API reference, common errors of PutItem and its kin. */
+const ACCOUNT_EXCEEDED =
+  'Throughput exceeds the current throughput limit for your account. Please contact AWS Support at ' +
+  'https://aws.amazon.com/support request a limit increase';
+/** Developer guide, "Error handling with DynamoDB", of operations on tables. */
+const TOO_MANY_REQUESTS = 'Rate of requests exceeds the allowed throughput.';
+
+/** Whether the service can answer this operation with this error (API reference, the errors of each operation). */
+export function faultErrorFits(error: FaultError, operation: OperationName): boolean {
+  const { access } = OPERATION_TRAITS[operation];
+  switch (error) {
+    case 'ConditionalCheckFailedException':
+    case 'TransactionConflictException':
+      return access === 'write';
+    case 'ProvisionedThroughputExceededException':
+    case 'RequestLimitExceeded':
+      return access !== undefined;
+    case 'InternalServerError':
+    case 'ServiceUnavailable':
+    case 'ThrottlingException':
+      return true;
+  }
+}
+
+/**
+ * The error of a fault rule, in the service's words.
+ * @param operation one that it fits
+ * @param arn of the request's table; not used for operations that are of none
+ */
+export function faultError(error: FaultError, operation: OperationName, arn: string): ApiError {
+  const { access } = OPERATION_TRAITS[operation];
+  switch (error) {
+    case 'ConditionalCheckFailedException':
+      return ApiError.conditionalCheckFailed();
+    case 'InternalServerError':
+      return ApiError.internalServerError('Internal server error');
+    case 'ProvisionedThroughputExceededException':
+      return ApiError.provisionedThroughputExceeded(PROVISIONED_TABLE_EXCEEDED, [
+        throttlingReason(arn, access as Access, 'ProvisionedThroughputExceeded'),
+      ]);
+    case 'RequestLimitExceeded':
+      return ApiError.requestLimitExceeded(ACCOUNT_EXCEEDED, [
+        throttlingReason(arn, access as Access, 'AccountLimitExceeded'),
+      ]);
+    case 'ServiceUnavailable':
+      return ApiError.serviceUnavailable();
+    case 'ThrottlingException':
+      if (access === undefined) return ApiError.throttling(TOO_MANY_REQUESTS, []);
+      return ApiError.throttling(ON_DEMAND_EXCEEDED, [throttlingReason(arn, access, 'KeyRangeThroughputExceeded')]);
+    case 'TransactionConflictException':
+      return ApiError.transactionConflict();
+  }
+}

@@ -1,0 +1,63 @@
+import { tableNameOf } from '../api/arn.ts';
+import type { AttributeMap, AttributeValue } from '../api/attribute-value.ts';
+import type { FaultScope } from '../api/fault-rule.ts';
+import { normaliseNumber } from '../api/number.ts';
+import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import type { OperationName } from '../api/operations.ts';
+
+/** A request as fault rules see it: it has passed its schema, and nothing else yet. */
+export interface FaultRequest {
+  readonly operation: OperationName;
+  readonly request: object;
+  /** Undefined: its credentials name none, and it will be refused. */
+  readonly namespace: string | undefined;
+}
+
+/** Whether a request is one that a rule is for, its probability apart. */
+export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => boolean {
+  const table = scope.table === undefined ? undefined : tableNameOf(scope.table);
+  const key = scope.key && normalisedKey(scope.key);
+  return ({ operation, request, namespace }) =>
+    (scope.operation === undefined || scope.operation === operation) &&
+    (scope.namespace === undefined || scope.namespace === namespace) &&
+    (table === undefined || table === namedTable(operation, request)) &&
+    (key === undefined || containsKey(operation, request, key));
+}
+
+/** A rule's key with its numbers in canonical form. */
+export function normalisedKey(key: AttributeMap): AttributeMap {
+  return Object.fromEntries(Object.entries(key).map(([name, value]) => [name, normalised(value)]));
+}
+
+/** The name of the table that a request is for; undefined if there is none, or none that can be. */
+function namedTable(operation: OperationName, request: object): string | undefined {
+  if (!OPERATION_TRAITS[operation].namesTable) return undefined;
+  const { TableName } = request as { readonly TableName: string };
+  try {
+    return tableNameOf(TableName);
+  } catch {
+    return undefined;
+  }
+}
+
+function containsKey(operation: OperationName, request: object, key: AttributeMap): boolean {
+  const { keyMember } = OPERATION_TRAITS[operation];
+  if (keyMember === undefined) return false;
+  const named = (request as Record<string, AttributeMap>)[keyMember]!;
+  return Object.entries(key).every(([name, value]) => Object.hasOwn(named, name) && isEqual(value, named[name]!));
+}
+
+function isEqual(normalKey: AttributeValue, value: AttributeValue): boolean {
+  if ('S' in normalKey) return 'S' in value && value.S === normalKey.S;
+  if ('B' in normalKey) return 'B' in value && value.B === normalKey.B;
+  if (!('N' in normalKey && 'N' in value)) return false;
+  try {
+    return normaliseNumber(value.N) === normalKey.N;
+  } catch {
+    return false;
+  }
+}
+
+function normalised(value: AttributeValue): AttributeValue {
+  return 'N' in value ? { N: normaliseNumber(value.N) } : value;
+}

@@ -1,0 +1,111 @@
+import { tableArn } from '../api/arn.ts';
+import { ConnectionDropped } from '../api/connection-dropped.ts';
+import { drawRoundTripMs } from '../api/delay-model.ts';
+import { ApiError } from '../api/errors.ts';
+import { faultError, faultErrorFits } from '../api/fault-error.ts';
+import type { FaultEffect, FaultTime } from '../api/fault-rule.ts';
+import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
+import { MAX_LATENCY_MS } from '../api/read-fault-rule.ts';
+import type { FaultRules, Firing } from './fault-rules.ts';
+import type { FaultRequest } from './fault-scope.ts';
+
+export interface FaultParts {
+  readonly rules: FaultRules;
+  /** Resolves after `delayMs`; with false if the request must not be carried out any more. */
+  readonly wait: (delayMs: number) => Promise<boolean>;
+  readonly namespaceOf: (context: RequestContext) => string | undefined;
+  /** Told of each firing, for traces. */
+  readonly onFired: (requestId: string, ruleId: string, effect: FaultEffect) => void;
+}
+
+/**
+ * Tier 2 with fault rules before and after it. While there are none, a request costs one question more.
+ *
+ * The order for each request: every latency rule; then the first error or dropped connection from before; the operation
+ * itself, where an eventually consistent read may be sent to a replica that lags; then, if it succeeded, the first error or
+ * dropped connection from after.
+ */
+export function withFaults(execute: Execute, parts: FaultParts): Execute {
+  const { rules } = parts;
+  return (operation, request, context) =>
+    rules.isEmpty
+      ? execute(operation, request, context)
+      : executeWithFaults(execute, parts, operation, request, context);
+}
+
+async function executeWithFaults(
+  execute: Execute,
+  parts: FaultParts,
+  operation: OperationName,
+  request: object,
+  context: RequestContext,
+): Promise<object> {
+  const seen: FaultRequest = { operation, request, namespace: parts.namespaceOf(context) };
+  await delay(parts, seen, context);
+  failIfFired('before', parts, seen, context);
+  const response = await readOrWrite(execute, parts, seen, context);
+  failIfFired('after', parts, seen, context);
+  return response;
+}
+
+async function delay(parts: FaultParts, seen: FaultRequest, context: RequestContext): Promise<void> {
+  const firings = parts.rules.fireEach(seen, ({ kind }) => kind === 'latency');
+  if (firings.length === 0) return;
+  let delayMs = 0;
+  for (const firing of firings) {
+    delayMs += latencyMs(firing, seen.operation);
+    tell(parts, firing, context);
+  }
+  // A model's draws have no bound by themselves.
+  if (!(await parts.wait(Math.min(delayMs, MAX_LATENCY_MS)))) throw ApiError.serviceUnavailable();
+}
+
+/** A model gives the time for one replica, there and back. */
+function latencyMs({ effect, draw }: Firing, operation: OperationName): number {
+  if (effect.kind !== 'latency') return 0;
+  if ('ms' in effect) return effect.ms;
+  return drawRoundTripMs(effect.model, OPERATION_TRAITS[operation].access ?? 'read', draw);
+}
+
+async function readOrWrite(
+  execute: Execute,
+  parts: FaultParts,
+  seen: FaultRequest,
+  context: RequestContext,
+): Promise<object> {
+  const { operation, request } = seen;
+  const isEventual = OPERATION_TRAITS[operation].readsEventually?.(request) === true;
+  const firing = isEventual ? parts.rules.fireFirst(seen, ({ kind }) => kind === 'staleness') : undefined;
+  if (firing === undefined) return execute(operation, request, context);
+  tell(parts, firing, context);
+  try {
+    return await execute(operation, request, { ...context, isLagging: true });
+  } finally {
+    firing.end();
+  }
+}
+
+/** @throws ApiError or ConnectionDropped if a rule fires */
+function failIfFired(when: FaultTime, parts: FaultParts, seen: FaultRequest, context: RequestContext): void {
+  const { operation, request } = seen;
+  const firing = parts.rules.fireFirst(
+    seen,
+    (effect) =>
+      (effect.kind === 'drop-connection' && effect.when === when) ||
+      (effect.kind === 'error' && effect.when === when && faultErrorFits(effect.error, operation)),
+  );
+  if (firing === undefined) return;
+  tell(parts, firing, context);
+  if (firing.effect.kind !== 'error') throw new ConnectionDropped();
+  throw faultError(firing.effect.error, operation, arnOf(request, context));
+}
+
+function tell(parts: FaultParts, { id, effect }: Firing, { requestId }: RequestContext): void {
+  parts.onFired(requestId, id, effect);
+}
+
+function arnOf(request: object, { region }: RequestContext): string {
+  const { TableName = '' } = request as { readonly TableName?: string };
+  return TableName.startsWith('arn:') ? TableName : tableArn(region, TableName);
+}

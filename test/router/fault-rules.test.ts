@@ -1,0 +1,288 @@
+import { describe, expect, test } from 'vitest';
+import { AdminError, type FaultRule } from '../../src/api/fault-rule.ts';
+import { encodeNumber } from '../../src/api/number.ts';
+import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
+import type { FaultRequest } from '../../src/router/fault-scope.ts';
+import { openRules, PARTITIONS } from './fault-fixtures.ts';
+
+const ERROR = { kind: 'error', error: 'InternalServerError', when: 'before' } as const;
+const always = () => true;
+const get = (id: string, rest: object = {}, namespace = ''): FaultRequest => ({
+  operation: 'GetItem',
+  request: { TableName: 'Orders', Key: { id: { S: id } }, ...rest },
+  namespace,
+});
+const put = (item: object): FaultRequest => ({
+  operation: 'PutItem',
+  request: { TableName: 'Orders', Item: item },
+  namespace: '',
+});
+
+function refusal(run: () => unknown): AdminError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof AdminError) return error;
+    throw error;
+  }
+  throw new Error('was accepted');
+}
+
+/** Whether a rule with this scope fires for a request. */
+function isFor(scope: object, request: FaultRequest): boolean {
+  const { rules } = openRules();
+  rules.add({ ...ERROR, ...scope });
+  return rules.fireFirst(request, always) !== undefined;
+}
+
+describe('a rule is for', () => {
+  test('every request, if it says nothing', () => {
+    expect(isFor({}, get('a'))).toBe(true);
+    expect(isFor({}, { operation: 'DescribeLimits', request: {}, namespace: 'other' })).toBe(true);
+  });
+
+  test('its table, whichever of the two is named by an ARN', () => {
+    const arn = 'arn:aws:dynamodb:eu-west-1:123456789012:table/Orders';
+    expect(isFor({ table: 'Orders' }, get('a'))).toBe(true);
+    expect(isFor({ table: arn }, get('a'))).toBe(true);
+    expect(isFor({ table: 'Orders' }, get('a', { TableName: arn }))).toBe(true);
+    expect(isFor({ table: 'Others' }, get('a'))).toBe(false);
+    expect(isFor({ table: 'Orders' }, get('a', { TableName: 'arn:aws:s3:::Orders' }))).toBe(false);
+    expect(isFor({ table: 'Orders' }, { operation: 'ListTables', request: {}, namespace: '' })).toBe(false);
+    expect(
+      isFor({ table: 'Orders' }, { operation: 'CreateTable', request: { TableName: 'Orders' }, namespace: '' }),
+    ).toBe(true);
+  });
+
+  test('its operation and its namespace', () => {
+    expect(isFor({ operation: 'GetItem' }, get('a'))).toBe(true);
+    expect(isFor({ operation: 'GetItem' }, put({ id: { S: 'a' } }))).toBe(false);
+    expect(isFor({ namespace: 'worker-3' }, get('a', {}, 'worker-3'))).toBe(true);
+    expect(isFor({ namespace: 'worker-3' }, get('a'))).toBe(false);
+    expect(isFor({ namespace: '' }, get('a'))).toBe(true);
+  });
+
+  test('its key, in a key or in an item, with numbers by value', () => {
+    const key = { id: { S: 'a' } };
+    expect(isFor({ key }, get('a'))).toBe(true);
+    expect(isFor({ key }, get('b'))).toBe(false);
+    expect(isFor({ key }, put({ id: { S: 'a' }, more: { N: '1' } }))).toBe(true);
+    expect(isFor({ key }, put({ id: { N: '1' } }))).toBe(false);
+    expect(isFor({ key: { id: { N: '1.50' } } }, put({ id: { N: '15e-1' } }))).toBe(true);
+    expect(isFor({ key: { id: { N: '1.50' } } }, put({ id: { N: '1.6' } }))).toBe(false);
+    expect(isFor({ key: { id: { N: '1' } } }, put({ id: { N: 'one' } }))).toBe(false);
+    expect(isFor({ key: { id: { B: 'AQI=' } } }, put({ id: { B: 'AQI=' } }))).toBe(true);
+    expect(isFor({ key: { id: { S: 'a' }, at: { N: '1' } } }, put({ id: { S: 'a' }, at: { N: '1.0' } }))).toBe(true);
+    expect(isFor({ key: { id: { S: 'a' }, at: { N: '1' } } }, put({ id: { S: 'a' } }))).toBe(false);
+    expect(isFor({ key: { toString: { S: 'a' } } }, put({ id: { S: 'a' } }))).toBe(false);
+    expect(isFor({ key }, { operation: 'DescribeTable', request: { TableName: 'Orders' }, namespace: '' })).toBe(false);
+  });
+});
+
+describe('a rule that is added', () => {
+  test('has an id of its own, and the seed that it is drawn with', () => {
+    const { rules } = openRules();
+    expect(rules.isEmpty).toBe(true);
+    expect(rules.add(ERROR)).toEqual({ id: 'f1', rule: { ...ERROR, seed: 4711 }, fired: 0 });
+    expect(rules.add({ ...ERROR, seed: 5 })).toEqual({ id: 'f2', rule: { ...ERROR, seed: 5 }, fired: 0 });
+    rules.remove('f2');
+    expect(rules.add(ERROR).id).toBe('f3');
+    expect(rules.list().map(({ id }) => id)).toEqual(['f1', 'f3']);
+    expect(rules.isEmpty).toBe(false);
+  });
+
+  test('is checked, whoever made it', () => {
+    const { rules } = openRules();
+    expect(refusal(() => rules.add({ kind: 'latency', ms: -1 })).field).toBe('ms');
+    expect(rules.isEmpty).toBe(true);
+  });
+
+  test('is refused beyond the limit', () => {
+    const { rules } = openRules({ maxRules: 2 });
+    rules.add(ERROR);
+    rules.add(ERROR);
+    expect(refusal(() => rules.add(ERROR))).toMatchObject({ status: 409, message: /2 fault rules already/ });
+    rules.clear();
+    expect(rules.add(ERROR).id).toBe('f3');
+  });
+
+  test('cannot be staleness where a write waits for every replica', () => {
+    const { rules } = openRules({ writeQuorum: 3 });
+    expect(refusal(() => rules.add({ kind: 'staleness', worst: true }))).toMatchObject({
+      status: 400,
+      field: 'kind',
+      message: /every replica \(N=3, W=3\)/,
+    });
+    rules.add(ERROR);
+  });
+
+  test('is removed by its id, once', () => {
+    const { rules } = openRules();
+    rules.add(ERROR);
+    rules.remove('f1');
+    expect(rules.isEmpty).toBe(true);
+    expect(refusal(() => rules.remove('f1'))).toMatchObject({ status: 404, message: /no fault rule "f1"/ });
+  });
+});
+
+describe('how often a rule fires', () => {
+  test('is counted, and is bounded by times', () => {
+    const { rules } = openRules();
+    rules.add({ ...ERROR, times: 2 });
+    expect(rules.fireFirst(get('a'), always)?.id).toBe('f1');
+    expect(rules.list()[0]!.fired).toBe(1);
+    expect(rules.fireFirst(get('a'), always)?.id).toBe('f1');
+    expect(rules.isEmpty).toBe(true);
+    expect(rules.fireFirst(get('a'), always)).toBeUndefined();
+  });
+
+  test('is drawn with the seed, the same each time', () => {
+    const run = (seed?: number) => {
+      const { rules } = openRules();
+      rules.add({ ...ERROR, probability: 0.3, seed });
+      return Array.from({ length: 400 }, () => (rules.fireFirst(get('a'), always) ? 1 : 0));
+    };
+    expect(run(7)).toEqual(run(7));
+    expect(run(7)).not.toEqual(run(8));
+    expect(run()).toEqual(run(4711));
+    const share = run(7).reduce<number>((sum, fired) => sum + fired, 0) / 400;
+    expect(share).toBeGreaterThan(0.22);
+    expect(share).toBeLessThan(0.38);
+  });
+
+  test('depends on nothing but the requests it is for, not even on delays that were drawn', () => {
+    const run = (between: (fired: (() => number) | undefined) => void) => {
+      const { rules } = openRules();
+      rules.add({ kind: 'latency', model: 'YMMR', probability: 0.5, seed: 9, key: { id: { S: 'a' } } });
+      return Array.from({ length: 50 }, () => {
+        rules.fireFirst(get('b'), always);
+        const firing = rules.fireFirst(get('a'), always);
+        between(firing?.draw);
+        return firing !== undefined;
+      });
+    };
+    expect(run(() => {})).toEqual(run((draw) => draw?.()));
+  });
+
+  test('never, with a probability of 0, and always with 1', () => {
+    const { rules } = openRules();
+    rules.add({ ...ERROR, probability: 0 });
+    rules.add({ ...ERROR, probability: 1 });
+    for (let i = 0; i < 50; i++) expect(rules.fireFirst(get('a'), always)?.id).toBe('f2');
+  });
+
+  test('is bounded in time by forMs', () => {
+    const { rules, timers } = openRules();
+    rules.add({ ...ERROR, forMs: 1_000 });
+    timers.advance(999);
+    expect(rules.isEmpty).toBe(false);
+    timers.advance(1);
+    expect(rules.isEmpty).toBe(true);
+  });
+
+  test('leaves no timer behind when the rule is gone before', () => {
+    const { rules, timers } = openRules();
+    for (let i = 0; i < 3; i++) rules.add({ ...ERROR, forMs: 1_000, times: 1 });
+    rules.fireFirst(get('a'), always);
+    rules.remove('f2');
+    expect(timers.pending).toBe(1);
+    rules.clear();
+    expect(timers.pending).toBe(0);
+  });
+
+  test('is counted for the first that fires alone, or for each', () => {
+    const { rules } = openRules();
+    rules.add(ERROR);
+    rules.add(ERROR);
+    rules.fireFirst(get('a'), always);
+    expect(rules.list().map(({ fired }) => fired)).toEqual([1, 0]);
+    expect(rules.fireEach(get('a'), always).map(({ id }) => id)).toEqual(['f1', 'f2']);
+    expect(rules.list().map(({ fired }) => fired)).toEqual([2, 1]);
+  });
+});
+
+describe('a staleness rule', () => {
+  const orders = (id: string) => storeKeyOf({ table: 'orders-0', partitionKey: id, sortKey: '' }, PARTITIONS);
+  const event = (id: string, at: string) =>
+    storeKeyOf({ table: 'events-0', partitionKey: encodeNumber(id), sortKey: at }, PARTITIONS);
+  const lagOf = (rule: object) => {
+    const { rules, lags } = openRules();
+    rules.add({ kind: 'staleness', worst: true, ...rule } as FaultRule);
+    return lags.at(-1)![0]!;
+  };
+
+  test('holds the records of all tables of clients, and of nothing else', () => {
+    const lag = lagOf({});
+    expect(lag.holds('orders-0', orders('a'))).toBe(true);
+    expect(lag.holds('\0'.repeat(8), orders('a'))).toBe(false);
+  });
+
+  test('holds the records of its table and its namespace', () => {
+    expect(lagOf({ table: 'Orders' }).holds('orders-0', orders('a'))).toBe(true);
+    expect(lagOf({ table: 'Orders' }).holds('orders-3', orders('a'))).toBe(true);
+    expect(lagOf({ table: 'Orders' }).holds('events-0', event('1', 'x'))).toBe(false);
+    expect(lagOf({ table: 'Orders', namespace: 'worker-3' }).holds('orders-3', orders('a'))).toBe(true);
+    expect(lagOf({ table: 'Orders', namespace: 'worker-3' }).holds('orders-0', orders('a'))).toBe(false);
+    expect(lagOf({ table: 'arn:aws:dynamodb:local:000000000000:table/Orders' }).holds('orders-0', orders('a'))).toBe(
+      true,
+    );
+  });
+
+  test('holds the records of its key, by the partition key alone or whole', () => {
+    const collection = lagOf({ key: { id: { N: '1.0' } } });
+    expect(collection.holds('events-0', event('1', 'x'))).toBe(true);
+    expect(collection.holds('events-0', event('1', 'y'))).toBe(true);
+    expect(collection.holds('events-0', event('2', 'x'))).toBe(false);
+    expect(collection.holds('orders-0', orders('1'))).toBe(false);
+    const whole = lagOf({ key: { at: { S: 'x' }, id: { N: '1' } } });
+    expect(whole.holds('events-0', event('1', 'x'))).toBe(true);
+    expect(whole.holds('events-0', event('1', 'xy'))).toBe(false);
+    expect(whole.holds('orders-0', orders('1'))).toBe(false);
+    expect(lagOf({ key: { id: { S: 'a' } } }).holds('orders-0', orders('a'))).toBe(true);
+    expect(lagOf({ key: { at: { S: 'x' } } }).holds('events-0', event('1', 'x'))).toBe(false);
+  });
+
+  test('says when a record arrives all the same', () => {
+    expect(lagOf({}).release).toEqual({ kind: 'never' });
+    expect(lagOf({ worst: undefined, versions: 2 }).release).toEqual({ kind: 'versions', count: 2 });
+    const fixed = lagOf({ worst: undefined, lagMs: 70 }).release;
+    expect(fixed.kind === 'after' && fixed.delayMs()).toBe(70);
+    const release = lagOf({ worst: undefined, model: 'YMMR', seed: 1 }).release;
+    if (release.kind !== 'after') throw new Error(release.kind);
+    const delays = Array.from({ length: 1_000 }, release.delayMs);
+    expect(new Set(delays).size).toBeGreaterThan(900);
+    // Of the W leg, which has long delays in one of sixteen.
+    expect(delays.filter((ms) => ms > 60).length).toBeGreaterThan(30);
+  });
+
+  test('reaches the ring when it comes and when it goes, as the same object while it lives', () => {
+    const { rules, lags, timers } = openRules();
+    rules.add(ERROR);
+    expect(lags).toEqual([]);
+    rules.add({ kind: 'staleness', worst: true });
+    rules.add({ kind: 'staleness', versions: 1, forMs: 500 });
+    expect(lags.at(-1)!.map(({ id }) => id)).toEqual(['f2', 'f3']);
+    expect(lags[1]![0]).toBe(lags[0]![0]);
+    timers.advance(500);
+    expect(lags.at(-1)!.map(({ id }) => id)).toEqual(['f2']);
+    rules.remove('f1');
+    expect(lags).toHaveLength(3);
+    rules.clear();
+    expect(lags.at(-1)).toEqual([]);
+    rules.clear();
+    expect(lags).toHaveLength(4);
+  });
+
+  test('lets go only when the last read that it fired for is done', () => {
+    const { rules, lags } = openRules();
+    rules.add({ kind: 'staleness', worst: true, times: 2 });
+    const first = rules.fireFirst(get('a'), always)!;
+    const second = rules.fireFirst(get('a'), always)!;
+    expect(rules.fireFirst(get('a'), always)).toBeUndefined();
+    second.end();
+    expect(lags).toHaveLength(1);
+    first.end();
+    expect(lags.at(-1)).toEqual([]);
+    expect(rules.isEmpty).toBe(true);
+  });
+});

@@ -1,0 +1,247 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ConnectionDropped } from '../../src/api/connection-dropped.ts';
+import { ApiError } from '../../src/api/errors.ts';
+import type { FaultRule } from '../../src/api/fault-rule.ts';
+import type { Execute, OperationName, RequestContext } from '../../src/api/operations.ts';
+import { FaultDelays } from '../../src/router/fault-delays.ts';
+import type { FaultRules } from '../../src/router/fault-rules.ts';
+import { withFaults } from '../../src/router/faulty-execute.ts';
+import { openRules } from './fault-fixtures.ts';
+import type { ManualTimers } from './manual-timers.ts';
+
+const CONTEXT: RequestContext = { requestId: 'R1', nowMs: 0, accessKeyId: 'any', region: 'eu-west-1' };
+const ARN = 'arn:aws:dynamodb:eu-west-1:000000000000:table/Orders';
+const READ = { TableName: 'Orders', Key: { id: { S: 'a' } } };
+
+let rules: FaultRules;
+let timers: ManualTimers;
+let delays: FaultDelays;
+let execute: Execute;
+/** What tier 2 was asked. */
+let carriedOut: { operation: OperationName; context: RequestContext }[];
+let told: string[];
+let failure: Error | undefined;
+
+beforeEach(() => {
+  ({ rules, timers } = openRules());
+  delays = new FaultDelays(timers);
+  carriedOut = [];
+  told = [];
+  failure = undefined;
+  execute = withFaults(
+    async (operation, _request, context) => {
+      carriedOut.push({ operation, context });
+      if (failure !== undefined) throw failure;
+      return { done: true };
+    },
+    {
+      rules,
+      wait: (ms) => delays.wait(ms),
+      namespaceOf: ({ accessKeyId }) => (accessKeyId === 'any' ? '' : accessKeyId),
+      onFired: (requestId, id, effect) => told.push(`${requestId} ${id} ${effect.kind}`),
+    },
+  );
+});
+
+const get = (request: object = READ, context = CONTEXT) => execute('GetItem', { ...READ, ...request }, context);
+const put = () => execute('PutItem', { TableName: 'Orders', Item: { id: { S: 'a' } } }, CONTEXT);
+
+async function errorOf(answer: Promise<unknown>): Promise<ApiError> {
+  const error = await answer.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ApiError)) throw new Error(`expected an ApiError, got ${error}`);
+  return error;
+}
+
+test('without rules a request goes straight through', async () => {
+  expect(await get()).toEqual({ done: true });
+  expect(carriedOut).toEqual([{ operation: 'GetItem', context: CONTEXT }]);
+  expect(carriedOut[0]!.context).toBe(CONTEXT);
+});
+
+describe('an error before', () => {
+  test.each([
+    ['InternalServerError', 500, 'Internal server error', {}],
+    ['ServiceUnavailable', 503, /^DynamoDB is currently unavailable\./, {}],
+    ['ConditionalCheckFailedException', 400, 'The conditional request failed', {}],
+    ['TransactionConflictException', 400, 'Transaction is ongoing for the item', {}],
+    [
+      'ProvisionedThroughputExceededException',
+      400,
+      /^The level of configured provisioned throughput for the table was exceeded\. /,
+      { ThrottlingReasons: [{ reason: 'TableWriteProvisionedThroughputExceeded', resource: ARN }] },
+    ],
+    [
+      'RequestLimitExceeded',
+      400,
+      /^Throughput exceeds the current throughput limit for your account\. /,
+      { ThrottlingReasons: [{ reason: 'TableWriteAccountLimitExceeded', resource: ARN }] },
+    ],
+    [
+      'ThrottlingException',
+      400,
+      /^Throughput exceeds the current capacity of your table or index\. /,
+      { throttlingReasons: [{ reason: 'TableWriteKeyRangeThroughputExceeded', resource: ARN }] },
+    ],
+  ] as const)('is %s, and nothing is carried out', async (error, status, message, body) => {
+    rules.add({ kind: 'error', error, when: 'before' });
+    const answer = await errorOf(put());
+    expect(answer.type.split('#')[1]).toBe(error === 'ServiceUnavailable' ? 'ServiceUnavailableException' : error);
+    expect(answer).toMatchObject({ status, body });
+    expect(answer.message).toMatch(message);
+    expect(carriedOut).toEqual([]);
+    expect(told).toEqual(['R1 f1 error']);
+  });
+
+  test('of a read says so, and names the table as the request did by an ARN', async () => {
+    const arn = 'arn:aws:dynamodb:us-east-1:123456789012:table/Orders';
+    rules.add({ kind: 'error', error: 'ProvisionedThroughputExceededException', when: 'before' });
+    expect((await errorOf(get({ TableName: arn }))).body).toEqual({
+      ThrottlingReasons: [{ reason: 'TableReadProvisionedThroughputExceeded', resource: arn }],
+    });
+  });
+
+  test('of an operation on tables is one that it can have', async () => {
+    rules.add({ kind: 'error', error: 'ProvisionedThroughputExceededException', when: 'before' });
+    rules.add({ kind: 'error', error: 'ConditionalCheckFailedException', when: 'before' });
+    await execute('ListTables', {}, CONTEXT);
+    expect(rules.list().map(({ fired }) => fired)).toEqual([0, 0]);
+    rules.add({ kind: 'error', error: 'ThrottlingException', when: 'before' });
+    const error = await errorOf(execute('ListTables', {}, CONTEXT));
+    expect(error).toMatchObject({ message: 'Rate of requests exceeds the allowed throughput.', body: {} });
+  });
+
+  test('is the first one that fires; those after it are not drawn', async () => {
+    rules.add({ kind: 'error', error: 'ServiceUnavailable', when: 'before', times: 1 });
+    rules.add({ kind: 'error', error: 'InternalServerError', when: 'before', times: 1 });
+    expect((await errorOf(get())).status).toBe(503);
+    expect((await errorOf(get())).status).toBe(500);
+    expect(await get()).toEqual({ done: true });
+  });
+});
+
+describe('an error after', () => {
+  const AFTER: FaultRule = { kind: 'error', error: 'InternalServerError', when: 'after', times: 1 };
+
+  test('comes when the operation has taken effect', async () => {
+    rules.add(AFTER);
+    expect((await errorOf(put())).status).toBe(500);
+    expect(carriedOut).toHaveLength(1);
+    expect(rules.isEmpty).toBe(true);
+  });
+
+  test('neither comes nor counts when the operation fails by itself', async () => {
+    rules.add(AFTER);
+    failure = ApiError.conditionalCheckFailed();
+    expect((await errorOf(put())).name).toBe('ConditionalCheckFailedException');
+    expect(rules.list()[0]!.fired).toBe(0);
+    expect(told).toEqual([]);
+  });
+});
+
+describe('a dropped connection', () => {
+  test('comes before the operation, or after it', async () => {
+    rules.add({ kind: 'drop-connection', when: 'before', times: 1 });
+    rules.add({ kind: 'drop-connection', when: 'after', times: 1 });
+    await expect(put()).rejects.toBeInstanceOf(ConnectionDropped);
+    expect(carriedOut).toHaveLength(0);
+    await expect(put()).rejects.toBeInstanceOf(ConnectionDropped);
+    expect(carriedOut).toHaveLength(1);
+    expect(told).toEqual(['R1 f1 drop-connection', 'R1 f2 drop-connection']);
+  });
+});
+
+describe('latency', () => {
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+  test('of all its rules together comes before everything else', async () => {
+    rules.add({ kind: 'error', error: 'InternalServerError', when: 'before' });
+    rules.add({ kind: 'latency', ms: 50 });
+    rules.add({ kind: 'latency', ms: 20 });
+    const answer = errorOf(get());
+    await settle();
+    expect(told).toEqual(['R1 f2 latency', 'R1 f3 latency']);
+    timers.advance(69);
+    await settle();
+    expect(told).toHaveLength(2);
+    timers.advance(1);
+    expect((await answer).status).toBe(500);
+  });
+
+  test('of a model is drawn for each request, the same for the same seed', async () => {
+    const run = async () => {
+      const waited: number[] = [];
+      const opened = openRules();
+      const slow = withFaults(async () => ({}), {
+        rules: opened.rules,
+        wait: async (ms) => waited.push(ms) > 0,
+        namespaceOf: () => '',
+        onFired: () => {},
+      });
+      opened.rules.add({ kind: 'latency', model: 'LNKD-DISK', seed: 3 });
+      for (let i = 0; i < 500; i++) await slow('PutItem', { TableName: 'Orders', Item: {} }, CONTEXT);
+      return waited;
+    };
+    const waited = await run();
+    expect(await run()).toEqual(waited);
+    expect(new Set(waited).size).toBeGreaterThan(490);
+    // Four writes of five need more for the leg W alone.
+    expect(waited.filter((ms) => ms > 1).length).toBeGreaterThan(400);
+  });
+
+  test('ends when the server stops, and the request is not carried out', async () => {
+    rules.add({ kind: 'latency', ms: 60_000 });
+    const answer = errorOf(put());
+    await settle();
+    delays.stop();
+    expect((await answer).status).toBe(503);
+    expect((await errorOf(put())).status).toBe(503);
+    expect(carriedOut).toEqual([]);
+    expect(timers.pending).toBe(0);
+  });
+});
+
+describe('staleness', () => {
+  test('sends eventually consistent reads to a replica that lags, and no other request', async () => {
+    rules.add({ kind: 'staleness', worst: true });
+    await get();
+    await get({ ConsistentRead: false });
+    await get({ ConsistentRead: true });
+    await put();
+    await execute('DescribeTable', { TableName: 'Orders' }, CONTEXT);
+    expect(carriedOut.map(({ context }) => context.isLagging)).toEqual([true, true, undefined, undefined, undefined]);
+    expect(carriedOut[0]!.context).toEqual({ ...CONTEXT, isLagging: true });
+    expect(rules.list()[0]!.fired).toBe(2);
+    expect(told).toEqual(['R1 f1 staleness', 'R1 f1 staleness']);
+  });
+
+  test('is in force until the last read that it is for has ended, even if that fails', async () => {
+    rules.add({ kind: 'staleness', worst: true, times: 1 });
+    failure = ApiError.serviceUnavailable();
+    await errorOf(get());
+    expect(carriedOut[0]!.context.isLagging).toBe(true);
+    expect(rules.isEmpty).toBe(true);
+  });
+
+  test('mixes with fresh reads by its probability, the same for the same seed', async () => {
+    const run = async () => {
+      rules.add({ kind: 'staleness', worst: true, probability: 0.5, seed: 1 });
+      carriedOut = [];
+      for (let i = 0; i < 100; i++) await get();
+      rules.clear();
+      return carriedOut.map(({ context }) => context.isLagging === true);
+    };
+    const first = await run();
+    expect(await run()).toEqual(first);
+    expect(first.filter((isLagging) => isLagging).length).toBeGreaterThan(30);
+    expect(first.filter((isLagging) => isLagging).length).toBeLessThan(70);
+  });
+});
+
+test('a rule for one namespace leaves others alone', async () => {
+  rules.add({ kind: 'error', error: 'InternalServerError', when: 'before', namespace: 'worker-3' });
+  await get();
+  expect((await errorOf(get({}, { ...CONTEXT, accessKeyId: 'worker-3' }))).status).toBe(500);
+});
