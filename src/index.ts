@@ -1,13 +1,30 @@
+import type { Snapshot } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
+import type { ActiveFault, FaultRule } from './api/fault-rule.ts';
 import { startCluster } from './cluster.ts';
 import { completeConfig, type LimitOptions, type Settings } from './config.ts';
+import type { RepairReport } from './dynamo/anti-entropy.ts';
 import { endpointOf } from './endpoint.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
+import { accessKeyOf } from './router/namespace.ts';
+import type { SeedSource } from './seed.ts';
 import type { Location, StorageRing } from './storage-ring.ts';
 import type { WebServer } from './web/server.ts';
 
+export type { Snapshot, TableSnapshot } from './api/admin.ts';
 export type { AttributeMap } from './api/attribute-value.ts';
+export {
+  type ActiveFault,
+  AdminError,
+  type DelayModelName,
+  type FaultEffect,
+  type FaultError,
+  type FaultRule,
+  type FaultScope,
+  type FaultTime,
+  type Lag,
+} from './api/fault-rule.ts';
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
 export type { RepairReport } from './dynamo/anti-entropy.ts';
 export { RingError } from './dynamo/membership.ts';
@@ -39,8 +56,48 @@ export interface Dynaring extends AsyncDisposable {
   locate(tableName: string, key: AttributeMap): Promise<Location>;
   /** For `new DynamoDBClient(...)`. */
   clientConfig(): ClientConfig;
+  /**
+   * For a client whose tables are apart from those of all other namespaces.
+   *
+   * @param name 1 to 64 letters, digits, `_`, `.` or `-`
+   * @throws AdminError for any other name
+   */
+  namespace(name: string): ClientConfig;
+  /** What goes wrong on purpose. */
+  readonly faults: Faults;
+  /** Deletes all tables, or those of one namespace. Fault rules stay. */
+  reset(namespace?: string): Promise<void>;
+  /** All tables with their items, or those of one namespace: plain JSON. */
+  snapshot(namespace?: string): Promise<Snapshot>;
+  /** Brings back the tables of a snapshot as they were, in place of those that are there now. */
+  restore(snapshot: Snapshot): Promise<void>;
+  /**
+   * Makes tables and items of a JSON file, of the files of a folder, or of objects.
+   *
+   * @throws SeedError that names the file and the line
+   */
+  seed(source: SeedSource, namespace?: string): Promise<void>;
+  /** Compares all replicas and brings those up to date that are behind, also where a fault rule holds records back. */
+  repair(): Promise<RepairReport>;
+  /**
+   * The same until all replicas are alike and nothing is on its way: for the end of a test.
+   *
+   * @throws RingError that says what is behind, if they are not alike within half a minute
+   */
+  waitUntilConsistent(): Promise<void>;
   /** Stops it and releases all it holds; data is gone unless it has a `dataDir`. A second call waits for the first. */
   stop(): Promise<void>;
+}
+
+/** Rules of what goes wrong, for as long as they are in force. docs/faults.md has them all. */
+export interface Faults {
+  /** @throws AdminError that names the field, if the rule makes no sense or cannot be in this ring */
+  add(rule: FaultRule): ActiveFault;
+  /** In the order in which they came, with how often each fired and the seed it draws with. */
+  list(): readonly ActiveFault[];
+  /** @throws AdminError if there is none of that id */
+  remove(id: string): void;
+  clear(): void;
 }
 
 export interface ClientConfig {
@@ -68,13 +125,27 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     stopped ??= cluster.stop();
     return stopped;
   };
+  const clientConfig = (accessKeyId: string): ClientConfig => ({
+    endpoint,
+    region: 'local',
+    credentials: { accessKeyId, secretAccessKey: 'any' },
+  });
+  const { tables, faults, ring } = cluster;
   return {
     port: address.port,
     endpoint,
     middleware: cluster.web.middleware,
-    ring: cluster.ring,
+    ring,
     locate: cluster.locate,
-    clientConfig: () => ({ endpoint, region: 'local', credentials: { accessKeyId: 'any', secretAccessKey: 'any' } }),
+    clientConfig: () => clientConfig('any'),
+    namespace: (name) => clientConfig(accessKeyOf(name)),
+    faults,
+    reset: (namespace) => tables.reset(namespace),
+    snapshot: (namespace) => tables.snapshot(namespace),
+    restore: (snapshot) => tables.restore(snapshot),
+    seed: (source, namespace) => cluster.seed(source, namespace),
+    repair: () => ring.repair(),
+    waitUntilConsistent: () => ring.waitUntilConsistent(),
     stop,
     [Symbol.asyncDispose]: stop,
   };
