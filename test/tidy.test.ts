@@ -20,7 +20,12 @@ const MAY_IMPORT: Record<string, RegExp> = {
   root: /^src\/|^node:/,
 };
 /** Packages that a single file of the room may know. */
-const MAY_KNOW: Record<string, string> = { 'src/web/server.ts': 'express', 'src/web/validate.ts': 'ajv' };
+const MAY_KNOW: Record<string, string> = {
+  'src/web/server.ts': 'express',
+  'src/web/admin.ts': 'express',
+  'src/web/metrics.ts': 'prom-client',
+  'src/web/validate.ts': 'ajv',
+};
 
 /** Beside `env`. The composition root draws the ids of requests, clusters and disks. */
 const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/storage-ring.ts'];

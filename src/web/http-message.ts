@@ -16,4 +16,6 @@ export interface HttpResponse {
   /** Names and values by turns, `node:http`'s fastest form. Complete but for `Date` and the connection's own. */
   readonly headers: string[];
   readonly body: Uint8Array;
+  /** The name of the error that it tells, for those who count. */
+  readonly error?: string;
 }
