@@ -72,6 +72,11 @@ export interface NodeStatus {
   readonly hintBytes: number;
   /** The nodes it takes for down. */
   readonly suspects: readonly NodeId[];
+  /** Since it was started: the epochs of partitions in which it has begun to vote. */
+  readonly epochsBegun: number;
+  /** What it has repaired, as the one that led the comparison. */
+  readonly repaired: Omit<RepairReport, 'ms'>;
+  readonly tombstonesPurged: number;
 }
 
 const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
@@ -103,6 +108,7 @@ export class StorageNode implements CoordinatingNode {
   #orphanTimer: Timer | undefined;
   /** Partitions that are being handed to their members. */
   readonly #givingUp = new Set<number>();
+  #epochsBegun = 0;
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
@@ -143,8 +149,9 @@ export class StorageNode implements CoordinatingNode {
       ballots.follow(record.ballot, limits.maxDriftMs / 2);
       acceptor.receive({ kind: 'learn', key, record }, () => {});
     };
-    const keepHint = (home: NodeId, key: StoreKey, record: Parameters<typeof hints.keep>[2]) =>
-      void hints.keep(home, key, record);
+    const keepHint = (home: NodeId, key: StoreKey, record: Parameters<typeof hints.keep>[2]) => {
+      if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
+    };
     this.#locks = new KeyLock(limits);
     this.#detector = detector;
     this.#hints = hints;
@@ -300,6 +307,9 @@ export class StorageNode implements CoordinatingNode {
       hints: this.#hints.count,
       hintBytes: this.#hints.bytes,
       suspects: this.#peers().filter((node) => !this.#detector.isUp(node)),
+      epochsBegun: this.#epochsBegun,
+      repaired: { ...this.#antiEntropy.total },
+      tombstonesPurged: this.#purge.purged,
     };
   }
 
@@ -516,6 +526,7 @@ export class StorageNode implements CoordinatingNode {
 
   /** A member that began with less than the others has is brought up to date at once. */
   #begun(partition: number): void {
+    this.#epochsBegun++;
     this.#antiEntropy.catchUp(partition);
   }
 

@@ -20,7 +20,14 @@ import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import type { NodeLimits } from './settings.ts';
 
-type Ask<Outcome> = (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void) => void;
+type Ask<Outcome> = (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void, id: NodeId) => void;
+
+/** Told of the way of each request that names itself. */
+export interface RequestObserver {
+  /** A node is about to coordinate the request. It may be the second one, if the first did not answer. */
+  asked(requestId: string, key: StoreKey, coordinator: NodeId, isWrite: boolean): void;
+  answered(requestId: string, coordinator: NodeId, outcome: (WriteOutcome | ReadOutcome)['kind']): void;
+}
 
 /** A request that a node has not answered within the call. */
 interface Call {
@@ -42,6 +49,7 @@ export class RingClient implements DynamoClient {
   readonly #nodes: ReadonlyMap<NodeId, CoordinatingNode>;
   readonly #clock: Clock;
   readonly #limits: NodeLimits;
+  readonly #observer: RequestObserver | undefined;
   /** Its own opinion, from what is answered and what is not. */
   readonly #detector: FailureDetector;
   /** Oldest first. */
@@ -54,24 +62,32 @@ export class RingClient implements DynamoClient {
     readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
     readonly clock: Clock;
     readonly limits: NodeLimits;
+    readonly observer?: RequestObserver | undefined;
   }) {
     this.#view = parts.view;
     this.#nodes = parts.nodes;
     this.#clock = parts.clock;
     this.#limits = parts.limits;
+    this.#observer = parts.observer;
     this.#detector = new FailureDetector({ self: '', clock: parts.clock, limits: parts.limits, probe: () => {} });
   }
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask(storeKey, { kind: 'unknown' }, (node, done) =>
-      node.write(storeKey, key.partitionKey, mutation, options, done),
-    );
+    const ask: Ask<WriteOutcome> = (node, done) => node.write(storeKey, key.partitionKey, mutation, options, done);
+    return this.#ask(storeKey, { kind: 'unknown' }, this.#observed(options.requestId, storeKey, true, ask));
   }
 
-  read(key: ItemKey, consistent: boolean, consistency: Consistency): Promise<ReadOutcome> {
+  read(
+    key: ItemKey,
+    consistent: boolean,
+    consistency: Consistency,
+    _isLagging?: boolean,
+    requestId?: string,
+  ): Promise<ReadOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask(storeKey, undefined, (node, done) => node.read(storeKey, consistent, consistency, done));
+    const ask: Ask<ReadOutcome> = (node, done) => node.read(storeKey, consistent, consistency, done);
+    return this.#ask(storeKey, undefined, this.#observed(requestId, storeKey, false, ask));
   }
 
   range({ table, partitionKey, after, limit, consistent, consistency }: RangeRequest): Promise<RangeOutcome> {
@@ -108,6 +124,24 @@ export class RingClient implements DynamoClient {
     this.#sweepTimer = undefined;
   }
 
+  #observed<Outcome extends WriteOutcome | ReadOutcome>(
+    requestId: string | undefined,
+    key: StoreKey,
+    isWrite: boolean,
+    ask: Ask<Outcome>,
+  ): Ask<Outcome> {
+    const observer = this.#observer;
+    if (observer === undefined || requestId === undefined) return ask;
+    return (node, done, id) => {
+      observer.asked(requestId, key, id, isWrite);
+      const observe = (outcome: Outcome | Failure) => {
+        observer.answered(requestId, id, outcome.kind);
+        done(outcome);
+      };
+      ask(node, observe, id);
+    };
+  }
+
   /** @param whenLost what a lost request means; undefined: it changes nothing and may be asked again elsewhere */
   #ask<Outcome>(key: StoreKey, whenLost: Failure | undefined, ask: Ask<Outcome>): Promise<Outcome | Failure> {
     const partition = partitionOf(key);
@@ -129,10 +163,11 @@ export class RingClient implements DynamoClient {
           return undefined;
         }
         const [id, node] = found;
-        ask(node, (outcome) => {
+        const hear = (outcome: Outcome | Failure) => {
           if (call !== undefined) this.#detector.noteHeard(id);
           finish(outcome);
-        });
+        };
+        ask(node, hear, id);
         return id;
       };
       const id = tryOne(undefined);

@@ -12,7 +12,13 @@ import { checkExpressionParameters, resolveExpressions } from '../api/expression
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
 import { fromImage, type ItemImage, toImage } from '../api/item.ts';
 import type { Mutation } from '../api/mutation.ts';
-import { type DeleteItemRequest, type GetItemRequest, type PutItemRequest, RawJson } from '../api/operations.ts';
+import {
+  type DeleteItemRequest,
+  type GetItemRequest,
+  type PutItemRequest,
+  RawJson,
+  type RequestContext,
+} from '../api/operations.ts';
 import { type EncodedKey, keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
@@ -38,10 +44,12 @@ export interface GetItemResponse {
 }
 
 export interface ItemOperations {
-  putItem(request: PutItemRequest): Promise<WriteItemResponse>;
-  getItem(request: GetItemRequest): Promise<GetItemResponse>;
-  deleteItem(request: DeleteItemRequest): Promise<WriteItemResponse>;
+  putItem(request: PutItemRequest, context?: Traced): Promise<WriteItemResponse>;
+  getItem(request: GetItemRequest, context?: Traced): Promise<GetItemResponse>;
+  deleteItem(request: DeleteItemRequest, context?: Traced): Promise<WriteItemResponse>;
 }
+
+type Traced = Pick<RequestContext, 'requestId'>;
 
 /**
  * PutItem, GetItem and DeleteItem. Each checks in the service's order: first what the request says by itself (rules
@@ -52,7 +60,7 @@ export interface ItemOperations {
  */
 export function createItemOperations(client: DynamoClient, catalog: TableCatalog): ItemOperations {
   return {
-    async putItem(request) {
+    async putItem(request, context) {
       checkExpressionParameters(request);
       normaliseMap(request.Item);
       checkReturnValues(request);
@@ -62,11 +70,12 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       const key = keyOfItem(table.key, request.Item);
       checkIndexKeys(table.indexes, request.Item);
       checkCollectionEntry(table, request.Item, image.size);
-      const old = await write(client, request, table, key, { kind: 'put', item: image, condition });
+      const mutation = { kind: 'put', item: image, condition } as const;
+      const old = await write(client, request, context, table, key, mutation);
       return writeResponse(request, table, request.Item, old, { size: image.size, item: request.Item });
     },
 
-    async getItem(request) {
+    async getItem(request, context) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       const { projection } = resolveExpressions(request);
@@ -77,6 +86,8 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
         { table: table.storageId, partitionKey, sortKey },
         consistent,
         table.consistency ?? 'strict',
+        undefined,
+        context?.requestId,
       );
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
 
@@ -92,14 +103,14 @@ export function createItemOperations(client: DynamoClient, catalog: TableCatalog
       return response;
     },
 
-    async deleteItem(request) {
+    async deleteItem(request, context) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       checkReturnValues(request);
       const { condition } = resolveExpressions(request);
       const table = catalog.cached(request.TableName) ?? (await catalog.get(request.TableName));
       const key = keyOfKey(table.key, request.Key);
-      const old = await write(client, request, table, key, { kind: 'delete', condition });
+      const old = await write(client, request, context, table, key, { kind: 'delete', condition });
       return writeResponse(request, table, request.Key, old, undefined);
     },
   };
@@ -117,6 +128,7 @@ function checkReturnValues({ ReturnValues }: WriteRequest): void {
 async function write(
   client: DynamoClient,
   request: WriteRequest,
+  context: Traced | undefined,
   table: Table,
   { partitionKey, sortKey }: EncodedKey,
   mutation: Mutation,
@@ -125,6 +137,7 @@ async function write(
   const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation, {
     consistency: table.consistency ?? 'strict',
     wantsOld: request.ReturnValues === 'ALL_OLD',
+    requestId: context?.requestId,
   });
   if (outcome.kind === 'applied') return outcome.old;
   if (outcome.kind !== 'condition-failed') throw clusterError(outcome);
