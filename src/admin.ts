@@ -24,8 +24,7 @@ export interface AdminParts {
   readonly faults: {
     add(rule: FaultRule): ActiveFault;
     list(): readonly ActiveFault[];
-    /** @returns false if there is none of that id */
-    remove(id: string): boolean;
+    remove(id: string): void;
     clear(): void;
   };
   readonly tables: {
@@ -33,10 +32,13 @@ export interface AdminParts {
     snapshot(namespace?: string): Promise<Snapshot>;
     restore(snapshot: Snapshot): Promise<void>;
     /** Where an item is kept. @throws ApiError where the service would say it */
-    addressOf(table: string, key: AttributeMap, namespace?: string): Promise<ItemKey>;
+    itemKey(table: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
   };
   readonly lags: {
-    /** Releases what is held back, and waits until no replica is behind and no hint is left. */
+    /**
+     * Releases what is held back, and waits until no replica is behind and no hint is left.
+     * @throws RingError if that does not come about in time
+     */
     waitUntilConsistent(): Promise<void>;
   };
 }
@@ -55,14 +57,15 @@ export function createAdmin({ ring, settings, traces, faults, tables, lags }: Ad
     addFault: (rule) => faults.add(rule),
     faults: () => faults.list(),
     removeFault(id) {
-      if (!faults.remove(id)) throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
+      if (!faults.list().some((fault) => fault.id === id)) {
+        throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
+      }
+      faults.remove(id);
     },
     clearFaults: () => faults.clear(),
     async node(id, action) {
       checkNode(id, 'id');
-      await actOn(ring, id, action).catch((error: unknown) => {
-        throw error instanceof RingError ? new AdminError(error.message, 'action', 409) : error;
-      });
+      await actOn(ring, id, action).catch((error: unknown) => conflict(error, 'action'));
     },
     setLink(from, to, setting) {
       checkLink(from, to);
@@ -73,16 +76,21 @@ export function createAdmin({ ring, settings, traces, faults, tables, lags }: Ad
       ring.healLink(from, to);
     },
     repair: (): Promise<RepairSummary> => ring.repair(),
-    waitUntilConsistent: () => lags.waitUntilConsistent(),
+    waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
     reset: (namespace) => tables.reset(namespace),
     snapshot: (namespace) => tables.snapshot(namespace),
     restore: (snapshot) => tables.restore(snapshot),
     cluster: () => describeCluster(ring, settings),
     async key(table, key, namespace): Promise<KeyView> {
-      return ring.locate(await tables.addressOf(table, key, namespace));
+      return ring.locate(await tables.itemKey(table, key, namespace ?? ''));
     },
     trace: (requestId): Trace | undefined => traces?.trace(requestId, (diskId) => ring.nodeOfDisk(diskId)),
   };
+}
+
+/** What the ring cannot do as it is now. */
+function conflict(error: unknown, field?: string): never {
+  throw error instanceof RingError ? new AdminError(error.message, field, 409) : error;
 }
 
 async function actOn(ring: StorageRing, id: string, action: NodeAction): Promise<void> {

@@ -48,7 +48,7 @@ test('what cannot be is refused, and names what is wrong', async () => {
   expect(await refusal(() => admin.setLink('node-1', 'node-2', { delayMs: 1e9 }))).toEqual([400, 'delayMs']);
   expect(await refusal(() => admin.healLink('node-9', 'node-1'))).toEqual([400, 'from']);
   expect(await refusal(() => admin.removeFault('fault-2'))).toEqual([404, 'id']);
-  admin.removeFault('fault-1');
+  expect(await refusal(() => admin.waitUntilConsistent())).toEqual([409, undefined]);
 });
 
 test('links break and heal', async () => {

@@ -4,7 +4,9 @@ import type { Admin, Trace } from '../src/api/admin.ts';
 import { ApiError } from '../src/api/errors.ts';
 import { AdminError } from '../src/api/fault-rule.ts';
 import type { Execute, OperationName } from '../src/api/operations.ts';
+import { storageIdOf } from '../src/api/table-definition.ts';
 import { completeConfig, type LimitOptions, type Settings } from '../src/config.ts';
+import { RingError } from '../src/dynamo/membership.ts';
 import { silentLog } from '../src/env/log.ts';
 import { openTemporaryDirectory } from '../src/env/temporary-directory.ts';
 import { createRouter } from '../src/router/router.ts';
@@ -40,19 +42,23 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
         throw new AdminError('there are no rules here', 'kind');
       },
       list: () => [],
-      remove: (id) => id === 'fault-1',
+      remove: () => {},
       clear: () => {},
     },
     tables: {
       reset: async () => {},
       snapshot: async () => ({ format: 1, tables: [] }),
       restore: async () => {},
-      addressOf: async (table, key) => {
+      itemKey: async (table, key) => {
         if (table !== 'things') throw ApiError.resourceNotFound('Requested resource not found');
         return { table: storageId, partitionKey: (key.k as { S: string }).S, sortKey: '' };
       },
     },
-    lags: { waitUntilConsistent: async () => {} },
+    lags: {
+      waitUntilConsistent: async () => {
+        throw new RingError('replicas differ still');
+      },
+    },
   });
   let lastRequest = 0;
   const context = () => ({ requestId: `R${++lastRequest}`, nowMs: 0, accessKeyId: 'any', region: 'local' });
@@ -69,7 +75,7 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
   const described = (await execute('DescribeTable', { TableName: 'things' }, context())) as {
     Table: { TableId: string };
   };
-  const storageId = Buffer.from(described.Table.TableId.replaceAll('-', '').slice(0, 16), 'hex').toString('latin1');
+  const storageId = storageIdOf(described.Table.TableId);
   return {
     ring,
     admin,
