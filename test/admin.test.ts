@@ -1,6 +1,9 @@
+import supertest from 'supertest';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AdminError } from '../src/api/fault-rule.ts';
+import { createWebServer } from '../src/web/server.ts';
 import { type TracedRing, tracedRing } from './traced-ring.ts';
+import { SIGNED_HEADERS } from './web/fixtures.ts';
 
 let it: TracedRing;
 beforeEach(async () => {
@@ -96,4 +99,47 @@ test('repair tells what it did, and nodes count it', async () => {
   const counted = it.ring.describe().nodes.map(({ status }) => status!.repaired);
   expect(counted.reduce((sum, { partitions }) => sum + partitions, 0)).toBe(report.partitions);
   expect(counted.reduce((sum, { bytesExchanged }) => sum + bytesExchanged, 0)).toBe(report.bytesExchanged);
+});
+
+test('over HTTP: the id of an answer leads to what happened for it', async () => {
+  let requests = 0;
+  const web = createWebServer({
+    execute: it.execute,
+    nowMs: () => 0,
+    requestId: () => `REQUEST${++requests}`,
+    isReady: () => true,
+    onInternalError: () => {},
+    operator: {
+      admin: {
+        admin: it.admin,
+        readRule: () => {
+          throw new AdminError('there are no rules here', 'kind');
+        },
+      },
+      figures: { nodes: () => [], faults: () => [] },
+      elapsedMs: () => performance.now(),
+      onAction: () => {},
+      isApart: false,
+    },
+  });
+  const server = web.createHttpServer();
+  await supertest(server).put('/_dynaring/links/node-1/node-2').send({ delayMs: 30 }).expect(204);
+  const { headers } = await supertest(server)
+    .post('/')
+    .set({ ...SIGNED_HEADERS, 'x-amz-target': 'DynamoDB_20120810.PutItem' })
+    .send(JSON.stringify({ TableName: 'things', Item: { k: { S: 'a' } } }))
+    .expect(200);
+  const { body } = await supertest(server).get(`/_dynaring/trace/${headers['x-amzn-requestid']}`).expect(200);
+  expect(body).toMatchObject({ operation: 'PutItem', requestId: headers['x-amzn-requestid'] });
+  expect(body.events.filter(({ detail }: { detail: string }) => detail === 'accepted').length).toBeGreaterThan(1);
+  const key = encodeURIComponent('{"k":{"S":"a"}}');
+  const located = await supertest(server).get(`/_dynaring/key?table=things&key=${key}`).expect(200);
+  expect(located.body.replicas).toHaveLength(3);
+  await supertest(server).get(`/_dynaring/key?table=nothing&key=${key}`).expect(400, {
+    error: 'Requested resource not found',
+    field: 'table',
+  });
+  await supertest(server)
+    .post('/_dynaring/nodes/node-9/stop')
+    .expect(400, { error: 'there is no node node-9', field: 'id' });
 });
