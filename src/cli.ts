@@ -23,7 +23,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (argv.includes('--version')) return print(`${version()}\n`);
   try {
     const config = parseConfig(argv, process.env);
-    const log = createLog({ level: config.logLevel, format: 'text', write: printError, now: Date.now });
+    const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
     endOnBugs(log);
     // Loaded only now, so that a wrong option is told at once.
     const starting = import('./cluster.ts').then(({ startCluster }) => startCluster(config, log));
@@ -58,13 +58,14 @@ function endOnBugs(log: Log): void {
   });
 }
 
-function readyText(config: Config, { addresses }: Cluster): string {
+function readyText(config: Config, { addresses, adminAddresses }: Cluster): string {
   const { nodes, replication, writeQuorum, readQuorum, dataDir, durability } = config;
   const ring = `${nodes} ${nodes === 1 ? 'node' : 'nodes'}, N=${replication} W=${writeQuorum} R=${readQuorum}`;
   const where = dataDir === undefined ? 'in memory' : `data in ${dataDir}, durability ${durability}`;
   const endpoints = addresses.map(endpointOf);
   return [
     `dynaring ${version()}: ${ring}, ${where}, ready on ${endpoints.join(' and ')}`,
+    ...adminAddresses.map((address) => `administrators on ${endpointOf(address)}`),
     `export AWS_ENDPOINT_URL_DYNAMODB=${endpoints[0]}`,
     '',
   ].join('\n');

@@ -1,5 +1,8 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { createAdmin } from './admin.ts';
+import type { Admin } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
+import { readFaultRule } from './api/read-fault-rule.ts';
 import type { Config } from './config.ts';
 import { storeKeyOf } from './dynamo/keyspace.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
@@ -9,6 +12,7 @@ import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { addFaultsOfFile } from './fault-file.ts';
+import { nodeFigures } from './node-figures.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -19,13 +23,21 @@ import { TableCatalog } from './router/table-catalog.ts';
 import { ThroughputGate } from './router/throughput.ts';
 import type { SeedSource } from './seed.ts';
 import { type Location, StorageRing } from './storage-ring.ts';
-import { listen } from './web/listen.ts';
+import { TraceLog } from './trace-log.ts';
+import { type Listener, type Listening, listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** A whole Dynaring in one process: the storage nodes, a router and a web server. */
 export interface Cluster {
   /** Where it listens; with port 0 this is how to learn the port. */
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  readonly addresses: readonly Address[];
+  /** Where administrators are served, if they are served apart. */
+  readonly adminAddresses: readonly Address[];
   /** For mounting it in another server of this process. */
   readonly web: WebServer;
   /** What may happen to its nodes and links. */
@@ -36,6 +48,8 @@ export interface Cluster {
   readonly faults: FaultRules;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
+  /** All that an administrator may do, as over HTTP. */
+  readonly admin: Admin;
   /**
    * Makes tables with items, which must not be there yet.
    * @throws SeedError
@@ -62,9 +76,11 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   try {
     const directory = await openDirectory(config);
     undo.push(() => directory.close());
-    const ring = await StorageRing.open(config, directory, log);
-    undo.push(() => ring.close());
     const clock = new SystemClock();
+    const traces =
+      config.trace && config.limits.tracesKept > 0 ? new TraceLog(config.limits, () => clock.elapsedMs()) : undefined;
+    const ring = await StorageRing.open(config, directory, log, traces);
+    undo.push(() => ring.close());
     const { client } = ring;
     const catalog = new TableCatalog(client);
     undo.push(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
@@ -76,36 +92,47 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       isolate: config.isolate,
       throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
     });
-    const parts = { router, nowMs: () => clock.now(), log };
+    const seedParts = { router, nowMs: () => clock.now(), log };
     if (config.seedDir !== undefined) {
       const { seed } = await import('./seed.ts');
-      await seed(config.seedDir, { existing: 'leave-alone' }, parts);
+      await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
     }
     const faults = createFaults(config, clock, catalog, ring);
     const delays = new FaultDelays(clock);
     undo.push(async () => faults.clear());
     if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+    const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
+    const execute = withFaults(router.execute, {
+      rules: faults,
+      wait: (delayMs) => delays.wait(delayMs),
+      namespaceOf: (context) => namespaceOf(context, config.isolate),
+      onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
+    });
     const web = createWebServer({
-      execute: withFaults(router.execute, {
-        rules: faults,
-        wait: (delayMs) => delays.wait(delayMs),
-        namespaceOf: (context) => namespaceOf(context, config.isolate),
-        onFired: () => {},
-      }),
+      execute: traces?.traced(execute) ?? execute,
       nowMs: () => clock.now(),
       requestId: createRequestIds(),
       isReady: () => true,
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: config.limits.web,
+      operator: {
+        admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
+        figures: {
+          nodes: () => ring.describe().nodes.map(nodeFigures),
+          faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        },
+        elapsedMs: () => clock.elapsedMs(),
+        onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),
+        isApart: config.adminPort !== undefined,
+      },
     });
-    const listening = await listen(web, config.hosts, config.port);
-    undo.push(() => {
-      let timer: Timer;
-      const grace = new Promise<void>((resolve) => {
-        timer = clock.after(config.limits.stopGraceMs, resolve);
-      });
-      return listening.close(grace).finally(() => clock.cancel(timer));
-    });
+    const open = async (listener: Listener, port: number) => {
+      const listening = await listen(listener, config.hosts, port);
+      undo.push(() => closeWithin(config.limits.stopGraceMs, clock, listening));
+      return listening.addresses;
+    };
+    const adminAddresses = config.adminPort === undefined ? [] : await open(web.operator, config.adminPort);
+    const addresses = await open(web, config.port);
     // First of all when it stops: requests that a rule makes wait are not waited for.
     undo.push(async () => delays.stop());
     if (config.dataDir === undefined) {
@@ -115,17 +142,19 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       });
     }
     return {
-      addresses: listening.addresses,
+      addresses,
+      adminAddresses,
       web,
       ring,
       locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
         ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
       faults,
       tables: router.tables,
+      admin,
       // Loaded when it is wanted: the rest starts sooner.
       async seed(source, namespace) {
         const { seed } = await import('./seed.ts');
-        await seed(source, { namespace, existing: 'error' }, parts);
+        await seed(source, { namespace, existing: 'error' }, seedParts);
       },
       stop: undoAll,
     };
@@ -170,6 +199,15 @@ function createFaults(
     storeKeyOf: (key) => storeKeyOf(key, partitions),
     onLagChange: (rules) => ring.setLags(rules),
   });
+}
+
+/** Requests under way get so long. */
+function closeWithin(graceMs: number, clock: SystemClock, listening: Listening): Promise<void> {
+  let timer: Timer;
+  const grace = new Promise<void>((resolve) => {
+    timer = clock.after(graceMs, resolve);
+  });
+  return listening.close(grace).finally(() => clock.cancel(timer));
 }
 
 function openDirectory({ dataDir, partitions, replication, nodes }: Config): Promise<DataDirectory> {

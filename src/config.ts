@@ -1,6 +1,6 @@
 import type { Consistency } from './dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './dynamo/settings.ts';
-import type { LogLevel } from './env/log.ts';
+import type { LogFormat, LogLevel } from './env/log.ts';
 import type { Isolation } from './router/namespace.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './web/limits.ts';
 
@@ -46,7 +46,14 @@ export interface Settings {
   readonly throttle: boolean;
   /** A file of fault rules that are in force from the start. */
   readonly faultsFile: string | undefined;
+  /** Whether there is a `/_dynaring/` for administrators. */
+  readonly admin: boolean;
+  /** Where `/_dynaring/` and `/metrics` are, and no operations. 0: any free port. Undefined: beside the operations. */
+  readonly adminPort: number | undefined;
+  /** Whether the way of each of the last requests is kept. Costs a write about a tenth, in CPU. */
+  readonly trace: boolean;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 export interface Config extends Settings {
@@ -67,6 +74,10 @@ export interface Limits {
   readonly sweepIntervalMs: number;
   /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
   readonly stopGraceMs: number;
+  /** Requests whose traces are kept. 0: none is traced. Each takes about 4 KB. */
+  readonly tracesKept: number;
+  /** Events of each of them. A PutItem has about twenty, and as many more with every further attempt. */
+  readonly traceEventsKept: number;
 }
 
 /** Limits of which any may be left out. */
@@ -80,6 +91,8 @@ export const DEFAULT_LIMITS: Limits = {
   lazyFlushMs: 50,
   sweepIntervalMs: 5 * 60_000,
   stopGraceMs: 300,
+  tracesKept: 1_000,
+  traceEventsKept: 100,
 };
 
 /** A setting that cannot be: `message` is one line for the user. */
@@ -94,6 +107,7 @@ const MAX_PARTITIONS = 1_024;
 /** One setting as it is written on a command line. */
 interface Option {
   readonly flag: string;
+  /** Empty for a flag that stands alone. */
   readonly value: string;
   readonly help: string;
   /** Completes "--flag must be ...". */
@@ -124,6 +138,13 @@ const onOrOff = {
   parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
   accepts: (value: unknown) => typeof value === 'boolean',
 };
+/** A flag that stands for `on`; as a variable it may also be `off`. @param on the value that it gives the setting */
+const alone = (on: boolean) => ({
+  value: '',
+  expects: 'on or off',
+  parse: (text: string) => (text === 'on' ? on : text === 'off' ? !on : undefined),
+  accepts: (value: unknown) => typeof value === 'boolean',
+});
 
 const OPTIONS = {
   port: { flag: '--port', value: 'PORT', help: 'port to listen on (8000; 0: any)', ...wholeNumber(0, 65_535) },
@@ -229,11 +250,25 @@ const OPTIONS = {
     parse: (text: string) => text,
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
+  admin: { flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...alone(false) },
+  adminPort: {
+    flag: '--admin-port',
+    value: 'PORT',
+    help: 'port for /_dynaring/ and /metrics alone (that of the operations)',
+    ...wholeNumber(0, 65_535),
+  },
+  trace: { flag: '--trace', help: 'keep what happened for each of the last requests', ...alone(true) },
   logLevel: {
     flag: '--log-level',
     value: 'LEVEL',
     help: 'debug, info, warn, error or silent (info)',
     ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
+  },
+  logFormat: {
+    flag: '--log-format',
+    value: 'FORMAT',
+    help: 'text, or json: one object a line (text)',
+    ...oneOf('text', 'json'),
   },
 } as const satisfies Record<keyof Settings, Option>;
 
@@ -266,7 +301,8 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     const name = SETTING_NAMES.find((candidate) => OPTIONS[candidate].flag === flag);
     if (name === undefined)
       throw new ConfigError(`unknown option ${JSON.stringify(flag).slice(1, -1)}; --help lists the options`);
-    settings[name] = parseOption(OPTIONS[name], inline ?? valueAfter(argv, index++));
+    const isAlone = OPTIONS[name].value === '';
+    settings[name] = parseOption(OPTIONS[name], inline ?? (isAlone ? 'on' : valueAfter(argv, index++)));
     delete variables[name];
   }
   return complete(settings, {}, variables);
@@ -308,7 +344,11 @@ function complete(given: Partial<Settings>, limits: LimitOptions, variables: Var
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
     throttle: given.throttle ?? false,
     faultsFile: given.faultsFile,
+    admin: given.admin ?? true,
+    adminPort: given.adminPort,
+    trace: given.trace ?? false,
     logLevel: given.logLevel ?? 'info',
+    logFormat: given.logFormat ?? 'text',
     limits: completeLimits(limits),
   };
   const told = (name: SettingName) =>
@@ -318,6 +358,9 @@ function complete(given: Partial<Settings>, limits: LimitOptions, variables: Var
   }
   if (config.dataDir === undefined && config.durability !== 'memory') {
     throw new ConfigError(`${told('durability')} needs a --data-dir: without one the data is gone at exit`);
+  }
+  if (config.adminPort === config.port && config.port !== 0) {
+    throw new ConfigError(`${told('adminPort')} is that of the operations`);
   }
   return config;
 }

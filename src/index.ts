@@ -1,4 +1,4 @@
-import type { Snapshot } from './api/admin.ts';
+import type { Snapshot, Trace } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
 import type { ActiveFault, FaultRule } from './api/fault-rule.ts';
 import { startCluster } from './cluster.ts';
@@ -12,7 +12,7 @@ import type { SeedSource } from './seed.ts';
 import type { Location, StorageRing } from './storage-ring.ts';
 import type { WebServer } from './web/server.ts';
 
-export type { Snapshot, TableSnapshot } from './api/admin.ts';
+export type { Snapshot, TableSnapshot, Trace, TraceEvent } from './api/admin.ts';
 export type { AttributeMap } from './api/attribute-value.ts';
 export {
   type ActiveFault,
@@ -85,6 +85,13 @@ export interface Dynaring extends AsyncDisposable {
    * @throws RingError that says what is behind, if they are not alike within half a minute
    */
   waitUntilConsistent(): Promise<void>;
+  /**
+   * What happened for one of the last requests: the replicas asked and answered, ballots, hints, read repair, fault rules.
+   *
+   * @param request what an SDK's client answered, or threw, or the request id
+   * @returns undefined if it is none of the last 1,000
+   */
+  trace(request: string | AnswerOfSdk): Trace | undefined;
   /** Stops it and releases all it holds; data is gone unless it has a `dataDir`. A second call waits for the first. */
   stop(): Promise<void>;
 }
@@ -100,6 +107,11 @@ export interface Faults {
   clear(): void;
 }
 
+/** As SDKs of JavaScript answer and throw. */
+export interface AnswerOfSdk {
+  readonly $metadata: { readonly requestId?: string | undefined };
+}
+
 export interface ClientConfig {
   readonly endpoint: string;
   readonly region: string;
@@ -107,16 +119,16 @@ export interface ClientConfig {
 }
 
 /**
- * Starts a server in this process and resolves once it answers. Unlike on the command line, the port is any free one
- * and nothing is logged, unless asked for.
+ * Starts a server in this process and resolves once it answers. Unlike on the command line, the port is any free one,
+ * nothing is logged, and requests are traced, unless asked for otherwise.
  *
  * @throws ConfigError for settings that do not fit together; else what the system says
  */
 export async function startDynaring({ limits, ...settings }: DynaringOptions = {}): Promise<Dynaring> {
-  const config = completeConfig({ port: 0, logLevel: 'silent', ...settings }, limits);
+  const config = completeConfig({ port: 0, logLevel: 'silent', trace: true, ...settings }, limits);
   const clock = new SystemClock();
   const write = (line: string) => console.error(line);
-  const log = createLog({ level: config.logLevel, format: 'text', write, now: () => clock.now() });
+  const log = createLog({ level: config.logLevel, format: config.logFormat, write, now: () => clock.now() });
   const cluster = await startCluster(config, log);
   const address = cluster.addresses[0]!;
   const endpoint = endpointOf(address);
@@ -146,6 +158,10 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     seed: (source, namespace) => cluster.seed(source, namespace),
     repair: () => ring.repair(),
     waitUntilConsistent: () => ring.waitUntilConsistent(),
+    trace(request) {
+      const requestId = typeof request === 'string' ? request : request.$metadata.requestId;
+      return requestId === undefined ? undefined : cluster.admin.trace(requestId);
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };

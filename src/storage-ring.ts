@@ -28,6 +28,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import type { Store } from './env/store.ts';
 import type { Transport } from './env/transport.ts';
 import { PausedNode } from './paused-node.ts';
+import type { TraceLog } from './trace-log.ts';
 
 export type NodeState = 'up' | 'paused' | 'stopped';
 
@@ -125,6 +126,7 @@ export class StorageRing {
   readonly #config: Config;
   readonly #directory: DataDirectory;
   readonly #log: Log;
+  readonly #traces: TraceLog | undefined;
   readonly #clock = new SystemClock();
   readonly #random = new SystemRandom();
   /** Of what is on its way between nodes. */
@@ -149,12 +151,13 @@ export class StorageRing {
   #isClosed = false;
   #record: ClusterRecord;
 
-  private constructor(config: Config, directory: DataDirectory, log: Log) {
+  private constructor(config: Config, directory: DataDirectory, log: Log, traces: TraceLog | undefined) {
     this.#config = config;
     this.#directory = directory;
     this.#log = log;
+    this.#traces = traces;
     this.#record = directory.cluster ?? foundCluster(config);
-    this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#networkClock, this.#random);
+    this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#networkClock, this.#random, traces);
     this.#view = new RingView(this.#record.configs);
     this.client = new RingClient({
       view: this.#view,
@@ -162,6 +165,7 @@ export class StorageRing {
       clock: this.#clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
+      observer: traces,
     });
     this.#register = {
       read: (partition) => this.#record.configs[partition]!,
@@ -187,10 +191,11 @@ export class StorageRing {
   /**
    * Starts all nodes on their disks, settles what they had accepted, and goes on with moves that were under way.
    *
+   * @param traces sees requests and messages
    * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
    */
-  static async open(config: Config, directory: DataDirectory, log: Log): Promise<StorageRing> {
-    const ring = new StorageRing(config, directory, log);
+  static async open(config: Config, directory: DataDirectory, log: Log, traces?: TraceLog): Promise<StorageRing> {
+    const ring = new StorageRing(config, directory, log, traces);
     try {
       await ring.#open();
       return ring;
@@ -221,6 +226,11 @@ export class StorageRing {
       return { id, state, status: running?.node.status() };
     });
     return { nodes, partitions: this.#record.configs, moves: this.#membership.progress };
+  }
+
+  /** The node whose disk it is; undefined if it is one that was lost or left. */
+  nodeOfDisk(diskId: number): NodeId | undefined {
+    return [...this.#hosts.values()].find((host) => host.diskId === diskId)?.id;
   }
 
   /** Ends a node in order: what it has stays on its disk. It is missing until `start`. */
@@ -540,6 +550,7 @@ export class StorageRing {
         isBootstrap,
         limits: limits.node,
         rules: SOUND_RULES,
+        onHint: this.#traces?.hintKept.bind(this.#traces, id),
       };
       const env = { clock, random: this.#random, log: this.#log, store };
       const node = await new Promise<StorageNode>((resolve, reject) => {

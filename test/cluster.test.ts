@@ -3,6 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateTableCommand, DeleteTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startCluster } from '../src/cluster.ts';
+import { completeConfig } from '../src/config.ts';
+import { endpointOf } from '../src/endpoint.ts';
+import { silentLog } from '../src/env/log.ts';
 import { startDynaring } from '../src/index.ts';
 
 let dataDir: string;
@@ -18,6 +22,23 @@ test('a directory in which too many disks were lost is refused, instead of answe
   await expect(startDynaring({ dataDir })).rejects.toThrow(refusal);
   // Nothing is left behind: the next try meets the same, not a locked directory.
   await expect(startDynaring({ dataDir })).rejects.toThrow(refusal);
+});
+
+test('administrators may have a port of their own, where the metrics of the nodes are', async () => {
+  const config = completeConfig({ port: 0, adminPort: 0, hosts: ['127.0.0.1'] });
+  const cluster = await startCluster(config, silentLog);
+  const [main, apart] = [cluster.addresses, cluster.adminAddresses].map(([address]) => endpointOf(address!));
+  const statusOf = async (url: string) => (await fetch(url)).status;
+  try {
+    expect(await statusOf(`${main}/metrics`)).toBe(404);
+    expect([await statusOf(`${main}/health`), await statusOf(`${apart}/health`)]).toEqual([200, 200]);
+    const metrics = await (await fetch(`${apart}/metrics`)).text();
+    expect(metrics).toMatch(/^dynaring_node_partitions\{node="node-3"\} 64$/m);
+    expect(metrics).toMatch(/^dynaring_node_hints\{node="node-1"\} 0$/m);
+  } finally {
+    await cluster.stop();
+  }
+  await expect(fetch(`${apart}/health`)).rejects.toThrow();
 });
 
 test('stopping while the items of a deleted table are erased ends in order', async () => {

@@ -22,6 +22,8 @@ const MAY_IMPORT: Record<string, RegExp> = {
 /** Packages that a single file of the room may know. */
 const MAY_KNOW: Record<string, string> = {
   'src/web/server.ts': 'express',
+  'src/web/admin.ts': 'express',
+  'src/web/metrics.ts': 'prom-client',
   'src/web/validate.ts': 'ajv',
   'src/seed.ts': 'jsonc-parser',
   'src/seed-document.ts': 'jsonc-parser',

@@ -269,12 +269,26 @@ export class AntiEntropy {
   #timer: Timer | undefined;
   /** Comparisons that are tried again, with members that were in another epoch or did not answer. */
   readonly #retries = new Set<Timer>();
+  readonly #total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
   /** Ends a repair on demand as far as it has come. */
   readonly #repairs = new Set<() => void>();
   #isStopped = false;
 
   constructor(parts: AntiEntropyParts) {
     this.#parts = parts;
+  }
+
+  /** What all comparisons since the start have done, those of catching up and handing off among them. */
+  get total(): Omit<RepairReport, 'ms'> {
+    return this.#total;
+  }
+
+  #count(report: ExchangeReport | undefined): void {
+    if (report === undefined) return;
+    this.#total.partitions++;
+    this.#total.hashesExchanged += report.hashesExchanged;
+    this.#total.bytesExchanged += report.bytesExchanged;
+    this.#total.recordsRepaired += report.recordsRepaired;
   }
 
   /** In each interval every own partition is compared with every other member once, evenly spread. */
@@ -299,6 +313,7 @@ export class AntiEntropy {
     const pairs = this.#pairs();
     const parts = this.#parts;
     const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+    const count = (report: ExchangeReport) => this.#count(report);
     const end = () => {
       if (this.#repairs.delete(end)) done({ ...total, ms: clock.elapsedMs() - startMs });
     };
@@ -309,6 +324,7 @@ export class AntiEntropy {
         if (!isUp(peer)) continue;
         const report = yield* exchange(parts, partition, peer, 'both');
         if (report === undefined) continue;
+        count(report);
         total.partitions++;
         total.hashesExchanged += report.hashesExchanged;
         total.bytesExchanged += report.bytesExchanged;
@@ -333,6 +349,7 @@ export class AntiEntropy {
   #catchUpWith(peer: NodeId, partition: number, epoch: number | undefined, tries: number): void {
     const { clock, limits, epochOf } = this.#parts;
     runTask(exchange(this.#parts, partition, peer, 'pull'), (report) => {
+      this.#count(report);
       if (report !== undefined || tries <= 1 || this.#isStopped) return;
       const timer = clock.after(limits.phaseTimeoutMs, () => {
         this.#retries.delete(timer);
@@ -348,9 +365,11 @@ export class AntiEntropy {
     // This node is none of the members any more, or not yet.
     const parts = { ...this.#parts, epochOf: () => view.configOf(partition).epoch };
     const members = view.configOf(partition).members.filter(({ node }) => node !== self && isUp(node));
+    const count = (report: ExchangeReport | undefined) => this.#count(report);
     function* handOver(): Task<boolean> {
       for (const { node } of members) {
         const report = yield* exchange(parts, partition, node, 'hand-off');
+        count(report);
         if (report !== undefined) return true;
       }
       return false;
@@ -367,7 +386,8 @@ export class AntiEntropy {
     this.#timer = clock.after(this.#stepMs, () => {
       const pair = this.#round.pop();
       if (pair === undefined || !isUp(pair.peer)) return this.#next();
-      runTask(exchange(this.#parts, pair.partition, pair.peer, 'both'), () => {
+      runTask(exchange(this.#parts, pair.partition, pair.peer, 'both'), (report) => {
+        this.#count(report);
         if (!this.#isStopped) this.#next();
       });
     });

@@ -48,6 +48,8 @@ export interface WriteOptions {
    * a condition reads nothing, and is possible as long as any node lives.
    */
   readonly wantsOld: boolean;
+  /** The request that this is done for, so that it can be traced. */
+  readonly requestId?: string | undefined;
 }
 
 /** What the cluster could not do: a value, not an exception. `router/cluster-errors.ts` is its one translation. */
@@ -127,9 +129,15 @@ export interface DynamoClient {
   /**
    * `consistent`: linearizable in `strict` mode, of max(R, N-W+1) replicas in `dynamo` mode; otherwise the newest
    * committed record among R replicas, which may be old. `isLagging`: of one of those that a `LagRule` may hold back; not
-   * for consistent reads.
+   * for consistent reads. `requestId`: as of a write.
    */
-  read(key: ItemKey, consistent: boolean, consistency: Consistency, isLagging?: boolean): Promise<ReadOutcome>;
+  read(
+    key: ItemKey,
+    consistent: boolean,
+    consistency: Consistency,
+    isLagging?: boolean,
+    requestId?: string,
+  ): Promise<ReadOutcome>;
   /** The items of one item collection in the order of their sort keys. */
   range(request: RangeRequest): Promise<RangeOutcome>;
   /** The tables of which any node that can be asked now holds records: also of those that no request can reach any more. */

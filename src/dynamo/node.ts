@@ -85,6 +85,11 @@ export interface NodeStatus {
   readonly held: number;
   /** The nodes it takes for down. */
   readonly suspects: readonly NodeId[];
+  /** Since it was started: the epochs of partitions in which it has begun to vote. */
+  readonly epochsBegun: number;
+  /** What it has repaired, as the one that led the comparison. */
+  readonly repaired: Omit<RepairReport, 'ms'>;
+  readonly tombstonesPurged: number;
 }
 
 const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
@@ -119,6 +124,7 @@ export class StorageNode implements CoordinatingNode {
   readonly #makeGate: () => LagGate;
   /** Undefined as long as there is no rule of lag. */
   #gate: LagGate | undefined;
+  #epochsBegun = 0;
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
@@ -166,7 +172,9 @@ export class StorageNode implements CoordinatingNode {
       if (this.#gate?.hold(key, record) === true) ballots.follow(record.ballot, limits.maxDriftMs / 2);
       else learn(key, record);
     };
-    const keepHint = (home: NodeId, key: StoreKey, record: ItemRecord) => void hints.keep(home, key, record);
+    const keepHint = (home: NodeId, key: StoreKey, record: ItemRecord) => {
+      if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
+    };
     this.#makeGate = () =>
       new LagGate({
         self: id,
@@ -354,6 +362,9 @@ export class StorageNode implements CoordinatingNode {
       hintBytes: this.#hints.bytes,
       held: this.#gate?.count ?? 0,
       suspects: this.#peers().filter((node) => !this.#detector.isUp(node)),
+      epochsBegun: this.#epochsBegun,
+      repaired: { ...this.#antiEntropy.total },
+      tombstonesPurged: this.#purge.purged,
     };
   }
 
@@ -622,6 +633,7 @@ export class StorageNode implements CoordinatingNode {
 
   /** A member that began with less than the others has is brought up to date at once. */
   #begun(partition: number): void {
+    this.#epochsBegun++;
     this.#antiEntropy.catchUp(partition);
   }
 

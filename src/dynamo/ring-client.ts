@@ -22,7 +22,14 @@ import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import type { NodeLimits } from './settings.ts';
 
-type Ask<Outcome> = (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void) => void;
+type Ask<Outcome> = (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void, id: NodeId) => void;
+
+/** Told of the way of each request that names itself. */
+export interface RequestObserver {
+  /** A node is about to coordinate the request. It may be the second one, if the first did not answer. */
+  asked(requestId: string, key: StoreKey, coordinator: NodeId, isWrite: boolean): void;
+  answered(requestId: string, coordinator: NodeId, outcome: (WriteOutcome | ReadOutcome)['kind']): void;
+}
 
 /** A request that a node has not answered within the call. */
 interface Call {
@@ -45,6 +52,7 @@ export class RingClient implements DynamoClient {
   readonly #clock: Clock;
   readonly #limits: NodeLimits;
   readonly #writeQuorum: number;
+  readonly #observer: RequestObserver | undefined;
   /** Its own opinion, from what is answered and what is not. */
   readonly #detector: FailureDetector;
   /** Oldest first. */
@@ -59,12 +67,14 @@ export class RingClient implements DynamoClient {
     readonly limits: NodeLimits;
     /** W of the nodes. */
     readonly writeQuorum: number;
+    readonly observer?: RequestObserver | undefined;
   }) {
     this.#view = parts.view;
     this.#nodes = parts.nodes;
     this.#clock = parts.clock;
     this.#limits = parts.limits;
     this.#writeQuorum = parts.writeQuorum;
+    this.#observer = parts.observer;
     this.#detector = new FailureDetector({ self: '', clock: parts.clock, limits: parts.limits, probe: () => {} });
   }
 
@@ -74,17 +84,21 @@ export class RingClient implements DynamoClient {
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask(storeKey, { kind: 'unknown' }, false, (node, done) =>
-      node.write(storeKey, key.partitionKey, mutation, options, done),
-    );
+    const ask: Ask<WriteOutcome> = (node, done) => node.write(storeKey, key.partitionKey, mutation, options, done);
+    return this.#ask(storeKey, { kind: 'unknown' }, false, this.#observed(options.requestId, storeKey, true, ask));
   }
 
-  read(key: ItemKey, consistent: boolean, consistency: Consistency, isLagging = false): Promise<ReadOutcome> {
+  read(
+    key: ItemKey,
+    consistent: boolean,
+    consistency: Consistency,
+    isLagging = false,
+    requestId?: string,
+  ): Promise<ReadOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
     const isBehind = isLagging && !consistent;
-    return this.#ask(storeKey, undefined, isBehind, (node, done) =>
-      node.read(storeKey, consistent, consistency, done, isBehind),
-    );
+    const ask: Ask<ReadOutcome> = (node, done) => node.read(storeKey, consistent, consistency, done, isBehind);
+    return this.#ask(storeKey, undefined, isBehind, this.#observed(requestId, storeKey, false, ask));
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -150,6 +164,24 @@ export class RingClient implements DynamoClient {
     this.#sweepTimer = undefined;
   }
 
+  #observed<Outcome extends WriteOutcome | ReadOutcome>(
+    requestId: string | undefined,
+    key: StoreKey,
+    isWrite: boolean,
+    ask: Ask<Outcome>,
+  ): Ask<Outcome> {
+    const observer = this.#observer;
+    if (observer === undefined || requestId === undefined) return ask;
+    return (node, done, id) => {
+      observer.asked(requestId, key, id, isWrite);
+      const observe = (outcome: Outcome | Failure) => {
+        observer.answered(requestId, id, outcome.kind);
+        done(outcome);
+      };
+      ask(node, observe, id);
+    };
+  }
+
   /**
    * @param whenLost what a lost request means; undefined: it changes nothing and may be asked again elsewhere
    * @param isLagging whether to ask one of those that rules of lag hold records back from
@@ -180,10 +212,11 @@ export class RingClient implements DynamoClient {
           return undefined;
         }
         const [id, node] = found;
-        ask(node, (outcome) => {
+        const hear = (outcome: Outcome | Failure) => {
           if (call !== undefined) this.#detector.noteHeard(id);
           finish(outcome);
-        });
+        };
+        ask(node, hear, id);
         return id;
       };
       const id = tryOne(undefined);

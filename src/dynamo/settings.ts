@@ -1,3 +1,5 @@
+import type { StoreKey } from '../env/store.ts';
+import type { Ballot } from './ballot.ts';
 import type { PartitionConfig } from './messages.ts';
 import type { NodeId } from './ring.ts';
 import type { Rules } from './rules.ts';
@@ -113,4 +115,6 @@ export interface NodeSettings {
   readonly isBootstrap: boolean;
   readonly limits: NodeLimits;
   readonly rules: Rules;
+  /** Told of each record that the node, as a coordinator, begins to keep for a home replica which did not take it. */
+  readonly onHint?: ((home: NodeId, key: StoreKey, ballot: Ballot) => void) | undefined;
 }

@@ -31,9 +31,15 @@ export class TombstonePurge {
   #timer: Timer | undefined;
   #isStopped = false;
   #running: ((report: PurgeReport) => void)[] | undefined;
+  #purged = 0;
 
   constructor(parts: TombstonePurgeParts) {
     this.#parts = parts;
+  }
+
+  /** Tombstones that it has had purged since the start. */
+  get purged(): number {
+    return this.#purged;
   }
 
   start(): void {
@@ -77,8 +83,10 @@ export class TombstonePurge {
         const { tombstones, last } = this.#oldTombstones(next, to, ageMs!);
         for (const { key, record } of tombstones) {
           const isPurged: boolean = yield* this.#purge(key, record);
-          if (isPurged) purged++;
-          else waiting++;
+          if (isPurged) {
+            purged++;
+            this.#purged++;
+          } else waiting++;
         }
         next = last && `${last}\x00`;
         if (next !== undefined) yield* this.#pause();

@@ -13,6 +13,12 @@ export interface LinkFault {
   readonly dropRate?: number;
 }
 
+/** Sees each request on its way, faults or not. */
+export interface NetworkObserver<Request, Reply> {
+  /** Right before it is sent. @returns what is to hear the answer instead of `onReply`, or `onReply` itself */
+  sent(from: string, to: string, request: Request, onReply: (reply: Reply) => void): (reply: Reply) => void;
+}
+
 /** Messages that may wait for a paused node; further ones are lost, as from a full socket buffer. */
 const HELD_MESSAGES = 10_000;
 
@@ -24,6 +30,7 @@ export class FaultyNetwork<Request, Reply> {
   readonly #network: LocalTransport<Request, Reply>;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #observer: NetworkObserver<Request, Reply> | undefined;
   /** By `from` and `to`. */
   readonly #links = new Map<string, Map<string, LinkFault>>();
   /** Paused nodes, with what is held until they go on. */
@@ -32,16 +39,23 @@ export class FaultyNetwork<Request, Reply> {
   readonly #transports = new Map<string, Transport<Request, Reply>>();
   #isFaulty = false;
 
-  constructor(network: LocalTransport<Request, Reply>, clock: Clock, random: Random) {
+  constructor(
+    network: LocalTransport<Request, Reply>,
+    clock: Clock,
+    random: Random,
+    observer?: NetworkObserver<Request, Reply>,
+  ) {
     this.#network = network;
     this.#clock = clock;
     this.#random = random;
+    this.#observer = observer;
   }
 
   transport(node: string): Transport<Request, Reply> {
     const inner = this.#network.transport(node);
     const transport: Transport<Request, Reply> = {
-      send: (to, request, onReply) => {
+      send: (to, request, tell) => {
+        const onReply = this.#observer === undefined ? tell : this.#observer.sent(node, to, request, tell);
         if (!this.#isFaulty) return inner.send(to, request, onReply);
         // A node that has stopped by the time an answer arrives hears it as little as on the network without faults.
         const hear = (reply: Reply) => {

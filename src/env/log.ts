@@ -1,5 +1,8 @@
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
+/** `text`: one line for people. `json`: one JSON object a line, with `time`, `level`, `message` and the fields. */
+export type LogFormat = 'text' | 'json';
+
 /** Structured log: a fixed text, and what varies in `fields`. */
 export interface Log {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -13,8 +16,7 @@ const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, 
 export interface LogOptions {
   /** The least important level that is written. */
   readonly level: LogLevel;
-  /** `text`: one line for people. `json`: one JSON object a line, with `time`, `level`, `message` and the fields. */
-  readonly format: 'text' | 'json';
+  readonly format: LogFormat;
   /** Takes one line, without its line end. */
   readonly write: (line: string) => void;
   /** Milliseconds since 1970. */

@@ -66,7 +66,7 @@ export function createItemOperations(
   throughput?: ThroughputGate,
 ): ItemOperations {
   return {
-    async putItem(request, _context, namespace) {
+    async putItem(request, context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Item);
       checkReturnValues(request);
@@ -78,7 +78,7 @@ export function createItemOperations(
       checkCollectionEntry(table, request.Item, image.size);
       const after = { size: image.size, item: request.Item };
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, after));
-      const old = await write(client, request, table, key, { kind: 'put', item: image, condition });
+      const old = await write(client, request, context, table, key, { kind: 'put', item: image, condition });
       settle?.(writeUnits(table, old && sizedItem(table, old), after));
       return writeResponse(request, table, request.Item, old, after);
     },
@@ -95,6 +95,7 @@ export function createItemOperations(
         consistent,
         table.consistency ?? 'strict',
         context.isLagging,
+        context.requestId,
       );
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
 
@@ -111,7 +112,7 @@ export function createItemOperations(
       return response;
     },
 
-    async deleteItem(request, _context, namespace) {
+    async deleteItem(request, context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       checkReturnValues(request);
@@ -119,7 +120,7 @@ export function createItemOperations(
       const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
       const key = keyOfKey(table.key, request.Key);
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
-      const old = await write(client, request, table, key, { kind: 'delete', condition });
+      const old = await write(client, request, context, table, key, { kind: 'delete', condition });
       settle?.(writeUnits(table, old && sizedItem(table, old), undefined));
       return writeResponse(request, table, request.Key, old, undefined);
     },
@@ -138,6 +139,7 @@ function checkReturnValues({ ReturnValues }: WriteRequest): void {
 async function write(
   client: DynamoClient,
   request: WriteRequest,
+  context: RequestContext,
   table: Table,
   { partitionKey, sortKey }: EncodedKey,
   mutation: Mutation,
@@ -146,6 +148,7 @@ async function write(
   const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation, {
     consistency: table.consistency ?? 'strict',
     wantsOld: request.ReturnValues === 'ALL_OLD',
+    requestId: context.requestId,
   });
   if (outcome.kind === 'applied') return outcome.old;
   if (outcome.kind !== 'condition-failed') throw clusterError(outcome);

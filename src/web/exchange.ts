@@ -5,6 +5,7 @@ import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 import type { WebLimits } from './limits.ts';
 import { renderError, type WireError } from './render.ts';
+import type { RequestMeter } from './request-meter.ts';
 
 /** What all exchanges of a web server share. */
 export interface Gate {
@@ -12,6 +13,7 @@ export interface Gate {
   readonly requestId: () => string;
   readonly limits: WebLimits;
   readonly budget: ByteBudget;
+  readonly meter: RequestMeter;
   requestsInFlight: number;
   /** The server is closing: every answer is its connection's last. */
   isClosing: boolean;
@@ -84,8 +86,11 @@ export class Exchange {
     this.#state = 'handling';
     const body = this.#chunks ? Buffer.concat(this.#chunks, this.#length) : this.#body;
     this.#chunks = undefined;
+    const { meter } = this.#gate;
+    const beganAtMs = meter.begin();
     this.#gate.handle(requestOf(this.#request, body)).then((answer) => {
       this.#state = 'done';
+      meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
       if (this.#isClosed) this.#leave();
       else send(this.#response, answer, this.#gate.isClosing);
     });
@@ -105,7 +110,9 @@ export class Exchange {
       contentType: 'application/x-amz-json-1.0',
       crossOrigin: this.#request.headers.origin !== undefined,
     };
-    send(this.#response, renderError(error, envelope), this.#gate.isClosing);
+    const answer = renderError(error, envelope);
+    this.#gate.meter.end(this.#request.headers['x-amz-target'], this.#length, answer, this.#gate.meter.begin());
+    send(this.#response, answer, this.#gate.isClosing);
   }
 
   /** The answer is out, or the client is gone. */

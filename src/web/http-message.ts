@@ -18,6 +18,14 @@ export interface HttpResponse {
   readonly body: Uint8Array;
   /** There is no answer: the connection ends without one. */
   readonly isDropped?: true;
+  /** The name of the error that it tells, for those who count. */
+  readonly error?: string;
 }
 
-export const DROPPED_CONNECTION: HttpResponse = { status: 0, headers: [], body: new Uint8Array(0), isDropped: true };
+export const DROPPED_CONNECTION: HttpResponse = {
+  status: 0,
+  headers: [],
+  body: new Uint8Array(0),
+  isDropped: true,
+  error: 'dropped-connection',
+};

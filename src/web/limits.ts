@@ -16,6 +16,12 @@ export interface WebLimits {
   readonly keepAliveTimeoutMs: number;
   /** Without a byte in either direction: ends clients that do not read their answers. */
   readonly socketTimeoutMs: number;
+  /** Requests to `/_dynaring/` at a time. */
+  readonly maxAdminRequestsInFlight: number;
+  /** Of a fault rule, or the setting of a link. */
+  readonly maxAdminBodyBytes: number;
+  /** Of a snapshot to be restored, of which there is one at a time: it is parsed in memory. Below 512 MB, V8's limit of a string. */
+  readonly maxSnapshotBodyBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -29,4 +35,7 @@ export const DEFAULT_WEB_LIMITS: WebLimits = {
   requestTimeoutMs: 60_000,
   keepAliveTimeoutMs: 75_000,
   socketTimeoutMs: 120_000,
+  maxAdminRequestsInFlight: 16,
+  maxAdminBodyBytes: MIB,
+  maxSnapshotBodyBytes: 256 * MIB,
 };

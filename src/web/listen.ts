@@ -1,6 +1,15 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { WebServer } from './server.ts';
+
+/** What can be made to listen. */
+export interface Listener {
+  /** A server that does not listen yet. */
+  createHttpServer(): Server;
+  /** Where failures of the sockets themselves are told. */
+  readonly onInternalError: (error: unknown) => void;
+  /** From now on every answer closes its connection. */
+  beginClosing(): void;
+}
 
 export interface Listening {
   /** Where the server listens, with the port that the system chose if it was asked for port 0. */
@@ -24,7 +33,7 @@ const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
  * @param port 0 lets the system choose
  * @throws the system's error (`EADDRINUSE`, `EACCES`, ...), with nothing left listening
  */
-export async function listen(web: WebServer, hosts: readonly string[], port: number): Promise<Listening> {
+export async function listen(web: Listener, hosts: readonly string[], port: number): Promise<Listening> {
   for (let left = MAX_PORT_TRIES; ; left--) {
     const servers: Server[] = [];
     try {
@@ -60,7 +69,7 @@ function bind(server: Server, host: string, port: number, isOptional: boolean, o
   });
 }
 
-function listening(web: WebServer, servers: readonly Server[]): Listening {
+function listening(web: Listener, servers: readonly Server[]): Listening {
   return {
     addresses: servers.map((server) => {
       const { address, port } = server.address() as AddressInfo;

@@ -36,11 +36,12 @@ export function renderResult(result: object, envelope: Envelope): HttpResponse {
 export function renderError(error: Omit<WireError, 'kind'>, envelope: Envelope): HttpResponse {
   const name = error.type.slice(error.type.indexOf('#') + 1);
   const key = CAPITAL_MESSAGE.has(name) ? 'Message' : 'message';
-  return renderBody(
+  const answer = renderBody(
     error.status,
     toJson({ __type: error.type, [key]: error.message === '' ? undefined : error.message, ...error.body }),
     envelope,
   );
+  return { ...answer, error: name };
 }
 
 /** An answer of any kind, with the headers that every answer has. */

@@ -1,10 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Express } from 'express';
+import type { Express, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
+import type { AdminAction } from './admin.ts';
+import type { AdminDoor } from './admin-routes.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
+import type { Listener } from './listen.ts';
+import type { MetricSources } from './metrics.ts';
+import { RequestMeter } from './request-meter.ts';
+import { refusalOf } from './same-origin.ts';
 
 export interface WebServerOptions {
   /** Tier 2. */
@@ -18,9 +24,25 @@ export interface WebServerOptions {
   /** Told of everything thrown that is not an `ApiError`. The client gets a 500, the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
+  /** What the server offers beside operations. Default: `/health` alone. */
+  readonly operator?: OperatorOptions;
 }
 
-export interface WebServer {
+/** What is for whoever runs the server, not for its clients. */
+export interface OperatorOptions {
+  /** `/_dynaring/`; undefined: there is no such path. */
+  readonly admin?: AdminDoor | undefined;
+  /** Of `/metrics`: what tier 1 does not count itself. */
+  readonly figures: Pick<MetricSources, 'nodes' | 'faults'>;
+  /** Milliseconds since some moment in the past, for latencies. */
+  readonly elapsedMs: () => number;
+  /** Told of each request of an administrator that was to change something. */
+  readonly onAction: (action: AdminAction) => void;
+  /** Whether it is only at `WebServer.operator`, which listens elsewhere, and not where operations are. */
+  readonly isApart: boolean;
+}
+
+export interface WebServer extends Listener {
   /** Answers every request of a `node:http` server. */
   readonly listener: (request: IncomingMessage, response: ServerResponse) => void;
   /**
@@ -28,12 +50,8 @@ export interface WebServer {
    * everything else on. A body that a parser has read before is taken from `request.body`.
    */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
-  /** A server with the limits' timeouts, not listening yet. */
-  createHttpServer(): Server;
-  /** Where failures of the sockets themselves are told. */
-  readonly onInternalError: (error: unknown) => void;
-  /** From now on every answer closes its connection. */
-  beginClosing(): void;
+  /** Serves `/_dynaring/`, `/metrics` and `/health`, and no operations. */
+  readonly operator: Listener;
 }
 
 /**
@@ -44,15 +62,33 @@ export interface WebServer {
  */
 export function createWebServer(options: WebServerOptions): WebServer {
   const limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
+  const { operator, onInternalError } = options;
   const budget = new ByteBudget(limits.maxBodyBytesInFlight);
   const handle = createHandle({ ...options, maxBodyBytes: limits.maxBodyBytes, budget });
-  const gate: Gate = { handle, requestId: options.requestId, limits, budget, requestsInFlight: 0, isClosing: false };
+  const gate: Gate = {
+    handle,
+    requestId: options.requestId,
+    limits,
+    budget,
+    meter: new RequestMeter(operator?.elapsedMs ?? (() => 0)),
+    requestsInFlight: 0,
+    isClosing: false,
+  };
+  const openOperator = lazily(() => createApplication(gate, operator, onInternalError), onInternalError);
+  const openFront =
+    operator?.isApart === true
+      ? lazily(() => createApplication(gate, undefined, onInternalError), onInternalError)
+      : openOperator;
+  const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
-  let application: Promise<Express> | undefined;
   const listener: WebServer['listener'] = (request, response) => {
-    if (request.method === 'POST') return Exchange.begin(gate, request, response);
-    application ??= createApplication(gate);
-    application.then((app) => app(request, response), options.onInternalError);
+    const { method, url } = request;
+    // The path of every operation is told from an administrator's by one comparison.
+    if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) return openFront(request, response);
+    Exchange.begin(gate, request, response);
+  };
+  const beginClosing = () => {
+    gate.isClosing = true;
   };
   return {
     listener,
@@ -62,10 +98,24 @@ export function createWebServer(options: WebServerOptions): WebServer {
       Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
     },
     createHttpServer: () => createLimitedServer(limits, listener),
-    onInternalError: options.onInternalError,
-    beginClosing: () => {
-      gate.isClosing = true;
-    },
+    onInternalError,
+    beginClosing,
+    operator: { createHttpServer: () => createLimitedServer(limits, openOperator), onInternalError, beginClosing },
+  };
+}
+
+const ADMIN_PATH = '/_dynaring';
+
+function isAdminPath(url: string): boolean {
+  return url.startsWith(`${ADMIN_PATH}/`);
+}
+
+/** Answers with an application that is made at the first request. */
+function lazily(create: () => Promise<Express>, onError: (error: unknown) => void): WebServer['listener'] {
+  let application: Promise<Express> | undefined;
+  return (request, response) => {
+    application ??= create();
+    application.then((app) => app(request, response), onError);
   };
 }
 
@@ -84,21 +134,60 @@ function createLimitedServer(limits: WebLimits, listener: WebServer['listener'])
   server.timeout = limits.socketTimeoutMs;
   // A body that will be refused is refused before it is sent.
   server.on('checkContinue', (request, response) => {
-    if (!(Number(request.headers['content-length']) > limits.maxBodyBytes)) response.writeContinue();
+    const max = isAdminPath(request.url!) ? limits.maxSnapshotBodyBytes : limits.maxBodyBytes;
+    if (!(Number(request.headers['content-length']) > max)) response.writeContinue();
     listener(request, response);
   });
   return server;
 }
 
-async function createApplication(gate: Gate): Promise<Express> {
+async function createApplication(
+  gate: Gate,
+  operator: OperatorOptions | undefined,
+  onInternalError: (error: unknown) => void,
+): Promise<Express> {
   const { default: express } = await import('express');
   const app = express();
   app.disable('x-powered-by');
+  app.enable('case sensitive routing');
+  app.use((_request, response, next) => {
+    if (gate.isClosing) response.setHeader('Connection', 'close');
+    next();
+  });
+  if (operator?.admin !== undefined) {
+    const { createAdminRouter } = await import('./admin.ts');
+    const { admin, readRule } = operator.admin;
+    app.use(
+      ADMIN_PATH,
+      createAdminRouter({ admin, readRule, onAction: operator.onAction, onInternalError, limits: gate.limits }),
+    );
+  }
+  if (operator !== undefined) app.get('/metrics', answerMetrics(gate, operator));
   app.use(async (request, response) => {
-    const answer = await gate.handle(requestOf(request, Buffer.alloc(0)));
+    if (request.method === 'POST')
+      return void response.status(404).json({ error: 'there are no operations here', field: 'path' });
+    const answer = await gate.handle(requestOf(request, NO_BODY));
     send(response, answer, gate.isClosing);
   });
   return app;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+function answerMetrics(gate: Gate, { figures }: OperatorOptions) {
+  return async (request: IncomingMessage, response: Response): Promise<void> => {
+    const refusal = refusalOf(request.method!, request.headers);
+    if (refusal !== undefined) return void response.status(403).json(refusal);
+    const { renderMetrics } = await import('./metrics.ts');
+    const { contentType, text } = await renderMetrics({
+      ...figures,
+      requests: () => gate.meter.tallies(),
+      requestsInFlight: () => gate.requestsInFlight,
+    });
+    response.setHeader('Server', 'Dynaring');
+    response.setHeader('Content-Type', contentType);
+    response.end(text);
+  };
 }
 
 /** The body as it may have come, of what a body parser has made of it. */

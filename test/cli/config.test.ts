@@ -127,6 +127,9 @@ describe('refusals are one line that names the option', () => {
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
     [['--throttle', 'yes'], {}, '--throttle must be on or off, not "yes"'],
     [['--faults', '--nodes', '3'], {}, '--faults needs a value'],
+    [['--log-format', 'xml'], {}, '--log-format must be one of text, json, not "xml"'],
+    [['--trace=yes'], {}, '--trace must be on or off, not "yes"'],
+    [['--admin-port', '8000'], {}, '--admin-port 8000 is that of the operations'],
     [['--host='], {}, '--host must be an address or all, not ""'],
     [['--port'], {}, '--port needs a value'],
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
@@ -143,10 +146,30 @@ describe('refusals are one line that names the option', () => {
   });
 });
 
+describe('an option that stands alone', () => {
+  test('needs no value, and may have one', () => {
+    expect(parseConfig([], {})).toMatchObject({ admin: true, adminPort: undefined, trace: false });
+    expect(parseConfig(['--no-admin', '--trace', '--port', '9'], {})).toMatchObject({
+      admin: false,
+      trace: true,
+      port: 9,
+    });
+    expect(parseConfig(['--no-admin=off', '--trace=on'], {})).toMatchObject({ admin: true, trace: true });
+  });
+
+  test('is on or off as a variable, which the flag beats', () => {
+    expect(parseConfig([], { DYNARING_NO_ADMIN: 'on' }).admin).toBe(false);
+    expect(parseConfig([], { DYNARING_TRACE: 'off' }).trace).toBe(false);
+    expect(parseConfig(['--trace'], { DYNARING_TRACE: 'off' }).trace).toBe(true);
+  });
+});
+
 test('--help lists every option that is understood', () => {
   const flags = helpText().match(/--[a-z-]+/g)!;
   for (const flag of new Set(flags)) {
     if (flag === '--help' || flag === '--version') continue;
-    expect(refusal([flag]), flag).toBe(`${flag} needs a value`);
+    // One that stands alone is understood as it is.
+    if (['--no-admin', '--trace'].includes(flag)) expect(() => parseConfig([flag], {})).not.toThrow();
+    else expect(refusal([flag]), flag).toBe(`${flag} needs a value`);
   }
 });

@@ -1,0 +1,22 @@
+import type { NodeDescription } from './storage-ring.ts';
+import type { NodeFigures } from './web/metrics.ts';
+
+/** What a node says of itself, for those who count. */
+export function nodeFigures({ id, state, status }: NodeDescription): NodeFigures {
+  if (status === undefined) return { node: id, state, figures: undefined };
+  const { partitions, sealed, suspects, hints, hintBytes, epochsBegun, repaired, tombstonesPurged } = status;
+  const figures = {
+    partitions: partitions.length,
+    sealed: sealed.length,
+    suspects: suspects.length,
+    hints,
+    hintBytes,
+    epochsBegun,
+    repairs: repaired.partitions,
+    recordsRepaired: repaired.recordsRepaired,
+    hashesExchanged: repaired.hashesExchanged,
+    repairBytesExchanged: repaired.bytesExchanged,
+    tombstonesPurged,
+  };
+  return { node: id, state, figures };
+}

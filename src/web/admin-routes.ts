@@ -1,0 +1,135 @@
+import type { Admin } from '../api/admin.ts';
+import { ApiError } from '../api/errors.ts';
+import { AdminError, type FaultRule } from '../api/fault-rule.ts';
+import { readKey, readLinkSetting, readNodeAction, readSnapshot } from './admin-fields.ts';
+
+/** What every route can use. */
+export interface AdminDoor {
+  readonly admin: Admin;
+  /** @throws AdminError that names the field that makes no sense */
+  readonly readRule: (json: unknown) => FaultRule;
+}
+
+export interface AdminCall {
+  /** The parts of the path that vary, by name. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Only names that the route knows. */
+  readonly query: Readonly<Record<string, string | undefined>>;
+  /** Parsed JSON; undefined if there was none. */
+  readonly body: unknown;
+}
+
+export interface AdminAnswer {
+  readonly status: 200 | 201 | 204;
+  /** Plain JSON; undefined with 204. */
+  readonly body?: object;
+}
+
+export interface AdminRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Below `/_dynaring`, with `{name}` for what varies, as in docs/openapi.json. */
+  readonly path: string;
+  /** The parameters of its query. */
+  readonly query?: readonly string[];
+  /** Which limit its body has; undefined: it has none. */
+  readonly body?: 'small' | 'snapshot';
+  /** @throws AdminError, or ApiError where the service would say it */
+  readonly answer: (door: AdminDoor, call: AdminCall) => AdminAnswer | Promise<AdminAnswer>;
+}
+
+/** All that `/_dynaring/` offers. docs/openapi.json describes it, and a test holds the two together. */
+export const ADMIN_ROUTES: readonly AdminRoute[] = [
+  {
+    method: 'POST',
+    path: '/faults',
+    body: 'small',
+    answer: ({ admin, readRule }, { body }) => ({ status: 201, body: admin.addFault(readRule(body)) }),
+  },
+  { method: 'GET', path: '/faults', answer: ({ admin }) => ({ status: 200, body: { faults: admin.faults() } }) },
+  { method: 'DELETE', path: '/faults', answer: silently(({ admin }) => admin.clearFaults()) },
+  {
+    method: 'DELETE',
+    path: '/faults/{id}',
+    answer: silently(({ admin }, { params }) => admin.removeFault(params.id!)),
+  },
+  {
+    method: 'POST',
+    path: '/nodes/{id}/{action}',
+    answer: silently(({ admin }, { params }) => admin.node(params.id!, readNodeAction(params.action!))),
+  },
+  {
+    method: 'PUT',
+    path: '/links/{from}/{to}',
+    body: 'small',
+    answer: silently(({ admin }, { params, body }) => admin.setLink(params.from!, params.to!, readLinkSetting(body))),
+  },
+  {
+    method: 'DELETE',
+    path: '/links/{from}/{to}',
+    answer: silently(({ admin }, { params }) => admin.healLink(params.from!, params.to!)),
+  },
+  { method: 'POST', path: '/repair', answer: async ({ admin }) => ({ status: 200, body: await admin.repair() }) },
+  {
+    method: 'POST',
+    path: '/wait-until-consistent',
+    answer: silently(({ admin }) => admin.waitUntilConsistent()),
+  },
+  {
+    method: 'POST',
+    path: '/reset',
+    query: ['namespace'],
+    answer: silently(({ admin }, { query }) => admin.reset(query.namespace)),
+  },
+  {
+    method: 'GET',
+    path: '/snapshot',
+    query: ['namespace'],
+    answer: async ({ admin }, { query }) => ({ status: 200, body: await admin.snapshot(query.namespace) }),
+  },
+  {
+    method: 'POST',
+    path: '/snapshot',
+    body: 'snapshot',
+    answer: silently(({ admin }, { body }) => admin.restore(readSnapshot(body))),
+  },
+  { method: 'GET', path: '/cluster', answer: ({ admin }) => ({ status: 200, body: admin.cluster() }) },
+  {
+    method: 'GET',
+    path: '/key',
+    query: ['table', 'key', 'namespace'],
+    answer: async ({ admin }, { query }) => {
+      const table = needed(query, 'table');
+      const key = readKey(needed(query, 'key'));
+      return { status: 200, body: await admin.key(table, key, query.namespace).catch(namingField) };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/trace/{requestId}',
+    answer: ({ admin }, { params }) => {
+      const trace = admin.trace(params.requestId!);
+      if (trace !== undefined) return { status: 200, body: trace };
+      throw new AdminError('there is no trace of this request, or none any more', 'requestId', 404);
+    },
+  },
+];
+
+/** Does what there is nothing to say about afterwards. */
+function silently(act: (door: AdminDoor, call: AdminCall) => void | Promise<void>): AdminRoute['answer'] {
+  return async (door, call) => {
+    await act(door, call);
+    return { status: 204 };
+  };
+}
+
+/** What the service would say of a key or a table, as of a parameter. */
+function namingField(error: unknown): never {
+  if (!(error instanceof ApiError) || error.status >= 500) throw error;
+  throw new AdminError(error.message, error.name === 'ResourceNotFoundException' ? 'table' : 'key');
+}
+
+function needed(query: AdminCall['query'], name: string): string {
+  const value = query[name];
+  if (value === undefined || value === '') throw new AdminError(`${name} is missing in the query`, name);
+  return value;
+}

@@ -1,0 +1,157 @@
+import { Counter, Gauge, Registry } from 'prom-client';
+import { LATENCY_BUCKETS_S, type OperationTally } from './request-meter.ts';
+
+/** What one storage node has counted and holds. */
+export interface NodeFigures {
+  readonly node: string;
+  readonly state: 'up' | 'paused' | 'stopped';
+  /** Those below are undefined while it is stopped, and begin anew when it starts. */
+  readonly figures:
+    | {
+        readonly partitions: number;
+        readonly sealed: number;
+        readonly suspects: number;
+        readonly hints: number;
+        readonly hintBytes: number;
+        readonly epochsBegun: number;
+        readonly repairs: number;
+        readonly recordsRepaired: number;
+        readonly hashesExchanged: number;
+        readonly repairBytesExchanged: number;
+        readonly tombstonesPurged: number;
+      }
+    | undefined;
+}
+
+export interface FaultFigures {
+  readonly id: string;
+  readonly kind: string;
+  readonly fired: number;
+}
+
+/** What is looked at when somebody asks for the metrics. */
+export interface MetricSources {
+  readonly requests: () => readonly OperationTally[];
+  readonly requestsInFlight: () => number;
+  readonly nodes: () => readonly NodeFigures[];
+  readonly faults: () => readonly FaultFigures[];
+}
+
+export interface MetricsText {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+const STATES = ['up', 'paused', 'stopped'] as const;
+type Figure = keyof NonNullable<NodeFigures['figures']>;
+
+/** Of each node: name, what it says, and whether it only grows while the node runs. */
+const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kind: 'gauge' | 'counter']>> = {
+  partitions: ['dynaring_node_partitions', 'Partitions in which the node votes', 'gauge'],
+  sealed: ['dynaring_node_partitions_sealed', 'Of those, the ones that wait for their next epoch', 'gauge'],
+  suspects: ['dynaring_node_suspects', 'Other nodes that it takes for down', 'gauge'],
+  hints: ['dynaring_node_hints', 'Records that it keeps for other nodes', 'gauge'],
+  hintBytes: ['dynaring_node_hint_bytes', 'The bytes of those records', 'gauge'],
+  epochsBegun: ['dynaring_node_epochs_begun_total', 'Epochs of partitions that it has begun to vote in', 'counter'],
+  repairs: ['dynaring_node_repairs_total', 'Comparisons of a partition with another replica that it led', 'counter'],
+  recordsRepaired: ['dynaring_node_records_repaired_total', 'Records that those brought up to date', 'counter'],
+  hashesExchanged: ['dynaring_node_repair_hashes_total', 'Merkle hashes that those exchanged', 'counter'],
+  repairBytesExchanged: ['dynaring_node_repair_bytes_total', 'Bytes that those exchanged', 'counter'],
+  tombstonesPurged: ['dynaring_node_tombstones_purged_total', 'Tombstones that it led the purge of', 'counter'],
+};
+
+/** All metrics as they are now, in Prometheus's text format. */
+export async function renderMetrics(sources: MetricSources): Promise<MetricsText> {
+  // Made anew each time: what is counted stands elsewhere, and series of nodes and rules that are gone must not stay.
+  const registry = new Registry();
+  addRequests(registry, sources);
+  addNodes(registry, sources.nodes());
+  addFaults(registry, sources.faults());
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+function addRequests(registry: Registry, { requests, requestsInFlight }: MetricSources): void {
+  const registers = [registry];
+  const total = new Counter({
+    name: 'dynaring_requests_total',
+    help: 'Answered requests by operation, class of the status, and error (empty if there was none)',
+    labelNames: ['operation', 'status', 'error'],
+    registers,
+  });
+  const labelNames = ['operation'];
+  const received = new Counter({
+    name: 'dynaring_received_bytes_total',
+    help: 'Bytes of request bodies, as received',
+    labelNames,
+    registers,
+  });
+  const sent = new Counter({ name: 'dynaring_sent_bytes_total', help: 'Bytes of answers', labelNames, registers });
+  const inFlight = new Gauge({
+    name: 'dynaring_requests_in_flight',
+    help: 'Requests that are not answered yet',
+    registers,
+  });
+  const tallies = requests();
+  for (const { operation, outcomes, receivedBytes, sentBytes } of tallies) {
+    for (const [outcome, count] of outcomes) {
+      const [status, error = ''] = outcome.split(' ', 2);
+      total.inc({ operation, status: `${status![0]}xx`, error }, count);
+    }
+    received.inc({ operation }, receivedBytes);
+    sent.inc({ operation }, sentBytes);
+  }
+  inFlight.set(requestsInFlight());
+  // A Histogram can only be told of one request after the other; a registry takes whatever has a name and can be got.
+  const histogram = latencyHistogram(tallies);
+  registry.registerMetric({ name: histogram.name, get: async () => histogram } as unknown as Gauge);
+}
+
+function latencyHistogram(tallies: readonly OperationTally[]) {
+  const name = 'dynaring_request_duration_seconds';
+  const values = tallies.flatMap(({ operation, latencies, latencySumMs }) => {
+    let count = 0;
+    const buckets = Array.from(latencies, (inBucket, i) => {
+      count += inBucket;
+      return { metricName: `${name}_bucket`, labels: { operation, le: LATENCY_BUCKETS_S[i] ?? '+Inf' }, value: count };
+    });
+    const labels = { operation };
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: latencySumMs / 1000 },
+      { metricName: `${name}_count`, labels, value: count },
+    ];
+  });
+  const help = 'From the arrival of the whole request to the answer, by operation';
+  return { name, help, type: 'histogram', values, aggregator: 'sum' };
+}
+
+function addNodes(registry: Registry, nodes: readonly NodeFigures[]): void {
+  const registers = [registry];
+  const labelNames = ['node'];
+  const states = new Gauge({
+    name: 'dynaring_node_state',
+    help: '1 for the state that the node is in',
+    labelNames: ['node', 'state'],
+    registers,
+  });
+  for (const { node, state } of nodes) {
+    for (const each of STATES) states.set({ node, state: each }, each === state ? 1 : 0);
+  }
+  for (const [figure, [name, help, kind]] of Object.entries(FIGURES) as [Figure, (typeof FIGURES)[Figure]][]) {
+    const metric =
+      kind === 'gauge'
+        ? new Gauge({ name, help, labelNames, registers })
+        : new Counter({ name, help, labelNames, registers });
+    for (const { node, figures } of nodes) if (figures !== undefined) metric.inc({ node }, figures[figure]);
+  }
+}
+
+function addFaults(registry: Registry, faults: readonly FaultFigures[]): void {
+  const fired = new Counter({
+    name: 'dynaring_fault_rule_fired_total',
+    help: 'How often each fault rule in force has fired',
+    labelNames: ['rule', 'kind'],
+    registers: [registry],
+  });
+  for (const { id, kind, fired: count } of faults) fired.inc({ rule: id, kind }, count);
+}

@@ -1,0 +1,194 @@
+import type { Server } from 'node:http';
+import type { Admin, Trace } from '../../src/api/admin.ts';
+import { type ActiveFault, AdminError, type FaultRule } from '../../src/api/fault-rule.ts';
+import type { AdminAction } from '../../src/web/admin.ts';
+import type { WebLimits } from '../../src/web/limits.ts';
+import { createWebServer, type WebServer } from '../../src/web/server.ts';
+import { REQUEST_ID } from './fixtures.ts';
+
+export const TRACE: Trace = {
+  requestId: REQUEST_ID,
+  operation: 'PutItem',
+  coordinator: 'node-1',
+  ms: 3,
+  events: [{ atMs: 1, what: 'asked', node: 'node-2', detail: 'prepare', ballot: '2026-01-31T12:00:00.000Z node-1' }],
+};
+
+/** An Admin that does nothing but remember what it was asked. */
+export class FakeAdmin implements Admin {
+  /** Each call, as its name and what it was given. */
+  readonly calls: unknown[][] = [];
+  /** While set, what each call throws. */
+  failure: Error | undefined;
+  readonly #faults: ActiveFault[] = [];
+
+  #note(...call: unknown[]): void {
+    this.calls.push(call);
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  addFault(rule: FaultRule): ActiveFault {
+    this.#note('addFault', rule);
+    const fault = { id: `fault-${this.#faults.length + 1}`, rule, fired: 0 };
+    this.#faults.push(fault);
+    return fault;
+  }
+
+  faults(): readonly ActiveFault[] {
+    return this.#faults;
+  }
+
+  removeFault(id: string): void {
+    this.#note('removeFault', id);
+    const at = this.#faults.findIndex((fault) => fault.id === id);
+    if (at < 0) throw new AdminError(`there is no fault ${id}`, 'id', 404);
+    this.#faults.splice(at, 1);
+  }
+
+  clearFaults(): void {
+    this.#note('clearFaults');
+    this.#faults.length = 0;
+  }
+
+  async node(...args: unknown[]): Promise<void> {
+    this.#note('node', ...args);
+  }
+
+  setLink(...args: unknown[]): void {
+    this.#note('setLink', ...args);
+  }
+
+  healLink(...args: unknown[]): void {
+    this.#note('healLink', ...args);
+  }
+
+  async repair() {
+    this.#note('repair');
+    return { partitions: 2, hashesExchanged: 2, bytesExchanged: 32, recordsRepaired: 0, ms: 1.5 };
+  }
+
+  async waitUntilConsistent(): Promise<void> {
+    this.#note('waitUntilConsistent');
+  }
+
+  async reset(namespace?: string): Promise<void> {
+    this.#note('reset', namespace);
+  }
+
+  async snapshot(namespace?: string) {
+    this.#note('snapshot', namespace);
+    const tables = [{ namespace: '', definition: { name: 'orders' }, items: [{ id: { S: '1' } }] }];
+    return { format: 1 as const, ...(namespace === undefined ? {} : { namespace }), tables };
+  }
+
+  async restore(...args: unknown[]): Promise<void> {
+    this.#note('restore', ...args);
+  }
+
+  cluster() {
+    this.#note('cluster');
+    const node = { partitions: 1, leads: 1, hints: 0, suspects: [] };
+    return {
+      nodes: [{ id: 'node-1', state: 'up' as const, ...node }],
+      partitions: [{ partition: 0, epoch: 0, homes: ['node-1'] }],
+      replication: 1,
+      writeQuorum: 1,
+      readQuorum: 1,
+      movesLeft: 0,
+    };
+  }
+
+  async key(...args: unknown[]) {
+    this.#note('key', ...args);
+    const replicas = [{ node: 'node-1', isKnown: true, committedAtMs: 1.5, isBehind: false }];
+    return { partition: 0, epoch: 0, preferenceList: ['node-1'], replicas };
+  }
+
+  trace(requestId: string): Trace | undefined {
+    this.#note('trace', requestId);
+    return requestId === REQUEST_ID ? TRACE : undefined;
+  }
+}
+
+/** Takes what has a `kind` that there is. */
+export function readAnyRule(json: unknown): FaultRule {
+  const { kind } = json as { kind?: unknown };
+  const isKind = ['staleness', 'error', 'drop-connection', 'latency'].includes(kind as string);
+  if (!isKind) throw new AdminError('kind must be staleness, error, drop-connection or latency', 'kind');
+  return json as FaultRule;
+}
+
+export interface AdminServer {
+  readonly admin: FakeAdmin;
+  readonly actions: AdminAction[];
+  readonly internalErrors: unknown[];
+  readonly web: WebServer;
+  readonly server: Server;
+  /** The one for operators alone. */
+  readonly operator: Server;
+}
+
+/** A web server over a FakeAdmin, not listening. */
+export function adminServer({
+  limits,
+  isApart = false,
+  hasAdmin = true,
+}: {
+  limits?: Partial<WebLimits>;
+  isApart?: boolean;
+  hasAdmin?: boolean;
+} = {}): AdminServer {
+  const admin = new FakeAdmin();
+  const actions: AdminAction[] = [];
+  const internalErrors: unknown[] = [];
+  let elapsedMs = 0;
+  const web = createWebServer({
+    execute: async () => ({}),
+    nowMs: () => 0,
+    requestId: () => REQUEST_ID,
+    isReady: () => true,
+    onInternalError: (error) => internalErrors.push(error),
+    ...(limits === undefined ? {} : { limits }),
+    operator: {
+      admin: hasAdmin ? { admin, readRule: readAnyRule } : undefined,
+      figures: {
+        nodes: () => [
+          {
+            node: 'node-1',
+            state: 'up',
+            figures: {
+              partitions: 64,
+              sealed: 0,
+              suspects: 1,
+              hints: 7,
+              hintBytes: 700,
+              epochsBegun: 2,
+              repairs: 3,
+              recordsRepaired: 4,
+              hashesExchanged: 5,
+              repairBytesExchanged: 80,
+              tombstonesPurged: 6,
+            },
+          },
+          { node: 'node-2', state: 'stopped', figures: undefined },
+        ],
+        faults: () => [{ id: 'fault-1', kind: 'error', fired: 9 }],
+      },
+      // Two looks a request, so each takes 3 ms.
+      elapsedMs: () => {
+        elapsedMs += 3;
+        return elapsedMs;
+      },
+      onAction: (action) => actions.push(action),
+      isApart,
+    },
+  });
+  return {
+    admin,
+    actions,
+    internalErrors,
+    web,
+    server: web.createHttpServer(),
+    operator: web.operator.createHttpServer(),
+  };
+}
