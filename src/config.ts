@@ -404,11 +404,14 @@ function withDefaults<T extends object>(defaults: T, given: Partial<T> | undefin
   return { ...defaults, ...Object.fromEntries(known) };
 }
 
+/** Where the explanations begin. */
+const HELP_COLUMN = 34;
+
 /** The text of `--help`. */
 export function helpText(): string {
   const lines = SETTING_NAMES.map((name) => {
     const { flag, value, help } = OPTIONS[name];
-    return `  ${`${flag} ${value}`.padEnd(24)}${help}`;
+    return `  ${`${flag} ${value}`.padEnd(HELP_COLUMN)}${help}`;
   });
   return [
     'Usage: dynaring [options]',
@@ -416,8 +419,8 @@ export function helpText(): string {
     'A DynamoDB-compatible server whose inside is a real Dynamo.',
     '',
     ...lines,
-    `  ${'--help'.padEnd(24)}this text`,
-    `  ${'--version'.padEnd(24)}the version`,
+    `  ${'--help'.padEnd(HELP_COLUMN)}this text`,
+    `  ${'--version'.padEnd(HELP_COLUMN)}the version`,
     '',
     `Each option may also be an environment variable (${variableOf('port')}, ${variableOf('writeQuorum')}, ...); a flag`,
     'beats its variable.',

@@ -260,11 +260,17 @@ function* ask<Kind extends Reply['kind']>(
 
 const CATCH_UP_TRIES = 5;
 
+/** A comparison to be made. */
+interface Pair {
+  readonly partition: number;
+  readonly peer: NodeId;
+}
+
 /** Keeps the replicas of a node's partitions alike, in the background and on demand. */
 export class AntiEntropy {
   readonly #parts: AntiEntropyParts;
   /** Comparisons of the present round that are still to be made. */
-  #round: { readonly partition: number; readonly peer: NodeId }[] = [];
+  #round: Pair[] = [];
   #stepMs = 0;
   #timer: Timer | undefined;
   /** Comparisons that are tried again, with members that were in another epoch or did not answer. */
@@ -308,9 +314,8 @@ export class AntiEntropy {
 
   /** Compares all own partitions with all other members that are up, now. */
   repairNow(done: (report: RepairReport) => void): void {
-    const { clock, isUp } = this.#parts;
+    const { clock, isUp, limits } = this.#parts;
     const startMs = clock.elapsedMs();
-    const pairs = this.#pairs();
     const parts = this.#parts;
     const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
     const count = (report: ExchangeReport) => this.#count(report);
@@ -318,7 +323,8 @@ export class AntiEntropy {
       if (this.#repairs.delete(end)) done({ ...total, ms: clock.elapsedMs() - startMs });
     };
     this.#repairs.add(end);
-    function* repairAll(): Task<void> {
+    // One peer after the other, so that nothing is brought by two.
+    function* repairPartition(pairs: readonly Pair[]): Task<void> {
       for (const { partition, peer } of pairs) {
         // One that has been found silent is not waited for with each partition again.
         if (!isUp(peer)) continue;
@@ -331,7 +337,15 @@ export class AntiEntropy {
         total.recordsRepaired += report.recordsRepaired;
       }
     }
-    runTask(repairAll(), end);
+    const waiting = this.#pairsByPartition();
+    let running = Math.min(limits.repairsAtOnce, waiting.length);
+    if (running === 0) return end();
+    const next = () => {
+      const pairs = waiting.pop();
+      if (pairs !== undefined) runTask(repairPartition(pairs), next);
+      else if (--running === 0) end();
+    };
+    for (let i = running; i > 0; i--) next();
   }
 
   /**
@@ -380,7 +394,7 @@ export class AntiEntropy {
   #next(): void {
     const { clock, intervalMs, isUp } = this.#parts;
     if (this.#round.length === 0) {
-      this.#round = this.#shuffled(this.#pairs());
+      this.#round = this.#shuffled(this.#pairsByPartition().flat());
       this.#stepMs = intervalMs / Math.max(1, this.#round.length);
     }
     this.#timer = clock.after(this.#stepMs, () => {
@@ -394,11 +408,11 @@ export class AntiEntropy {
   }
 
   /** What this node has to compare: its partitions, each with each other member. */
-  #pairs(): { partition: number; peer: NodeId }[] {
+  #pairsByPartition(): Pair[][] {
     const { self, view } = this.#parts;
     return view.configs
       .filter(({ members }) => members.some(({ node }) => node === self))
-      .flatMap(({ partition, members }) =>
+      .map(({ partition, members }) =>
         members.filter(({ node }) => node !== self).map(({ node }) => ({ partition, peer: node })),
       );
   }

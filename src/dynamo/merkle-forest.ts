@@ -181,7 +181,7 @@ export class MerkleForest {
           const { from, to } = this.#rangeOf(partition, table, leaves[at]!);
           read += this.#digestRange(from, to, digests) + 1;
         }
-        tree.setLeaf(leaves[at]!, merkleHash(Buffer.concat(digests)));
+        tree.setLeaf(leaves[at]!, leafHash(digests));
       }
       this.#parts.clock.after(SLICE_PAUSE_MS, step);
     };
@@ -205,7 +205,7 @@ export class MerkleForest {
         this.#parts.clock.after(SLICE_PAUSE_MS, step);
         return;
       }
-      for (const [leaf, parts] of digests) tree.setLeaf(leaf, merkleHash(Buffer.concat(parts)));
+      for (const [leaf, parts] of digests) tree.setLeaf(leaf, leafHash(parts));
       done();
     };
     step();
@@ -241,6 +241,13 @@ interface MerkleForestParts {
   readonly limits: NodeLimits;
   /** Q */
   readonly partitions: number;
+}
+
+/** Most leaves of a small table have no record, and those of a ring are tens of thousands. */
+const EMPTY_LEAF = merkleHash('');
+
+function leafHash(digests: readonly Uint8Array[]): Uint8Array {
+  return digests.length === 0 ? EMPTY_LEAF : merkleHash(Buffer.concat(digests));
 }
 
 /** Of a stored record, its ballot included. */

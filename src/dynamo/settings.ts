@@ -44,6 +44,8 @@ export interface NodeLimits {
   readonly hintIntervalMs: number;
   /** Records sent at a time when replicas repair each other, and keys compared at a time. */
   readonly repairBatch: number;
+  /** Partitions that are compared at a time when repair is asked for; in the background it is one. */
+  readonly repairsAtOnce: number;
   /** The pause between two such batches. Longer: less load, slower repair. */
   readonly repairPauseMs: number;
   /** How long one step of a comparison may take, that of building a tree included. */
@@ -82,6 +84,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   hintLifeMs: 30 * 60_000,
   hintIntervalMs: 250,
   repairBatch: 64,
+  repairsAtOnce: 16,
   repairPauseMs: 1,
   repairTimeoutMs: 10_000,
   merkleDepth: 5,
