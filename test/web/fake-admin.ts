@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Admin, Trace } from '../../src/api/admin.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../../src/api/fault-rule.ts';
+import { readFaultRule } from '../../src/api/read-fault-rule.ts';
 import type { AdminAction } from '../../src/web/admin.ts';
 import type { WebLimits } from '../../src/web/limits.ts';
 import { createWebServer, type WebServer } from '../../src/web/server.ts';
@@ -110,14 +111,6 @@ export class FakeAdmin implements Admin {
   }
 }
 
-/** Takes what has a `kind` that there is. */
-export function readAnyRule(json: unknown): FaultRule {
-  const { kind } = json as { kind?: unknown };
-  const isKind = ['staleness', 'error', 'drop-connection', 'latency'].includes(kind as string);
-  if (!isKind) throw new AdminError('kind must be staleness, error, drop-connection or latency', 'kind');
-  return json as FaultRule;
-}
-
 export interface AdminServer {
   readonly admin: FakeAdmin;
   readonly actions: AdminAction[];
@@ -150,7 +143,7 @@ export function adminServer({
     onInternalError: (error) => internalErrors.push(error),
     ...(limits === undefined ? {} : { limits }),
     operator: {
-      admin: hasAdmin ? { admin, readRule: readAnyRule } : undefined,
+      admin: hasAdmin ? { admin, readRule: readFaultRule } : undefined,
       figures: {
         nodes: () => [
           {
