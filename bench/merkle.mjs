@@ -69,6 +69,7 @@ function makeNodes(network) {
       isUp: () => true,
       learnHere: learn,
       epochOf: () => 0,
+      isStopped: () => false,
     });
     return { self, store, forest, antiEntropy };
   });
