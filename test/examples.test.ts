@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../src/index.ts';
@@ -79,5 +80,47 @@ describe('a bug that a calm server does not show', () => {
       bug: 'put paid, read open',
       fix: 'put paid, read paid',
     });
+  });
+
+  test('a lost update by read and put', async () => {
+    expect(await runBug('lost-update.mjs')).toEqual({
+      calm: '8 left after two sales',
+      bug: '9 left after two sales, 9 after two at once',
+      fix: '8 left after two sales, 8 after two at once',
+    });
+  });
+
+  test('a conditional put that the SDK sent again', async () => {
+    expect(await runBug('retried-conditional-put.mjs')).toEqual({
+      calm: 'ann is registered, ann again is taken',
+      bug: 'bob is taken',
+      fix: 'eve is registered, eve again is taken',
+    });
+  });
+
+  test('a throttle without another try', async () => {
+    expect(await runBug('unretried-throttle.mjs')).toEqual({
+      calm: '10 of 10 songs are there',
+      bug: '9 of 10 songs are there',
+      fix: '10 of 10 songs are there',
+    });
+  });
+
+  test('a hot partition', async () => {
+    expect(await runBug('hot-partition.mjs')).toEqual({
+      calm: 'all 30 events taken',
+      bug: expect.stringMatching(/^\d+ of 30 refused: ThrottlingException, TableWriteKeyRangeThroughputExceeded$/),
+      fix: 'all 30 events taken',
+    });
+  });
+
+  test('is shown, with its fix, in under 60 lines', () => {
+    const folder = new URL('../examples/', import.meta.url);
+    const texts = readdirSync(folder)
+      .filter((name) => name.endsWith('.mjs'))
+      .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+      .filter((text) => text.includes("from 'dynaring'"));
+    expect(texts).toHaveLength(5);
+    for (const text of texts) expect(text.trimEnd().split('\n').length).toBeLessThan(60);
   });
 });
