@@ -1,7 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../src/index.ts';
 
@@ -60,6 +62,27 @@ test('shopping-cart.mjs loses no item that several shoppers add at once', async 
   expect(JSON.parse(cart).version).toBe(13);
   expect(cart).toContain('"book":{"N":"7"}');
   expect(cart).toContain('"__proto__":{"N":"4"}');
+});
+
+test('the program on the first screen of the README prints what stands below it', async () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const [, program, printed] = /```js\n([\s\S]*?)```\n\n```\n([\s\S]*?)```/.exec(readme)!;
+  const args = ['--input-type=module', '--eval', program!];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: new URL('..', import.meta.url) });
+  expect(stdout).toBe(printed);
+});
+
+test('the rules in the guides are taken', () => {
+  const error = 'ProvisionedThroughputExceededException';
+  const guides = ['faults', 'tests'].map((name) => new URL(`../docs/guide/${name}.md`, import.meta.url));
+  const text = guides.map((guide) => readFileSync(guide, 'utf8')).join('\n');
+  const rules = [...text.matchAll(/faults\.add\((\{.*\})\)/g)].map(([, rule]) =>
+    runInNewContext(`(${rule})`, { error }),
+  );
+  expect(rules).toHaveLength(6);
+  for (const rule of rules) dynaring.faults.add({ ...rule });
+  expect(dynaring.faults.list().map(({ rule }) => rule)).toMatchObject(rules);
+  dynaring.faults.clear();
 });
 
 describe('a bug that a calm server does not show', () => {
