@@ -1,8 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../src/index.ts';
+
+/** An example that shows a bug takes a tenth of a second or two; this is for a machine that does much else. */
+const BUSY_MACHINE_MS = 5_000;
 
 let dynaring: Dynaring;
 beforeAll(async () => {
@@ -56,4 +62,88 @@ test('shopping-cart.mjs loses no item that several shoppers add at once', async 
   expect(JSON.parse(cart).version).toBe(13);
   expect(cart).toContain('"book":{"N":"7"}');
   expect(cart).toContain('"__proto__":{"N":"4"}');
+});
+
+test('the program on the first screen of the README prints what stands below it', async () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const [, program, printed] = /```js\n([\s\S]*?)```\n\n```\n([\s\S]*?)```/.exec(readme)!;
+  const args = ['--input-type=module', '--eval', program!];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: new URL('..', import.meta.url) });
+  expect(stdout).toBe(printed);
+});
+
+test('the rules in the guides are taken', () => {
+  const error = 'ProvisionedThroughputExceededException';
+  const guides = ['faults', 'tests'].map((name) => new URL(`../docs/guide/${name}.md`, import.meta.url));
+  const text = guides.map((guide) => readFileSync(guide, 'utf8')).join('\n');
+  const rules = [...text.matchAll(/faults\.add\((\{.*\})\)/g)].map(([, rule]) =>
+    runInNewContext(`(${rule})`, { error }),
+  );
+  expect(rules).toHaveLength(6);
+  for (const rule of rules) dynaring.faults.add({ ...rule });
+  expect(dynaring.faults.list().map(({ rule }) => rule)).toMatchObject(rules);
+  dynaring.faults.clear();
+});
+
+describe('a bug that a calm server does not show', () => {
+  /** Of an example that starts a server of its own: its lines by their first word, and how long it took. */
+  async function runBug(name: string): Promise<Record<string, string>> {
+    const example = startExample(name);
+    const [status] = await once(example, 'close');
+    const lines = example.text().trimEnd().split('\n');
+    const { took, ...shown } = Object.fromEntries(lines.map((line) => line.split(/:? +(.*)/)));
+    expect(status, example.text()).toBe(0);
+    expect(Number.parseInt(took, 10)).toBeLessThan(BUSY_MACHINE_MS);
+    return shown;
+  }
+
+  test('a stale read after a write', async () => {
+    expect(await runBug('stale-read.mjs')).toEqual({
+      calm: 'put paid, read paid',
+      bug: 'put paid, read open',
+      fix: 'put paid, read paid',
+    });
+  });
+
+  test('a lost update by read and put', async () => {
+    expect(await runBug('lost-update.mjs')).toEqual({
+      calm: '8 left after two sales',
+      bug: '9 left after two sales, 9 after two at once',
+      fix: '8 left after two sales, 8 after two at once',
+    });
+  });
+
+  test('a conditional put that the SDK sent again', async () => {
+    expect(await runBug('retried-conditional-put.mjs')).toEqual({
+      calm: 'ann is registered, ann again is taken',
+      bug: 'bob is taken',
+      fix: 'eve is registered, eve again is taken',
+    });
+  });
+
+  test('a throttle without another try', async () => {
+    expect(await runBug('unretried-throttle.mjs')).toEqual({
+      calm: '10 of 10 songs are there',
+      bug: '9 of 10 songs are there',
+      fix: '10 of 10 songs are there',
+    });
+  });
+
+  test('a hot partition', async () => {
+    expect(await runBug('hot-partition.mjs')).toEqual({
+      calm: 'all 30 events taken',
+      bug: expect.stringMatching(/^\d+ of 30 refused: ThrottlingException, TableWriteKeyRangeThroughputExceeded$/),
+      fix: 'all 30 events taken',
+    });
+  });
+
+  test('is shown, with its fix, in under 60 lines', () => {
+    const folder = new URL('../examples/', import.meta.url);
+    const texts = readdirSync(folder)
+      .filter((name) => name.endsWith('.mjs'))
+      .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+      .filter((text) => text.includes("from 'dynaring'"));
+    expect(texts).toHaveLength(5);
+    for (const text of texts) expect(text.trimEnd().split('\n').length).toBeLessThan(60);
+  });
 });
