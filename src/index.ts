@@ -7,9 +7,10 @@ import type { RepairReport } from './dynamo/anti-entropy.ts';
 import { endpointOf } from './endpoint.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
+import type { Location } from './ring-description.ts';
 import { accessKeyOf } from './router/namespace.ts';
 import type { SeedSource } from './seed.ts';
-import type { Location, StorageRing } from './storage-ring.ts';
+import type { StorageRing } from './storage-ring.ts';
 import type { WebServer } from './web/server.ts';
 
 export type { Snapshot, TableSnapshot, Trace, TraceEvent } from './api/admin.ts';
@@ -29,7 +30,8 @@ export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Se
 export type { RepairReport } from './dynamo/anti-entropy.ts';
 export { RingError } from './dynamo/membership.ts';
 export type { LinkFault } from './env/faults.ts';
-export type { Location, NodeDescription, ReplicaDescription, RingDescription, StorageRing } from './storage-ring.ts';
+export type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
+export type { StorageRing } from './storage-ring.ts';
 
 /** The settings of the command line, of which any may be left out. */
 export interface DynaringOptions extends Partial<Settings> {

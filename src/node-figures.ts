@@ -1,4 +1,4 @@
-import type { NodeDescription } from './storage-ring.ts';
+import type { NodeDescription } from './ring-description.ts';
 import type { NodeFigures } from './web/metrics.ts';
 
 /** What a node says of itself, for those who count. */

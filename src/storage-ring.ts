@@ -1,5 +1,3 @@
-import { strict as assert } from 'node:assert';
-import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { ByteString } from './api/primary-key.ts';
 import type { Config } from './config.ts';
@@ -9,10 +7,10 @@ import type { LagRule } from './dynamo/client.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
 import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
-import { Membership, type Move, type MoveProgress, RingError, withNode, withoutNode } from './dynamo/membership.ts';
+import { Membership, type Move, RingError, withNode, withoutNode } from './dynamo/membership.ts';
 import type { Member, PartitionConfig, Reply, Request } from './dynamo/messages.ts';
-import { type CoordinatingNode, type NodeStatus, StorageNode } from './dynamo/node.ts';
-import { assignPartitions, type NodeId, type PreferenceList } from './dynamo/ring.ts';
+import { type CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import type { NodeId } from './dynamo/ring.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { SOUND_RULES } from './dynamo/rules.ts';
@@ -20,77 +18,16 @@ import type { PurgeReport } from './dynamo/tombstones.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
 import { FaultyNetwork, type LinkFault } from './env/faults.ts';
-import { LmdbStore, type LmdbStoreOptions } from './env/lmdb-store.ts';
 import { LocalTransport } from './env/local-transport.ts';
 import type { Log } from './env/log.ts';
 import { SystemRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import type { Store } from './env/store.ts';
-import type { Transport } from './env/transport.ts';
+import { foundCluster, newDiskId, nodeId, numberOf } from './found-cluster.ts';
 import { PausedNode } from './paused-node.ts';
+import type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
+import { type Host, newHost, openStore, type Running, untilStopped, whileRunning } from './ring-host.ts';
 import type { TraceLog } from './trace-log.ts';
-
-export type NodeState = 'up' | 'paused' | 'stopped';
-
-export interface NodeDescription {
-  readonly id: NodeId;
-  readonly state: NodeState;
-  /** Of nodes that run: what they say of themselves. */
-  readonly status: NodeStatus | undefined;
-}
-
-export interface RingDescription {
-  readonly nodes: readonly NodeDescription[];
-  /** The decided configs, by partition. */
-  readonly partitions: readonly PartitionConfig[];
-  /** Of the moves that follow a change of the nodes. */
-  readonly moves: MoveProgress;
-}
-
-/** Where an item lives and what each of its home replicas holds of it. */
-export interface Location {
-  readonly partition: number;
-  readonly epoch: number;
-  /** Home replicas first, then the substitutes in their order. */
-  readonly preferenceList: PreferenceList;
-  readonly replicas: readonly ReplicaDescription[];
-}
-
-export interface ReplicaDescription {
-  readonly node: NodeId;
-  /** False: the node does not run, and nothing is known. */
-  readonly isKnown: boolean;
-  /** The time of the committed record's ballot, in ms since 1970; undefined if there is none. */
-  readonly committedAtMs?: number | undefined;
-  readonly isTombstone?: boolean;
-  /** Whether a newer record was accepted and is not known to be committed. */
-  readonly isUnsettled?: boolean;
-  /** Whether another home replica has a newer committed record. */
-  readonly isBehind?: boolean;
-  /** Records that rules of lag hold back from it. */
-  readonly held?: number;
-}
-
-/** A node of this process. */
-interface Host {
-  readonly id: NodeId;
-  diskId: number;
-  /** Undefined while it is stopped. */
-  running: Running | undefined;
-  /** Defined while it is paused. */
-  door: PausedNode | undefined;
-  /** The last of what was asked to happen to it. */
-  turn: Promise<unknown>;
-}
-
-interface Running {
-  readonly node: StorageNode;
-  readonly store: LmdbStore;
-  /** Ends with it: a node that has stopped does nothing more, as if its process were gone. */
-  readonly clock: StoppableClock;
-  /** Tells those who wait for something that it does. */
-  readonly onStop: Set<() => void>;
-}
 
 /** What a node's disk says of itself, so that it is not taken for another's. */
 interface Identity {
@@ -807,15 +744,6 @@ export class StorageRing {
   }
 }
 
-/** @throws DataDirectoryError */
-function openStore(path: string, options: LmdbStoreOptions): LmdbStore {
-  try {
-    return new LmdbStore(path, options);
-  } catch (error) {
-    throw new DataDirectoryError(`cannot open the data in ${path}: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
 /** @throws RingError */
 function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
   // Not as `delayMs < 0`, which NaN is not.
@@ -825,74 +753,6 @@ function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
   if (!(dropRate >= 0 && dropRate <= 1)) throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`);
 }
 
-function nodeId(number: number): NodeId {
-  return `node-${number}`;
-}
-
-function numberOf(id: NodeId): number {
-  return Number(id.slice(nodeId(0).length - 1));
-}
-
-/** What a node that has stopped sends goes nowhere, and it hears no answers, late ones of a slow link either. */
-function untilStopped(transport: Transport<Request, Reply>, clock: StoppableClock): Transport<Request, Reply> {
-  return {
-    send: (to, request, onReply) => {
-      if (clock.isStopped) return;
-      transport.send(to, request, (reply) => {
-        if (!clock.isStopped) onReply(reply);
-      });
-    },
-  };
-}
-
-/** Has a node do something, whose outcome is `ifStopped` if it stops before the end. */
-function whileRunning<T>(
-  { onStop }: Running,
-  done: (outcome: T) => void,
-  ifStopped: T,
-  begin: (done: (outcome: T) => void) => void,
-): void {
-  const finish = (outcome: T) => {
-    if (onStop.delete(stopped)) done(outcome);
-  };
-  const stopped = () => finish(ifStopped);
-  onStop.add(stopped);
-  begin(finish);
-}
-
-function newHost(id: NodeId, diskId: number): Host {
-  return { id, diskId, running: undefined, door: undefined, turn: Promise.resolve() };
-}
-
 function closedError(): RingError {
   return new RingError('the ring is closed');
-}
-
-/** A new cluster: its nodes, and their partitions in epoch 0. */
-function foundCluster({ nodes, partitions, replication }: Config): ClusterRecord {
-  const members = Array.from({ length: nodes }, (_, i): Member => ({ node: nodeId(i + 1), diskId: newDiskId() }));
-  const byNode = new Map(members.map((member) => [member.node, member]));
-  const assignment = assignPartitions(partitions, [...byNode.keys()], replication);
-  return {
-    clusterId: randomUUID(),
-    partitions,
-    replication,
-    firstNodes: nodes,
-    lastNode: nodes,
-    lastAttempt: 0,
-    nodes: members,
-    configs: assignment.map((list, partition) => ({
-      partition,
-      epoch: 0,
-      members: list.map((node) => byNode.get(node)!),
-      attempt: 0,
-    })),
-  };
-}
-
-/** 48 random bits: never the same for two disks. */
-function newDiskId(): number {
-  const diskId = randomBytes(6).readUIntBE(0, 6);
-  assert(Number.isSafeInteger(diskId));
-  return diskId;
 }

@@ -31,7 +31,7 @@ const MAY_KNOW: Record<string, string> = {
 };
 
 /** Beside `env`. The composition root draws the ids of requests, clusters and disks. */
-const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/storage-ring.ts'];
+const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/found-cluster.ts'];
 
 interface Import {
   readonly target: string;
