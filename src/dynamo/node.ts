@@ -24,6 +24,7 @@ import { LagGate } from './lag-gate.ts';
 import { MerkleForest } from './merkle-forest.ts';
 import type { HintRequest, Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
+import { Orphans } from './orphans.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { type RangeDemand, readRange } from './range-read.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
@@ -117,10 +118,8 @@ export class StorageNode implements CoordinatingNode {
   readonly #purge: TombstonePurge;
   readonly #epochReplica: EpochReplica;
   readonly #epochMember: EpochMember;
+  readonly #orphans: Orphans;
   #reconcileTimer: Timer | undefined;
-  #orphanTimer: Timer | undefined;
-  /** Partitions that are being handed to their members. */
-  readonly #givingUp = new Set<number>();
   readonly #makeGate: () => LagGate;
   /** Undefined as long as there is no rule of lag. */
   #gate: LagGate | undefined;
@@ -244,7 +243,7 @@ export class StorageNode implements CoordinatingNode {
       begun: (partition) => this.#begun(partition),
       left: (partition) => {
         this.#gate?.forgetPartition(partition);
-        this.#giveUp(partition);
+        this.#orphans.giveUp(partition);
       },
     });
     this.#epochMember = new EpochMember({
@@ -261,6 +260,15 @@ export class StorageNode implements CoordinatingNode {
       decidedEpoch: (partition) => view.configOf(partition).epoch,
       votesIn: epochOf,
       erase: (key) => acceptor.erase(key),
+    });
+    this.#orphans = new Orphans({
+      clock,
+      limits,
+      votes,
+      view,
+      acceptor,
+      antiEntropy: this.#antiEntropy,
+      epochMember: this.#epochMember,
     });
   }
 
@@ -289,7 +297,7 @@ export class StorageNode implements CoordinatingNode {
     this.#antiEntropy.start();
     this.#purge.start();
     this.#reconcile();
-    this.#clearOrphans();
+    this.#orphans.start();
   }
 
   /**
@@ -299,7 +307,6 @@ export class StorageNode implements CoordinatingNode {
   stop(): void {
     this.#isStopped = true;
     this.#env.clock.cancel(this.#reconcileTimer);
-    this.#env.clock.cancel(this.#orphanTimer);
     this.#gate?.stop();
     for (const part of [
       this.#acceptor,
@@ -312,6 +319,7 @@ export class StorageNode implements CoordinatingNode {
       this.#finisher,
       this.#antiEntropy,
       this.#purge,
+      this.#orphans,
     ]) {
       part.stop();
     }
@@ -599,36 +607,6 @@ export class StorageNode implements CoordinatingNode {
   #reconcile(): void {
     for (let partition = 0; partition < this.view.partitions; partition++) this.#followView(partition);
     this.#reconcileTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#reconcile());
-  }
-
-  /** A record may still arrive for a partition that this node has given up; or its members were not ready to take it. */
-  #clearOrphans(): void {
-    for (let partition = 0; partition < this.view.partitions; partition++) {
-      if (this.#isOrphan(partition) && this.#acceptor.holdsAnyOf(partition)) this.#giveUp(partition);
-    }
-    this.#orphanTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#clearOrphans());
-  }
-
-  /** Whether what is here of a partition belongs to others, and not to a newcomer that is about to vote. */
-  #isOrphan(partition: number): boolean {
-    const isNamed = this.#votes.isNamedIn(this.view.configOf(partition));
-    return !isNamed && this.#votes.configOf(partition) === undefined && !this.#epochMember.isCopying(partition);
-  }
-
-  /** Hands what is here of a partition to its members, then erases it. */
-  #giveUp(partition: number): void {
-    if (!this.#isOrphan(partition) || this.#givingUp.has(partition)) return;
-    this.#givingUp.add(partition);
-    const finish = () => void this.#givingUp.delete(partition);
-    const isWanted = () => {
-      const isOrphan = this.#isOrphan(partition);
-      if (!isOrphan) finish();
-      return isOrphan;
-    };
-    this.#antiEntropy.handOff(partition, (isDone) => {
-      if (isDone) this.#acceptor.erasePartition(partition, isWanted, finish);
-      else finish();
-    });
   }
 
   /** A member that began with less than the others has is brought up to date at once. */
