@@ -100,7 +100,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     }
     const faults = createFaults(config, clock, catalog, ring);
     const delays = new FaultDelays(clock);
-    undo.push(async () => faults.clear());
+    undo.push(async () => faults.stop());
     if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
     const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
     const execute = withFaults(router.execute, {

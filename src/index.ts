@@ -100,7 +100,7 @@ export interface Dynaring extends AsyncDisposable {
 
 /** Rules of what goes wrong, for as long as they are in force. docs/faults.md has them all. */
 export interface Faults {
-  /** @throws AdminError that names the field, if the rule makes no sense or cannot be in this ring */
+  /** @throws AdminError that names the field, if the rule makes no sense or cannot be in this ring; or after `stop` */
   add(rule: FaultRule): ActiveFault;
   /** In the order in which they came, with how often each fired and the seed it draws with. */
   list(): readonly ActiveFault[];

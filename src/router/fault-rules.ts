@@ -57,6 +57,7 @@ export class FaultRules {
   readonly #parts: FaultRulesParts;
   readonly #rules = new Map<string, Rule>();
   #lastId = 0;
+  #isStopped = false;
 
   constructor(parts: FaultRulesParts) {
     this.#parts = parts;
@@ -68,10 +69,11 @@ export class FaultRules {
 
   /**
    * @param given is checked here, whoever made it
-   * @throws AdminError if it makes no sense, cannot be in this ring, or is one too many
+   * @throws AdminError if it makes no sense, cannot be in this ring, is one too many, or the server has stopped
    */
   add(given: FaultRule): ActiveFault {
     const { maxRules = MAX_FAULT_RULES, newSeed, seeded, timers } = this.#parts;
+    if (this.#isStopped) throw new AdminError('the server has stopped', undefined, 409);
     const checked = readFaultRule(given);
     this.#checkLag(checked);
     if (this.#rules.size >= maxRules) {
@@ -114,6 +116,12 @@ export class FaultRules {
     for (const { timer } of this.#rules.values()) this.#parts.timers.cancel(timer);
     this.#rules.clear();
     if (hadLags) this.#tellLags();
+  }
+
+  /** Ends all rules; there are none from now on. A timer of one would keep the process. */
+  stop(): void {
+    this.clear();
+    this.#isStopped = true;
   }
 
   /** The first of the rules wanted that matches and is drawn. Those after it neither count nor draw. */

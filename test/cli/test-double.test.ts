@@ -111,6 +111,15 @@ test('a rule that came over HTTP is the same as one of the library', async () =>
   });
 });
 
+test('rules may be cleared after the server, and none may be added', async () => {
+  const other = await startDynaring();
+  other.faults.add({ kind: 'staleness', worst: true, forMs: 60_000 });
+  await other.stop();
+  other.faults.clear();
+  expect(() => other.faults.add({ kind: 'staleness', worst: true, forMs: 60_000 })).toThrow(AdminError);
+  expect(other.faults.list()).toEqual([]);
+});
+
 test('a rule that cannot be in this ring is refused', async () => {
   await using whole = await startDynaring({ writeQuorum: 3 });
   expect(() => whole.faults.add({ kind: 'staleness', worst: true })).toThrow(AdminError);

@@ -171,6 +171,15 @@ describe('how often a rule fires', () => {
     for (let i = 0; i < 50; i++) expect(rules.fireFirst(get('a'), always)?.id).toBe('f2');
   });
 
+  test('is none once the server has stopped, and no timer is left', () => {
+    const { rules, timers } = openRules();
+    rules.add({ ...ERROR, forMs: 1_000 });
+    rules.stop();
+    expect(refusal(() => rules.add({ ...ERROR, forMs: 1_000 }))).toMatchObject({ status: 409 });
+    rules.clear();
+    expect([rules.list(), timers.pending]).toEqual([[], 0]);
+  });
+
   test('is bounded in time by forMs', () => {
     const { rules, timers } = openRules();
     rules.add({ ...ERROR, forMs: 1_000 });
