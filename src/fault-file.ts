@@ -30,7 +30,8 @@ function parse(path: string): unknown {
     throw new ConfigError(`--faults ${path} cannot be read: ${(error as Error).message}`);
   }
   try {
-    return JSON.parse(text);
+    // What some editors put before UTF-8 is no JSON.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new ConfigError(`--faults ${path} is not JSON: ${(error as Error).message.replaceAll(/\s*\n\s*/g, ' ')}`);
   }

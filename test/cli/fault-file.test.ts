@@ -41,6 +41,13 @@ test.each([
   expect(rules.list().map(({ id }) => id)).toEqual(ids);
 });
 
+test('a mark that an editor put before it is passed over', () => {
+  writeFileSync(file, `\uFEFF${JSON.stringify(LATENCY)}`);
+  const { rules } = openRules();
+  addFaultsOfFile(file, (rule) => rules.add(rule));
+  expect(rules.list()).toMatchObject([{ rule: LATENCY }]);
+});
+
 test.each([
   ['{"kind":"latency","ms":-1}', ': "ms" must be milliseconds from 0 to 600000, not -1'],
   [`[${JSON.stringify(LATENCY)},{"kind":"boom"}]`, /, rule 2 of 2: "kind" must be one of .*, not "boom"$/],
