@@ -4,6 +4,7 @@ import type { LagRule } from '../dynamo/client.ts';
 import { type LagParts, lagRuleOf } from './fault-lag.ts';
 import { type FaultRequest, scopeMatcher } from './fault-scope.ts';
 import { MAX_FAULT_RULES } from './limits.ts';
+import { checkNamespace } from './namespace.ts';
 
 /** Time as tier 2 needs it, which has no clock of its own. */
 export interface FaultTimers {
@@ -75,6 +76,7 @@ export class FaultRules {
     const { maxRules = MAX_FAULT_RULES, newSeed, seeded, timers } = this.#parts;
     if (this.#isStopped) throw new AdminError('the server has stopped', undefined, 409);
     const checked = readFaultRule(given);
+    if (checked.namespace !== undefined) checkNamespace(checked.namespace);
     this.#checkLag(checked);
     if (this.#rules.size >= maxRules) {
       throw new AdminError(`there are ${maxRules} fault rules already, as many as can be`, undefined, 409);

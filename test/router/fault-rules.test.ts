@@ -97,6 +97,14 @@ describe('a rule that is added', () => {
     expect(rules.isEmpty).toBe(true);
   });
 
+  test('is refused for a namespace that no request can have', () => {
+    const { rules } = openRules();
+    for (const namespace of ['a/b', 'x y', 'n'.repeat(1_000)]) {
+      expect(refusal(() => rules.add({ ...ERROR, namespace }))).toMatchObject({ field: 'namespace', status: 400 });
+    }
+    for (const namespace of ['', 'worker-3', 'a%20b@eu-west-1']) rules.add({ ...ERROR, namespace });
+  });
+
   test('is refused beyond the limit', () => {
     const { rules } = openRules({ maxRules: 2 });
     rules.add(ERROR);
