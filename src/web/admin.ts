@@ -143,7 +143,11 @@ function refuse(response: Response, { status, error, field }: Problem): void {
 }
 
 function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem {
-  if (thrown instanceof AdminError) return { status: thrown.status, error: thrown.message, field: thrown.field };
+  if (thrown instanceof AdminError) {
+    const { status, message, field } = thrown;
+    // What is wrong with a request and no field of it is its body.
+    return { status, error: message, field: field ?? (status === 400 ? 'body' : undefined) };
+  }
   if (thrown instanceof ApiError) return { status: thrown.status, error: thrown.message, field: 'body' };
   if (thrown instanceof URIError) return { status: 400, error: 'the path is not well encoded', field: 'path' };
   // What the parsers of express throw.

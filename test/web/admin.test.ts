@@ -92,6 +92,7 @@ describe('what makes no sense is refused, and the answer names what is wrong', (
   test.each([
     ['post', '/faults', { kind: 'nonsense' }, 400, 'kind'],
     ['post', '/faults', undefined, 400, 'body'],
+    ['post', '/faults', [], 400, 'body'],
     ['post', '/faults', '{', 400, 'body'],
     ['post', '/faults', '"text"', 400, 'body'],
     ['delete', '/faults/fault-9', undefined, 404, 'id'],
