@@ -74,7 +74,7 @@ function addRequests(registry: Registry, { requests, requestsInFlight }: MetricS
   const registers = [registry];
   const total = new Counter({
     name: 'dynaring_requests_total',
-    help: 'Answered requests by operation, class of the status, and error (empty if there was none)',
+    help: 'Requests by operation, class of the status (none: the connection was dropped), and error (empty: none)',
     labelNames: ['operation', 'status', 'error'],
     registers,
   });
@@ -95,7 +95,7 @@ function addRequests(registry: Registry, { requests, requestsInFlight }: MetricS
   for (const { operation, outcomes, receivedBytes, sentBytes } of tallies) {
     for (const [outcome, count] of outcomes) {
       const [status, error = ''] = outcome.split(' ', 2);
-      total.inc({ operation, status: `${status![0]}xx`, error }, count);
+      total.inc({ operation, status: status === '0' ? 'none' : `${status![0]}xx`, error }, count);
     }
     received.inc({ operation }, receivedBytes);
     sent.inc({ operation }, sentBytes);

@@ -1,6 +1,8 @@
 import supertest from 'supertest';
 import { expect, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
+import { DROPPED_CONNECTION } from '../../src/web/http-message.ts';
+import { renderMetrics } from '../../src/web/metrics.ts';
 import { RequestMeter } from '../../src/web/request-meter.ts';
 import { adminServer } from './fake-admin.ts';
 import { GET_ITEM, SIGNED_HEADERS } from './fixtures.ts';
@@ -114,6 +116,22 @@ test('a request that is shed before it is handled is counted, too', async () => 
   expect(parse(text).samples).toContainEqual({
     name: 'dynaring_requests_total',
     labels: { operation: 'GetItem', status: '5xx', error: ApiError.serviceUnavailable().name },
+    value: 1,
+  });
+});
+
+test('a dropped connection has no status', async () => {
+  const meter = new RequestMeter(() => 0);
+  meter.end('DynamoDB_20120810.PutItem', 0, DROPPED_CONNECTION, meter.begin());
+  const { text } = await renderMetrics({
+    requests: () => meter.tallies(),
+    requestsInFlight: () => 0,
+    nodes: () => [],
+    faults: () => [],
+  });
+  expect(parse(text).samples).toContainEqual({
+    name: 'dynaring_requests_total',
+    labels: { operation: 'PutItem', status: 'none', error: 'dropped-connection' },
     value: 1,
   });
 });
