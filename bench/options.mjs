@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 const HELP = `usage: npm run bench -- [options]
   --quick           about a minute: 400 B items only, no peers on disk, two short rounds (for CI)
   --only NAMES      comma-separated: bare, dynaring, dynalite, dynoxide, or one of them with its store, as dynaring-disk
-  --workloads NAMES comma-separated: GetItem, PutItem, Mixed, DeleteItem, hot, overload, start
+  --workloads NAMES comma-separated: GetItem, PutItem, Mixed, DeleteItem, hot, overload, start, operations
   --sizes BYTES     comma-separated item sizes (default 400,4096)
   --seconds N       of each measurement (default 1)
   --rounds N        how often each is taken (default 5)
@@ -18,7 +18,7 @@ export function readOptions(argv) {
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
-      workloads: { type: 'string', default: 'GetItem,PutItem,Mixed,DeleteItem,hot,overload,start' },
+      workloads: { type: 'string', default: 'GetItem,PutItem,Mixed,DeleteItem,hot,overload,start,operations' },
       sizes: { type: 'string' },
       seconds: { type: 'string' },
       rounds: { type: 'string' },

@@ -23,6 +23,7 @@ export function report(results) {
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node.slice(1)}; ${options.connections} connections, ` +
       `${options.keyCount} keys, medians of ${options.rounds} rounds of ${options.seconds} s, all servers in turn. ` +
       'CPU is the server\'s, all threads, per request; "x bare" is the median of the rounds\' ratios.',
+    ...comparisonTable(results),
     ...summaryTable(results),
     ...titlesOf(results).flatMap((title) => workloadTable(results, title)),
     ...startTable(results),
@@ -30,6 +31,25 @@ export function report(results) {
     ...results.overload.flatMap(overloadTable),
     ...targetTable(results),
   ].join('\n\n');
+}
+
+/** What a user who chooses a server wants to know of each; the table of the README is this one. */
+function comparisonTable(results) {
+  if (results.operations.length === 0) return [];
+  const cpu = (title, server) => {
+    const { cpuUs, ratio } = figures(results, title, server);
+    return cpuUs === undefined ? '-' : `${cpuUs.toFixed(0)} (${times(ratio)})`;
+  };
+  const rows = results.operations.map(({ server, served, known }) => [
+    server,
+    `${served.length} of ${known}`,
+    whole(startMs(results, server)),
+    whole(memory('idle', 'now')(results, server)),
+    cpu('GetItem 400 B', server),
+    cpu('PutItem 400 B', server),
+  ]);
+  const header = ['server', 'operations answered', 'start ms', 'idle MB', 'GetItem CPU us', 'PutItem CPU us'];
+  return ['### Comparison', table(header, rows)];
 }
 
 function summaryTable(results) {

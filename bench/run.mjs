@@ -4,6 +4,7 @@ import { cpus, loadavg } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { makeItem, makeKey, tableName } from './items.mjs';
 import { startLoad } from './load-process.mjs';
+import { measureOperations } from './operations.mjs';
 import { readOptions } from './options.mjs';
 import { overload } from './overload.mjs';
 import { memoryMb } from './process-stats.mjs';
@@ -25,10 +26,14 @@ async function main() {
 
   const load = startLoad();
   process.on('exit', () => load.stop());
-  const results = { options, machine: machine(), starts: [], memory: [], slices: [], overload: [] };
+  const results = { options, machine: machine(), starts: [], memory: [], operations: [], slices: [], overload: [] };
   try {
     if (options.workloads.includes('start')) results.starts = await measureStarts(present, load, options);
     const servers = await startAll(present, load);
+    if (options.workloads.includes('operations')) {
+      for (const server of servers.filter(({ name }) => name !== 'bare'))
+        results.operations.push(await measureOperations(server));
+    }
     await measureWorkloads(servers, load, options, results);
     if (options.workloads.includes('overload')) {
       for (const server of servers) {
