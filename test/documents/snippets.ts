@@ -20,10 +20,11 @@ export const MARKS: Readonly<Record<string, readonly string[]>> = {
   /** A program, or some lines of one in which `db`, `client` and the commands of the SDK are at hand. `cjs`: CommonJS. */
   js: ['', 'cjs'],
   /**
-   * Commands. `server`: the last one goes on until the page ends. `docker`: needs a container engine, `cloud`: the service
-   * itself; of these only the syntax is checked.
+   * Commands. `server`: the last one goes on until the page ends. `project`: typed in a project of the reader's own.
+   * `docker`: needs a container engine, `cloud`: the service itself; of these only the syntax is checked. `ci`: what
+   * `.ci/run` does.
    */
-  sh: ['', 'server', 'docker', 'cloud'],
+  sh: ['', 'server', 'project', 'docker', 'cloud', 'ci'],
   python: [''],
   json: [''],
   yaml: [''],
