@@ -104,7 +104,12 @@ export function pageCapacity(
   const Table = { CapacityUnits: table };
   if (index === undefined) return { TableName: tableName, CapacityUnits, Table };
   const member = index.kind === 'local' ? 'LocalSecondaryIndexes' : 'GlobalSecondaryIndexes';
-  return { TableName: tableName, CapacityUnits, Table, ...perIndex(member, index.kind, [{ index, units: indexUnits }]) };
+  return {
+    TableName: tableName,
+    CapacityUnits,
+    Table,
+    ...perIndex(member, index.kind, [{ index, units: indexUnits }]),
+  };
 }
 
 /** @param size bytes of the item found, 0 for none */

@@ -21,9 +21,7 @@ export function describeTimeToLive({ expiryAttribute }: Table): TimeToLiveDescri
 export function withTimeToLive(table: Table, { Enabled, AttributeName }: TimeToLiveSpecification): Table {
   const { expiryAttribute: current, ...rest } = table;
   if (current !== undefined && current !== AttributeName) {
-    throw ApiError.validation(
-      `TimeToLive is active on a different AttributeName: current AttributeName is ${current}`,
-    );
+    throw ApiError.validation(`TimeToLive is active on a different AttributeName: current AttributeName is ${current}`);
   }
   if (Enabled === (current !== undefined)) {
     throw ApiError.validation(`TimeToLive is already ${Enabled ? 'enabled' : 'disabled'}`);

@@ -146,7 +146,9 @@ export class RingClient implements DynamoClient {
   #segmentRange(partition: number, table: ByteString, segment: Segment | undefined) {
     if (segment === undefined) return tableRange(partition, table);
     const { index, total } = segment;
-    return haveOverlap(partition, this.partitions, index, total) ? sliceRange(partition, table, index, total) : undefined;
+    return haveOverlap(partition, this.partitions, index, total)
+      ? sliceRange(partition, table, index, total)
+      : undefined;
   }
 
   async tables(): Promise<ReadonlySet<ByteString>> {

@@ -1,5 +1,11 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
-import { type ConsumedCapacity, type PageUnits, pageCapacity, readUnits, wantsCapacity } from '../api/consumed-capacity.ts';
+import {
+  type ConsumedCapacity,
+  type PageUnits,
+  pageCapacity,
+  readUnits,
+  wantsCapacity,
+} from '../api/consumed-capacity.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
@@ -114,7 +120,10 @@ function unitsOf({ found, bytes }: Page, { index, isFetching }: ScanPlan, consis
   const units = readUnits(bytes, consistent);
   if (index === undefined) return { table: units, index: 0 };
   const fetched = isFetching ? found : [];
-  return { table: fetched.reduce((sum, { stored }) => sum + readUnits(stored.image.size, consistent), 0), index: units };
+  return {
+    table: fetched.reduce((sum, { stored }) => sum + readUnits(stored.image.size, consistent), 0),
+    index: units,
+  };
 }
 
 function responseOf(

@@ -86,11 +86,7 @@ export function createTableOperations(
       return { TableDescription: describeDeleted(table, nowMs) };
     },
 
-    async describeTimeToLive(
-      { TableName }: DescribeTimeToLiveRequest,
-      _context: RequestContext,
-      namespace: string,
-    ) {
+    async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, _context: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
       const table = await catalog.find(namespace, name);
       if (table === undefined) throw tableNotFound(name);

@@ -2,12 +2,13 @@ import {
   CreateTableCommand,
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
+  DynamoDBClient,
   ResourceNotFoundException,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeTemporaryDirectory } from '../../src/env/temporary-directory.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startDynaring } from '../../src/index.ts';
+import { temporaryDirectory } from '../processes/server-process.ts';
 import { tableInput } from './requests.ts';
 import { startServer, type TestServer } from './server.ts';
 
@@ -39,4 +40,27 @@ test('a new table has none, and the table may be named by its ARN', async () => 
 
 test('a table that is not there is not found', async () => {
   await expect(described(server, 'Missing')).rejects.toThrow(ResourceNotFoundException);
+});
+
+test('it is there after a restart', async () => {
+  const dataDir = await temporaryDirectory();
+  let own = await startServer({ dataDir });
+  await own.client.send(new CreateTableCommand(tableInput(TableName)));
+  await enable(own);
+  await own.stop();
+  own = await startServer({ dataDir });
+  onTestFinished(() => own.stop());
+  expect(await described(own)).toEqual(ENABLED);
+});
+
+test('a snapshot has it, and restore brings it back', async () => {
+  await using db = await startDynaring();
+  const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+  onTestFinished(() => client.destroy());
+  await client.send(new CreateTableCommand(tableInput(TableName)));
+  await enable({ client });
+  const snapshot = await db.snapshot();
+  await db.reset();
+  await db.restore(JSON.parse(JSON.stringify(snapshot)));
+  expect(await described({ client })).toEqual(ENABLED);
 });

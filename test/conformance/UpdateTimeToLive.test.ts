@@ -35,7 +35,10 @@ test('the specification comes back, and is in force once it is answered', async 
   const { TimeToLiveSpecification } = await update(true, 'expires');
   expect(TimeToLiveSpecification).toEqual({ Enabled: true, AttributeName: 'expires' });
   expect(await described()).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'expires' });
-  expect((await update(false, 'expires')).TimeToLiveSpecification).toEqual({ Enabled: false, AttributeName: 'expires' });
+  expect((await update(false, 'expires')).TimeToLiveSpecification).toEqual({
+    Enabled: false,
+    AttributeName: 'expires',
+  });
   expect(await described()).toEqual({ TimeToLiveStatus: 'DISABLED' });
   await update(true, 'other');
   expect(await described()).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'other' });
@@ -77,7 +80,8 @@ test('a table that is not there is not found', async () => {
 });
 
 test('an attribute name must be there and have at most 255 characters', async () => {
-  const text = "1 validation error detected: Value at 'TimeToLiveSpecification.AttributeName' failed to satisfy constraint:";
+  const text =
+    "1 validation error detected: Value at 'TimeToLiveSpecification.AttributeName' failed to satisfy constraint:";
   await expect(update(true, '')).rejects.toMatchObject({
     message: `${text} Member must have length greater than or equal to 1`,
   });

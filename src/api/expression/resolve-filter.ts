@@ -42,7 +42,11 @@ export function resolveFilterExpressions(request: FilterParameters): Filtering {
   let filter: Condition | undefined;
   let projection: Projection | undefined;
   if (projectionText != null) {
-    projection = resolveProjection('ProjectionExpression', projectionSyntax('ProjectionExpression', projectionText), placeholders);
+    projection = resolveProjection(
+      'ProjectionExpression',
+      projectionSyntax('ProjectionExpression', projectionText),
+      placeholders,
+    );
   }
   if (filterText != null) {
     filter = resolveCondition('FilterExpression', conditionSyntax('FilterExpression', filterText), placeholders);
