@@ -20,8 +20,8 @@ import { type StoredItem, TableWalk } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
 
 /**
- * API reference, Scan: the page ends when what was looked at exceeds 1 MB. The item that does it is still in it: a full page
- * of items that are no multiple of 4 KB consumes 128.5 units, not 128.
+ * API reference, Scan: the page ends when what was looked at exceeds 1 MB. The item that does it is still in it, since a full
+ * page consumes 128.5 units, not 128 (recorded by F. Pachot, "DynamoDB Scan (and why 128.5 RCU?)").
  */
 const MAX_PAGE_BYTES = 1024 * 1024;
 
