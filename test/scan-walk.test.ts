@@ -147,6 +147,20 @@ describe('a walk goes on', () => {
     expect(sorted([...first.Items!, ...rest.Items!])).toEqual(sorted(COLLECTIONS));
   });
 
+  test('as far as it can: without a majority, a consistent one fails, and is not shorter', async () => {
+    const db = await start({ limits: { node: { phaseTimeoutMs: 50, opLifeMs: 300 } } });
+    const client = clientOf(db);
+    await fill(client, 'singles', SINGLES);
+    await db.waitUntilConsistent();
+    await db.ring.stop('node-1');
+    await db.ring.stop('node-2');
+    const input = { TableName: 'singles' };
+    await expect(scanAll(client, { ...input, ConsistentRead: true })).rejects.toMatchObject({
+      $metadata: { httpStatusCode: 503 },
+    });
+    expect(sorted(await scanAll(client, input))).toEqual(sorted(SINGLES));
+  });
+
   test('from its last key after a restart of the server', async () => {
     const dataDir = await temporaryDirectory();
     const before = await start({ dataDir });
