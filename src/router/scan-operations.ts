@@ -71,41 +71,56 @@ function checkSegment(client: DynamoClient, { storageId: table }: Table, { segme
 
 /** What was looked at for one answer. */
 interface Page {
-  /** Those that the filter let through. */
-  readonly found: readonly Found[];
+  /** Those that the filter let through, as they are answered; none if counts alone are. */
+  readonly items: readonly (RawJson | AttributeMap)[];
+  /** Of those that the filter let through. */
+  readonly count: number;
   readonly scanned: number;
   /** By the service's rules, of all that was looked at. */
   readonly bytes: number;
+  /** Sizes of the items that completed entries of an index. */
+  readonly fetchedSizes: readonly number[];
   /** Where the next page begins; undefined if there is none. */
   readonly last: AttributeMap | undefined;
 }
 
-/** An item of the table, or the entry of an index with the item that it is of. */
-interface Found {
-  readonly stored: StoredItem;
-  readonly entry: AttributeMap | undefined;
-}
-
+/** Of each item it keeps what is answered and no more: an index has small entries of large items. */
 async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: number): Promise<Page> {
-  const { index, filter } = plan;
-  const found: Found[] = [];
-  let scanned = 0;
-  let bytes = 0;
+  const { index, filter, isCount, isFetching } = plan;
+  const page = {
+    items: [] as (RawJson | AttributeMap)[],
+    count: 0,
+    scanned: 0,
+    bytes: 0,
+    fetchedSizes: [] as number[],
+  };
+  let fetchedBytes = 0;
   let walked = 0;
   let walkedBytes = 0;
   while (true) {
-    const atOnce = index === undefined ? limit - scanned : MOST_SCAN_ITEMS;
-    const items = await walk.read(Math.min(atOnce, itemsWithin(MAX_PAGE_BYTES - bytes, walked, walkedBytes)));
-    if (items === undefined) return { found, scanned, bytes, last: undefined };
+    const bytesLeft = MAX_PAGE_BYTES - page.bytes - fetchedBytes;
+    const atOnce = index === undefined ? limit - page.scanned : MOST_SCAN_ITEMS;
+    const items = await walk.read(Math.min(atOnce, itemsWithin(bytesLeft, walked, walkedBytes)));
+    if (items === undefined) return { ...page, last: undefined };
     for (const stored of items) {
+      const { size } = stored.image;
       walked++;
-      walkedBytes += stored.image.size;
+      walkedBytes += size;
       const entry = index && indexEntry(table, index, stored.attributes);
       if (index !== undefined && entry === undefined) continue;
-      scanned++;
-      bytes += entry === undefined ? stored.image.size : sizeOf(entry);
-      if (filter === undefined || evaluateCondition(filter, entry ?? stored.attributes)) found.push({ stored, entry });
-      if (scanned === limit || bytes > MAX_PAGE_BYTES) return { found, scanned, bytes, last: stored.attributes };
+      page.scanned++;
+      page.bytes += entry === undefined ? size : sizeOf(entry);
+      if (filter === undefined || evaluateCondition(filter, entry ?? stored.attributes)) {
+        page.count++;
+        if (!isCount) page.items.push(answered(stored, entry, plan));
+        if (isFetching) {
+          page.fetchedSizes.push(size);
+          fetchedBytes += size;
+        }
+      }
+      if (page.scanned === limit || page.bytes + fetchedBytes > MAX_PAGE_BYTES) {
+        return { ...page, last: stored.attributes };
+      }
     }
   }
 }
@@ -116,25 +131,21 @@ function itemsWithin(bytes: number, walked: number, walkedBytes: number): number
   return Math.min(MOST_SCAN_ITEMS, Math.floor(bytes / (walkedBytes / walked)) + 1);
 }
 
-function unitsOf({ found, bytes }: Page, { index, isFetching }: ScanPlan, consistent: boolean): PageUnits {
+function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {
   const units = readUnits(bytes, consistent);
   if (index === undefined) return { table: units, index: 0 };
-  const fetched = isFetching ? found : [];
-  return {
-    table: fetched.reduce((sum, { stored }) => sum + readUnits(stored.image.size, consistent), 0),
-    index: units,
-  };
+  return { table: fetchedSizes.reduce((sum, size) => sum + readUnits(size, consistent), 0), index: units };
 }
 
 function responseOf(
   request: ScanRequest,
   table: Table,
   plan: ScanPlan,
-  { found, scanned, last }: Page,
+  { items, count, scanned, last }: Page,
   units: PageUnits,
 ): ScanResponse {
-  const response: ScanResponse = { Count: found.length, ScannedCount: scanned };
-  if (!plan.isCount) response.Items = found.map((each) => answered(each, plan));
+  const response: ScanResponse = { Count: count, ScannedCount: scanned };
+  if (!plan.isCount) response.Items = items;
   if (last !== undefined) {
     const place = placeKeys(table, plan.index).map(({ name }) => [name, last[name]!]);
     response.LastEvaluatedKey = Object.fromEntries(place);
@@ -145,7 +156,11 @@ function responseOf(
 }
 
 /** Stored bytes where the whole item is asked for. */
-function answered({ stored, entry }: Found, { index, projection, isFetching }: ScanPlan): RawJson | AttributeMap {
+function answered(
+  stored: StoredItem,
+  entry: AttributeMap | undefined,
+  { index, projection, isFetching }: ScanPlan,
+): RawJson | AttributeMap {
   const isWhole = index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
   if (projection !== undefined) return applyProjection(projection, isWhole ? stored.attributes : entry!);
   return isWhole ? new RawJson(stored.image.json) : entry!;
