@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { collectionPrefix, partitionOf, prefixEnd, storeKeyOf, tableRange } from '../../src/dynamo/keyspace.ts';
+import {
+  collectionPrefix,
+  haveOverlap,
+  partitionOf,
+  prefixEnd,
+  sliceOf,
+  sliceRange,
+  storeKeyOf,
+  tableRange,
+} from '../../src/dynamo/keyspace.ts';
 
 const TABLE = '\x01\x02\x03\x04\x05\x06\x07\x08';
 const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array).toString('latin1'));
@@ -50,6 +59,35 @@ describe('store keys', () => {
     expect(key >= from && key < to).toBe(true);
     const other = storeKeyOf({ table: '\x01\x02\x03\x04\x05\x06\x07\x09', partitionKey: 'p', sortKey: '' }, 64);
     expect(other >= from && other < to).toBe(false);
+  });
+
+  test('of however many slices of the ring, a record is in the range of one, which its partition meets', () => {
+    const partitionCounts = fc.constantFrom(1, 3, 64, 1000);
+    const sliceCounts = fc.oneof(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 1_000_000 }));
+    fc.assert(
+      fc.property(partitionCounts, sliceCounts, bytes(20), bytes(4), (partitions, slices, partitionKey, sortKey) => {
+        const key = storeKeyOf({ table: TABLE, partitionKey, sortKey }, partitions);
+        const own = sliceOf(partitionKey, slices);
+        for (const slice of [0, own - 1, own, own + 1, slices - 1].filter((at) => at >= 0 && at < slices)) {
+          const { from, to } = sliceRange(partitionOf(key), TABLE, slice, slices);
+          expect(key >= from && key < to).toBe(slice === own);
+        }
+        expect(haveOverlap(partitionOf(key), partitions, own, slices)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a slice meets as many partitions as it is wide, and no more', () => {
+    const met = (slice: number, slices: number) =>
+      Array.from({ length: 4 }, (_, partition) => partition).filter((at) => haveOverlap(at, 4, slice, slices));
+    expect([met(0, 1), met(0, 2), met(1, 2), met(1, 3), met(5, 8)]).toEqual([
+      [0, 1, 2, 3],
+      [0, 1],
+      [2, 3],
+      [1, 2],
+      [2],
+    ]);
   });
 
   test('the end of a prefix skips trailing 0xff bytes', () => {
