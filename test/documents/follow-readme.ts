@@ -22,10 +22,10 @@ for (const version of asked.length > 0 ? asked : ['this', CURRENT_LTS]) await fo
 async function follow(version: string): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'dynaring-reader-'));
   const node = version === 'this' ? dirname(process.execPath) : fetchNode(version, home);
-  const shell = await Shell.open(
-    { ...process.env, PATH: [node, process.env.PATH].join(delimiter), npm_config_cache: join(home, 'npm-cache') },
-    PATIENCE_MS,
-  );
+  // What `npm run` tells its children of its own settings would be heard by the reader's npm too.
+  const { npm_config_loglevel: _, ...env } = process.env;
+  const PATH = [node, process.env.PATH].join(delimiter);
+  const shell = await Shell.open({ ...env, PATH, npm_config_cache: join(home, 'npm-cache') }, PATIENCE_MS);
   const { output } = await shell.run(home, 'node', '--version');
   const beganMs = Date.now();
   const tell = (text: string) =>
