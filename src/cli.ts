@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.ts';
 import { type Config, ConfigError, helpText, parseConfig } from './config.ts';
 import { endpointOf } from './endpoint.ts';
 import { createLog, type Log } from './env/log.ts';
+import type { TransferName } from './transfer/command.ts';
 
 /** A wrong setting, or a machine that refuses. */
 const STATUS_REFUSED = 1;
@@ -19,6 +20,8 @@ const STOP_WITHIN_MS = 900;
 await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<void> {
+  const [first, ...others] = argv;
+  if (first === 'import' || first === 'export') return transfer(first, others);
   if (argv.includes('--help')) return print(helpText());
   if (argv.includes('--version')) return print(`${version()}\n`);
   try {
@@ -33,6 +36,12 @@ async function main(argv: readonly string[]): Promise<void> {
     printError(`dynaring: ${refusalOf(error)}`);
     process.exit(isRefusal(error) ? STATUS_REFUSED : STATUS_BUG);
   }
+}
+
+/** Moves tables, as a client of some server: nothing of this one is loaded. */
+async function transfer(name: TransferName, argv: readonly string[]): Promise<void> {
+  const { runTransfer } = await import('./transfer/command.ts');
+  process.exit(await runTransfer(name, argv));
 }
 
 /** One signal stops the server in order, a second one at once. */
