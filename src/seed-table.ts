@@ -13,6 +13,8 @@ export interface ParsedTable {
   readonly request: Record<string, unknown>;
   readonly namespace: string | undefined;
   readonly format: SeedFormat | undefined;
+  /** The member of an UpdateTimeToLive request. */
+  readonly timeToLive: unknown;
   readonly items: readonly Node[];
 }
 
@@ -69,6 +71,7 @@ function readTable(document: SeedDocument, node: Node): ParsedTable {
   if (node.type !== 'object') throw fail(document, node, 'a table must be an object with the members of CreateTable');
   const known = readSchema('CreateTable').properties!;
   const request: Record<string, unknown> = {};
+  let timeToLive: unknown;
   let [namespace, format, items]: [string | undefined, SeedFormat | undefined, readonly Node[]] = [
     undefined,
     undefined,
@@ -78,10 +81,11 @@ function readTable(document: SeedDocument, node: Node): ParsedTable {
     if (name === 'Items') items = itemsIn(document, value);
     else if (name === 'Format') format = formatIn(document, value);
     else if (name === 'Namespace') namespace = namespaceIn(document, value);
+    else if (name === 'TimeToLiveSpecification') timeToLive = jsonOf(document, value);
     else if (Object.hasOwn(known, name)) request[name] = jsonOf(document, value);
     else throw fail(document, value, `neither CreateTable nor a seed has a member ${JSON.stringify(name)}`);
   }
-  return { document, node, request, namespace, format, items };
+  return { document, node, request, namespace, format, timeToLive, items };
 }
 
 function itemsIn(document: SeedDocument, node: Node): readonly Node[] {

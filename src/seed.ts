@@ -3,7 +3,7 @@ import { type AttributeMap, normaliseMap } from './api/attribute-value.ts';
 import { ApiError } from './api/errors.ts';
 import { AdminError } from './api/fault-rule.ts';
 import type { OperationName, RequestContext } from './api/operations.ts';
-import type { CreateTableRequest } from './api/table-requests.ts';
+import type { CreateTableRequest, TimeToLiveSpecification, UpdateTimeToLiveRequest } from './api/table-requests.ts';
 import type { Log } from './env/log.ts';
 import { inParallel } from './router/in-parallel.ts';
 import { checkNamespace, DEFAULT_NAMESPACE } from './router/namespace.ts';
@@ -34,6 +34,8 @@ export interface SeedTable extends Loose<CreateTableRequest> {
   readonly Format?: SeedFormat;
   /** Default: the one that all is seeded into. */
   readonly Namespace?: string;
+  /** As UpdateTimeToLive has it. Default: items do not expire. */
+  readonly TimeToLiveSpecification?: TimeToLiveSpecification;
 }
 
 /** A file, a folder of files, or what would stand in one. */
@@ -65,6 +67,7 @@ export async function seed(source: SeedSource, { namespace, existing }: SeedOpti
     for (const table of tables) {
       if (await makeTable(table, existing, parts)) {
         made.push(table);
+        await setExpiry(table, parts);
         await putItems(table, parts);
       }
     }
@@ -76,8 +79,10 @@ export async function seed(source: SeedSource, { namespace, existing }: SeedOpti
   parts.log.info('seeded', { source: typeof source === 'string' ? source : 'objects', tables: made.length, items });
 }
 
-interface CheckedTable extends Omit<ParsedTable, 'request'> {
+interface CheckedTable extends Omit<ParsedTable, 'request' | 'timeToLive'> {
   readonly request: CreateTableRequest;
+  /** Undefined: items do not expire. */
+  readonly expiry: UpdateTimeToLiveRequest | undefined;
   readonly name: string;
   readonly namespace: string;
 }
@@ -87,12 +92,20 @@ function checkTable(table: ParsedTable, fallback = DEFAULT_NAMESPACE): CheckedTa
   const namespace = namespaceOf(table, fallback);
   try {
     const request = validateRequest('CreateTable', table.request) as CreateTableRequest;
-    const checked = { ...table, request, name: request.TableName, namespace };
+    const checked = { ...table, request, name: request.TableName, expiry: expiryOf(table, request), namespace };
     for (const item of table.items) validatedPut(checked, item);
     return checked;
   } catch (error) {
     throw error instanceof ApiError ? fail(document, culpritOfTable(table, error) ?? node, textOf(error)) : error;
   }
+}
+
+function expiryOf({ timeToLive }: ParsedTable, { TableName }: CreateTableRequest): UpdateTimeToLiveRequest | undefined {
+  if (timeToLive === undefined) return undefined;
+  const request = { TableName, TimeToLiveSpecification: timeToLive };
+  const checked = validateRequest('UpdateTimeToLive', request) as UpdateTimeToLiveRequest;
+  // A new table has none, and disabling that is an error.
+  return checked.TimeToLiveSpecification.Enabled ? checked : undefined;
 }
 
 function namespaceOf({ document, node, namespace }: ParsedTable, fallback: string): string {
@@ -117,6 +130,15 @@ async function makeTable(table: CheckedTable, existing: SeedOptions['existing'],
     if (error.name !== 'ResourceInUseException' || existing === 'error') throw fail(document, node, textOf(error));
     parts.log.info('a table is there already; its seed is left alone', { table: name, seed: document.placeOf(node) });
     return false;
+  }
+}
+
+async function setExpiry({ document, node, namespace, expiry }: CheckedTable, parts: SeedParts): Promise<void> {
+  if (expiry === undefined) return;
+  try {
+    await execute(parts, namespace, 'UpdateTimeToLive', expiry);
+  } catch (error) {
+    throw error instanceof ApiError ? fail(document, node, textOf(error)) : error;
   }
 }
 

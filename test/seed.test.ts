@@ -105,6 +105,29 @@ describe('a seed', () => {
     );
   });
 
+  test('says how its items expire', async () => {
+    const expiry = (Enabled: boolean) => ({ TimeToLiveSpecification: { Enabled, AttributeName: 'expires' } });
+    await plant([
+      { ...KEYS, TableName: 'with', ...expiry(true), Items: [{ id: 'a', expires: 1 }] },
+      { ...KEYS, TableName: 'without', ...expiry(false) },
+    ]);
+    const described = (TableName: string) => router.executeIn('', 'DescribeTimeToLive', { TableName }, CONTEXT);
+    expect(await described('with')).toEqual({
+      TimeToLiveDescription: { TimeToLiveStatus: 'ENABLED', AttributeName: 'expires' },
+    });
+    expect(await described('without')).toEqual({ TimeToLiveDescription: { TimeToLiveStatus: 'DISABLED' } });
+    const wrong = { ...KEYS, TableName: 'bad' };
+    const json = JSON.stringify(wrong).slice(0, -1);
+    const other = await file(
+      'wrong.json',
+      `${json},\n"TimeToLiveSpecification": {"Enabled": true, "AttributeName": ""}}`,
+    );
+    expect(await refusal(other)).toBe(
+      "wrong.json:2:63: ValidationException: 1 validation error detected: Value at 'TimeToLiveSpecification.AttributeName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+    );
+    expect(await tableNames()).toEqual(['with', 'without']);
+  });
+
   test('says where items seem to be in both forms, unless it says in which they are', async () => {
     const table = { ...KEYS, TableName: 'things', Items: [{ id: 'a', n: { N: '1' } }] };
     expect(await refusal(table)).toBe(

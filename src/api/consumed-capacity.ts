@@ -36,6 +36,13 @@ export interface WriteUnits {
   readonly indexes: readonly { readonly index: SecondaryIndex; readonly units: number }[];
 }
 
+/** What the page of a Scan or Query consumes, in units. */
+export interface PageUnits {
+  readonly table: number;
+  /** 0 if no index was read. */
+  readonly index: number;
+}
+
 /**
  * What a GetItem consumed: a unit for each 4 KB of the whole item, whatever is projected, half of it if the read was
  * eventually consistent; at least one such unit, so also when there is no item.
@@ -76,6 +83,32 @@ export function writeCapacity(
     Table: { CapacityUnits: tableUnits },
     ...perIndex('LocalSecondaryIndexes', 'local', ofIndexes),
     ...perIndex('GlobalSecondaryIndexes', 'global', ofIndexes),
+  };
+}
+
+/**
+ * What a Scan or Query consumed: a unit for each 4 KB of all that it looked at together, whatever of it was answered, half
+ * of it if it read eventually consistently.
+ *
+ * @param tableName as the request named the table
+ * @param index what was read, if it was not the table
+ */
+export function pageCapacity(
+  level: 'TOTAL' | 'INDEXES',
+  tableName: string,
+  { table, index: indexUnits }: PageUnits,
+  index: SecondaryIndex | undefined,
+): ConsumedCapacity {
+  const CapacityUnits = table + indexUnits;
+  if (level === 'TOTAL') return { TableName: tableName, CapacityUnits };
+  const Table = { CapacityUnits: table };
+  if (index === undefined) return { TableName: tableName, CapacityUnits, Table };
+  const member = index.kind === 'local' ? 'LocalSecondaryIndexes' : 'GlobalSecondaryIndexes';
+  return {
+    TableName: tableName,
+    CapacityUnits,
+    Table,
+    ...perIndex(member, index.kind, [{ index, units: indexUnits }]),
   };
 }
 

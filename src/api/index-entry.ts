@@ -87,6 +87,17 @@ function checkIndexKey(index: SecondaryIndex, attribute: KeyAttribute, maxBytes:
   }
 }
 
+/** Whether the entries of an index hold an attribute, if its items have it. */
+export function projects(table: Table, index: SecondaryIndex, attribute: string): boolean {
+  return index.projection.ProjectionType === 'ALL' || projectedNames(table, index).has(attribute);
+}
+
+/** The attributes that name an entry of an index: its keys and those of the table. */
+export function entryKeys({ key }: Table, index: SecondaryIndex): readonly KeyAttribute[] {
+  const keys = [...keysOf(index), key.partition, ...(key.sort ? [key.sort] : [])];
+  return keys.filter(({ name }, at) => keys.findIndex((other) => other.name === name) === at);
+}
+
 function keysOf({ key }: SecondaryIndex): readonly KeyAttribute[] {
   return [...key.partition, ...key.sort];
 }

@@ -21,10 +21,13 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeEndpoints: OF_NO_TABLE,
   DescribeLimits: OF_NO_TABLE,
   DescribeTable: OF_A_TABLE,
+  DescribeTimeToLive: OF_A_TABLE,
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
   PutItem: { access: 'write', namesTable: true, keyMember: 'Item' },
+  Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
   UpdateTable: OF_A_TABLE,
+  UpdateTimeToLive: OF_A_TABLE,
 };
 
 function isNotConsistent(request: { readonly ConsistentRead?: boolean }): boolean {

@@ -8,10 +8,13 @@ export const OPERATIONS = [
   'DescribeEndpoints',
   'DescribeLimits',
   'DescribeTable',
+  'DescribeTimeToLive',
   'GetItem',
   'ListTables',
   'PutItem',
+  'Scan',
   'UpdateTable',
+  'UpdateTimeToLive',
 ] as const;
 
 export type OperationName = (typeof OPERATIONS)[number];
@@ -65,6 +68,23 @@ export interface ExpressionParameters {
   AttributesToGet?: string[];
 }
 
+/** One of the legacy filters. */
+export interface FilterCondition {
+  ComparisonOperator: string;
+  AttributeValueList?: AttributeValue[];
+}
+
+/** The parameters that filters and projections of many items come in. */
+export interface FilterParameters {
+  FilterExpression?: string;
+  ProjectionExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+  ExpressionAttributeValues?: Record<string, AttributeValue>;
+  ScanFilter?: Record<string, FilterCondition>;
+  ConditionalOperator?: 'AND' | 'OR';
+  AttributesToGet?: string[];
+}
+
 interface WriteParameters extends ExpressionParameters {
   TableName: string;
   ReturnValues?: 'NONE' | 'ALL_OLD' | 'UPDATED_OLD' | 'ALL_NEW' | 'UPDATED_NEW';
@@ -84,6 +104,20 @@ export interface DeleteItemRequest extends WriteParameters {
 export interface GetItemRequest extends ExpressionParameters {
   TableName: string;
   Key: AttributeMap;
+  ConsistentRead?: boolean;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+export type Select = 'ALL_ATTRIBUTES' | 'ALL_PROJECTED_ATTRIBUTES' | 'SPECIFIC_ATTRIBUTES' | 'COUNT';
+
+export interface ScanRequest extends FilterParameters {
+  TableName: string;
+  IndexName?: string;
+  Limit?: number;
+  Select?: Select;
+  ExclusiveStartKey?: AttributeMap;
+  Segment?: number;
+  TotalSegments?: number;
   ConsistentRead?: boolean;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }

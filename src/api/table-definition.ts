@@ -42,6 +42,8 @@ export interface Table {
   readonly tags: readonly Tag[];
   /** Fixed when the table is made. Undefined, as in tables made before there was a choice: `strict`. */
   readonly consistency?: TableConsistency;
+  /** The attribute that says when an item expires. Undefined: items do not expire. */
+  readonly expiryAttribute?: string;
   /** JSON text, as it was handed in. */
   readonly resourcePolicy?: string;
   readonly replicas: readonly ReplicaSettings[];

@@ -47,6 +47,20 @@ export interface DescribeTableRequest {
   TableName: string;
 }
 
+export interface DescribeTimeToLiveRequest {
+  TableName: string;
+}
+
+export interface UpdateTimeToLiveRequest {
+  TableName: string;
+  TimeToLiveSpecification: TimeToLiveSpecification;
+}
+
+export interface TimeToLiveSpecification {
+  Enabled: boolean;
+  AttributeName: string;
+}
+
 export interface DeleteTableRequest {
   TableName: string;
 }

@@ -86,14 +86,29 @@ export type RangeOutcome =
   | { readonly kind: 'items'; readonly items: readonly ItemImage[]; readonly more: boolean }
   | Failure;
 
+/**
+ * One of `total` slices of a table that have nothing in common and are all of it together. Slices are equal parts of the
+ * ring, so the items of one partition key are in one of them.
+ */
+export interface Segment {
+  /** 0 to `total` - 1. */
+  readonly index: number;
+  /** 1 to 1,000,000. */
+  readonly total: number;
+}
+
 /** One page of a walk through a table, which goes partition by partition. */
 export interface ScanRequest {
   readonly table: ByteString;
   readonly start: ScanStart;
+  /** Undefined: of the whole table. */
+  readonly segment?: Segment | undefined;
   /** At most this many items. */
   readonly limit: number;
   readonly consistent: boolean;
   readonly consistency: Consistency;
+  /** As in `read`. */
+  readonly isLagging?: boolean | undefined;
 }
 
 export type ScanStart =
@@ -147,6 +162,8 @@ export interface DynamoClient {
    * in an order of their own, which is always the same. Each item as a read of it would have been; no snapshot of them all.
    */
   scan(request: ScanRequest): Promise<ScanOutcome>;
+  /** The index of the segment that the items of a partition key are in. */
+  segmentOf(key: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

@@ -12,13 +12,17 @@ const HASH_BYTES = 16;
 
 /** The prefix of all items with this partition key: their place on the ring does not depend on the sort key. */
 export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {
-  // SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register.
-  const digest = hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
+  const digest = digestOf(partitionKey);
   return partitionPrefix(partitionOfHash(digest, partitions)) + table + digest;
 }
 
 export function storeKeyOf(key: ItemKey, partitions: number): StoreKey {
   return collectionPrefix(key.table, key.partitionKey, partitions) + key.sortKey;
+}
+
+/** SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register. */
+function digestOf(partitionKey: ByteString): ByteString {
+  return hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
 }
 
 /** The partition that a store key begins with. */
@@ -70,7 +74,7 @@ function partitionOfHash(digest: string, partitions: number): number {
  * slices on the ring.
  */
 export function leafOf(key: StoreKey, partitions: number, leaves: number): number {
-  return leafAt(positionIn(key, DIGEST_AT), partitions, leaves) - partitionOf(key) * leaves;
+  return sliceAt(positionIn(key, DIGEST_AT), partitions * leaves) - partitionOf(key) * leaves;
 }
 
 /** The records of one table in one slice of a partition: `from` inclusive, `to` exclusive. */
@@ -81,24 +85,47 @@ export function leafRange(
   partitions: number,
   leaves: number,
 ): { from: StoreKey; to: StoreKey } {
-  const prefix = partitionPrefix(partition) + table;
-  const edge = (at: number) => {
-    const position = leafStart(partition * leaves + at, partitions, leaves);
-    return position >= RING_END ? prefixEnd(prefix) : prefix + positionBytes(position);
-  };
-  return { from: edge(leaf), to: edge(leaf + 1) };
+  return sliceRange(partition, table, partition * leaves + leaf, partitions * leaves);
 }
 
-function leafAt(position: number, partitions: number, leaves: number): number {
-  return Math.floor((position * partitions * leaves) / RING_END);
+/** The one of so many equal slices of the ring that the items of a partition key are in. */
+export function sliceOf(partitionKey: ByteString, slices: number): number {
+  return sliceAt(positionIn(digestOf(partitionKey), 0), slices);
+}
+
+/**
+ * The records of one table that are both in a partition and in one of so many equal slices of the ring: `from` inclusive,
+ * `to` exclusive. There may be none.
+ */
+export function sliceRange(
+  partition: number,
+  table: ByteString,
+  slice: number,
+  slices: number,
+): { from: StoreKey; to: StoreKey } {
+  const prefix = partitionPrefix(partition) + table;
+  const edge = (at: number) => {
+    const position = sliceStart(at, slices);
+    return position >= RING_END ? prefixEnd(prefix) : prefix + positionBytes(position);
+  };
+  return { from: edge(slice), to: edge(slice + 1) };
+}
+
+/** Whether any place on the ring is both in a partition and in a slice. */
+export function haveOverlap(partition: number, partitions: number, slice: number, slices: number): boolean {
+  return partition * slices < (slice + 1) * partitions && slice * partitions < (partition + 1) * slices;
+}
+
+function sliceAt(position: number, slices: number): number {
+  return Math.floor((position * slices) / RING_END);
 }
 
 /** The least position of a slice, which is counted from the beginning of the ring. */
-function leafStart(slice: number, partitions: number, leaves: number): number {
-  let position = Math.ceil((slice * RING_END) / (partitions * leaves));
+function sliceStart(slice: number, slices: number): number {
+  let position = Math.ceil((slice * RING_END) / slices);
   // The quotient is rounded; whether a position belongs to a slice is not.
-  while (position > 0 && leafAt(position - 1, partitions, leaves) >= slice) position--;
-  while (leafAt(position, partitions, leaves) < slice) position++;
+  while (position > 0 && sliceAt(position - 1, slices) >= slice) position--;
+  while (sliceAt(position, slices) < slice) position++;
   return position;
 }
 

@@ -12,11 +12,21 @@ import type {
   ReadOutcome,
   ScanOutcome,
   ScanRequest,
+  Segment,
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
 import { FailureDetector } from './failure-detector.ts';
-import { collectionPrefix, partitionOf, prefixEnd, storeKeyOf, tableRange } from './keyspace.ts';
+import {
+  collectionPrefix,
+  haveOverlap,
+  partitionOf,
+  prefixEnd,
+  sliceOf,
+  sliceRange,
+  storeKeyOf,
+  tableRange,
+} from './keyspace.ts';
 import type { CoordinatingNode } from './node.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
@@ -112,15 +122,33 @@ export class RingClient implements DynamoClient {
     );
   }
 
-  async scan({ table, start, limit, consistent, consistency }: ScanRequest): Promise<ScanOutcome> {
+  async scan(request: ScanRequest): Promise<ScanOutcome> {
+    const { table, start, segment, limit, consistent, consistency, isLagging = false } = request;
     const last = start.kind === 'after' ? storeKeyOf({ table, ...start }, this.partitions) : undefined;
     const partition = start.kind === 'after' ? partitionOf(last!) : start.partition;
-    const all = tableRange(partition, table);
-    const from = last === undefined ? all.from : `${last}\x00`;
-    const outcome = await this.#ask<RangeOutcome>(from, undefined, false, (node, done) =>
-      node.range(from, all.to, limit, consistent, consistency, done),
+    const all = this.#segmentRange(partition, table, segment);
+    const from = last === undefined ? all?.from : `${last}\x00`;
+    if (all === undefined || from === undefined || from >= all.to) {
+      return { kind: 'items', items: [], partition, more: false };
+    }
+    const isBehind = isLagging && !consistent;
+    const outcome = await this.#ask<RangeOutcome>(from, undefined, isBehind, (node, done) =>
+      node.range(from, all.to, limit, consistent, consistency, done, isBehind),
     );
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
+  }
+
+  segmentOf({ partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number {
+    return sliceOf(partitionKey, total);
+  }
+
+  /** Undefined: the partition has nothing of the segment. */
+  #segmentRange(partition: number, table: ByteString, segment: Segment | undefined) {
+    if (segment === undefined) return tableRange(partition, table);
+    const { index, total } = segment;
+    return haveOverlap(partition, this.partitions, index, total)
+      ? sliceRange(partition, table, index, total)
+      : undefined;
   }
 
   async tables(): Promise<ReadonlySet<ByteString>> {

@@ -37,3 +37,7 @@ export const MAX_THROTTLED_TABLES = 10_000;
  * many others may consume a second's worth too much.
  */
 export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
+
+/** Items that a Scan asks the cluster for at first, and at most, at a time; each may have 400 KB. */
+export const FIRST_SCAN_ITEMS = 32;
+export const MOST_SCAN_ITEMS = 256;

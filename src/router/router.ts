@@ -4,6 +4,7 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { createItemOperations } from './item-operations.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
+import { createScanOperations } from './scan-operations.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
@@ -41,6 +42,7 @@ export function createRouter(options: RouterOptions): Router {
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
+  const { scan } = createScanOperations(client, catalog, throughput);
   const tables = createTableOperations(catalog, newId, defaultConsistency, throughput);
   const operations: Record<OperationName, Operation> = {
     CreateTable: tables.createTable,
@@ -49,10 +51,13 @@ export function createRouter(options: RouterOptions): Router {
     DescribeEndpoints: tables.describeEndpoints,
     DescribeLimits: tables.describeLimits,
     DescribeTable: tables.describeTable,
+    DescribeTimeToLive: tables.describeTimeToLive,
     GetItem: getItem,
     ListTables: tables.listTables,
     PutItem: putItem,
+    Scan: scan,
     UpdateTable: tables.updateTable,
+    UpdateTimeToLive: tables.updateTimeToLive,
   };
   return {
     execute(operation, request, context) {

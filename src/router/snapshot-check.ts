@@ -79,6 +79,7 @@ function tableOf({ namespace, definition, items }: Partial<TableSnapshot>, place
 function isTable({ name, key, ...rest }: Table): boolean {
   if (!TABLE_NAME.test(name)) return false;
   if (rest.consistency !== undefined && rest.consistency !== 'strict' && rest.consistency !== 'dynamo') return false;
+  if (rest.expiryAttribute !== undefined && typeof rest.expiryAttribute !== 'string') return false;
   try {
     describeTable({ name, key, ...rest }, 0);
     return isKeyAttribute(key.partition) && (key.sort === undefined || isKeyAttribute(key.sort));

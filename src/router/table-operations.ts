@@ -8,9 +8,12 @@ import type {
   CreateTableRequest,
   DeleteTableRequest,
   DescribeTableRequest,
+  DescribeTimeToLiveRequest,
   ListTablesRequest,
   UpdateTableRequest,
+  UpdateTimeToLiveRequest,
 } from '../api/table-requests.ts';
+import { describeTimeToLive, withTimeToLive } from '../api/time-to-live.ts';
 import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -81,6 +84,24 @@ export function createTableOperations(
       });
       if (table === undefined) throw tableNotFound(name);
       return { TableDescription: describeDeleted(table, nowMs) };
+    },
+
+    async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, _context: RequestContext, namespace: string) {
+      const name = tableNameOf(TableName);
+      const table = await catalog.find(namespace, name);
+      if (table === undefined) throw tableNotFound(name);
+      return { TimeToLiveDescription: describeTimeToLive(table) };
+    },
+
+    async updateTimeToLive(
+      { TableName, TimeToLiveSpecification }: UpdateTimeToLiveRequest,
+      _context: RequestContext,
+      namespace: string,
+    ) {
+      const name = tableNameOf(TableName);
+      const changed = await catalog.change(namespace, name, (table) => withTimeToLive(table, TimeToLiveSpecification));
+      if (changed === undefined) throw tableNotFound(name);
+      return { TimeToLiveSpecification };
     },
 
     /** The quotas of a new account in most regions; none of them is enforced. */

@@ -1,6 +1,6 @@
-import type { WriteUnits } from '../api/consumed-capacity.ts';
+import type { PageUnits, WriteUnits } from '../api/consumed-capacity.ts';
 import type { ByteString } from '../api/primary-key.ts';
-import type { Billing, Table, Throughput } from '../api/table-definition.ts';
+import type { Billing, SecondaryIndex, Table, Throughput } from '../api/table-definition.ts';
 import { type Access, type ThrottlingLimit, throttled } from '../api/throttling.ts';
 import { MAX_THROTTLED_PARTITION_KEYS, MAX_THROTTLED_TABLES } from './limits.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -12,12 +12,17 @@ const PARTITION_BURST_S = 1;
 /** Developer guide, "Designing partition keys": what one partition serves in a second. */
 const PARTITION_UNITS_PER_S: Readonly<Record<Access, number>> = { read: 3_000, write: 1_000 };
 
+/** What the smallest read consumes. */
+const LEAST_READ_UNITS = 0.5;
+
 export interface ThroughputParts {
   /** Milliseconds that never step. */
   readonly elapsedMs: () => number;
   readonly maxTables?: number;
   readonly maxPartitionKeys?: number;
 }
+
+const ACCESSES: readonly Access[] = ['read', 'write'];
 
 /** A bucket that a request takes from, and what it is to be told if there is not enough. */
 interface Charge {
@@ -28,7 +33,7 @@ interface Charge {
   readonly index?: string;
 }
 
-/** Of one table: by access, and for the writes of global indexes by `write` and their name. */
+/** Of one table: by access, and for global indexes by access and their name. */
 type TableBuckets = Map<string, TokenBucket>;
 
 /**
@@ -59,6 +64,21 @@ export class ThroughputGate {
    */
   chargeRead(table: Table, partitionKey: ByteString, units: number): void {
     this.#takeAll(table, 'read', this.#tableCharges(table, 'read', partitionKey, units));
+  }
+
+  /**
+   * The page of a Scan, which may take more than a small table ever has at once: it is read as long as anything is there.
+   * @param index what is read, if it is not the table
+   * @returns to be called with what it did consume, which is owed as far as it is not there
+   * @throws ApiError if nothing is there
+   */
+  chargePage(table: Table, index: SecondaryIndex | undefined): (consumed: PageUnits) => void {
+    const charges = this.#pageCharges(table, index, { table: LEAST_READ_UNITS, index: LEAST_READ_UNITS });
+    this.#takeAll(table, 'read', charges);
+    return (consumed) => {
+      for (const { bucket, units } of charges) bucket.take(-units);
+      for (const { bucket, units } of this.#pageCharges(table, index, consumed)) bucket.take(units);
+    };
   }
 
   /**
@@ -100,6 +120,20 @@ export class ThroughputGate {
       charges.push({ bucket, units, limit: limitOf(table.billing), index: index.name });
     }
     return charges;
+  }
+
+  /** No partition's: a page goes over many. */
+  #pageCharges(table: Table, index: SecondaryIndex | undefined, units: PageUnits): Charge[] {
+    const limit = limitOf(table.billing);
+    const rate = rateOf(table.billing, table.throughput, 'read');
+    if (index?.kind !== 'global') {
+      const ofBoth = index === undefined ? units.table : units.table + units.index;
+      return rate === undefined ? [] : [{ bucket: this.#bucketOf(table, useOf('read'), rate), units: ofBoth, limit }];
+    }
+    const ofIndex = rateOf(table.billing, index.throughput, 'read');
+    if (ofIndex === undefined) return [];
+    const bucket = this.#bucketOf(table, useOf('read', index.name), ofIndex);
+    return [{ bucket, units: units.index, limit, index: index.name }];
   }
 
   #tableCharges(table: Table, access: Access, partitionKey: ByteString, units: number): Charge[] {
@@ -155,10 +189,12 @@ function limitsOf(table: Table): ReadonlyMap<string, number> {
   const uses: [string, number | undefined][] = [
     [useOf('read'), rateOf(table.billing, table.throughput, 'read')],
     [useOf('write'), rateOf(table.billing, table.throughput, 'write')],
-    ...table.indexes.map(({ name, throughput }): [string, number | undefined] => [
-      useOf('write', name),
-      rateOf(table.billing, throughput, 'write'),
-    ]),
+    ...table.indexes.flatMap(({ name, throughput }) =>
+      ACCESSES.map((access): [string, number | undefined] => [
+        useOf(access, name),
+        rateOf(table.billing, throughput, access),
+      ]),
+    ),
   ];
   return new Map(uses.filter((use): use is [string, number] => use[1] !== undefined));
 }

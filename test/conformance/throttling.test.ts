@@ -5,6 +5,7 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  ScanCommand,
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -124,6 +125,33 @@ test('an index that has no capacity left refuses the writes that change it, and 
   // Without the attribute there is nothing to put into the index.
   await put({});
   await server.client.send(new DeleteItemCommand({ TableName, Key: { id: { S: 'a' } } }));
+});
+
+test('a scan is charged what it read, of the table or of the global index, and is refused while that is owed', async () => {
+  const TableName = 'Scanned';
+  const provisioned = { BillingMode: BillingMode.PROVISIONED, ProvisionedThroughput: units(40, 2_000) };
+  await createTable(server, TableName, provisioned);
+  const put = (i: number) =>
+    server.client.send(
+      new PutItemCommand({ TableName, Item: { id: { S: `id-${i}` }, much: { S: 'x'.repeat(90_000) } } }),
+    );
+  await Promise.all(Array.from({ length: 6 }, (_, i) => put(i)));
+  const scan = (IndexName?: string) =>
+    server.client.send(new ScanCommand({ TableName, IndexName, ReturnConsumedCapacity: 'TOTAL' }));
+  expect((await scan()).ConsumedCapacity?.CapacityUnits).toBe(66);
+  await expect(scan()).rejects.toMatchObject({
+    name: PROVISIONED,
+    ThrottlingReasons: [{ reason: 'TableReadProvisionedThroughputExceeded', resource: arnOf(TableName) }],
+  });
+  // Its own unit in a second is spent by two reads of half a one.
+  const { errors } = await flood(60, () => scan('byTag'));
+  expect(errors[0]).toMatchObject({
+    name: PROVISIONED,
+    ThrottlingReasons: [
+      { reason: 'IndexReadProvisionedThroughputExceeded', resource: arnOf(`${TableName}/index/byTag`) },
+    ],
+  });
+  await expect.poll(() => scan().then(({ Count }) => Count), { timeout: 5_000, interval: 200 }).toBe(6);
 });
 
 test('a hot partition key of an on-demand table is refused by its partition', async () => {

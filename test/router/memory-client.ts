@@ -61,7 +61,7 @@ export class MemoryClient implements DynamoClient {
     return new Set([...this.#items.values()].map(({ key }) => key.table));
   }
 
-  async scan({ table, start, limit }: ScanRequest): Promise<ScanOutcome> {
+  async scan({ table, start, segment, limit }: ScanRequest): Promise<ScanOutcome> {
     this.calls.push('scan');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
@@ -69,6 +69,7 @@ export class MemoryClient implements DynamoClient {
     const place = ({ partitionKey, sortKey }: Omit<ItemKey, 'table'>) => `${partitionKey}\0${sortKey}`;
     const found = [...this.#items.values()]
       .filter(({ key }) => key.table === table && this.#partitionOf(key.partitionKey) === partition)
+      .filter(({ key }) => segment === undefined || this.segmentOf(key, segment.total) === segment.index)
       .filter(({ key }) => start.kind === 'partition' || place(key) > place(start))
       .sort((a, b) => (place(a.key) < place(b.key) ? -1 : 1));
     const items = found.slice(0, limit).map(({ item }) => item);
@@ -79,6 +80,10 @@ export class MemoryClient implements DynamoClient {
     this.calls.push('forget');
     this.forgotten.push(table);
     for (const [name, { key }] of this.#items) if (key.table === table) this.#items.delete(name);
+  }
+
+  segmentOf({ partitionKey }: Pick<ItemKey, 'partitionKey'>, total: number): number {
+    return partitionKey.length % total;
   }
 
   #partitionOf(partitionKey: string): number {

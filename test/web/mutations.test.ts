@@ -38,6 +38,7 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
   DescribeEndpoints: {},
   DescribeLimits: {},
   DescribeTable: { TableName: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders' },
+  DescribeTimeToLive: { TableName: 'orders' },
   GetItem: { ...GET_ITEM, ConsistentRead: true, AttributesToGet: ['a'], ReturnConsumedCapacity: 'TOTAL' },
   ListTables: { Limit: 10, ExclusiveStartTableName: 'orders' },
   PutItem: {
@@ -47,12 +48,26 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     ExpressionAttributeNames: { '#n': 'name' },
     ExpressionAttributeValues: { ':v': { S: 'x' } },
   },
+  Scan: {
+    TableName: 'orders',
+    IndexName: 'by-date',
+    Limit: 10,
+    Select: 'SPECIFIC_ATTRIBUTES',
+    ExclusiveStartKey: { id: { S: 'x' } },
+    Segment: 1,
+    TotalSegments: 2,
+    ScanFilter: { s: { ComparisonOperator: 'IN', AttributeValueList: [{ S: 'x' }] } },
+    FilterExpression: 'a = :v',
+    ExpressionAttributeNames: { '#n': 'name' },
+    ExpressionAttributeValues: { ':v': { S: 'x' } },
+  },
   UpdateTable: {
     TableName: 'orders',
     GlobalSecondaryIndexUpdates: [{ Create: INDEX }, { Delete: { IndexName: 'old' } }],
     ReplicaUpdates: [{ Create: { RegionName: 'eu-west-1' } }],
     BillingMode: 'PAY_PER_REQUEST',
   },
+  UpdateTimeToLive: { TableName: 'orders', TimeToLiveSpecification: { Enabled: true, AttributeName: 'expires' } },
 };
 
 /** A stranger to put into a request. */

@@ -55,21 +55,36 @@ export function resolveExpressions(request: ExpressionParameters): ResolvedExpre
  */
 export function checkExpressionParameters(request: ExpressionParameters): void {
   if (hasNone(request)) return;
-  const expressions = EXPRESSION_PARAMETERS.filter((name) => request[name] != null);
-  if (expressions.length > 0) {
-    const others = OTHER_PARAMETERS.filter((name) => request[name] != null);
-    if (others.length > 0) {
+  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, 'ConditionExpression');
+}
+
+/**
+ * The rules between parameters, whatever these are called.
+ * @param expressions those that hold an expression, in the order in which the service names them
+ * @param others those that must not be beside one
+ * @param user the expression that may refer to values
+ */
+export function checkTogether<Name extends string>(
+  request: Readonly<Partial<Record<Name | 'ExpressionAttributeNames' | 'ExpressionAttributeValues', unknown>>>,
+  expressions: readonly Name[],
+  others: readonly Name[],
+  user: Name,
+): void {
+  const used = expressions.filter((name) => request[name] != null);
+  if (used.length > 0) {
+    const unfit = others.filter((name) => request[name] != null);
+    if (unfit.length > 0) {
       throw ApiError.validation(
         'Can not use both expression and non-expression parameters in the same request: ' +
-          `Non-expression parameters: {${others.join(', ')}} Expression parameters: {${expressions.join(', ')}}`,
+          `Non-expression parameters: {${unfit.join(', ')}} Expression parameters: {${used.join(', ')}}`,
       );
     }
   } else if (request.ExpressionAttributeNames != null) {
     throw ApiError.validation('ExpressionAttributeNames can only be specified when using expressions');
   }
-  if (request.ExpressionAttributeValues != null && request.ConditionExpression == null) {
+  if (request.ExpressionAttributeValues != null && request[user] == null) {
     throw ApiError.validation(
-      'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+      `ExpressionAttributeValues can only be specified when using expressions: ${user} is null`,
     );
   }
 }
@@ -89,11 +104,12 @@ function hasNone(request: ExpressionParameters): boolean {
 const conditionTexts = new Map<string, ConditionSyntax>();
 const projectionTexts = new Map<string, ProjectionSyntax>();
 
-function conditionSyntax(kind: ExpressionKind, text: string): ConditionSyntax {
+/** Of a condition or a filter; the same texts come again and again. */
+export function conditionSyntax(kind: ExpressionKind, text: string): ConditionSyntax {
   return conditionTexts.get(text) ?? keep(conditionTexts, text, parseCondition(kind, text));
 }
 
-function projectionSyntax(kind: ExpressionKind, text: string): ProjectionSyntax {
+export function projectionSyntax(kind: ExpressionKind, text: string): ProjectionSyntax {
   return projectionTexts.get(text) ?? keep(projectionTexts, text, parseProjection(kind, text));
 }
 

@@ -1,0 +1,60 @@
+import type { FilterCondition, FilterParameters } from '../operations.ts';
+import type { Condition, Projection } from './ast.ts';
+import { checkConditionalOperator, joinConditions, legacyComparison, resolveAttributesToGet } from './legacy.ts';
+import { checkAllUsed, readPlaceholders } from './placeholders.ts';
+import { checkTogether, conditionSyntax, projectionSyntax } from './resolve.ts';
+import { resolveCondition } from './resolve-condition.ts';
+import { resolveProjection } from './resolve-projection.ts';
+
+/** Which of the items that are read are answered, and what of them. */
+export interface Filtering {
+  /** Undefined: all. */
+  readonly filter?: Condition;
+  /** Undefined: all that there is. */
+  readonly projection?: Projection;
+}
+
+const EXPRESSION_PARAMETERS = ['ProjectionExpression', 'FilterExpression'] as const;
+const OTHER_PARAMETERS = ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'] as const;
+
+/**
+ * The rules between the parameters, and then the legacy ones by themselves, which the service looks at before the rest of
+ * the request. Values are normalised in place.
+ * @returns what the legacy parameters ask for
+ * @throws ApiError (ValidationException)
+ */
+export function resolveLegacyFilter(request: FilterParameters): Filtering {
+  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, 'FilterExpression');
+  const projection = resolveAttributesToGet(request);
+  const conditions = Object.entries(request.ScanFilter ?? {}).map(comparison);
+  checkConditionalOperator(request.ConditionalOperator, conditions.length);
+  return { filter: joinConditions(conditions, request.ConditionalOperator), projection };
+}
+
+/**
+ * Resolves the expressions of a request that {@link resolveLegacyFilter} has let through. Values are normalised in place.
+ * @throws ApiError (ValidationException)
+ */
+export function resolveFilterExpressions(request: FilterParameters): Filtering {
+  const { FilterExpression: filterText, ProjectionExpression: projectionText } = request;
+  if (filterText == null && projectionText == null) return {};
+  const placeholders = readPlaceholders(request);
+  let filter: Condition | undefined;
+  let projection: Projection | undefined;
+  if (projectionText != null) {
+    projection = resolveProjection(
+      'ProjectionExpression',
+      projectionSyntax('ProjectionExpression', projectionText),
+      placeholders,
+    );
+  }
+  if (filterText != null) {
+    filter = resolveCondition('FilterExpression', conditionSyntax('FilterExpression', filterText), placeholders);
+  }
+  checkAllUsed(placeholders);
+  return { filter, projection };
+}
+
+function comparison([name, { ComparisonOperator, AttributeValueList }]: [string, FilterCondition]): Condition {
+  return legacyComparison(name, ComparisonOperator, AttributeValueList ?? []);
+}

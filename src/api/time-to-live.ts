@@ -1,0 +1,30 @@
+import { ApiError } from './errors.ts';
+import type { Table } from './table-definition.ts';
+import type { TimeToLiveSpecification } from './table-requests.ts';
+
+/** The API's `TimeToLiveDescription`. There is no `ENABLING` and `DISABLING`: a change is finished when it is answered. */
+export interface TimeToLiveDescription {
+  readonly TimeToLiveStatus: 'ENABLED' | 'DISABLED';
+  readonly AttributeName?: string;
+}
+
+export function describeTimeToLive({ expiryAttribute }: Table): TimeToLiveDescription {
+  if (expiryAttribute === undefined) return { TimeToLiveStatus: 'DISABLED' };
+  return { TimeToLiveStatus: 'ENABLED', AttributeName: expiryAttribute };
+}
+
+/**
+ * What UpdateTimeToLive makes of a table.
+ * @throws ApiError (ValidationException) if it is so already, or if expiry goes by another attribute: that has to be
+ *   disabled first, under its name
+ */
+export function withTimeToLive(table: Table, { Enabled, AttributeName }: TimeToLiveSpecification): Table {
+  const { expiryAttribute: current, ...rest } = table;
+  if (current !== undefined && current !== AttributeName) {
+    throw ApiError.validation(`TimeToLive is active on a different AttributeName: current AttributeName is ${current}`);
+  }
+  if (Enabled === (current !== undefined)) {
+    throw ApiError.validation(`TimeToLive is already ${Enabled ? 'enabled' : 'disabled'}`);
+  }
+  return Enabled ? { ...rest, expiryAttribute: AttributeName } : rest;
+}

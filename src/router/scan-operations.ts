@@ -1,0 +1,152 @@
+import type { AttributeMap } from '../api/attribute-value.ts';
+import {
+  type ConsumedCapacity,
+  type PageUnits,
+  pageCapacity,
+  readUnits,
+  wantsCapacity,
+} from '../api/consumed-capacity.ts';
+import { evaluateCondition } from '../api/expression/condition.ts';
+import { applyProjection } from '../api/expression/projection.ts';
+import { indexEntry } from '../api/index-entry.ts';
+import { sizeOf } from '../api/item.ts';
+import { RawJson, type RequestContext, type ScanRequest } from '../api/operations.ts';
+import { checkScan, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
+import type { Table } from '../api/table-definition.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
+import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
+import type { TableCatalog } from './table-catalog.ts';
+import { type StoredItem, TableWalk } from './table-walk.ts';
+import type { ThroughputGate } from './throughput.ts';
+
+/**
+ * API reference, Scan: the page ends when what was looked at exceeds 1 MB. The item that does it is still in it, since a full
+ * page consumes 128.5 units, not 128 (recorded by F. Pachot, "DynamoDB Scan (and why 128.5 RCU?)").
+ */
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+export interface ScanResponse {
+  Items?: readonly (RawJson | AttributeMap)[];
+  Count: number;
+  ScannedCount: number;
+  LastEvaluatedKey?: AttributeMap;
+  ConsumedCapacity?: ConsumedCapacity;
+}
+
+export interface ScanOperations {
+  scan(request: ScanRequest, context: RequestContext, namespace: string): Promise<ScanResponse>;
+}
+
+/**
+ * Scan. The values of requests are normalised in place.
+ * @param throughput undefined: without limits
+ */
+export function createScanOperations(
+  client: DynamoClient,
+  catalog: TableCatalog,
+  throughput?: ThroughputGate,
+): ScanOperations {
+  return {
+    async scan(request, { isLagging }, namespace) {
+      const checked = checkScan(request);
+      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
+      const plan = planScan(table, request, checked);
+      checkSegment(client, table, plan);
+      const consistent = request.ConsistentRead === true;
+      const settle = throughput?.chargePage(table, plan.index);
+      const walk = new TableWalk(client, table, { segment: plan.segment, after: plan.after, consistent, isLagging });
+      const page = await readPage(walk, table, plan, request.Limit ?? Number.POSITIVE_INFINITY);
+      const units = unitsOf(page, plan, consistent);
+      settle?.(units);
+      return responseOf(request, table, plan, page, units);
+    },
+  };
+}
+
+function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {
+  if (segment === undefined || after === undefined) return;
+  const index = client.segmentOf({ table, partitionKey: after.partitionKey }, segment.total);
+  if (index !== segment.index) throw startOfOtherSegment({ index, total: segment.total });
+}
+
+/** What was looked at for one answer. */
+interface Page {
+  /** Those that the filter let through. */
+  readonly found: readonly Found[];
+  readonly scanned: number;
+  /** By the service's rules, of all that was looked at. */
+  readonly bytes: number;
+  /** Where the next page begins; undefined if there is none. */
+  readonly last: AttributeMap | undefined;
+}
+
+/** An item of the table, or the entry of an index with the item that it is of. */
+interface Found {
+  readonly stored: StoredItem;
+  readonly entry: AttributeMap | undefined;
+}
+
+async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: number): Promise<Page> {
+  const { index, filter } = plan;
+  const found: Found[] = [];
+  let scanned = 0;
+  let bytes = 0;
+  let walked = 0;
+  let walkedBytes = 0;
+  while (true) {
+    const atOnce = index === undefined ? limit - scanned : MOST_SCAN_ITEMS;
+    const items = await walk.read(Math.min(atOnce, itemsWithin(MAX_PAGE_BYTES - bytes, walked, walkedBytes)));
+    if (items === undefined) return { found, scanned, bytes, last: undefined };
+    for (const stored of items) {
+      walked++;
+      walkedBytes += stored.image.size;
+      const entry = index && indexEntry(table, index, stored.attributes);
+      if (index !== undefined && entry === undefined) continue;
+      scanned++;
+      bytes += entry === undefined ? stored.image.size : sizeOf(entry);
+      if (filter === undefined || evaluateCondition(filter, entry ?? stored.attributes)) found.push({ stored, entry });
+      if (scanned === limit || bytes > MAX_PAGE_BYTES) return { found, scanned, bytes, last: stored.attributes };
+    }
+  }
+}
+
+/** About so many as have these bytes, if the next ones are like the ones before. */
+function itemsWithin(bytes: number, walked: number, walkedBytes: number): number {
+  if (walked === 0) return FIRST_SCAN_ITEMS;
+  return Math.min(MOST_SCAN_ITEMS, Math.floor(bytes / (walkedBytes / walked)) + 1);
+}
+
+function unitsOf({ found, bytes }: Page, { index, isFetching }: ScanPlan, consistent: boolean): PageUnits {
+  const units = readUnits(bytes, consistent);
+  if (index === undefined) return { table: units, index: 0 };
+  const fetched = isFetching ? found : [];
+  return {
+    table: fetched.reduce((sum, { stored }) => sum + readUnits(stored.image.size, consistent), 0),
+    index: units,
+  };
+}
+
+function responseOf(
+  request: ScanRequest,
+  table: Table,
+  plan: ScanPlan,
+  { found, scanned, last }: Page,
+  units: PageUnits,
+): ScanResponse {
+  const response: ScanResponse = { Count: found.length, ScannedCount: scanned };
+  if (!plan.isCount) response.Items = found.map((each) => answered(each, plan));
+  if (last !== undefined) {
+    const place = placeKeys(table, plan.index).map(({ name }) => [name, last[name]!]);
+    response.LastEvaluatedKey = Object.fromEntries(place);
+  }
+  const level = request.ReturnConsumedCapacity;
+  if (wantsCapacity(level)) response.ConsumedCapacity = pageCapacity(level, request.TableName, units, plan.index);
+  return response;
+}
+
+/** Stored bytes where the whole item is asked for. */
+function answered({ stored, entry }: Found, { index, projection, isFetching }: ScanPlan): RawJson | AttributeMap {
+  const isWhole = index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
+  if (projection !== undefined) return applyProjection(projection, isWhole ? stored.attributes : entry!);
+  return isWhole ? new RawJson(stored.image.json) : entry!;
+}

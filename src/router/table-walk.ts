@@ -1,0 +1,78 @@
+import type { AttributeMap } from '../api/attribute-value.ts';
+import { fromImage, type ItemImage } from '../api/item.ts';
+import { type EncodedKey, keyOfItem } from '../api/primary-key.ts';
+import type { Table } from '../api/table-definition.ts';
+import type { DynamoClient, ScanStart, Segment } from '../dynamo/client.ts';
+import { clusterError } from './cluster-errors.ts';
+
+/** An item as it is stored, which is parsed when its attributes are first asked for, and only then. */
+export class StoredItem {
+  readonly image: ItemImage;
+  #attributes: AttributeMap | undefined;
+
+  constructor(image: ItemImage) {
+    this.image = image;
+  }
+
+  get attributes(): AttributeMap {
+    this.#attributes ??= fromImage(this.image);
+    return this.#attributes;
+  }
+}
+
+export interface WalkOptions {
+  readonly segment: Segment | undefined;
+  /** Behind which item it begins, which need not exist. Undefined: at the beginning. */
+  readonly after: EncodedKey | undefined;
+  readonly consistent: boolean;
+  readonly isLagging: boolean | undefined;
+}
+
+/**
+ * Goes through the items of a table, or of a segment of it, partition by partition. Where it is, it knows by the last item
+ * alone, so another walk can go on from there, also after the ring has changed.
+ */
+export class TableWalk {
+  readonly #client: DynamoClient;
+  readonly #table: Table;
+  readonly #options: WalkOptions;
+  /** Undefined: at the end. */
+  #next: ScanStart | undefined;
+
+  constructor(client: DynamoClient, table: Table, options: WalkOptions) {
+    this.#client = client;
+    this.#table = table;
+    this.#options = options;
+    this.#next = options.after ? { kind: 'after', ...options.after } : { kind: 'partition', partition: 0 };
+  }
+
+  /**
+   * @returns at least one and at most `limit` further items; undefined if there are none
+   * @throws ApiError when the cluster cannot
+   */
+  async read(limit: number): Promise<readonly StoredItem[] | undefined> {
+    const { segment, consistent, isLagging } = this.#options;
+    while (this.#next !== undefined) {
+      const outcome = await this.#client.scan({
+        table: this.#table.storageId,
+        start: this.#next,
+        segment,
+        limit,
+        consistent,
+        consistency: this.#table.consistency ?? 'strict',
+        isLagging,
+      });
+      if (outcome.kind !== 'items') throw clusterError(outcome);
+      const items = outcome.items.map((image) => new StoredItem(image));
+      const last = items.at(-1);
+      if (outcome.more && last !== undefined) {
+        this.#next = { kind: 'after', ...keyOfItem(this.#table.key, last.attributes) };
+      } else {
+        const partition = outcome.partition + 1;
+        this.#next = partition < this.#client.partitions ? { kind: 'partition', partition } : undefined;
+      }
+      if (items.length > 0) return items;
+    }
+    return undefined;
+  }
+}
