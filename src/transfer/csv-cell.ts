@@ -13,15 +13,15 @@ type Cell = { readonly kind: 'value'; readonly json: string } | { readonly kind:
 export function readCell(text: string, type: CellType): Cell {
   switch (type) {
     case 'S':
-      return valueOf({ S: text });
+      return valueCell({ S: text });
     case 'N':
-      return text.startsWith('{') ? typed(text, type) : valueOf({ N: text.trim() });
+      return text.startsWith('{') ? typed(text, type) : valueCell({ N: text.trim() });
     case 'B':
-      return text.startsWith('{') ? typed(text, type) : valueOf({ B: text });
+      return text.startsWith('{') ? typed(text, type) : valueCell({ B: text });
     case 'BOOL': {
       if (text.startsWith('{')) return typed(text, type);
       const word = text.trim().toLowerCase();
-      return word === 'true' || word === 'false' ? valueOf({ BOOL: word === 'true' }) : bad(text, 'true or false');
+      return word === 'true' || word === 'false' ? valueCell({ BOOL: word === 'true' }) : bad(text, 'true or false');
     }
     case 'SS':
     case 'NS':
@@ -47,7 +47,7 @@ export function quoteCell(text: string, delimiter: string): string {
   return isPlain ? text : `"${text.replaceAll('"', '""')}"`;
 }
 
-function valueOf(value: object): Cell {
+function valueCell(value: object): Cell {
   return { kind: 'value', json: JSON.stringify(value) };
 }
 
