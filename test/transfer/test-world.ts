@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runExport } from '../../src/transfer/export-command.ts';
 import { runImport } from '../../src/transfer/import-command.ts';
+import { LIMITS } from '../../src/transfer/limits.ts';
 import type { World } from '../../src/transfer/world.ts';
 
 export interface TestWorld extends World {
@@ -12,7 +13,7 @@ export interface TestWorld extends World {
   readonly interrupt: () => void;
 }
 
-/** A world whose pauses are a hundredth of what they are meant to be. */
+/** A world whose pauses are short. */
 export function testWorld(stdin = '', env: Record<string, string> = {}): TestWorld {
   const stdout = new PassThrough();
   const interruption = new AbortController();
@@ -32,7 +33,7 @@ export function testWorld(stdin = '', env: Record<string, string> = {}): TestWor
     },
     nowMs: Date.now,
     random: Math.random,
-    sleep: (ms, signal) => sleep(ms / 100, undefined, { signal }),
+    sleep: (ms, signal) => sleep(Math.min(ms / 4, 75) / (ms > LIMITS.interruptGraceMs ? 10 : 1), undefined, { signal }),
     every: (ms, task) => {
       const timer = setInterval(task, ms / 100);
       return () => clearInterval(timer);
