@@ -40,7 +40,7 @@ export class Meter {
     const show = () => {
       const seconds = (this.#world.nowMs() - startedMs) / 1_000;
       const reading = read();
-      const rate = seconds > 0 ? (reading.items - first.items) / seconds : 0;
+      const rate = seconds > 0 && items > 0 ? (reading.items - first.items) / seconds : 0;
       const progress = (reading.share ?? 0) - (first.share ?? 0);
       const left = progress > MIN_SHARE ? (seconds * (1 - (reading.share ?? 0))) / progress : undefined;
       if (this.#screen.isTerminal) this.#draw(barText(reading, rate, left, this.#screen.columns() ?? DEFAULT_COLUMNS));
@@ -126,7 +126,7 @@ function groupDigits(count: number): string {
 
 /** The line at the end of a transfer. */
 export function summaryText(what: string, parts: readonly string[], items: number, seconds: number): string {
-  const rate = seconds > 0 ? `${groupDigits(Math.round(items / seconds))}/s` : undefined;
+  const rate = seconds > 0 && items > 0 ? `${groupDigits(Math.round(items / seconds))}/s` : undefined;
   const time = `in ${seconds < 100 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   return `${what} ${time}${rate === undefined ? '' : ` (${rate})`}${parts.map((part) => `, ${part}`).join('')}`;
 }
