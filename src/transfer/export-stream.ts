@@ -24,6 +24,8 @@ export async function exportToStream(
   meter: Meter,
   world: World,
 ): Promise<number> {
+  // Told by the write that meets it, as when the reader of a pipe has gone.
+  world.stdout.on('error', () => {});
   const write = (text: string) => writeOut(world, text);
   if (options.format === 'csv') return exportCsv(options, from, table, meter, world, write);
   let [items, bytes] = [0, 0];

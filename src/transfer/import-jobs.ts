@@ -63,6 +63,11 @@ async function planCopy(options: ImportOptions, fromTable: string | undefined, f
     jobs.push(copyJob(options, table, from));
   }
   const { origin } = from.endpoint.url;
+  const { to } = options;
+  const isSameServer = origin === to.url.origin && from.endpoint.region === to.region;
+  const same = jobs.find(({ table }, at) => isSameServer && table === names[at]);
+  if (same !== undefined)
+    throw new TransferError(`table ${same.table} would be copied onto itself; --from-table names another`);
   return {
     jobs,
     input: `${origin} ${from.endpoint.region} ${fromTable ?? 'all tables'} in ${options.segments} segments`,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { CELL_TYPES, type CellType } from './csv-cell.ts';
 import type { CsvOptions } from './csv-header.ts';
 import { defaultUrl, type Endpoint, endpointOf, serviceUrl } from './endpoint.ts';
@@ -118,6 +119,14 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
   if (options.rejectsFile !== undefined && options.maxBadLines === 0) {
     throw new TransferError('--rejects needs --skip-bad-lines: without it the import ends at the first bad line');
   }
+  if (
+    options.from.kind === 'path' &&
+    options.rejectsFile !== undefined &&
+    isSame(options.from.path, options.rejectsFile)
+  ) {
+    throw new TransferError('--rejects must be another file than the input');
+  }
+  if (all && options.createFile !== undefined) throw new TransferError('--create is for one table, not for --all');
   if (options.from.kind === 'stdin' && table === undefined && options.createFile === undefined) {
     throw new TransferError('which table? --table NAME');
   }
@@ -156,6 +165,10 @@ function columnTypes(texts: readonly string[]): ReadonlyMap<string, CellType> {
       return [name, type as CellType];
     });
   return new Map(pairs);
+}
+
+function isSame(path: string, other: string): boolean {
+  return resolve(path) === resolve(other);
 }
 
 function needsCopy(flag: string | false): void {

@@ -40,7 +40,7 @@ export class Meter {
     const show = () => {
       const seconds = (this.#world.nowMs() - startedMs) / 1_000;
       const reading = read();
-      const rate = seconds > 0 && items > 0 ? (reading.items - first.items) / seconds : 0;
+      const rate = seconds > 0 ? (reading.items - first.items) / seconds : 0;
       const progress = (reading.share ?? 0) - (first.share ?? 0);
       const left = progress > MIN_SHARE ? (seconds * (1 - (reading.share ?? 0))) / progress : undefined;
       if (this.#screen.isTerminal) this.#draw(barText(reading, rate, left, this.#screen.columns() ?? DEFAULT_COLUMNS));

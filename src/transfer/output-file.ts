@@ -54,7 +54,10 @@ export class OutputFile {
       if (isGzip && point.bytes === 0) await output.#append(GZIP_HEADER);
       return output;
     } catch (error) {
-      throw error instanceof TransferError ? error : new TransferError(`${path}: ${reasonOf(error)}`);
+      if (error instanceof TransferError) throw error;
+      if (point.bytes > 0) throw new TransferError(`${path}: ${reasonOf(error)}; --restart begins anew`);
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      throw new TransferError(`${path}: ${isMissing ? 'its folder is not there' : reasonOf(error)}`);
     }
   }
 
