@@ -17,6 +17,7 @@ export class Connection {
   readonly #world: World;
   readonly #agent: Agent;
   readonly #closing = new AbortController();
+  readonly #stopping = new AbortController();
   /** Attempts that had to be repeated, for whoever watches. */
   retries = 0;
   #hasAnswered = false;
@@ -26,7 +27,7 @@ export class Connection {
     this.endpoint = endpoint;
     this.#world = world;
     // Every request that pauses listens.
-    setMaxListeners(0, this.#closing.signal);
+    setMaxListeners(0, this.#stopping.signal);
     const options = { keepAlive: true, maxSockets: concurrency };
     this.#agent = endpoint.url.protocol === 'https:' ? new AgentOfHttps(options) : new Agent(options);
   }
@@ -35,7 +36,7 @@ export class Connection {
    * Sends one request, again and again while its failure may pass.
    * @param body JSON
    * @throws TransferError if it does not pass
-   * @throws Interrupted if the connection is closed meanwhile
+   * @throws Interrupted if the connection is closed or may not retry
    */
   async send(operation: string, body: string): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
@@ -59,8 +60,14 @@ export class Connection {
     throw new TransferError(`${this.endpoint.url.origin} refused ${operation}: ${result.name}: ${result.message}`);
   }
 
+  /** Lets attempts under way end, and makes no more for those that fail. */
+  stopRetrying(): void {
+    this.#stopping.abort();
+  }
+
   /** Cuts what is under way. */
   close(): void {
+    this.stopRetrying();
     this.#closing.abort();
     this.#agent.destroy();
   }
@@ -76,7 +83,7 @@ export class Connection {
   async #pause(attempt: number): Promise<void> {
     const longest = Math.min(LIMITS.firstPauseMs * 2 ** (attempt - 1), LIMITS.maxPauseMs);
     try {
-      await this.#world.sleep(longest * (0.5 + this.#world.random() / 2), this.#closing.signal);
+      await this.#world.sleep(longest * (0.5 + this.#world.random() / 2), this.#stopping.signal);
     } catch {
       throw new Interrupted();
     }

@@ -55,8 +55,8 @@ export interface ExportOptions {
 
 /** @throws TransferError for what makes no sense; undefined if the user asked for help */
 export function parseExport(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
+  if (argv.includes('--help')) return undefined;
   const given = readOptions(OPTIONS, argv);
-  if (given.has('help')) return undefined;
   if (given.operands.length > 0) {
     throw new TransferError(
       `export takes options only, not ${JSON.stringify(given.operands[0])}: --output names a file`,

@@ -59,8 +59,8 @@ export interface ImportOptions {
 
 /** @throws TransferError for what makes no sense; undefined if the user asked for help */
 export function parseImport(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
+  if (argv.includes('--help')) return undefined;
   const given = readOptions(OPTIONS, argv);
-  if (given.has('help')) return undefined;
   const [operand, ...more] = given.operands;
   if (more.length > 0) throw new TransferError(`import takes one file or folder, not also ${JSON.stringify(more[0])}`);
   const [url, region] = [given.value('from-endpoint'), given.value('from-region')];

@@ -5,6 +5,7 @@ import type { Meter } from './meter.ts';
 import type { Rejects } from './rejects.ts';
 import type { Source } from './source.ts';
 import type { FoundTable } from './tables.ts';
+import type { Write } from './write.ts';
 import { type Entry, FailedWrite, type Outcome, WriteQueue } from './write-queue.ts';
 
 /** What was done. */
@@ -54,7 +55,8 @@ export async function importTable<Place>(run: TableImport<Place>): Promise<Total
     source.passed(place);
     run.onPassed(totals);
   };
-  const queue = new WriteQueue<Place>(({ operation, body }) => target.send(operation, body), report, run.concurrency);
+  const send = ({ operation, body }: Write) => target.send(operation, body);
+  const queue = new WriteQueue<Place>(send, report, run.concurrency, () => target.stopRetrying());
   meter.start(() => ({
     table: table.name,
     items: totals.put + totals.deleted,

@@ -30,6 +30,7 @@ export class WriteQueue<Place> {
   readonly #send: (write: Write) => Promise<Result>;
   readonly #report: (entry: Entry<Place>, outcome: Outcome) => void;
   readonly #concurrency: number;
+  readonly #onFailure: () => void;
   /** In the order of the input; those before `#first` are reported. */
   #pending: Pending<Place>[] = [];
   #first = 0;
@@ -41,15 +42,20 @@ export class WriteQueue<Place> {
   #hasReportFailed = false;
   #wake: (() => void) | undefined;
 
-  /** @param report may throw, which ends the queue as a failed request does */
+  /**
+   * @param report may throw, which ends the queue as a failed request does
+   * @param onFailure is called then, while others are under way
+   */
   constructor(
     send: (write: Write) => Promise<Result>,
     report: (entry: Entry<Place>, outcome: Outcome) => void,
     concurrency: number,
+    onFailure: () => void = () => {},
   ) {
     this.#send = send;
     this.#report = report;
     this.#concurrency = concurrency;
+    this.#onFailure = onFailure;
   }
 
   /** Whether another entry has to wait. */
@@ -99,6 +105,7 @@ export class WriteQueue<Place> {
     const done = (before === undefined ? this.#write(pending, write) : before.then(() => this.#write(pending, write)))
       .catch((error: unknown) => {
         this.#failure ??= { error };
+        this.#onFailure();
       })
       .finally(() => {
         if (this.#lastOfKey.get(write.key) === done) this.#lastOfKey.delete(write.key);
@@ -130,6 +137,7 @@ export class WriteQueue<Place> {
       } catch (error) {
         this.#hasReportFailed = true;
         this.#failure = { error };
+        this.#onFailure();
         break;
       }
       this.#first++;

@@ -56,6 +56,18 @@ describe('an endpoint', () => {
     expect(attempts).toBe(LIMITS.maxAttempts);
   });
 
+  test('that throttles is not waited for once the import has failed', async () => {
+    let attempts = 0;
+    const endpoint = await fakeEndpoint(({ operation, body }) => {
+      if (operation !== 'PutItem' || !body.includes('"2"')) return undefined;
+      attempts++;
+      return refusal(400, 'ThrottlingException');
+    });
+    const bad = `${lines(1)}x\n{"Item":{"id":{"S":"2"}}}\n`;
+    await expect(importInto(endpoint, bad)).rejects.toThrow(/^-:2: it is no JSON/);
+    expect(attempts).toBeLessThan(LIMITS.maxAttempts / 2);
+  });
+
   test('that refuses for another reason than the item is not asked twice, nor are lines skipped', async () => {
     let attempts = 0;
     const endpoint = await fakeEndpoint(({ operation }) => {
