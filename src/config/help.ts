@@ -19,6 +19,7 @@ export function helpText(): string {
   const line = (left: string, right: string) => `  ${left.padEnd(HELP_COLUMN)}${right}`;
   return [
     'Usage: dynaring [options]',
+    '       dynaring import|export ...   moves tables; see dynaring import --help',
     '',
     'A DynamoDB-compatible server whose inside is a real Dynamo.',
     '',

@@ -171,7 +171,7 @@ function summaryOf(table: string, totals: Totals, before: Totals, seconds: numbe
   const items = totals.put - before.put;
   const parts = [
     ...(before.put > 0 ? [`${countText(before.put, 'item')} before`] : []),
-    ...(totals.deleted > 0 ? [`${totals.deleted} deleted`] : []),
+    ...(totals.deleted > before.deleted ? [`${countText(totals.deleted - before.deleted, 'item')} deleted`] : []),
     ...(totals.bad > 0 ? [`${countText(totals.bad, 'bad line')} skipped`] : []),
   ];
   return summaryText(`imported ${countText(items, 'item')} into ${table}`, parts, items, seconds);

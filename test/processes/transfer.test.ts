@@ -157,6 +157,7 @@ describe('an export', () => {
 
 describe('options', () => {
   test.each([
+    [['--help'], /^Usage: dynaring \[options\]\n +dynaring import\|export/],
     [['import', '--help'], /^Usage: dynaring import FILE/],
     [['export', '--nonsense', '--help'], /^Usage: dynaring export --table/],
   ])('%j print help and end with status 0', async (args, text) => {
