@@ -89,7 +89,10 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
     await checkpoint.remove();
   } catch (error) {
     await checkpoint.flush();
-    if (!(error instanceof Interrupted)) throw error;
+    if (!(error instanceof Interrupted)) {
+      if (checkpoint.problem !== undefined) meter.say(`no progress could be kept: ${checkpoint.problem}`);
+      throw error;
+    }
     throw new Interrupted(
       checkpoint.problem === undefined
         ? `ended; the same command goes on from here (${checkpoint.path})`

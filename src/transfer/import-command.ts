@@ -81,9 +81,10 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
     await checkpoint?.remove();
   } catch (error) {
     await checkpoint?.flush();
-    throw error instanceof Interrupted ? interrupted(checkpoint) : error;
+    if (error instanceof Interrupted) throw interrupted(checkpoint);
+    if (checkpoint?.problem !== undefined) meter.say(`no progress could be kept: ${checkpoint.problem}`);
+    throw error;
   }
-  if (checkpoint?.problem !== undefined) meter.note(`no progress could be kept: ${checkpoint.problem}`);
 }
 
 async function runJob(

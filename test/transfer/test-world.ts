@@ -14,7 +14,7 @@ export interface TestWorld extends World {
 }
 
 /** A world whose pauses are short. */
-export function testWorld(stdin = '', env: Record<string, string> = {}): TestWorld {
+export function testWorld(stdin: string | Buffer = '', env: Record<string, string> = {}): TestWorld {
   const stdout = new PassThrough();
   const interruption = new AbortController();
   const output: Buffer[] = [];
@@ -54,7 +54,7 @@ export interface Ran {
 export async function run(
   command: 'import' | 'export',
   args: readonly string[],
-  stdin?: string,
+  stdin?: string | Buffer,
   env?: Record<string, string>,
 ): Promise<Ran> {
   const world = testWorld(stdin, env);
