@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
-import { type Config, ConfigError, helpText, parseConfig } from './config.ts';
-import { endpointOf } from './endpoint.ts';
+import { helpText } from './config/help.ts';
+import { parseCommandLine } from './config/parse.ts';
+import { type Config, ConfigError } from './config.ts';
 import { createLog, type Log } from './env/log.ts';
+import { type StartUp, startUpEntries, startUpText } from './start-up.ts';
+import type { TransferName } from './transfer/command.ts';
 
 /** A wrong setting, or a machine that refuses. */
 const STATUS_REFUSED = 1;
@@ -19,35 +22,88 @@ const STOP_WITHIN_MS = 900;
 await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) return print(helpText());
-  if (argv.includes('--version')) return print(`${version()}\n`);
+  const [first, ...others] = argv;
+  if (first === 'import' || first === 'export') return transfer(first, others);
+  // Before anything else: process 1 of a container is not ended by a signal that it does not handle.
+  const stopping = stopOnSignals();
   try {
-    const config = parseConfig(argv, process.env);
-    const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
-    endOnBugs(log);
-    // Loaded only now, so that a wrong option is told at once.
-    const starting = import('./cluster.ts').then(({ startCluster }) => startCluster(config, log));
-    stopOnSignals(starting);
-    print(readyText(config, await starting));
+    const command = parseCommandLine(argv, process.env);
+    switch (command.kind) {
+      case 'help':
+        return print(helpText());
+      case 'version':
+        return print(`${version()}\n`);
+      case 'serve':
+        return await serve(command.config, command.notes, stopping);
+    }
   } catch (error) {
+    if (stopping.isStopping) process.exit(0);
     printError(`dynaring: ${refusalOf(error)}`);
     process.exit(isRefusal(error) ? STATUS_REFUSED : STATUS_BUG);
   }
 }
 
+/** Moves tables, as a client of some server: nothing of this one is loaded. */
+async function transfer(name: TransferName, argv: readonly string[]): Promise<void> {
+  const { runTransfer } = await import('./transfer/command.ts');
+  process.exit(await runTransfer(name, argv));
+}
+
+async function serve(config: Config, notes: readonly string[], stopping: Stopping): Promise<void> {
+  const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
+  endOnBugs(log);
+  for (const note of notes) log.info(note);
+  // Loaded only now, so that a wrong option is told at once.
+  const { startCluster } = await import('./cluster.ts');
+  const cluster = await startCluster(config, log);
+  if (stopping.started(cluster)) return;
+  tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
+}
+
+interface Stopping {
+  readonly isStopping: boolean;
+  /** @returns whether a signal has come before, in which case it is being stopped */
+  started(cluster: Cluster): boolean;
+}
+
 /** One signal stops the server in order, a second one at once. */
-function stopOnSignals(starting: Promise<Cluster>): void {
+function stopOnSignals(): Stopping {
   let isStopping = false;
+  let running: Cluster | undefined;
   const stop = async () => {
+    await running?.stop();
+    process.exit(0);
+  };
+  const onSignal = () => {
     if (isStopping) process.exit(STATUS_INTERRUPTED);
     isStopping = true;
     setTimeout(() => process.exit(0), STOP_WITHIN_MS).unref();
-    const cluster = await starting;
-    await cluster.stop();
-    process.exit(0);
+    if (running !== undefined) void stop();
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return {
+    get isStopping() {
+      return isStopping;
+    },
+    started(cluster) {
+      running = cluster;
+      if (isStopping) void stop();
+      return isStopping;
+    },
+  };
+}
+
+/** On standard output, unless only warnings are wanted. */
+function tell(startUp: StartUp): void {
+  const { logLevel, logFormat } = startUp.config;
+  if (logFormat === 'json') {
+    const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });
+    for (const { message, fields } of startUpEntries(startUp)) log.info(message, fields);
+  } else if (logLevel === 'debug' || logLevel === 'info') {
+    const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR;
+    print(startUpText(startUp, isColoured));
+  }
 }
 
 /** After a bug outside of a request nothing of what is in memory may be relied on: a restart reads what is on disk. */
@@ -56,19 +112,6 @@ function endOnBugs(log: Log): void {
     log.error('ended by a bug', { error: error instanceof Error ? error.stack : error });
     process.exit(STATUS_BUG);
   });
-}
-
-function readyText(config: Config, { addresses, adminAddresses }: Cluster): string {
-  const { nodes, replication, writeQuorum, readQuorum, dataDir, durability } = config;
-  const ring = `${nodes} ${nodes === 1 ? 'node' : 'nodes'}, N=${replication} W=${writeQuorum} R=${readQuorum}`;
-  const where = dataDir === undefined ? 'in memory' : `data in ${dataDir}, durability ${durability}`;
-  const endpoints = addresses.map(endpointOf);
-  return [
-    `dynaring ${version()}: ${ring}, ${where}, ready on ${endpoints.join(' and ')}`,
-    ...adminAddresses.map((address) => `administrators on ${endpointOf(address)}`),
-    `export AWS_ENDPOINT_URL_DYNAMODB=${endpoints[0]}`,
-    '',
-  ].join('\n');
 }
 
 /** What the user or the machine has to change, as against a bug. */

@@ -116,6 +116,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       isReady: () => true,
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: config.limits.web,
+      corsOrigins: config.corsOrigins,
       operator: {
         admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
         figures: {

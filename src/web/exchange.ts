@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../api/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 import type { WebLimits } from './limits.ts';
@@ -11,6 +12,7 @@ import type { RequestMeter } from './request-meter.ts';
 export interface Gate {
   readonly handle: Handle;
   readonly requestId: () => string;
+  readonly crossOrigin: CrossOrigin;
   readonly limits: WebLimits;
   readonly budget: ByteBudget;
   readonly meter: RequestMeter;
@@ -108,7 +110,7 @@ export class Exchange {
     const envelope = {
       requestId: this.#gate.requestId(),
       contentType: 'application/x-amz-json-1.0',
-      crossOrigin: this.#request.headers.origin !== undefined,
+      crossOrigin: this.#gate.crossOrigin(this.#request.headers.origin),
     };
     const answer = renderError(error, envelope);
     this.#gate.meter.end(this.#request.headers['x-amz-target'], this.#length, answer, this.#gate.meter.begin());

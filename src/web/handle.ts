@@ -3,6 +3,7 @@ import { ApiError } from '../api/errors.ts';
 import { type Execute, OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { credentialsOf } from './credentials.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { inflate } from './inflate.ts';
 import { parseJson } from './parse-json.ts';
@@ -22,6 +23,8 @@ export interface HandleOptions {
   readonly onInternalError: (error: unknown) => void;
   /** The service's own limit is 16 MB, and holds for a compressed body when inflated. */
   readonly maxBodyBytes: number;
+  /** Which pages may read the answers. */
+  readonly crossOrigin: CrossOrigin;
   /** Room for inflated bodies. */
   readonly budget: ByteBudget;
 }
@@ -41,7 +44,7 @@ export function createHandle(options: HandleOptions): Handle {
     const envelope: Envelope = {
       requestId: options.requestId(),
       contentType: contentType ?? 'application/x-amz-json-1.0',
-      crossOrigin: request.headers.origin !== undefined,
+      crossOrigin: options.crossOrigin(originOf(request.headers)),
     };
     if (request.method !== 'POST') return answerPlain(request, envelope, options);
     const isUnknownType = contentType === undefined && (request.body.length > 0 || request.headers['content-type']);
@@ -129,7 +132,7 @@ function unknownOperationText(target: string | string[] | undefined): string {
 /** Everything that is not an operation: preflights, health checks and strangers. */
 function answerPlain(request: HttpRequest, envelope: Envelope, options: HandleOptions): HttpResponse {
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  if (request.method === 'OPTIONS') return preflight(request.headers, envelope);
+  if (request.method === 'OPTIONS') return preflight(request.headers, envelope, options.crossOrigin);
   if (isRead && pathOf(request) === '/health') {
     const isReady = options.isReady();
     return renderBody(isReady ? 200 : 503, Buffer.from(isReady ? 'ready\n' : 'starting\n'), plain(envelope));
@@ -148,14 +151,21 @@ function answerPlain(request: HttpRequest, envelope: Envelope, options: HandleOp
   return notFound(envelope);
 }
 
-function preflight(headers: HttpHeaders, envelope: Envelope): HttpResponse {
-  const answer = renderBody(200, new Uint8Array(0), { ...plain(envelope), crossOrigin: true });
+function preflight(headers: HttpHeaders, envelope: Envelope, crossOrigin: CrossOrigin): HttpResponse {
+  // Who sends no origin is told what all may do.
+  const permission = crossOrigin(originOf(headers) ?? '*');
+  const answer = renderBody(200, new Uint8Array(0), { ...plain(envelope), crossOrigin: permission });
+  if (!permission.includes('Access-Control-Allow-Origin')) return answer;
   const method = headers['access-control-request-method'];
   const names = headers['access-control-request-headers'];
   answer.headers.push('Access-Control-Max-Age', '172800');
   answer.headers.push('Access-Control-Allow-Methods', typeof method === 'string' ? method : 'GET, HEAD, POST, OPTIONS');
   if (typeof names === 'string') answer.headers.push('Access-Control-Allow-Headers', names);
   return answer;
+}
+
+function originOf({ origin }: HttpHeaders): string | undefined {
+  return typeof origin === 'string' ? origin : undefined;
 }
 
 /** The service's answer to a path, method or content type that it does not know. */

@@ -17,15 +17,12 @@ export interface WireError {
 export interface Envelope {
   readonly requestId: string;
   readonly contentType: string;
-  /** The client's browser asked from another origin. */
-  readonly crossOrigin: boolean;
+  /** The headers that let the page that asks read the answer (`CrossOrigin`), names and values by turns. */
+  readonly crossOrigin: readonly string[];
 }
 
 /** Errors whose text is in `Message`, by what dynalite and dynoxide recorded of the service; others have `message`. */
 const CAPITAL_MESSAGE = new Set(['SerializationException', 'TransactionCanceledException']);
-
-/** Headers that a browser lets scripts read only if they are named. */
-const EXPOSED_HEADERS = 'x-amzn-RequestId, x-amz-crc32, x-amzn-ErrorType, Content-Length, Date';
 
 /** The answer to an operation. `result` is what tier 2 gave: plain data in which `RawJson` stands for its bytes. */
 export function renderResult(result: object, envelope: Envelope): HttpResponse {
@@ -58,9 +55,7 @@ export function renderBody(status: number, body: Uint8Array, envelope: Envelope)
     'x-amz-crc32',
     String(crc32(body)),
   ];
-  if (envelope.crossOrigin) {
-    headers.push('Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', EXPOSED_HEADERS);
-  }
+  if (envelope.crossOrigin.length > 0) headers.push(...envelope.crossOrigin);
   return { status, headers, body };
 }
 

@@ -4,6 +4,7 @@ import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
 import type { AdminDoor } from './admin-routes.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
@@ -24,6 +25,8 @@ export interface WebServerOptions {
   /** Told of everything thrown that is not an `ApiError`. The client gets a 500, the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
+  /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
+  readonly corsOrigins?: readonly string[];
   /** What the server offers beside operations. Default: `/health` alone. */
   readonly operator?: OperatorOptions;
 }
@@ -64,10 +67,12 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
   const { operator, onInternalError } = options;
   const budget = new ByteBudget(limits.maxBodyBytesInFlight);
-  const handle = createHandle({ ...options, maxBodyBytes: limits.maxBodyBytes, budget });
+  const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
+  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget });
   const gate: Gate = {
     handle,
     requestId: options.requestId,
+    crossOrigin,
     limits,
     budget,
     meter: new RequestMeter(operator?.elapsedMs ?? (() => 0)),

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, helpText, parseConfig } from '../../src/config.ts';
+import { helpText } from '../../src/config/help.ts';
+import { parseCommandLine } from '../../src/config/parse.ts';
+import { type Config, ConfigError } from '../../src/config.ts';
+
+function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+  const command = parseCommandLine(argv, env);
+  if (command.kind !== 'serve') throw new Error(`no server: ${command.kind}`);
+  return command.config;
+}
 
 /** The message of the ConfigError that these options end with. */
 function refusal(argv: string[], env: Record<string, string> = {}): string {
@@ -165,11 +173,108 @@ describe('an option that stands alone', () => {
 });
 
 test('--help lists every option that is understood', () => {
-  const flags = helpText().match(/--[a-z-]+/g)!;
-  for (const flag of new Set(flags)) {
-    if (flag === '--help' || flag === '--version') continue;
-    // One that stands alone is understood as it is.
-    if (['--no-admin', '--trace'].includes(flag)) expect(() => parseConfig([flag], {})).not.toThrow();
-    else expect(refusal([flag]), flag).toBe(`${flag} needs a value`);
+  const flags = new Set(
+    helpText()
+      .match(/(?<=^ {2})--?[a-zA-Z-]+ [A-Z]*/gm)!
+      .map((text) => text.trim()),
+  );
+  expect(flags.size).toBeGreaterThan(25);
+  for (const text of flags) {
+    const [flag, value] = text.split(' ');
+    if (value !== undefined) expect(refusal([flag!]), flag).toBe(`${flag} needs a value`);
+    else expect(() => parseCommandLine([flag!], {}), flag).not.toThrow();
   }
+});
+
+describe("DynamoDB Local's command line", () => {
+  const FLAGS = [
+    ['port', ['-port', '8123'], { port: 8123 }],
+    ['inMemory', ['-inMemory'], { dataDir: undefined }],
+    ['sharedDb', ['-sharedDb'], { isolate: 'none' }],
+    ['dbPath', ['-dbPath', './db'], { dataDir: './db', durability: 'process' }],
+    ['cors', ['-cors', 'http://a.example, b.example'], { corsOrigins: ['http://a.example', 'b.example'] }],
+    ['delayTransientStatuses', ['-delayTransientStatuses'], { delayTransientStatuses: true }],
+    ['optimizeDbBeforeStartup', ['-optimizeDbBeforeStartup', '-dbPath', 'db'], { dataDir: 'db' }],
+    ['disableTelemetry', ['-disableTelemetry'], { port: 8000 }],
+  ] as const;
+
+  test.each(FLAGS)('-%s is understood with one dash and with two', (_, [flag, ...values], expected) => {
+    expect(parseConfig([flag, ...values], {})).toMatchObject(expected);
+    expect(parseConfig([`-${flag}`, ...values], {})).toMatchObject(expected);
+  });
+
+  test.each(['-help', '--help', '-h'])('%s asks for help', (flag) => {
+    expect(parseCommandLine(['-inMemory', flag], {})).toEqual({ kind: 'help' });
+  });
+
+  test.each(['-version', '--version'])('%s asks for the version', (flag) => {
+    expect(parseCommandLine(['-jar', 'DynamoDBLocal.jar', flag], {})).toEqual({ kind: 'version' });
+  });
+
+  test('goes together with options of ours', () => {
+    expect(parseConfig(['-inMemory', '--nodes', '5', '-sharedDb', '-write-quorum=3'], {})).toMatchObject({
+      nodes: 5,
+      writeQuorum: 3,
+      dataDir: undefined,
+    });
+  });
+
+  test.each([['-dbPath'], ['--dbPath'], ['--data-dir']])('-inMemory with %s is refused', (flag) => {
+    const message = '-inMemory keeps no data, and -dbPath or --data-dir says where to keep it: only one can be';
+    expect(refusal(['-inMemory', flag, 'db'])).toBe(message);
+    expect(refusal([flag, 'db', '--inMemory'])).toBe(message);
+  });
+
+  test('-inMemory beats the variable of a data directory', () => {
+    expect(parseConfig(['-inMemory'], { DYNARING_DATA_DIR: 'db' })).toMatchObject({
+      dataDir: undefined,
+      durability: 'memory',
+    });
+  });
+
+  test.each([
+    [['java', '-jar', 'DynamoDBLocal.jar', '-inMemory', '-port', '9']],
+    [['-jar', 'DynamoDBLocal.jar', '-inMemory', '-port', '9']],
+    [['-Djava.library.path=./DynamoDBLocal_lib', '-jar', 'DynamoDBLocal.jar', '-inMemory', '-port', '9']],
+    [['java', '-Xmx256m', '-XX:+UseSerialGC', '-Da=b', '-server', '-jar', '/x/D.jar', '-inMemory', '-port', '9']],
+    [['java', '--add-opens=java.base/java.lang=ALL-UNNAMED', '-jar', 'D.jar', '-inMemory', '-port', '9']],
+    [['java', '-inMemory', '-port', '9']],
+  ])('what is for java is swallowed: %j', (argv) => {
+    expect(parseConfig(argv, {})).toEqual(parseConfig(['-inMemory', '-port', '9'], {}));
+  });
+
+  test.each([
+    [['-sharedDb'], ['-sharedDb changes nothing: all clients share their tables']],
+    [['-sharedDb', '--isolate', 'region'], ['-sharedDb changes nothing: --isolate region keeps tables apart']],
+    [['-optimizeDbBeforeStartup'], ['-optimizeDbBeforeStartup changes nothing: the store needs no such care']],
+    [['-disableTelemetry'], ['-disableTelemetry changes nothing: there is no telemetry']],
+    [['-inMemory', '-cors', '*', '-delayTransientStatuses', '-port', '1'], []],
+  ])('of what changes nothing there is a note: %j', (argv, notes) => {
+    expect(parseCommandLine(argv, {})).toMatchObject({ kind: 'serve', notes });
+  });
+
+  test.each([
+    ['-inmemory', 'unknown option -inmemory; did you mean -inMemory?'],
+    ['-dbpath', 'unknown option -dbpath; did you mean -dbPath?'],
+    ['--write-qourum', 'unknown option --write-qourum; did you mean --write-quorum?'],
+    ['--writeQuorum', 'unknown option --writeQuorum; did you mean --write-quorum?'],
+    ['-Port', 'unknown option -Port; did you mean --port?'],
+    ['-startWebserver', 'unknown option -startWebserver; --help lists the options'],
+    ['-jar', 'unknown option -jar; --help lists the options'],
+    ['-Xmx256m', 'unknown option -Xmx256m; --help lists the options'],
+    ['-inMemory=true', '-inMemory takes no value'],
+    ['-cors=a,,b', '--cors must be origins with commas between, or *, not "a,,b"'],
+  ])('%s is refused with what was probably meant', (flag, message) => expect(refusal([flag])).toBe(message));
+});
+
+test.each([
+  ['--path', '--data-dir keeps the data'],
+  ['--createTableMs', 'tables are ready at once, unless --delay-transient-statuses is given'],
+  ['--deleteTableMs', 'tables are gone at once, unless --delay-transient-statuses is given'],
+  ['--updateTableMs', 'tables are changed at once, unless --delay-transient-statuses is given'],
+  ['--maxItemSizeKb', 'the limit is 400 KB, as of the service'],
+  ['--verbose', '--log-level debug says more'],
+  ['--ssl', 'it speaks plain HTTP'],
+])("dynalite's %s is refused with what there is instead", (flag, hint) => {
+  expect(refusal(['--port', '4567', flag, 'x'])).toBe(`unknown option ${flag}: ${hint}`);
 });

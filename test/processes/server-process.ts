@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +12,7 @@ import { onTestFinished } from 'vitest';
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** Far above what a start or a stop takes, far below a test's own limit. */
 const PATIENCE_MS = 10_000;
+const POLL_MS = 20;
 
 export interface Exit {
   readonly status: number | null;
@@ -23,6 +26,7 @@ export interface Server {
   readonly endpoint: string;
   readonly stdout: () => string;
   readonly exited: Promise<Exit>;
+  readonly pid: number;
   /** Sends the signal, and waits for the end. */
   stop(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Exit>;
   /** A client of the unmodified SDK that tries each command once. Closed with the test. */
@@ -33,6 +37,9 @@ interface Launch {
   readonly env?: Readonly<Record<string, string>>;
   /** The bounds of `ulimit -f`: no file may grow beyond it. */
   readonly maxFileBytes?: number;
+  readonly cwd?: string;
+  /** A program that runs the server, with its arguments: `setpriv`, `unshare`. Signals go to it. */
+  readonly under?: readonly string[];
 }
 
 /** Runs `dynaring` to its end. */
@@ -46,10 +53,13 @@ export async function runToExit(args: readonly string[], launch: Launch = {}): P
 
 /** Starts `dynaring` and waits until it says that it is ready. It ends with the test at the latest. */
 export async function startServer(args: readonly string[], launch: Launch = {}): Promise<Server> {
-  const { child, exited, output } = start(['--port', '0', ...args], launch);
-  const ready = new Promise<string>((resolve, reject) => {
+  const isQuiet = /--log-level[ =](warn|error|silent)/.test(args.join(' '));
+  const port = isQuiet ? await freePort() : 0;
+  const { child, exited, output } = start(args, { ...launch, env: { DYNARING_PORT: String(port), ...launch.env } });
+  const ready = new Promise<string | undefined>((resolve, reject) => {
+    if (isQuiet) untilHealthy(`http://127.0.0.1:${port}`).then(resolve);
     child.stdout!.on('data', () => {
-      const endpoint = /^export AWS_ENDPOINT_URL_DYNAMODB=(\S+)$/m.exec(output.stdout)?.[1];
+      const endpoint = /(?:^export AWS_ENDPOINT_URL_DYNAMODB=|"endpoint":")([^"\s]+)/m.exec(output.stdout)?.[1];
       if (endpoint !== undefined) resolve(endpoint);
     });
     exited.then((exit) => reject(new Error(`ended with status ${exit.status}: ${exit.stderr}`)), reject);
@@ -61,6 +71,7 @@ export async function startServer(args: readonly string[], launch: Launch = {}):
     port: Number(new URL(endpoint).port),
     stdout: () => output.stdout,
     exited,
+    pid: child.pid!,
     stop: (signal) => {
       child.kill(signal);
       return exited;
@@ -69,16 +80,37 @@ export async function startServer(args: readonly string[], launch: Launch = {}):
   };
 }
 
-function start(args: readonly string[], { env, maxFileBytes }: Launch) {
-  const options = { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] as const };
+/** Nobody's when it was asked for. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A quiet server does not say that it is ready: it has to be asked. */
+async function untilHealthy(endpoint: string): Promise<string | undefined> {
+  for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
+    const status = await fetch(`${endpoint}/health`, { headers: { connection: 'close' } }).then(
+      (answer) => answer.status,
+      () => undefined,
+    );
+    if (status === 200) return endpoint;
+    await sleep(POLL_MS, undefined, { ref: false });
+  }
+}
+
+function start(args: readonly string[], { env, maxFileBytes, cwd, under = [] }: Launch) {
   // `ulimit -f` counts blocks of 1,024 bytes in bash.
-  const child: ChildProcess =
-    maxFileBytes === undefined
-      ? spawn(process.execPath, [CLI, ...args], { ...options, stdio: [...options.stdio] })
-      : spawn('bash', ['-c', `ulimit -f ${maxFileBytes / 1024}; exec "$0" "$@"`, process.execPath, CLI, ...args], {
-          ...options,
-          stdio: [...options.stdio],
-        });
+  const limited = maxFileBytes && ['bash', '-c', `ulimit -f ${maxFileBytes / 1024}; exec "$0" "$@"`];
+  const [program, ...rest] = [...(limited || under), process.execPath, CLI, ...args];
+  const child: ChildProcess = spawn(program!, rest, {
+    env: { PATH: process.env.PATH, ...env },
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const output = { stdout: '', stderr: '' };
   child.stdout!.setEncoding('utf8').on('data', (text: string) => {
     output.stdout += text;

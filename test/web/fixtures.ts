@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import type { Execute } from '../../src/api/operations.ts';
 import { ByteBudget } from '../../src/web/byte-budget.ts';
+import { crossOriginOf } from '../../src/web/cross-origin.ts';
 import { createHandle, type HandleOptions } from '../../src/web/handle.ts';
 import type { HttpRequest, HttpResponse } from '../../src/web/http-message.ts';
 
@@ -35,6 +36,7 @@ export function testHandle(execute: Execute = async () => ({}), options: Partial
     isReady: () => true,
     onInternalError: (error) => internalErrors.push(error),
     maxBodyBytes: 16 * MIB,
+    crossOrigin: crossOriginOf(['*']),
     budget: new ByteBudget(64 * MIB),
     ...options,
   });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
 import { RawJson, type RequestContext } from '../../src/api/operations.ts';
 import { ByteBudget } from '../../src/web/byte-budget.ts';
+import { crossOriginOf } from '../../src/web/cross-origin.ts';
 import type { HttpRequest } from '../../src/web/http-message.ts';
 import {
   errorOf,
@@ -349,4 +350,43 @@ describe('requests that are no operations', () => {
     expect(headerOf(response, 'access-control-allow-headers')).toBe('x-amz-target,authorization');
     expect(response.body.length).toBe(0);
   });
+});
+
+describe('with a list of origins', () => {
+  const handle = testHandle(async () => ({}), {
+    crossOrigin: crossOriginOf(['https://app.example', 'localhost', '127.0.0.1:3000']),
+  });
+  const PREFLIGHT = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-amz-target' };
+
+  test.each(['https://app.example', 'http://localhost:5173', 'https://localhost', 'http://127.0.0.1:3000'])(
+    'a page of %s may read answers and is told so by name',
+    async (origin) => {
+      const answers = [
+        await handle(getItem({ origin })),
+        await handle({ method: 'OPTIONS', headers: { ...PREFLIGHT, origin } }),
+      ];
+      for (const answer of answers) {
+        expect(answer.status).toBe(200);
+        expect(headerOf(answer, 'access-control-allow-origin')).toBe(origin);
+        expect(headerOf(answer, 'vary')).toBe('Origin');
+      }
+      expect(headerOf(answers[1]!, 'access-control-allow-methods')).toBe('POST');
+    },
+  );
+
+  test.each(['http://app.example', 'https://app.example.evil.example', 'http://127.0.0.1:3001', 'null', 'localhost'])(
+    'a page of %s may not',
+    async (origin) => {
+      const answers = [
+        await handle(getItem({ origin })),
+        await handle(operationRequest('NoSuchThing', {}, { origin })),
+        await handle({ method: 'OPTIONS', headers: { ...PREFLIGHT, origin } }),
+      ];
+      expect(answers.map(({ status }) => status)).toEqual([200, 400, 200]);
+      for (const answer of answers) {
+        expect(answer.headers.filter((name) => /^access-control/i.test(name))).toEqual([]);
+        expect(headerOf(answer, 'vary')).toBe('Origin');
+      }
+    },
+  );
 });

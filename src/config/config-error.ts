@@ -1,0 +1,4 @@
+/** A setting that cannot be: `message` is one line for the user. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}

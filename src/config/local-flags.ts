@@ -1,0 +1,54 @@
+import type { SettingName } from './options.ts';
+
+/** A flag of DynamoDB Local (developer guide, "DynamoDB local usage notes") that is not one of ours by the same name. */
+export type LocalFlag =
+  /** Another name of one of our options. */
+  | { readonly kind: 'alias'; readonly setting: SettingName }
+  | { readonly kind: 'in-memory' }
+  | { readonly kind: 'shared' }
+  /** Changes nothing, for the reason that `note` gives. */
+  | { readonly kind: 'nothing'; readonly note: string };
+
+/** By name, without dashes; as DynamoDB Local, this tells capital letters from small ones. */
+export const LOCAL_FLAGS: ReadonlyMap<string, LocalFlag> = new Map<string, LocalFlag>([
+  ['inMemory', { kind: 'in-memory' }],
+  ['dbPath', { kind: 'alias', setting: 'dataDir' }],
+  ['sharedDb', { kind: 'shared' }],
+  ['delayTransientStatuses', { kind: 'alias', setting: 'delayTransientStatuses' }],
+  [
+    'optimizeDbBeforeStartup',
+    { kind: 'nothing', note: '-optimizeDbBeforeStartup changes nothing: the store needs no such care' },
+  ],
+  ['disableTelemetry', { kind: 'nothing', note: '-disableTelemetry changes nothing: there is no telemetry' }],
+]);
+
+/** What to use instead of an option of dynalite, by name. */
+export const DYNALITE_HINTS: ReadonlyMap<string, string> = new Map([
+  ['path', '--data-dir keeps the data'],
+  ['createTableMs', 'tables are ready at once, unless --delay-transient-statuses is given'],
+  ['deleteTableMs', 'tables are gone at once, unless --delay-transient-statuses is given'],
+  ['updateTableMs', 'tables are changed at once, unless --delay-transient-statuses is given'],
+  ['maxItemSizeKb', 'the limit is 400 KB, as of the service'],
+  ['verbose', '--log-level debug says more'],
+  ['debug', '--log-level debug says more'],
+  ['ssl', 'it speaks plain HTTP'],
+  ['useSSLFilePaths', 'it speaks plain HTTP'],
+  ['key', 'it speaks plain HTTP'],
+  ['cert', 'it speaks plain HTTP'],
+  ['ca', 'it speaks plain HTTP'],
+]);
+
+/** What a Java machine is told in front of its `-jar`. */
+const JAVA_OPTION =
+  /^-(D|X|java(agent|library)|agent(lib|path):|(server|client|ea|da|esa|dsa)$|-(add|enable)-[a-z-]+=)/;
+
+/**
+ * Arguments as they are for `java` made those of the program: without `java`, what the Java machine is told, and
+ * `-jar DynamoDBLocal.jar`. Others stay as they are.
+ */
+export function withoutJava(argv: readonly string[]): readonly string[] {
+  const args = argv[0] === 'java' ? argv.slice(1) : argv;
+  const jar = args.indexOf('-jar');
+  if (jar < 0 || !args[jar + 1]?.endsWith('.jar')) return args;
+  return [...args.slice(0, jar).filter((arg) => !JAVA_OPTION.test(arg)), ...args.slice(jar + 2)];
+}

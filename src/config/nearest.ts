@@ -1,0 +1,29 @@
+/** Mistakes that a name may have and still be told. */
+const MAX_MISTAKES = 2;
+
+/**
+ * The name that was probably meant: the one that differs in dashes and capital letters alone, or in up to two letters.
+ * Undefined if there is none.
+ */
+export function nearest(given: string, names: readonly string[]): string | undefined {
+  const plain = (name: string) => name.replaceAll('-', '').toLowerCase();
+  const mistakes = (name: string) => distance(plain(given), plain(name));
+  const best = [...names].sort((a, b) => mistakes(a) - mistakes(b))[0];
+  if (best === undefined) return undefined;
+  // Of a short name, two letters are most of it.
+  return mistakes(best) <= Math.min(MAX_MISTAKES, Math.floor(plain(best).length / 3)) ? best : undefined;
+}
+
+/** Letters to insert, leave out or replace (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}

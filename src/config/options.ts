@@ -1,0 +1,207 @@
+import type { Settings } from './settings.ts';
+
+/** The most nodes of one process; each has its own LMDB environment. */
+const MAX_NODES = 64;
+const MAX_PARTITIONS = 1_024;
+
+/** One setting as it is written on a command line. */
+export interface Option {
+  readonly flag: string;
+  /** Empty for a flag that stands alone. */
+  readonly value: string;
+  readonly help: string;
+  /** Completes "--flag must be ...". */
+  readonly expects: string;
+  /** Undefined for a text that is no such value. */
+  readonly parse: (text: string) => unknown;
+  /** Whether a value that was not parsed is one. */
+  readonly accepts: (value: unknown) => boolean;
+}
+
+const wholeNumber = (min: number, max: number) => ({
+  expects: `a whole number from ${min} to ${max}`,
+  parse: (text: string) => {
+    const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  },
+  accepts: (value: unknown) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+});
+
+const oneOf = (...choices: readonly string[]) => ({
+  expects: `one of ${choices.join(', ')}`,
+  parse: (text: string) => (choices.includes(text) ? text : undefined),
+  accepts: (value: unknown) => choices.includes(value as string),
+});
+
+const onOrOff = {
+  expects: 'on or off',
+  parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
+  accepts: (value: unknown) => typeof value === 'boolean',
+};
+/** A flag that stands for `on`; as a variable it may also be `off`. @param on the value that it gives the setting */
+const alone = (on: boolean) => ({
+  value: '',
+  expects: 'on or off',
+  parse: (text: string) => (text === 'on' ? on : text === 'off' ? !on : undefined),
+  accepts: (value: unknown) => typeof value === 'boolean',
+});
+
+function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
+}
+
+export const OPTIONS = {
+  port: { flag: '--port', value: 'PORT', help: 'port to listen on (8000; 0: any)', ...wholeNumber(0, 65_535) },
+  hosts: {
+    flag: '--host',
+    value: 'ADDRESS',
+    help: 'address to listen on, or all (127.0.0.1 and ::1)',
+    expects: 'an address or all',
+    parse: (text: string) => [text === 'all' ? '' : text],
+    accepts: isListOfTexts,
+  },
+  nodes: { flag: '--nodes', value: 'S', help: 'storage nodes in the ring (3)', ...wholeNumber(1, MAX_NODES) },
+  replication: {
+    flag: '--replication',
+    value: 'N',
+    help: 'copies of each item (3, or S if fewer)',
+    ...wholeNumber(1, MAX_NODES),
+  },
+  writeQuorum: {
+    flag: '--write-quorum',
+    value: 'W',
+    help: 'committed copies before a write is answered (2, or N if fewer)',
+    ...wholeNumber(1, MAX_NODES),
+  },
+  readQuorum: {
+    flag: '--read-quorum',
+    value: 'R',
+    help: 'replicas asked by an eventually consistent read (1)',
+    ...wholeNumber(1, MAX_NODES),
+  },
+  readFrom: {
+    flag: '--read-from',
+    value: 'WHICH',
+    help: 'which replicas those are: first or random (first)',
+    ...oneOf('first', 'random'),
+  },
+  readRepair: {
+    flag: '--read-repair',
+    value: 'ON',
+    help: 'whether reads bring replicas that are behind up to date: on or off (on)',
+    ...onOrOff,
+  },
+  consistency: {
+    flag: '--consistency',
+    value: 'MODE',
+    help: 'of new tables without a tag: strict, or dynamo (always writable, last write wins) (strict)',
+    ...oneOf('strict', 'dynamo'),
+  },
+  isolate: {
+    flag: '--isolate',
+    value: 'BY',
+    help: 'gives clients tables of their own, by access-key, region, both or none (none)',
+    ...oneOf('none', 'access-key', 'region', 'both'),
+  },
+  antiEntropyIntervalMs: {
+    flag: '--anti-entropy-interval',
+    value: 'SECONDS',
+    help: 'in which all replicas are compared once; 0: never (60)',
+    expects: 'seconds from 0 to 86400',
+    parse: (text: string) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) * 1_000 : undefined),
+    accepts: (value: unknown) => typeof value === 'number' && value >= 0 && value <= 86_400_000,
+  },
+  partitions: {
+    flag: '--partitions',
+    value: 'Q',
+    help: 'partitions of the ring (64)',
+    ...wholeNumber(1, MAX_PARTITIONS),
+  },
+  dataDir: {
+    flag: '--data-dir',
+    value: 'DIR',
+    help: 'where data is kept (nowhere: gone at exit)',
+    expects: 'a directory',
+    parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
+  },
+  seedDir: {
+    flag: '--seed-dir',
+    value: 'DIR',
+    help: 'folder or file of tables with items to begin with (none)',
+    expects: 'a folder or a file',
+    parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
+  },
+  durability: {
+    flag: '--durability',
+    value: 'LEVEL',
+    help: 'memory, process or disk (process with --data-dir, else memory)',
+    ...oneOf('memory', 'process', 'disk'),
+  },
+  throttle: {
+    flag: '--throttle',
+    value: 'ON',
+    help: 'whether throughput is limited as tables say: on or off (off)',
+    ...onOrOff,
+  },
+  faultsFile: {
+    flag: '--faults',
+    value: 'FILE',
+    help: 'JSON: fault rules to begin with, one or an array of them (none)',
+    expects: 'a file',
+    parse: (text: string) => text,
+    accepts: (value: unknown) => typeof value === 'string' && value !== '',
+  },
+  admin: { flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...alone(false) },
+  adminPort: {
+    flag: '--admin-port',
+    value: 'PORT',
+    help: 'port for /_dynaring/ and /metrics alone (that of the operations)',
+    ...wholeNumber(0, 65_535),
+  },
+  corsOrigins: {
+    flag: '--cors',
+    value: 'LIST',
+    help: 'origins of web pages that may use it, with commas between (*: all)',
+    expects: 'origins with commas between, or *',
+    parse: (text: string) => {
+      const origins = text.split(',').map((origin) => origin.trim());
+      return origins.includes('') ? undefined : origins;
+    },
+    accepts: isListOfTexts,
+  },
+  delayTransientStatuses: {
+    flag: '--delay-transient-statuses',
+    help: 'show CREATING, UPDATING and DELETING for two seconds',
+    ...alone(true),
+  },
+  trace: { flag: '--trace', help: 'keep what happened for each of the last requests', ...alone(true) },
+  logLevel: {
+    flag: '--log-level',
+    value: 'LEVEL',
+    help: 'debug, info, warn, error or silent (info)',
+    ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
+  },
+  logFormat: {
+    flag: '--log-format',
+    value: 'FORMAT',
+    help: 'text, or json: one object a line (text)',
+    ...oneOf('text', 'json'),
+  },
+} as const satisfies Record<keyof Settings, Option>;
+
+export type SettingName = keyof Settings;
+
+export const SETTING_NAMES = Object.keys(OPTIONS) as SettingName[];
+
+/** `--write-quorum` is `DYNARING_WRITE_QUORUM`. */
+export function variableOf(name: SettingName): string {
+  return `DYNARING_${OPTIONS[name].flag.slice(2).replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** Where a value came from, for errors. */
+export function originText(variable: string | undefined, isDefault: boolean): string {
+  if (variable !== undefined) return ` (from ${variable})`;
+  return isDefault ? ' (the default)' : '';
+}

@@ -1,0 +1,136 @@
+import { complete, type Variables } from '../config.ts';
+import { ConfigError } from './config-error.ts';
+import { DYNALITE_HINTS, LOCAL_FLAGS, withoutJava } from './local-flags.ts';
+import { nearest } from './nearest.ts';
+import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName, variableOf } from './options.ts';
+import type { Config } from './settings.ts';
+
+/** What a command line asks for. */
+export type CommandLine =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  /** `notes`: one line for each flag that changes nothing. */
+  | { readonly kind: 'serve'; readonly config: Config; readonly notes: readonly string[] };
+
+const HELP = new Set(['--help', '-help', '-h']);
+const VERSION = new Set(['--version', '-version']);
+
+/** What was read so far. `variables`: of settings that came from one. */
+interface Reading {
+  readonly settings: Record<string, unknown>;
+  readonly variables: Variables;
+  readonly notes: string[];
+  isInMemory: boolean;
+  isShared: boolean;
+}
+
+/**
+ * Reads the command line and the environment; a flag beats a variable, an empty variable counts as unset.
+ *
+ * @param argv what follows the program's name: `--option value` or `--option=value`, with one dash or two; and whatever
+ * DynamoDB Local takes, from `java` on
+ * @throws ConfigError
+ */
+export function parseCommandLine(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CommandLine {
+  const args = withoutJava(argv);
+  if (args.some((arg) => HELP.has(arg))) return { kind: 'help' };
+  if (args.some((arg) => VERSION.has(arg))) return { kind: 'version' };
+  const reading: Reading = { settings: {}, variables: {}, notes: [], isInMemory: false, isShared: false };
+  readVariables(reading, env);
+  for (let index = 0; index < args.length; index++) index += readFlag(reading, args, index);
+  if (reading.isInMemory) stayInMemory(reading);
+  const config = complete(reading.settings, {}, reading.variables);
+  if (reading.isShared) reading.notes.push(noteOnShared(config));
+  return { kind: 'serve', config, notes: reading.notes };
+}
+
+function readVariables({ settings, variables }: Reading, env: Readonly<Record<string, string | undefined>>): void {
+  for (const name of SETTING_NAMES) {
+    const variable = variableOf(name);
+    const text = env[variable];
+    if (text === undefined || text === '') continue;
+    settings[name] = parseOption(OPTIONS[name], text, variable);
+    variables[name] = variable;
+  }
+}
+
+/** @returns how many of the arguments after it belong to the flag */
+function readFlag(reading: Reading, args: readonly string[], index: number): number {
+  const [flag, inline] = splitFlag(args[index]!);
+  if (!flag.startsWith('-')) throw new ConfigError(`unexpected argument ${JSON.stringify(flag)}`);
+  const local = LOCAL_FLAGS.get(flag.replace(/^--?/, ''));
+  const name = local?.kind === 'alias' ? local.setting : settingOf(flag);
+  if (name !== undefined) {
+    const isAlone = OPTIONS[name].value === '';
+    reading.settings[name] = parseOption(OPTIONS[name], inline ?? (isAlone ? 'on' : valueAfter(args, index)));
+    delete reading.variables[name];
+    return isAlone || inline !== undefined ? 0 : 1;
+  }
+  if (local === undefined) throw unknownOption(flag);
+  if (inline !== undefined) throw new ConfigError(`${flag} takes no value`);
+  if (local.kind === 'in-memory') reading.isInMemory = true;
+  else if (local.kind === 'shared') reading.isShared = true;
+  else if (local.kind === 'nothing') reading.notes.push(local.note);
+  return 0;
+}
+
+function settingOf(flag: string): SettingName | undefined {
+  const long = flag.startsWith('--') ? flag : `-${flag}`;
+  return SETTING_NAMES.find((name) => OPTIONS[name].flag === long);
+}
+
+/** A directory of a variable gives way to the flag, as everywhere; one of a flag contradicts it. */
+function stayInMemory({ settings, variables }: Reading): void {
+  if (settings.dataDir === undefined) return;
+  if (variables.dataDir === undefined) {
+    throw new ConfigError('-inMemory keeps no data, and -dbPath or --data-dir says where to keep it: only one can be');
+  }
+  delete settings.dataDir;
+  delete variables.dataDir;
+}
+
+function noteOnShared({ isolate }: Config): string {
+  if (isolate === 'none') return '-sharedDb changes nothing: all clients share their tables';
+  return `-sharedDb changes nothing: --isolate ${isolate} keeps tables apart`;
+}
+
+function unknownOption(flag: string): ConfigError {
+  const shown = JSON.stringify(flag).slice(1, -1);
+  const given = flag.replace(/^--?/, '');
+  const names = [
+    ...SETTING_NAMES.map((name) => OPTIONS[name].flag),
+    ...[...LOCAL_FLAGS.keys()].map((name) => `-${name}`),
+    '--help',
+    '--version',
+  ];
+  const hint = DYNALITE_HINTS.get(given);
+  if (hint !== undefined) return new ConfigError(`unknown option ${shown}: ${hint}`);
+  const near = nearest(given, names);
+  return new ConfigError(
+    near === undefined
+      ? `unknown option ${shown}; --help lists the options`
+      : `unknown option ${shown}; did you mean ${near}?`,
+  );
+}
+
+function parseOption(option: Option, text: string, variable?: string): unknown {
+  const value = text === '' ? undefined : option.parse(text);
+  if (value !== undefined) return value;
+  throw new ConfigError(
+    `${option.flag}${originText(variable, false)} must be ${option.expects}, not ${JSON.stringify(text)}`,
+  );
+}
+
+function splitFlag(argument: string): [flag: string, value: string | undefined] {
+  const equals = argument.indexOf('=');
+  return equals < 0 ? [argument, undefined] : [argument.slice(0, equals), argument.slice(equals + 1)];
+}
+
+function valueAfter(args: readonly string[], index: number): string {
+  const value = args[index + 1];
+  if (value === undefined || value.startsWith('-')) throw new ConfigError(`${args[index]} needs a value`);
+  return value;
+}

@@ -1,0 +1,103 @@
+import { styleText } from 'node:util';
+import type { Config } from './config.ts';
+import { endpointOf } from './endpoint.ts';
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is told at the start. */
+export interface StartUp {
+  readonly config: Config;
+  readonly version: string;
+  readonly addresses: readonly Address[];
+  readonly adminAddresses: readonly Address[];
+}
+
+/** Wait strategies look for it in the log of DynamoDB Local. */
+const INITIALIZING = 'Initializing DynamoDB Local with the following configuration:';
+
+/** Clients insist that there are some; these are as good as any. */
+const ANY_IDENTITY = 'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=local AWS_DEFAULT_REGION=local';
+
+/** For people and for tools that read DynamoDB Local's lines. @param isColoured for a terminal */
+export function startUpText(startUp: StartUp, isColoured: boolean): string {
+  const { config, version, addresses } = startUp;
+  const bold = (text: string) => (isColoured ? styleText('bold', text, { validateStream: false }) : text);
+  const label = (text: string) => {
+    const padded = text.padEnd(6);
+    return `  ${isColoured ? styleText('dim', padded, { validateStream: false }) : padded}`;
+  };
+  const { nodes, replication, writeQuorum, readQuorum } = config;
+  const endpoints = addresses.map(endpointOf);
+  const cluster = clusterUrl(startUp);
+  return [
+    INITIALIZING,
+    ...localLines(startUp).map(([name, value]) => `${name}:\t${value}`),
+    '',
+    bold(`dynaring ${version} is ready on ${endpoints.join(' and ')}`),
+    `${label('ring')}${nodes} ${nodes === 1 ? 'node' : 'nodes'}, N=${replication} W=${writeQuorum} R=${readQuorum}`,
+    `${label('data')}${whereData(config)}`,
+    ...(cluster === undefined ? [] : [`${label('look')}curl ${cluster}`]),
+    `${label('use')}any credentials and region will do:`,
+    `export AWS_ENDPOINT_URL_DYNAMODB=${endpoints[0]}`,
+    ANY_IDENTITY,
+    '',
+  ].join('\n');
+}
+
+/** The same for machines: messages with fields, one object a line. */
+export function startUpEntries(
+  startUp: StartUp,
+): readonly { readonly message: string; readonly fields: Readonly<Record<string, unknown>> }[] {
+  const { config, version, addresses, adminAddresses } = startUp;
+  const { nodes, replication, writeQuorum, readQuorum, dataDir = null, durability } = config;
+  return [
+    { message: INITIALIZING, fields: Object.fromEntries(localLines(startUp).map(camelCased)) },
+    {
+      message: 'ready',
+      fields: {
+        version,
+        endpoint: endpointOf(addresses[0]!),
+        endpoints: addresses.map(endpointOf),
+        adminEndpoints: adminAddresses.map(endpointOf),
+        cluster: clusterUrl(startUp),
+        nodes,
+        replication,
+        writeQuorum,
+        readQuorum,
+        dataDir,
+        durability,
+      },
+    },
+  ];
+}
+
+/** As DynamoDB Local 2 prints its configuration. */
+function localLines({ config, version, addresses }: StartUp) {
+  return [
+    ['Port', addresses[0]!.port],
+    ['InMemory', config.dataDir === undefined],
+    ['Version', version],
+    ['DbPath', config.dataDir ?? null],
+    ['SharedDb', config.isolate === 'none'],
+    ['shouldDelayTransientStatuses', config.delayTransientStatuses],
+    ['CorsParams', config.corsOrigins.join(',')],
+  ] as const;
+}
+
+function camelCased([name, value]: readonly [string, unknown]): [string, unknown] {
+  return [name.charAt(0).toLowerCase() + name.slice(1), value];
+}
+
+function whereData({ dataDir, durability }: Config): string {
+  if (dataDir === undefined) return 'in memory, gone at exit; --data-dir DIR keeps it';
+  return `in ${dataDir}, durability ${durability}`;
+}
+
+/** Where administrators see the nodes; undefined if there are no such pages. */
+function clusterUrl({ config, addresses, adminAddresses }: StartUp): string | undefined {
+  if (!config.admin) return undefined;
+  return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring/cluster`;
+}

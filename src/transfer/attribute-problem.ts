@@ -1,0 +1,86 @@
+/** Above what the service allows, below what the stack takes. */
+const MAX_DEPTH = 40;
+
+/**
+ * What keeps parsed JSON from being an item in DynamoDB's JSON: the types of its parts, with the path to the one that is
+ * wrong. What values must be beyond that, `normaliseMap` checks in the service's words.
+ */
+export function itemProblem(value: unknown): string | undefined {
+  if (!isObject(value)) return `an item must be an object, not ${nameOf(value)}`;
+  return mapProblem(value, '', MAX_DEPTH);
+}
+
+function mapProblem(map: object, path: string, depth: number): string | undefined {
+  for (const [name, value] of Object.entries(map)) {
+    const problem = valueProblem(value, path === '' ? name : `${path}.${name}`, depth - 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function valueProblem(value: unknown, path: string, depth: number): string | undefined {
+  if (depth === 0) return `attribute ${path} is nested too deeply`;
+  if (!isObject(value)) return `attribute ${path} must be a typed value such as {"S":"text"}, not ${nameOf(value)}`;
+  const members = Object.entries(value);
+  if (members.length !== 1) return `attribute ${path} must have exactly one type, not ${members.length}`;
+  const [type, content] = members[0]!;
+  switch (type) {
+    case 'S':
+    case 'N':
+      return expect(typeof content === 'string', type, 'a string');
+    case 'B':
+      return expect(isBase64(content), type, 'base64 text');
+    case 'BOOL':
+    case 'NULL':
+      return expect(typeof content === 'boolean', type, 'true or false');
+    case 'SS':
+    case 'NS':
+      return expect(
+        isArrayOf(content, (member) => typeof member === 'string'),
+        type,
+        'an array of strings',
+      );
+    case 'BS':
+      return expect(isArrayOf(content, isBase64), type, 'an array of base64 texts');
+    case 'L':
+      if (!Array.isArray(content)) return expect(false, type, 'an array');
+      return firstProblem(content, (member, index) => valueProblem(member, `${path}[${index}]`, depth - 1));
+    case 'M':
+      return isObject(content) ? mapProblem(content, path, depth) : expect(false, type, 'an object');
+    default:
+      return `attribute ${path} has the type ${JSON.stringify(type)}, which DynamoDB does not have`;
+  }
+
+  function expect(holds: boolean, type: string, what: string): string | undefined {
+    return holds ? undefined : `attribute ${path} of type ${type} must be ${what}, not ${nameOf(content)}`;
+  }
+}
+
+function firstProblem<Member>(
+  members: readonly Member[],
+  problemOf: (member: Member, index: number) => string | undefined,
+): string | undefined {
+  for (const [index, member] of members.entries()) {
+    const problem = problemOf(member, index);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isArrayOf(value: unknown, accepts: (member: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(accepts);
+}
+
+function isBase64(value: unknown): boolean {
+  return typeof value === 'string' && Buffer.from(value, 'base64').toString('base64') === value;
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}

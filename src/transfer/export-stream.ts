@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Connection } from './connection.ts';
+import { columnOrder, writeCsv } from './export-csv.ts';
+import type { ExportOptions } from './export-options.ts';
+import { exportTable, itemsOf, linesOf } from './export-table.ts';
+import { Interrupted, reasonOf, TransferError } from './failure.ts';
+import type { Meter } from './meter.ts';
+import { NOTHING_WRITTEN } from './output-file.ts';
+import { newSegments, scanPages } from './scan-pages.ts';
+import type { FoundTable } from './tables.ts';
+import type { World } from './world.ts';
+
+/**
+ * Reads a table to standard output, which nothing can take back: it cannot be gone on with.
+ * @returns the number of items
+ * @throws TransferError, Interrupted
+ */
+export async function exportToStream(
+  options: ExportOptions,
+  from: Connection,
+  table: FoundTable,
+  meter: Meter,
+  world: World,
+): Promise<number> {
+  // Told by the write that meets it, as when the reader of a pipe has gone.
+  world.stdout.on('error', () => {});
+  const write = (text: string) => writeOut(world, text);
+  if (options.format === 'csv') return exportCsv(options, from, table, meter, world, write);
+  let [items, bytes] = [0, 0];
+  meter.start(() => ({ table: table.name, items, bytes, retries: from.retries }));
+  const pages = scanPages(from, table.name, newSegments(options.segments), options.isConsistent);
+  for await (const page of pages) {
+    if (world.interrupted.aborted) throw new Interrupted('ended; standard output cannot be gone on with');
+    const text = linesOf(page.items);
+    await write(text);
+    items += page.items.length;
+    bytes += text.length;
+  }
+  meter.stop();
+  return items;
+}
+
+/** Through a temporary file, as the header is known only at the end. */
+async function exportCsv(
+  { segments, isConsistent, columns, delimiter }: ExportOptions,
+  from: Connection,
+  table: FoundTable,
+  meter: Meter,
+  { interrupted }: World,
+  write: (text: string) => Promise<void>,
+): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'dynaring-export-'));
+  const path = join(folder, 'items.json');
+  try {
+    const wantsColumns = columns === undefined;
+    const run = { from, table, isConsistent, isGzip: false, wantsColumns, meter, interrupted, onState: () => {} };
+    const state = await exportTable(run, {
+      table: table.name,
+      identity: table.identity,
+      startedMs: 0,
+      segments: newSegments(segments),
+      outputs: [{ path, items: 0, point: NOTHING_WRITTEN }],
+      exportId: '',
+      columns: [],
+    });
+    await writeCsv(path, columns ?? columnOrder(table, state.columns), delimiter, write);
+    return itemsOf(state);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function writeOut({ stdout }: World, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stdout.write(text, (error) => {
+      if (error) reject(new TransferError(`standard output: ${reasonOf(error)}`));
+      else resolve();
+    });
+  });
+}

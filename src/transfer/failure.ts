@@ -1,0 +1,31 @@
+/** What the user or an endpoint has to change: `message` is one line for the user. */
+export class TransferError extends Error {
+  override readonly name = 'TransferError';
+}
+
+/** The user ended the transfer (SIGINT, SIGTERM): no failure, and what was done is kept. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** The texts of errors that the file system made, for a line that already names the file. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'it may not be read or written';
+    case 'EISDIR':
+      return 'it is a folder';
+    case 'ENOTDIR':
+      return 'a part of its path is no folder';
+    case 'ENOSPC':
+      return 'the disk is full';
+    case 'EROFS':
+      return 'the file system is read-only';
+    default:
+      return message;
+  }
+}

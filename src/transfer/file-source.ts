@@ -1,0 +1,29 @@
+import {
+  FIRST_LINE,
+  type FileInput,
+  type FilePlace,
+  type FileStart,
+  type Format,
+  fileEntries,
+} from './file-entries.ts';
+import type { Source } from './source.ts';
+
+/** @param position of an earlier run, as `position` gave it */
+export function fileSource(input: FileInput, format: Format, position: FileStart = FIRST_LINE): Source<FilePlace> {
+  const total = input.kind === 'files' ? input.files.reduce((sum, { bytes }) => sum + bytes, 0) : 0;
+  let read = 0;
+  let at = position;
+  return {
+    entries: (table) =>
+      fileEntries(input, format, table, position, (bytes) => {
+        read += bytes;
+      }),
+    passed: ({ file, line, end, count }) => {
+      at = { file, line, end, count };
+    },
+    position: () => (input.kind === 'files' ? at : undefined),
+    nameOf: ({ file, number }) => `${input.kind === 'files' ? input.files[file]!.path : '-'}:${number}`,
+    rawOf: ({ raw }) => raw,
+    share: () => (input.kind === 'files' && total > 0 ? Math.min(1, read / total) : undefined),
+  };
+}

@@ -1,0 +1,38 @@
+import { rename, rm } from 'node:fs/promises';
+import { columnOrder, writeCsv } from './export-csv.ts';
+import type { ExportOptions } from './export-options.ts';
+import type { TableState } from './export-state.ts';
+import { reasonOf, TransferError } from './failure.ts';
+import { OutputFile } from './output-file.ts';
+import type { FoundTable } from './tables.ts';
+
+/** Where a file is gathered: under its own name there are only whole ones. */
+export function partOf(path: string): string {
+  return `${path}.part`;
+}
+
+/**
+ * Puts the lines that an export has gathered under the file's own name; as CSV if the user wants that, whose header is known
+ * only now.
+ * @throws TransferError
+ */
+export async function finishFile(
+  { to, format, delimiter, columns }: ExportOptions,
+  table: FoundTable,
+  state: TableState,
+): Promise<void> {
+  if (to.kind !== 'file') return;
+  const part = partOf(to.path);
+  const whole = format === 'json' ? part : `${to.path}.csv-part`;
+  if (format === 'csv') {
+    const output = await OutputFile.open(whole, /\.gz$/i.test(to.path));
+    await writeCsv(part, columns ?? columnOrder(table, state.columns), delimiter, (text) => output.write(text));
+    await output.finish();
+  }
+  try {
+    await rename(whole, to.path);
+    if (whole !== part) await rm(part);
+  } catch (error) {
+    throw new TransferError(`${to.path}: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,179 @@
+import { Checkpoint, type Identity } from './checkpoint.ts';
+import { Connection } from './connection.ts';
+import { Interrupted, TransferError } from './failure.ts';
+import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
+import { type ImportOptions, importHelp, parseImport } from './import-options.ts';
+import { importTable, NOTHING_DONE, type Totals } from './import-table.ts';
+import { endedInTime } from './interruption.ts';
+import { countText, Meter, summaryText } from './meter.ts';
+import { Rejects } from './rejects.ts';
+import { keySchemaOf } from './table-definition.ts';
+import { checkSameKey, type FoundTable, findTable, makeTable } from './tables.ts';
+import type { World } from './world.ts';
+
+/** How far an import has come. */
+interface ImportState {
+  /** By table. */
+  readonly finished: Readonly<Record<string, Totals>>;
+  readonly current?: {
+    readonly table: string;
+    /** Of the table at that time: items in one that was deleted since are gone. */
+    readonly identity: string;
+    readonly totals: Totals;
+    readonly position: unknown;
+    readonly rejectedBytes: number;
+  };
+}
+
+/**
+ * `dynaring import`.
+ * @throws TransferError, Interrupted
+ */
+export async function runImport(argv: readonly string[], world: World): Promise<void> {
+  const options = parseImport(argv, world.env);
+  if (options === undefined) {
+    world.stdout.write(importHelp());
+    return;
+  }
+  const meter = new Meter(world, options.isQuiet);
+  const target = new Connection(options.to, world, options.concurrency);
+  const from =
+    options.from.kind === 'endpoint' ? new Connection(options.from.endpoint, world, options.segments) : undefined;
+  const cut = () => {
+    target.close();
+    from?.close();
+  };
+  const work = async () => runPlan(options, await planImport(options, from, world), target, meter, world);
+  try {
+    await endedInTime(work(), cut, world);
+  } finally {
+    meter.stop();
+    cut();
+  }
+}
+
+async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connection, meter: Meter, world: World) {
+  const path = options.progressFile ?? plan.progressFile;
+  const checkpoint =
+    path === undefined || plan.progressFile === undefined
+      ? undefined
+      : new Checkpoint<ImportState>(path, identityOf(options, plan), world);
+  let state = (options.restart ? undefined : await checkpoint?.read()) ?? { finished: {} };
+  if (checkpoint === undefined)
+    meter.note('standard input cannot be read again: if this import ends early, begin anew');
+  checkpoint?.start();
+  try {
+    for (const job of plan.jobs) {
+      const done = state.finished[job.table];
+      if (done !== undefined) {
+        meter.note(`${job.table}: ${countText(done.put + done.deleted, 'item')} were imported before`);
+        continue;
+      }
+      const startedMs = world.nowMs();
+      const before = state.current?.totals ?? NOTHING_DONE;
+      const totals = await runJob(options, job, state, target, meter, world, (now) => {
+        state = now;
+        checkpoint?.changed(() => now);
+      });
+      state = { finished: { ...state.finished, [job.table]: totals } };
+      meter.say(summaryOf(job.table, totals, before, (world.nowMs() - startedMs) / 1_000));
+    }
+    await checkpoint?.remove();
+  } catch (error) {
+    await checkpoint?.flush();
+    if (error instanceof Interrupted) throw interrupted(checkpoint);
+    if (checkpoint?.problem !== undefined) meter.say(`no progress could be kept: ${checkpoint.problem}`);
+    throw error;
+  }
+}
+
+async function runJob(
+  options: ImportOptions,
+  job: ImportJob,
+  { finished, current }: ImportState,
+  target: Connection,
+  meter: Meter,
+  world: World,
+  onState: (state: ImportState) => void,
+): Promise<Totals> {
+  const table = await targetTable(job, target, meter, world);
+  let resumed = current?.table === job.table ? current : undefined;
+  if (resumed !== undefined && resumed.identity !== table.identity) {
+    meter.say(`table ${job.table} was made anew since: the import begins from the start`);
+    resumed = undefined;
+  }
+  if (resumed !== undefined) meter.note(`${job.table}: goes on after ${countText(resumed.totals.put, 'item')}`);
+  const rejects =
+    options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, resumed?.rejectedBytes ?? 0);
+  const source = job.open(resumed?.position);
+  try {
+    return await importTable({
+      source,
+      target,
+      table,
+      concurrency: options.concurrency,
+      maxBadLines: options.maxBadLines,
+      rejects,
+      meter,
+      before: resumed?.totals ?? NOTHING_DONE,
+      interrupted: world.interrupted,
+      onPassed: (totals) =>
+        onState({
+          finished,
+          current: {
+            table: job.table,
+            identity: table.identity,
+            totals,
+            position: source.position(),
+            rejectedBytes: rejects?.length ?? 0,
+          },
+        }),
+    });
+  } finally {
+    rejects?.close();
+  }
+}
+
+async function targetTable(job: ImportJob, target: Connection, meter: Meter, world: World): Promise<FoundTable> {
+  const found = await findTable(target, job.table);
+  const definition = await job.definition();
+  if (found !== undefined) {
+    const key = definition && keySchemaOf(definition);
+    if (key !== undefined) checkSameKey(found, key, 'the source');
+    return found;
+  }
+  if (definition === undefined) {
+    throw new TransferError(`there is no table ${job.table} at ${target.endpoint.url.origin}; --create FILE makes one`);
+  }
+  const { table, missing } = await makeTable(target, { ...definition, TableName: job.table }, world);
+  meter.note(`made table ${job.table}`);
+  if (missing !== undefined) meter.say(missing);
+  return table;
+}
+
+function identityOf(options: ImportOptions, plan: ImportPlan): Identity {
+  const { format, csv } = options;
+  return {
+    'the input': plan.input,
+    'the target': `${options.to.url.origin} ${plan.jobs.map(({ table }) => table).join(' ')}`,
+    'the format': JSON.stringify([format, csv.delimiter, csv.header, [...csv.types]]),
+  };
+}
+
+function interrupted(checkpoint: Checkpoint<unknown> | undefined): Interrupted {
+  if (checkpoint === undefined)
+    return new Interrupted('ended; what was read is written, but the rest has to begin anew');
+  if (checkpoint.problem !== undefined)
+    return new Interrupted(`ended; no progress could be kept: ${checkpoint.problem}`);
+  return new Interrupted(`ended; the same command goes on from here (${checkpoint.path})`);
+}
+
+function summaryOf(table: string, totals: Totals, before: Totals, seconds: number): string {
+  const items = totals.put - before.put;
+  const parts = [
+    ...(before.put > 0 ? [`${countText(before.put, 'item')} before`] : []),
+    ...(totals.deleted > before.deleted ? [`${countText(totals.deleted - before.deleted, 'item')} deleted`] : []),
+    ...(totals.bad > 0 ? [`${countText(totals.bad, 'bad line')} skipped`] : []),
+  ];
+  return summaryText(`imported ${countText(items, 'item')} into ${table}`, parts, items, seconds);
+}

@@ -1,0 +1,156 @@
+import type { Connection } from './connection.ts';
+import { type DataFile, dataFile, dataFilesIn, fingerprintOf, isFolder } from './data-file.ts';
+import { readDefinitionFile } from './definition-file.ts';
+import { TransferError } from './failure.ts';
+import type { FileStart, Format } from './file-entries.ts';
+import { fileSource } from './file-source.ts';
+import type { ImportOptions } from './import-options.ts';
+import { exportsIn, type FoundExport } from './s3-export.ts';
+import type { SegmentState } from './scan-pages.ts';
+import { scanSource } from './scan-source.ts';
+import type { Source } from './source.ts';
+import type { TableDefinition } from './table-definition.ts';
+import { type FoundTable, findTable, listTables, readDefinition } from './tables.ts';
+import type { World } from './world.ts';
+
+/** The import of one table. */
+export interface ImportJob {
+  /** To write to. */
+  readonly table: string;
+  /** @param position of an earlier run */
+  open(position: unknown): Source<unknown>;
+  /** For a table that is not there. */
+  definition(): Promise<TableDefinition | undefined>;
+}
+
+export interface ImportPlan {
+  readonly jobs: readonly ImportJob[];
+  /** Tells whether it is the same input as before. */
+  readonly input: string;
+  /** Where progress is kept unless the user says; undefined for an input that cannot be read twice. */
+  readonly progressFile: string | undefined;
+}
+
+/**
+ * Finds out what there is to be imported.
+ * @param from to the endpoint, if it is a copy
+ * @throws TransferError
+ */
+export async function planImport(
+  options: ImportOptions,
+  from: Connection | undefined,
+  world: World,
+): Promise<ImportPlan> {
+  switch (options.from.kind) {
+    case 'endpoint':
+      return planCopy(options, options.from.table, from!);
+    case 'path':
+      return planFiles(options, options.from.path);
+    case 'stdin': {
+      const source = fileSource({ kind: 'stdin', stream: world.stdin }, formatOf(options, 'stdin'));
+      const job = await jobOf(options, options.table, () => source);
+      return { jobs: [job], input: '-', progressFile: undefined };
+    }
+  }
+}
+
+async function planCopy(options: ImportOptions, fromTable: string | undefined, from: Connection): Promise<ImportPlan> {
+  const names = fromTable === undefined ? await listTables(from) : [fromTable];
+  const jobs: ImportJob[] = [];
+  for (const name of names) {
+    const table = await findTable(from, name);
+    if (table === undefined) throw new TransferError(`there is no table ${name} at ${from.endpoint.url.origin}`);
+    jobs.push(copyJob(options, table, from));
+  }
+  const { origin } = from.endpoint.url;
+  const { to } = options;
+  const isSameServer = origin === to.url.origin && from.endpoint.region === to.region;
+  const same = jobs.find(({ table }, at) => isSameServer && table === names[at]);
+  if (same !== undefined)
+    throw new TransferError(`table ${same.table} would be copied onto itself; --from-table names another`);
+  return {
+    jobs,
+    input: `${origin} ${from.endpoint.region} ${fromTable ?? 'all tables'} in ${options.segments} segments`,
+    progressFile: `${options.table ?? 'all-tables'}.dynaring-progress`,
+  };
+}
+
+function copyJob(options: ImportOptions, from: FoundTable, connection: Connection): ImportJob {
+  return {
+    table: options.table ?? from.name,
+    open: (position) =>
+      scanSource(connection, from, options.segments, options.isConsistent, position as SegmentState[] | undefined),
+    definition: () =>
+      options.createFile === undefined
+        ? readDefinition(connection, from)
+        : readDefinitionFile(options.createFile, options.table ?? from.name),
+  };
+}
+
+async function planFiles(options: ImportOptions, path: string): Promise<ImportPlan> {
+  const exports = (await isFolder(path)) ? await exportsIn(path) : [];
+  const plan =
+    exports.length > 0
+      ? await exportJobs(options, path, exports)
+      : await plainJob(options, (await isFolder(path)) ? await dataFilesIn(path) : [await dataFile(path)]);
+  return { ...plan, progressFile: `${path.replace(/\/+$/, '')}.dynaring-progress` };
+}
+
+type Jobs = Pick<ImportPlan, 'jobs' | 'input'>;
+
+async function plainJob(options: ImportOptions, files: readonly DataFile[]): Promise<Jobs> {
+  if (options.all) throw new TransferError('--all is for endpoints and exports; plain files do not tell their table');
+  const format = formatOf(options, files[0]!.path);
+  const open = (position: unknown) => fileSource({ kind: 'files', files }, format, position as FileStart | undefined);
+  return { jobs: [await jobOf(options, options.table, open)], input: await fingerprintOf(files) };
+}
+
+async function exportJobs(options: ImportOptions, folder: string, exports: readonly FoundExport[]): Promise<Jobs> {
+  if (options.format === 'csv') throw new TransferError(`${folder} is an export, which has no CSV`);
+  const names = [...new Set(exports.map(({ table }) => table))];
+  const chosen =
+    options.all || names.length === 1 ? names : names.filter((name) => name !== undefined && name === options.table);
+  if (chosen.length === 0) {
+    const list = names.map((name) => name ?? 'one without a name').join(', ');
+    throw new TransferError(`${folder} has exports of ${list}: choose with --table NAME, or --all`);
+  }
+  const jobs: ImportJob[] = [];
+  for (const name of chosen) {
+    const ofTable = exports.filter(({ table }) => table === name);
+    const full = ofTable.filter(({ isIncremental }) => !isIncremental);
+    if (full.length > 1) {
+      throw new TransferError(
+        `${full.map((each) => each.folder).join(' and ')} are both full exports: name one of them`,
+      );
+    }
+    const files = ofTable.flatMap((each) => each.files);
+    const open = (position: unknown) =>
+      fileSource({ kind: 'files', files }, { kind: 'json' }, position as FileStart | undefined);
+    const target = options.all ? name : (options.table ?? name);
+    jobs.push(await jobOf(options, target, open, full[0]?.definition));
+  }
+  return { jobs, input: await fingerprintOf(exports.flatMap(({ files }) => files)) };
+}
+
+/** @param definitionFile what the input itself has; the user's own comes first */
+async function jobOf(
+  { createFile }: ImportOptions,
+  table: string | undefined,
+  open: ImportJob['open'],
+  definitionFile?: string,
+): Promise<ImportJob> {
+  const file = createFile ?? definitionFile;
+  // Read at once, so that a wrong file is told before anything is done.
+  const definition = file === undefined ? undefined : await readDefinitionFile(file, table);
+  const name = table ?? definition?.TableName;
+  if (name === undefined) throw new TransferError('which table? --table NAME');
+  return { table: name, open, definition: async () => definition };
+}
+
+function formatOf({ format, csv }: ImportOptions, path: string): Format {
+  const kind = format ?? (/\.csv(\.gz)?$/i.test(path) ? 'csv' : 'json');
+  if (kind === 'csv') return { kind, options: csv };
+  if (csv.header !== undefined || csv.types.size > 0)
+    throw new TransferError('--csv-header and --column need --format csv');
+  return { kind };
+}

@@ -1,0 +1,101 @@
+import type { Connection } from './connection.ts';
+import { Interrupted, TransferError } from './failure.ts';
+import { LIMITS } from './limits.ts';
+import type { Meter } from './meter.ts';
+import type { Rejects } from './rejects.ts';
+import type { Source } from './source.ts';
+import type { FoundTable } from './tables.ts';
+import type { Write } from './write.ts';
+import { type Entry, FailedWrite, type Outcome, WriteQueue } from './write-queue.ts';
+
+/** What was done. */
+export interface Totals {
+  readonly put: number;
+  readonly deleted: number;
+  readonly bad: number;
+  /** Of the requests. */
+  readonly bytes: number;
+}
+
+export const NOTHING_DONE: Totals = { put: 0, deleted: 0, bad: 0, bytes: 0 };
+
+export interface TableImport<Place> {
+  readonly source: Source<Place>;
+  readonly target: Connection;
+  readonly table: FoundTable;
+  readonly concurrency: number;
+  readonly maxBadLines: number;
+  readonly rejects: Rejects | undefined;
+  readonly meter: Meter;
+  /** Of an earlier run. */
+  readonly before: Totals;
+  /** The user wants it to end. */
+  readonly interrupted: AbortSignal;
+  /** Is told each time that all input up to some place is dealt with. */
+  onPassed(totals: Totals): void;
+}
+
+/**
+ * Writes a source's items into one table.
+ * @throws TransferError at the first bad line that may not be skipped, or that the target fails
+ * @throws Interrupted
+ */
+export async function importTable<Place>(run: TableImport<Place>): Promise<Totals> {
+  const { source, target, table, meter, interrupted } = run;
+  const totals = { ...run.before };
+  const report = ({ place, work }: Entry<Place>, outcome: Outcome) => {
+    if (outcome.kind === 'bad') {
+      reportBad(run, place, outcome.problem, totals.bad + 1);
+      totals.bad++;
+    } else if (work.kind === 'write') {
+      if (work.operation === 'PutItem') totals.put++;
+      else totals.deleted++;
+      totals.bytes += work.body.length;
+    }
+    source.passed(place);
+    run.onPassed(totals);
+  };
+  const send = ({ operation, body }: Write) => target.send(operation, body);
+  const queue = new WriteQueue<Place>(send, report, run.concurrency, () => target.stopRetrying());
+  meter.start(() => ({
+    table: table.name,
+    items: totals.put + totals.deleted,
+    bytes: totals.bytes,
+    share: source.share(),
+    retries: target.retries,
+  }));
+  try {
+    reading: for await (const entries of source.entries(table)) {
+      for (const entry of entries) {
+        if (queue.isFull) await queue.room();
+        if (queue.hasFailed || interrupted.aborted) break reading;
+        queue.add(entry);
+      }
+    }
+    await queue.drained();
+  } catch (error) {
+    await queue.settled();
+    throw error instanceof FailedWrite ? new TransferError(`${source.nameOf(error.place)}: ${error.message}`) : error;
+  } finally {
+    meter.stop();
+  }
+  if (interrupted.aborted) throw new Interrupted();
+  return totals;
+}
+
+function reportBad<Place>(
+  { source, maxBadLines, rejects, meter }: TableImport<Place>,
+  place: Place,
+  problem: string,
+  count: number,
+) {
+  const text = `${source.nameOf(place)}: ${problem}`;
+  if (count > maxBadLines) {
+    const advice =
+      maxBadLines === 0 ? '--skip-bad-lines goes on after such lines' : `there are more than ${maxBadLines} bad lines`;
+    throw new TransferError(`${text}; ${advice}`);
+  }
+  rejects?.add(source.rawOf(place));
+  if (count <= LIMITS.badLinesShown) meter.say(text);
+  if (count === LIMITS.badLinesShown) meter.say('more bad lines are only counted');
+}

@@ -1,0 +1,99 @@
+import { parseArgs } from 'node:util';
+import { TransferError } from './failure.ts';
+
+/** An option as it is written on the command line. */
+export interface OptionText {
+  /** What its value is called; undefined for one that stands alone. */
+  readonly value?: string;
+  readonly help: string;
+  /** Whether it stands alone as well. */
+  readonly optional?: true;
+  /** Whether it may be given more than once. */
+  readonly many?: true;
+}
+
+export type OptionTexts = Readonly<Record<string, OptionText>>;
+
+/** What the user gave. */
+export interface GivenOptions<Name extends string> {
+  readonly operands: readonly string[];
+  has(name: Name): boolean;
+  /** The last value; undefined for an option that was not given or stands alone. */
+  value(name: Name): string | undefined;
+  values(name: Name): readonly string[];
+}
+
+/**
+ * Reads `--name value`, `--name=value` and operands, among which `-` is one.
+ * @throws TransferError
+ */
+export function readOptions<Texts extends OptionTexts>(
+  texts: Texts,
+  argv: readonly string[],
+): GivenOptions<Extract<keyof Texts, string>> {
+  const types = Object.fromEntries(
+    Object.entries(texts).map(([name, { value, optional }]) => [
+      name,
+      { type: value === undefined || optional ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: types,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const given = new Map<string, string[]>();
+  const operands: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') operands.push(token.value);
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value, inlineValue } = token;
+    const text = Object.hasOwn(texts, name) ? texts[name] : undefined;
+    if (text === undefined) throw new TransferError(`there is no option ${rawName}; --help lists those there are`);
+    if (text.value === undefined && value !== undefined) throw new TransferError(`--${name} takes no value`);
+    const isMissing = text.value !== undefined && !text.optional && (value === undefined || value === '');
+    if (isMissing || (!inlineValue && value?.startsWith('--'))) {
+      throw new TransferError(`--${name} needs a value: --${name} ${text.value}`);
+    }
+    if (given.has(name) && !text.many) throw new TransferError(`--${name} is given more than once`);
+    given.set(name, [...(given.get(name) ?? []), ...(value === undefined ? [] : [value])]);
+  }
+  return {
+    operands,
+    has: (name) => given.has(name),
+    value: (name) => given.get(name)?.at(-1),
+    values: (name) => given.get(name) ?? [],
+  };
+}
+
+/** @throws TransferError */
+export function wholeNumber(
+  flag: string,
+  text: string | undefined,
+  min: number,
+  max: number,
+  otherwise: number,
+): number {
+  if (text === undefined) return otherwise;
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new TransferError(`--${flag} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+}
+
+/** @throws TransferError */
+export function oneOf<Choice extends string>(flag: string, text: string | undefined, choices: readonly Choice[]) {
+  if (text === undefined || choices.includes(text as Choice)) return text as Choice | undefined;
+  throw new TransferError(`--${flag} must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
+}
+
+/** The options with their help, one a line. */
+export function listOptions(texts: OptionTexts): string {
+  const flags = Object.entries(texts).map(([name, { value, optional, help }]) => {
+    const flag = value === undefined ? `--${name}` : optional ? `--${name}[=${value}]` : `--${name} ${value}`;
+    return { flag, help };
+  });
+  const width = Math.max(...flags.map(({ flag }) => flag.length));
+  return flags.map(({ flag, help }) => `  ${flag.padEnd(width)}  ${help}\n`).join('');
+}

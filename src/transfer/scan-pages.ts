@@ -1,0 +1,67 @@
+import type { AttributeMap } from '../api/attribute-value.ts';
+import type { Connection } from './connection.ts';
+
+/** How far one of the parallel parts of a Scan has come. */
+export interface SegmentState {
+  /** The `LastEvaluatedKey` of its last page; undefined before the first. */
+  readonly after?: AttributeMap;
+  readonly isDone: boolean;
+}
+
+export interface Page {
+  readonly segment: number;
+  readonly items: readonly AttributeMap[];
+  /** Of the segment, once these items are dealt with. */
+  readonly state: SegmentState;
+}
+
+export function newSegments(count: number): SegmentState[] {
+  return Array.from({ length: count }, () => ({ isDone: false }));
+}
+
+/**
+ * Reads a table by a parallel Scan, each segment from its state on, in any order. One page of each segment is read ahead.
+ * @throws TransferError
+ */
+export async function* scanPages(
+  connection: Connection,
+  table: string,
+  segments: readonly SegmentState[],
+  isConsistent: boolean,
+): AsyncGenerator<Page> {
+  const under = new Map<number, Promise<Page>>();
+  const begin = (segment: number, state: SegmentState) => {
+    if (state.isDone) return;
+    const page = readPage(connection, table, segment, segments.length, state.after, isConsistent);
+    // It is awaited below; one that fails while another page is with the caller is no unhandled rejection.
+    page.catch(() => {});
+    under.set(segment, page);
+  };
+  for (const [segment, state] of segments.entries()) begin(segment, state);
+  while (under.size > 0) {
+    const page = await Promise.race(under.values());
+    under.delete(page.segment);
+    begin(page.segment, page.state);
+    yield page;
+  }
+}
+
+async function readPage(
+  connection: Connection,
+  table: string,
+  segment: number,
+  segments: number,
+  after: AttributeMap | undefined,
+  isConsistent: boolean,
+): Promise<Page> {
+  const request = {
+    TableName: table,
+    ...(segments > 1 && { Segment: segment, TotalSegments: segments }),
+    ...(after && { ExclusiveStartKey: after }),
+    ConsistentRead: isConsistent,
+  };
+  type Answer = { Items?: AttributeMap[]; LastEvaluatedKey?: AttributeMap };
+  const { Items, LastEvaluatedKey } = await connection.ask<Answer>('Scan', request);
+  const state = LastEvaluatedKey === undefined ? { isDone: true } : { after: LastEvaluatedKey, isDone: false };
+  return { segment, items: Items ?? [], state };
+}

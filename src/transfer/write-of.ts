@@ -1,0 +1,54 @@
+import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
+import { ApiError } from '../api/errors.ts';
+import { MAX_ITEM_BYTES, sizeOf } from '../api/item.ts';
+import { keyOfItem, keyOfKey } from '../api/primary-key.ts';
+import { textOf } from './answer.ts';
+import { itemProblem } from './attribute-problem.ts';
+import type { FoundTable } from './tables.ts';
+import type { BadInput, Write } from './write.ts';
+
+/**
+ * The write of an item, after the checks that the service makes.
+ * @param json the item's own JSON text, which is sent as it is
+ * @param item the same, parsed; it is changed
+ */
+export function putOf({ name, key: schema }: FoundTable, item: unknown, json: string): Write | BadInput {
+  return checked(item, (map) => {
+    const size = sizeOf(map);
+    if (size > MAX_ITEM_BYTES)
+      return bad(`the item has ${size} bytes, more than the ${MAX_ITEM_BYTES} that are allowed`);
+    const { partitionKey, sortKey } = keyOfItem(schema, map);
+    const body = `{"TableName":${JSON.stringify(name)},"Item":${json}}`;
+    return { kind: 'write', operation: 'PutItem', body, key: writeKey(partitionKey, sortKey) };
+  });
+}
+
+/** The same for the removal of an item by its key. */
+export function deleteOf({ name, key: schema }: FoundTable, key: unknown, json: string): Write | BadInput {
+  return checked(key, (map) => {
+    const { partitionKey, sortKey } = keyOfKey(schema, map);
+    const body = `{"TableName":${JSON.stringify(name)},"Key":${json}}`;
+    return { kind: 'write', operation: 'DeleteItem', body, key: writeKey(partitionKey, sortKey) };
+  });
+}
+
+export function bad(problem: string): BadInput {
+  return { kind: 'bad', problem };
+}
+
+function checked(value: unknown, write: (map: AttributeMap) => Write | BadInput): Write | BadInput {
+  const problem = itemProblem(value);
+  if (problem !== undefined) return bad(problem);
+  const map = value as AttributeMap;
+  try {
+    normaliseMap(map);
+    return write(map);
+  } catch (error) {
+    if (error instanceof ApiError) return bad(textOf(error.name, error.message));
+    throw error;
+  }
+}
+
+function writeKey(partitionKey: string, sortKey: string): string {
+  return `${partitionKey.length}:${partitionKey}${sortKey}`;
+}

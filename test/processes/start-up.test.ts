@@ -1,0 +1,149 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { describe, expect, test } from 'vitest';
+import { clientOf, createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
+
+const VERSION = /\d+\.\d+\.\d+/.source;
+
+describe('standard output at the start', () => {
+  test("has DynamoDB Local's lines, then ours, which can be copied and are true", async () => {
+    const server = await startServer(['-sharedDb', '--nodes', '1']);
+    const { port } = server;
+    expect(server.stdout().split('\n')).toEqual([
+      'Initializing DynamoDB Local with the following configuration:',
+      `Port:\t${port}`,
+      'InMemory:\ttrue',
+      expect.stringMatching(`^Version:\t${VERSION}$`),
+      'DbPath:\tnull',
+      'SharedDb:\ttrue',
+      'shouldDelayTransientStatuses:\tfalse',
+      'CorsParams:\t*',
+      '',
+      expect.stringMatching(
+        `^dynaring ${VERSION} is ready on http://127.0.0.1:${port}( and http://\\[::1\\]:${port})?$`,
+      ),
+      '  ring  1 node, N=1 W=1 R=1',
+      '  data  in memory, gone at exit; --data-dir DIR keeps it',
+      `  look  curl http://127.0.0.1:${port}/_dynaring/cluster`,
+      '  use   any credentials and region will do:',
+      `export AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:${port}`,
+      'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=local AWS_DEFAULT_REGION=local',
+      '',
+    ]);
+    expect((await fetch(`${server.endpoint}/health`)).status).toBe(200);
+    expect((await fetch(`${server.endpoint}/_dynaring/cluster`)).status).toBe(200);
+    const { stderr } = await server.stop('SIGTERM');
+    expect(stderr).toMatch(/^\S+ INFO {2}-sharedDb changes nothing: all clients share their tables$/m);
+  });
+
+  test('says what was asked for otherwise', async () => {
+    const directory = join(await temporaryDirectory(), 'db');
+    const args = ['-dbPath', directory, '-delayTransientStatuses', '-cors', 'http://a.example,b', '--isolate', 'both'];
+    const server = await startServer([...args, '--admin-port', '0']);
+    expect(server.stdout()).toContain(
+      `InMemory:\tfalse\nVersion:\t${/Version:\t(.*)/.exec(server.stdout())![1]}\nDbPath:\t${directory}\n` +
+        'SharedDb:\tfalse\nshouldDelayTransientStatuses:\ttrue\nCorsParams:\thttp://a.example,b\n',
+    );
+    expect(server.stdout()).toContain(`  data  in ${directory}, durability process\n`);
+    const look = / {2}look {2}curl (\S+)/.exec(server.stdout())![1]!;
+    expect(new URL(look).port).not.toBe(String(server.port));
+    expect((await fetch(look)).status).toBe(200);
+    expect((await readdir(directory)).length).toBeGreaterThan(0);
+  });
+
+  test('names no administration with --no-admin', async () => {
+    expect((await startServer(['--no-admin'])).stdout()).not.toContain('_dynaring');
+  });
+
+  test.each(['warn', 'error', 'silent'])('is empty with --log-level %s', async (level) => {
+    const server = await startServer(['-disableTelemetry', '--log-level', level]);
+    expect(await server.stop('SIGTERM')).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
+  });
+
+  test('is one JSON object a line with --log-format json, as standard error is', async () => {
+    const server = await startServer(['-disableTelemetry', '--log-format', 'json']);
+    const { stdout, stderr } = await server.stop('SIGTERM');
+    const [configuration, ready, ...rest] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rest).toEqual([]);
+    expect(configuration).toMatchObject({
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      level: 'info',
+      message: 'Initializing DynamoDB Local with the following configuration:',
+      port: server.port,
+      inMemory: true,
+      dbPath: null,
+      sharedDb: true,
+      shouldDelayTransientStatuses: false,
+      corsParams: '*',
+    });
+    expect(ready).toMatchObject({
+      level: 'info',
+      message: 'ready',
+      endpoint: server.endpoint,
+      nodes: 3,
+      cluster: `${server.endpoint}/_dynaring/cluster`,
+      dataDir: null,
+    });
+    const notes = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(notes).toContainEqual({
+      time: expect.any(String),
+      level: 'info',
+      message: '-disableTelemetry changes nothing: there is no telemetry',
+    });
+  });
+
+  test.each(['text', 'json'])('of format %s comes only once requests can be served', async (format) => {
+    const server = await startServer(['--log-format', format]);
+    await createTable(server.client(), 'Things');
+  });
+});
+
+describe("DynamoDB Local's command line", () => {
+  test('serves as it is written in compose files and wrappers, relative to the working directory', async () => {
+    const cwd = await temporaryDirectory();
+    await mkdir(join(cwd, 'data'));
+    const java = ['java', '-Djava.library.path=./DynamoDBLocal_lib', '-jar', 'DynamoDBLocal.jar'];
+    const server = await startServer([...java, '-sharedDb', '-dbPath', './data'], { cwd });
+    await createTable(server.client(), 'Things');
+    expect(server.stdout()).toContain('DbPath:\t./data\n');
+    expect((await readdir(join(cwd, 'data'))).length).toBeGreaterThan(0);
+  });
+
+  test('-inMemory with -dbPath ends with one line and status 1', async () => {
+    expect(await runToExit(['-inMemory', '-dbPath', '.'])).toEqual({
+      status: 1,
+      signal: null,
+      stdout: '',
+      stderr: 'dynaring: -inMemory keeps no data, and -dbPath or --data-dir says where to keep it: only one can be\n',
+    });
+  });
+
+  test.each(['-help', '-h', '-version'])('%s prints and ends with status 0', async (flag) => {
+    const { status, stdout, stderr } = await runToExit(['-jar', 'DynamoDBLocal.jar', '-inMemory', flag]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(flag === '-version' ? /^\d+\.\d+\.\d+\n$/ : /^Usage: dynaring /);
+  });
+
+  test('-cors keeps other pages out, -sharedDb lets all clients share', async () => {
+    const server = await startServer(['-cors', 'http://a.example', '-sharedDb']);
+    const allowed = async (origin: string) => {
+      const answer = await fetch(server.endpoint, { method: 'OPTIONS', headers: { origin } });
+      return [answer.status, answer.headers.get('access-control-allow-origin'), answer.headers.get('vary')];
+    };
+    expect(await allowed('http://a.example')).toEqual([200, 'http://a.example', 'Origin']);
+    expect(await allowed('http://b.example')).toEqual([200, null, 'Origin']);
+  });
+});
+
+test.each(['127.0.0.1', 'localhost', '[::1]'])('a client reaches it as %s', async (host) => {
+  const server = await startServer([]);
+  const { TableNames } = await clientOf(`http://${host}:${server.port}`).send(new ListTablesCommand({}));
+  expect(TableNames).toEqual([]);
+});

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { LIMITS } from '../../src/transfer/limits.ts';
+import { fakeEndpoint, type Received, type Reply, refusal, signatureFor } from './fake-endpoint.ts';
+import { run } from './test-world.ts';
+
+const lines = (count: number) => Array.from({ length: count }, (_, at) => `{"Item":{"id":{"S":"${at}"}}}\n`).join('');
+
+const importInto = (endpoint: string, stdin: string, args: readonly string[] = [], env = {}) =>
+  run('import', ['-', '--table', 'T', '--endpoint', endpoint, ...args], stdin, env);
+
+describe('an endpoint', () => {
+  test('that throttles, fails, cuts and damages is asked again until all is written', async () => {
+    const faults: Reply[] = [
+      refusal(400, 'ProvisionedThroughputExceededException'),
+      refusal(400, 'ThrottlingException'),
+      refusal(500, 'InternalServerError'),
+      refusal(503, 'ServiceUnavailable'),
+      { kind: 'cut' },
+      { status: 200, body: {}, checksum: 1 },
+    ];
+    const asked = new Map<string, number>();
+    const endpoint = await fakeEndpoint(({ operation, body }) => {
+      if (operation !== 'PutItem') return undefined;
+      const count = asked.get(body) ?? 0;
+      asked.set(body, count + 1);
+      return faults[count];
+    });
+    const { seen } = await importInto(endpoint, lines(10), ['--concurrency', '3']);
+    expect([...asked.values()]).toEqual(Array.from({ length: 10 }, () => faults.length + 1));
+    expect(seen).toMatch(/imported 10 items into T/);
+  });
+
+  test('whose scan is throttled is read to the end', async () => {
+    let throttled = 0;
+    const endpoint = await fakeEndpoint(({ operation, request }) => {
+      if (operation !== 'Scan') return undefined;
+      if (throttled++ % 3 < 2) return refusal(400, 'ProvisionedThroughputExceededException');
+      const from = Number((request.ExclusiveStartKey as { id: { S: string } })?.id.S ?? '0');
+      const id = { id: { S: String(from + 1) } };
+      return { status: 200, body: { Items: [id], ...(from < 4 && { LastEvaluatedKey: id }) } };
+    });
+    const { printed } = await run('export', ['--table', 'T', '--segments', '1', '--endpoint', endpoint]);
+    expect(printed).toBe([1, 2, 3, 4, 5].map((id) => `{"Item":{"id":{"S":"${id}"}}}\n`).join(''));
+  });
+
+  test('that goes on failing ends the import with the line it failed at', async () => {
+    let attempts = 0;
+    const endpoint = await fakeEndpoint(({ operation, body }) => {
+      if (operation !== 'PutItem' || !body.includes('"2"')) return undefined;
+      attempts++;
+      return refusal(400, 'ThrottlingException', 'Too\nfast');
+    });
+    await expect(importInto(endpoint, lines(4))).rejects.toThrow(
+      `-:3: ${endpoint} failed ${LIMITS.maxAttempts} times, at last with ThrottlingException: Too fast`,
+    );
+    expect(attempts).toBe(LIMITS.maxAttempts);
+  });
+
+  test('that throttles is not waited for once the import has failed', async () => {
+    let attempts = 0;
+    const endpoint = await fakeEndpoint(({ operation, body }) => {
+      if (operation !== 'PutItem' || !body.includes('"2"')) return undefined;
+      attempts++;
+      return refusal(400, 'ThrottlingException');
+    });
+    const bad = `${lines(1)}x\n{"Item":{"id":{"S":"2"}}}\n`;
+    await expect(importInto(endpoint, bad)).rejects.toThrow(/^-:2: it is no JSON/);
+    expect(attempts).toBeLessThan(LIMITS.maxAttempts / 2);
+  });
+
+  test('that refuses for another reason than the item is not asked twice, nor are lines skipped', async () => {
+    let attempts = 0;
+    const endpoint = await fakeEndpoint(({ operation }) => {
+      if (operation !== 'PutItem') return undefined;
+      attempts++;
+      return refusal(400, 'AccessDeniedException', 'no');
+    });
+    const importing = importInto(endpoint, lines(4), ['--skip-bad-lines', '--concurrency', '1']);
+    await expect(importing).rejects.toThrow('-:1: AccessDeniedException: no');
+    expect(attempts).toBe(1);
+  });
+
+  test('that is no DynamoDB, or does not answer at all, is told', async () => {
+    const web = await fakeEndpoint(() => ({ status: 404, body: { error: 'not found' } }));
+    await expect(importInto(web, lines(1))).rejects.toThrow(/HTTP status 404: this seems to be no DynamoDB endpoint/);
+    const gone = importInto('http://127.0.0.1:9', lines(1));
+    await expect(gone).rejects.toThrow('nothing answers at http://127.0.0.1:9 (ECONNREFUSED)');
+  });
+
+  test('gets requests that are signed as the service demands', async () => {
+    const requests: Received[] = [];
+    const endpoint = await fakeEndpoint((received) => {
+      requests.push(received);
+      return undefined;
+    });
+    const env = { AWS_ACCESS_KEY_ID: 'AKID', AWS_SECRET_ACCESS_KEY: 'secret', AWS_SESSION_TOKEN: 'token' };
+    await importInto(endpoint, '{"Item":{"id":{"S":"é"}}}', ['--region', 'eu-west-1'], env);
+    expect(requests.map(({ operation }) => operation)).toEqual(['DescribeTable', 'PutItem']);
+    for (const request of requests) {
+      const { authorization, 'x-amz-security-token': token } = request.headers;
+      expect(authorization).toMatch(/Credential=AKID\/\d{8}\/eu-west-1\/dynamodb\/aws4_request/);
+      expect(authorization).toContain(`Signature=${signatureFor(request, 'secret')}`);
+      expect(token).toBe('token');
+    }
+  });
+});
