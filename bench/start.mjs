@@ -89,6 +89,7 @@ async function listTables() {
   const headers = {
     'X-Amz-Target': 'DynamoDB_20120810.ListTables',
     'Content-Type': 'application/x-amz-json-1.0',
+    'X-Amz-Date': '20260101T000000Z',
     Authorization:
       'AWS4-HMAC-SHA256 Credential=any/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
   };
