@@ -27,7 +27,6 @@ const FORMS = [
   { name: 'entrypoint sh -c', options: ['--entrypoint', 'sh'], args: ['-c', `java ${JAR.join(' ')} -inMemory`] },
   { name: 'entrypoint dynaring', options: ['--entrypoint', 'dynaring'], args: ['--nodes', '1'] },
   { name: 'its working directory', look: lookAtFolder },
-  { name: 'a process 1 of the engine', options: ['--init'], args: [...JAR, '-port', '9000'], port: 9000 },
   { name: 'its user', look: async (name) => equal(engine('exec', name, 'id', '-u'), '1000') },
   { name: '--user root', options: ['--user', 'root'], args: [...JAR, '-sharedDb', '-dbPath', './data'] },
   { name: '--user of any number', options: ['--user', '12345:0'], args: [...JAR, '-dbPath', './data'] },
