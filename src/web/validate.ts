@@ -20,7 +20,9 @@ interface OperationSchema {
 
 const operations = new Map<OperationName, OperationSchema>();
 const typeChecks = new Map<OperationName, ValidateFunction>();
-let compiler: { readonly common: Schema; readonly full: Ajv; readonly types: Ajv } | undefined;
+let compiler: { readonly common: Schema; readonly full: Ajv } | undefined;
+/** For requests that are refused alone. */
+let typesCompiler: Ajv | undefined;
 
 /**
  * Holds a parsed body against the schema of its operation (`api-schema/`), compiled when the operation is first used.
@@ -57,7 +59,8 @@ function compile(operation: OperationName): OperationSchema {
 }
 
 function compileTypes(operation: OperationName, schema: Schema): ValidateFunction {
-  const compiled = getCompiler().types.compile(typesOnly(schema));
+  typesCompiler ??= newAjv(typesOnly(getCompiler().common));
+  const compiled = typesCompiler.compile(typesOnly(schema));
   typeChecks.set(operation, compiled);
   return compiled;
 }
@@ -65,7 +68,7 @@ function compileTypes(operation: OperationName, schema: Schema): ValidateFunctio
 function getCompiler() {
   if (compiler === undefined) {
     const common = readSchema('common');
-    compiler = { common, full: newAjv(closed(common)), types: newAjv(typesOnly(common)) };
+    compiler = { common, full: newAjv(closed(common)) };
   }
   return compiler;
 }
