@@ -15,7 +15,7 @@ COPY scripts ./scripts
 COPY src ./src
 COPY docker/trim-modules.sh ./docker/
 RUN npm run -s build \
- && npm run -s sbom > sbom.cdx.json \
+ && node scripts/sbom.mjs --installed > sbom.cdx.json \
  && npm prune --omit=dev --ignore-scripts \
  && docker/trim-modules.sh node_modules
 

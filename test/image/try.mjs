@@ -2,6 +2,7 @@
 //   IMAGE=dynaring ENGINE=docker node test/image/try.mjs [words that the name of a form has]
 // The last line is `N passed, N failed`; the status is 1 if any failed.
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 
@@ -38,9 +39,25 @@ const FORMS = [
   { name: 'port by its variable', options: ['-e', 'DYNARING_PORT=9000'], port: 9000 },
 ];
 
+/** The commands of the guide, each on a port and with volumes of its own. */
+function formsOfGuide() {
+  const text = readFileSync(new URL('../../docs/guide/docker-and-ci.md', import.meta.url), 'utf8');
+  return [...text.matchAll(/^```sh docker\n([\s\S]*?)^```/gm)].map(([, command]) => {
+    const words = command
+      .replace(' --rm -p 8000:8000', '')
+      .replaceAll('dynaring:/', `${PREFIX}-guide:/`)
+      .trim()
+      .split(/\s+/);
+    const image = words.indexOf('dynaring');
+    if (words.slice(0, 2).join(' ') !== 'docker run' || image < 0) throw new Error(`not understood: ${command}`);
+    const form = { options: words.slice(2, image), args: words.slice(image + 1) };
+    return { name: `the guide's ${command.trim()}`, ...form, readOnlyTmp: words.includes('--read-only') };
+  });
+}
+
 async function main() {
   const words = process.argv.slice(2);
-  const forms = FORMS.filter(({ name }) => words.every((word) => name.includes(word)));
+  const forms = [...FORMS, ...formsOfGuide()].filter(({ name }) => words.every((word) => name.includes(word)));
   const results = [];
   for (const form of forms) results.push(await report(form.name, () => tryForm(form)));
   if (words.length === 0) {
@@ -183,5 +200,5 @@ function equal(actual, expected, what = `got ${JSON.stringify(actual)}, not ${JS
 try {
   await main();
 } finally {
-  spawnSync(ENGINE, ['volume', 'rm', '-f', `${PREFIX}-ro`], { stdio: 'ignore' });
+  spawnSync(ENGINE, ['volume', 'rm', '-f', `${PREFIX}-ro`, `${PREFIX}-guide`], { stdio: 'ignore' });
 }
