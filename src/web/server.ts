@@ -92,10 +92,13 @@ export function createWebServer(options: WebServerOptions): WebServer {
 
   const listener: WebServer['listener'] = (request, response) => {
     const { method, url } = request;
-    // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
-    if (method === 'GET' && url === '/health') return answerWithoutBody(gate, request, response);
     // The path of every operation is told from an administrator's by one comparison.
-    if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) return openFront(request, response);
+    if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
+      // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
+      return method === 'GET' && url === '/health'
+        ? answerWithoutBody(gate, request, response)
+        : openFront(request, response);
+    }
     Exchange.begin(gate, request, response);
   };
   const beginClosing = () => {

@@ -54,3 +54,22 @@ test.each([['in processes'], ['in one process', '--runInBand'], ['in threads', '
 test('the command that npm links', () => {
   expect(installed.run('node_modules/dynaring/dist/cli.js', '--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
+
+/** Two seconds after its start, asked once whether it is there. */
+const PROBE = `
+  const [{ get }, { Module }] = ['node:http', 'node:module'].map((name) => process.getBuiltinModule(name));
+  setTimeout(() => get('http://127.0.0.1:18765/health', ({ statusCode }) => {
+    const loaded = [...process.moduleLoadList, ...Object.keys(Module._cache)];
+    const heavy = loaded.filter((name) => /undici|node_modules.(ajv|express|prom-client|jsonc-parser)\\b/.test(name));
+    console.log(JSON.stringify({ statusCode, heavy, rssMb: process.memoryUsage.rss() / 2 ** 20 }));
+    process.exit();
+  }), 2_000);
+`;
+
+test('the command is small while nobody asks for more than its health', () => {
+  installed.write({ 'probe.mjs': PROBE });
+  const command = ['node_modules/dynaring/dist/cli.js', '--port', '18765', '--log-level', 'silent'];
+  const { statusCode, heavy, rssMb } = JSON.parse(installed.run('--import', './probe.mjs', ...command));
+  expect({ statusCode, heavy }).toEqual({ statusCode: 200, heavy: [] });
+  expect(rssMb).toBeLessThan(80);
+});
