@@ -5,6 +5,6 @@ set -eu
 cd "$1"
 find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -iname '*.md' -o -name '.*' \) \
   ! -iname 'licen[sc]e*' ! -name '.package-lock.json' -delete
-rm -rf .bin bintrees/dist bintrees/test lmdb/dependencies lmdb/src lmdb/test ajv/lib @opentelemetry/api/build/esm @opentelemetry/api/build/esnext
+rm -rf .bin bintrees/dist bintrees/test csv-parse/dist/esm csv-parse/dist/iife csv-parse/dist/umd lmdb/dependencies lmdb/src lmdb/test ajv/lib @opentelemetry/api/build/esm @opentelemetry/api/build/esnext
 find @lmdb -name '*.node' ! -name 'node.napi.glibc.node' -delete
 find . -type d -empty -delete
