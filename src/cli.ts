@@ -5,6 +5,7 @@ import { helpText } from './config/help.ts';
 import { parseCommandLine } from './config/parse.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createLog, type Log } from './env/log.ts';
+import { keepYoungSpaceSmall } from './env/young-space.ts';
 import { type StartUp, startUpEntries, startUpText } from './start-up.ts';
 import type { TransferName } from './transfer/command.ts';
 
@@ -53,11 +54,13 @@ async function serve(config: Config, notes: readonly string[], stopping: Stoppin
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
   endOnBugs(log);
   for (const note of notes) log.info(note);
+  const letYoungSpaceGrow = keepYoungSpaceSmall();
   // Loaded only now, so that a wrong option is told at once.
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
   tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
+  letYoungSpaceGrow();
 }
 
 interface Stopping {

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Snapshot, Trace } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
 import type { ActiveFault, FaultRule } from './api/fault-rule.ts';
@@ -11,7 +12,6 @@ import type { Location } from './ring-description.ts';
 import { accessKeyOf } from './router/namespace.ts';
 import type { SeedSource } from './seed.ts';
 import type { StorageRing } from './storage-ring.ts';
-import type { WebServer } from './web/server.ts';
 
 export type { Snapshot, TableSnapshot, Trace, TraceEvent } from './api/admin.ts';
 export type { AttributeMap } from './api/attribute-value.ts';
@@ -44,7 +44,7 @@ export interface Dynaring extends AsyncDisposable {
   /** `http://127.0.0.1:port` */
   readonly endpoint: string;
   /** Answers DynamoDB operations in an Express application too: `app.use(dynaring.middleware)`. */
-  readonly middleware: WebServer['middleware'];
+  readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
   /**
    * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair.
    */

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RECIPES = fileURLToPath(new URL('../examples/recipes/', import.meta.url));
 const BIN = fileURLToPath(new URL('../node_modules/', import.meta.url));
 
@@ -44,4 +46,18 @@ test('GitHub Actions: a service on the port that the steps are told', () => {
   expect(services.dynaring.ports).toEqual(['8000:8000']);
   expect(env.AWS_ENDPOINT_URL_DYNAMODB).toBe('http://127.0.0.1:8000');
   expect(steps.at(-1)).toEqual({ run: 'npm test' });
+});
+
+test('compose: the image in the place of DynamoDB Local, with its arguments, and data in a volume where those put it', () => {
+  const { services, volumes } = parse(readFileSync(`${RECIPES}compose.yaml`, 'utf8'));
+  const { command, working_dir: folder, volumes: mounts, ports } = services.dynamodb;
+  const [volume, target] = mounts[0].split(':');
+  expect(Object.keys(volumes)).toEqual([volume]);
+  expect(join(folder, /-dbPath (\S+)/.exec(command)![1]!)).toBe(target);
+  expect(ports).toEqual(['8000:8000']);
+  const dockerfile = readFileSync(`${ROOT}Dockerfile`, 'utf8');
+  expect(dockerfile).toContain(`WORKDIR ${folder}\n`);
+  // Without one, `service_healthy` waits for ever.
+  expect(services.tables.depends_on.dynamodb.condition).toBe('service_healthy');
+  expect(dockerfile).toMatch(/^HEALTHCHECK /m);
 });

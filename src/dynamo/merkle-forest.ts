@@ -190,22 +190,25 @@ export class MerkleForest {
 
   /** Builds leaves in one walk over the partition. */
   #walk(partition: number, tree: MerkleTree, leaves: ReadonlySet<number>, done: () => void): void {
-    const digests = new Map<number, Uint8Array[]>([...leaves].map((leaf) => [leaf, []]));
+    const digests = new Map<number, Uint8Array[]>();
     const { from, to } = partitionRange(partition);
     let next = from;
     const step = () => {
       if (this.#isStopped) return;
       const slice = this.#parts.store.range('items', next, to, SLICE);
       for (const entry of slice) {
-        const found = digests.get(leafOf(entry.key, this.#parts.partitions, tree.leafCount));
-        if (found !== undefined && this.#counts(entry)) found.push(recordHash(entry));
+        const leaf = leafOf(entry.key, this.#parts.partitions, tree.leafCount);
+        if (!leaves.has(leaf) || !this.#counts(entry)) continue;
+        const found = digests.get(leaf);
+        if (found === undefined) digests.set(leaf, [recordHash(entry)]);
+        else found.push(recordHash(entry));
       }
       if (slice.length === SLICE) {
         next = `${slice.at(-1)!.key}\x00`;
         this.#parts.clock.after(SLICE_PAUSE_MS, step);
         return;
       }
-      for (const [leaf, parts] of digests) tree.setLeaf(leaf, leafHash(parts));
+      for (const leaf of leaves) tree.setLeaf(leaf, leafHash(digests.get(leaf)));
       done();
     };
     step();
@@ -246,7 +249,7 @@ interface MerkleForestParts {
 /** Most leaves of a small table have no record, and those of a ring are tens of thousands. */
 const EMPTY_LEAF = merkleHash('');
 
-function leafHash(digests: readonly Uint8Array[]): Uint8Array {
+function leafHash(digests: readonly Uint8Array[] = []): Uint8Array {
   return digests.length === 0 ? EMPTY_LEAF : merkleHash(Buffer.concat(digests));
 }
 

@@ -17,15 +17,15 @@ export function merkleHash(content: Uint8Array | string): Uint8Array {
 export class MerkleTree {
   readonly depth: number;
   readonly leafCount: number;
-  /** All hashes, level after level, the root first. */
-  readonly #hashes: Buffer;
+  /** All hashes, level after level, the root first. Those of the empty tree are shared until a leaf differs from them. */
+  #hashes: Buffer;
   readonly #levelStarts: readonly number[];
   readonly #dirty: Uint8Array;
   #dirtyCount: number;
   /** Nodes above changed leaves, by number, whose hash is not computed yet. */
   readonly #outdated: Uint8Array;
 
-  /** All leaves begin dirty. */
+  /** All leaves begin empty, and dirty. */
   constructor(depth: number) {
     this.depth = depth;
     this.leafCount = FANOUT ** depth;
@@ -36,8 +36,8 @@ export class MerkleTree {
       nodes += FANOUT ** level;
     }
     this.#levelStarts = starts;
-    this.#hashes = Buffer.alloc(nodes * HASH_BYTES);
-    this.#outdated = new Uint8Array(nodes).fill(1);
+    this.#hashes = emptyHashes(depth);
+    this.#outdated = new Uint8Array(nodes);
     this.#dirty = new Uint8Array(this.leafCount).fill(1);
     this.#dirtyCount = this.leafCount;
   }
@@ -72,9 +72,10 @@ export class MerkleTree {
   }
 
   setLeaf(leaf: number, content: Uint8Array): void {
-    const at = this.#levelStarts[this.depth]! + leaf;
-    this.#hashes.set(content, at * HASH_BYTES);
-    this.#outdated[at] = 0;
+    const at = (this.#levelStarts[this.depth]! + leaf) * HASH_BYTES;
+    if (isAt(this.#hashes, at, content)) return;
+    if (this.#hashes === EMPTY_HASHES.get(this.depth)) this.#hashes = Buffer.from(this.#hashes);
+    this.#hashes.set(content, at);
     let index = leaf;
     for (let level = this.depth - 1; level >= 0; level--) {
       index = Math.floor(index / FANOUT);
@@ -93,4 +94,24 @@ export class MerkleTree {
     }
     return this.#hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
   }
+}
+
+function isAt(hashes: Uint8Array, at: number, content: Uint8Array): boolean {
+  for (let i = 0; i < HASH_BYTES; i++) if (hashes[at + i] !== content[i]) return false;
+  return true;
+}
+
+/** By depth. A ring that nobody has written to has hundreds of trees, which would all be alike. */
+const EMPTY_HASHES = new Map<number, Buffer>();
+
+function emptyHashes(depth: number): Buffer {
+  const known = EMPTY_HASHES.get(depth);
+  if (known !== undefined) return known;
+  const levels = [Buffer.from(merkleHash(''))];
+  for (let level = depth - 1; level >= 0; level--) {
+    levels.unshift(Buffer.from(merkleHash(Buffer.concat(Array(FANOUT).fill(levels[0])))));
+  }
+  const hashes = Buffer.concat(levels.flatMap((hash, level) => Array<Buffer>(FANOUT ** level).fill(hash)));
+  EMPTY_HASHES.set(depth, hashes);
+  return hashes;
 }

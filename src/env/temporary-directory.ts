@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -13,8 +13,22 @@ const UNFINISHED_MS = 60_000;
 /** Nothing without it is removed, whatever its name. */
 const MARK = 'dynaring-temporary';
 
-/** A fresh data directory that `close` removes. `parent`: the system's directory for such things. */
-export async function openTemporaryDirectory(parent = tmpdir()): Promise<DataDirectory> {
+/**
+ * Where a container with a read-only root file system can write all the same: Linux keeps it in memory, and Docker limits it
+ * to 64 MB unless told otherwise.
+ */
+const SHARED_MEMORY = '/dev/shm';
+
+/**
+ * A fresh data directory that `close` removes. `parents`: where it may be, the first that can be written to counts; the
+ * system's directory for such things comes first.
+ *
+ * @throws DataDirectoryError
+ */
+export async function openTemporaryDirectory(
+  parents: readonly string[] = [tmpdir(), SHARED_MEMORY],
+): Promise<DataDirectory> {
+  const parent = parents.find(isWritable) ?? parents[0]!;
   try {
     const unfinished = mkdtempSync(join(parent, UNFINISHED_PREFIX));
     writeFileSync(join(unfinished, MARK), 'The data of a Dynaring server, which removes it when it ends.\n');
@@ -38,6 +52,15 @@ export async function openTemporaryDirectory(parent = tmpdir()): Promise<DataDir
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new DataDirectoryError(`cannot make a temporary data directory in ${parent}: ${reason}`);
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import type { Express, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
@@ -12,6 +13,9 @@ import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
 import { RequestMeter } from './request-meter.ts';
 import { refusalOf } from './same-origin.ts';
+
+// Not by import, which looks at every export, and so loads fetch's WebSocket: 8 MB and 10 ms on Node 26.
+const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 export interface WebServerOptions {
   /** Tier 2. */
@@ -89,7 +93,12 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const listener: WebServer['listener'] = (request, response) => {
     const { method, url } = request;
     // The path of every operation is told from an administrator's by one comparison.
-    if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) return openFront(request, response);
+    if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
+      // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
+      return method === 'GET' && url === '/health'
+        ? answerWithoutBody(gate, request, response)
+        : openFront(request, response);
+    }
     Exchange.begin(gate, request, response);
   };
   const beginClosing = () => {
@@ -107,6 +116,10 @@ export function createWebServer(options: WebServerOptions): WebServer {
     beginClosing,
     operator: { createHttpServer: () => createLimitedServer(limits, openOperator), onInternalError, beginClosing },
   };
+}
+
+async function answerWithoutBody(gate: Gate, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  send(response, await gate.handle(requestOf(request, NO_BODY)), gate.isClosing);
 }
 
 const ADMIN_PATH = '/_dynaring';
@@ -171,8 +184,7 @@ async function createApplication(
   app.use(async (request, response) => {
     if (request.method === 'POST')
       return void response.status(404).json({ error: 'there are no operations here', field: 'path' });
-    const answer = await gate.handle(requestOf(request, NO_BODY));
-    send(response, answer, gate.isClosing);
+    await answerWithoutBody(gate, request, response);
   });
   return app;
 }

@@ -19,7 +19,7 @@ switch (command) {
     setInterval(() => {}, 1_000);
     break;
   case 'hold-temporary':
-    say((await openTemporaryDirectory(path)).path);
+    say((await openTemporaryDirectory([path])).path);
     setInterval(() => {}, 1_000);
     break;
   case 'write-process':

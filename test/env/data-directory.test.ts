@@ -219,7 +219,7 @@ describe('the lock', () => {
 
 describe('a temporary directory', () => {
   test('is fresh, and gone after it is closed', async () => {
-    const directory = await openTemporaryDirectory(parent);
+    const directory = await openTemporaryDirectory([parent]);
     expect(directory.cluster).toBeUndefined();
     mkdirSync(directory.nodePath('node-1'), { recursive: true });
     writeFileSync(join(directory.nodePath('node-1'), 'data.mdb'), 'x');
@@ -231,7 +231,7 @@ describe('a temporary directory', () => {
   test('of a killed process is removed by the next one, those of the living are not', async () => {
     const killed = await start('hold-temporary', parent);
     const living = await start('hold-temporary', parent);
-    const own = await openTemporaryDirectory(parent);
+    const own = await openTemporaryDirectory([parent]);
     await kill(killed.child);
     expect(await removeLeftovers(own, Date.now())).toEqual([killed.firstLine]);
     expect(readdirSync(parent).sort()).toEqual(
@@ -241,7 +241,7 @@ describe('a temporary directory', () => {
   });
 
   test('that was left unfinished is removed when it is old', async () => {
-    const own = await openTemporaryDirectory(parent);
+    const own = await openTemporaryDirectory([parent]);
     const unfinished = join(parent, '.dynaring-data-abcdef');
     mkdirSync(unfinished);
     writeFileSync(join(unfinished, 'dynaring-temporary'), '');
@@ -252,7 +252,7 @@ describe('a temporary directory', () => {
   });
 
   test('is not taken for one by its name alone', async () => {
-    const own = await openTemporaryDirectory(parent);
+    const own = await openTemporaryDirectory([parent]);
     mkdirSync(join(parent, 'dynaring-data-of-mine'));
     writeFileSync(join(parent, 'dynaring-data-file'), 'mine');
     expect(await removeLeftovers(own, Date.now())).toEqual([]);
@@ -261,7 +261,7 @@ describe('a temporary directory', () => {
   });
 
   test('cannot be made where there is no room for it', async () => {
-    expect(await refusalOf(openTemporaryDirectory(join(parent, 'nowhere')))).toMatch(
+    expect(await refusalOf(openTemporaryDirectory([join(parent, 'nowhere')]))).toMatch(
       /^cannot make a temporary data directory in PARENT\/nowhere: ENOENT/,
     );
   });

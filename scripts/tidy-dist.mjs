@@ -1,0 +1,30 @@
+// The end of a build: makes the command executable, and leaves in dist/ only what something leads to. Modules that held
+// nothing but types, or whose source is gone, go, and so do type declarations that index.d.ts does not lead to, which nobody
+// can import.
+import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const DIST = join(import.meta.dirname, '../dist');
+/** The last one is for bench/; the package is packed without it. */
+const CODE = ['cli.js', 'index.js', 'env/memory-store.js'];
+const TYPES = ['index.d.ts'];
+
+/** Adds to `found` what a file leads to, itself included. Paths are relative to dist/. */
+function follow(path, found) {
+  if (found.has(path)) return;
+  found.add(path);
+  const text = readFileSync(join(DIST, path), 'utf8');
+  for (const [, target] of text.matchAll(/(?:\bfrom |\bimport\(|\bimport )['"](\.[^'"]+)['"]/g)) {
+    follow(join(dirname(path), target.replace(/\.ts$/, '.d.ts')), found);
+  }
+}
+
+const needed = new Set();
+for (const path of [...CODE, ...TYPES]) follow(path, needed);
+for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  if (entry.isFile() && !needed.has(path.slice(DIST.length + 1))) rmSync(path);
+}
+
+// As npm makes it where the package is installed; links to a clone have it so too.
+chmodSync(join(DIST, 'cli.js'), 0o755);

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type InstalledPackage, installPackage, programPath } from './installed-package.ts';
+
+let installed: InstalledPackage;
+beforeAll(() => {
+  installed = installPackage([]);
+});
+afterAll(() => installed?.remove());
+
+const PROGRAM = `
+startDynaring().then(async (dynaring) => {
+  console.log((await fetch(dynaring.endpoint + '/health')).status);
+  await dynaring.stop();
+});
+`;
+
+test('import', () => {
+  installed.write({ 'program.mjs': `import { startDynaring } from 'dynaring';${PROGRAM}` });
+  expect(installed.run('program.mjs')).toBe('200\n');
+});
+
+test('require, without a warning', () => {
+  installed.write({ 'program.cjs': `const { startDynaring } = require('dynaring');${PROGRAM}` });
+  expect(installed.run('program.cjs')).toBe('200\n');
+});
+
+test('both are one module, and package.json is there', () => {
+  installed.write({
+    'both.mjs': `
+      import { createRequire } from 'node:module';
+      import { ConfigError } from 'dynaring';
+      const require = createRequire(import.meta.url);
+      console.log(require('dynaring').ConfigError === ConfigError, require('dynaring/package.json').name);`,
+  });
+  expect(installed.run('both.mjs')).toBe('true dynaring\n');
+});
+
+test.each([['in processes'], ['in one process', '--runInBand'], ['in threads', '--workerThreads']])(
+  'require inside of a test of Jest, %s',
+  (_, ...args) => {
+    const text = `
+      const { ConfigError, startDynaring } = require('dynaring');
+      test('a server', async () => {
+        const dynaring = await startDynaring({ nodes: 1 });
+        expect((await fetch(dynaring.endpoint + '/health')).status).toBe(200);
+        await dynaring.stop();
+        await expect(startDynaring({ nodes: 0 })).rejects.toThrow(ConfigError);
+      });`;
+    installed.write({ 'one.test.js': text, 'two.test.js': text, 'jest.config.json': '{ "transform": {} }' });
+    expect(installed.run(programPath('jest/bin/jest.js'), '--ci', ...args)).toMatch(/^Tests: +2 passed, 2 total$/m);
+  },
+);
+
+test('the command that npm links', () => {
+  expect(installed.run('node_modules/dynaring/dist/cli.js', '--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+/** Two seconds after its start, asked once whether it is there. */
+const PROBE = `
+  const [{ get }, { Module }] = ['node:http', 'node:module'].map((name) => process.getBuiltinModule(name));
+  setTimeout(() => get('http://127.0.0.1:18765/health', ({ statusCode }) => {
+    const loaded = [...process.moduleLoadList, ...Object.keys(Module._cache)];
+    const heavy = loaded.filter((name) => /undici|node_modules.(ajv|express|prom-client|jsonc-parser)\\b/.test(name));
+    console.log(JSON.stringify({ statusCode, heavy, rssMb: process.memoryUsage.rss() / 2 ** 20 }));
+    process.exit();
+  }), 2_000);
+`;
+
+test('the command is small while nobody asks for more than its health', () => {
+  installed.write({ 'probe.mjs': PROBE });
+  const command = ['node_modules/dynaring/dist/cli.js', '--port', '18765', '--log-level', 'silent'];
+  const { statusCode, heavy, rssMb } = JSON.parse(installed.run('--import', './probe.mjs', ...command));
+  expect({ statusCode, heavy }).toEqual({ statusCode: 200, heavy: [] });
+  expect(rssMb).toBeLessThan(80);
+});
