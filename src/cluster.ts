@@ -91,6 +91,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       newId: randomUUID,
       defaultConsistency: config.consistency,
       isolate: config.isolate,
+      transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
       throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
     });
     const seedParts = { router, nowMs: () => clock.now(), log };
@@ -173,7 +174,10 @@ function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number
   const next = () => {
     stoppable.after(intervalMs, async () => {
       // What cannot be read now, for too few nodes are up, will be then.
-      const tables = await catalog.forgetDeleted().catch((error: unknown) => log.debug('no sweep', { error }));
+      const tables = await catalog
+        .finishDeletions(clock.now())
+        .then(() => catalog.forgetDeleted())
+        .catch((error: unknown) => log.debug('no sweep', { error }));
       if (tables) log.info('erased what was left of deleted tables', { tables });
       next();
     });

@@ -8,6 +8,7 @@ import { completeConfig } from '../src/config.ts';
 import { endpointOf } from '../src/endpoint.ts';
 import { silentLog } from '../src/env/log.ts';
 import { startDynaring } from '../src/index.ts';
+import { createTable } from './processes/server-process.ts';
 
 let dataDir: string;
 beforeEach(() => {
@@ -59,4 +60,21 @@ test('stopping while the items of a deleted table are erased ends in order', asy
   client.destroy();
   // A timer that met a closed store would throw now.
   await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
+test('a table whose deletion was seen for its time goes with its items, though nobody asks for it again', async () => {
+  await using dynaring = await startDynaring({
+    delayTransientStatuses: true,
+    limits: { transientStatusMs: 100, sweepIntervalMs: 50 },
+  });
+  const client = new DynamoDBClient(dynaring.clientConfig());
+  const table = { TableName: 'Things' };
+  await createTable(client, table.TableName);
+  await expect.poll(() => client.send(new PutItemCommand({ ...table, Item: { id: { S: 'a' } } }))).toBeDefined();
+  const tablesWithRecords = async () => (await dynaring.ring.client.tables()).size;
+  const before = await tablesWithRecords();
+  await client.send(new DeleteTableCommand(table));
+  client.destroy();
+  expect(await tablesWithRecords()).toBe(before);
+  await expect.poll(tablesWithRecords).toBe(before - 1);
 });

@@ -52,6 +52,24 @@ export interface Table {
   readonly settingsReplicationMode?: GlobalTableSettingsReplicationMode;
   /** Whether a global table refuses to be taken apart by `Disassociate`; it does if this is not said. */
   readonly disassociationProtection?: boolean;
+  /** What is, or was, seen to be under way. */
+  readonly transition?: Transition;
+}
+
+export type Status = 'CREATING' | 'UPDATING' | 'DELETING' | 'ACTIVE';
+
+/** A change that is in force already, but seen to be under way; of `DELETING`, the table is deleted at the end. */
+export interface Transition {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Of the table. `ACTIVE` if only its indexes or settings change. */
+  readonly status: Status;
+  /** By name. */
+  readonly indexes: readonly (readonly [string, Status])[];
+  readonly encryption: boolean;
+  readonly warming: boolean;
+  /** The table as it is described meanwhile. */
+  readonly shown: Table;
 }
 
 /** What the table's requests may rely on: the service's guarantees, or the 2007 paper's (`dynamo/client.ts`). */

@@ -1,13 +1,11 @@
 import { tableArn } from './arn.ts';
 import { isoTime } from './iso-time.ts';
 import type { KeyAttribute } from './primary-key.ts';
-import type { IndexKeySchema, SecondaryIndex, Stream, Table, Throughput } from './table-definition.ts';
+import type { IndexKeySchema, SecondaryIndex, Status, Stream, Table, Throughput } from './table-definition.ts';
 import type { KeySchemaElement, ReplicaSettings, VectorIndex } from './table-requests.ts';
 import { decreasesOn } from './throughput-rules.ts';
 
-export type Status = 'CREATING' | 'UPDATING' | 'DELETING' | 'ACTIVE';
-
-/** What an answer shows to be under way. Everything is `ACTIVE` one request later. */
+/** What an answer shows to be under way. Everything is `ACTIVE` one request later, unless there is a `Transition`. */
 export interface Phase {
   readonly table: Status;
   /** By index name; of an index that is missing here: `CREATING` while the table is, else `ACTIVE`. */

@@ -9,8 +9,7 @@ import {
 } from './index-rules.ts';
 import { invalidParameter } from './invalid-parameter.ts';
 import { sorted } from './key-schema-rules.ts';
-import type { SecondaryIndex, Table } from './table-definition.ts';
-import type { Status } from './table-description.ts';
+import type { SecondaryIndex, Status, Table } from './table-definition.ts';
 import type { GlobalSecondaryIndexUpdate, UpdateTableRequest, VectorIndexUpdate } from './table-requests.ts';
 import { changedThroughput, isUnchanged, willNotChange } from './throughput-rules.ts';
 

@@ -2,8 +2,8 @@ import { ApiError } from './errors.ts';
 import { vectorIndexesNeedOnDemand } from './index-rules.ts';
 import { invalidParameter } from './invalid-parameter.ts';
 import { overridesWithoutReplica, withReplicas } from './replica-rules.ts';
-import type { Table } from './table-definition.ts';
-import type { Phase, Status } from './table-description.ts';
+import type { Status, Table } from './table-definition.ts';
+import type { Phase } from './table-description.ts';
 import type { SSESpecification, StreamSpecification, UpdateTableRequest } from './table-requests.ts';
 import { encryption, newStream } from './table-settings-rules.ts';
 import {

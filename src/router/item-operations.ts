@@ -72,7 +72,9 @@ export function createItemOperations(
       checkReturnValues(request);
       const image = toImage(request.Item);
       const { condition } = resolveExpressions(request);
-      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
+      const table =
+        catalog.cached(namespace, request.TableName) ??
+        (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfItem(table.key, request.Item);
       checkIndexKeys(table.indexes, request.Item);
       checkCollectionEntry(table, request.Item, image.size);
@@ -87,7 +89,9 @@ export function createItemOperations(
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       const { projection } = resolveExpressions(request);
-      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
+      const table =
+        catalog.cached(namespace, request.TableName) ??
+        (await catalog.get(namespace, request.TableName, context.nowMs));
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       const consistent = request.ConsistentRead === true;
       const outcome = await client.read(
@@ -117,7 +121,9 @@ export function createItemOperations(
       normaliseMap(request.Key);
       checkReturnValues(request);
       const { condition } = resolveExpressions(request);
-      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
+      const table =
+        catalog.cached(namespace, request.TableName) ??
+        (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfKey(table.key, request.Key);
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
       const old = await write(client, request, context, table, key, { kind: 'delete', condition });

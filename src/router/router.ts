@@ -23,12 +23,14 @@ export interface RouterOptions {
   readonly catalog?: TableCatalog;
   /** Undefined: throughput is not limited. */
   readonly throughput?: ThroughputGate | undefined;
+  /** How long CREATING, UPDATING and DELETING are seen. Default: in the answer alone. */
+  readonly transientMs?: number;
 }
 
 export interface Router {
   /** The door of tier 2, for requests that come with credentials. */
   readonly execute: Execute;
-  /** The same in a namespace of the caller's choice. */
+  /** The same in a namespace of the caller's choice, and finished when it answers whatever `transientMs` is. */
   readonly executeIn: (namespace: string, ...request: Parameters<Execute>) => Promise<object>;
   readonly tables: TableAdmin;
 }
@@ -43,8 +45,7 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { scan } = createScanOperations(client, catalog, throughput);
-  const tables = createTableOperations(catalog, newId, defaultConsistency, throughput);
-  const operations: Record<OperationName, Operation> = {
+  const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({
     CreateTable: tables.createTable,
     DeleteItem: deleteItem,
     DeleteTable: tables.deleteTable,
@@ -58,7 +59,11 @@ export function createRouter(options: RouterOptions): Router {
     Scan: scan,
     UpdateTable: tables.updateTable,
     UpdateTimeToLive: tables.updateTimeToLive,
-  };
+  });
+  const tablesWith = (transientMs: number | undefined) =>
+    createTableOperations(catalog, newId, defaultConsistency, throughput, transientMs);
+  const operations = operationsWith(tablesWith(options.transientMs));
+  const operationsAtOnce = operationsWith(tablesWith(0));
   return {
     execute(operation, request, context) {
       const namespace = namespaceOf(context, isolate);
@@ -66,7 +71,8 @@ export function createRouter(options: RouterOptions): Router {
       return operations[operation](request as never, context, namespace);
     },
     tables: createTableAdmin(client, catalog, newId, limits),
-    executeIn: (namespace, operation, request, context) => operations[operation](request as never, context, namespace),
+    executeIn: (namespace, operation, request, context) =>
+      operationsAtOnce[operation](request as never, context, namespace),
   };
 }
 

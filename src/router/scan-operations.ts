@@ -47,9 +47,10 @@ export function createScanOperations(
   throughput?: ThroughputGate,
 ): ScanOperations {
   return {
-    async scan(request, { isLagging }, namespace) {
+    async scan(request, { isLagging, nowMs }, namespace) {
       const checked = checkScan(request);
-      const table = catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName));
+      const table =
+        catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName, nowMs));
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);
       const consistent = request.ConsistentRead === true;

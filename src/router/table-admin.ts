@@ -73,7 +73,8 @@ export function createTableAdmin(
       const taken: TableSnapshot[] = [];
       const budget = { bytesLeft: limits.maxSnapshotBytes };
       for await (const tables of pages(namespace)) {
-        const found = tables.map((table) => ({ table, partitions: [] as AttributeMap[][] }));
+        const present = tables.filter(({ transition }) => transition?.status !== 'DELETING');
+        const found = present.map((table) => ({ table, partitions: [] as AttributeMap[][] }));
         await inParallel(partitionsOf(found), atOnce, async ({ table, partitions, partition }) => {
           partitions[partition] = await readPartition(table, partition, budget);
         });
@@ -155,6 +156,9 @@ function* itemsOf(tables: readonly RestorableTable[]) {
 }
 
 /** Where it is kept is nothing of the table's: restored, it is kept elsewhere. */
-function toSnapshot({ namespace, storageId: _, ...definition }: Table, items: readonly AttributeMap[]): TableSnapshot {
+function toSnapshot(
+  { namespace, storageId: _, transition: __, ...definition }: Table,
+  items: readonly AttributeMap[],
+): TableSnapshot {
   return { namespace, definition, items };
 }

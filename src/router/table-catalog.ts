@@ -3,6 +3,7 @@ import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
+import { isUsable, settledTable, statusAt } from '../api/transition.ts';
 import type { DynamoClient, ItemKey, WriteOptions } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import {
@@ -69,11 +70,13 @@ export class TableCatalog {
   /**
    * The definition for an item operation.
    * @param tableName a name or an ARN
+   * @param nowMs the time of the request; undefined: of a table that is seen to be under way, too, as administrators want it
    * @throws ResourceNotFoundException in the words of the item operations; ValidationException for a bad name or ARN
    */
-  async get(namespace: string, tableName: string): Promise<Table> {
-    const table = await this.find(namespace, tableNameOf(tableName));
-    if (table === undefined) throw ApiError.resourceNotFound('Requested resource not found');
+  async get(namespace: string, tableName: string, nowMs?: number): Promise<Table> {
+    const table = await this.find(namespace, tableNameOf(tableName), nowMs);
+    if (table === undefined || (nowMs !== undefined && !isUsable(table, nowMs)))
+      throw ApiError.resourceNotFound('Requested resource not found');
     return table;
   }
 
@@ -90,9 +93,10 @@ export class TableCatalog {
     return { table: table.storageId, ...keyOfKey(table.key, key) };
   }
 
-  async find(namespace: string, name: string): Promise<Table | undefined> {
+  /** @param nowMs a table whose deletion was seen for its time is deleted by now; undefined: it is still found */
+  async find(namespace: string, name: string, nowMs?: number): Promise<Table | undefined> {
     const place = { namespace, name };
-    return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place));
+    return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place, nowMs));
   }
 
   /** Stores a new table. False if its name is taken. */
@@ -175,6 +179,18 @@ export class TableCatalog {
     return unknown.size;
   }
 
+  /** Deletes the tables whose deletion was seen for its time. */
+  async finishDeletions(nowMs: number): Promise<void> {
+    let after: Place | undefined;
+    for (let more = true; more; ) {
+      const page = await this.list(undefined, after, PAGE);
+      const deleted = page.tables.filter((table) => statusAt(table, nowMs) === undefined);
+      for (const { namespace, name } of deleted) await this.find(namespace, name, nowMs);
+      after = page.tables.at(-1);
+      more = page.more;
+    }
+  }
+
   /**
    * The tables of one namespace or of all, sorted by namespace and name in byte order: at most `limit`, after `after`, which
    * need not exist; `more` if there are further ones.
@@ -194,13 +210,20 @@ export class TableCatalog {
    * outcome was unknown may still be on its way, and only a later write decides that it happened or never will
    * (REPLICATION.md, I4). Without such a write (a full disk, say) the definition is used but not kept.
    */
-  async #load(place: Place): Promise<Table | undefined> {
+  async #load(place: Place, nowMs: number | undefined): Promise<Table | undefined> {
     const known = this.cached(place.namespace, place.name);
     if (known !== undefined) return known;
     const text = await this.#read(place);
     if (text === undefined) return undefined;
-    const table = parseDefinition(text);
-    const item = definitionImage(text);
+    const stored = parseDefinition(text);
+    if (nowMs !== undefined && statusAt(stored, nowMs) === undefined) {
+      if (await this.#erase(place, text)) await this.#client.forgetTable(stored.storageId);
+      return undefined;
+    }
+    const isOver = nowMs !== undefined && statusAt(stored, nowMs) === 'ACTIVE';
+    const table = isOver ? settledTable(stored) : stored;
+    if (!isKept(table)) return table;
+    const item = definitionImage(table === stored ? text : JSON.stringify(table));
     const outcome = await this.#client.write(
       definitionKey(place),
       { kind: 'put', item, condition: unchanged(text) },
@@ -243,6 +266,7 @@ export class TableCatalog {
 
   #remember(table: Table): void {
     this.#forget(table);
+    if (!isKept(table)) return;
     if (this.#cache.size >= this.#limits.maxCachedTables) this.#forget(this.#cache.values().next().value!);
     this.#cache.set(labelOf(table.namespace, table.name), table);
     this.#byStorage.set(table.storageId, table);
@@ -267,6 +291,14 @@ export class TableCatalog {
     turn.then(leave, leave);
     return turn;
   }
+}
+
+/**
+ * Whether the definition may be at hand. One of a table that is made or deleted is not, so that the items' way, which
+ * takes what is at hand, need not look at the time.
+ */
+function isKept({ transition }: Table): boolean {
+  return transition?.status !== 'CREATING' && transition?.status !== 'DELETING';
 }
 
 /** Names a table in this process. The default namespace, which nearly every request is for, costs no new string. */

@@ -2,8 +2,8 @@ import { tableNameOf } from '../api/arn.ts';
 import { newTable } from '../api/create-table.ts';
 import { ApiError } from '../api/errors.ts';
 import type { RequestContext } from '../api/operations.ts';
-import type { TableConsistency } from '../api/table-definition.ts';
-import { describeDeleted, describeTable } from '../api/table-description.ts';
+import type { Table, TableConsistency } from '../api/table-definition.ts';
+import { describeDeleted, describeTable, type Phase } from '../api/table-description.ts';
 import type {
   CreateTableRequest,
   DeleteTableRequest,
@@ -14,6 +14,7 @@ import type {
   UpdateTimeToLiveRequest,
 } from '../api/table-requests.ts';
 import { describeTimeToLive, withTimeToLive } from '../api/time-to-live.ts';
+import { describeAt, inTransition, settledTable, statusAt } from '../api/transition.ts';
 import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -24,41 +25,50 @@ const LIST_TABLES_LIMIT = 100;
 
 /**
  * The operations on tables. All of them are finished when they answer, though the answers show, as the service's do, that
- * something is under way: the waiters of the SDKs would sleep 20 s on one `CREATING`.
+ * something is under way: the waiters of the SDKs would sleep 20 s on one `CREATING`. With a `transientMs` above 0 it is
+ * seen for so long: a table that is made has no items yet, and none may be changed before the last change is over.
  * @param newId gives a new random UUID
  * @param consistency of new tables whose tags do not say
  * @param throughput what has to know of changed limits, if they are enforced
+ * @param transientMs how long CREATING, UPDATING and DELETING are seen after the answer
  */
 export function createTableOperations(
   catalog: TableCatalog,
   newId: () => string,
   consistency: TableConsistency,
   throughput?: ThroughputGate,
+  transientMs = 0,
 ) {
+  /** Also in place of one whose deletion was seen for its time. */
+  const create = async (table: Table, nowMs: number): Promise<boolean> =>
+    (await catalog.create(table)) ||
+    ((await catalog.find(table.namespace, table.name, nowMs)) === undefined && (await catalog.create(table)));
+
   return {
     async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
       const table = newTable(request, { namespace, id: newId(), nowMs, region, consistency });
-      if (!(await catalog.create(table))) throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
-      const warming = request.WarmThroughput != null;
-      return { TableDescription: describeTable(table, nowMs, { table: 'CREATING', warming }) };
+      const phase: Phase = { table: 'CREATING', warming: request.WarmThroughput != null };
+      if (!(await create(inTransition(table, table, phase, nowMs, transientMs), nowMs)))
+        throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
+      return { TableDescription: describeTable(table, nowMs, phase) };
     },
 
     async describeTable({ TableName }: DescribeTableRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.find(namespace, name);
-      if (table === undefined) throw tableNotFound(name);
-      return { Table: describeTable(table, nowMs) };
+      const table = await catalog.find(namespace, name, nowMs);
+      if (table === undefined || statusAt(table, nowMs) === undefined) throw tableNotFound(name);
+      return { Table: describeAt(table, nowMs) };
     },
 
     async listTables(
       { ExclusiveStartTableName: after, Limit: limit = LIST_TABLES_LIMIT }: ListTablesRequest,
-      _context: RequestContext,
+      { nowMs }: RequestContext,
       namespace: string,
     ) {
       const start = after === undefined ? undefined : { namespace, name: after };
       const { tables, more } = await catalog.list(namespace, start, limit);
-      const names = tables.map(({ name }) => name);
-      return { TableNames: names, LastEvaluatedTableName: more ? names.at(-1) : undefined };
+      const names = tables.filter((table) => statusAt(table, nowMs) !== undefined).map(({ name }) => name);
+      return { TableNames: names, LastEvaluatedTableName: more ? tables.at(-1)?.name : undefined };
     },
 
     async updateTable(request: UpdateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
@@ -66,8 +76,9 @@ export function createTableOperations(
       const name = tableNameOf(request.TableName);
       let update: Update | undefined;
       const changed = await catalog.change(namespace, name, (table) => {
-        update = updatedTable(table, request, nowMs, region);
-        return update.next;
+        checkAtRest(table, nowMs);
+        update = updatedTable(settledTable(table), request, nowMs, region);
+        return inTransition(update.next, update.shown, update.phase, nowMs, transientMs);
       });
       if (changed === undefined || update === undefined) throw tableNotFound(name);
       throughput?.changed(changed);
@@ -76,30 +87,45 @@ export function createTableOperations(
 
     async deleteTable({ TableName }: DeleteTableRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.remove(namespace, name, ({ deletionProtection }) => {
-        if (!deletionProtection) return;
+      const check = (table: Table) => {
+        if (statusAt(table, nowMs) === 'DELETING') return;
+        checkAtRest(table, nowMs);
+        if (!table.deletionProtection) return;
         throw ApiError.validation(
           'Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.',
         );
-      });
+      };
+      const deleting = (table: Table) => {
+        check(table);
+        // Who deletes it again is told that it is being deleted (API reference, DeleteTable).
+        if (statusAt(table, nowMs) === 'DELETING') return table;
+        return inTransition(table, table, { table: 'DELETING' }, nowMs, transientMs);
+      };
+      const table =
+        transientMs === 0
+          ? await catalog.remove(namespace, name, check)
+          : await catalog.change(namespace, name, deleting);
       if (table === undefined) throw tableNotFound(name);
-      return { TableDescription: describeDeleted(table, nowMs) };
+      return { TableDescription: describeDeleted(settledTable(table), nowMs) };
     },
 
-    async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, _context: RequestContext, namespace: string) {
+    async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.find(namespace, name);
-      if (table === undefined) throw tableNotFound(name);
+      const table = await catalog.find(namespace, name, nowMs);
+      if (table === undefined || statusAt(table, nowMs) === undefined) throw tableNotFound(name);
       return { TimeToLiveDescription: describeTimeToLive(table) };
     },
 
     async updateTimeToLive(
       { TableName, TimeToLiveSpecification }: UpdateTimeToLiveRequest,
-      _context: RequestContext,
+      { nowMs }: RequestContext,
       namespace: string,
     ) {
       const name = tableNameOf(TableName);
-      const changed = await catalog.change(namespace, name, (table) => withTimeToLive(table, TimeToLiveSpecification));
+      const changed = await catalog.change(namespace, name, (table) => {
+        checkAtRest(table, nowMs);
+        return withTimeToLive(settledTable(table), TimeToLiveSpecification);
+      });
       if (changed === undefined) throw tableNotFound(name);
       return { TimeToLiveSpecification };
     },
@@ -123,4 +149,18 @@ export function createTableOperations(
 
 function tableNotFound(name: string): ApiError {
   return ApiError.resourceNotFound(`Requested resource not found: Table: ${name} not found`);
+}
+
+/**
+ * @throws ResourceInUseException in the service's words, as clients of it have recorded them; ResourceNotFoundException
+ * once a deletion was seen for its time
+ */
+function checkAtRest(table: Table, nowMs: number): void {
+  const status = statusAt(table, nowMs);
+  if (status === undefined) throw tableNotFound(table.name);
+  if (status === 'ACTIVE') return;
+  const what = { CREATING: 'created', UPDATING: 'updated', DELETING: 'deleted' }[status];
+  throw ApiError.resourceInUse(
+    `Attempt to change a resource which is still in use: Table is being ${what}: ${table.name}`,
+  );
 }

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeTableCommand, DynamoDBClient, ListBackupsCommand, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import express from 'express';
 import { expect, onTestFinished, test } from 'vitest';
 import { ConfigError, type DynaringOptions, startDynaring } from '../../src/index.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
+import { createTable, temporaryDirectory } from '../processes/server-process.ts';
 
 async function listTables(config: ConstructorParameters<typeof DynamoDBClient>[0]): Promise<string[] | undefined> {
   const client = new DynamoDBClient({ maxAttempts: 1, ...config });
@@ -85,4 +85,63 @@ test('a start that fails leaves nothing behind: the data directory is free for t
   await expect(startDynaring({ dataDir, port: blocker.port })).rejects.toThrow(/EADDRINUSE/);
   await using next = await startDynaring({ dataDir });
   expect(await listTables(next.clientConfig())).toEqual([]);
+});
+
+test('the library has the settings of the command line: pages that may use it, and delayed statuses', async () => {
+  await using dynaring = await startDynaring({
+    corsOrigins: ['http://a.example'],
+    delayTransientStatuses: true,
+    limits: { transientStatusMs: 200 },
+  });
+  const allowed = async (origin: string) =>
+    (await fetch(`${dynaring.endpoint}/health`, { headers: { origin } })).headers.get('access-control-allow-origin');
+  expect([await allowed('http://a.example'), await allowed('http://b.example')]).toEqual(['http://a.example', null]);
+
+  const client = new DynamoDBClient({ maxAttempts: 1, ...dynaring.clientConfig() });
+  onTestFinished(() => client.destroy());
+  await createTable(client, 'Things');
+  const status = async () => (await client.send(new DescribeTableCommand({ TableName: 'Things' }))).Table?.TableStatus;
+  expect(await status()).toBe('CREATING');
+  await expect.poll(status).toBe('ACTIVE');
+});
+
+test('any credentials, region and signature reach the same tables', async () => {
+  await using dynaring = await startDynaring();
+  const { endpoint } = dynaring;
+  const names = (region: string, accessKeyId: string, secretAccessKey: string, sessionToken?: string) =>
+    listTables({
+      endpoint,
+      region,
+      credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+    });
+  const client = new DynamoDBClient(dynaring.clientConfig());
+  onTestFinished(() => client.destroy());
+  await createTable(client, 'Things');
+  expect(await names('eu-central-1', 'AKIAIOSFODNN7EXAMPLE', 'x')).toEqual(['Things']);
+  expect(await names('no-such-region', 'a-b_c', 'y', 'token')).toEqual(['Things']);
+  const unsigned = {
+    'content-type': 'application/x-amz-json-1.0',
+    'x-amz-target': 'DynamoDB_20120810.ListTables',
+    'x-amz-date': '20010101T000000Z',
+    authorization: 'AWS4-HMAC-SHA256 Credential=k/20010101/mars/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
+  };
+  const answer = await fetch(endpoint, { method: 'POST', headers: unsigned, body: '{}' });
+  expect([answer.status, await answer.json()]).toEqual([200, { TableNames: ['Things'] }]);
+});
+
+test("what tools look at: GET and HEAD / answer 400, and an SDK shows an unknown operation's name", async () => {
+  await using dynaring = await startDynaring();
+  const root = await fetch(dynaring.endpoint);
+  expect([root.status, ((await root.json()) as { __type: string }).__type]).toEqual([
+    400,
+    'com.amazonaws.dynamodb.v20120810#MissingAuthenticationToken',
+  ]);
+  expect((await fetch(dynaring.endpoint, { method: 'HEAD' })).status).toBe(400);
+  const client = new DynamoDBClient({ maxAttempts: 1, ...dynaring.clientConfig() });
+  onTestFinished(() => client.destroy());
+  await expect(client.send(new ListBackupsCommand({}))).rejects.toMatchObject({
+    name: 'UnknownOperationException',
+    message: 'Unknown operation: DynamoDB_20120810.ListBackups',
+    $metadata: { httpStatusCode: 400, requestId: expect.stringMatching(/^[A-Z0-9]{52}$/) },
+  });
 });

@@ -1,9 +1,9 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
-import { createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
+import { beginServer, createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
 
 const TABLE = 'Things';
 
@@ -44,6 +44,32 @@ describe('stopping', () => {
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     },
   );
+
+  test('a signal ends it at any moment of its start, with status 0', async () => {
+    for (let delayMs = 0; delayMs <= 160; delayMs += 40) {
+      // The note on this flag is the first that it says.
+      const { child, exited, output } = beginServer(['--port', '0', '-disableTelemetry'], {});
+      await expect.poll(() => output.stderr, { interval: 2 }).toContain('-disableTelemetry');
+      await sleep(delayMs);
+      const before = performance.now();
+      child.kill('SIGTERM');
+      expect(await exited).toMatchObject({ status: 0, signal: null });
+      expect(performance.now() - before).toBeLessThan(1_000);
+      expect(output.stderr).not.toMatch(/ (WARN|ERROR) |dynaring:/);
+    }
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it as process 1 of a container too', async (signal) => {
+    const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
+    const server = await startServer([], { under: ['unshare', ...user, '--pid', '--fork', '--mount-proc'] });
+    await createTable(server.client(), TABLE);
+    const [pid] = (await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')).split(' ');
+    expect(await readFile(`/proc/${pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
+    const before = performance.now();
+    process.kill(Number(pid), signal);
+    expect((await server.exited).status).toBe(0);
+    expect(performance.now() - before).toBeLessThan(1_000);
+  });
 
   test('a request that never ends does not hold it up', async () => {
     const server = await startServer([]);

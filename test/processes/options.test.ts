@@ -1,8 +1,8 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { runToExit, startServer, temporaryDirectory } from './server-process.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { runToExit, temporaryDirectory } from './server-process.ts';
 
 test('an option that cannot be ends with one line on standard error and status 1', async () => {
   expect(await runToExit(['--write-quorum', '4'])).toEqual({
@@ -39,19 +39,25 @@ test('a port in use is named', async () => {
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
 });
 
-test('a data directory that cannot be made or written is named', async () => {
-  const directory = await temporaryDirectory();
-  const file = join(directory, 'file');
-  await writeFile(file, '');
-  const inAFile = await runToExit(['--port', '0', '--data-dir', join(file, 'data')]);
-  expect(inAFile.stderr).toMatch(/^dynaring: .*file\/data.*\n$/);
-  expect(inAFile.status).toBe(1);
+describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s is named, with status 1', (flag) => {
+  test('below a file', async () => {
+    const file = join(await temporaryDirectory(), 'file');
+    await writeFile(file, '');
+    const { status, stderr, stdout } = await runToExit(['--port', '0', flag, join(file, 'data')]);
+    expect(stderr).toMatch(/^dynaring: .*file\/data.*\n$/);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  });
 
-  if (process.getuid?.() === 0) return; // Modes do not bind root.
-  await chmod(directory, 0o500);
-  const readOnly = await runToExit(['--port', '0', '--data-dir', join(directory, 'data')]);
-  expect(readOnly.stderr).toMatch(/^dynaring: .*data.*\n$/);
-  expect(readOnly.status).toBe(1);
+  test.each(['data', '.'])('without the permission to write: %s', async (below) => {
+    const directory = await temporaryDirectory();
+    await chmod(directory, 0o500);
+    // Modes do not bind root, unless it has given up its capabilities.
+    const under = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : [];
+    const { status, stderr, stdout } = await runToExit(['--port', '0', flag, join(directory, below)], { under });
+    expect(stderr).toMatch(/^dynaring: .*(EACCES|permission).*\n$/);
+    expect(stderr).toContain(directory);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  });
 });
 
 test('a fault rule that makes no sense ends with one line that names its file and its field', async () => {
@@ -63,10 +69,4 @@ test('a fault rule that makes no sense ends with one line that names its file an
     stdout: '',
     stderr: `dynaring: --faults ${file}, rule 2 of 2: "ms" must be milliseconds from 0 to 600000, not -5\n`,
   });
-});
-
-test('the ready lines name the addresses and the variable to set, and are true', async () => {
-  const server = await startServer(['--nodes', '1']);
-  expect(server.stdout()).toContain(`http://127.0.0.1:${server.port}`);
-  expect((await fetch(`${server.endpoint}/health`)).status).toBe(200);
 });

@@ -44,7 +44,7 @@ interface Launch {
 
 /** Runs `dynaring` to its end. */
 export async function runToExit(args: readonly string[], launch: Launch = {}): Promise<Exit> {
-  const { exited, child } = start(args, launch);
+  const { exited, child } = beginServer(args, launch);
   const exit = await Promise.race([exited, sleep(PATIENCE_MS, undefined, { ref: false })]);
   if (exit !== undefined) return exit;
   child.kill('SIGKILL');
@@ -55,7 +55,10 @@ export async function runToExit(args: readonly string[], launch: Launch = {}): P
 export async function startServer(args: readonly string[], launch: Launch = {}): Promise<Server> {
   const isQuiet = /--log-level[ =](warn|error|silent)/.test(args.join(' '));
   const port = isQuiet ? await freePort() : 0;
-  const { child, exited, output } = start(args, { ...launch, env: { DYNARING_PORT: String(port), ...launch.env } });
+  const { child, exited, output } = beginServer(args, {
+    ...launch,
+    env: { DYNARING_PORT: String(port), ...launch.env },
+  });
   const ready = new Promise<string | undefined>((resolve, reject) => {
     if (isQuiet) untilHealthy(`http://127.0.0.1:${port}`).then(resolve);
     child.stdout!.on('data', () => {
@@ -102,7 +105,8 @@ async function untilHealthy(endpoint: string): Promise<string | undefined> {
   }
 }
 
-function start(args: readonly string[], { env, maxFileBytes, cwd, under = [] }: Launch) {
+/** Starts `dynaring` and waits for nothing. It ends with the test at the latest. */
+export function beginServer(args: readonly string[], { env, maxFileBytes, cwd, under = [] }: Launch) {
   // `ulimit -f` counts blocks of 1,024 bytes in bash.
   const limited = maxFileBytes && ['bash', '-c', `ulimit -f ${maxFileBytes / 1024}; exec "$0" "$@"`];
   const [program, ...rest] = [...(limited || under), process.execPath, CLI, ...args];

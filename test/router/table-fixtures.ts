@@ -42,13 +42,13 @@ export function index(IndexName: string, ...names: string[]) {
 }
 
 /** A router over one copy of everything, whose ids count up from 1. */
-export function newRouter(client = new MemoryClient(), limits: Partial<RouterLimits> = {}) {
+export function newRouter(client = new MemoryClient(), limits: Partial<RouterLimits> = {}, transientMs = 0) {
   let ids = 0;
   const newId = () => {
     ids += 1;
     return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
-  const { execute: router, tables } = createRouter({ client, newId, limits });
+  const { execute: router, executeIn, tables } = createRouter({ client, newId, limits, transientMs });
   // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
   type Answer = any;
   const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>
@@ -56,6 +56,7 @@ export function newRouter(client = new MemoryClient(), limits: Partial<RouterLim
   return {
     client,
     tables,
+    executeIn,
     execute,
     create: (request: CreateTableRequest = tableRequest()) => execute('CreateTable', request),
     update: (changes: Partial<UpdateTableRequest>, context: Partial<RequestContext> = {}) =>

@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest';
+import { completeConfig } from '../../src/config.ts';
+import { startUpText } from '../../src/start-up.ts';
+
+const ADDRESSES = [
+  { host: '127.0.0.1', port: 8000 },
+  { host: '::1', port: 8000 },
+];
+const START_UP = { config: completeConfig({}), version: '1.2.3', addresses: ADDRESSES, adminAddresses: [] };
+const ESCAPE = '\x1b';
+
+describe('the text at the start', () => {
+  test('has colour for a terminal alone, and not in the lines that are read or copied', () => {
+    expect(startUpText(START_UP, false)).not.toContain(ESCAPE);
+    const lines = startUpText(START_UP, true).split('\n');
+    const coloured = lines.filter((line) => line.includes(ESCAPE));
+    expect(coloured.length).toBeGreaterThan(0);
+    const forTools = lines.filter((line) => /^export |\t|^Initializing/.test(line));
+    expect(forTools).toHaveLength(10);
+    expect(forTools.filter((line) => line.includes(ESCAPE))).toEqual([]);
+  });
+
+  test('is no longer than a glance beside the lines of DynamoDB Local', () => {
+    const ours = startUpText(START_UP, false).split('\n\n')[1]!.trimEnd().split('\n');
+    expect(ours.length).toBeLessThanOrEqual(10);
+    for (const line of ours) expect(line.length).toBeLessThanOrEqual(100);
+  });
+});
