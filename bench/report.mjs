@@ -5,8 +5,8 @@ const TARGETS = [
   { what: 'GetItem CPU, times bare', server: 'dynaring-memory', most: 1.6, valueOf: ratioIn('GetItem 400 B') },
   { what: 'PutItem CPU, times bare', server: 'dynaring-memory', most: 4, valueOf: ratioIn('PutItem 400 B') },
   { what: 'PutItem CPU, times bare', server: 'dynaring-disk', most: 6, valueOf: ratioIn('PutItem 400 B') },
-  { what: 'start, ms', server: 'dynaring-memory', most: 400, valueOf: startMs },
-  { what: 'resident memory idle, MB', server: 'dynaring-memory', most: 100, valueOf: memory('idle', 'now') },
+  { what: 'start, ms', server: 'dynaring-memory', most: 300, valueOf: startMs },
+  { what: 'resident memory idle, MB', server: 'dynaring-memory', most: 80, valueOf: memory('idle', 'now') },
   {
     what: 'resident memory under load, MB',
     server: 'dynaring-memory',
