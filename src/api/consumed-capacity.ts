@@ -74,7 +74,19 @@ export function writeCapacity(
   before: SizedItem | undefined,
   after: SizedItem | undefined,
 ): ConsumedCapacity {
-  const { table: tableUnits, indexes: ofIndexes } = writeUnits(table, before, after);
+  return unitsCapacity(level, tableName, writeUnits(table, before, after));
+}
+
+/**
+ * The same of units that are known, such as those of several writes together.
+ *
+ * @param tableName as the request named the table
+ */
+export function unitsCapacity(
+  level: 'TOTAL' | 'INDEXES',
+  tableName: string,
+  { table: tableUnits, indexes: ofIndexes }: WriteUnits,
+): ConsumedCapacity {
   const CapacityUnits = ofIndexes.reduce((sum, consumed) => sum + consumed.units, tableUnits);
   if (level === 'TOTAL') return { TableName: tableName, CapacityUnits };
   return {
@@ -123,6 +135,17 @@ export function writeUnits(table: Table, before: SizedItem | undefined, after: S
     indexes: table.indexes
       .map((index) => ({ index, units: indexUnits(table, index, before?.item, after?.item) }))
       .filter((consumed) => consumed.units > 0),
+  };
+}
+
+/** What several writes to one table consume together. */
+export function sumOfWriteUnits(writes: readonly WriteUnits[]): WriteUnits {
+  const indexes = new Map<SecondaryIndex, number>();
+  for (const { index, units } of writes.flatMap((write) => write.indexes))
+    indexes.set(index, (indexes.get(index) ?? 0) + units);
+  return {
+    table: writes.reduce((sum, write) => sum + write.table, 0),
+    indexes: [...indexes].map(([index, units]) => ({ index, units })),
   };
 }
 

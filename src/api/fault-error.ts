@@ -13,11 +13,12 @@ const TOO_MANY_REQUESTS = 'Rate of requests exceeds the allowed throughput.';
 
 /** Whether the service can answer this operation with this error (API reference, the errors of each operation). */
 export function faultErrorFits(error: FaultError, operation: OperationName): boolean {
-  const { access } = OPERATION_TRAITS[operation];
+  const { access, keyMember } = OPERATION_TRAITS[operation];
   switch (error) {
     case 'ConditionalCheckFailedException':
     case 'TransactionConflictException':
-      return access === 'write';
+      // Not of a batch, whose writes have no conditions.
+      return access === 'write' && keyMember !== undefined;
     case 'ProvisionedThroughputExceededException':
     case 'RequestLimitExceeded':
       return access !== undefined;

@@ -1,4 +1,4 @@
-import type { OperationName } from './operations.ts';
+import type { BatchGetItemRequest, OperationName } from './operations.ts';
 
 /** What a fault rule or a limit has to know of an operation. */
 export interface OperationTraits {
@@ -15,6 +15,8 @@ const OF_NO_TABLE: OperationTraits = { namesTable: false };
 const OF_A_TABLE: OperationTraits = { namesTable: true };
 
 export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> = {
+  BatchGetItem: { access: 'read', namesTable: true, readsEventually: isSomeNotConsistent },
+  BatchWriteItem: { access: 'write', namesTable: true },
   CreateTable: OF_A_TABLE,
   DeleteItem: { access: 'write', namesTable: true, keyMember: 'Key' },
   DeleteTable: OF_A_TABLE,
@@ -32,4 +34,15 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
 
 function isNotConsistent(request: { readonly ConsistentRead?: boolean }): boolean {
   return request.ConsistentRead !== true;
+}
+
+function isSomeNotConsistent({ RequestItems = {} }: Partial<BatchGetItemRequest>): boolean {
+  return Object.values(RequestItems).some(isNotConsistent);
+}
+
+/** The tables that a request names, by name or ARN: of batches one for each of theirs. */
+export function namedTables(operation: OperationName, request: object): readonly string[] {
+  if (!OPERATION_TRAITS[operation].namesTable) return [];
+  const { TableName, RequestItems } = request as { readonly TableName?: string; readonly RequestItems?: object };
+  return TableName === undefined ? Object.keys(RequestItems ?? {}) : [TableName];
 }

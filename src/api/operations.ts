@@ -2,6 +2,8 @@ import type { AttributeMap, AttributeValue } from './attribute-value.ts';
 
 /** The operations served, by the names the wire and the SDKs use. `api-schema/` has one file for each. */
 export const OPERATIONS = [
+  'BatchGetItem',
+  'BatchWriteItem',
   'CreateTable',
   'DeleteItem',
   'DeleteTable',
@@ -120,4 +122,29 @@ export interface ScanRequest extends FilterParameters {
   TotalSegments?: number;
   ConsistentRead?: boolean;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+/** What BatchGetItem reads of one table. */
+export interface KeysAndAttributes extends ExpressionParameters {
+  Keys: AttributeMap[];
+  ConsistentRead?: boolean;
+}
+
+/** By the tables' names, or their ARNs. */
+export interface BatchGetItemRequest {
+  RequestItems: Record<string, KeysAndAttributes>;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+/** One of the two. */
+export interface BatchWrite {
+  PutRequest?: { Item: AttributeMap };
+  DeleteRequest?: { Key: AttributeMap };
+}
+
+/** By the tables' names, or their ARNs. */
+export interface BatchWriteItemRequest {
+  RequestItems: Record<string, BatchWrite[]>;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+  ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
 }

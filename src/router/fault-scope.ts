@@ -2,7 +2,7 @@ import { tableNameOf } from '../api/arn.ts';
 import type { AttributeMap, AttributeValue } from '../api/attribute-value.ts';
 import type { FaultScope } from '../api/fault-rule.ts';
 import { normaliseNumber } from '../api/number.ts';
-import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
 
 /** A request as fault rules see it: it has passed its schema, and nothing else yet. */
@@ -20,7 +20,7 @@ export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => bool
   return ({ operation, request, namespace }) =>
     (scope.operation === undefined || scope.operation === operation) &&
     (scope.namespace === undefined || scope.namespace === namespace) &&
-    (table === undefined || table === namedTable(operation, request)) &&
+    (table === undefined || namedTables(operation, request).some((named) => isNameOf(table, named))) &&
     (key === undefined || containsKey(operation, request, key));
 }
 
@@ -29,14 +29,12 @@ export function normalisedKey(key: AttributeMap): AttributeMap {
   return Object.fromEntries(Object.entries(key).map(([name, value]) => [name, normalised(value)]));
 }
 
-/** The name of the table that a request is for; undefined if there is none, or none that can be. */
-function namedTable(operation: OperationName, request: object): string | undefined {
-  if (!OPERATION_TRAITS[operation].namesTable) return undefined;
-  const { TableName } = request as { readonly TableName: string };
+/** @param named a name or an ARN, or one that can be neither */
+function isNameOf(table: string, named: string): boolean {
   try {
-    return tableNameOf(TableName);
+    return tableNameOf(named) === table;
   } catch {
-    return undefined;
+    return false;
   }
 }
 

@@ -4,7 +4,7 @@ import { drawRoundTripMs } from '../api/delay-model.ts';
 import { ApiError } from '../api/errors.ts';
 import { faultError, faultErrorFits } from '../api/fault-error.ts';
 import type { FaultEffect, FaultTime } from '../api/fault-rule.ts';
-import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
 import { MAX_LATENCY_MS } from '../api/read-fault-rule.ts';
 import type { FaultRules, Firing } from './fault-rules.ts';
@@ -98,14 +98,14 @@ function failIfFired(when: FaultTime, parts: FaultParts, seen: FaultRequest, con
   if (firing === undefined) return;
   tell(parts, firing, context);
   if (firing.effect.kind !== 'error') throw new ConnectionDropped();
-  throw faultError(firing.effect.error, operation, arnOf(request, context));
+  throw faultError(firing.effect.error, operation, arnOf(namedTables(operation, request), context));
 }
 
 function tell(parts: FaultParts, { id, effect }: Firing, { requestId }: RequestContext): void {
   parts.onFired(requestId, id, effect);
 }
 
-function arnOf(request: object, { region }: RequestContext): string {
-  const { TableName = '' } = request as { readonly TableName?: string };
-  return TableName.startsWith('arn:') ? TableName : tableArn(region, TableName);
+/** Of a batch the first, as one must be named. */
+function arnOf([table = '']: readonly string[], { region }: RequestContext): string {
+  return table.startsWith('arn:') ? table : tableArn(region, table);
 }

@@ -184,7 +184,7 @@ function writeResponse(
 }
 
 /** Only indexes need the old item itself; without them its parsing is spared. */
-function sizedItem(table: Table, image: ItemImage): SizedItem {
+export function sizedItem(table: Table, image: ItemImage): SizedItem {
   return { size: image.size, item: table.indexes.length === 0 ? {} : fromImage(image) };
 }
 
@@ -192,7 +192,7 @@ function sizedItem(table: Table, image: ItemImage): SizedItem {
  * The service's lower and upper bound of the collection's size, in GB. They are an estimate there; here they are the
  * range that a collection under 1 GB has, without looking.
  */
-function collectionMetrics(table: Table, named: AttributeMap): ItemCollectionMetrics {
+export function collectionMetrics(table: Table, named: AttributeMap): ItemCollectionMetrics {
   const { name } = table.key.partition;
   return { ItemCollectionKey: Object.fromEntries([[name, named[name]!]]), SizeEstimateRangeGB: [0, 1] };
 }

@@ -41,3 +41,6 @@ export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
 /** Items that a Scan asks the cluster for at first, and at most, at a time; each may have 400 KB. */
 export const FIRST_SCAN_ITEMS = 8;
 export const MOST_SCAN_ITEMS = 256;
+
+/** Items of one batch that are read or written at a time. */
+export const BATCH_PARALLELISM = 25;

@@ -1,6 +1,7 @@
 import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
+import { createBatchOperations } from './batch-operations.ts';
 import { createItemOperations } from './item-operations.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
@@ -45,7 +46,10 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { scan } = createScanOperations(client, catalog, throughput);
+  const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({
+    BatchGetItem: batchGetItem,
+    BatchWriteItem: batchWriteItem,
     CreateTable: tables.createTable,
     DeleteItem: deleteItem,
     DeleteTable: tables.deleteTable,

@@ -22,6 +22,16 @@ const INDEX = {
 const THROUGHPUT = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
 
 const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
+  BatchGetItem: {
+    RequestItems: {
+      orders: { Keys: [{ id: { S: 'a' } }, { id: { S: 'b' } }], ConsistentRead: true, AttributesToGet: ['a'] },
+    },
+    ReturnConsumedCapacity: 'INDEXES',
+  },
+  BatchWriteItem: {
+    RequestItems: { orders: [{ PutRequest: { Item: VALUES } }, { DeleteRequest: { Key: { id: { S: 'a' } } } }] },
+    ReturnItemCollectionMetrics: 'SIZE',
+  },
   CreateTable: {
     TableName: 'orders',
     AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],

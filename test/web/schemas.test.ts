@@ -156,7 +156,7 @@ function compareWithModel(path: string, of: Schema, shapeName: string, seen: Set
       seen.add(schema);
       check('type', schema.type, 'object');
       const { propertyNames } = schema as { propertyNames?: Schema };
-      check('key', propertyNames?.maxLength, model.shapes[shape.key!]!.max);
+      check('key', propertyNames && resolve(propertyNames, common).maxLength, model.shapes[shape.key!]!.max);
       return compareWithModel(`${path}{}`, schema.additionalProperties!, shape.value!, seen, differences);
     }
     case 'string':

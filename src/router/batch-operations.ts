@@ -1,0 +1,352 @@
+import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
+import {
+  type ConsumedCapacity,
+  readUnits,
+  sumOfWriteUnits,
+  unitsCapacity,
+  type WriteUnits,
+  wantsCapacity,
+  writeUnits,
+} from '../api/consumed-capacity.ts';
+import { ApiError } from '../api/errors.ts';
+import type { Projection } from '../api/expression/ast.ts';
+import { applyProjection } from '../api/expression/projection.ts';
+import { checkExpressionParameters, resolveExpressions } from '../api/expression/resolve.ts';
+import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
+import { fromImage, type ItemImage, toImage } from '../api/item.ts';
+import type { Mutation } from '../api/mutation.ts';
+import {
+  type BatchGetItemRequest,
+  type BatchWrite,
+  type BatchWriteItemRequest,
+  type KeysAndAttributes,
+  RawJson,
+  type RequestContext,
+} from '../api/operations.ts';
+import { type EncodedKey, keyOfItem, keyOfKey } from '../api/primary-key.ts';
+import type { Table } from '../api/table-definition.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
+import { clusterError } from './cluster-errors.ts';
+import { inParallel } from './in-parallel.ts';
+import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-operations.ts';
+import { BATCH_PARALLELISM } from './limits.ts';
+import type { TableCatalog } from './table-catalog.ts';
+import type { ThroughputGate } from './throughput.ts';
+
+/** API reference, BatchGetItem and BatchWriteItem: of all tables together. */
+const MAX_KEYS = 100;
+const MAX_WRITES = 25;
+/** API reference, BatchGetItem: what would go beyond it is left to the next request. */
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+
+export interface BatchGetItemResponse {
+  Responses: Record<string, (RawJson | AttributeMap)[]>;
+  UnprocessedKeys: Record<string, KeysAndAttributes>;
+  ConsumedCapacity?: ConsumedCapacity[];
+}
+
+export interface BatchWriteItemResponse {
+  UnprocessedItems: Record<string, BatchWrite[]>;
+  ItemCollectionMetrics?: Record<string, ItemCollectionMetrics[]>;
+  ConsumedCapacity?: ConsumedCapacity[];
+}
+
+export interface BatchOperations {
+  batchGetItem(request: BatchGetItemRequest, context: RequestContext, namespace: string): Promise<BatchGetItemResponse>;
+  batchWriteItem(
+    request: BatchWriteItemRequest,
+    context: RequestContext,
+    namespace: string,
+  ): Promise<BatchWriteItemResponse>;
+}
+
+/**
+ * BatchGetItem and BatchWriteItem. Everything that is wrong with a batch refuses it as a whole, before anything is done; then
+ * each item goes its own way, as a GetItem, PutItem or DeleteItem of its own would. What the cluster or its limits of
+ * throughput do not let through is unprocessed, and answered as such; only if nothing got through the batch fails.
+ *
+ * The requests belong to these functions: their values are normalised in place.
+ * @param throughput undefined: without limits
+ */
+export function createBatchOperations(
+  client: DynamoClient,
+  catalog: TableCatalog,
+  throughput?: ThroughputGate,
+): BatchOperations {
+  const tableOf = async (namespace: string, name: string, nowMs: number) =>
+    catalog.cached(namespace, name) ?? (await catalog.get(namespace, name, nowMs));
+
+  return {
+    async batchGetItem(request, context, namespace) {
+      const wanted = Object.entries(request.RequestItems);
+      checkCount('BatchGetItem', MAX_KEYS, wanted, ({ Keys }) => Keys.length);
+      const projections = wanted.map(([, each]) => projectionOf(each));
+      const reads: Read[] = [];
+      for (const [at, [name, { Keys, ConsistentRead }]] of wanted.entries()) {
+        const table = await tableOf(namespace, name, context.nowMs);
+        for (const key of Keys) {
+          const isConsistent = ConsistentRead === true;
+          reads.push({ name, table, key, at: keyOfKey(table.key, key), isConsistent, projection: projections[at] });
+        }
+      }
+      checkDistinct(reads);
+      await inParallel(untilFull(reads), BATCH_PARALLELISM, (read) => readOne(client, throughput, context, read));
+      return answerOfReads(request, reads);
+    },
+
+    async batchWriteItem(request, context, namespace) {
+      const wanted = Object.entries(request.RequestItems);
+      checkCount('BatchWriteItem', MAX_WRITES, wanted, (writes) => writes.length);
+      const images = wanted.map(([, writes]) => writes.map(imageOf));
+      const writes: Write[] = [];
+      for (const [at, [name, ofTable]] of wanted.entries()) {
+        const table = await tableOf(namespace, name, context.nowMs);
+        for (const [index, asked] of ofTable.entries()) writes.push(writeOf(name, table, asked, images[at]![index]));
+      }
+      checkDistinct(writes);
+      await inParallel(writes, BATCH_PARALLELISM, (write) => writeOne(client, throughput, context, write));
+      return answerOfWrites(request, writes);
+    },
+  };
+}
+
+/** One item of a batch, and what came of it. */
+interface Member {
+  /** The table, as the request named it. */
+  readonly name: string;
+  readonly table: Table;
+  readonly at: EncodedKey;
+  /** Why it was not processed. */
+  error?: ApiError;
+}
+
+interface Read extends Member {
+  readonly key: AttributeMap;
+  readonly isConsistent: boolean;
+  readonly projection: Projection | undefined;
+  /** Undefined: not read. */
+  found?: { readonly image: ItemImage | undefined };
+}
+
+interface Write extends Member {
+  readonly asked: BatchWrite;
+  /** The item or the key: it holds the partition key. */
+  readonly named: AttributeMap;
+  readonly mutation: Mutation;
+  /** What is there afterwards. */
+  readonly after: { readonly size: number; readonly item: AttributeMap } | undefined;
+  /** Undefined: not written. */
+  units?: WriteUnits;
+}
+
+function checkCount<T>(
+  operation: string,
+  limit: number,
+  wanted: readonly (readonly [string, T])[],
+  countOf: (ofTable: T) => number,
+): void {
+  const count = wanted.reduce((sum, [, ofTable]) => sum + countOf(ofTable), 0);
+  if (count > limit) throw ApiError.validation(`Too many items requested for the ${operation} call`);
+}
+
+function checkDistinct(members: readonly Member[]): void {
+  const places = members.map(({ table, at }) => JSON.stringify([table.storageId, at.partitionKey, at.sortKey]));
+  if (new Set(places).size < places.length) {
+    throw ApiError.validation('Provided list of item keys contains duplicates');
+  }
+}
+
+function projectionOf(ofTable: KeysAndAttributes): Projection | undefined {
+  checkExpressionParameters(ofTable);
+  for (const key of ofTable.Keys) normaliseMap(key);
+  return resolveExpressions(ofTable).projection;
+}
+
+/** As long as there is room in the answer. */
+function* untilFull(reads: readonly Read[]): Generator<Read> {
+  for (const read of reads) {
+    if (bytesOf(reads) >= MAX_RESPONSE_BYTES) return;
+    yield read;
+  }
+}
+
+function bytesOf(reads: readonly Read[]): number {
+  return reads.reduce((sum, { found }) => sum + (found?.image?.size ?? 0), 0);
+}
+
+async function readOne(
+  client: DynamoClient,
+  throughput: ThroughputGate | undefined,
+  { isLagging, requestId }: RequestContext,
+  read: Read,
+): Promise<void> {
+  const { table, at, isConsistent } = read;
+  const outcome = await client.read(
+    { table: table.storageId, ...at },
+    isConsistent,
+    table.consistency ?? 'strict',
+    isLagging === true && !isConsistent,
+    requestId,
+  );
+  if (outcome.kind !== 'found' && outcome.kind !== 'none') {
+    read.error = clusterError(outcome);
+    return;
+  }
+  const image = outcome.kind === 'found' ? outcome.item : undefined;
+  read.error = refusalOf(() =>
+    throughput?.chargeRead(table, at.partitionKey, readUnits(image?.size ?? 0, isConsistent)),
+  );
+  if (read.error === undefined) read.found = { image };
+}
+
+/** Throttled, if it is. */
+function refusalOf(charge: () => void): ApiError | undefined {
+  try {
+    charge();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+}
+
+function answerOfReads(request: BatchGetItemRequest, reads: readonly Read[]): BatchGetItemResponse {
+  const answered: Read[] = [];
+  let bytes = 0;
+  for (const read of reads) {
+    bytes += read.found?.image?.size ?? 0;
+    // Those that were read at the same time as what filled the answer wait for the next request too.
+    if (read.found !== undefined && bytes <= MAX_RESPONSE_BYTES) answered.push(read);
+  }
+  if (answered.length === 0) throwErrorOf(reads);
+  const response: BatchGetItemResponse = { Responses: {}, UnprocessedKeys: {} };
+  for (const [name, { Keys: _, ...parameters }] of Object.entries(request.RequestItems)) {
+    const ofTable = reads.filter((read) => read.name === name);
+    const isAnswered = (read: Read) => answered.includes(read);
+    response.Responses[name] = ofTable.filter(isAnswered).flatMap(({ found, projection }) => {
+      if (found?.image === undefined) return [];
+      return [projection ? applyProjection(projection, fromImage(found.image)) : new RawJson(found.image.json)];
+    });
+    const Keys = ofTable.filter((read) => !isAnswered(read)).map(({ key }) => key);
+    if (Keys.length > 0) response.UnprocessedKeys[name] = { Keys, ...parameters };
+  }
+  const level = request.ReturnConsumedCapacity;
+  if (wantsCapacity(level)) {
+    response.ConsumedCapacity = byTable(answered).map(([name, ofTable]) => {
+      const units = ofTable.map(({ found, isConsistent }) => readUnits(found?.image?.size ?? 0, isConsistent));
+      return unitsCapacity(level, name, { table: units.reduce((sum, each) => sum + each, 0), indexes: [] });
+    });
+  }
+  return response;
+}
+
+/** Checks what an item or a key says by itself. @returns the item that is to be put */
+function imageOf({ PutRequest, DeleteRequest }: BatchWrite): ItemImage | undefined {
+  if ((PutRequest == null) === (DeleteRequest == null)) {
+    throw ApiError.validation(
+      'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes',
+    );
+  }
+  if (PutRequest == null) {
+    normaliseMap(DeleteRequest!.Key);
+    return undefined;
+  }
+  normaliseMap(PutRequest.Item);
+  return toImage(PutRequest.Item);
+}
+
+/** @param image of the item that is to be put */
+function writeOf(name: string, table: Table, asked: BatchWrite, image: ItemImage | undefined): Write {
+  if (image === undefined) {
+    const named = asked.DeleteRequest!.Key;
+    return {
+      name,
+      table,
+      asked,
+      named,
+      at: keyOfKey(table.key, named),
+      mutation: { kind: 'delete' },
+      after: undefined,
+    };
+  }
+  const named = asked.PutRequest!.Item;
+  const at = keyOfItem(table.key, named);
+  checkIndexKeys(table.indexes, named);
+  checkCollectionEntry(table, named, image.size);
+  return {
+    name,
+    table,
+    asked,
+    named,
+    at,
+    mutation: { kind: 'put', item: image },
+    after: { size: image.size, item: named },
+  };
+}
+
+async function writeOne(
+  client: DynamoClient,
+  throughput: ThroughputGate | undefined,
+  { requestId }: RequestContext,
+  write: Write,
+): Promise<void> {
+  const { table, at, mutation, after } = write;
+  let settle: ((consumed: WriteUnits) => void) | undefined;
+  write.error = refusalOf(() => {
+    settle = throughput?.chargeWrite(table, at.partitionKey, writeUnits(table, undefined, after));
+  });
+  if (write.error !== undefined) return;
+  const consistency = table.consistency ?? 'strict';
+  const outcome = await client.write({ table: table.storageId, ...at }, mutation, {
+    consistency,
+    wantsOld: false,
+    requestId,
+  });
+  if (outcome.kind === 'condition-failed') throw new Error('a write without a condition failed by one');
+  if (outcome.kind !== 'applied') {
+    write.error = clusterError(outcome);
+    return;
+  }
+  write.units = writeUnits(table, outcome.old && sizedItem(table, outcome.old), after);
+  settle?.(write.units);
+}
+
+function answerOfWrites(request: BatchWriteItemRequest, writes: readonly Write[]): BatchWriteItemResponse {
+  const written = writes.filter(({ units }) => units !== undefined);
+  if (written.length === 0) throwErrorOf(writes);
+  const response: BatchWriteItemResponse = { UnprocessedItems: {} };
+  for (const [name, ofTable] of byTable(writes.filter(({ units }) => units === undefined))) {
+    response.UnprocessedItems[name] = ofTable.map(({ asked }) => asked);
+  }
+  const level = request.ReturnConsumedCapacity;
+  if (wantsCapacity(level)) {
+    response.ConsumedCapacity = byTable(written).map(([name, ofTable]) =>
+      unitsCapacity(level, name, sumOfWriteUnits(ofTable.map(({ units }) => units!))),
+    );
+  }
+  if (request.ReturnItemCollectionMetrics === 'SIZE') response.ItemCollectionMetrics = metricsOf(written);
+  return response;
+}
+
+/** Of each item collection once, of tables that have local indexes. */
+function metricsOf(written: readonly Write[]): Record<string, ItemCollectionMetrics[]> {
+  const inCollections = written.filter(({ table }) => table.indexes.some(({ kind }) => kind === 'local'));
+  return Object.fromEntries(
+    byTable(inCollections).map(([name, ofTable]) => {
+      const byPartitionKey = new Map(ofTable.map((write) => [write.at.partitionKey, write]));
+      return [name, [...byPartitionKey.values()].map(({ table, named }) => collectionMetrics(table, named))];
+    }),
+  );
+}
+
+/** In the order of the request. */
+function byTable<T extends Member>(members: readonly T[]): [name: string, ofTable: T[]][] {
+  const names = new Set(members.map(({ name }) => name));
+  return [...names].map((name) => [name, members.filter((member) => member.name === name)]);
+}
+
+/** API reference, BatchWriteItem: if none of the items can be processed, it is an error. */
+function throwErrorOf(members: readonly Member[]): never {
+  const failed = members.find(({ error }) => error !== undefined);
+  throw failed?.error ?? ApiError.internalServerError('Internal server error');
+}
