@@ -26,8 +26,11 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeTimeToLive: OF_A_TABLE,
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
+  ListTagsOfResource: OF_A_TABLE,
   PutItem: { access: 'write', namesTable: true, keyMember: 'Item' },
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
+  TagResource: OF_A_TABLE,
+  UntagResource: OF_A_TABLE,
   UpdateTable: OF_A_TABLE,
   UpdateTimeToLive: OF_A_TABLE,
 };
@@ -43,6 +46,11 @@ function isSomeNotConsistent({ RequestItems = {} }: Partial<BatchGetItemRequest>
 /** The tables that a request names, by name or ARN: of batches one for each of theirs. */
 export function namedTables(operation: OperationName, request: object): readonly string[] {
   if (!OPERATION_TRAITS[operation].namesTable) return [];
-  const { TableName, RequestItems } = request as { readonly TableName?: string; readonly RequestItems?: object };
-  return TableName === undefined ? Object.keys(RequestItems ?? {}) : [TableName];
+  const { TableName, ResourceArn, RequestItems } = request as {
+    readonly TableName?: string;
+    readonly ResourceArn?: string;
+    readonly RequestItems?: object;
+  };
+  const one = TableName ?? ResourceArn;
+  return one === undefined ? Object.keys(RequestItems ?? {}) : [one];
 }

@@ -13,8 +13,11 @@ export const OPERATIONS = [
   'DescribeTimeToLive',
   'GetItem',
   'ListTables',
+  'ListTagsOfResource',
   'PutItem',
   'Scan',
+  'TagResource',
+  'UntagResource',
   'UpdateTable',
   'UpdateTimeToLive',
 ] as const;

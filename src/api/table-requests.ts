@@ -187,3 +187,17 @@ export interface GlobalTableWitnessUpdate {
   Create?: { RegionName: string };
   Delete?: { RegionName: string };
 }
+
+export interface TagResourceRequest {
+  ResourceArn: string;
+  Tags: Tag[];
+}
+
+export interface UntagResourceRequest {
+  ResourceArn: string;
+  TagKeys: string[];
+}
+
+export interface ListTagsOfResourceRequest {
+  ResourceArn: string;
+}

@@ -34,7 +34,7 @@ export function checkTags(tags: readonly Tag[]): void {
 }
 
 /** Our own: the service keeps tags and reads none. */
-const CONSISTENCY_TAG = 'dynaring:consistency';
+export const CONSISTENCY_TAG = 'dynaring:consistency';
 
 /**
  * What a new table's tags say of its consistency.

@@ -9,6 +9,7 @@ import { createScanOperations } from './scan-operations.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
+import { createTagOperations } from './tag-operations.ts';
 import type { ThroughputGate } from './throughput.ts';
 
 export interface RouterOptions {
@@ -47,6 +48,7 @@ export function createRouter(options: RouterOptions): Router {
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { scan } = createScanOperations(client, catalog, throughput);
   const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
+  const tags = createTagOperations(catalog);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({
     BatchGetItem: batchGetItem,
     BatchWriteItem: batchWriteItem,
@@ -59,8 +61,11 @@ export function createRouter(options: RouterOptions): Router {
     DescribeTimeToLive: tables.describeTimeToLive,
     GetItem: getItem,
     ListTables: tables.listTables,
+    ListTagsOfResource: tags.listTagsOfResource,
     PutItem: putItem,
     Scan: scan,
+    TagResource: tags.tagResource,
+    UntagResource: tags.untagResource,
     UpdateTable: tables.updateTable,
     UpdateTimeToLive: tables.updateTimeToLive,
   });

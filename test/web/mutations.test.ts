@@ -51,6 +51,7 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
   DescribeTimeToLive: { TableName: 'orders' },
   GetItem: { ...GET_ITEM, ConsistentRead: true, AttributesToGet: ['a'], ReturnConsumedCapacity: 'TOTAL' },
   ListTables: { Limit: 10, ExclusiveStartTableName: 'orders' },
+  ListTagsOfResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', NextToken: 'x' },
   PutItem: {
     TableName: 'orders',
     Item: VALUES,
@@ -71,6 +72,11 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     ExpressionAttributeNames: { '#n': 'name' },
     ExpressionAttributeValues: { ':v': { S: 'x' } },
   },
+  TagResource: {
+    ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders',
+    Tags: [{ Key: 'team', Value: 'shop' }],
+  },
+  UntagResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', TagKeys: ['team'] },
   UpdateTable: {
     TableName: 'orders',
     GlobalSecondaryIndexUpdates: [{ Create: INDEX }, { Delete: { IndexName: 'old' } }],
