@@ -30,11 +30,17 @@ export function settledTable(table: Table): Table {
 }
 
 /**
- * The status at this time; undefined: it is deleted by now. A clock that was set back ends what was under way.
+ * Whether the change is seen to be under way at this time. A request that came before the change may look at the table
+ * after it, so times shortly before count as well; a clock that was set back further ends what was under way.
  */
+function isSeen({ fromMs, untilMs }: Transition, nowMs: number): boolean {
+  return nowMs < untilMs && nowMs >= fromMs - (untilMs - fromMs);
+}
+
+/** The status at this time; undefined: it is deleted by now. */
 export function statusAt({ transition }: Table, nowMs: number): Status | undefined {
   if (transition === undefined) return 'ACTIVE';
-  if (nowMs >= transition.fromMs && nowMs < transition.untilMs) return transition.status;
+  if (isSeen(transition, nowMs)) return transition.status;
   return transition.status === 'DELETING' ? undefined : 'ACTIVE';
 }
 
@@ -48,9 +54,7 @@ export function isUsable(table: Table, nowMs: number): boolean {
 /** The description of the table as it is seen at this time. */
 export function describeAt(table: Table, nowMs: number) {
   const { transition } = table;
-  if (transition === undefined || nowMs < transition.fromMs || nowMs >= transition.untilMs) {
-    return describeTable(table, nowMs);
-  }
+  if (transition === undefined || !isSeen(transition, nowMs)) return describeTable(table, nowMs);
   const { status, shown, encryption, warming } = transition;
   if (status === 'DELETING') return describeDeleted(shown, nowMs);
   return describeTable(shown, nowMs, { table: status, indexes: new Map(transition.indexes), encryption, warming });

@@ -15,7 +15,7 @@ export function crossOriginOf(allowed: readonly string[]): CrossOrigin {
     const all = permission('*');
     return (origin) => (origin === undefined ? NONE : all);
   }
-  const names = new Set(allowed.map((name) => name.toLowerCase().replace(/\/$/, '')));
+  const names = new Set(allowed.map(nameOf));
   // A cache between must not give the answer for one page to another.
   const vary = ['Vary', 'Origin'];
   return (origin) => {
@@ -26,6 +26,13 @@ export function crossOriginOf(allowed: readonly string[]): CrossOrigin {
 
 function permission(origin: string): readonly string[] {
   return ['Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', EXPOSED_HEADERS];
+}
+
+/** As browsers write origins: in small letters, without the port that goes without saying. */
+function nameOf(allowed: string): string {
+  const origin = URL.canParse(allowed) ? new URL(allowed).origin : 'null';
+  // Hosts, and schemes of applications, have no origin that URL would tell.
+  return origin === 'null' ? allowed.toLowerCase().replace(/\/$/, '') : origin;
 }
 
 /** What an origin may be called in the list. `null`, that of sandboxes and files, is nobody's name. */

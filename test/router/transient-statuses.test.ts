@@ -78,6 +78,13 @@ describe('a table that is made', () => {
     expect(await status(DELAY_MS, restart(0))).toBe('ACTIVE');
   });
 
+  test('is CREATING too for a request that came before it, and stays so for all others', async () => {
+    await router.create();
+    expect(await status(-1)).toBe('CREATING');
+    expect(await status(1)).toBe('CREATING');
+    expect(await refusal(put(1))).toBe(NOT_FOUND);
+  });
+
   test('is ACTIVE if the clock is set back: it must not stay CREATING for hours', async () => {
     await router.create();
     expect(await status(-3_600_000)).toBe('ACTIVE');
@@ -136,6 +143,11 @@ describe('a table that is deleted', () => {
     expect(await refusal(remove(DELAY_MS))).toBe(NO_TABLE);
     await router.execute('CreateTable', tableRequest(), at(DELAY_MS));
     expect((await get(2 * DELAY_MS)).Item).toBeUndefined();
+  });
+
+  test('is DELETING too for a request that came before that, and stays so for all others', async () => {
+    expect(await status(-1)).toBe('DELETING');
+    expect(await status(1)).toBe('DELETING');
   });
 
   test('can be deleted again meanwhile, which changes nothing, and neither changed nor made', async () => {

@@ -354,25 +354,35 @@ describe('requests that are no operations', () => {
 
 describe('with a list of origins', () => {
   const handle = testHandle(async () => ({}), {
-    crossOrigin: crossOriginOf(['https://app.example', 'localhost', '127.0.0.1:3000']),
+    crossOrigin: crossOriginOf([
+      'https://app.example',
+      'localhost',
+      '127.0.0.1:3000',
+      'http://Plain.example:80/',
+      'tauri://desk.example/',
+    ]),
   });
   const PREFLIGHT = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-amz-target' };
 
-  test.each(['https://app.example', 'http://localhost:5173', 'https://localhost', 'http://127.0.0.1:3000'])(
-    'a page of %s may read answers and is told so by name',
-    async (origin) => {
-      const answers = [
-        await handle(getItem({ origin })),
-        await handle({ method: 'OPTIONS', headers: { ...PREFLIGHT, origin } }),
-      ];
-      for (const answer of answers) {
-        expect(answer.status).toBe(200);
-        expect(headerOf(answer, 'access-control-allow-origin')).toBe(origin);
-        expect(headerOf(answer, 'vary')).toBe('Origin');
-      }
-      expect(headerOf(answers[1]!, 'access-control-allow-methods')).toBe('POST');
-    },
-  );
+  test.each([
+    'https://app.example',
+    'http://localhost:5173',
+    'https://localhost',
+    'http://127.0.0.1:3000',
+    'http://plain.example',
+    'tauri://desk.example',
+  ])('a page of %s may read answers and is told so by name', async (origin) => {
+    const answers = [
+      await handle(getItem({ origin })),
+      await handle({ method: 'OPTIONS', headers: { ...PREFLIGHT, origin } }),
+    ];
+    for (const answer of answers) {
+      expect(answer.status).toBe(200);
+      expect(headerOf(answer, 'access-control-allow-origin')).toBe(origin);
+      expect(headerOf(answer, 'vary')).toBe('Origin');
+    }
+    expect(headerOf(answers[1]!, 'access-control-allow-methods')).toBe('POST');
+  });
 
   test.each(['http://app.example', 'https://app.example.evil.example', 'http://127.0.0.1:3001', 'null', 'localhost'])(
     'a page of %s may not',
