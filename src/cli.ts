@@ -23,6 +23,7 @@ const STOP_WITHIN_MS = 900;
 await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<void> {
+  outliveReaders();
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
   // Before anything else: process 1 of a container is not ended by a signal that it does not handle.
@@ -61,6 +62,18 @@ async function serve(config: Config, notes: readonly string[], stopping: Stoppin
   if (stopping.started(cluster)) return;
   tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
   letYoungSpaceGrow();
+}
+
+/**
+ * Whoever reads what is printed may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason
+ * to end what clients use or an import under way.
+ */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', () => {
+      process.exitCode = STATUS_REFUSED;
+    });
+  }
 }
 
 interface Stopping {
