@@ -138,9 +138,14 @@ function isRefusal(error: unknown): error is Error {
 
 function refusalOf(error: unknown): string {
   if (!isRefusal(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+    hostname?: string;
+  };
   if (code === 'EADDRINUSE') return `port ${port} of ${address} is in use; --port chooses another`;
   if (code === 'EACCES' && port !== undefined) return `listening on port ${port} of ${address} is not allowed`;
+  if (syscall === 'getaddrinfo') return `there is no host called ${hostname}; --host takes an address of this machine`;
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}; --host chooses another`;
   return error.message.replaceAll(/\s*\n\s*/g, ' ');
 }

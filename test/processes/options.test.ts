@@ -39,6 +39,12 @@ test('a port in use is named', async () => {
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
 });
 
+test('a host that there is not is named', async () => {
+  const { status, stderr } = await runToExit(['--port', '0', '--host', 'no-host.invalid']);
+  expect(stderr).toBe('dynaring: there is no host called no-host.invalid; --host takes an address of this machine\n');
+  expect(status).toBe(1);
+});
+
 describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s is named, with status 1', (flag) => {
   test('below a file', async () => {
     const file = join(await temporaryDirectory(), 'file');
