@@ -1,4 +1,4 @@
-import { Checkpoint, type Identity } from './checkpoint.ts';
+import { Checkpoint, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
 import { Interrupted, TransferError } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
@@ -81,7 +81,7 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
     await checkpoint?.remove();
   } catch (error) {
     await checkpoint?.flush();
-    if (error instanceof Interrupted) throw interrupted(checkpoint);
+    if (error instanceof Interrupted) throw interrupted(checkpoint, options.restart);
     if (checkpoint?.problem !== undefined) meter.say(`no progress could be kept: ${checkpoint.problem}`);
     throw error;
   }
@@ -160,12 +160,12 @@ function identityOf(options: ImportOptions, plan: ImportPlan): Identity {
   };
 }
 
-function interrupted(checkpoint: Checkpoint<unknown> | undefined): Interrupted {
+function interrupted(checkpoint: Checkpoint<unknown> | undefined, restart: boolean): Interrupted {
   if (checkpoint === undefined)
     return new Interrupted('ended; what was read is written, but the rest has to begin anew');
   if (checkpoint.problem !== undefined)
     return new Interrupted(`ended; no progress could be kept: ${checkpoint.problem}`);
-  return new Interrupted(`ended; the same command goes on from here (${checkpoint.path})`);
+  return new Interrupted(howToGoOn(checkpoint, restart));
 }
 
 function summaryOf(table: string, totals: Totals, before: Totals, seconds: number): string {
