@@ -70,8 +70,7 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
         continue;
       }
       const startedMs = world.nowMs();
-      const before = state.current?.totals ?? NOTHING_DONE;
-      const totals = await runJob(options, job, state, target, meter, world, (now) => {
+      const { totals, before } = await runJob(options, job, state, target, meter, world, (now) => {
         state = now;
         checkpoint?.changed(() => now);
       });
@@ -95,7 +94,7 @@ async function runJob(
   meter: Meter,
   world: World,
   onState: (state: ImportState) => void,
-): Promise<Totals> {
+): Promise<{ readonly totals: Totals; readonly before: Totals }> {
   const table = await targetTable(job, target, meter, world);
   let resumed = current?.table === job.table ? current : undefined;
   if (resumed !== undefined && resumed.identity !== table.identity) {
@@ -106,8 +105,9 @@ async function runJob(
   const rejects =
     options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, resumed?.rejectedBytes ?? 0);
   const source = job.open(resumed?.position);
+  const before = resumed?.totals ?? NOTHING_DONE;
   try {
-    return await importTable({
+    const totals = await importTable({
       source,
       target,
       table,
@@ -115,7 +115,7 @@ async function runJob(
       maxBadLines: options.maxBadLines,
       rejects,
       meter,
-      before: resumed?.totals ?? NOTHING_DONE,
+      before,
       interrupted: world.interrupted,
       onPassed: (totals) =>
         onState({
@@ -129,6 +129,7 @@ async function runJob(
           },
         }),
     });
+    return { totals, before };
   } finally {
     rejects?.close();
   }

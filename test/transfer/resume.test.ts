@@ -92,6 +92,8 @@ describe('an import that failed', () => {
     puts.length = 0;
     const { seen } = await run('import', args);
     expect(seen).toContain('table T was made anew since: the import begins from the start');
+    expect(seen).toContain(`imported ${COUNT} items into T`);
+    expect(seen).not.toContain('before');
     expect(new Set(puts).size).toBe(COUNT);
   });
 });
