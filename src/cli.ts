@@ -23,6 +23,7 @@ const STOP_WITHIN_MS = 900;
 await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<void> {
+  outliveReaders();
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
   // Before anything else: process 1 of a container is not ended by a signal that it does not handle.
@@ -61,6 +62,18 @@ async function serve(config: Config, notes: readonly string[], stopping: Stoppin
   if (stopping.started(cluster)) return;
   tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
   letYoungSpaceGrow();
+}
+
+/**
+ * Whoever reads what is printed may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason
+ * to end what clients use or an import under way.
+ */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', () => {
+      process.exitCode = STATUS_REFUSED;
+    });
+  }
 }
 
 interface Stopping {
@@ -125,9 +138,14 @@ function isRefusal(error: unknown): error is Error {
 
 function refusalOf(error: unknown): string {
   if (!isRefusal(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+    hostname?: string;
+  };
   if (code === 'EADDRINUSE') return `port ${port} of ${address} is in use; --port chooses another`;
   if (code === 'EACCES' && port !== undefined) return `listening on port ${port} of ${address} is not allowed`;
+  if (syscall === 'getaddrinfo') return `there is no host called ${hostname}; --host takes an address of this machine`;
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}; --host chooses another`;
   return error.message.replaceAll(/\s*\n\s*/g, ' ');
 }

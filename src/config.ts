@@ -1,5 +1,6 @@
 import { ConfigError } from './config/config-error.ts';
 import { completeLimits, type LimitOptions } from './config/limits.ts';
+import { nearest } from './config/nearest.ts';
 import { OPTIONS, originText, SETTING_NAMES, type SettingName } from './config/options.ts';
 import type { Config, Settings } from './config/settings.ts';
 
@@ -16,6 +17,11 @@ export type Variables = { [Name in SettingName]?: string };
  * @throws ConfigError
  */
 export function completeConfig(given: Partial<Settings>, limits: LimitOptions = {}): Config {
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(OPTIONS, name)) continue;
+    const near = nearest(name, SETTING_NAMES);
+    throw new ConfigError(`there is no setting ${name}${near === undefined ? '' : `; did you mean ${near}?`}`);
+  }
   for (const name of SETTING_NAMES) {
     const value = given[name];
     if (value === undefined || OPTIONS[name].accepts(value)) continue;

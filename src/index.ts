@@ -1,3 +1,5 @@
+// TypeScript 6 and later takes in no types by itself, those of Node neither.
+/// <reference types="node" preserve="true" />
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Snapshot, Trace } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';

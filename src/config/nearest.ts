@@ -14,15 +14,19 @@ export function nearest(given: string, names: readonly string[]): string | undef
   return mistakes(best) <= Math.min(MAX_MISTAKES, Math.floor(plain(best).length / 3)) ? best : undefined;
 }
 
-/** Letters to insert, leave out or replace (Levenshtein). */
+/** Letters to insert, leave out, replace, or exchange with their neighbour (optimal string alignment). */
 function distance(from: string, to: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
     for (let j = 1; j <= to.length; j++) {
       const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+      const isExchanged = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      const exchanged = isExchanged ? before[j - 2]! + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1, exchanged));
     }
+    before = row;
     row = next;
   }
   return row[to.length]!;

@@ -60,7 +60,8 @@ function readVariables({ settings, variables }: Reading, env: Readonly<Record<st
 /** @returns how many of the arguments after it belong to the flag */
 function readFlag(reading: Reading, args: readonly string[], index: number): number {
   const [flag, inline] = splitFlag(args[index]!);
-  if (!flag.startsWith('-')) throw new ConfigError(`unexpected argument ${JSON.stringify(flag)}`);
+  if (!flag.startsWith('-'))
+    throw new ConfigError(`unexpected argument ${JSON.stringify(flag)}; --help tells the usage`);
   const local = LOCAL_FLAGS.get(flag.replace(/^--?/, ''));
   const name = local?.kind === 'alias' ? local.setting : settingOf(flag);
   if (name !== undefined) {

@@ -45,7 +45,7 @@ export async function isHeld(path: string, except?: string): Promise<boolean> {
   const places = openPlaces(path);
   try {
     for (const place of places) {
-      for (const name of readdirSync(place.folder)) {
+      for (const name of namesIn(place.folder)) {
         if (!name.startsWith(place.prefix) || !name.endsWith(SUFFIX) || name === except) continue;
         if (await isListening(place.addressOf(name))) hasOther = true;
         else rmSync(join(place.folder, name), { force: true });
@@ -55,6 +55,16 @@ export async function isHeld(path: string, except?: string): Promise<boolean> {
     for (const place of places) place.close();
   }
   return hasOther;
+}
+
+/** None of a folder that there is not, as TMPDIR may name: nobody can listen there. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 interface Claim extends DirectoryLock {

@@ -27,19 +27,17 @@ function valueProblem(value: unknown, path: string, depth: number): string | und
   switch (type) {
     case 'S':
     case 'N':
-      return expect(typeof content === 'string', type, 'a string');
+      return expect(isString(content), type, 'a string');
     case 'B':
-      return expect(isBase64(content), type, 'base64 text');
+      return isString(content) && !isBase64(content)
+        ? `attribute ${path} of type B must be base64 text, which this string is not`
+        : expect(isString(content), type, 'base64 text');
     case 'BOOL':
     case 'NULL':
       return expect(typeof content === 'boolean', type, 'true or false');
     case 'SS':
     case 'NS':
-      return expect(
-        isArrayOf(content, (member) => typeof member === 'string'),
-        type,
-        'an array of strings',
-      );
+      return expect(isArrayOf(content, isString), type, 'an array of strings');
     case 'BS':
       return expect(isArrayOf(content, isBase64), type, 'an array of base64 texts');
     case 'L':
@@ -75,8 +73,12 @@ function isArrayOf(value: unknown, accepts: (member: unknown) => boolean): boole
   return Array.isArray(value) && value.every(accepts);
 }
 
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
 function isBase64(value: unknown): boolean {
-  return typeof value === 'string' && Buffer.from(value, 'base64').toString('base64') === value;
+  return isString(value) && Buffer.from(value, 'base64').toString('base64') === value;
 }
 
 function nameOf(value: unknown): string {

@@ -102,3 +102,8 @@ export class Checkpoint<State> {
     return new TransferError(`${this.path} ${problem}; --restart begins anew`);
   }
 }
+
+/** What a user is told who ended a transfer. @param restart whether it was begun with `--restart` */
+export function howToGoOn({ path }: Checkpoint<unknown>, restart: boolean): string {
+  return `ended; the same command${restart ? ' without --restart' : ''} goes on from here (${path})`;
+}

@@ -33,7 +33,9 @@ export async function isFolder(path: string): Promise<boolean> {
 export async function dataFilesIn(folder: string): Promise<DataFile[]> {
   const names = (await readdir(folder)).filter((name) => DATA_NAMES.test(name) && !name.startsWith('.')).sort();
   if (names.length === 0) {
-    throw new TransferError(`${folder}: there is neither an export nor a file called *.json, *.jsonl, *.csv or *.gz`);
+    throw new TransferError(
+      `${folder}: there is neither an export nor a file called *.json, *.jsonl, *.ndjson, *.csv or *.gz`,
+    );
   }
   if (names.length > LIMITS.maxFiles)
     throw new TransferError(`${folder}: there are more than ${LIMITS.maxFiles} files`);

@@ -14,9 +14,13 @@ const DEFAULT_REGION = 'us-east-1';
 /** `dynamodb.eu-west-1.amazonaws.com`, with its FIPS, dual-stack, China and VPC forms. */
 const SERVICE_HOST = /(?:^|\.)dynamodb(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)$/;
 
-/** The endpoint that the user's variables name, as the SDKs and other tools read them. */
-export function defaultUrl(env: Variables): string {
-  return env.AWS_ENDPOINT_URL_DYNAMODB || env.AWS_ENDPOINT_URL || env.DYNAMODB_ENDPOINT || DEFAULT_URL;
+/** Where the SDKs and other tools look for an endpoint, in their order. */
+const URL_VARIABLES = ['AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOINT_URL', 'DYNAMODB_ENDPOINT'];
+
+/** The endpoint that `--endpoint` names, else one of the user's variables. @throws TransferError */
+export function endpointOfUser(url: string | undefined, region: string | undefined, env: Variables): Endpoint {
+  const variable = url === undefined ? URL_VARIABLES.find((name) => env[name]) : undefined;
+  return endpointOf(variable ?? '--endpoint', url ?? (variable && env[variable]) ?? DEFAULT_URL, region, env);
 }
 
 /** The service's own endpoint in a region. */
@@ -27,7 +31,7 @@ export function serviceUrl(region: string): string {
 /**
  * Completes what the user said of an endpoint from the environment. Servers other than the service take any credentials, so
  * for them some are made up if there are none.
- * @param flag the option that named the URL, for errors
+ * @param flag the option or variable that named the URL, for errors
  * @throws TransferError
  */
 export function endpointOf(flag: string, text: string, region: string | undefined, env: Variables): Endpoint {

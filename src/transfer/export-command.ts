@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Checkpoint, type Identity } from './checkpoint.ts';
+import { Checkpoint, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
 import { type ExportOptions, exportHelp, parseExport } from './export-options.ts';
 import type { ExportState, TableState } from './export-state.ts';
@@ -95,7 +95,7 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
     }
     throw new Interrupted(
       checkpoint.problem === undefined
-        ? `ended; the same command goes on from here (${checkpoint.path})`
+        ? howToGoOn(checkpoint, options.restart)
         : `ended; no progress could be kept: ${checkpoint.problem}`,
     );
   }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { defaultUrl, type Endpoint, endpointOf } from './endpoint.ts';
+import { type Endpoint, endpointOfUser } from './endpoint.ts';
 import { TransferError } from './failure.ts';
 import { delimiterOf } from './import-options.ts';
 import { LIMITS } from './limits.ts';
@@ -77,7 +77,7 @@ export function parseExport(argv: readonly string[], env: Readonly<Record<string
   }
   if (format === 'json' && given.has('columns')) throw new TransferError('--columns needs --format csv');
   const options: ExportOptions = {
-    from: endpointOf('--endpoint', given.value('endpoint') ?? defaultUrl(env), given.value('region'), env),
+    from: endpointOfUser(given.value('endpoint'), given.value('region'), env),
     tables: all ? undefined : tables,
     to,
     definitionFile: given.value('with-table'),

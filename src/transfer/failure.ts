@@ -23,6 +23,8 @@ export function reasonOf(error: unknown): string {
       return 'a part of its path is no folder';
     case 'ENOSPC':
       return 'the disk is full';
+    case 'EPIPE':
+      return 'whoever read it has gone';
     case 'EROFS':
       return 'the file system is read-only';
     default:

@@ -1,4 +1,4 @@
-import { Checkpoint, type Identity } from './checkpoint.ts';
+import { Checkpoint, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
 import { Interrupted, TransferError } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
@@ -70,8 +70,7 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
         continue;
       }
       const startedMs = world.nowMs();
-      const before = state.current?.totals ?? NOTHING_DONE;
-      const totals = await runJob(options, job, state, target, meter, world, (now) => {
+      const { totals, before } = await runJob(options, job, state, target, meter, world, (now) => {
         state = now;
         checkpoint?.changed(() => now);
       });
@@ -81,7 +80,7 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
     await checkpoint?.remove();
   } catch (error) {
     await checkpoint?.flush();
-    if (error instanceof Interrupted) throw interrupted(checkpoint);
+    if (error instanceof Interrupted) throw interrupted(checkpoint, options.restart);
     if (checkpoint?.problem !== undefined) meter.say(`no progress could be kept: ${checkpoint.problem}`);
     throw error;
   }
@@ -95,7 +94,7 @@ async function runJob(
   meter: Meter,
   world: World,
   onState: (state: ImportState) => void,
-): Promise<Totals> {
+): Promise<{ readonly totals: Totals; readonly before: Totals }> {
   const table = await targetTable(job, target, meter, world);
   let resumed = current?.table === job.table ? current : undefined;
   if (resumed !== undefined && resumed.identity !== table.identity) {
@@ -106,8 +105,9 @@ async function runJob(
   const rejects =
     options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, resumed?.rejectedBytes ?? 0);
   const source = job.open(resumed?.position);
+  const before = resumed?.totals ?? NOTHING_DONE;
   try {
-    return await importTable({
+    const totals = await importTable({
       source,
       target,
       table,
@@ -115,7 +115,7 @@ async function runJob(
       maxBadLines: options.maxBadLines,
       rejects,
       meter,
-      before: resumed?.totals ?? NOTHING_DONE,
+      before,
       interrupted: world.interrupted,
       onPassed: (totals) =>
         onState({
@@ -129,6 +129,7 @@ async function runJob(
           },
         }),
     });
+    return { totals, before };
   } finally {
     rejects?.close();
   }
@@ -160,12 +161,12 @@ function identityOf(options: ImportOptions, plan: ImportPlan): Identity {
   };
 }
 
-function interrupted(checkpoint: Checkpoint<unknown> | undefined): Interrupted {
+function interrupted(checkpoint: Checkpoint<unknown> | undefined, restart: boolean): Interrupted {
   if (checkpoint === undefined)
     return new Interrupted('ended; what was read is written, but the rest has to begin anew');
   if (checkpoint.problem !== undefined)
     return new Interrupted(`ended; no progress could be kept: ${checkpoint.problem}`);
-  return new Interrupted(`ended; the same command goes on from here (${checkpoint.path})`);
+  return new Interrupted(howToGoOn(checkpoint, restart));
 }
 
 function summaryOf(table: string, totals: Totals, before: Totals, seconds: number): string {

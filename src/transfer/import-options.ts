@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { CELL_TYPES, type CellType } from './csv-cell.ts';
 import type { CsvOptions } from './csv-header.ts';
-import { defaultUrl, type Endpoint, endpointOf, serviceUrl } from './endpoint.ts';
+import { type Endpoint, endpointOf, endpointOfUser, serviceUrl } from './endpoint.ts';
 import { TransferError } from './failure.ts';
 import { LIMITS } from './limits.ts';
 import { listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
@@ -66,7 +66,9 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
   const [url, region] = [given.value('from-endpoint'), given.value('from-region')];
   const isCopy = url !== undefined || region !== undefined;
   if (isCopy && operand !== undefined)
-    throw new TransferError(`both ${operand} and --from-endpoint are given: choose one`);
+    throw new TransferError(
+      `both ${operand} and ${url === undefined ? '--from-region' : '--from-endpoint'} are given: choose one`,
+    );
   if (!isCopy && operand === undefined) {
     throw new TransferError('nothing to import: name a file, a folder, - or --from-endpoint; --help tells more');
   }
@@ -89,7 +91,7 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
       : operand === '-'
         ? { kind: 'stdin' }
         : { kind: 'path', path: operand! },
-    to: endpointOf('--endpoint', given.value('endpoint') ?? defaultUrl(env), given.value('region'), env),
+    to: endpointOfUser(given.value('endpoint'), given.value('region'), env),
     table: table ?? (isCopy ? fromTable : undefined),
     all,
     createFile: given.value('create'),

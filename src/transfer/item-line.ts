@@ -7,6 +7,10 @@ import { bad, deleteOf, putOf } from './write-of.ts';
 const BEFORE_ITEM = /^\s*\{\s*"Item"\s*:\s*/;
 const AFTER_ITEM = /\s*\}\s*$/;
 
+/** A line of a document that is laid out over several, as `aws dynamodb scan` prints. */
+const NO_WHOLE_VALUE = /^\s*[{[]\s*$/;
+const ONE_A_LINE = `an item has to be one line, as jq -c '.Items[]' makes of what "aws dynamodb scan" prints`;
+
 /**
  * The write that a line of DynamoDB JSON asks for. It is `{"Item":{...}}` as in a full export of the service,
  * `{"Metadata":...,"Keys":...,"NewImage":...}` as in an incremental one, where a missing `NewImage` means that the item was
@@ -17,6 +21,7 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
   try {
     value = JSON.parse(text);
   } catch (error) {
+    if (NO_WHOLE_VALUE.test(text)) return bad(ONE_A_LINE);
     return bad(`it is no JSON: ${(error as Error).message}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -25,6 +30,8 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
   const members = value as Record<string, unknown>;
   const form = formOf(members);
   switch (form) {
+    case 'answer':
+      return bad(ONE_A_LINE);
     case 'item':
       return putOf(table, members.Item, text.replace(BEFORE_ITEM, '').replace(AFTER_ITEM, ''));
     case 'change':
@@ -36,8 +43,9 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
   }
 }
 
-function formOf(members: Readonly<Record<string, unknown>>): 'item' | 'change' | 'bare' {
+function formOf(members: Readonly<Record<string, unknown>>): 'item' | 'change' | 'bare' | 'answer' {
   const names = Object.keys(members);
+  if (Array.isArray(members.Items) && Object.hasOwn(members, 'Count')) return 'answer';
   const form =
     names.length === 1 && names[0] === 'Item'
       ? 'item'

@@ -43,8 +43,10 @@ export class Meter {
       const rate = seconds > 0 ? (reading.items - first.items) / seconds : 0;
       const progress = (reading.share ?? 0) - (first.share ?? 0);
       const left = progress > MIN_SHARE ? (seconds * (1 - (reading.share ?? 0))) / progress : undefined;
-      if (this.#screen.isTerminal) this.#draw(barText(reading, rate, left, this.#screen.columns() ?? DEFAULT_COLUMNS));
-      else this.#screen.write(`dynaring: ${plainText(reading, rate, left)}\n`);
+      if (this.#screen.isTerminal) {
+        // Terminals that nobody has told their size have 0 columns.
+        this.#draw(barText(reading, rate, left, this.#screen.columns() || DEFAULT_COLUMNS));
+      } else this.#screen.write(`dynaring: ${plainText(reading, rate, left)}\n`);
     };
     this.#stop = this.#world.every(this.#screen.isTerminal ? DRAW_MS : TELL_MS, show);
   }

@@ -1,3 +1,4 @@
+import { textOf } from './answer.ts';
 import type { Result } from './connection.ts';
 import { TransferError } from './failure.ts';
 import { LIMITS } from './limits.ts';
@@ -124,8 +125,8 @@ export class WriteQueue<Place> {
     });
     if (result.kind === 'answered') pending.outcome = { kind: 'done' };
     else if (OF_THE_ITEM.includes(result.name)) {
-      pending.outcome = { kind: 'bad', problem: `${result.name}: ${result.message}` };
-    } else throw new FailedWrite(pending.entry.place, `${result.name}: ${result.message}`);
+      pending.outcome = { kind: 'bad', problem: textOf(result.name, result.message) };
+    } else throw new FailedWrite(pending.entry.place, textOf(result.name, result.message));
   }
 
   #reportCompleted(): void {

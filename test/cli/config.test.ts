@@ -142,7 +142,7 @@ describe('refusals are one line that names the option', () => {
     [['--port'], {}, '--port needs a value'],
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
     [['--colour', 'red'], {}, 'unknown option --colour; --help lists the options'],
-    [['8000'], {}, 'unexpected argument "8000"'],
+    [['8000'], {}, 'unexpected argument "8000"; --help tells the usage'],
   ])('%j %j', (argv, env, message) => {
     expect(refusal(argv, env as Record<string, string>)).toBe(message);
   });
@@ -259,6 +259,7 @@ describe("DynamoDB Local's command line", () => {
     ['--write-qourum', 'unknown option --write-qourum; did you mean --write-quorum?'],
     ['--writeQuorum', 'unknown option --writeQuorum; did you mean --write-quorum?'],
     ['-Port', 'unknown option -Port; did you mean --port?'],
+    ['--prot', 'unknown option --prot; did you mean --port?'],
     ['-startWebserver', 'unknown option -startWebserver; --help lists the options'],
     ['-jar', 'unknown option -jar; --help lists the options'],
     ['-Xmx256m', 'unknown option -Xmx256m; --help lists the options'],

@@ -63,6 +63,8 @@ test.each([
   [{ readRepair: 'off' }, 'readRepair must be what --read-repair may be, on or off, not "off"'],
   [{ antiEntropyIntervalMs: Number.NaN }, 'antiEntropyIntervalMs must be .*'],
   [{ limits: { node: { hints: 3 } } }, 'there is no limits.node.hints'],
+  [{ datadir: './data' }, String.raw`there is no setting datadir; did you mean dataDir\?`],
+  [{ inMemory: true }, 'there is no setting inMemory'],
   [{ limits: { stopGraceMs: Number.NaN } }, 'limits.stopGraceMs must be a number from 0, not NaN'],
   [{ limits: { node: { hintsKept: -1 } } }, 'limits.node.hintsKept must be a number from 0, not -1'],
   [

@@ -93,7 +93,7 @@ describe('TypeScript takes it, strictly and with the libraries checked', () => {
     installed.write({ 'consumer.mts': CONSUMER, 'consumer.cts': CONSUMER, 'consumer.ts': CONSUMER });
     const files = ['consumer.mts', 'consumer.ts', ...(moduleResolution === 'bundler' ? [] : ['consumer.cts'])];
     const settings = { module, moduleResolution, target: 'es2022', strict: true, skipLibCheck: false, noEmit: true };
-    const compilerOptions = { ...settings, lib: ['es2023', 'esnext.disposable'], types: ['node'] };
+    const compilerOptions = { ...settings, lib: ['es2023', 'esnext.disposable'] };
     installed.write({ 'tsconfig.json': JSON.stringify({ compilerOptions, files }) });
     expect(installed.run(programPath('typescript/bin/tsc'), '-p', 'tsconfig.json')).toBe('');
   });

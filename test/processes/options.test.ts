@@ -2,7 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { runToExit, temporaryDirectory } from './server-process.ts';
+import { runToExit, startServer, temporaryDirectory } from './server-process.ts';
 
 test('an option that cannot be ends with one line on standard error and status 1', async () => {
   expect(await runToExit(['--write-quorum', '4'])).toEqual({
@@ -39,6 +39,12 @@ test('a port in use is named', async () => {
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
 });
 
+test('a host that there is not is named', async () => {
+  const { status, stderr } = await runToExit(['--port', '0', '--host', 'no-host.invalid']);
+  expect(stderr).toBe('dynaring: there is no host called no-host.invalid; --host takes an address of this machine\n');
+  expect(status).toBe(1);
+});
+
 describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s is named, with status 1', (flag) => {
   test('below a file', async () => {
     const file = join(await temporaryDirectory(), 'file');
@@ -58,6 +64,12 @@ describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s
     expect(stderr).toContain(directory);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
   });
+});
+
+test('a TMPDIR that is not there does not matter where there is another place', async () => {
+  const TMPDIR = join(await temporaryDirectory(), 'nowhere');
+  const kept = await startServer(['--data-dir', await temporaryDirectory()], { env: { TMPDIR } });
+  expect((await fetch(`${kept.endpoint}/health`)).status).toBe(200);
 });
 
 test('a fault rule that makes no sense ends with one line that names its file and its field', async () => {

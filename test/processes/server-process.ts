@@ -29,6 +29,8 @@ export interface Server {
   readonly pid: number;
   /** Sends the signal, and waits for the end. */
   stop(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Exit>;
+  /** Stops reading what it prints, as `head` does: what it prints from now on fails. */
+  closeOutput(): void;
   /** A client of the unmodified SDK that tries each command once. Closed with the test. */
   client(): DynamoDBClient;
 }
@@ -78,6 +80,10 @@ export async function startServer(args: readonly string[], launch: Launch = {}):
     stop: (signal) => {
       child.kill(signal);
       return exited;
+    },
+    closeOutput: () => {
+      child.stdout!.destroy();
+      child.stderr!.destroy();
     },
     client: () => clientOf(endpoint),
   };

@@ -52,6 +52,17 @@ describe('standard output at the start', () => {
     expect((await readdir(directory)).length).toBeGreaterThan(0);
   });
 
+  test('may lose its reader, as may the log: the server goes on', async () => {
+    const server = await startServer(['--nodes', '2']);
+    server.closeOutput();
+    for (const what of ['stop', 'start', 'stop', 'start']) {
+      const answer = await fetch(`${server.endpoint}/_dynaring/nodes/node-2/${what}`, { method: 'POST' });
+      expect(answer.status).toBe(204);
+    }
+    expect((await fetch(`${server.endpoint}/health`)).status).toBe(200);
+    expect((await server.stop('SIGTERM')).status).toBe(0);
+  });
+
   test('names no administration with --no-admin', async () => {
     expect((await startServer(['--no-admin'])).stdout()).not.toContain('_dynaring');
   });

@@ -153,6 +153,24 @@ describe('an export', () => {
     expect(stderr).toMatch(/^dynaring: exported 3 items of Log to standard output in .* s .*\n$/);
     expect(status).toBe(0);
   });
+
+  test('whose reader goes away says so', async () => {
+    const server = await startServer(['--nodes', '1']);
+    await createTable(server.client(), 'Log');
+    const file = join(await temporaryDirectory(), 'log.json');
+    writeFileSync(file, linesOf(3_000));
+    await runToExit(['import', file, '--table', 'Log', '--endpoint', server.endpoint]);
+    const child = spawn(process.execPath, [CLI, 'export', '--table', 'Log', '--endpoint', server.endpoint], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    const status = await new Promise((resolve) => child.once('close', resolve));
+    expect({ status, stderr }).toEqual({ status: 1, stderr: 'dynaring: standard output: whoever read it has gone\n' });
+  });
 });
 
 describe('options', () => {

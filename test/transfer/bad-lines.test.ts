@@ -63,6 +63,11 @@ describe('a bad line', () => {
     await expect(run('import', [file, ...args])).rejects.toThrow(
       `${file}:2: ValidationException: One or more parameter values were invalid: Type mismatch for Index Key rank`,
     );
+    // Half a surrogate pair, of which the server only says what kind of error it is.
+    writeFileSync(file, String.raw`{"Item":{"id":{"S":"\ud800"}}}`);
+    await expect(run('import', [file, ...args, '--restart'])).rejects.toThrow(
+      `${file}:1: SerializationException; --skip-bad-lines`,
+    );
   });
 
   test('is not one too many, unless there are more than the user allows', async () => {

@@ -1,15 +1,30 @@
 import { describe, expect, test } from 'vitest';
-import { defaultUrl, endpointOf, serviceUrl } from '../../src/transfer/endpoint.ts';
+import { endpointOf, endpointOfUser, serviceUrl } from '../../src/transfer/endpoint.ts';
+import { run } from './test-world.ts';
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'AKID', AWS_SECRET_ACCESS_KEY: 'secret' };
 
 describe('an endpoint', () => {
   test('is that of the first variable that is set', () => {
     const all = { AWS_ENDPOINT_URL_DYNAMODB: 'http://a', AWS_ENDPOINT_URL: 'http://b', DYNAMODB_ENDPOINT: 'http://c' };
-    expect(defaultUrl(all)).toBe('http://a');
-    expect(defaultUrl({ ...all, AWS_ENDPOINT_URL_DYNAMODB: '' })).toBe('http://b');
-    expect(defaultUrl({ DYNAMODB_ENDPOINT: 'http://c' })).toBe('http://c');
-    expect(defaultUrl({})).toBe('http://127.0.0.1:8000');
+    const urlOf = (env: Record<string, string>, url?: string) => endpointOfUser(url, undefined, env).url.origin;
+    expect(urlOf(all)).toBe('http://a');
+    expect(urlOf({ ...all, AWS_ENDPOINT_URL_DYNAMODB: '' })).toBe('http://b');
+    expect(urlOf({ DYNAMODB_ENDPOINT: 'http://c' })).toBe('http://c');
+    expect(urlOf({})).toBe('http://127.0.0.1:8000');
+    expect(urlOf(all, 'http://given')).toBe('http://given');
+  });
+
+  test('that is none is told by the variable that has it', () => {
+    const env = { AWS_ENDPOINT_URL: 'localhost' };
+    expect(() => endpointOfUser(undefined, undefined, env)).toThrow(/^AWS_ENDPOINT_URL must be a URL such as/);
+    expect(() => endpointOfUser('localhost', undefined, env)).toThrow(/^--endpoint must be a URL such as/);
+  });
+
+  test('to copy from and a file are not both to import from', async () => {
+    const of = 'are given: choose one';
+    await expect(run('import', ['x.json', '--from-region', 'r'])).rejects.toThrow(`x.json and --from-region ${of}`);
+    await expect(run('import', ['x.json', '--from-endpoint', 'u'])).rejects.toThrow(`x.json and --from-endpoint ${of}`);
   });
 
   test.each([

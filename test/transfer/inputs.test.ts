@@ -52,7 +52,7 @@ describe('a folder', () => {
 
   test('without data is told', async () => {
     await expect(run('import', [folder, '--table', 'T', ...to])).rejects.toThrow(
-      /there is neither an export nor a file/,
+      /there is neither an export nor a file called \*\.json, \*\.jsonl, \*\.ndjson, \*\.csv or \*\.gz$/,
     );
   });
 

@@ -44,12 +44,16 @@ describe('a line', () => {
 
   test.each([
     ['{"Item":{"artist"', /^it is no JSON: .*(position|end)/],
+    ['{\r', /^an item has to be one line, as jq -c/],
+    ['[', /^an item has to be one line, as jq -c/],
+    [`{"Items":[{${KEY}}],"Count":1,"ScannedCount":1}`, /^an item has to be one line, as jq -c/],
     ['[]', 'it is no object such as {"Item":{"id":{"S":"1"}}}'],
     ['{"Item":5}', 'an item must be an object, not a number'],
     [`{"Item":{${KEY},"a":{"X":"1"}}}`, 'attribute a has the type "X", which DynamoDB does not have'],
     [`{"Item":{${KEY},"a":{"N":1}}}`, 'attribute a of type N must be a string, not a number'],
     [`{${KEY},"a":{"M":{"b":{"L":[{"S":"x"},{"BOOL":"true"}]}}}}`, /^attribute a\.b\[1\] of type BOOL/],
-    [`{${KEY},"a":{"B":"?"}}`, 'attribute a of type B must be base64 text, not a string'],
+    [`{${KEY},"a":{"B":"?"}}`, 'attribute a of type B must be base64 text, which this string is not'],
+    [`{${KEY},"a":{"B":5}}`, 'attribute a of type B must be base64 text, not a number'],
     [`{${KEY},"a":"text"}`, 'attribute a must be a typed value such as {"S":"text"}, not a string'],
     [`{${KEY},"a":{"S":"x","N":"1"}}`, 'attribute a must have exactly one type, not 2'],
     [`{${KEY},"a":{"N":"x"}}`, /^ValidationException: .*numeric/],

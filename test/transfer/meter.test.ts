@@ -26,14 +26,17 @@ describe('progress', () => {
   });
 
   test('gives way to a line, and is not shown to a quiet user', () => {
-    const shownOn = (isQuiet: boolean) => {
+    const shownOn = (isQuiet: boolean, width = 80) => {
       const world = testWorld();
       let tick = () => {};
       const every = (_: number, task: () => void) => {
         tick = task;
         return () => {};
       };
-      const meter = new Meter({ ...world, every, screen: { ...world.screen, isTerminal: true } }, isQuiet);
+      const meter = new Meter(
+        { ...world, every, screen: { ...world.screen, isTerminal: true, columns: () => width } },
+        isQuiet,
+      );
       meter.start(() => HALF);
       tick();
       meter.say('line');
@@ -41,5 +44,7 @@ describe('progress', () => {
     };
     expect(shownOn(false)).toMatch(/^\r\x1b\[KMusic \[#+-+\] 50% .*\r\x1b\[Kdynaring: line\n$/);
     expect(shownOn(true)).toBe('dynaring: line\n');
+    // Of a terminal that nobody has told its size.
+    expect(shownOn(false, 0)).toBe(shownOn(false));
   });
 });

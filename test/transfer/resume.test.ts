@@ -92,6 +92,8 @@ describe('an import that failed', () => {
     puts.length = 0;
     const { seen } = await run('import', args);
     expect(seen).toContain('table T was made anew since: the import begins from the start');
+    expect(seen).toContain(`imported ${COUNT} items into T`);
+    expect(seen).not.toContain('before');
     expect(new Set(puts).size).toBe(COUNT);
   });
 });
@@ -106,10 +108,14 @@ test('an import that the user ends says how to go on, though its endpoint does n
     world.interrupt();
     return refusal(500, 'InternalServerError');
   });
-  await expect(runImport([file, '--table', 'T', '--endpoint', endpoint], world)).rejects.toThrow(
+  const args = [file, '--table', 'T', '--endpoint', endpoint];
+  await expect(runImport(args, world)).rejects.toThrow(
     `ended; the same command goes on from here (${file}.dynaring-progress)`,
   );
   expect(JSON.parse(readFileSync(`${file}.dynaring-progress`, 'utf8')).state.current.totals.put).toBeGreaterThan(0);
+  await expect(runImport([...args, '--restart'], world)).rejects.toThrow(
+    'ended; the same command without --restart goes on from here',
+  );
 });
 
 describe('an export that failed', () => {
