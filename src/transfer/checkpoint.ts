@@ -102,3 +102,8 @@ export class Checkpoint<State> {
     return new TransferError(`${this.path} ${problem}; --restart begins anew`);
   }
 }
+
+/** What is known of a finished table; undefined if it is not finished. A table may be called `constructor`. */
+export function finishedOf<Done>(finished: Readonly<Record<string, Done>>, table: string): Done | undefined {
+  return Object.hasOwn(finished, table) ? finished[table] : undefined;
+}

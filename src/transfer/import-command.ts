@@ -1,4 +1,4 @@
-import { Checkpoint, type Identity } from './checkpoint.ts';
+import { Checkpoint, finishedOf, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
 import { Interrupted, TransferError } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
@@ -68,7 +68,7 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
   checkpoint?.start();
   try {
     for (const job of plan.jobs) {
-      const done = state.finished[job.table];
+      const done = finishedOf(state.finished, job.table);
       if (done !== undefined) {
         meter.note(`${job.table}: ${countText(done.put + done.deleted, 'item')} were imported before`);
         continue;
