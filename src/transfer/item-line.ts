@@ -3,9 +3,8 @@ import type { FoundTable } from './tables.ts';
 import type { BadInput, Write } from './write.ts';
 import { bad, deleteOf, putOf } from './write-of.ts';
 
-/** What stands around the item in a line that has nothing else. */
+/** What stands before the item in a line that has nothing else. */
 const BEFORE_ITEM = /^\s*\{\s*"Item"\s*:\s*/;
-const AFTER_ITEM = /\s*\}\s*$/;
 
 /**
  * The write that a line of DynamoDB JSON asks for. It is `{"Item":{...}}` as in a full export of the service,
@@ -26,7 +25,7 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
   const form = formOf(members);
   switch (form) {
     case 'item':
-      return putOf(table, members.Item, text.replace(BEFORE_ITEM, '').replace(AFTER_ITEM, ''));
+      return putOf(table, members.Item, itemText(text));
     case 'change':
       return members.NewImage == null
         ? deleteOf(table, members.Keys, JSON.stringify(members.Keys))
@@ -34,6 +33,11 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
     case 'bare':
       return putOf(table, members, text);
   }
+}
+
+/** Not by an expression at the end: it would begin anew at each blank of a long text. */
+function itemText(line: string): string {
+  return line.replace(BEFORE_ITEM, '').trimEnd().slice(0, -1).trimEnd();
 }
 
 function formOf(members: Readonly<Record<string, unknown>>): 'item' | 'change' | 'bare' {
