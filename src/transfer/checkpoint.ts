@@ -107,3 +107,8 @@ export class Checkpoint<State> {
 export function howToGoOn({ path }: Checkpoint<unknown>, restart: boolean): string {
   return `ended; the same command${restart ? ' without --restart' : ''} goes on from here (${path})`;
 }
+
+/** What is known of a finished table; undefined if it is not finished. A table may be called `constructor`. */
+export function finishedOf<Done>(finished: Readonly<Record<string, Done>>, table: string): Done | undefined {
+  return Object.hasOwn(finished, table) ? finished[table] : undefined;
+}

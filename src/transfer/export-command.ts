@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Checkpoint, howToGoOn, type Identity } from './checkpoint.ts';
+import { Checkpoint, finishedOf, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
 import { type ExportOptions, exportHelp, parseExport } from './export-options.ts';
 import type { ExportState, TableState } from './export-state.ts';
@@ -74,7 +74,7 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
   checkpoint.start();
   try {
     for (const table of tables) {
-      const items = state.finished[table.name];
+      const items = finishedOf(state.finished, table.name);
       if (items !== undefined) {
         meter.note(`${table.name}: ${countText(items, 'item')} were exported before`);
         continue;

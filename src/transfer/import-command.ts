@@ -1,4 +1,4 @@
-import { Checkpoint, howToGoOn, type Identity } from './checkpoint.ts';
+import { Checkpoint, finishedOf, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
 import { Interrupted, TransferError } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
@@ -15,6 +15,8 @@ import type { World } from './world.ts';
 interface ImportState {
   /** By table. */
   readonly finished: Readonly<Record<string, Totals>>;
+  /** What the finished tables have left in the file of rejects. */
+  readonly rejectedBytes: number;
   readonly current?: {
     readonly table: string;
     /** Of the table at that time: items in one that was deleted since are gone. */
@@ -24,6 +26,8 @@ interface ImportState {
     readonly rejectedBytes: number;
   };
 }
+
+const NOTHING_IMPORTED: ImportState = { finished: {}, rejectedBytes: 0 };
 
 /**
  * `dynaring import`.
@@ -58,23 +62,23 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
     path === undefined || plan.progressFile === undefined
       ? undefined
       : new Checkpoint<ImportState>(path, identityOf(options, plan), world);
-  let state = (options.restart ? undefined : await checkpoint?.read()) ?? { finished: {} };
+  let state = (options.restart ? undefined : await checkpoint?.read()) ?? NOTHING_IMPORTED;
   if (checkpoint === undefined)
     meter.note('standard input cannot be read again: if this import ends early, begin anew');
   checkpoint?.start();
   try {
     for (const job of plan.jobs) {
-      const done = state.finished[job.table];
+      const done = finishedOf(state.finished, job.table);
       if (done !== undefined) {
         meter.note(`${job.table}: ${countText(done.put + done.deleted, 'item')} were imported before`);
         continue;
       }
       const startedMs = world.nowMs();
-      const { totals, before } = await runJob(options, job, state, target, meter, world, (now) => {
+      const { totals, before, rejectedBytes } = await runJob(options, job, state, target, meter, world, (now) => {
         state = now;
         checkpoint?.changed(() => now);
       });
-      state = { finished: { ...state.finished, [job.table]: totals } };
+      state = { finished: { ...state.finished, [job.table]: totals }, rejectedBytes };
       meter.say(summaryOf(job.table, totals, before, (world.nowMs() - startedMs) / 1_000));
     }
     await checkpoint?.remove();
@@ -89,12 +93,12 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
 async function runJob(
   options: ImportOptions,
   job: ImportJob,
-  { finished, current }: ImportState,
+  { finished, rejectedBytes, current }: ImportState,
   target: Connection,
   meter: Meter,
   world: World,
   onState: (state: ImportState) => void,
-): Promise<{ readonly totals: Totals; readonly before: Totals }> {
+): Promise<{ readonly totals: Totals; readonly before: Totals; readonly rejectedBytes: number }> {
   const table = await targetTable(job, target, meter, world);
   let resumed = current?.table === job.table ? current : undefined;
   if (resumed !== undefined && resumed.identity !== table.identity) {
@@ -102,8 +106,8 @@ async function runJob(
     resumed = undefined;
   }
   if (resumed !== undefined) meter.note(`${job.table}: goes on after ${countText(resumed.totals.put, 'item')}`);
-  const rejects =
-    options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, resumed?.rejectedBytes ?? 0);
+  const rejectedBefore = resumed?.rejectedBytes ?? rejectedBytes;
+  const rejects = options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, rejectedBefore);
   const source = job.open(resumed?.position);
   const before = resumed?.totals ?? NOTHING_DONE;
   try {
@@ -120,6 +124,7 @@ async function runJob(
       onPassed: (totals) =>
         onState({
           finished,
+          rejectedBytes,
           current: {
             table: job.table,
             identity: table.identity,
@@ -129,7 +134,7 @@ async function runJob(
           },
         }),
     });
-    return { totals, before };
+    return { totals, before, rejectedBytes: rejects?.length ?? 0 };
   } finally {
     rejects?.close();
   }

@@ -3,9 +3,8 @@ import type { FoundTable } from './tables.ts';
 import type { BadInput, Write } from './write.ts';
 import { bad, deleteOf, putOf } from './write-of.ts';
 
-/** What stands around the item in a line that has nothing else. */
+/** What stands before the item in a line that has nothing else. */
 const BEFORE_ITEM = /^\s*\{\s*"Item"\s*:\s*/;
-const AFTER_ITEM = /\s*\}\s*$/;
 
 /** A line of a document that is laid out over several, as `aws dynamodb scan` prints. */
 const NO_WHOLE_VALUE = /^\s*[{[]\s*$/;
@@ -33,7 +32,7 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
     case 'answer':
       return bad(ONE_A_LINE);
     case 'item':
-      return putOf(table, members.Item, text.replace(BEFORE_ITEM, '').replace(AFTER_ITEM, ''));
+      return putOf(table, members.Item, itemText(text) ?? JSON.stringify(members.Item));
     case 'change':
       return members.NewImage == null
         ? deleteOf(table, members.Keys, JSON.stringify(members.Keys))
@@ -41,6 +40,15 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
     case 'bare':
       return putOf(table, members, text);
   }
+}
+
+/**
+ * The item as it is written; undefined if the line has "Item" in letters that are escaped.
+ * The end not by an expression: it would begin anew at each blank of a long text.
+ */
+function itemText(line: string): string | undefined {
+  if (!BEFORE_ITEM.test(line)) return undefined;
+  return line.replace(BEFORE_ITEM, '').trimEnd().slice(0, -1).trimEnd();
 }
 
 function formOf(members: Readonly<Record<string, unknown>>): 'item' | 'change' | 'bare' | 'answer' {

@@ -32,8 +32,8 @@ export class WriteQueue<Place> {
   readonly #report: (entry: Entry<Place>, outcome: Outcome) => void;
   readonly #concurrency: number;
   readonly #onFailure: () => void;
-  /** In the order of the input; those before `#first` are reported. */
-  #pending: Pending<Place>[] = [];
+  /** In the order of the input; those before `#first` are reported, and let go of. */
+  #pending: (Pending<Place> | undefined)[] = [];
   #first = 0;
   #pendingBytes = 0;
   #underWay = 0;
@@ -141,7 +141,7 @@ export class WriteQueue<Place> {
         this.#onFailure();
         break;
       }
-      this.#first++;
+      this.#pending[this.#first++] = undefined;
       this.#pendingBytes -= entry.bytes;
     }
     if (this.#first < LIMITS.maxEntriesPending) return;

@@ -130,3 +130,22 @@ describe('CSV', () => {
     await expect(csv('id\n1\n', '--column', 'price=N')).rejects.toThrow('-:1: there is no column "price"');
   });
 });
+
+test('rejects of several tables are kept in one file', async () => {
+  const source = await startDynaring({ port: 0, nodes: 1, logLevel: 'silent' });
+  try {
+    await db.seed({ ...TABLE, TableName: 'Other' });
+    for (const TableName of ['Other', 'Tab']) {
+      const { AttributeDefinitions, GlobalSecondaryIndexes: _, ...plain } = { ...TABLE, TableName };
+      const Items = [{ id: { S: TableName }, rank: { S: 'x' } }];
+      await source.seed({ ...plain, AttributeDefinitions: AttributeDefinitions.slice(0, 1), Items });
+    }
+    const rejects = join(folder, 'rejects');
+    const progress = join(folder, 'progress');
+    const copy = ['--from-endpoint', source.endpoint, '--all', '--endpoint', db.endpoint, '--progress-file', progress];
+    await run('import', [...copy, '--skip-bad-lines', '--rejects', rejects]);
+    expect(readFileSync(rejects, 'utf8').match(/"id":\{"S":"\w+"/g)).toEqual(['"id":{"S":"Other"', '"id":{"S":"Tab"']);
+  } finally {
+    await source.stop();
+  }
+});

@@ -19,6 +19,14 @@ describe('a line', () => {
     expect(bodyOf(`  {"Item" : ${item}  }\r`)).toBe(`PutItem {"TableName":"Albums","Item":${item}}`);
   });
 
+  test('takes no longer for a text of blanks', () => {
+    const item = `{${KEY},"a":{"S":"${' '.repeat(400_000)}x"}}`;
+    const cpuBefore = process.cpuUsage();
+    expect(bodyOf(`{"Item":${item}}`)).toBe(`PutItem {"TableName":"Albums","Item":${item}}`);
+    expect(bodyOf(`{"\\u0049tem":${item}}`)).toBe(`PutItem {"TableName":"Albums","Item":${item}}`);
+    expect(process.cpuUsage(cpuBefore).user).toBeLessThan(2_000_000);
+  });
+
   test('may be the bare item', () => {
     expect(bodyOf(`{${KEY}}`)).toBe(`PutItem {"TableName":"Albums","Item":{${KEY}}}`);
     // An attribute may have any name.

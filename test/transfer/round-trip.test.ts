@@ -267,3 +267,13 @@ test('a table is copied from another endpoint with its definition', async () => 
     TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
   });
 });
+
+test('a table may be called as what every object has', async () => {
+  const file = join(folder, 'items.json');
+  await db.seed({ ...TABLE, TableName: 'constructor', Items: [{ id: { S: 'a' }, n: { N: '1' } }] });
+  await run('export', ['--table', 'constructor', '--output', file, ...to]);
+  expect(readFileSync(file, 'utf8')).toContain('"id":{"S":"a"}');
+  await db.reset();
+  await run('import', [file, '--table', 'constructor', '--create', tableFile, ...to]);
+  expect(await itemsOf('constructor')).toHaveLength(1);
+});

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { Result } from '../../src/transfer/connection.ts';
 import { type Entry, FailedWrite, WriteQueue } from '../../src/transfer/write-queue.ts';
@@ -85,4 +87,25 @@ test('after a failed write nothing is sent or reported beyond it, and what was u
   await answer('a');
   await expect(queue.drained()).rejects.toEqual(new FailedWrite(1, 'AccessDeniedException: no'));
   expect(reported).toEqual([0]);
+});
+
+test('what is reported takes no more memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const queue = new WriteQueue<number>(
+    async () => DONE,
+    () => {},
+    8,
+  );
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let place = 0; place < 400; place++) {
+    await queue.room();
+    queue.add(entry(place, Buffer.alloc(400_000, 'x').toString('latin1'), String(place)));
+  }
+  await queue.drained();
+  await new Promise(setImmediate);
+  collectGarbage();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000);
+  expect(queue.isFull).toBe(false);
 });
