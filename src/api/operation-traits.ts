@@ -26,6 +26,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   ListTables: OF_NO_TABLE,
   PutItem: { access: 'write', namesTable: true, keyMember: 'Item' },
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
+  UpdateItem: { access: 'write', namesTable: true, keyMember: 'Key' },
   UpdateTable: OF_A_TABLE,
   UpdateTimeToLive: OF_A_TABLE,
 };

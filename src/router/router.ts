@@ -9,6 +9,7 @@ import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 import type { ThroughputGate } from './throughput.ts';
+import { createUpdateOperation } from './update-operation.ts';
 
 export interface RouterOptions {
   readonly client: DynamoClient;
@@ -44,6 +45,7 @@ export function createRouter(options: RouterOptions): Router {
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
+  const { updateItem } = createUpdateOperation(client, catalog, throughput);
   const { scan } = createScanOperations(client, catalog, throughput);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({
     CreateTable: tables.createTable,
@@ -57,6 +59,7 @@ export function createRouter(options: RouterOptions): Router {
     ListTables: tables.listTables,
     PutItem: putItem,
     Scan: scan,
+    UpdateItem: updateItem,
     UpdateTable: tables.updateTable,
     UpdateTimeToLive: tables.updateTimeToLive,
   });

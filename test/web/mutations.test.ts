@@ -61,6 +61,14 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     ExpressionAttributeNames: { '#n': 'name' },
     ExpressionAttributeValues: { ':v': { S: 'x' } },
   },
+  UpdateItem: {
+    ...GET_ITEM,
+    UpdateExpression: 'SET a = if_not_exists(a, :v) REMOVE #n[1].x',
+    AttributeUpdates: { s: { Action: 'PUT', Value: VALUES.list }, n: { Action: 'DELETE' } },
+    ReturnValues: 'UPDATED_NEW',
+    ExpressionAttributeNames: { '#n': 'name' },
+    ExpressionAttributeValues: { ':v': { S: 'x' } },
+  },
   UpdateTable: {
     TableName: 'orders',
     GlobalSecondaryIndexUpdates: [{ Create: INDEX }, { Delete: { IndexName: 'old' } }],
