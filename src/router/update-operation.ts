@@ -1,10 +1,10 @@
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
-import { writeUnits } from '../api/consumed-capacity.ts';
+import { type SizedItem, writeUnits } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Update } from '../api/expression/ast.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { checkUpdateParameters, resolveUpdateParameters } from '../api/expression/resolve-update-parameters.ts';
-import { fromImage, type ItemImage } from '../api/item.ts';
+import { fromImage, type ItemImage, sizeOf } from '../api/item.ts';
 import { RawJson, type RequestContext, type UpdateItemRequest } from '../api/operations.ts';
 import { type KeySchema, keyOfKey } from '../api/primary-key.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
@@ -36,7 +36,11 @@ export function createUpdateOperation(
         (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfKey(table.key, request.Key);
       checkKeyStays(table.key, update);
-      const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
+      const settle = throughput?.chargeWrite(
+        table,
+        key.partitionKey,
+        writeUnits(table, undefined, leastItem(request.Key, update)),
+      );
       const { old, next } = await write(client, request, context, table, key, {
         kind: 'update',
         update,
@@ -51,6 +55,17 @@ export function createUpdateOperation(
       return Attributes === undefined ? response : { ...response, Attributes };
     },
   };
+}
+
+/** What is known of the item that comes out before it is looked for: what indexes need to refuse it in time. */
+function leastItem(key: AttributeMap, { actions }: Update): SizedItem {
+  const entries = Object.entries(key);
+  for (const action of actions) {
+    const isKnown = action.kind === 'set' && action.path.length === 1 && action.value.kind === 'value';
+    if (isKnown) entries.push([action.path[0] as string, action.value.value]);
+  }
+  const item = Object.fromEntries(entries);
+  return { size: sizeOf(item), item };
 }
 
 /** No action may touch a key attribute, not even to give it the value that it has. */
