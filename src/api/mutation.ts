@@ -32,24 +32,28 @@ export type MutationOutcome =
 /** Pure; parses the current item only if there is a condition or an update. */
 export function applyMutation(mutation: Mutation, current: ItemImage | undefined): MutationOutcome {
   const { condition } = mutation;
-  if (condition !== undefined && !evaluateCondition(condition, current && fromImage(current))) {
-    return { kind: 'condition-failed', current };
-  }
-  if (mutation.kind === 'update') return updated(mutation, current);
+  const isRead = condition !== undefined || mutation.kind === 'update';
+  const item = isRead && current !== undefined ? fromImage(current) : undefined;
+  if (condition !== undefined && !evaluateCondition(condition, item)) return { kind: 'condition-failed', current };
+  if (mutation.kind === 'update') return updated(mutation, item, current);
   return { kind: 'applied', next: mutation.kind === 'put' ? mutation.item : undefined, old: current };
 }
 
-function updated(mutation: UpdateMutation, current: ItemImage | undefined): MutationOutcome {
+function updated(
+  mutation: UpdateMutation,
+  item: AttributeMap | undefined,
+  old: ItemImage | undefined,
+): MutationOutcome {
   try {
-    return { kind: 'applied', next: nextImage(mutation, current), old: current };
+    return { kind: 'applied', next: nextImage(mutation, item), old };
   } catch (error) {
     if (error instanceof ApiError) return { kind: 'refused', message: error.message };
     throw error;
   }
 }
 
-function nextImage({ update, key, table }: UpdateMutation, current: ItemImage | undefined): ItemImage | undefined {
-  const item = applyUpdate(update, current && fromImage(current), key);
+function nextImage({ update, key, table }: UpdateMutation, current: AttributeMap | undefined): ItemImage | undefined {
+  const item = applyUpdate(update, current, key);
   if (item === undefined) return undefined;
   const size = sizeOf(item);
   if (size > MAX_ITEM_BYTES) throw updateTooLarge();

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { AttributeMap, AttributeValue } from '../../../src/api/attribute-value.ts';
 import { ApiError } from '../../../src/api/errors.ts';
 import type { Path, Update, UpdateAction, UpdateValue } from '../../../src/api/expression/ast.ts';
+import { parseUpdate } from '../../../src/api/expression/parse-update.ts';
 import { checkDisjoint } from '../../../src/api/expression/resolve-projection.ts';
+import { resolveUpdate } from '../../../src/api/expression/resolve-update.ts';
 import { resolveUpdateParameters } from '../../../src/api/expression/resolve-update-parameters.ts';
 import { applyUpdate } from '../../../src/api/expression/update.ts';
 
@@ -147,6 +149,23 @@ it.each([
   const parse = () => resolveUpdateParameters({ UpdateExpression: text, ExpressionAttributeValues: values! });
   if (expected === true) expect(parse).not.toThrow();
   else expect(parse).toThrow(expect.objectContaining({ message: `Invalid UpdateExpression: ${expected}` }));
+});
+
+it('any text is an update or an error of the service', () => {
+  const parts =
+    ', b.c[1] = a|, d = (#n)|+ :v|- (a)|REMOVE e|, f[0]|ADD g :v|DELETE h :w|= list_append(:w, :w)|(|)|.|[|?|AND';
+  const words = parts.split('|');
+  let good = 0;
+  const property = fc.property(fc.array(fc.constantFrom(...words), { maxLength: 6 }), (some) => {
+    const UpdateExpression = ['SET a = :v', ...some].join(' ');
+    const placeholders = { names: { '#n': 'n' }, values: { ':v': { N: '1' }, ':w': { L: [] } } };
+    const outcome = attempt(() =>
+      resolveUpdate(parseUpdate(UpdateExpression), { ...placeholders, usedNames: new Set(), usedValues: new Set() }),
+    );
+    if (outcome !== 'refused') good++;
+  });
+  fc.assert(property, { numRuns: 5_000 });
+  expect(good).toBeGreaterThan(50);
 });
 
 function apply(text: string, before: AttributeMap | undefined): AttributeMap | undefined {
