@@ -55,6 +55,17 @@ export function normaliseValue(value: AttributeValue): void {
   normaliseAt(value, 1);
 }
 
+/**
+ * Checks the depth of a document that is put somewhere else than it came from.
+ * @param level of the value; an attribute's is 1
+ * @throws ApiError (ValidationException)
+ */
+export function checkLevels(value: AttributeValue, level: number): void {
+  if (level > MAX_LEVELS) throw ApiError.validation(NESTED_TOO_DEEP);
+  if ('L' in value) for (const element of value.L) checkLevels(element, level + 1);
+  if ('M' in value) for (const member of Object.values(value.M)) checkLevels(member, level + 1);
+}
+
 /** The type of a value in canonical form. */
 export function typeOf(value: AttributeValue): AttributeType {
   for (const type in value) return type as AttributeType;

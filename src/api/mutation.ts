@@ -1,24 +1,67 @@
-import type { Condition } from './expression/ast.ts';
+import type { AttributeMap } from './attribute-value.ts';
+import { ApiError } from './errors.ts';
+import type { Condition, Update } from './expression/ast.ts';
 import { evaluateCondition } from './expression/condition.ts';
-import { fromImage, type ItemImage } from './item.ts';
+import { applyUpdate } from './expression/update.ts';
+import { checkCollectionEntry, checkIndexKeys, type IndexedTable } from './index-entry.ts';
+import { fromImage, type ItemImage, MAX_ITEM_BYTES, sizeOf, toImage } from './item.ts';
 
 /**
  * What a write does to one item: plain data, so it travels to the node that coordinates it, and a pure function of the
  * item it finds, because a coordinator may apply it more than once on the way to one outcome (REPLICATION.md section 3).
  */
 export type Mutation = {
-  readonly condition?: Condition;
-} & ({ readonly kind: 'put'; readonly item: ItemImage } | { readonly kind: 'delete' });
+  readonly condition?: Condition | undefined;
+} & ({ readonly kind: 'put'; readonly item: ItemImage } | { readonly kind: 'delete' } | UpdateMutation);
+
+interface UpdateMutation {
+  readonly kind: 'update';
+  readonly update: Update;
+  /** Of the item, for the case that it is not there yet. */
+  readonly key: AttributeMap;
+  /** What the item that comes out must fit. */
+  readonly table: IndexedTable;
+}
 
 export type MutationOutcome =
   | { readonly kind: 'applied'; readonly next: ItemImage | undefined; readonly old: ItemImage | undefined }
-  | { readonly kind: 'condition-failed'; readonly current: ItemImage | undefined };
+  | { readonly kind: 'condition-failed'; readonly current: ItemImage | undefined }
+  /** The item that is there does not allow it: a ValidationException. Nothing is written. */
+  | { readonly kind: 'refused'; readonly message: string };
 
-/** Pure; parses the current item only if there is a condition. */
+/** Pure; parses the current item only if there is a condition or an update. */
 export function applyMutation(mutation: Mutation, current: ItemImage | undefined): MutationOutcome {
   const { condition } = mutation;
-  if (condition !== undefined && !evaluateCondition(condition, current && fromImage(current))) {
-    return { kind: 'condition-failed', current };
-  }
+  const isRead = condition !== undefined || mutation.kind === 'update';
+  const item = isRead && current !== undefined ? fromImage(current) : undefined;
+  if (condition !== undefined && !evaluateCondition(condition, item)) return { kind: 'condition-failed', current };
+  if (mutation.kind === 'update') return updated(mutation, item, current);
   return { kind: 'applied', next: mutation.kind === 'put' ? mutation.item : undefined, old: current };
+}
+
+function updated(
+  mutation: UpdateMutation,
+  item: AttributeMap | undefined,
+  old: ItemImage | undefined,
+): MutationOutcome {
+  try {
+    return { kind: 'applied', next: nextImage(mutation, item), old };
+  } catch (error) {
+    if (error instanceof ApiError) return { kind: 'refused', message: error.message };
+    throw error;
+  }
+}
+
+function nextImage({ update, key, table }: UpdateMutation, current: AttributeMap | undefined): ItemImage | undefined {
+  const item = applyUpdate(update, current, key);
+  if (item === undefined) return undefined;
+  const size = sizeOf(item);
+  if (size > MAX_ITEM_BYTES) throw updateTooLarge();
+  checkIndexKeys(table.indexes, item, update.origin === 'expression' ? 'expression' : 'request');
+  checkCollectionEntry(table, item, size, updateTooLarge);
+  return toImage(item);
+}
+
+function updateTooLarge(): ApiError {
+  return ApiError.validation('Item size to update has exceeded the maximum allowed size');
 }

@@ -31,6 +31,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
   TagResource: OF_A_TABLE,
   UntagResource: OF_A_TABLE,
+  UpdateItem: { access: 'write', namesTable: true, keyMember: 'Key' },
   UpdateTable: OF_A_TABLE,
   UpdateTimeToLive: OF_A_TABLE,
 };

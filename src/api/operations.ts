@@ -18,6 +18,7 @@ export const OPERATIONS = [
   'Scan',
   'TagResource',
   'UntagResource',
+  'UpdateItem',
   'UpdateTable',
   'UpdateTimeToLive',
 ] as const;
@@ -103,6 +104,22 @@ export interface PutItemRequest extends WriteParameters {
 }
 
 export interface DeleteItemRequest extends WriteParameters {
+  Key: AttributeMap;
+}
+
+/** One of the legacy updates. */
+export interface AttributeValueUpdate {
+  Value?: AttributeValue;
+  Action?: 'ADD' | 'PUT' | 'DELETE';
+}
+
+/** The parameters that updates and their conditions come in. */
+export interface UpdateParameters extends ExpressionParameters {
+  UpdateExpression?: string;
+  AttributeUpdates?: Record<string, AttributeValueUpdate>;
+}
+
+export interface UpdateItemRequest extends WriteParameters, UpdateParameters {
   Key: AttributeMap;
 }
 

@@ -45,7 +45,7 @@ export interface WriteOptions {
   readonly consistency: Consistency;
   /**
    * Whether the outcome must tell the item that was there before. In `dynamo` mode a put or delete without it and without
-   * a condition reads nothing, and is possible as long as any node lives.
+   * a condition reads nothing, and is possible as long as any node lives; an update always reads, and is a consensus round.
    */
   readonly wantsOld: boolean;
   /** The request that this is done for, so that it can be traced. */

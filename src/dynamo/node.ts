@@ -448,7 +448,8 @@ export class StorageNode implements CoordinatingNode {
   ): void {
     if (this.#isStopped) return done(STOPPED);
     const deadlineMs = this.#coordinator.deadline();
-    if (consistency === 'dynamo' && !wantsOld && mutation.condition === undefined) {
+    const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
+    if (consistency === 'dynamo' && isBlind) {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
       return runTask(writeSloppily(this.#coordinator, key, partitionKey, item, deadlineMs), done);
     }

@@ -28,7 +28,7 @@ import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
-import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-operations.ts';
+import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
 import { BATCH_PARALLELISM } from './limits.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';

@@ -11,6 +11,7 @@ import { TableCatalog } from './table-catalog.ts';
 import { createTableOperations } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
 import type { ThroughputGate } from './throughput.ts';
+import { createUpdateOperation } from './update-operation.ts';
 
 export interface RouterOptions {
   readonly client: DynamoClient;
@@ -46,6 +47,7 @@ export function createRouter(options: RouterOptions): Router {
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
+  const { updateItem } = createUpdateOperation(client, catalog, throughput);
   const { scan } = createScanOperations(client, catalog, throughput);
   const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
   const tags = createTagOperations(catalog);
@@ -66,6 +68,7 @@ export function createRouter(options: RouterOptions): Router {
     Scan: scan,
     TagResource: tags.tagResource,
     UntagResource: tags.untagResource,
+    UpdateItem: updateItem,
     UpdateTable: tables.updateTable,
     UpdateTimeToLive: tables.updateTimeToLive,
   });

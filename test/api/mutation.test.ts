@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Condition } from '../../src/api/expression/ast.ts';
 import { toImage } from '../../src/api/item.ts';
-import { applyMutation } from '../../src/api/mutation.ts';
+import { applyMutation, type Mutation } from '../../src/api/mutation.ts';
+import { attribute, globalIndex, localIndex, sampleTable } from './sample-table.ts';
 
 const one = toImage({ pk: { S: 'k' }, n: { N: '1' } });
 const two = toImage({ pk: { S: 'k' }, n: { N: '2' } });
@@ -50,5 +51,54 @@ describe('a mutation', () => {
   it('without a condition does not read the current item', () => {
     const unreadable = { size: 1, json: Buffer.from('{') };
     expect(applyMutation({ kind: 'delete' }, unreadable)).toMatchObject({ kind: 'applied', old: unreadable });
+  });
+});
+
+describe('an update', () => {
+  const key = { pk: { S: 'k' } };
+  const indexes = [
+    globalIndex('byN', { partition: 'N:n' }),
+    localIndex('byS', { partition: 'S:pk', sort: 'S:s' }, { ProjectionType: 'ALL' }),
+  ];
+  const { key: schema } = sampleTable({ partition: attribute('S:pk') });
+  const addTo = (name: string, value: { N: string } | { SS: string[] }): Mutation => ({
+    kind: 'update',
+    update: { origin: 'expression', actions: [{ kind: 'add', path: [name], value }] },
+    key,
+    table: { key: schema, indexes },
+  });
+  const add = addTo('n', { N: '1' });
+
+  it('makes the next item of the one it finds, as often as it is applied, also when it has travelled', () => {
+    for (const mutation of [add, structuredClone(add), JSON.parse(JSON.stringify(add))]) {
+      expect(applyMutation(mutation, one)).toEqual({ kind: 'applied', next: two, old: one });
+      expect(applyMutation(mutation, one)).toEqual({ kind: 'applied', next: two, old: one });
+      expect(applyMutation(mutation, undefined)).toEqual({ kind: 'applied', next: one, old: undefined });
+    }
+  });
+
+  it('is held against its condition first', () => {
+    const condition: Condition = { kind: 'exists', path: ['other'] };
+    const unfit = toImage({ ...key, n: { S: 'x' } });
+    expect(applyMutation({ ...add, condition }, unfit)).toEqual({ kind: 'condition-failed', current: unfit });
+  });
+
+  it('is refused by an item that does not fit, and by the indexes of the table', () => {
+    const wrongType = 'An operand in the update expression has an incorrect data type';
+    expect(applyMutation(add, toImage({ ...key, n: { S: 'x' } }))).toEqual({ kind: 'refused', message: wrongType });
+    // Even where it does not touch the key of the index.
+    expect(applyMutation(addTo('m', { N: '1' }), toImage({ ...key, n: { S: 'x' } }))).toMatchObject({
+      kind: 'refused',
+      message: expect.stringContaining('Type mismatch for Index Key n Expected: N Actual: S IndexName: byN'),
+    });
+  });
+
+  it('may not make an item of more than 400 KB, with its entries in local indexes', () => {
+    const message = 'Item size to update has exceeded the maximum allowed size';
+    const large = toImage({ ...key, s: { S: 's' }, x: { S: 'x'.repeat(204_700) } });
+    expect(applyMutation(addTo('set', { SS: ['y'] }), large)).toMatchObject({ kind: 'applied' });
+    expect(applyMutation(addTo('set', { SS: ['y'.repeat(200)] }), large)).toEqual({ kind: 'refused', message });
+    const alone = toImage({ ...key, x: { S: 'x'.repeat(409_000) } });
+    expect(applyMutation(addTo('set', { SS: ['y'.repeat(1_000)] }), alone)).toEqual({ kind: 'refused', message });
   });
 });

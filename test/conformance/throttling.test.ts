@@ -6,9 +6,10 @@ import {
   GetItemCommand,
   PutItemCommand,
   ScanCommand,
+  UpdateItemCommand,
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -125,6 +126,48 @@ test('an index that has no capacity left refuses the writes that change it, and 
   // Without the attribute there is nothing to put into the index.
   await put({});
   await server.client.send(new DeleteItemCommand({ TableName, Key: { id: { S: 'a' } } }));
+});
+
+describe('an update', () => {
+  const update = (TableName: string, id: string, name: string, value: string) =>
+    server.client.send(
+      new UpdateItemCommand({
+        TableName,
+        Key: { id: { S: id } },
+        UpdateExpression: `SET ${name} = :v`,
+        ExpressionAttributeValues: { ':v': { S: value } },
+      }),
+    );
+  const provisioned = { BillingMode: BillingMode.PROVISIONED, ProvisionedThroughput: units(99, 99) };
+
+  test('is refused where an index that it changes has no capacity left', async () => {
+    const TableName = 'IndexUpdated';
+    await createTable(server, TableName, provisioned);
+    const { errors } = await flood(40, (i) => update(TableName, 'a', 'tag', `tag-${i}`));
+    const reason = 'IndexWriteProvisionedThroughputExceeded';
+    expect(errors[0]).toMatchObject({
+      name: PROVISIONED,
+      ThrottlingReasons: [{ reason, resource: arnOf(`${TableName}/index/byTag`) }],
+    });
+    await update(TableName, 'b', 'txt', 'nothing that the index holds');
+  });
+
+  test('is charged for the whole item, however small the change', async () => {
+    const TableName = 'Updated';
+    await createTable(server, TableName, provisioned);
+    const many = async (id: string) => {
+      let served = 0;
+      for (; served < 50; served++) {
+        const { errors } = await flood(1, (i) => update(TableName, id, 'txt', String(i)));
+        if (errors.length > 0) break;
+      }
+      return served;
+    };
+    expect(await many('small')).toBe(50);
+    const Item = { id: { S: 'large' }, much: { S: 'x'.repeat(40_000) } };
+    await server.client.send(new PutItemCommand({ TableName, Item }));
+    expect(await many('large')).toBeLessThan(50);
+  });
 });
 
 test('a scan is charged what it read, of the table or of the global index, and is refused while that is owed', async () => {

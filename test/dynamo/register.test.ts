@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { UpdateAction } from '../../src/api/expression/ast.ts';
+import { fromImage } from '../../src/api/item.ts';
+import type { Mutation } from '../../src/api/mutation.ts';
 import type { WriteOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import { image, KEY, type Message, put, putIfAbsent, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
@@ -125,6 +128,65 @@ describe('a conditional write', () => {
     // What was shown stays, also for those who cannot see A.
     nodes.isLost = touches('A');
     expect(nodes.read('C', true)).toBe('one');
+  });
+});
+
+describe('an update', () => {
+  const update = (action: UpdateAction): Mutation => ({
+    kind: 'update',
+    update: { origin: 'expression', actions: [action] },
+    key: { pk: { S: 'user' } },
+    table: { key: { partition: { name: 'pk', type: 'S' } }, indexes: [] },
+  });
+  const addOne = update({ kind: 'add', path: ['n'], value: { N: '1' } });
+  const numberOf = (outcome: WriteOutcome | undefined) =>
+    outcome?.kind === 'applied' ? fromImage(outcome.next!).n : outcome;
+
+  test('that was chosen but not acknowledged finds itself and does not count again', () => {
+    const nodes = new ThreeNodes();
+    expect(numberOf(nodes.write('A', addOne))).toEqual({ N: '1' });
+    let lostAcks = 2;
+    nodes.isLost = ({ kind }) => kind === 'accepted' && lostAcks-- > 0;
+    expect(numberOf(nodes.write('A', addOne))).toEqual({ N: '2' });
+    expect(lostAcks).toBeLessThanOrEqual(0);
+    expect(numberOf(nodes.write('B', addOne))).toEqual({ N: '3' });
+  });
+
+  test('that reached a minority counts once, whoever comes next', () => {
+    const nodes = new ThreeNodes();
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    expect(nodes.write('A', addOne)).toEqual({ kind: 'unknown' });
+    nodes.isLost = touches('C');
+    // Finds the one at A, and goes on from it.
+    expect(numberOf(nodes.write('B', addOne))).toEqual({ N: '2' });
+  });
+
+  test('that the item refuses writes nothing, and says so only after proving what it found', () => {
+    const nodes = new ThreeNodes();
+    const addToText = update({ kind: 'add', path: ['v'], value: { N: '1' } });
+    nodes.write('A', put('one'));
+    const before = accepts(nodes);
+    const message = 'An operand in the update expression has an incorrect data type';
+    expect(nodes.write('B', addToText)).toEqual({ kind: 'refused', message });
+    expect(accepts(nodes)).toBe(before);
+
+    nodes.isLost = ({ kind }) => kind === 'accept';
+    nodes.write('A', put('two'));
+    nodes.isLost = touches('C');
+    expect(nodes.write('B', addToText)).toEqual({ kind: 'refused', message });
+    nodes.isLost = touches('A');
+    expect(nodes.read('C', true)).toBe('two');
+  });
+
+  test('in dynamo mode reads what it changes', () => {
+    const nodes = new ThreeNodes();
+    const sloppily = { consistency: 'dynamo', wantsOld: false } as const;
+    const outcomes: WriteOutcome[] = [];
+    for (const name of ['A', 'B'] as const) {
+      nodes.node(name).write(KEY, 'user', addOne, sloppily, (outcome) => outcomes.push(outcome));
+      nodes.settle();
+    }
+    expect(outcomes.map(numberOf)).toEqual([{ N: '1' }, { N: '2' }]);
   });
 });
 

@@ -321,6 +321,7 @@ export function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
       return { kind: 'applied', old: registerValueOf(outcome.old) };
     case 'condition-failed':
       return { kind: 'refused', current: registerValueOf(outcome.current) };
+    case 'refused':
     case 'unavailable':
     case 'overloaded':
       return { kind: 'not-applied' };

@@ -77,6 +77,14 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     Tags: [{ Key: 'team', Value: 'shop' }],
   },
   UntagResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', TagKeys: ['team'] },
+  UpdateItem: {
+    ...GET_ITEM,
+    UpdateExpression: 'SET a = if_not_exists(a, :v) REMOVE #n[1].x',
+    AttributeUpdates: { s: { Action: 'PUT', Value: VALUES.list }, n: { Action: 'DELETE' } },
+    ReturnValues: 'UPDATED_NEW',
+    ExpressionAttributeNames: { '#n': 'name' },
+    ExpressionAttributeValues: { ':v': { S: 'x' } },
+  },
   UpdateTable: {
     TableName: 'orders',
     GlobalSecondaryIndexUpdates: [{ Create: INDEX }, { Delete: { IndexName: 'old' } }],

@@ -23,5 +23,24 @@ export type Condition =
   | { readonly kind: 'type'; readonly operand: Operand; readonly type: AttributeType }
   | { readonly kind: 'begins-with' | 'contains'; readonly operand: Operand; readonly argument: Operand };
 
+/** What SET gives an attribute. */
+export type UpdateValue =
+  | { readonly kind: 'path'; readonly path: Path }
+  | { readonly kind: 'value'; readonly value: AttributeValue }
+  | { readonly kind: 'plus' | 'minus' | 'list-append'; readonly left: UpdateValue; readonly right: UpdateValue }
+  | { readonly kind: 'if-not-exists'; readonly path: Path; readonly otherwise: UpdateValue };
+
+/** One change of an update. The legacy ADD may add a list, which appends. */
+export type UpdateAction =
+  | { readonly kind: 'set'; readonly path: Path; readonly value: UpdateValue }
+  | { readonly kind: 'remove'; readonly path: Path }
+  | { readonly kind: 'add' | 'delete'; readonly path: Path; readonly value: AttributeValue };
+
+/** `UpdateExpression` or the legacy `AttributeUpdates`, which differ in the words of their errors. No path leads to or through another. */
+export interface Update {
+  readonly origin: 'expression' | 'legacy';
+  readonly actions: readonly UpdateAction[];
+}
+
 /** What `ProjectionExpression` or `AttributesToGet` keeps of an item. */
 export type Projection = readonly Path[];

@@ -17,7 +17,7 @@ const REDUNDANT_PARENTHESES = 'The expression has redundant parentheses;';
  * The faults that the service reports only once the syntax of the whole expression is right, in the order in which it
  * prefers them; of each sort the first one in the text.
  */
-const FAULTS = ['parentheses', 'function', 'misuse', 'reserved', 'path', 'operators'] as const;
+const FAULTS = ['section', 'parentheses', 'function', 'misuse', 'reserved', 'path', 'operators'] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** Where a parser stands in an expression, and what it has noticed on the way. Every grammar reads through one. */

@@ -149,7 +149,8 @@ function parseOperands(cursor: Cursor): OperandSyntax[] {
   return operands;
 }
 
-function parseOperand(cursor: Cursor): OperandSyntax {
+/** A path, a `:value`, a call, or one of them in parentheses. */
+export function parseOperand(cursor: Cursor): OperandSyntax {
   const token = peek(cursor);
   if (token.kind === 'value-reference') {
     cursor.position++;
@@ -174,16 +175,23 @@ function parseCall(cursor: Cursor): CallSyntax {
   expectSymbol(cursor, ')');
   cursor.openParentheses--;
   cursor.operators++;
-  if (UPDATE_FUNCTIONS.has(name)) {
-    blame(cursor, 'function', `The function is not allowed in a condition expression; function: ${name}`);
-  } else if (!CONDITION_FUNCTIONS.has(name)) {
-    blame(cursor, 'function', `Invalid function name; function: ${name}`);
-  }
-  checkOperands(cursor, operands);
+  checkFunction(cursor, name);
+  if (cursor.kind !== 'UpdateExpression') checkOperands(cursor, operands);
   return { kind: 'call', name, operands };
 }
 
-function parsePath(cursor: Cursor): PathSyntax {
+function checkFunction(cursor: Cursor, name: string): void {
+  const isUpdate = cursor.kind === 'UpdateExpression';
+  if ((isUpdate ? UPDATE_FUNCTIONS : CONDITION_FUNCTIONS).has(name)) return;
+  if ((isUpdate ? CONDITION_FUNCTIONS : UPDATE_FUNCTIONS).has(name)) {
+    const place = isUpdate ? 'an update' : 'a condition';
+    blame(cursor, 'function', `The function is not allowed in ${place} expression; function: ${name}`);
+  } else {
+    blame(cursor, 'function', `Invalid function name; function: ${name}`);
+  }
+}
+
+export function parsePath(cursor: Cursor): PathSyntax {
   const path: (string | number)[] = [parseName(cursor)];
   for (;;) {
     if (acceptSymbol(cursor, '.')) {

@@ -62,13 +62,13 @@ export function checkExpressionParameters(request: ExpressionParameters): void {
  * The rules between parameters, whatever these are called.
  * @param expressions those that hold an expression, in the order in which the service names them
  * @param others those that must not be beside one
- * @param user the expression that may refer to values
+ * @param users the expressions that may refer to values
  */
 export function checkTogether<Name extends string>(
   request: Readonly<Partial<Record<Name | 'ExpressionAttributeNames' | 'ExpressionAttributeValues', unknown>>>,
   expressions: readonly Name[],
   others: readonly Name[],
-  user: Name,
+  ...users: readonly Name[]
 ): void {
   const used = expressions.filter((name) => request[name] != null);
   if (used.length > 0) {
@@ -82,9 +82,10 @@ export function checkTogether<Name extends string>(
   } else if (request.ExpressionAttributeNames != null) {
     throw ApiError.validation('ExpressionAttributeNames can only be specified when using expressions');
   }
-  if (request.ExpressionAttributeValues != null && request[user] == null) {
+  if (request.ExpressionAttributeValues != null && users.every((user) => request[user] == null)) {
+    const are = users.length === 1 ? 'is' : 'are';
     throw ApiError.validation(
-      `ExpressionAttributeValues can only be specified when using expressions: ${user} is null`,
+      `ExpressionAttributeValues can only be specified when using expressions: ${users.join(' and ')} ${are} null`,
     );
   }
 }
@@ -114,7 +115,7 @@ export function projectionSyntax(kind: ExpressionKind, text: string): Projection
 }
 
 /** Only texts that parsed get here. When full, the text that came first goes; a map keeps that order. */
-function keep<Syntax>(texts: Map<string, Syntax>, text: string, syntax: Syntax): Syntax {
+export function keep<Syntax>(texts: Map<string, Syntax>, text: string, syntax: Syntax): Syntax {
   if (texts.size >= MAX_CACHED_TEXTS) {
     for (const oldest of texts.keys()) {
       texts.delete(oldest);

@@ -39,3 +39,16 @@ export type ConditionSyntax =
   | CallSyntax;
 
 export type ProjectionSyntax = readonly PathSyntax[];
+
+export type UpdateValueSyntax =
+  | OperandSyntax
+  | { readonly kind: 'plus' | 'minus'; readonly left: OperandSyntax; readonly right: OperandSyntax };
+
+export type UpdateActionSyntax =
+  | { readonly kind: 'set'; readonly path: PathSyntax; readonly value: UpdateValueSyntax }
+  | { readonly kind: 'remove'; readonly path: PathSyntax }
+  /** `value` includes the colon. */
+  | { readonly kind: 'add' | 'delete'; readonly path: PathSyntax; readonly value: string };
+
+/** The actions of all clauses, in the order of the text. */
+export type UpdateSyntax = readonly UpdateActionSyntax[];

@@ -105,6 +105,7 @@ function showWrite(outcome: WriteOutcome, wantsOld: boolean): string {
       return `condition failed, is ${registerValueOf(outcome.current) ?? 'nothing'}`;
     case 'storage-failed':
       return 'storage failed';
+    case 'refused':
     case 'unavailable':
     case 'overloaded':
     case 'unknown':

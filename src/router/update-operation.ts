@@ -1,0 +1,113 @@
+import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
+import { type SizedItem, writeUnits } from '../api/consumed-capacity.ts';
+import { ApiError } from '../api/errors.ts';
+import type { Update } from '../api/expression/ast.ts';
+import { applyProjection } from '../api/expression/projection.ts';
+import { checkUpdateParameters, resolveUpdateParameters } from '../api/expression/resolve-update-parameters.ts';
+import { fromImage, type ItemImage, sizeOf } from '../api/item.ts';
+import { RawJson, type RequestContext, type UpdateItemRequest } from '../api/operations.ts';
+import { type KeySchema, keyOfKey } from '../api/primary-key.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
+import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
+import type { TableCatalog } from './table-catalog.ts';
+import type { ThroughputGate } from './throughput.ts';
+
+export interface UpdateOperation {
+  updateItem(request: UpdateItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
+}
+
+/**
+ * UpdateItem. It checks in the order of `createItemOperations`, and what depends on the item that is there is checked
+ * where the mutation is applied. The request belongs to it: its values are normalised in place.
+ * @param throughput undefined: without limits
+ */
+export function createUpdateOperation(
+  client: DynamoClient,
+  catalog: TableCatalog,
+  throughput?: ThroughputGate,
+): UpdateOperation {
+  return {
+    async updateItem(request, context, namespace) {
+      checkUpdateParameters(request);
+      normaliseMap(request.Key);
+      const { update, condition } = resolveUpdateParameters(request);
+      const table =
+        catalog.cached(namespace, request.TableName) ??
+        (await catalog.get(namespace, request.TableName, context.nowMs));
+      const key = keyOfKey(table.key, request.Key);
+      checkKeyStays(table.key, update);
+      const settle = throughput?.chargeWrite(
+        table,
+        key.partitionKey,
+        writeUnits(table, undefined, leastItem(request.Key, update)),
+      );
+      const { old, next } = await write(client, request, context, table, key, {
+        kind: 'update',
+        update,
+        key: request.Key,
+        table: { key: table.key, indexes: table.indexes },
+        condition,
+      });
+      const after = next && sizedItem(table, next);
+      settle?.(writeUnits(table, old && sizedItem(table, old), after));
+      const response = writeResponse(request, table, request.Key, old, after);
+      const Attributes = returnedAttributes(request, update, old, next);
+      return Attributes === undefined ? response : { ...response, Attributes };
+    },
+  };
+}
+
+/** What is known of the item that comes out before it is looked for: what indexes need to refuse it in time. */
+function leastItem(key: AttributeMap, { actions }: Update): SizedItem {
+  const entries = Object.entries(key);
+  for (const action of actions) {
+    const isKnown = action.kind === 'set' && action.path.length === 1 && action.value.kind === 'value';
+    if (isKnown) entries.push([action.path[0] as string, action.value.value]);
+  }
+  const item = Object.fromEntries(entries);
+  return { size: sizeOf(item), item };
+}
+
+/** No action may touch a key attribute, not even to give it the value that it has. */
+function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): void {
+  for (const { path } of actions) {
+    if (path[0] === partition.name || path[0] === sort?.name) {
+      throw ApiError.validation(
+        `One or more parameter values were invalid: Cannot update attribute ${path[0]}. This attribute is part of the key`,
+      );
+    }
+  }
+}
+
+/** API reference, UpdateItem, `ReturnValues`: of a document path that is updated, only what it leads to. */
+function returnedAttributes(
+  { ReturnValues }: UpdateItemRequest,
+  { actions }: Update,
+  old: ItemImage | undefined,
+  next: ItemImage | undefined,
+): RawJson | AttributeMap | undefined {
+  switch (ReturnValues) {
+    case 'ALL_OLD':
+      return old && new RawJson(old.json);
+    case 'ALL_NEW':
+      return next && new RawJson(next.json);
+    case 'UPDATED_OLD':
+      return pathsOf(old, actions);
+    case 'UPDATED_NEW':
+      return pathsOf(
+        next,
+        actions.filter(({ kind }) => kind !== 'remove'),
+      );
+    default:
+      return undefined;
+  }
+}
+
+function pathsOf(image: ItemImage | undefined, actions: Update['actions']): AttributeMap | undefined {
+  if (image === undefined || actions.length === 0) return undefined;
+  const kept = applyProjection(
+    actions.map(({ path }) => path),
+    fromImage(image),
+  );
+  return Object.keys(kept).length === 0 ? undefined : kept;
+}
