@@ -132,6 +132,7 @@ function splitFlag(argument: string): [flag: string, value: string | undefined] 
 
 function valueAfter(args: readonly string[], index: number): string {
   const value = args[index + 1];
-  if (value === undefined || value.startsWith('-')) throw new ConfigError(`${args[index]} needs a value`);
+  // A number below zero is told what it has to be.
+  if (value === undefined || /^-(?!\d)/.test(value)) throw new ConfigError(`${args[index]} needs a value`);
   return value;
 }

@@ -140,6 +140,7 @@ describe('refusals are one line that names the option', () => {
     [['--admin-port', '8000'], {}, '--admin-port 8000 is that of the operations'],
     [['--host='], {}, '--host must be an address or all, not ""'],
     [['--port'], {}, '--port needs a value'],
+    [['--port', '-1'], {}, '--port must be a whole number from 0 to 65535, not "-1"'],
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
     [['--colour', 'red'], {}, 'unknown option --colour; --help lists the options'],
     [['8000'], {}, 'unexpected argument "8000"; --help tells the usage'],
