@@ -70,10 +70,15 @@ export class Checkpoint<State> {
   }
 
   /** Writes down what was done last. */
-  async flush(): Promise<void> {
-    this.#stopTicking();
+  async save(): Promise<void> {
     this.#save();
     await this.#saving;
+  }
+
+  /** The same, of a transfer that ends before it is complete. */
+  async flush(): Promise<void> {
+    this.#stopTicking();
+    await this.save();
   }
 
   /** The transfer is complete. */

@@ -80,9 +80,10 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
         continue;
       }
       const { finished, current } = state;
-      const done = await exportOne(run, table, current, (now) =>
-        checkpoint.changed(() => ({ finished, current: now })),
-      );
+      const done = await exportOne(run, table, current, {
+        changed: (now) => checkpoint.changed(() => ({ finished, current: now })),
+        save: () => checkpoint.save(),
+      });
       state = { finished: { ...finished, [table.name]: itemsOf(done) } };
       checkpoint.changed(() => state);
     }
@@ -101,11 +102,17 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
   }
 }
 
+/** Where it is kept how far the export of a table has come. */
+interface Progress {
+  changed(state: TableState): void;
+  save(): Promise<void>;
+}
+
 async function exportOne(
   run: Export,
   table: FoundTable,
   before: TableState | undefined,
-  onState: (state: TableState) => void,
+  progress: Progress,
 ): Promise<TableState> {
   const { options, from, meter, world } = run;
   const startedMs = world.nowMs();
@@ -116,6 +123,10 @@ async function exportOne(
   }
   const start = resumed ?? newState(options, table, world);
   const itemsBefore = itemsOf(start);
+  if (resumed !== undefined && isInPlace(options, resumed)) {
+    tell(run, table.name, pathOf(options), 0, itemsBefore, startedMs);
+    return resumed;
+  }
   const folder = options.to.kind === 'folder' ? exportFolder(options.to.path, start.exportId) : undefined;
   if (resumed !== undefined) meter.note(`${table.name}: goes on after ${countText(itemsBefore, 'item')}`);
   else if (folder !== undefined) await beginExport(folder, await readDefinition(from, table));
@@ -129,14 +140,22 @@ async function exportOne(
       wantsColumns: isCsv && options.columns === undefined,
       meter,
       interrupted: world.interrupted,
-      onState,
+      onState: (now) => progress.changed(now),
     },
     start,
   );
+  // That all of it is there has to be known before the file is under its own name: afterwards nothing else tells.
+  await progress.save();
   if (folder !== undefined) await completeExport(folder, table, state, world.nowMs());
   else await finishFile(options, table, state);
   tell(run, table.name, folder ?? pathOf(options), itemsOf(state) - itemsBefore, itemsBefore, startedMs);
   return state;
+}
+
+/** Whether the export ended between its last two steps: the file is whole and in its place, and was still noted as under way. */
+function isInPlace({ to }: ExportOptions, { segments }: TableState): boolean {
+  if (to.kind !== 'file' || !segments.every(({ isDone }) => isDone)) return false;
+  return existsSync(to.path) && !existsSync(partOf(to.path));
 }
 
 function newState(options: ExportOptions, table: FoundTable, world: World): TableState {

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -160,6 +160,22 @@ describe('an export that failed', () => {
       expect(readdirSync(folder)).toEqual([name]);
     },
   );
+
+  test('is complete if it was killed when the file was in its place already', async () => {
+    const source = await failingSource(25);
+    const path = join(folder, 'items.json');
+    const args = ['--table', 'T', '--segments', '2', '--output', path, '--endpoint', source.endpoint];
+    await expect(run('export', args)).rejects.toThrow(/AccessDenied/);
+    const progress = JSON.parse(readFileSync(`${path}.dynaring-progress`, 'utf8'));
+    for (const segment of progress.state.current.segments) segment.isDone = true;
+    writeFileSync(`${path}.dynaring-progress`, JSON.stringify(progress));
+    renameSync(`${path}.part`, path);
+    const whole = readFileSync(path, 'utf8');
+    const { seen } = await run('export', args);
+    expect(seen).toMatch(/exported 0 items of T to .*, \d+ items before/);
+    expect(readFileSync(path, 'utf8')).toBe(whole);
+    expect(readdirSync(folder)).toEqual(['items.json']);
+  });
 
   test('does not replace a file unless it is told to', async () => {
     const source = await failingSource(100);
