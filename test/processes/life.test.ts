@@ -131,8 +131,9 @@ describe('a data directory', () => {
 describe('without a data directory', () => {
   test('nothing is left behind, and what a killed process left is removed at the next start', async () => {
     const TMPDIR = await temporaryDirectory();
-    const first = await startServer([], { env: { TMPDIR } });
+    // In this order: a server looks for leftovers for some time after it has begun to answer.
     const living = await startServer([], { env: { TMPDIR } });
+    const first = await startServer([], { env: { TMPDIR } });
     const [one, two] = await readdir(TMPDIR);
     expect([one, two].every((name) => name?.startsWith('dynaring'))).toBe(true);
     await first.stop('SIGKILL');
