@@ -8,6 +8,7 @@ import { storeKeyOf } from './dynamo/keyspace.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
+import { nextTurn } from './env/next-turn.ts';
 import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
@@ -117,6 +118,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       isReady: () => true,
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: config.limits.web,
+      pause: nextTurn,
       corsOrigins: config.corsOrigins,
       operator: {
         admin: config.admin ? { admin, readRule: readFaultRule } : undefined,

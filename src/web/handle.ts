@@ -6,6 +6,7 @@ import { credentialsOf } from './credentials.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { inflate } from './inflate.ts';
+import { LARGE_BODY_BYTES, type LargeBodies, type LargeBody } from './large-bodies.ts';
 import { parseJson } from './parse-json.ts';
 import { type Envelope, renderBody, renderError, renderResult, type WireError } from './render.ts';
 import { validateRequest } from './validate.ts';
@@ -27,6 +28,7 @@ export interface HandleOptions {
   readonly crossOrigin: CrossOrigin;
   /** Room for inflated bodies. */
   readonly budget: ByteBudget;
+  readonly largeBodies: LargeBodies;
 }
 
 /** Answers any request and never rejects. */
@@ -73,8 +75,24 @@ async function answerOperation(
   if (request.body.length > options.maxBodyBytes) return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
   if (request.headers['content-encoding'] === 'gzip') return answerInflated(request, envelope, options);
 
+  if (request.body.length <= LARGE_BODY_BYTES) return answerBody(request, undefined, envelope, options);
+  const large = await options.largeBodies.parse(request.body);
+  try {
+    return await answerBody(request, large, envelope, options);
+  } finally {
+    large.end();
+  }
+}
+
+/** @param large the body, if it is one of those that are parsed in slices */
+async function answerBody(
+  request: HttpRequest,
+  large: LargeBody | undefined,
+  envelope: Envelope,
+  options: HandleOptions,
+): Promise<HttpResponse> {
   // A missing body, or `null` for one, is found out last, a broken one first.
-  const parsed = request.body.length === 0 ? undefined : parseJson(request.body);
+  const parsed = large !== undefined ? large.value : request.body.length === 0 ? undefined : parseJson(request.body);
   if (parsed === undefined && request.body.length > 0) throw ApiError.serialization(undefined);
 
   const target = request.headers['x-amz-target'];
@@ -85,12 +103,14 @@ async function answerOperation(
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
 
-  const result = await options.execute(operation, validateRequest(operation, parsed), {
+  const valid = large === undefined ? validateRequest(operation, parsed) : await large.validated(operation);
+  const result = await options.execute(operation, valid, {
     requestId: envelope.requestId,
     nowMs: options.nowMs(),
     accessKeyId: credentials.accessKeyId,
     region: credentials.region,
     host: typeof request.headers.host === 'string' ? request.headers.host : undefined,
+    pause: large?.pause,
   });
   return renderResult(result, envelope);
 }

@@ -8,6 +8,8 @@ import { ByteBudget } from './byte-budget.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
+import type { Pause } from './json-slices.ts';
+import { LargeBodies } from './large-bodies.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
@@ -29,6 +31,8 @@ export interface WebServerOptions {
   /** Told of everything thrown that is not an `ApiError`. The client gets a 500, the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
+  /** Gives up the event loop until others have had their turn. Default: does not. */
+  readonly pause?: Pause;
   /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
   /** What the server offers beside operations. Default: `/health` alone. */
@@ -72,7 +76,15 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const { operator, onInternalError } = options;
   const budget = new ByteBudget(limits.maxBodyBytesInFlight);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
-  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget });
+  const largeBodies = new LargeBodies(
+    {
+      maxContainers: limits.maxBodyContainers,
+      maxMembers: limits.maxBodyMembers,
+      maxContainersInFlight: limits.maxBodyContainersInFlight,
+    },
+    options.pause ?? (async () => {}),
+  );
+  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget, largeBodies });
   const gate: Gate = {
     handle,
     requestId: options.requestId,

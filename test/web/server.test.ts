@@ -407,10 +407,12 @@ describe('mounted in an express application', () => {
 test('a large body in many packets is read whole', async () => {
   let length = 0;
   const { port } = await start(async (_, request) => {
-    length = (request as { Item: { a: { S: string } } }).Item.a.S.length;
+    const { Item } = request as { Item: Record<string, { S: string }> };
+    length = Object.values(Item).reduce((sum, { S }) => sum + S.length, 0);
     return {};
   });
-  const body = JSON.stringify({ TableName: 'abc', Item: { a: { S: 'x'.repeat(15 * MIB) } } });
+  const attributes = Array.from({ length: 15 }, (_, at) => [`a${at}`, { S: 'x'.repeat(MIB) }]);
+  const body = JSON.stringify({ TableName: 'abc', Item: Object.fromEntries(attributes) });
   const target = { 'x-amz-target': 'DynamoDB_20120810.PutItem' };
   expect((await post(port, body, target)).status).toBe(200);
   expect(length).toBe(15 * MIB);
