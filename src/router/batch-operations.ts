@@ -97,7 +97,15 @@ export function createBatchOperations(
     async batchWriteItem(request, context, namespace) {
       const wanted = Object.entries(request.RequestItems);
       checkCount('BatchWriteItem', MAX_WRITES, wanted, (writes) => writes.length);
-      const images = wanted.map(([, writes]) => writes.map(imageOf));
+      const images: (ItemImage | undefined)[][] = [];
+      for (const [, ofTable] of wanted) {
+        const ofThis: (ItemImage | undefined)[] = [];
+        for (const asked of ofTable) {
+          ofThis.push(imageOf(asked));
+          if (context.pause !== undefined) await context.pause();
+        }
+        images.push(ofThis);
+      }
       const writes: Write[] = [];
       for (const [at, [name, ofTable]] of wanted.entries()) {
         const table = await tableOf(namespace, name, context.nowMs);

@@ -24,8 +24,8 @@ const SLICE_SIZE: SliceSize = { bytes: 128 * 1024, containers: 8 * 1024 };
 const LONGEST_TEXT = 2_500_000;
 /** How far `planSlices` walks in one go. */
 const WALK_BYTES = 1024 * 1024;
-/** Of the containers that are open at a time; above what any check allows, so that it is the check that refuses. */
-const MAX_OPEN = 128;
+/** Of the containers that are open at a time; the service's 32 levels of values are at most seventy of JSON. */
+const MAX_OPEN = 256;
 /** A text above this is searched for its end by the machine's own means. */
 const SHORT_TEXT = 48;
 
@@ -157,7 +157,7 @@ class Walk {
       if (byte === QUOTE) {
         if (this.#isAfterCut) return 'broken';
         const end = endOfText(body, at);
-        if (end - at > LONGEST_TEXT) {
+        if (end - at > LONGEST_TEXT + 20) {
           this.#leftOut.push({ from: endOfStart(body, at), to: end - 1 });
         }
         this.#textFrom = at;
@@ -257,7 +257,8 @@ function endOfText(body: Uint8Array, from: number): number {
 
 /** Where the rest of a long text begins: between two of its characters. */
 function endOfStart(body: Uint8Array, from: number): number {
-  const least = from + LONGEST_TEXT;
+  // So many characters, if none is escaped: a multiple of four, as base64 has to have.
+  const least = from + 1 + LONGEST_TEXT;
   if (body.subarray(from, least).indexOf(BACKSLASH) < 0) {
     let at = least;
     while ((body[at]! & 0xc0) === 0x80) at++;

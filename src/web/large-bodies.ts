@@ -1,3 +1,4 @@
+import { NESTED_TOO_DEEP } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
 import type { OperationName } from '../api/operations.ts';
 import { ByteBudget } from './byte-budget.ts';
@@ -27,9 +28,6 @@ export interface LargeBodyLimits {
   readonly maxContainersInFlight: number;
 }
 
-/** What is refused for its depth, and has no other fault: nothing of a deeper text is made. */
-const TOO_DEEP: unknown = JSON.parse('['.repeat(101) + ']'.repeat(101));
-
 /**
  * Reads bodies that would hold up every other request if it were done in one go, or would take memory beyond measure: the
  * service's 16 MB may hold five million objects, which are 2 GB.
@@ -53,7 +51,7 @@ export class LargeBodies {
     const plan = await planSlices(body, this.#limits, this.#pause);
     if (plan === 'broken') throw ApiError.serialization(undefined);
     if (plan === 'too-many') throw ApiError.serialization(tooMany(this.#limits));
-    if (plan === 'too-deep') return this.#bodyOf({ value: TOO_DEEP, parts: [] }, 0);
+    if (plan === 'too-deep') return { ...this.#bodyOf({ value: {}, parts: [] }, 0), validated: refuseDepth };
     if (!this.#containers.take(plan.containers)) throw ApiError.serviceUnavailable();
     const parsed = await parseSlices(body, plan, this.#pause);
     if (parsed !== undefined) return this.#bodyOf(parsed, plan.containers);
@@ -69,6 +67,11 @@ export class LargeBodies {
       end: () => this.#containers.give(containers),
     };
   }
+}
+
+/** Nothing is made of it, so nothing else is known of it. */
+async function refuseDepth(): Promise<never> {
+  throw ApiError.validation(NESTED_TOO_DEEP);
 }
 
 /** The service has no words for it: no request that it takes comes near. */

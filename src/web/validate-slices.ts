@@ -1,8 +1,14 @@
 import { ApiError } from '../api/errors.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from '../api/item.ts';
 import type { OperationName } from '../api/operations.ts';
 import { append, type Chunk, memberOf, type Parsed, type Part, type Pause, setMember } from './json-slices.ts';
 import { childSchema, readSchema, resolve, type Schema } from './schema.ts';
 import { validateRequest } from './validate.ts';
+
+/** What stands in an item, and so may be as long as one. Of other lists and maps nobody needs as much as that. */
+const IN_ITEMS: ReadonlySet<string | number> = new Set(['Item', 'AttributeUpdates', 'M', 'L', 'SS', 'NS', 'BS']);
+/** Members of those others: expressions have 4 KB each, so they cannot refer to more names or values. */
+const MAX_PARAMETER_MEMBERS = 10_000;
 
 /**
  * `validateRequest` of a request that was parsed in slices: gives up the event loop between them.
@@ -30,17 +36,45 @@ export async function validateSlices(operation: OperationName, parsed: Parsed, p
     }
   };
   check();
+  let excess: ApiError | undefined;
   for (const { part, standIn, isWhole, at } of places) {
     if (isWhole || at === undefined) continue;
+    const extent = new Extent(part.key);
     for (const chunk of part.chunks) {
       await pause();
       setMember(at.container, at.key, chunk);
       check();
+      excess ??= extent.add(chunk);
+      if (excess !== undefined) break;
     }
     setMember(at.container, at.key, standIn);
   }
   if (constraint !== undefined) throw constraint;
+  if (excess !== undefined) throw excess;
   return assemble(places, pause);
+}
+
+/** How much one list or map holds at least: what is beyond any measure is not worked through. */
+class Extent {
+  readonly #key: string | number;
+  #members = 0;
+  #bytes = 0;
+
+  constructor(key: string | number) {
+    this.#key = key;
+  }
+
+  /** @returns the error if it is too much by now */
+  add(chunk: Chunk): ApiError | undefined {
+    const names = Array.isArray(chunk) ? [] : Object.keys(chunk);
+    this.#members += Array.isArray(chunk) ? chunk.length : names.length;
+    if (!IN_ITEMS.has(this.#key)) {
+      return this.#members > MAX_PARAMETER_MEMBERS ? ApiError.validation(`${this.#key} exceeds max size`) : undefined;
+    }
+    // Every element of a list has a byte of its own, and in a set only one can be empty.
+    this.#bytes += Array.isArray(chunk) ? chunk.length : names.reduce((sum, name) => sum + Buffer.byteLength(name), 0);
+    return this.#bytes > MAX_ITEM_BYTES + 1 ? itemTooLarge() : undefined;
+  }
 }
 
 /** What stands for a part. */

@@ -87,7 +87,7 @@ describe('a text in slices', () => {
     expect(await plan(`[${'[],'.repeat(10)}1]`)).toBe('too-many');
     expect(await plan(`[${'1,'.repeat(20)}1]`)).toMatchObject({ containers: 1 });
     expect(await plan(`[${'1,'.repeat(21)}1]`)).toBe('too-many');
-    expect(await planSlices(Buffer.from('['.repeat(129)), NO_LIMITS, pause)).toBe('too-deep');
+    expect(await planSlices(Buffer.from('['.repeat(257)), NO_LIMITS, pause)).toBe('too-deep');
   });
 
   test.each([
@@ -103,7 +103,7 @@ describe('a text in slices', () => {
     async (raw, unit) => {
       const json = `{"a":"${raw.repeat(8_000_000 / raw.length)}","b":[1,2]}`;
       const { a, b } = JSON.parse((await parsedInSlices(json, { bytes: 1000, containers: 1000 }))!);
-      expect(a).toBe(unit.repeat(a.length / unit.length));
+      expect(a === unit.repeat(4_000_000).slice(0, a.length) && !/\p{Surrogate}/u.test(a)).toBe(true);
       expect(Buffer.byteLength(a)).toBeGreaterThan(400 * 1024);
       expect([a.length < 4_000_000, b]).toEqual([true, [1, 2]]);
     },
@@ -127,7 +127,8 @@ describe('a request in slices', () => {
       return await validate();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      return `${error.name}: ${error.message}`;
+      // What is echoed of a large value is part of it.
+      return `${error.name}: ${error.message.replace(/Value .* at '/s, "Value at '")}`;
     }
   };
 
