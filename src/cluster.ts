@@ -93,6 +93,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       defaultConsistency: config.consistency,
       isolate: config.isolate,
       transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
+      pause: nextTurn,
       throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
     });
     const seedParts = { router, nowMs: () => clock.now(), log };

@@ -30,6 +30,7 @@ import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
 import { BATCH_PARALLELISM } from './limits.ts';
+import type { ReadRoom } from './read-room.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
@@ -67,11 +68,13 @@ export interface BatchOperations {
  *
  * The requests belong to these functions: their values are normalised in place.
  * @param throughput undefined: without limits
+ * @param room for what BatchGetItem reads
  */
 export function createBatchOperations(
   client: DynamoClient,
   catalog: TableCatalog,
-  throughput?: ThroughputGate,
+  throughput: ThroughputGate | undefined,
+  room: ReadRoom,
 ): BatchOperations {
   const tableOf = async (namespace: string, name: string, nowMs: number) =>
     catalog.cached(namespace, name) ?? (await catalog.get(namespace, name, nowMs));
@@ -90,7 +93,7 @@ export function createBatchOperations(
         }
       }
       checkDistinct(reads);
-      await inParallel(untilFull(reads), BATCH_PARALLELISM, (read) => readOne(client, throughput, context, read));
+      await readAll(reads, room, (read) => readOne(client, throughput, context, read));
       return answerOfReads(request, reads);
     },
 
@@ -168,6 +171,23 @@ function projectionOf(ofTable: KeysAndAttributes): Projection | undefined {
   checkExpressionParameters(ofTable);
   for (const key of ofTable.Keys) normaliseMap(key);
   return resolveExpressions(ofTable).projection;
+}
+
+async function readAll(reads: readonly Read[], room: ReadRoom, readOne: (read: Read) => Promise<void>): Promise<void> {
+  const batch = room.begin();
+  try {
+    await inParallel(untilFull(reads), BATCH_PARALLELISM, async (read) => {
+      const turn = room.take(batch);
+      if (turn !== undefined) await turn;
+      try {
+        await readOne(read);
+      } finally {
+        room.give(batch, read.found?.image?.json.length ?? 0);
+      }
+    });
+  } finally {
+    await room.end(batch);
+  }
 }
 
 /** As long as there is room in the answer. */

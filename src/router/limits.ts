@@ -44,3 +44,15 @@ export const MOST_SCAN_ITEMS = 256;
 
 /** Items of one batch that are read or written at a time. */
 export const BATCH_PARALLELISM = 25;
+
+/** Items that requests for many of them read at a time, all together; each may have 400 KB, in JSON ten times as much. */
+export const READS_AT_ONCE = 100;
+
+/** Bytes of items that are read for such requests before others have their turn: a few milliseconds. */
+export const READ_BYTES_PER_TURN = 2 * 1024 * 1024;
+
+/** Bytes that such requests may hold before only the first of them goes on: four whole answers. */
+export const READ_BYTES_HELD = 64 * 1024 * 1024;
+
+/** What is answered with so much is answered in a turn of its own: 16 MB take 20 ms. */
+export const LARGE_READ_BYTES = 256 * 1024;

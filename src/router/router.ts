@@ -5,6 +5,7 @@ import { createBatchOperations } from './batch-operations.ts';
 import { createItemOperations } from './item-operations.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
+import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
@@ -28,6 +29,8 @@ export interface RouterOptions {
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen. Default: in the answer alone. */
   readonly transientMs?: number;
+  /** Gives up the event loop until others have had their turn. Default: does not. */
+  readonly pause?: () => Promise<void>;
 }
 
 export interface Router {
@@ -48,8 +51,9 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { updateItem } = createUpdateOperation(client, catalog, throughput);
-  const { scan } = createScanOperations(client, catalog, throughput);
-  const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
+  const room = new ReadRoom(options.pause ?? (async () => {}));
+  const { scan } = createScanOperations(client, catalog, throughput, room);
+  const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput, room);
   const tags = createTagOperations(catalog);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({
     BatchGetItem: batchGetItem,

@@ -15,6 +15,7 @@ import { checkScan, placeKeys, planScan, type ScanPlan, startOfOtherSegment } fr
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
+import type { ReadRoom } from './read-room.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
@@ -40,11 +41,13 @@ export interface ScanOperations {
 /**
  * Scan. The values of requests are normalised in place.
  * @param throughput undefined: without limits
+ * @param room for a page
  */
 export function createScanOperations(
   client: DynamoClient,
   catalog: TableCatalog,
-  throughput?: ThroughputGate,
+  throughput: ThroughputGate | undefined,
+  room: ReadRoom,
 ): ScanOperations {
   return {
     async scan(request, { isLagging, nowMs }, namespace) {
@@ -56,12 +59,27 @@ export function createScanOperations(
       const consistent = request.ConsistentRead === true;
       const settle = throughput?.chargePage(table, plan.index);
       const walk = new TableWalk(client, table, { segment: plan.segment, after: plan.after, consistent, isLagging });
-      const page = await readPage(walk, table, plan, request.Limit ?? Number.POSITIVE_INFINITY);
+      const page = await inRoom(room, () => readPage(walk, table, plan, request.Limit ?? Number.POSITIVE_INFINITY));
       const units = unitsOf(page, plan, consistent);
       settle?.(units);
       return responseOf(request, table, plan, page, units);
     },
   };
+}
+
+async function inRoom(room: ReadRoom, read: () => Promise<Page>): Promise<Page> {
+  const request = room.begin();
+  const turn = room.take(request);
+  if (turn !== undefined) await turn;
+  let bytes = 0;
+  try {
+    const page = await read();
+    bytes = page.bytes;
+    return page;
+  } finally {
+    room.give(request, bytes);
+    await room.end(request);
+  }
 }
 
 function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {

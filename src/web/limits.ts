@@ -2,10 +2,25 @@
 export interface WebLimits {
   /** The service's limit. */
   readonly maxBodyBytes: number;
-  /** Requests whose answer is not yet sent. Raising it costs memory under overload, up to an item per request. */
+  /**
+   * Requests that are carried out at a time; what is beyond gets a 503. Raising it costs memory under overload, up to an item
+   * per request.
+   */
   readonly maxRequestsInFlight: number;
-  /** Body bytes of those requests together, as received and as inflated. Parsed, stored and encoded they are six times that. */
+  /** Requests that one client may send without waiting for an answer. They are carried out one by one; with more, it is cut. */
+  readonly maxRequestsPerConnection: number;
+  /**
+   * Bytes of bodies of over 16 KB together, as received and as inflated. Parsed, stored and encoded they are six times that.
+   * When it is used up, bodies that do not progress are refused first. Lower: fewer large writes at a time.
+   */
   readonly maxBodyBytesInFlight: number;
+  /**
+   * Bytes of answers of over 64 KB that wait for their clients. When it is used up, clients that do not read are cut first;
+   * then reads get a 503. Lower: fewer large reads at a time. Not below that of one answer, 22 MB.
+   */
+  readonly maxAnswerBytesInFlight: number;
+  /** Bytes a second; who sends or reads a large body more slowly is cut when there is no room for others. */
+  readonly minTransferRate: number;
   /**
    * Objects and lists in one body, and members of all of them. The least that the service takes for one is `{"S":""}`, of
    * which its 16 MB have 1.9 million. Raising it costs 100 bytes for each.
@@ -14,7 +29,7 @@ export interface WebLimits {
   readonly maxBodyMembers: number;
   /** Objects and lists of bodies of over 64 KB together; at least that of one. Beyond it, such a body gets a 503. */
   readonly maxBodyContainersInFlight: number;
-  /** Sockets per address; the kernel keeps a backlog beyond. */
+  /** Sockets per address. With one more, a connection that is not used ends, or the new one if all are. */
   readonly maxConnections: number;
   /** From a connection's or request's first byte to the end of its headers. */
   readonly headersTimeoutMs: number;
@@ -37,7 +52,10 @@ const MIB = 1024 * 1024;
 export const DEFAULT_WEB_LIMITS: WebLimits = {
   maxBodyBytes: 16 * MIB,
   maxRequestsInFlight: 1024,
+  maxRequestsPerConnection: 256,
   maxBodyBytesInFlight: 32 * MIB,
+  maxAnswerBytesInFlight: 64 * MIB,
+  minTransferRate: 64 * 1024,
   maxBodyContainers: 2_000_000,
   maxBodyMembers: 4_000_000,
   maxBodyContainersInFlight: 2_500_000,

@@ -4,7 +4,7 @@ import type { Express, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
 import type { AdminDoor } from './admin-routes.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { Connections, inTurn } from './connection.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
@@ -15,6 +15,7 @@ import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
 import { RequestMeter } from './request-meter.ts';
 import { refusalOf } from './same-origin.ts';
+import { Transfers } from './transfers.ts';
 
 // Not by import, which looks at every export, and so loads fetch's WebSocket: 8 MB and 10 ms on Node 26.
 const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
@@ -74,7 +75,8 @@ export interface WebServer extends Listener {
 export function createWebServer(options: WebServerOptions): WebServer {
   const limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
   const { operator, onInternalError } = options;
-  const budget = new ByteBudget(limits.maxBodyBytesInFlight);
+  const elapsedMs = operator?.elapsedMs ?? options.nowMs;
+  const bodies = new Transfers(limits.maxBodyBytesInFlight, limits.minTransferRate, elapsedMs);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
   const largeBodies = new LargeBodies(
     {
@@ -84,22 +86,30 @@ export function createWebServer(options: WebServerOptions): WebServer {
     },
     options.pause ?? (async () => {}),
   );
-  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget, largeBodies });
+  const handle = createHandle({
+    ...options,
+    crossOrigin,
+    maxBodyBytes: limits.maxBodyBytes,
+    budget: bodies.budget,
+    largeBodies,
+  });
   const gate: Gate = {
     handle,
     requestId: options.requestId,
     crossOrigin,
     limits,
-    budget,
-    meter: new RequestMeter(operator?.elapsedMs ?? (() => 0)),
+    bodies,
+    answers: new Transfers(limits.maxAnswerBytesInFlight, limits.minTransferRate, elapsedMs),
+    meter: new RequestMeter(elapsedMs),
     requestsInFlight: 0,
     isClosing: false,
   };
-  const openOperator = lazily(() => createApplication(gate, operator, onInternalError), onInternalError);
+  const openOperator = lazily(gate, () => createApplication(gate, operator, onInternalError), onInternalError);
   const openFront =
     operator?.isApart === true
-      ? lazily(() => createApplication(gate, undefined, onInternalError), onInternalError)
+      ? lazily(gate, () => createApplication(gate, undefined, onInternalError), onInternalError)
       : openOperator;
+  const most = limits.maxRequestsPerConnection;
   const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
   const listener: WebServer['listener'] = (request, response) => {
@@ -108,7 +118,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
       // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
       return method === 'GET' && url === '/health'
-        ? answerWithoutBody(gate, request, response)
+        ? inTurn(request, response, most, () => answerWithoutBody(gate, request, response))
         : openFront(request, response);
     }
     Exchange.begin(gate, request, response);
@@ -123,15 +133,19 @@ export function createWebServer(options: WebServerOptions): WebServer {
       if (request.method !== 'POST' || typeof target !== 'string' || !target.startsWith('DynamoDB')) return next();
       Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
     },
-    createHttpServer: () => createLimitedServer(limits, listener),
+    createHttpServer: () => createLimitedServer(limits, elapsedMs, listener),
     onInternalError,
     beginClosing,
-    operator: { createHttpServer: () => createLimitedServer(limits, openOperator), onInternalError, beginClosing },
+    operator: {
+      createHttpServer: () => createLimitedServer(limits, elapsedMs, openOperator),
+      onInternalError,
+      beginClosing,
+    },
   };
 }
 
 async function answerWithoutBody(gate: Gate, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  send(response, await gate.handle(requestOf(request, NO_BODY)), gate.isClosing);
+  send(gate, response, await gate.handle(requestOf(request, NO_BODY)));
 }
 
 const ADMIN_PATH = '/_dynaring';
@@ -141,15 +155,23 @@ function isAdminPath(url: string): boolean {
 }
 
 /** Answers with an application that is made at the first request. */
-function lazily(create: () => Promise<Express>, onError: (error: unknown) => void): WebServer['listener'] {
+function lazily(
+  { limits }: Gate,
+  create: () => Promise<Express>,
+  onError: (error: unknown) => void,
+): WebServer['listener'] {
   let application: Promise<Express> | undefined;
-  return (request, response) => {
-    application ??= create();
-    application.then((app) => app(request, response), onError);
-  };
+  return (request, response) =>
+    inTurn(request, response, limits.maxRequestsPerConnection, () => {
+      application ??= create();
+      application.then((app) => app(request, response), onError);
+    });
 }
 
-function createLimitedServer(limits: WebLimits, listener: WebServer['listener']): Server {
+/** Connections that may come in before those that make room for them have ended. */
+const CONNECTIONS_BEYOND = 1024;
+
+function createLimitedServer(limits: WebLimits, elapsedMs: () => number, listener: WebServer['listener']): Server {
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -160,7 +182,9 @@ function createLimitedServer(limits: WebLimits, listener: WebServer['listener'])
     },
     (request, response) => listener(request, response),
   );
-  server.maxConnections = limits.maxConnections;
+  const connections = new Connections(limits.maxConnections, elapsedMs);
+  server.on('connection', (socket) => connections.add(socket));
+  server.maxConnections = limits.maxConnections + CONNECTIONS_BEYOND;
   server.timeout = limits.socketTimeoutMs;
   // A body that will be refused is refused before it is sent.
   server.on('checkContinue', (request, response) => {

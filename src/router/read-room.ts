@@ -1,0 +1,99 @@
+import { LARGE_READ_BYTES, READ_BYTES_HELD, READ_BYTES_PER_TURN, READS_AT_ONCE } from './limits.ts';
+
+/** A request that reads many items: those that came first are served first, so that they end and make room. */
+export interface ManyReads {
+  readonly waiting: (() => void)[];
+  /** Read so far. */
+  bytes: number;
+}
+
+/**
+ * Bounds what requests that read many items have in memory together, and what is done for them before others have their turn.
+ *
+ * All nodes live in this process, so that reads may end without the event loop having been round: a hundred batches of 16 MB
+ * would be read, encoded and kept in one go.
+ */
+export class ReadRoom {
+  readonly #pause: () => Promise<void>;
+  #free = READS_AT_ONCE;
+  /** Read in this turn of the event loop, or since the last that was counted. */
+  #bytes = 0;
+  /** Of requests that have not handed over what they have read. */
+  #held = 0;
+  #isPausing = false;
+  readonly #requests = new Set<ManyReads>();
+  #turns: Promise<void> = Promise.resolve();
+
+  /** @param pause gives up the event loop until others have had their turn */
+  constructor(pause: () => Promise<void>) {
+    this.#pause = pause;
+  }
+
+  /** A request begins. It has to be ended. */
+  begin(): ManyReads {
+    const request = { waiting: [], bytes: 0 };
+    this.#requests.add(request);
+    return request;
+  }
+
+  /** It has read all that it wants. With many bytes this resolves in a turn of its own, for what is to be made of them. */
+  end(request: ManyReads): Promise<void> | undefined {
+    this.#requests.delete(request);
+    if (request.bytes < LARGE_READ_BYTES) {
+      this.#held -= request.bytes;
+      this.#serve();
+      return undefined;
+    }
+    this.#turns = this.#turns.then(this.#pause).then(() => {
+      this.#held -= request.bytes;
+      this.#serve();
+    });
+    return this.#turns;
+  }
+
+  /** Waits for its turn to read. @returns undefined: it is its turn now. Each turn has to be given back. */
+  take(request: ManyReads): Promise<void> | undefined {
+    if (this.#mayRead && this.#held < READ_BYTES_HELD) {
+      this.#free--;
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      request.waiting.push(resolve);
+      this.#serve();
+    });
+  }
+
+  /** @param bytes that were read */
+  give(request: ManyReads, bytes: number): void {
+    this.#free++;
+    this.#bytes += bytes;
+    this.#held += bytes;
+    request.bytes += bytes;
+    this.#serve();
+  }
+
+  get #mayRead(): boolean {
+    return this.#free > 0 && this.#bytes < READ_BYTES_PER_TURN && !this.#isPausing;
+  }
+
+  #serve(): void {
+    // The first goes on whatever is held, so that there is always one that comes to its end.
+    for (const { waiting } of this.#requests) {
+      while (waiting.length > 0 && this.#mayRead) {
+        this.#free--;
+        waiting.shift()!();
+      }
+      if (this.#held >= READ_BYTES_HELD || !this.#mayRead) break;
+    }
+    if (this.#bytes >= READ_BYTES_PER_TURN && !this.#isPausing) this.#rest();
+  }
+
+  #rest(): void {
+    this.#isPausing = true;
+    this.#pause().then(() => {
+      this.#isPausing = false;
+      this.#bytes = 0;
+      this.#serve();
+    });
+  }
+}

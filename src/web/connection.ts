@@ -1,0 +1,144 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { PATIENCE_MS } from './progress.ts';
+
+/** A request on a connection, from its first byte until its answer is out or the client is gone. */
+export interface Turn {
+  /** The answers before it are out: its own may be made. */
+  begin(): void;
+  /** The client is gone. */
+  lost(): void;
+  /** It waits for the client, which has to send or to fetch something. */
+  readonly waitsForClient: boolean;
+}
+
+const CONNECTION = Symbol('connection');
+type Holder = Socket & { [CONNECTION]?: Connection };
+
+/**
+ * One socket, on which requests are answered one after the other.
+ *
+ * A client may send any number of requests without waiting for answers. What is not answered yet waits here, as it came, and
+ * nothing more is read: so a client that does not fetch its answers has one of them made, not hundreds.
+ */
+export class Connection {
+  readonly socket: Socket;
+  /** When it was last heard of, in milliseconds since some moment; undefined: no request has come on it. */
+  usedMs: number | undefined;
+  /** In the order in which they came. */
+  readonly #turns: Turn[] = [];
+  #isPaused = false;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on('close', () => {
+      for (const turn of this.#turns.splice(0)) turn.lost();
+    });
+  }
+
+  /** That of a socket, which is made when it is first asked for. */
+  static of(socket: Socket): Connection {
+    const holder = socket as Holder;
+    holder[CONNECTION] ??= new Connection(socket);
+    return holder[CONNECTION];
+  }
+
+  get isIdle(): boolean {
+    return this.#turns.length === 0;
+  }
+
+  /** What is next here is up to the client, and it has let `PATIENCE_MS` pass. */
+  isStuck(nowMs: number): boolean {
+    const [turn] = this.#turns;
+    return turn?.waitsForClient === true && nowMs - (this.usedMs ?? nowMs) >= PATIENCE_MS;
+  }
+
+  /** A request has begun to come in. @param most requests that may wait here; with more, the connection ends */
+  enter(turn: Turn, most: number): void {
+    this.#turns.push(turn);
+    if (this.#turns.length === 1) return;
+    if (this.#turns.length > most) this.socket.destroy();
+    else if (!this.#isPaused) this.#pause();
+  }
+
+  /** @returns whether the answers before that of `turn` are out */
+  isFirst(turn: Turn): boolean {
+    return this.#turns[0] === turn;
+  }
+
+  /** Its answer is out: the next one's turn has come. */
+  leave(turn: Turn): void {
+    const isFirst = this.isFirst(turn);
+    if (isFirst) this.#turns.shift();
+    else if (!this.#turns.includes(turn)) return;
+    else this.#turns.splice(this.#turns.indexOf(turn), 1);
+    if (this.#turns.length <= 1 && this.#isPaused) this.#resume();
+    if (isFirst) this.#turns[0]?.begin();
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.socket.pause();
+  }
+
+  #resume(): void {
+    this.#isPaused = false;
+    this.socket.resume();
+  }
+}
+
+/**
+ * Lets a request have its turn that is no exchange.
+ * @param most as of `Connection.enter`
+ */
+export function inTurn(request: IncomingMessage, response: ServerResponse, most: number, run: () => void): void {
+  const connection = Connection.of(request.socket);
+  const turn: Turn = { begin: run, lost: () => {}, waitsForClient: false };
+  response.on('close', () => connection.leave(turn));
+  connection.enter(turn, most);
+  if (connection.isFirst(turn)) run();
+}
+
+/** The sockets of one server. When there are too many, those that are not used make room. */
+export class Connections {
+  readonly #open = new Set<Connection>();
+  readonly #most: number;
+  readonly #elapsedMs: () => number;
+
+  constructor(most: number, elapsedMs: () => number) {
+    this.#most = most;
+    this.#elapsedMs = elapsedMs;
+  }
+
+  /** A client has connected. */
+  add(socket: Socket): void {
+    const connection = Connection.of(socket);
+    if (this.#open.size >= this.#most) {
+      const victim = this.#leastUsed();
+      if (victim === undefined) return void socket.destroy();
+      // At once: the event comes later, and others may connect before.
+      this.#open.delete(victim);
+      victim.socket.destroy();
+    }
+    this.#open.add(connection);
+    socket.on('close', () => this.#open.delete(connection));
+  }
+
+  /** What was never used, then what was not for the longest time, then what waits for its client. */
+  #leastUsed(): Connection | undefined {
+    const nowMs = this.#elapsedMs();
+    let idle: Connection | undefined;
+    let stuck: Connection | undefined;
+    for (const connection of this.#open) {
+      const { usedMs } = connection;
+      if (connection.isIdle) {
+        // The first that is found is the one that connected first.
+        if (usedMs === undefined) return connection;
+        if (nowMs - usedMs >= PATIENCE_MS && usedMs < (idle?.usedMs ?? nowMs)) idle = connection;
+      } else if (connection.isStuck(nowMs) && (stuck === undefined || usedMs! < stuck.usedMs!)) {
+        stuck = connection;
+      }
+    }
+    return idle ?? stuck;
+  }
+}
