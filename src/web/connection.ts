@@ -23,8 +23,10 @@ type Holder = Socket & { [CONNECTION]?: Connection };
  */
 export class Connection {
   readonly socket: Socket;
-  /** When it was last heard of, in milliseconds since some moment; undefined: no request has come on it. */
+  /** When it was opened or last heard of, in milliseconds since some moment; undefined: nobody counts it yet. */
   usedMs: number | undefined;
+  /** A request has come on it. */
+  isUsed = false;
   /** In the order in which they came. */
   readonly #turns: Turn[] = [];
   #isPaused = false;
@@ -47,14 +49,14 @@ export class Connection {
     return this.#turns.length === 0;
   }
 
-  /** What is next here is up to the client, and it has let `PATIENCE_MS` pass. */
-  isStuck(nowMs: number): boolean {
-    const [turn] = this.#turns;
-    return turn?.waitsForClient === true && nowMs - (this.usedMs ?? nowMs) >= PATIENCE_MS;
+  /** What is next here is up to the client. */
+  get waitsForClient(): boolean {
+    return this.#turns[0]?.waitsForClient !== false;
   }
 
   /** A request has begun to come in. @param most requests that may wait here; with more, the connection ends */
   enter(turn: Turn, most: number): void {
+    this.isUsed = true;
     this.#turns.push(turn);
     if (this.#turns.length === 1) return;
     if (this.#turns.length > most) this.socket.destroy();
@@ -113,6 +115,7 @@ export class Connections {
   /** A client has connected. */
   add(socket: Socket): void {
     const connection = Connection.of(socket);
+    connection.usedMs = this.#elapsedMs();
     if (this.#open.size >= this.#most) {
       const victim = this.#leastUsed();
       if (victim === undefined) return void socket.destroy();
@@ -124,21 +127,31 @@ export class Connections {
     socket.on('close', () => this.#open.delete(connection));
   }
 
-  /** What was never used, then what was not for the longest time, then what waits for its client. */
+  /**
+   * Of those that have let `PATIENCE_MS` pass: what was never used, then what was not for the longest time, then what has sent a
+   * part of a request, or does not fetch its answer. If all are younger, what was never used: its client may be about to.
+   */
   #leastUsed(): Connection | undefined {
     const nowMs = this.#elapsedMs();
-    let idle: Connection | undefined;
-    let stuck: Connection | undefined;
+    let found: Connection | undefined;
+    let least = NEVER;
     for (const connection of this.#open) {
-      const { usedMs } = connection;
-      if (connection.isIdle) {
-        // The first that is found is the one that connected first.
-        if (usedMs === undefined) return connection;
-        if (nowMs - usedMs >= PATIENCE_MS && usedMs < (idle?.usedMs ?? nowMs)) idle = connection;
-      } else if (connection.isStuck(nowMs) && (stuck === undefined || usedMs! < stuck.usedMs!)) {
-        stuck = connection;
+      const rank = rankOf(connection, nowMs);
+      if (rank < least || (rank === least && found !== undefined && connection.usedMs! < found.usedMs!)) {
+        found = connection;
+        least = rank;
       }
     }
-    return idle ?? stuck;
+    return found;
   }
+}
+
+const NEVER = 4;
+
+/** The lower, the sooner it makes room. */
+function rankOf(connection: Connection, nowMs: number): number {
+  const isYoung = nowMs - connection.usedMs! < PATIENCE_MS;
+  if (!connection.isUsed) return isYoung ? 3 : 0;
+  if (isYoung || !connection.waitsForClient) return NEVER;
+  return connection.isIdle ? 1 : 2;
 }
