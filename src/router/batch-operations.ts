@@ -39,6 +39,8 @@ const MAX_KEYS = 100;
 const MAX_WRITES = 25;
 /** API reference, BatchGetItem: what would go beyond it is left to the next request. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+/** The same as it is sent: an item of a hundred thousand empty texts has ten times the bytes that the service counts. */
+const MAX_RESPONSE_JSON_BYTES = 48 * 1024 * 1024;
 
 export interface BatchGetItemResponse {
   Responses: Record<string, (RawJson | AttributeMap)[]>;
@@ -193,13 +195,19 @@ async function readAll(reads: readonly Read[], room: ReadRoom, readOne: (read: R
 /** As long as there is room in the answer. */
 function* untilFull(reads: readonly Read[]): Generator<Read> {
   for (const read of reads) {
-    if (bytesOf(reads) >= MAX_RESPONSE_BYTES) return;
+    if (isFull(reads)) return;
     yield read;
   }
 }
 
-function bytesOf(reads: readonly Read[]): number {
-  return reads.reduce((sum, { found }) => sum + (found?.image?.size ?? 0), 0);
+function isFull(reads: readonly Read[]): boolean {
+  let bytes = 0;
+  let jsonBytes = 0;
+  for (const { found } of reads) {
+    bytes += found?.image?.size ?? 0;
+    jsonBytes += found?.image?.json.length ?? 0;
+  }
+  return bytes >= MAX_RESPONSE_BYTES || jsonBytes >= MAX_RESPONSE_JSON_BYTES;
 }
 
 async function readOne(
@@ -241,10 +249,13 @@ function refusalOf(charge: () => void): ApiError | undefined {
 function answerOfReads(request: BatchGetItemRequest, reads: readonly Read[]): BatchGetItemResponse {
   const answered: Read[] = [];
   let bytes = 0;
+  let jsonBytes = 0;
   for (const read of reads) {
     bytes += read.found?.image?.size ?? 0;
+    jsonBytes += read.found?.image?.json.length ?? 0;
     // Those that were read at the same time as what filled the answer wait for the next request too.
-    if (read.found !== undefined && bytes <= MAX_RESPONSE_BYTES) answered.push(read);
+    const fits = bytes <= MAX_RESPONSE_BYTES && jsonBytes <= MAX_RESPONSE_JSON_BYTES;
+    if (read.found !== undefined && fits) answered.push(read);
   }
   if (answered.length === 0) throwErrorOf(reads);
   const response: BatchGetItemResponse = { Responses: {}, UnprocessedKeys: {} };

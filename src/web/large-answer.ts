@@ -28,7 +28,7 @@ export class LargeAnswer implements Transfer {
 
   /** To be asked for before anything is written; given back when the response is closed. @returns false: there is none */
   takeRoom(): boolean {
-    if (!this.#answers.take(this.#length, this)) return false;
+    if (!this.#answers.take(this.#answers.chargeOf(this.#length), this)) return false;
     this.#answers.add(this);
     this.#response.on('close', () => this.#giveRoom());
     return true;
@@ -38,7 +38,7 @@ export class LargeAnswer implements Transfer {
     if (this.#isGiven) return;
     this.#isGiven = true;
     this.#answers.remove(this);
-    this.#answers.budget.give(this.#length);
+    this.#answers.budget.give(this.#answers.chargeOf(this.#length));
   }
 
   /** Writes the body, as fast as the client reads it, and ends the response. */

@@ -39,9 +39,9 @@ export interface WebLimits {
   readonly keepAliveTimeoutMs: number;
   /** Without a byte in either direction: ends clients that do not read their answers. */
   readonly socketTimeoutMs: number;
-  /** Requests to `/_dynaring/` at a time. */
+  /** Requests to `/_dynaring/` that are carried out at a time. */
   readonly maxAdminRequestsInFlight: number;
-  /** Of a fault rule, or the setting of a link. */
+  /** Of a fault rule, or the setting of a link, which have some hundred bytes. They are parsed in one go. */
   readonly maxAdminBodyBytes: number;
   /** Of a snapshot to be restored, of which there is one at a time: it is parsed in memory. Below 512 MB, V8's limit of a string. */
   readonly maxSnapshotBodyBytes: number;
@@ -65,6 +65,6 @@ export const DEFAULT_WEB_LIMITS: WebLimits = {
   keepAliveTimeoutMs: 75_000,
   socketTimeoutMs: 120_000,
   maxAdminRequestsInFlight: 16,
-  maxAdminBodyBytes: MIB,
+  maxAdminBodyBytes: 64 * 1024,
   maxSnapshotBodyBytes: 256 * MIB,
 };

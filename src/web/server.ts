@@ -211,10 +211,9 @@ async function createApplication(
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin.ts');
     const { admin, readRule } = operator.admin;
-    app.use(
-      ADMIN_PATH,
-      createAdminRouter({ admin, readRule, onAction: operator.onAction, onInternalError, limits: gate.limits }),
-    );
+    const { onAction, elapsedMs } = operator;
+    const { limits, answers } = gate;
+    app.use(ADMIN_PATH, createAdminRouter({ admin, readRule, onAction, onInternalError, limits, answers, elapsedMs }));
   }
   if (operator !== undefined) app.get('/metrics', answerMetrics(gate, operator));
   app.use(async (request, response) => {

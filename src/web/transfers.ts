@@ -17,12 +17,14 @@ export interface Transfer {
 export class Transfers {
   readonly budget: ByteBudget;
   readonly #elapsedMs: () => number;
+  readonly #limitBytes: number;
   readonly #leastRate: number;
   readonly #transfers = new Set<Transfer>();
 
   /** @param leastRate bytes a second; who is slower may be cut when there is no room */
   constructor(limitBytes: number, leastRate: number, elapsedMs: () => number) {
     this.budget = new ByteBudget(limitBytes);
+    this.#limitBytes = limitBytes;
     this.#leastRate = leastRate;
     this.#elapsedMs = elapsedMs;
   }
@@ -43,6 +45,11 @@ export class Transfers {
   /** It has moved on by so many bytes. */
   moved(transfer: Transfer, bytes: number): void {
     transfer.progress.moved(bytes, this.#elapsedMs());
+  }
+
+  /** What is larger than all the room takes all of it. @returns what is to be given back for so many bytes */
+  chargeOf(bytes: number): number {
+    return Math.min(bytes, this.#limitBytes);
   }
 
   /** Takes room for it, at the cost of slower ones if need be. @returns false: there is none */
