@@ -72,7 +72,6 @@ export class Exchange implements Turn, Transfer {
   static begin(gate: Gate, request: IncomingMessage, response: ServerResponse, body?: Buffer): void {
     const connection = Connection.of(request.socket);
     const exchange = new Exchange(gate, connection, request, response);
-    connection.usedMs = gate.meter.begin();
     response.on('close', () => exchange.#close());
     connection.enter(exchange, gate.limits.maxRequestsPerConnection);
     if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
@@ -164,6 +163,7 @@ export class Exchange implements Turn, Transfer {
     this.#chunks = undefined;
     const { meter } = gate;
     const beganAtMs = meter.begin();
+    this.#connection.usedMs = beganAtMs;
     gate.handle(requestOf(this.#request, body)).then((answer) => {
       gate.requestsInFlight--;
       this.#state = 'answering';
@@ -175,7 +175,6 @@ export class Exchange implements Turn, Transfer {
   }
 
   #send(answer: HttpResponse): void {
-    this.#connection.usedMs = this.#gate.meter.begin();
     send(this.#gate, this.#response, answer, () => this.#noRoom());
   }
 
