@@ -2,8 +2,11 @@ import express, { type NextFunction, type Request, type Response, type Router } 
 import { ApiError } from '../api/errors.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import { ADMIN_ROUTES, type AdminCall, type AdminDoor, type AdminRoute } from './admin-routes.ts';
+import { jsonInPieces } from './json-pieces.ts';
+import { parseInSlices } from './json-slices.ts';
 import { LARGE_ANSWER_BYTES, LargeAnswer } from './large-answer.ts';
 import type { WebLimits } from './limits.ts';
+import type { Pause } from './pause.ts';
 import { PATIENCE_MS } from './progress.ts';
 import { refusalOf } from './same-origin.ts';
 import type { Transfers } from './transfers.ts';
@@ -17,6 +20,8 @@ export interface AdminOptions extends AdminDoor {
   readonly answers: Transfers;
   /** Milliseconds since some moment in the past. */
   readonly elapsedMs: () => number;
+  /** Gives up the event loop until others have had their turn. */
+  readonly pause: Pause;
 }
 
 export interface AdminAction {
@@ -110,10 +115,12 @@ function mount(router: Router, pattern: string, route: AdminRoute, options: Admi
   const answerNow = async (request: Request, response: Response): Promise<void> => {
     const { status, body } = await route.answer(options, callOf(route, request));
     if (body === undefined) response.status(status).end();
-    else sendJson(response, status, body, options.answers);
+    else if (!isSnapshot) sendJson(response, status, Buffer.from(JSON.stringify(body)), options.answers);
+    else sendJson(response, status, await jsonInPieces(body, options.pause), options.answers);
   };
-  // A snapshot is held in memory, as objects and as text.
-  const answerThis = route.path === '/snapshot' && route.method === 'GET' ? oneByOne(answerNow) : answerNow;
+  // It is held in memory, as objects and as text.
+  const isSnapshot = route.path === '/snapshot' && route.method === 'GET';
+  const answerThis = isSnapshot ? oneByOne(answerNow) : answerNow;
   const answer = (request: Request, response: Response): Promise<void> =>
     gate.work(response, () => answerThis(request, response));
   const method = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
@@ -125,13 +132,8 @@ function mount(router: Router, pattern: string, route: AdminRoute, options: Admi
   if (route.body === 'small') {
     router[method](pattern, needBody, express.json({ limit: maxAdminBodyBytes }), answer);
   } else {
-    router[method](
-      pattern,
-      needBody,
-      oneAtATime(options.elapsedMs),
-      express.json({ limit: maxSnapshotBodyBytes }),
-      answer,
-    );
+    const read = express.raw({ limit: maxSnapshotBodyBytes, type: 'application/json' });
+    router[method](pattern, needBody, oneAtATime(options.elapsedMs), read, parser(options.pause), answer);
   }
 }
 
@@ -173,6 +175,15 @@ function oneAtATime(elapsedMs: () => number) {
   };
 }
 
+/** In place of express's own, which would hold up everything for seconds. */
+function parser(pause: Pause) {
+  return async (request: Request, _response: Response, next: NextFunction): Promise<void> => {
+    request.body = await parseInSlices(request.body, pause);
+    if (request.body === undefined) throw new AdminError('the body is no JSON that is understood', 'body');
+    next();
+  };
+}
+
 type Answer = (request: Request, response: Response) => Promise<void>;
 
 /** Those that ask at the same time wait for each other. */
@@ -185,8 +196,7 @@ function oneByOne(answer: Answer): Answer {
   };
 }
 
-function sendJson(response: Response, status: number, body: object, answers: Transfers): void {
-  const bytes = Buffer.from(JSON.stringify(body));
+function sendJson(response: Response, status: number, bytes: Buffer, answers: Transfers): void {
   response.status(status).type('application/json').setHeader('Content-Length', bytes.length);
   if (bytes.length <= LARGE_ANSWER_BYTES) return void response.end(bytes);
   const large = new LargeAnswer(answers, response, bytes);

@@ -8,6 +8,7 @@ import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 import { LARGE_ANSWER_BYTES, LargeAnswer } from './large-answer.ts';
 import type { WebLimits } from './limits.ts';
+import type { Pause } from './pause.ts';
 import type { Progress } from './progress.ts';
 import { renderError, type WireError } from './render.ts';
 import type { RequestMeter } from './request-meter.ts';
@@ -26,6 +27,7 @@ export interface Gate {
   readonly meter: RequestMeter;
   /** Requests that tier 2 works on. */
   requestsInFlight: number;
+  readonly pause: Pause;
   /** The server is closing: every answer is its connection's last. */
   isClosing: boolean;
 }

@@ -2,7 +2,9 @@ import { NESTED_TOO_DEEP } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
 import type { OperationName } from '../api/operations.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { type Parsed, type Pause, parseSlices, planSlices } from './json-slices.ts';
+import { type Parsed, parseSlices } from './json-slices.ts';
+import type { Pause } from './pause.ts';
+import { planSlices } from './slice-plan.ts';
 import { validateSlices } from './validate-slices.ts';
 
 /** Bodies up to this size are parsed and validated in one go: 20 ms at worst. */

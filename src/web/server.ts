@@ -8,11 +8,11 @@ import { Connections, inTurn } from './connection.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
-import type { Pause } from './json-slices.ts';
 import { LargeBodies } from './large-bodies.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
+import type { Pause } from './pause.ts';
 import { RequestMeter } from './request-meter.ts';
 import { refusalOf } from './same-origin.ts';
 import { Transfers } from './transfers.ts';
@@ -78,13 +78,14 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const elapsedMs = operator?.elapsedMs ?? options.nowMs;
   const bodies = new Transfers(limits.maxBodyBytesInFlight, limits.minTransferRate, elapsedMs);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
+  const pause = options.pause ?? (async () => {});
   const largeBodies = new LargeBodies(
     {
       maxContainers: limits.maxBodyContainers,
       maxMembers: limits.maxBodyMembers,
       maxContainersInFlight: limits.maxBodyContainersInFlight,
     },
-    options.pause ?? (async () => {}),
+    pause,
   );
   const handle = createHandle({
     ...options,
@@ -102,6 +103,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     answers: new Transfers(limits.maxAnswerBytesInFlight, limits.minTransferRate, elapsedMs),
     meter: new RequestMeter(elapsedMs),
     requestsInFlight: 0,
+    pause,
     isClosing: false,
   };
   const openOperator = lazily(gate, () => createApplication(gate, operator, onInternalError), onInternalError);
@@ -212,8 +214,11 @@ async function createApplication(
     const { createAdminRouter } = await import('./admin.ts');
     const { admin, readRule } = operator.admin;
     const { onAction, elapsedMs } = operator;
-    const { limits, answers } = gate;
-    app.use(ADMIN_PATH, createAdminRouter({ admin, readRule, onAction, onInternalError, limits, answers, elapsedMs }));
+    const { limits, answers, pause } = gate;
+    app.use(
+      ADMIN_PATH,
+      createAdminRouter({ admin, readRule, onAction, onInternalError, limits, answers, elapsedMs, pause }),
+    );
   }
   if (operator !== undefined) app.get('/metrics', answerMetrics(gate, operator));
   app.use(async (request, response) => {

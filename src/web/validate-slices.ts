@@ -1,7 +1,8 @@
 import { ApiError } from '../api/errors.ts';
 import { itemTooLarge, MAX_ITEM_BYTES } from '../api/item.ts';
 import type { OperationName } from '../api/operations.ts';
-import { append, type Chunk, memberOf, type Parsed, type Part, type Pause, setMember } from './json-slices.ts';
+import { append, type Chunk, memberOf, type Parsed, type Part, setMember } from './json-slices.ts';
+import type { Pause } from './pause.ts';
 import { childSchema, readSchema, resolve, type Schema } from './schema.ts';
 import { validateRequest } from './validate.ts';
 

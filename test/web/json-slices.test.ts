@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
-import { append, parseSlices, planSlices, type SliceSize } from '../../src/web/json-slices.ts';
+import { jsonInPieces } from '../../src/web/json-pieces.ts';
+import { append, parseInSlices, parseSlices } from '../../src/web/json-slices.ts';
 import { parseJson } from '../../src/web/parse-json.ts';
+import { planSlices, type SliceSize } from '../../src/web/slice-plan.ts';
 import { validateRequest } from '../../src/web/validate.ts';
 import { validateSlices } from '../../src/web/validate-slices.ts';
 
@@ -108,6 +110,31 @@ describe('a text in slices', () => {
       expect([a.length < 4_000_000, b]).toEqual([true, [1, 2]]);
     },
   );
+});
+
+describe('a text in pieces', () => {
+  test('is what it is in one go', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue({ maxDepth: 6 }), async (value) => {
+        const data = { value, list: Array.from({ length: 40 }, () => value), absent: undefined };
+        expect((await jsonInPieces(data, pause)).toString()).toBe(JSON.stringify(data));
+      }),
+    );
+  });
+
+  test('is written and read with pauses', async () => {
+    let pauses = 0;
+    const count = async () => {
+      pauses++;
+    };
+    const items = Array.from({ length: 100_000 }, (_, at) => ({ id: { S: `${at}` }, text: { S: 'é'.repeat(50) } }));
+    const data = { format: 1, tables: [{ items }, { items: [] }] };
+    const bytes = await jsonInPieces(data, count);
+    expect(pauses).toBe(Math.floor(bytes.toString().length / (1024 * 1024)));
+    expect(await parseInSlices(bytes, count)).toEqual(data);
+    expect(pauses).toBeGreaterThan(bytes.length / (128 * 1024));
+    expect(await parseInSlices(bytes.subarray(1), count)).toBeUndefined();
+  });
 });
 
 describe('a request in slices', () => {
