@@ -1,0 +1,111 @@
+import { CreateTableCommand, DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterEach, expect, test } from 'vitest';
+import { type Dynaring, startDynaring } from '../src/index.ts';
+
+/*
+ * docs/replication.md, "A coordinator that is cut off": one node that neither hears nor is heard costs clients no
+ * request, and none of them long. Counters tell whether each update took effect once.
+ */
+
+/** The longest that a request may take. A node is missed after a second (`suspectAfterMs`). */
+const SLOWEST_MS = 2_000;
+const KEYS = Array.from({ length: 24 }, (_, i) => `k${i}`);
+
+let db: Dynaring;
+let client: DynamoDBClient;
+
+afterEach(async () => {
+  client?.destroy();
+  await db?.stop();
+});
+
+async function start(): Promise<void> {
+  db = await startDynaring({ partitions: 16 });
+  client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+  await client.send(
+    new CreateTableCommand({
+      TableName: 'counters',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
+    }),
+  );
+}
+
+async function count(k: string): Promise<void> {
+  await client.send(
+    new UpdateItemCommand({
+      TableName: 'counters',
+      Key: { k: { S: k } },
+      UpdateExpression: 'ADD n :one',
+      ExpressionAttributeValues: { ':one': { N: '1' } },
+    }),
+  );
+}
+
+async function read(k: string): Promise<number> {
+  const { Item } = await client.send(
+    new GetItemCommand({ TableName: 'counters', Key: { k: { S: k } }, ConsistentRead: true }),
+  );
+  return Number(Item?.n?.N ?? 0);
+}
+
+/** Counts and reads all keys without pause, several at a time each, until `stop`. */
+function useWithoutPause() {
+  const counted = new Map(KEYS.map((k) => [k, 0]));
+  const failed: string[] = [];
+  let slowestMs = 0;
+  let isStopped = false;
+  const repeat = async (what: string, k: string, act: () => Promise<void>) => {
+    while (!isStopped) {
+      const beganAtMs = performance.now();
+      await act().catch((error: Error) => failed.push(`${what} ${k}: ${error.name}`));
+      slowestMs = Math.max(slowestMs, performance.now() - beganAtMs);
+    }
+  };
+  const counter = (k: string) =>
+    repeat('count', k, async () => {
+      await count(k);
+      counted.set(k, counted.get(k)! + 1);
+    });
+  const reader = (k: string) =>
+    repeat('read', k, async () => {
+      const least = counted.get(k)!;
+      expect(await read(k)).toBeGreaterThanOrEqual(least);
+    });
+  const users = KEYS.flatMap((k) => [counter(k), counter(k), reader(k)]);
+  return async () => {
+    isStopped = true;
+    await Promise.all(users);
+    return { counted, failed, slowestMs };
+  };
+}
+
+function cutOff(id: string): void {
+  for (const { id: other } of db.ring.describe().nodes) {
+    if (other === id) continue;
+    db.ring.setLink(id, other, { cut: true });
+    db.ring.setLink(other, id, { cut: true });
+  }
+}
+
+test.each([
+  ['cut off from all others', cutOff, () => db.ring.healLinks()],
+  ['paused', (id: string) => db.ring.pause(id), (id: string) => db.ring.resume(id)],
+])(
+  'a node that is %s under load costs no request, and none of them long; each update counts once',
+  { timeout: 30_000 },
+  async (_, hurt, heal) => {
+    await start();
+    const stop = useWithoutPause();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    hurt('node-1');
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    heal('node-1');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { counted, failed, slowestMs } = await stop();
+    expect(failed).toEqual([]);
+    expect(slowestMs).toBeLessThan(SLOWEST_MS);
+    for (const [k, times] of counted) expect(await read(k)).toBe(times);
+  },
+);
