@@ -118,6 +118,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: config.limits.web,
       corsOrigins: config.corsOrigins,
+      onHint: (hint) => log.warn(hint),
       operator: {
         admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
         figures: {

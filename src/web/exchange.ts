@@ -137,7 +137,7 @@ export function requestOf(request: IncomingMessage, body: Uint8Array): HttpReque
 export function send(response: ServerResponse, answer: HttpResponse, isLast: boolean): void {
   if (response.destroyed) return;
   if (answer.isDropped) return void response.destroy();
-  if (isLast) answer.headers.push('Connection', 'close');
+  if (isLast || answer.isLast) answer.headers.push('Connection', 'close');
   response.writeHead(answer.status, answer.headers);
   const { body } = answer;
   // As a text of one byte a unit, node joins it to the head: one write to the socket, not a gathered one of two parts.

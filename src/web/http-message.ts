@@ -16,6 +16,8 @@ export interface HttpResponse {
   /** Names and values by turns, `node:http`'s fastest form. Complete but for `Date` and the connection's own. */
   readonly headers: string[];
   readonly body: Uint8Array;
+  /** The connection ends with it. */
+  readonly isLast?: true;
   /** There is no answer: the connection ends without one. */
   readonly isDropped?: true;
   /** The name of the error that it tells, for those who count. */
