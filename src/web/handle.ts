@@ -1,6 +1,6 @@
 import { ConnectionDropped } from '../api/connection-dropped.ts';
 import { ApiError } from '../api/errors.ts';
-import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import { type Execute, OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { codingFor, compress } from './compress.ts';
@@ -104,6 +104,7 @@ async function answerOperation(request: HttpRequest, envelope: Envelope, options
     throw ApiError.unknownOperation(unknownOperationText(target));
   }
 
+  if (request.notes !== undefined) request.notes.table = tablesOf(operation, parsed);
   const credentials = credentialsOf(request.headers, queryOf(request));
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
@@ -120,6 +121,20 @@ async function answerOperation(request: HttpRequest, envelope: Envelope, options
 }
 
 const NO_BODY = new Uint8Array(0);
+
+/** Tables of a batch that are named in the log, and characters of each: no name is longer. */
+const MAX_TABLES_NOTED = 3;
+const MAX_TABLE_LENGTH = 255;
+
+/** Of a request that nothing is known of yet. */
+function tablesOf(operation: OperationName, parsed: unknown): string | undefined {
+  if (typeof parsed !== 'object' || parsed === null) return undefined;
+  const names = namedTables(operation, parsed).filter((name) => typeof name === 'string');
+  if (names.length === 0) return undefined;
+  const more = names.length > MAX_TABLES_NOTED ? ',...' : '';
+  const noted = names.slice(0, MAX_TABLES_NOTED).map((name) => shown(name, MAX_TABLE_LENGTH));
+  return noted.join(',') + more;
+}
 
 async function answerInflated(
   request: HttpRequest,

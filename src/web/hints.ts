@@ -55,7 +55,7 @@ export function unknownPathText(method: string, path: string): string {
 }
 
 /** A text of somebody else, cut, with what a terminal might obey, or turn around, written as its code point. */
-export function shown(text: string): string {
-  const cut = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+export function shown(text: string, maxLength = MAX_SHOWN): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
   return cut.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0)!.toString(16)}}`);
 }

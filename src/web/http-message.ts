@@ -6,6 +6,13 @@ export interface HttpRequest {
   /** By lower-case name, as `node:http` has them. */
   readonly headers: HttpHeaders;
   readonly body: Uint8Array;
+  /** Where what is found out on the way is written down for a log; undefined: nobody asks. */
+  readonly notes?: RequestNotes | undefined;
+}
+
+export interface RequestNotes {
+  /** The tables that an operation names. */
+  table?: string;
 }
 
 export type HttpHeaders = Readonly<Record<string, string | string[] | undefined>>;

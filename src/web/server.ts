@@ -13,6 +13,7 @@ import { Hints } from './hints.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
+import { type OnRequest, RequestLog } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
 import { toOriginForm } from './request-target.ts';
 import { refusalOf } from './same-origin.ts';
@@ -34,6 +35,8 @@ export interface WebServerOptions {
   readonly limits?: Partial<WebLimits>;
   /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
+  /** Told of each request that was answered. Default: nobody is, which costs nothing. */
+  readonly onRequest?: OnRequest | undefined;
   /** Told, once for each, of what only a mistake in a client explains. Takes one line, without control characters. */
   readonly onHint?: (hint: string) => void;
   /** What the server offers beside operations. Default: `/health` alone. */
@@ -79,13 +82,15 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
   const hints = options.onHint && new Hints(options.onHint);
   const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget, hints });
+  const elapsedMs = operator?.elapsedMs ?? (() => 0);
   const gate: Gate = {
     handle,
     requestId: options.requestId,
     crossOrigin,
     limits,
     budget,
-    meter: new RequestMeter(operator?.elapsedMs ?? (() => 0)),
+    meter: new RequestMeter(elapsedMs),
+    log: options.onRequest && new RequestLog(options.onRequest, elapsedMs),
     requestsInFlight: 0,
     isClosing: false,
   };
@@ -131,7 +136,10 @@ export function createWebServer(options: WebServerOptions): WebServer {
 }
 
 async function answerWithoutBody(gate: Gate, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  send(response, await gate.handle(requestOf(request, NO_BODY)), gate.isClosing);
+  const beganAtMs = gate.meter.begin();
+  const answer = await gate.handle(requestOf(request, NO_BODY));
+  gate.log?.answered(request, undefined, 0, answer, beganAtMs);
+  send(response, answer, gate.isClosing);
 }
 
 const ADMIN_PATH = '/_dynaring';
@@ -188,20 +196,24 @@ async function createApplication(
     if (gate.isClosing) response.setHeader('Connection', 'close');
     next();
   });
+  const watch = (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    gate.log?.watch(request, response);
+    next();
+  };
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin.ts');
     const { admin, readRule } = operator.admin;
     app.use(
       ADMIN_PATH,
+      watch,
       createAdminRouter({ admin, readRule, onAction: operator.onAction, onInternalError, limits: gate.limits }),
     );
   }
-  if (operator !== undefined) app.get('/metrics', answerMetrics(gate, operator));
-  app.use(async (request, response) => {
-    if (request.method === 'POST')
-      return void response.status(404).json({ error: 'there are no operations here', field: 'path' });
-    await answerWithoutBody(gate, request, response);
+  if (operator !== undefined) app.get('/metrics', watch, answerMetrics(gate, operator));
+  app.post(/^/, watch, (_request, response) => {
+    response.status(404).json({ error: 'there are no operations here', field: 'path' });
   });
+  app.use((request, response) => answerWithoutBody(gate, request, response));
   return app;
 }
 

@@ -38,6 +38,7 @@ describe('defaults', () => {
       throttle: false,
       faultsFile: undefined,
       logLevel: 'info',
+      logRequests: false,
     });
   });
 
@@ -74,6 +75,7 @@ describe('where a value comes from', () => {
       DYNARING_THROTTLE: 'on',
       DYNARING_FAULTS: 'faults.json',
       DYNARING_LOG_LEVEL: 'warn',
+      DYNARING_LOG_REQUESTS: 'on',
     };
     const config = parseConfig([], env);
     expect(config).toMatchObject({
@@ -92,6 +94,7 @@ describe('where a value comes from', () => {
       throttle: true,
       faultsFile: 'faults.json',
       logLevel: 'warn',
+      logRequests: true,
     });
     const flags = Object.entries(env).map(
       ([name, value]) => `--${name.slice('DYNARING_'.length).toLowerCase().replaceAll('_', '-')}=${value}`,
