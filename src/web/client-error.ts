@@ -14,40 +14,41 @@ const MAX_DROPPED_BYTES = 1024 * 1024;
 
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0');
 
+/** A socket as `node:http` has it: with the answer that is under way, if there is one. */
+type HttpSocket = Socket & { readonly _httpMessage?: { readonly headersSent: boolean } | null };
+
 /**
  * Answers what is no request that `node:http` understands, with its statuses except one: the service answers 400 to
  * headers, or a request line, that are too long. The connection ends with the answer.
  *
  * An answer that is written and cut at once is often lost, because a system that has bytes left to read resets the
- * connection. So the rest of what the client sends is read, within limits; the server's timeouts are those of the wait.
+ * connection. So what else comes where a request should begin is read, within limits, for as long as headers may take.
+ * Whoever is late, or has a request under way that holds room, is cut when the answer is written.
  */
 export function answerClientErrors(server: Server, hints: Hints | undefined): void {
-  const answered = new WeakMap<Socket, number>();
+  const answeredAt = new WeakMap<Socket, number>();
   server.on('clientError', (error: ClientError, stream) => {
-    const socket = stream as Socket;
-    const before = answered.get(socket);
-    if (before !== undefined || !socket.writable || hasBegunAnswer(socket)) {
-      const isPatient = before !== undefined && isOfParser(error) && socket.bytesRead - before <= MAX_DROPPED_BYTES;
-      if (!isPatient) socket.destroy();
+    const socket = stream as HttpSocket;
+    const before = answeredAt.get(socket);
+    if (before !== undefined) {
+      if (!isOfParser(error) || socket.bytesRead - before > MAX_DROPPED_BYTES) socket.destroy();
       return;
     }
-    answered.set(socket, socket.bytesRead);
+    const underWay = socket._httpMessage;
+    // An answer half written cannot be followed by another one.
+    if (!socket.writable || underWay?.headersSent === true) return void socket.destroy();
     const protocol = protocolOf(error.rawPacket);
     if (protocol !== undefined) hints?.otherProtocol(protocol);
-    socket.end(answerTo(error.code));
+    socket.write(answerTo(error.code));
+    if (underWay != null || !isOfParser(error)) return void socket.destroySoon();
+    answeredAt.set(socket, socket.bytesRead);
+    socket.end();
   });
 }
 
 /** Whether it is about bytes, and not the connection itself, or time that has run out. */
 function isOfParser({ code }: ClientError): boolean {
   return code?.startsWith('HPE_') === true;
-}
-
-/** An answer half written cannot be followed by another one. As `node:http` itself looks at it. */
-function hasBegunAnswer(
-  socket: Socket & { readonly _httpMessage?: { readonly headersSent: boolean } | null },
-): boolean {
-  return socket._httpMessage?.headersSent === true;
 }
 
 function protocolOf(packet: Uint8Array | undefined): 'TLS' | 'HTTP/2' | undefined {

@@ -214,6 +214,12 @@ async function createApplication(
     response.status(404).json({ error: 'there are no operations here', field: 'path' });
   });
   app.use((request, response) => answerWithoutBody(gate, request, response));
+  // What express would answer is a page.
+  app.use((error: unknown, _request: IncomingMessage, response: Response, next: (error: unknown) => void) => {
+    if (response.headersSent) return next(error);
+    onInternalError(error);
+    response.status(500).json({ error: 'the request failed because of an unknown error' });
+  });
   return app;
 }
 

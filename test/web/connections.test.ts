@@ -112,6 +112,16 @@ describe('a request line and headers', () => {
     expect(JSON.parse(body)).toMatchObject({ message: 'This is no HTTP/1.1 request' });
   });
 
+  test('in the middle of a body end the connection at once, and its room is free', async () => {
+    const { port } = await start(undefined, { maxBodyBytesInFlight: 1000 });
+    const { socket, received } = await client(port);
+    const chunk = `320\r\n${'x'.repeat(0x320)}\r\n`;
+    socket.write(`POST / HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk}no size\r\n`);
+    if (!socket.closed) await once(socket, 'close');
+    expect(received()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect((await post(port, JSON.stringify({ ...GET_ITEM, Padding: 'x'.repeat(800) }))).status).toBe(200);
+  });
+
   test('after good requests end the connection behind their answers', async () => {
     const { port } = await start();
     const { socket, received, until } = await client(port);
@@ -214,6 +224,28 @@ describe('what is told to whoever reads the log', () => {
     for (let i = 0; i < 150; i++) await ask(`Fly${i}`, `/more${i}`);
     expect(hints.length).toBe(76 + 100);
   });
+});
+
+test('what fails beside the operations is answered in JSON too, and told', async () => {
+  const internalErrors: unknown[] = [];
+  const bug = new Error('secret');
+  const nodes = () => {
+    throw bug;
+  };
+  const { port } = await start(
+    undefined,
+    {},
+    {
+      onInternalError: (error) => internalErrors.push(error),
+      operator: { figures: { nodes, faults: () => [] }, elapsedMs: () => 0, onAction() {}, isApart: false },
+    },
+  );
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  expect([response.status, await response.json()]).toEqual([
+    500,
+    { error: 'the request failed because of an unknown error' },
+  ]);
+  expect(internalErrors).toEqual([bug]);
 });
 
 describe('mounted in an express application', () => {
