@@ -57,5 +57,7 @@ export function unknownPathText(method: string, path: string): string {
 /** A text of somebody else, cut, with what a terminal might obey, or turn around, written as its code point. */
 export function shown(text: string, maxLength = MAX_SHOWN): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
+  // Most are, and the classes below take their time.
+  if (/^[ -~]*$/.test(cut)) return cut;
   return cut.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0)!.toString(16)}}`);
 }

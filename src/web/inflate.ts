@@ -19,7 +19,7 @@ export interface InflateBounds {
   readonly slots: Slots;
 }
 
-/** What comes out at a time: the least that is taken from the budget beyond what there was room for. */
+/** What comes out, and is taken from the budget, at a time. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**

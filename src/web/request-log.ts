@@ -49,8 +49,11 @@ export class RequestLog {
     beganAtMs: number,
   ): void {
     const id = headers.indexOf('x-amzn-RequestId');
+    const operation = operationOf(request);
     this.#onRequest({
-      ...whatItIs(request),
+      operation,
+      method: operation === undefined ? request.method : undefined,
+      path: operation === undefined ? pathOf(request) : undefined,
       table: notes?.table,
       status,
       error,
@@ -64,11 +67,14 @@ export class RequestLog {
   /** A request that an application answers: there is an entry when that is over. */
   watch(request: IncomingMessage & { readonly originalUrl?: string }, response: ServerResponse): void {
     const beganAtMs = this.#elapsedMs();
-    const what = whatItIs(request);
+    const operation = operationOf(request);
+    const path = pathOf(request);
     response.on('close', () => {
       const length = Number(response.getHeader('content-length'));
       this.#onRequest({
-        ...what,
+        operation,
+        method: operation === undefined ? request.method : undefined,
+        path: operation === undefined ? path : undefined,
         status: response.statusCode,
         ms: this.#since(beganAtMs),
         receivedBytes: Number(request.headers['content-length'] ?? 0),
@@ -82,11 +88,12 @@ export class RequestLog {
   }
 }
 
-function whatItIs(request: IncomingMessage & { readonly originalUrl?: string }): Partial<RequestEntry> {
-  const target = request.headers['x-amz-target'];
-  if (request.method === 'POST' && typeof target === 'string') {
-    return { operation: shown(target.replace(/^DynamoDB(Streams)?_\d{8}\./, '')) };
-  }
-  const path = (request.originalUrl ?? request.url!).split('?', 1)[0]!;
-  return { method: request.method, path: shown(path) };
+function operationOf({ method, headers }: IncomingMessage): string | undefined {
+  const target = headers['x-amz-target'];
+  if (method !== 'POST' || typeof target !== 'string') return undefined;
+  return shown(target.replace(/^DynamoDB(Streams)?_\d{8}\./, ''));
+}
+
+function pathOf(request: IncomingMessage & { readonly originalUrl?: string }): string {
+  return shown((request.originalUrl ?? request.url!).split('?', 1)[0]!);
 }

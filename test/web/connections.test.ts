@@ -122,6 +122,13 @@ describe('a request line and headers', () => {
     expect((await post(port, JSON.stringify({ ...GET_ITEM, Padding: 'x'.repeat(800) }))).status).toBe(200);
   });
 
+  test('with a chunk that goes on about itself are answered with 413', async () => {
+    const { port } = await start();
+    const chunk = `1;${'x'.repeat(17_000)}\r\n`;
+    const received = await answerTo(port, `POST / HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk}`);
+    expect(received).toMatch(/^HTTP\/1\.1 413 Payload Too Large\r\n[\s\S]*RequestEntityTooLargeException/);
+  });
+
   test('after good requests end the connection behind their answers', async () => {
     const { port } = await start();
     const { socket, received, until } = await client(port);
