@@ -1,3 +1,4 @@
+import { crc32, unzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OPERATIONS } from '../../src/api/operations.ts';
@@ -142,7 +143,17 @@ const byteMutation = fc
 const headerMutation = fc
   .record({
     operation: fc.constantFrom(...OPERATIONS),
-    name: fc.constantFrom('content-type', 'x-amz-target', 'authorization', 'x-amz-date', 'content-encoding', 'origin'),
+    name: fc.constantFrom(
+      'content-type',
+      'x-amz-target',
+      'authorization',
+      'x-amz-date',
+      'content-encoding',
+      'transfer-encoding',
+      'accept-encoding',
+      'accept',
+      'origin',
+    ),
     value: fc.option(
       fc.oneof(
         fc.string(),
@@ -150,6 +161,9 @@ const headerMutation = fc
           'gzip',
           'deflate',
           'br',
+          'identity;q=0, deflate',
+          'identity;q=0, *;q=0.1',
+          'application/json',
           'AWS4-',
           'AWS4-HMAC-SHA256 Credential=,Signature=,SignedHeaders=',
           'DynamoDB_20120810.',
@@ -203,5 +217,11 @@ function expectWellFormed(request: HttpRequest, response: HttpResponse): void {
   const isPlain = headerOf(response, 'content-type') === 'text/plain';
   if (response.status === 200 || (response.status === 404 && isPlain)) return;
   expect([400, 404], request.method).toContain(response.status);
-  expect(String(jsonOf(response).__type)).toMatch(/^com\.amazon[a-z0-9.]*#[A-Z][A-Za-z]+$/);
+  expect(Number(headerOf(response, 'x-amz-crc32'))).toBe(crc32(response.body));
+  expect(String(jsonOf(decoded(response)).__type)).toMatch(/^com\.amazon[a-z0-9.]*#[A-Z][A-Za-z]+$/);
+}
+
+function decoded(response: HttpResponse): HttpResponse {
+  const coding = headerOf(response, 'content-encoding');
+  return coding === undefined ? response : { ...response, body: unzipSync(response.body) };
 }
