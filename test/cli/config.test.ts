@@ -278,7 +278,7 @@ test.each([
   ['--deleteTableMs', 'tables are gone at once, unless --delay-transient-statuses is given'],
   ['--updateTableMs', 'tables are changed at once, unless --delay-transient-statuses is given'],
   ['--maxItemSizeKb', 'the limit is 400 KB, as of the service'],
-  ['--verbose', '--log-level debug says more'],
+  ['--verbose', '--log-requests writes a line for each request'],
   ['--ssl', 'it speaks plain HTTP'],
 ])("dynalite's %s is refused with what there is instead", (flag, hint) => {
   expect(refusal(['--port', '4567', flag, 'x'])).toBe(`unknown option ${flag}: ${hint}`);
