@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import supertest from 'supertest';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ConnectionDropped } from '../../src/api/connection-dropped.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import type { Execute } from '../../src/api/operations.ts';
@@ -112,20 +112,16 @@ test('requests that are shed or refused are told too', async () => {
 });
 
 test('a client that is gone before its answer is told of all the same', async () => {
-  let open = () => {};
-  const { port, entries } = await startWithLog(
-    () =>
-      new Promise((resolve) => {
-        open = () => resolve({});
-      }),
-  );
+  const doors: (() => void)[] = [];
+  const { port, entries } = await startWithLog(() => new Promise((resolve) => doors.push(() => resolve({}))));
   const { socket } = await client(port);
   socket.write(GOOD);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await vi.waitFor(() => expect(doors.length).toBe(1));
   socket.destroy();
   await once(socket, 'close');
-  open();
   await new Promise((resolve) => setTimeout(resolve, 20));
+  doors[0]!();
+  await vi.waitFor(() => expect(entries.length).toBe(1));
   expect(entries).toMatchObject([{ operation: 'GetItem', table: 'orders', status: 200 }]);
 });
 
@@ -164,7 +160,7 @@ describe('what is no operation is told by method and path, without the query', (
     await back.get('/health');
     await back.post('/').set('X-Amz-Target', 'DynamoDB_20120810.ListTables').send({});
     await front.get('/_dynaring/faults');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitFor(() => expect(entries.length).toBe(6));
     expect(entries.map(({ operation, method, path, status }) => [operation ?? method, path, status])).toEqual([
       ['GET', '/_dynaring/faults', 400],
       ['POST', '/_dynaring/faults', 201],
