@@ -240,12 +240,12 @@ describe('what is wrong is told with its file, line and column', () => {
     [
       'a number that is none',
       item('{"id": {"S": "a"},\n     "n": {"N": "five"}}'),
-      'a.json:6:11: ValidationException: The parameter cannot be converted to a numeric value: five',
+      'a.json:6:11: ValidationException: 1 validation error detected: The parameter cannot be converted to a numeric value: five',
     ],
     [
       'too many digits',
       item('{"id": "a", "n": 1.00000000000000000000000000000000000000001}'),
-      'a.json:5:22: ValidationException: Attempting to store more than 38 significant digits in a Number',
+      'a.json:5:22: ValidationException: 1 validation error detected: Attempting to store more than 38 significant digits in a Number',
     ],
     ['a key twice', item('{"id": {"S": "good"}}'), 'a.json:5:5: an item with the same key stands at a.json:4:5'],
   ])('%s', async (_, text, message) => {
