@@ -33,8 +33,8 @@ export function checkAlone<Request extends object, Checked>(
 
 /**
  * Whether the service puts what it refuses of a request into an envelope, and has constraint errors of other forms than
- * the echo for it: of some operations, unless the request lacks its key or item, or nests a value too deeply for its newer
- * validation (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * the echo for it: of some operations, unless the request lacks its key or item, or nests a value deeply. What is recorded of
+ * those two looks as if an older validation took over (2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
  */
 export function isEnveloped(operation: OperationName, request: unknown): boolean {
   const { hasEnvelope, keyMember } = OPERATION_TRAITS[operation];

@@ -71,7 +71,7 @@ export function constraintError(
   violations: readonly Violation[],
   common: Schema,
 ): ApiError {
-  // Where the service falls back to its older validation it has no forms but the echo.
+  // Of these operations what is not enveloped has no form but the echo.
   const isOlder = OPERATION_TRAITS[operation].hasEnvelope === true && !isEnveloped(operation, request);
   const forms = isOlder ? [] : (FORMS[operation] ?? []);
   const found = violations.map((violation) => ({ violation, form: forms.find((form) => isOf(form, violation)) }));
