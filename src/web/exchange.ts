@@ -5,12 +5,13 @@ import type { OperationName } from '../api/operations.ts';
 import { Connection, type Turn } from './connection.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
-import type { HttpRequest, HttpResponse } from './http-message.ts';
+import type { HttpRequest, HttpResponse, RequestNotes } from './http-message.ts';
 import { LARGE_ANSWER_BYTES, LargeAnswer } from './large-answer.ts';
 import type { WebLimits } from './limits.ts';
 import type { Pause } from './pause.ts';
 import type { Progress } from './progress.ts';
 import { renderError, type WireError } from './render.ts';
+import type { RequestLog } from './request-log.ts';
 import type { RequestMeter } from './request-meter.ts';
 import type { Transfer, Transfers } from './transfers.ts';
 
@@ -25,6 +26,7 @@ export interface Gate {
   /** Room for large answers. */
   readonly answers: Transfers;
   readonly meter: RequestMeter;
+  readonly log: RequestLog | undefined;
   /** Requests that tier 2 works on. */
   requestsInFlight: number;
   readonly pause: Pause;
@@ -138,7 +140,7 @@ export class Exchange implements Turn, Transfer {
   #giveRoom(): void {
     if (this.#progress === undefined) return;
     this.#gate.bodies.remove(this);
-    this.#gate.bodies.budget.give(this.#taken);
+    this.#gate.bodies.give(this.#taken);
     this.#taken = 0;
   }
 
@@ -163,14 +165,16 @@ export class Exchange implements Turn, Transfer {
     gate.requestsInFlight++;
     const body = this.#chunks ? Buffer.concat(this.#chunks, this.#length) : this.#body;
     this.#chunks = undefined;
-    const { meter } = gate;
+    const { meter, log } = gate;
     const beganAtMs = meter.begin();
     this.#connection.usedMs = beganAtMs;
-    gate.handle(requestOf(this.#request, body)).then((answer) => {
+    const notes: RequestNotes | undefined = log && {};
+    gate.handle(requestOf(this.#request, body, notes)).then((answer) => {
       gate.requestsInFlight--;
       this.#state = 'answering';
       this.#body = NO_BODY;
       meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
+      log?.answered(this.#request, notes, this.#length, answer, beganAtMs);
       this.#giveRoom();
       if (!this.#isClosed) this.#send(answer);
     });
@@ -197,7 +201,10 @@ export class Exchange implements Turn, Transfer {
     this.#chunks = undefined;
     this.#body = NO_BODY;
     const answer = this.#render(error);
-    this.#gate.meter.end(this.#request.headers['x-amz-target'], this.#length, answer, this.#gate.meter.begin());
+    const { meter, log } = this.#gate;
+    const beganAtMs = meter.begin();
+    meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
+    log?.answered(this.#request, undefined, this.#length, answer, beganAtMs);
     if (!this.#isClosed) this.#send(answer);
   }
 
@@ -220,8 +227,8 @@ export class Exchange implements Turn, Transfer {
 
 const NO_ROOM = 'The request was carried out, but there is no room for its answer';
 
-export function requestOf(request: IncomingMessage, body: Uint8Array): HttpRequest {
-  return { method: request.method!, path: request.url!, headers: request.headers, body };
+export function requestOf(request: IncomingMessage, body: Uint8Array, notes?: RequestNotes): HttpRequest {
+  return { method: request.method!, path: request.url!, headers: request.headers, body, notes };
 }
 
 /**
@@ -250,8 +257,8 @@ function sendLarge(gate: Gate, response: ServerResponse, answer: HttpResponse, n
   large.write();
 }
 
-function writeHead({ isClosing }: Gate, response: ServerResponse, { status, headers }: HttpResponse): void {
-  if (isClosing) headers.push('Connection', 'close');
+function writeHead({ isClosing }: Gate, response: ServerResponse, { status, headers, isLast }: HttpResponse): void {
+  if (isClosing || isLast) headers.push('Connection', 'close');
   response.writeHead(status, headers);
 }
 

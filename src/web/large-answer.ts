@@ -38,7 +38,7 @@ export class LargeAnswer implements Transfer {
     if (this.#isGiven) return;
     this.#isGiven = true;
     this.#answers.remove(this);
-    this.#answers.budget.give(this.#answers.chargeOf(this.#length));
+    this.#answers.give(this.#answers.chargeOf(this.#length));
   }
 
   /** Writes the body, as fast as the client reads it, and ends the response. */

@@ -2,6 +2,8 @@
 export interface WebLimits {
   /** The service's limit. */
   readonly maxBodyBytes: number;
+  /** Of a request line and its headers together. The service's limit. */
+  readonly maxHeaderBytes: number;
   /**
    * Requests that are carried out at a time; what is beyond gets a 503. Raising it costs memory under overload, up to an item
    * per request.
@@ -51,6 +53,7 @@ const MIB = 1024 * 1024;
 
 export const DEFAULT_WEB_LIMITS: WebLimits = {
   maxBodyBytes: 16 * MIB,
+  maxHeaderBytes: 16 * 1024,
   maxRequestsInFlight: 1024,
   maxRequestsPerConnection: 256,
   maxBodyBytesInFlight: 32 * MIB,

@@ -4,16 +4,20 @@ import type { Express, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
 import type { AdminDoor } from './admin-routes.ts';
+import { answerClientErrors } from './client-error.ts';
 import { Connections, inTurn } from './connection.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
+import { Hints } from './hints.ts';
 import { LargeBodies } from './large-bodies.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
 import type { Pause } from './pause.ts';
+import { type OnRequest, RequestLog } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
+import { toOriginForm } from './request-target.ts';
 import { refusalOf } from './same-origin.ts';
 import { Transfers } from './transfers.ts';
 
@@ -36,6 +40,10 @@ export interface WebServerOptions {
   readonly pause?: Pause;
   /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
+  /** Told of each request that was answered. Default: nobody is, which costs nothing. */
+  readonly onRequest?: OnRequest | undefined;
+  /** Told, once for each, of what only a mistake in a client explains. Takes one line, without control characters. */
+  readonly onHint?: (hint: string) => void;
   /** What the server offers beside operations. Default: `/health` alone. */
   readonly operator?: OperatorOptions;
 }
@@ -78,6 +86,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const elapsedMs = operator?.elapsedMs ?? options.nowMs;
   const bodies = new Transfers(limits.maxBodyBytesInFlight, limits.minTransferRate, elapsedMs);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
+  const hints = options.onHint && new Hints(options.onHint);
   const pause = options.pause ?? (async () => {});
   const largeBodies = new LargeBodies(
     {
@@ -91,8 +100,9 @@ export function createWebServer(options: WebServerOptions): WebServer {
     ...options,
     crossOrigin,
     maxBodyBytes: limits.maxBodyBytes,
-    budget: bodies.budget,
+    budget: bodies,
     largeBodies,
+    hints,
   });
   const gate: Gate = {
     handle,
@@ -102,6 +112,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     bodies,
     answers: new Transfers(limits.maxAnswerBytesInFlight, limits.minTransferRate, elapsedMs),
     meter: new RequestMeter(elapsedMs),
+    log: options.onRequest && new RequestLog(options.onRequest, elapsedMs),
     requestsInFlight: 0,
     pause,
     isClosing: false,
@@ -115,6 +126,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
   const listener: WebServer['listener'] = (request, response) => {
+    toOriginForm(request);
     const { method, url } = request;
     // The path of every operation is told from an administrator's by one comparison.
     if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
@@ -133,13 +145,14 @@ export function createWebServer(options: WebServerOptions): WebServer {
     middleware: (request, response, next) => {
       const target = request.headers['x-amz-target'];
       if (request.method !== 'POST' || typeof target !== 'string' || !target.startsWith('DynamoDB')) return next();
+      toOriginForm(request);
       Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
     },
-    createHttpServer: () => createLimitedServer(limits, elapsedMs, listener),
+    createHttpServer: () => createLimitedServer(limits, elapsedMs, listener, hints),
     onInternalError,
     beginClosing,
     operator: {
-      createHttpServer: () => createLimitedServer(limits, elapsedMs, openOperator),
+      createHttpServer: () => createLimitedServer(limits, elapsedMs, openOperator, hints),
       onInternalError,
       beginClosing,
     },
@@ -147,7 +160,10 @@ export function createWebServer(options: WebServerOptions): WebServer {
 }
 
 async function answerWithoutBody(gate: Gate, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  send(gate, response, await gate.handle(requestOf(request, NO_BODY)));
+  const beganAtMs = gate.meter.begin();
+  const answer = await gate.handle(requestOf(request, NO_BODY));
+  gate.log?.answered(request, undefined, 0, answer, beganAtMs);
+  send(gate, response, answer);
 }
 
 const ADMIN_PATH = '/_dynaring';
@@ -163,19 +179,27 @@ function lazily(
   onError: (error: unknown) => void,
 ): WebServer['listener'] {
   let application: Promise<Express> | undefined;
-  return (request, response) =>
+  return (request, response) => {
+    toOriginForm(request);
     inTurn(request, response, limits.maxRequestsPerConnection, () => {
       application ??= create();
       application.then((app) => app(request, response), onError);
     });
+  };
 }
 
 /** Connections that may come in before those that make room for them have ended. */
 const CONNECTIONS_BEYOND = 1024;
 
-function createLimitedServer(limits: WebLimits, elapsedMs: () => number, listener: WebServer['listener']): Server {
+function createLimitedServer(
+  limits: WebLimits,
+  elapsedMs: () => number,
+  listener: WebServer['listener'],
+  hints: Hints | undefined,
+): Server {
   const server = createServer(
     {
+      maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
@@ -184,12 +208,14 @@ function createLimitedServer(limits: WebLimits, elapsedMs: () => number, listene
     },
     (request, response) => listener(request, response),
   );
+  answerClientErrors(server, hints);
   const connections = new Connections(limits.maxConnections, elapsedMs);
   server.on('connection', (socket) => connections.add(socket));
   server.maxConnections = limits.maxConnections + CONNECTIONS_BEYOND;
   server.timeout = limits.socketTimeoutMs;
   // A body that will be refused is refused before it is sent.
   server.on('checkContinue', (request, response) => {
+    toOriginForm(request);
     const max = isAdminPath(request.url!) ? limits.maxSnapshotBodyBytes : limits.maxBodyBytes;
     if (!(Number(request.headers['content-length']) > max)) response.writeContinue();
     listener(request, response);
@@ -210,6 +236,10 @@ async function createApplication(
     if (gate.isClosing) response.setHeader('Connection', 'close');
     next();
   });
+  const watch = (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    gate.log?.watch(request, response);
+    next();
+  };
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin.ts');
     const { admin, readRule } = operator.admin;
@@ -217,14 +247,20 @@ async function createApplication(
     const { limits, answers, pause } = gate;
     app.use(
       ADMIN_PATH,
+      watch,
       createAdminRouter({ admin, readRule, onAction, onInternalError, limits, answers, elapsedMs, pause }),
     );
   }
-  if (operator !== undefined) app.get('/metrics', answerMetrics(gate, operator));
-  app.use(async (request, response) => {
-    if (request.method === 'POST')
-      return void response.status(404).json({ error: 'there are no operations here', field: 'path' });
-    await answerWithoutBody(gate, request, response);
+  if (operator !== undefined) app.get('/metrics', watch, answerMetrics(gate, operator));
+  app.post(/^/, watch, (_request, response) => {
+    response.status(404).json({ error: 'there are no operations here', field: 'path' });
+  });
+  app.use((request, response) => answerWithoutBody(gate, request, response));
+  // What express would answer is a page.
+  app.use((error: unknown, _request: IncomingMessage, response: Response, next: (error: unknown) => void) => {
+    if (response.headersSent) return next(error);
+    onInternalError(error);
+    response.status(500).json({ error: 'the request failed because of an unknown error' });
   });
   return app;
 }
@@ -249,7 +285,10 @@ function answerMetrics(gate: Gate, { figures }: OperatorOptions) {
 
 /** The body as it may have come, of what a body parser has made of it. */
 function parsedBody(request: IncomingMessage & { body?: unknown }): Buffer {
-  const { body } = request;
+  const { body, headers } = request;
+  // Parsers decode: what is left to be decoded are bytes that begin as JSON never does.
+  const isDecoded = !Buffer.isBuffer(body) || /^[\s{]/.test(body.toString('latin1', 0, 1));
+  if (isDecoded) delete headers['content-encoding'];
   if (Buffer.isBuffer(body)) return body;
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? ''));
 }

@@ -1,4 +1,4 @@
-import { ByteBudget } from './byte-budget.ts';
+import { ByteBudget, type Room } from './byte-budget.ts';
 import { Progress } from './progress.ts';
 
 /** A body that is coming in, or an answer that is going out. */
@@ -14,8 +14,8 @@ export interface Transfer {
  * While there is room, nobody is hurried. When there is none, the slowest gives up its own, if it is slower than anybody who
  * means it: so those that stand still shut nobody out.
  */
-export class Transfers {
-  readonly budget: ByteBudget;
+export class Transfers implements Room {
+  readonly #budget: ByteBudget;
   readonly #elapsedMs: () => number;
   readonly #limitBytes: number;
   readonly #leastRate: number;
@@ -23,7 +23,7 @@ export class Transfers {
 
   /** @param leastRate bytes a second; who is slower may be cut when there is no room */
   constructor(limitBytes: number, leastRate: number, elapsedMs: () => number) {
-    this.budget = new ByteBudget(limitBytes);
+    this.#budget = new ByteBudget(limitBytes);
     this.#limitBytes = limitBytes;
     this.#leastRate = leastRate;
     this.#elapsedMs = elapsedMs;
@@ -52,9 +52,12 @@ export class Transfers {
     return Math.min(bytes, this.#limitBytes);
   }
 
-  /** Takes room for it, at the cost of slower ones if need be. @returns false: there is none */
-  take(bytes: number, by: Transfer): boolean {
-    while (!this.budget.take(bytes)) {
+  /**
+   * Takes room, at the cost of slow transfers if need be.
+   * @param by what it is for, which is not cut for itself
+   */
+  take(bytes: number, by?: Transfer): boolean {
+    while (!this.#budget.take(bytes)) {
       const slowest = this.#slowest(by);
       if (slowest === undefined) return false;
       this.#transfers.delete(slowest);
@@ -63,7 +66,11 @@ export class Transfers {
     return true;
   }
 
-  #slowest(but: Transfer): Transfer | undefined {
+  give(bytes: number): void {
+    this.#budget.give(bytes);
+  }
+
+  #slowest(but: Transfer | undefined): Transfer | undefined {
     const nowMs = this.#elapsedMs();
     let found: Transfer | undefined;
     let least = this.#leastRate;
