@@ -34,6 +34,8 @@ export interface HandleOptions {
   /** Room for inflated bodies. */
   readonly budget: Room;
   readonly largeBodies: LargeBodies;
+  /** Room for large answers that wait to be encoded. */
+  readonly answers: Room;
   /** Told of requests that only a mistake in a client explains. */
   readonly hints?: Hints | undefined;
 }
@@ -74,7 +76,7 @@ export function createHandle(options: HandleOptions): Handle {
       answer = answerFailure(error, envelope, options);
     }
     const coding = codingFor(request.headers, answer);
-    return coding === undefined ? answer : compress(answer, coding, shared.slots);
+    return coding === undefined ? answer : compress(answer, coding, shared.slots, shared.answers);
   };
 }
 

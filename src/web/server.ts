@@ -85,6 +85,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const { operator, onInternalError } = options;
   const elapsedMs = operator?.elapsedMs ?? options.nowMs;
   const bodies = new Transfers(limits.maxBodyBytesInFlight, limits.minTransferRate, elapsedMs);
+  const answers = new Transfers(limits.maxAnswerBytesInFlight, limits.minTransferRate, elapsedMs);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
   const hints = options.onHint && new Hints(options.onHint);
   const pause = options.pause ?? (async () => {});
@@ -102,6 +103,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     maxBodyBytes: limits.maxBodyBytes,
     budget: bodies,
     largeBodies,
+    answers,
     hints,
   });
   const gate: Gate = {
@@ -110,7 +112,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     crossOrigin,
     limits,
     bodies,
-    answers: new Transfers(limits.maxAnswerBytesInFlight, limits.minTransferRate, elapsedMs),
+    answers,
     meter: new RequestMeter(elapsedMs),
     log: options.onRequest && new RequestLog(options.onRequest, elapsedMs),
     requestsInFlight: 0,

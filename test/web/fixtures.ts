@@ -41,6 +41,7 @@ export function testHandle(execute: Execute = async () => ({}), options: Partial
     maxBodyBytes: 16 * MIB,
     crossOrigin: crossOriginOf(['*']),
     budget: new ByteBudget(64 * MIB),
+    answers: new ByteBudget(64 * MIB),
     largeBodies: new LargeBodies(
       { maxContainers: 2_000_000, maxMembers: 4_000_000, maxContainersInFlight: 2_500_000 },
       async () => {},
