@@ -46,9 +46,10 @@ export const MOST_SCAN_ITEMS = 256;
 export const BATCH_PARALLELISM = 25;
 
 /** Items that requests for many of them read at a time, all together; each may have 400 KB, in JSON ten times as much. */
-export const READS_AT_ONCE = 100;
+export const READS_AT_ONCE = 1_000;
 
-/** Bytes of items that are read for such requests before others have their turn: a few milliseconds. */
+/** Of those, what is begun before others have their turn; and the bytes that are read, a few milliseconds. */
+export const READS_PER_TURN = 100;
 export const READ_BYTES_PER_TURN = 2 * 1024 * 1024;
 
 /** Bytes that such requests may hold before only the first of them goes on: four whole answers. */

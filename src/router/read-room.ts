@@ -1,4 +1,4 @@
-import { LARGE_READ_BYTES, READ_BYTES_HELD, READ_BYTES_PER_TURN, READS_AT_ONCE } from './limits.ts';
+import { LARGE_READ_BYTES, READ_BYTES_HELD, READ_BYTES_PER_TURN, READS_AT_ONCE, READS_PER_TURN } from './limits.ts';
 
 /** A request that reads many items: those that came first are served first, so that they end and make room. */
 export interface ManyReads {
@@ -15,12 +15,16 @@ export interface ManyReads {
  */
 export class ReadRoom {
   readonly #pause: () => Promise<void>;
-  #free = READS_AT_ONCE;
-  /** Read in this turn of the event loop, or since the last that was counted. */
+  /** Reads that are begun and not at their end; the cluster may take its time for them. */
+  #reading = 0;
+  /** Of those, what was begun in this turn of the event loop, or since the last that was counted. */
+  #begun = 0;
+  /** Read since then. */
   #bytes = 0;
   /** Of requests that have not handed over what they have read. */
   #held = 0;
   #isPausing = false;
+  #waiting = 0;
   readonly #requests = new Set<ManyReads>();
   #turns: Promise<void> = Promise.resolve();
 
@@ -54,18 +58,20 @@ export class ReadRoom {
   /** Waits for its turn to read. @returns undefined: it is its turn now. Each turn has to be given back. */
   take(request: ManyReads): Promise<void> | undefined {
     if (this.#mayRead && this.#held < READ_BYTES_HELD) {
-      this.#free--;
+      this.#begin();
       return undefined;
     }
     return new Promise((resolve) => {
       request.waiting.push(resolve);
+      this.#waiting++;
       this.#serve();
     });
   }
 
   /** @param bytes that were read */
   give(request: ManyReads, bytes: number): void {
-    this.#free++;
+    this.#reading--;
+    if (this.#begun > 0) this.#begun--;
     this.#bytes += bytes;
     this.#held += bytes;
     request.bytes += bytes;
@@ -73,25 +79,37 @@ export class ReadRoom {
   }
 
   get #mayRead(): boolean {
-    return this.#free > 0 && this.#bytes < READ_BYTES_PER_TURN && !this.#isPausing;
+    return this.#reading < READS_AT_ONCE && !this.#isPausing && !this.#isTurnOver;
+  }
+
+  get #isTurnOver(): boolean {
+    return this.#begun >= READS_PER_TURN || this.#bytes >= READ_BYTES_PER_TURN;
+  }
+
+  #begin(): void {
+    this.#reading++;
+    this.#begun++;
   }
 
   #serve(): void {
+    if (this.#waiting === 0) return;
     // The first goes on whatever is held, so that there is always one that comes to its end.
     for (const { waiting } of this.#requests) {
       while (waiting.length > 0 && this.#mayRead) {
-        this.#free--;
+        this.#begin();
+        this.#waiting--;
         waiting.shift()!();
       }
       if (this.#held >= READ_BYTES_HELD || !this.#mayRead) break;
     }
-    if (this.#bytes >= READ_BYTES_PER_TURN && !this.#isPausing) this.#rest();
+    if (this.#waiting > 0 && this.#isTurnOver && !this.#isPausing) this.#rest();
   }
 
   #rest(): void {
     this.#isPausing = true;
     this.#pause().then(() => {
       this.#isPausing = false;
+      this.#begun = 0;
       this.#bytes = 0;
       this.#serve();
     });

@@ -107,8 +107,8 @@ const BODIES: readonly (readonly [what: string, operation: string, body: () => s
   ['16 MB of values in 25 items', 'BatchWriteItem', () => `{"RequestItems":{"${TABLE}":[${batch}]}}`, /^200 /],
   ['5.5 million objects', 'PutItem', () => `{"Item":[${many(5_500_000, () => '{}')}]}`, /holds more than 2000000 obj/],
   ['8 million numbers', 'PutItem', () => `{"Item":[${many(8_000_000, () => '1')}]}`, /more than 4000000 members/],
-  ['900,000 attributes', 'PutItem', () => put(many(900_000, (at) => `"${name(at)}x":{"S":""}`)), /Item size has exc/],
-  ['a million nulls', 'PutItem', () => put(`"a":{"L":[${many(1_000_000, () => 'null')}]}`), /size has exceeded/],
+  ['500,000 attributes', 'PutItem', () => put(many(500_000, (at) => `"${name(at)}x":{"S":""}`)), /Item size has exc/],
+  ['500,000 nulls', 'PutItem', () => put(`"a":{"L":[${many(500_000, () => 'null')}]}`), /size has exceeded/],
   [
     '500,000 objects that nobody knows',
     'PutItem',
@@ -116,20 +116,20 @@ const BODIES: readonly (readonly [what: string, operation: string, body: () => s
     /^200 {}/,
   ],
   [
-    '500,000 names',
+    '300,000 names',
     'PutItem',
     () =>
       put(
         '"a":{"S":""}',
-        `,"ConditionExpression":"#a=#b","ExpressionAttributeNames":{${many(500_000, (at) => `"#${name(at)}":"a"`)}}`,
+        `,"ConditionExpression":"#a=#b","ExpressionAttributeNames":{${many(300_000, (at) => `"#${name(at)}":"a"`)}}`,
       ),
     /ExpressionAttributeNames exceeds max size/,
   ],
   [
-    'a million attributes to get',
+    '600,000 attributes to get',
     'GetItem',
     () =>
-      `{"TableName":"${TABLE}","Key":{"id":{"S":"1"}},"AttributesToGet":[${many(1_000_000, (at) => `"${name(at)}"`)}]}`,
+      `{"TableName":"${TABLE}","Key":{"id":{"S":"1"}},"AttributesToGet":[${many(600_000, (at) => `"${name(at)}"`)}]}`,
     /AttributesToGet exceeds max size/,
   ],
   [
