@@ -52,6 +52,9 @@ export const READS_AT_ONCE = 1_000;
 export const READS_PER_TURN = 100;
 export const READ_BYTES_PER_TURN = 2 * 1024 * 1024;
 
+/** Turns of the event loop that others have between. More: many large reads take longer, and others less. */
+export const TURNS_OF_OTHERS = 4;
+
 /** Bytes that such requests may hold before only the first of them goes on: four whole answers. */
 export const READ_BYTES_HELD = 64 * 1024 * 1024;
 

@@ -1,4 +1,11 @@
-import { LARGE_READ_BYTES, READ_BYTES_HELD, READ_BYTES_PER_TURN, READS_AT_ONCE, READS_PER_TURN } from './limits.ts';
+import {
+  LARGE_READ_BYTES,
+  READ_BYTES_HELD,
+  READ_BYTES_PER_TURN,
+  READS_AT_ONCE,
+  READS_PER_TURN,
+  TURNS_OF_OTHERS,
+} from './limits.ts';
 
 /** A request that reads many items: those that came first are served first, so that they end and make room. */
 export interface ManyReads {
@@ -30,7 +37,10 @@ export class ReadRoom {
 
   /** @param pause gives up the event loop until others have had their turn */
   constructor(pause: () => Promise<void>) {
-    this.#pause = pause;
+    // A write takes several turns of the event loop, with the disk between; it must not wait in each of them.
+    this.#pause = async () => {
+      for (let turns = 0; turns < TURNS_OF_OTHERS; turns++) await pause();
+    };
   }
 
   /** A request begins. It has to be ended. */

@@ -253,6 +253,25 @@ describe('bodies', () => {
     });
   });
 
+  test('of snapshots that nobody reads take no place, and come whole to who reads', async () => {
+    const { server, admin } = adminServer({ limits: { maxAdminRequestsInFlight: 1 } });
+    const items = Array.from({ length: 5_000 }, (_, at) => ({ id: { S: `${at}` }, text: { S: 'x'.repeat(2_000) } }));
+    const snapshot = { format: 1 as const, tables: [{ namespace: '', definition: { name: 'orders' }, items }] };
+    admin.snapshot = async () => snapshot;
+    await listening(server, async () => {
+      const { port } = server.address() as AddressInfo;
+      for (let at = 0; at < 3; at++) {
+        const deaf = connect(port, '127.0.0.1').pause();
+        deaf.write('GET /_dynaring/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n');
+        onTestFinished(() => void deaf.destroy());
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      const { body, headers } = await supertest(server).get('/_dynaring/snapshot').expect(200);
+      expect(body).toEqual(snapshot);
+      expect(headers['content-type']).toMatch(/^application\/json/);
+    });
+  });
+
   test('more requests at a time than the limit are shed', async () => {
     const { server, admin } = adminServer({ limits: { maxAdminRequestsInFlight: 1 } });
     const held: (() => void)[] = [];
