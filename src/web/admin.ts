@@ -4,7 +4,7 @@ import { AdminError } from '../api/fault-rule.ts';
 import { ADMIN_ROUTES, type AdminCall, type AdminDoor, type AdminRoute } from './admin-routes.ts';
 import { jsonInPieces } from './json-pieces.ts';
 import { parseInSlices } from './json-slices.ts';
-import { LARGE_ANSWER_BYTES, LargeAnswer } from './large-answer.ts';
+import { endWith } from './large-answer.ts';
 import type { WebLimits } from './limits.ts';
 import type { Pause } from './pause.ts';
 import { PATIENCE_MS } from './progress.ts';
@@ -198,9 +198,7 @@ function oneByOne(answer: Answer): Answer {
 
 function sendJson(response: Response, status: number, bytes: Buffer, answers: Transfers): void {
   response.status(status).type('application/json').setHeader('Content-Length', bytes.length);
-  if (bytes.length <= LARGE_ANSWER_BYTES) return void response.end(bytes);
-  const large = new LargeAnswer(answers, response, bytes);
-  if (large.takeRoom()) return large.write();
+  if (endWith(answers, response, bytes)) return;
   response.removeHeader('Content-Length');
   refuse(response, {
     status: 503,

@@ -60,3 +60,18 @@ export class LargeAnswer implements Transfer {
     this.#response.destroy();
   }
 }
+
+/**
+ * Ends a response, whose head is set and not sent, with a body of any size.
+ * @returns false: there is no room, and nothing is sent
+ */
+export function endWith(answers: Transfers, response: ServerResponse, body: Uint8Array): boolean {
+  if (body.length <= LARGE_ANSWER_BYTES) {
+    response.end(body);
+    return true;
+  }
+  const large = new LargeAnswer(answers, response, body);
+  if (!large.takeRoom()) return false;
+  large.write();
+  return true;
+}

@@ -10,6 +10,7 @@ import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
 import { Hints } from './hints.ts';
+import { endWith } from './large-answer.ts';
 import { LargeBodies } from './large-bodies.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
@@ -281,7 +282,11 @@ function answerMetrics(gate: Gate, { figures }: OperatorOptions) {
     });
     response.setHeader('Server', 'Dynaring');
     response.setHeader('Content-Type', contentType);
-    response.end(text);
+    const bytes = Buffer.from(text);
+    response.setHeader('Content-Length', bytes.length);
+    if (endWith(gate.answers, response, bytes)) return;
+    response.removeHeader('Content-Length');
+    response.status(503).end();
   };
 }
 

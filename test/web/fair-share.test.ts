@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { GET_ITEM, MIB } from './fixtures.ts';
-import { client, GOOD, post, rawRequest, start } from './web-server.ts';
+import { client, closers, GOOD, post, rawRequest, start, webServer } from './web-server.ts';
 
 const NEVER = new Promise<never>(() => {});
 
@@ -25,6 +26,29 @@ describe('clients that send faster than they read', () => {
     expect([begun, most]).toEqual([200, 1]);
     socket.write(GOOD);
     await until('"begun":201}');
+  });
+
+  test('have their requests carried out one by one by an application that it is mounted in, too', async () => {
+    let atOnce = 0;
+    let most = 0;
+    let begun = 0;
+    const web = webServer(async () => {
+      begun++;
+      most = Math.max(most, ++atOnce);
+      await sleep(1);
+      atOnce--;
+      return { begun };
+    });
+    const server = express().use(web.middleware).listen(0, '127.0.0.1');
+    closers.push(async () => {
+      server.closeAllConnections();
+      server.close();
+    });
+    await once(server, 'listening');
+    const { socket, until } = await client((server.address() as AddressInfo).port);
+    socket.write(Buffer.concat(Array.from({ length: 50 }, () => GOOD)));
+    await until('"begun":50}');
+    expect(most).toBe(1);
   });
 
   test('are cut if they send more than any client does', async () => {
