@@ -12,6 +12,24 @@ export interface Turn {
   readonly waitsForClient: boolean;
 }
 
+/** The requests of all connections that wait for the answers before theirs. */
+export class Line {
+  /** Of one connection, and of all together. */
+  readonly #mostOfOne: number;
+  readonly #most: number;
+  waiting = 0;
+
+  constructor(mostOfOne: number, most: number) {
+    this.#mostOfOne = mostOfOne;
+    this.#most = most;
+  }
+
+  /** @param ofOne how many wait on the connection */
+  isTooLong(ofOne: number): boolean {
+    return ofOne > this.#mostOfOne || this.waiting > this.#most;
+  }
+}
+
 const CONNECTION = Symbol('connection');
 type Holder = Socket & { [CONNECTION]?: Connection };
 
@@ -29,12 +47,17 @@ export class Connection {
   isUsed = false;
   /** In the order in which they came. */
   readonly #turns: Turn[] = [];
+  #line: Line | undefined;
+  /** Of the turns, those that the line counts. */
+  #waiting = 0;
   #isPaused = false;
 
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('close', () => {
-      for (const turn of this.#turns.splice(0)) turn.lost();
+      const turns = this.#turns.splice(0);
+      this.#count();
+      for (const turn of turns) turn.lost();
     });
   }
 
@@ -54,13 +77,15 @@ export class Connection {
     return this.#turns[0]?.waitsForClient !== false;
   }
 
-  /** A request has begun to come in. @param most requests that may wait here; with more, the connection ends */
-  enter(turn: Turn, most: number): void {
+  /** A request has begun to come in. If the line is too long with it, the connection ends. */
+  enter(turn: Turn, line: Line): void {
     this.isUsed = true;
     this.#turns.push(turn);
     if (this.#turns.length === 1) return;
-    if (this.#turns.length > most) this.socket.destroy();
-    else if (!this.#isPaused) this.#pause();
+    this.#line = line;
+    this.#count();
+    if (line.isTooLong(this.#waiting)) this.socket.destroy();
+    else this.#pause();
   }
 
   /** @returns whether the answers before that of `turn` are out */
@@ -74,10 +99,19 @@ export class Connection {
     if (isFirst) this.#turns.shift();
     else if (!this.#turns.includes(turn)) return;
     else this.#turns.splice(this.#turns.indexOf(turn), 1);
+    this.#count();
     if (this.#turns.length <= 1 && this.#isPaused) this.#resume();
     if (isFirst) this.#turns[0]?.begin();
   }
 
+  #count(): void {
+    if (this.#line === undefined) return;
+    const waiting = Math.max(0, this.#turns.length - 1);
+    this.#line.waiting += waiting - this.#waiting;
+    this.#waiting = waiting;
+  }
+
+  /** Each time: node reads on by itself when what is written has gone out. */
   #pause(): void {
     this.#isPaused = true;
     this.socket.pause();
@@ -89,15 +123,12 @@ export class Connection {
   }
 }
 
-/**
- * Lets a request have its turn that is no exchange.
- * @param most as of `Connection.enter`
- */
-export function inTurn(request: IncomingMessage, response: ServerResponse, most: number, run: () => void): void {
+/** Lets a request have its turn that is no exchange. */
+export function inTurn(request: IncomingMessage, response: ServerResponse, line: Line, run: () => void): void {
   const connection = Connection.of(request.socket);
   const turn: Turn = { begin: run, lost: () => {}, waitsForClient: false };
   response.on('close', () => connection.leave(turn));
-  connection.enter(turn, most);
+  connection.enter(turn, line);
   if (connection.isFirst(turn)) run();
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../api/errors.ts';
 import { OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
-import { Connection, type Turn } from './connection.ts';
+import { Connection, type Line, type Turn } from './connection.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse, RequestNotes } from './http-message.ts';
@@ -25,6 +25,7 @@ export interface Gate {
   readonly bodies: Transfers;
   /** Room for large answers. */
   readonly answers: Transfers;
+  readonly line: Line;
   readonly meter: RequestMeter;
   readonly log: RequestLog | undefined;
   /** Requests that tier 2 works on. */
@@ -77,7 +78,7 @@ export class Exchange implements Turn, Transfer {
     const connection = Connection.of(request.socket);
     const exchange = new Exchange(gate, connection, request, response);
     response.on('close', () => exchange.#close());
-    connection.enter(exchange, gate.limits.maxRequestsPerConnection);
+    connection.enter(exchange, gate.line);
     if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
 
     if (body) {

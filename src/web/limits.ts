@@ -9,8 +9,12 @@ export interface WebLimits {
    * per request.
    */
   readonly maxRequestsInFlight: number;
-  /** Requests that one client may send without waiting for an answer. They are carried out one by one; with more, it is cut. */
+  /**
+   * Requests that one client may send without waiting for an answer, and that all may together. They are carried out one by one;
+   * with more, the client is cut. Each takes about 3 KB. Lower: those that send many small ones at once are cut.
+   */
   readonly maxRequestsPerConnection: number;
+  readonly maxRequestsWaiting: number;
   /**
    * Bytes of bodies of over 16 KB together, as received and as inflated. Parsed, stored and encoded they are six times that.
    * When it is used up, bodies that do not progress are refused first. Lower: fewer large writes at a time.
@@ -55,7 +59,8 @@ export const DEFAULT_WEB_LIMITS: WebLimits = {
   maxBodyBytes: 16 * MIB,
   maxHeaderBytes: 16 * 1024,
   maxRequestsInFlight: 1024,
-  maxRequestsPerConnection: 256,
+  maxRequestsPerConnection: 512,
+  maxRequestsWaiting: 16_384,
   maxBodyBytesInFlight: 32 * MIB,
   maxAnswerBytesInFlight: 64 * MIB,
   minTransferRate: 64 * 1024,

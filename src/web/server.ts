@@ -5,7 +5,7 @@ import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
 import type { AdminDoor } from './admin-routes.ts';
 import { answerClientErrors } from './client-error.ts';
-import { Connections, inTurn } from './connection.ts';
+import { Connections, inTurn, Line } from './connection.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
@@ -114,6 +114,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     limits,
     bodies,
     answers,
+    line: new Line(limits.maxRequestsPerConnection, limits.maxRequestsWaiting),
     meter: new RequestMeter(elapsedMs),
     log: options.onRequest && new RequestLog(options.onRequest, elapsedMs),
     requestsInFlight: 0,
@@ -125,7 +126,6 @@ export function createWebServer(options: WebServerOptions): WebServer {
     operator?.isApart === true
       ? lazily(gate, () => createApplication(gate, undefined, onInternalError), onInternalError)
       : openOperator;
-  const most = limits.maxRequestsPerConnection;
   const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
   const listener: WebServer['listener'] = (request, response) => {
@@ -135,7 +135,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
       // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
       return method === 'GET' && url === '/health'
-        ? inTurn(request, response, most, () => answerWithoutBody(gate, request, response))
+        ? inTurn(request, response, gate.line, () => answerWithoutBody(gate, request, response))
         : openFront(request, response);
     }
     Exchange.begin(gate, request, response);
@@ -177,14 +177,14 @@ function isAdminPath(url: string): boolean {
 
 /** Answers with an application that is made at the first request. */
 function lazily(
-  { limits }: Gate,
+  { line }: Gate,
   create: () => Promise<Express>,
   onError: (error: unknown) => void,
 ): WebServer['listener'] {
   let application: Promise<Express> | undefined;
   return (request, response) => {
     toOriginForm(request);
-    inTurn(request, response, limits.maxRequestsPerConnection, () => {
+    inTurn(request, response, line, () => {
       application ??= create();
       application.then((app) => app(request, response), onError);
     });

@@ -54,8 +54,28 @@ describe('clients that send faster than they read', () => {
   test('are cut if they send more than any client does', async () => {
     const { port } = await start(() => NEVER, { maxRequestsPerConnection: 10 });
     const { socket } = await client(port);
-    socket.write(Buffer.concat(Array.from({ length: 11 }, () => GOOD)));
+    socket.write(Buffer.concat(Array.from({ length: 12 }, () => GOOD)));
     await once(socket, 'close');
+  });
+
+  test('are cut if all of them send too much, while others are served', async () => {
+    let isHeld = true;
+    const { port } = await start(() => (isHeld ? NEVER : Promise.resolve({})), { maxRequestsWaiting: 25 });
+    const flood = Buffer.concat(Array.from({ length: 11 }, () => GOOD));
+    const [first, second, third] = await Promise.all([client(port), client(port), client(port)]);
+    first.socket.write(flood);
+    second.socket.write(flood);
+    await sleep(50);
+    third.socket.write(flood);
+    await once(third.socket, 'close');
+    isHeld = false;
+    expect((await post(port)).status).toBe(200);
+    first.socket.destroy();
+    await once(first.socket, 'close');
+    await sleep(20);
+    const last = await client(port);
+    last.socket.write(Buffer.concat([flood, rawRequest('{')]));
+    await last.until('HTTP/1.1 400');
   });
 
   test('give back every place when they hang up', async () => {
