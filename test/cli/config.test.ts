@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { helpText } from '../../src/config/help.ts';
+import { OPTIONS, SETTING_NAMES } from '../../src/config/options.ts';
 import { parseCommandLine } from '../../src/config/parse.ts';
 import { type Config, ConfigError } from '../../src/config.ts';
 
@@ -180,11 +181,26 @@ test('--help lists every option that is understood', () => {
       .map((text) => text.trim()),
   );
   expect(flags.size).toBeGreaterThan(25);
+  for (const name of SETTING_NAMES) expect([...flags]).toContain(`${OPTIONS[name].flag} ${OPTIONS[name].value}`.trim());
   for (const text of flags) {
     const [flag, value] = text.split(' ');
     if (value !== undefined) expect(refusal([flag!]), flag).toBe(`${flag} needs a value`);
     else expect(() => parseCommandLine([flag!], {}), flag).not.toThrow();
   }
+});
+
+test('--help fits into a window of 100 columns', () => {
+  expect(
+    helpText()
+      .split('\n')
+      .filter((line) => line.length > 100),
+  ).toEqual([]);
+});
+
+test('the examples of --help are command lines that are taken', () => {
+  const examples = [...helpText().matchAll(/^ {2}dynaring (--.*?) {2,}/gm)].map(([, args]) => args!.split(' '));
+  expect(examples.length).toBeGreaterThanOrEqual(2);
+  for (const args of examples) expect(parseCommandLine(args, {})).toMatchObject({ kind: 'serve' });
 });
 
 describe("DynamoDB Local's command line", () => {
