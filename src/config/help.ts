@@ -1,8 +1,8 @@
+import { helpLines } from './help-lines.ts';
 import { OPTION_GROUPS, OPTIONS, SETTING_NAMES, variableOf } from './options.ts';
 
-/** Where the explanations begin, and where lines end at the latest. */
-const HELP_COLUMN = 34;
-const WIDTH = 100;
+/** Where the explanations begin. */
+const HELP_COLUMN = 36;
 
 const LOCAL_HELP = [
   ['-port PORT, -cors LIST', 'as above'],
@@ -51,12 +51,6 @@ export function helpText(): string {
   ].join('\n');
 }
 
-/** The lines of a flag and what it is for, which goes on below where it is long. */
-function entry(flag: string, help: string): string[] {
-  const lines = [`  ${flag.padEnd(HELP_COLUMN)}`];
-  for (const word of help.split(' ')) {
-    if (lines.at(-1)!.length + word.length > WIDTH) lines.push(''.padEnd(HELP_COLUMN + 2));
-    lines.push(`${lines.pop()}${word} `);
-  }
-  return lines.map((line) => line.trimEnd());
+function entry(flag: string, help: string): readonly string[] {
+  return helpLines(flag, help, HELP_COLUMN);
 }

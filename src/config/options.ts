@@ -22,6 +22,8 @@ export interface Option {
   readonly help: string;
   /** Completes "--flag must be ...". */
   readonly expects: string;
+  /** The texts that it may be, if these are few. */
+  readonly choices?: readonly string[];
   /** Undefined for a text that is no such value. */
   readonly parse: (text: string) => unknown;
   /** Whether a value that was not parsed is one. */
@@ -39,12 +41,14 @@ const wholeNumber = (min: number, max: number) => ({
 
 const oneOf = (...choices: readonly string[]) => ({
   expects: `one of ${choices.join(', ')}`,
+  choices,
   parse: (text: string) => (choices.includes(text) ? text : undefined),
   accepts: (value: unknown) => choices.includes(value as string),
 });
 
 const onOrOff = {
   expects: 'on or off',
+  choices: ['on', 'off'],
   parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
   accepts: (value: unknown) => typeof value === 'boolean',
 };
@@ -52,12 +56,21 @@ const onOrOff = {
 const alone = (on: boolean) => ({
   value: '',
   expects: 'on or off',
+  choices: ['on', 'off'],
   parse: (text: string) => (text === 'on' ? on : text === 'off' ? !on : undefined),
   accepts: (value: unknown) => typeof value === 'boolean',
 });
 
 function isListOfTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
+}
+
+/** Whether an entry of the list can be the origin of a page, or all or a part of its name. */
+function isOrigin(text: string): boolean {
+  if (text === '' || /\s/.test(text) || (text.includes('*') && text !== '*')) return false;
+  if (!/^https?:/.test(text)) return true;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
 }
 
 export const OPTIONS = {
@@ -206,7 +219,7 @@ export const OPTIONS = {
     expects: 'origins with commas between, or *',
     parse: (text: string) => {
       const origins = text.split(',').map((origin) => origin.trim());
-      return origins.includes('') ? undefined : origins;
+      return origins.every(isOrigin) ? origins : undefined;
     },
     accepts: isListOfTexts,
   },

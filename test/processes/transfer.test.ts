@@ -175,19 +175,23 @@ describe('an export', () => {
 
 describe('options', () => {
   test.each([
-    [['--help'], /^Usage: dynaring \[options\]\n +dynaring import\|export/],
+    [['--help'], /^Usage: dynaring \[options\] .*\n +dynaring import\|export/],
     [['import', '--help'], /^Usage: dynaring import FILE/],
+    [['import', '-h'], /^Usage: dynaring import FILE/],
     [['export', '--nonsense', '--help'], /^Usage: dynaring export --table/],
   ])('%j print help and end with status 0', async (args, text) => {
     const { status, stdout, stderr } = await runToExit(args);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(text);
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 
   test.each([
     [['import'], 'nothing to import: name a file, a folder, - or --from-endpoint; --help tells more'],
     [['import', 'nothing.json', '--table', 'T'], 'nothing.json: there is no such file'],
-    [['import', 'a', '--tabel', 'T'], 'there is no option --tabel; --help lists those there are'],
+    [['import', 'a', '--tabel', 'T'], 'there is no option --tabel; did you mean --table?'],
+    [['import', 'a', '-table', 'T'], 'there is no option -table; did you mean --table?'],
+    [['import', 'a', '--colour=red'], 'there is no option --colour; --help lists those there are'],
     [['import', 'a', '--table'], '--table needs a value: --table NAME'],
     [['import', 'a', '--table', '--all'], '--table needs a value: --table NAME'],
     [['import', 'a', 'b'], 'import takes one file or folder, not also "b"'],
@@ -207,6 +211,7 @@ describe('options', () => {
     [['export', '--all'], 'more than one table needs --output FOLDER'],
     [['export', '--all', '--output', 'x.json'], 'more than one table needs a folder, which --output x.json is not'],
     [['export', '--table', 'a', '--quiet=1'], '--quiet takes no value'],
+    [['export', '--table', 'a', '--format', 'CSV'], '--format must be one of json, csv, not "CSV"; did you mean csv?'],
     [['export', '--table', 'a', '--format', 'ion'], '--format must be one of json, csv, not "ion"'],
   ])('%j end with one line and status 1', async (args, problem) => {
     const { status, stdout, stderr } = await runToExit(args);
