@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
