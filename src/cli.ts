@@ -50,7 +50,7 @@ async function transfer(name: TransferName, argv: readonly string[]): Promise<vo
   process.exit(await runTransfer(name, argv));
 }
 
-async function serve({ config, notes, warnings }: ServeCommand, stopping: Stopping): Promise<void> {
+async function serve({ config, notes, warnings, isLocal }: ServeCommand, stopping: Stopping): Promise<void> {
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
   endOnBugs(log);
   for (const note of notes) log.info(note);
@@ -60,7 +60,8 @@ async function serve({ config, notes, warnings }: ServeCommand, stopping: Stoppi
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
-  tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
+  const { addresses, adminAddresses } = cluster;
+  tell({ config, version: version(), addresses, adminAddresses }, isLocal);
   letYoungSpaceGrow();
 }
 
@@ -110,15 +111,18 @@ function stopOnSignals(): Stopping {
   };
 }
 
-/** On standard output, unless only warnings are wanted. */
-function tell(startUp: StartUp): void {
+/**
+ * On standard output, unless only warnings are wanted.
+ * @param isLocal whether whoever reads it expects DynamoDB Local, as anything but a person may
+ */
+function tell(startUp: StartUp, isLocal: boolean): void {
   const { logLevel, logFormat } = startUp.config;
   if (logFormat === 'json') {
     const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });
     for (const { message, fields } of startUpEntries(startUp)) log.info(message, fields);
   } else if (logLevel === 'debug' || logLevel === 'info') {
-    const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR;
-    print(startUpText(startUp, isColoured));
+    const isTerminal = process.stdout.isTTY === true;
+    print(startUpText(startUp, { isLocal: isLocal || !isTerminal, isColoured: isTerminal && !process.env.NO_COLOR }));
   }
 }
 

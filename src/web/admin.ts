@@ -89,9 +89,9 @@ const MAX_LOGGED_PATH = 500;
 
 function mount(router: Router, pattern: string, route: AdminRoute, options: AdminOptions): void {
   const answer = async (request: Request, response: Response): Promise<void> => {
-    const { status, body } = await route.answer(options, callOf(route, request));
-    if (body === undefined) response.status(status).end();
-    else response.status(status).json(body);
+    const answer = await route.answer(options, callOf(route, request));
+    if ('text' in answer) response.status(answer.status).type('text/plain').send(answer.text);
+    else sendJson(response, answer.status, answer.body);
   };
   const method = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
   if (route.body === undefined) {
@@ -139,7 +139,15 @@ function callOf(route: AdminRoute, request: Request): AdminCall {
 }
 
 function refuse(response: Response, { status, error, field }: Problem): void {
-  response.status(status).json({ error, field });
+  sendJson(response, status, { error, field });
+}
+
+/** With the line end without which a shell goes on in the same line. */
+function sendJson(response: Response, status: number, body: object): void {
+  response
+    .status(status)
+    .type('application/json')
+    .send(`${JSON.stringify(body)}\n`);
 }
 
 function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { pythonWithBoto3, Scratch } from './scratch.ts';
-import { MARKS, patternOf, ROOT, type Snippet, snippetsOf } from './snippets.ts';
+import { MARKS, missingInCi, patternOf, ROOT, type Snippet, snippetsOf } from './snippets.ts';
 
 /** The README has a test of its own, `follow-readme.ts`, for it begins with a clone. */
 const PAGES = [
@@ -23,6 +23,21 @@ test.each(['README.md', 'CONTRIBUTING.md', ...PAGES])('%s has only snippets that
     .filter(({ language, mark }) => !MARKS[language]?.includes(mark))
     .map(({ at, language, mark }) => `${at}: ${language} ${mark}`);
   expect(unknown).toEqual([]);
+});
+
+test.each(['README.md', 'CONTRIBUTING.md'])('%s says of what .ci/run does only what it does', (page) => {
+  const snippets = snippetsOf(page).filter(({ mark }) => mark === 'ci');
+  expect(snippets.length).toBeGreaterThan(0);
+  for (const snippet of snippets) expect(missingInCi(snippet), snippet.at).toEqual([]);
+});
+
+test('README.md has both commands of a newcomer on its first screen', () => {
+  const first = snippetsOf('README.md').filter(({ at }) => Number(at.split(':')[1]) < 30);
+  expect(first.map(({ text }) => text.trim())).toEqual([
+    'git clone <this repository> dynaring && cd dynaring',
+    'npm ci && npm test',
+    'npm ci && npm start',
+  ]);
 });
 
 describe.each(PAGES)('%s', (page) => {

@@ -61,6 +61,14 @@ export function snippetsOf(page: string): readonly Snippet[] {
     .filter(({ isPartOfLast }) => !isPartOfLast);
 }
 
+/** Those commands of a block marked `ci` that `.ci/run` does not have. It may give them more arguments. */
+export function missingInCi({ text }: Snippet): readonly string[] {
+  const lines = readFileSync(`${ROOT}.ci/run`, 'utf8').split('\n');
+  const runs = (command: string) => lines.some((line) => !line.startsWith('#') && ` ${line} `.includes(` ${command} `));
+  const commands = text.split(/\n|&&/).map((command) => command.trim());
+  return commands.filter((command) => command !== '' && !runs(command));
+}
+
 function outdented(text: string, spaces: number): string {
   return text.replaceAll(new RegExp(`^ {${spaces}}`, 'gm'), '');
 }
