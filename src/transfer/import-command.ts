@@ -74,10 +74,8 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
         continue;
       }
       const startedMs = world.nowMs();
-      const { totals, before, rejectedBytes } = await runJob(options, job, state, target, meter, world, (now) => {
-        state = now;
-        checkpoint?.changed(() => now);
-      });
+      const onState = (stateOf: () => ImportState) => checkpoint?.changed(stateOf);
+      const { totals, before, rejectedBytes } = await runJob(options, job, state, target, meter, world, onState);
       state = { finished: { ...state.finished, [job.table]: totals }, rejectedBytes };
       meter.say(summaryOf(job.table, totals, before, (world.nowMs() - startedMs) / 1_000));
     }
@@ -97,7 +95,7 @@ async function runJob(
   target: Connection,
   meter: Meter,
   world: World,
-  onState: (state: ImportState) => void,
+  onState: (stateOf: () => ImportState) => void,
 ): Promise<{ readonly totals: Totals; readonly before: Totals; readonly rejectedBytes: number }> {
   const table = await targetTable(job, target, meter, world);
   let resumed = current?.table === job.table ? current : undefined;
@@ -110,29 +108,36 @@ async function runJob(
   const rejects = options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, rejectedBefore);
   const source = job.open(resumed?.position);
   const before = resumed?.totals ?? NOTHING_DONE;
+  let done: Totals = before;
+  // Once for each write-down, and not for each item.
+  const stateOf = (): ImportState => ({
+    finished,
+    rejectedBytes,
+    current: {
+      table: job.table,
+      identity: table.identity,
+      totals: { ...done },
+      position: source.position(),
+      rejectedBytes: rejects?.length ?? 0,
+    },
+  });
   try {
     const totals = await importTable({
       source,
       target,
       table,
       concurrency: options.concurrency,
+      batchSize: options.batchSize,
       maxBadLines: options.maxBadLines,
       rejects,
       meter,
       before,
       interrupted: world.interrupted,
-      onPassed: (totals) =>
-        onState({
-          finished,
-          rejectedBytes,
-          current: {
-            table: job.table,
-            identity: table.identity,
-            totals,
-            position: source.position(),
-            rejectedBytes: rejects?.length ?? 0,
-          },
-        }),
+      sleep: world.sleep,
+      onPassed: (totals) => {
+        done = totals;
+        onState(stateOf);
+      },
     });
     return { totals, before, rejectedBytes: rejects?.length ?? 0 };
   } finally {

@@ -27,6 +27,10 @@ const OPTIONS = {
   'skip-bad-lines': { value: 'MAX', help: 'report bad lines and go on, after MAX of them no more', optional: true },
   rejects: { value: 'FILE', help: 'with --skip-bad-lines: where to keep them' },
   concurrency: { value: 'N', help: `requests at a time (${LIMITS.defaultConcurrency})` },
+  'batch-size': {
+    value: 'N',
+    help: `items of one request (${LIMITS.maxBatchItems}); 1: PutItem alone, no BatchWriteItem`,
+  },
   'progress-file': { value: 'FILE', help: 'what a later run goes on by (beside the input)' },
   restart: { help: 'begin anew, whatever an earlier run has left' },
   quiet: { help: 'no progress' },
@@ -52,6 +56,8 @@ export interface ImportOptions {
   readonly maxBadLines: number;
   readonly rejectsFile: string | undefined;
   readonly concurrency: number;
+  /** Items of one request. */
+  readonly batchSize: number;
   readonly progressFile: string | undefined;
   readonly restart: boolean;
   readonly isQuiet: boolean;
@@ -114,6 +120,7 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
       LIMITS.maxConcurrency,
       LIMITS.defaultConcurrency,
     ),
+    batchSize: wholeNumber('batch-size', given.value('batch-size'), 1, LIMITS.maxBatchItems, LIMITS.maxBatchItems),
     progressFile: given.value('progress-file'),
     restart: given.has('restart'),
     isQuiet: given.has('quiet'),

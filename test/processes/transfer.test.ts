@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-const COUNT = 20_000;
+const COUNT = 5_000;
 
 const linesOf = (count: number) =>
   Array.from({ length: count }, (_, at) => `{"Item":{"id":{"S":"item ${at}"},"n":{"N":"${at}"}}}\n`).join('');
@@ -23,6 +23,14 @@ async function countItems(client: DynamoDBClient, TableName: string): Promise<nu
 }
 
 const contentOf = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+
+/** So that a transfer can be hit in the middle, however fast the machine is. */
+async function slowDown(endpoint: string, operation: string, ms: number): Promise<void> {
+  const rule = { kind: 'latency', ms, operation };
+  const headers = { 'content-type': 'application/json' };
+  const posted = await fetch(`${endpoint}/_dynaring/faults`, { method: 'POST', headers, body: JSON.stringify(rule) });
+  expect(posted.ok).toBe(true);
+}
 
 /** Starts `dynaring`, and ends it by a signal once its progress file says that something more was done. */
 async function interrupt(args: readonly string[], progressFile: string, signal: 'SIGKILL' | 'SIGINT') {
@@ -47,8 +55,9 @@ describe('an import', () => {
     await createTable(client, 'Log');
     const file = join(await temporaryDirectory(), 'log.json.gz');
     writeFileSync(file, gzipSync(linesOf(COUNT)));
-    const args = ['import', file, '--table', 'Log', '--endpoint', server.endpoint];
+    const args = ['import', file, '--table', 'Log', '--endpoint', server.endpoint, '--concurrency', '4'];
     const progress = `${file}.dynaring-progress`;
+    await slowDown(server.endpoint, 'BatchWriteItem', 100);
     const putIn = () => JSON.parse(readFileSync(progress, 'utf8')).state.current.totals.put as number;
 
     expect((await interrupt(args, progress, 'SIGKILL')).status).toBe(null);
@@ -63,6 +72,7 @@ describe('an import', () => {
     const afterInterrupt = putIn();
     expect(afterInterrupt).toBeGreaterThanOrEqual(afterKill);
 
+    await fetch(`${server.endpoint}/_dynaring/faults`, { method: 'DELETE' });
     const { status, stderr } = await runToExit(args);
     expect(status).toBe(0);
     expect(stderr).toContain(`${afterInterrupt.toLocaleString('en')} items before`);
@@ -119,15 +129,7 @@ describe('an export', () => {
     writeFileSync(input, Array.from({ length: 40 }, (_, at) => item(at)).join(''));
     const endpoint = ['--endpoint', server.endpoint];
     expect((await runToExit(['import', input, '--table', 'Log', ...endpoint])).status).toBe(0);
-    // Slow enough to be hit in the middle.
-    const rule = { kind: 'latency', ms: 300, operation: 'Scan' };
-    const headers = { 'content-type': 'application/json' };
-    const posted = await fetch(`${server.endpoint}/_dynaring/faults`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(rule),
-    });
-    expect(posted.ok).toBe(true);
+    await slowDown(server.endpoint, 'Scan', 300);
     const args = ['export', '--table', 'Log', '--output', output, '--segments', '2', ...endpoint];
     expect((await interrupt(args, `${output}.dynaring-progress`, 'SIGKILL')).status).toBe(null);
     expect(existsSync(output)).toBe(false);
