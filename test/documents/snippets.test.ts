@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -40,6 +40,14 @@ test('README.md has both commands of a newcomer on its first screen', () => {
   ]);
 });
 
+const UNRUN = ['docker', 'cloud'];
+
+test.each(PAGES)('%s names what of it is not run', (page) => {
+  const unrun = snippetsOf(page).filter(({ language, mark }) => UNRUN.includes(mark) || language === 'yaml');
+  if (unrun.length === 0) return;
+  expect(readFileSync(join(ROOT, page), 'utf8')).toMatch(/syntax\s+alone/);
+});
+
 describe.each(PAGES)('%s', (page) => {
   const snippets = snippetsOf(page);
   let scratch: Scratch;
@@ -79,7 +87,7 @@ async function check(snippet: Snippet, scratch: Scratch): Promise<void> {
       await scratch.ensureServer();
       return expectSuccess(python ?? 'python3', '-c', scratch.adapted(text));
     case 'sh':
-      if (mark === 'docker' || mark === 'cloud') return expectSuccess('bash', '-n', '-c', text);
+      if (mark === 'docker' || mark === 'cloud' || mark === 'npm') return expectSuccess('bash', '-n', '-c', text);
       if (mark === 'server') return expectOutput(await scratch.serve(text));
       await scratch.ensureServer();
       return expectSuccess('bash', '-euo', 'pipefail', '-c', scratch.adapted(text));

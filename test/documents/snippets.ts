@@ -22,9 +22,9 @@ export const MARKS: Readonly<Record<string, readonly string[]>> = {
   /**
    * Commands. `server`: the last one goes on until the page ends. `project`: typed in a project of the reader's own.
    * `docker`: needs a container engine, `cloud`: the service itself; of these only the syntax is checked. `ci`: what
-   * `.ci/run` does.
+   * `.ci/run` does. `npm`: fetches a package of others, which `test/from-npm.test.ts` tries.
    */
-  sh: ['', 'server', 'project', 'docker', 'cloud', 'ci'],
+  sh: ['', 'server', 'project', 'docker', 'cloud', 'ci', 'npm'],
   python: [''],
   json: [''],
   yaml: [''],
