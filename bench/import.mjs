@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     items: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'dynaring-memory,dynalite-memory,dynoxide-memory,null-0-ms,null-5-ms' },
+    only: { type: 'string', default: 'dynaring-memory,dynalite-memory,dynoxide-memory,null-0-ms,null-10-ms' },
   },
 });
 const [items, rounds] = [Number(values.items), Number(values.rounds)];
@@ -51,9 +51,9 @@ async function runImport(server, table, batchSize) {
   return { rate: (items / ms) * 1_000, cpuUs: (cpuTimeUs(server.pid) - beganUs) / items };
 }
 
-/** What no server of the other benches is: nobody, and nobody far away. 5 ms is a good day to the service's nearest region. */
+/** What no server of the other benches is: one that costs nothing, and one that costs nothing and is somewhere else. */
 const NOBODY = fileURLToPath(new URL('null-endpoint.mjs', import.meta.url));
-const NULL_ENDPOINTS = [0, 5].map((delayMs) => ({
+const NULL_ENDPOINTS = [0, 10].map((delayMs) => ({
   name: `null-${delayMs}-ms`,
   command: (port) => [process.execPath, NOBODY, port, delayMs],
 }));
