@@ -1,6 +1,6 @@
 import { Checkpoint, finishedOf, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
-import { Interrupted, TransferError } from './failure.ts';
+import { Interrupted } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
 import { type ImportOptions, importHelp, parseImport } from './import-options.ts';
 import { importTable, NOTHING_DONE, type Totals } from './import-table.ts';
@@ -8,7 +8,7 @@ import { endedInTime } from './interruption.ts';
 import { countText, Meter, summaryText } from './meter.ts';
 import { Rejects } from './rejects.ts';
 import { keySchemaOf } from './table-definition.ts';
-import { checkSameKey, type FoundTable, findTable, makeTable } from './tables.ts';
+import { checkSameKey, type FoundTable, findTable, makeTable, noSuchTable } from './tables.ts';
 import type { World } from './world.ts';
 
 /** How far an import has come. */
@@ -154,7 +154,7 @@ async function targetTable(job: ImportJob, target: Connection, meter: Meter, wor
     return found;
   }
   if (definition === undefined) {
-    throw new TransferError(`there is no table ${job.table} at ${target.endpoint.url.origin}; --create FILE makes one`);
+    throw await noSuchTable(target, job.table, '--create FILE makes one');
   }
   const { table, missing } = await makeTable(target, { ...definition, TableName: job.table }, world);
   meter.note(`made table ${job.table}`);

@@ -46,7 +46,10 @@ export function createAdminRouter(options: AdminOptions): Router {
       });
     });
   }
-  router.use((_request, response) => refuse(response, { status: 404, error: 'there is no such route', field: 'path' }));
+  const all = [...paths.keys()].join(', ');
+  router.use((_request, response) => {
+    refuse(response, { status: 404, error: `there is no such route; there are ${all}`, field: 'path' });
+  });
   router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     // The answer is on its way: only express can end it now.
     if (response.headersSent) return next(error);

@@ -196,6 +196,8 @@ describe('options', () => {
     [['import', 'a', '--colour=red'], 'there is no option --colour; --help lists those there are'],
     [['import', 'a', '--table'], '--table needs a value: --table NAME'],
     [['import', 'a', '--table', '--all'], '--table needs a value: --table NAME'],
+    [['import', '-', '--create', 'nothing.json'], '--create nothing.json: there is no such file'],
+    [['import', 'a', '--batch-size', '26'], '--batch-size must be a whole number from 1 to 25, not "26"'],
     [['import', 'a', 'b'], 'import takes one file or folder, not also "b"'],
     [
       ['import', 'a', '--table', 'x', '--concurrency', '0'],

@@ -89,6 +89,19 @@ describe('an endpoint', () => {
     await expect(gone).rejects.toThrow('nothing answers at http://127.0.0.1:9 (ECONNREFUSED)');
   });
 
+  test('without the table is asked whether another one was meant', async () => {
+    const endpoint = await fakeEndpoint(({ operation }) => {
+      if (operation === 'DescribeTable') return refusal(400, 'ResourceNotFoundException');
+      return operation === 'ListTables' ? { status: 200, body: { TableNames: ['orders', 'Music'] } } : undefined;
+    });
+    const args = (table: string) => ['-', '--table', table, '--endpoint', endpoint];
+    const where = `at ${endpoint}`;
+    await expect(run('import', args('Orders'))).rejects.toThrow(`no table Orders ${where}; did you mean orders?`);
+    await expect(run('import', args('Songs'))).rejects.toThrow(`no table Songs ${where}; --create FILE makes one`);
+    const exporting = run('export', ['--table', 'Muscic', '--endpoint', endpoint]);
+    await expect(exporting).rejects.toThrow(`no table Muscic ${where}; did you mean Music?`);
+  });
+
   test('gets requests that are signed as the service demands', async () => {
     const requests: Received[] = [];
     const endpoint = await fakeEndpoint((received) => {

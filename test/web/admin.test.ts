@@ -115,6 +115,14 @@ describe('what an administrator asks for reaches the one who does it', () => {
   });
 });
 
+test('who asks for a route that is not there is told those that are', async () => {
+  const { server } = adminServer();
+  for (const path of ['/', '/nodes', '/stat']) {
+    const { body } = await supertest(server).get(`/_dynaring${path}`).expect(404);
+    expect(body.error).toMatch(/^there is no such route; there are \/faults, .*\/status, /);
+  }
+});
+
 describe('what makes no sense is refused, and the answer names what is wrong', () => {
   const key = (json: string) => `/key?table=t&key=${encodeURIComponent(json)}`;
   test.each([
