@@ -9,6 +9,7 @@ import { textOfVariable, unreadVariables } from './variables.ts';
 /** What a command line asks for. */
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ServeCommand;
 
+/** A server is to be started. */
 export interface ServeCommand {
   readonly kind: 'serve';
   readonly config: Config;
