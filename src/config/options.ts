@@ -237,6 +237,7 @@ export const OPTIONS = {
     help: 'debug, info, warn, error or silent (info)',
     ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
   },
+  logRequests: { group: 'log', flag: '--log-requests', help: 'a line at info for each request', ...alone(true) },
   logFormat: {
     group: 'log',
     flag: '--log-format',
