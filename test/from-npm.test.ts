@@ -43,10 +43,20 @@ describe.runIf(isRun)(isRun ? 'packages from npm' : 'packages from npm, which re
   test('jest-dynamodb takes Dynaring in the place of DynamoDB Local', async () => {
     const recipe = join(folder, 'jest-dynamodb');
     cpSync(join(ROOT, 'examples/recipes/jest-dynamodb'), recipe, { recursive: true });
-    const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--json'];
-    const { PATH } = process.env;
-    const { stdout } = await promisify(execFile)(process.execPath, jest, { cwd: recipe, env: { PATH } });
-    expect(JSON.parse(stdout)).toMatchObject({ success: true, numPassedTests: 1, numTotalTests: 1 });
+    expect(await runJest(recipe)).toMatchObject({ success: true, numPassedTests: 1, numTotalTests: 1 });
+  });
+
+  // Its own set-up asks GET / and leaves the answer unread: a connection that were kept would keep Jest for 75 s.
+  test('jest-dynamodb finds a server that runs already, and ends', async () => {
+    await using db: Dynaring = await startDynaring({ logLevel: 'silent' });
+    const recipe = join(folder, 'jest-dynamodb-alone');
+    cpSync(join(ROOT, 'examples/recipes/jest-dynamodb'), recipe, { recursive: true });
+    const config = { preset: '@shelf/jest-dynamodb', testMatch: ['**/*.test.cjs'], transform: {} };
+    writeFileSync(join(recipe, 'jest.config.cjs'), `module.exports = ${JSON.stringify(config)};`);
+    const env = { AWS_ENDPOINT_URL_DYNAMODB: db.endpoint, JEST_DYNAMODB_CONFIG: join(recipe, 'tables.cjs') };
+    expect(await runJest(recipe, env)).toMatchObject({ success: true, numPassedTests: 1, numTotalTests: 1 });
+    // It has deleted its tables.
+    expect((await db.snapshot()).tables).toEqual([]);
   });
 
   test('dynamodb-admin lists the tables, and shows, changes and removes items', async () => {
@@ -64,6 +74,14 @@ describe.runIf(isRun)(isRun ? 'packages from npm' : 'packages from npm, which re
     expect(await items()).toMatchObject([{ id: '7', state: 'paid' }]);
   });
 });
+
+/** @returns Jest's report of a folder, within 25 s */
+async function runJest(cwd: string, env: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--json'];
+  const options = { cwd, env: { PATH: process.env.PATH, ...env }, timeout: 25_000 };
+  const { stdout } = await promisify(execFile)(process.execPath, jest, options);
+  return JSON.parse(stdout);
+}
 
 /** @returns what asks it for a page, as its own pages do */
 async function startDynamodbAdmin(folder: string, endpoint: string) {
