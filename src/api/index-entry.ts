@@ -1,6 +1,7 @@
 import { type AttributeMap, equalValues, typeOf } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
-import { itemTooLarge, MAX_ITEM_BYTES, sizeOf } from './item.ts';
+import { sizeOf } from './item.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 import {
   encodeKeyValue,
   type KeyAttribute,

@@ -4,7 +4,8 @@ import type { Condition, Update } from './expression/ast.ts';
 import { evaluateCondition } from './expression/condition.ts';
 import { applyUpdate } from './expression/update.ts';
 import { checkCollectionEntry, checkIndexKeys, type IndexedTable } from './index-entry.ts';
-import { fromImage, type ItemImage, MAX_ITEM_BYTES, sizeOf, toImage } from './item.ts';
+import { fromImage, type ItemImage, sizeOf, toImage } from './item.ts';
+import { MAX_ITEM_BYTES, updateTooLarge } from './item-limits.ts';
 
 /**
  * What a write does to one item: plain data, so it travels to the node that coordinates it, and a pure function of the
@@ -59,9 +60,5 @@ function nextImage({ update, key, table }: UpdateMutation, current: AttributeMap
   if (size > MAX_ITEM_BYTES) throw updateTooLarge();
   checkIndexKeys(table.indexes, item, update.origin === 'expression' ? 'expression' : 'request');
   checkCollectionEntry(table, item, size, updateTooLarge);
-  return toImage(item);
-}
-
-function updateTooLarge(): ApiError {
-  return ApiError.validation('Item size to update has exceeded the maximum allowed size');
+  return toImage(item, size);
 }

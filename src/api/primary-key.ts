@@ -1,6 +1,7 @@
 import { type AttributeMap, type AttributeValue, typeOf } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
 import { encodeNumber } from './number.ts';
+import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
 /**
  * A string that holds one byte per UTF-16 unit (`latin1`). Two such strings compare with `<` as their bytes do, hash and
@@ -40,11 +41,17 @@ export const MAX_SORT_KEY_BYTES = 1024;
 /**
  * The key of an item that is put.
  * @param item normalised
+ * @param texts how the operation words faults of values
  * @throws ApiError (ValidationException) if a key attribute is missing, of another type, empty or too long
  */
-export function keyOfItem(schema: KeySchema, item: AttributeMap): EncodedKey {
-  const partitionKey = partitionKeyOf(schema.partition, attributeToPut(schema.partition, item));
-  const sortKey = schema.sort ? sortKeyOf(schema.sort, attributeToPut(schema.sort, item)) : '';
+export function keyOfItem(
+  schema: KeySchema,
+  item: AttributeMap,
+  { keyFaultsOfPut }: ValueTexts = VALUE_TEXTS.default,
+): EncodedKey {
+  const attributeOf = keyFaultsOfPut === 'told' ? attributeToPut : attributeToFind;
+  const partitionKey = partitionKeyOf(schema.partition, attributeOf(schema.partition, item));
+  const sortKey = schema.sort ? sortKeyOf(schema.sort, attributeOf(schema.sort, item)) : '';
   return { partitionKey, sortKey };
 }
 

@@ -25,6 +25,7 @@ import {
 } from '../api/operations.ts';
 import { type EncodedKey, keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
+import { VALUE_TEXTS } from '../api/value-texts.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
@@ -36,6 +37,7 @@ import type { ThroughputGate } from './throughput.ts';
 /** API reference, BatchGetItem and BatchWriteItem: of all tables together. */
 const MAX_KEYS = 100;
 const MAX_WRITES = 25;
+const TEXTS = VALUE_TEXTS.BatchWriteItem;
 /** API reference, BatchGetItem: what would go beyond it is left to the next request. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
@@ -248,10 +250,10 @@ function imageOf({ PutRequest, DeleteRequest }: BatchWrite): ItemImage | undefin
     );
   }
   if (PutRequest == null) {
-    normaliseMap(DeleteRequest!.Key);
+    normaliseMap(DeleteRequest!.Key, TEXTS);
     return undefined;
   }
-  normaliseMap(PutRequest.Item);
+  normaliseMap(PutRequest.Item, TEXTS);
   return toImage(PutRequest.Item);
 }
 
@@ -270,7 +272,7 @@ function writeOf(name: string, table: Table, asked: BatchWrite, image: ItemImage
     };
   }
   const named = asked.PutRequest!.Item;
-  const at = keyOfItem(table.key, named);
+  const at = keyOfItem(table.key, named, TEXTS);
   checkIndexKeys(table.indexes, named);
   checkCollectionEntry(table, named, image.size);
   return {

@@ -79,7 +79,10 @@ function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): voi
   }
 }
 
-/** API reference, UpdateItem, `ReturnValues`: of a document path that is updated, only what it leads to. */
+/**
+ * API reference, UpdateItem, `ReturnValues`: of a document path that is updated, only what it leads to. Of a list element
+ * that is removed that is the one which stands there now (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ */
 function returnedAttributes(
   { ReturnValues }: UpdateItemRequest,
   { actions }: Update,
@@ -94,10 +97,7 @@ function returnedAttributes(
     case 'UPDATED_OLD':
       return pathsOf(old, actions);
     case 'UPDATED_NEW':
-      return pathsOf(
-        next,
-        actions.filter(({ kind }) => kind !== 'remove'),
-      );
+      return pathsOf(next, actions);
     default:
       return undefined;
   }

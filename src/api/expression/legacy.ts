@@ -1,7 +1,9 @@
 import { type AttributeType, type AttributeValue, compareValues, normaliseValue, typeOf } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { ExpectedAttributeValue, ExpressionParameters } from '../operations.ts';
+import { VALUE_TEXTS, type ValueTexts } from '../value-texts.ts';
 import type { Comparator, Condition, Operand, Projection } from './ast.ts';
+import { checkValueBytes } from './value-bytes.ts';
 
 /**
  * `Expected` with `ConditionalOperator` as a condition (developer guide, "Legacy conditional parameters").
@@ -10,6 +12,7 @@ import type { Comparator, Condition, Operand, Projection } from './ast.ts';
 export function resolveExpected(request: ExpressionParameters): Condition | undefined {
   const expected = request.Expected ?? {};
   const names = Object.keys(expected);
+  if (names.length > 0) checkValueBytes('Expected', expected);
   const conditions = names.map((name) => expectation(name, expected[name]!));
   checkConditionalOperator(request.ConditionalOperator, conditions.length);
   return joinConditions(conditions, request.ConditionalOperator);
@@ -48,10 +51,16 @@ export function joinConditions(
 /**
  * One comparison of the legacy sort, also for filters and key conditions. Normalises the values in place.
  * @param operator one of the service's thirteen, which the schema has checked
+ * @param texts how the operation words faults of values
  */
-export function legacyComparison(name: string, operator: string, values: readonly AttributeValue[]): Condition {
+export function legacyComparison(
+  name: string,
+  operator: string,
+  values: readonly AttributeValue[],
+  texts: ValueTexts = VALUE_TEXTS.default,
+): Condition {
   const rule = RULES[operator]!;
-  for (const value of values) normaliseValue(value);
+  for (const value of values) normaliseValue(value, texts);
   if (!rule.counts(values.length)) {
     throw invalid(`Invalid number of argument(s) for the ${operator} ComparisonOperator`);
   }

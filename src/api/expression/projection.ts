@@ -7,8 +7,19 @@ import type { Path, Projection } from './ast.ts';
  * @returns a new map; it shares the values it keeps whole with `item`, so neither may be changed afterwards
  */
 export function applyProjection(projection: Projection, item: AttributeMap): AttributeMap {
-  return projectMap(item, stepsOf(projection));
+  let steps = knownSteps.get(projection);
+  if (steps === undefined) {
+    steps = stepsOf(projection);
+    knownSteps.set(projection, steps);
+  }
+  return projectMap(item, steps);
 }
+
+/** Of projections in use: one of a thousand paths is held against each of thousands of items. */
+const knownSteps = new WeakMap<Projection, Steps>();
+
+/** From so many steps on, the attributes that a map has are looked for among the steps, and not the other way round. */
+const MANY_STEPS = 16;
 
 /** The paths of a projection by their first step. The empty record stands for a value that is kept whole. */
 type Steps = Map<string | number, Steps>;
@@ -31,6 +42,14 @@ function stepsOf(paths: readonly Path[]): Steps {
 
 function projectMap(map: AttributeMap, steps: Steps): AttributeMap {
   const kept: AttributeMap = {};
+  if (steps.size > MANY_STEPS) {
+    for (const name of Object.keys(map)) {
+      const below = steps.get(name);
+      const value = below && projectValue(map[name]!, below);
+      if (value !== undefined) setOwn(kept, name, value);
+    }
+    return kept;
+  }
   for (const [step, below] of steps) {
     if (typeof step === 'number' || !Object.hasOwn(map, step)) continue;
     const value = projectValue(map[step]!, below);

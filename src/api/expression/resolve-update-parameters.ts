@@ -9,6 +9,7 @@ import { checkTogether, conditionSyntax, keep } from './resolve.ts';
 import { resolveCondition } from './resolve-condition.ts';
 import { resolveUpdate } from './resolve-update.ts';
 import type { UpdateSyntax } from './syntax.ts';
+import { checkValueBytes } from './value-bytes.ts';
 
 export interface ConditionalUpdate {
   readonly update: Update;
@@ -51,7 +52,9 @@ function updateSyntax(text: string): UpdateSyntax {
 }
 
 function legacyActions({ AttributeUpdates }: UpdateParameters): UpdateAction[] {
-  return Object.entries(AttributeUpdates ?? {}).map(([name, update]) => legacyAction(name, update));
+  if (AttributeUpdates == null) return [];
+  checkValueBytes('AttributeUpdates', AttributeUpdates);
+  return Object.entries(AttributeUpdates).map(([name, update]) => legacyAction(name, update));
 }
 
 /** API reference, `AttributeValueUpdate`. */
