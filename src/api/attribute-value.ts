@@ -228,7 +228,8 @@ function takeSetBytes(walk: Walk, bytes: number): void {
   if (walk.setBytesLeft < 0) throw itemTooLarge();
 }
 
-function checkName(name: string): void {
+/** Also of the names in legacy parameters: an item that has got an empty one cannot be put back. */
+export function checkName(name: string): void {
   if (name === '') throw invalid('Empty attribute name');
   if (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw ApiError.validation(

@@ -1,4 +1,4 @@
-import { type AttributeMap, type AttributeValue, typeOf } from './attribute-value.ts';
+import { type AttributeMap, type AttributeValue, binaryLength, typeOf } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
 import { encodeNumber } from './number.ts';
 import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
@@ -107,7 +107,20 @@ function encodeNotEmpty(attribute: KeyAttribute, value: AttributeValue): ByteStr
   return encoded;
 }
 
-/** The encoding of a key attribute's value, which is of the attribute's type. Its length is the number of bytes that the limits speak of; numbers are far below them. */
+/** The bytes that the limits speak of, of a value of the attribute's type; numbers are far below them. */
+export function keyValueBytes({ type }: KeyAttribute, value: AttributeValue): number {
+  const text = (value as Record<KeyType, string>)[type];
+  switch (type) {
+    case 'S':
+      return Buffer.byteLength(text);
+    case 'N':
+      return 1;
+    case 'B':
+      return binaryLength(text);
+  }
+}
+
+/** The encoding of a key attribute's value, which is of the attribute's type. Its length is that of `keyValueBytes`, except of numbers. */
 export function encodeKeyValue({ type }: KeyAttribute, value: AttributeValue): ByteString {
   const text = (value as Record<KeyType, string>)[type];
   switch (type) {

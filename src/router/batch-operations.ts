@@ -10,6 +10,7 @@ import {
 } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Projection } from '../api/expression/ast.ts';
+import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { checkExpressionParameters, resolveExpressions } from '../api/expression/resolve.ts';
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
@@ -82,10 +83,13 @@ export function createBatchOperations(
     async batchGetItem(request, context, namespace) {
       const wanted = Object.entries(request.RequestItems);
       checkCount('BatchGetItem', MAX_KEYS, wanted, ({ Keys }) => Keys.length);
+      checkNotMixed(wanted.map(([, ofTable]) => ofTable));
       const projections = wanted.map(([, each]) => projectionOf(each));
+      for (const [, { Keys }] of wanted) checkDistinctKeys(Keys);
       const reads: Read[] = [];
       for (const [at, [name, { Keys, ConsistentRead }]] of wanted.entries()) {
         const table = await tableOf(namespace, name, context.nowMs);
+        checkKeyPaths(table, { projection: projections[at] });
         for (const key of Keys) {
           const isConsistent = ConsistentRead === true;
           reads.push({ name, table, key, at: keyOfKey(table.key, key), isConsistent, projection: projections[at] });
@@ -151,11 +155,32 @@ function checkCount<T>(
   if (count > limit) throw ApiError.validation(`Too many items requested for the ${operation} call`);
 }
 
+/** Expressions for one table, attributes for another: recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1. */
+function checkNotMixed(ofTables: readonly KeysAndAttributes[]): void {
+  const expression = ofTables.find(({ ProjectionExpression }) => ProjectionExpression != null);
+  const attributes = ofTables.find(({ AttributesToGet }) => AttributesToGet != null);
+  if (expression === undefined || attributes === undefined) return;
+  const { ProjectionExpression } = expression;
+  checkExpressionParameters({
+    ProjectionExpression: ProjectionExpression!,
+    AttributesToGet: attributes.AttributesToGet!,
+  });
+}
+
+/** Found before a missing table is (recorded at the same time), so without knowing its schema. @param keys normalised */
+function checkDistinctKeys(keys: readonly AttributeMap[]): void {
+  const texts = keys.map((key) => JSON.stringify(Object.entries(key).sort(([one], [other]) => (one < other ? -1 : 1))));
+  if (new Set(texts).size < texts.length) throw duplicateKeys();
+}
+
+/** Also where a table is named in two ways. */
 function checkDistinct(members: readonly Member[]): void {
   const places = members.map(({ table, at }) => JSON.stringify([table.storageId, at.partitionKey, at.sortKey]));
-  if (new Set(places).size < places.length) {
-    throw ApiError.validation('Provided list of item keys contains duplicates');
-  }
+  if (new Set(places).size < places.length) throw duplicateKeys();
+}
+
+function duplicateKeys(): ApiError {
+  return ApiError.validation('Provided list of item keys contains duplicates');
 }
 
 function projectionOf(ofTable: KeysAndAttributes): Projection | undefined {

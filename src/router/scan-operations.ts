@@ -11,6 +11,7 @@ import { applyProjection } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { sizeOf } from '../api/item.ts';
 import { RawJson, type RequestContext, type ScanRequest } from '../api/operations.ts';
+import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
 import { checkScan, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
@@ -18,12 +19,6 @@ import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
-
-/**
- * API reference, Scan: the page ends when what was looked at exceeds 1 MB. The item that does it is still in it, since a full
- * page consumes 128.5 units, not 128 (recorded by F. Pachot, "DynamoDB Scan (and why 128.5 RCU?)").
- */
-const MAX_PAGE_BYTES = 1024 * 1024;
 
 export interface ScanResponse {
   Items?: readonly (RawJson | AttributeMap)[];
@@ -77,7 +72,7 @@ interface Page {
   /** Of those that the filter let through. */
   readonly count: number;
   readonly scanned: number;
-  /** By the service's rules, of all that was looked at. */
+  /** What is paid for: of all that was looked at. */
   readonly bytes: number;
   /** Sizes of the items that completed entries of an index. */
   readonly fetchedSizes: readonly number[];
@@ -95,11 +90,11 @@ async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: nu
     bytes: 0,
     fetchedSizes: [] as number[],
   };
-  let fetchedBytes = 0;
+  let bytesLeft = MAX_PAGE_BYTES;
+  let extraBytes = 0;
   let walked = 0;
   let walkedBytes = 0;
   while (true) {
-    const bytesLeft = MAX_PAGE_BYTES - page.bytes - fetchedBytes;
     const atOnce = index === undefined ? limit - page.scanned : MOST_SCAN_ITEMS;
     const items = await walk.read(Math.min(atOnce, itemsWithin(bytesLeft, walked, walkedBytes)));
     if (items === undefined) return { ...page, last: undefined };
@@ -110,18 +105,22 @@ async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: nu
       const entry = index && indexEntry(table, index, stored.attributes);
       if (index !== undefined && entry === undefined) continue;
       page.scanned++;
-      page.bytes += entry === undefined ? size : sizeOf(entry);
+      const bytes = entry === undefined ? size : sizeOf(entry);
+      page.bytes += bytes;
+      bytesLeft -= pageBytes(bytes);
+      extraBytes += pageBytes(bytes) - bytes;
       if (filter === undefined || evaluateCondition(filter, entry ?? stored.attributes)) {
         page.count++;
         if (!isCount) page.items.push(answered(stored, entry, plan));
         if (isFetching) {
           page.fetchedSizes.push(size);
-          fetchedBytes += size;
+          bytesLeft -= size;
         }
       }
-      if (page.scanned === limit || page.bytes + fetchedBytes > MAX_PAGE_BYTES) {
-        return { ...page, last: stored.attributes };
-      }
+      // A page that is full is recorded with 128.5 units always, of items of all sizes (F. Pachot, "DynamoDB Scan (and why
+      // 128.5 RCU?)"): so what made it full is what it consumes.
+      if (bytesLeft < 0) return { ...page, bytes: page.bytes + extraBytes, last: stored.attributes };
+      if (page.scanned === limit) return { ...page, last: stored.attributes };
     }
   }
 }
@@ -129,7 +128,7 @@ async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: nu
 /** About so many as have these bytes, if the next ones are like the ones before. */
 function itemsWithin(bytes: number, walked: number, walkedBytes: number): number {
   if (walked === 0) return FIRST_SCAN_ITEMS;
-  return Math.min(MOST_SCAN_ITEMS, Math.floor(bytes / (walkedBytes / walked)) + 1);
+  return Math.min(MOST_SCAN_ITEMS, Math.floor(Math.max(0, bytes) / (walkedBytes / walked)) + 1);
 }
 
 function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {

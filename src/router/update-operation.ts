@@ -2,6 +2,7 @@ import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { type SizedItem, writeUnits } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Update } from '../api/expression/ast.ts';
+import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { checkUpdateParameters, resolveUpdateParameters } from '../api/expression/resolve-update-parameters.ts';
 import { fromImage, type ItemImage, sizeOf } from '../api/item.ts';
@@ -35,6 +36,7 @@ export function createUpdateOperation(
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfKey(table.key, request.Key);
+      checkKeyPaths(table, { update, condition });
       checkKeyStays(table.key, update);
       const settle = throughput?.chargeWrite(
         table,

@@ -1,4 +1,11 @@
-import { type AttributeType, type AttributeValue, compareValues, normaliseValue, typeOf } from '../attribute-value.ts';
+import {
+  type AttributeType,
+  type AttributeValue,
+  checkName,
+  compareValues,
+  normaliseValue,
+  typeOf,
+} from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { ExpectedAttributeValue, ExpressionParameters } from '../operations.ts';
 import { VALUE_TEXTS, type ValueTexts } from '../value-texts.ts';
@@ -24,6 +31,7 @@ export function resolveAttributesToGet(request: ExpressionParameters): Projectio
   if (names == null) return undefined;
   const seen = new Set<string>();
   for (const name of names) {
+    checkName(name);
     if (seen.has(name)) throw invalid(`Duplicate value in attribute name: ${name}`);
     seen.add(name);
   }
@@ -59,6 +67,7 @@ export function legacyComparison(
   values: readonly AttributeValue[],
   texts: ValueTexts = VALUE_TEXTS.default,
 ): Condition {
+  checkName(name);
   const rule = RULES[operator]!;
   for (const value of values) normaliseValue(value, texts);
   if (!rule.counts(values.length)) {
@@ -81,6 +90,7 @@ export function legacyComparison(
 }
 
 function expectation(name: string, expected: ExpectedAttributeValue): Condition {
+  checkName(name);
   const { Value: value, Exists: exists, ComparisonOperator: operator, AttributeValueList: list } = expected;
   if (value != null && list != null) {
     throw invalid(`Value and AttributeValueList cannot be used together for Attribute: ${name}`);

@@ -1,4 +1,4 @@
-import { type AttributeValue, normaliseValue, typeOf } from '../attribute-value.ts';
+import { type AttributeValue, checkName, normaliseValue, typeOf } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { AttributeValueUpdate, UpdateParameters } from '../operations.ts';
 import type { Condition, Update, UpdateAction } from './ast.ts';
@@ -59,6 +59,7 @@ function legacyActions({ AttributeUpdates }: UpdateParameters): UpdateAction[] {
 
 /** API reference, `AttributeValueUpdate`. */
 function legacyAction(name: string, { Action: action, Value: value }: AttributeValueUpdate): UpdateAction {
+  checkName(name);
   const path = [name];
   if (value == null) {
     if (action === 'DELETE') return { kind: 'remove', path };
