@@ -61,6 +61,11 @@ export function planScan(table: Table, request: ScanRequest, checked: CheckedSca
   return { ...checked, index, after, isCount: request.Select === 'COUNT', isFetching };
 }
 
+/** Whether what is looked at are whole items: of the table, or of an index that has or completes them. */
+export function isWhole({ index, isFetching }: ScanPlan): boolean {
+  return index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
+}
+
 /** The attributes that name a place in what is read: `LastEvaluatedKey` has them. */
 export function placeKeys(table: Table, index: SecondaryIndex | undefined): readonly KeyAttribute[] {
   if (index !== undefined) return entryKeys(table, index);

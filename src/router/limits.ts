@@ -42,5 +42,11 @@ export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
 export const FIRST_SCAN_ITEMS = 8;
 export const MOST_SCAN_ITEMS = 256;
 
+/**
+ * A table, or a segment of it, that is walked through for each page of one of its global indexes, so that the page comes in the
+ * order of the index: some tenths of a second. More are more of that, once a page.
+ */
+export const ORDERED_WALK = { items: 10_000, bytes: 8 * 1024 * 1024 } as const;
+
 /** Items of one batch that are read or written at a time. */
 export const BATCH_PARALLELISM = 25;

@@ -28,6 +28,8 @@ export interface RouterOptions {
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen. Default: in the answer alone. */
   readonly transientMs?: number;
+  /** Gives up the event loop until others have had their turn. Default: does not. */
+  readonly pause?: () => Promise<void>;
 }
 
 export interface Router {
@@ -48,7 +50,7 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { updateItem } = createUpdateOperation(client, catalog, throughput);
-  const { scan } = createScanOperations(client, catalog, throughput);
+  const { scan } = createScanOperations(client, catalog, throughput, options.pause);
   const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
   const tags = createTagOperations(catalog);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({

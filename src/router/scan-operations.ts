@@ -9,15 +9,18 @@ import {
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
-import { sizeOf } from '../api/item.ts';
 import { RawJson, type RequestContext, type ScanRequest } from '../api/operations.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
-import { checkScan, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
+import type { EncodedKey } from '../api/primary-key.ts';
+import { checkScan, isWhole, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
-import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
+import { globalOrder, LocalOrder, type WalkBounds } from './index-order.ts';
+import { IndexScanOrders } from './index-scan-orders.ts';
+import { ORDERED_WALK } from './limits.ts';
+import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
 import type { TableCatalog } from './table-catalog.ts';
-import { type StoredItem, TableWalk } from './table-walk.ts';
+import { type StoredItem, TableWalk, type WalkOptions } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
 
 export interface ScanResponse {
@@ -35,12 +38,17 @@ export interface ScanOperations {
 /**
  * Scan. The values of requests are normalised in place.
  * @param throughput undefined: without limits
+ * @param pause gives up the event loop until others have had their turn
+ * @param bounds of tables whose global indexes are read in the order of the index
  */
 export function createScanOperations(
   client: DynamoClient,
   catalog: TableCatalog,
   throughput?: ThroughputGate,
+  pause: Pause = async () => {},
+  bounds: Pick<WalkBounds, 'items' | 'bytes'> = ORDERED_WALK,
 ): ScanOperations {
+  const orders = new IndexScanOrders();
   return {
     async scan(request, { isLagging, nowMs }, namespace) {
       const checked = checkScan(request);
@@ -50,13 +58,66 @@ export function createScanOperations(
       checkSegment(client, table, plan);
       const consistent = request.ConsistentRead === true;
       const settle = throughput?.chargePage(table, plan.index);
-      const walk = new TableWalk(client, table, { segment: plan.segment, after: plan.after, consistent, isLagging });
-      const page = await readPage(walk, table, plan, request.Limit ?? Number.POSITIVE_INFINITY);
+      const limit = request.Limit ?? Number.POSITIVE_INFINITY;
+      const options = { segment: plan.segment, consistent, isLagging };
+      const { source, isOrdered } = await sourceOf({
+        client,
+        pause,
+        orders,
+        bounds,
+        table,
+        plan,
+        startKey: request.ExclusiveStartKey,
+        options,
+        limit,
+        nowMs,
+      });
+      const page = await readPage(source, table, plan, limit, pause);
+      if (isOrdered && page.last !== undefined) orders.ended(table, plan.segment, nowMs);
       const units = unitsOf(page, plan, consistent);
       settle?.(units);
       return responseOf(request, table, plan, page, units);
     },
   };
+}
+
+/** What it takes to find the entries or items of one page. */
+interface SourceScan {
+  readonly client: DynamoClient;
+  readonly pause: Pause;
+  readonly orders: IndexScanOrders;
+  readonly bounds: Pick<WalkBounds, 'items' | 'bytes'>;
+  readonly table: Table;
+  readonly plan: ScanPlan;
+  readonly startKey: AttributeMap | undefined;
+  readonly options: Omit<WalkOptions, 'after'>;
+  readonly limit: number;
+  readonly nowMs: number;
+}
+
+/**
+ * What a page is read from. A local index has an order that is found within its item collections; a global one as long as
+ * its table can be walked through for each page. Of a larger table the entries come in the order of the table.
+ */
+async function sourceOf(scan: SourceScan): Promise<{ readonly source: PageSource; readonly isOrdered: boolean }> {
+  const { client, pause, orders, bounds, table, plan, startKey, options, limit, nowMs } = scan;
+  const { index, after, segment } = plan;
+  const walkFrom = (place: EncodedKey | undefined) =>
+    new WalkReader(new TableWalk(client, table, { ...options, after: place }), pause);
+  if (index?.kind === 'local') {
+    const collection = after && { ...after, sortKey: '' };
+    return { source: new LocalOrder(walkFrom(collection), { table, index, plan, startKey }), isOrdered: false };
+  }
+  if (index !== undefined && !orders.isLarge(table, segment)) {
+    const goesOnBeyond = () => orders.goesOnBeyond(table, segment, nowMs);
+    const of = { table, index, plan, startKey };
+    const source = await globalOrder(client, walkFrom(undefined), of, MAX_PAGE_BYTES, limit, {
+      ...bounds,
+      goesOnBeyond,
+    });
+    if (source !== undefined) return { source, isOrdered: true };
+  }
+  return { source: new TableOrder(walkFrom(after), table, index), isOrdered: false };
 }
 
 function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {
@@ -80,8 +141,11 @@ interface Page {
   readonly last: AttributeMap | undefined;
 }
 
+/** A filter of hundreds of operators takes some milliseconds for these. */
+const FILTERED_AT_ONCE_BYTES = 64 * 1024;
+
 /** Of each item it keeps what is answered and no more: an index has small entries of large items. */
-async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: number): Promise<Page> {
+async function readPage(source: PageSource, table: Table, plan: ScanPlan, limit: number, pause: Pause): Promise<Page> {
   const { index, filter, isCount, isFetching } = plan;
   const page = {
     items: [] as (RawJson | AttributeMap)[],
@@ -92,43 +156,40 @@ async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: nu
   };
   let bytesLeft = MAX_PAGE_BYTES;
   let extraBytes = 0;
-  let walked = 0;
-  let walkedBytes = 0;
+  let filtered = 0;
+  let last: AttributeMap | undefined;
   while (true) {
-    const atOnce = index === undefined ? limit - page.scanned : MOST_SCAN_ITEMS;
-    const items = await walk.read(Math.min(atOnce, itemsWithin(bytesLeft, walked, walkedBytes)));
-    if (items === undefined) return { ...page, last: undefined };
-    for (const stored of items) {
-      const { size } = stored.image;
-      walked++;
-      walkedBytes += size;
-      const entry = index && indexEntry(table, index, stored.attributes);
-      if (index !== undefined && entry === undefined) continue;
+    const found = await source.next(bytesLeft, limit - page.scanned);
+    if (found === 'end') return { ...page, last: undefined };
+    if (found === 'cut') return { ...page, last };
+    for (const { stored, entry: known, bytes } of found) {
+      const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
       page.scanned++;
-      const bytes = entry === undefined ? size : sizeOf(entry);
       page.bytes += bytes;
       bytesLeft -= pageBytes(bytes);
       extraBytes += pageBytes(bytes) - bytes;
-      if (filter === undefined || evaluateCondition(filter, entry ?? stored.attributes)) {
+      filtered += filter === undefined ? 0 : bytes;
+      if (filtered > FILTERED_AT_ONCE_BYTES) {
+        filtered = 0;
+        await pause();
+      }
+      if (filter === undefined || evaluateCondition(filter, entry ?? stored!.attributes)) {
         page.count++;
         if (!isCount) page.items.push(answered(stored, entry, plan));
         if (isFetching) {
+          const { size } = stored!.image;
           page.fetchedSizes.push(size);
           bytesLeft -= size;
         }
       }
       // A page that is full is recorded with 128.5 units always, of items of all sizes (F. Pachot, "DynamoDB Scan (and why
       // 128.5 RCU?)"): so what made it full is what it consumes.
-      if (bytesLeft < 0) return { ...page, bytes: page.bytes + extraBytes, last: stored.attributes };
-      if (page.scanned === limit) return { ...page, last: stored.attributes };
+      if (bytesLeft < 0) page.bytes += extraBytes;
+      if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
     }
+    const { stored, entry } = found.at(-1)!;
+    last = entry ?? stored!.attributes;
   }
-}
-
-/** About so many as have these bytes, if the next ones are like the ones before. */
-function itemsWithin(bytes: number, walked: number, walkedBytes: number): number {
-  if (walked === 0) return FIRST_SCAN_ITEMS;
-  return Math.min(MOST_SCAN_ITEMS, Math.floor(Math.max(0, bytes) / (walkedBytes / walked)) + 1);
 }
 
 function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {
@@ -147,21 +208,25 @@ function responseOf(
   const response: ScanResponse = { Count: count, ScannedCount: scanned };
   if (!plan.isCount) response.Items = items;
   if (last !== undefined) {
-    const place = placeKeys(table, plan.index).map(({ name }) => [name, last[name]!]);
-    response.LastEvaluatedKey = Object.fromEntries(place);
+    response.LastEvaluatedKey = placeIn(table, plan, last);
   }
   const level = request.ReturnConsumedCapacity;
   if (wantsCapacity(level)) response.ConsumedCapacity = pageCapacity(level, request.TableName, units, plan.index);
   return response;
 }
 
+/** What names a place in what is read: the key of an item or an entry. */
+function placeIn(table: Table, { index }: ScanPlan, attributes: AttributeMap): AttributeMap {
+  return Object.fromEntries(placeKeys(table, index).map(({ name }) => [name, attributes[name]!]));
+}
+
 /** Stored bytes where the whole item is asked for. */
 function answered(
-  stored: StoredItem,
+  stored: StoredItem | undefined,
   entry: AttributeMap | undefined,
-  { index, projection, isFetching }: ScanPlan,
+  plan: ScanPlan,
 ): RawJson | AttributeMap {
-  const isWhole = index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
-  if (projection !== undefined) return applyProjection(projection, isWhole ? stored.attributes : entry!);
-  return isWhole ? new RawJson(stored.image.json) : entry!;
+  const { projection } = plan;
+  if (projection !== undefined) return applyProjection(projection, isWhole(plan) ? stored!.attributes : entry!);
+  return isWhole(plan) ? new RawJson(stored!.image.json) : entry!;
 }
