@@ -208,7 +208,8 @@ function stringSet(members: string[], walk: Walk): string[] {
 
 function numberSet(members: string[], walk: Walk): string[] {
   if (members.length === 0) throw invalid('An number set  may not be empty');
-  takeSetBytes(walk, members.length);
+  // Of all numbers, zero alone has a single byte.
+  takeSetBytes(walk, 2 * members.length - 1);
   const sorted = members.map((member) => normaliseNumber(member, walk.texts)).sort(compareNumbers);
   if (hasNeighboursAlike(sorted)) throw walk.texts.duplicates('NS', members);
   return sorted;

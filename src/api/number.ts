@@ -70,9 +70,23 @@ export function encodeNumber(canonical: string): string {
  * @param canonical from `normaliseNumber`
  */
 export function numberSize(canonical: string): number {
+  if (canonical === '0') return 1;
+  if (isCanonicalInteger(canonical)) return integerSize(canonical);
   const { negative, digits, exponent } = parse(canonical);
+  return sizeOfDigits(negative, digits.length, exponent);
+}
+
+function integerSize(canonical: string): number {
+  const negative = canonical.charCodeAt(0) === MINUS;
+  const start = negative ? 1 : 0;
+  let end = canonical.length;
+  while (canonical.charCodeAt(end - 1) === ZERO) end--;
+  return sizeOfDigits(negative, end - start, canonical.length - start - 1);
+}
+
+function sizeOfDigits(negative: boolean, digits: number, exponent: number): number {
   const halfPair = exponent % 2 === 0 ? 1 : 0;
-  return 1 + Math.ceil(digits === '' ? 0 : (digits.length + halfPair) / 2) + (negative ? 1 : 0);
+  return 1 + Math.ceil((digits + halfPair) / 2) + (negative ? 1 : 0);
 }
 
 /** Most numbers that clients send are already canonical integers; this spares them the parser. */

@@ -1,4 +1,5 @@
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
+import { checkDistinctKeys, checkNotMixed, duplicateKeys } from '../api/batch-rules.ts';
 import {
   type ConsumedCapacity,
   readUnits,
@@ -155,32 +156,10 @@ function checkCount<T>(
   if (count > limit) throw ApiError.validation(`Too many items requested for the ${operation} call`);
 }
 
-/** Expressions for one table, attributes for another: recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1. */
-function checkNotMixed(ofTables: readonly KeysAndAttributes[]): void {
-  const expression = ofTables.find(({ ProjectionExpression }) => ProjectionExpression != null);
-  const attributes = ofTables.find(({ AttributesToGet }) => AttributesToGet != null);
-  if (expression === undefined || attributes === undefined) return;
-  const { ProjectionExpression } = expression;
-  checkExpressionParameters({
-    ProjectionExpression: ProjectionExpression!,
-    AttributesToGet: attributes.AttributesToGet!,
-  });
-}
-
-/** Found before a missing table is (recorded at the same time), so without knowing its schema. @param keys normalised */
-function checkDistinctKeys(keys: readonly AttributeMap[]): void {
-  const texts = keys.map((key) => JSON.stringify(Object.entries(key).sort(([one], [other]) => (one < other ? -1 : 1))));
-  if (new Set(texts).size < texts.length) throw duplicateKeys();
-}
-
 /** Also where a table is named in two ways. */
 function checkDistinct(members: readonly Member[]): void {
   const places = members.map(({ table, at }) => JSON.stringify([table.storageId, at.partitionKey, at.sortKey]));
   if (new Set(places).size < places.length) throw duplicateKeys();
-}
-
-function duplicateKeys(): ApiError {
-  return ApiError.validation('Provided list of item keys contains duplicates');
 }
 
 function projectionOf(ofTable: KeysAndAttributes): Projection | undefined {
