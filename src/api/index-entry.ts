@@ -92,7 +92,10 @@ export function checkCollectionEntry(
   // An entry is at most as large as its item.
   if (size * (1 + locals.length) <= MAX_ITEM_BYTES) return;
   let total = size;
-  for (const index of locals) total += sizeOf(indexEntry(table, index, item) ?? {});
+  for (const index of locals) {
+    const entry = indexEntry(table, index, item) ?? {};
+    total += entry === item ? size : sizeOf(entry);
+  }
   if (total > MAX_ITEM_BYTES) throw tooLarge();
 }
 

@@ -1,7 +1,6 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { sizeOf } from '../api/item.ts';
-import { MAX_PAGE_BYTES } from '../api/page-size.ts';
 import type { ScanPlan } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
@@ -33,7 +32,7 @@ export type Pause = () => Promise<void>;
 const ITEMS_AT_ONCE = 256;
 const BYTES_AT_ONCE = 256 * 1024;
 
-/** Items of a walk about a megabyte at a time, if the next ones are like the ones before. */
+/** Items of a walk, about so many at a time as are asked for in bytes, if the next ones are like the ones before. */
 export class WalkReader {
   readonly #walk: TableWalk;
   readonly #pause: Pause;
@@ -48,7 +47,7 @@ export class WalkReader {
   }
 
   /** @returns at least one item; undefined: there are no more */
-  async read(bytesLeft = MAX_PAGE_BYTES, itemsLeft = MOST_SCAN_ITEMS): Promise<readonly StoredItem[] | undefined> {
+  async read(bytesLeft = BYTES_AT_ONCE, itemsLeft = MOST_SCAN_ITEMS): Promise<readonly StoredItem[] | undefined> {
     if (this.items - this.#itemsAtPause >= ITEMS_AT_ONCE || this.bytes - this.#bytesAtPause >= BYTES_AT_ONCE) {
       this.#itemsAtPause = this.items;
       this.#bytesAtPause = this.bytes;

@@ -25,14 +25,14 @@ const TABLE = {
 };
 const ALL = { items: 1_000, bytes: 1_000_000_000 };
 
-async function scanOf(items: readonly AttributeMap[], bounds = ALL) {
+async function scanOf(items: readonly AttributeMap[], bounds = ALL, pause = async () => {}) {
   const client = new MemoryClient();
   const catalog = new TableCatalog(client);
   await catalog.create(TABLE);
   const put = (item: AttributeMap) =>
     client.write({ table: TABLE.storageId, ...keyOfItem(TABLE.key, item) }, { kind: 'put', item: toImage(item) });
   for (const item of items) await put(item);
-  const { scan } = createScanOperations(client, catalog, undefined, undefined, bounds);
+  const { scan } = createScanOperations(client, catalog, undefined, pause, bounds);
   const page = async (request: Partial<ScanRequest>, nowMs = CONTEXT.nowMs) => {
     const answer = await scan({ TableName: TABLE.name, ...request }, { ...CONTEXT, nowMs }, '');
     const unwrap = (_: string, value: unknown) =>
@@ -162,6 +162,27 @@ describe('a scan of an index', () => {
     expect(completed.ScannedCount).toBe(11);
     expect(await all({ IndexName: 'localKeys', Select: 'ALL_ATTRIBUTES' })).toHaveLength(40);
   });
+});
+
+test('a long walk gives up the event loop between its steps, and a long filter too; a short one does not', async () => {
+  let pauses = 0;
+  const pause = async () => {
+    pauses++;
+  };
+  const wide = Array.from({ length: 60 }, (_, at) => ({
+    pk: { S: `p${at}` },
+    sk: { N: '1' },
+    text: { S: 'x'.repeat(10_000) },
+  }));
+  const { page } = await scanOf(wide, { items: 1_000, bytes: 1_000_000 }, pause);
+  await page({ IndexName: 'byTag' });
+  expect(pauses).toBeGreaterThanOrEqual(1);
+  pauses = 0;
+  await page({ FilterExpression: 'attribute_exists(pk)' });
+  expect(pauses).toBeGreaterThanOrEqual(9);
+  pauses = 0;
+  await page({ Limit: 5 });
+  expect(pauses).toBe(0);
 });
 
 describe('of a table that is too large to be walked through for a page', () => {
