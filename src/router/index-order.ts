@@ -3,7 +3,7 @@ import { indexEntry } from '../api/index-entry.ts';
 import { partitionInIndex, placeInPartition } from '../api/index-place.ts';
 import { sizeOf } from '../api/item.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
-import type { ByteString } from '../api/primary-key.ts';
+import type { ByteString, EncodedKey } from '../api/primary-key.ts';
 import { isWhole, type ScanPlan } from '../api/scan-rules.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
@@ -88,28 +88,54 @@ function placed(scan: IndexScan, item: StoredItem, entry: AttributeMap, place: B
   return { place, stored: undefined, entry, bytes };
 }
 
+/** What may be walked through so that a page comes in the order of its index. */
+export interface WalkBounds {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+/** Whether a walk is longer than it may be, which is asked of `goesOnBeyond` the first time that it is. */
+class WalkGuard {
+  readonly #bounds: WalkBounds;
+  readonly #goesOnBeyond: () => boolean;
+  #goesOn: boolean | undefined;
+
+  constructor(bounds: WalkBounds, goesOnBeyond: () => boolean) {
+    this.#bounds = bounds;
+    this.#goesOnBeyond = goesOnBeyond;
+  }
+
+  isBeyond(walked: WalkBounds): boolean {
+    if (walked.items <= this.#bounds.items && walked.bytes <= this.#bounds.bytes) return false;
+    this.#goesOn ??= this.#goesOnBeyond();
+    return !this.#goesOn;
+  }
+}
+
 /**
  * The entries of a local index: item collection by item collection in the order of the table, and each of them by the sort key
  * of the index. A collection is read as a whole for each page that has entries of it, since the table has it in another order.
  */
-export class LocalOrder implements PageSource {
+class LocalOrder implements PageSource {
   readonly #reader: WalkReader;
   readonly #scan: IndexScan;
+  readonly #guard: WalkGuard;
   #batch: readonly StoredItem[] = [];
   #at = 0;
   #isCut = false;
 
   /** @param reader begins with the collection that the start key is in */
-  constructor(reader: WalkReader, scan: IndexScan) {
+  constructor(reader: WalkReader, scan: IndexScan, guard: WalkGuard) {
     this.#reader = reader;
     this.#scan = scan;
+    this.#guard = guard;
   }
 
-  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut'> {
+  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'> {
     while (!this.#isCut) {
       const first = new FirstEntries(bytesLeft, itemsLeft);
-      if (!(await this.#readCollection(first))) return 'end';
-      this.#isCut = first.isCut;
+      const read = await this.#readCollection(first);
+      if (read !== 'collection') return read;
       const found = first.sorted();
       this.#isCut = first.isCut;
       if (found.length > 0) return found;
@@ -117,22 +143,26 @@ export class LocalOrder implements PageSource {
     return 'cut';
   }
 
-  /** @returns false if there is none */
-  async #readCollection(first: FirstEntries): Promise<boolean> {
+  async #readCollection(first: FirstEntries): Promise<'collection' | 'end' | 'beyond'> {
     const { table, index, startKey } = this.#scan;
     const { name, type } = table.key.partition;
     const keyOf = (item: AttributeMap) => (item[name] as Record<string, string>)[type];
     let key: string | undefined;
     let start: ByteString | undefined;
+    let items = 0;
+    let bytes = 0;
     for (let item = await this.#peek(); item !== undefined; item = await this.#peek()) {
       const itemKey = keyOf(item.attributes);
       if (key === undefined) {
         key = itemKey;
         if (startKey !== undefined && keyOf(startKey) === key) start = placeInPartition(table, index, startKey);
       } else if (itemKey !== key) {
-        return true;
+        return 'collection';
       }
       this.#at++;
+      items++;
+      bytes += item.image.size;
+      if (this.#guard.isBeyond({ items, bytes })) return 'beyond';
       const entry = indexEntry(table, index, item.attributes);
       if (entry === undefined) continue;
       const place = placeInPartition(table, index, entry);
@@ -140,7 +170,7 @@ export class LocalOrder implements PageSource {
       const found = placed(this.#scan, item, entry, place);
       first.add(found, countedBytes(found));
     }
-    return key !== undefined;
+    return key === undefined ? 'end' : 'collection';
   }
 
   async #peek(): Promise<StoredItem | undefined> {
@@ -152,62 +182,72 @@ export class LocalOrder implements PageSource {
   }
 }
 
-/** What may be walked through for one page of a global index, so that it comes in the order of the index. */
-export interface WalkBounds {
-  readonly items: number;
-  readonly bytes: number;
-  /** Asked once the table is beyond. */
-  readonly goesOnBeyond: () => boolean;
-}
-
 /** Digits that any position in `POSITIONS` has. */
 const POSITIONS = 1_000_000;
 const POSITION_DIGITS = 6;
 
 /**
- * A page of a global index in its order: partitions together, in an order of their own as those of a table are, and each by
- * the sort key. Without an index that is stored, this takes a walk through the whole table.
- * @param reader begins at the beginning
- * @returns undefined if the table is beyond the bounds
+ * The entries of a global index: partitions together, in an order of their own as those of a table are, and each by the sort
+ * key. Without an index that is stored, a page takes a walk through the whole table.
  */
-export async function globalOrder(
-  client: DynamoClient,
-  reader: WalkReader,
-  scan: IndexScan,
-  bytesLeft: number,
-  itemsLeft: number,
-  bounds: WalkBounds,
-): Promise<PageSource | undefined> {
-  const { table, index, startKey } = scan;
-  const placeOf = (entry: AttributeMap): ByteString => {
-    const partition = partitionInIndex(index, entry);
-    const position = client.segmentOf({ table: table.storageId, partitionKey: partition }, POSITIONS);
-    return String(position).padStart(POSITION_DIGITS, '0') + partition + placeInPartition(table, index, entry);
-  };
-  const start = startKey && placeOf(startKey);
-  const first = new FirstEntries(bytesLeft, itemsLeft);
-  let isBeyond = false;
-  for (let items = await reader.read(); items !== undefined; items = await reader.read()) {
-    if (!isBeyond && (reader.items > bounds.items || reader.bytes > bounds.bytes)) {
-      if (!bounds.goesOnBeyond()) return undefined;
-      isBeyond = true;
-    }
-    for (const item of items) {
-      const entry = indexEntry(table, index, item.attributes);
-      if (entry === undefined) continue;
-      const place = placeOf(entry);
-      if (start !== undefined && place <= start) continue;
-      const found = placed(scan, item, entry, place);
-      first.add(found, countedBytes(found));
-    }
+class GlobalOrder implements PageSource {
+  readonly #client: DynamoClient;
+  readonly #reader: WalkReader;
+  readonly #scan: IndexScan;
+  readonly #guard: WalkGuard;
+  #first: FirstEntries | undefined;
+
+  /** @param reader begins at the beginning */
+  constructor(client: DynamoClient, reader: WalkReader, scan: IndexScan, guard: WalkGuard) {
+    this.#client = client;
+    this.#reader = reader;
+    this.#scan = scan;
+    this.#guard = guard;
   }
-  const found = first.sorted();
-  let isRead = found.length === 0;
-  return {
-    async next() {
-      if (isRead) return first.isCut ? 'cut' : 'end';
-      isRead = true;
-      return found;
-    },
-  };
+
+  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'> {
+    if (this.#first !== undefined) return this.#first.isCut ? 'cut' : 'end';
+    const { table, index, startKey } = this.#scan;
+    const start = startKey && this.#placeOf(startKey);
+    this.#first = new FirstEntries(bytesLeft, itemsLeft);
+    for (let items = await this.#reader.read(); items !== undefined; items = await this.#reader.read()) {
+      if (this.#guard.isBeyond(this.#reader)) return 'beyond';
+      for (const item of items) {
+        const entry = indexEntry(table, index, item.attributes);
+        if (entry === undefined) continue;
+        const place = this.#placeOf(entry);
+        if (start !== undefined && place <= start) continue;
+        const found = placed(this.#scan, item, entry, place);
+        this.#first.add(found, countedBytes(found));
+      }
+    }
+    const found = this.#first.sorted();
+    return found.length === 0 ? 'end' : found;
+  }
+
+  #placeOf(entry: AttributeMap): ByteString {
+    const { table, index } = this.#scan;
+    const partition = partitionInIndex(index, entry);
+    const position = this.#client.segmentOf({ table: table.storageId, partitionKey: partition }, POSITIONS);
+    return String(position).padStart(POSITION_DIGITS, '0') + partition + placeInPartition(table, index, entry);
+  }
+}
+
+/**
+ * The entries of an index in its order.
+ * @param readerFrom walks through the table, behind a key or from the beginning
+ * @param bounds of the walk that a page takes: through the table for a global index, through each item collection for a local
+ * @param goesOnBeyond asked once the walk is longer than that
+ */
+export function indexOrder(
+  client: DynamoClient,
+  readerFrom: (after: EncodedKey | undefined) => WalkReader,
+  scan: IndexScan,
+  bounds: WalkBounds,
+  goesOnBeyond: () => boolean,
+): PageSource {
+  const guard = new WalkGuard(bounds, goesOnBeyond);
+  if (scan.index.kind === 'global') return new GlobalOrder(client, readerFrom(undefined), scan, guard);
+  const { after } = scan.plan;
+  return new LocalOrder(readerFrom(after && { ...after, sortKey: '' }), scan, guard);
 }

@@ -1,35 +1,34 @@
+import type { ScanPlan } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
-import type { Segment } from '../dynamo/client.ts';
 
-/** Beyond, the table whose index was scanned longest ago begins anew. */
-const MOST_TABLES = 10_000;
+/** Beyond, the one that was scanned longest ago begins anew. */
+const MOST_INDEXES = 10_000;
 /** How long a scan may take, and pause between two pages, in which its table has grown too large for its order. */
 const GOES_ON_MS = 10 * 60_000;
 
 interface State {
   /** When the last page was answered after which the scan goes on. */
   endedMs: number;
-  /** Since when the table is known to be too large. */
+  /** Since when it is known to be too large. */
   beyondSinceMs: number | undefined;
   isLarge: boolean;
 }
 
 /**
- * In which order the global indexes of each table are read. An entry names its place in the order of its index and in that of
- * its table alike, so a scan that went on in the other order would leave entries out: a table that grows too large is read in the
- * order of its indexes as long as scans may be under way that have begun in it. One that is too large stays so, even if it
- * shrinks.
+ * In which order the indexes of each table are read. An entry names its place in the order of its index and in that of
+ * its table alike, so a scan that went on in the other order would leave entries out: the index of a table that grows too large is
+ * read in its order as long as scans may be under way that have begun in it. What is too large stays so, even if it shrinks.
  */
 export class IndexScanOrders {
   readonly #states = new Map<string, State>();
 
-  isLarge(table: Table, segment: Segment | undefined): boolean {
-    return this.#states.get(labelOf(table, segment))?.isLarge === true;
+  isLarge(table: Table, plan: ScanPlan): boolean {
+    return this.#states.get(labelOf(table, plan))?.isLarge === true;
   }
 
-  /** The table is too large. @returns whether it is read in the order of its indexes all the same */
-  goesOnBeyond(table: Table, segment: Segment | undefined, nowMs: number): boolean {
-    const state = this.#stateOf(table, segment);
+  /** The table, or an item collection, is too large. @returns whether the index is read in its order all the same */
+  goesOnBeyond(table: Table, plan: ScanPlan, nowMs: number): boolean {
+    const state = this.#stateOf(table, plan);
     state.beyondSinceMs ??= nowMs;
     const isUnderWay = nowMs - state.endedMs < GOES_ON_MS && nowMs - state.beyondSinceMs < GOES_ON_MS;
     state.isLarge = !isUnderWay;
@@ -37,12 +36,12 @@ export class IndexScanOrders {
   }
 
   /** A page was answered in the order of the index, and there are more. */
-  ended(table: Table, segment: Segment | undefined, nowMs: number): void {
-    this.#stateOf(table, segment).endedMs = nowMs;
+  ended(table: Table, plan: ScanPlan, nowMs: number): void {
+    this.#stateOf(table, plan).endedMs = nowMs;
   }
 
-  #stateOf(table: Table, segment: Segment | undefined): State {
-    const label = labelOf(table, segment);
+  #stateOf(table: Table, plan: ScanPlan): State {
+    const label = labelOf(table, plan);
     const state = this.#states.get(label) ?? {
       endedMs: Number.NEGATIVE_INFINITY,
       beyondSinceMs: undefined,
@@ -51,7 +50,7 @@ export class IndexScanOrders {
     // A map keeps the order in which they came: the one that was used longest ago is the first.
     this.#states.delete(label);
     this.#states.set(label, state);
-    if (this.#states.size > MOST_TABLES) {
+    if (this.#states.size > MOST_INDEXES) {
       for (const oldest of this.#states.keys()) {
         this.#states.delete(oldest);
         break;
@@ -61,6 +60,6 @@ export class IndexScanOrders {
   }
 }
 
-function labelOf({ storageId }: Table, segment: Segment | undefined): string {
-  return `${storageId}/${segment?.total ?? 1}`;
+function labelOf({ storageId }: Table, { index, segment }: ScanPlan): string {
+  return `${storageId}/${segment?.total ?? 1}/${index?.name}`;
 }

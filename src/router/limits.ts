@@ -43,8 +43,8 @@ export const FIRST_SCAN_ITEMS = 8;
 export const MOST_SCAN_ITEMS = 256;
 
 /**
- * A table, or a segment of it, that is walked through for each page of one of its global indexes, so that the page comes in the
- * order of the index: some tenths of a second. More are more of that, once a page.
+ * What is walked through for a page of an index, so that it comes in the order of the index: a table, or a segment of it, if the
+ * index is global, an item collection if it is local. It takes some tenths of a second; more are more of that, for each page.
  */
 export const ORDERED_WALK = { items: 10_000, bytes: 8 * 1024 * 1024 } as const;
 

@@ -20,9 +20,10 @@ export interface Found {
 export interface PageSource {
   /**
    * @param bytesLeft and `itemsLeft`: what still fits in the page; more than that may be found
-   * @returns at least one of what comes next; `end`: there is nothing more; `cut`: there is more, but not for this page
+   * @returns at least one of what comes next; `end`: there is nothing more; `cut`: there is more, but not for this page;
+   *   `beyond`: so much would have to be walked through that the page is to be read from another source
    */
-  next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut'>;
+  next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'>;
 }
 
 /** Gives up the event loop until others have had their turn. */

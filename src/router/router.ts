@@ -41,8 +41,8 @@ export interface Router {
 }
 
 /**
- * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, and what
- * was consumed if throughput is limited.
+ * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, the order in which
+ * indexes are scanned, and what was consumed if throughput is limited.
  */
 export function createRouter(options: RouterOptions): Router {
   const { client, newId, defaultConsistency = 'strict', isolate = 'none', throughput } = options;

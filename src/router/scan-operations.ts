@@ -15,12 +15,12 @@ import type { EncodedKey } from '../api/primary-key.ts';
 import { checkScan, isWhole, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
-import { globalOrder, LocalOrder, type WalkBounds } from './index-order.ts';
+import { indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import { ORDERED_WALK } from './limits.ts';
 import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
 import type { TableCatalog } from './table-catalog.ts';
-import { type StoredItem, TableWalk, type WalkOptions } from './table-walk.ts';
+import { type StoredItem, TableWalk } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
 
 export interface ScanResponse {
@@ -39,16 +39,31 @@ export interface ScanOperations {
  * Scan. The values of requests are normalised in place.
  * @param throughput undefined: without limits
  * @param pause gives up the event loop until others have had their turn
- * @param bounds of tables whose global indexes are read in the order of the index
+ * @param bounds of the walk that a page of an index may take to be in its order
  */
 export function createScanOperations(
   client: DynamoClient,
   catalog: TableCatalog,
   throughput?: ThroughputGate,
   pause: Pause = async () => {},
-  bounds: Pick<WalkBounds, 'items' | 'bytes'> = ORDERED_WALK,
+  bounds: WalkBounds = ORDERED_WALK,
 ): ScanOperations {
   const orders = new IndexScanOrders();
+
+  /** @returns undefined for a table, and for an index that is read in the order of its table */
+  function orderOf(
+    table: Table,
+    plan: ScanPlan,
+    { ExclusiveStartKey: startKey }: ScanRequest,
+    readerFrom: (after: EncodedKey | undefined) => WalkReader,
+    nowMs: number,
+  ): PageSource | undefined {
+    const { index } = plan;
+    if (index === undefined || orders.isLarge(table, plan)) return undefined;
+    const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
+    return indexOrder(client, readerFrom, { table, index, plan, startKey }, bounds, goesOnBeyond);
+  }
+
   return {
     async scan(request, { isLagging, nowMs }, namespace) {
       const checked = checkScan(request);
@@ -58,66 +73,19 @@ export function createScanOperations(
       checkSegment(client, table, plan);
       const consistent = request.ConsistentRead === true;
       const settle = throughput?.chargePage(table, plan.index);
+      const readerFrom = (after: EncodedKey | undefined) =>
+        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, consistent, isLagging }), pause);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
-      const options = { segment: plan.segment, consistent, isLagging };
-      const { source, isOrdered } = await sourceOf({
-        client,
-        pause,
-        orders,
-        bounds,
-        table,
-        plan,
-        startKey: request.ExclusiveStartKey,
-        options,
-        limit,
-        nowMs,
-      });
-      const page = await readPage(source, table, plan, limit, pause);
-      if (isOrdered && page.last !== undefined) orders.ended(table, plan.segment, nowMs);
+      const inOrder = orderOf(table, plan, request, readerFrom, nowMs);
+      let page = inOrder && (await readPage(inOrder, table, plan, limit, pause));
+      if (page?.last !== undefined) orders.ended(table, plan, nowMs);
+      page ??= await readPage(new TableOrder(readerFrom(plan.after), table, plan.index), table, plan, limit, pause);
+      if (page === undefined) throw new Error('a table was too large to be read in its own order');
       const units = unitsOf(page, plan, consistent);
       settle?.(units);
       return responseOf(request, table, plan, page, units);
     },
   };
-}
-
-/** What it takes to find the entries or items of one page. */
-interface SourceScan {
-  readonly client: DynamoClient;
-  readonly pause: Pause;
-  readonly orders: IndexScanOrders;
-  readonly bounds: Pick<WalkBounds, 'items' | 'bytes'>;
-  readonly table: Table;
-  readonly plan: ScanPlan;
-  readonly startKey: AttributeMap | undefined;
-  readonly options: Omit<WalkOptions, 'after'>;
-  readonly limit: number;
-  readonly nowMs: number;
-}
-
-/**
- * What a page is read from. A local index has an order that is found within its item collections; a global one as long as
- * its table can be walked through for each page. Of a larger table the entries come in the order of the table.
- */
-async function sourceOf(scan: SourceScan): Promise<{ readonly source: PageSource; readonly isOrdered: boolean }> {
-  const { client, pause, orders, bounds, table, plan, startKey, options, limit, nowMs } = scan;
-  const { index, after, segment } = plan;
-  const walkFrom = (place: EncodedKey | undefined) =>
-    new WalkReader(new TableWalk(client, table, { ...options, after: place }), pause);
-  if (index?.kind === 'local') {
-    const collection = after && { ...after, sortKey: '' };
-    return { source: new LocalOrder(walkFrom(collection), { table, index, plan, startKey }), isOrdered: false };
-  }
-  if (index !== undefined && !orders.isLarge(table, segment)) {
-    const goesOnBeyond = () => orders.goesOnBeyond(table, segment, nowMs);
-    const of = { table, index, plan, startKey };
-    const source = await globalOrder(client, walkFrom(undefined), of, MAX_PAGE_BYTES, limit, {
-      ...bounds,
-      goesOnBeyond,
-    });
-    if (source !== undefined) return { source, isOrdered: true };
-  }
-  return { source: new TableOrder(walkFrom(after), table, index), isOrdered: false };
 }
 
 function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {
@@ -144,8 +112,17 @@ interface Page {
 /** A filter of hundreds of operators takes some milliseconds for these. */
 const FILTERED_AT_ONCE_BYTES = 64 * 1024;
 
-/** Of each item it keeps what is answered and no more: an index has small entries of large items. */
-async function readPage(source: PageSource, table: Table, plan: ScanPlan, limit: number, pause: Pause): Promise<Page> {
+/**
+ * Of each item it keeps what is answered and no more: an index has small entries of large items.
+ * @returns undefined if the page is to be read from another source
+ */
+async function readPage(
+  source: PageSource,
+  table: Table,
+  plan: ScanPlan,
+  limit: number,
+  pause: Pause,
+): Promise<Page | undefined> {
   const { index, filter, isCount, isFetching } = plan;
   const page = {
     items: [] as (RawJson | AttributeMap)[],
@@ -162,6 +139,7 @@ async function readPage(source: PageSource, table: Table, plan: ScanPlan, limit:
     const found = await source.next(bytesLeft, limit - page.scanned);
     if (found === 'end') return { ...page, last: undefined };
     if (found === 'cut') return { ...page, last };
+    if (found === 'beyond') return undefined;
     for (const { stored, entry: known, bytes } of found) {
       const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
       page.scanned++;

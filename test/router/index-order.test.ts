@@ -203,6 +203,21 @@ describe('of a table that is too large to be walked through for a page', () => {
     expect(client.calls.filter((call) => call === 'scan').length).toBeLessThanOrEqual(client.partitions);
   });
 
+  test('or that has too large an item collection, so has a local index', async () => {
+    const items = many(0, 100).map((item, at) => ({
+      ...item,
+      pk: { S: at % 10 === 0 ? 'x' : 'p' },
+      sk: { N: `${at}` },
+    }));
+    const { all } = await scanOf(items, { items: 50, bytes: 1_000_000 });
+    const found = await all({ IndexName: 'local', Limit: 7 });
+    expect(keysOf(found)).toEqual(keysOf(items));
+    const sortKeys = found
+      .filter(({ pk }) => 'S' in pk! && pk.S === 'p')
+      .map(({ sk }) => Number((sk as { N: string }).N));
+    expect(sortKeys).toEqual([...sortKeys].sort((one, other) => one - other));
+  });
+
   test('a scan that has begun in the order of the index goes on in it while the table grows', async () => {
     const items = many(0, 40);
     const { page, all, put, client } = await scanOf(items, { items: 50, bytes: 1_000_000 });
