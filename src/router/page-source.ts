@@ -81,18 +81,16 @@ export class TableOrder implements PageSource {
   }
 
   async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end'> {
+    const index = this.#index;
+    if (index === undefined) return (await this.#reader.read(bytesLeft, itemsLeft)) ?? 'end';
     while (true) {
-      const atOnce = this.#index === undefined ? itemsLeft : MOST_SCAN_ITEMS;
-      const items = await this.#reader.read(bytesLeft, atOnce);
+      const items = await this.#reader.read(bytesLeft);
       if (items === undefined) return 'end';
-      const found = items.flatMap((stored) => this.#foundIn(stored));
+      const found = items.flatMap((stored): Found | [] => {
+        const entry = indexEntry(this.#table, index, stored.attributes);
+        return entry === undefined ? [] : { stored, entry, bytes: sizeOf(entry) };
+      });
       if (found.length > 0) return found;
     }
-  }
-
-  #foundIn(stored: StoredItem): Found | [] {
-    if (this.#index === undefined) return { stored, entry: undefined, bytes: stored.image.size };
-    const entry = indexEntry(this.#table, this.#index, stored.attributes);
-    return entry === undefined ? [] : { stored, entry, bytes: sizeOf(entry) };
   }
 }

@@ -7,7 +7,7 @@ import {
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
-import { applyProjection } from '../api/expression/projection.ts';
+import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { RawJson, type RequestContext, type ScanRequest } from '../api/operations.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
@@ -124,6 +124,8 @@ async function readPage(
   pause: Pause,
 ): Promise<Page | undefined> {
   const { index, filter, isCount, isFetching } = plan;
+  const areWhole = isWhole(plan);
+  const project = plan.projection && projector(plan.projection);
   const page = {
     items: [] as (RawJson | AttributeMap)[],
     count: 0,
@@ -144,16 +146,19 @@ async function readPage(
       const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
       page.scanned++;
       page.bytes += bytes;
-      bytesLeft -= pageBytes(bytes);
-      extraBytes += pageBytes(bytes) - bytes;
-      filtered += filter === undefined ? 0 : bytes;
-      if (filtered > FILTERED_AT_ONCE_BYTES) {
-        filtered = 0;
-        await pause();
+      const counted = pageBytes(bytes);
+      bytesLeft -= counted;
+      extraBytes += counted - bytes;
+      if (filter !== undefined) {
+        filtered += bytes;
+        if (filtered > FILTERED_AT_ONCE_BYTES) {
+          filtered = 0;
+          await pause();
+        }
       }
       if (filter === undefined || evaluateCondition(filter, entry ?? stored!.attributes)) {
         page.count++;
-        if (!isCount) page.items.push(answered(stored, entry, plan));
+        if (!isCount) page.items.push(answered(stored, areWhole ? undefined : entry, project));
         if (isFetching) {
           const { size } = stored!.image;
           page.fetchedSizes.push(size);
@@ -198,13 +203,12 @@ function placeIn(table: Table, { index }: ScanPlan, attributes: AttributeMap): A
   return Object.fromEntries(placeKeys(table, index).map(({ name }) => [name, attributes[name]!]));
 }
 
-/** Stored bytes where the whole item is asked for. */
+/** Stored bytes where the whole item is asked for. @param entry undefined: the item is what is answered */
 function answered(
   stored: StoredItem | undefined,
   entry: AttributeMap | undefined,
-  plan: ScanPlan,
+  project: ((item: AttributeMap) => AttributeMap) | undefined,
 ): RawJson | AttributeMap {
-  const { projection } = plan;
-  if (projection !== undefined) return applyProjection(projection, isWhole(plan) ? stored!.attributes : entry!);
-  return isWhole(plan) ? new RawJson(stored!.image.json) : entry!;
+  if (project !== undefined) return project(entry ?? stored!.attributes);
+  return entry ?? new RawJson(stored!.image.json);
 }

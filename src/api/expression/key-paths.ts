@@ -15,18 +15,18 @@ export interface Expressions {
  * @throws ApiError (ValidationException)
  */
 export function checkKeyPaths(table: IndexedTable, { condition, projection, update }: Expressions): void {
-  const check = (path: Path) => {
-    if (path.length > 1) checkPath(table, path);
-  };
-  projection?.forEach(check);
-  for (const action of update?.actions ?? []) {
-    check(action.path);
-    if (action.kind === 'set') visitValue(action.value, check);
+  if (projection !== undefined) for (const path of projection) checkPath(table, path);
+  if (update !== undefined) {
+    for (const action of update.actions) {
+      checkPath(table, action.path);
+      if (action.kind === 'set') checkValue(table, action.value);
+    }
   }
-  if (condition !== undefined) visitCondition(condition, check);
+  if (condition !== undefined) checkCondition(table, condition);
 }
 
 function checkPath({ key, indexes }: IndexedTable, path: Path): void {
+  if (path.length === 1) return;
   const name = path[0] as string;
   if (name === key.partition.name || name === key.sort?.name) throw keyIsScalar('Key', name);
   const isIndexKey = indexes.some(({ key: { partition, sort } }) =>
@@ -41,59 +41,59 @@ function keyIsScalar(what: 'Key' | 'IndexKey', name: string): ApiError {
   );
 }
 
-function visitValue(value: UpdateValue, visit: (path: Path) => void): void {
+function checkValue(table: IndexedTable, value: UpdateValue): void {
   switch (value.kind) {
     case 'value':
       return;
     case 'path':
-      visit(value.path);
+      checkPath(table, value.path);
       return;
     case 'if-not-exists':
-      visit(value.path);
-      visitValue(value.otherwise, visit);
+      checkPath(table, value.path);
+      checkValue(table, value.otherwise);
       return;
     default:
-      visitValue(value.left, visit);
-      visitValue(value.right, visit);
+      checkValue(table, value.left);
+      checkValue(table, value.right);
   }
 }
 
-function visitCondition(condition: Condition, visit: (path: Path) => void): void {
+function checkCondition(table: IndexedTable, condition: Condition): void {
   switch (condition.kind) {
     case 'and':
     case 'or':
-      visitCondition(condition.left, visit);
-      visitCondition(condition.right, visit);
+      checkCondition(table, condition.left);
+      checkCondition(table, condition.right);
       return;
     case 'not':
-      visitCondition(condition.condition, visit);
+      checkCondition(table, condition.condition);
       return;
     case 'exists':
     case 'not-exists':
-      visit(condition.path);
+      checkPath(table, condition.path);
       return;
     case 'compare':
-      visitOperand(condition.left, visit);
-      visitOperand(condition.right, visit);
+      checkOperand(table, condition.left);
+      checkOperand(table, condition.right);
       return;
     case 'between':
-      for (const operand of [condition.operand, condition.lower, condition.upper]) visitOperand(operand, visit);
+      for (const operand of [condition.operand, condition.lower, condition.upper]) checkOperand(table, operand);
       return;
     case 'in':
-      visitOperand(condition.operand, visit);
-      for (const choice of condition.choices) visitOperand(choice, visit);
+      checkOperand(table, condition.operand);
+      for (const choice of condition.choices) checkOperand(table, choice);
       return;
     case 'type':
-      visitOperand(condition.operand, visit);
+      checkOperand(table, condition.operand);
       return;
     case 'begins-with':
     case 'contains':
-      visitOperand(condition.operand, visit);
-      visitOperand(condition.argument, visit);
+      checkOperand(table, condition.operand);
+      checkOperand(table, condition.argument);
   }
 }
 
-function visitOperand(operand: Operand, visit: (path: Path) => void): void {
-  if (operand.kind === 'path') visit(operand.path);
-  else if (operand.kind === 'size') visitOperand(operand.operand, visit);
+function checkOperand(table: IndexedTable, operand: Operand): void {
+  if (operand.kind === 'path') checkPath(table, operand.path);
+  else if (operand.kind === 'size') checkOperand(table, operand.operand);
 }

@@ -12,9 +12,10 @@ type Question = 'equal' | 'order' | 'contains' | 'begins-with';
  * that are the same lead to the same object.
  */
 export class Memo {
-  readonly #answers = new Map<Question, Map<AttributeValue, Map<AttributeValue, unknown>>>();
-  readonly #sizes = new Map<AttributeValue, number>();
-  readonly #scalars = new Map<AttributeValue, Map<AttributeType, Set<unknown>>>();
+  // Made when they are needed: most conditions have no large values.
+  #answers: Map<Question, Map<AttributeValue, Map<AttributeValue, unknown>>> | undefined;
+  #sizes: Map<AttributeValue, number> | undefined;
+  #scalars: Map<AttributeValue, Map<AttributeType, Set<unknown>>> | undefined;
 
   /** What `work` answers for these values; asked once for large ones. */
   pair<Answer>(
@@ -24,6 +25,7 @@ export class Memo {
     work: (left: AttributeValue, right: AttributeValue) => Answer,
   ): Answer {
     if (!isLarge(left) || !isLarge(right)) return work(left, right);
+    this.#answers ??= new Map();
     const ofQuestion = entry(this.#answers, question, () => new Map<AttributeValue, Map<AttributeValue, unknown>>());
     const ofLeft = entry(ofQuestion, left, () => new Map<AttributeValue, unknown>());
     if (!ofLeft.has(right)) ofLeft.set(right, work(left, right));
@@ -32,11 +34,13 @@ export class Memo {
 
   /** The number of attributes of a map. */
   countOf(map: Extract<AttributeValue, { M: unknown }>): number {
+    this.#sizes ??= new Map();
     return entry(this.#sizes, map, () => Object.keys(map.M).length);
   }
 
   /** Whether a scalar is an element of a list, which is sorted into types the first time. */
   hasScalar(list: Extract<AttributeValue, { L: unknown }>, sought: AttributeValue): boolean {
+    this.#scalars ??= new Map();
     const byType = entry(this.#scalars, list, () => scalarsOf(list.L));
     const type = typeOf(sought);
     return byType.get(type)?.has(contentOf(sought, type)) ?? false;
@@ -53,10 +57,13 @@ function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): V
 }
 
 function isLarge(value: AttributeValue): boolean {
+  if ('N' in value) return false;
+  if ('S' in value) return value.S.length > LARGE_TEXT;
+  if ('B' in value) return value.B.length > LARGE_TEXT;
+  if ('L' in value) return value.L.length > LARGE_COLLECTION;
   // Of a map, counting alone would take the time.
   if ('M' in value) return true;
   const content = contentOf(value, typeOf(value));
-  if (typeof content === 'string') return content.length > LARGE_TEXT;
   return Array.isArray(content) && content.length > LARGE_COLLECTION;
 }
 

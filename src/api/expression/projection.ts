@@ -7,16 +7,14 @@ import type { Path, Projection } from './ast.ts';
  * @returns a new map; it shares the values it keeps whole with `item`, so neither may be changed afterwards
  */
 export function applyProjection(projection: Projection, item: AttributeMap): AttributeMap {
-  let steps = knownSteps.get(projection);
-  if (steps === undefined) {
-    steps = stepsOf(projection);
-    knownSteps.set(projection, steps);
-  }
-  return projectMap(item, steps);
+  return projectMap(item, stepsOf(projection));
 }
 
-/** Of projections in use: one of a thousand paths is held against each of thousands of items. */
-const knownSteps = new WeakMap<Projection, Steps>();
+/** The same for many items: what a projection of a thousand paths asks for is worked out once. */
+export function projector(projection: Projection): (item: AttributeMap) => AttributeMap {
+  const steps = stepsOf(projection);
+  return (item) => projectMap(item, steps);
+}
 
 /** From so many steps on, the attributes that a map has are looked for among the steps, and not the other way round. */
 const MANY_STEPS = 16;
