@@ -59,8 +59,8 @@ function updated(
  */
 const EXPRESSION_RESERVE_BYTES = 22;
 
-function maxUpdatedBytes({ origin }: Update, key: AttributeMap): number {
-  if (origin === 'legacy') return MAX_ITEM_BYTES;
+function maxUpdatedBytes({ origin, actions }: Update, key: AttributeMap): number {
+  if (origin === 'legacy' || actions.length === 0) return MAX_ITEM_BYTES;
   return Math.min(MAX_ITEM_BYTES, MAX_ITEM_BYTES - EXPRESSION_RESERVE_BYTES + sizeOf(key));
 }
 
