@@ -26,7 +26,7 @@ const OTHER_PARAMETERS = ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'
  * @throws ApiError (ValidationException)
  */
 export function resolveLegacyFilter(request: FilterParameters): Filtering {
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, 'FilterExpression');
+  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ['FilterExpression'], true);
   const projection = resolveAttributesToGet(request);
   if (request.ScanFilter != null) checkValueBytes('ScanFilter', request.ScanFilter);
   const conditions = Object.entries(request.ScanFilter ?? {}).map(comparison);

@@ -91,11 +91,11 @@ describe('parameters that do not go together', () => {
     ],
     [
       { ExpressionAttributeValues: { ':a': S('a') } },
-      'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+      'ExpressionAttributeValues can only be specified when using expressions',
     ],
     [
       { ProjectionExpression: 'a', ExpressionAttributeValues: { ':a': S('a') } },
-      'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+      'ExpressionAttributeValues can only be specified when using expressions',
     ],
   ])('%j', (request, problem) => {
     expect(errorOf(request)).toBe(problem);
