@@ -131,8 +131,8 @@ function toDecimal(
   const isZero = first === last;
   // Of zero, whose digits are all the same, the last one counts: 0e126 is beyond the range, as 0e-131 is.
   let exponent = isZero ? power - fraction.length : integer.length - 1 - first + power;
-  // One more than the largest power is what Java's sum wraps around to.
-  if (exponentBits === 32 && power === MAX_INT32) exponent = -power;
+  // The number of digits before the point, one more, is what wraps around in 32 bits.
+  if (exponentBits === 32 && exponent >= MAX_INT32) exponent = -exponent;
   if (exponent > MAX_EXPONENT) throw numberOverflow();
   if (exponent < MIN_EXPONENT) {
     throw ApiError.validation(

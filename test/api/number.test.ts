@@ -95,6 +95,8 @@ describe('normaliseNumber', () => {
 
   it.each([
     ['1e2147483646', 'Number overflow'],
+    ['12e2147483646', 'Number underflow'],
+    ['0.1e2147483647', 'Number overflow'],
     ['1e2147483647', 'Number underflow'],
     ['1e2147483648', 'The parameter cannot be converted to a numeric value: 1e2147483648'],
     ['1e-2147483647', 'Number underflow'],
