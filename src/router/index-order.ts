@@ -43,13 +43,13 @@ class FirstEntries {
     this.#items = itemsLeft;
   }
 
-  add(entry: Placed, counted: number): void {
+  add(entry: Placed): void {
     if (this.#bound !== undefined && entry.place > this.#bound) {
       this.isCut = true;
       return;
     }
     this.#kept.push(entry);
-    this.#keptBytes += counted;
+    this.#keptBytes += countedBytes(entry);
     const isTwice = this.#kept.length > 2 * Math.max(this.#items, 32) || this.#keptBytes > 2 * MAX_PAGE_BYTES;
     if (isTwice) this.#cut();
   }
@@ -167,8 +167,7 @@ class LocalOrder implements PageSource {
       if (entry === undefined) continue;
       const place = placeInPartition(table, index, entry);
       if (start !== undefined && place <= start) continue;
-      const found = placed(this.#scan, item, entry, place);
-      first.add(found, countedBytes(found));
+      first.add(placed(this.#scan, item, entry, place));
     }
     return key === undefined ? 'end' : 'collection';
   }
@@ -217,8 +216,7 @@ class GlobalOrder implements PageSource {
         if (entry === undefined) continue;
         const place = this.#placeOf(entry);
         if (start !== undefined && place <= start) continue;
-        const found = placed(this.#scan, item, entry, place);
-        this.#first.add(found, countedBytes(found));
+        this.#first.add(placed(this.#scan, item, entry, place));
       }
     }
     const found = this.#first.sorted();
