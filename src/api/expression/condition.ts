@@ -142,12 +142,8 @@ function beginsWith(value: AttributeValue, prefix: AttributeValue): boolean {
 
 function contains(value: AttributeValue, sought: AttributeValue, memo: Memo | undefined): boolean {
   if (memo === undefined) return containsValue(value, sought);
-  if ('L' in value && value.L.length > LARGE_COLLECTION && isScalar(sought)) return memo.hasScalar(value, sought);
+  if ('L' in value && value.L.length > LARGE_COLLECTION) return memo.hasElement(value, sought);
   return memo.pair('contains', value, sought, containsValue);
-}
-
-function isScalar(value: AttributeValue): boolean {
-  return 'S' in value || 'N' in value || 'B' in value || 'BOOL' in value || 'NULL' in value;
 }
 
 function containsValue(value: AttributeValue, sought: AttributeValue): boolean {

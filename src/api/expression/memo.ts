@@ -1,4 +1,4 @@
-import { type AttributeType, type AttributeValue, typeOf } from '../attribute-value.ts';
+import { type AttributeType, type AttributeValue, equalValues, typeOf } from '../attribute-value.ts';
 
 /** Below, looking it up costs as much as finding it out again. */
 const LARGE_TEXT = 256;
@@ -15,7 +15,7 @@ export class Memo {
   // Made when they are needed: most conditions have no large values.
   #answers: Map<Question, Map<AttributeValue, Map<AttributeValue, unknown>>> | undefined;
   #sizes: Map<AttributeValue, number> | undefined;
-  #scalars: Map<AttributeValue, Map<AttributeType, Set<unknown>>> | undefined;
+  #elements: Map<AttributeValue, Map<AttributeType, Set<unknown>> | undefined> | undefined;
 
   /** What `work` answers for these values; asked once for large ones. */
   pair<Answer>(
@@ -38,12 +38,21 @@ export class Memo {
     return entry(this.#sizes, map, () => Object.keys(map.M).length);
   }
 
-  /** Whether a scalar is an element of a list, which is sorted into types the first time. */
-  hasScalar(list: Extract<AttributeValue, { L: unknown }>, sought: AttributeValue): boolean {
-    this.#scalars ??= new Map();
-    const byType = entry(this.#scalars, list, () => scalarsOf(list.L));
+  /**
+   * Whether a list has an element that equals a value. The second time that a list is looked through, it is sorted so that
+   * there is no third.
+   */
+  hasElement(list: Extract<AttributeValue, { L: unknown }>, sought: AttributeValue): boolean {
+    this.#elements ??= new Map();
+    let elements = this.#elements.get(list);
+    if (elements === undefined) {
+      const isFirstTime = !this.#elements.has(list);
+      elements = isFirstTime ? undefined : elementsOf(list.L);
+      this.#elements.set(list, elements);
+    }
+    if (elements === undefined) return list.L.some((element) => equalValues(element, sought));
     const type = typeOf(sought);
-    return byType.get(type)?.has(contentOf(sought, type)) ?? false;
+    return elements.get(type)?.has(identityOf(sought, type)) ?? false;
   }
 }
 
@@ -67,14 +76,26 @@ function isLarge(value: AttributeValue): boolean {
   return Array.isArray(content) && content.length > LARGE_COLLECTION;
 }
 
-function scalarsOf(elements: readonly AttributeValue[]): Map<AttributeType, Set<unknown>> {
+function elementsOf(elements: readonly AttributeValue[]): Map<AttributeType, Set<unknown>> {
   const byType = new Map<AttributeType, Set<unknown>>();
   for (const element of elements) {
     const type = typeOf(element);
-    const content = contentOf(element, type);
-    if (typeof content !== 'object') entry(byType, type, () => new Set<unknown>()).add(content);
+    entry(byType, type, () => new Set<unknown>()).add(identityOf(element, type));
   }
   return byType;
+}
+
+/** Something primitive that is the same for two values of a type exactly if they are equal. */
+function identityOf(value: AttributeValue, type: AttributeType): unknown {
+  const content = contentOf(value, type);
+  return typeof content === 'object' ? textOf(value) : content;
+}
+
+function textOf(value: AttributeValue): string {
+  if ('L' in value) return `{"L":[${value.L.map(textOf).join(',')}]}`;
+  if (!('M' in value)) return JSON.stringify(value);
+  const members = Object.keys(value.M).sort();
+  return `{"M":{${members.map((name) => `${JSON.stringify(name)}:${textOf(value.M[name]!)}`).join(',')}}}`;
 }
 
 function contentOf(value: AttributeValue, type: AttributeType): unknown {

@@ -113,6 +113,15 @@ describe('a condition looks through large values once, however often it names th
     expect(listings).toBeLessThan(3);
   });
 
+  it('a hundred documents that a list may contain', () => {
+    const names = Array.from({ length: 120 }, (_, at) => `:v${at}`);
+    const values = Object.fromEntries(names.map((name) => [name, { M: { [name]: { S: name } } }]));
+    const l = { L: counted(Array.from({ length: 50_000 }, () => ({ M: {} }))) };
+    const text = names.map((name) => `contains(l, ${name})`).join(' OR ');
+    expect(meets(text, values, { l })).toBe(false);
+    expect(reads).toBeLessThan(10 * l.L.length);
+  });
+
   it('contains finds what is there, in lists of any length', () => {
     const text = 'contains(l, :s) AND contains(l, :n) AND contains(l, :t) AND NOT contains(l, :no)';
     for (const length of [0, 1_000]) {
@@ -120,6 +129,10 @@ describe('a condition looks through large values once, however often it names th
       const l = { L: [...filler, { S: '1' }, { N: '2' }, { BOOL: true }] };
       const values = { ':s': { S: '1' }, ':n': { N: '2' }, ':t': { BOOL: true }, ':no': { N: '1' } };
       expect(meets(text, values, { l })).toBe(true);
+      const m = { M: { a: { L: [{ N: '1' }] }, b: { SS: ['x', 'y'] } } };
+      const sameWithOtherOrder = { M: { b: { SS: ['y', 'x'] }, a: { L: [{ N: '1.0' }] } } };
+      const documents = { ':s': sameWithOtherOrder, ':n': { NS: ['2', '1'] }, ':t': { L: [] }, ':no': { M: { a: m } } };
+      expect(meets(text, documents, { l: { L: [...filler, m, { NS: ['1', '2'] }, { L: [] }] } })).toBe(true);
     }
   });
 
