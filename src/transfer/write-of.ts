@@ -1,6 +1,7 @@
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
-import { MAX_ITEM_BYTES, sizeOf } from '../api/item.ts';
+import { sizeOf } from '../api/item.ts';
+import { MAX_ITEM_BYTES } from '../api/item-limits.ts';
 import { keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import { textOf } from './answer.ts';
 import { itemProblem } from './attribute-problem.ts';
