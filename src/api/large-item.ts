@@ -1,5 +1,6 @@
 import type { AttributeMap } from './attribute-value.ts';
-import { type ItemImage, itemTooLarge, MAX_ITEM_BYTES, sizeOf, toImage } from './item.ts';
+import { type ItemImage, sizeOf, toImage } from './item.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 
 /** Attributes that are worked on in one go. */
 const ATTRIBUTES_AT_ONCE = 4_000;

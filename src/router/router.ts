@@ -42,8 +42,8 @@ export interface Router {
 }
 
 /**
- * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, and what
- * was consumed if throughput is limited.
+ * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, the order in which
+ * indexes are scanned, and what was consumed if throughput is limited.
  */
 export function createRouter(options: RouterOptions): Router {
   const { client, newId, defaultConsistency = 'strict', isolate = 'none', throughput } = options;
@@ -51,8 +51,9 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { updateItem } = createUpdateOperation(client, catalog, throughput);
-  const room = new ReadRoom(options.pause ?? (async () => {}));
-  const { scan } = createScanOperations(client, catalog, throughput, room);
+  const pause = options.pause ?? (async () => {});
+  const room = new ReadRoom(pause);
+  const { scan } = createScanOperations(client, catalog, throughput, pause, room);
   const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput, room);
   const tags = createTagOperations(catalog);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({

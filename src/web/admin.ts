@@ -58,7 +58,10 @@ export function createAdminRouter(options: AdminOptions): Router {
       });
     });
   }
-  router.use((_request, response) => refuse(response, { status: 404, error: 'there is no such route', field: 'path' }));
+  const all = [...paths.keys()].join(', ');
+  router.use((_request, response) => {
+    refuse(response, { status: 404, error: `there is no such route; there are ${all}`, field: 'path' });
+  });
   router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     // The answer is on its way: only express can end it now.
     if (response.headersSent) return next(error);
@@ -113,10 +116,11 @@ const MAX_LOGGED_PATH = 500;
 
 function mount(router: Router, pattern: string, route: AdminRoute, options: AdminOptions, gate: AdminGate): void {
   const answerNow = async (request: Request, response: Response): Promise<void> => {
-    const { status, body } = await route.answer(options, callOf(route, request));
-    if (body === undefined) response.status(status).end();
-    else if (!isSnapshot) sendJson(response, status, Buffer.from(JSON.stringify(body)), options.answers);
-    else sendJson(response, status, await jsonInPieces(body, options.pause), options.answers);
+    const { pause, answers } = options;
+    const answer = await route.answer(options, callOf(route, request));
+    if ('text' in answer) response.status(answer.status).type('text/plain').send(answer.text);
+    else if (isSnapshot) sendBytes(response, answer.status, await jsonInPieces(answer.body, pause, '\n'), answers);
+    else sendBytes(response, answer.status, Buffer.from(`${JSON.stringify(answer.body)}\n`), answers);
   };
   // It is held in memory, as objects and as text.
   const isSnapshot = route.path === '/snapshot' && route.method === 'GET';
@@ -196,7 +200,7 @@ function oneByOne(answer: Answer): Answer {
   };
 }
 
-function sendJson(response: Response, status: number, bytes: Buffer, answers: Transfers): void {
+function sendBytes(response: Response, status: number, bytes: Buffer, answers: Transfers): void {
   response.status(status).type('application/json').setHeader('Content-Length', bytes.length);
   if (endWith(answers, response, bytes)) return;
   response.removeHeader('Content-Length');
@@ -217,7 +221,15 @@ function callOf(route: AdminRoute, request: Request): AdminCall {
 }
 
 function refuse(response: Response, { status, error, field }: Problem): void {
-  response.status(status).json({ error, field });
+  sendJson(response, status, { error, field });
+}
+
+/** With the line end without which a shell goes on in the same line. */
+function sendJson(response: Response, status: number, body: object): void {
+  response
+    .status(status)
+    .type('application/json')
+    .send(`${JSON.stringify(body)}\n`);
 }
 
 function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem {

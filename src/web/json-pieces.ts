@@ -8,8 +8,9 @@ const CHARACTERS_AT_ONCE = 1024 * 1024;
 /**
  * `JSON.stringify` of what may have hundreds of megabytes in its lists, in UTF-8, with pauses.
  * @param value plain data
+ * @param end what stands behind it
  */
-export async function jsonInPieces(value: object, pause: Pause): Promise<Buffer> {
+export async function jsonInPieces(value: object, pause: Pause, end = ''): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let text = '';
   const write = async (more: string): Promise<void> => {
@@ -20,7 +21,7 @@ export async function jsonInPieces(value: object, pause: Pause): Promise<Buffer>
     await pause();
   };
   for (const piece of piecesOf(value)) await write(piece);
-  pieces.push(Buffer.from(text));
+  pieces.push(Buffer.from(text + end));
   return Buffer.concat(pieces);
 }
 

@@ -1,5 +1,5 @@
 import { ApiError } from '../api/errors.ts';
-import { itemTooLarge, MAX_ITEM_BYTES } from '../api/item.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from '../api/item-limits.ts';
 import type { OperationName } from '../api/operations.ts';
 import { append, type Chunk, memberOf, type Parsed, type Part, setMember } from './json-slices.ts';
 import type { Pause } from './pause.ts';
