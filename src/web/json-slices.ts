@@ -31,29 +31,50 @@ export interface Parsed {
 
 /**
  * Parses what has been planned.
+ * @param mostElements of an array that came in several chunks; of what goes far beyond, the rest is parsed and not kept
  * @returns undefined if it is no JSON as the service takes it (`parseJson`)
  */
-export async function parseSlices(body: Uint8Array, { slices }: SlicePlan, pause: Pause): Promise<Parsed | undefined> {
+export async function parseSlices(
+  body: Uint8Array,
+  { slices }: SlicePlan,
+  pause: Pause,
+  mostElements = Number.POSITIVE_INFINITY,
+): Promise<Parsed | undefined> {
   if (!isUtf8(body)) return undefined;
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   const root: unknown[] = [];
   const parts: Part[] = [];
   /** The containers that are cut and not at their end; none of them: what stands around the text. */
-  const open: Part[] = [];
+  const open: OpenPart[] = [];
   for (const [at, slice] of slices.entries()) {
     if (at > 0) await pause();
     const into = open.at(-1);
-    const isArray = into === undefined || Array.isArray(into.chunks[0]);
+    const isArray = into === undefined || Array.isArray(into.part.chunks[0]);
     if (slice.from < slice.to || slice.isNeeded) {
       const chunk = parseSlice(bytes, slice, isArray);
       if (chunk === undefined) return undefined;
       if (into === undefined) for (const value of chunk as unknown[]) root.push(value);
-      else into.chunks.push(chunk);
+      else if (into.isFull || into.elements > mostElements) into.isFull = true;
+      else keep(into, chunk);
       if (!openParts(bytes, slice, into === undefined ? root : chunk, open, parts)) return undefined;
     }
     if (slice.closes) open.pop();
   }
   return root.length === 1 ? { value: root[0], parts } : undefined;
+}
+
+/** A container that is cut and not at its end. */
+interface OpenPart {
+  readonly part: Part;
+  /** Those that are kept, if it is an array. */
+  elements: number;
+  /** What comes now is not kept, nor what is in it. */
+  isFull: boolean;
+}
+
+function keep(into: OpenPart, chunk: Chunk): void {
+  into.part.chunks.push(chunk);
+  if (Array.isArray(chunk)) into.elements += chunk.length;
 }
 
 function parseSlice(bytes: Buffer, slice: Slice, isArray: boolean): Chunk | undefined {
@@ -79,17 +100,20 @@ function textOf(bytes: Buffer, { from, to, leftOut }: Pick<Slice, 'from' | 'to' 
  * Notes the containers in which a slice has ended: each is the last that there is in the one before.
  * @returns false if there is nothing between the last bracket and the comma
  */
-function openParts(bytes: Buffer, slice: Slice, chunk: Chunk, open: Part[], parts: Part[]): boolean {
+function openParts(bytes: Buffer, slice: Slice, chunk: Chunk, open: OpenPart[], parts: Part[]): boolean {
   let holder = chunk;
   for (const { keyFrom: from, keyTo: to } of slice.opened) {
     const leftOut = slice.leftOut.filter((range) => from <= range.from && range.to <= to);
     const key = Array.isArray(holder)
       ? holder.length - 1
       : (JSON.parse(textOf(bytes, { from, to, leftOut })) as string);
-    const part = { parent: open.at(-1), holder, key, chunks: [memberOf(holder, key) as Chunk] };
-    open.push(part);
-    parts.push(part);
-    holder = part.chunks[0]!;
+    const within = open.at(-1);
+    const first = memberOf(holder, key) as Chunk;
+    const part = { parent: within?.part, holder, key, chunks: [first] };
+    const isFull = within?.isFull === true;
+    open.push({ part, elements: Array.isArray(first) ? first.length : 0, isFull });
+    if (!isFull) parts.push(part);
+    holder = first;
   }
   return slice.opened.length === 0 || !isEmpty(holder);
 }

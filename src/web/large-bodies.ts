@@ -1,5 +1,6 @@
 import { NESTED_TOO_DEEP } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
+import { MAX_ITEM_BYTES } from '../api/item-limits.ts';
 import type { OperationName } from '../api/operations.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { type Parsed, parseSlices } from './json-slices.ts';
@@ -9,6 +10,9 @@ import { validateSlices } from './validate-slices.ts';
 
 /** Bodies up to this size are parsed and validated in one go: 20 ms at worst. */
 export const LARGE_BODY_BYTES = 64 * 1024;
+
+/** Of a list; more make an item too large, and any other list too. */
+const MOST_ELEMENTS = MAX_ITEM_BYTES + 1;
 
 export interface LargeBody {
   /** Parsed; the parts of it that are large are in pieces. */
@@ -55,7 +59,7 @@ export class LargeBodies {
     if (plan === 'too-many') throw ApiError.serialization(tooMany(this.#limits));
     if (plan === 'too-deep') return { ...this.#bodyOf({ value: {}, parts: [] }, 0), validated: refuseDepth };
     if (!this.#containers.take(plan.containers)) throw ApiError.serviceUnavailable();
-    const parsed = await parseSlices(body, plan, this.#pause);
+    const parsed = await parseSlices(body, plan, this.#pause, MOST_ELEMENTS);
     if (parsed !== undefined) return this.#bodyOf(parsed, plan.containers);
     this.#containers.give(plan.containers);
     throw ApiError.serialization(undefined);

@@ -83,6 +83,25 @@ describe('a text in slices', () => {
     for (const bytes of [1, 3, 100]) expect(await parsedInSlices(json, { bytes, containers: 100 })).toBeUndefined();
   });
 
+  test('keeps of a long list what is enough to refuse it, and is refused for what is not kept', async () => {
+    const inner = `{"a":[${Array.from({ length: 9 }, (_, at) => at)}],"b":{"c":[{},{}],"d":[1,2,3]}}`;
+    const json = `{"list":[${Array.from({ length: 40 }, () => inner)}],"after":[1,2,3]}`;
+    for (let bytes = 1; bytes < 200; bytes += 7) {
+      const parse = async (text: string) => {
+        const plan = await planSlices(Buffer.from(text), NO_LIMITS, pause, { bytes, containers: 100 });
+        return typeof plan === 'string' ? undefined : parseSlices(Buffer.from(text), plan, pause, 20);
+      };
+      const { value, parts } = (await parse(json))!;
+      for (const { chunks } of parts) for (const chunk of chunks.slice(1)) append(chunks[0]!, chunk);
+      const { list, after } = value as { list: unknown[]; after: unknown };
+      expect(after).toEqual([1, 2, 3]);
+      expect(list).toEqual(Array.from({ length: list.length }, () => JSON.parse(inner)));
+      expect(list.length).toBeGreaterThan(20);
+      expect(list.length).toBeLessThan(30);
+      expect(await parse(json.replace(/3\]\}\}\]/, '3,]}}]'))).toBeUndefined();
+    }
+  });
+
   test('that is deeper than anything served, or holds too much, is not made', async () => {
     const plan = (json: string) => planSlices(Buffer.from(json), { maxContainers: 10, maxMembers: 20 }, pause);
     expect(await plan(`[${'[],'.repeat(9)}1]`)).toMatchObject({ containers: 10 });
