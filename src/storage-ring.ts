@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import type { ByteString } from './api/primary-key.ts';
 import type { Config } from './config.ts';
 import type { RepairReport } from './dynamo/anti-entropy.ts';
-import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { LagRule } from './dynamo/client.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
 import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
@@ -25,7 +24,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import type { Store } from './env/store.ts';
 import { foundCluster, newDiskId, nodeId, numberOf } from './found-cluster.ts';
 import { PausedNode } from './paused-node.ts';
-import type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
+import { describeReplicas, type Location, type NodeDescription, type RingDescription } from './ring-description.ts';
 import { type Host, newHost, openStore, type Running, untilStopped, whileRunning } from './ring-host.ts';
 import type { TraceLog } from './trace-log.ts';
 
@@ -423,24 +422,11 @@ export class StorageRing {
     const storeKey = storeKeyOf(key, this.#record.partitions);
     const partition = partitionOf(storeKey);
     const { epoch, members } = this.#register.read(partition);
-    const states = members.map(({ node }) => ({
-      node,
-      state: this.#hosts.get(node)?.running?.node.stateOf(storeKey),
-    }));
-    const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
-    const replicas = states.map(({ node, state }): ReplicaDescription => {
-      if (state === undefined) return { node, isKnown: false };
-      const { committed, accepted } = state;
-      return {
-        node,
-        isKnown: true,
-        committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
-        isTombstone: committed !== undefined && committed.item === undefined,
-        isUnsettled: accepted !== undefined,
-        isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
-        held: this.#hosts.get(node)?.running?.node.heldOf(storeKey) ?? 0,
-      };
-    });
+    const replicas = describeReplicas(
+      members.map(({ node }) => node),
+      storeKey,
+      (node) => this.#hosts.get(node)?.running?.node,
+    );
     return { partition, epoch, preferenceList: this.#view.preferenceList(partition), replicas };
   }
 
