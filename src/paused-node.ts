@@ -1,4 +1,4 @@
-import type { CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import type { CoordinatingNode } from './dynamo/node.ts';
 import type { Clock } from './env/clock.ts';
 
 /** Requests that may wait for a paused node; further ones get no answer, and their clients' time-outs. */
@@ -9,13 +9,13 @@ const HELD_REQUESTS = 10_000;
  * for any more by then are dropped, as from the socket of a client that has gone.
  */
 export class PausedNode implements CoordinatingNode {
-  readonly #node: StorageNode;
+  readonly #node: CoordinatingNode;
   readonly #clock: Clock;
   /** How long a client waits. */
   readonly #patienceMs: number;
   #held: { readonly untilMs: number; readonly ask: () => void }[] = [];
 
-  constructor(node: StorageNode, clock: Clock, patienceMs: number) {
+  constructor(node: CoordinatingNode, clock: Clock, patienceMs: number) {
     this.#node = node;
     this.#clock = clock;
     this.#patienceMs = patienceMs;

@@ -1,9 +1,10 @@
 import { closeSync, existsSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { JOURNAL_START, type JournalPosition } from './journal.ts';
+import type { JournalPosition } from './journal.ts';
 import { ReadCache } from './read-cache.ts';
 import type { StoreKey, StoreName } from './store.ts';
+import { StoreDamagedError } from './store-damage.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
 
 /** LMDB's limit at its default page size. */
@@ -18,7 +19,7 @@ const MAP_BYTES = 1024 * 1024 * 1024;
 /** Of `items`, which alone is read by clients. */
 const READ_CACHE_BYTES = 4 * 1024 * 1024;
 
-const DATA_FILE = 'data.mdb';
+export const DATA_FILE = 'data.mdb';
 
 /**
  * The first two pages say where the rest is. A page begins with 24 bytes of its own; then, little-endian, this number, and
@@ -67,7 +68,8 @@ export class LmdbEnvironment {
   readonly #paxosKeys = new Set<StoreKey>();
 
   /**
-   * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot.
+   * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot, and
+   * StoreDamagedError if it is damaged.
    *
    * @param sync whether a commit waits for the disk. Without, the order in which pages reach the disk is the system's: a
    *   power loss may damage the environment, a killed process cannot.
@@ -97,14 +99,14 @@ export class LmdbEnvironment {
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
     } catch (error) {
       this.#root.close();
-      throw error;
+      throw isDamage(error) ? new StoreDamagedError(`data.mdb is damaged: ${(error as Error).message}`) : error;
     }
   }
 
-  /** Up to where the environment holds everything that is in the journal. */
-  get settled(): JournalPosition {
+  /** Up to where the environment holds everything that is in the journal; undefined if it has never had one. */
+  get settled(): JournalPosition | undefined {
     const bytes = this.#journal.getBinary(SETTLED);
-    return bytes === undefined ? JOURNAL_START : (JSON.parse(bytes.toString('latin1')) as JournalPosition);
+    return bytes === undefined ? undefined : (JSON.parse(bytes.toString('latin1')) as JournalPosition);
   }
 
   has(name: StoreName, key: StoreKey): boolean {
@@ -188,6 +190,16 @@ export class LmdbEnvironment {
   }
 }
 
+/**
+ * Of LMDB's errors those that say that its pages are not as it wrote them, or that it cannot go on: MDB_PAGE_NOTFOUND,
+ * MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID, MDB_CURSOR_FULL, MDB_PAGE_FULL, MDB_PROBLEM (lmdb.h).
+ */
+const DAMAGES: readonly unknown[] = [-30797, -30796, -30795, -30794, -30793, -30787, -30786, -30779];
+
+export function isDamage(error: unknown): boolean {
+  return DAMAGES.includes((error as { code?: unknown }).code);
+}
+
 /** LMDB trusts its file, and takes the process with it if that is another or was cut short. */
 function checkFile(path: string): void {
   if (!existsSync(path)) return;
@@ -203,7 +215,7 @@ function checkFile(path: string): void {
       page ||= isMeta ? meta.readUInt32LE(META_AT.pageBytes) : 0;
       const isThere = (root: bigint) => root === NO_PAGE || (root + 1n) * BigInt(page) <= BigInt(size);
       if (!isMeta || page === 0 || !META_AT.roots.every((place) => isThere(meta.readBigUInt64LE(place)))) {
-        throw new Error('data.mdb is damaged');
+        throw new StoreDamagedError('data.mdb is damaged: it says of pages that are not there');
       }
     }
   } finally {
