@@ -1,7 +1,8 @@
-import { closeSync, existsSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { JournalPosition } from './journal.ts';
+import { checkPages } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
 import type { StoreKey, StoreName } from './store.ts';
 import { StoreDamagedError } from './store-damage.ts';
@@ -20,15 +21,6 @@ const MAP_BYTES = 1024 * 1024 * 1024;
 const READ_CACHE_BYTES = 4 * 1024 * 1024;
 
 export const DATA_FILE = 'data.mdb';
-
-/**
- * The first two pages say where the rest is. A page begins with 24 bytes of its own; then, little-endian, this number, and
- * at these places the size of a page and the pages at which the two trees of the environment begin.
- */
-const META_MAGIC = 0xbeefc0de;
-const META_AT = { magic: 24, pageBytes: 48, roots: [88, 136], end: 168 } as const;
-/** The root of an empty tree. */
-const NO_PAGE = 2n ** 64n - 1n;
 
 /** One thread reads, with one transaction and its cursors. */
 const MAX_READERS = 16;
@@ -75,7 +67,7 @@ export class LmdbEnvironment {
    *   power loss may damage the environment, a killed process cannot.
    */
   constructor(path: string, sync: boolean) {
-    checkFile(join(path, DATA_FILE));
+    checkPages(join(path, DATA_FILE));
     this.#root = open<Uint8Array, StoreKey>({
       path,
       noSubdir: false,
@@ -198,29 +190,6 @@ const DAMAGES: readonly unknown[] = [-30797, -30796, -30795, -30794, -30793, -30
 
 export function isDamage(error: unknown): boolean {
   return DAMAGES.includes((error as { code?: unknown }).code);
-}
-
-/** LMDB trusts its file, and takes the process with it if that is another or was cut short. */
-function checkFile(path: string): void {
-  if (!existsSync(path)) return;
-  const descriptor = openSync(path, 'r');
-  try {
-    const { size } = fstatSync(descriptor);
-    const meta = Buffer.alloc(META_AT.end);
-    let page = 0;
-    // A new file is empty until its first two pages are written.
-    for (let at = 0; at <= page && size > 0; at += page) {
-      const isWhole = readSync(descriptor, meta, 0, meta.length, at) === meta.length;
-      const isMeta = isWhole && meta.readUInt32LE(META_AT.magic) === META_MAGIC;
-      page ||= isMeta ? meta.readUInt32LE(META_AT.pageBytes) : 0;
-      const isThere = (root: bigint) => root === NO_PAGE || (root + 1n) * BigInt(page) <= BigInt(size);
-      if (!isMeta || page === 0 || !META_AT.roots.every((place) => isThere(meta.readBigUInt64LE(place)))) {
-        throw new StoreDamagedError('data.mdb is damaged: it says of pages that are not there');
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function syncFile(path: string): void {

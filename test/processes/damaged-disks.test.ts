@@ -1,11 +1,29 @@
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
 
 const TABLE = 'Versions';
 const IDS = Array.from({ length: 60 }, (_, id) => String(id));
+
+/** What is written is in LMDB after a second. */
+const SETTLED_MS = 1_500;
+/** LMDB reads the first two pages once. */
+const METAS_BYTES = 2 * 4_096;
 
 let directory: string;
 let args: string[];
@@ -136,4 +154,26 @@ describe('after kill -9 of a server that had acknowledged writes', () => {
     exchange(folder('node-1'), folder('node-2'));
     expect(await versions(await startServer(args))).toEqual(['new']);
   });
+});
+
+// LMDB maps the file: what is written over its pages is what a running server reads next.
+test('a node whose pages are damaged while it runs loses its disk, and the ring goes on', async () => {
+  const server = await startServer(args);
+  await createTable(server.client(), TABLE);
+  await putAll(server.client(), 'new');
+  // Until then they are in memory.
+  await sleep(SETTLED_MS);
+  const path = join(folder('node-2'), 'data.mdb');
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(statSync(path).size - METAS_BYTES), 0, undefined, METAS_BYTES);
+  closeSync(file);
+  for (let time = 0; time < 3; time++) expect(await versions(server)).toEqual(['new']);
+  await putAll(server.client(), 'newer');
+  expect(await versions(server)).toEqual(['newer']);
+  const { status, stderr } = await server.stop('SIGTERM');
+  expect(status).toBe(0);
+  expect(stderr).toMatch(
+    new RegExp(`"a node has lost its disk, and begins on an empty one: .+"node":"node-2","path":"${folder('node-2')}"`),
+  );
+  expect(await versions(await startServer(args))).toEqual(['newer']);
 });
