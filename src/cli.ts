@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
 import { parseCommandLine } from './config/parse.ts';
 import { type Config, ConfigError } from './config.ts';
+import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
 import { type StartUp, startUpEntries, startUpText } from './start-up.ts';
@@ -54,6 +55,7 @@ async function transfer(name: TransferName, argv: readonly string[]): Promise<vo
 async function serve(config: Config, notes: readonly string[], stopping: Stopping): Promise<void> {
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
   endOnBugs(log);
+  sendConsoleToLog(log);
   for (const note of notes) log.info(note);
   const letYoungSpaceGrow = keepYoungSpaceSmall();
   // Loaded only now, so that a wrong option is told at once.

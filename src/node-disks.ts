@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DiskWatch } from './disk-watch.ts';
 import type { NodeId } from './dynamo/ring.ts';
+import type { Clock } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
-import { LmdbStore, type LmdbStoreOptions } from './env/lmdb-store.ts';
+import { LmdbStore } from './env/lmdb-store.ts';
+import type { LmdbStoreOptions } from './env/lmdb-store-options.ts';
 import type { Log } from './env/log.ts';
 import type { Store } from './env/store.ts';
 import { StoreDamagedError } from './env/store-damage.ts';
@@ -27,6 +30,7 @@ const DAMAGED = '.damaged';
 interface Parts {
   readonly directory: DataDirectory;
   readonly log: Log;
+  readonly clock: Clock;
   readonly options: Pick<LmdbStoreOptions, 'durability' | 'lazyFlushMs'>;
   record(): ClusterRecord;
   /** Replaces the record, durably. */
@@ -45,8 +49,11 @@ export class NodeDisks {
   /** Why disks count as lost. */
   readonly #losses = new Map<NodeId, StoreDamagedError>();
 
+  readonly #watch: DiskWatch;
+
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#watch = new DiskWatch(parts.clock, parts.log);
   }
 
   /**
@@ -67,13 +74,24 @@ export class NodeDisks {
 
   /** A store that `openAll` has opened, or a new one. @throws DataDirectoryError, StoreDamagedError */
   take(id: NodeId): LmdbStore {
-    const opened = this.#opened.get(id);
+    const store = this.#opened.get(id) ?? this.#open(id);
     this.#opened.delete(id);
-    return opened ?? this.#open(id);
+    const path = this.#parts.directory.nodePath(id);
+    store.onWritten = (refusal) => {
+      if (refusal === undefined) this.#watch.taken(id);
+      else this.#watch.refused(id, path, refusal);
+    };
+    return store;
+  }
+
+  /** A node has ended: what becomes of its disk is nobody's business until it is taken again. */
+  release(id: NodeId): void {
+    this.#watch.forget(id);
   }
 
   /** Closes what was opened and not taken. */
   async close(): Promise<void> {
+    this.#watch.stop();
     const stores = [...this.#opened.values()];
     this.#opened.clear();
     for (const store of stores) await store.close();

@@ -97,6 +97,7 @@ export class StorageRing {
     this.#disks = new NodeDisks({
       directory,
       log,
+      clock: this.#clock,
       options: { durability: config.durability, lazyFlushMs: config.limits.lazyFlushMs },
       record: () => this.#record,
       save: (record) => this.#save(record),
@@ -552,19 +553,12 @@ export class StorageRing {
     );
   }
 
-  /** Whether all partitions would have a majority left without what this node holds. */
+  /** Whether every partition would have a majority of members with a vote without what this node holds. */
   #canLose(id: NodeId): boolean {
-    return this.#leastVoters(id) >= Math.floor(this.#record.replication / 2) + 1;
-  }
-
-  /** The fewest members that any partition would have with a vote, if this node had none. */
-  #leastVoters(without: NodeId): number {
     const hasVote = ({ node }: Member, partition: number) =>
-      node !== without && this.#hosts.get(node)?.running?.node.configOf(partition) !== undefined;
-    return Math.min(
-      ...this.#record.configs.map(
-        ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length,
-      ),
+      node !== id && this.#hosts.get(node)?.running?.node.configOf(partition) !== undefined;
+    return this.#record.configs.every(
+      ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length > members.length / 2,
     );
   }
 
@@ -607,6 +601,7 @@ export class StorageRing {
     if (running === undefined) return;
     host.running = undefined;
     host.door = undefined;
+    this.#disks.release(id);
     this.#reachable.delete(id);
     this.client.detach(id);
     running.node.stop();

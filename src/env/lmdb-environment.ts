@@ -1,8 +1,9 @@
 import { closeSync, fdatasyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { roomFor } from './disk-room.ts';
 import type { JournalPosition } from './journal.ts';
-import { checkPages } from './lmdb-pages.ts';
+import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
 import type { StoreKey, StoreName } from './store.ts';
 import { StoreDamagedError } from './store-damage.ts';
@@ -16,6 +17,12 @@ export const MAX_KEY_BYTES = 1_978;
  * once more until the store is closed, which counts twice in the resident set; so it starts large.
  */
 const MAP_BYTES = 1024 * 1024 * 1024;
+
+/** What a batch is reckoned to need on disk: what it holds, a page for each of its first entries, and the branches above. */
+const ROOM = { bytes: 256 * 1024, perByte: 1.5, pages: 512 } as const;
+const PAGE_BYTES = 4_096;
+/** A disk that may be less full than it seems is tried so often. */
+const TRY_AFTER_MS = 60_000;
 
 /** Of `items`, which alone is read by clients. */
 const READ_CACHE_BYTES = 4 * 1024 * 1024;
@@ -49,6 +56,7 @@ type Table = Database<Uint8Array, StoreKey>;
  * `useWritemap` halves the first figure, but then a full disk is a SIGBUS instead of an error.
  */
 export class LmdbEnvironment {
+  readonly #dataFile: string;
   readonly #root: RootDatabase<Uint8Array, StoreKey>;
   readonly #tables: Readonly<Record<StoreName, Table>>;
   readonly #journal: Table;
@@ -58,6 +66,8 @@ export class LmdbEnvironment {
    * when a batch is written. So the few keys are known without asking LMDB.
    */
   readonly #paxosKeys = new Set<StoreKey>();
+  /** Since when there seems to be no room. */
+  #fullSinceMs: number | undefined;
 
   /**
    * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot, and
@@ -67,7 +77,8 @@ export class LmdbEnvironment {
    *   power loss may damage the environment, a killed process cannot.
    */
   constructor(path: string, sync: boolean) {
-    checkPages(join(path, DATA_FILE));
+    this.#dataFile = join(path, DATA_FILE);
+    checkPages(this.#dataFile);
     this.#root = open<Uint8Array, StoreKey>({
       path,
       noSubdir: false,
@@ -83,7 +94,7 @@ export class LmdbEnvironment {
     });
     try {
       // What a process wrote that did not sync is older than what this one will: it must not be lost alone.
-      if (sync) syncFile(join(path, DATA_FILE));
+      if (sync) syncFile(this.#dataFile);
       const table = (name: string): Table =>
         this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
       this.#tables = { items: table('items'), paxos: table('paxos'), hints: table('hints'), meta: table('meta') };
@@ -141,6 +152,7 @@ export class LmdbEnvironment {
    * @param settled up to where the journal is settled with it; undefined where the journal has nothing of it
    */
   async commit(batch: WriteBatch, settled: JournalPosition | undefined): Promise<void> {
+    this.#checkRoom(batch);
     try {
       await this.#root.batch(() => this.#write(batch, settled));
       this.#noteCommitted(batch);
@@ -153,12 +165,36 @@ export class LmdbEnvironment {
 
   /** `commit`, finished when it returns. */
   commitSync(batch: WriteBatch, settled: JournalPosition): void {
+    this.#checkRoom(batch);
     this.#root.transactionSync(() => this.#write(batch, settled));
     this.#noteCommitted(batch);
   }
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+
+  /**
+   * Refuses a batch for which the disk has no room: LMDB itself would write that to standard error, as text. Pages that are free
+   * within the file count by half, since the last transactions' are not to be had yet. What a batch needs is a guess, so that
+   * after a while one is tried for which there may be room after all.
+   */
+  #checkRoom({ byteCount, entryCount }: WriteBatch): void {
+    const needed = ROOM.bytes + byteCount * ROOM.perByte + Math.min(entryCount, ROOM.pages) * PAGE_BYTES;
+    const left = roomFor(this.#dataFile);
+    if (left >= needed) {
+      this.#fullSinceMs = undefined;
+      return;
+    }
+    const within = freeBytesIn(this.#dataFile);
+    const nowMs = performance.now();
+    if (left + within / 2 >= needed) return;
+    this.#fullSinceMs ??= nowMs;
+    if (nowMs - this.#fullSinceMs < TRY_AFTER_MS || left + within < needed / 4) {
+      const room = `room for ${Math.max(0, left)} bytes is left, and ${Math.ceil(needed)} may be needed`;
+      throw Object.assign(new Error(`ENOSPC: ${room}`), { code: 'ENOSPC' });
+    }
+    this.#fullSinceMs = nowMs;
   }
 
   /** Until now the batch itself was read in place of what is remembered here. */
@@ -189,7 +225,7 @@ export class LmdbEnvironment {
 const DAMAGES: readonly unknown[] = [-30797, -30796, -30795, -30794, -30793, -30787, -30786, -30779];
 
 export function isDamage(error: unknown): boolean {
-  return DAMAGES.includes((error as { code?: unknown }).code);
+  return error instanceof StoreDamagedError || DAMAGES.includes((error as { code?: unknown }).code);
 }
 
 function syncFile(path: string): void {

@@ -49,6 +49,22 @@ const READ_BYTES = 64 * 1024 * 1024;
  * @throws StoreDamagedError
  */
 export function checkPages(path: string): void {
+  withFile(path, (descriptor, size) => {
+    // A new file is empty until its first two pages are written.
+    if (size > 0) new PageCheck(descriptor, size).run();
+  });
+}
+
+/** How many bytes of a file LMDB may fill with the next transactions, without making it longer. */
+export function freeBytesIn(path: string): number {
+  let free = 0;
+  withFile(path, (descriptor, size) => {
+    if (size > 0) free = new PageCheck(descriptor, size).countFree();
+  });
+  return free;
+}
+
+function withFile(path: string, use: (descriptor: number, size: number) => void): void {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');
@@ -57,9 +73,7 @@ export function checkPages(path: string): void {
     throw error;
   }
   try {
-    const { size } = fstatSync(descriptor);
-    // A new file is empty until its first two pages are written.
-    if (size > 0) new PageCheck(descriptor, size).run();
+    use(descriptor, fstatSync(descriptor).size);
   } finally {
     closeSync(descriptor);
   }
@@ -71,6 +85,7 @@ class PageCheck {
   #pageBytes = 0;
   #left = 0;
   #transaction = 0n;
+  #freePages = 0;
   #taken = new Uint8Array();
 
   constructor(descriptor: number, size: number) {
@@ -79,6 +94,20 @@ class PageCheck {
   }
 
   run(): void {
+    const meta = this.#begin();
+    this.#checkTree(meta, META_AT.trees[1], 'names');
+    this.#checkTree(meta, META_AT.trees[0], 'free');
+  }
+
+  countFree(): number {
+    const meta = this.#begin();
+    this.#checkTree(meta, META_AT.trees[0], 'free');
+    const used = (Number(meta.readBigUInt64LE(META_AT.lastPage)) + 1) * this.#pageBytes;
+    return this.#freePages * this.#pageBytes + Math.max(0, this.#size - used);
+  }
+
+  /** @returns the page of the last transaction */
+  #begin(): Buffer {
     const first = this.#readMeta(0);
     this.#pageBytes = first.readUInt32LE(META_AT.pageBytes);
     if (this.#pageBytes < 512 || this.#pageBytes > 65_536) throw damaged('its pages have no size');
@@ -91,9 +120,7 @@ class PageCheck {
     if (lastPage < 1n || lastPage > BigInt(MAX_PAGES)) throw damaged('it says of too many pages');
     this.#taken = new Uint8Array(Number(lastPage) + 1);
     this.#taken.fill(1, 0, 2);
-    const [free, main] = META_AT.trees;
-    this.#checkTree(meta, main, 'names');
-    this.#checkTree(meta, free, 'free');
+    return meta;
   }
 
   #readMeta(at: number): Buffer {
@@ -199,13 +226,18 @@ class PageCheck {
     for (let at = 8; at < end; at += 8) {
       const entry = list.readBigInt64LE(at);
       if (entry >= 0n) {
-        if (entry > 0n) this.#take(Number(entry), 1);
+        if (entry > 0n) this.#takeFree(Number(entry), 1);
         continue;
       }
       at += 8;
       if (at >= end) throw damaged('a list of free pages ends too early');
-      this.#take(Number(list.readBigInt64LE(at)), Number(-entry));
+      this.#takeFree(Number(list.readBigInt64LE(at)), Number(-entry));
     }
+  }
+
+  #takeFree(number: number, count: number): void {
+    this.#take(number, count);
+    this.#freePages += count;
   }
 
   #checkHead(page: Buffer, number: number, kind: number): void {

@@ -1,37 +1,12 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Journal, type JournalPosition } from './journal.ts';
+import type { Journal, JournalPosition } from './journal.ts';
 import type { JournalEntry } from './journal-frame.ts';
-import { DATA_FILE, isDamage, LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
-import { checkDataLength, readJournal } from './read-journal.ts';
+import { isDamage, type LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
+import { LMDB_STORE_DEFAULTS, type LmdbStoreOptions } from './lmdb-store-options.ts';
+import { openLmdb } from './open-lmdb.ts';
 import type { Store, StoreKey, StoreName } from './store.ts';
 import { StoreDamagedError, unlessDamaged } from './store-damage.ts';
-import { REMOVED, WriteBatch, type Written } from './write-batch.ts';
-
-export interface LmdbStoreOptions {
-  /**
-   * When a flush is done. `memory`: at once. `process`: when the system has the writes, so that they survive the process.
-   * `disk`: when the disk has them.
-   */
-  readonly durability: 'memory' | 'process' | 'disk';
-  /** Whose store it is, a text for people: a journal of another is refused. */
-  readonly owner?: string;
-  /** Takes what is left of a damaged journal, whatever is lost. */
-  readonly acceptsLoss?: boolean;
-  /** How long a write that nobody flushes may stay without the promise. Longer: fewer appends, more lost to a crash. */
-  readonly lazyFlushMs?: number;
-  /** How long a write may wait for its transaction. Longer: larger, cheaper transactions, more to read at a restart. */
-  readonly settleAfterMs?: number;
-  /** A batch of this many keys is committed without waiting. Larger: cheaper per key, longer transactions. */
-  readonly batchEntries?: number;
-  /** A batch of this many bytes is committed without waiting. Two batches of this size are what the store holds in memory. */
-  readonly batchBytes?: number;
-}
-
-const LAZY_FLUSH_MS = 50;
-const SETTLE_AFTER_MS = 1_000;
-const BATCH_ENTRIES = 8_192;
-const BATCH_BYTES = 4 * 1024 * 1024;
+import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
 
 /** The journal may be so many batches long: rewriting few keys fills it and not the batch. */
 const JOURNAL_BATCHES = 4;
@@ -78,6 +53,8 @@ export class LmdbStore implements Store {
   onLost: (() => void) | undefined = undefined;
   /** Called once, when it turns out that the store is damaged. Every call throws a StoreDamagedError from then on. */
   onDamaged: ((error: StoreDamagedError) => void) | undefined = undefined;
+  /** Called when the disk has taken something, or has refused to. */
+  onWritten: ((refusal?: Error) => void) | undefined = undefined;
   readonly #lmdb: LmdbEnvironment;
   /** Undefined: nothing is promised beyond the process. */
   readonly #journal: Journal | undefined;
@@ -116,39 +93,11 @@ export class LmdbStore implements Store {
    * @throws StoreDamagedError if it may have lost what it had acknowledged; what the system says where it cannot be opened
    */
   constructor(path: string, options: LmdbStoreOptions) {
-    this.#options = {
-      owner: 'a store',
-      acceptsLoss: false,
-      lazyFlushMs: LAZY_FLUSH_MS,
-      settleAfterMs: SETTLE_AFTER_MS,
-      batchEntries: BATCH_ENTRIES,
-      batchBytes: BATCH_BYTES,
-      ...options,
-    };
-    const { durability, owner, acceptsLoss } = this.#options;
-    const sync = durability === 'disk';
-    const dataFile = join(path, DATA_FILE);
-    checkDataLength(path, dataFile);
-    this.#lmdb = new LmdbEnvironment(path, sync);
-    try {
-      const { settled } = this.#lmdb;
-      const rest = new WriteBatch();
-      const apply = ({ name, key, written }: JournalEntry) => rest.set(name, key, written);
-      const { position, loss } = readJournal(path, settled, { owner, acceptsLoss, apply });
-      this.loss = loss;
-      const isKept = durability !== 'memory';
-      // First nothing is to be looked for in the files, so that they can be begun anew, and then it is.
-      if (settled?.run !== null && (isKept || settled !== undefined)) {
-        this.#lmdb.commitSync(rest, { ...position, run: null });
-      }
-      if (isKept) {
-        this.#journal = new Journal(path, position, { sync, owner, dataFile });
-        this.#lmdb.commitSync(new WriteBatch(), { ...position, run: this.#journal.run });
-      }
-    } catch (error) {
-      this.#lmdb.close();
-      throw error;
-    }
+    this.#options = { ...LMDB_STORE_DEFAULTS, ...options };
+    const { lmdb, journal, loss } = openLmdb(path, this.#options);
+    this.#lmdb = lmdb;
+    this.#journal = journal;
+    this.loss = loss;
   }
 
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
@@ -176,32 +125,14 @@ export class LmdbStore implements Store {
   }
 
   range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    const found: { key: StoreKey; value: Uint8Array }[] = [];
-    if (from >= to || limit <= 0) return found;
-    const written = this.#writtenBetween(name, from, to);
-    let next = 0;
-    /** Adds what the batches hold below `end`; false when the limit is reached. */
-    const addWritten = (end: StoreKey): boolean => {
-      for (; next < written.length && written[next]!.key < end; next++) {
-        const { key, value } = written[next]!;
-        if (value !== REMOVED) found.push({ key, value });
-        if (found.length === limit) return false;
-      }
-      return true;
-    };
+    if (from >= to || limit <= 0) return [];
+    const batches = [this.#committing, this.#pending].filter((batch) => batch !== undefined);
     if (this.#damage !== undefined) throw this.#damage;
     try {
-      for (const { key, value } of this.#lmdb.range(name, from, to)) {
-        if (!addWritten(key)) return found;
-        if (written[next]?.key === key) continue;
-        found.push({ key, value });
-        if (found.length === limit) return found;
-      }
+      return rangeOver(this.#lmdb.range(name, from, to), writtenBetween(batches, name, from, to), to, limit);
     } catch (error) {
       throw this.#giveUp(error);
     }
-    addWritten(to);
-    return found;
   }
 
   flush(done: Done): void {
@@ -294,16 +225,6 @@ export class LmdbStore implements Store {
     }
   }
 
-  /** What the batches say of the keys in a range, in order. */
-  #writtenBetween(name: StoreName, from: StoreKey, to: StoreKey): { key: StoreKey; value: Written }[] {
-    const found = new Map<StoreKey, Written>();
-    for (const batch of [this.#committing, this.#pending]) {
-      if (batch === undefined) continue;
-      for (const [key, value] of batch.tables[name]) if (key >= from && key < to) found.set(key, value);
-    }
-    return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1));
-  }
-
   #isFull(): boolean {
     const { batchBytes, batchEntries } = this.#options;
     if (this.#pending.byteCount >= batchBytes || this.#pending.entryCount >= batchEntries) return true;
@@ -346,6 +267,7 @@ export class LmdbStore implements Store {
     this.#journal.append(entries, (error) => {
       const append = this.#append!;
       this.#append = undefined;
+      this.onWritten?.(error);
       if (error === undefined) this.#finish(append);
       else this.#fail(append, error);
       this.#scheduleWaiting();
@@ -423,6 +345,7 @@ export class LmdbStore implements Store {
     this.#lmdb.commit(this.#committing!, this.#committingTo).then(
       () => {
         this.#isCommitting = false;
+        this.onWritten?.();
         this.#committing = undefined;
         this.#commitFailure = undefined;
         this.#scheduleWaiting();
@@ -432,6 +355,7 @@ export class LmdbStore implements Store {
         this.#isCommitting = false;
         if (isDamage(cause)) this.#giveUp(cause);
         this.#commitFailure = cause instanceof Error ? cause : new Error(String(cause));
+        if (this.#damage === undefined) this.onWritten?.(this.#commitFailure);
         if (this.#damage === undefined) this.#retryTimer = setTimeout(() => this.#retry(), RETRY_AFTER_MS);
         this.#scheduleWaiting();
         this.#onCommitted?.();
