@@ -22,6 +22,8 @@ const IDS = Array.from({ length: 60 }, (_, id) => String(id));
 
 /** What is written is in LMDB after a second. */
 const SETTLED_MS = 1_500;
+/** The files of a journal are looked for when they were last seen a tenth of a second ago. */
+const NOTICED_MS = 200;
 /** LMDB reads the first two pages once. */
 const METAS_BYTES = 2 * 4_096;
 
@@ -177,3 +179,23 @@ test('a node whose pages are damaged while it runs loses its disk, and the ring 
   );
   expect(await versions(await startServer(args))).toEqual(['newer']);
 });
+
+test.each(['process', 'disk'])(
+  'a data directory that is removed under a server takes no writes (%s)',
+  async (durability) => {
+    const server = await startServer([...args, '--durability', durability]);
+    await createTable(server.client(), TABLE);
+    await putAll(server.client(), 'old');
+    rmSync(directory, { recursive: true });
+    await sleep(NOTICED_MS);
+    await expect(putAll(server.client(), 'new')).rejects.toMatchObject({ $metadata: { httpStatusCode: 500 } });
+    expect(await versions(server)).toEqual(['old']);
+    const { stderr } = await server.stop('SIGTERM');
+    const refusals = entries(stderr).filter(({ level }) => level === 'error');
+    expect(refusals[0]).toMatchObject({
+      message: 'the disk refuses writes: they fail, reads go on',
+      reason: expect.stringMatching(/\/node-\d\/journal-[01] was removed or replaced while it was in use$/),
+    });
+    expect(existsSync(directory)).toBe(false);
+  },
+);
