@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { roomFor } from './disk-room.ts';
@@ -28,6 +28,8 @@ const TRY_AFTER_MS = 60_000;
 const READ_CACHE_BYTES = 4 * 1024 * 1024;
 
 export const DATA_FILE = 'data.mdb';
+const LOCK_FILE = 'lock.mdb';
+const FILE_MODE = 0o600;
 
 /** One thread reads, with one transaction and its cursors. */
 const MAX_READERS = 16;
@@ -79,6 +81,7 @@ export class LmdbEnvironment {
   constructor(path: string, sync: boolean) {
     this.#dataFile = join(path, DATA_FILE);
     checkPages(this.#dataFile);
+    const isNew = !existsSync(this.#dataFile);
     this.#root = open<Uint8Array, StoreKey>({
       path,
       noSubdir: false,
@@ -93,6 +96,8 @@ export class LmdbEnvironment {
       maxReaders: MAX_READERS,
     });
     try {
+      // LMDB has its own opinion of who may read them.
+      if (isNew) for (const name of [DATA_FILE, LOCK_FILE]) chmodSync(join(path, name), FILE_MODE);
       // What a process wrote that did not sync is older than what this one will: it must not be lost alone.
       if (sync) syncFile(this.#dataFile);
       const table = (name: string): Table =>

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal } from './journal.ts';
 import type { JournalEntry } from './journal-frame.ts';
@@ -22,6 +23,7 @@ export interface OpenedLmdb {
 export function openLmdb(path: string, { durability, owner, acceptsLoss }: Required<LmdbStoreOptions>): OpenedLmdb {
   const sync = durability === 'disk';
   const dataFile = join(path, DATA_FILE);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
   checkDataLength(path, dataFile);
   const lmdb = new LmdbEnvironment(path, sync);
   try {

@@ -199,3 +199,28 @@ test.each(['process', 'disk'])(
     expect(existsSync(directory)).toBe(false);
   },
 );
+
+test('a second server does not end the first, even if the lock of the directory was deleted', async () => {
+  const server = await startServer(args);
+  await createTable(server.client(), TABLE);
+  await putAll(server.client(), 'old');
+  const locks = readdirSync(directory).filter((name) => name.startsWith('lock-'));
+  expect(locks).toHaveLength(1);
+  for (const name of locks) rmSync(join(directory, name));
+  expect(await runToExit(args)).toMatchObject({
+    status: 1,
+    stderr: `dynaring: the data directory ${directory} is in use by another process\n`,
+  });
+  await putAll(server.client(), 'new');
+  expect(await versions(server)).toEqual(['new']);
+});
+
+test('a data directory without nodes is refused in one line', async () => {
+  await (await startServer(args)).stop('SIGTERM');
+  rmSync(join(directory, 'nodes'), { recursive: true });
+  const lost = ['node-1', 'node-2', 'node-3'].map((node) => `${node} (is missing or empty)`).join(', ');
+  expect(await runToExit(args)).toMatchObject({
+    status: 1,
+    stderr: `dynaring: too few copies are left in ${directory}: data was lost by ${lost}; put it back or begin a new data directory\n`,
+  });
+});
