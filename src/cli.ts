@@ -7,7 +7,7 @@ import { type Config, ConfigError } from './config.ts';
 import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
-import { type StartUp, startUpEntries, startUpText } from './start-up.ts';
+import { type StartUp, startUpEntries, startUpText, strangersNote } from './start-up.ts';
 import type { TransferName } from './transfer/command.ts';
 
 /** A wrong setting, or a machine that refuses. */
@@ -62,7 +62,11 @@ async function serve(config: Config, notes: readonly string[], stopping: Stoppin
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
-  tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
+  const { addresses, adminAddresses } = cluster;
+  const startUp = { config, version: version(), addresses, adminAddresses };
+  tell(startUp);
+  const note = strangersNote(startUp);
+  if (note !== undefined) log.info(note);
   letYoungSpaceGrow();
 }
 
