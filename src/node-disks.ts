@@ -20,6 +20,8 @@ interface Identity {
 }
 
 const IDENTITY = 'identity';
+/** With which start of the cluster the disk was last used. */
+const START = 'start';
 
 /** A file in a node's folder with which its owner takes what a damaged journal has left, for want of anything better. */
 const ACCEPT_LOSS = 'accept-loss';
@@ -50,10 +52,15 @@ export class NodeDisks {
   readonly #losses = new Map<NodeId, StoreDamagedError>();
 
   readonly #watch: DiskWatch;
+  /** Counts the starts of the cluster, this one included. */
+  readonly #start: number;
+  /** Those whose losses are accepted. */
+  readonly #accepted = new Set<NodeId>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#watch = new DiskWatch(parts.clock, parts.log);
+    this.#start = (parts.record().starts ?? 0) + 1;
   }
 
   /**
@@ -134,10 +141,12 @@ export class NodeDisks {
    * voted before.
    *
    * @returns its disk id
+   * @throws DataDirectoryError, StoreDamagedError
    */
   identify(id: NodeId, store: Store, isBootstrap: boolean): number {
     const { log, record, save } = this.#parts;
     const known = this.#known(id, store);
+    store.put('meta', START, Buffer.from(String(this.#start)));
     if (known !== undefined) return known.diskId;
     const { clusterId, nodes } = record();
     const diskId = isBootstrap ? nodes.find(({ node }) => node === id)!.diskId : newDiskId();
@@ -149,6 +158,11 @@ export class NodeDisks {
     }
     store.put('meta', IDENTITY, Buffer.from(JSON.stringify({ clusterId, node: id, diskId } satisfies Identity)));
     return diskId;
+  }
+
+  /** All disks durably have the number of this start: one that has an earlier one is an old copy from now on. */
+  noteStarted(): void {
+    this.#parts.save({ ...this.#parts.record(), starts: this.#start });
   }
 
   /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
@@ -210,11 +224,18 @@ export class NodeDisks {
         : 'the machine was restarted, or is not known not to be';
       log.warn('a node may have lost writes that were acknowledged', { node: id, path, found: store.loss, why });
     }
-    if (acceptsLoss) rmSync(permission);
+    if (acceptsLoss) {
+      this.#accepted.add(id);
+      rmSync(permission);
+    }
     return store;
   }
 
-  /** What the disk says of itself, if it does. @throws DataDirectoryError if that is not what it should say */
+  /**
+   * What the disk says of itself, if it does.
+   *
+   * @throws DataDirectoryError if that is not what it should say, StoreDamagedError if it is an old copy
+   */
   #known(id: NodeId, store: Store): Identity | undefined {
     const stored = store.get('meta', IDENTITY);
     if (stored === undefined) return undefined;
@@ -227,6 +248,12 @@ export class NodeDisks {
     if (expected !== undefined && found.diskId !== expected) {
       throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
     }
+    const { starts = 0 } = this.#parts.record();
+    const start = Number(Buffer.from(store.get('meta', START) ?? '0').toString());
+    if (start >= starts) return found;
+    const age = `it was last used with start ${start} of ${starts}`;
+    if (!this.#accepted.has(id)) throw new StoreDamagedError(`is an old copy of itself: ${age}`, { leavesRest: true });
+    this.#parts.log.warn('a node may have lost writes that were acknowledged', { node: id, path: where, found: age });
     return found;
   }
 }

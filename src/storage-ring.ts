@@ -459,7 +459,7 @@ export class StorageRing {
     if (!isFirst) await this.#disks.openAll([...this.#hosts.values()]);
     for (const host of this.#hosts.values()) await this.#startHost(host, isFirst);
     // Only when every node durably has its votes may a later start take their absence for a lost disk.
-    if (isFirst) this.#save(this.#record);
+    this.#disks.noteStarted();
     this.#disks.checkVoters([...this.#hosts.values()]);
     for (const running of this.#running()) {
       await this.#untilClosed<void>((resolve) =>

@@ -38,6 +38,8 @@ export interface ClusterRecord {
   readonly firstNodes: number;
   /** The number of the last node that was made: those of removed nodes are not used again. */
   readonly lastNode: number;
+  /** How often it was started with all its disks. Undefined: it was not counted yet. */
+  readonly starts?: number;
   /** The number of the last attempt to change a config that was begun. */
   readonly lastAttempt: number;
   /** Who shall hold the ring; the configs follow, partition by partition. */
@@ -220,7 +222,7 @@ function parse(text: string): unknown {
 }
 
 function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
-  const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, nodes, configs } = cluster;
+  const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, starts = 0, nodes, configs } = cluster;
   // Their names are those of folders, which are removed with them.
   const areNodes = (list: readonly NodeRecord[]) =>
     Array.isArray(list) &&
@@ -229,7 +231,7 @@ function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
     list.length >= replication!;
   return (
     typeof clusterId === 'string' &&
-    [partitions, replication, firstNodes, lastNode, lastAttempt].every(Number.isInteger) &&
+    [partitions, replication, firstNodes, lastNode, lastAttempt, starts].every(Number.isInteger) &&
     areNodes(nodes!) &&
     Array.isArray(configs) &&
     configs.length === partitions &&

@@ -200,6 +200,34 @@ test.each(['process', 'disk'])(
   },
 );
 
+test('a disk that is an old copy of itself is not believed', async () => {
+  const first = await startServer(args);
+  await createTable(first.client(), TABLE);
+  await putAll(first.client(), 'old');
+  await first.stop('SIGTERM');
+  const copyOf = (node: string) => join(directory, `copy of ${node}`);
+  for (const node of ['node-1', 'node-2']) cpSync(folder(node), copyOf(node), { recursive: true });
+  const second = await startServer(args);
+  await putAll(second.client(), 'new');
+  await second.stop('SIGTERM');
+
+  const current = join(directory, 'current');
+  renameSync(folder('node-1'), current);
+  renameSync(copyOf('node-1'), folder('node-1'));
+  rmSync(folder('node-2'), { recursive: true });
+  renameSync(copyOf('node-2'), folder('node-2'));
+  const old = 'is an old copy of itself: it was last used with start 1 of 2';
+  expect((await runToExit(args)).stderr).toContain(
+    `data was lost by node-1 (${old}), node-2 (${old}); put it back, or make`,
+  );
+  rmSync(folder('node-1'), { recursive: true });
+  renameSync(current, folder('node-1'));
+  const third = await startServer(args);
+  expect(await versions(third)).toEqual(['new']);
+  const { stderr } = await third.stop('SIGTERM');
+  expect(entries(stderr)).toContainEqual(expect.objectContaining({ level: 'error', node: 'node-2', reason: old }));
+});
+
 test('a second server does not end the first, even if the lock of the directory was deleted', async () => {
   const server = await startServer(args);
   await createTable(server.client(), TABLE);
