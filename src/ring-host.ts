@@ -74,9 +74,9 @@ export class Entrance implements CoordinatingNode {
     this.#node = node;
   }
 
-  write(...[key, partitionKey, mutation, options, done]: Parameters<CoordinatingNode['write']>): void {
+  write(...[key, partitionKey, mutation, options, done, carried]: Parameters<CoordinatingNode['write']>): void {
     try {
-      this.#node.write(key, partitionKey, mutation, options, done);
+      this.#node.write(key, partitionKey, mutation, options, done, carried);
     } catch (error) {
       leaveIfDamaged(error);
     }

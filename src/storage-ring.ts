@@ -204,7 +204,7 @@ export class StorageRing {
     const { entrance } = this.#runningOf(id);
     const host = this.#hostOf(id);
     if (host.door !== undefined) return;
-    host.door = new PausedNode(entrance, this.#clock, this.#config.limits.node.opLifeMs);
+    host.door = new PausedNode(entrance, this.#clock, this.#config.limits.node.suspectAfterMs);
     this.#reachable.set(id, host.door);
     this.#network.pause(id);
     this.#giveUpMove(id);

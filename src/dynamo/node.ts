@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import type { ItemImage } from '../api/item.ts';
 import { applyMutation, type Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -8,7 +9,7 @@ import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
 import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
 import { BallotClock } from './ballot-clock.ts';
-import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
+import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
 import { Coordinator } from './coordinator.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
@@ -17,6 +18,7 @@ import { EpochReplica } from './epoch-replica.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
+import type { Carried, WriteAnswer } from './handed-back.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
 import { partitionOf } from './keyspace.ts';
@@ -40,13 +42,17 @@ import { type PurgeReport, TombstonePurge } from './tombstones.ts';
 
 /** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
 export interface CoordinatingNode {
-  /** @param partitionKey in full, since the store key holds a hash of it */
+  /**
+   * @param partitionKey in full, since the store key holds a hash of it
+   * @param carried what another coordinator has handed back of the same write
+   */
   write(
     key: StoreKey,
     partitionKey: ByteString,
     mutation: Mutation,
     options: WriteOptions,
-    done: (outcome: WriteOutcome) => void,
+    done: (outcome: WriteAnswer) => void,
+    carried?: Carried,
   ): void;
   /** @param isLagging of what this node has committed, however old, if it is a home replica; not for consistent reads */
   read(
@@ -93,7 +99,7 @@ export interface NodeStatus {
   readonly tombstonesPurged: number;
 }
 
-const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
+const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
 /**
  * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of the
@@ -199,6 +205,7 @@ export class StorageNode implements CoordinatingNode {
       view,
       boot,
       isUp,
+      isSilent: (node, forMs) => detector.isSilent(node, forMs),
       keepHint,
       onConfig,
     });
@@ -444,23 +451,35 @@ export class StorageNode implements CoordinatingNode {
     partitionKey: ByteString,
     mutation: Mutation,
     { consistency, wantsOld }: WriteOptions,
-    done: (outcome: WriteOutcome) => void,
+    done: (outcome: WriteAnswer) => void,
+    carried?: Carried,
   ): void {
-    if (this.#isStopped) return done(STOPPED);
-    const deadlineMs = this.#coordinator.deadline();
+    if (this.#isStopped) return done(NOT_TRIED);
+    const coordinator = this.#coordinator;
+    const deadlineMs = coordinator.deadline();
     const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
     if (consistency === 'dynamo' && isBlind) {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
-      return runTask(writeSloppily(this.#coordinator, key, partitionKey, item, deadlineMs), done);
+      assert(carried?.kind !== 'round');
+      return runTask(writeSloppily(coordinator, key, partitionKey, item, deadlineMs, carried), done);
     }
+    assert(carried?.kind !== 'record');
     const change: Change = (current) => applyMutation(mutation, current);
+    let hasWaited = false;
     const start = () => {
-      runTask(writeRegister(this.#coordinator, key, partitionKey, change, deadlineMs), (outcome) => {
+      const release = (outcome: WriteAnswer) => {
         this.#locks.release(key);
         done(outcome);
-      });
+      };
+      // The one before has tried in vain, and so would each of those that waited behind it, one after the other.
+      const { members } = coordinator.configOf(key);
+      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
+        return release(carried === undefined ? NOT_TRIED : { kind: 'handed-back', carried });
+      }
+      runTask(writeRegister(coordinator, key, partitionKey, change, deadlineMs, carried), release);
     };
-    if (!this.#locks.acquire(key, start)) done({ kind: 'overloaded' });
+    if (!this.#locks.acquire(key, start)) return done({ kind: 'overloaded' });
+    hasWaited = true;
   }
 
   read(
@@ -470,7 +489,7 @@ export class StorageNode implements CoordinatingNode {
     done: (outcome: ReadOutcome) => void,
     isLagging = false,
   ): void {
-    if (this.#isStopped) return done(STOPPED);
+    if (this.#isStopped) return done(NOT_TRIED);
     if (isLagging && !isConsistent && this.#isHomeOf(key)) return done(found(this.#acceptor.committedItem(key)));
     const coordinator = this.#coordinator;
     const deadlineMs = coordinator.deadline();
@@ -492,7 +511,7 @@ export class StorageNode implements CoordinatingNode {
     done: (outcome: RangeOutcome) => void,
     isLagging = false,
   ): void {
-    if (this.#isStopped) return done(STOPPED);
+    if (this.#isStopped) return done(NOT_TRIED);
     const coordinator = this.#coordinator;
     const isOwn = isLagging && !isConsistent && this.#isHomeOf(from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(from, isConsistent, consistency);

@@ -36,6 +36,7 @@ export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineM
     const failure = storageFailure(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
+    if (coordinator.isCutOff(config.members, needed)) break;
     yield* coordinator.pause();
   }
   return { kind: 'unavailable', needed, got };
@@ -133,6 +134,7 @@ export function* readEventually(
     }
     got = agreed.length;
     targets = coordinator.configOf(key).members;
+    if (coordinator.isCutOff(targets, readQuorum)) break;
   }
   return { kind: 'unavailable', needed: readQuorum, got };
 }
