@@ -50,7 +50,6 @@ export class NodeDisks {
   readonly #opened = new Map<NodeId, LmdbStore>();
   /** Why disks count as lost. */
   readonly #losses = new Map<NodeId, StoreDamagedError>();
-
   readonly #watch: DiskWatch;
   /** Counts the starts of the cluster, this one included. */
   readonly #start: number;
@@ -104,12 +103,10 @@ export class NodeDisks {
     for (const store of stores) await store.close();
   }
 
-  /** Why a node does not start on a disk that turns out to be damaged while others cannot bring it back. */
-  refusalOf(id: NodeId, { message }: StoreDamagedError): DataDirectoryError {
+  /** Why a node does not start on a disk that turns out to be damaged, and what can be done. */
+  refusalOf(id: NodeId, { message }: StoreDamagedError): string {
     const path = this.#parts.directory.nodePath(id);
-    return new DataDirectoryError(
-      `cannot start ${id}: its disk is damaged (${message}); put its data back, or remove ${path} for the others to bring it back`,
-    );
+    return `cannot start ${id}: its disk is damaged (${message}); put its data back, or remove ${path} for the others to bring it back`;
   }
 
   /** Why a node does not start on a disk that takes no writes. */
@@ -120,20 +117,13 @@ export class NodeDisks {
   /** Gives a damaged disk's folder another name, in place of an earlier one of that name. The store has to be closed. */
   setAside(id: NodeId, reason: string): void {
     const path = this.#parts.directory.nodePath(id);
-    const aside = path + DAMAGED;
+    const isKept = moveAside(path, path + DAMAGED);
     this.#parts.log.error('a node has lost its disk, and begins on an empty one: the others bring it back', {
       node: id,
       path,
       reason,
-      setAside: aside,
+      setAside: isKept ? path + DAMAGED : undefined,
     });
-    rmSync(aside, { recursive: true, force: true });
-    try {
-      renameSync(path, aside);
-    } catch {
-      // As where each folder is a volume of its own.
-      for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
-    }
   }
 
   /**
@@ -255,5 +245,18 @@ export class NodeDisks {
     if (!this.#accepted.has(id)) throw new StoreDamagedError(`is an old copy of itself: ${age}`, { leavesRest: true });
     this.#parts.log.warn('a node may have lost writes that were acknowledged', { node: id, path: where, found: age });
     return found;
+  }
+}
+
+/** @returns false if it was erased instead: a folder that is a volume of its own cannot be moved */
+function moveAside(path: string, aside: string): boolean {
+  rmSync(aside, { recursive: true, force: true });
+  try {
+    renameSync(path, aside);
+    return true;
+  } catch (error) {
+    if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
+    return false;
   }
 }

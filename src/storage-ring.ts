@@ -15,7 +15,7 @@ import { RingView } from './dynamo/ring-view.ts';
 import { SOUND_RULES } from './dynamo/rules.ts';
 import type { PurgeReport } from './dynamo/tombstones.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
-import type { ClusterRecord, DataDirectory } from './env/data-directory.ts';
+import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
 import { FaultyNetwork, type LinkFault } from './env/faults.ts';
 import type { LmdbStore } from './env/lmdb-store.ts';
 import { LocalTransport } from './env/local-transport.ts';
@@ -510,7 +510,8 @@ export class StorageRing {
       node.startBackground();
     } catch (error) {
       await store.close();
-      throw error instanceof StoreDamagedError ? this.#disks.refusalOf(id, error) : error;
+      if (!(error instanceof StoreDamagedError)) throw error;
+      throw new DataDirectoryError(this.#disks.refusalOf(id, error));
     }
   }
 
@@ -520,7 +521,7 @@ export class StorageRing {
       return this.#disks.take(id);
     } catch (error) {
       if (!(error instanceof StoreDamagedError)) throw error;
-      if (!this.#canLose(id)) throw this.#disks.refusalOf(id, error);
+      if (!this.#canLose(id)) throw new RingError(this.#disks.refusalOf(id, error));
       this.#disks.setAside(id, error.message);
       return this.#disks.take(id);
     }

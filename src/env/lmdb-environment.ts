@@ -107,7 +107,7 @@ export class LmdbEnvironment {
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
     } catch (error) {
       this.#root.close();
-      throw isDamage(error) ? new StoreDamagedError(`data.mdb is damaged: ${(error as Error).message}`) : error;
+      throw error;
     }
   }
 

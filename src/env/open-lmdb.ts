@@ -2,9 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal } from './journal.ts';
 import type { JournalEntry } from './journal-frame.ts';
-import { DATA_FILE, LmdbEnvironment } from './lmdb-environment.ts';
+import { DATA_FILE, isDamage, LmdbEnvironment } from './lmdb-environment.ts';
 import type { LmdbStoreOptions } from './lmdb-store-options.ts';
 import { checkDataLength, readJournal } from './read-journal.ts';
+import { StoreDamagedError } from './store-damage.ts';
 import { WriteBatch } from './write-batch.ts';
 
 export interface OpenedLmdb {
@@ -25,8 +26,9 @@ export function openLmdb(path: string, { durability, owner, acceptsLoss }: Requi
   const dataFile = join(path, DATA_FILE);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   checkDataLength(path, dataFile);
-  const lmdb = new LmdbEnvironment(path, sync);
+  let lmdb: LmdbEnvironment | undefined;
   try {
+    lmdb = new LmdbEnvironment(path, sync);
     const { settled } = lmdb;
     const rest = new WriteBatch();
     const apply = ({ name, key, written }: JournalEntry) => rest.set(name, key, written);
@@ -39,7 +41,8 @@ export function openLmdb(path: string, { durability, owner, acceptsLoss }: Requi
     lmdb.commitSync(new WriteBatch(), { ...position, run: journal.run });
     return { lmdb, journal, loss };
   } catch (error) {
-    lmdb.close();
-    throw error;
+    lmdb?.close();
+    if (error instanceof StoreDamagedError || !isDamage(error)) throw error;
+    throw new StoreDamagedError(`data.mdb is damaged: ${(error as Error).message}`, { cause: error });
   }
 }
