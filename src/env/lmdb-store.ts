@@ -5,7 +5,7 @@ import { isDamage, type LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environmen
 import { LMDB_STORE_DEFAULTS, type LmdbStoreOptions } from './lmdb-store-options.ts';
 import { openLmdb } from './open-lmdb.ts';
 import type { Store, StoreKey, StoreName } from './store.ts';
-import { StoreDamagedError, unlessDamaged } from './store-damage.ts';
+import { leaveIfDamaged, StoreDamagedError, unlessDamaged } from './store-damage.ts';
 import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
 
 /** The journal may be so many batches long: rewriting few keys fills it and not the batch. */
@@ -372,5 +372,11 @@ export class LmdbStore implements Store {
 
 /** Whoever builds on a flush may read, and so find out that the store is damaged. */
 function tellAll(waiting: readonly Done[], error?: Error): void {
-  for (const done of waiting) unlessDamaged(() => done(error));
+  for (const done of waiting) {
+    try {
+      done(error);
+    } catch (thrown) {
+      leaveIfDamaged(thrown);
+    }
+  }
 }
