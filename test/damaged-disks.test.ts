@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -85,7 +85,7 @@ test.each(FAULTS)('a node whose store fails to %s begins on an empty disk, and t
 });
 
 test('a node that the others could not bring back stops, and its disk stays where it is', async () => {
-  await start();
+  await start({ limits: { node: { opLifeMs: 1_000, phaseTimeoutMs: 100 } } });
   await putAll('old');
   await db.ring.stop('node-3');
   FAULTS[2]![1]();
@@ -95,5 +95,23 @@ test('a node that the others could not bring back stops, and its disk stays wher
   expect(setAside()).toEqual([]);
   await expect(valuesOfAll()).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
   await db.ring.start('node-3');
+  expect(await valuesOfAll()).toEqual(['old']);
+});
+
+test('a node that is started on a damaged disk begins on an empty one, unless the others could not bring it back', async () => {
+  await start();
+  await putAll('old');
+  const damage = async (node: string) => {
+    await db.ring.stop(node);
+    truncateSync(join(dataDir, 'nodes', node, 'data.mdb'), 8_192);
+  };
+  await damage('node-2');
+  await db.ring.stop('node-3');
+  await expect(db.ring.start('node-2')).rejects.toThrow(
+    /^cannot start node-2: its disk is damaged \(data\.mdb was cut, from \d+ to 8192 bytes\); put its data back, or remove \S+node-2 for/,
+  );
+  await db.ring.start('node-3');
+  await db.ring.start('node-2');
+  expect(setAside()).toEqual(['node-2']);
   expect(await valuesOfAll()).toEqual(['old']);
 });
