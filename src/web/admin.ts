@@ -122,7 +122,7 @@ function hasBody({ headers }: Request): boolean {
 function oneAtATime() {
   let isTaken = false;
   return (_request: Request, response: Response, next: NextFunction): void => {
-    if (isTaken) return refuse(response, { status: 409, error: 'another one is under way', field: 'body' });
+    if (isTaken) return refuse(response, { status: 409, error: 'another one is under way' });
     isTaken = true;
     response.on('close', () => {
       isTaken = false;
@@ -159,7 +159,10 @@ function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem 
     // What is wrong with a request and no field of it is its body.
     return { status, error: message, field: field ?? (status === 400 ? 'body' : undefined) };
   }
-  if (thrown instanceof ApiError) return { status: thrown.status, error: thrown.message, field: 'body' };
+  // What the ring cannot do now is no fault of the request.
+  if (thrown instanceof ApiError) {
+    return { status: thrown.status, error: thrown.message, field: thrown.status < 500 ? 'body' : undefined };
+  }
   if (thrown instanceof URIError) return { status: 400, error: 'the path is not well encoded', field: 'path' };
   // What the parsers of express throw.
   const { status } = thrown as { readonly status?: number };
