@@ -3,9 +3,10 @@ import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
 import { parseCommandLine, type ServeCommand } from './config/parse.ts';
 import { ConfigError } from './config.ts';
+import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
-import { type StartUp, startUpEntries, startUpText } from './start-up.ts';
+import { type StartUp, startUpEntries, startUpText, strangersNote } from './start-up.ts';
 import type { TransferName } from './transfer/command.ts';
 
 /** A wrong setting, or a machine that refuses. */
@@ -53,6 +54,7 @@ async function transfer(name: TransferName, argv: readonly string[]): Promise<vo
 async function serve({ config, notes, warnings, isLocal }: ServeCommand, stopping: Stopping): Promise<void> {
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
   endOnBugs(log);
+  sendConsoleToLog(log);
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warn(warning);
   const letYoungSpaceGrow = keepYoungSpaceSmall();
@@ -61,7 +63,10 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
   const { addresses, adminAddresses } = cluster;
-  tell({ config, version: version(), addresses, adminAddresses }, isLocal);
+  const startUp = { config, version: version(), addresses, adminAddresses };
+  tell(startUp, isLocal);
+  const note = strangersNote(startUp);
+  if (note !== undefined) log.info(note);
   letYoungSpaceGrow();
 }
 

@@ -1,5 +1,5 @@
 import type { Failure } from './dynamo/client.ts';
-import type { CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import type { CoordinatingNode } from './dynamo/node.ts';
 import type { Clock, Timer } from './env/clock.ts';
 
 /** Requests that may wait for a paused node; further ones are refused at once. */
@@ -15,12 +15,12 @@ interface Held {
  * they are given back as if they had never been sent, which is true: the node has not seen them, and never will.
  */
 export class PausedNode implements CoordinatingNode {
-  readonly #node: StorageNode;
+  readonly #node: CoordinatingNode;
   readonly #clock: Clock;
   readonly #patienceMs: number;
   readonly #held = new Set<Held>();
 
-  constructor(node: StorageNode, clock: Clock, patienceMs: number) {
+  constructor(node: CoordinatingNode, clock: Clock, patienceMs: number) {
     this.#node = node;
     this.#clock = clock;
     this.#patienceMs = patienceMs;

@@ -1,7 +1,9 @@
+import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { MoveProgress } from './dynamo/membership.ts';
 import type { PartitionConfig } from './dynamo/messages.ts';
-import type { NodeStatus } from './dynamo/node.ts';
+import type { NodeStatus, StorageNode } from './dynamo/node.ts';
 import type { NodeId, PreferenceList } from './dynamo/ring.ts';
+import type { StoreKey } from './env/store.ts';
 
 export type NodeState = 'up' | 'paused' | 'stopped';
 
@@ -42,4 +44,27 @@ export interface ReplicaDescription {
   readonly isBehind?: boolean;
   /** Records that rules of lag hold back from it. */
   readonly held?: number;
+}
+
+/** What the home replicas of a key hold of it. @param running the node, if it runs */
+export function describeReplicas(
+  homes: readonly NodeId[],
+  key: StoreKey,
+  running: (node: NodeId) => StorageNode | undefined,
+): ReplicaDescription[] {
+  const states = homes.map((node) => ({ node, state: running(node)?.stateOf(key) }));
+  const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
+  return states.map(({ node, state }): ReplicaDescription => {
+    if (state === undefined) return { node, isKnown: false };
+    const { committed, accepted } = state;
+    return {
+      node,
+      isKnown: true,
+      committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
+      isTombstone: committed !== undefined && committed.item === undefined,
+      isUnsettled: accepted !== undefined,
+      isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
+      held: running(node)?.heldOf(key) ?? 0,
+    };
+  });
 }

@@ -18,6 +18,8 @@ export interface StartUp {
 /** Wait strategies look for it in the log of DynamoDB Local. */
 const INITIALIZING = 'Initializing DynamoDB Local with the following configuration:';
 
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
 /** Clients insist that there are some; these are as good as any. No line is wider than a terminal of 80 columns. */
 const ANY_IDENTITY = [
   'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any',
@@ -54,6 +56,20 @@ export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLo
     ...ANY_IDENTITY,
     '',
   ].join('\n');
+}
+
+/** What others may do who are not of this machine; undefined if they cannot reach it. */
+export function strangersNote({ config, addresses, adminAddresses }: StartUp): string | undefined {
+  const open = [...addresses, ...adminAddresses].filter(({ host }) => !LOOPBACK.test(host));
+  if (open.length === 0) return undefined;
+  const where = open
+    .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+    .join(' and ');
+  const administer = config.admin ? ', stop its nodes and wipe their disks' : '';
+  const remedy = config.admin
+    ? '; --no-admin leaves the data, --host 127.0.0.1 nothing'
+    : '; --host 127.0.0.1 keeps them out';
+  return `whoever reaches ${where} may read and change all data${administer}: no signature is verified${remedy}`;
 }
 
 /** The same for machines: messages with fields, one object a line. */

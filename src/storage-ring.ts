@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import type { ByteString } from './api/primary-key.ts';
 import type { Config } from './config.ts';
 import type { RepairReport } from './dynamo/anti-entropy.ts';
-import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { LagRule } from './dynamo/client.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
 import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
@@ -18,29 +17,29 @@ import type { PurgeReport } from './dynamo/tombstones.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
 import { FaultyNetwork, type LinkFault } from './env/faults.ts';
+import type { LmdbStore } from './env/lmdb-store.ts';
 import { LocalTransport } from './env/local-transport.ts';
 import type { Log } from './env/log.ts';
 import { SystemRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
-import type { Store } from './env/store.ts';
+import { StoreDamagedError, unlessDamaged } from './env/store-damage.ts';
 import { foundCluster, newDiskId, nodeId, numberOf } from './found-cluster.ts';
+import { checkFault } from './link-fault.ts';
+import { NodeDisks } from './node-disks.ts';
 import { PausedNode } from './paused-node.ts';
-import type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
-import { type Host, newHost, openStore, type Running, untilStopped, whileRunning } from './ring-host.ts';
+import { describeReplicas, type Location, type NodeDescription, type RingDescription } from './ring-description.ts';
+import {
+  Entrance,
+  type Host,
+  NO_DISK,
+  newHost,
+  type Running,
+  receiverOf,
+  untilStopped,
+  whileRunning,
+} from './ring-host.ts';
 import type { TraceLog } from './trace-log.ts';
 
-/** What a node's disk says of itself, so that it is not taken for another's. */
-interface Identity {
-  readonly clusterId: string;
-  readonly node: NodeId;
-  readonly diskId: number;
-}
-
-const IDENTITY = 'identity';
-/** The id of no disk. */
-const NO_DISK = -1;
-/** Messages on a slow link are in memory; a minute is beyond all that waits for one. */
-const MAX_DELAY_MS = 60_000;
 /** Before moves that failed are tried again. */
 const RETRY_MOVES_MS = 500;
 /** A controller that is at work has left a partition sealed for less. */
@@ -69,6 +68,7 @@ export class StorageRing {
   /** Of what is on its way between nodes. */
   readonly #networkClock = new StoppableClock(this.#clock);
   readonly #network: FaultyNetwork<Request, Reply>;
+  readonly #disks: NodeDisks;
   readonly #hosts = new Map<NodeId, Host>();
   /** What clients of the ring may ask. */
   readonly #reachable = new Map<NodeId, CoordinatingNode>();
@@ -94,6 +94,14 @@ export class StorageRing {
     this.#log = log;
     this.#traces = traces;
     this.#record = directory.cluster ?? foundCluster(config);
+    this.#disks = new NodeDisks({
+      directory,
+      log,
+      clock: this.#clock,
+      options: { durability: config.durability, lazyFlushMs: config.limits.lazyFlushMs },
+      record: () => this.#record,
+      save: (record) => this.#save(record),
+    });
     this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#networkClock, this.#random, traces);
     this.#view = new RingView(this.#record.configs);
     this.client = new RingClient({
@@ -119,7 +127,7 @@ export class StorageRing {
       roster: () => this.#record.nodes,
       sealed: () => this.#sealedPartitions(),
       tellAll: (configs) => {
-        for (const node of this.#runningNodes()) for (const config of configs) node.hear(config);
+        for (const node of this.#runningNodes()) for (const config of configs) unlessDamaged(() => node.hear(config));
       },
       changeEpoch: (move, done) => this.#lead(move, done),
     });
@@ -153,6 +161,7 @@ export class StorageRing {
     for (const host of this.#hosts.values()) {
       await this.#inTurn(host, () => this.#shutDown(host)).catch((error: unknown) => failures.push(error));
     }
+    await this.#disks.close().catch((error: unknown) => failures.push(error));
     this.#networkClock.stop();
     if (failures.length > 0) throw failures[0];
   }
@@ -192,21 +201,21 @@ export class StorageRing {
 
   /** A node neither hears nor answers from now on, as if its process were stopped by a signal. */
   pause(id: NodeId): void {
-    const { node } = this.#runningOf(id);
+    const { entrance } = this.#runningOf(id);
     const host = this.#hostOf(id);
     if (host.door !== undefined) return;
-    host.door = new PausedNode(node, this.#clock, this.#config.limits.node.suspectAfterMs);
+    host.door = new PausedNode(entrance, this.#clock, this.#config.limits.node.suspectAfterMs);
     this.#reachable.set(id, host.door);
     this.#network.pause(id);
     this.#giveUpMove(id);
   }
 
   resume(id: NodeId): void {
-    const { node } = this.#runningOf(id);
+    const { entrance } = this.#runningOf(id);
     const host = this.#hostOf(id);
     const { door } = host;
     host.door = undefined;
-    this.#reachable.set(id, node);
+    this.#reachable.set(id, entrance);
     this.client.attach(id);
     this.#network.resume(id);
     door?.release();
@@ -220,7 +229,7 @@ export class StorageRing {
     const host = this.#hostOf(id);
     await this.#inTurn(host, async () => {
       this.#hostOf(id);
-      if (this.#leastVoters(id) < Math.floor(this.#record.replication / 2) + 1) {
+      if (!this.#canLose(id)) {
         throw new RingError(`${id} cannot lose its disk: too few copies would be left to bring it back`);
       }
       await this.#shutDown(host);
@@ -314,7 +323,7 @@ export class StorageRing {
 
   /** Releases all that rules of lag hold back; the rules stay. */
   releaseLags(): void {
-    for (const node of this.#runningNodes()) node.releaseLags();
+    for (const node of this.#runningNodes()) unlessDamaged(() => node.releaseLags());
   }
 
   /**
@@ -345,9 +354,11 @@ export class StorageRing {
   }
 
   async #repair(): Promise<RepairReport> {
-    const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
-    for (const { node } of this.#active()) {
-      const report = await this.#untilClosed<RepairReport>((resolve) => node.repair(resolve));
+    const total = { ...NOTHING_REPAIRED };
+    for (const running of this.#active()) {
+      const report = await this.#untilClosed<RepairReport>((resolve) =>
+        whileRunning(running, resolve, NOTHING_REPAIRED, (done) => running.node.repair(done)),
+      );
       for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
     }
     return total;
@@ -398,7 +409,7 @@ export class StorageRing {
   }
 
   #tellLags(): void {
-    for (const node of this.#runningNodes()) node.setLags(this.#presentLags);
+    for (const node of this.#runningNodes()) unlessDamaged(() => node.setLags(this.#presentLags));
   }
 
   /** Removes the tombstones that are old enough and that every home replica has. */
@@ -423,24 +434,11 @@ export class StorageRing {
     const storeKey = storeKeyOf(key, this.#record.partitions);
     const partition = partitionOf(storeKey);
     const { epoch, members } = this.#register.read(partition);
-    const states = members.map(({ node }) => ({
-      node,
-      state: this.#hosts.get(node)?.running?.node.stateOf(storeKey),
-    }));
-    const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
-    const replicas = states.map(({ node, state }): ReplicaDescription => {
-      if (state === undefined) return { node, isKnown: false };
-      const { committed, accepted } = state;
-      return {
-        node,
-        isKnown: true,
-        committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
-        isTombstone: committed !== undefined && committed.item === undefined,
-        isUnsettled: accepted !== undefined,
-        isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
-        held: this.#hosts.get(node)?.running?.node.heldOf(storeKey) ?? 0,
-      };
-    });
+    const replicas = describeReplicas(
+      members.map(({ node }) => node),
+      storeKey,
+      (node) => this.#hosts.get(node)?.running?.node,
+    );
     return { partition, epoch, preferenceList: this.#view.preferenceList(partition), replicas };
   }
 
@@ -458,23 +456,27 @@ export class StorageRing {
       if (isRemoved && !this.#directory.isBlank(node)) this.#hosts.set(node, newHost(node, NO_DISK));
     }
     // Before any disk gets a new name: until then, what is missing can be put back.
-    this.#checkVoters();
+    if (!isFirst) await this.#disks.openAll([...this.#hosts.values()]);
     for (const host of this.#hosts.values()) await this.#startHost(host, isFirst);
     // Only when every node durably has its votes may a later start take their absence for a lost disk.
-    if (isFirst) this.#save(this.#record);
-    this.#checkVoters();
-    for (const node of this.#runningNodes()) await this.#untilClosed<void>((resolve) => node.settleAccepted(resolve));
+    this.#disks.noteStarted();
+    this.#disks.checkVoters([...this.#hosts.values()]);
+    for (const running of this.#running()) {
+      await this.#untilClosed<void>((resolve) =>
+        whileRunning<void>(running, resolve, undefined, (done) => running.node.settleAccepted(done)),
+      );
+    }
     this.#settleMembership();
     this.#membership.watch(WATCH_SEALED_MS);
   }
 
   async #startHost(host: Host, isBootstrap = false): Promise<void> {
-    const { limits, durability, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
+    const { limits, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
     const { id } = host;
-    const clock = new StoppableClock(this.#clock);
-    const store = openStore(this.#directory.nodePath(id), { durability, lazyFlushMs: limits.lazyFlushMs });
+    const clock = new StoppableClock(this.#clock, unlessDamaged);
+    const store = this.#diskOf(id);
     try {
-      host.diskId = this.#identify(id, store, isBootstrap);
+      host.diskId = this.#disks.identify(id, store, isBootstrap);
       const settings = {
         id,
         diskId: host.diskId,
@@ -492,78 +494,72 @@ export class StorageRing {
       const env = { clock, random: this.#random, log: this.#log, store };
       const node = await new Promise<StorageNode>((resolve, reject) => {
         StorageNode.open(settings, env, untilStopped(this.#network.transport(id), clock), (opened, error) => {
-          if (opened === undefined) reject(error);
+          if (opened === undefined) reject(this.#disks.unwritable(id, error!));
           else resolve(opened);
         });
       });
       // Its boot number and its votes must not come back as they were, even if flushes promise nothing.
       if (this.#config.dataDir !== undefined) await store.settle();
       node.setLags(this.#presentLags);
-      this.#network.register(id, node.receive);
-      host.running = { node, store, clock, onStop: new Set() };
-      this.#reachable.set(id, node);
+      this.#network.register(id, receiverOf(node));
+      const entrance = new Entrance(node);
+      host.running = { node, entrance, store, clock, onStop: new Set() };
+      store.onDamaged = (damage) => this.#loseDisk(host, store, damage);
+      this.#reachable.set(id, entrance);
       this.client.attach(id);
       node.startBackground();
     } catch (error) {
       await store.close();
-      throw error;
+      if (!(error instanceof StoreDamagedError)) throw error;
+      throw new DataDirectoryError(this.#disks.refusalOf(id, error));
     }
   }
 
-  /**
-   * Tells a node's disk from those of others, and gives a name to one that is empty: from then on it is not the one that
-   * voted before.
-   *
-   * @returns its disk id
-   */
-  #identify(id: NodeId, store: Store, isBootstrap: boolean): number {
-    const { clusterId, nodes } = this.#record;
-    const stored = store.get('meta', IDENTITY);
-    const expected = nodes.find(({ node }) => node === id)?.diskId;
-    if (stored !== undefined) {
-      const found = JSON.parse(Buffer.from(stored).toString()) as Identity;
-      const where = this.#directory.nodePath(id);
-      if (found.clusterId !== clusterId) throw new DataDirectoryError(`${where} holds the data of another cluster`);
-      if (found.node !== id) throw new DataDirectoryError(`${where} holds the data of ${found.node}, not of ${id}`);
-      if (expected !== undefined && found.diskId !== expected) {
-        throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
-      }
-      return found.diskId;
+  /** The disk of a node that starts: an empty one if its own is damaged and the others can bring it back. */
+  #diskOf(id: NodeId): LmdbStore {
+    try {
+      return this.#disks.take(id);
+    } catch (error) {
+      if (!(error instanceof StoreDamagedError)) throw error;
+      if (!this.#canLose(id)) throw new RingError(this.#disks.refusalOf(id, error));
+      this.#disks.setAside(id, error.message);
+      return this.#disks.take(id);
     }
-    const diskId = isBootstrap ? expected! : newDiskId();
-    if (!isBootstrap) {
-      this.#log.warn('a node begins with an empty disk', { node: id });
-      // The record first: a disk that says another name than the record would be refused at the next start.
-      const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
-      this.#save({ ...this.#record, nodes: renamed });
-    }
-    store.put('meta', IDENTITY, Buffer.from(JSON.stringify({ clusterId, node: id, diskId } satisfies Identity)));
-    return diskId;
   }
 
-  /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
-  #checkVoters(): void {
-    const lost = [...this.#hosts.values()].filter(({ id, diskId }) =>
-      this.#record.configs.some(({ members }) => members.some((each) => each.node === id && each.diskId !== diskId)),
-    );
-    for (const config of this.#record.configs) {
-      const left = config.members.filter(({ node }) => !lost.some(({ id }) => id === node)).length;
-      if (left > config.members.length / 2) continue;
-      const names = lost.map(({ id }) => id).join(', ');
-      throw new DataDirectoryError(
-        `too few copies are left in ${this.#directory.path}: ${names} lost their data; restore it or begin a new data directory`,
+  /** Replaces the disk of a node that runs, as `wipe` does; a node that the others could not bring back ends. */
+  #loseDisk(host: Host, store: LmdbStore, { message }: StoreDamagedError): void {
+    const { id } = host;
+    const replace = async () => {
+      if (host.running?.store !== store) return;
+      const path = this.#directory.nodePath(id);
+      await this.#shutDown(host).catch((error: unknown) =>
+        this.#log.warn('could not close a damaged store', { node: id, error }),
       );
-    }
+      if (this.#isClosed) return;
+      if (this.#canLose(id)) {
+        this.#disks.setAside(id, message);
+        await this.#startHost(host);
+      } else
+        this.#log.error('a node has stopped: its disk is damaged, and too few copies are left to replace it', {
+          node: id,
+          path,
+          reason: message,
+        });
+    };
+    this.#inTurn(host, replace).then(
+      () => this.#settleMembership(),
+      (error: unknown) =>
+        this.#log.error('a node has stopped: its disk is damaged and could not be replaced', { node: id, error }),
+    );
   }
 
-  /** The fewest members that any partition would have with a vote, if this node had none. */
-  #leastVoters(without: NodeId): number {
+  /** Whether every partition would have a majority of members with a vote without what this node holds. */
+  #canLose(id: NodeId): boolean {
     const hasVote = ({ node }: Member, partition: number) =>
-      node !== without && this.#hosts.get(node)?.running?.node.configOf(partition) !== undefined;
-    return Math.min(
-      ...this.#record.configs.map(
-        ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length,
-      ),
+      node !== id && this.#hosts.get(node)?.running?.node.configOf(partition) !== undefined;
+    return this.#record.configs.every(
+      ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length > members.length / 2,
     );
   }
 
@@ -606,6 +602,7 @@ export class StorageRing {
     if (running === undefined) return;
     host.running = undefined;
     host.door = undefined;
+    this.#disks.release(id);
     this.#reachable.delete(id);
     this.client.detach(id);
     running.node.stop();
@@ -744,14 +741,13 @@ export class StorageRing {
   }
 }
 
-/** @throws RingError */
-function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
-  // Not as `delayMs < 0`, which NaN is not.
-  if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
-    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`);
-  }
-  if (!(dropRate >= 0 && dropRate <= 1)) throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`);
-}
+const NOTHING_REPAIRED: RepairReport = {
+  partitions: 0,
+  hashesExchanged: 0,
+  bytesExchanged: 0,
+  recordsRepaired: 0,
+  ms: 0,
+};
 
 function closedError(): RingError {
   return new RingError('the ring is closed');

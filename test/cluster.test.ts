@@ -19,7 +19,8 @@ afterEach(() => rmSync(dataDir, { recursive: true }));
 test('a directory in which too many disks were lost is refused, instead of answering that nothing is there', async () => {
   await (await startDynaring({ dataDir })).stop();
   for (const node of ['node-1', 'node-2']) rmSync(join(dataDir, 'nodes', node), { recursive: true });
-  const refusal = /^too few copies are left in .*: node-1, node-2 lost their data;/;
+  const refusal =
+    /^too few copies are left in .*: data was lost by node-1 \(is missing or empty\), node-2 \(is missing or empty\);/;
   await expect(startDynaring({ dataDir })).rejects.toThrow(refusal);
   // Nothing is left behind: the next try meets the same, not a locked directory.
   await expect(startDynaring({ dataDir })).rejects.toThrow(refusal);

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { lockName, type NameLock } from './name-lock.ts';
 
 /** A node and the contents of its disk, which have a name of their own in its ballots and votes. */
 interface NodeRecord {
@@ -37,6 +38,8 @@ export interface ClusterRecord {
   readonly firstNodes: number;
   /** The number of the last node that was made: those of removed nodes are not used again. */
   readonly lastNode: number;
+  /** How often it was started with all its disks. Undefined: it was not counted yet. */
+  readonly starts?: number;
   /** The number of the last attempt to change a config that was begun. */
   readonly lastAttempt: number;
   /** Who shall hold the ring; the configs follow, partition by partition. */
@@ -84,6 +87,10 @@ const CLUSTER_FILE = 'dynaring.json';
 /** There while a cluster bootstraps: nothing in `NODES` was acknowledged to anybody yet. */
 const BOOTSTRAP_FILE = 'dynaring-bootstrap';
 
+/** What is made here is for its owner alone; what is there already stays as it is. */
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o600;
+
 /** The folder of the nodes. */
 const NODES = 'nodes';
 const NODE_ID = /^node-[1-9]\d*$/;
@@ -100,26 +107,35 @@ export async function openDataDirectory(
   const path = resolve(userPath);
   createDirectory(path);
   const lock = await takeLock(path);
+  let name: Promise<NameLock | undefined> = Promise.resolve(undefined);
   try {
     const cluster = readCluster(path);
+    if (cluster !== undefined) name = Promise.resolve(await takeName(path, cluster));
     if (cluster === undefined) beginBootstrap(path);
     else checkShape(path, cluster, expected);
     return {
       path,
       cluster,
       nodePath: (nodeId) => join(path, NODES, nodeId),
-      nodeIds: () => readdirSync(join(path, NODES)).filter((name) => NODE_ID.test(name)),
+      nodeIds: () =>
+        (existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : []).filter((each) => NODE_ID.test(each)),
       isBlank: (nodeId) => isBlank(join(path, NODES, nodeId)),
       saveCluster: (saved) => {
         // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
         const isFirst = existsSync(join(path, BOOTSTRAP_FILE));
         if (isFirst && existsSync(join(path, NODES))) syncFolder(join(path, NODES));
         writeDurably(path, CLUSTER_FILE, `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...saved })}\n`);
-        if (isFirst) rmSync(join(path, BOOTSTRAP_FILE), { force: true });
+        if (!isFirst) return;
+        rmSync(join(path, BOOTSTRAP_FILE), { force: true });
+        name = takeName(path, saved).catch(() => undefined);
       },
-      close: () => lock.release(),
+      close: async () => {
+        await (await name)?.release();
+        await lock.release();
+      },
     };
   } catch (error) {
+    await (await name)?.release();
     await lock.release();
     throw error;
   }
@@ -156,7 +172,7 @@ function makeDirectories(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   const parent = dirname(path);
   if (parent !== path) makeDirectories(parent);
-  mkdirSync(path);
+  mkdirSync(path, DIRECTORY_MODE);
 }
 
 async function takeLock(path: string): Promise<DirectoryLock> {
@@ -168,6 +184,14 @@ async function takeLock(path: string): Promise<DirectoryLock> {
   }
   if (lock === undefined) throw new DataDirectoryError(`the data directory ${path} is in use by another process`);
   return lock;
+}
+
+/** Of a cluster that is known: its id is told to nobody who cannot read the directory. */
+async function takeName(path: string, { clusterId }: ClusterRecord): Promise<NameLock> {
+  const { dev, ino } = statSync(path);
+  const name = await lockName(`${clusterId} ${dev}:${ino}`);
+  if (name === undefined) throw new DataDirectoryError(`the data directory ${path} is in use by another process`);
+  return name;
 }
 
 function readCluster(path: string): ClusterRecord | undefined {
@@ -199,7 +223,7 @@ function parse(text: string): unknown {
 }
 
 function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
-  const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, nodes, configs } = cluster;
+  const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, starts = 0, nodes, configs } = cluster;
   // Their names are those of folders, which are removed with them.
   const areNodes = (list: readonly NodeRecord[]) =>
     Array.isArray(list) &&
@@ -208,7 +232,7 @@ function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
     list.length >= replication!;
   return (
     typeof clusterId === 'string' &&
-    [partitions, replication, firstNodes, lastNode, lastAttempt].every(Number.isInteger) &&
+    [partitions, replication, firstNodes, lastNode, lastAttempt, starts].every(Number.isInteger) &&
     areNodes(nodes!) &&
     Array.isArray(configs) &&
     configs.length === partitions &&
@@ -250,7 +274,7 @@ function writeDurably(folder: string, name: string, text: string): void {
   const path = join(folder, name);
   const draft = `${path}.draft`;
   try {
-    writeFileSync(draft, text);
+    writeFileSync(draft, text, { mode: FILE_MODE });
     sync(draft);
     renameSync(draft, path);
     // A new name is on disk when its directory is.

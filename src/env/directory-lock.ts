@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,9 @@ export interface DirectoryLock {
 
 const ATTEMPTS = 4;
 const MAX_BACKOFF_MS = 100;
+
+/** Between two looks whether the socket is there still. */
+const LOOK_MS = 1_000;
 
 /** What `connect` and `listen` take on every system: the name must fit into `sockaddr_un`, 104 bytes on macOS. */
 const MAX_ADDRESS_BYTES = 103;
@@ -27,16 +30,46 @@ const MAX_ADDRESS_BYTES = 103;
  *
  * Where sockets cannot be made in the directory (some mounts of a host's folder into a virtual machine, or a long path
  * on a system without /proc), they are made in the temporary directory, under a name made of the directory's device and
- * inode: that still keeps two processes of one machine apart, but not two containers.
+ * inode: that still keeps two processes of one machine apart, but not two containers. Others may make files there too: a socket
+ * of somebody who may not write in the directory itself is none of its locks.
+ *
+ * A socket that is removed is made again within a second.
  */
 export async function lockDirectory(path: string): Promise<DirectoryLock | undefined> {
   for (let attempt = 1; ; attempt++) {
     const claim = await claimDirectory(path);
-    if (!(await isHeld(path, claim.name)) && existsSync(join(claim.place.folder, claim.name))) return claim;
+    if (!(await isHeld(path, claim.name)) && isThere(claim)) return keepClaim(path, claim);
     await claim.release();
     if (attempt === ATTEMPTS) return undefined;
     await delay(Math.random() * MAX_BACKOFF_MS);
   }
+}
+
+function isThere({ place, name }: Claim): boolean {
+  return existsSync(join(place.folder, name));
+}
+
+/** Makes the claim again whenever its socket was removed, until it is released. */
+function keepClaim(path: string, first: Claim): DirectoryLock {
+  let claim = first;
+  let work: Promise<void> = Promise.resolve();
+  const renew = async () => {
+    if (isThere(claim) || !existsSync(path)) return;
+    const next = await claimDirectory(path).catch(() => undefined);
+    if (next === undefined) return;
+    await claim.release();
+    claim = next;
+  };
+  const timer = setInterval(() => {
+    work = work.then(renew);
+  }, LOOK_MS).unref();
+  return {
+    async release() {
+      clearInterval(timer);
+      await work;
+      await claim.release();
+    },
+  };
 }
 
 /** True if a process has the directory. `except`: the name of the caller's own claim. */
@@ -47,6 +80,7 @@ export async function isHeld(path: string, except?: string): Promise<boolean> {
     for (const place of places) {
       for (const name of namesIn(place.folder)) {
         if (!name.startsWith(place.prefix) || !name.endsWith(SUFFIX) || name === except) continue;
+        if (!place.isTrusted(join(place.folder, name))) continue;
         if (await isListening(place.addressOf(name))) hasOther = true;
         else rmSync(join(place.folder, name), { force: true });
       }
@@ -96,17 +130,26 @@ interface Place {
   readonly prefix: string;
   /** How a socket of the folder is named to the system. */
   addressOf(name: string): string;
+  /** Whether a socket there is somebody's who may write in the directory. */
+  isTrusted(socket: string): boolean;
   /** After this, `addressOf` is void. */
   close(): void;
 }
 
 const SUFFIX = '.sock';
 const PREFIX = 'lock-';
+/** Permissions of a directory in which its group or everybody may make files. */
+const OTHERS_WRITE = 0o022;
 
 function openPlaces(path: string): Place[] {
-  const { dev, ino } = statSync(path);
+  const { dev, ino, uid, mode } = statSync(path);
   const inode = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 16);
-  const temporary = plainPlace(tmpdir(), `dynaring-${PREFIX}${inode}-`);
+  const isShared = (mode & OTHERS_WRITE) !== 0;
+  const writers = [0, uid, process.getuid?.()];
+  const temporary: Place = {
+    ...plainPlace(tmpdir(), `dynaring-${PREFIX}${inode}-`),
+    isTrusted: (socket) => isShared || writers.includes(ownerOf(socket)),
+  };
   const near = plainPlace(path, PREFIX);
   const longest = near.addressOf(`${PREFIX}${'0'.repeat(16)}${SUFFIX}`);
   if (Buffer.byteLength(longest) <= MAX_ADDRESS_BYTES) return [near, temporary];
@@ -114,8 +157,12 @@ function openPlaces(path: string): Place[] {
   return existsSync('/proc/self/fd') ? [descriptorPlace(path), temporary] : [temporary];
 }
 
+function ownerOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.uid;
+}
+
 function plainPlace(folder: string, prefix: string): Place {
-  return { folder, prefix, addressOf: (name) => join(folder, name), close: () => {} };
+  return { folder, prefix, addressOf: (name) => join(folder, name), isTrusted: () => true, close: () => {} };
 }
 
 /** Reaches a directory of any path length by its descriptor. */
@@ -125,6 +172,7 @@ function descriptorPlace(folder: string): Place {
     folder,
     prefix: PREFIX,
     addressOf: (name) => `/proc/self/fd/${descriptor}/${name}`,
+    isTrusted: () => true,
     close: () => closeSync(descriptor),
   };
 }

@@ -1,45 +1,73 @@
-import { closeSync, constants, fsyncSync, openSync, readFileSync, write } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncate, openSync, stat, write, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
-import type { StoreKey, StoreName } from './store.ts';
-import { REMOVED, type Written } from './write-batch.ts';
+import { encodeFrame, type FrameSeal, type JournalEntry, linkOf, NO_FRAME } from './journal-frame.ts';
+import { encodeHeader, JOURNAL_HEADER_BYTES } from './journal-header.ts';
+import { machineRun } from './machine-run.ts';
 
-/** One `put` or `remove`, in the order in which they were made. */
-export interface JournalEntry {
-  readonly name: StoreName;
-  readonly key: StoreKey;
-  readonly written: Written;
+/** One opening of a journal: until the next, or until the store is closed in order, its files have to be there. */
+export interface JournalRun {
+  /** 16 hexadecimal digits, never the same for two. */
+  readonly id: string;
+  /** Whether appends are on disk when they are done. */
+  readonly isSynced: boolean;
+  /** The run of the machine, if that is known (`machineRun`). */
+  readonly machine: string | null;
 }
 
 /** How far a journal has come. */
 export interface JournalPosition {
   readonly generation: number;
-  /** The CRC of the last frame, with which the next begins its own; 0 if there is none. */
+  /** The CRC of the last frame, which the next repeats; 0 if there is none. */
   readonly link: number;
+  /** The number of the last frame. */
+  readonly sequence: number;
+  /** Which files hold what follows. Null: none do. Undefined: files of before journals had names may. */
+  readonly run: JournalRun | null | undefined;
 }
 
-export const JOURNAL_START: JournalPosition = { generation: 0, link: 0 };
+export interface JournalSettings {
+  /** Whether an append is done only when the disk has it, or when the system has it. */
+  readonly sync: boolean;
+  /** Whose journal it is, for people: it tells it from those of other stores. */
+  readonly owner: string;
+  /** The file of what is settled. */
+  readonly dataFile: string;
+}
 
 /*
- * Two files, used by turns. A file holds frames, one per `append`, from its start on:
- *   u32 length of the content | u32 CRC-32 of what follows, begun with that of the frame before | u48 generation | content
- * and the content entries:
- *   u8 store | u8 1 if removed | u16 key bytes | u32 value bytes | key | value
- * all big-endian. While a journal is open its files are overwritten, never cut: writing where the file already is costs
- * the disk no change of its length. So anything may follow the last frame of a generation. As each CRC continues that of
- * the frame before, in the other file too, what is read is always a beginning of what was appended.
+ * Two files, used by turns. A file holds a header and then frames, one per `append`. While a journal is open its files are
+ * overwritten and lengthened, never cut: so anything may follow the last frame of a generation. As each frame names the one
+ * before, in the other file too, what is read is always a beginning of what was appended.
+ *
+ * That it is all of it cannot be read from the frames. Files are lengthened ahead, by steps, and say how long they are: one
+ * that was cut is known by that. Every now and then the file that is not being written says which frames there are.
  */
-const FILES = ['journal-0', 'journal-1'] as const;
-const FRAME_HEADER_BYTES = 14;
-const GENERATION_BYTES = 6;
-const ENTRY_HEADER_BYTES = 8;
-const STORES: readonly StoreName[] = ['items', 'paxos', 'meta', 'hints'];
+export const JOURNAL_FILES = ['journal-0', 'journal-1'] as const;
 
-/** The header of a frame that would be longer than any file. */
-const NO_FRAME = Buffer.alloc(FRAME_HEADER_BYTES, 0xff);
+/** A file grows by so much: nothing is written there yet, and most systems give it no room on the disk before. */
+const GROWTH_BYTES = 1024 * 1024;
+
+/** How old what the headers say may be, and for how long the place of the files is taken for granted. */
+const STATE_AFTER_MS = 100;
 
 /** Node writes less than 2 GiB at once. */
 const MAX_WRITE_BYTES = 1024 * 1024 * 1024;
+
+const FILE_MODE = 0o600;
+
+type Done = (error?: Error) => void;
+
+/** One of the two. */
+interface JournalFile {
+  readonly path: string;
+  readonly descriptor: number;
+  /** Not synced. */
+  readonly headerDescriptor: number;
+  readonly inode: number;
+  /** How long its header says it is. */
+  length: number;
+}
 
 /**
  * What a store has promised to keep and has not yet put where it belongs: an append is one write to the end of a file,
@@ -47,158 +75,209 @@ const MAX_WRITE_BYTES = 1024 * 1024 * 1024;
  * entries of a generation are elsewhere, its file serves the one after the next.
  */
 export class Journal {
-  readonly #files: readonly number[];
+  readonly run: JournalRun;
+  readonly #seal: FrameSeal;
+  readonly #settings: JournalSettings;
+  readonly #files: readonly JournalFile[];
   #generation: number;
   #link: number;
-  #length = 0;
+  #sequence: number;
+  /** Where the next frame begins. */
+  #end = JOURNAL_HEADER_BYTES;
+  /** Runs out when the headers are to say what was appended since they last did. */
+  #stateTimer: NodeJS.Timeout | undefined;
+  #isGrowing = false;
+  #isStating = false;
+  /** How long the data file was when that was last looked up. */
+  #dataBytes = 0;
+  #afterStating: (() => void) | undefined;
+  /** When the files were last seen where they should be. */
+  #seenMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * Begins the generation after `settled` in empty files: what they held must be elsewhere by now.
+   * Begins the generation after `settled` in new files: what the old ones held must be elsewhere by now, and must not be
+   * looked for in them. They are looked for once `position` is in the store.
    *
    * @param settled as `readJournal` returned it
-   * @param sync whether an append is done only when the disk has it, or when the system has it
    */
-  constructor(folder: string, settled: JournalPosition, sync: boolean) {
-    this.#files = openFiles(folder, sync);
+  constructor(folder: string, settled: JournalPosition, settings: JournalSettings) {
+    const id = randomBytes(8).toString('hex');
+    this.run = { id, isSynced: settings.sync, machine: machineRun() ?? null };
+    this.#seal = sealOf(this.run);
+    this.#settings = settings;
     this.#generation = settled.generation + 1;
     this.#link = settled.link;
+    this.#sequence = settled.sequence;
+    this.#files = openFiles(folder, settings.sync, (length) => this.#header(length));
   }
 
   /** The present generation, and its last frame. */
   get position(): JournalPosition {
-    return { generation: this.#generation, link: this.#link };
+    return { generation: this.#generation, link: this.#link, sequence: this.#sequence, run: this.run };
   }
 
   /** Bytes of the present generation. */
   get length(): number {
-    return this.#length;
+    return this.#end - JOURNAL_HEADER_BYTES;
   }
 
   /**
    * Adds entries to the present generation. No other call may come before `done`. After an error none of them is there,
    * and the next append takes their place.
    */
-  append(entries: readonly JournalEntry[], done: (error?: Error) => void): void {
-    const frame = encodeFrame(entries, this.#generation, this.#link);
+  append(entries: readonly JournalEntry[], done: Done): void {
+    const place = { generation: this.#generation, sequence: this.#sequence + 1, previous: this.#link };
+    const frame = encodeFrame(entries, place, this.#seal);
     const file = this.#files[this.#generation % 2]!;
+    const isRecent = performance.now() - this.#seenMs < STATE_AFTER_MS;
+    if (isRecent && this.#end + frame.length <= file.length) return this.#write(file, frame, done);
+    this.#look(file, (error) => {
+      if (error !== undefined) return done(error);
+      this.#grow(file, this.#end + frame.length, (error) => {
+        if (error === undefined) this.#write(file, frame, done);
+        else done(error);
+      });
+    });
+  }
+
+  /** Begins the next generation, in the file of the last but one: whose entries must be elsewhere by now. */
+  rotate(): void {
+    this.#generation++;
+    this.#end = JOURNAL_HEADER_BYTES;
+  }
+
+  /** No append may be under way. */
+  async close(): Promise<void> {
+    clearTimeout(this.#stateTimer);
+    if (this.#isStating) {
+      await new Promise<void>((resolve) => {
+        this.#afterStating = resolve;
+      });
+    }
+    closeAll(this.#files);
+  }
+
+  #write({ descriptor }: JournalFile, frame: Buffer, done: Done): void {
     const writeFrom = (written: number): void => {
       const rest = Math.min(frame.length - written, MAX_WRITE_BYTES);
-      write(file, frame, written, rest, this.#length + written, (error, count) => {
+      write(descriptor, frame, written, rest, this.#end + written, (error, count) => {
         // The system may have all of a frame of which it says that the disk refused it: a start must not find it.
-        if (error !== null) return write(file, NO_FRAME, 0, NO_FRAME.length, this.#length, () => done(error));
+        if (error !== null) return write(descriptor, NO_FRAME, 0, NO_FRAME.length, this.#end, () => done(error));
         // A disk that is nearly full takes a part; the rest then fails or fits.
         if (written + count < frame.length) return writeFrom(written + count);
-        this.#length += frame.length;
-        this.#link = frame.readUInt32BE(4);
+        this.#end += frame.length;
+        this.#link = linkOf(frame);
+        this.#sequence++;
+        this.#stateTimer ??= setTimeout(() => this.#state(), STATE_AFTER_MS).unref();
         done();
       });
     };
     writeFrom(0);
   }
 
-  /** Begins the next generation, in the file of the last but one: whose entries must be elsewhere by now. */
-  rotate(): void {
-    this.#generation++;
-    this.#length = 0;
+  /** Makes sure that what is written can be found again: files that were removed take writes as before. */
+  #look({ path, inode }: JournalFile, done: Done): void {
+    stat(path, (error, found) => {
+      if (error !== null || found.ino !== inode) {
+        this.#seenMs = Number.NEGATIVE_INFINITY;
+        return done(new Error(`${path} was removed or replaced while it was in use`));
+      }
+      this.#seenMs = performance.now();
+      done();
+    });
   }
 
-  close(): void {
-    for (const file of this.#files) closeSync(file);
+  #grow(file: JournalFile, needed: number, done: Done): void {
+    if (needed <= file.length) return done();
+    if (this.#isStating) {
+      this.#afterStating = () => this.#grow(file, needed, done);
+      return;
+    }
+    const length = JOURNAL_HEADER_BYTES + Math.ceil((needed - JOURNAL_HEADER_BYTES) / GROWTH_BYTES) * GROWTH_BYTES;
+    this.#isGrowing = true;
+    const finish: Done = (error) => {
+      this.#isGrowing = false;
+      done(error);
+    };
+    // First the length, then the claim of it.
+    ftruncate(file.descriptor, length, (error) => {
+      if (error !== null) return finish(error);
+      const header = this.#header(length);
+      write(file.descriptor, header, 0, header.length, 0, (error) => {
+        if (error !== null) return finish(error);
+        file.length = length;
+        finish();
+      });
+    });
+  }
+
+  /** Says in the file that is not being written how far the other one has come. What fails is said another time. */
+  #state(): void {
+    this.#stateTimer = undefined;
+    if (this.#isGrowing) {
+      this.#stateTimer = setTimeout(() => this.#state(), STATE_AFTER_MS).unref();
+      return;
+    }
+    this.#isStating = true;
+    const finish = () => {
+      this.#isStating = false;
+      const next = this.#afterStating;
+      this.#afterStating = undefined;
+      next?.();
+    };
+    const file = this.#files[(this.#generation + 1) % 2]!;
+    stat(this.#settings.dataFile, (error, data) => {
+      if (error === null) this.#dataBytes = data.size;
+      const header = this.#header(file.length);
+      write(file.headerDescriptor, header, 0, header.length, 0, finish);
+    });
+  }
+
+  #header(length: number): Buffer {
+    return encodeHeader({
+      journal: this.run.id,
+      owner: this.#settings.owner,
+      machine: this.run.machine,
+      length,
+      appended: this.#sequence,
+      dataBytes: this.#dataBytes,
+    });
   }
 }
 
-/**
- * Reads what a journal holds beyond `settled`, in order, up to where its process died.
- * @returns the position of the last frame read, or `settled`
- */
-export function readJournal(
-  folder: string,
-  settled: JournalPosition,
-  apply: (entry: JournalEntry) => void,
-): JournalPosition {
-  const files = FILES.map((name) => readWhole(join(folder, name)))
-    .filter((bytes) => generationOf(bytes) > settled.generation)
-    .sort((a, b) => generationOf(a) - generationOf(b));
-  let position = settled;
-  for (const bytes of files) position = readFrames(bytes, position, apply);
-  return position;
+export function sealOf({ id }: JournalRun): FrameSeal {
+  const bytes = Buffer.from(id, 'hex');
+  return { mark: bytes.readUInt32BE(0), seed: bytes.readUInt32BE(4) };
 }
 
-function openFiles(folder: string, sync: boolean): number[] {
-  const files: number[] = [];
+function openFiles(folder: string, sync: boolean, headerOf: (length: number) => Buffer): JournalFile[] {
+  const files: JournalFile[] = [];
   try {
-    // What a torn or damaged file holds behind its last readable frame could become readable again: so they are cut.
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | (sync ? constants.O_DSYNC : 0);
-    for (const name of FILES) files.push(openSync(join(folder, name), flags, 0o644));
+    const plain = constants.O_RDWR | constants.O_CREAT;
+    for (const name of JOURNAL_FILES) {
+      const path = join(folder, name);
+      // Anew: frames of before could not be told from those to come.
+      const descriptor = openSync(path, plain | constants.O_TRUNC | (sync ? constants.O_DSYNC : 0), FILE_MODE);
+      const headerDescriptor = sync ? openSync(path, plain) : descriptor;
+      const length = JOURNAL_HEADER_BYTES;
+      files.push({ path, descriptor, headerDescriptor, inode: fstatSync(descriptor).ino, length });
+      const header = Buffer.alloc(length);
+      header.set(headerOf(length));
+      writeSync(descriptor, header);
+    }
     // A new file is on disk when the folder that names it is.
     if (sync) syncFolder(folder);
     return files;
   } catch (error) {
-    for (const file of files) closeSync(file);
+    closeAll(files);
     throw error;
   }
 }
 
-function encodeFrame(entries: readonly JournalEntry[], generation: number, link: number): Buffer {
-  let length = FRAME_HEADER_BYTES;
-  for (const { key, written } of entries) {
-    length += ENTRY_HEADER_BYTES + key.length + (written === REMOVED ? 0 : written.length);
-  }
-  const frame = Buffer.allocUnsafe(length);
-  let offset = FRAME_HEADER_BYTES;
-  for (const { name, key, written } of entries) {
-    frame[offset] = STORES.indexOf(name);
-    frame[offset + 1] = written === REMOVED ? 1 : 0;
-    frame.writeUInt16BE(key.length, offset + 2);
-    frame.writeUInt32BE(written === REMOVED ? 0 : written.length, offset + 4);
-    offset += ENTRY_HEADER_BYTES;
-    offset += frame.write(key, offset, 'latin1');
-    if (written === REMOVED) continue;
-    frame.set(written, offset);
-    offset += written.length;
-  }
-  frame.writeUInt32BE(length - FRAME_HEADER_BYTES, 0);
-  frame.writeUIntBE(generation, 8, GENERATION_BYTES);
-  frame.writeUInt32BE(crc32(frame.subarray(8), link), 4);
-  return frame;
-}
-
-function generationOf(bytes: Buffer): number {
-  return bytes.length < FRAME_HEADER_BYTES ? 0 : bytes.readUIntBE(8, GENERATION_BYTES);
-}
-
-/** Reads the frames of one file that continue `before`. */
-function readFrames(bytes: Buffer, before: JournalPosition, apply: (entry: JournalEntry) => void): JournalPosition {
-  let position = before;
-  for (let offset = 0; offset + FRAME_HEADER_BYTES <= bytes.length; ) {
-    const end = offset + FRAME_HEADER_BYTES + bytes.readUInt32BE(offset);
-    const link = bytes.readUInt32BE(offset + 4);
-    if (end > bytes.length || crc32(bytes.subarray(offset + 8, end), position.link) !== link) break;
-    decodeEntries(bytes.subarray(offset + FRAME_HEADER_BYTES, end), apply);
-    position = { generation: generationOf(bytes), link };
-    offset = end;
-  }
-  return position;
-}
-
-function readWhole(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  }
-}
-
-function decodeEntries(frame: Buffer, apply: (entry: JournalEntry) => void): void {
-  for (let offset = 0; offset < frame.length; ) {
-    const name = STORES[frame[offset]!]!;
-    const isRemoved = frame[offset + 1] === 1;
-    const keyEnd = offset + ENTRY_HEADER_BYTES + frame.readUInt16BE(offset + 2);
-    const valueEnd = keyEnd + frame.readUInt32BE(offset + 4);
-    const key = frame.toString('latin1', offset + ENTRY_HEADER_BYTES, keyEnd);
-    apply({ name, key, written: isRemoved ? REMOVED : frame.subarray(keyEnd, valueEnd) });
-    offset = valueEnd;
+function closeAll(files: readonly JournalFile[]): void {
+  for (const { descriptor, headerDescriptor } of files) {
+    closeSync(descriptor);
+    if (headerDescriptor !== descriptor) closeSync(headerDescriptor);
   }
 }
 

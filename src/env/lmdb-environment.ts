@@ -1,9 +1,12 @@
-import { closeSync, existsSync, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { JOURNAL_START, type JournalPosition } from './journal.ts';
+import { roomFor } from './disk-room.ts';
+import type { JournalPosition } from './journal.ts';
+import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
 import type { StoreKey, StoreName } from './store.ts';
+import { StoreDamagedError } from './store-damage.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
 
 /** LMDB's limit at its default page size. */
@@ -15,19 +18,18 @@ export const MAX_KEY_BYTES = 1_978;
  */
 const MAP_BYTES = 1024 * 1024 * 1024;
 
+/** What a batch is reckoned to need on disk: what it holds, a page for each of its first entries, and the branches above. */
+const ROOM = { bytes: 256 * 1024, perByte: 1.5, pages: 512 } as const;
+const PAGE_BYTES = 4_096;
+/** A disk that may be less full than it seems is tried so often. */
+const TRY_AFTER_MS = 60_000;
+
 /** Of `items`, which alone is read by clients. */
 const READ_CACHE_BYTES = 4 * 1024 * 1024;
 
-const DATA_FILE = 'data.mdb';
-
-/**
- * The first two pages say where the rest is. A page begins with 24 bytes of its own; then, little-endian, this number, and
- * at these places the size of a page and the pages at which the two trees of the environment begin.
- */
-const META_MAGIC = 0xbeefc0de;
-const META_AT = { magic: 24, pageBytes: 48, roots: [88, 136], end: 168 } as const;
-/** The root of an empty tree. */
-const NO_PAGE = 2n ** 64n - 1n;
+export const DATA_FILE = 'data.mdb';
+const LOCK_FILE = 'lock.mdb';
+const FILE_MODE = 0o600;
 
 /** One thread reads, with one transaction and its cursors. */
 const MAX_READERS = 16;
@@ -56,6 +58,7 @@ type Table = Database<Uint8Array, StoreKey>;
  * `useWritemap` halves the first figure, but then a full disk is a SIGBUS instead of an error.
  */
 export class LmdbEnvironment {
+  readonly #dataFile: string;
   readonly #root: RootDatabase<Uint8Array, StoreKey>;
   readonly #tables: Readonly<Record<StoreName, Table>>;
   readonly #journal: Table;
@@ -65,15 +68,20 @@ export class LmdbEnvironment {
    * when a batch is written. So the few keys are known without asking LMDB.
    */
   readonly #paxosKeys = new Set<StoreKey>();
+  /** Since when there seems to be no room. */
+  #fullSinceMs: number | undefined;
 
   /**
-   * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot.
+   * Opens the environment in the directory `path`, or makes it. Throws what the system says where it cannot, and
+   * StoreDamagedError if it is damaged.
    *
    * @param sync whether a commit waits for the disk. Without, the order in which pages reach the disk is the system's: a
    *   power loss may damage the environment, a killed process cannot.
    */
   constructor(path: string, sync: boolean) {
-    checkFile(join(path, DATA_FILE));
+    this.#dataFile = join(path, DATA_FILE);
+    checkPages(this.#dataFile);
+    const isNew = !existsSync(this.#dataFile);
     this.#root = open<Uint8Array, StoreKey>({
       path,
       noSubdir: false,
@@ -88,8 +96,10 @@ export class LmdbEnvironment {
       maxReaders: MAX_READERS,
     });
     try {
+      // LMDB has its own opinion of who may read them.
+      if (isNew) for (const name of [DATA_FILE, LOCK_FILE]) chmodSync(join(path, name), FILE_MODE);
       // What a process wrote that did not sync is older than what this one will: it must not be lost alone.
-      if (sync) syncFile(join(path, DATA_FILE));
+      if (sync) syncFile(this.#dataFile);
       const table = (name: string): Table =>
         this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
       this.#tables = { items: table('items'), paxos: table('paxos'), hints: table('hints'), meta: table('meta') };
@@ -101,10 +111,10 @@ export class LmdbEnvironment {
     }
   }
 
-  /** Up to where the environment holds everything that is in the journal. */
-  get settled(): JournalPosition {
+  /** Up to where the environment holds everything that is in the journal; undefined if it has never had one. */
+  get settled(): JournalPosition | undefined {
     const bytes = this.#journal.getBinary(SETTLED);
-    return bytes === undefined ? JOURNAL_START : (JSON.parse(bytes.toString('latin1')) as JournalPosition);
+    return bytes === undefined ? undefined : (JSON.parse(bytes.toString('latin1')) as JournalPosition);
   }
 
   has(name: StoreName, key: StoreKey): boolean {
@@ -147,6 +157,7 @@ export class LmdbEnvironment {
    * @param settled up to where the journal is settled with it; undefined where the journal has nothing of it
    */
   async commit(batch: WriteBatch, settled: JournalPosition | undefined): Promise<void> {
+    this.#checkRoom(batch);
     try {
       await this.#root.batch(() => this.#write(batch, settled));
       this.#noteCommitted(batch);
@@ -159,12 +170,36 @@ export class LmdbEnvironment {
 
   /** `commit`, finished when it returns. */
   commitSync(batch: WriteBatch, settled: JournalPosition): void {
+    this.#checkRoom(batch);
     this.#root.transactionSync(() => this.#write(batch, settled));
     this.#noteCommitted(batch);
   }
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+
+  /**
+   * Refuses a batch for which the disk has no room: LMDB itself would write that to standard error, as text. Pages that are free
+   * within the file count by half, since the last transactions' are not to be had yet. What a batch needs is a guess, so that
+   * after a while one is tried for which there may be room after all.
+   */
+  #checkRoom({ byteCount, entryCount }: WriteBatch): void {
+    const needed = ROOM.bytes + byteCount * ROOM.perByte + Math.min(entryCount, ROOM.pages) * PAGE_BYTES;
+    const left = roomFor(this.#dataFile);
+    if (left >= needed) {
+      this.#fullSinceMs = undefined;
+      return;
+    }
+    const within = freeBytesIn(this.#dataFile);
+    const nowMs = performance.now();
+    if (left + within / 2 >= needed) return;
+    this.#fullSinceMs ??= nowMs;
+    if (nowMs - this.#fullSinceMs < TRY_AFTER_MS || left + within < needed / 4) {
+      const room = `room for ${Math.max(0, left)} bytes is left, and ${Math.ceil(needed)} may be needed`;
+      throw Object.assign(new Error(`ENOSPC: ${room}`), { code: 'ENOSPC' });
+    }
+    this.#fullSinceMs = nowMs;
   }
 
   /** Until now the batch itself was read in place of what is remembered here. */
@@ -188,27 +223,14 @@ export class LmdbEnvironment {
   }
 }
 
-/** LMDB trusts its file, and takes the process with it if that is another or was cut short. */
-function checkFile(path: string): void {
-  if (!existsSync(path)) return;
-  const descriptor = openSync(path, 'r');
-  try {
-    const { size } = fstatSync(descriptor);
-    const meta = Buffer.alloc(META_AT.end);
-    let page = 0;
-    // A new file is empty until its first two pages are written.
-    for (let at = 0; at <= page && size > 0; at += page) {
-      const isWhole = readSync(descriptor, meta, 0, meta.length, at) === meta.length;
-      const isMeta = isWhole && meta.readUInt32LE(META_AT.magic) === META_MAGIC;
-      page ||= isMeta ? meta.readUInt32LE(META_AT.pageBytes) : 0;
-      const isThere = (root: bigint) => root === NO_PAGE || (root + 1n) * BigInt(page) <= BigInt(size);
-      if (!isMeta || page === 0 || !META_AT.roots.every((place) => isThere(meta.readBigUInt64LE(place)))) {
-        throw new Error('data.mdb is damaged');
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
+/**
+ * Of LMDB's errors those that say that its pages are not as it wrote them, or that it cannot go on: MDB_PAGE_NOTFOUND,
+ * MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID, MDB_CURSOR_FULL, MDB_PAGE_FULL, MDB_PROBLEM (lmdb.h).
+ */
+const DAMAGES: readonly unknown[] = [-30797, -30796, -30795, -30794, -30793, -30787, -30786, -30779];
+
+export function isDamage(error: unknown): boolean {
+  return error instanceof StoreDamagedError || DAMAGES.includes((error as { code?: unknown }).code);
 }
 
 function syncFile(path: string): void {

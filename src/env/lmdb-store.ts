@@ -1,34 +1,21 @@
-import { Journal, type JournalEntry, type JournalPosition, readJournal } from './journal.ts';
-import { LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Journal, JournalPosition } from './journal.ts';
+import type { JournalEntry } from './journal-frame.ts';
+import { isDamage, type LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
+import { LMDB_STORE_DEFAULTS, type LmdbStoreOptions } from './lmdb-store-options.ts';
+import { openLmdb } from './open-lmdb.ts';
 import type { Store, StoreKey, StoreName } from './store.ts';
-import { REMOVED, WriteBatch, type Written } from './write-batch.ts';
-
-export interface LmdbStoreOptions {
-  /**
-   * When a flush is done. `memory`: at once. `process`: when the system has the writes, so that they survive the process.
-   * `disk`: when the disk has them.
-   */
-  readonly durability: 'memory' | 'process' | 'disk';
-  /** How long a write that nobody flushes may stay without the promise. Longer: fewer appends, more lost to a crash. */
-  readonly lazyFlushMs?: number;
-  /** How long a write may wait for its transaction. Longer: larger, cheaper transactions, more to read at a restart. */
-  readonly settleAfterMs?: number;
-  /** A batch of this many keys is committed without waiting. Larger: cheaper per key, longer transactions. */
-  readonly batchEntries?: number;
-  /** A batch of this many bytes is committed without waiting. Two batches of this size are what the store holds in memory. */
-  readonly batchBytes?: number;
-}
-
-const LAZY_FLUSH_MS = 50;
-const SETTLE_AFTER_MS = 1_000;
-const BATCH_ENTRIES = 8_192;
-const BATCH_BYTES = 4 * 1024 * 1024;
+import { leaveIfDamaged, StoreDamagedError, unlessDamaged } from './store-damage.ts';
+import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
 
 /** The journal may be so many batches long: rewriting few keys fills it and not the batch. */
 const JOURNAL_BATCHES = 4;
 
 /** The wait after a failed commit: a full disk stays full for a while, and lmdb-js writes each failure to stderr. */
 const RETRY_AFTER_MS = 500;
+
+/** While a store that is damaged waits for what is under way. */
+const BUSY_POLL_MS = 2;
 
 /** A write, and what the pending batch said of its key before: with that it can be taken back. */
 interface Unkept extends JournalEntry {
@@ -59,21 +46,30 @@ interface Append {
  *
  * A disk that refuses an append makes the flush fail, and all writes since are taken back. One that refuses a commit is
  * asked again; until then the batch stays in memory and in the journal, and when the next is full as well, flushes fail.
+ *
+ * A store that cannot be read, or whose pages are damaged, is of no use any more: it says so once, and then refuses everything.
  */
 export class LmdbStore implements Store {
   onLost: (() => void) | undefined = undefined;
+  /** Called once, when it turns out that the store is damaged. Every call throws a StoreDamagedError from then on. */
+  onDamaged: ((error: StoreDamagedError) => void) | undefined = undefined;
+  /** Called when the disk has taken something, or has refused to. */
+  onWritten: ((refusal?: Error) => void) | undefined = undefined;
   readonly #lmdb: LmdbEnvironment;
   /** Undefined: nothing is promised beyond the process. */
   readonly #journal: Journal | undefined;
   readonly #options: Required<LmdbStoreOptions>;
   #pending = new WriteBatch();
   #committing: WriteBatch | undefined;
+  /** LMDB is at it. */
+  #isCommitting = false;
   /** Where the journal is when `#committing` has committed. */
   #committingTo: JournalPosition | undefined;
   /** Writes that no append has taken yet, oldest first. */
   #unkept: Unkept[] = [];
   #waiting: Done[] = [];
   #append: Append | undefined;
+  #damage: StoreDamagedError | undefined;
   /** Why LMDB refused `#committing` the last time. */
   #commitFailure: Error | undefined;
   /** There are writes that have waited for their append long enough. */
@@ -88,33 +84,32 @@ export class LmdbStore implements Store {
   /** Called when LMDB has taken or refused a batch. */
   #onCommitted: (() => void) | undefined;
 
-  /** Opens the store in the directory `path`, or makes it. Throws what the system says where it cannot. */
+  /** What may have been lost of what it had acknowledged, although it was opened: for the log. */
+  readonly loss: string | undefined;
+
+  /**
+   * Opens the store in the directory `path`, or makes it.
+   *
+   * @throws StoreDamagedError if it may have lost what it had acknowledged; what the system says where it cannot be opened
+   */
   constructor(path: string, options: LmdbStoreOptions) {
-    this.#options = {
-      lazyFlushMs: LAZY_FLUSH_MS,
-      settleAfterMs: SETTLE_AFTER_MS,
-      batchEntries: BATCH_ENTRIES,
-      batchBytes: BATCH_BYTES,
-      ...options,
-    };
-    const { durability } = this.#options;
-    this.#lmdb = new LmdbEnvironment(path, durability === 'disk');
-    try {
-      const rest = new WriteBatch();
-      const position = readJournal(path, this.#lmdb.settled, ({ name, key, written }) => rest.set(name, key, written));
-      if (rest.entryCount > 0) this.#lmdb.commitSync(rest, position);
-      if (durability !== 'memory') this.#journal = new Journal(path, position, durability === 'disk');
-    } catch (error) {
-      this.#lmdb.close();
-      throw error;
-    }
+    this.#options = { ...LMDB_STORE_DEFAULTS, ...options };
+    const { lmdb, journal, loss } = openLmdb(path, this.#options);
+    this.#lmdb = lmdb;
+    this.#journal = journal;
+    this.loss = loss;
   }
 
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
     const pending = this.#pending.tables[name].get(key);
     const written = pending === undefined ? this.#committing?.tables[name].get(key) : pending;
     if (written !== undefined) return written === REMOVED ? undefined : written;
-    return this.#lmdb.get(name, key);
+    if (this.#damage !== undefined) throw this.#damage;
+    try {
+      return this.#lmdb.get(name, key);
+    } catch (error) {
+      throw this.#giveUp(error);
+    }
   }
 
   put(name: StoreName, key: StoreKey, value: Uint8Array): void {
@@ -130,30 +125,18 @@ export class LmdbStore implements Store {
   }
 
   range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    const found: { key: StoreKey; value: Uint8Array }[] = [];
-    if (from >= to || limit <= 0) return found;
-    const written = this.#writtenBetween(name, from, to);
-    let next = 0;
-    /** Adds what the batches hold below `end`; false when the limit is reached. */
-    const addWritten = (end: StoreKey): boolean => {
-      for (; next < written.length && written[next]!.key < end; next++) {
-        const { key, value } = written[next]!;
-        if (value !== REMOVED) found.push({ key, value });
-        if (found.length === limit) return false;
-      }
-      return true;
-    };
-    for (const { key, value } of this.#lmdb.range(name, from, to)) {
-      if (!addWritten(key)) return found;
-      if (written[next]?.key === key) continue;
-      found.push({ key, value });
-      if (found.length === limit) return found;
+    if (from >= to || limit <= 0) return [];
+    const batches = [this.#committing, this.#pending].filter((batch) => batch !== undefined);
+    if (this.#damage !== undefined) throw this.#damage;
+    try {
+      return rangeOver(this.#lmdb.range(name, from, to), writtenBetween(batches, name, from, to), to, limit);
+    } catch (error) {
+      throw this.#giveUp(error);
     }
-    addWritten(to);
-    return found;
   }
 
   flush(done: Done): void {
+    if (this.#damage !== undefined) throw this.#damage;
     const isKept = this.#unkept.length === 0;
     if (this.#journal === undefined ? !this.#isFull() : isKept && this.#append === undefined) {
       this.#unkept.length = 0;
@@ -163,20 +146,32 @@ export class LmdbStore implements Store {
     this.#schedule();
   }
 
-  /** Rejects if the disk refuses the last writes; what the journal has is then there at the next start. */
+  /**
+   * Rejects if the disk refuses the last writes; what the journal has is then there at the next start. One that is damaged is
+   * only let go of.
+   */
   async close(): Promise<void> {
-    const failure = await this.settle().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    const failure = this.#damage ?? (await this.settle().catch((error: unknown) => error));
+    // Nothing may be under way: what is closed is used again by others.
+    while (this.#append !== undefined || this.#isCommitting) await delay(BUSY_POLL_MS);
     for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
     clearImmediate(this.#turn);
     try {
+      if (failure === undefined && this.#journal !== undefined) this.#dismissJournal(this.#journal);
       await this.#lmdb.close();
     } finally {
-      this.#journal?.close();
+      await this.#journal?.close();
     }
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined && failure !== this.#damage) throw failure;
+  }
+
+  /** LMDB has it all: nobody is to look for anything in the journal's files. */
+  #dismissJournal({ position }: Journal): void {
+    try {
+      this.#lmdb.commitSync(new WriteBatch(), { ...position, run: null });
+    } catch {
+      // As after a kill: the files will be looked into.
+    }
   }
 
   /** Resolves when LMDB has all earlier writes, whatever the durability; with `disk`, on disk. Rejects if it refuses them. */
@@ -184,6 +179,7 @@ export class LmdbStore implements Store {
     if (this.#retryTimer !== undefined) this.#retry();
     const refusal = await new Promise<Error | undefined>((resolve) => this.flush(resolve));
     while ((this.#committing !== undefined || this.#hasUnsettled()) && this.#retryTimer === undefined) {
+      if (this.#damage !== undefined) throw this.#damage;
       await new Promise<void>((resolve) => {
         this.#onCommitted = resolve;
         this.#isAged = true;
@@ -196,6 +192,7 @@ export class LmdbStore implements Store {
 
   /** @returns what the pending batch says of the key before this write */
   #note(name: StoreName, key: StoreKey, written: Written): Written | undefined {
+    if (this.#damage !== undefined) throw this.#damage;
     // LMDB would refuse it much later, and the whole batch with it.
     if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new Error(`a store key of ${key.length} bytes`);
     const before = this.#pending.tables[name].get(key);
@@ -220,17 +217,12 @@ export class LmdbStore implements Store {
   /** True if the key is neither in LMDB nor on its way there. */
   #isAbsentBelow(name: StoreName, key: StoreKey): boolean {
     const committing = this.#committing?.tables[name].get(key);
-    return committing === undefined ? !this.#lmdb.has(name, key) : committing === REMOVED;
-  }
-
-  /** What the batches say of the keys in a range, in order. */
-  #writtenBetween(name: StoreName, from: StoreKey, to: StoreKey): { key: StoreKey; value: Written }[] {
-    const found = new Map<StoreKey, Written>();
-    for (const batch of [this.#committing, this.#pending]) {
-      if (batch === undefined) continue;
-      for (const [key, value] of batch.tables[name]) if (key >= from && key < to) found.set(key, value);
+    if (committing !== undefined) return committing === REMOVED;
+    try {
+      return !this.#lmdb.has(name, key);
+    } catch (error) {
+      throw this.#giveUp(error);
     }
-    return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   #isFull(): boolean {
@@ -252,7 +244,7 @@ export class LmdbStore implements Store {
 
   /** Whatever is asked for in one turn of the event loop is done together at its end. */
   #schedule(): void {
-    if (this.#append === undefined) this.#turn ??= setImmediate(() => this.#takeTurn());
+    if (this.#damage === undefined && this.#append === undefined) this.#turn ??= setImmediate(() => this.#takeTurn());
   }
 
   #takeTurn(): void {
@@ -275,6 +267,7 @@ export class LmdbStore implements Store {
     this.#journal.append(entries, (error) => {
       const append = this.#append!;
       this.#append = undefined;
+      this.onWritten?.(error);
       if (error === undefined) this.#finish(append);
       else this.#fail(append, error);
       this.#scheduleWaiting();
@@ -305,7 +298,7 @@ export class LmdbStore implements Store {
       this.#journal?.rotate();
       this.#commit();
     }
-    for (const done of waiting) done();
+    tellAll(waiting);
   }
 
   /** Takes back what the journal refused, and all that came after it. */
@@ -330,21 +323,40 @@ export class LmdbStore implements Store {
       else this.#pending.set(name, key, before);
     }
     const error = new Error(`the store could not be written, is the disk full? (${cause.message})`, { cause });
-    if (entries.length > 0) this.onLost?.();
-    for (const done of waiting) done(error);
+    if (entries.length > 0) unlessDamaged(() => this.onLost?.());
+    tellAll(waiting, error);
+  }
+
+  /** The store is of no use any more, which is told once. @returns what every call throws from now on */
+  #giveUp(cause: unknown): StoreDamagedError {
+    if (this.#damage !== undefined) return this.#damage;
+    const damage = new StoreDamagedError(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.#damage = damage;
+    for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
+    const { waiting } = this.#takeUnkept();
+    this.onDamaged?.(damage);
+    tellAll(waiting, damage);
+    this.#onCommitted?.();
+    return damage;
   }
 
   #commit(): void {
+    this.#isCommitting = true;
     this.#lmdb.commit(this.#committing!, this.#committingTo).then(
       () => {
+        this.#isCommitting = false;
+        this.onWritten?.();
         this.#committing = undefined;
         this.#commitFailure = undefined;
         this.#scheduleWaiting();
         this.#onCommitted?.();
       },
       (cause: unknown) => {
+        this.#isCommitting = false;
+        if (isDamage(cause)) this.#giveUp(cause);
         this.#commitFailure = cause instanceof Error ? cause : new Error(String(cause));
-        this.#retryTimer = setTimeout(() => this.#retry(), RETRY_AFTER_MS);
+        if (this.#damage === undefined) this.onWritten?.(this.#commitFailure);
+        if (this.#damage === undefined) this.#retryTimer = setTimeout(() => this.#retry(), RETRY_AFTER_MS);
         this.#scheduleWaiting();
         this.#onCommitted?.();
       },
@@ -355,5 +367,16 @@ export class LmdbStore implements Store {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     this.#commit();
+  }
+}
+
+/** Whoever builds on a flush may read, and so find out that the store is damaged. */
+function tellAll(waiting: readonly Done[], error?: Error): void {
+  for (const done of waiting) {
+    try {
+      done(error);
+    } catch (thrown) {
+      leaveIfDamaged(thrown);
+    }
   }
 }

@@ -4,10 +4,13 @@ import type { Clock, Timer } from './clock.ts';
 export class StoppableClock implements Clock {
   readonly #clock: Clock;
   readonly #timers = new Set<Timer>();
+  readonly #perform: (run: () => void) => void;
   #isStopped = false;
 
-  constructor(clock: Clock) {
+  /** @param perform does what a timer is for */
+  constructor(clock: Clock, perform: (run: () => void) => void = (run) => run()) {
     this.#clock = clock;
+    this.#perform = perform;
   }
 
   get isStopped(): boolean {
@@ -27,7 +30,7 @@ export class StoppableClock implements Clock {
     if (this.#isStopped) return undefined;
     const timer = this.#clock.after(delayMs, () => {
       this.#timers.delete(timer);
-      run();
+      this.#perform(run);
     });
     this.#timers.add(timer);
     return timer;

@@ -167,7 +167,7 @@ function oneAtATime(elapsedMs: () => number) {
   return (request: Request, response: Response, next: NextFunction): void => {
     const nowMs = elapsedMs();
     if (held !== undefined && !isStuck(nowMs)) {
-      return refuse(response, { status: 409, error: 'another one is under way', field: 'body' });
+      return refuse(response, { status: 409, error: 'another one is under way' });
     }
     held?.request.socket.destroy();
     const own = { request, bytes: 0, atMs: nowMs };
@@ -238,7 +238,10 @@ function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem 
     // What is wrong with a request and no field of it is its body.
     return { status, error: message, field: field ?? (status === 400 ? 'body' : undefined) };
   }
-  if (thrown instanceof ApiError) return { status: thrown.status, error: thrown.message, field: 'body' };
+  // What the ring cannot do now is no fault of the request.
+  if (thrown instanceof ApiError) {
+    return { status: thrown.status, error: thrown.message, field: thrown.status < 500 ? 'body' : undefined };
+  }
   if (thrown instanceof URIError) return { status: 400, error: 'the path is not well encoded', field: 'path' };
   // What the parsers of express throw.
   const { status } = thrown as { readonly status?: number };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { completeConfig } from '../../src/config.ts';
-import { startUpText } from '../../src/start-up.ts';
+import { startUpText, strangersNote } from '../../src/start-up.ts';
 
 const ADDRESSES = [
   { host: '127.0.0.1', port: 8000 },
@@ -26,5 +26,24 @@ describe('the text at the start', () => {
     const ours = text.trimEnd().split('\n');
     expect(ours.length).toBeLessThanOrEqual(10);
     for (const line of ours) expect(line.length).toBeLessThan(80);
+  });
+});
+
+describe('what strangers may do', () => {
+  const everywhere = [{ host: '0.0.0.0', port: 8000 }];
+
+  test('is nothing where they cannot reach it', () => {
+    expect(strangersNote(START_UP)).toBeUndefined();
+    expect(strangersNote({ ...START_UP, adminAddresses: [{ host: '127.1.2.3', port: 1 }] })).toBeUndefined();
+  });
+
+  test('is said where they can', () => {
+    expect(strangersNote({ ...START_UP, addresses: everywhere })).toBe(
+      'whoever reaches 0.0.0.0:8000 may read and change all data, stop its nodes and wipe their disks: no signature is verified; --no-admin leaves the data, --host 127.0.0.1 nothing',
+    );
+    const addresses = [{ host: '::', port: 8000 }];
+    expect(strangersNote({ ...START_UP, addresses, config: completeConfig({ admin: false }) })).toBe(
+      'whoever reaches [::]:8000 may read and change all data: no signature is verified; --host 127.0.0.1 keeps them out',
+    );
   });
 });

@@ -1,20 +1,26 @@
 import type { ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DataDirectoryError, openDataDirectory } from '../../src/env/data-directory.ts';
 import { isHeld, lockDirectory } from '../../src/env/directory-lock.ts';
+import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { openTemporaryDirectory, removeLeftovers } from '../../src/env/temporary-directory.ts';
 import { linesOf, startChild, whenGone } from './start-child.ts';
 
@@ -81,6 +87,34 @@ describe('a persistent directory', () => {
     expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(2);
     await second.close();
     expect(readdirSync(deep).sort()).toEqual(['dynaring.json', 'nodes']);
+  });
+
+  test('is for its owner alone, and one that is there stays as it is', async () => {
+    const modeOf = (...parts: string[]) => (statSync(join(path, ...parts)).mode & 0o777).toString(8);
+    const first = await openDataDirectory(path, EXPECTED);
+    const store = new LmdbStore(first.nodePath('node-1'), { durability: 'process' });
+    first.saveCluster(SHAPE);
+    await store.close();
+    await first.close();
+    expect([modeOf(), modeOf('nodes'), modeOf('nodes', 'node-1')]).toEqual(['700', '700', '700']);
+    const files = ['dynaring.json', ...readdirSync(first.nodePath('node-1')).map((name) => `nodes/node-1/${name}`)];
+    expect(files.map((file) => `${file} ${modeOf(file)}`)).toEqual([
+      'dynaring.json 600',
+      'nodes/node-1/data.mdb 600',
+      'nodes/node-1/journal-0 600',
+      'nodes/node-1/journal-1 600',
+      'nodes/node-1/lock.mdb 600',
+    ]);
+    chmodSync(path, 0o755);
+    await (await openDataDirectory(path, EXPECTED)).close();
+    expect(modeOf()).toBe('755');
+  });
+
+  test('without its nodes has none', async () => {
+    const first = await openDataDirectory(path, EXPECTED);
+    first.saveCluster(SHAPE);
+    expect(first.nodeIds()).toEqual([]);
+    await first.close();
   });
 
   test('may hold files of others', async () => {
@@ -205,6 +239,45 @@ describe('the lock', () => {
     await kill(child);
     await (await openDataDirectory(long, EXPECTED)).close();
   });
+
+  test('is held although its socket was removed, which is made again', async () => {
+    const directory = await openDataDirectory(path, EXPECTED);
+    directory.saveCluster(SHAPE);
+    const sockets = () => readdirSync(path).filter((name) => name.endsWith('.sock'));
+    for (const name of sockets()) rmSync(join(path, name));
+    // Elsewhere than on Linux it is free until then.
+    if (process.platform !== 'linux') await expect.poll(sockets, { timeout: 3_000 }).toHaveLength(1);
+    expect(await refusalOf(openDataDirectory(path, EXPECTED))).toMatch(/in use by another process$/);
+    await expect.poll(sockets, { timeout: 3_000 }).toHaveLength(1);
+    expect(await isHeld(path)).toBe(true);
+    await directory.close();
+    expect(sockets()).toEqual([]);
+    await (await openDataDirectory(path, EXPECTED)).close();
+  });
+
+  // Only root may give a file to somebody else.
+  test.skipIf(process.getuid?.() !== 0)(
+    'is not taken by somebody else’s socket in the temporary directory',
+    async () => {
+      mkdirSync(path, { mode: 0o700 });
+      const { dev, ino } = statSync(path);
+      const inode = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 16);
+      const socket = join(tmpdir(), `dynaring-lock-${inode}-0123456789abcdef.sock`);
+      const stranger = createServer().listen(socket);
+      await once(stranger, 'listening');
+      try {
+        expect(await isHeld(path)).toBe(true);
+        chownSync(socket, 12_345, 12_345);
+        expect(await isHeld(path)).toBe(false);
+        await (await openDataDirectory(path, EXPECTED)).close();
+        // Whoever may write in the directory may lock it.
+        chmodSync(path, 0o777);
+        expect(await isHeld(path)).toBe(true);
+      } finally {
+        stranger.close();
+      }
+    },
+  );
 
   test('has at most one holder among many contenders', async () => {
     for (let round = 0; round < 4; round++) {

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LmdbStore, type LmdbStoreOptions } from '../../src/env/lmdb-store.ts';
+import { LmdbStore } from '../../src/env/lmdb-store.ts';
+import type { LmdbStoreOptions } from '../../src/env/lmdb-store-options.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type StoreUnderTest, storeSuite } from '../suites/store.ts';
 

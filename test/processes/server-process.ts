@@ -25,6 +25,7 @@ export interface Server {
   readonly port: number;
   readonly endpoint: string;
   readonly stdout: () => string;
+  readonly stderr: () => string;
   readonly exited: Promise<Exit>;
   readonly pid: number;
   /** Sends the signal, and waits for the end. */
@@ -75,6 +76,7 @@ export async function startServer(args: readonly string[], launch: Launch = {}):
     endpoint,
     port: Number(new URL(endpoint).port),
     stdout: () => output.stdout,
+    stderr: () => output.stderr,
     exited,
     pid: child.pid!,
     stop: (signal) => {

@@ -200,6 +200,7 @@ describe('what makes no sense is refused, and the answer names what is wrong', (
     [new AdminError('node-9 is not there', 'id'), 400, { error: 'node-9 is not there', field: 'id' }],
     [new AdminError('node-1 has stopped', 'action', 409), 409, { error: 'node-1 has stopped', field: 'action' }],
     [ApiError.validation('no'), 400, { error: 'no', field: 'body' }],
+    [ApiError.serviceUnavailable(), 503, { error: ApiError.serviceUnavailable().message }],
     [new Error('a secret'), 500, { error: 'the request failed because of an unknown error' }],
   ])('%s of whoever does it becomes a status', async (failure, status, body) => {
     const { server, admin, internalErrors } = adminServer();
