@@ -120,6 +120,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       isReady: () => true,
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: config.limits.web,
+      pause: nextTurn,
       corsOrigins: config.corsOrigins,
       onRequest: requestLog(config, log),
       onHint: (hint) => log.warn(hint),

@@ -37,6 +37,8 @@ export interface RequestContext {
   readonly host?: string;
   /** A fault rule wants an eventually consistent read to ask a replica that lags. */
   readonly isLagging?: boolean;
+  /** The request is large: whoever works on all of it awaits this between the steps, so that others have their turn. */
+  readonly pause?: (() => Promise<void>) | undefined;
 }
 
 /**

@@ -33,6 +33,7 @@ import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
 import { BATCH_PARALLELISM } from './limits.ts';
+import type { ReadRoom } from './read-room.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
@@ -42,6 +43,8 @@ const MAX_WRITES = 25;
 const TEXTS = VALUE_TEXTS.BatchWriteItem;
 /** API reference, BatchGetItem: what would go beyond it is left to the next request. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+/** The same as it is sent: an item of a hundred thousand empty texts has ten times the bytes that the service counts. */
+const MAX_RESPONSE_JSON_BYTES = 48 * 1024 * 1024;
 
 export interface BatchGetItemResponse {
   Responses: Record<string, (RawJson | AttributeMap)[]>;
@@ -71,11 +74,13 @@ export interface BatchOperations {
  *
  * The requests belong to these functions: their values are normalised in place.
  * @param throughput undefined: without limits
+ * @param room for what BatchGetItem reads
  */
 export function createBatchOperations(
   client: DynamoClient,
   catalog: TableCatalog,
-  throughput?: ThroughputGate,
+  throughput: ThroughputGate | undefined,
+  room: ReadRoom,
 ): BatchOperations {
   const tableOf = async (namespace: string, name: string, nowMs: number) =>
     catalog.cached(namespace, name) ?? (await catalog.get(namespace, name, nowMs));
@@ -97,14 +102,22 @@ export function createBatchOperations(
         }
       }
       checkDistinct(reads);
-      await inParallel(untilFull(reads), BATCH_PARALLELISM, (read) => readOne(client, throughput, context, read));
+      await readAll(reads, room, (read) => readOne(client, throughput, context, read));
       return answerOfReads(request, reads);
     },
 
     async batchWriteItem(request, context, namespace) {
       const wanted = Object.entries(request.RequestItems);
       checkCount('BatchWriteItem', MAX_WRITES, wanted, (writes) => writes.length);
-      const images = wanted.map(([, writes]) => writes.map(imageOf));
+      const images: (ItemImage | undefined)[][] = [];
+      for (const [, ofTable] of wanted) {
+        const ofThis: (ItemImage | undefined)[] = [];
+        for (const asked of ofTable) {
+          ofThis.push(imageOf(asked));
+          if (context.pause !== undefined) await context.pause();
+        }
+        images.push(ofThis);
+      }
       const writes: Write[] = [];
       for (const [at, [name, ofTable]] of wanted.entries()) {
         const table = await tableOf(namespace, name, context.nowMs);
@@ -168,16 +181,39 @@ function projectionOf(ofTable: KeysAndAttributes): Projection | undefined {
   return resolveExpressions(ofTable).projection;
 }
 
+async function readAll(reads: readonly Read[], room: ReadRoom, readOne: (read: Read) => Promise<void>): Promise<void> {
+  const batch = room.begin();
+  try {
+    await inParallel(untilFull(reads), BATCH_PARALLELISM, async (read) => {
+      const turn = room.take(batch);
+      if (turn !== undefined) await turn;
+      try {
+        await readOne(read);
+      } finally {
+        room.give(batch, read.found?.image?.json.length ?? 0);
+      }
+    });
+  } finally {
+    await room.end(batch);
+  }
+}
+
 /** As long as there is room in the answer. */
 function* untilFull(reads: readonly Read[]): Generator<Read> {
   for (const read of reads) {
-    if (bytesOf(reads) >= MAX_RESPONSE_BYTES) return;
+    if (isFull(reads)) return;
     yield read;
   }
 }
 
-function bytesOf(reads: readonly Read[]): number {
-  return reads.reduce((sum, { found }) => sum + (found?.image?.size ?? 0), 0);
+function isFull(reads: readonly Read[]): boolean {
+  let bytes = 0;
+  let jsonBytes = 0;
+  for (const { found } of reads) {
+    bytes += found?.image?.size ?? 0;
+    jsonBytes += found?.image?.json.length ?? 0;
+  }
+  return bytes >= MAX_RESPONSE_BYTES || jsonBytes >= MAX_RESPONSE_JSON_BYTES;
 }
 
 async function readOne(
@@ -219,10 +255,13 @@ function refusalOf(charge: () => void): ApiError | undefined {
 function answerOfReads(request: BatchGetItemRequest, reads: readonly Read[]): BatchGetItemResponse {
   const answered: Read[] = [];
   let bytes = 0;
+  let jsonBytes = 0;
   for (const read of reads) {
     bytes += read.found?.image?.size ?? 0;
+    jsonBytes += read.found?.image?.json.length ?? 0;
     // Those that were read at the same time as what filled the answer wait for the next request too.
-    if (read.found !== undefined && bytes <= MAX_RESPONSE_BYTES) answered.push(read);
+    const fits = bytes <= MAX_RESPONSE_BYTES && jsonBytes <= MAX_RESPONSE_JSON_BYTES;
+    if (read.found !== undefined && fits) answered.push(read);
   }
   if (answered.length === 0) throwErrorOf(reads);
   const response: BatchGetItemResponse = { Responses: {}, UnprocessedKeys: {} };

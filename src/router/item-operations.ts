@@ -6,6 +6,7 @@ import { applyProjection } from '../api/expression/projection.ts';
 import { checkExpressionParameters, type ResolvedExpressions, resolveExpressions } from '../api/expression/resolve.ts';
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
 import { fromImage, toImage } from '../api/item.ts';
+import { toImageInSlices } from '../api/large-item.ts';
 import {
   type DeleteItemRequest,
   type GetItemRequest,
@@ -48,7 +49,8 @@ export function createItemOperations(
   return {
     async putItem(request, context, namespace) {
       const { condition } = checkAlone('PutItem', request, checkPut);
-      const image = toImage(request.Item);
+      const image =
+        context.pause === undefined ? toImage(request.Item) : await toImageInSlices(request.Item, context.pause);
       const table =
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));

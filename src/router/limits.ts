@@ -50,3 +50,19 @@ export const ORDERED_WALK = { items: 10_000, bytes: 8 * 1024 * 1024 } as const;
 
 /** Items of one batch that are read or written at a time. */
 export const BATCH_PARALLELISM = 25;
+
+/** Items that requests for many of them read at a time, all together; each may have 400 KB, in JSON ten times as much. */
+export const READS_AT_ONCE = 1_000;
+
+/** Of those, what is begun before others have their turn; and the bytes that are read, a few milliseconds. */
+export const READS_PER_TURN = 100;
+export const READ_BYTES_PER_TURN = 2 * 1024 * 1024;
+
+/** Turns of the event loop that others have between. More: many large reads take longer, and others less. */
+export const TURNS_OF_OTHERS = 4;
+
+/** Bytes that such requests may hold before only the first of them goes on: four whole answers. */
+export const READ_BYTES_HELD = 64 * 1024 * 1024;
+
+/** What is answered with so much is answered in a turn of its own: 16 MB take 20 ms. */
+export const LARGE_READ_BYTES = 256 * 1024;

@@ -5,6 +5,7 @@ import { createBatchOperations } from './batch-operations.ts';
 import { createItemOperations } from './item-operations.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
+import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
@@ -50,8 +51,10 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { updateItem } = createUpdateOperation(client, catalog, throughput);
-  const { scan } = createScanOperations(client, catalog, throughput, options.pause);
-  const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
+  const pause = options.pause ?? (async () => {});
+  const room = new ReadRoom(pause);
+  const { scan } = createScanOperations(client, catalog, throughput, pause, room);
+  const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput, room);
   const tags = createTagOperations(catalog);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({
     BatchGetItem: batchGetItem,

@@ -19,6 +19,7 @@ import { indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import { ORDERED_WALK } from './limits.ts';
 import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
+import { ReadRoom } from './read-room.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
@@ -39,6 +40,7 @@ export interface ScanOperations {
  * Scan. The values of requests are normalised in place.
  * @param throughput undefined: without limits
  * @param pause gives up the event loop until others have had their turn
+ * @param room for a page
  * @param bounds of the walk that a page of an index may take to be in its order
  */
 export function createScanOperations(
@@ -46,6 +48,7 @@ export function createScanOperations(
   catalog: TableCatalog,
   throughput?: ThroughputGate,
   pause: Pause = async () => {},
+  room = new ReadRoom(pause),
   bounds: WalkBounds = ORDERED_WALK,
 ): ScanOperations {
   const orders = new IndexScanOrders();
@@ -76,16 +79,34 @@ export function createScanOperations(
       const readerFrom = (after: EncodedKey | undefined) =>
         new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, consistent, isLagging }), pause);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
-      const inOrder = orderOf(table, plan, request, readerFrom, nowMs);
-      let page = inOrder && (await readPage(inOrder, table, plan, limit, pause));
-      if (page?.last !== undefined) orders.ended(table, plan, nowMs);
-      page ??= await readPage(new TableOrder(readerFrom(plan.after), table, plan.index), table, plan, limit, pause);
+      const page = await inRoom(room, async () => {
+        const inOrder = orderOf(table, plan, request, readerFrom, nowMs);
+        const found = inOrder && (await readPage(inOrder, table, plan, limit, pause));
+        if (found?.last !== undefined) orders.ended(table, plan, nowMs);
+        if (found !== undefined) return found;
+        return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), table, plan, limit, pause);
+      });
       if (page === undefined) throw new Error('a table was too large to be read in its own order');
       const units = unitsOf(page, plan, consistent);
       settle?.(units);
       return responseOf(request, table, plan, page, units);
     },
   };
+}
+
+async function inRoom(room: ReadRoom, read: () => Promise<Page | undefined>): Promise<Page | undefined> {
+  const request = room.begin();
+  const turn = room.take(request);
+  if (turn !== undefined) await turn;
+  let bytes = 0;
+  try {
+    const page = await read();
+    bytes = page?.bytes ?? 0;
+    return page;
+  } finally {
+    room.give(request, bytes);
+    await room.end(request);
+  }
 }
 
 function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {

@@ -2,14 +2,26 @@ import express, { type NextFunction, type Request, type Response, type Router } 
 import { ApiError } from '../api/errors.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import { ADMIN_ROUTES, type AdminCall, type AdminDoor, type AdminRoute } from './admin-routes.ts';
+import { jsonInPieces } from './json-pieces.ts';
+import { parseInSlices } from './json-slices.ts';
+import { endWith } from './large-answer.ts';
 import type { WebLimits } from './limits.ts';
+import type { Pause } from './pause.ts';
+import { PATIENCE_MS } from './progress.ts';
 import { refusalOf } from './same-origin.ts';
+import type { Transfers } from './transfers.ts';
 
 export interface AdminOptions extends AdminDoor {
   /** Told of each request that was to change something, once it is answered. */
   readonly onAction: (action: AdminAction) => void;
   readonly onInternalError: (error: unknown) => void;
   readonly limits: WebLimits;
+  /** Room for large answers. */
+  readonly answers: Transfers;
+  /** Milliseconds since some moment in the past. */
+  readonly elapsedMs: () => number;
+  /** Gives up the event loop until others have had their turn. */
+  readonly pause: Pause;
 }
 
 export interface AdminAction {
@@ -35,7 +47,7 @@ export function createAdminRouter(options: AdminOptions): Router {
   for (const route of ADMIN_ROUTES) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
   for (const [path, routes] of paths) {
     const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1');
-    for (const route of routes) mount(router, pattern, route, options);
+    for (const route of routes) mount(router, pattern, route, options, gate);
     const methods = routes.map(({ method }) => method);
     router.all(pattern, (request, response) => {
       response.setHeader('Allow', methods.join(', '));
@@ -58,17 +70,21 @@ export function createAdminRouter(options: AdminOptions): Router {
   return router;
 }
 
-/** Before everything else: headers of all answers, who may not ask, and how many at a time. */
-function createGate({ limits, onAction }: AdminOptions) {
+interface AdminGate {
+  /** Before everything else: headers of all answers, and who may not ask. */
+  enter(request: Request, response: Response, next: NextFunction): void;
+  /** Does what was asked for, unless too much is being done. Who sends slowly, or does not read, takes nobody's place. */
+  work(response: Response, work: () => Promise<void>): Promise<void>;
+}
+
+function createGate({ limits, onAction }: AdminOptions): AdminGate {
   let inFlight = 0;
   const enter = (request: Request, response: Response, next: NextFunction): void => {
-    inFlight++;
     response.setHeader('Server', 'Dynaring');
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
     response.on('close', () => {
-      inFlight--;
       const { method, originalUrl } = request;
       const isRead = method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
       if (!isRead) onAction({ method, path: originalUrl.slice(0, MAX_LOGGED_PATH), status: response.statusCode });
@@ -79,23 +95,38 @@ function createGate({ limits, onAction }: AdminOptions) {
     if (hasBody(request) && !request.is('application/json')) {
       return refuse(response, { status: 415, error: 'a body must be application/json', field: 'Content-Type' });
     }
-    if (inFlight > limits.maxAdminRequestsInFlight) {
-      return refuse(response, { status: 503, error: 'too many of these requests at a time' });
-    }
     next();
   };
-  return { enter };
+  const work = async (response: Response, work: () => Promise<void>): Promise<void> => {
+    if (inFlight >= limits.maxAdminRequestsInFlight) {
+      return refuse(response, { status: 503, error: 'too many of these requests at a time' });
+    }
+    inFlight++;
+    try {
+      await work();
+    } finally {
+      inFlight--;
+    }
+  };
+  return { enter, work };
 }
 
 /** Characters of a path in the log. */
 const MAX_LOGGED_PATH = 500;
 
-function mount(router: Router, pattern: string, route: AdminRoute, options: AdminOptions): void {
-  const answer = async (request: Request, response: Response): Promise<void> => {
+function mount(router: Router, pattern: string, route: AdminRoute, options: AdminOptions, gate: AdminGate): void {
+  const answerNow = async (request: Request, response: Response): Promise<void> => {
+    const { pause, answers } = options;
     const answer = await route.answer(options, callOf(route, request));
     if ('text' in answer) response.status(answer.status).type('text/plain').send(answer.text);
-    else sendJson(response, answer.status, answer.body);
+    else if (isSnapshot) sendBytes(response, answer.status, await jsonInPieces(answer.body, pause, '\n'), answers);
+    else sendBytes(response, answer.status, Buffer.from(`${JSON.stringify(answer.body)}\n`), answers);
   };
+  // It is held in memory, as objects and as text.
+  const isSnapshot = route.path === '/snapshot' && route.method === 'GET';
+  const answerThis = isSnapshot ? oneByOne(answerNow) : answerNow;
+  const answer = (request: Request, response: Response): Promise<void> =>
+    gate.work(response, () => answerThis(request, response));
   const method = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
   if (route.body === undefined) {
     router[method](pattern, answer);
@@ -105,7 +136,8 @@ function mount(router: Router, pattern: string, route: AdminRoute, options: Admi
   if (route.body === 'small') {
     router[method](pattern, needBody, express.json({ limit: maxAdminBodyBytes }), answer);
   } else {
-    router[method](pattern, needBody, oneAtATime(), express.json({ limit: maxSnapshotBodyBytes }), answer);
+    const read = express.raw({ limit: maxSnapshotBodyBytes, type: 'application/json' });
+    router[method](pattern, needBody, oneAtATime(options.elapsedMs), read, parser(options.pause), answer);
   }
 }
 
@@ -118,17 +150,64 @@ function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0;
 }
 
-/** Bodies of this size are held in memory, parsed. */
-function oneAtATime() {
-  let isTaken = false;
-  return (_request: Request, response: Response, next: NextFunction): void => {
-    if (isTaken) return refuse(response, { status: 409, error: 'another one is under way' });
-    isTaken = true;
+/**
+ * Bodies of this size are held in memory, parsed: one at a time. One of which nothing has come between two others that asked, a
+ * second apart, makes room for the last.
+ */
+function oneAtATime(elapsedMs: () => number) {
+  let held: { readonly request: Request; bytes: number; atMs: number } | undefined;
+  const isStuck = (nowMs: number): boolean => {
+    if (held === undefined || held.request.complete) return false;
+    const { bytesRead } = held.request.socket;
+    if (bytesRead === held.bytes) return nowMs - held.atMs >= PATIENCE_MS;
+    held.bytes = bytesRead;
+    held.atMs = nowMs;
+    return false;
+  };
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const nowMs = elapsedMs();
+    if (held !== undefined && !isStuck(nowMs)) {
+      return refuse(response, { status: 409, error: 'another one is under way' });
+    }
+    held?.request.socket.destroy();
+    const own = { request, bytes: 0, atMs: nowMs };
+    held = own;
     response.on('close', () => {
-      isTaken = false;
+      if (held === own) held = undefined;
     });
     next();
   };
+}
+
+/** In place of express's own, which would hold up everything for seconds. */
+function parser(pause: Pause) {
+  return async (request: Request, _response: Response, next: NextFunction): Promise<void> => {
+    request.body = await parseInSlices(request.body, pause);
+    if (request.body === undefined) throw new AdminError('the body is no JSON that is understood', 'body');
+    next();
+  };
+}
+
+type Answer = (request: Request, response: Response) => Promise<void>;
+
+/** Those that ask at the same time wait for each other. */
+function oneByOne(answer: Answer): Answer {
+  let last: Promise<unknown> = Promise.resolve();
+  return (request, response) => {
+    const own = last.then(() => answer(request, response));
+    last = own.catch(() => {});
+    return own;
+  };
+}
+
+function sendBytes(response: Response, status: number, bytes: Buffer, answers: Transfers): void {
+  response.status(status).type('application/json').setHeader('Content-Length', bytes.length);
+  if (endWith(answers, response, bytes)) return;
+  response.removeHeader('Content-Length');
+  refuse(response, {
+    status: 503,
+    error: 'there is no room for an answer of this size: others wait for their clients',
+  });
 }
 
 function callOf(route: AdminRoute, request: Request): AdminCall {

@@ -1,7 +1,9 @@
 import { promisify } from 'node:util';
 import { constants, crc32, deflate, gzip } from 'node:zlib';
+import type { Room } from './byte-budget.ts';
 import { type AnswerCoding, answerCoding } from './content-coding.ts';
 import type { HttpHeaders, HttpResponse } from './http-message.ts';
+import { LARGE_ANSWER_BYTES } from './large-answer.ts';
 import type { Slots } from './slots.ts';
 
 const COMPRESS = { gzip: promisify(gzip), deflate: promisify(deflate) };
@@ -21,18 +23,26 @@ export function codingFor(headers: HttpHeaders, answer: HttpResponse): AnswerCod
 /**
  * The answer with its body encoded, unless it would grow, by threads of the pool.
  * @param slots answers and bodies that are worked on at a time
+ * @param room for large answers while they wait for that; without, they are sent as they are
  */
 export async function compress(
   answer: HttpResponse,
   { coding, isRequired }: AnswerCoding,
   slots: Slots,
+  room: Room,
 ): Promise<HttpResponse> {
   if (slots.waiting >= MAX_WAITING && !isRequired) return answer;
+  const bytes = answer.body.length > LARGE_ANSWER_BYTES ? answer.body.length : 0;
+  const isTaken = room.take(bytes);
+  if (!isTaken && !isRequired) return answer;
   await slots.take();
   // zlib fails where there is no memory for it: the answer is good all the same.
   const body = await COMPRESS[coding](answer.body, OPTIONS)
     .catch(() => undefined)
-    .finally(() => slots.give());
+    .finally(() => {
+      slots.give();
+      if (isTaken) room.give(bytes);
+    });
   if (body === undefined || (body.length >= answer.body.length && !isRequired)) return answer;
   const { headers } = answer;
   replace(headers, 'Content-Length', String(body.length));

@@ -1,13 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../api/errors.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import type { OperationName } from '../api/operations.ts';
+import { Connection, type Line, type Turn } from './connection.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse, RequestNotes } from './http-message.ts';
+import { LARGE_ANSWER_BYTES, LargeAnswer } from './large-answer.ts';
 import type { WebLimits } from './limits.ts';
+import type { Pause } from './pause.ts';
+import type { Progress } from './progress.ts';
 import { renderError, type WireError } from './render.ts';
 import type { RequestLog } from './request-log.ts';
 import type { RequestMeter } from './request-meter.ts';
+import type { Transfer, Transfers } from './transfers.ts';
 
 /** What all exchanges of a web server share. */
 export interface Gate {
@@ -15,10 +21,16 @@ export interface Gate {
   readonly requestId: () => string;
   readonly crossOrigin: CrossOrigin;
   readonly limits: WebLimits;
-  readonly budget: ByteBudget;
+  /** Room for large bodies. */
+  readonly bodies: Transfers;
+  /** Room for large answers. */
+  readonly answers: Transfers;
+  readonly line: Line;
   readonly meter: RequestMeter;
   readonly log: RequestLog | undefined;
+  /** Requests that tier 2 works on. */
   requestsInFlight: number;
+  readonly pause: Pause;
   /** The server is closing: every answer is its connection's last. */
   isClosing: boolean;
 }
@@ -28,55 +40,109 @@ const NO_BODY = Buffer.alloc(0);
 /** Answers up to this size are copied into one text with their head; above, the copy costs more than it saves. */
 const JOINED_BODY_BYTES = 16 * 1024;
 
+/** Bodies up to this size need no room: every connection may have one. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
 /**
- * One request and its answer on a socket: reads the body within the limits, has it handled, and writes the answer.
+ * One request and its answer on a socket: reads the body within the limits, has it handled when the answers before it are
+ * out, and writes the answer.
  *
- * Its place and its bytes are given back when the connection is done with it and tier 2 is too: a client that hangs up
- * does not stop the work it asked for, and must not make room for more.
+ * Its bytes are given back when the connection is done with it and tier 2 is too: a client that hangs up does not stop the
+ * work it asked for, and must not make room for more.
  */
-export class Exchange {
+export class Exchange implements Turn, Transfer {
   readonly #gate: Gate;
+  readonly #connection: Connection;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   #chunks: Buffer[] | undefined;
   #body: Buffer = NO_BODY;
-  /** Bytes received so far; taken from the budget, unless the exchange is refused. */
+  /** Bytes received so far. */
   #length = 0;
-  #state: 'receiving' | 'handling' | 'done' | 'refused' = 'receiving';
+  /** Of those, what is taken from the room for bodies. */
+  #taken = 0;
+  /** `waiting`: the body is complete, answers before it are not out. */
+  #state: 'receiving' | 'waiting' | 'handling' | 'answering' | 'refused' = 'receiving';
   #isClosed = false;
+  #progress: Progress | undefined;
 
-  private constructor(gate: Gate, request: IncomingMessage, response: ServerResponse) {
+  private constructor(gate: Gate, connection: Connection, request: IncomingMessage, response: ServerResponse) {
     this.#gate = gate;
+    this.#connection = connection;
     this.#request = request;
     this.#response = response;
   }
 
   /** @param body if somebody else has read it already */
   static begin(gate: Gate, request: IncomingMessage, response: ServerResponse, body?: Buffer): void {
-    const exchange = new Exchange(gate, request, response);
-    gate.requestsInFlight++;
+    const connection = Connection.of(request.socket);
+    const exchange = new Exchange(gate, connection, request, response);
     response.on('close', () => exchange.#close());
-    if (gate.requestsInFlight > gate.limits.maxRequestsInFlight) exchange.#refuse(ApiError.serviceUnavailable());
-    else if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
+    connection.enter(exchange, gate.line);
+    if (Number(request.headers['content-length']) > gate.limits.maxBodyBytes) exchange.#refuseTooLarge();
 
     if (body) {
       exchange.#receive(body);
-      exchange.#serve();
+      exchange.#complete();
     } else {
       request.on('data', (chunk: Buffer) => exchange.#receive(chunk));
-      request.on('end', () => exchange.#serve());
+      request.on('end', () => exchange.#complete());
     }
+  }
+
+  /** Of the body; it is asked for only while the exchange may be cut for it. */
+  get progress(): Progress {
+    return this.#progress!;
+  }
+
+  get waitsForClient(): boolean {
+    return this.#state !== 'handling' && this.#state !== 'waiting';
+  }
+
+  begin(): void {
+    if (this.#state === 'waiting') this.#serve();
+  }
+
+  lost(): void {
+    this.#close();
+  }
+
+  /** The room that its body has is needed, and it does not come. */
+  cut(): void {
+    this.#refuse(ApiError.serviceUnavailable());
   }
 
   #receive(chunk: Buffer): void {
     if (this.#state !== 'receiving') return this.#drop(chunk);
-    if (!this.#gate.budget.take(chunk.length)) return this.#refuse(ApiError.serviceUnavailable());
     this.#length += chunk.length;
     if (this.#length > this.#gate.limits.maxBodyBytes) return this.#refuseTooLarge();
-
+    if (this.#length > SMALL_BODY_BYTES && !this.#takeRoom(chunk.length)) {
+      return this.#refuse(ApiError.serviceUnavailable());
+    }
     if (this.#chunks) this.#chunks.push(chunk);
     else if (this.#body === NO_BODY) this.#body = chunk;
     else this.#chunks = [this.#body, chunk];
+  }
+
+  #takeRoom(bytes: number): boolean {
+    const { bodies } = this.#gate;
+    const wanted = this.#length - this.#taken;
+    if (this.#progress === undefined) {
+      this.#progress = bodies.newProgress();
+      bodies.add(this);
+    }
+    if (!bodies.take(wanted, this)) return false;
+    this.#taken += wanted;
+    bodies.moved(this, bytes);
+    this.#connection.usedMs = this.#gate.meter.begin();
+    return true;
+  }
+
+  #giveRoom(): void {
+    if (this.#progress === undefined) return;
+    this.#gate.bodies.remove(this);
+    this.#gate.bodies.give(this.#taken);
+    this.#taken = 0;
   }
 
   /** Clients often read no answer before they have sent all; so the rest is let in, up to a limit, and dropped. */
@@ -85,21 +151,45 @@ export class Exchange {
     if (this.#length > this.#gate.limits.maxBodyBytes * 2) this.#request.socket.destroy();
   }
 
-  #serve(): void {
+  #complete(): void {
     if (this.#state !== 'receiving' || this.#isClosed) return;
+    this.#state = 'waiting';
+    // What is complete is not slow.
+    if (this.#progress !== undefined) this.#gate.bodies.remove(this);
+    if (this.#connection.isFirst(this)) this.#serve();
+  }
+
+  #serve(): void {
+    const gate = this.#gate;
+    if (gate.requestsInFlight >= gate.limits.maxRequestsInFlight) return this.#refuse(ApiError.serviceUnavailable());
     this.#state = 'handling';
+    gate.requestsInFlight++;
     const body = this.#chunks ? Buffer.concat(this.#chunks, this.#length) : this.#body;
     this.#chunks = undefined;
-    const { meter, log } = this.#gate;
+    const { meter, log } = gate;
     const beganAtMs = meter.begin();
+    this.#connection.usedMs = beganAtMs;
     const notes: RequestNotes | undefined = log && {};
-    this.#gate.handle(requestOf(this.#request, body, notes)).then((answer) => {
-      this.#state = 'done';
+    gate.handle(requestOf(this.#request, body, notes)).then((answer) => {
+      gate.requestsInFlight--;
+      this.#state = 'answering';
+      this.#body = NO_BODY;
       meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
       log?.answered(this.#request, notes, this.#length, answer, beganAtMs);
-      if (this.#isClosed) this.#leave();
-      else send(this.#response, answer, this.#gate.isClosing);
+      this.#giveRoom();
+      if (!this.#isClosed) this.#send(answer);
     });
+  }
+
+  #send(answer: HttpResponse): void {
+    send(this.#gate, this.#response, answer, () => this.#noRoom());
+  }
+
+  /** What was asked for is done, but there is no room for telling. */
+  #noRoom(): HttpResponse {
+    const [, operation] = String(this.#request.headers['x-amz-target']).split('.', 2) as [string, OperationName];
+    const isWrite = OPERATION_TRAITS[operation]?.access === 'write';
+    return this.#render(isWrite ? ApiError.internalServerError(NO_ROOM) : ApiError.serviceUnavailable());
   }
 
   #refuseTooLarge(): void {
@@ -107,49 +197,70 @@ export class Exchange {
   }
 
   #refuse(error: Omit<WireError, 'kind'>): void {
-    this.#gate.budget.give(this.#length);
     this.#state = 'refused';
+    this.#giveRoom();
     this.#chunks = undefined;
     this.#body = NO_BODY;
-    const envelope = {
-      requestId: this.#gate.requestId(),
-      contentType: 'application/x-amz-json-1.0',
-      crossOrigin: this.#gate.crossOrigin(this.#request.headers.origin),
-    };
-    const answer = renderError(error, envelope);
+    const answer = this.#render(error);
     const { meter, log } = this.#gate;
     const beganAtMs = meter.begin();
     meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
     log?.answered(this.#request, undefined, this.#length, answer, beganAtMs);
-    send(this.#response, answer, this.#gate.isClosing);
+    if (!this.#isClosed) this.#send(answer);
+  }
+
+  #render(error: Omit<WireError, 'kind'>): HttpResponse {
+    return renderError(error, {
+      requestId: this.#gate.requestId(),
+      contentType: 'application/x-amz-json-1.0',
+      crossOrigin: this.#gate.crossOrigin(this.#request.headers.origin),
+    });
   }
 
   /** The answer is out, or the client is gone. */
   #close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#state !== 'handling') this.#leave();
-  }
-
-  #leave(): void {
-    this.#gate.requestsInFlight--;
-    if (this.#state !== 'refused') this.#gate.budget.give(this.#length);
+    if (this.#state !== 'handling') this.#giveRoom();
+    this.#connection.leave(this);
   }
 }
+
+const NO_ROOM = 'The request was carried out, but there is no room for its answer';
 
 export function requestOf(request: IncomingMessage, body: Uint8Array, notes?: RequestNotes): HttpRequest {
   return { method: request.method!, path: request.url!, headers: request.headers, body, notes };
 }
 
-/** Writes an answer in one go; nothing happens if the client is gone. */
-export function send(response: ServerResponse, answer: HttpResponse, isLast: boolean): void {
+/**
+ * Writes an answer; nothing happens if the client is gone.
+ * @param noRoom the answer in its place if there is no room for one of this size
+ */
+export function send(gate: Gate, response: ServerResponse, answer: HttpResponse, noRoom?: () => HttpResponse): void {
   if (response.destroyed) return;
   if (answer.isDropped) return void response.destroy();
-  if (isLast || answer.isLast) answer.headers.push('Connection', 'close');
-  response.writeHead(answer.status, answer.headers);
+  if (answer.body.length > LARGE_ANSWER_BYTES) return sendLarge(gate, response, answer, noRoom);
+  writeHead(gate, response, answer);
   const { body } = answer;
   // As a text of one byte a unit, node joins it to the head: one write to the socket, not a gathered one of two parts.
   if (body.length <= JOINED_BODY_BYTES) response.end(asBuffer(body).toString('latin1'), 'latin1');
   else response.end(body);
+}
+
+function sendLarge(gate: Gate, response: ServerResponse, answer: HttpResponse, noRoom?: () => HttpResponse): void {
+  const large = new LargeAnswer(gate.answers, response, answer.body);
+  if (!large.takeRoom()) {
+    if (noRoom === undefined) response.destroy();
+    else send(gate, response, noRoom());
+    return;
+  }
+  writeHead(gate, response, answer);
+  large.write();
+}
+
+function writeHead({ isClosing }: Gate, response: ServerResponse, { status, headers, isLast }: HttpResponse): void {
+  if (isClosing || isLast) headers.push('Connection', 'close');
+  response.writeHead(status, headers);
 }
 
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

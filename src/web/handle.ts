@@ -2,7 +2,7 @@ import { ConnectionDropped } from '../api/connection-dropped.ts';
 import { ApiError } from '../api/errors.ts';
 import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import { type Execute, OPERATIONS, type OperationName } from '../api/operations.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Room } from './byte-budget.ts';
 import { codingFor, compress } from './compress.ts';
 import { bodyCoding, type ContentCoding } from './content-coding.ts';
 import { credentialsOf } from './credentials.ts';
@@ -10,6 +10,7 @@ import type { CrossOrigin } from './cross-origin.ts';
 import { type Hints, shown, unknownPathText } from './hints.ts';
 import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { inflate } from './inflate.ts';
+import { LARGE_BODY_BYTES, type LargeBodies, type LargeBody } from './large-bodies.ts';
 import { parseJson } from './parse-json.ts';
 import { type Envelope, renderBody, renderError, renderResult, type WireError } from './render.ts';
 import { Slots } from './slots.ts';
@@ -31,7 +32,10 @@ export interface HandleOptions {
   /** Which pages may read the answers. */
   readonly crossOrigin: CrossOrigin;
   /** Room for inflated bodies. */
-  readonly budget: ByteBudget;
+  readonly budget: Room;
+  readonly largeBodies: LargeBodies;
+  /** Room for large answers that wait to be encoded. */
+  readonly answers: Room;
   /** Told of requests that only a mistake in a client explains. */
   readonly hints?: Hints | undefined;
 }
@@ -72,7 +76,7 @@ export function createHandle(options: HandleOptions): Handle {
       answer = answerFailure(error, envelope, options);
     }
     const coding = codingFor(request.headers, answer);
-    return coding === undefined ? answer : compress(answer, coding, shared.slots);
+    return coding === undefined ? answer : compress(answer, coding, shared.slots, shared.answers);
   };
 }
 
@@ -93,8 +97,24 @@ async function answerOperation(request: HttpRequest, envelope: Envelope, options
   const coding = bodyCoding(request.headers);
   if (coding !== 'identity') return answerInflated(request, coding, envelope, options);
 
+  if (request.body.length <= LARGE_BODY_BYTES) return answerBody(request, undefined, envelope, options);
+  const large = await options.largeBodies.parse(request.body);
+  try {
+    return await answerBody(request, large, envelope, options);
+  } finally {
+    large.end();
+  }
+}
+
+/** @param large the body, if it is one of those that are parsed in slices */
+async function answerBody(
+  request: HttpRequest,
+  large: LargeBody | undefined,
+  envelope: Envelope,
+  options: Shared,
+): Promise<HttpResponse> {
   // A missing body, or `null` for one, is found out last, a broken one first.
-  const parsed = request.body.length === 0 ? undefined : parseJson(request.body);
+  const parsed = large !== undefined ? large.value : request.body.length === 0 ? undefined : parseJson(request.body);
   if (parsed === undefined && request.body.length > 0) throw ApiError.serialization(undefined);
 
   const target = request.headers['x-amz-target'];
@@ -109,12 +129,14 @@ async function answerOperation(request: HttpRequest, envelope: Envelope, options
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
 
-  const result = await options.execute(operation, validateRequest(operation, parsed), {
+  const valid = large === undefined ? validateRequest(operation, parsed) : await large.validated(operation);
+  const result = await options.execute(operation, valid, {
     requestId: envelope.requestId,
     nowMs: options.nowMs(),
     accessKeyId: credentials.accessKeyId,
     region: credentials.region,
     host: typeof request.headers.host === 'string' ? request.headers.host : undefined,
+    pause: large?.pause,
   });
   if (OPERATION_TRAITS[operation].answersNothing) return renderBody(200, NO_BODY, envelope);
   return renderResult(result, envelope);

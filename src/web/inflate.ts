@@ -1,5 +1,5 @@
 import { createGunzip, createInflate } from 'node:zlib';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Room } from './byte-budget.ts';
 import type { ContentCoding } from './content-coding.ts';
 import type { Slots } from './slots.ts';
 
@@ -14,7 +14,7 @@ export interface InflateBounds {
   /** What may come out. */
   readonly maxBytes: number;
   /** Room for it. */
-  readonly budget: ByteBudget;
+  readonly budget: Room;
   /** Bodies that are inflated at a time. */
   readonly slots: Slots;
 }

@@ -6,7 +6,11 @@ import { isUtf8 } from 'node:buffer';
  */
 export function parseJson(body: Uint8Array): unknown {
   if (!isUtf8(body)) return undefined;
-  const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8');
+  return parseText(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
+}
+
+/** The same of a text that was in UTF-8. */
+export function parseText(text: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);

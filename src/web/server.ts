@@ -4,19 +4,23 @@ import type { Express, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
 import type { AdminDoor } from './admin-routes.ts';
-import { ByteBudget } from './byte-budget.ts';
 import { answerClientErrors } from './client-error.ts';
+import { Connections, inTurn, Line } from './connection.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
 import { Hints } from './hints.ts';
+import { endWith } from './large-answer.ts';
+import { LargeBodies } from './large-bodies.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
+import type { Pause } from './pause.ts';
 import { type OnRequest, RequestLog } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
 import { toOriginForm } from './request-target.ts';
 import { refusalOf } from './same-origin.ts';
+import { Transfers } from './transfers.ts';
 
 // Not by import, which looks at every export, and so loads fetch's WebSocket: 8 MB and 10 ms on Node 26.
 const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
@@ -33,6 +37,8 @@ export interface WebServerOptions {
   /** Told of everything thrown that is not an `ApiError`. The client gets a 500, the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
+  /** Gives up the event loop until others have had their turn. Default: does not. */
+  readonly pause?: Pause;
   /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
   /** Told of each request that was answered. Default: nobody is, which costs nothing. */
@@ -78,26 +84,47 @@ export interface WebServer extends Listener {
 export function createWebServer(options: WebServerOptions): WebServer {
   const limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
   const { operator, onInternalError } = options;
-  const budget = new ByteBudget(limits.maxBodyBytesInFlight);
+  const elapsedMs = operator?.elapsedMs ?? options.nowMs;
+  const bodies = new Transfers(limits.maxBodyBytesInFlight, limits.minTransferRate, elapsedMs);
+  const answers = new Transfers(limits.maxAnswerBytesInFlight, limits.minTransferRate, elapsedMs);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
   const hints = options.onHint && new Hints(options.onHint);
-  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget, hints });
-  const elapsedMs = operator?.elapsedMs ?? (() => 0);
+  const pause = options.pause ?? (async () => {});
+  const largeBodies = new LargeBodies(
+    {
+      maxContainers: limits.maxBodyContainers,
+      maxMembers: limits.maxBodyMembers,
+      maxContainersInFlight: limits.maxBodyContainersInFlight,
+    },
+    pause,
+  );
+  const handle = createHandle({
+    ...options,
+    crossOrigin,
+    maxBodyBytes: limits.maxBodyBytes,
+    budget: bodies,
+    largeBodies,
+    answers,
+    hints,
+  });
   const gate: Gate = {
     handle,
     requestId: options.requestId,
     crossOrigin,
     limits,
-    budget,
+    bodies,
+    answers,
+    line: new Line(limits.maxRequestsPerConnection, limits.maxRequestsWaiting),
     meter: new RequestMeter(elapsedMs),
     log: options.onRequest && new RequestLog(options.onRequest, elapsedMs),
     requestsInFlight: 0,
+    pause,
     isClosing: false,
   };
-  const openOperator = lazily(() => createApplication(gate, operator, onInternalError), onInternalError);
+  const openOperator = lazily(gate, () => createApplication(gate, operator, onInternalError), onInternalError);
   const openFront =
     operator?.isApart === true
-      ? lazily(() => createApplication(gate, undefined, onInternalError), onInternalError)
+      ? lazily(gate, () => createApplication(gate, undefined, onInternalError), onInternalError)
       : openOperator;
   const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
@@ -108,7 +135,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
       // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
       return method === 'GET' && url === '/health'
-        ? answerWithoutBody(gate, request, response)
+        ? inTurn(request, response, gate.line, () => answerWithoutBody(gate, request, response))
         : openFront(request, response);
     }
     Exchange.begin(gate, request, response);
@@ -124,11 +151,11 @@ export function createWebServer(options: WebServerOptions): WebServer {
       toOriginForm(request);
       Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
     },
-    createHttpServer: () => createLimitedServer(limits, listener, hints),
+    createHttpServer: () => createLimitedServer(limits, elapsedMs, listener, hints),
     onInternalError,
     beginClosing,
     operator: {
-      createHttpServer: () => createLimitedServer(limits, openOperator, hints),
+      createHttpServer: () => createLimitedServer(limits, elapsedMs, openOperator, hints),
       onInternalError,
       beginClosing,
     },
@@ -139,7 +166,7 @@ async function answerWithoutBody(gate: Gate, request: IncomingMessage, response:
   const beganAtMs = gate.meter.begin();
   const answer = await gate.handle(requestOf(request, NO_BODY));
   gate.log?.answered(request, undefined, 0, answer, beganAtMs);
-  send(response, answer, gate.isClosing);
+  send(gate, response, answer);
 }
 
 const ADMIN_PATH = '/_dynaring';
@@ -149,16 +176,30 @@ function isAdminPath(url: string): boolean {
 }
 
 /** Answers with an application that is made at the first request. */
-function lazily(create: () => Promise<Express>, onError: (error: unknown) => void): WebServer['listener'] {
+function lazily(
+  { line }: Gate,
+  create: () => Promise<Express>,
+  onError: (error: unknown) => void,
+): WebServer['listener'] {
   let application: Promise<Express> | undefined;
   return (request, response) => {
     toOriginForm(request);
-    application ??= create();
-    application.then((app) => app(request, response), onError);
+    inTurn(request, response, line, () => {
+      application ??= create();
+      application.then((app) => app(request, response), onError);
+    });
   };
 }
 
-function createLimitedServer(limits: WebLimits, listener: WebServer['listener'], hints: Hints | undefined): Server {
+/** Connections that may come in before those that make room for them have ended. */
+const CONNECTIONS_BEYOND = 1024;
+
+function createLimitedServer(
+  limits: WebLimits,
+  elapsedMs: () => number,
+  listener: WebServer['listener'],
+  hints: Hints | undefined,
+): Server {
   const server = createServer(
     {
       maxHeaderSize: limits.maxHeaderBytes,
@@ -171,7 +212,9 @@ function createLimitedServer(limits: WebLimits, listener: WebServer['listener'],
     (request, response) => listener(request, response),
   );
   answerClientErrors(server, hints);
-  server.maxConnections = limits.maxConnections;
+  const connections = new Connections(limits.maxConnections, elapsedMs);
+  server.on('connection', (socket) => connections.add(socket));
+  server.maxConnections = limits.maxConnections + CONNECTIONS_BEYOND;
   server.timeout = limits.socketTimeoutMs;
   // A body that will be refused is refused before it is sent.
   server.on('checkContinue', (request, response) => {
@@ -203,10 +246,12 @@ async function createApplication(
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin.ts');
     const { admin, readRule } = operator.admin;
+    const { onAction, elapsedMs } = operator;
+    const { limits, answers, pause } = gate;
     app.use(
       ADMIN_PATH,
       watch,
-      createAdminRouter({ admin, readRule, onAction: operator.onAction, onInternalError, limits: gate.limits }),
+      createAdminRouter({ admin, readRule, onAction, onInternalError, limits, answers, elapsedMs, pause }),
     );
   }
   if (operator !== undefined) app.get('/metrics', watch, answerMetrics(gate, operator));
@@ -237,7 +282,11 @@ function answerMetrics(gate: Gate, { figures }: OperatorOptions) {
     });
     response.setHeader('Server', 'Dynaring');
     response.setHeader('Content-Type', contentType);
-    response.end(text);
+    const bytes = Buffer.from(text);
+    response.setHeader('Content-Length', bytes.length);
+    if (endWith(gate.answers, response, bytes)) return;
+    response.removeHeader('Content-Length');
+    response.status(503).end();
   };
 }
 

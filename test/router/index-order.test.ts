@@ -5,6 +5,7 @@ import { compareValues } from '../../src/api/attribute-value.ts';
 import { toImage } from '../../src/api/item.ts';
 import { RawJson, type ScanRequest } from '../../src/api/operations.ts';
 import { keyOfItem } from '../../src/api/primary-key.ts';
+import { ReadRoom } from '../../src/router/read-room.ts';
 import { createScanOperations } from '../../src/router/scan-operations.ts';
 import { TableCatalog } from '../../src/router/table-catalog.ts';
 import { attribute, globalIndex, localIndex, sampleTable } from '../api/sample-table.ts';
@@ -32,7 +33,7 @@ async function scanOf(items: readonly AttributeMap[], bounds = ALL, pause = asyn
   const put = (item: AttributeMap) =>
     client.write({ table: TABLE.storageId, ...keyOfItem(TABLE.key, item) }, { kind: 'put', item: toImage(item) });
   for (const item of items) await put(item);
-  const { scan } = createScanOperations(client, catalog, undefined, pause, bounds);
+  const { scan } = createScanOperations(client, catalog, undefined, pause, new ReadRoom(pause), bounds);
   const page = async (request: Partial<ScanRequest>, nowMs = CONTEXT.nowMs) => {
     const answer = await scan({ TableName: TABLE.name, ...request }, { ...CONTEXT, nowMs }, '');
     const unwrap = (_: string, value: unknown) =>

@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { request as httpRequest, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import supertest from 'supertest';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
 import { AdminError } from '../../src/api/fault-rule.ts';
 import { type AdminServer, adminServer, TRACE } from './fake-admin.ts';
@@ -255,6 +256,56 @@ describe('bodies', () => {
       expect((await first).status).toBe(200);
       admin.restore = async () => {};
       await supertest(server).post('/_dynaring/snapshot').send(SNAPSHOT).expect(200);
+    });
+  });
+
+  test('of a snapshot that does not come makes room for the next', async () => {
+    const { server, admin } = adminServer();
+    await listening(server, async () => {
+      const { port } = server.address() as AddressInfo;
+      const stalled = connect(port, '127.0.0.1').on('error', () => {});
+      const head = 'POST /_dynaring/snapshot HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+      stalled.write(`${head}Content-Length: 100\r\n\r\n{`);
+      const restore = () => supertest(server).post('/_dynaring/snapshot').send(SNAPSHOT);
+      await expect.poll(async () => (await restore()).status).toBe(409);
+      // The server's clock goes on by some milliseconds with each request.
+      await expect.poll(async () => (await restore()).status, { interval: 1, timeout: 20_000 }).toBe(200);
+      if (!stalled.closed) await once(stalled, 'close');
+      expect(admin.calls.at(-1)![0]).toBe('restore');
+    });
+  });
+
+  test('that do not come take no place of others', async () => {
+    const { server } = adminServer({ limits: { maxAdminRequestsInFlight: 1 } });
+    await listening(server, async () => {
+      const { port } = server.address() as AddressInfo;
+      const head = 'POST /_dynaring/faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+      for (let at = 0; at < 3; at++) {
+        const stalled = connect(port, '127.0.0.1');
+        stalled.write(`${head}Content-Length: 100\r\n\r\n{`);
+        onTestFinished(() => void stalled.destroy());
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await supertest(server).get('/_dynaring/cluster').expect(200);
+    });
+  });
+
+  test('of snapshots that nobody reads take no place, and come whole to who reads', async () => {
+    const { server, admin } = adminServer({ limits: { maxAdminRequestsInFlight: 1 } });
+    const items = Array.from({ length: 5_000 }, (_, at) => ({ id: { S: `${at}` }, text: { S: 'x'.repeat(2_000) } }));
+    const snapshot = { format: 1 as const, tables: [{ namespace: '', definition: { name: 'orders' }, items }] };
+    admin.snapshot = async () => snapshot;
+    await listening(server, async () => {
+      const { port } = server.address() as AddressInfo;
+      for (let at = 0; at < 3; at++) {
+        const deaf = connect(port, '127.0.0.1').pause();
+        deaf.write('GET /_dynaring/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n');
+        onTestFinished(() => void deaf.destroy());
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      const { body, headers } = await supertest(server).get('/_dynaring/snapshot').expect(200);
+      expect(body).toEqual(snapshot);
+      expect(headers['content-type']).toMatch(/^application\/json/);
     });
   });
 

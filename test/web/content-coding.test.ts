@@ -173,7 +173,7 @@ describe('an answer', () => {
   test('that would grow is sent as it is, unless the client does not want that', async () => {
     const grows = { status: 200, headers: ['Content-Length', '1', 'x-amz-crc32', '0'], body: Buffer.from('1') };
     const sent = (isRequired: boolean) =>
-      compress(structuredClone(grows), { coding: 'gzip', isRequired }, new Slots(1));
+      compress(structuredClone(grows), { coding: 'gzip', isRequired }, new Slots(1), new ByteBudget(MIB));
     expect((await sent(false)).body.length).toBe(1);
     expect(headerOf(await sent(true), 'content-encoding')).toBe('gzip');
   });
@@ -184,12 +184,28 @@ describe('an answer', () => {
       const body = Buffer.alloc(5000, 0x20);
       return { status: 200, headers: ['Content-Length', '5000', 'x-amz-crc32', String(crc32(body))], body };
     });
-    const sent = await Promise.all(answers.map((each) => compress(each, { coding: 'gzip', isRequired: false }, slots)));
+    const room = new ByteBudget(MIB);
+    const coding = { coding: 'gzip', isRequired: false } as const;
+    const sent = await Promise.all(answers.map((each) => compress(each, coding, slots, room)));
     const compressed = sent.filter((each) => headerOf(each, 'content-encoding') === 'gzip');
     // Two at work, 64 in line.
     expect(compressed.length).toBe(66);
     for (const each of sent) expect(headerOf(each, 'x-amz-crc32')).toBe(String(crc32(each.body)));
     expect(slots.waiting).toBe(0);
+  });
+
+  test('large answers for which there is no room while they wait are sent as they are', async () => {
+    const large = () => ({
+      status: 200,
+      headers: ['Content-Length', '', 'x-amz-crc32', ''],
+      body: Buffer.alloc(500_000),
+    });
+    const room = new ByteBudget(MIB);
+    const slots = new Slots(1);
+    const coding = { coding: 'gzip', isRequired: false } as const;
+    const sent = await Promise.all([large(), large(), large()].map((each) => compress(each, coding, slots, room)));
+    expect(sent.map(({ headers }) => headers.includes('Content-Encoding'))).toEqual([true, true, false]);
+    expect(room.take(MIB)).toBe(true);
   });
 
   const GZIP = { coding: 'gzip', isRequired: false };

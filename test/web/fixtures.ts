@@ -5,6 +5,7 @@ import { ByteBudget } from '../../src/web/byte-budget.ts';
 import { crossOriginOf } from '../../src/web/cross-origin.ts';
 import { createHandle, type HandleOptions } from '../../src/web/handle.ts';
 import type { HttpRequest, HttpResponse } from '../../src/web/http-message.ts';
+import { LargeBodies } from '../../src/web/large-bodies.ts';
 import { validateRequest } from '../../src/web/validate.ts';
 
 export const REQUEST_ID = 'R'.repeat(52);
@@ -40,6 +41,11 @@ export function testHandle(execute: Execute = async () => ({}), options: Partial
     maxBodyBytes: 16 * MIB,
     crossOrigin: crossOriginOf(['*']),
     budget: new ByteBudget(64 * MIB),
+    answers: new ByteBudget(64 * MIB),
+    largeBodies: new LargeBodies(
+      { maxContainers: 2_000_000, maxMembers: 4_000_000, maxContainersInFlight: 2_500_000 },
+      async () => {},
+    ),
     ...options,
   });
   return Object.assign(

@@ -205,17 +205,6 @@ describe('limits', () => {
     expect((await post(port)).status).toBe(200);
   });
 
-  test('connections beyond the number allowed are closed', async () => {
-    const { port } = await start(undefined, { maxConnections: 1 });
-    const first = await client(port);
-    first.socket.write(GOOD);
-    await first.until('HTTP/1.1 200');
-    const second = await client(port);
-    await once(second.socket, 'close');
-    first.socket.write(GOOD);
-    await once(first.socket, 'data');
-  });
-
   test('500 mutations of the bytes of a request on the wire do no harm', async () => {
     const { port } = await start(undefined, { headersTimeoutMs: 1000, requestTimeoutMs: 1000 });
     // A fixed sequence: Park and Miller's generator.
@@ -339,10 +328,12 @@ describe('mounted in an express application', () => {
 test('a large body in many packets is read whole', async () => {
   let length = 0;
   const { port } = await start(async (_, request) => {
-    length = (request as { Item: { a: { S: string } } }).Item.a.S.length;
+    const { Item } = request as { Item: Record<string, { S: string }> };
+    length = Object.values(Item).reduce((sum, { S }) => sum + S.length, 0);
     return {};
   });
-  const body = JSON.stringify({ TableName: 'abc', Item: { a: { S: 'x'.repeat(15 * MIB) } } });
+  const attributes = Array.from({ length: 15 }, (_, at) => [`a${at}`, { S: 'x'.repeat(MIB) }]);
+  const body = JSON.stringify({ TableName: 'abc', Item: Object.fromEntries(attributes) });
   const target = { 'x-amz-target': 'DynamoDB_20120810.PutItem' };
   expect((await post(port, body, target)).status).toBe(200);
   expect(length).toBe(15 * MIB);

@@ -22,7 +22,7 @@ export function webServer(
 ): WebServer {
   return createWebServer({
     execute,
-    nowMs: () => 0,
+    nowMs: () => performance.now(),
     requestId: () => randomBytes(26).toString('hex').toUpperCase(),
     isReady: () => true,
     onInternalError: () => {},
@@ -57,7 +57,8 @@ export const GOOD = rawRequest(JSON.stringify(GET_ITEM));
 export async function client(
   port: number,
 ): Promise<{ socket: Socket; received: () => string; until: (text: string) => Promise<void> }> {
-  const socket = connect(port, '127.0.0.1');
+  // Who waits for a text waits for many events.
+  const socket = connect(port, '127.0.0.1').setMaxListeners(0);
   let received = '';
   socket.setEncoding('latin1');
   socket.on('data', (text: string) => {

@@ -1,0 +1,26 @@
+import type { AttributeMap } from './attribute-value.ts';
+import { type ItemImage, sizeOf, toImage } from './item.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
+
+/** Attributes that are worked on in one go. */
+const ATTRIBUTES_AT_ONCE = 4_000;
+
+/**
+ * `toImage` of an item that may have a hundred thousand attributes: a few milliseconds, then a pause.
+ * @param item normalised
+ * @throws ApiError (ValidationException) above 400 KB
+ */
+export async function toImageInSlices(item: AttributeMap, pause: () => Promise<void>): Promise<ItemImage> {
+  const names = Object.keys(item);
+  if (names.length <= ATTRIBUTES_AT_ONCE) return toImage(item);
+  const texts: string[] = [];
+  let size = 0;
+  for (let from = 0; from < names.length; from += ATTRIBUTES_AT_ONCE) {
+    await pause();
+    const slice = Object.fromEntries(names.slice(from, from + ATTRIBUTES_AT_ONCE).map((name) => [name, item[name]!]));
+    size += sizeOf(slice);
+    if (size > MAX_ITEM_BYTES) throw itemTooLarge();
+    texts.push(JSON.stringify(slice).slice(1, -1));
+  }
+  return { size, json: Buffer.from(`{${texts.join(',')}}`) };
+}

@@ -1,0 +1,77 @@
+import type { ServerResponse } from 'node:http';
+import type { Progress } from './progress.ts';
+import type { Transfer, Transfers } from './transfers.ts';
+
+/** Answers above this size need room while they wait for their client; the system takes smaller ones at once. */
+export const LARGE_ANSWER_BYTES = 64 * 1024;
+
+/** What is handed to the socket at a time: how far a client has read is seen in steps of this size. */
+const PIECE_BYTES = 256 * 1024;
+
+/** The body of a large answer on its way out. */
+export class LargeAnswer implements Transfer {
+  readonly progress: Progress;
+  readonly #answers: Transfers;
+  readonly #response: ServerResponse;
+  #body: Uint8Array;
+  readonly #length: number;
+  #at = 0;
+  #isGiven = false;
+
+  constructor(answers: Transfers, response: ServerResponse, body: Uint8Array) {
+    this.progress = answers.newProgress();
+    this.#answers = answers;
+    this.#response = response;
+    this.#body = body;
+    this.#length = body.length;
+  }
+
+  /** To be asked for before anything is written; given back when the response is closed. @returns false: there is none */
+  takeRoom(): boolean {
+    if (!this.#answers.take(this.#answers.chargeOf(this.#length), this)) return false;
+    this.#answers.add(this);
+    this.#response.on('close', () => this.#giveRoom());
+    return true;
+  }
+
+  #giveRoom(): void {
+    if (this.#isGiven) return;
+    this.#isGiven = true;
+    this.#answers.remove(this);
+    this.#answers.give(this.#answers.chargeOf(this.#length));
+  }
+
+  /** Writes the body, as fast as the client reads it, and ends the response. */
+  write(): void {
+    const piece = this.#body.subarray(this.#at, this.#at + PIECE_BYTES);
+    this.#at += piece.length;
+    if (this.#at === this.#length) return void this.#response.end(piece);
+    this.#response.write(piece, (error) => {
+      if (error || this.#response.destroyed) return;
+      this.#answers.moved(this, piece.length);
+      this.write();
+    });
+  }
+
+  /** Its client does not read it. */
+  cut(): void {
+    this.#body = new Uint8Array(0);
+    this.#giveRoom();
+    this.#response.destroy();
+  }
+}
+
+/**
+ * Ends a response, whose head is set and not sent, with a body of any size.
+ * @returns false: there is no room, and nothing is sent
+ */
+export function endWith(answers: Transfers, response: ServerResponse, body: Uint8Array): boolean {
+  if (body.length <= LARGE_ANSWER_BYTES) {
+    response.end(body);
+    return true;
+  }
+  const large = new LargeAnswer(answers, response, body);
+  if (!large.takeRoom()) return false;
+  large.write();
+  return true;
+}
