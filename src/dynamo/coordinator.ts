@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../env/clock.ts';
 import type { Random } from '../env/random.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import type { BallotClock } from './ballot-clock.ts';
+import type { BallotClocks } from './ballot-clock.ts';
 import type { Failure } from './client.ts';
 import { partitionOf } from './keyspace.ts';
 import type { PartitionConfig, Reply, Request } from './messages.ts';
@@ -29,7 +29,7 @@ export interface AskOptions {
 
 export interface CoordinatorParts {
   readonly settings: NodeSettings;
-  readonly ballots: BallotClock;
+  readonly ballots: BallotClocks;
   readonly clock: Clock;
   readonly random: Random;
   readonly transport: Transport<Request, Reply>;
@@ -60,7 +60,7 @@ export interface Spreading {
  */
 export class Coordinator {
   readonly settings: NodeSettings;
-  readonly ballots: BallotClock;
+  readonly ballots: BallotClocks;
   readonly clock: Clock;
   readonly random: Random;
   readonly view: RingView;
@@ -124,7 +124,7 @@ export class Coordinator {
 
   /**
    * Sends `request` to all members and waits until `needed` answered with `kind`, until so many answered otherwise that
-   * this cannot be reached, or until the phase timed out. Learns from refusals.
+   * this cannot be reached, or until the phase timed out. Learns of configs from refusals.
    */
   *ask<Kind extends Reply['kind']>(
     members: readonly { readonly node: NodeId }[],
@@ -225,9 +225,12 @@ export class Coordinator {
     return this.clock.elapsedMs() >= deadlineMs;
   }
 
-  /** A random pause, so that two coordinators that refuse each other do not go on doing so. */
-  *pause(): Task<void> {
-    const delayMs = 1 + this.random.next() * this.settings.limits.maxBackoffMs;
+  /**
+   * A random pause, so that two coordinators that refuse each other do not go on doing so.
+   * @param leastMs how long it is at least
+   */
+  *pause(leastMs = 0): Task<void> {
+    const delayMs = leastMs + 1 + this.random.next() * this.settings.limits.maxBackoffMs;
     yield* wait<void>((resume) => this.clock.after(delayMs, () => resume()));
   }
 
@@ -276,7 +279,6 @@ export class Coordinator {
 
   #observe(replies: readonly Reply[]): void {
     for (const reply of replies) {
-      if (reply.kind === 'rejected') this.ballots.observe(reply.effective);
       if (reply.kind === 'wrong-epoch' && reply.config !== undefined) this.#observeConfig(reply.from, reply.config);
     }
   }

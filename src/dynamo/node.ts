@@ -7,7 +7,7 @@ import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
 import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
-import { BallotClock } from './ballot-clock.ts';
+import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
 import { Coordinator } from './coordinator.ts';
@@ -162,13 +162,14 @@ export class StorageNode implements CoordinatingNode {
       },
       hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
     });
-    const ballots = new BallotClock(clock, diskId, boot, state.ceilingHlc);
+    const { ceilingHlc } = state;
+    const ballots = new BallotClocks({ clock, coordinator: diskId, boot, ceilingHlc, limits, rules: settings.rules });
     const learn = (key: StoreKey, record: ItemRecord) => {
-      ballots.follow(record.ballot, limits.maxDriftMs / 2);
+      ballots.follow(record);
       acceptor.receive({ kind: 'learn', key, record }, () => {});
     };
     const learnHere = (key: StoreKey, record: ItemRecord) => {
-      if (this.#gate?.hold(key, record) === true) ballots.follow(record.ballot, limits.maxDriftMs / 2);
+      if (this.#gate?.hold(key, record) === true) ballots.follow(record);
       else learn(key, record);
     };
     const keepHint = (home: NodeId, key: StoreKey, record: ItemRecord) => {
@@ -205,7 +206,7 @@ export class StorageNode implements CoordinatingNode {
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
       acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit, (key) => this.#gate?.isLagging(key) === true),
-      finish: (key, done) => this.#finish(key, done),
+      finish: (key, mode, done) => this.#finish(key, mode, done),
       clock,
       limits,
     });
@@ -381,8 +382,7 @@ export class StorageNode implements CoordinatingNode {
     this.#detector.noteHeard(from);
     switch (request.kind) {
       case 'learn':
-        // Half of what is refused: others, whose clock may be behind this one, must still take what this node issues then.
-        this.#coordinator.ballots.follow(request.record.ballot, this.#settings.limits.maxDriftMs / 2);
+        this.#coordinator.ballots.follow(request.record);
         if (this.#gate !== undefined && this.#isHeldBack(this.#gate, request)) {
           return reply({ kind: 'learned', from: this.id, counts: false, isHeld: true });
         }
@@ -451,11 +451,12 @@ export class StorageNode implements CoordinatingNode {
     const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
     if (consistency === 'dynamo' && isBlind) {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
-      return runTask(writeSloppily(this.#coordinator, key, partitionKey, item, deadlineMs), done);
+      const known = highestCommitted([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
+      return runTask(writeSloppily(this.#coordinator, key, partitionKey, known, item, deadlineMs), done);
     }
     const change: Change = (current) => applyMutation(mutation, current);
     const start = () => {
-      runTask(writeRegister(this.#coordinator, key, partitionKey, change, deadlineMs), (outcome) => {
+      runTask(writeRegister(this.#coordinator, key, partitionKey, change, consistency, deadlineMs), (outcome) => {
         this.#locks.release(key);
         done(outcome);
       });
@@ -581,9 +582,9 @@ export class StorageNode implements CoordinatingNode {
     runTask(changeEpoch({ coordinator, register, log: this.#env.log }, partition, members), done);
   }
 
-  #finish(key: StoreKey, done: () => void): void {
+  #finish(key: StoreKey, mode: Consistency, done: () => void): void {
     const start = () => {
-      runTask(identityRound(this.#coordinator, key, this.#coordinator.deadline()), () => {
+      runTask(identityRound(this.#coordinator, key, mode, this.#coordinator.deadline()), () => {
         this.#locks.release(key);
         done();
       });

@@ -4,7 +4,8 @@ import type { MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
 import { type Ballot, TICKS_PER_MS } from './ballot.ts';
-import type { Failure } from './client.ts';
+import type { BallotClock } from './ballot-clock.ts';
+import type { Consistency, Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { PartitionConfig, Reply } from './messages.ts';
 import { highestOf, type ItemRecord, isSettled, type LineageEntry, type ReplicaState } from './record.ts';
@@ -17,16 +18,19 @@ export type Change = (current: ItemImage | undefined) => MutationOutcome;
  * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
  * its condition, or out of time (REPLICATION section 3, `write`). Takes effect once or not at all: a retry that finds
  * its own id in the lineage of the newest record does not apply the change again.
+ *
+ * @param mode of the table: in `dynamo` mode the record is not dated ahead of the clock
  */
 export function* writeRegister(
   coordinator: Coordinator,
   key: StoreKey,
   partitionKey: ByteString,
   change: Change,
+  mode: Consistency,
   deadlineMs: number,
 ): Task<MutationOutcome | Failure> {
   const sequence = coordinator.beginOperation();
-  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, deadlineMs, sequence);
+  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, mode, deadlineMs, sequence);
   coordinator.endOperation(sequence);
   return outcome;
 }
@@ -36,10 +40,12 @@ function* writeRounds(
   key: StoreKey,
   partitionKey: ByteString,
   change: Change,
+  mode: Consistency,
   deadlineMs: number,
   sequence: number,
 ): Task<MutationOutcome | Failure> {
   const { limits, rules, writeQuorum } = coordinator.settings;
+  const ballots = coordinator.ballots[mode];
   /** What each attempt that was sent would have answered, by the time of its ballot. */
   const attempts = new Map<number, MutationOutcome>();
   /** The first attempt that was sent: from here on the operation may have happened. */
@@ -47,7 +53,7 @@ function* writeRounds(
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const ballot = coordinator.ballots.next();
+    const ballot = ballots.next();
     // Both phases of a round go to the members of one epoch, even if a newer one is learned in between.
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
@@ -57,8 +63,8 @@ function* writeRounds(
     const prepared = yield* prepare(coordinator, config, key, ballot);
     if (prepared.kind === 'storage-failed') return first === undefined ? prepared : { kind: 'unknown' };
     if (prepared.kind === 'refused') {
-      got = prepared.got;
-      yield* coordinator.pause();
+      got = prepared.agreed.length;
+      yield* pauseAfter(coordinator, ballots, prepared.replies, deadlineMs);
       continue;
     }
     const { top, promises } = prepared;
@@ -98,7 +104,7 @@ function* writeRounds(
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
-    yield* coordinator.pause();
+    yield* pauseAfter(coordinator, ballots, accepted.replies, deadlineMs);
   }
   return first === undefined ? { kind: 'unavailable', needed, got } : { kind: 'unknown' };
 }
@@ -110,19 +116,21 @@ function* writeRounds(
 export function* identityRound(
   coordinator: Coordinator,
   key: StoreKey,
+  mode: Consistency,
   deadlineMs: number,
 ): Task<{ readonly kind: 'proven'; readonly record: ItemRecord | undefined } | Failure> {
+  const ballots = coordinator.ballots[mode];
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const ballot = coordinator.ballots.next();
+    const ballot = ballots.next();
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
     const prepared = yield* prepare(coordinator, config, key, ballot);
     if (prepared.kind === 'storage-failed') return prepared;
     if (prepared.kind === 'refused') {
-      got = prepared.got;
-      yield* coordinator.pause();
+      got = prepared.agreed.length;
+      yield* pauseAfter(coordinator, ballots, prepared.replies, deadlineMs);
       continue;
     }
     if (prepared.top === undefined) return { kind: 'proven', record: undefined };
@@ -137,9 +145,23 @@ export function* identityRound(
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
-    yield* coordinator.pause();
+    yield* pauseAfter(coordinator, ballots, accepted.replies, deadlineMs);
   }
   return { kind: 'unavailable', needed, got };
+}
+
+/** Before the next round: learns from the refusals of the last one how high a ballot has to be, or how long to wait. */
+function* pauseAfter(
+  coordinator: Coordinator,
+  ballots: BallotClock,
+  replies: readonly Reply[],
+  deadlineMs: number,
+): Task<void> {
+  let waitMs = 0;
+  for (const reply of replies) {
+    if (reply.kind === 'rejected') waitMs = Math.max(waitMs, ballots.refused(reply.effective));
+  }
+  yield* coordinator.pause(Math.max(0, Math.min(waitMs, deadlineMs - coordinator.clock.elapsedMs())));
 }
 
 /**
@@ -164,7 +186,7 @@ function* propose(
 
 type Prepared =
   | { readonly kind: 'promised'; readonly top: ItemRecord | undefined; readonly promises: readonly ReplicaState[] }
-  | { readonly kind: 'refused'; readonly got: number }
+  | { readonly kind: 'refused'; readonly agreed: readonly Reply[]; readonly replies: readonly Reply[] }
   | Extract<Failure, { kind: 'storage-failed' }>;
 
 function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreKey, ballot: Ballot): Task<Prepared> {
@@ -176,7 +198,7 @@ function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreK
     needed,
   );
   if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
-  return storageFailure(replies) ?? { kind: 'refused', got: agreed.length };
+  return storageFailure(replies) ?? { kind: 'refused', agreed, replies };
 }
 
 function findAttempt(

@@ -19,6 +19,10 @@ export interface Rules {
   readonly majorityQuorums: boolean;
   /** What is gathered for a new epoch is not held back by rules of lag. */
   readonly epochsPassLagGate: boolean;
+  /** A node that starts takes its ballots from its clock, not from its ceiling. */
+  readonly ballotsBeginAtClock: boolean;
+  /** In `dynamo` mode no ballot is above a ceiling that is ahead of the clock. */
+  readonly ceilingsAreWaitedFor: boolean;
   /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
   readonly heldYields: boolean;
 }
@@ -32,5 +36,7 @@ export const SOUND_RULES: Rules = {
   flushBeforeAck: true,
   majorityQuorums: true,
   epochsPassLagGate: true,
+  ballotsBeginAtClock: true,
+  ceilingsAreWaitedFor: true,
   heldYields: true,
 };

@@ -14,19 +14,22 @@ import { type Task, wait } from './task.ts';
 /**
  * A put or delete without condition in `dynamo` mode (the Dynamo paper, sections 4.5 and 4.6): goes to the first N healthy
  * nodes of the preference list, and is answered when W of them have it on their disks. A node that stands in for a home replica keeps the
- * record for it as a hint. Nothing is read: of two writes at a time the one with the greater ballot stays.
+ * record for it as a hint. Nobody else is asked what there is: of two writes at a time the one with the greater ballot stays.
  *
+ * @param known what this node itself has of the key: the write comes after it, however its clock stands
  * @param item undefined: a delete
  */
 export function* writeSloppily(
   coordinator: Coordinator,
   key: StoreKey,
   partitionKey: ByteString,
+  known: ItemRecord | undefined,
   item: ItemImage | undefined,
   deadlineMs: number,
 ): Task<MutationOutcome | Failure> {
   const { settings, clock } = coordinator;
-  const record: ItemRecord = { ballot: coordinator.ballots.next(), item, partitionKey, lineage: [] };
+  if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
+  const record: ItemRecord = { ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] };
   const round = new SloppyRound(coordinator, key, record);
   while (round.holders.size < settings.writeQuorum && !coordinator.isPast(deadlineMs)) {
     yield* round.send();
