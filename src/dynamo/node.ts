@@ -28,7 +28,7 @@ import { Orphans } from './orphans.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { type RangeDemand, readRange } from './range-read.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
-import { highestCommitted } from './record.ts';
+import { highestCommitted, highestOf } from './record.ts';
 import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
 import type { NodeId } from './ring.ts';
@@ -451,7 +451,7 @@ export class StorageNode implements CoordinatingNode {
     const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
     if (consistency === 'dynamo' && isBlind) {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
-      const known = highestCommitted([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
+      const known = highestOf([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
       return runTask(writeSloppily(this.#coordinator, key, partitionKey, known, item, deadlineMs), done);
     }
     const change: Change = (current) => applyMutation(mutation, current);

@@ -84,7 +84,8 @@ export function findLostWrites({
   wounds,
   unanswered,
   keepsAll,
-  isAlwaysWritable,
+  clocksAgree,
+  writeQuorum,
 }: {
   readonly told: ToldRecords;
   readonly keys: readonly SimulatedKey[];
@@ -92,16 +93,24 @@ export function findLostWrites({
   readonly unanswered: ReadonlySet<string>;
   /** Whether no disk is lost, and no member is left behind. */
   readonly keepsAll: boolean;
-  readonly isAlwaysWritable: boolean;
+  /** Then of two writes, one after the other, the later one wins. */
+  readonly clocksAgree: boolean;
+  /** W */
+  readonly writeQuorum: number;
 }): Violation[] {
   const violations: Violation[] = [];
   for (const { name, homes, storeKey } of keys) {
     const newest = told.newestAcknowledged(storeKey);
-    for (const { id, node } of homes) {
+    const last = newest === undefined ? NO_BALLOT : told.ballotOf(newest);
+    for (const { id, node } of keepsAll ? homes : []) {
       const ballot = node!.stateOf(storeKey).committed?.ballot ?? NO_BALLOT;
-      if (!keepsAll || newest === undefined || compareBallots(ballot, newest.ballot) >= 0) continue;
-      const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(newest.ballot)}=${newest.value}`;
+      if (newest === undefined || compareBallots(ballot, last) >= 0) continue;
+      const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(last)}=${newest.value}`;
       violations.push({ kind: 'lost-write', what: `${what}, which was acknowledged` });
+    }
+    for (const { write, by } of clocksAgree ? told.overtaken(storeKey) : []) {
+      const [lost, kept] = [write, by].map((each) => `${showBallot(told.ballotOf(each))}=${each.value}`);
+      violations.push({ kind: 'lost-write', what: `${lost} of ${name} loses to ${kept}, which was answered before` });
     }
   }
   for (const { value, wasWritten } of told.reads) {
@@ -109,7 +118,7 @@ export function findLostWrites({
   }
   for (const what of wounds) violations.push({ kind: 'not-healed', what });
   for (const { value, ballot, outcome, isCoordinatorAlive } of told.writes) {
-    if (!isAlwaysWritable || outcome === 'applied' || !isCoordinatorAlive()) continue;
+    if (writeQuorum > 1 || outcome === 'applied' || !isCoordinatorAlive()) continue;
     violations.push({ kind: 'unavailable', what: `${showBallot(ballot)}=${value} was ${outcome}` });
   }
   for (const what of unanswered)

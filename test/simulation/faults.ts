@@ -46,7 +46,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
   return {
     network: drawNetworkFaults(scenario, nodes, random),
     host: {
-      maxSkewMs: pick(random, [0, 5, 60, 200]),
+      maxSkewMs: scenario.clocksAgree ? 0 : pick(random, [0, 5, 60, 200]),
       slowestFlushMs: pick(random, [2, 10, 60]),
     },
     crashes: repeat(isCalm || isSplit || !scenario.crashes ? 0 : crashCount, () => ({
@@ -54,7 +54,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
       atMs: atMs(),
       downMs: isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
     })),
-    clockSteps: repeat(isCalm ? 0 : pick(random, [0, 0, 1, 3]), () => ({
+    clockSteps: repeat(isCalm || scenario.clocksAgree ? 0 : pick(random, [0, 0, 1, 3]), () => ({
       host: host(),
       atMs: atMs(),
       byMs: Math.floor((random.next() - 0.5) * 400),

@@ -51,6 +51,11 @@ export interface Scenario {
    * in two parts that hear nothing of each other; nothing crashes.
    */
   readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split';
+  /**
+   * Whether the clocks of all nodes are right, and none steps: then of two writes in `dynamo` mode, one after the other, the
+   * later one has to win, those with conditions among them.
+   */
+  readonly clocksAgree: boolean;
   /** Whether nodes crash at all; not in calm. */
   readonly crashes: boolean;
   /** One node comes back with an empty disk, which no partition names. */
@@ -108,6 +113,7 @@ const BASE: Scenario = {
   consistency: 'strict',
   thinkMs: 20,
   faults: 'normal',
+  clocksAgree: false,
   crashes: true,
   losesDisk: false,
   heals: false,
@@ -250,6 +256,18 @@ export const SCENARIOS = {
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
   'dynamo-quorums': { ...DYNAMO, nodes: 4, readQuorum: 2, faults: 'lossy' },
+  // Nodes come back before their clocks have passed their ceilings.
+  'dynamo-in-order': {
+    ...DYNAMO,
+    nodes: 3,
+    partitions: 1,
+    keys: 3,
+    operations: 24,
+    mix: { ...DYNAMO.mix, put: 10, conditionalPut: 3 },
+    faults: 'stress',
+    clocksAgree: true,
+    limits: { ...HEALING_LIMITS, ceilingAheadMs: 150 },
+  },
   // Writes under conditions, and those that ask for the old value, are consensus rounds here too.
   'dynamo-conditional': {
     ...HEALING,
@@ -275,9 +293,12 @@ export const SCENARIOS = {
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 
-/** Whether nothing is ever chosen: every write is a put or delete in `dynamo` mode that asks for nothing. */
-export function isBlind({ consistency, mix }: Scenario): boolean {
-  return consistency === 'dynamo' && mix.conditionalPut + mix.conditionalDelete === 0;
+/**
+ * Whether writes are judged as those of `dynamo` mode, of which the last one wins: they are all puts or deletes that ask for
+ * nothing, or it is known which one is the last.
+ */
+export function isBlind({ consistency, mix, clocksAgree }: Scenario): boolean {
+  return consistency === 'dynamo' && (clocksAgree || mix.conditionalPut + mix.conditionalDelete === 0);
 }
 
 export type ScenarioName = keyof typeof SCENARIOS;

@@ -160,12 +160,12 @@ class Simulation {
       const { operations, eventualReads } = this.#history;
       if (this.#told !== undefined) {
         return findLostWrites({
+          ...this.#scenario,
           told: this.#told,
           keys: this.#keys,
           wounds: this.#wounds!,
           unanswered: this.#unanswered,
           keepsAll: this.#faults.diskLoss === undefined && this.#scenario.changes.count === 0,
-          isAlwaysWritable: this.#scenario.writeQuorum === 1,
         });
       }
       return findViolations({

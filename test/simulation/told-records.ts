@@ -2,18 +2,27 @@ import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.
 import type { Request } from '../../src/dynamo/messages.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
+import { registerValueOf } from './item-value.ts';
 import type { RegisterValue } from './linearizability.ts';
 import type { Observer } from './simulated-network.ts';
 
-/** A put or delete in `dynamo` mode that asked for nothing: it goes to N nodes and the last one wins. */
-export interface BlindWrite {
+/** A put or delete in `dynamo` mode: it goes to N nodes and the last one wins. One with a condition is a consensus round. */
+export interface ToldWrite {
   readonly key: StoreKey;
   readonly value: RegisterValue;
-  /** Which of two wins. */
-  readonly ballot: Ballot;
-  outcome: 'applied' | 'not-applied' | 'unknown' | 'unanswered';
+  /** Whether it was told at once: it had no condition. */
+  readonly isBlind: boolean;
   /** The node that it was sent to has not crashed since. */
   readonly isCoordinatorAlive: () => boolean;
+}
+
+/** What became of it. Of what happens, each has a number of its own. */
+export interface Told extends ToldWrite {
+  readonly calledAt: number;
+  answeredAt: number;
+  /** Which of two wins. */
+  ballot: Ballot;
+  outcome: 'applied' | 'not-applied' | 'unknown' | 'unanswered';
 }
 
 /** A read in `dynamo` mode. */
@@ -26,12 +35,20 @@ export interface SloppyRead {
 
 /** What was written and read in `dynamo` mode. Sees the ballots of writes as they leave their coordinators. */
 export class ToldRecords implements Observer {
-  readonly writes: BlindWrite[] = [];
+  readonly writes: Told[] = [];
   readonly reads: SloppyRead[] = [];
+  #now = 0;
   #lastTold: Ballot = NO_BALLOT;
+  /** Under which ballot each value was last proposed, or told. */
+  readonly #ballots = new Map<string, Ballot>();
 
   sent(_from: NodeId, request: Request): void {
-    if (request.kind === 'learn' || request.kind === 'hint') this.#lastTold = request.record.ballot;
+    if (request.kind !== 'learn' && request.kind !== 'hint' && request.kind !== 'accept') return;
+    const { ballot, item } = request.record;
+    if (request.kind !== 'accept') this.#lastTold = ballot;
+    const value = registerValueOf(item);
+    if (value === null || compareBallots(ballot, this.#ballots.get(value) ?? NO_BALLOT) <= 0) return;
+    this.#ballots.set(value, ballot);
   }
 
   received(): Ballot {
@@ -42,9 +59,26 @@ export class ToldRecords implements Observer {
 
   delivered(): void {}
 
-  /** The ballot of the write that a node has just begun: it tells replicas of it at once. */
-  get lastTold(): Ballot {
-    return this.#lastTold;
+  /** Notes a write, and what is answered. @param ask begins it at its node, which tells replicas of it at once */
+  write(write: ToldWrite, ask: (answered: (outcome: Told['outcome']) => void) => void): void {
+    const told: Told = {
+      ...write,
+      calledAt: ++this.#now,
+      answeredAt: Number.POSITIVE_INFINITY,
+      ballot: NO_BALLOT,
+      outcome: 'unanswered',
+    };
+    this.writes.push(told);
+    ask((outcome) => {
+      told.outcome = outcome;
+      told.answeredAt = ++this.#now;
+    });
+    if (write.isBlind) told.ballot = this.#lastTold;
+  }
+
+  /** The ballot of a write in the end: a value that was settled later has a higher one than at first. */
+  ballotOf({ value, ballot }: Told): Ballot {
+    return (value === null ? undefined : this.#ballots.get(value)) ?? ballot;
   }
 
   read(key: StoreKey, value: RegisterValue): void {
@@ -53,12 +87,26 @@ export class ToldRecords implements Observer {
   }
 
   /** The acknowledged write of a key that wins over all others. */
-  newestAcknowledged(key: StoreKey): BlindWrite | undefined {
-    let newest: BlindWrite | undefined;
-    for (const write of this.writes) {
-      if (write.key !== key || write.outcome !== 'applied') continue;
-      if (newest === undefined || compareBallots(write.ballot, newest.ballot) > 0) newest = write;
+  newestAcknowledged(key: StoreKey): Told | undefined {
+    let newest: Told | undefined;
+    for (const write of this.#acknowledged(key)) {
+      if (newest === undefined || compareBallots(this.ballotOf(write), this.ballotOf(newest)) > 0) newest = write;
     }
     return newest;
+  }
+
+  /** Acknowledged writes of a key that lose to one that had been answered before they began. */
+  overtaken(key: StoreKey): { readonly write: Told; readonly by: Told }[] {
+    const writes = this.#acknowledged(key);
+    return writes.flatMap((write) => {
+      const by = writes.find((earlier) => {
+        return earlier.answeredAt < write.calledAt && compareBallots(this.ballotOf(earlier), this.ballotOf(write)) > 0;
+      });
+      return by === undefined ? [] : [{ write, by }];
+    });
+  }
+
+  #acknowledged(key: StoreKey): Told[] {
+    return this.writes.filter((write) => write.key === key && write.outcome === 'applied');
   }
 }

@@ -12,7 +12,7 @@ import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
 import type { RegisterAnswer, RegisterCall, RegisterCondition, RegisterValue } from './linearizability.ts';
 import type { Mix } from './scenarios.ts';
 import type { SimulatedHost } from './simulated-host.ts';
-import type { BlindWrite, ToldRecords } from './told-records.ts';
+import type { ToldRecords } from './told-records.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -164,19 +164,7 @@ export class Workload {
       node.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
       return;
     }
-    const options: WriteOptions = { consistency: 'dynamo', wantsOld: false };
-    let outcome: BlindWrite['outcome'] = 'unanswered';
-    let write: BlindWrite | undefined;
-    node.write(storeKey, key.partitionKey, mutationOf(action), options, (answered) => {
-      const answer = answerOfWrite(answered);
-      outcome = answer.kind === 'applied' || answer.kind === 'not-applied' ? answer.kind : 'unknown';
-      if (write !== undefined) write.outcome = outcome;
-      finish(answer);
-    });
-    const value = action.kind === 'put' ? action.value : null;
-    const isCoordinatorAlive = () => host.node === node;
-    write = { key: storeKey, value, ballot: told.lastTold, outcome, isCoordinatorAlive };
-    told.writes.push(write);
+    tellBlindly(told, storeKey, key.partitionKey, host, action, (outcome) => finish(answerOfWrite(outcome)));
   }
 
   /** A range read counts as a read of every key of the collection, as far as it got. */
@@ -308,6 +296,28 @@ function drawKind(random: Random, mix: Mix): keyof Mix {
     if (left < 0) return kind;
   }
   return 'read';
+}
+
+/** Writes in `dynamo` mode, without asking for what was there, and has it noted for the judge. */
+export function tellBlindly(
+  told: ToldRecords,
+  key: StoreKey,
+  partitionKey: ByteString,
+  host: SimulatedHost,
+  call: Exclude<RegisterCall, { kind: 'read' }>,
+  done: (outcome: WriteOutcome) => void,
+): void {
+  const node = host.node!;
+  const isBlind = call.condition === undefined;
+  const value = call.kind === 'put' ? call.value : null;
+  const isCoordinatorAlive = () => isBlind && host.node === node;
+  told.write({ key, value, isBlind, isCoordinatorAlive }, (answered) => {
+    node.write(key, partitionKey, mutationOf(call), { consistency: 'dynamo', wantsOld: false }, (outcome) => {
+      const { kind } = answerOfWrite(outcome);
+      answered(kind === 'applied' || kind === 'not-applied' ? kind : 'unknown');
+      done(outcome);
+    });
+  });
 }
 
 export function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutation {
