@@ -321,6 +321,20 @@ export const BROKEN_RULES = {
     shows: 'lost-write',
     histories: 5_000,
   },
+  'ballots-begin-at-ceiling': {
+    rule: 'the ceiling bounds promises, not ballots: in dynamo mode what is written is not dated ahead (docs/replication.md)',
+    defects: { rules: { ballotsBeginAtClock: false } },
+    scenario: 'dynamo-in-order',
+    shows: 'lost-write',
+    histories: 2_000,
+  },
+  'ballots-above-ceilings': {
+    rule: 'in dynamo mode no write goes above a ceiling that is ahead of the clock (docs/replication.md)',
+    defects: { rules: { ceilingsAreWaitedFor: false } },
+    scenario: 'dynamo-in-order',
+    shows: 'lost-write',
+    histories: 2_000,
+  },
   'hints-not-kept': {
     rule: 'a substitute that has answered keeps the record for the home replica (the Dynamo paper, section 4.6)',
     defects: { sabotage: { receive: keepingNoHints } },
