@@ -14,7 +14,7 @@ import { Coordinator } from './coordinator.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
 import { EpochMember } from './epoch-member.ts';
 import { EpochReplica } from './epoch-replica.ts';
-import { FailureDetector } from './failure-detector.ts';
+import { FailureDetector, watched } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
@@ -136,7 +136,7 @@ export class StorageNode implements CoordinatingNode {
     this.#votes = votes;
     this.view = new RingView(ring);
     const { view } = this;
-    for (const partition of votes.partitions) view.observe(votes.configOf(partition)!);
+    for (const config of votes.known) view.observe(config);
 
     const detector = new FailureDetector({
       self: id,
@@ -236,6 +236,7 @@ export class StorageNode implements CoordinatingNode {
       log,
       votes,
       acceptor,
+      newest: (told) => (settings.rules.rowsNeverGoBack ? view.configOf(told.partition) : told),
       beginning: (partition) => {
         this.#epochMember.giveUp(partition);
         this.#gate?.forgetPartition(partition);
@@ -594,7 +595,7 @@ export class StorageNode implements CoordinatingNode {
   }
 
   #learnConfig(config: PartitionConfig): void {
-    if (!this.#isStopped && this.view.observe(config)) this.#followView(config.partition);
+    if (!this.#isStopped && this.view.observe(config)) this.#epochReplica.activate(config, () => {});
   }
 
   /** Votes, or ceases to, as the view has it. */
@@ -615,6 +616,8 @@ export class StorageNode implements CoordinatingNode {
   #begun(partition: number): void {
     this.#epochsBegun++;
     this.#antiEntropy.catchUp(partition);
+    // A still newer one may have been decided meanwhile.
+    this.#followView(partition);
   }
 
   /** A substitute answers with what it keeps for others. */
@@ -627,19 +630,6 @@ export class StorageNode implements CoordinatingNode {
   #peers(): readonly NodeId[] {
     return this.view.preferenceList(0).filter((node) => node !== this.id);
   }
-}
-
-/** Tells the failure detector of every message. */
-function watched(wire: Transport<Request, Reply>, detector: FailureDetector): Transport<Request, Reply> {
-  return {
-    send: (to, request, onReply) => {
-      detector.noteSent(to);
-      wire.send(to, request, (reply) => {
-        detector.noteHeard(to);
-        onReply(reply);
-      });
-    },
-  };
 }
 
 function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {

@@ -11,15 +11,21 @@ interface Vote {
 }
 
 const PREFIX = 'vote/';
+const LEFT = 'left/';
 
 /**
  * The partitions in which a node votes, durably in the `meta` store (REPLICATION section 1, `replica, per partition`). A
  * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
+ *
+ * Of a partition that it has left, or is about to begin with nothing, it keeps the config by which it did: it was sealed in
+ * an earlier one, and must not vote in that again (docs/replication.md, `A row never goes back`).
  */
 export class PartitionVotes {
   readonly #self: Member;
   readonly #store: Store;
   #votes = new Map<number, Vote>();
+  /** The newest config that was acted on without a vote. */
+  #left = new Map<number, PartitionConfig>();
 
   constructor(self: Member, store: Store) {
     this.#self = self;
@@ -29,11 +35,8 @@ export class PartitionVotes {
 
   /** Reads the votes again, as after writes were lost. */
   reload(): void {
-    this.#votes = new Map();
-    // As many as a ring can have partitions.
-    for (const { key, value } of this.#store.range('meta', PREFIX, `${PREFIX}\xff\xff`, 65_536)) {
-      this.#votes.set(partitionOf(key.slice(PREFIX.length)), JSON.parse(Buffer.from(value).toString()) as Vote);
-    }
+    this.#votes = this.#read<Vote>(PREFIX);
+    this.#left = this.#read<PartitionConfig>(LEFT);
   }
 
   /** Whether it may promise and accept in this epoch. */
@@ -55,6 +58,11 @@ export class PartitionVotes {
     return [...this.#votes.keys()];
   }
 
+  /** The newest config of each partition that this disk has acted on, with a vote or by giving up that. */
+  get known(): readonly PartitionConfig[] {
+    return [...[...this.#votes.values()].map(({ config }) => config), ...this.#left.values()];
+  }
+
   isNamedIn({ members }: PartitionConfig): boolean {
     return members.some(({ node, diskId }) => node === this.#self.node && diskId === this.#self.diskId);
   }
@@ -62,8 +70,11 @@ export class PartitionVotes {
   /** Begins an epoch that names this node. The caller flushes, and calls `open` once that is durable. */
   begin(config: PartitionConfig): void {
     assert(this.isNamedIn(config));
+    const { partition } = config;
     this.#write({ config, isSealed: false });
-    this.#votes.set(config.partition, { config, isSealed: true });
+    this.#votes.set(partition, { config, isSealed: true });
+    // Last: a crash keeps a beginning of what was written.
+    if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
   }
 
   /** The epoch that was begun is durable: from now on it votes. */
@@ -76,18 +87,34 @@ export class PartitionVotes {
     this.#write({ ...this.#votes.get(partition)!, isSealed: true });
   }
 
-  leave(partition: number): void {
-    this.#votes.delete(partition);
-    this.#store.remove('meta', keyOf(partition));
+  /** Gives up the vote in a partition, if it has one, for this config was decided. The caller flushes. */
+  leave(config: PartitionConfig): void {
+    const { partition } = config;
+    if ((this.#left.get(partition)?.epoch ?? -1) < config.epoch) {
+      this.#left.set(partition, config);
+      this.#store.put('meta', keyOf(LEFT, partition), Buffer.from(JSON.stringify(config)));
+    }
+    if (this.#votes.delete(partition)) this.#store.remove('meta', keyOf(PREFIX, partition));
   }
 
   #write(vote: Vote): void {
     const { partition } = vote.config;
     this.#votes.set(partition, vote);
-    this.#store.put('meta', keyOf(partition), Buffer.from(JSON.stringify(vote)));
+    this.#store.put('meta', keyOf(PREFIX, partition), Buffer.from(JSON.stringify(vote)));
+  }
+
+  #read<Row>(prefix: string): Map<number, Row> {
+    // As many as a ring can have partitions.
+    const rows = this.#store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    return new Map(
+      rows.map(({ key, value }) => [
+        partitionOf(key.slice(prefix.length)),
+        JSON.parse(Buffer.from(value).toString()) as Row,
+      ]),
+    );
   }
 }
 
-function keyOf(partition: number): StoreKey {
-  return PREFIX + partitionPrefix(partition);
+function keyOf(prefix: string, partition: number): StoreKey {
+  return prefix + partitionPrefix(partition);
 }

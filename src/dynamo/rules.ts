@@ -23,6 +23,8 @@ export interface Rules {
   readonly ballotsBeginAtClock: boolean;
   /** In `dynamo` mode no ballot is above a ceiling that is ahead of the clock. */
   readonly ceilingsAreWaitedFor: boolean;
+  /** A node acts on the newest config that it knows of, however late it hears of another. */
+  readonly rowsNeverGoBack: boolean;
   /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
   readonly heldYields: boolean;
 }
@@ -38,5 +40,6 @@ export const SOUND_RULES: Rules = {
   epochsPassLagGate: true,
   ballotsBeginAtClock: true,
   ceilingsAreWaitedFor: true,
+  rowsNeverGoBack: true,
   heldYields: true,
 };

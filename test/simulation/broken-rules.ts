@@ -251,6 +251,13 @@ export const BROKEN_RULES = {
     shows: 'invariant',
     histories: 10_000,
   },
+  'late-activate-counts': {
+    rule: 'a row never goes back: who was sealed in an epoch and has left has no vote in it again (docs/replication.md)',
+    defects: { rules: { rowsNeverGoBack: false } },
+    scenario: 'late-epochs',
+    shows: 'invariant',
+    histories: 500,
+  },
   'never-compared': {
     rule: 'replicas find by their Merkle trees what nothing else has brought (section 3, repair)',
     defects: { tampering: () => ({ reply: hideHashes }) },

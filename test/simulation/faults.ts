@@ -93,6 +93,7 @@ function drawNetworkFaults(scenario: Scenario, nodes: readonly NodeId[], random:
     slowness: scenario.faults === 'stress' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
     slowestMs: pick(random, [40, 90, 160]),
     slowLinks,
+    echoes: scenario.echoes ? 0.5 : 0,
     cuts: isCalm ? [] : (scenario.faults === 'split' ? drawSplits : drawCuts)(nodes, random),
   };
 }

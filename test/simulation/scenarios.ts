@@ -65,6 +65,8 @@ export interface Scenario {
    * the end. Else one replica now and then sends another what it has committed.
    */
   readonly heals: boolean;
+  /** Whether messages about epochs also come a second time, when those are over. */
+  readonly echoes: boolean;
   /** What happens to the membership: so many changes, each of a random kind among these. */
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
   /**
@@ -117,6 +119,7 @@ const BASE: Scenario = {
   crashes: true,
   losesDisk: false,
   heals: false,
+  echoes: false,
   changes: { count: 0, kinds: [] },
   lags: false,
   purges: false,
@@ -233,6 +236,15 @@ export const SCENARIOS = {
   again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },
   joins: { ...HEALING, nodes: 5, spares: 2, partitions: 2, keys: 2, changes: { count: 2, kinds: ['join'] } },
   leaves: { ...HEALING, nodes: 5, partitions: 2, keys: 2, changes: { count: 2, kinds: ['leave'] } },
+  // Nodes leave and come back, and what they were told before arrives again.
+  'late-epochs': {
+    ...HEALING,
+    nodes: 5,
+    spares: 1,
+    operations: 16,
+    echoes: true,
+    changes: { count: 6, kinds: ['join', 'leave', 'again'] },
+  },
   'long-absence': {
     ...HEALING,
     nodes: 4,

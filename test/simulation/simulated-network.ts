@@ -24,6 +24,8 @@ export interface NetworkFaults {
   readonly slowestMs: number;
   /** Links as `AB`, on which more messages than not are slow. */
   readonly slowLinks: ReadonlySet<string>;
+  /** The chance that a message about epochs arrives once more, up to `LATEST_ECHO_MS` later. */
+  readonly echoes: number;
   readonly cuts: readonly Cut[];
 }
 
@@ -62,6 +64,9 @@ export interface Courier {
 interface Process {
   readonly receive: Receive<Request, Reply>;
 }
+
+const LATEST_ECHO_MS = 500;
+const ABOUT_EPOCHS: ReadonlySet<Message['kind']> = new Set(['copy', 'seal', 'stage', 'activate', 'gossip']);
 
 /** Carries the messages of all nodes, badly until it is healed. */
 export class SimulatedNetwork {
@@ -151,6 +156,11 @@ export class SimulatedNetwork {
     this.#time.after(this.#delayMs(from, to), arriveTraced);
     if (isFaulty && this.#random.next() < this.#faults.doubling) {
       this.#time.after(this.#delayMs(from, to) + this.#random.next() * 60, arriveTraced);
+    }
+    if (isFaulty && this.#faults.echoes > 0 && ABOUT_EPOCHS.has(message.kind)) {
+      if (this.#random.next() < this.#faults.echoes) {
+        this.#time.after(this.#random.next() * LATEST_ECHO_MS, arriveTraced);
+      }
     }
   }
 

@@ -90,7 +90,7 @@ class Simulation {
     const inside = ids.slice(0, scenario.nodes - scenario.spares);
     const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
     const configs = configsOf(assignment, ids);
-    this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id).member.diskId);
+    this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id));
     this.#faults = drawFaults(scenario, ids, this.#random);
     this.#network = new SimulatedNetwork({
       time: this.#time,

@@ -25,7 +25,15 @@ export const PARTITION_KEY = 'x';
 const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** A story draws numbers only for what does not matter to it: pauses, the time of a flush. */
 const SEED = 7;
-const NO_CHANCE = { loss: 0, doubling: 0, slowness: 0, slowestMs: 0, slowLinks: new Set<string>(), cuts: [] };
+const NO_CHANCE = {
+  loss: 0,
+  doubling: 0,
+  slowness: 0,
+  slowestMs: 0,
+  slowLinks: new Set<string>(),
+  echoes: 0,
+  cuts: [],
+};
 
 /** The nodes of one story, its network and time, and the judges that watch. One key, in the first partition. */
 export class StoryWorld {
@@ -49,7 +57,7 @@ export class StoryWorld {
     const ids = [...members, ...spares];
     // The second partition is there to make the spare nodes known, as in a ring that has more.
     const configs = [members, [...spares, ...members].slice(0, members.length)].map(configOf);
-    this.chosen = new ChosenRecords(members.length, configs, (id) => this.host(id).member.diskId);
+    this.chosen = new ChosenRecords(members.length, configs, (id) => this.host(id));
     const random = new SeededRandom(SEED);
     const network = new SimulatedNetwork({
       time: this.time,
