@@ -2,11 +2,12 @@ import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
-import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
+import { type Ballot, compareBallots, sameBallot, TICKS_PER_MS } from './ballot.ts';
 import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
 import type { PurgeRequest, RangeEntry, RegisterRequest, Reply } from './messages.ts';
-import { type NodeState, writeCeiling } from './node-state.ts';
+import type { NodeState } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
+import { Promises } from './promises.ts';
 import {
   ballotIn,
   decodeItem,
@@ -44,7 +45,7 @@ export interface AcceptorNeighbours {
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
  * Committed records are in `items`, accepted ones that are not yet committed in `paxos`; the store is the one truth about
- * both, and `#recent` remembers what it says of the keys in use. Promises are in memory under the durable ceiling.
+ * both, and `#recent` remembers what it says of the keys in use.
  */
 export class Acceptor {
   readonly #settings: NodeSettings;
@@ -54,17 +55,10 @@ export class Acceptor {
   readonly #neighbours: AcceptorNeighbours;
   /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
-  /** Only promises that are above the key's records; in the order they were first made, for eviction. */
-  readonly #promised = new Map<StoreKey, Ballot>();
+  readonly #promises: Promises;
   /** What the store holds of the keys last used: each round asks three times. Oldest first. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
   #isStopped = false;
-  /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
-  #floorHlc: number;
-  /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
-  #ceilingHlc: number;
-  /** The highest ceiling on its way to the disk: raises overlap, and a later one must not lower it. Ticks. */
-  #ceilingWrittenHlc: number;
 
   /** @param state as read at this start, its boot already counted durably */
   constructor(
@@ -79,10 +73,8 @@ export class Acceptor {
     this.#clock = clock;
     this.#votes = state.votes;
     this.#neighbours = neighbours;
-    this.#floorHlc = settings.rules.promisesSurviveRestart ? state.ceilingHlc : 0;
-    this.#ceilingHlc = state.ceilingHlc;
-    this.#ceilingWrittenHlc = state.ceilingHlc;
-    store.onLost = () => this.#forgetPromises();
+    this.#promises = new Promises(settings, store, state);
+    store.onLost = () => this.#noteLoss();
   }
 
   /** Answers one request, now or when the disk has what the answer says. */
@@ -172,10 +164,8 @@ export class Acceptor {
 
   /** Erases what this replica holds of a key: it was purged everywhere else, or belongs to nobody. */
   erase(key: StoreKey): void {
-    this.#store.remove('items', key);
-    this.#store.remove('paxos', key);
-    this.#forget(key);
-    this.#neighbours.committed(key);
+    this.#remove(key);
+    this.#promises.forget(key);
   }
 
   /** Replaces the accepted records of a partition by those with which a new epoch begins. The caller flushes. */
@@ -213,21 +203,21 @@ export class Acceptor {
     const { key, ballot } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.#state(key);
-    const effective = this.#effective(key, state);
+    const effective = this.#promises.effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
     // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
     const isRepeated =
       sameBallot(ballot, effective) &&
-      sameBallot(ballot, this.#promised.get(key) ?? NO_BALLOT) &&
+      this.#promises.isPromised(key, ballot) &&
       !(state.accepted !== undefined && sameBallot(ballot, state.accepted.ballot));
     if (compareBallots(ballot, effective) <= 0 && !isRepeated) {
       return answer({ kind: 'rejected', from: this.#settings.id, effective });
     }
     // Both waits begin anew afterwards, because other requests were answered meanwhile.
-    if (ballot.hlc > this.#ceilingHlc)
+    if (this.#promises.isAboveCeiling(ballot.hlc))
       return this.#raiseCeiling(ballot.hlc, () => this.#prepare(request, answer), answer);
     if (this.#isFlushNeeded(key)) return this.#flushAccepted(key, () => this.#prepare(request, answer), answer);
-    this.#promise(key, ballot);
+    this.#promises.promise(key, ballot);
     answer({ kind: 'promise', from: this.#settings.id, ...state });
   }
 
@@ -239,14 +229,14 @@ export class Acceptor {
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
     if (state.accepted === undefined || !sameBallot(state.accepted.ballot, record.ballot)) {
-      const effective = this.#effective(key, state);
+      const effective = this.#promises.effective(key, state);
       if (compareBallots(record.ballot, effective) < 0) {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
       this.#store.put('paxos', key, encodeRecord(record));
       this.#remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
-      this.#promise(key, record.ballot);
+      this.#promises.promise(key, record.ballot);
     }
     if (this.#settings.rules.flushBeforeAck && this.#isFlushNeeded(key)) return this.#flushAccepted(key, ack, answer);
     ack();
@@ -264,8 +254,7 @@ export class Acceptor {
       }
       // The round is over; items of 400 KB are not kept for a next one.
       this.#recent.delete(key);
-      const promised = this.#promised.get(key);
-      if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
+      this.#promises.settle(key, record.ballot);
       this.#neighbours.committed(key);
     }
     const learned = () => {
@@ -325,15 +314,11 @@ export class Acceptor {
   #purge(request: Of<'purge'>, answer: Answer): void {
     const { key, ballot, epoch } = request;
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
-    if (ballot.hlc > this.#ceilingHlc)
+    if (this.#promises.isAboveCeiling(ballot.hlc))
       return this.#raiseCeiling(ballot.hlc, () => this.#purge(request, answer), answer);
-    this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
-    if (this.#isOnly(key, ballot)) {
-      // A promise outlives what it was given on: whoever holds it was told of the tombstone, and nothing else is lost.
-      const promised = this.#promised.get(key);
-      this.erase(key);
-      if (promised !== undefined) this.#promised.set(key, promised);
-    }
+    this.#promises.raiseFloor(ballot.hlc);
+    // A promise outlives what it was given on: whoever holds it was told of the tombstone, and nothing else is lost.
+    if (this.#isOnly(key, ballot)) this.#remove(key);
     answer({ kind: 'purged', from: this.#settings.id });
   }
 
@@ -352,6 +337,7 @@ export class Acceptor {
       for (const { key } of found) {
         this.#store.remove(name, key);
         this.#forget(key);
+        this.#promises.forget(key);
         this.#neighbours.committed(key);
       }
     }
@@ -363,9 +349,15 @@ export class Acceptor {
     });
   }
 
+  #remove(key: StoreKey): void {
+    this.#store.remove('items', key);
+    this.#store.remove('paxos', key);
+    this.#forget(key);
+    this.#neighbours.committed(key);
+  }
+
   #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
-    this.#promised.delete(key);
     this.#recent.delete(key);
   }
 
@@ -398,14 +390,6 @@ export class Acceptor {
     this.#recent.delete(oldest!);
   }
 
-  /** eff(k): what a ballot must be above to be promised. */
-  #effective(key: StoreKey, { accepted, committed }: ReplicaState): Ballot {
-    let effective = maxBallot(this.#promised.get(key) ?? NO_BALLOT, highestAt(this.#floorHlc));
-    if (accepted !== undefined) effective = maxBallot(effective, accepted.ballot);
-    if (committed !== undefined) effective = maxBallot(effective, committed.ballot);
-    return effective;
-  }
-
   /**
    * One bad clock must not poison the others.
    *
@@ -417,25 +401,10 @@ export class Acceptor {
     return ballot.hlc > Math.max(nowHlc, effective.hlc) + this.#settings.limits.maxDriftMs * TICKS_PER_MS;
   }
 
-  #promise(key: StoreKey, ballot: Ballot): void {
-    this.#promised.set(key, ballot);
-    if (this.#promised.size <= this.#settings.limits.promisesKept) return;
-    const [oldest, evicted] = this.#promised.entries().next().value!;
-    this.#promised.delete(oldest);
-    this.#floorHlc = Math.max(this.#floorHlc, evicted.hlc);
-  }
-
   #raiseCeiling(hlc: number, then: () => void, answer: Answer): void {
-    const ceilingHlc = Math.ceil(hlc + this.#settings.limits.ceilingAheadMs * TICKS_PER_MS);
-    if (ceilingHlc > this.#ceilingWrittenHlc) {
-      this.#ceilingWrittenHlc = ceilingHlc;
-      writeCeiling(this.#store, ceilingHlc);
-    }
-    this.#store.flush((error) => {
-      if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      this.#ceilingHlc = Math.max(this.#ceilingHlc, ceilingHlc);
-      then();
-    });
+    this.#promises.raiseCeiling(hlc, (error) =>
+      error === undefined ? then() : this.#answerStorageFailed(error, answer),
+    );
   }
 
   #isFlushNeeded(key: StoreKey): boolean {
@@ -461,11 +430,9 @@ export class Acceptor {
     });
   }
 
-  /** Writes were lost, so what rests on them is as after a restart: ballots that may have been promised are refused. */
-  #forgetPromises(): void {
-    this.#floorHlc = Math.max(this.#floorHlc, this.#ceilingHlc);
-    this.#ceilingWrittenHlc = this.#ceilingHlc;
-    this.#promised.clear();
+  /** Writes were lost: what was kept of them in memory goes too. */
+  #noteLoss(): void {
+    this.#promises.lost();
     this.#unflushed.clear();
     this.#recent.clear();
     this.#votes.reload();
