@@ -4,6 +4,7 @@ import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import { type Ballot, compareBallots, sameBallot, TICKS_PER_MS } from './ballot.ts';
 import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
+import { LateTombstones } from './late-tombstones.ts';
 import type { PurgeRequest, RangeEntry, RegisterRequest, Reply } from './messages.ts';
 import type { NodeState } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
@@ -56,6 +57,7 @@ export class Acceptor {
   /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #promises: Promises;
+  readonly #lateTombstones: LateTombstones;
   /** What the store holds of the keys last used: each round asks three times. Oldest first. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
   #isStopped = false;
@@ -74,6 +76,7 @@ export class Acceptor {
     this.#votes = state.votes;
     this.#neighbours = neighbours;
     this.#promises = new Promises(settings, store, state);
+    this.#lateTombstones = new LateTombstones(store, clock, settings.limits);
     store.onLost = () => this.#noteLoss();
   }
 
@@ -124,6 +127,11 @@ export class Acceptor {
       if (page.length < limit || accepted.length === limit) return accepted;
       last = page.at(-1)!.key;
     }
+  }
+
+  /** Whether it has had its tombstone of a key for less than the grace, however old that is. */
+  isYoungTombstone(key: StoreKey): boolean {
+    return this.#lateTombstones.isYoung(key);
   }
 
   /** What this replica holds of a key. */
@@ -246,6 +254,7 @@ export class Acceptor {
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
     const { accepted, committed } = this.#state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
+      this.#lateTombstones.note(key, record);
       this.#store.put('items', key, encodeRecord(record));
       const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
       if (isSuperseded) {
@@ -337,6 +346,7 @@ export class Acceptor {
       for (const { key } of found) {
         this.#store.remove(name, key);
         this.#forget(key);
+        this.#lateTombstones.forget(key);
         this.#promises.forget(key);
         this.#neighbours.committed(key);
       }
@@ -353,6 +363,7 @@ export class Acceptor {
     this.#store.remove('items', key);
     this.#store.remove('paxos', key);
     this.#forget(key);
+    this.#lateTombstones.forget(key);
     this.#neighbours.committed(key);
   }
 
@@ -435,6 +446,7 @@ export class Acceptor {
     this.#promises.lost();
     this.#unflushed.clear();
     this.#recent.clear();
+    this.#lateTombstones.reload();
     this.#votes.reload();
     this.#neighbours.lost();
   }

@@ -229,7 +229,8 @@ export class StorageNode implements CoordinatingNode {
       isStopped,
     };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
-    this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
+    const isYoung = (key: StoreKey) => settings.rules.graceFromOwnLearn && acceptor.isYoungTombstone(key);
+    this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, isYoung, transport });
     this.#epochReplica = new EpochReplica({
       self: id,
       store,

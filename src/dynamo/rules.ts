@@ -25,6 +25,8 @@ export interface Rules {
   readonly ceilingsAreWaitedFor: boolean;
   /** A node acts on the newest config that it knows of, however late it hears of another. */
   readonly rowsNeverGoBack: boolean;
+  /** Who leads the purge of a tombstone has had it for the grace by its own clock, whatever the date of the delete. */
+  readonly graceFromOwnLearn: boolean;
   /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
   readonly heldYields: boolean;
 }
@@ -41,5 +43,6 @@ export const SOUND_RULES: Rules = {
   ballotsBeginAtClock: true,
   ceilingsAreWaitedFor: true,
   rowsNeverGoBack: true,
+  graceFromOwnLearn: true,
   heldYields: true,
 };

@@ -38,6 +38,11 @@ export interface NodeLimits {
   readonly hintsKept: number;
   /** The bytes of those records. */
   readonly hintBytesKept: number;
+  /**
+   * The longest that a message may be on its way, or its answer be waited for. Tombstones that all have confirmed are purged
+   * so much later.
+   */
+  readonly messageLifeMs: number;
   /** Hints older than this are dropped: above opLifeMs and the life of a message, below tombstoneGraceMs. */
   readonly hintLifeMs: number;
   /** How often hints are offered to their homes. */
@@ -81,6 +86,8 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   gossipIntervalMs: 1_000,
   hintsKept: 100_000,
   hintBytesKept: 64 * 1024 * 1024,
+  // A link may be slow by a minute.
+  messageLifeMs: 65_000,
   hintLifeMs: 30 * 60_000,
   hintIntervalMs: 250,
   repairBatch: 64,

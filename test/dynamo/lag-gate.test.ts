@@ -3,6 +3,7 @@ import type { LagRelease, LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
@@ -347,7 +348,7 @@ describe('what is held is not a second truth', () => {
     tell(ring, 'B', tombstone, { isNeeded: true });
     ring.settle(2 * HOUR_MS);
     const purged = ring.start((done: (report: { purged: number }) => void) => ring.node('A').purgeTombstones(done));
-    ring.settle(1_500);
+    ring.settle(DEFAULT_NODE_LIMITS.messageLifeMs + 1_500);
     expect(purged.result).toMatchObject({ purged: 1 });
     ring.node('C').releaseLags();
     lag(ring);
@@ -362,7 +363,7 @@ describe('what is held is not a second truth', () => {
     tell(ring, 'C', version(2, 2));
     ring.settle(2 * HOUR_MS);
     const purged = ring.start((done: (report: { purged: number }) => void) => ring.node('A').purgeTombstones(done));
-    ring.settle(1_500);
+    ring.settle(DEFAULT_NODE_LIMITS.messageLifeMs + 1_500);
     expect(purged.result).toMatchObject({ purged: 0, waiting: 1 });
   });
 

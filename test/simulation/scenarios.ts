@@ -135,6 +135,8 @@ const HEALING_LIMITS: NodeLimits = {
   suspectAfterMs: 60,
   probeIntervalMs: 150,
   gossipIntervalMs: 200,
+  // The slowest message, doubled on the way.
+  messageLifeMs: 240,
   hintLifeMs: 1_500,
   hintIntervalMs: 60,
   repairPauseMs: 1,
