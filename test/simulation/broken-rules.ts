@@ -272,6 +272,13 @@ export const BROKEN_RULES = {
     shows: 'not-linearizable',
     histories: 10_000,
   },
+  'purged-on-confirmation': {
+    rule: 'between the confirmation of a tombstone and its purge lies the life of a message (docs/replication.md)',
+    defects: { limits: { messageLifeMs: 0 } },
+    scenario: 'laggards',
+    shows: 'not-linearizable',
+    histories: 10_000,
+  },
   'tombstones-not-kept': {
     rule: 'a replica keeps a tombstone until all have it (counterexample 12, solo purge)',
     defects: { sabotage: { store: withoutTombstones }, limits: WITHOUT_MEMORY },

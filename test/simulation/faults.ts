@@ -38,7 +38,7 @@ const FAULTY_MS = 500;
 export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): Faults {
   const isCalm = scenario.faults === 'calm';
   const isStress = scenario.faults === 'stress';
-  const isSplit = scenario.faults === 'split';
+  const isSplit = scenario.faults === 'split' || scenario.faults === 'laggard';
   const host = () => randomBelow(random, nodes.length);
   const atMs = () => random.next() * FAULTY_MS;
   const repeat = <T>(count: number, draw: () => T) => Array.from({ length: count }, draw);
@@ -90,12 +90,28 @@ function drawNetworkFaults(scenario: Scenario, nodes: readonly NodeId[], random:
   return {
     loss: isCalm ? 0 : pick(random, isLossy ? [0.2, 0.3, 0.4, 0.5] : [0, 0, 0.03, 0.1, 0.25]),
     doubling: isCalm ? 0 : pick(random, [0, 0, 0.1, 0.3]),
-    slowness: scenario.faults === 'stress' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
+    slowness: scenario.faults === 'stress' || scenario.faults === 'laggard' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
     slowestMs: pick(random, [40, 90, 160]),
     slowLinks,
     echoes: scenario.echoes ? 0.5 : 0,
-    cuts: isCalm ? [] : (scenario.faults === 'split' ? drawSplits : drawCuts)(nodes, random),
+    cuts: isCalm ? [] : drawersOf(scenario)(nodes, random),
   };
+}
+
+function drawersOf({ faults }: Scenario): typeof drawCuts {
+  if (faults === 'laggard') return drawAbsence;
+  return faults === 'split' ? drawSplits : drawCuts;
+}
+
+/** Of one node from all others, from early on. */
+function drawAbsence(nodes: readonly NodeId[], random: Random): Cut[] {
+  const one = nodes[randomBelow(random, nodes.length)]!;
+  const startMs = random.next() * 200;
+  const endMs = startMs + FAULTY_MS + random.next() * 0.6 * FAULTY_MS;
+  return nodes.flatMap((peer) => [
+    { from: one, to: peer, startMs, endMs },
+    { from: peer, to: one, startMs, endMs },
+  ]);
 }
 
 /** Each between two nodes, one way or both, or of one node from all others. */

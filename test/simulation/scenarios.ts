@@ -48,9 +48,10 @@ export interface Scenario {
    * `calm`: messages are only late and reordered. `normal`: they also get lost and doubled, links are cut, clocks step,
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
    * three to ten short crashes, and four messages in ten are slow. `split`: one to three times, for a while, the nodes are
-   * in two parts that hear nothing of each other; nothing crashes.
+   * in two parts that hear nothing of each other; nothing crashes. `laggard`: one node is cut off from all others for longer
+   * than anything else lives, and four messages in ten are slow; nothing crashes.
    */
-  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split';
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggard';
   /**
    * Whether the clocks of all nodes are right, and none steps: then of two writes in `dynamo` mode, one after the other, the
    * later one has to win, those with conditions among them.
@@ -234,6 +235,24 @@ export const SCENARIOS = {
   'healing-lossy': { ...HEALING, faults: 'lossy' },
   'healing-five': { ...HEALING, nodes: 5, partitions: 4, keys: 3, clients: 4, operations: 18 },
   tombstones: TOMBSTONES,
+  // One that was cut off sends what is deleted as a repair, and then hears of its tombstone when that is about to go.
+  laggards: {
+    ...TOMBSTONES,
+    keys: 10,
+    operations: 40,
+    mix: { ...DELETING, conditionalPut: 0, conditionalDelete: 0 },
+    faults: 'laggard',
+    crashes: false,
+    limits: {
+      ...PURGING_LIMITS,
+      opLifeMs: 200,
+      phaseTimeoutMs: 150,
+      hintsKept: 0,
+      hintLifeMs: 210,
+      tombstoneGraceMs: 460,
+      purgeIntervalMs: 40,
+    },
+  },
   replaced: { ...HEALING, changes: { count: 1, kinds: ['replace'] } },
   again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },
   joins: { ...HEALING, nodes: 5, spares: 2, partitions: 2, keys: 2, changes: { count: 2, kinds: ['join'] } },
