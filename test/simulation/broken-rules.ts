@@ -276,7 +276,7 @@ export const BROKEN_RULES = {
     rule: 'between the confirmation of a tombstone and its purge lies the life of a message (docs/replication.md)',
     defects: { limits: { messageLifeMs: 0 } },
     scenario: 'laggards',
-    shows: 'not-linearizable',
+    shows: 'lost-write',
     histories: 10_000,
   },
   'tombstones-not-kept': {

@@ -1,4 +1,4 @@
-import { compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
 import { encodeRecord, highestCommitted, type ItemRecord } from '../../src/dynamo/record.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { ChosenRecords } from './chosen-records.ts';
@@ -101,15 +101,17 @@ export function findLostWrites({
   const violations: Violation[] = [];
   for (const { name, homes, storeKey } of keys) {
     const newest = told.newestAcknowledged(storeKey);
-    const last = newest === undefined ? NO_BALLOT : told.ballotOf(newest);
+    const last = newest?.ballot ?? NO_BALLOT;
     for (const { id, node } of keepsAll ? homes : []) {
       const ballot = node!.stateOf(storeKey).committed?.ballot ?? NO_BALLOT;
       if (newest === undefined || compareBallots(ballot, last) >= 0) continue;
+      // What was deleted and purged is nothing.
+      if (newest.value === null && sameBallot(ballot, NO_BALLOT)) continue;
       const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(last)}=${newest.value}`;
       violations.push({ kind: 'lost-write', what: `${what}, which was acknowledged` });
     }
     for (const { write, by } of clocksAgree ? told.overtaken(storeKey) : []) {
-      const [lost, kept] = [write, by].map((each) => `${showBallot(told.ballotOf(each))}=${each.value}`);
+      const [lost, kept] = [write, by].map((each) => `${showBallot(each.ballot)}=${each.value}`);
       violations.push({ kind: 'lost-write', what: `${lost} of ${name} loses to ${kept}, which was answered before` });
     }
   }

@@ -48,10 +48,10 @@ export interface Scenario {
    * `calm`: messages are only late and reordered. `normal`: they also get lost and doubled, links are cut, clocks step,
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
    * three to ten short crashes, and four messages in ten are slow. `split`: one to three times, for a while, the nodes are
-   * in two parts that hear nothing of each other; nothing crashes. `laggard`: one node is cut off from all others for longer
-   * than anything else lives, and four messages in ten are slow; nothing crashes.
+   * in two parts that hear nothing of each other; nothing crashes. `laggards`: two nodes are cut off from all others for
+   * longer than anything else lives, and four messages in ten are slow; nothing crashes.
    */
-  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggard';
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggards';
   /**
    * Whether the clocks of all nodes are right, and none steps: then of two writes in `dynamo` mode, one after the other, the
    * later one has to win, those with conditions among them.
@@ -66,8 +66,8 @@ export interface Scenario {
    * the end. Else one replica now and then sends another what it has committed.
    */
   readonly heals: boolean;
-  /** Whether messages about epochs also come a second time, when those are over. */
-  readonly echoes: boolean;
+  /** What also comes a second time, later: messages about epochs that are over by then, or records that are no news. */
+  readonly echoes: 'epochs' | 'records' | undefined;
   /** What happens to the membership: so many changes, each of a random kind among these. */
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
   /**
@@ -120,7 +120,7 @@ const BASE: Scenario = {
   crashes: true,
   losesDisk: false,
   heals: false,
-  echoes: false,
+  echoes: undefined,
   changes: { count: 0, kinds: [] },
   lags: false,
   purges: false,
@@ -235,14 +235,19 @@ export const SCENARIOS = {
   'healing-lossy': { ...HEALING, faults: 'lossy' },
   'healing-five': { ...HEALING, nodes: 5, partitions: 4, keys: 3, clients: 4, operations: 18 },
   tombstones: TOMBSTONES,
-  // One that was cut off sends what is deleted as a repair, and then hears of its tombstone when that is about to go.
+  // One that was cut off sends to another what is deleted, and then both hear of its tombstone, when that is about to go.
   laggards: {
-    ...TOMBSTONES,
+    ...DYNAMO,
+    nodes: 3,
+    partitions: 1,
+    writeQuorum: 1,
     keys: 10,
-    operations: 40,
-    mix: { ...DELETING, conditionalPut: 0, conditionalDelete: 0 },
-    faults: 'laggard',
-    crashes: false,
+    operations: 50,
+    mix: { ...DYNAMO.mix, put: 4, delete: 8 },
+    thinkMs: 250,
+    faults: 'laggards',
+    echoes: 'records',
+    purges: true,
     limits: {
       ...PURGING_LIMITS,
       opLifeMs: 200,
@@ -263,7 +268,7 @@ export const SCENARIOS = {
     nodes: 5,
     spares: 1,
     operations: 16,
-    echoes: true,
+    echoes: 'epochs',
     changes: { count: 6, kinds: ['join', 'leave', 'again'] },
   },
   'long-absence': {

@@ -15,6 +15,13 @@ export interface Cut {
   readonly endMs: number;
 }
 
+/** Messages of these kinds arrive once more with this chance, at any time within so many ms. */
+export interface Echoes {
+  readonly kinds: ReadonlySet<Message['kind']>;
+  readonly chance: number;
+  readonly withinMs: number;
+}
+
 export interface NetworkFaults {
   /** Chances of each message, 0 to 1. */
   readonly loss: number;
@@ -24,8 +31,8 @@ export interface NetworkFaults {
   readonly slowestMs: number;
   /** Links as `AB`, on which more messages than not are slow. */
   readonly slowLinks: ReadonlySet<string>;
-  /** The chance that a message about epochs arrives once more, up to `LATEST_ECHO_MS` later. */
-  readonly echoes: number;
+  /** Some messages arrive once more, much later. */
+  readonly echoes: Echoes | undefined;
   readonly cuts: readonly Cut[];
 }
 
@@ -64,9 +71,6 @@ export interface Courier {
 interface Process {
   readonly receive: Receive<Request, Reply>;
 }
-
-const LATEST_ECHO_MS = 500;
-const ABOUT_EPOCHS: ReadonlySet<Message['kind']> = new Set(['copy', 'seal', 'stage', 'activate', 'gossip']);
 
 /** Carries the messages of all nodes, badly until it is healed. */
 export class SimulatedNetwork {
@@ -157,10 +161,9 @@ export class SimulatedNetwork {
     if (isFaulty && this.#random.next() < this.#faults.doubling) {
       this.#time.after(this.#delayMs(from, to) + this.#random.next() * 60, arriveTraced);
     }
-    if (isFaulty && this.#faults.echoes > 0 && ABOUT_EPOCHS.has(message.kind)) {
-      if (this.#random.next() < this.#faults.echoes) {
-        this.#time.after(this.#random.next() * LATEST_ECHO_MS, arriveTraced);
-      }
+    const { echoes } = this.#faults;
+    if (isFaulty && echoes?.kinds.has(message.kind) && this.#random.next() < echoes.chance) {
+      this.#time.after(this.#random.next() * echoes.withinMs, arriveTraced);
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { type Ballot, compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
 import type { Request } from '../../src/dynamo/messages.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
@@ -20,7 +20,7 @@ export interface ToldWrite {
 export interface Told extends ToldWrite {
   readonly calledAt: number;
   answeredAt: number;
-  /** Which of two wins. */
+  /** Which of two wins, as it stood when this was answered. */
   ballot: Ballot;
   outcome: 'applied' | 'not-applied' | 'unknown' | 'unanswered';
 }
@@ -39,13 +39,13 @@ export class ToldRecords implements Observer {
   readonly reads: SloppyRead[] = [];
   #now = 0;
   #lastTold: Ballot = NO_BALLOT;
-  /** Under which ballot each value was last proposed, or told. */
+  /** The highest ballot under which replicas were told of each value. */
   readonly #ballots = new Map<string, Ballot>();
 
   sent(_from: NodeId, request: Request): void {
-    if (request.kind !== 'learn' && request.kind !== 'hint' && request.kind !== 'accept') return;
+    if (request.kind !== 'learn' && request.kind !== 'hint') return;
     const { ballot, item } = request.record;
-    if (request.kind !== 'accept') this.#lastTold = ballot;
+    this.#lastTold = ballot;
     const value = registerValueOf(item);
     if (value === null || compareBallots(ballot, this.#ballots.get(value) ?? NO_BALLOT) <= 0) return;
     this.#ballots.set(value, ballot);
@@ -72,13 +72,10 @@ export class ToldRecords implements Observer {
     ask((outcome) => {
       told.outcome = outcome;
       told.answeredAt = ++this.#now;
+      // A round under a condition has tried several.
+      if (write.value !== null) told.ballot = this.#ballots.get(write.value) ?? told.ballot;
     });
-    if (write.isBlind) told.ballot = this.#lastTold;
-  }
-
-  /** The ballot of a write in the end: a value that was settled later has a higher one than at first. */
-  ballotOf({ value, ballot }: Told): Ballot {
-    return (value === null ? undefined : this.#ballots.get(value)) ?? ballot;
+    if (write.isBlind && told.outcome === 'unanswered') told.ballot = this.#lastTold;
   }
 
   read(key: StoreKey, value: RegisterValue): void {
@@ -90,17 +87,21 @@ export class ToldRecords implements Observer {
   newestAcknowledged(key: StoreKey): Told | undefined {
     let newest: Told | undefined;
     for (const write of this.#acknowledged(key)) {
-      if (newest === undefined || compareBallots(this.ballotOf(write), this.ballotOf(newest)) > 0) newest = write;
+      if (newest === undefined || compareBallots(write.ballot, newest.ballot) > 0) newest = write;
     }
     return newest;
   }
 
-  /** Acknowledged writes of a key that lose to one that had been answered before they began. */
+  /**
+   * Acknowledged writes of a key that lose to one that had been answered before they began. Unless that was chosen again
+   * meanwhile, as by a condition that it did not meet: who mixes such writes with others may lose some.
+   */
   overtaken(key: StoreKey): { readonly write: Told; readonly by: Told }[] {
-    const writes = this.#acknowledged(key);
+    // One that was found in another's lineage has been overwritten before anybody was told of it.
+    const writes = this.#acknowledged(key).filter(({ ballot }) => !sameBallot(ballot, NO_BALLOT));
     return writes.flatMap((write) => {
       const by = writes.find((earlier) => {
-        return earlier.answeredAt < write.calledAt && compareBallots(this.ballotOf(earlier), this.ballotOf(write)) > 0;
+        return earlier.answeredAt < write.calledAt && compareBallots(earlier.ballot, write.ballot) > 0;
       });
       return by === undefined ? [] : [{ write, by }];
     });

@@ -31,7 +31,7 @@ const NO_CHANCE = {
   slowness: 0,
   slowestMs: 0,
   slowLinks: new Set<string>(),
-  echoes: 0,
+  echoes: undefined,
   cuts: [],
 };
 
