@@ -266,9 +266,12 @@ export class Acceptor {
       this.#promises.settle(key, record.ballot);
       this.#neighbours.committed(key);
     }
+    const partition = partitionOf(key);
+    const epoch = this.#votes.stateOf(partition)?.epoch;
     const learned = () => {
-      const counts = this.#votes.configOf(partitionOf(key)) !== undefined;
-      answer({ kind: 'learned', from: this.#settings.id, counts });
+      // Who has begun another epoch meanwhile may have erased it before.
+      const vote = this.#votes.stateOf(partition);
+      answer({ kind: 'learned', from: this.#settings.id, vote: vote?.epoch === epoch ? vote : undefined });
     };
     // A chosen record is on the disks of those who accepted it; this copy may be lazy.
     if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();

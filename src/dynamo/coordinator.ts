@@ -5,7 +5,7 @@ import type { Transport } from '../env/transport.ts';
 import type { BallotClocks } from './ballot-clock.ts';
 import type { Failure } from './client.ts';
 import { partitionOf } from './keyspace.ts';
-import type { PartitionConfig, Reply, Request } from './messages.ts';
+import { isCopy, type PartitionConfig, type Reply, type Request } from './messages.ts';
 import type { ItemRecord } from './record.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
@@ -190,7 +190,7 @@ export class Coordinator {
           };
           const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
           const onReply = (reply: Reply) => {
-            if (reply.kind === 'learned' && reply.counts) holders.add(reply.from);
+            if (isCopy(reply)) holders.add(reply.from);
             else if (reply.kind === 'learned' && reply.isHeld === true) lagging.add(reply.from);
             if (!isOver && isEnough()) finish();
             else if (isOver && this.#isSpread(spreading)) this.#spreading.delete(spreading);

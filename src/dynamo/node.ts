@@ -127,7 +127,7 @@ export class StorageNode implements CoordinatingNode {
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
-    const { id, limits, ring, diskId } = settings;
+    const { id, limits, ring, diskId, rules } = settings;
     const { clock, random, store, log } = env;
     const { votes, boot } = state;
     this.id = id;
@@ -146,9 +146,10 @@ export class StorageNode implements CoordinatingNode {
     });
     const transport = watched(wire, detector);
     const isUp = (node: NodeId) => detector.isUp(node);
-    const membersOf = (key: StoreKey) => view.configOf(partitionOf(key)).members;
+    const configOf = (key: StoreKey) => view.configOf(partitionOf(key));
+    const membersOf = (key: StoreKey) => configOf(key).members;
     const onConfig = (config: PartitionConfig) => this.#learnConfig(config);
-    const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, membersOf });
+    const hints = new HintedHandoff({ self: id, store, clock, log, limits, rules, transport, isUp, configOf });
     const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
     const acceptor = new Acceptor(settings, store, clock, state, {
       committed: (key) => {
@@ -163,7 +164,7 @@ export class StorageNode implements CoordinatingNode {
       hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
     });
     const { ceilingHlc } = state;
-    const ballots = new BallotClocks({ clock, coordinator: diskId, boot, ceilingHlc, limits, rules: settings.rules });
+    const ballots = new BallotClocks({ clock, coordinator: diskId, boot, ceilingHlc, limits, rules });
     const learn = (key: StoreKey, record: ItemRecord) => {
       ballots.follow(record);
       acceptor.receive({ kind: 'learn', key, record }, () => {});
@@ -220,6 +221,7 @@ export class StorageNode implements CoordinatingNode {
       random,
       log,
       limits,
+      rules,
       transport,
       forest,
       view,
@@ -386,7 +388,7 @@ export class StorageNode implements CoordinatingNode {
       case 'learn':
         this.#coordinator.ballots.follow(request.record);
         if (this.#gate !== undefined && this.#isHeldBack(this.#gate, request)) {
-          return reply({ kind: 'learned', from: this.id, counts: false, isHeld: true });
+          return reply({ kind: 'learned', from: this.id, vote: undefined, isHeld: true });
         }
         return this.#acceptor.receive(request, reply);
       case 'prepare':

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
 import { partitionOf, partitionPrefix } from './keyspace.ts';
-import type { Member, PartitionConfig } from './messages.ts';
+import type { Member, PartitionConfig, VoteState } from './messages.ts';
 
 /** A partition in which this node votes, in the epoch of the config. */
 interface Vote {
@@ -24,6 +24,7 @@ export class PartitionVotes {
   readonly #self: Member;
   readonly #store: Store;
   #votes = new Map<number, Vote>();
+  readonly #states = new Map<number, VoteState>();
   /** The newest config that was acted on without a vote. */
   #left = new Map<number, PartitionConfig>();
 
@@ -35,7 +36,9 @@ export class PartitionVotes {
 
   /** Reads the votes again, as after writes were lost. */
   reload(): void {
-    this.#votes = this.#read<Vote>(PREFIX);
+    this.#votes = new Map();
+    this.#states.clear();
+    for (const [partition, vote] of this.#read<Vote>(PREFIX)) this.#set(partition, vote);
     this.#left = this.#read<PartitionConfig>(LEFT);
   }
 
@@ -51,6 +54,11 @@ export class PartitionVotes {
 
   isSealed(partition: number): boolean {
     return this.#votes.get(partition)?.isSealed === true;
+  }
+
+  /** What it has in a partition, if it has a vote there. The same object as long as that does not change: asked at each learn. */
+  stateOf(partition: number): VoteState | undefined {
+    return this.#states.get(partition);
   }
 
   /** Those in which it votes, sealed or not. */
@@ -72,14 +80,14 @@ export class PartitionVotes {
     assert(this.isNamedIn(config));
     const { partition } = config;
     this.#write({ config, isSealed: false });
-    this.#votes.set(partition, { config, isSealed: true });
+    this.#set(partition, { config, isSealed: true });
     // Last: a crash keeps a beginning of what was written.
     if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
   }
 
   /** The epoch that was begun is durable: from now on it votes. */
   open(partition: number): void {
-    this.#votes.set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
+    this.#set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
   }
 
   /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
@@ -94,13 +102,19 @@ export class PartitionVotes {
       this.#left.set(partition, config);
       this.#store.put('meta', keyOf(LEFT, partition), Buffer.from(JSON.stringify(config)));
     }
+    this.#states.delete(partition);
     if (this.#votes.delete(partition)) this.#store.remove('meta', keyOf(PREFIX, partition));
   }
 
   #write(vote: Vote): void {
     const { partition } = vote.config;
-    this.#votes.set(partition, vote);
+    this.#set(partition, vote);
     this.#store.put('meta', keyOf(PREFIX, partition), Buffer.from(JSON.stringify(vote)));
+  }
+
+  #set(partition: number, vote: Vote): void {
+    this.#votes.set(partition, vote);
+    this.#states.set(partition, { epoch: vote.config.epoch, isSealed: vote.isSealed });
   }
 
   #read<Row>(prefix: string): Map<number, Row> {

@@ -5,7 +5,7 @@ import type { StoreKey } from '../env/store.ts';
 import type { Failure } from './client.ts';
 import type { Coordinator } from './coordinator.ts';
 import { partitionOf } from './keyspace.ts';
-import type { Reply, Request } from './messages.ts';
+import { isCopy, type Reply, type Request } from './messages.ts';
 import { highestCommitted, type ItemRecord } from './record.ts';
 import { LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
 import type { NodeId } from './ring.ts';
@@ -114,7 +114,7 @@ class SloppyRound {
 }
 
 function isTaken(reply: Reply): boolean {
-  return reply.kind === 'hinted' || (reply.kind === 'learned' && reply.counts);
+  return reply.kind === 'hinted' || isCopy(reply);
 }
 
 /**

@@ -128,7 +128,7 @@ describe('a replica that a rule holds back', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     const answers = [1, 2, 3].map(() => tell(ring, 'C', version(1, 1)));
-    expect(answers).toEqual(Array(3).fill({ kind: 'learned', from: 'C', counts: false, isHeld: true }));
+    expect(answers).toEqual(Array(3).fill({ kind: 'learned', from: 'C', vote: undefined, isHeld: true }));
     expect(ring.node('C').heldOf(KEY)).toBe(1);
   });
 
@@ -136,9 +136,9 @@ describe('a replica that a rule holds back', () => {
     const ring = new ThreeNodes();
     tell(ring, 'C', version(2, 2));
     lag(ring, everything(NEVER));
-    expect(tell(ring, 'C', version(1, 1))).toMatchObject({ counts: true });
-    expect(tell(ring, 'C', version(3, 3))).toMatchObject({ counts: false });
-    expect(tell(ring, 'C', version(4, 4), { isNeeded: true })).toMatchObject({ counts: true });
+    expect(tell(ring, 'C', version(1, 1))).toMatchObject({ vote: { epoch: 0 } });
+    expect(tell(ring, 'C', version(3, 3))).toMatchObject({ vote: undefined });
+    expect(tell(ring, 'C', version(4, 4), { isNeeded: true })).toMatchObject({ vote: { epoch: 0 } });
     expect(shown(ring, 'C')).toBe('4');
     expect(ring.node('C').heldOf(KEY)).toBe(0);
   });
@@ -147,7 +147,7 @@ describe('a replica that a rule holds back', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     const key = collectionPrefix('\0'.repeat(8), 'user', 1);
-    expect(tell(ring, 'C', version(1, 1), { key })).toMatchObject({ counts: true });
+    expect(tell(ring, 'C', version(1, 1), { key })).toMatchObject({ vote: { epoch: 0 } });
   });
 
   test('holds only what its rule names, by table and key', () => {

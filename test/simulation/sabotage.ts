@@ -1,12 +1,15 @@
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import { partitionRange } from '../../src/dynamo/keyspace.ts';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
 import { encodeRecord, isTombstone } from '../../src/dynamo/record.ts';
 import type { Store } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Tampering } from './simulated-network.ts';
 
 type ReplicaReceive = Receive<Request, Reply>;
+
+/** Of a replica that says that it has taken a record. */
+const UNSEALED: VoteState = { epoch: 0, isSealed: false };
 
 /** Prepares are answered as if they were reads: nothing is remembered. */
 export function promisingNothing(receive: ReplicaReceive): ReplicaReceive {
@@ -86,7 +89,7 @@ export function learningNothing(receive: ReplicaReceive): ReplicaReceive {
   return (from, request, reply) => {
     if (request.kind !== 'learn') return receive(from, request, reply);
     receive(from, { kind: 'read-committed', key: request.key }, (state) => {
-      reply({ kind: 'learned', from: state.from, counts: true });
+      reply({ kind: 'learned', from: state.from, vote: UNSEALED });
     });
   };
 }
@@ -142,7 +145,7 @@ export function withoutCeilingFlush(store: Store): Store {
 }
 
 export function countHeld(reply: Reply): Reply {
-  return reply.kind === 'learned' && reply.isHeld === true ? { ...reply, counts: true } : reply;
+  return reply.kind === 'learned' && reply.isHeld === true ? { ...reply, vote: UNSEALED } : reply;
 }
 
 export function hidePromised(reply: Reply): Reply {
