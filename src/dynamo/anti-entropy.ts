@@ -12,7 +12,6 @@ import { encodeRecord, type ItemRecord } from './record.ts';
 import { addTo, type ExchangeReport, type RepairTotal } from './repair-report.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
-import type { Rules } from './rules.ts';
 import type { NodeLimits } from './settings.ts';
 import { runTask, type Task, wait } from './task.ts';
 
@@ -33,7 +32,6 @@ export interface ExchangeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: NodeLimits;
-  readonly rules: Rules;
   readonly transport: Transport<Request, Reply>;
   readonly forest: MerkleForest;
   /** The epoch of a partition of which the other side has to be a member; undefined: there is nobody to compare with. */
@@ -215,7 +213,7 @@ function* push(
   direction: Direction,
   report: ExchangeReport,
 ): Task<boolean> {
-  const { clock, limits, forest, rules } = parts;
+  const { clock, limits, forest } = parts;
   const oldestHlc = direction === 'hand-off' ? (clock.now() - limits.hintLifeMs) * TICKS_PER_MS : 0;
   for (const key of keys) {
     const record = forest.recordOf(key);
@@ -223,7 +221,7 @@ function* push(
     // What was handed off is erased here, so it has to be on a disk there, of a member that keeps it.
     const isFlushed = direction === 'hand-off';
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
-    if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply, rules))) return false;
+    if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply))) return false;
     report.recordsRepaired++;
     report.bytesExchanged += key.length + encodeRecord(record).length;
   }

@@ -8,7 +8,6 @@ import { tableOf } from './keyspace.ts';
 import { isKeptSince, type PartitionConfig, type Reply, type Request } from './messages.ts';
 import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from './record.ts';
 import type { NodeId } from './ring.ts';
-import type { Rules } from './rules.ts';
 import type { NodeLimits } from './settings.ts';
 
 /** Separates the home from the key in the key of a hint; no node id contains it. */
@@ -177,7 +176,7 @@ export class HintedHandoff {
 
   /** Offers one hint to those who should have it; `settled` is called once they answered, and told whether any holds it back. */
   #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: (isHeld: boolean) => void): void {
-    const { log, transport, rules, configOf } = this.#parts;
+    const { log, transport, configOf } = this.#parts;
     const record = decodeRecord(value.subarray(TIME_BYTES));
     if (this.#isTooOld(value)) {
       log.debug('dropped a hint that is too old', { for: home });
@@ -199,7 +198,7 @@ export class HintedHandoff {
         if (reply.kind !== 'learned' || !waiting.delete(node)) return;
         // Who has no vote yet, as on a new disk, may erase what it has before it gets one; so may one that is behind. What
         // comes to a sealed member may be too late for the next epoch.
-        if (!isKeptSince(epoch, reply, rules)) isTaken = false;
+        if (!isKeptSince(epoch, reply)) isTaken = false;
         if (reply.isHeld === true) isHeld = true;
         if (waiting.size > 0) return;
         if (!isTaken) return settled(isHeld);
@@ -274,7 +273,6 @@ interface HintedHandoffParts {
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
   readonly isUp: (node: NodeId) => boolean;
-  readonly rules: Rules;
   /** The newest config known of a key's partition. */
   readonly configOf: (key: StoreKey) => PartitionConfig;
 }

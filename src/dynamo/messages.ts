@@ -2,7 +2,6 @@ import type { StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import type { NodeId } from './ring.ts';
-import type { Rules } from './rules.ts';
 
 /** A node and the contents of its disk: a wiped disk that comes back is another member. */
 export interface Member {
@@ -200,7 +199,6 @@ export function isCopy(reply: Reply): boolean {
  * to a sealed one may be too late for that, and is lost if it leaves. A majority of such answers, all of one epoch, is kept
  * whatever comes; one of them is enough to give up a copy of one's own.
  */
-export function isKeptSince(epoch: number, reply: Reply, { namedEpochsCount }: Rules): boolean {
-  if (!namedEpochsCount) return isCopy(reply);
+export function isKeptSince(epoch: number, reply: Reply): boolean {
   return reply.kind === 'learned' && reply.vote !== undefined && reply.vote.epoch >= epoch && !reply.vote.isSealed;
 }

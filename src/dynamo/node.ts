@@ -149,7 +149,7 @@ export class StorageNode implements CoordinatingNode {
     const configOf = (key: StoreKey) => view.configOf(partitionOf(key));
     const membersOf = (key: StoreKey) => configOf(key).members;
     const onConfig = (config: PartitionConfig) => this.#learnConfig(config);
-    const hints = new HintedHandoff({ self: id, store, clock, log, limits, rules, transport, isUp, configOf });
+    const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, configOf });
     const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
     const acceptor = new Acceptor(settings, store, clock, state, {
       committed: (key) => {
@@ -221,7 +221,6 @@ export class StorageNode implements CoordinatingNode {
       random,
       log,
       limits,
-      rules,
       transport,
       forest,
       view,

@@ -27,8 +27,6 @@ export interface Rules {
   readonly rowsNeverGoBack: boolean;
   /** Who leads the purge of a tombstone has had it for the grace by its own clock, whatever the date of the delete. */
   readonly graceFromOwnLearn: boolean;
-  /** A copy is given up only for one at a member of the present epoch that is not sealed in it. */
-  readonly namedEpochsCount: boolean;
   /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
   readonly heldYields: boolean;
 }
@@ -46,6 +44,5 @@ export const SOUND_RULES: Rules = {
   ceilingsAreWaitedFor: true,
   rowsNeverGoBack: true,
   graceFromOwnLearn: true,
-  namedEpochsCount: true,
   heldYields: true,
 };

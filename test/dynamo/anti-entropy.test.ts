@@ -7,7 +7,6 @@ import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
 import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
 import type { ExchangeReport } from '../../src/dynamo/repair-report.ts';
-import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { runTask } from '../../src/dynamo/task.ts';
 import { silentLog } from '../../src/env/log.ts';
@@ -71,7 +70,6 @@ function replicas() {
       clock,
       log: silentLog,
       limits: LIMITS,
-      rules: SOUND_RULES,
       transport,
       learnHere: a.learn,
       isStopped: () => false,

@@ -3,7 +3,6 @@ import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { HintedHandoff } from '../../src/dynamo/hinted-handoff.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
-import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
@@ -63,7 +62,6 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
     limits: { ...DEFAULT_NODE_LIMITS, hintIntervalMs: 100, hintLifeMs: 10_000, ...limits },
     transport,
     isUp: (node) => up.has(node),
-    rules: SOUND_RULES,
     configOf: (key) => ({
       partition: 0,
       epoch: 1,

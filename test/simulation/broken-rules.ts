@@ -10,6 +10,7 @@ import {
   hideMore,
   hidePromised,
   hideState,
+  hidingSeal,
   ignoringEpochs,
   keepingNoHints,
   learningNothing,
@@ -348,6 +349,13 @@ export const BROKEN_RULES = {
     scenario: 'dynamo-in-order',
     shows: 'lost-write',
     histories: 2_000,
+  },
+  'sealed-copies-count': {
+    rule: 'a copy that comes to a sealed member may be too late for the next epoch (docs/replication.md)',
+    defects: { sabotage: { receive: hidingSeal } },
+    scenario: 'dynamo-epochs',
+    shows: 'lost-write',
+    histories: 1_000,
   },
   'hints-not-kept': {
     rule: 'a substitute that has answered keeps the record for the home replica (the Dynamo paper, section 4.6)',

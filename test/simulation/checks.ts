@@ -115,6 +115,7 @@ export function findLostWrites({
       violations.push({ kind: 'lost-write', what: `${lost} of ${name} loses to ${kept}, which was answered before` });
     }
   }
+  for (const what of told.violations) violations.push({ kind: 'lost-write', what });
   for (const { value, wasWritten } of told.reads) {
     if (!wasWritten) violations.push({ kind: 'dirty-read', what: `showed ${value}, which nobody has written` });
   }

@@ -51,6 +51,16 @@ export function stagingNothing(receive: ReplicaReceive): ReplicaReceive {
   };
 }
 
+/** Does not say that it was sealed when it took a record. */
+export function hidingSeal(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, (answer) => {
+      if (answer.kind !== 'learned' || answer.vote === undefined) return reply(answer);
+      reply({ ...answer, vote: { ...answer.vote, isSealed: false } });
+    });
+  };
+}
+
 /** Draws its chance from nowhere. */
 export function sometimesDeaf(receive: ReplicaReceive): ReplicaReceive {
   return (from, request, reply) => {

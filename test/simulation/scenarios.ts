@@ -293,6 +293,16 @@ export const SCENARIOS = {
     spares: 1,
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
+  // Writes go on while epochs change.
+  'dynamo-epochs': {
+    ...DYNAMO,
+    nodes: 5,
+    spares: 1,
+    partitions: 1,
+    operations: 70,
+    mix: { ...DYNAMO.mix, put: 12 },
+    changes: { count: 6, kinds: ['join', 'leave', 'again'] },
+  },
   'dynamo-quorums': { ...DYNAMO, nodes: 4, readQuorum: 2, faults: 'lossy' },
   // Nodes come back before their clocks have passed their ceilings.
   'dynamo-in-order': {

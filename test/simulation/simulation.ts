@@ -85,7 +85,7 @@ class Simulation {
     this.#random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
     for (let i = 0; i < 3; i++) this.#random.next();
     this.#trace = new Trace(keepsTrace);
-    this.#told = isBlind(scenario) ? new ToldRecords() : undefined;
+    this.#told = isBlind(scenario) ? new ToldRecords(scenario.replication) : undefined;
     const ids = Array.from({ length: scenario.nodes }, (_, i) => String.fromCharCode(65 + i));
     const inside = ids.slice(0, scenario.nodes - scenario.spares);
     const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
@@ -350,9 +350,9 @@ class Simulation {
   }
 
   #noteDecided(config: PartitionConfig): void {
-    const members = config.members.map(({ node, diskId }) => ({ host: this.#hostOf(node), diskId }));
-    const voters = members.filter(({ host, diskId }) => host.member.diskId === diskId);
-    const staged = voters.map(({ host }) => host.beginningOf(config)).filter((beginning) => beginning !== undefined);
+    const voters = config.members.filter(({ node, diskId }) => this.#hostOf(node).member.diskId === diskId);
+    const staged = voters.flatMap(({ node }) => this.#hostOf(node).beginningOf(config) ?? []);
+    this.#told?.decided(config, staged);
     const oldestMs = CLOCK_START_MS + this.#time.nowMs - this.#scenario.limits.tombstoneGraceMs + WORST_SKEW_MS;
     this.#chosen.decided(config, staged, voters.length - staged.length, ({ hlc }) => hlc / TICKS_PER_MS < oldestMs);
   }

@@ -1,10 +1,14 @@
 import { type Ballot, compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
-import type { Request } from '../../src/dynamo/messages.ts';
+import { partitionOf } from '../../src/dynamo/keyspace.ts';
+import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ItemRecord } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
+import type { Beginning } from './chosen-records.ts';
 import { registerValueOf } from './item-value.ts';
 import type { RegisterValue } from './linearizability.ts';
 import type { Observer } from './simulated-network.ts';
+import { showBallot, showRecord } from './trace.ts';
 
 /** A put or delete in `dynamo` mode: it goes to N nodes and the last one wins. One with a condition is a consensus round. */
 export interface ToldWrite {
@@ -33,6 +37,14 @@ export interface SloppyRead {
   readonly wasWritten: boolean;
 }
 
+/** Members of one epoch that have a record. */
+interface Keepers {
+  readonly key: StoreKey;
+  readonly epoch: number;
+  readonly record: ItemRecord;
+  readonly nodes: Set<NodeId>;
+}
+
 /** What was written and read in `dynamo` mode. Sees the ballots of writes as they leave their coordinators. */
 export class ToldRecords implements Observer {
   readonly writes: Told[] = [];
@@ -41,8 +53,25 @@ export class ToldRecords implements Observer {
   #lastTold: Ballot = NO_BALLOT;
   /** The highest ballot under which replicas were told of each value. */
   readonly #ballots = new Map<string, Ballot>();
+  /** Who has a record on its disk and was not sealed, by epoch, key and ballot. */
+  readonly #keepers = new Map<string, Keepers>();
+  /** Up to where tombstones were purged. */
+  readonly #purged = new Map<StoreKey, Ballot>();
+  readonly #violations: string[] = [];
+  readonly #majority: number;
+
+  /** @param replication N */
+  constructor(replication: number) {
+    this.#majority = Math.floor(replication / 2) + 1;
+  }
+
+  /** What was on the disks of a majority of one epoch and is not where the next one begins. */
+  get violations(): readonly string[] {
+    return this.#violations;
+  }
 
   sent(_from: NodeId, request: Request): void {
+    if (request.kind === 'purge') this.#purged.set(request.key, request.ballot);
     if (request.kind !== 'learn' && request.kind !== 'hint') return;
     const { ballot, item } = request.record;
     this.#lastTold = ballot;
@@ -55,7 +84,32 @@ export class ToldRecords implements Observer {
     return NO_BALLOT;
   }
 
-  answered(): void {}
+  answered(replica: NodeId, request: Request, reply: Reply): void {
+    if (request.kind !== 'learn' || request.isFlushed !== true || reply.kind !== 'learned') return;
+    const { key, record } = request;
+    const { vote } = reply;
+    if (vote === undefined || vote.isSealed) return;
+    const name = `${vote.epoch} ${key} ${showBallot(record.ballot)}`;
+    const { nodes } = this.#keepers.get(name) ?? { nodes: new Set<NodeId>() };
+    this.#keepers.set(name, { key, epoch: vote.epoch, record, nodes: nodes.add(replica) });
+  }
+
+  /**
+   * An epoch was decided, and each of these members has staged it: it has to begin with what a majority of the epoch before
+   * has said that it has. Tombstones do not count, which are not told of when they are old.
+   */
+  decided({ partition, epoch }: PartitionConfig, beginnings: readonly Beginning[]): void {
+    for (const { key, epoch: of, record, nodes } of this.#keepers.values()) {
+      if (partitionOf(key) !== partition || of !== epoch - 1 || nodes.size < this.#majority) continue;
+      if (record.item === undefined || compareBallots(record.ballot, this.#purged.get(key) ?? NO_BALLOT) <= 0) continue;
+      for (const beginning of beginnings) {
+        const top = beginning.topOf(key);
+        if (compareBallots(top?.ballot ?? NO_BALLOT, record.ballot) >= 0) continue;
+        const what = `epoch ${epoch} begins with ${showRecord(top)}, without ${showRecord(record)}`;
+        this.#violations.push(`${what} that a majority of the epoch before had`);
+      }
+    }
+  }
 
   delivered(): void {}
 

@@ -44,7 +44,7 @@ export class StoryWorld {
   readonly courier = new PlannedCourier(this.time, this.trace);
   readonly chosen: ChosenRecords;
   /** In `dynamo` mode it takes the place of the chosen records: blind writes are not chosen. */
-  readonly told = new ToldRecords();
+  readonly told: ToldRecords;
   readonly hosts: readonly SimulatedHost[];
   readonly membership: SimulatedMembership;
   readonly defects: Defects;
@@ -54,6 +54,7 @@ export class StoryWorld {
   constructor(setting: Setting, defects: Defects) {
     this.defects = defects;
     const { members, spares, consistency } = setting;
+    this.told = new ToldRecords(members.length);
     const ids = [...members, ...spares];
     // The second partition is there to make the spare nodes known, as in a ring that has more.
     const configs = [members, [...spares, ...members].slice(0, members.length)].map(configOf);
@@ -140,6 +141,7 @@ export class StoryWorld {
       .filter(({ node, diskId }) => this.host(node).member.diskId === diskId)
       .map(({ node }) => this.host(node));
     const staged = voters.map((host) => host.beginningOf(config)).filter((beginning) => beginning !== undefined);
+    this.told.decided(config, staged);
     this.chosen.decided(config, staged, voters.length - staged.length, () => false);
   }
 }
