@@ -26,11 +26,11 @@ export class BallotClock {
 
   next(): Ballot {
     const { clock, coordinator, boot } = this.#parts;
-    const hlc = Math.max(this.#lastHlc + 1, Math.floor(clock.now() * TICKS_PER_MS));
-    const ballot = { hlc, coordinator, boot };
+    const ballot = { hlc: Math.max(this.#lastHlc + 1, Math.floor(clock.now() * TICKS_PER_MS)), coordinator, boot };
     // The next tick is of this mode, then.
-    this.#lastHlc = consistencyOf(ballot) === this.#mode ? hlc : hlc + 1;
-    return { ...ballot, hlc: this.#lastHlc };
+    if (consistencyOf(ballot) !== this.#mode) ballot.hlc++;
+    this.#lastHlc = ballot.hlc;
+    return ballot;
   }
 
   /**

@@ -46,6 +46,6 @@ export function isFloor({ coordinator }: Ballot): boolean {
  * The mode of the table that a ballot was issued for: its ticks are even in a `dynamo` table and odd in a `strict` one. Not
  * so of the records of versions before this rule: whatever rests on it must do with either answer.
  */
-export function consistencyOf({ hlc }: Ballot): Consistency {
+export function consistencyOf({ hlc }: Pick<Ballot, 'hlc'>): Consistency {
   return hlc % 2 === 0 ? 'dynamo' : 'strict';
 }

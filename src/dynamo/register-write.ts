@@ -64,7 +64,7 @@ function* writeRounds(
     if (prepared.kind === 'storage-failed') return first === undefined ? prepared : { kind: 'unknown' };
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
-      yield* pauseAfter(coordinator, ballots, prepared.replies, deadlineMs);
+      yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
       continue;
     }
     const { top, promises } = prepared;
@@ -104,7 +104,7 @@ function* writeRounds(
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
-    yield* pauseAfter(coordinator, ballots, accepted.replies, deadlineMs);
+    yield* pauseAfter(coordinator, ballots, config, accepted, deadlineMs);
   }
   return first === undefined ? { kind: 'unavailable', needed, got } : { kind: 'unknown' };
 }
@@ -130,7 +130,7 @@ export function* identityRound(
     if (prepared.kind === 'storage-failed') return prepared;
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
-      yield* pauseAfter(coordinator, ballots, prepared.replies, deadlineMs);
+      yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
       continue;
     }
     if (prepared.top === undefined) return { kind: 'proven', record: undefined };
@@ -145,23 +145,41 @@ export function* identityRound(
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
-    yield* pauseAfter(coordinator, ballots, accepted.replies, deadlineMs);
+    yield* pauseAfter(coordinator, ballots, config, accepted, deadlineMs);
   }
   return { kind: 'unavailable', needed, got };
 }
 
-/** Before the next round: learns from the refusals of the last one how high a ballot has to be, or how long to wait. */
+/**
+ * Before the next round: learns from the refusals of the last one how high a ballot has to be. Or, where too few are left
+ * without those that refuse because of a ceiling and those that are silent, waits for that.
+ */
 function* pauseAfter(
   coordinator: Coordinator,
   ballots: BallotClock,
-  replies: readonly Reply[],
+  config: PartitionConfig,
+  { agreed, replies }: Round,
   deadlineMs: number,
 ): Task<void> {
+  const { members } = config;
   let waitMs = 0;
+  let waiting = 0;
   for (const reply of replies) {
-    if (reply.kind === 'rejected') waitMs = Math.max(waitMs, ballots.refused(reply.effective));
+    const aheadMs = reply.kind === 'rejected' ? ballots.refused(reply.effective) : 0;
+    if (aheadMs > 0) waiting++;
+    waitMs = Math.max(waitMs, aheadMs);
   }
-  yield* coordinator.pause(Math.max(0, Math.min(waitMs, deadlineMs - coordinator.clock.elapsedMs())));
+  const spare = members.length - coordinator.majorityOf(config);
+  // A round that enough have refused does not wait for the others, which may be there.
+  const silent = replies.length - agreed.length > spare ? 0 : members.length - replies.length;
+  const leftMs = deadlineMs - coordinator.clock.elapsedMs();
+  yield* coordinator.pause(waiting + silent > spare ? Math.max(0, Math.min(waitMs, leftMs)) : 0);
+}
+
+/** Those who did what was asked in a round, and all who answered. */
+interface Round {
+  readonly agreed: readonly Reply[];
+  readonly replies: readonly Reply[];
 }
 
 /**
@@ -174,7 +192,7 @@ function* propose(
   key: StoreKey,
   record: ItemRecord,
   deadlineMs: number,
-): Task<{ readonly agreed: readonly Reply[]; readonly replies: readonly Reply[] }> {
+): Task<Round> {
   const needed = coordinator.majorityOf(config);
   const request = { kind: 'accept', key, record, epoch: config.epoch } as const;
   for (;;) {
@@ -186,7 +204,7 @@ function* propose(
 
 type Prepared =
   | { readonly kind: 'promised'; readonly top: ItemRecord | undefined; readonly promises: readonly ReplicaState[] }
-  | { readonly kind: 'refused'; readonly agreed: readonly Reply[]; readonly replies: readonly Reply[] }
+  | ({ readonly kind: 'refused' } & Round)
   | Extract<Failure, { kind: 'storage-failed' }>;
 
 function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreKey, ballot: Ballot): Task<Prepared> {
