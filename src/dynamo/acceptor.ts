@@ -82,6 +82,7 @@ export class Acceptor {
 
   /** Answers one request, now or when the disk has what the answer says. */
   receive(request: Handled, answer: Answer): void {
+    if (this.#isStopped) return;
     switch (request.kind) {
       case 'prepare':
         return this.#prepare(request, answer);
@@ -196,9 +197,15 @@ export class Acceptor {
     }
   }
 
-  /** Ends work in the background: the store is about to be closed. */
+  /** Ends work in the background, and answers nothing any more: the store is about to be closed. */
   stop(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
+    try {
+      this.#promises.close();
+    } catch {
+      // A disk that is out of order keeps the ceiling that it has, which is high enough.
+    }
   }
 
   /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
@@ -416,9 +423,10 @@ export class Acceptor {
   }
 
   #raiseCeiling(hlc: number, then: () => void, answer: Answer): void {
-    this.#promises.raiseCeiling(hlc, (error) =>
-      error === undefined ? then() : this.#answerStorageFailed(error, answer),
-    );
+    this.#promises.raiseCeiling(hlc, (error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      if (!this.#isStopped) then();
+    });
   }
 
   #isFlushNeeded(key: StoreKey): boolean {
@@ -440,7 +448,7 @@ export class Acceptor {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       // Another record may have been accepted since; that one still waits.
       if (this.#unflushed.get(key) === ballot) this.#unflushed.delete(key);
-      then();
+      if (!this.#isStopped) then();
     });
   }
 

@@ -11,7 +11,7 @@ import type { NodeLimits } from './settings.ts';
  *
  * In a `strict` table it may run ahead of the computer's clock: a refusal makes it go above whatever was refused for. In a
  * `dynamo` table, where of two writes the later clock wins, a ballot that is ahead would win over what is written after it.
- * There nobody's ceiling is gone above; it is waited for, two seconds at most.
+ * There nobody's ceiling is gone above; it is waited for.
  */
 export class BallotClock {
   readonly #parts: BallotClockParts;
@@ -40,9 +40,9 @@ export class BallotClock {
   refused(effective: Ballot): number {
     const { clock, limits, rules } = this.#parts;
     const aheadMs = effective.hlc / TICKS_PER_MS - clock.now();
-    // A ceiling is never further ahead, unless clocks differ by that much: then the order of writes is that of clocks.
-    const isCeiling = isFloor(effective) && aheadMs > 0 && aheadMs <= 2 * limits.ceilingAheadMs;
-    if (this.#mode === 'dynamo' && isCeiling && rules.ceilingsAreWaitedFor) return aheadMs;
+    // One that is further ahead is that of a clock which differs by seconds: then the order of writes is that of clocks.
+    const isCeiling = isFloor(effective) && aheadMs <= limits.ceilingAheadMs + limits.opLifeMs / 2;
+    if (this.#mode === 'dynamo' && isCeiling && aheadMs > 0 && rules.ceilingsAreWaitedFor) return aheadMs;
     this.#observe(effective);
     return 0;
   }

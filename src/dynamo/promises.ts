@@ -19,6 +19,8 @@ export class Promises {
   #ceilingHlc: number;
   /** The highest ceiling on its way to the disk: raises overlap, and a later one must not lower it. Ticks. */
   #ceilingWrittenHlc: number;
+  /** The highest ballot that was promised since this start. Ticks. */
+  #highestHlc = 0;
 
   /** @param ceilingHlc as read at this start */
   constructor({ limits, rules }: NodeSettings, store: Store, { ceilingHlc }: Pick<NodeState, 'ceilingHlc'>) {
@@ -63,6 +65,7 @@ export class Promises {
   /** @param ballot not above the ceiling */
   promise(key: StoreKey, ballot: Ballot): void {
     this.#promised.set(key, ballot);
+    this.#highestHlc = Math.max(this.#highestHlc, ballot.hlc);
     if (this.#promised.size <= this.#limits.promisesKept) return;
     const [oldest, evicted] = this.#promised.entries().next().value!;
     this.#promised.delete(oldest);
@@ -82,6 +85,15 @@ export class Promises {
 
   forget(key: StoreKey): void {
     this.#promised.delete(key);
+  }
+
+  /**
+   * The replica has stopped in order, and promises nothing any more. The ceiling comes down to what it has promised: the next
+   * start has then nothing to refuse that was not. As long as the disk does not have this, it has the higher one.
+   */
+  close(): void {
+    const promisedHlc = Math.ceil(Math.max(this.#floorHlc, this.#highestHlc));
+    if (promisedHlc < this.#ceilingWrittenHlc) writeCeiling(this.#store, promisedHlc);
   }
 
   /** Writes were lost, so what rests on them is as after a restart. */

@@ -14,7 +14,11 @@ export interface NodeLimits {
   readonly maxBackoffMs: number;
   /** Lineage entries older than this are dropped, and an operation older than this is given up; at least opLifeMs. */
   readonly lineageWindowMs: number;
-  /** How far above a promised ballot the durable ceiling is set: one flushed write per node in this time. */
+  /**
+   * How far above a promised ballot the durable ceiling is set: one flushed write per node in this time. So long after a crash
+   * a conditional write in `dynamo` mode may have to wait. Above what a slow disk takes for that write, and a phase: else the
+   * next ballot is above the ceiling again.
+   */
   readonly ceilingAheadMs: number;
   /** Ballots further ahead of this node's clock are refused. */
   readonly maxDriftMs: number;

@@ -81,6 +81,12 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
       expect(answers.length).toBeLessThanOrEqual(1);
       return answers[0];
     },
+    /** In order: the disk has all that was written. */
+    stop() {
+      acceptor.stop();
+      store.flush(() => {});
+      while (waiting.length > 0) flush();
+    },
     restart() {
       waiting = [];
       store.crash();
@@ -292,6 +298,38 @@ describe('a replica and epochs', () => {
     expect(askFlushed(prepare(ballot(1)))).toEqual({ kind: 'wrong-epoch', from: 'a', config: undefined });
     expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', vote: undefined });
     expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
+  });
+});
+
+describe('a replica that is stopped in order', () => {
+  test('refuses after its start what it has promised, and nothing above that', () => {
+    const { stop, askFlushed, restart } = replica();
+    askFlushed(prepare(ballot(5)));
+    stop();
+    restart();
+    expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'rejected' });
+    expect(askFlushed(prepare(ballot(6)))).toMatchObject({ kind: 'promise' });
+  });
+
+  test('answers nothing any more, not even what waited for the disk', () => {
+    const { acceptor, flush } = replica();
+    const answers: Reply[] = [];
+    acceptor().receive(prepare(ballot(5)), (reply) => answers.push(reply));
+    acceptor().stop();
+    flush();
+    acceptor().receive(prepare(ballot(6)), (reply) => answers.push(reply));
+    expect(answers).toEqual([]);
+  });
+
+  test('keeps the floor that it had from the start before', () => {
+    const { stop, askFlushed, restart } = replica();
+    askFlushed(prepare(ballot(5)));
+    restart();
+    // Refused: it may have been promised before the crash.
+    expect(askFlushed(prepare(ballot(1_000)))).toMatchObject({ kind: 'rejected' });
+    stop();
+    restart();
+    expect(askFlushed(prepare(ballot(1_000)))).toMatchObject({ kind: 'rejected' });
   });
 });
 

@@ -20,6 +20,7 @@ import {
   sealingNothing,
   sometimesDeaf,
   stagingNothing,
+  withCeilingTakenDown,
   withDoubledAnswersCounted,
   withoutAnswerToHints,
   withoutCeilingFlush,
@@ -83,6 +84,13 @@ export const BROKEN_RULES = {
     scenario: 'low-ceiling',
     shows: 'invariant',
     histories: 20_000,
+  },
+  'ceiling-taken-too-low': {
+    rule: 'a node that is stopped in order keeps a ceiling above all that it has promised (docs/replication.md)',
+    defects: { sabotage: { store: withCeilingTakenDown } },
+    scenario: 'stops',
+    shows: 'invariant',
+    histories: 10_000,
   },
   'no-promises': {
     rule: 'a replica that promised a ballot refuses lower ones (section 2, accept)',

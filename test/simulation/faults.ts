@@ -8,7 +8,13 @@ import type { Cut, Echoes, NetworkFaults } from './simulated-network.ts';
 export interface Faults {
   readonly network: NetworkFaults;
   readonly host: HostFaults;
-  readonly crashes: readonly { readonly host: number; readonly atMs: number; readonly downMs: number }[];
+  readonly crashes: readonly {
+    readonly host: number;
+    readonly atMs: number;
+    readonly downMs: number;
+    /** Stopped, and not killed: all that was written is on the disk. */
+    readonly isInOrder: boolean;
+  }[];
   readonly clockSteps: readonly { readonly host: number; readonly atMs: number; readonly byMs: number }[];
   /** A disk refuses what it has not written yet: it is full for a moment. */
   readonly diskFailures: readonly { readonly host: number; readonly atMs: number }[];
@@ -58,6 +64,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
       host: host(),
       atMs: atMs(),
       downMs: isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
+      isInOrder: scenario.stops && random.next() < 0.7,
     })),
     clockSteps: repeat(isCalm || scenario.clocksAgree ? 0 : pick(random, [0, 0, 1, 3]), () => ({
       host: host(),

@@ -126,6 +126,19 @@ export function droppingAccepted(receive: ReplicaReceive, store: Store): Replica
   };
 }
 
+/** A ceiling that is lower than the last one is taken down to nothing. */
+export function withCeilingTakenDown(store: Store): Store {
+  let last = 0;
+  return overlay(store, {
+    put(name, key, value) {
+      const isCeiling = name === 'meta' && key === 'ceiling';
+      const hlc = isCeiling ? Number(Buffer.from(value).toString()) : 0;
+      store.put(name, key, isCeiling && hlc < last ? Buffer.from('0') : value);
+      if (isCeiling) last = hlc;
+    },
+  });
+}
+
 /** A flush for which nothing but the ceiling waits is not done at all. */
 export function withoutCeilingFlush(store: Store): Store {
   let waiting = 0;

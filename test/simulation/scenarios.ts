@@ -59,6 +59,8 @@ export interface Scenario {
   readonly clocksAgree: boolean;
   /** Whether nodes crash at all; not in calm. */
   readonly crashes: boolean;
+  /** Whether most nodes that crash are stopped in order instead. */
+  readonly stops: boolean;
   /** One node comes back with an empty disk, which no partition names. */
   readonly losesDisk: boolean;
   /**
@@ -118,6 +120,7 @@ const BASE: Scenario = {
   faults: 'normal',
   clocksAgree: false,
   crashes: true,
+  stops: false,
   losesDisk: false,
   heals: false,
   echoes: undefined,
@@ -228,6 +231,7 @@ export const SCENARIOS = {
     limits: { ...LIMITS, promisesKept: 1, statesKept: 1 },
   },
   'low-ceiling': { ...BASE, faults: 'stress', limits: { ...LIMITS, ceilingAheadMs: 1 } },
+  stops: { ...BASE, faults: 'stress', stops: true },
   drift: { ...BASE, limits: { ...LIMITS, ceilingAheadMs: 50, maxDriftMs: 100 } },
   'lost-disk': { ...BASE, losesDisk: true },
   healing: HEALING,

@@ -205,7 +205,7 @@ class Simulation {
         if (!this.#isHealed) strike(this.#hosts[index]!);
       });
     };
-    for (const { host, atMs, downMs } of crashes) plan(host, atMs, (victim) => victim.crash(downMs));
+    for (const crash of crashes) plan(crash.host, crash.atMs, (victim) => victim.crash(crash.downMs, crash.isInOrder));
     for (const { host, atMs, byMs } of clockSteps) plan(host, atMs, (victim) => victim.stepClock(byMs));
     for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
     if (diskLoss === undefined) return;

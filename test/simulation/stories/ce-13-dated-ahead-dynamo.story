@@ -1,5 +1,5 @@
 # The ceiling bounds promises, not ballots: what a node writes after its start is not dated ahead of what others write then.
-# B has promised, so its ceiling is two seconds ahead. It writes 2 right after a restart; A, which was down, does not hear of it.
+# B has promised, so its ceiling is ahead of the clock. It writes 2 right after a restart; A, which was down, does not hear of it.
 nodes A B C
 mode dynamo
 limit ceilingAheadMs 2000
