@@ -2,11 +2,13 @@ import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
-import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
+import { type Ballot, compareBallots, sameBallot, TICKS_PER_MS } from './ballot.ts';
 import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
+import { LateTombstones } from './late-tombstones.ts';
 import type { PurgeRequest, RangeEntry, RegisterRequest, Reply } from './messages.ts';
-import { type NodeState, writeCeiling } from './node-state.ts';
+import type { NodeState } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
+import { Promises } from './promises.ts';
 import {
   ballotIn,
   decodeItem,
@@ -44,7 +46,7 @@ export interface AcceptorNeighbours {
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
  * Committed records are in `items`, accepted ones that are not yet committed in `paxos`; the store is the one truth about
- * both, and `#recent` remembers what it says of the keys in use. Promises are in memory under the durable ceiling.
+ * both, and `#recent` remembers what it says of the keys in use.
  */
 export class Acceptor {
   readonly #settings: NodeSettings;
@@ -54,17 +56,11 @@ export class Acceptor {
   readonly #neighbours: AcceptorNeighbours;
   /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
-  /** Only promises that are above the key's records; in the order they were first made, for eviction. */
-  readonly #promised = new Map<StoreKey, Ballot>();
+  readonly #promises: Promises;
+  readonly #lateTombstones: LateTombstones;
   /** What the store holds of the keys last used: each round asks three times. Oldest first. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
   #isStopped = false;
-  /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
-  #floorHlc: number;
-  /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
-  #ceilingHlc: number;
-  /** The highest ceiling on its way to the disk: raises overlap, and a later one must not lower it. Ticks. */
-  #ceilingWrittenHlc: number;
 
   /** @param state as read at this start, its boot already counted durably */
   constructor(
@@ -79,14 +75,14 @@ export class Acceptor {
     this.#clock = clock;
     this.#votes = state.votes;
     this.#neighbours = neighbours;
-    this.#floorHlc = settings.rules.promisesSurviveRestart ? state.ceilingHlc : 0;
-    this.#ceilingHlc = state.ceilingHlc;
-    this.#ceilingWrittenHlc = state.ceilingHlc;
-    store.onLost = () => this.#forgetPromises();
+    this.#promises = new Promises(settings, store, state);
+    this.#lateTombstones = new LateTombstones(store, clock, settings.limits);
+    store.onLost = () => this.#noteLoss();
   }
 
   /** Answers one request, now or when the disk has what the answer says. */
   receive(request: Handled, answer: Answer): void {
+    if (this.#isStopped) return;
     switch (request.kind) {
       case 'prepare':
         return this.#prepare(request, answer);
@@ -134,6 +130,11 @@ export class Acceptor {
     }
   }
 
+  /** Whether it has had its tombstone of a key for less than the grace, however old that is. */
+  isYoungTombstone(key: StoreKey): boolean {
+    return this.#lateTombstones.isYoung(key);
+  }
+
   /** What this replica holds of a key. */
   stateOf(key: StoreKey): ReplicaState {
     return this.#state(key);
@@ -172,10 +173,8 @@ export class Acceptor {
 
   /** Erases what this replica holds of a key: it was purged everywhere else, or belongs to nobody. */
   erase(key: StoreKey): void {
-    this.#store.remove('items', key);
-    this.#store.remove('paxos', key);
-    this.#forget(key);
-    this.#neighbours.committed(key);
+    this.#remove(key);
+    this.#promises.forget(key);
   }
 
   /** Replaces the accepted records of a partition by those with which a new epoch begins. The caller flushes. */
@@ -198,9 +197,15 @@ export class Acceptor {
     }
   }
 
-  /** Ends work in the background: the store is about to be closed. */
+  /** Ends work in the background, and answers nothing any more: the store is about to be closed. */
   stop(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
+    try {
+      this.#promises.close();
+    } catch {
+      // A disk that is out of order keeps the ceiling that it has, which is high enough.
+    }
   }
 
   /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
@@ -213,21 +218,21 @@ export class Acceptor {
     const { key, ballot } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.#state(key);
-    const effective = this.#effective(key, state);
+    const effective = this.#promises.effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
     // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
     const isRepeated =
       sameBallot(ballot, effective) &&
-      sameBallot(ballot, this.#promised.get(key) ?? NO_BALLOT) &&
+      this.#promises.isPromised(key, ballot) &&
       !(state.accepted !== undefined && sameBallot(ballot, state.accepted.ballot));
     if (compareBallots(ballot, effective) <= 0 && !isRepeated) {
       return answer({ kind: 'rejected', from: this.#settings.id, effective });
     }
     // Both waits begin anew afterwards, because other requests were answered meanwhile.
-    if (ballot.hlc > this.#ceilingHlc)
+    if (this.#promises.isAboveCeiling(ballot.hlc))
       return this.#raiseCeiling(ballot.hlc, () => this.#prepare(request, answer), answer);
     if (this.#isFlushNeeded(key)) return this.#flushAccepted(key, () => this.#prepare(request, answer), answer);
-    this.#promise(key, ballot);
+    this.#promises.promise(key, ballot);
     answer({ kind: 'promise', from: this.#settings.id, ...state });
   }
 
@@ -239,14 +244,14 @@ export class Acceptor {
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
     if (state.accepted === undefined || !sameBallot(state.accepted.ballot, record.ballot)) {
-      const effective = this.#effective(key, state);
+      const effective = this.#promises.effective(key, state);
       if (compareBallots(record.ballot, effective) < 0) {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
       this.#store.put('paxos', key, encodeRecord(record));
       this.#remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
-      this.#promise(key, record.ballot);
+      this.#promises.promise(key, record.ballot);
     }
     if (this.#settings.rules.flushBeforeAck && this.#isFlushNeeded(key)) return this.#flushAccepted(key, ack, answer);
     ack();
@@ -256,6 +261,7 @@ export class Acceptor {
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
     const { accepted, committed } = this.#state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
+      this.#lateTombstones.note(key, record);
       this.#store.put('items', key, encodeRecord(record));
       const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
       if (isSuperseded) {
@@ -264,13 +270,15 @@ export class Acceptor {
       }
       // The round is over; items of 400 KB are not kept for a next one.
       this.#recent.delete(key);
-      const promised = this.#promised.get(key);
-      if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
+      this.#promises.settle(key, record.ballot);
       this.#neighbours.committed(key);
     }
+    const partition = partitionOf(key);
+    const epoch = this.#votes.stateOf(partition)?.epoch;
     const learned = () => {
-      const counts = this.#votes.configOf(partitionOf(key)) !== undefined;
-      answer({ kind: 'learned', from: this.#settings.id, counts });
+      // Who has begun another epoch meanwhile may have erased it before.
+      const vote = this.#votes.stateOf(partition);
+      answer({ kind: 'learned', from: this.#settings.id, vote: vote?.epoch === epoch ? vote : undefined });
     };
     // A chosen record is on the disks of those who accepted it; this copy may be lazy.
     if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();
@@ -325,15 +333,11 @@ export class Acceptor {
   #purge(request: Of<'purge'>, answer: Answer): void {
     const { key, ballot, epoch } = request;
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
-    if (ballot.hlc > this.#ceilingHlc)
+    if (this.#promises.isAboveCeiling(ballot.hlc))
       return this.#raiseCeiling(ballot.hlc, () => this.#purge(request, answer), answer);
-    this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
-    if (this.#isOnly(key, ballot)) {
-      // A promise outlives what it was given on: whoever holds it was told of the tombstone, and nothing else is lost.
-      const promised = this.#promised.get(key);
-      this.erase(key);
-      if (promised !== undefined) this.#promised.set(key, promised);
-    }
+    this.#promises.raiseFloor(ballot.hlc);
+    // A promise outlives what it was given on: whoever holds it was told of the tombstone, and nothing else is lost.
+    if (this.#isOnly(key, ballot)) this.#remove(key);
     answer({ kind: 'purged', from: this.#settings.id });
   }
 
@@ -352,6 +356,8 @@ export class Acceptor {
       for (const { key } of found) {
         this.#store.remove(name, key);
         this.#forget(key);
+        this.#lateTombstones.forget(key);
+        this.#promises.forget(key);
         this.#neighbours.committed(key);
       }
     }
@@ -363,9 +369,16 @@ export class Acceptor {
     });
   }
 
+  #remove(key: StoreKey): void {
+    this.#store.remove('items', key);
+    this.#store.remove('paxos', key);
+    this.#forget(key);
+    this.#lateTombstones.forget(key);
+    this.#neighbours.committed(key);
+  }
+
   #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
-    this.#promised.delete(key);
     this.#recent.delete(key);
   }
 
@@ -398,14 +411,6 @@ export class Acceptor {
     this.#recent.delete(oldest!);
   }
 
-  /** eff(k): what a ballot must be above to be promised. */
-  #effective(key: StoreKey, { accepted, committed }: ReplicaState): Ballot {
-    let effective = maxBallot(this.#promised.get(key) ?? NO_BALLOT, highestAt(this.#floorHlc));
-    if (accepted !== undefined) effective = maxBallot(effective, accepted.ballot);
-    if (committed !== undefined) effective = maxBallot(effective, committed.ballot);
-    return effective;
-  }
-
   /**
    * One bad clock must not poison the others.
    *
@@ -417,24 +422,10 @@ export class Acceptor {
     return ballot.hlc > Math.max(nowHlc, effective.hlc) + this.#settings.limits.maxDriftMs * TICKS_PER_MS;
   }
 
-  #promise(key: StoreKey, ballot: Ballot): void {
-    this.#promised.set(key, ballot);
-    if (this.#promised.size <= this.#settings.limits.promisesKept) return;
-    const [oldest, evicted] = this.#promised.entries().next().value!;
-    this.#promised.delete(oldest);
-    this.#floorHlc = Math.max(this.#floorHlc, evicted.hlc);
-  }
-
   #raiseCeiling(hlc: number, then: () => void, answer: Answer): void {
-    const ceilingHlc = Math.ceil(hlc + this.#settings.limits.ceilingAheadMs * TICKS_PER_MS);
-    if (ceilingHlc > this.#ceilingWrittenHlc) {
-      this.#ceilingWrittenHlc = ceilingHlc;
-      writeCeiling(this.#store, ceilingHlc);
-    }
-    this.#store.flush((error) => {
+    this.#promises.raiseCeiling(hlc, (error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      this.#ceilingHlc = Math.max(this.#ceilingHlc, ceilingHlc);
-      then();
+      if (!this.#isStopped) then();
     });
   }
 
@@ -457,17 +448,16 @@ export class Acceptor {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       // Another record may have been accepted since; that one still waits.
       if (this.#unflushed.get(key) === ballot) this.#unflushed.delete(key);
-      then();
+      if (!this.#isStopped) then();
     });
   }
 
-  /** Writes were lost, so what rests on them is as after a restart: ballots that may have been promised are refused. */
-  #forgetPromises(): void {
-    this.#floorHlc = Math.max(this.#floorHlc, this.#ceilingHlc);
-    this.#ceilingWrittenHlc = this.#ceilingHlc;
-    this.#promised.clear();
+  /** Writes were lost: what was kept of them in memory goes too. */
+  #noteLoss(): void {
+    this.#promises.lost();
     this.#unflushed.clear();
     this.#recent.clear();
+    this.#lateTombstones.reload();
     this.#votes.reload();
     this.#neighbours.lost();
   }

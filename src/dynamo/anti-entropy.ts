@@ -7,28 +7,17 @@ import { compareBallots, TICKS_PER_MS } from './ballot.ts';
 import type { ReplyOf } from './coordinator.ts';
 import type { MerkleForest } from './merkle-forest.ts';
 import { FANOUT, HASH_BYTES } from './merkle-tree.ts';
-import type { KeyDigest, Reply, Request } from './messages.ts';
+import { isKeptSince, type KeyDigest, type Reply, type Request } from './messages.ts';
 import { encodeRecord, type ItemRecord } from './record.ts';
+import { addTo, type ExchangeReport, type RepairTotal } from './repair-report.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import type { NodeLimits } from './settings.ts';
 import { runTask, type Task, wait } from './task.ts';
 
-/** What repair did. Bytes are those of hashes, key digests and records, without what a wire would add. */
-export interface RepairReport {
-  /** Comparisons of one partition with one other replica that came to their end. */
-  readonly partitions: number;
-  readonly hashesExchanged: number;
-  readonly bytesExchanged: number;
-  readonly recordsRepaired: number;
+/** What repair did. */
+export interface RepairReport extends Readonly<RepairTotal> {
   readonly ms: number;
-}
-
-/** What one comparison exchanged and repaired. */
-export interface ExchangeReport {
-  hashesExchanged: number;
-  bytesExchanged: number;
-  recordsRepaired: number;
 }
 
 /**
@@ -161,7 +150,7 @@ function* repairLeaf(
     const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
     const { missing, extra } = compare(parts, upTo(own.entries), upTo(page.entries), onExtra);
     if (direction !== 'hand-off' && !(yield* pull(parts, partition, peer, epoch, missing, report))) return false;
-    if (direction !== 'pull' && !(yield* push(parts, peer, extra, direction, report))) return false;
+    if (direction !== 'pull' && !(yield* push(parts, peer, epoch, extra, direction, report))) return false;
     if (end === undefined) return true;
     after = end;
     if (missing.length + extra.length > 0)
@@ -219,6 +208,7 @@ function* pull(
 function* push(
   parts: ExchangeParts,
   peer: NodeId,
+  epoch: number,
   keys: readonly StoreKey[],
   direction: Direction,
   report: ExchangeReport,
@@ -228,10 +218,10 @@ function* push(
   for (const key of keys) {
     const record = forest.recordOf(key);
     if (record === undefined || record.ballot.hlc < oldestHlc) continue;
-    // What was handed off is erased here, so it has to be on a disk there.
+    // What was handed off is erased here, so it has to be on a disk there, of a member that keeps it.
     const isFlushed = direction === 'hand-off';
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
-    if (reply === undefined || (isFlushed && !reply.counts)) return false;
+    if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply))) return false;
     report.recordsRepaired++;
     report.bytesExchanged += key.length + encodeRecord(record).length;
   }
@@ -275,7 +265,7 @@ export class AntiEntropy {
   #timer: Timer | undefined;
   /** Comparisons that are tried again, with members that were in another epoch or did not answer. */
   readonly #retries = new Set<Timer>();
-  readonly #total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+  readonly #total: RepairTotal = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
   /** Ends a repair on demand as far as it has come. */
   readonly #repairs = new Set<() => void>();
   #isStopped = false;
@@ -285,16 +275,12 @@ export class AntiEntropy {
   }
 
   /** What all comparisons since the start have done, those of catching up and handing off among them. */
-  get total(): Omit<RepairReport, 'ms'> {
+  get total(): Readonly<RepairTotal> {
     return this.#total;
   }
 
   #count(report: ExchangeReport | undefined): void {
-    if (report === undefined) return;
-    this.#total.partitions++;
-    this.#total.hashesExchanged += report.hashesExchanged;
-    this.#total.bytesExchanged += report.bytesExchanged;
-    this.#total.recordsRepaired += report.recordsRepaired;
+    if (report !== undefined) addTo(this.#total, report);
   }
 
   /** In each interval every own partition is compared with every other member once, evenly spread. */
@@ -317,7 +303,7 @@ export class AntiEntropy {
     const { clock, isUp, limits } = this.#parts;
     const startMs = clock.elapsedMs();
     const parts = this.#parts;
-    const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+    const total: RepairTotal = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
     const count = (report: ExchangeReport) => this.#count(report);
     const end = () => {
       if (this.#repairs.delete(end)) done({ ...total, ms: clock.elapsedMs() - startMs });
@@ -331,10 +317,7 @@ export class AntiEntropy {
         const report = yield* exchange(parts, partition, peer, 'both');
         if (report === undefined) continue;
         count(report);
-        total.partitions++;
-        total.hashesExchanged += report.hashesExchanged;
-        total.bytesExchanged += report.bytesExchanged;
-        total.recordsRepaired += report.recordsRepaired;
+        addTo(total, report);
       }
     }
     const waiting = this.#pairsByPartition();

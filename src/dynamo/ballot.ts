@@ -1,3 +1,5 @@
+import type { Consistency } from './client.ts';
+
 /**
  * Orders all attempts to write one key (REPLICATION section 1): a hybrid logical time, then the disk of the coordinator
  * that issued it, then that disk's boot count. A ballot names at most one record: a coordinator never issues one twice,
@@ -33,4 +35,17 @@ export function maxBallot(a: Ballot, b: Ballot): Ballot {
 /** The highest ballot that any coordinator could issue with this time. */
 export function highestAt(hlc: number): Ballot {
   return { hlc, coordinator: Number.MAX_SAFE_INTEGER, boot: Number.MAX_SAFE_INTEGER };
+}
+
+/** Whether it is no ballot of anybody, but the floor below which a replica refuses all. */
+export function isFloor({ coordinator }: Ballot): boolean {
+  return coordinator === Number.MAX_SAFE_INTEGER;
+}
+
+/**
+ * The mode of the table that a ballot was issued for: its ticks are even in a `dynamo` table and odd in a `strict` one. Not
+ * so of the records of versions before this rule: whatever rests on it must do with either answer.
+ */
+export function consistencyOf({ hlc }: Pick<Ballot, 'hlc'>): Consistency {
+  return hlc % 2 === 0 ? 'dynamo' : 'strict';
 }

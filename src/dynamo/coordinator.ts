@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../env/clock.ts';
 import type { Random } from '../env/random.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import type { BallotClock } from './ballot-clock.ts';
+import type { BallotClocks } from './ballot-clock.ts';
 import type { Failure } from './client.ts';
 import type { OperationId } from './handed-back.ts';
 import { partitionOf } from './keyspace.ts';
-import type { PartitionConfig, Reply, Request } from './messages.ts';
+import { isCopy, type PartitionConfig, type Reply, type Request } from './messages.ts';
 import type { ItemRecord } from './record.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
@@ -30,7 +30,7 @@ export interface AskOptions {
 
 export interface CoordinatorParts {
   readonly settings: NodeSettings;
-  readonly ballots: BallotClock;
+  readonly ballots: BallotClocks;
   readonly clock: Clock;
   readonly random: Random;
   readonly transport: Transport<Request, Reply>;
@@ -63,7 +63,7 @@ export interface Spreading {
  */
 export class Coordinator {
   readonly settings: NodeSettings;
-  readonly ballots: BallotClock;
+  readonly ballots: BallotClocks;
   readonly clock: Clock;
   readonly random: Random;
   readonly view: RingView;
@@ -134,7 +134,7 @@ export class Coordinator {
 
   /**
    * Sends `request` to all members and waits until `needed` answered with `kind`, until so many answered otherwise or are
-   * down that this cannot be reached, or until the phase timed out. Learns from refusals.
+   * down that this cannot be reached, or until the phase timed out. Learns of configs from refusals.
    */
   *ask<Kind extends Reply['kind']>(
     members: readonly { readonly node: NodeId }[],
@@ -203,7 +203,7 @@ export class Coordinator {
           };
           const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
           const onReply = (reply: Reply) => {
-            if (reply.kind === 'learned' && reply.counts) holders.add(reply.from);
+            if (isCopy(reply)) holders.add(reply.from);
             else if (reply.kind === 'learned' && reply.isHeld === true) lagging.add(reply.from);
             if (!isOver && isEnough()) finish();
             else if (isOver && this.#isSpread(spreading)) this.#spreading.delete(spreading);
@@ -252,9 +252,12 @@ export class Coordinator {
     return there < needed;
   }
 
-  /** A random pause, so that two coordinators that refuse each other do not go on doing so. */
-  *pause(): Task<void> {
-    const delayMs = 1 + this.random.next() * this.settings.limits.maxBackoffMs;
+  /**
+   * A random pause, so that two coordinators that refuse each other do not go on doing so.
+   * @param leastMs how long it is at least
+   */
+  *pause(leastMs = 0): Task<void> {
+    const delayMs = leastMs + 1 + this.random.next() * this.settings.limits.maxBackoffMs;
     yield* wait<void>((resume) => this.clock.after(delayMs, () => resume()));
   }
 
@@ -303,7 +306,6 @@ export class Coordinator {
 
   #observe(replies: readonly Reply[]): void {
     for (const reply of replies) {
-      if (reply.kind === 'rejected') this.ballots.observe(reply.effective);
       if (reply.kind === 'wrong-epoch' && reply.config !== undefined) this.#observeConfig(reply.from, reply.config);
     }
   }

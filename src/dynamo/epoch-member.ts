@@ -2,12 +2,12 @@ import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import type { ExchangeReport } from './anti-entropy.ts';
 import { compareBallots } from './ballot.ts';
 import type { ReplyOf } from './coordinator.ts';
 import { partitionPrefix, prefixEnd } from './keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from './messages.ts';
 import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from './record.ts';
+import type { ExchangeReport } from './repair-report.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeLimits } from './settings.ts';
 import { runTask, type Task, wait } from './task.ts';
@@ -95,9 +95,9 @@ export class EpochMember {
   }
 
   #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
-    const present = this.#parts.votesIn(partition);
+    const decided = this.#parts.decidedEpoch(partition);
     // Heard too late: its members may have purged since what a source that has not heard of this epoch still has.
-    if (present !== undefined && present > epoch) return answer(this.#failed(`is in epoch ${present}`));
+    if (decided > epoch) return answer(this.#failed(`knows of epoch ${decided}`));
     const running = this.#copying.get(partition);
     if (running !== undefined) {
       // From whichever source: it answers this one too.
@@ -156,14 +156,16 @@ export class EpochMember {
   }
 
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
-    const { self, store, votesIn, isNamedIn, isBeginning, erase } = this.#parts;
+    const { self, store, votesIn, isNamedIn, isBeginning, decidedEpoch, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
     // The controller would count this disk, and it has no vote.
     if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
     const present = votesIn(partition);
     const losses = this.#losses;
     if (isBeginning(partition)) return this.#failed('is passing to another epoch');
-    if (present !== undefined && present >= epoch) return this.#failed(`is in epoch ${present}`);
+    // Nothing can be decided with it any more, and what it would erase may be wanted by now.
+    const isDecided = () => decidedEpoch(partition) >= epoch;
+    if (isDecided()) return this.#failed(`knows of epoch ${decidedEpoch(partition)}`);
     const staged = readAttempt(store, partition)?.attempt;
     // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
@@ -171,7 +173,7 @@ export class EpochMember {
 
     const gathered = yield* this.#gather(partition, epoch - 1, sources);
     if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
-    if (votesIn(partition) !== present) return this.#failed('the epoch has changed meanwhile');
+    if (votesIn(partition) !== present || isDecided()) return this.#failed('the epoch has changed meanwhile');
     // Before anything is staged: asked for this attempt again, what is staged of it answers.
     if (this.#losses !== losses) return this.#failed('the disk has refused writes meanwhile');
     // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before

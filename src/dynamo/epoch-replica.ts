@@ -19,6 +19,8 @@ export interface EpochReplicaParts {
   readonly log: Log;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
+  /** The newest config that this node knows of, of the partition of one that it is told. */
+  readonly newest: (told: PartitionConfig) => PartitionConfig;
   /** What this node holds of the partition is about to change in one go: what is being staged of it cannot go on. */
   readonly beginning: (partition: number) => void;
   /** Gives what is young of a partition to its other members; calls `done` however that ended. */
@@ -58,9 +60,16 @@ export class EpochReplica {
     }
   }
 
-  /** A new epoch was decided. `answer` is called once this node acts by it, durably; not at all if that fails. */
-  activate(config: PartitionConfig, answer: Answer): void {
-    const { self, store, votes } = this.#parts;
+  /**
+   * A new epoch was decided. `answer` is called once this node acts by it or by a later one, durably; not at all if that
+   * fails.
+   *
+   * Hazard: a config may be heard of long after it was decided. Who was sealed in it and has left since would vote in it
+   * again, and with a member that has heard of nothing be a majority: so it is always the newest one known that counts.
+   */
+  activate(told: PartitionConfig, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const config = this.#parts.newest(told);
     const { partition, epoch } = config;
     const present = votes.configOf(partition);
     const isNamed = votes.isNamedIn(config);
@@ -72,14 +81,13 @@ export class EpochReplica {
     }
     if (present !== undefined && present.epoch >= epoch) return answer({ kind: 'activated', from: self });
     if (isNamed) return this.#begin(config, present, answer);
-    if (present !== undefined) {
-      votes.leave(partition);
-      this.#parts.acceptor.replaceAccepted(partition, []);
-    }
+    // Also of one in which it never had a vote: what it was told of late must not give it one.
+    votes.leave(config);
+    if (present !== undefined) acceptor.replaceAccepted(partition, []);
     dropStaged(store, partition, epoch);
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      this.#parts.left(partition);
+      if (present !== undefined || acceptor.holdsAnyOf(partition)) this.#parts.left(partition);
       answer({ kind: 'activated', from: self });
     });
   }
@@ -114,7 +122,7 @@ export class EpochReplica {
     const isCurrent = staged !== undefined || present?.epoch === epoch - 1 || stagedEpoch(store, partition) > epoch;
     if (!isCurrent && acceptor.holdsAnyOf(partition)) {
       // Without a vote, what it learns until it is erased does not count towards W.
-      votes.leave(partition);
+      votes.leave(config);
       // In `dynamo` mode it may be the only one that has a record.
       this.#parts.handOff(partition, () => acceptor.erasePartition(partition, () => true, begin));
     } else begin();

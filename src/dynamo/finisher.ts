@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../env/clock.ts';
 import type { StoreKey } from '../env/store.ts';
-import { type Ballot, sameBallot } from './ballot.ts';
+import { type Ballot, consistencyOf, sameBallot } from './ballot.ts';
+import type { Consistency } from './client.ts';
 import type { NodeLimits } from './settings.ts';
 
 /** Identity rounds run at a time. */
@@ -39,10 +40,7 @@ export class Finisher {
     const settleAfter = (last: StoreKey) => {
       const found = this.#isStopped ? [] : this.#parts.acceptedKeys(last, BATCH);
       if (found.length === 0) return done();
-      this.#finishAll(
-        found.map(({ key }) => key),
-        () => settleAfter(found.at(-1)!.key),
-      );
+      this.#finishAll(found, () => settleAfter(found.at(-1)!.key));
     };
     settleAfter('');
   }
@@ -56,25 +54,26 @@ export class Finisher {
     this.#seen = new Map(found.map(({ key, ballot }) => [key, ballot]));
     const finishFrom = (first: number) => {
       const batch = stale.slice(first, first + BATCH);
-      if (batch.length > 0)
-        this.#finishAll(
-          batch.map(({ key }) => key),
-          () => finishFrom(first + BATCH),
-        );
+      if (batch.length > 0) this.#finishAll(batch, () => finishFrom(first + BATCH));
       else if (!this.#isStopped) this.start();
     };
     finishFrom(0);
   }
 
-  #finishAll(keys: readonly StoreKey[], done: () => void): void {
-    let running = keys.length;
+  #finishAll(accepted: readonly Accepted[], done: () => void): void {
+    let running = accepted.length;
     if (running === 0) return done();
-    for (const key of keys) {
-      this.#parts.finish(key, () => {
+    for (const { key, ballot } of accepted) {
+      this.#parts.finish(key, consistencyOf(ballot), () => {
         if (--running === 0) done();
       });
     }
   }
+}
+
+interface Accepted {
+  readonly key: StoreKey;
+  readonly ballot: Ballot;
 }
 
 interface FinisherParts {
@@ -82,12 +81,9 @@ interface FinisherParts {
    * Keys after `after`, at most `limit`, whose newest record was accepted and is not known to be committed. Without those
    * that are held back: to settle them would end their lag.
    */
-  readonly acceptedKeys: (
-    after: StoreKey,
-    limit: number,
-  ) => readonly { readonly key: StoreKey; readonly ballot: Ballot }[];
-  /** Runs an identity round; calls `done` however it ended. */
-  readonly finish: (key: StoreKey, done: () => void) => void;
+  readonly acceptedKeys: (after: StoreKey, limit: number) => readonly Accepted[];
+  /** Runs an identity round on a key of a table of that mode; calls `done` however it ended. */
+  readonly finish: (key: StoreKey, mode: Consistency, done: () => void) => void;
   readonly clock: Clock;
   readonly limits: NodeLimits;
 }

@@ -5,7 +5,7 @@ import type { Store, StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
 import { compareBallots, sameBallot } from './ballot.ts';
 import { tableOf } from './keyspace.ts';
-import type { Member, Reply, Request } from './messages.ts';
+import { isKeptSince, type PartitionConfig, type Reply, type Request } from './messages.ts';
 import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from './record.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeLimits } from './settings.ts';
@@ -176,7 +176,7 @@ export class HintedHandoff {
 
   /** Offers one hint to those who should have it; `settled` is called once they answered, and told whether any holds it back. */
   #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: (isHeld: boolean) => void): void {
-    const { log, transport } = this.#parts;
+    const { log, transport, configOf } = this.#parts;
     const record = decodeRecord(value.subarray(TIME_BYTES));
     if (this.#isTooOld(value)) {
       log.debug('dropped a hint that is too old', { for: home });
@@ -190,13 +190,15 @@ export class HintedHandoff {
       this.#drop(hint);
       return settled(false);
     }
+    const { epoch } = configOf(key);
     let isTaken = true;
     let isHeld = false;
     for (const node of waiting) {
       transport.send(node, { kind: 'learn', key, record, isFlushed: true }, (reply) => {
         if (reply.kind !== 'learned' || !waiting.delete(node)) return;
-        // Who has no vote yet, as on a new disk, may erase what it has before it gets one.
-        if (!reply.counts) isTaken = false;
+        // Who has no vote yet, as on a new disk, may erase what it has before it gets one; so may one that is behind. What
+        // comes to a sealed member may be too late for the next epoch.
+        if (!isKeptSince(epoch, reply)) isTaken = false;
         if (reply.isHeld === true) isHeld = true;
         if (waiting.size > 0) return;
         if (!isTaken) return settled(isHeld);
@@ -210,7 +212,7 @@ export class HintedHandoff {
 
   /** The home, as long as it is one; else those that are now, this node's own replica among them. */
   #targetsOf(home: NodeId, key: StoreKey): readonly NodeId[] {
-    const members = this.#parts.membersOf(key).map(({ node }) => node);
+    const members = this.#parts.configOf(key).members.map(({ node }) => node);
     return members.includes(home) ? [home] : members;
   }
 
@@ -271,8 +273,8 @@ interface HintedHandoffParts {
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
   readonly isUp: (node: NodeId) => boolean;
-  /** The present home replicas of a key. */
-  readonly membersOf: (key: StoreKey) => readonly Member[];
+  /** The newest config known of a key's partition. */
+  readonly configOf: (key: StoreKey) => PartitionConfig;
 }
 
 function hintKey(home: NodeId, key: StoreKey): StoreKey {

@@ -131,16 +131,23 @@ export interface KeyDigest {
   readonly digest: string;
 }
 
+/** The epoch in which a replica is a member of a partition, and whether it waits there for the next one. */
+export interface VoteState {
+  readonly epoch: number;
+  readonly isSealed: boolean;
+}
+
 /** What a replica answers. `from` lets the asker count a doubled answer once. */
 export type Reply = { readonly from: NodeId } & (
   | ({ readonly kind: 'promise' } & ReplicaState)
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
-   * `counts`: the replica is a member of the partition, so its copy counts towards W. `isHeld`: a rule of lag holds the
-   * record back; it is in memory at best.
+   * `vote`: what the replica had in the partition from when it took the record until it answered; undefined if that was
+   * nothing, or changed meanwhile. `isHeld`: a rule of lag holds the record back; it is in memory at best, and `vote`
+   * undefined.
    */
-  | { readonly kind: 'learned'; readonly counts: boolean; readonly isHeld?: boolean }
+  | { readonly kind: 'learned'; readonly vote: VoteState | undefined; readonly isHeld?: boolean }
   | {
       readonly kind: 'range';
       readonly entries: readonly RangeEntry[];
@@ -180,3 +187,18 @@ export type Reply = { readonly from: NodeId } & (
   | { readonly kind: 'gossip'; readonly newer: readonly PartitionConfig[]; readonly wanted: readonly number[] }
   | { readonly kind: 'pong' }
 );
+
+/** Whether a replica that was told of a record is one of the W copies that a write waits for: a member, sealed or not. */
+export function isCopy(reply: Reply): boolean {
+  return reply.kind === 'learned' && reply.vote !== undefined;
+}
+
+/**
+ * Whether a replica that was told of a record, and answered when its disk had that, is in an epoch from this one on and was
+ * not sealed by then: so the next epoch begins with what it has, if it is among those that are sealed for that. What comes
+ * to a sealed one may be too late for that, and is lost if it leaves. A majority of such answers, all of one epoch, is kept
+ * whatever comes; one of them is enough to give up a copy of one's own.
+ */
+export function isKeptSince(epoch: number, reply: Reply): boolean {
+  return reply.kind === 'learned' && reply.vote !== undefined && reply.vote.epoch >= epoch && !reply.vote.isSealed;
+}

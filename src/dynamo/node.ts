@@ -8,14 +8,14 @@ import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
 import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
-import { BallotClock } from './ballot-clock.ts';
+import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
 import { Coordinator } from './coordinator.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
 import { EpochMember } from './epoch-member.ts';
 import { EpochReplica } from './epoch-replica.ts';
-import { FailureDetector } from './failure-detector.ts';
+import { FailureDetector, watched } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
 import type { Carried, WriteAnswer } from './handed-back.ts';
@@ -30,7 +30,7 @@ import { Orphans } from './orphans.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { type RangeDemand, readRange } from './range-read.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
-import { highestCommitted } from './record.ts';
+import { highestCommitted, highestOf } from './record.ts';
 import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
 import type { NodeId } from './ring.ts';
@@ -133,7 +133,7 @@ export class StorageNode implements CoordinatingNode {
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
-    const { id, limits, ring, diskId } = settings;
+    const { id, limits, ring, diskId, rules } = settings;
     const { clock, random, store, log } = env;
     const { votes, boot } = state;
     this.id = id;
@@ -142,7 +142,7 @@ export class StorageNode implements CoordinatingNode {
     this.#votes = votes;
     this.view = new RingView(ring);
     const { view } = this;
-    for (const partition of votes.partitions) view.observe(votes.configOf(partition)!);
+    for (const config of votes.known) view.observe(config);
 
     const detector = new FailureDetector({
       self: id,
@@ -152,9 +152,10 @@ export class StorageNode implements CoordinatingNode {
     });
     const transport = watched(wire, detector);
     const isUp = (node: NodeId) => detector.isUp(node);
-    const membersOf = (key: StoreKey) => view.configOf(partitionOf(key)).members;
+    const configOf = (key: StoreKey) => view.configOf(partitionOf(key));
+    const membersOf = (key: StoreKey) => configOf(key).members;
     const onConfig = (config: PartitionConfig) => this.#learnConfig(config);
-    const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, membersOf });
+    const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, configOf });
     const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
     const acceptor = new Acceptor(settings, store, clock, state, {
       committed: (key) => {
@@ -168,13 +169,14 @@ export class StorageNode implements CoordinatingNode {
       },
       hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
     });
-    const ballots = new BallotClock(clock, diskId, boot, state.ceilingHlc);
+    const { ceilingHlc } = state;
+    const ballots = new BallotClocks({ clock, coordinator: diskId, boot, ceilingHlc, limits, rules });
     const learn = (key: StoreKey, record: ItemRecord) => {
-      ballots.follow(record.ballot, limits.maxDriftMs / 2);
+      ballots.follow(record);
       acceptor.receive({ kind: 'learn', key, record }, () => {});
     };
     const learnHere = (key: StoreKey, record: ItemRecord) => {
-      if (this.#gate?.hold(key, record) === true) ballots.follow(record.ballot, limits.maxDriftMs / 2);
+      if (this.#gate?.hold(key, record) === true) ballots.follow(record);
       else learn(key, record);
     };
     const keepHint = (home: NodeId, key: StoreKey, record: ItemRecord) => {
@@ -212,7 +214,7 @@ export class StorageNode implements CoordinatingNode {
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
       acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit, (key) => this.#gate?.isLagging(key) === true),
-      finish: (key, done) => this.#finish(key, done),
+      finish: (key, mode, done) => this.#finish(key, mode, done),
       clock,
       limits,
     });
@@ -235,13 +237,15 @@ export class StorageNode implements CoordinatingNode {
       isStopped,
     };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
-    this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
+    const isYoung = (key: StoreKey) => settings.rules.graceFromOwnLearn && acceptor.isYoungTombstone(key);
+    this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, isYoung, transport });
     this.#epochReplica = new EpochReplica({
       self: id,
       store,
       log,
       votes,
       acceptor,
+      newest: (told) => (settings.rules.rowsNeverGoBack ? view.configOf(told.partition) : told),
       beginning: (partition) => {
         this.#epochMember.giveUp(partition);
         this.#gate?.forgetPartition(partition);
@@ -388,10 +392,9 @@ export class StorageNode implements CoordinatingNode {
     this.#detector.noteHeard(from);
     switch (request.kind) {
       case 'learn':
-        // Half of what is refused: others, whose clock may be behind this one, must still take what this node issues then.
-        this.#coordinator.ballots.follow(request.record.ballot, this.#settings.limits.maxDriftMs / 2);
+        this.#coordinator.ballots.follow(request.record);
         if (this.#gate !== undefined && this.#isHeldBack(this.#gate, request)) {
-          return reply({ kind: 'learned', from: this.id, counts: false, isHeld: true });
+          return reply({ kind: 'learned', from: this.id, vote: undefined, isHeld: true });
         }
         return this.#acceptor.receive(request, reply);
       case 'prepare':
@@ -461,7 +464,8 @@ export class StorageNode implements CoordinatingNode {
     if (consistency === 'dynamo' && isBlind) {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
       assert(carried?.kind !== 'round');
-      return runTask(writeSloppily(coordinator, key, partitionKey, item, deadlineMs, carried), done);
+      const known = highestOf([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
+      return runTask(writeSloppily(coordinator, key, partitionKey, known, item, deadlineMs, carried), done);
     }
     assert(carried?.kind !== 'record');
     const change: Change = (current) => applyMutation(mutation, current);
@@ -476,7 +480,7 @@ export class StorageNode implements CoordinatingNode {
       if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
         return release(carried === undefined ? NOT_TRIED : { kind: 'handed-back', carried });
       }
-      runTask(writeRegister(coordinator, key, partitionKey, change, deadlineMs, carried), release);
+      runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
     };
     if (!this.#locks.acquire(key, start)) return done({ kind: 'overloaded' });
     hasWaited = true;
@@ -600,9 +604,9 @@ export class StorageNode implements CoordinatingNode {
     runTask(changeEpoch({ coordinator, register, log: this.#env.log }, partition, members), done);
   }
 
-  #finish(key: StoreKey, done: () => void): void {
+  #finish(key: StoreKey, mode: Consistency, done: () => void): void {
     const start = () => {
-      runTask(identityRound(this.#coordinator, key, this.#coordinator.deadline()), () => {
+      runTask(identityRound(this.#coordinator, key, mode, this.#coordinator.deadline()), () => {
         this.#locks.release(key);
         done();
       });
@@ -612,7 +616,7 @@ export class StorageNode implements CoordinatingNode {
   }
 
   #learnConfig(config: PartitionConfig): void {
-    if (!this.#isStopped && this.view.observe(config)) this.#followView(config.partition);
+    if (!this.#isStopped && this.view.observe(config)) this.#epochReplica.activate(config, () => {});
   }
 
   /** Votes, or ceases to, as the view has it. */
@@ -633,6 +637,8 @@ export class StorageNode implements CoordinatingNode {
   #begun(partition: number): void {
     this.#epochsBegun++;
     this.#antiEntropy.catchUp(partition);
+    // A still newer one may have been decided meanwhile.
+    this.#followView(partition);
   }
 
   /** A substitute answers with what it keeps for others. */
@@ -645,19 +651,6 @@ export class StorageNode implements CoordinatingNode {
   #peers(): readonly NodeId[] {
     return this.view.preferenceList(0).filter((node) => node !== this.id);
   }
-}
-
-/** Tells the failure detector of every message. */
-function watched(wire: Transport<Request, Reply>, detector: FailureDetector): Transport<Request, Reply> {
-  return {
-    send: (to, request, onReply) => {
-      detector.noteSent(to);
-      wire.send(to, request, (reply) => {
-        detector.noteHeard(to);
-        onReply(reply);
-      });
-    },
-  };
 }
 
 function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
 import { partitionOf, partitionPrefix } from './keyspace.ts';
-import type { Member, PartitionConfig } from './messages.ts';
+import type { Member, PartitionConfig, VoteState } from './messages.ts';
 
 /** A partition in which this node votes, in the epoch of the config. */
 interface Vote {
@@ -11,15 +11,22 @@ interface Vote {
 }
 
 const PREFIX = 'vote/';
+const LEFT = 'left/';
 
 /**
  * The partitions in which a node votes, durably in the `meta` store (REPLICATION section 1, `replica, per partition`). A
  * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
+ *
+ * Of a partition that it has left, or is about to begin with nothing, it keeps the config by which it did: it was sealed in
+ * an earlier one, and must not vote in that again (docs/replication.md, `A row never goes back`).
  */
 export class PartitionVotes {
   readonly #self: Member;
   readonly #store: Store;
   #votes = new Map<number, Vote>();
+  readonly #states = new Map<number, VoteState>();
+  /** The newest config that was acted on without a vote. */
+  #left = new Map<number, PartitionConfig>();
 
   constructor(self: Member, store: Store) {
     this.#self = self;
@@ -30,10 +37,9 @@ export class PartitionVotes {
   /** Reads the votes again, as after writes were lost. */
   reload(): void {
     this.#votes = new Map();
-    // As many as a ring can have partitions.
-    for (const { key, value } of this.#store.range('meta', PREFIX, `${PREFIX}\xff\xff`, 65_536)) {
-      this.#votes.set(partitionOf(key.slice(PREFIX.length)), JSON.parse(Buffer.from(value).toString()) as Vote);
-    }
+    this.#states.clear();
+    for (const [partition, vote] of this.#read<Vote>(PREFIX)) this.#set(partition, vote);
+    this.#left = this.#read<PartitionConfig>(LEFT);
   }
 
   /** Whether it may promise and accept in this epoch. */
@@ -50,9 +56,19 @@ export class PartitionVotes {
     return this.#votes.get(partition)?.isSealed === true;
   }
 
+  /** What it has in a partition, if it has a vote there. The same object as long as that does not change: asked at each learn. */
+  stateOf(partition: number): VoteState | undefined {
+    return this.#states.get(partition);
+  }
+
   /** Those in which it votes, sealed or not. */
   get partitions(): readonly number[] {
     return [...this.#votes.keys()];
+  }
+
+  /** The newest config of each partition that this disk has acted on, with a vote or by giving up that. */
+  get known(): readonly PartitionConfig[] {
+    return [...[...this.#votes.values()].map(({ config }) => config), ...this.#left.values()];
   }
 
   isNamedIn({ members }: PartitionConfig): boolean {
@@ -62,13 +78,16 @@ export class PartitionVotes {
   /** Begins an epoch that names this node. The caller flushes, and calls `open` once that is durable. */
   begin(config: PartitionConfig): void {
     assert(this.isNamedIn(config));
+    const { partition } = config;
     this.#write({ config, isSealed: false });
-    this.#votes.set(config.partition, { config, isSealed: true });
+    this.#set(partition, { config, isSealed: true });
+    // Last: a crash keeps a beginning of what was written.
+    if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
   }
 
   /** The epoch that was begun is durable: from now on it votes. */
   open(partition: number): void {
-    this.#votes.set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
+    this.#set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
   }
 
   /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
@@ -76,18 +95,40 @@ export class PartitionVotes {
     this.#write({ ...this.#votes.get(partition)!, isSealed: true });
   }
 
-  leave(partition: number): void {
-    this.#votes.delete(partition);
-    this.#store.remove('meta', keyOf(partition));
+  /** Gives up the vote in a partition, if it has one, for this config was decided. The caller flushes. */
+  leave(config: PartitionConfig): void {
+    const { partition } = config;
+    if ((this.#left.get(partition)?.epoch ?? -1) < config.epoch) {
+      this.#left.set(partition, config);
+      this.#store.put('meta', keyOf(LEFT, partition), Buffer.from(JSON.stringify(config)));
+    }
+    this.#states.delete(partition);
+    if (this.#votes.delete(partition)) this.#store.remove('meta', keyOf(PREFIX, partition));
   }
 
   #write(vote: Vote): void {
     const { partition } = vote.config;
+    this.#set(partition, vote);
+    this.#store.put('meta', keyOf(PREFIX, partition), Buffer.from(JSON.stringify(vote)));
+  }
+
+  #set(partition: number, vote: Vote): void {
     this.#votes.set(partition, vote);
-    this.#store.put('meta', keyOf(partition), Buffer.from(JSON.stringify(vote)));
+    this.#states.set(partition, { epoch: vote.config.epoch, isSealed: vote.isSealed });
+  }
+
+  #read<Row>(prefix: string): Map<number, Row> {
+    // As many as a ring can have partitions.
+    const rows = this.#store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    return new Map(
+      rows.map(({ key, value }) => [
+        partitionOf(key.slice(prefix.length)),
+        JSON.parse(Buffer.from(value).toString()) as Row,
+      ]),
+    );
   }
 }
 
-function keyOf(partition: number): StoreKey {
-  return PREFIX + partitionPrefix(partition);
+function keyOf(prefix: string, partition: number): StoreKey {
+  return prefix + partitionPrefix(partition);
 }

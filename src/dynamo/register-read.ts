@@ -60,7 +60,7 @@ export function* proveNewest(
     return { kind: 'read', record: newest };
   }
   if (!coordinator.settings.rules.identityRound) return { kind: 'read', record: newest };
-  const proven = yield* identityRound(coordinator, key, deadlineMs);
+  const proven = yield* identityRound(coordinator, key, 'strict', deadlineMs);
   return proven.kind === 'proven' ? { kind: 'read', record: proven.record } : proven;
 }
 

@@ -3,8 +3,9 @@ import type { ItemImage } from '../api/item.ts';
 import type { MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
-import { type Ballot, highestAt, TICKS_PER_MS } from './ballot.ts';
-import type { Failure } from './client.ts';
+import { type Ballot, TICKS_PER_MS } from './ballot.ts';
+import type { BallotClock } from './ballot-clock.ts';
+import type { Consistency, Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
 import type { PartitionConfig, Reply } from './messages.ts';
@@ -25,6 +26,7 @@ export type CarriedRound = Extract<Carried, { kind: 'round' }>;
  * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and else
  * hands back what another needs to go on.
  *
+ * @param mode of the table: in `dynamo` mode the record is not dated ahead of the clock
  * @param carried what another coordinator has handed back of the same write
  */
 export function* writeRegister(
@@ -32,12 +34,13 @@ export function* writeRegister(
   key: StoreKey,
   partitionKey: ByteString,
   change: Change,
+  mode: Consistency,
   deadlineMs: number,
   carried?: CarriedRound,
 ): Task<MutationOutcome | Failure | HandedBack> {
   const operation = carried?.operation ?? coordinator.beginOperation();
   const attempts = new Map(carried?.attempts);
-  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, deadlineMs, operation, attempts);
+  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, mode, deadlineMs, operation, attempts);
   if (carried === undefined) {
     const isLetGo = outcome.kind === 'handed-back' && coordinator.settings.rules.remembersHandedBack;
     if (isLetGo) coordinator.letGoOfOperation(operation);
@@ -52,20 +55,22 @@ function* writeRounds(
   key: StoreKey,
   partitionKey: ByteString,
   change: Change,
+  mode: Consistency,
   deadlineMs: number,
   operation: OperationId,
   attempts: Map<number, MutationOutcome>,
 ): Task<MutationOutcome | Failure | HandedBack> {
   const { limits, rules, writeQuorum } = coordinator.settings;
+  const ballots = coordinator.ballots[mode];
   // An attempt is found by the time of its ballot, so no two have the same, whoever makes them.
-  for (const hlc of attempts.keys()) coordinator.ballots.observe(highestAt(hlc));
+  for (const hlc of attempts.keys()) ballots.goAbove(hlc);
   /** When the first attempt was sent: from here on the operation may have happened. */
   let [firstHlc] = attempts.keys();
   let isCutOff = false;
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const ballot = coordinator.ballots.next();
+    const ballot = ballots.next();
     // Both phases of a round go to the members of one epoch, even if a newer one is learned in between.
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
@@ -75,10 +80,10 @@ function* writeRounds(
     const prepared = yield* prepare(coordinator, config, key, ballot);
     if (prepared.kind === 'storage-failed') return firstHlc === undefined ? prepared : { kind: 'unknown' };
     if (prepared.kind === 'refused') {
-      got = prepared.got;
+      got = prepared.agreed.length;
       isCutOff = coordinator.isCutOff(config.members, needed);
       if (isCutOff) break;
-      yield* coordinator.pause();
+      yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
       continue;
     }
     const { top, promises } = prepared;
@@ -122,7 +127,7 @@ function* writeRounds(
     if (failure !== undefined) return failure;
     isCutOff = coordinator.isCutOff(config.members, needed);
     if (isCutOff) break;
-    yield* coordinator.pause();
+    yield* pauseAfter(coordinator, ballots, config, accepted, deadlineMs);
   }
   if (firstHlc === undefined) return { kind: 'unavailable', needed, got };
   return isCutOff ? { kind: 'handed-back', carried: { kind: 'round', operation, attempts } } : { kind: 'unknown' };
@@ -135,20 +140,22 @@ function* writeRounds(
 export function* identityRound(
   coordinator: Coordinator,
   key: StoreKey,
+  mode: Consistency,
   deadlineMs: number,
 ): Task<{ readonly kind: 'proven'; readonly record: ItemRecord | undefined } | Failure> {
+  const ballots = coordinator.ballots[mode];
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const ballot = coordinator.ballots.next();
+    const ballot = ballots.next();
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
     const prepared = yield* prepare(coordinator, config, key, ballot);
     if (prepared.kind === 'storage-failed') return prepared;
     if (prepared.kind === 'refused') {
-      got = prepared.got;
+      got = prepared.agreed.length;
       if (coordinator.isCutOff(config.members, needed)) break;
-      yield* coordinator.pause();
+      yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
       continue;
     }
     if (prepared.top === undefined) return { kind: 'proven', record: undefined };
@@ -164,9 +171,41 @@ export function* identityRound(
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
     if (coordinator.isCutOff(config.members, needed)) break;
-    yield* coordinator.pause();
+    yield* pauseAfter(coordinator, ballots, config, accepted, deadlineMs);
   }
   return { kind: 'unavailable', needed, got };
+}
+
+/**
+ * Before the next round: learns from the refusals of the last one how high a ballot has to be. Or, where too few are left
+ * without those that refuse because of a ceiling and those that are silent, waits for that.
+ */
+function* pauseAfter(
+  coordinator: Coordinator,
+  ballots: BallotClock,
+  config: PartitionConfig,
+  { agreed, replies }: Round,
+  deadlineMs: number,
+): Task<void> {
+  const { members } = config;
+  let waitMs = 0;
+  let waiting = 0;
+  for (const reply of replies) {
+    const aheadMs = reply.kind === 'rejected' ? ballots.refused(reply.effective) : 0;
+    if (aheadMs > 0) waiting++;
+    waitMs = Math.max(waitMs, aheadMs);
+  }
+  const spare = members.length - coordinator.majorityOf(config);
+  // A round that enough have refused does not wait for the others, which may be there.
+  const silent = replies.length - agreed.length > spare ? 0 : members.length - replies.length;
+  const leftMs = deadlineMs - coordinator.clock.elapsedMs();
+  yield* coordinator.pause(waiting + silent > spare ? Math.max(0, Math.min(waitMs, leftMs)) : 0);
+}
+
+/** Those who did what was asked in a round, and all who answered. */
+interface Round {
+  readonly agreed: readonly Reply[];
+  readonly replies: readonly Reply[];
 }
 
 /**
@@ -179,7 +218,7 @@ function* propose(
   key: StoreKey,
   record: ItemRecord,
   deadlineMs: number,
-): Task<{ readonly agreed: readonly Reply[]; readonly replies: readonly Reply[] }> {
+): Task<Round> {
   const needed = coordinator.majorityOf(config);
   const request = { kind: 'accept', key, record, epoch: config.epoch } as const;
   for (;;) {
@@ -192,7 +231,7 @@ function* propose(
 
 type Prepared =
   | { readonly kind: 'promised'; readonly top: ItemRecord | undefined; readonly promises: readonly ReplicaState[] }
-  | { readonly kind: 'refused'; readonly got: number }
+  | ({ readonly kind: 'refused' } & Round)
   | Extract<Failure, { kind: 'storage-failed' }>;
 
 function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreKey, ballot: Ballot): Task<Prepared> {
@@ -204,7 +243,7 @@ function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreK
     needed,
   );
   if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
-  return storageFailure(replies) ?? { kind: 'refused', got: agreed.length };
+  return storageFailure(replies) ?? { kind: 'refused', agreed, replies };
 }
 
 function findAttempt(

@@ -21,6 +21,14 @@ export interface Rules {
   readonly majorityQuorums: boolean;
   /** What is gathered for a new epoch is not held back by rules of lag. */
   readonly epochsPassLagGate: boolean;
+  /** A node that starts takes its ballots from its clock, not from its ceiling. */
+  readonly ballotsBeginAtClock: boolean;
+  /** In `dynamo` mode no ballot is above a ceiling that is ahead of the clock. */
+  readonly ceilingsAreWaitedFor: boolean;
+  /** A node acts on the newest config that it knows of, however late it hears of another. */
+  readonly rowsNeverGoBack: boolean;
+  /** Who leads the purge of a tombstone has had it for the grace by its own clock, whatever the date of the delete. */
+  readonly graceFromOwnLearn: boolean;
   /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
   readonly heldYields: boolean;
 }
@@ -35,5 +43,9 @@ export const SOUND_RULES: Rules = {
   flushBeforeAck: true,
   majorityQuorums: true,
   epochsPassLagGate: true,
+  ballotsBeginAtClock: true,
+  ceilingsAreWaitedFor: true,
+  rowsNeverGoBack: true,
+  graceFromOwnLearn: true,
   heldYields: true,
 };

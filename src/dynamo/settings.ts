@@ -14,7 +14,11 @@ export interface NodeLimits {
   readonly maxBackoffMs: number;
   /** Lineage entries older than this are dropped, and an operation older than this is given up; at least opLifeMs. */
   readonly lineageWindowMs: number;
-  /** How far above a promised ballot the durable ceiling is set: one flushed write per node in this time. */
+  /**
+   * How far above a promised ballot the durable ceiling is set: one flushed write per node in this time. So long after a crash
+   * a conditional write in `dynamo` mode may have to wait. Above what a slow disk takes for that write, and a phase: else the
+   * next ballot is above the ceiling again.
+   */
   readonly ceilingAheadMs: number;
   /** Ballots further ahead of this node's clock are refused. */
   readonly maxDriftMs: number;
@@ -38,6 +42,11 @@ export interface NodeLimits {
   readonly hintsKept: number;
   /** The bytes of those records. */
   readonly hintBytesKept: number;
+  /**
+   * The longest that a message may be on its way, or its answer be waited for. Tombstones that all have confirmed are purged
+   * so much later.
+   */
+  readonly messageLifeMs: number;
   /** Hints older than this are dropped: above opLifeMs and the life of a message, below tombstoneGraceMs. */
   readonly hintLifeMs: number;
   /** How often hints are offered to their homes. */
@@ -81,6 +90,8 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   gossipIntervalMs: 1_000,
   hintsKept: 100_000,
   hintBytesKept: 64 * 1024 * 1024,
+  // A link may be slow by a minute.
+  messageLifeMs: 65_000,
   hintLifeMs: 30 * 60_000,
   hintIntervalMs: 250,
   repairBatch: 64,

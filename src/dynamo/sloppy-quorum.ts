@@ -6,7 +6,7 @@ import type { Failure } from './client.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Carried, HandedBack } from './handed-back.ts';
 import { partitionOf } from './keyspace.ts';
-import type { Reply, Request } from './messages.ts';
+import { isCopy, type Reply, type Request } from './messages.ts';
 import { highestCommitted, type ItemRecord } from './record.ts';
 import { LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
 import type { NodeId } from './ring.ts';
@@ -18,9 +18,10 @@ export type CarriedRecord = Extract<Carried, { kind: 'record' }>;
 /**
  * A put or delete without condition in `dynamo` mode (the Dynamo paper, sections 4.5 and 4.6): goes to the first N healthy
  * nodes of the preference list, and is answered when W of them have it on their disks. A node that stands in for a home replica keeps the
- * record for it as a hint. Nothing is read: of two writes at a time the one with the greater ballot stays. A coordinator
- * that is cut off from W nodes hands the record back, which another may send again as it is.
+ * record for it as a hint. Nobody else is asked what there is: of two writes at a time the one with the greater ballot stays.
+ * A coordinator that is cut off from W nodes hands the record back, which another may send again as it is.
  *
+ * @param known what this node itself has of the key: the write comes after it, however its clock stands
  * @param item undefined: a delete
  * @param carried what another coordinator has handed back of the same write
  */
@@ -28,12 +29,14 @@ export function* writeSloppily(
   coordinator: Coordinator,
   key: StoreKey,
   partitionKey: ByteString,
+  known: ItemRecord | undefined,
   item: ItemImage | undefined,
   deadlineMs: number,
   carried?: CarriedRecord,
 ): Task<MutationOutcome | Failure | HandedBack> {
   const { settings, clock, view } = coordinator;
-  const record = carried?.record ?? { ballot: coordinator.ballots.next(), item, partitionKey, lineage: [] };
+  if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
+  const record = carried?.record ?? { ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] };
   const round = new SloppyRound(coordinator, key, record);
   const everybody = view.preferenceList(partitionOf(key)).map((node) => ({ node }));
   let isCutOff = false;
@@ -122,7 +125,7 @@ class SloppyRound {
 }
 
 function isTaken(reply: Reply): boolean {
-  return reply.kind === 'hinted' || (reply.kind === 'learned' && reply.counts);
+  return reply.kind === 'hinted' || isCopy(reply);
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import { TICKS_PER_MS } from './ballot.ts';
-import { partitionOf, partitionRange } from './keyspace.ts';
+import { type Ballot, TICKS_PER_MS } from './ballot.ts';
+import { partitionRange } from './keyspace.ts';
 import type { PartitionConfig, Reply, Request } from './messages.ts';
 import { ballotIn, decodeRecord, type ItemRecord, isTombstone } from './record.ts';
 import type { NodeId } from './ring.ts';
@@ -20,11 +20,24 @@ export interface PurgeReport {
 /** So many passes later than the first member, the others purge what is still there. */
 const LATER_PASSES = 3;
 
+/** Tombstones that wait together, from being confirmed to being purged; each a key of up to 1 KB in memory. */
+const CONFIRMED_AT_A_TIME = 20_000;
+
+/** A tombstone that every member of the epoch has, and nothing else of the key. */
+interface Confirmed {
+  readonly key: StoreKey;
+  readonly ballot: Ballot;
+  readonly config: PartitionConfig;
+}
+
 /**
  * Removes tombstones that are older than the grace (REPLICATION section 9): first every member of the present epoch
  * confirms, durably, that it has the tombstone and nothing else of the key; then every member drops it. A member that is
  * down blocks the purge, so it can never bring the item back. Purged on some only is harmless: none and a tombstone read
  * alike.
+ *
+ * Between the two lies as long as a message may live: one that was behind may have sent the old item, as a repair, just
+ * before it confirmed, and to who has dropped the tombstone that would be new.
  */
 export class TombstonePurge {
   readonly #parts: TombstonePurgeParts;
@@ -73,26 +86,31 @@ export class TombstonePurge {
 
   *#pass(): Task<PurgeReport> {
     const { view } = this.#parts;
+    let found = 0;
     let purged = 0;
-    let waiting = 0;
+    let confirmed: Confirmed[] = [];
     for (let partition = 0; partition < view.partitions && !this.#isStopped; partition++) {
       const ageMs = this.#ageToPurge(view.configOf(partition));
       const { from, to } = partitionRange(partition);
       let next: StoreKey | undefined = ageMs === undefined ? undefined : from;
       while (next !== undefined && !this.#isStopped) {
         const { tombstones, last } = this.#oldTombstones(next, to, ageMs!);
+        found += tombstones.length;
         for (const { key, record } of tombstones) {
-          const isPurged: boolean = yield* this.#purge(key, record);
-          if (isPurged) {
-            purged++;
-            this.#purged++;
-          } else waiting++;
+          const config = view.configOf(partition);
+          const isConfirmed: boolean = yield* this.#confirm(config, key, record);
+          if (isConfirmed) confirmed.push({ key, ballot: record.ballot, config });
+        }
+        if (confirmed.length >= CONFIRMED_AT_A_TIME) {
+          purged += yield* this.#purgeAll(confirmed);
+          confirmed = [];
         }
         next = last && `${last}\x00`;
         if (next !== undefined) yield* this.#pause();
       }
     }
-    return { purged, waiting };
+    purged += yield* this.#purgeAll(confirmed);
+    return { purged, waiting: found - purged };
   }
 
   /**
@@ -109,28 +127,40 @@ export class TombstonePurge {
 
   /** The next records of a range that are tombstones older than that, and where to go on. */
   #oldTombstones(from: StoreKey, to: StoreKey, ageMs: number) {
-    const { store, clock, limits } = this.#parts;
+    const { store, clock, limits, isYoung } = this.#parts;
     const page = store.range('items', from, to, limits.repairBatch);
     const newestHlc = (clock.now() - ageMs) * TICKS_PER_MS;
     const tombstones = page
-      .filter(({ value }) => isTombstone(value) && ballotIn(value).hlc < newestHlc)
+      .filter(({ key, value }) => isTombstone(value) && ballotIn(value).hlc < newestHlc && !isYoung(key))
       .map(({ key, value }) => ({ key, record: decodeRecord(value) }));
     return { tombstones, last: page.length === limits.repairBatch ? page.at(-1)!.key : undefined };
   }
 
-  *#purge(key: StoreKey, record: ItemRecord): Task<boolean> {
-    const config = this.#parts.view.configOf(partitionOf(key));
-    const { epoch, members } = config;
-    // It would be waited for with each of them, and those of other partitions wait behind.
-    if (!members.every(({ node }) => this.#parts.isUp(node))) return false;
-    const isConfirmed = yield* this.#askAll(config, { kind: 'confirm-tombstone', key, record, epoch }, 'confirmed');
-    if (!isConfirmed) return false;
-    return yield* this.#askAll(config, { kind: 'purge', key, ballot: record.ballot, epoch }, 'purged');
+  *#confirm(config: PartitionConfig, key: StoreKey, record: ItemRecord): Task<boolean> {
+    const { epoch } = config;
+    return yield* this.#askAll(config, { kind: 'confirm-tombstone', key, record, epoch }, 'confirmed');
+  }
+
+  /** @returns how many all members have dropped */
+  *#purgeAll(confirmed: readonly Confirmed[]): Task<number> {
+    if (confirmed.length === 0) return 0;
+    yield* this.#pause(this.#parts.limits.messageLifeMs);
+    let purged = 0;
+    for (const { key, ballot, config } of confirmed) {
+      if (this.#isStopped) break;
+      const { epoch } = config;
+      const isPurged = yield* this.#askAll(config, { kind: 'purge', key, ballot, epoch }, 'purged');
+      if (isPurged) purged++;
+    }
+    this.#purged += purged;
+    return purged;
   }
 
   /** Whether all members answered `kind`. */
   *#askAll({ members }: PartitionConfig, request: Request, kind: Reply['kind']): Task<boolean> {
-    const { clock, limits, transport } = this.#parts;
+    const { clock, limits, transport, isUp } = this.#parts;
+    // One that is down would be waited for with each tombstone, and those of other partitions wait behind.
+    if (!members.every(({ node }) => isUp(node))) return false;
     return yield* wait<boolean>((resume) => {
       const missing = new Set(members.map(({ node }) => node));
       let isOver = false;
@@ -151,9 +181,8 @@ export class TombstonePurge {
     });
   }
 
-  *#pause(): Task<void> {
-    const { clock, limits } = this.#parts;
-    yield* wait<void>((resume) => clock.after(limits.repairPauseMs, () => resume()));
+  *#pause(forMs = this.#parts.limits.repairPauseMs): Task<void> {
+    yield* wait<void>((resume) => this.#parts.clock.after(forMs, () => resume()));
   }
 }
 
@@ -164,5 +193,7 @@ interface TombstonePurgeParts {
   readonly limits: NodeLimits;
   readonly view: RingView;
   readonly isUp: (node: NodeId) => boolean;
+  /** Whether this node has had its tombstone of a key for less than the grace. */
+  readonly isYoung: (key: StoreKey) => boolean;
   readonly transport: Transport<Request, Reply>;
 }

@@ -4,6 +4,7 @@ import { type Ballot, highestAt, TICKS_PER_MS } from '../../src/dynamo/ballot.ts
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, PurgeRequest, RegisterRequest, Reply } from '../../src/dynamo/messages.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
+import type { PartitionVotes } from '../../src/dynamo/partition-votes.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/settings.ts';
@@ -50,8 +51,10 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
     for (const complete of due) complete();
   };
   let acceptor: Acceptor;
+  let votes: PartitionVotes;
   const start = () => {
     openNodeState(store, settings, (state) => {
+      votes = state.votes;
       acceptor = new Acceptor(settings, store, clock, state);
     });
     flush();
@@ -66,6 +69,7 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
   };
   return {
     acceptor: () => acceptor,
+    votes: () => votes,
     store,
     ask,
     flush,
@@ -76,6 +80,12 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
       while (waiting.length > 0) flush();
       expect(answers.length).toBeLessThanOrEqual(1);
       return answers[0];
+    },
+    /** In order: the disk has all that was written. */
+    stop() {
+      acceptor.stop();
+      store.flush(() => {});
+      while (waiting.length > 0) flush();
     },
     restart() {
       waiting = [];
@@ -245,7 +255,7 @@ describe('a replica that learns', () => {
   test('looks at neither promises nor epochs', () => {
     const { ask, askFlushed } = replica();
     askFlushed(prepare(ballot(9)));
-    expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', counts: true });
+    expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', vote: { epoch: 0, isSealed: false } });
     expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
     // The promise stands all the same.
     expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'rejected' });
@@ -286,8 +296,67 @@ describe('a replica and epochs', () => {
   test('that no config names stores what it learns, without a vote and without counting', () => {
     const { ask, askFlushed } = replica(false);
     expect(askFlushed(prepare(ballot(1)))).toEqual({ kind: 'wrong-epoch', from: 'a', config: undefined });
-    expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', counts: false });
+    expect(ask(learn(record(ballot(1))))).toMatchObject({ kind: 'learned', vote: undefined });
     expect(ask(readCommitted)).toMatchObject({ committed: { ballot: ballot(1) } });
+  });
+});
+
+describe('a replica that is stopped in order', () => {
+  test('refuses after its start what it has promised, and nothing above that', () => {
+    const { stop, askFlushed, restart } = replica();
+    askFlushed(prepare(ballot(5)));
+    stop();
+    restart();
+    expect(askFlushed(prepare(ballot(5)))).toMatchObject({ kind: 'rejected' });
+    expect(askFlushed(prepare(ballot(6)))).toMatchObject({ kind: 'promise' });
+  });
+
+  test('answers nothing any more, not even what waited for the disk', () => {
+    const { acceptor, flush } = replica();
+    const answers: Reply[] = [];
+    acceptor().receive(prepare(ballot(5)), (reply) => answers.push(reply));
+    acceptor().stop();
+    flush();
+    acceptor().receive(prepare(ballot(6)), (reply) => answers.push(reply));
+    expect(answers).toEqual([]);
+  });
+
+  test('keeps the floor that it had from the start before', () => {
+    const { stop, askFlushed, restart } = replica();
+    askFlushed(prepare(ballot(5)));
+    restart();
+    // Refused: it may have been promised before the crash.
+    expect(askFlushed(prepare(ballot(1_000)))).toMatchObject({ kind: 'rejected' });
+    stop();
+    restart();
+    expect(askFlushed(prepare(ballot(1_000)))).toMatchObject({ kind: 'rejected' });
+  });
+});
+
+describe('the answer to a record that is told', () => {
+  const flushedLearn: Request = { kind: 'learn', key: KEY, record: record(ballot(1)), isFlushed: true };
+
+  test('names the epoch, and says whether the replica was sealed in it by then', () => {
+    const { acceptor, flush, votes } = replica();
+    let reply: Reply | undefined;
+    acceptor().receive(flushedLearn, (answered) => {
+      reply = answered;
+    });
+    votes().seal(0);
+    flush();
+    expect(reply).toMatchObject({ kind: 'learned', vote: { epoch: 0, isSealed: true } });
+  });
+
+  test('names none if the replica has begun another one meanwhile: it may have erased the record before', () => {
+    const { acceptor, flush, votes } = replica();
+    let reply: Reply | undefined;
+    acceptor().receive(flushedLearn, (answered) => {
+      reply = answered;
+    });
+    votes().begin({ ...CONFIG, epoch: 1 });
+    votes().open(0);
+    flush();
+    expect(reply).toMatchObject({ kind: 'learned', vote: undefined });
   });
 });
 

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Direction, type ExchangeReport, exchange } from '../../src/dynamo/anti-entropy.ts';
+import { type Direction, exchange } from '../../src/dynamo/anti-entropy.ts';
 import { compareBallots, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
 import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
 import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
+import type { ExchangeReport } from '../../src/dynamo/repair-report.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { runTask } from '../../src/dynamo/task.ts';
 import { silentLog } from '../../src/env/log.ts';
@@ -48,15 +49,16 @@ function replicas() {
   const sent: Request['kind'][] = [];
   let isDead = false;
   let isHolding = false;
+  let isSealed = false;
   const transport = {
     send: (_to: string, request: Request, onReply: (reply: Reply) => void) => {
       sent.push(request.kind);
       if (isDead) return;
       clock.after(1, () => {
         if (request.kind === 'learn') {
-          if (isHolding) return onReply({ kind: 'learned', from: 'b', counts: false, isHeld: true });
+          if (isHolding) return onReply({ kind: 'learned', from: 'b', vote: undefined, isHeld: true });
           b.learn(request.key, request.record);
-          onReply({ kind: 'learned', from: 'b', counts: true });
+          onReply({ kind: 'learned', from: 'b', vote: { epoch: 0, isSealed } });
         } else b.forest.receive(request as MerkleRequest, 'b', (reply) => clock.after(1, () => onReply(reply)));
       });
     },
@@ -88,7 +90,11 @@ function replicas() {
   const lag = () => {
     isHolding = true;
   };
-  return { a, b, clock, sent, run, contents, kill, lag };
+  /** From now on b waits for its next epoch. */
+  const seal = () => {
+    isSealed = true;
+  };
+  return { a, b, clock, sent, run, contents, kill, lag, seal };
 }
 
 describe('a leaf', () => {
@@ -168,6 +174,15 @@ describe('two replicas that compare what they have', () => {
     lag();
     expect(run('hand-off')).toBeUndefined();
     expect(run('both')).toBeDefined();
+  });
+
+  test('is not done where the other waits for its next epoch, which may begin without what comes now', () => {
+    const { a, b, run, contents, seal } = replicas();
+    a.learn(keyOf('young'), record(1));
+    seal();
+    expect(run('hand-off')).toBeUndefined();
+    // It has it all the same.
+    expect(contents(b)).toHaveLength(1);
   });
 
   test('exchange hashes along the way to the one key that differs, and its leaf only', () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 
 const HOUR_MS = 3_600_000;
+const PURGED_WITHIN_MS = DEFAULT_NODE_LIMITS.messageLifeMs + 10_000;
 /** The time of a ballot, counted from the start of the test. */
 const at = (ms: number) => (100_000_000 + ms) * TICKS_PER_MS;
 const touches = ({ from, to }: Sent, ids: string) => ids.includes(from) || ids.includes(to);
@@ -65,15 +67,16 @@ describe('an item that was purged while a node was away', () => {
   /** C has it still; since epoch 1 it is none of the members. */
   function purged(): EpochRing {
     const ring = new EpochRing('ABCD', 3);
-    ring.commit('ABC', 'x', recordOf('x', at(-2 * HOUR_MS - 10)));
+    ring.commit('ABC', 'x', recordOf('x', at(-10)));
     ring.isLost = (sent) => touches(sent, 'C');
     ring.change('A', 'ABD');
-    ring.commit('ABD', 'x', recordOf(undefined, at(-2 * HOUR_MS)));
+    ring.commit('ABD', 'x', recordOf(undefined, at(0)));
+    ring.clock.advance(2 * HOUR_MS);
     let count = 0;
     ring.node('A').purgeTombstones((report) => {
       count = report.purged;
     });
-    ring.settle();
+    ring.settle(PURGED_WITHIN_MS);
     expect(count).toBe(1);
     ring.isLost = () => false;
     return ring;
@@ -98,9 +101,10 @@ describe('an item that was purged while a node was away', () => {
 
   test('does not come back by a comparison that began before the epoch, and before the purge', () => {
     // Steps of a comparison may take as long as these changes.
-    const ring = new EpochRing('ABCD', 3, { repairTimeoutMs: 120_000 });
-    ring.commit('ABC', 'x', recordOf('x', at(-2 * HOUR_MS - 10)));
-    ring.commit('AB', 'x', recordOf(undefined, at(-2 * HOUR_MS)));
+    const ring = new EpochRing('ABCD', 3, { repairTimeoutMs: 400_000 });
+    ring.commit('ABC', 'x', recordOf('x', at(-10)));
+    ring.commit('AB', 'x', recordOf(undefined, at(0)));
+    ring.clock.advance(2 * HOUR_MS);
     // What A asks C about its records waits.
     ring.isHeld = ({ from, to, kind }) => from === 'A' && to === 'C' && kind === 'merkle-keys';
     ring.node('A').repair(() => {});
@@ -112,7 +116,7 @@ describe('an item that was purged while a node was away', () => {
     expect(led.outcome).toMatchObject({ kind: 'changed' });
     ring.node('B').purgeTombstones(() => {});
     ring.node('A').purgeTombstones(() => {});
-    ring.settle(10_000);
+    ring.settle(PURGED_WITHIN_MS);
     expect([...'ABD'].map((id) => ring.node(id).stateOf(keyOf('x')).committed)).toEqual(Array(3).fill(undefined));
     ring.isLost = () => false;
     ring.release();

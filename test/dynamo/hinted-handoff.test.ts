@@ -25,6 +25,9 @@ let learned: string[];
 let moved: Map<string, string[]>;
 /** Nodes without a vote: what they learn they may have to erase. */
 let voteless: Set<string>;
+/** Members that wait for the next epoch, and those that have not heard of the present one. */
+let sealed: Set<string>;
+let behind: Set<string>;
 /** Nodes that hold back what they are told. */
 let lagging: Set<string>;
 
@@ -35,6 +38,8 @@ beforeEach(() => {
   members = ['a', 'b', 'c'];
   learned = [];
   voteless = new Set();
+  sealed = new Set();
+  behind = new Set();
   lagging = new Set();
   moved = new Map();
 });
@@ -45,7 +50,8 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
       if (request.kind !== 'learn' || !(up.has(to) || to === 'a')) return;
       learned.push(`${to} ${request.record.ballot.hlc / TICKS_PER_MS}`);
       const isHeld = lagging.has(to);
-      clock.after(1, () => onReply({ kind: 'learned', from: to, counts: !voteless.has(to) && !isHeld, isHeld }));
+      const vote = voteless.has(to) || isHeld ? undefined : { epoch: behind.has(to) ? 0 : 1, isSealed: sealed.has(to) };
+      clock.after(1, () => onReply({ kind: 'learned', from: to, vote, isHeld }));
     },
   };
   return new HintedHandoff({
@@ -56,7 +62,12 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
     limits: { ...DEFAULT_NODE_LIMITS, hintIntervalMs: 100, hintLifeMs: 10_000, ...limits },
     transport,
     isUp: (node) => up.has(node),
-    membersOf: (key) => (moved.get(key) ?? members).map((node) => ({ node, diskId: 1 })),
+    configOf: (key) => ({
+      partition: 0,
+      epoch: 1,
+      attempt: 1,
+      members: (moved.get(key) ?? members).map((node) => ({ node, diskId: 1 })),
+    }),
   });
 }
 
@@ -74,6 +85,23 @@ describe('a hint', () => {
     expect(hints.count).toBe(0);
     expect(hints.bytes).toBe(0);
     expect(hints.hasHint(KEY)).toBe(false);
+    hints.stop();
+  });
+
+  test.each([
+    ['is sealed, so that the next epoch may begin without it', () => sealed],
+    ['is behind, so that it may begin the present epoch with nothing', () => behind],
+  ])('is kept while its home %s', (_why, unfit) => {
+    const hints = open();
+    unfit().add('b');
+    hints.keep('b', KEY, record(1));
+    hints.start();
+    clock.advance(150);
+    expect(learned).toEqual(['b 1']);
+    expect(hints.count).toBe(1);
+    unfit().delete('b');
+    clock.advance(150);
+    expect(hints.count).toBe(0);
     hints.stop();
   });
 

@@ -3,6 +3,7 @@ import type { LagRelease, LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
@@ -127,7 +128,7 @@ describe('a replica that a rule holds back', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     const answers = [1, 2, 3].map(() => tell(ring, 'C', version(1, 1)));
-    expect(answers).toEqual(Array(3).fill({ kind: 'learned', from: 'C', counts: false, isHeld: true }));
+    expect(answers).toEqual(Array(3).fill({ kind: 'learned', from: 'C', vote: undefined, isHeld: true }));
     expect(ring.node('C').heldOf(KEY)).toBe(1);
   });
 
@@ -135,9 +136,9 @@ describe('a replica that a rule holds back', () => {
     const ring = new ThreeNodes();
     tell(ring, 'C', version(2, 2));
     lag(ring, everything(NEVER));
-    expect(tell(ring, 'C', version(1, 1))).toMatchObject({ counts: true });
-    expect(tell(ring, 'C', version(3, 3))).toMatchObject({ counts: false });
-    expect(tell(ring, 'C', version(4, 4), { isNeeded: true })).toMatchObject({ counts: true });
+    expect(tell(ring, 'C', version(1, 1))).toMatchObject({ vote: { epoch: 0 } });
+    expect(tell(ring, 'C', version(3, 3))).toMatchObject({ vote: undefined });
+    expect(tell(ring, 'C', version(4, 4), { isNeeded: true })).toMatchObject({ vote: { epoch: 0 } });
     expect(shown(ring, 'C')).toBe('4');
     expect(ring.node('C').heldOf(KEY)).toBe(0);
   });
@@ -146,7 +147,7 @@ describe('a replica that a rule holds back', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     const key = collectionPrefix('\0'.repeat(8), 'user', 1);
-    expect(tell(ring, 'C', version(1, 1), { key })).toMatchObject({ counts: true });
+    expect(tell(ring, 'C', version(1, 1), { key })).toMatchObject({ vote: { epoch: 0 } });
   });
 
   test('holds only what its rule names, by table and key', () => {
@@ -347,7 +348,7 @@ describe('what is held is not a second truth', () => {
     tell(ring, 'B', tombstone, { isNeeded: true });
     ring.settle(2 * HOUR_MS);
     const purged = ring.start((done: (report: { purged: number }) => void) => ring.node('A').purgeTombstones(done));
-    ring.settle(1_500);
+    ring.settle(DEFAULT_NODE_LIMITS.messageLifeMs + 1_500);
     expect(purged.result).toMatchObject({ purged: 1 });
     ring.node('C').releaseLags();
     lag(ring);
@@ -362,7 +363,7 @@ describe('what is held is not a second truth', () => {
     tell(ring, 'C', version(2, 2));
     ring.settle(2 * HOUR_MS);
     const purged = ring.start((done: (report: { purged: number }) => void) => ring.node('A').purgeTombstones(done));
-    ring.settle(1_500);
+    ring.settle(DEFAULT_NODE_LIMITS.messageLifeMs + 1_500);
     expect(purged.result).toMatchObject({ purged: 0, waiting: 1 });
   });
 

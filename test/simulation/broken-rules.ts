@@ -1,13 +1,31 @@
-import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
-import { partitionRange } from '../../src/dynamo/keyspace.ts';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
-import { encodeRecord } from '../../src/dynamo/record.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { NodeLimits } from '../../src/dynamo/settings.ts';
-import type { Store } from '../../src/env/store.ts';
-import type { Receive } from '../../src/env/transport.ts';
 import type { Violation } from './checks.ts';
-import { hideState, overlay, withoutTombstones } from './sabotage.ts';
+import {
+  countHeld,
+  cutLineage,
+  droppingAccepted,
+  hideGossip,
+  hideHashes,
+  hideMore,
+  hidePromised,
+  hideState,
+  hidingSeal,
+  ignoringEpochs,
+  keepingNoHints,
+  learningNothing,
+  learningOnce,
+  learningWhateverComes,
+  promisingNothing,
+  sealingNothing,
+  sometimesDeaf,
+  stagingNothing,
+  withCeilingTakenDown,
+  withDoubledAnswersCounted,
+  withoutAnswerToHints,
+  withoutCeilingFlush,
+  withoutTombstones,
+} from './sabotage.ts';
 import type { ScenarioName } from './scenarios.ts';
 import type { Sabotage } from './simulated-host.ts';
 import type { Tampering } from './simulated-network.ts';
@@ -68,6 +86,13 @@ export const BROKEN_RULES = {
     scenario: 'low-ceiling',
     shows: 'invariant',
     histories: 20_000,
+  },
+  'ceiling-taken-too-low': {
+    rule: 'a node that is stopped in order keeps a ceiling above all that it has promised (docs/replication.md)',
+    defects: { sabotage: { store: withCeilingTakenDown } },
+    scenario: 'stops',
+    shows: 'invariant',
+    histories: 10_000,
   },
   'no-promises': {
     rule: 'a replica that promised a ballot refuses lower ones (section 2, accept)',
@@ -251,6 +276,13 @@ export const BROKEN_RULES = {
     shows: 'invariant',
     histories: 10_000,
   },
+  'late-activate-counts': {
+    rule: 'a row never goes back: who was sealed in an epoch and has left has no vote in it again (docs/replication.md)',
+    defects: { rules: { rowsNeverGoBack: false } },
+    scenario: 'late-epochs',
+    shows: 'invariant',
+    histories: 500,
+  },
   'never-compared': {
     rule: 'replicas find by their Merkle trees what nothing else has brought (section 3, repair)',
     defects: { tampering: () => ({ reply: hideHashes }) },
@@ -263,6 +295,13 @@ export const BROKEN_RULES = {
     defects: { limits: { tombstoneGraceMs: 1, purgeIntervalMs: 20 } },
     scenario: 'tombstones',
     shows: 'not-linearizable',
+    histories: 10_000,
+  },
+  'purged-on-confirmation': {
+    rule: 'between the confirmation of a tombstone and its purge lies the life of a message (docs/replication.md)',
+    defects: { limits: { messageLifeMs: 0 } },
+    scenario: 'laggards',
+    shows: 'lost-write',
     histories: 10_000,
   },
   'tombstones-not-kept': {
@@ -321,6 +360,27 @@ export const BROKEN_RULES = {
     shows: 'lost-write',
     histories: 5_000,
   },
+  'ballots-begin-at-ceiling': {
+    rule: 'the ceiling bounds promises, not ballots: in dynamo mode what is written is not dated ahead (docs/replication.md)',
+    defects: { rules: { ballotsBeginAtClock: false } },
+    scenario: 'dynamo-in-order',
+    shows: 'lost-write',
+    histories: 2_000,
+  },
+  'ballots-above-ceilings': {
+    rule: 'in dynamo mode no write goes above a ceiling that is ahead of the clock (docs/replication.md)',
+    defects: { rules: { ceilingsAreWaitedFor: false } },
+    scenario: 'dynamo-in-order',
+    shows: 'lost-write',
+    histories: 2_000,
+  },
+  'sealed-copies-count': {
+    rule: 'a copy that comes to a sealed member may be too late for the next epoch (docs/replication.md)',
+    defects: { sabotage: { receive: hidingSeal } },
+    scenario: 'dynamo-epochs',
+    shows: 'lost-write',
+    histories: 1_000,
+  },
   'hints-not-kept': {
     rule: 'a substitute that has answered keeps the record for the home replica (the Dynamo paper, section 4.6)',
     defects: { sabotage: { receive: keepingNoHints } },
@@ -338,170 +398,3 @@ export const BROKEN_RULES = {
 } satisfies Record<string, BrokenRule>;
 
 export type BrokenRuleName = keyof typeof BROKEN_RULES;
-
-type ReplicaReceive = Receive<Request, Reply>;
-
-/** Prepares are answered as if they were reads: nothing is remembered. */
-function promisingNothing(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'prepare') return receive(from, request, reply);
-    const { key, epoch } = request;
-    receive(from, { kind: 'read', key, epoch }, (state) => {
-      reply(state.kind === 'state' ? { ...state, kind: 'promise' } : state);
-    });
-  };
-}
-
-/** Says that it is sealed and what it has accepted by then, and goes on. */
-function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind === 'seal') {
-      return receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'sealed', from: self }));
-    }
-    if (request.kind !== 'sealed-records') return receive(from, request, reply);
-    const range = {
-      kind: 'read-range',
-      ...partitionRange(request.partition),
-      limit: 100,
-      epoch: request.epoch,
-    } as const;
-    receive(from, range, (answer) => {
-      if (answer.kind !== 'range') return reply(answer);
-      const entries = answer.entries.flatMap(({ key, accepted }) => (accepted ? [{ key, record: accepted }] : []));
-      reply({ kind: 'sealed-records', from: answer.from, entries, next: undefined });
-    });
-  };
-}
-
-/** Says that it has staged, and has not. */
-function stagingNothing(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'stage') return receive(from, request, reply);
-    receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'staged', from: self }));
-  };
-}
-
-/** Draws its chance from nowhere. */
-function sometimesDeaf(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (Math.random() < 0.5) receive(from, request, reply);
-  };
-}
-
-/** Says that it keeps what it is given for others, and does not. */
-function keepingNoHints(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'hint') return receive(from, request, reply);
-    receive(from, { kind: 'ping' }, ({ from: self }) => reply({ kind: 'hinted', from: self }));
-  };
-}
-
-/** Is a home replica and nothing else. */
-function withoutAnswerToHints(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'hint') receive(from, request, reply);
-  };
-}
-
-/** Takes every request for one of the epoch that it is in itself. */
-function ignoringEpochs(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'prepare' && request.kind !== 'accept') return receive(from, request, reply);
-    receive(from, request, (answer) => {
-      const { epoch } = (answer.kind === 'wrong-epoch' && answer.config) || request;
-      if (epoch === request.epoch) return reply(answer);
-      receive(from, { ...request, epoch }, reply);
-    });
-  };
-}
-
-function learningNothing(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'learn') return receive(from, request, reply);
-    receive(from, { kind: 'read-committed', key: request.key }, (state) => {
-      reply({ kind: 'learned', from: state.from, counts: true });
-    });
-  };
-}
-
-function learningOnce(receive: ReplicaReceive, store: Store): ReplicaReceive {
-  return (from, request, reply) => {
-    const isFirst = request.kind !== 'learn' || store.get('items', request.key) === undefined;
-    if (isFirst) return receive(from, request, reply);
-    learningNothing(receive)(from, request, reply);
-  };
-}
-
-function learningWhateverComes(receive: ReplicaReceive, store: Store): ReplicaReceive {
-  return (from, request, reply) => {
-    receive(from, request, reply);
-    if (request.kind === 'learn') store.put('items', request.key, encodeRecord(request.record));
-  };
-}
-
-function droppingAccepted(receive: ReplicaReceive, store: Store): ReplicaReceive {
-  return (from, request, reply) => {
-    receive(from, request, reply);
-    if (request.kind === 'learn') store.remove('paxos', request.key);
-  };
-}
-
-/** A flush for which nothing but the ceiling waits is not done at all. */
-function withoutCeilingFlush(store: Store): Store {
-  let waiting = 0;
-  let ceilings = 0;
-  return overlay(store, {
-    put(name, key, value) {
-      waiting++;
-      if (name === 'meta' && key === 'ceiling') ceilings++;
-      store.put(name, key, value);
-    },
-    remove(name, key) {
-      waiting++;
-      store.remove(name, key);
-    },
-    flush(done) {
-      if (waiting > 0 && waiting === ceilings) {
-        waiting = 0;
-        ceilings = 0;
-        done();
-        return;
-      }
-      waiting = 0;
-      ceilings = 0;
-      store.flush(done);
-    },
-  });
-}
-
-function countHeld(reply: Reply): Reply {
-  return reply.kind === 'learned' && reply.isHeld === true ? { ...reply, counts: true } : reply;
-}
-
-function hidePromised(reply: Reply): Reply {
-  return reply.kind === 'rejected' ? { ...reply, effective: NO_BALLOT } : reply;
-}
-
-function hideHashes(reply: Reply): Reply {
-  return reply.kind === 'merkle-hashes' ? { kind: 'pong', from: reply.from } : reply;
-}
-
-function hideGossip(reply: Reply): Reply {
-  return reply.kind === 'gossip' ? { kind: 'pong', from: reply.from } : reply;
-}
-
-function hideMore(reply: Reply): Reply {
-  return reply.kind === 'range' ? { ...reply, more: false } : reply;
-}
-
-/** Keeps of a record's lineage what its own ballot put there. */
-function cutLineage(request: Request): Request {
-  if (request.kind !== 'accept' && request.kind !== 'learn') return request;
-  const { record } = request;
-  return { ...request, record: { ...record, lineage: record.lineage.slice(-1), encoded: undefined } };
-}
-
-function withDoubledAnswersCounted(): Tampering {
-  let deliveries = 0;
-  return { reply: (reply) => (reply.kind === 'learned' ? reply : { ...reply, from: `${reply.from}${++deliveries}` }) };
-}

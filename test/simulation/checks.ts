@@ -1,4 +1,4 @@
-import { compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
 import { encodeRecord, highestCommitted, type ItemRecord } from '../../src/dynamo/record.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { ChosenRecords } from './chosen-records.ts';
@@ -84,7 +84,8 @@ export function findLostWrites({
   wounds,
   unanswered,
   keepsAll,
-  isAlwaysWritable,
+  clocksAgree,
+  writeQuorum,
 }: {
   readonly told: ToldRecords;
   readonly keys: readonly SimulatedKey[];
@@ -92,24 +93,35 @@ export function findLostWrites({
   readonly unanswered: ReadonlySet<string>;
   /** Whether no disk is lost, and no member is left behind. */
   readonly keepsAll: boolean;
-  readonly isAlwaysWritable: boolean;
+  /** Then of two writes, one after the other, the later one wins. */
+  readonly clocksAgree: boolean;
+  /** W */
+  readonly writeQuorum: number;
 }): Violation[] {
   const violations: Violation[] = [];
   for (const { name, homes, storeKey } of keys) {
     const newest = told.newestAcknowledged(storeKey);
-    for (const { id, node } of homes) {
+    const last = newest?.ballot ?? NO_BALLOT;
+    for (const { id, node } of keepsAll ? homes : []) {
       const ballot = node!.stateOf(storeKey).committed?.ballot ?? NO_BALLOT;
-      if (!keepsAll || newest === undefined || compareBallots(ballot, newest.ballot) >= 0) continue;
-      const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(newest.ballot)}=${newest.value}`;
+      if (newest === undefined || compareBallots(ballot, last) >= 0) continue;
+      // What was deleted and purged is nothing.
+      if (newest.value === null && sameBallot(ballot, NO_BALLOT)) continue;
+      const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(last)}=${newest.value}`;
       violations.push({ kind: 'lost-write', what: `${what}, which was acknowledged` });
     }
+    for (const { write, by } of clocksAgree ? told.overtaken(storeKey) : []) {
+      const [lost, kept] = [write, by].map((each) => `${showBallot(each.ballot)}=${each.value}`);
+      violations.push({ kind: 'lost-write', what: `${lost} of ${name} loses to ${kept}, which was answered before` });
+    }
   }
+  for (const what of told.violations) violations.push({ kind: 'lost-write', what });
   for (const { value, wasWritten } of told.reads) {
     if (!wasWritten) violations.push({ kind: 'dirty-read', what: `showed ${value}, which nobody has written` });
   }
   for (const what of wounds) violations.push({ kind: 'not-healed', what });
   for (const { value, ballot, outcome, isCoordinatorAlive } of told.writes) {
-    if (!isAlwaysWritable || outcome === 'applied' || !isCoordinatorAlive()) continue;
+    if (writeQuorum > 1 || outcome === 'applied' || !isCoordinatorAlive()) continue;
     violations.push({ kind: 'unavailable', what: `${showBallot(ballot)}=${value} was ${outcome}` });
   }
   for (const what of unanswered)

@@ -6,6 +6,7 @@ import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { registerValueOf } from './item-value.ts';
 import { ReplicaMemory } from './replica-memory.ts';
+import type { SimulatedHost } from './simulated-host.ts';
 import type { Observer } from './simulated-network.ts';
 import { showBallot, showRecord } from './trace.ts';
 
@@ -47,12 +48,18 @@ export class ChosenRecords implements Observer {
   readonly #forgotten = new Map<StoreKey, Ballot>();
   /** Every epoch that was decided, by partition and epoch. */
   readonly #configs = new Map<string, PartitionConfig>();
-  readonly #diskOf: (node: NodeId) => number;
+  readonly #hostOf: (node: NodeId) => Pick<SimulatedHost, 'member' | 'node'>;
+  /** Disks that have said that they were sealed, each in one epoch of one partition. */
+  readonly #sealed = new Set<string>();
 
-  /** @param diskOf the disk that a node has now */
-  constructor(replication: number, configs: readonly PartitionConfig[], diskOf: (node: NodeId) => number) {
+  /** @param hostOf what runs a node now */
+  constructor(
+    replication: number,
+    configs: readonly PartitionConfig[],
+    hostOf: (node: NodeId) => Pick<SimulatedHost, 'member' | 'node'>,
+  ) {
     this.#majority = Math.floor(replication / 2) + 1;
-    this.#diskOf = diskOf;
+    this.#hostOf = hostOf;
     for (const config of configs) this.#configs.set(`${config.partition} ${config.epoch}`, config);
   }
 
@@ -130,6 +137,10 @@ export class ChosenRecords implements Observer {
     if ('epoch' in request && 'key' in request && VOTES.has(reply.kind)) {
       this.#checkVote(replica, partitionOf(request.key), request.epoch);
     }
+    if (request.kind === 'seal' && reply.kind === 'sealed') {
+      this.#sealed.add(`${this.#hostOf(replica).member.diskId} ${request.partition} ${request.epoch}`);
+    }
+    if (request.kind === 'activate') this.#checkSeal(replica, request.config.partition);
     if (request.kind === 'accept' && reply.kind === 'accepted') {
       this.#noteAccepted(replica, request.key, request.record.ballot, request.epoch);
     }
@@ -203,10 +214,21 @@ export class ChosenRecords implements Observer {
 
   /** I9: a disk has a vote in the epochs that name it. */
   #checkVote(replica: NodeId, partition: number, epoch: number): void {
-    const diskId = this.#diskOf(replica);
+    const { diskId } = this.#hostOf(replica).member;
     const members = this.#configs.get(`${partition} ${epoch}`)?.members ?? [];
     if (members.some((member) => member.node === replica && member.diskId === diskId)) return;
     this.#violations.push(`${replica} votes in epoch ${epoch} of partition ${partition}, which does not name it (I9)`);
+  }
+
+  /** I8: what a member had when it was sealed is what the next epoch begins with, so it takes part in that one no more. */
+  #checkSeal(replica: NodeId, partition: number): void {
+    const { node, member } = this.#hostOf(replica);
+    const epoch = node?.configOf(partition)?.epoch;
+    if (epoch === undefined || node?.isSealed(partition) === true) return;
+    if (!this.#sealed.has(`${member.diskId} ${partition} ${epoch}`)) return;
+    this.#violations.push(
+      `${replica} has a vote again in epoch ${epoch} of partition ${partition}, sealed before (I8)`,
+    );
   }
 
   #notePurged(key: StoreKey, ballot: Ballot): void {

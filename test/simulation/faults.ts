@@ -2,13 +2,19 @@ import type { NodeId } from '../../src/dynamo/ring.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { Scenario } from './scenarios.ts';
 import type { HostFaults } from './simulated-host.ts';
-import type { Cut, NetworkFaults } from './simulated-network.ts';
+import type { Cut, Echoes, NetworkFaults } from './simulated-network.ts';
 
 /** What goes wrong in one history, and when; hosts by index. */
 export interface Faults {
   readonly network: NetworkFaults;
   readonly host: HostFaults;
-  readonly crashes: readonly { readonly host: number; readonly atMs: number; readonly downMs: number }[];
+  readonly crashes: readonly {
+    readonly host: number;
+    readonly atMs: number;
+    readonly downMs: number;
+    /** Stopped, and not killed: all that was written is on the disk. */
+    readonly isInOrder: boolean;
+  }[];
   readonly clockSteps: readonly { readonly host: number; readonly atMs: number; readonly byMs: number }[];
   /** A disk refuses what it has not written yet: it is full for a moment. */
   readonly diskFailures: readonly { readonly host: number; readonly atMs: number }[];
@@ -31,6 +37,11 @@ export interface PlannedLag {
   readonly release: { readonly kind: 'never' | 'after' } | { readonly kind: 'versions'; readonly count: number };
 }
 
+const ECHOES: Record<NonNullable<Scenario['echoes']>, (scenario: Scenario) => Echoes> = {
+  epochs: () => ({ kinds: new Set(['copy', 'seal', 'stage', 'activate', 'gossip']), chance: 0.5, withinMs: 500 }),
+  records: ({ limits }) => ({ kinds: new Set(['learn']), chance: 0.5, withinMs: limits.messageLifeMs }),
+};
+
 /** The time in which faults begin. */
 const FAULTY_MS = 500;
 
@@ -38,7 +49,7 @@ const FAULTY_MS = 500;
 export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): Faults {
   const isCalm = scenario.faults === 'calm';
   const isStress = scenario.faults === 'stress';
-  const isSplit = scenario.faults === 'split';
+  const isSplit = scenario.faults === 'split' || scenario.faults === 'laggards';
   const host = () => randomBelow(random, nodes.length);
   const atMs = () => random.next() * FAULTY_MS;
   const repeat = <T>(count: number, draw: () => T) => Array.from({ length: count }, draw);
@@ -46,15 +57,16 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
   return {
     network: drawNetworkFaults(scenario, nodes, random),
     host: {
-      maxSkewMs: pick(random, [0, 5, 60, 200]),
+      maxSkewMs: scenario.clocksAgree ? 0 : pick(random, [0, 5, 60, 200]),
       slowestFlushMs: pick(random, [2, 10, 60]),
     },
     crashes: repeat(isCalm || isSplit || !scenario.crashes ? 0 : crashCount, () => ({
       host: host(),
       atMs: atMs(),
       downMs: isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
+      isInOrder: scenario.stops && random.next() < 0.7,
     })),
-    clockSteps: repeat(isCalm ? 0 : pick(random, [0, 0, 1, 3]), () => ({
+    clockSteps: repeat(isCalm || scenario.clocksAgree ? 0 : pick(random, [0, 0, 1, 3]), () => ({
       host: host(),
       atMs: atMs(),
       byMs: Math.floor((random.next() - 0.5) * 400),
@@ -90,11 +102,32 @@ function drawNetworkFaults(scenario: Scenario, nodes: readonly NodeId[], random:
   return {
     loss: isCalm ? 0 : pick(random, isLossy ? [0.2, 0.3, 0.4, 0.5] : [0, 0, 0.03, 0.1, 0.25]),
     doubling: isCalm ? 0 : pick(random, [0, 0, 0.1, 0.3]),
-    slowness: scenario.faults === 'stress' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
+    slowness: scenario.faults === 'stress' || scenario.faults === 'laggards' ? 0.4 : pick(random, [0.05, 0.15, 0.3]),
     slowestMs: pick(random, [40, 90, 160]),
     slowLinks,
-    cuts: isCalm ? [] : (scenario.faults === 'split' ? drawSplits : drawCuts)(nodes, random),
+    echoes: scenario.echoes && ECHOES[scenario.echoes](scenario),
+    cuts: isCalm ? [] : drawersOf(scenario)(nodes, random),
   };
+}
+
+function drawersOf({ faults }: Scenario): typeof drawCuts {
+  if (faults === 'laggards') return drawAbsences;
+  return faults === 'split' ? drawSplits : drawCuts;
+}
+
+/** Of two nodes from all others, the second of them later: what it has the first one lacks. */
+function drawAbsences(nodes: readonly NodeId[], random: Random): Cut[] {
+  const first = randomBelow(random, nodes.length);
+  const second = (first + 1 + randomBelow(random, nodes.length - 1)) % nodes.length;
+  const backMs = 1.3 * FAULTY_MS + random.next() * 0.5 * FAULTY_MS;
+  return [first, second].flatMap((index, i) => {
+    const one = nodes[index]!;
+    const startMs = 100 * i + random.next() * 100;
+    return nodes.flatMap((peer) => [
+      { from: one, to: peer, startMs, endMs: backMs },
+      { from: peer, to: one, startMs, endMs: backMs },
+    ]);
+  });
 }
 
 /** Each between two nodes, one way or both, or of one node from all others. */

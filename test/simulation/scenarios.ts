@@ -48,11 +48,19 @@ export interface Scenario {
    * `calm`: messages are only late and reordered. `normal`: they also get lost and doubled, links are cut, clocks step,
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
    * three to ten short crashes, and four messages in ten are slow. `split`: one to three times, for a while, the nodes are
-   * in two parts that hear nothing of each other; nothing crashes.
+   * in two parts that hear nothing of each other; nothing crashes. `laggards`: two nodes are cut off from all others for
+   * longer than anything else lives, and four messages in ten are slow; nothing crashes.
    */
-  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split';
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggards';
+  /**
+   * Whether the clocks of all nodes are right, and none steps: then of two writes in `dynamo` mode, one after the other, the
+   * later one has to win, those with conditions among them.
+   */
+  readonly clocksAgree: boolean;
   /** Whether nodes crash at all; not in calm. */
   readonly crashes: boolean;
+  /** Whether most nodes that crash are stopped in order instead. */
+  readonly stops: boolean;
   /** One node comes back with an empty disk, which no partition names. */
   readonly losesDisk: boolean;
   /**
@@ -60,6 +68,8 @@ export interface Scenario {
    * the end. Else one replica now and then sends another what it has committed.
    */
   readonly heals: boolean;
+  /** What also comes a second time, later: messages about epochs that are over by then, or records that are no news. */
+  readonly echoes: 'epochs' | 'records' | undefined;
   /** What happens to the membership: so many changes, each of a random kind among these. */
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
   /**
@@ -108,9 +118,12 @@ const BASE: Scenario = {
   consistency: 'strict',
   thinkMs: 20,
   faults: 'normal',
+  clocksAgree: false,
   crashes: true,
+  stops: false,
   losesDisk: false,
   heals: false,
+  echoes: undefined,
   changes: { count: 0, kinds: [] },
   lags: false,
   purges: false,
@@ -126,6 +139,8 @@ const HEALING_LIMITS: NodeLimits = {
   suspectAfterMs: 60,
   probeIntervalMs: 150,
   gossipIntervalMs: 200,
+  // The slowest message, doubled on the way.
+  messageLifeMs: 240,
   hintLifeMs: 1_500,
   hintIntervalMs: 60,
   repairPauseMs: 1,
@@ -216,6 +231,7 @@ export const SCENARIOS = {
     limits: { ...LIMITS, promisesKept: 1, statesKept: 1 },
   },
   'low-ceiling': { ...BASE, faults: 'stress', limits: { ...LIMITS, ceilingAheadMs: 1 } },
+  stops: { ...BASE, faults: 'stress', stops: true },
   drift: { ...BASE, limits: { ...LIMITS, ceilingAheadMs: 50, maxDriftMs: 100 } },
   'lost-disk': { ...BASE, losesDisk: true },
   healing: HEALING,
@@ -231,10 +247,42 @@ export const SCENARIOS = {
     limits: { ...HEALING_LIMITS, phaseTimeoutMs: 25, suspectAfterMs: 30 },
   },
   tombstones: TOMBSTONES,
+  // One that was cut off sends to another what is deleted, and then both hear of its tombstone, when that is about to go.
+  laggards: {
+    ...DYNAMO,
+    nodes: 3,
+    partitions: 1,
+    writeQuorum: 1,
+    keys: 10,
+    operations: 50,
+    mix: { ...DYNAMO.mix, put: 4, delete: 8 },
+    thinkMs: 250,
+    faults: 'laggards',
+    echoes: 'records',
+    purges: true,
+    limits: {
+      ...PURGING_LIMITS,
+      opLifeMs: 200,
+      phaseTimeoutMs: 150,
+      hintsKept: 0,
+      hintLifeMs: 210,
+      tombstoneGraceMs: 460,
+      purgeIntervalMs: 40,
+    },
+  },
   replaced: { ...HEALING, changes: { count: 1, kinds: ['replace'] } },
   again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },
   joins: { ...HEALING, nodes: 5, spares: 2, partitions: 2, keys: 2, changes: { count: 2, kinds: ['join'] } },
   leaves: { ...HEALING, nodes: 5, partitions: 2, keys: 2, changes: { count: 2, kinds: ['leave'] } },
+  // Nodes leave and come back, and what they were told before arrives again.
+  'late-epochs': {
+    ...HEALING,
+    nodes: 5,
+    spares: 1,
+    operations: 16,
+    echoes: 'epochs',
+    changes: { count: 6, kinds: ['join', 'leave', 'again'] },
+  },
   'long-absence': {
     ...HEALING,
     nodes: 4,
@@ -257,7 +305,29 @@ export const SCENARIOS = {
     spares: 1,
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
+  // Writes go on while epochs change.
+  'dynamo-epochs': {
+    ...DYNAMO,
+    nodes: 5,
+    spares: 1,
+    partitions: 1,
+    operations: 70,
+    mix: { ...DYNAMO.mix, put: 12 },
+    changes: { count: 6, kinds: ['join', 'leave', 'again'] },
+  },
   'dynamo-quorums': { ...DYNAMO, nodes: 4, readQuorum: 2, faults: 'lossy' },
+  // Nodes come back before their clocks have passed their ceilings.
+  'dynamo-in-order': {
+    ...DYNAMO,
+    nodes: 3,
+    partitions: 1,
+    keys: 3,
+    operations: 24,
+    mix: { ...DYNAMO.mix, put: 10, conditionalPut: 3 },
+    faults: 'stress',
+    clocksAgree: true,
+    limits: { ...HEALING_LIMITS, ceilingAheadMs: 150 },
+  },
   // Writes under conditions, and those that ask for the old value, are consensus rounds here too.
   'dynamo-conditional': {
     ...HEALING,
@@ -283,9 +353,12 @@ export const SCENARIOS = {
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 
-/** Whether nothing is ever chosen: every write is a put or delete in `dynamo` mode that asks for nothing. */
-export function isBlind({ consistency, mix }: Scenario): boolean {
-  return consistency === 'dynamo' && mix.conditionalPut + mix.conditionalDelete === 0;
+/**
+ * Whether writes are judged as those of `dynamo` mode, of which the last one wins: they are all puts or deletes that ask for
+ * nothing, or it is known which one is the last.
+ */
+export function isBlind({ consistency, mix, clocksAgree }: Scenario): boolean {
+  return consistency === 'dynamo' && (clocksAgree || mix.conditionalPut + mix.conditionalDelete === 0);
 }
 
 export type ScenarioName = keyof typeof SCENARIOS;

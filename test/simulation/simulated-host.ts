@@ -124,11 +124,12 @@ export class SimulatedHost {
     });
   }
 
-  /** Kills the process, unless it is down; it starts again after `downMs`. */
-  crash(downMs: number): void {
+  /** Kills the process, or stops it in order, unless it is down; it starts again after `downMs`. */
+  crash(downMs: number, isInOrder = false): void {
     if (this.isDown) return;
-    const survivors = randomBelow(this.#parts.random, this.#disk.volatileWriteCount + 1);
-    this.kill(survivors);
+    if (isInOrder) this.node?.stop();
+    const unflushed = this.#disk.volatileWriteCount;
+    this.kill(isInOrder ? unflushed : randomBelow(this.#parts.random, unflushed + 1));
     const incarnation = this.#incarnation;
     this.#parts.time.after(downMs, () => {
       if (this.#incarnation === incarnation) this.start();

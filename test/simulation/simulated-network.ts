@@ -15,6 +15,13 @@ export interface Cut {
   readonly endMs: number;
 }
 
+/** Messages of these kinds arrive once more with this chance, at any time within so many ms. */
+export interface Echoes {
+  readonly kinds: ReadonlySet<Message['kind']>;
+  readonly chance: number;
+  readonly withinMs: number;
+}
+
 export interface NetworkFaults {
   /** Chances of each message, 0 to 1. */
   readonly loss: number;
@@ -24,6 +31,8 @@ export interface NetworkFaults {
   readonly slowestMs: number;
   /** Links as `AB`, on which more messages than not are slow. */
   readonly slowLinks: ReadonlySet<string>;
+  /** Some messages arrive once more, much later. */
+  readonly echoes: Echoes | undefined;
   readonly cuts: readonly Cut[];
 }
 
@@ -151,6 +160,10 @@ export class SimulatedNetwork {
     this.#time.after(this.#delayMs(from, to), arriveTraced);
     if (isFaulty && this.#random.next() < this.#faults.doubling) {
       this.#time.after(this.#delayMs(from, to) + this.#random.next() * 60, arriveTraced);
+    }
+    const { echoes } = this.#faults;
+    if (isFaulty && echoes?.kinds.has(message.kind) && this.#random.next() < echoes.chance) {
+      this.#time.after(this.#random.next() * echoes.withinMs, arriveTraced);
     }
   }
 

@@ -85,12 +85,12 @@ class Simulation {
     this.#random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
     for (let i = 0; i < 3; i++) this.#random.next();
     this.#trace = new Trace(keepsTrace);
-    this.#told = isBlind(scenario) ? new ToldRecords() : undefined;
+    this.#told = isBlind(scenario) ? new ToldRecords(scenario.replication) : undefined;
     const ids = Array.from({ length: scenario.nodes }, (_, i) => String.fromCharCode(65 + i));
     const inside = ids.slice(0, scenario.nodes - scenario.spares);
     const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
     const configs = configsOf(assignment, ids);
-    this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id).member.diskId);
+    this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id));
     this.#faults = drawFaults(scenario, ids, this.#random);
     this.#network = new SimulatedNetwork({
       time: this.#time,
@@ -161,12 +161,12 @@ class Simulation {
       const { operations, eventualReads } = this.#history;
       if (this.#told !== undefined) {
         return findLostWrites({
+          ...this.#scenario,
           told: this.#told,
           keys: this.#keys,
           wounds: this.#wounds!,
           unanswered: this.#unanswered,
           keepsAll: this.#faults.diskLoss === undefined && this.#scenario.changes.count === 0,
-          isAlwaysWritable: this.#scenario.writeQuorum === 1,
         });
       }
       return findViolations({
@@ -206,7 +206,7 @@ class Simulation {
         if (!this.#isHealed) strike(this.#hosts[index]!);
       });
     };
-    for (const { host, atMs, downMs } of crashes) plan(host, atMs, (victim) => victim.crash(downMs));
+    for (const crash of crashes) plan(crash.host, crash.atMs, (victim) => victim.crash(crash.downMs, crash.isInOrder));
     for (const { host, atMs, byMs } of clockSteps) plan(host, atMs, (victim) => victim.stepClock(byMs));
     for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
     if (diskLoss === undefined) return;
@@ -351,9 +351,9 @@ class Simulation {
   }
 
   #noteDecided(config: PartitionConfig): void {
-    const members = config.members.map(({ node, diskId }) => ({ host: this.#hostOf(node), diskId }));
-    const voters = members.filter(({ host, diskId }) => host.member.diskId === diskId);
-    const staged = voters.map(({ host }) => host.beginningOf(config)).filter((beginning) => beginning !== undefined);
+    const voters = config.members.filter(({ node, diskId }) => this.#hostOf(node).member.diskId === diskId);
+    const staged = voters.flatMap(({ node }) => this.#hostOf(node).beginningOf(config) ?? []);
+    this.#told?.decided(config, staged);
     const oldestMs = CLOCK_START_MS + this.#time.nowMs - this.#scenario.limits.tombstoneGraceMs + WORST_SKEW_MS;
     this.#chosen.decided(config, staged, voters.length - staged.length, ({ hlc }) => hlc / TICKS_PER_MS < oldestMs);
   }

@@ -13,7 +13,7 @@ import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
 import type { RegisterAnswer, RegisterCall, RegisterCondition, RegisterValue } from './linearizability.ts';
 import type { Mix } from './scenarios.ts';
 import type { SimulatedHost } from './simulated-host.ts';
-import type { BlindWrite, ToldRecords } from './told-records.ts';
+import type { ToldRecords } from './told-records.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -181,8 +181,6 @@ export class Workload {
     finish: (answer: RegisterAnswer) => void,
   ): void {
     const { storeKey } = key;
-    /** The last that was asked, which may still tell others of the write. */
-    let asked = { host, node: host.node! };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
       const isLagging = action.kind === 'eventual-read' && action.isLagging;
       const done = (outcome: ReadOutcome) => {
@@ -190,23 +188,12 @@ export class Workload {
         if (answer.kind === 'read') told.read(storeKey, answer.value);
         finish(answer);
       };
-      asked.node.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
+      host.node!.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
       return;
     }
-    const options: WriteOptions = { consistency: 'dynamo', wantsOld: false };
-    let outcome: BlindWrite['outcome'] = 'unanswered';
-    let write: BlindWrite | undefined;
-    this.#write(key, host, mutationOf(action), options, (answered, by) => {
-      asked = { host: by, node: by.node ?? asked.node };
-      const answer = answerOfWrite(answered);
-      outcome = answer.kind === 'applied' || answer.kind === 'not-applied' ? answer.kind : 'unknown';
-      if (write !== undefined) write.outcome = outcome;
-      finish(answer);
-    });
-    const value = action.kind === 'put' ? action.value : null;
-    const isCoordinatorAlive = () => asked.host.node === asked.node;
-    write = { key: storeKey, value, ballot: told.lastTold, outcome, isCoordinatorAlive };
-    told.writes.push(write);
+    const write: BlindWriter = (mutation, done) =>
+      this.#write(key, host, mutation, { consistency: 'dynamo', wantsOld: false }, done);
+    tellBlindly(told, storeKey, host, action, write, (outcome) => finish(answerOfWrite(outcome)));
   }
 
   /** A range read counts as a read of every key of the collection, as far as it got. */
@@ -340,6 +327,33 @@ function drawKind(random: Random, mix: Mix): keyof Mix {
     if (left < 0) return kind;
   }
   return 'read';
+}
+
+/** Writes in `dynamo` mode; `done` is told by which host in the end. */
+export type BlindWriter = (mutation: Mutation, done: (outcome: WriteAnswer, by: SimulatedHost) => void) => void;
+
+/** Writes in `dynamo` mode, without asking for what was there, and has it noted for the judge. */
+export function tellBlindly(
+  told: ToldRecords,
+  key: StoreKey,
+  host: SimulatedHost,
+  call: Exclude<RegisterCall, { kind: 'read' }>,
+  write: BlindWriter,
+  done: (outcome: WriteAnswer) => void,
+): void {
+  /** The last that was asked, which may still tell others of the write. */
+  let asked = { host, node: host.node };
+  const isBlind = call.condition === undefined;
+  const value = call.kind === 'put' ? call.value : null;
+  const isCoordinatorAlive = () => isBlind && asked.host.node === asked.node;
+  told.write({ key, value, isBlind, isCoordinatorAlive }, (answered) => {
+    write(mutationOf(call), (outcome, by) => {
+      asked = { host: by, node: by.node ?? asked.node };
+      const { kind } = answerOfWrite(outcome);
+      answered(kind === 'applied' || kind === 'not-applied' ? kind : 'unknown');
+      done(outcome);
+    });
+  });
 }
 
 export function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutation {

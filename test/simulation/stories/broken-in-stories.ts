@@ -12,6 +12,10 @@ const STORY_RULES: Readonly<Record<string, Pick<BrokenRule, 'rule' | 'defects'>>
     rule: 'a tombstone is on disk before its purge is agreed to (counterexample 10)',
     defects: { sabotage: { receive: confirmingUnflushed } },
   },
+  'grace-by-date-alone': {
+    rule: 'the grace of a tombstone counts from when it came, not only from its date (docs/replication.md)',
+    defects: { rules: { graceFromOwnLearn: false } },
+  },
   'held-outlives-purge': {
     rule: 'what a rule of lag holds back does not come after the purge of a newer tombstone (section 9)',
     defects: { rules: { heldYields: false } },

@@ -9,21 +9,6 @@ const FORGETTING: ReadonlySet<string> = new Set(['kill', 'wipe', 'fill-disk', 'l
 /** The judges of random histories. What has to be there in the end, and where, a story says itself. */
 export function judge({ setting, steps }: Story, world: StoryWorld): readonly Violation[] {
   const { history, chosen, told, key } = world;
-  if (setting.consistency === 'dynamo') {
-    const isAlwaysWritable = setting.writeQuorum === 1;
-    return findLostWrites({
-      told,
-      keys: [],
-      wounds: [],
-      unanswered: new Set(),
-      keepsAll: false,
-      isAlwaysWritable,
-    });
-  }
-  const { operations, eventualReads } = history;
-  const { writeQuorum, readQuorum, members } = setting;
-  const forgets = steps.some(({ command }) => FORGETTING.has('task' in command ? command.task.kind : command.kind));
-  const isFresh = writeQuorum + readQuorum > members.length && !forgets;
   const homes = world.homes;
   const only: SimulatedKey = {
     name: PARTITION_KEY,
@@ -33,6 +18,21 @@ export function judge({ setting, steps }: Story, world: StoryWorld): readonly Vi
     homes,
     coordinators: () => homes,
   };
+  if (setting.consistency === 'dynamo') {
+    return findLostWrites({
+      told,
+      keys: [only],
+      wounds: [],
+      unanswered: new Set(),
+      keepsAll: false,
+      clocksAgree: !steps.some(({ command }) => command.kind === 'step-clock'),
+      writeQuorum: setting.writeQuorum,
+    });
+  }
+  const { operations, eventualReads } = history;
+  const { writeQuorum, readQuorum, members } = setting;
+  const forgets = steps.some(({ command }) => FORGETTING.has('task' in command ? command.task.kind : command.kind));
+  const isFresh = writeQuorum + readQuorum > members.length && !forgets;
   return findViolations({
     operations,
     eventualReads,

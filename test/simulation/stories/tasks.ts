@@ -3,8 +3,7 @@ import type { WriteAnswer } from '../../../src/dynamo/handed-back.ts';
 import { registerValueOf } from '../item-value.ts';
 import type { RegisterCall } from '../linearizability.ts';
 import type { SimulatedHost } from '../simulated-host.ts';
-import type { BlindWrite } from '../told-records.ts';
-import { answerOfRead, answerOfWrite, mutationOf } from '../workload.ts';
+import { answerOfRead, answerOfWrite, type BlindWriter, mutationOf, tellBlindly } from '../workload.ts';
 import type { Task } from './story.ts';
 import { PARTITION_KEY, type StoryWorld } from './world.ts';
 
@@ -53,24 +52,13 @@ function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, ca
 }
 
 /**
- * A write with a condition is not judged, but its value may be read: it is atomic against others of its kind only, and not
- * always possible.
+ * A write with a condition need not be possible while nodes are down. It is atomic against others of its kind only.
  */
 function writeAsDynamo({ told, key }: StoryWorld, host: SimulatedHost, call: Write, answered: Answered): void {
-  const { node } = host;
-  const isBlind = call.condition === undefined;
-  let outcome: BlindWrite['outcome'] = 'unanswered';
-  let write: BlindWrite | undefined;
-  node!.write(key, PARTITION_KEY, mutationOf(call), { consistency: 'dynamo', wantsOld: false }, (result) => {
-    const { kind } = answerOfWrite(result);
-    outcome = kind === 'applied' || kind === 'not-applied' ? kind : 'unknown';
-    if (write !== undefined) write.outcome = outcome;
-    answered(showWrite(result, false));
-  });
-  const value = call.kind === 'put' ? call.value : null;
-  const isCoordinatorAlive = () => isBlind && host.node === node;
-  write = { key, value, ballot: told.lastTold, outcome, isCoordinatorAlive };
-  told.writes.push(write);
+  const options = { consistency: 'dynamo', wantsOld: false } as const;
+  const write: BlindWriter = (mutation, done) =>
+    host.node!.write(key, PARTITION_KEY, mutation, options, (outcome) => done(outcome, host));
+  tellBlindly(told, key, host, call, write, (outcome) => answered(showWrite(outcome, false)));
 }
 
 function read(

@@ -25,7 +25,15 @@ export const PARTITION_KEY = 'x';
 const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** A story draws numbers only for what does not matter to it: pauses, the time of a flush. */
 const SEED = 7;
-const NO_CHANCE = { loss: 0, doubling: 0, slowness: 0, slowestMs: 0, slowLinks: new Set<string>(), cuts: [] };
+const NO_CHANCE = {
+  loss: 0,
+  doubling: 0,
+  slowness: 0,
+  slowestMs: 0,
+  slowLinks: new Set<string>(),
+  echoes: undefined,
+  cuts: [],
+};
 
 /** The nodes of one story, its network and time, and the judges that watch. One key, in the first partition. */
 export class StoryWorld {
@@ -36,7 +44,7 @@ export class StoryWorld {
   readonly courier = new PlannedCourier(this.time, this.trace);
   readonly chosen: ChosenRecords;
   /** In `dynamo` mode it takes the place of the chosen records: blind writes are not chosen. */
-  readonly told = new ToldRecords();
+  readonly told: ToldRecords;
   readonly hosts: readonly SimulatedHost[];
   readonly membership: SimulatedMembership;
   readonly defects: Defects;
@@ -46,10 +54,11 @@ export class StoryWorld {
   constructor(setting: Setting, defects: Defects) {
     this.defects = defects;
     const { members, spares, consistency } = setting;
+    this.told = new ToldRecords(members.length);
     const ids = [...members, ...spares];
     // The second partition is there to make the spare nodes known, as in a ring that has more.
     const configs = [members, [...spares, ...members].slice(0, members.length)].map(configOf);
-    this.chosen = new ChosenRecords(members.length, configs, (id) => this.host(id).member.diskId);
+    this.chosen = new ChosenRecords(members.length, configs, (id) => this.host(id));
     const random = new SeededRandom(SEED);
     const network = new SimulatedNetwork({
       time: this.time,
@@ -132,6 +141,7 @@ export class StoryWorld {
       .filter(({ node, diskId }) => this.host(node).member.diskId === diskId)
       .map(({ node }) => this.host(node));
     const staged = voters.map((host) => host.beginningOf(config)).filter((beginning) => beginning !== undefined);
+    this.told.decided(config, staged);
     this.chosen.decided(config, staged, voters.length - staged.length, () => false);
   }
 }
