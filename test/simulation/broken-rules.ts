@@ -302,7 +302,7 @@ export const BROKEN_RULES = {
     defects: { limits: { messageLifeMs: 0 } },
     scenario: 'laggards',
     shows: 'lost-write',
-    histories: 10_000,
+    histories: 3_000,
   },
   'tombstones-not-kept': {
     rule: 'a replica keeps a tombstone until all have it (counterexample 12, solo purge)',

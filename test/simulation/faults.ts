@@ -39,7 +39,7 @@ export interface PlannedLag {
 
 const ECHOES: Record<NonNullable<Scenario['echoes']>, (scenario: Scenario) => Echoes> = {
   epochs: () => ({ kinds: new Set(['copy', 'seal', 'stage', 'activate', 'gossip']), chance: 0.5, withinMs: 500 }),
-  records: ({ limits }) => ({ kinds: new Set(['learn']), chance: 0.5, withinMs: limits.messageLifeMs }),
+  records: ({ limits }) => ({ kinds: new Set(['learn']), chance: 1, withinMs: limits.messageLifeMs }),
 };
 
 /** The time in which faults begin. */

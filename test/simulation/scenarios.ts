@@ -255,7 +255,7 @@ export const SCENARIOS = {
     writeQuorum: 1,
     keys: 10,
     operations: 50,
-    mix: { ...DYNAMO.mix, put: 4, delete: 8 },
+    mix: { ...DYNAMO.mix, put: 6, delete: 7, read: 1, eventualRead: 0 },
     thinkMs: 250,
     faults: 'laggards',
     echoes: 'records',
