@@ -4,26 +4,16 @@ import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
 import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
-import type { PurgeRequest, RangeEntry, RegisterRequest, Reply } from './messages.ts';
+import type { PurgeRequest, RegisterRequest, Reply } from './messages.ts';
 import { type NodeState, writeCeiling } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
-import {
-  ballotIn,
-  decodeItem,
-  decodeRecord,
-  encodeRecord,
-  type ItemRecord,
-  type ReplicaState,
-  topOf,
-} from './record.ts';
+import { decodeItem, encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
+import { ReplicaRows } from './replica-rows.ts';
 import type { NodeSettings } from './settings.ts';
 
 type Handled = RegisterRequest | PurgeRequest;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
-
-/** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
-const KEYS_END: StoreKey = '\xff\xff';
 
 /** Records erased in one go when a table or a partition is given up, each of which may be an item of 400 KB. */
 const ERASE_BATCH = 32;
@@ -43,12 +33,12 @@ export interface AcceptorNeighbours {
  * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
- * Committed records are in `items`, accepted ones that are not yet committed in `paxos`; the store is the one truth about
- * both, and `#recent` remembers what it says of the keys in use. Promises are in memory under the durable ceiling.
+ * Promises are in memory under the durable ceiling.
  */
 export class Acceptor {
   readonly #settings: NodeSettings;
   readonly #store: Store;
+  readonly #rows: ReplicaRows;
   readonly #clock: Clock;
   readonly #votes: PartitionVotes;
   readonly #neighbours: AcceptorNeighbours;
@@ -56,8 +46,6 @@ export class Acceptor {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   /** Only promises that are above the key's records; in the order they were first made, for eviction. */
   readonly #promised = new Map<StoreKey, Ballot>();
-  /** What the store holds of the keys last used: each round asks three times. Oldest first. */
-  readonly #recent = new Map<StoreKey, ReplicaState>();
   #isStopped = false;
   /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
   #floorHlc: number;
@@ -76,6 +64,7 @@ export class Acceptor {
   ) {
     this.#settings = settings;
     this.#store = store;
+    this.#rows = new ReplicaRows(store, settings.limits.statesKept);
     this.#clock = clock;
     this.#votes = state.votes;
     this.#neighbours = neighbours;
@@ -109,34 +98,23 @@ export class Acceptor {
 
   /** The item of `#readCommitted`, without decoding more than that. */
   committedItem(key: StoreKey): ItemImage | undefined {
-    if (this.#recent.has(key) || !this.#settings.rules.readsCommittedOnly) return this.#readCommitted(key)?.item;
+    if (this.#rows.isRemembered(key) || !this.#settings.rules.readsCommittedOnly) return this.#readCommitted(key)?.item;
     const stored = this.#store.get('items', key);
     return stored === undefined ? undefined : decodeItem(stored);
   }
 
-  /**
-   * Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed.
-   * @param isSkipped which of them to leave out
-   */
+  /** As `ReplicaRows.acceptedKeys`. */
   acceptedKeys(
     after: StoreKey,
     limit: number,
     isSkipped: (key: StoreKey) => boolean = () => false,
   ): { readonly key: StoreKey; readonly ballot: Ballot }[] {
-    const accepted: { readonly key: StoreKey; readonly ballot: Ballot }[] = [];
-    for (let last = after; ; ) {
-      const page = this.#store.range('paxos', `${last}\x00`, KEYS_END, limit);
-      for (const { key, value } of page) {
-        if (accepted.length < limit && !isSkipped(key)) accepted.push({ key, ballot: ballotIn(value) });
-      }
-      if (page.length < limit || accepted.length === limit) return accepted;
-      last = page.at(-1)!.key;
-    }
+    return this.#rows.acceptedKeys(after, limit, isSkipped);
   }
 
   /** What this replica holds of a key. */
   stateOf(key: StoreKey): ReplicaState {
-    return this.#state(key);
+    return this.#rows.state(key);
   }
 
   /**
@@ -186,15 +164,15 @@ export class Acceptor {
       for (const { key } of rows) {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
-        this.#recent.delete(key);
+        this.#rows.forget(key);
       }
       if (rows.length < ERASE_BATCH) break;
     }
     for (const { key, record } of staged) {
-      const { committed } = this.#state(key);
+      const { committed } = this.#rows.state(key);
       if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
       this.#store.put('paxos', key, encodeRecord(record));
-      this.#recent.delete(key);
+      this.#rows.forget(key);
     }
   }
 
@@ -205,14 +183,14 @@ export class Acceptor {
 
   /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
   #readCommitted(key: StoreKey): ItemRecord | undefined {
-    const state = this.#state(key);
+    const state = this.#rows.state(key);
     return this.#settings.rules.readsCommittedOnly ? state.committed : topOf(state);
   }
 
   #prepare(request: Of<'prepare'>, answer: Answer): void {
     const { key, ballot } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
-    const state = this.#state(key);
+    const state = this.#rows.state(key);
     const effective = this.#effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
     // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
@@ -234,7 +212,7 @@ export class Acceptor {
   #accept(request: Of<'accept'>, answer: Answer): void {
     const { key, record } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
-    const state = this.#state(key);
+    const state = this.#rows.state(key);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
@@ -244,7 +222,7 @@ export class Acceptor {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
       this.#store.put('paxos', key, encodeRecord(record));
-      this.#remember(key, { accepted: record, committed: state.committed });
+      this.#rows.remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
       this.#promise(key, record.ballot);
     }
@@ -254,7 +232,7 @@ export class Acceptor {
 
   /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
-    const { accepted, committed } = this.#state(key);
+    const { accepted, committed } = this.#rows.state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
       this.#store.put('items', key, encodeRecord(record));
       const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
@@ -263,7 +241,7 @@ export class Acceptor {
         this.#unflushed.delete(key);
       }
       // The round is over; items of 400 KB are not kept for a next one.
-      this.#recent.delete(key);
+      this.#rows.forget(key);
       const promised = this.#promised.get(key);
       if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
       this.#neighbours.committed(key);
@@ -280,28 +258,17 @@ export class Acceptor {
   #read(request: Of<'read'>, answer: Answer): void {
     const { key, epoch } = request;
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
-    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...this.#state(key) }, answer);
+    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...this.#rows.state(key) }, answer);
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
     const { from, to, limit, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const committed = this.#store.range('items', from, to, limit);
-    const accepted = epoch === undefined ? [] : this.#store.range('paxos', from, to, limit);
-    const entries = new Map<StoreKey, RangeEntry>();
-    for (const { key, value } of committed) entries.set(key, { key, committed: decodeRecord(value) });
-    for (const { key, value } of accepted)
-      entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
-    const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    const unflushed = accepted.find(({ key }) => this.#isFlushNeeded(key));
-    const reply: Reply = {
-      kind: 'range',
-      from: this.#settings.id,
-      entries: sorted.slice(0, limit),
-      more: committed.length === limit || accepted.length === limit || sorted.length > limit,
-    };
+    const { entries, more, acceptedKeys } = this.#rows.range(from, to, limit, epoch === undefined);
+    const unflushed = acceptedKeys.find((key) => this.#isFlushNeeded(key));
+    const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
     // One flush covers them all.
-    this.#answerFlushed(unflushed?.key, reply, answer);
+    this.#answerFlushed(unflushed, reply, answer);
   }
 
   /**
@@ -339,7 +306,7 @@ export class Acceptor {
 
   /** Whether the committed record of the key has this ballot, and nothing was accepted since. */
   #isOnly(key: StoreKey, ballot: Ballot): boolean {
-    const { accepted, committed } = this.#state(key);
+    const { accepted, committed } = this.#rows.state(key);
     return accepted === undefined && committed !== undefined && sameBallot(committed.ballot, ballot);
   }
 
@@ -366,7 +333,7 @@ export class Acceptor {
   #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
     this.#promised.delete(key);
-    this.#recent.delete(key);
+    this.#rows.forget(key);
   }
 
   #hasVote(key: StoreKey, epoch: number): boolean {
@@ -375,27 +342,6 @@ export class Acceptor {
 
   #answerWrongEpoch(key: StoreKey, answer: Answer): void {
     answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#votes.configOf(partitionOf(key)) });
-  }
-
-  #stored(name: 'items' | 'paxos', key: StoreKey): ItemRecord | undefined {
-    const stored = this.#store.get(name, key);
-    return stored === undefined ? undefined : decodeRecord(stored);
-  }
-
-  #state(key: StoreKey): ReplicaState {
-    let state = this.#recent.get(key);
-    if (state === undefined) {
-      state = { accepted: this.#stored('paxos', key), committed: this.#stored('items', key) };
-      this.#remember(key, state);
-    }
-    return state;
-  }
-
-  #remember(key: StoreKey, state: ReplicaState): void {
-    this.#recent.set(key, state);
-    if (this.#recent.size <= this.#settings.limits.statesKept) return;
-    const [oldest] = this.#recent.keys();
-    this.#recent.delete(oldest!);
   }
 
   /** eff(k): what a ballot must be above to be promised. */
@@ -467,7 +413,7 @@ export class Acceptor {
     this.#ceilingWrittenHlc = this.#ceilingHlc;
     this.#promised.clear();
     this.#unflushed.clear();
-    this.#recent.clear();
+    this.#rows.forgetAll();
     this.#votes.reload();
     this.#neighbours.lost();
   }
