@@ -1,4 +1,5 @@
-import type { CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
+import type { StorageNode } from './dynamo/node.ts';
 import type { Clock } from './env/clock.ts';
 
 /** Requests that may wait for a paused node; further ones get no answer, and their clients' time-outs. */

@@ -1,6 +1,6 @@
 import type { MoveProgress } from './dynamo/membership.ts';
 import type { PartitionConfig } from './dynamo/messages.ts';
-import type { NodeStatus } from './dynamo/node.ts';
+import type { NodeStatus } from './dynamo/node-status.ts';
 import type { NodeId, PreferenceList } from './dynamo/ring.ts';
 
 export type NodeState = 'up' | 'paused' | 'stopped';

@@ -6,14 +6,16 @@ import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
-import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
+import { AntiEntropy, type RepairReport } from './anti-entropy.ts';
 import { BallotClock } from './ballot-clock.ts';
 import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
 import { Coordinator } from './coordinator.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
 import { EpochMember } from './epoch-member.ts';
 import { EpochReplica } from './epoch-replica.ts';
+import { exchange } from './exchange.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
@@ -24,6 +26,7 @@ import { LagGate } from './lag-gate.ts';
 import { MerkleForest } from './merkle-forest.ts';
 import type { HintRequest, Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
+import type { NodeStatus } from './node-status.ts';
 import { Orphans } from './orphans.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { type RangeDemand, readRange } from './range-read.ts';
@@ -37,61 +40,6 @@ import type { NodeSettings } from './settings.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quorum.ts';
 import { runTask } from './task.ts';
 import { type PurgeReport, TombstonePurge } from './tombstones.ts';
-
-/** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
-export interface CoordinatingNode {
-  /** @param partitionKey in full, since the store key holds a hash of it */
-  write(
-    key: StoreKey,
-    partitionKey: ByteString,
-    mutation: Mutation,
-    options: WriteOptions,
-    done: (outcome: WriteOutcome) => void,
-  ): void;
-  /** @param isLagging of what this node has committed, however old, if it is a home replica; not for consistent reads */
-  read(
-    key: StoreKey,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: ReadOutcome) => void,
-    isLagging?: boolean,
-  ): void;
-  /** At most `limit` items with `from <= key < to`, a range within one partition. */
-  range(
-    from: StoreKey,
-    to: StoreKey,
-    limit: number,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: RangeOutcome) => void,
-    isLagging?: boolean,
-  ): void;
-  /** The tables of which this node holds records in a partition. */
-  tablesIn(partition: number): readonly ByteString[];
-  /** Erases this node's records of a table that no request can reach any more, in the background. */
-  forgetTable(table: ByteString): void;
-}
-
-/** What a node says of itself. */
-export interface NodeStatus {
-  readonly id: NodeId;
-  readonly diskId: number;
-  /** The partitions in which it votes, and those of them that wait for their next epoch. */
-  readonly partitions: readonly number[];
-  readonly sealed: readonly number[];
-  /** Records kept for other nodes. */
-  readonly hints: number;
-  readonly hintBytes: number;
-  /** Records that rules of lag hold back from its replicas. */
-  readonly held: number;
-  /** The nodes it takes for down. */
-  readonly suspects: readonly NodeId[];
-  /** Since it was started: the epochs of partitions in which it has begun to vote. */
-  readonly epochsBegun: number;
-  /** What it has repaired, as the one that led the comparison. */
-  readonly repaired: Omit<RepairReport, 'ms'>;
-  readonly tombstonesPurged: number;
-}
 
 const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 

@@ -16,6 +16,7 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
 import { FailureDetector } from './failure-detector.ts';
 import {
   collectionPrefix,
@@ -27,7 +28,6 @@ import {
   storeKeyOf,
   tableRange,
 } from './keyspace.ts';
-import type { CoordinatingNode } from './node.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import type { NodeLimits } from './settings.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Direction, type ExchangeReport, exchange } from '../../src/dynamo/anti-entropy.ts';
 import { compareBallots, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { type Direction, type ExchangeReport, exchange } from '../../src/dynamo/exchange.ts';
 import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
 import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
