@@ -4,7 +4,18 @@ import type { NodeFigures } from './web/metrics.ts';
 /** What a node says of itself, for those who count. */
 export function nodeFigures({ id, state, status }: NodeDescription): NodeFigures {
   if (status === undefined) return { node: id, state, figures: undefined };
-  const { partitions, sealed, suspects, hints, hintBytes, epochsBegun, repaired, tombstonesPurged } = status;
+  const {
+    partitions,
+    sealed,
+    suspects,
+    hints,
+    hintBytes,
+    epochsBegun,
+    repaired,
+    tombstonesPurged,
+    damage,
+    damagedHints,
+  } = status;
   const figures = {
     partitions: partitions.length,
     sealed: sealed.length,
@@ -17,6 +28,10 @@ export function nodeFigures({ id, state, status }: NodeDescription): NodeFigures
     hashesExchanged: repaired.hashesExchanged,
     repairBytesExchanged: repaired.bytesExchanged,
     tombstonesPurged,
+    damagedKeys: damage.left,
+    damagedFound: damage.found,
+    damagedRestored: damage.restored,
+    damagedHints,
   };
   return { node: id, state, figures };
 }

@@ -3,21 +3,18 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
-import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
+import { ERASE_BATCH, Erasure } from './erasure.ts';
+import { partitionOf, partitionRange } from './keyspace.ts';
 import type { PurgeRequest, RegisterRequest, Reply } from './messages.ts';
 import { type NodeState, writeCeiling } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
-import { decodeItem, encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
-import { ReplicaRows } from './replica-rows.ts';
+import { encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
+import { ReplicaRows, UNREADABLE } from './replica-rows.ts';
 import type { NodeSettings } from './settings.ts';
 
 type Handled = RegisterRequest | PurgeRequest;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
-
-/** Records erased in one go when a table or a partition is given up, each of which may be an item of 400 KB. */
-const ERASE_BATCH = 32;
-const ERASE_PAUSE_MS = 1;
 
 /** What the acceptor tells the rest of its node, and asks of it. */
 export interface AcceptorNeighbours {
@@ -25,6 +22,8 @@ export interface AcceptorNeighbours {
   committed(key: StoreKey): void;
   /** Writes that were already shown are gone: whatever was made of the store must be made again. */
   lost(): void;
+  /** A record of the key cannot be read. */
+  damaged(key: StoreKey): void;
   /** Whether there is a record of the key here besides the replica's own, as a hint or held back by a rule of lag. */
   hasOther(key: StoreKey): boolean;
 }
@@ -38,7 +37,8 @@ export interface AcceptorNeighbours {
 export class Acceptor {
   readonly #settings: NodeSettings;
   readonly #store: Store;
-  readonly #rows: ReplicaRows;
+  readonly rows: ReplicaRows;
+  readonly #erasure: Erasure;
   readonly #clock: Clock;
   readonly #votes: PartitionVotes;
   readonly #neighbours: AcceptorNeighbours;
@@ -64,7 +64,16 @@ export class Acceptor {
   ) {
     this.#settings = settings;
     this.#store = store;
-    this.#rows = new ReplicaRows(store, settings.limits.statesKept);
+    this.rows = new ReplicaRows(store, settings, (key) => neighbours.damaged(key));
+    this.#erasure = new Erasure({
+      store,
+      clock,
+      partitions: settings.ring.length,
+      erased: (key) => {
+        this.#forget(key);
+        neighbours.committed(key);
+      },
+    });
     this.#clock = clock;
     this.#votes = state.votes;
     this.#neighbours = neighbours;
@@ -86,7 +95,7 @@ export class Acceptor {
       case 'read':
         return this.#read(request, answer);
       case 'read-committed':
-        return answer({ kind: 'state', from: this.#settings.id, committed: this.#readCommitted(request.key) });
+        return this.#answerCommitted(request.key, answer);
       case 'read-range':
         return this.#readRange(request, answer);
       case 'confirm-tombstone':
@@ -96,11 +105,12 @@ export class Acceptor {
     }
   }
 
-  /** The item of `#readCommitted`, without decoding more than that. */
+  /** The newest committed item this replica knows of, without decoding more than that; UNREADABLE if it is damaged. */
   committedItem(key: StoreKey): ItemImage | undefined {
-    if (this.#rows.isRemembered(key) || !this.#settings.rules.readsCommittedOnly) return this.#readCommitted(key)?.item;
-    const stored = this.#store.get('items', key);
-    return stored === undefined ? undefined : decodeItem(stored);
+    const isPlain = this.#settings.rules.readsCommittedOnly && !this.rows.isRemembered(key);
+    if (isPlain) return this.rows.item(key);
+    const state = this.rows.state(key);
+    return state.isDamaged === true ? UNREADABLE : this.#committedIn(state)?.item;
   }
 
   /** As `ReplicaRows.acceptedKeys`. */
@@ -109,37 +119,81 @@ export class Acceptor {
     limit: number,
     isSkipped: (key: StoreKey) => boolean = () => false,
   ): { readonly key: StoreKey; readonly ballot: Ballot }[] {
-    return this.#rows.acceptedKeys(after, limit, isSkipped);
+    return this.rows.acceptedKeys(after, limit, isSkipped);
+  }
+
+  /** A damaged record of the key was met. */
+  noteDamaged(key: StoreKey): void {
+    if (this.rows.noteDamaged(key).isDamaged !== true) this.#neighbours.committed(key);
+  }
+
+  /** Whether the key still is damaged, and not written over or erased. */
+  isDamaged(key: StoreKey): boolean {
+    if (this.rows.state(key).isDamaged === true) return true;
+    this.rows.release(key);
+    return false;
+  }
+
+  /**
+   * Accepts, in place of what is damaged of a key, the newest record of others, as if it had been here before: they have
+   * promised `ballot` after the damage was found, so it is above all that was ever acknowledged here, and enough of them
+   * have that one of those who chose what is missing is among them (docs/replication.md, what is damaged).
+   *
+   * @param record under `ballot`; undefined: they have none
+   * @param done told whether it is durable; if not, perhaps what a ballot has to be above
+   */
+  adopt(
+    key: StoreKey,
+    ballot: Ballot,
+    record: ItemRecord | undefined,
+    epoch: number,
+    done: (isAdopted: boolean, effective?: Ballot) => void,
+  ): void {
+    if (this.#isStopped || !this.#hasVote(key, epoch)) return done(false);
+    const state = this.rows.state(key);
+    const effective = this.#effective(key, state);
+    if (state.isDamaged !== true || compareBallots(ballot, effective) < 0) return done(false, effective);
+    if (ballot.hlc > this.#ceilingHlc) {
+      const again = () => this.adopt(key, ballot, record, epoch, done);
+      return this.#raiseCeiling(ballot.hlc, again, () => done(false));
+    }
+    if (record === undefined) {
+      // As a purge: what is gone is refused from now on, whoever may still send it.
+      this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
+      this.rows.dropUnreadable(key);
+      this.#neighbours.committed(key);
+      return this.#store.flush((error) => done(error === undefined));
+    }
+    this.#store.put('paxos', key, encodeRecord(record));
+    this.#unflushed.set(key, ballot);
+    this.#promise(key, ballot);
+    this.#flushAccepted(
+      key,
+      () => done(true),
+      () => done(false),
+    );
+  }
+
+  /** The record that was adopted is chosen: nothing is missing here any more. */
+  restored(key: StoreKey, record: ItemRecord): void {
+    if (this.#isStopped) return;
+    this.#learn({ kind: 'learn', key, record }, () => {});
+    this.rows.release(key);
   }
 
   /** What this replica holds of a key. */
   stateOf(key: StoreKey): ReplicaState {
-    return this.#rows.state(key);
+    return this.rows.state(key);
   }
 
-  /**
-   * Erases the records of a table that no request can reach any more, in small steps, one after the other.
-   *
-   * Hazard: a write that was under way when the table was deleted may leave its record behind; nobody reaches it.
-   */
+  /** Erases the records of a table that no request can reach any more, in the background. */
   forgetTable(table: ByteString): void {
-    const ranges = Array.from({ length: this.#settings.ring.length }, (_, partition) => tableRange(partition, table));
-    // A disk that refuses is not asked for ever.
-    const next = (error?: Error) => {
-      const range = ranges.pop();
-      if (range !== undefined && error === undefined) this.#eraseRange(range.from, range.to, () => true, next);
-    };
-    next();
+    this.#erasure.table(table);
   }
 
-  /**
-   * Erases all records of a partition in which this node has no vote, in small steps; then calls `done`, or as soon as the
-   * disk refuses one.
-   * @param isWanted asked before each step; once it says no, the rest stays
-   */
+  /** As `Erasure.partition`. */
   erasePartition(partition: number, isWanted: () => boolean, done: (error?: Error) => void): void {
-    const { from, to } = partitionRange(partition);
-    this.#eraseRange(from, to, isWanted, done);
+    this.#erasure.partition(partition, isWanted, done);
   }
 
   /** Whether there is any record of a partition here. */
@@ -164,33 +218,40 @@ export class Acceptor {
       for (const { key } of rows) {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
-        this.#rows.forget(key);
+        this.rows.forget(key);
       }
       if (rows.length < ERASE_BATCH) break;
     }
     for (const { key, record } of staged) {
-      const { committed } = this.#rows.state(key);
+      const { committed } = this.rows.state(key);
       if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
       this.#store.put('paxos', key, encodeRecord(record));
-      this.#rows.forget(key);
+      this.rows.forget(key);
     }
   }
 
   /** Ends work in the background: the store is about to be closed. */
   stop(): void {
     this.#isStopped = true;
+    this.#erasure.stop();
   }
 
   /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
-  #readCommitted(key: StoreKey): ItemRecord | undefined {
-    const state = this.#rows.state(key);
+  #answerCommitted(key: StoreKey, answer: Answer): void {
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
+    answer({ kind: 'state', from: this.#settings.id, committed: this.#committedIn(state) });
+  }
+
+  #committedIn(state: ReplicaState): ItemRecord | undefined {
     return this.#settings.rules.readsCommittedOnly ? state.committed : topOf(state);
   }
 
   #prepare(request: Of<'prepare'>, answer: Answer): void {
     const { key, ballot } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
-    const state = this.#rows.state(key);
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
     const effective = this.#effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
     // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
@@ -212,7 +273,8 @@ export class Acceptor {
   #accept(request: Of<'accept'>, answer: Answer): void {
     const { key, record } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
-    const state = this.#rows.state(key);
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
@@ -222,7 +284,7 @@ export class Acceptor {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
       this.#store.put('paxos', key, encodeRecord(record));
-      this.#rows.remember(key, { accepted: record, committed: state.committed });
+      this.rows.remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
       this.#promise(key, record.ballot);
     }
@@ -232,8 +294,9 @@ export class Acceptor {
 
   /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
-    const { accepted, committed } = this.#rows.state(key);
+    const { accepted, committed, isDamaged } = this.rows.state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
+      if (isDamaged === true) this.rows.mark(key);
       this.#store.put('items', key, encodeRecord(record));
       const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
       if (isSuperseded) {
@@ -241,7 +304,7 @@ export class Acceptor {
         this.#unflushed.delete(key);
       }
       // The round is over; items of 400 KB are not kept for a next one.
-      this.#rows.forget(key);
+      this.rows.forget(key);
       const promised = this.#promised.get(key);
       if (promised !== undefined && compareBallots(promised, record.ballot) <= 0) this.#promised.delete(key);
       this.#neighbours.committed(key);
@@ -258,13 +321,15 @@ export class Acceptor {
   #read(request: Of<'read'>, answer: Answer): void {
     const { key, epoch } = request;
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
-    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...this.#rows.state(key) }, answer);
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
+    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state }, answer);
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
     const { from, to, limit, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const { entries, more, acceptedKeys } = this.#rows.range(from, to, limit, epoch === undefined);
+    const { entries, more, acceptedKeys } = this.rows.range(from, to, limit, epoch === undefined);
     const unflushed = acceptedKeys.find((key) => this.#isFlushNeeded(key));
     const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
     // One flush covers them all.
@@ -306,34 +371,16 @@ export class Acceptor {
 
   /** Whether the committed record of the key has this ballot, and nothing was accepted since. */
   #isOnly(key: StoreKey, ballot: Ballot): boolean {
-    const { accepted, committed } = this.#rows.state(key);
-    return accepted === undefined && committed !== undefined && sameBallot(committed.ballot, ballot);
-  }
-
-  #eraseRange(from: StoreKey, to: StoreKey, isWanted: () => boolean, done: (error?: Error) => void): void {
-    if (this.#isStopped || !isWanted()) return;
-    let hasMore = false;
-    for (const name of ['items', 'paxos'] as const) {
-      const found = this.#store.range(name, from, to, ERASE_BATCH);
-      hasMore ||= found.length === ERASE_BATCH;
-      for (const { key } of found) {
-        this.#store.remove(name, key);
-        this.#forget(key);
-        this.#neighbours.committed(key);
-      }
-    }
-    // The disk sets the pace.
-    this.#store.flush((error) => {
-      if (error !== undefined) return done(error);
-      const next = hasMore ? () => this.#eraseRange(from, to, isWanted, done) : () => done();
-      this.#clock.after(ERASE_PAUSE_MS, next);
-    });
+    const { accepted, committed, isDamaged } = this.rows.state(key);
+    return (
+      isDamaged !== true && accepted === undefined && committed !== undefined && sameBallot(committed.ballot, ballot)
+    );
   }
 
   #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
     this.#promised.delete(key);
-    this.#rows.forget(key);
+    this.rows.release(key);
   }
 
   #hasVote(key: StoreKey, epoch: number): boolean {
@@ -413,9 +460,14 @@ export class Acceptor {
     this.#ceilingWrittenHlc = this.#ceilingHlc;
     this.#promised.clear();
     this.#unflushed.clear();
-    this.#rows.forgetAll();
+    this.rows.reload();
     this.#votes.reload();
     this.#neighbours.lost();
+  }
+
+  /** No vote and no answer of what cannot be read: that it was there is all that is known, and others have counted on it. */
+  #answerDamaged(state: ReplicaState, answer: Answer): void {
+    answer({ kind: 'damaged', from: this.#settings.id, ...state });
   }
 
   #answerStorageFailed(error: Error, answer: Answer): void {
@@ -424,4 +476,4 @@ export class Acceptor {
 }
 
 /** For an acceptor that nothing rests on. */
-const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, hasOther: () => false };
+const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, damaged() {}, hasOther: () => false };

@@ -1,8 +1,7 @@
 import type { Clock } from '../env/clock.ts';
-import type { Log } from '../env/log.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import { compareBallots, TICKS_PER_MS } from './ballot.ts';
+import { compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from './ballot.ts';
 import type { ReplyOf } from './coordinator.ts';
 import type { MerkleForest } from './merkle-forest.ts';
 import { FANOUT, HASH_BYTES } from './merkle-tree.ts';
@@ -29,7 +28,6 @@ export type Direction = 'both' | 'pull' | 'hand-off';
 export interface ExchangeParts {
   readonly self: NodeId;
   readonly clock: Clock;
-  readonly log: Log;
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
   readonly forest: MerkleForest;
@@ -39,6 +37,13 @@ export interface ExchangeParts {
   readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
   /** The store is about to be closed, or is: nothing may be looked up in it any more. */
   readonly isStopped: () => boolean;
+  /** Whether all that the peer has is needed: then it is not compared with while it cannot read some of it. */
+  readonly needsAll?: boolean;
+  /**
+   * Has one of the different records chosen that replicas hold of a key under one ballot, which names one (invariant I1).
+   * @returns whether it was
+   */
+  readonly settleConflict: (key: StoreKey) => Task<boolean>;
 }
 
 /** A ballot on the wire: time, disk and boot. */
@@ -140,14 +145,19 @@ function* repairLeaf(
   for (;;) {
     if (parts.isStopped()) return false;
     const page = yield* ask(parts, peer, { kind: 'merkle-keys', epoch, partition, leaf, after, limit }, 'merkle-keys');
-    if (page === undefined) return false;
+    if (page === undefined || (parts.needsAll === true && page.entries.some(isDamaged))) return false;
     for (const { key } of page.entries) report.bytesExchanged += key.length + BALLOT_BYTES + HASH_BYTES;
     const own = forest.keys(partition, leaf, after, limit);
     // Only as far as both have told.
     const ends = [page, own].filter(({ more }) => more).map(({ entries }) => entries.at(-1)!.key);
     const end = ends.length === 0 ? undefined : ends.reduce((a, b) => (a < b ? a : b));
     const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
-    const { missing, extra } = compare(parts, upTo(own.entries), upTo(page.entries), onExtra);
+    const { missing, extra, conflicts } = compare(upTo(own.entries), upTo(page.entries), onExtra);
+    // Else the peer, or this node, has no vote: those who have will meet.
+    for (const key of direction === 'both' ? conflicts : []) {
+      const isSettled = yield* parts.settleConflict(key);
+      if (isSettled) report.recordsRepaired++;
+    }
     if (direction !== 'hand-off' && !(yield* pull(parts, partition, peer, epoch, missing, report))) return false;
     if (direction !== 'pull' && !(yield* push(parts, peer, extra, direction, report))) return false;
     if (end === undefined) return true;
@@ -157,13 +167,13 @@ function* repairLeaf(
   }
 }
 
-/** What is newer there, and what is newer here. Both lists are in key order. */
+/** What is newer there, what is newer here, and what is not the same although it should be. The lists are in key order. */
 function compare(
-  { log, self }: ExchangeParts,
   own: readonly KeyDigest[],
   theirs: readonly KeyDigest[],
   onExtra: ((key: StoreKey) => void) | undefined,
-): { missing: StoreKey[]; extra: StoreKey[] } {
+): { missing: StoreKey[]; extra: StoreKey[]; conflicts: StoreKey[] } {
+  const conflicts: StoreKey[] = [];
   const missing: StoreKey[] = [];
   const extra: StoreKey[] = [];
   const byKey = new Map(theirs.map((entry) => [entry.key, entry]));
@@ -174,11 +184,14 @@ function compare(
     const order = other === undefined ? 1 : compareBallots(ballot, other.ballot);
     if (order > 0) extra.push(key);
     else if (order < 0) missing.push(key);
-    else if (digest !== other!.digest)
-      log.error('two replicas hold different records under one ballot', { node: self });
+    else if (digest !== other!.digest) conflicts.push(key);
   }
-  missing.push(...byKey.keys());
-  return { missing, extra };
+  for (const entry of byKey.values()) if (!isDamaged(entry)) missing.push(entry.key);
+  return { missing, extra, conflicts };
+}
+
+function isDamaged({ ballot }: KeyDigest): boolean {
+  return sameBallot(ballot, NO_BALLOT);
 }
 
 function* pull(

@@ -126,6 +126,7 @@ export interface RangeEntry extends ReplicaState {
 /** A record in a comparison of replicas, without its value. */
 export interface KeyDigest {
   readonly key: StoreKey;
+  /** `NO_BALLOT` of one that cannot be read. */
   readonly ballot: Ballot;
   /** SHA-256 of the encoded record, its first 16 bytes as latin1. */
   readonly digest: string;
@@ -154,6 +155,8 @@ export type Reply = { readonly from: NodeId } & (
   /** The ballot is too far ahead of the replica's clock (section 2, clock guard). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
+  /** A record that bears on the answer cannot be read; it is being restored. With what can be read of the key. */
+  | ({ readonly kind: 'damaged' } & ReplicaState)
   | { readonly kind: 'hinted' }
   /** No room for more hints. */
   | { readonly kind: 'hint-refused' }

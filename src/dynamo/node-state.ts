@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
 import { PartitionVotes } from './partition-votes.ts';
 import type { NodeSettings } from './settings.ts';
+import { readState, writeState } from './state-rows.ts';
 
 /**
  * What a node knows of itself, durably, in the `meta` store: how often it started, how far ahead it may have promised,
@@ -22,21 +23,23 @@ const BOOTSTRAPPED: StoreKey = 'bootstrapped';
 /**
  * Reads the state at start-up and counts the start. `done` is called once the new boot number, and at the first start of
  * the cluster the node's votes, are durable: only then may the node issue ballots or vote.
+ *
+ * @throws DamagedStateError
  */
 export function openNodeState(
   store: Store,
   { id, diskId, ring, isBootstrap }: NodeSettings,
   done: (state: NodeState, error?: Error) => void,
 ): void {
-  const boot = (readJson<number>(store, BOOT) ?? 0) + 1;
-  writeJson(store, BOOT, boot);
+  const boot = (readState<number>(store, BOOT) ?? 0) + 1;
+  writeState(store, BOOT, boot);
   const votes = new PartitionVotes({ node: id, diskId }, store);
   if (isBootstrap && store.get('meta', BOOTSTRAPPED) === undefined) {
     for (const config of ring) if (votes.isNamedIn(config)) votes.begin(config);
     // Last: a crash keeps a beginning of what was written.
-    writeJson(store, BOOTSTRAPPED, true);
+    writeState(store, BOOTSTRAPPED, true);
   }
-  const state: NodeState = { boot, ceilingHlc: readJson<number>(store, CEILING) ?? 0, votes };
+  const state: NodeState = { boot, ceilingHlc: readState<number>(store, CEILING) ?? 0, votes };
   store.flush((error) => {
     votes.reload();
     done(state, error);
@@ -45,14 +48,5 @@ export function openNodeState(
 
 export function writeCeiling(store: Store, hlc: number): void {
   assert(Number.isSafeInteger(hlc));
-  writeJson(store, CEILING, hlc);
-}
-
-function readJson<T>(store: Store, key: StoreKey): T | undefined {
-  const bytes = store.get('meta', key);
-  return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as T);
-}
-
-function writeJson(store: Store, key: StoreKey, value: unknown): void {
-  store.put('meta', key, Buffer.from(JSON.stringify(value)));
+  writeState(store, CEILING, hlc);
 }

@@ -1,4 +1,5 @@
 import type { RepairReport } from './anti-entropy.ts';
+import type { DamageFigures } from './key-restore.ts';
 import type { NodeId } from './ring.ts';
 
 /** What a node says of itself. */
@@ -20,4 +21,8 @@ export interface NodeStatus {
   /** What it has repaired, as the one that led the comparison. */
   readonly repaired: Omit<RepairReport, 'ms'>;
   readonly tombstonesPurged: number;
+  /** Stored records that could not be read. */
+  readonly damage: DamageFigures;
+  /** Hints that could not be read. */
+  readonly damagedHints: number;
 }

@@ -21,6 +21,7 @@ import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
+import { KeyRestore } from './key-restore.ts';
 import { partitionOf } from './keyspace.ts';
 import { LagGate } from './lag-gate.ts';
 import { MerkleForest } from './merkle-forest.ts';
@@ -34,11 +35,12 @@ import type { ItemRecord, ReplicaState } from './record.ts';
 import { highestCommitted } from './record.ts';
 import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
+import { UNREADABLE } from './replica-rows.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
 import type { NodeSettings } from './settings.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quorum.ts';
-import { runTask } from './task.ts';
+import { runTask, type Task } from './task.ts';
 import { type PurgeReport, TombstonePurge } from './tombstones.ts';
 
 const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
@@ -61,6 +63,7 @@ export class StorageNode implements CoordinatingNode {
   readonly #hints: HintedHandoff;
   readonly #gossip: Gossip;
   readonly #finisher: Finisher;
+  readonly #restore: KeyRestore;
   readonly #forest: MerkleForest;
   readonly #antiEntropy: AntiEntropy;
   readonly #purge: TombstonePurge;
@@ -97,7 +100,13 @@ export class StorageNode implements CoordinatingNode {
     const membersOf = (key: StoreKey) => view.configOf(partitionOf(key)).members;
     const onConfig = (config: PartitionConfig) => this.#learnConfig(config);
     const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, membersOf });
-    const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
+    const forest = new MerkleForest({
+      store,
+      clock,
+      limits,
+      partitions: view.partitions,
+      onDamaged: (key) => acceptor.noteDamaged(key),
+    });
     const acceptor = new Acceptor(settings, store, clock, state, {
       committed: (key) => {
         forest.touch(key);
@@ -108,6 +117,7 @@ export class StorageNode implements CoordinatingNode {
         hints.reload();
         this.#epochMember.lost();
       },
+      damaged: (key) => this.#restore.note(key),
       hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
     });
     const ballots = new BallotClock(clock, diskId, boot, state.ceilingHlc);
@@ -150,6 +160,15 @@ export class StorageNode implements CoordinatingNode {
       keepHint,
       onConfig,
     });
+    const { finishIntervalMs } = limits;
+    this.#restore = new KeyRestore({
+      self: id,
+      clock,
+      log,
+      coordinator: this.#coordinator,
+      acceptor,
+      limitMs: finishIntervalMs,
+    });
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
       acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit, (key) => this.#gate?.isLagging(key) === true),
@@ -174,6 +193,7 @@ export class StorageNode implements CoordinatingNode {
       learnHere,
       epochOf,
       isStopped,
+      settleConflict: (key: StoreKey) => this.#settleConflict(key),
     };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
@@ -202,7 +222,13 @@ export class StorageNode implements CoordinatingNode {
       limits,
       transport,
       exchange: (partition, epoch, peer, onExtra) =>
-        exchange({ ...repairParts, learnHere: gather, epochOf: () => epoch }, partition, peer, 'pull', onExtra),
+        exchange(
+          { ...repairParts, learnHere: gather, epochOf: () => epoch, needsAll: true },
+          partition,
+          peer,
+          'pull',
+          onExtra,
+        ),
       isNamedIn: (config) => votes.isNamedIn(config),
       isBeginning: (partition) => this.#epochReplica.isBeginning(partition),
       decidedEpoch: (partition) => view.configOf(partition).epoch,
@@ -265,6 +291,7 @@ export class StorageNode implements CoordinatingNode {
       this.#gossip,
       this.#hints,
       this.#finisher,
+      this.#restore,
       this.#antiEntropy,
       this.#purge,
       this.#orphans,
@@ -321,6 +348,8 @@ export class StorageNode implements CoordinatingNode {
       epochsBegun: this.#epochsBegun,
       repaired: { ...this.#antiEntropy.total },
       tombstonesPurged: this.#purge.purged,
+      damage: this.#restore.figures,
+      damagedHints: this.#hints.damaged,
     };
   }
 
@@ -419,15 +448,13 @@ export class StorageNode implements CoordinatingNode {
     isLagging = false,
   ): void {
     if (this.#isStopped) return done(STOPPED);
-    if (isLagging && !isConsistent && this.#isHomeOf(key)) return done(found(this.#acceptor.committedItem(key)));
+    if (isLagging && !isConsistent && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
     const coordinator = this.#coordinator;
     const deadlineMs = coordinator.deadline();
     const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
     if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
     // The most common request of all needs no message, so it is spared the task too.
-    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key)) {
-      return done(found(this.#acceptor.committedItem(key)));
-    }
+    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
     runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
   }
 
@@ -451,6 +478,14 @@ export class StorageNode implements CoordinatingNode {
     if (isConsistent && consistency === 'strict') return { kind: 'strong' };
     const { readQuorum } = this.#settings;
     return { kind: 'committed', replicas: isConsistent ? consistentReadQuorum(this.#coordinator, from) : readQuorum };
+  }
+
+  /** Answers what its own replica has committed. @returns false if that cannot be read: others have to be asked */
+  #answerOwn(key: StoreKey, done: (outcome: ReadOutcome) => void): boolean {
+    const item = this.#acceptor.committedItem(key);
+    if (item === UNREADABLE) return false;
+    done(found(item));
+    return true;
   }
 
   /** Whether its replica of the key's partition has a vote, sealed or not. */
@@ -538,6 +573,12 @@ export class StorageNode implements CoordinatingNode {
     };
     // Whoever holds the key is about to settle it.
     if (!this.#locks.acquire(key, start)) done();
+  }
+
+  *#settleConflict(key: StoreKey): Task<boolean> {
+    this.#env.log.error('replicas hold different records under one ballot', { node: this.id });
+    const outcome = yield* identityRound(this.#coordinator, key, this.#coordinator.deadline(), true);
+    return outcome.kind === 'proven';
   }
 
   #learnConfig(config: PartitionConfig): void {

@@ -112,15 +112,18 @@ export class LateRepair {
 
 /**
  * An eventually consistent read: the newest committed record among R home replicas (REPLICATION section 3, `ecRead`).
- * If one of those does not answer in time, all home replicas are asked.
+ * If one of those does not answer in time, or cannot read what it has, all home replicas are asked.
+ *
+ * @param readQuorum how many
  */
 export function* readEventually(
   coordinator: Coordinator,
   key: StoreKey,
   deadlineMs: number,
+  readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { readQuorum } = coordinator.settings;
   let got = 0;
+  let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, key);
@@ -132,6 +135,9 @@ export function* readEventually(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
+    // Who cannot read what it has says so at once.
+    if (isRetry) yield* coordinator.pause();
+    isRetry = true;
     targets = coordinator.configOf(key).members;
   }
   return { kind: 'unavailable', needed: readQuorum, got };

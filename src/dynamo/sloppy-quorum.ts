@@ -144,6 +144,8 @@ export function* readSloppily(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
+    // Who cannot read what it has says so at once.
+    yield* coordinator.pause();
     targets = [...everybody];
   }
   return { kind: 'unavailable', needed, got };

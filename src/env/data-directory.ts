@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { migrateFromFormat2 } from './format-2.ts';
 
 /** A node and the contents of its disk, which have a name of their own in its ballots and votes. */
 interface NodeRecord {
@@ -76,7 +77,10 @@ export class DataDirectoryError extends Error {
 }
 
 /** Raised with each change that an older version would misread. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
+
+/** The only earlier one that can be read: it is rewritten at its opening. */
+const MIGRATED_VERSION = 2;
 
 /** Holds `formatVersion` and the `ClusterRecord`. First written when the cluster has bootstrapped. */
 const CLUSTER_FILE = 'dynaring.json';
@@ -101,9 +105,10 @@ export async function openDataDirectory(
   createDirectory(path);
   const lock = await takeLock(path);
   try {
-    const cluster = readCluster(path);
+    const { cluster, formatVersion } = readCluster(path);
     if (cluster === undefined) beginBootstrap(path);
     else checkShape(path, cluster, expected);
+    if (cluster !== undefined && formatVersion === MIGRATED_VERSION) migrate(path, cluster);
     return {
       path,
       cluster,
@@ -114,7 +119,7 @@ export async function openDataDirectory(
         // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
         const isFirst = existsSync(join(path, BOOTSTRAP_FILE));
         if (isFirst && existsSync(join(path, NODES))) syncFolder(join(path, NODES));
-        writeDurably(path, CLUSTER_FILE, `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...saved })}\n`);
+        writeCluster(path, saved);
         if (isFirst) rmSync(join(path, BOOTSTRAP_FILE), { force: true });
       },
       close: () => lock.release(),
@@ -169,23 +174,29 @@ async function takeLock(path: string): Promise<DirectoryLock> {
   return lock;
 }
 
-function readCluster(path: string): ClusterRecord | undefined {
+interface Found {
+  readonly cluster: ClusterRecord | undefined;
+  readonly formatVersion?: number;
+}
+
+function readCluster(path: string): Found {
   const file = join(path, CLUSTER_FILE);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { cluster: undefined };
     throw new DataDirectoryError(`cannot read ${file}: ${reasonOf(error)}`);
   }
   const { formatVersion, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & { formatVersion?: unknown };
-  if (typeof formatVersion === 'number' && formatVersion !== FORMAT_VERSION) {
+  const isKnown = formatVersion === FORMAT_VERSION || formatVersion === MIGRATED_VERSION;
+  if (typeof formatVersion === 'number' && !isKnown) {
     const age = formatVersion > FORMAT_VERSION ? 'a newer' : 'an earlier';
     throw new DataDirectoryError(
       `the data directory ${path} has format ${formatVersion}, of ${age} version; this version knows ${FORMAT_VERSION}`,
     );
   }
-  if (formatVersion === FORMAT_VERSION && isRecord(cluster)) return cluster;
+  if (isKnown && isRecord(cluster)) return { cluster, formatVersion };
   throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
 }
 
@@ -231,6 +242,26 @@ function checkShape(
   const made = mismatches.map((each) => `${each.flag} ${each.has}`).join(' ');
   const asked = mismatches.map((each) => `${each.flag} ${each.asked}`).join(' ');
   throw new DataDirectoryError(`the data directory ${path} was made with ${made}: it cannot be opened with ${asked}`);
+}
+
+/** The record says the new format when all nodes have it: until then the next opening begins again. */
+function migrate(path: string, cluster: ClusterRecord): void {
+  for (const name of readdirSync(join(path, NODES))) {
+    const node = join(path, NODES, name);
+    if (!NODE_ID.test(name) || isBlank(node)) continue;
+    try {
+      migrateFromFormat2(node);
+    } catch (error) {
+      throw new DataDirectoryError(
+        `cannot rewrite the data in ${node} in format ${FORMAT_VERSION}: ${reasonOf(error)}`,
+      );
+    }
+  }
+  writeCluster(path, cluster);
+}
+
+function writeCluster(path: string, cluster: ClusterRecord): void {
+  writeDurably(path, CLUSTER_FILE, `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...cluster })}\n`);
 }
 
 /** Clears a bootstrap away that did not end; refuses nodes of which nothing says that they may be cleared away. */

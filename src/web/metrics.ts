@@ -19,6 +19,10 @@ export interface NodeFigures {
         readonly hashesExchanged: number;
         readonly repairBytesExchanged: number;
         readonly tombstonesPurged: number;
+        readonly damagedKeys: number;
+        readonly damagedFound: number;
+        readonly damagedRestored: number;
+        readonly damagedHints: number;
       }
     | undefined;
 }
@@ -58,6 +62,14 @@ const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kin
   hashesExchanged: ['dynaring_node_repair_hashes_total', 'Merkle hashes that those exchanged', 'counter'],
   repairBytesExchanged: ['dynaring_node_repair_bytes_total', 'Bytes that those exchanged', 'counter'],
   tombstonesPurged: ['dynaring_node_tombstones_purged_total', 'Tombstones that it led the purge of', 'counter'],
+  damagedKeys: [
+    'dynaring_node_damaged_keys',
+    'Keys with a stored record that it cannot read, as far as it knows',
+    'gauge',
+  ],
+  damagedFound: ['dynaring_node_damaged_records_total', 'Keys that it has found to be damaged', 'counter'],
+  damagedRestored: ['dynaring_node_damaged_records_restored_total', 'Those that others have restored', 'counter'],
+  damagedHints: ['dynaring_node_damaged_hints_total', 'Hints that it could not read and has dropped', 'counter'],
 };
 
 /** All metrics as they are now, in Prometheus's text format. */

@@ -7,8 +7,7 @@ import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
 import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
-import { runTask } from '../../src/dynamo/task.ts';
-import { silentLog } from '../../src/env/log.ts';
+import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -32,9 +31,17 @@ function record(version: number, atMs = NOW_MS): ItemRecord {
 /** Two replicas of one partition, and a wire between them. */
 function replicas() {
   const clock = new ManualClock(NOW_MS);
+  const damaged: StoreKey[] = [];
+  const conflicts: StoreKey[] = [];
   const make = (self: string) => {
     const store = new MemoryStore();
-    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1 });
+    const forest = new MerkleForest({
+      store,
+      clock,
+      limits: LIMITS,
+      partitions: 1,
+      onDamaged: (key) => damaged.push(key),
+    });
     const learn = (key: StoreKey, learned: ItemRecord) => {
       const present = store.get('items', key);
       if (present !== undefined && compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0) return;
@@ -66,12 +73,16 @@ function replicas() {
     const parts = {
       ...a,
       clock,
-      log: silentLog,
       limits: LIMITS,
       transport,
       learnHere: a.learn,
       isStopped: () => false,
       epochOf: () => 0,
+      settleConflict: (key: StoreKey) =>
+        wait<boolean>((resume) => {
+          conflicts.push(key);
+          clock.after(1, () => resume(true));
+        }),
     };
     runTask(exchange(parts, 0, 'b', direction, onExtra), (report) => {
       outcome = report;
@@ -88,7 +99,7 @@ function replicas() {
   const lag = () => {
     isHolding = true;
   };
-  return { a, b, clock, sent, run, contents, kill, lag };
+  return { a, b, clock, sent, run, contents, kill, lag, damaged, conflicts };
 }
 
 describe('a leaf', () => {
@@ -197,7 +208,7 @@ describe('a tree', () => {
   test('keeps a leaf dirty that is written while it is built', () => {
     const clock = new ManualClock(NOW_MS);
     const store = new MemoryStore();
-    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1 });
+    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1, onDamaged() {} });
     const keys = Array.from({ length: 200 }, (_, i) => keyOf(`k${i}`)).sort();
     for (const key of keys) store.put('items', key, encodeRecord(record(1)));
     let isDone = false;

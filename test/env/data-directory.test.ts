@@ -78,7 +78,7 @@ describe('a persistent directory', () => {
     const second = await openDataDirectory(deep, EXPECTED);
     expect(second.cluster).toEqual(SHAPE);
     expect(existsSync(second.nodePath('node-1'))).toBe(true);
-    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(2);
+    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(3);
     await second.close();
     expect(readdirSync(deep).sort()).toEqual(['dynaring.json', 'nodes']);
   });
@@ -134,8 +134,8 @@ describe('a persistent directory', () => {
   });
 
   test.each([
-    ['{"formatVersion":3,"shards":7}', /has format 3, of a newer version; this version knows 2$/],
-    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 2$/],
+    ['{"formatVersion":4,"shards":7}', /has format 4, of a newer version; this version knows 3$/],
+    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 3$/],
     ['{"formatVersion":2,"partit', /dynaring\.json is damaged/],
     ['null', /dynaring\.json is damaged/],
     [JSON.stringify({ formatVersion: 2, ...SHAPE, nodes: [{ node: 7 }] }), /dynaring\.json is damaged/],
