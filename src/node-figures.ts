@@ -15,6 +15,7 @@ export function nodeFigures({ id, state, status }: NodeDescription): NodeFigures
     tombstonesPurged,
     damage,
     damagedHints,
+    scrubbed,
   } = status;
   const figures = {
     partitions: partitions.length,
@@ -31,7 +32,10 @@ export function nodeFigures({ id, state, status }: NodeDescription): NodeFigures
     damagedKeys: damage.left,
     damagedFound: damage.found,
     damagedRestored: damage.restored,
+    damagedUnproven: damage.unproven,
     damagedHints,
+    scrubs: scrubbed.scrubs,
+    recordsScrubbed: scrubbed.records,
   };
   return { node: id, state, figures };
 }

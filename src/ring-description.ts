@@ -1,7 +1,10 @@
+import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { MoveProgress } from './dynamo/membership.ts';
 import type { PartitionConfig } from './dynamo/messages.ts';
+import type { StorageNode } from './dynamo/node.ts';
 import type { NodeStatus } from './dynamo/node-status.ts';
 import type { NodeId, PreferenceList } from './dynamo/ring.ts';
+import type { StoreKey } from './env/store.ts';
 
 export type NodeState = 'up' | 'paused' | 'stopped';
 
@@ -42,4 +45,26 @@ export interface ReplicaDescription {
   readonly isBehind?: boolean;
   /** Records that rules of lag hold back from it. */
   readonly held?: number;
+}
+
+/** What the home replicas of a key hold of it. @param replicas `node` undefined: it does not run */
+export function describeReplicas(
+  key: StoreKey,
+  replicas: readonly { readonly id: NodeId; readonly node: StorageNode | undefined }[],
+): ReplicaDescription[] {
+  const states = replicas.map(({ id, node }) => ({ id, state: node?.stateOf(key), held: node?.heldOf(key) ?? 0 }));
+  const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
+  return states.map(({ id, state, held }) => {
+    if (state === undefined) return { node: id, isKnown: false };
+    const { committed, accepted } = state;
+    return {
+      node: id,
+      isKnown: true,
+      committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
+      isTombstone: committed !== undefined && committed.item === undefined,
+      isUnsettled: accepted !== undefined,
+      isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
+      held,
+    };
+  });
 }

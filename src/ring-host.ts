@@ -1,11 +1,17 @@
+import { RingError } from './dynamo/membership.ts';
 import type { Reply, Request } from './dynamo/messages.ts';
 import type { StorageNode } from './dynamo/node.ts';
 import type { NodeId } from './dynamo/ring.ts';
+import { DamagedStateError } from './dynamo/state-rows.ts';
 import { DataDirectoryError } from './env/data-directory.ts';
+import type { LinkFault } from './env/faults.ts';
 import { LmdbStore, type LmdbStoreOptions } from './env/lmdb-store.ts';
 import type { StoppableClock } from './env/stoppable-clock.ts';
 import type { Transport } from './env/transport.ts';
 import type { PausedNode } from './paused-node.ts';
+
+/** Messages on a slow link are in memory; a minute is beyond all that waits for one. */
+const MAX_DELAY_MS = 60_000;
 
 /** A node of this process. */
 export interface Host {
@@ -41,6 +47,14 @@ export function openStore(path: string, options: LmdbStoreOptions): LmdbStore {
   }
 }
 
+/** What a start that has failed says: of a node that cannot know what it has promised, also what to do. */
+export function startError(error: unknown, id: NodeId, path: string): unknown {
+  if (!(error instanceof DamagedStateError)) return error;
+  return new DataDirectoryError(
+    `${path} is damaged: ${error.message}; remove that folder, and ${id} begins with an empty disk that the others fill`,
+  );
+}
+
 /** What a node that has stopped sends goes nowhere, and it hears no answers, late ones of a slow link either. */
 export function untilStopped(transport: Transport<Request, Reply>, clock: StoppableClock): Transport<Request, Reply> {
   return {
@@ -66,4 +80,19 @@ export function whileRunning<T>(
   const stopped = () => finish(ifStopped);
   onStop.add(stopped);
   begin(finish);
+}
+
+/** The sums of two reports. */
+export function addUp<Report extends { readonly [Name in keyof Report]: number }>(one: Report, other: Report): Report {
+  const names = Object.keys(one) as (keyof Report)[];
+  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as Report;
+}
+
+/** @throws RingError that names what of a link's fault makes no sense */
+export function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
+  // Not as `delayMs < 0`, which NaN is not.
+  if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
+    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`);
+  }
+  if (!(dropRate >= 0 && dropRate <= 1)) throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`);
 }

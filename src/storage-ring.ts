@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import type { ByteString } from './api/primary-key.ts';
 import type { Config } from './config.ts';
 import type { RepairReport } from './dynamo/anti-entropy.ts';
-import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { LagRule } from './dynamo/client.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
 import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
@@ -15,6 +14,8 @@ import type { NodeId } from './dynamo/ring.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { SOUND_RULES } from './dynamo/rules.ts';
+import type { ScrubReport } from './dynamo/scrub.ts';
+import { readState, writeState } from './dynamo/state-rows.ts';
 import type { PurgeReport } from './dynamo/tombstones.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
@@ -26,8 +27,18 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import type { Store } from './env/store.ts';
 import { foundCluster, newDiskId, nodeId, numberOf } from './found-cluster.ts';
 import { PausedNode } from './paused-node.ts';
-import type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
-import { type Host, newHost, openStore, type Running, untilStopped, whileRunning } from './ring-host.ts';
+import { describeReplicas, type Location, type NodeDescription, type RingDescription } from './ring-description.ts';
+import {
+  addUp,
+  checkFault,
+  type Host,
+  newHost,
+  openStore,
+  type Running,
+  startError,
+  untilStopped,
+  whileRunning,
+} from './ring-host.ts';
 import type { TraceLog } from './trace-log.ts';
 
 /** What a node's disk says of itself, so that it is not taken for another's. */
@@ -40,8 +51,6 @@ interface Identity {
 const IDENTITY = 'identity';
 /** The id of no disk. */
 const NO_DISK = -1;
-/** Messages on a slow link are in memory; a minute is beyond all that waits for one. */
-const MAX_DELAY_MS = 60_000;
 /** Before moves that failed are tried again. */
 const RETRY_MOVES_MS = 500;
 /** A controller that is at work has left a partition sealed for less. */
@@ -345,11 +354,22 @@ export class StorageRing {
     });
   }
 
-  async #repair(): Promise<RepairReport> {
-    const total = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
-    for (const { node } of this.#active()) {
-      const report = await this.#untilClosed<RepairReport>((resolve) => node.repair(resolve));
-      for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
+  #repair(): Promise<RepairReport> {
+    const nothing = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
+    return this.#ofEach<RepairReport>(nothing, (node, done) => node.repair(done));
+  }
+
+  /** Has one node after the other do something. @returns the sums of what they report; one that stops reports `nothing` */
+  async #ofEach<Report extends { readonly [Name in keyof Report]: number }>(
+    nothing: Report,
+    begin: (node: StorageNode, done: (report: Report) => void) => void,
+  ): Promise<Report> {
+    let total = nothing;
+    for (const running of this.#active()) {
+      const report = await this.#untilClosed<Report>((resolve) =>
+        whileRunning(running, resolve, nothing, (done) => begin(running.node, done)),
+      );
+      total = addUp(total, report);
     }
     return total;
   }
@@ -404,15 +424,13 @@ export class StorageRing {
 
   /** Removes the tombstones that are old enough and that every home replica has. */
   async purgeTombstones(): Promise<PurgeReport> {
-    const total = { purged: 0, waiting: 0 };
-    for (const running of this.#active()) {
-      const report = await this.#untilClosed<PurgeReport>((resolve) =>
-        whileRunning(running, resolve, { purged: 0, waiting: 0 }, (done) => running.node.purgeTombstones(done)),
-      );
-      total.purged += report.purged;
-      total.waiting += report.waiting;
-    }
-    return total;
+    return this.#ofEach<PurgeReport>({ purged: 0, waiting: 0 }, (node, done) => node.purgeTombstones(done));
+  }
+
+  /** Reads all that the nodes have stored, and has restored from other replicas what is damaged. */
+  scrub(): Promise<ScrubReport> {
+    const nothing = { records: 0, damaged: 0, restored: 0, ms: 0 };
+    return this.#ofEach<ScrubReport>(nothing, (node, done) => node.scrub(done));
   }
 
   /** Where an item lives, and what each home replica holds of it now. */
@@ -424,24 +442,10 @@ export class StorageRing {
     const storeKey = storeKeyOf(key, this.#record.partitions);
     const partition = partitionOf(storeKey);
     const { epoch, members } = this.#register.read(partition);
-    const states = members.map(({ node }) => ({
-      node,
-      state: this.#hosts.get(node)?.running?.node.stateOf(storeKey),
-    }));
-    const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
-    const replicas = states.map(({ node, state }): ReplicaDescription => {
-      if (state === undefined) return { node, isKnown: false };
-      const { committed, accepted } = state;
-      return {
-        node,
-        isKnown: true,
-        committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
-        isTombstone: committed !== undefined && committed.item === undefined,
-        isUnsettled: accepted !== undefined,
-        isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
-        held: this.#hosts.get(node)?.running?.node.heldOf(storeKey) ?? 0,
-      };
-    });
+    const replicas = describeReplicas(
+      storeKey,
+      members.map(({ node }) => ({ id: node, node: this.#hosts.get(node)?.running?.node })),
+    );
     return { partition, epoch, preferenceList: this.#view.preferenceList(partition), replicas };
   }
 
@@ -470,7 +474,7 @@ export class StorageRing {
   }
 
   async #startHost(host: Host, isBootstrap = false): Promise<void> {
-    const { limits, durability, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
+    const { limits, durability, writeQuorum, readQuorum, readFrom, readRepair } = this.#config;
     const { id } = host;
     const clock = new StoppableClock(this.#clock);
     const store = openStore(this.#directory.nodePath(id), { durability, lazyFlushMs: limits.lazyFlushMs });
@@ -483,7 +487,8 @@ export class StorageRing {
         readQuorum,
         readFrom,
         readRepair,
-        antiEntropyIntervalMs,
+        antiEntropyIntervalMs: this.#config.antiEntropyIntervalMs,
+        scrubIntervalMs: this.#config.scrubIntervalMs,
         ring: this.#record.configs,
         isBootstrap,
         limits: limits.node,
@@ -507,7 +512,7 @@ export class StorageRing {
       node.startBackground();
     } catch (error) {
       await store.close();
-      throw error;
+      throw startError(error, id, this.#directory.nodePath(id));
     }
   }
 
@@ -519,10 +524,9 @@ export class StorageRing {
    */
   #identify(id: NodeId, store: Store, isBootstrap: boolean): number {
     const { clusterId, nodes } = this.#record;
-    const stored = store.get('meta', IDENTITY);
+    const found = readState<Identity>(store, IDENTITY);
     const expected = nodes.find(({ node }) => node === id)?.diskId;
-    if (stored !== undefined) {
-      const found = JSON.parse(Buffer.from(stored).toString()) as Identity;
+    if (found !== undefined) {
       const where = this.#directory.nodePath(id);
       if (found.clusterId !== clusterId) throw new DataDirectoryError(`${where} holds the data of another cluster`);
       if (found.node !== id) throw new DataDirectoryError(`${where} holds the data of ${found.node}, not of ${id}`);
@@ -538,7 +542,7 @@ export class StorageRing {
       const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
       this.#save({ ...this.#record, nodes: renamed });
     }
-    store.put('meta', IDENTITY, Buffer.from(JSON.stringify({ clusterId, node: id, diskId } satisfies Identity)));
+    writeState(store, IDENTITY, { clusterId, node: id, diskId } satisfies Identity);
     return diskId;
   }
 
@@ -743,15 +747,6 @@ export class StorageRing {
     if (running === undefined) throw new RingError(`${id} has stopped`);
     return running;
   }
-}
-
-/** @throws RingError */
-function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
-  // Not as `delayMs < 0`, which NaN is not.
-  if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
-    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`);
-  }
-  if (!(dropRate >= 0 && dropRate <= 1)) throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`);
 }
 
 function closedError(): RingError {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   CreateTableCommand,
   DynamoDBClient,
@@ -8,7 +9,8 @@ import {
   PutItemCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { LmdbStore } from '../src/env/lmdb-store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
 import { flipBits } from './rotten-disk.ts';
 
@@ -92,13 +94,10 @@ describe('one bit flipped in each value that one node has on disk', () => {
   test('makes no read wrong, is said in the log and the metrics, and is repaired by the reads', async () => {
     const lines: string[] = [];
     const stderr = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)));
-    try {
-      await start({ logLevel: 'info', logFormat: 'json' });
-      expect(await countRight(true)).toBe(ITEMS);
-      await vi.waitFor(async () => expect(await metric('dynaring_node_damaged_keys')).toBe(0), 10_000);
-    } finally {
-      stderr.mockRestore();
-    }
+    onTestFinished(() => stderr.mockRestore());
+    await start({ logLevel: 'info', logFormat: 'json' });
+    expect(await countRight(true)).toBe(ITEMS);
+    await vi.waitFor(async () => expect(await metric('dynaring_node_damaged_keys')).toBe(0), 10_000);
     const said = lines.map((line) => JSON.parse(line)).filter(({ message }) => /damaged/.test(message));
     expect(said[0]).toMatchObject({ level: 'warn', node: 'node-2' });
     // One line a second, not one for each.
@@ -124,4 +123,74 @@ describe('one bit flipped in each value that one node has on disk', () => {
       expect(texts).toEqual(Array.from({ length: ITEMS }, (_, i) => textOf(i)));
     }
   });
+
+  test('is found by a scrub, which restores it all', async () => {
+    await start({ antiEntropyIntervalMs: 0, scrubIntervalMs: 0 });
+    const answer = await fetch(`${db!.endpoint}/_dynaring/scrub`, { method: 'POST' });
+    expect(await answer.json()).toMatchObject({ damaged: ITEMS, restored: ITEMS });
+    expect(await db!.ring.scrub()).toMatchObject({ damaged: 0, restored: 0 });
+    expect(await countRight(true)).toBe(ITEMS);
+  });
+
+  test('is found by the scrub that comes by itself', async () => {
+    await start({ antiEntropyIntervalMs: 0, scrubIntervalMs: 100 });
+    await vi.waitFor(
+      async () => expect(await metric('dynaring_node_damaged_records_restored_total')).toBe(ITEMS),
+      10_000,
+    );
+  });
+});
+
+test('different texts under one ballot, each with a checksum that is right, become one by repair', async () => {
+  await start();
+  await fill();
+  await stop();
+  // As of a disk that had rotted before its values got their checksums.
+  const store = new LmdbStore(join(dataDir, 'nodes', 'node-2'), { durability: 'process' });
+  for (const { key, value } of store.range('items', '\0', '\xff\xff', 10_000)) {
+    const at = Buffer.from(value).indexOf('the value of item');
+    if (at >= 0) store.put('items', key, Buffer.from(value).fill('T', at, at + 1));
+  }
+  await store.close();
+  const { ring } = await start({ antiEntropyIntervalMs: 0 });
+  expect((await ring.repair()).recordsRepaired).toBeGreaterThanOrEqual(ITEMS);
+  expect(await ring.repair()).toMatchObject({ recordsRepaired: 0 });
+  expect(await countRight(true)).toBe(ITEMS);
+  expect(await countRight(false)).toBe(ITEMS);
+});
+
+test('a scrub of the largest items that there are holds the loop for no 50 ms', async () => {
+  const { ring } = await start({ antiEntropyIntervalMs: 0 });
+  await fill();
+  const Item = { v: { S: 'x'.repeat(400_000) } };
+  for (let i = 0; i < 100; i++) {
+    await client.send(new PutItemCommand({ TableName, Item: { ...Item, k: { S: `large ${i}` } } }));
+  }
+  const longestMs: number[] = [];
+  // The machine has other things to do as well: the shortest of some says what the scrub does.
+  for (let i = 0; i < 5; i++) {
+    const loop = monitorEventLoopDelay({ resolution: 1 });
+    loop.enable();
+    expect((await ring.scrub()).records).toBeGreaterThan(3 * 100);
+    loop.disable();
+    longestMs.push(loop.max / 1e6);
+  }
+  expect(Math.min(...longestMs)).toBeLessThan(50);
+}, 30_000);
+
+test('a start whose node cannot read its own state says which folder to remove, and then that is filled again', async () => {
+  await start();
+  await fill();
+  await stop();
+  const folder = join(dataDir, 'nodes', 'node-3');
+  expect(flipBits(join(folder, 'data.mdb'), ['"diskId"'])).toBeGreaterThan(0);
+  await expect(start()).rejects.toThrow(
+    new RegExp(
+      `^${folder} is damaged: the record '.+' of the node's own state is damaged; remove that folder, and node-3 begins`,
+    ),
+  );
+  rmSync(folder, { recursive: true });
+  await start();
+  await db!.ring.settled();
+  expect(await countRight(true)).toBe(ITEMS);
 });

@@ -90,6 +90,8 @@ export class Acceptor {
         return this.#prepare(request, answer);
       case 'accept':
         return this.#accept(request, answer);
+      case 'adopt':
+        return this.#adopt(request, answer);
       case 'learn':
         return this.#learn(request, answer);
       case 'read':
@@ -132,46 +134,6 @@ export class Acceptor {
     if (this.rows.state(key).isDamaged === true) return true;
     this.rows.release(key);
     return false;
-  }
-
-  /**
-   * Accepts, in place of what is damaged of a key, the newest record of others, as if it had been here before: they have
-   * promised `ballot` after the damage was found, so it is above all that was ever acknowledged here, and enough of them
-   * have that one of those who chose what is missing is among them (docs/replication.md, what is damaged).
-   *
-   * @param record under `ballot`; undefined: they have none
-   * @param done told whether it is durable; if not, perhaps what a ballot has to be above
-   */
-  adopt(
-    key: StoreKey,
-    ballot: Ballot,
-    record: ItemRecord | undefined,
-    epoch: number,
-    done: (isAdopted: boolean, effective?: Ballot) => void,
-  ): void {
-    if (this.#isStopped || !this.#hasVote(key, epoch)) return done(false);
-    const state = this.rows.state(key);
-    const effective = this.#effective(key, state);
-    if (state.isDamaged !== true || compareBallots(ballot, effective) < 0) return done(false, effective);
-    if (ballot.hlc > this.#ceilingHlc) {
-      const again = () => this.adopt(key, ballot, record, epoch, done);
-      return this.#raiseCeiling(ballot.hlc, again, () => done(false));
-    }
-    if (record === undefined) {
-      // As a purge: what is gone is refused from now on, whoever may still send it.
-      this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
-      this.rows.dropUnreadable(key);
-      this.#neighbours.committed(key);
-      return this.#store.flush((error) => done(error === undefined));
-    }
-    this.#store.put('paxos', key, encodeRecord(record));
-    this.#unflushed.set(key, ballot);
-    this.#promise(key, ballot);
-    this.#flushAccepted(
-      key,
-      () => done(true),
-      () => done(false),
-    );
   }
 
   /** The record that was adopted is chosen: nothing is missing here any more. */
@@ -239,7 +201,7 @@ export class Acceptor {
   /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
   #answerCommitted(key: StoreKey, answer: Answer): void {
     const state = this.rows.state(key);
-    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
     answer({ kind: 'state', from: this.#settings.id, committed: this.#committedIn(state) });
   }
 
@@ -251,7 +213,7 @@ export class Acceptor {
     const { key, ballot } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.rows.state(key);
-    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
     const effective = this.#effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
     // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
@@ -274,7 +236,7 @@ export class Acceptor {
     const { key, record } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.rows.state(key);
-    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
@@ -290,6 +252,35 @@ export class Acceptor {
     }
     if (this.#settings.rules.flushBeforeAck && this.#isFlushNeeded(key)) return this.#flushAccepted(key, ack, answer);
     ack();
+  }
+
+  /**
+   * Accepts, in place of what is damaged of a key, the newest record of others, as if it had been here before: they have
+   * promised `ballot` after the damage was found, so it is above all that was ever acknowledged here, and so many of them
+   * that one of those who chose what is missing is among them (docs/replication.md, what a disk forgets).
+   */
+  #adopt(request: Of<'adopt'>, answer: Answer): void {
+    const { key, ballot, record, epoch } = request;
+    if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
+    const state = this.rows.state(key);
+    const effective = this.#effective(key, state);
+    if (state.isDamaged !== true || compareBallots(ballot, effective) < 0) {
+      return answer({ kind: 'rejected', from: this.#settings.id, effective });
+    }
+    if (ballot.hlc > this.#ceilingHlc)
+      return this.#raiseCeiling(ballot.hlc, () => this.#adopt(request, answer), answer);
+    const accepted = () => answer({ kind: 'accepted', from: this.#settings.id });
+    if (record !== undefined) {
+      this.#store.put('paxos', key, encodeRecord(record));
+      this.#unflushed.set(key, ballot);
+      this.#promise(key, ballot);
+      return this.#flushAccepted(key, accepted, answer);
+    }
+    // As with a purge: what is gone is refused from now on, whoever may still send it.
+    this.#floorHlc = Math.max(this.#floorHlc, ballot.hlc);
+    this.rows.dropUnreadable(key);
+    this.#neighbours.committed(key);
+    this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
   }
 
   /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
@@ -322,7 +313,7 @@ export class Acceptor {
     const { key, epoch } = request;
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.rows.state(key);
-    if (state.isDamaged === true) return this.#answerDamaged(state, answer);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
     this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state }, answer);
   }
 
@@ -466,8 +457,8 @@ export class Acceptor {
   }
 
   /** No vote and no answer of what cannot be read: that it was there is all that is known, and others have counted on it. */
-  #answerDamaged(state: ReplicaState, answer: Answer): void {
-    answer({ kind: 'damaged', from: this.#settings.id, ...state });
+  #answerDamaged(key: StoreKey, state: ReplicaState, answer: Answer): void {
+    this.#answerFlushed(key, { kind: 'damaged', from: this.#settings.id, ...state }, answer);
   }
 
   #answerStorageFailed(error: Error, answer: Answer): void {

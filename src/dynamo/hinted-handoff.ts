@@ -106,6 +106,11 @@ export class HintedHandoff {
     for (const { key } of this.#all()) if (tableOf(storeKeyIn(key)) === table) this.#drop(key);
   }
 
+  /** A hint was found to be damaged. */
+  drop(hint: StoreKey): void {
+    this.#get(hint);
+  }
+
   start(): void {
     const { clock, limits, isUp } = this.#parts;
     this.#timer = clock.after(limits.hintIntervalMs, () => {

@@ -2,11 +2,12 @@ import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Acceptor } from './acceptor.ts';
+import { type Ballot, NO_BALLOT, sameBallot } from './ballot.ts';
 import type { Coordinator } from './coordinator.ts';
 import { partitionOf } from './keyspace.ts';
 import type { Member, Request } from './messages.ts';
 import { highestOf, type ItemRecord, type ReplicaState } from './record.ts';
-import { runTask, type Task, wait } from './task.ts';
+import { runTask, type Task } from './task.ts';
 
 /** Keys restored at a time, each of which may be an item of 400 KB. */
 const RESTORES_AT_ONCE = 16;
@@ -33,7 +34,8 @@ export interface DamageFigures {
 export class KeyRestore {
   readonly #parts: KeyRestoreParts;
   readonly #waiting = new Set<StoreKey>();
-  readonly #running = new Set<StoreKey>();
+  /** With the ballot of the round, once enough others have promised it. */
+  readonly #running = new Map<StoreKey, Ballot>();
   /** Tried in vain, as while another node was down. */
   readonly #failed = new Set<StoreKey>();
   #turn: Timer | undefined;
@@ -66,6 +68,11 @@ export class KeyRestore {
     this.#schedule();
   }
 
+  /** Whether a record is to be adopted now. One of an earlier round, which comes late, knows nothing of what was lost since. */
+  isRunning(key: StoreKey, ballot: Ballot): boolean {
+    return sameBallot(this.#running.get(key) ?? NO_BALLOT, ballot);
+  }
+
   /** Calls `done` when each key that is known to be damaged now was tried. */
   tryAll(done: () => void): void {
     if (this.#isStopped) return;
@@ -93,7 +100,7 @@ export class KeyRestore {
     for (const key of this.#waiting) {
       if (this.#running.size >= RESTORES_AT_ONCE) return;
       this.#waiting.delete(key);
-      this.#running.add(key);
+      this.#running.set(key, NO_BALLOT);
       runTask(this.#restore(key), (isRestored) => {
         this.#running.delete(key);
         if (this.#isStopped) return;
@@ -143,16 +150,12 @@ export class KeyRestore {
     const isProven = agreed.length >= enough;
     const states = isProven ? agreed : yield* this.#askEach(others, request);
     if (states === undefined) return false;
-    const newest = highestOf([acceptor.stateOf(key), ...states]);
+    const newest = highestOf(isProven ? states : [acceptor.stateOf(key), ...states]);
     const record: ItemRecord | undefined = newest && { ...newest, ballot };
-    const isAdopted = yield* wait<boolean>((resume) => {
-      acceptor.adopt(key, ballot, record, epoch, (isDone, effective) => {
-        if (effective !== undefined) coordinator.ballots.observe(effective);
-        // A task is never resumed within the call that waits.
-        clock.after(0, () => resume(isDone));
-      });
-    });
-    if (!isAdopted) return false;
+    this.#running.set(key, ballot);
+    const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
+    const adopted = yield* coordinator.ask([{ node: self }], adopt, 'accepted', 1);
+    if (adopted.agreed.length === 0) return false;
     if (!isProven) {
       this.#unproven++;
       log.error('a record was damaged on too many replicas: what is restored may be old, or nothing', { node: self });

@@ -34,6 +34,14 @@ export type RegisterRequest =
       /** Whether the write, or a change of epoch, waits for this copy: then no rule holds it back. */
       readonly isNeeded?: boolean;
     }
+  /** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
+  | {
+      readonly kind: 'adopt';
+      readonly key: StoreKey;
+      readonly ballot: Ballot;
+      readonly record: ItemRecord | undefined;
+      readonly epoch: number;
+    }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
   | {

@@ -25,4 +25,6 @@ export interface NodeStatus {
   readonly damage: DamageFigures;
   /** Hints that could not be read. */
   readonly damagedHints: number;
+  /** Values that scrubs have read since the start, and those of them that have come to their end. */
+  readonly scrubbed: { readonly records: number; readonly scrubs: number };
 }

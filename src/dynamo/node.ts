@@ -16,7 +16,7 @@ import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
 import { EpochMember } from './epoch-member.ts';
 import { EpochReplica } from './epoch-replica.ts';
 import { exchange } from './exchange.ts';
-import { FailureDetector } from './failure-detector.ts';
+import { FailureDetector, watched } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
@@ -38,6 +38,7 @@ import { type Change, identityRound, writeRegister } from './register-write.ts';
 import { UNREADABLE } from './replica-rows.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
+import { Scrub, type ScrubReport } from './scrub.ts';
 import type { NodeSettings } from './settings.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quorum.ts';
 import { runTask, type Task } from './task.ts';
@@ -64,6 +65,7 @@ export class StorageNode implements CoordinatingNode {
   readonly #gossip: Gossip;
   readonly #finisher: Finisher;
   readonly #restore: KeyRestore;
+  readonly #scrub: Scrub;
   readonly #forest: MerkleForest;
   readonly #antiEntropy: AntiEntropy;
   readonly #purge: TombstonePurge;
@@ -197,6 +199,17 @@ export class StorageNode implements CoordinatingNode {
     };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
+    this.#scrub = new Scrub({
+      self: id,
+      store,
+      clock,
+      log,
+      intervalMs: settings.scrubIntervalMs ?? 0,
+      damagedKey: (key) => acceptor.noteDamaged(key),
+      damagedHint: (hint) => hints.drop(hint),
+      restoreAll: (done) => this.#restore.tryAll(done),
+      isDamaged: (key) => acceptor.isDamaged(key),
+    });
     this.#epochReplica = new EpochReplica({
       self: id,
       store,
@@ -270,6 +283,7 @@ export class StorageNode implements CoordinatingNode {
     this.#finisher.start();
     this.#antiEntropy.start();
     this.#purge.start();
+    this.#scrub.start();
     this.#reconcile();
     this.#orphans.start();
   }
@@ -292,6 +306,7 @@ export class StorageNode implements CoordinatingNode {
       this.#hints,
       this.#finisher,
       this.#restore,
+      this.#scrub,
       this.#antiEntropy,
       this.#purge,
       this.#orphans,
@@ -350,6 +365,7 @@ export class StorageNode implements CoordinatingNode {
       tombstonesPurged: this.#purge.purged,
       damage: this.#restore.figures,
       damagedHints: this.#hints.damaged,
+      scrubbed: this.#scrub.figures,
     };
   }
 
@@ -363,6 +379,9 @@ export class StorageNode implements CoordinatingNode {
         if (this.#gate !== undefined && this.#isHeldBack(this.#gate, request)) {
           return reply({ kind: 'learned', from: this.id, counts: false, isHeld: true });
         }
+        return this.#acceptor.receive(request, reply);
+      case 'adopt':
+        if (from !== this.id || !this.#restore.isRunning(request.key, request.ballot)) return;
         return this.#acceptor.receive(request, reply);
       case 'prepare':
       case 'accept':
@@ -537,6 +556,11 @@ export class StorageNode implements CoordinatingNode {
     this.#antiEntropy.repairNow(done);
   }
 
+  /** Reads all that this node has stored, and has restored what is damaged. */
+  scrub(done: (report: ScrubReport) => void): void {
+    this.#scrub.scrubNow(done);
+  }
+
   /** Looks for tombstones that may go, in the partitions that this node answers for. */
   purgeTombstones(done: (report: PurgeReport) => void): void {
     this.#purge.purgeNow(done);
@@ -615,19 +639,6 @@ export class StorageNode implements CoordinatingNode {
   #peers(): readonly NodeId[] {
     return this.view.preferenceList(0).filter((node) => node !== this.id);
   }
-}
-
-/** Tells the failure detector of every message. */
-function watched(wire: Transport<Request, Reply>, detector: FailureDetector): Transport<Request, Reply> {
-  return {
-    send: (to, request, onReply) => {
-      detector.noteSent(to);
-      wire.send(to, request, (reply) => {
-        detector.noteHeard(to);
-        onReply(reply);
-      });
-    },
-  };
 }
 
 function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {

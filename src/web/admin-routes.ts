@@ -69,6 +69,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: silently(({ admin }, { params }) => admin.healLink(params.from!, params.to!)),
   },
   { method: 'POST', path: '/repair', answer: async ({ admin }) => ({ status: 200, body: await admin.repair() }) },
+  { method: 'POST', path: '/scrub', answer: async ({ admin }) => ({ status: 200, body: await admin.scrub() }) },
   {
     method: 'POST',
     path: '/wait-until-consistent',

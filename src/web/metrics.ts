@@ -22,7 +22,10 @@ export interface NodeFigures {
         readonly damagedKeys: number;
         readonly damagedFound: number;
         readonly damagedRestored: number;
+        readonly damagedUnproven: number;
         readonly damagedHints: number;
+        readonly scrubs: number;
+        readonly recordsScrubbed: number;
       }
     | undefined;
 }
@@ -69,7 +72,14 @@ const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kin
   ],
   damagedFound: ['dynaring_node_damaged_records_total', 'Keys that it has found to be damaged', 'counter'],
   damagedRestored: ['dynaring_node_damaged_records_restored_total', 'Those that others have restored', 'counter'],
+  damagedUnproven: [
+    'dynaring_node_damaged_records_unproven_total',
+    'Of those, the ones that were damaged on so many replicas that a newer record may be lost',
+    'counter',
+  ],
   damagedHints: ['dynaring_node_damaged_hints_total', 'Hints that it could not read and has dropped', 'counter'],
+  scrubs: ['dynaring_node_scrubs_total', 'Times that it has read all that it has stored', 'counter'],
+  recordsScrubbed: ['dynaring_node_records_scrubbed_total', 'Stored values that it read for that', 'counter'],
 };
 
 /** All metrics as they are now, in Prometheus's text format. */

@@ -34,6 +34,7 @@ describe('what an administrator asks for reaches the one who does it', () => {
     ['put', '/links/a/b', { delayMs: 0, dropRate: 1 }, 204, ['setLink', 'a', 'b', { delayMs: 0, dropRate: 1 }]],
     ['delete', '/links/a/b', undefined, 204, ['healLink', 'a', 'b']],
     ['post', '/repair', undefined, 200, ['repair']],
+    ['post', '/scrub', undefined, 200, ['scrub']],
     ['post', '/wait-until-consistent', undefined, 204, ['waitUntilConsistent']],
     ['post', '/reset', undefined, 204, ['reset', undefined]],
     ['post', '/reset?namespace=worker-3', undefined, 204, ['reset', 'worker-3']],

@@ -63,6 +63,11 @@ export class FakeAdmin implements Admin {
     this.#note('healLink', ...args);
   }
 
+  async scrub() {
+    this.#note('scrub');
+    return { records: 1_200, damaged: 2, restored: 2, ms: 12.5 };
+  }
+
   async repair() {
     this.#note('repair');
     return { partitions: 2, hashesExchanged: 2, bytesExchanged: 32, recordsRepaired: 0, ms: 1.5 };
@@ -164,7 +169,10 @@ export function adminServer({
               damagedKeys: 7,
               damagedFound: 8,
               damagedRestored: 9,
+              damagedUnproven: 11,
               damagedHints: 10,
+              scrubs: 12,
+              recordsScrubbed: 13,
             },
           },
           { node: 'node-2', state: 'stopped', figures: undefined },
