@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Database, open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDataDirectory } from '../../src/env/data-directory.ts';
 import { LATIN1_KEYS } from '../../src/env/lmdb-environment.ts';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { DAMAGED, STORE_NAMES, type StoreName } from '../../src/env/store.ts';
+import { startDynaring } from '../../src/index.ts';
 import { flipBits } from '../rotten-disk.ts';
 
 /*
@@ -177,4 +179,29 @@ describe('a data directory of format 2', () => {
     expect(formatVersion()).toBe(2);
     expect(existsSync(join(nodePath('node-1'), 'journal-0'))).toBe(true);
   });
+});
+
+test('is served as it was left, and what was rotten by then is restored from the others', async () => {
+  // No JSON any more; and, in another item, another text: whose checksum will be right.
+  expect(flipBits(join(nodePath('node-2'), 'data.mdb'), ['settled of 20"}', 'settled of 21'])).toBeGreaterThan(1);
+  const db = await startDynaring({ dataDir: path, partitions: 4, antiEntropyIntervalMs: 0, logLevel: 'silent' });
+  try {
+    const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+    const textOf = async (i: number) => {
+      const Key = { id: { S: `item-${i}` } };
+      const { Item } = await client.send(new GetItemCommand({ TableName: 'kept', Key, ConsistentRead: true }));
+      return Item?.text?.S;
+    };
+    expect((await db.ring.repair()).recordsRepaired).toBeGreaterThan(0);
+    for (let i = 0; i <= 45; i++) {
+      const isThere = i >= 5 && i !== 10 && i <= 44;
+      const text = i < 10 || i >= 40 ? `journalled of ${i}` : `settled of ${i}`;
+      expect(await textOf(i), `${i}`).toBe(isThere ? text : undefined);
+    }
+    const damage = db.ring.describe().nodes.map(({ status }) => status!.damage.left);
+    expect(damage).toEqual([0, 0, 0]);
+    client.destroy();
+  } finally {
+    await db.stop();
+  }
 });
