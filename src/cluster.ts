@@ -13,6 +13,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { addFaultsOfFile } from './fault-file.ts';
 import { nodeFigures } from './node-figures.ts';
+import { requestLog } from './request-log.ts';
 import type { Location } from './ring-description.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
@@ -118,6 +119,8 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: config.limits.web,
       corsOrigins: config.corsOrigins,
+      onRequest: requestLog(config, log),
+      onHint: (hint) => log.warn(hint),
       operator: {
         admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
         figures: {

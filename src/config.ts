@@ -60,6 +60,7 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
     delayTransientStatuses: given.delayTransientStatuses ?? false,
     trace: given.trace ?? false,
     logLevel: given.logLevel ?? 'info',
+    logRequests: given.logRequests ?? false,
     logFormat: given.logFormat ?? 'text',
     limits: completeLimits(limits),
   };

@@ -125,12 +125,13 @@ export interface ClientConfig {
 
 /**
  * Starts a server in this process and resolves once it answers. Unlike on the command line, the port is any free one,
- * nothing is logged, and requests are traced, unless asked for otherwise.
+ * nothing is logged (with `logRequests`, what is at `info`), and requests are traced, unless asked for otherwise.
  *
  * @throws ConfigError for settings that do not fit together; else what the system says
  */
 export async function startDynaring({ limits, ...settings }: DynaringOptions = {}): Promise<Dynaring> {
-  const config = completeConfig({ port: 0, logLevel: 'silent', trace: true, ...settings }, limits);
+  const logLevel = settings.logRequests === true ? 'info' : 'silent';
+  const config = completeConfig({ port: 0, logLevel, trace: true, ...settings }, limits);
   const clock = new SystemClock();
   const write = (line: string) => console.error(line);
   const log = createLog({ level: config.logLevel, format: config.logFormat, write, now: () => clock.now() });

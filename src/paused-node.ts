@@ -1,20 +1,25 @@
+import type { Failure } from './dynamo/client.ts';
 import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
 import type { StorageNode } from './dynamo/node.ts';
-import type { Clock } from './env/clock.ts';
+import type { Clock, Timer } from './env/clock.ts';
 
-/** Requests that may wait for a paused node; further ones get no answer, and their clients' time-outs. */
+/** Requests that may wait for a paused node; further ones are refused at once. */
 const HELD_REQUESTS = 10_000;
 
+interface Held {
+  readonly ask: () => void;
+  readonly timer: Timer | undefined;
+}
+
 /**
- * Stands at the door of a node that is paused: requests wait, and get no answer until it goes on. Those that nobody waits
- * for any more by then are dropped, as from the socket of a client that has gone.
+ * Stands at the door of a node that is paused: requests wait until it goes on, but not for longer than `patienceMs`. Then
+ * they are given back as if they had never been sent, which is true: the node has not seen them, and never will.
  */
 export class PausedNode implements CoordinatingNode {
   readonly #node: StorageNode;
   readonly #clock: Clock;
-  /** How long a client waits. */
   readonly #patienceMs: number;
-  #held: { readonly untilMs: number; readonly ask: () => void }[] = [];
+  readonly #held = new Set<Held>();
 
   constructor(node: StorageNode, clock: Clock, patienceMs: number) {
     this.#node = node;
@@ -22,22 +27,35 @@ export class PausedNode implements CoordinatingNode {
     this.#patienceMs = patienceMs;
   }
 
-  /** The node goes on: it gets what has waited. */
+  /** The node goes on: it gets what still waits. */
   release(): void {
-    const nowMs = this.#clock.elapsedMs();
-    for (const { untilMs, ask } of this.#held.splice(0)) if (untilMs > nowMs) ask();
+    for (const { ask, timer } of this.#held) {
+      this.#clock.cancel(timer);
+      ask();
+    }
+    this.#held.clear();
   }
 
   write(...args: Parameters<CoordinatingNode['write']>): void {
-    this.#hold(() => this.#node.write(...args));
+    const [, , , , done, carried] = args;
+    this.#hold(
+      () => this.#node.write(...args),
+      () => done(carried === undefined ? NOT_SENT : { kind: 'handed-back', carried }),
+    );
   }
 
   read(...args: Parameters<CoordinatingNode['read']>): void {
-    this.#hold(() => this.#node.read(...args));
+    this.#hold(
+      () => this.#node.read(...args),
+      () => args[3](NOT_SENT),
+    );
   }
 
   range(...args: Parameters<CoordinatingNode['range']>): void {
-    this.#hold(() => this.#node.range(...args));
+    this.#hold(
+      () => this.#node.range(...args),
+      () => args[5](NOT_SENT),
+    );
   }
 
   /** It does not answer. */
@@ -47,10 +65,19 @@ export class PausedNode implements CoordinatingNode {
 
   forgetTable(...args: Parameters<CoordinatingNode['forgetTable']>): void {
     // Nobody waits for it, and nobody will ask again: what stays here would go to the others by repair.
-    this.#hold(() => this.#node.forgetTable(...args), Number.POSITIVE_INFINITY);
+    this.#hold(() => this.#node.forgetTable(...args));
   }
 
-  #hold(ask: () => void, patienceMs = this.#patienceMs): void {
-    if (this.#held.length < HELD_REQUESTS) this.#held.push({ untilMs: this.#clock.elapsedMs() + patienceMs, ask });
+  /** @param giveBack if it may be given back */
+  #hold(ask: () => void, giveBack?: () => void): void {
+    if (this.#held.size >= HELD_REQUESTS) return giveBack?.();
+    const letGo = () => {
+      this.#held.delete(held);
+      giveBack!();
+    };
+    const held: Held = { ask, timer: giveBack === undefined ? undefined : this.#clock.after(this.#patienceMs, letGo) };
+    this.#held.add(held);
   }
 }
+
+const NOT_SENT: Failure = { kind: 'unavailable', needed: 1, got: 0 };

@@ -205,7 +205,7 @@ export class StorageRing {
     const { node } = this.#runningOf(id);
     const host = this.#hostOf(id);
     if (host.door !== undefined) return;
-    host.door = new PausedNode(node, this.#clock, this.#config.limits.node.opLifeMs);
+    host.door = new PausedNode(node, this.#clock, this.#config.limits.node.suspectAfterMs);
     this.#reachable.set(id, host.door);
     this.#network.pause(id);
     this.#giveUpMove(id);

@@ -12,14 +12,17 @@ describe('what waits for a paused node', () => {
     forgetTable: (table: string) => asked.push(`forget ${table}`),
   } as unknown as StorageNode;
 
-  test('reaches it when it goes on, unless nobody waits for it any more; a table is to be forgotten however late', () => {
+  test('reaches it when it goes on, unless it was given back by then; a table is to be forgotten however late', () => {
     const clock = new ManualClock();
     const door = new PausedNode(node, clock, PATIENCE_MS);
-    door.read('old', true, 'strict', () => {});
+    const given: string[] = [];
+    door.read('old', true, 'strict', ({ kind }) => given.push(kind));
     door.forgetTable('table');
     clock.advance(PATIENCE_MS);
-    door.read('new', true, 'strict', () => {});
+    door.read('new', true, 'strict', ({ kind }) => given.push(kind));
     door.release();
+    clock.advance(PATIENCE_MS);
+    expect(given).toEqual(['unavailable']);
     expect(asked).toEqual(['forget table', 'read new']);
   });
 });

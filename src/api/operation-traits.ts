@@ -1,6 +1,6 @@
 import type { BatchGetItemRequest, OperationName } from './operations.ts';
 
-/** What a fault rule or a limit has to know of an operation. */
+/** What others than its handler have to know of an operation. */
 export interface OperationTraits {
   /** Of the items of a table; undefined: it does not touch them. */
   readonly access?: 'read' | 'write';
@@ -9,6 +9,8 @@ export interface OperationTraits {
   readonly keyMember?: 'Key' | 'Item';
   /** Whether a request reads eventually consistently; undefined: no request of this operation does. */
   readonly readsEventually?: (request: object) => boolean;
+  /** Its answer has no body: in the service's model the operation has no output. */
+  readonly answersNothing?: true;
 }
 
 const OF_NO_TABLE: OperationTraits = { namesTable: false };
@@ -29,8 +31,8 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   ListTagsOfResource: OF_A_TABLE,
   PutItem: { access: 'write', namesTable: true, keyMember: 'Item' },
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
-  TagResource: OF_A_TABLE,
-  UntagResource: OF_A_TABLE,
+  TagResource: { namesTable: true, answersNothing: true },
+  UntagResource: { namesTable: true, answersNothing: true },
   UpdateItem: { access: 'write', namesTable: true, keyMember: 'Key' },
   UpdateTable: OF_A_TABLE,
   UpdateTimeToLive: OF_A_TABLE,

@@ -29,7 +29,7 @@ export const DYNALITE_HINTS: ReadonlyMap<string, string> = new Map([
   ['deleteTableMs', 'tables are gone at once, unless --delay-transient-statuses is given'],
   ['updateTableMs', 'tables are changed at once, unless --delay-transient-statuses is given'],
   ['maxItemSizeKb', 'the limit is 400 KB, as of the service'],
-  ['verbose', '--log-level debug says more'],
+  ['verbose', '--log-requests writes a line for each request'],
   ['debug', '--log-level debug says more'],
   ['ssl', 'it speaks plain HTTP'],
   ['useSSLFilePaths', 'it speaks plain HTTP'],

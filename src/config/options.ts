@@ -194,6 +194,7 @@ export const OPTIONS = {
     help: 'debug, info, warn, error or silent (info)',
     ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
   },
+  logRequests: { flag: '--log-requests', help: 'a line at info for each request', ...alone(true) },
   logFormat: {
     flag: '--log-format',
     value: 'FORMAT',

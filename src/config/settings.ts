@@ -58,6 +58,8 @@ export interface Settings {
   /** Whether CREATING, UPDATING and DELETING are seen for `limits.transientStatusMs`, as of the service. */
   readonly delayTransientStatuses: boolean;
   readonly logLevel: LogLevel;
+  /** Whether the log has a line at `info` for each request. At `debug` it has one anyway. */
+  readonly logRequests: boolean;
   readonly logFormat: LogFormat;
 }
 

@@ -1,17 +1,22 @@
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
-import type { Consistency, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
+import type { Consistency, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
+import type { Carried, WriteAnswer } from './handed-back.ts';
 
 /** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
 export interface CoordinatingNode {
-  /** @param partitionKey in full, since the store key holds a hash of it */
+  /**
+   * @param partitionKey in full, since the store key holds a hash of it
+   * @param carried what another coordinator has handed back of the same write
+   */
   write(
     key: StoreKey,
     partitionKey: ByteString,
     mutation: Mutation,
     options: WriteOptions,
-    done: (outcome: WriteOutcome) => void,
+    done: (outcome: WriteAnswer) => void,
+    carried?: Carried,
   ): void;
   /** @param isLagging of what this node has committed, however old, if it is a home replica; not for consistent reads */
   read(

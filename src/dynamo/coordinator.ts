@@ -4,6 +4,7 @@ import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
 import type { BallotClock } from './ballot-clock.ts';
 import type { Failure } from './client.ts';
+import type { OperationId } from './handed-back.ts';
 import { partitionOf } from './keyspace.ts';
 import type { PartitionConfig, Reply, Request } from './messages.ts';
 import type { ItemRecord } from './record.ts';
@@ -37,6 +38,8 @@ export interface CoordinatorParts {
   readonly boot: number;
   /** This node's own opinion, of which nothing but speed depends. */
   readonly isUp: (node: NodeId) => boolean;
+  /** Whether it has left a message of this node unanswered for so long, or is taken for down. */
+  readonly isSilent: (node: NodeId, forMs: number) => boolean;
   /** Keeps a committed record for a home replica that did not take it. */
   readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
   /** A replica answered with a config that is newer than the one known. */
@@ -66,6 +69,7 @@ export class Coordinator {
   readonly view: RingView;
   readonly boot: number;
   readonly isUp: (node: NodeId) => boolean;
+  readonly #isSilent: (node: NodeId, forMs: number) => boolean;
   readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
   readonly #transport: Transport<Request, Reply>;
   readonly #onConfig: (config: PartitionConfig) => void;
@@ -85,6 +89,7 @@ export class Coordinator {
     this.view = parts.view;
     this.boot = parts.boot;
     this.isUp = parts.isUp;
+    this.#isSilent = parts.isSilent;
     this.keepHint = parts.keepHint;
     this.#transport = parts.transport;
     this.#onConfig = parts.onConfig;
@@ -95,18 +100,23 @@ export class Coordinator {
     return this.view.configOf(partitionOf(key));
   }
 
-  majorityOf(config: PartitionConfig): number {
+  majorityOf(config: Pick<PartitionConfig, 'members'>): number {
     return this.settings.rules.majorityQuorums ? Math.floor(config.members.length / 2) + 1 : 1;
   }
 
-  /** Begins an operation that must take effect at most once. @returns its number in this boot */
-  beginOperation(): number {
+  /** Begins an operation that must take effect at most once. */
+  beginOperation(): OperationId {
     this.#running.add(++this.#lastSequence);
-    return this.#lastSequence;
+    return { coordinator: this.settings.diskId, boot: this.boot, sequence: this.#lastSequence };
   }
 
-  endOperation(sequence: number): void {
+  endOperation({ sequence }: OperationId): void {
     this.#running.delete(sequence);
+  }
+
+  /** Another coordinator may go on with the operation: its id stays in lineages for as long as anybody may look for it. */
+  letGoOfOperation(operation: OperationId): void {
+    this.clock.after(this.settings.limits.lineageWindowMs, () => this.endOperation(operation));
   }
 
   isRunning(sequence: number): boolean {
@@ -123,8 +133,8 @@ export class Coordinator {
   }
 
   /**
-   * Sends `request` to all members and waits until `needed` answered with `kind`, until so many answered otherwise that
-   * this cannot be reached, or until the phase timed out. Learns from refusals.
+   * Sends `request` to all members and waits until `needed` answered with `kind`, until so many answered otherwise or are
+   * down that this cannot be reached, or until the phase timed out. Learns from refusals.
    */
   *ask<Kind extends Reply['kind']>(
     members: readonly { readonly node: NodeId }[],
@@ -149,8 +159,11 @@ export class Coordinator {
         if (replies.some(({ from }) => from === reply.from)) return;
         replies.push(reply);
         if (reply.kind === kind) agreed.push(reply as ReplyOf<Kind>);
-        const others = replies.length - agreed.length;
-        if (agreed.length >= needed || others > members.length - needed || replies.length === members.length) finish();
+        if (agreed.length >= needed || replies.length === members.length) return finish();
+        // Who refuses often says why, and nodes that are taken for down are not waited for to hear the same.
+        if (reply.kind === kind) return;
+        const hopes = members.filter(({ node }) => this.isUp(node) && !replies.some(({ from }) => from === node));
+        if (agreed.length + hopes.length < needed) finish();
       };
       for (const { node } of members) this.#transport.send(node, request, onReply);
     });
@@ -167,7 +180,7 @@ export class Coordinator {
    * Sends a chosen record to all home replicas and waits until `copies` of them hold it as committed, this node among
    * them if it is one: eventually consistent reads ask the first healthy home replica, so by default they see what was
    * answered. What the others do not take in time is kept for them as a hint.
-   * @returns false if the deadline passed first; the record is chosen all the same
+   * @returns false if the deadline passed first, or this node is cut off; the record is chosen all the same
    */
   *learnAt(key: StoreKey, record: ItemRecord, copies: number, deadlineMs: number): Task<boolean> {
     const sinceMs = this.clock.elapsedMs();
@@ -203,7 +216,7 @@ export class Coordinator {
         });
       }
       const isDone = isEnough();
-      if (!isDone && !this.isPast(deadlineMs)) continue;
+      if (!isDone && !this.isPast(deadlineMs) && !this.isCutOff(members, this.majorityOf({ members }))) continue;
       this.spread(spreading);
       return isDone;
     }
@@ -223,6 +236,20 @@ export class Coordinator {
 
   isPast(deadlineMs: number): boolean {
     return this.clock.elapsedMs() >= deadlineMs;
+  }
+
+  /**
+   * Whether this node seems to be cut off: so many of these members are taken for down, or would be before the next phase
+   * is half over, that `needed` of them are not to be had. Another coordinator may reach them, so this one should not use up
+   * the life of an operation. It is an opinion: nobody may give up for it before trying once. A slow disk is no reason,
+   * since a node answers probes meanwhile.
+   */
+  isCutOff(members: readonly { readonly node: NodeId }[], needed: number): boolean {
+    const { suspectAfterMs, phaseTimeoutMs } = this.settings.limits;
+    const silentMs = Math.max(suspectAfterMs - phaseTimeoutMs / 2, 0);
+    let there = 0;
+    for (const { node } of members) if (!this.#isSilent(node, silentMs)) there++;
+    return there < needed;
   }
 
   /** A random pause, so that two coordinators that refuse each other do not go on doing so. */

@@ -59,6 +59,14 @@ export class FailureDetector {
     this.onUp?.(node);
   }
 
+  /** Whether it has left a message unanswered for so long, or is taken for down. */
+  isSilent(node: NodeId, forMs: number): boolean {
+    const peer = this.#peers.get(node);
+    if (peer === undefined) return false;
+    if (peer.isSuspect || peer.waitingSinceMs === undefined) return peer.isSuspect;
+    return this.#clock.elapsedMs() - peer.waitingSinceMs >= forMs;
+  }
+
   /** True for itself, and for nodes that nothing is known of. */
   isUp(node: NodeId): boolean {
     const peer = this.#peers.get(node);

@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import type { ItemImage } from '../api/item.ts';
 import { applyMutation, type Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -8,7 +9,7 @@ import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
 import { AntiEntropy, type RepairReport } from './anti-entropy.ts';
 import { BallotClock } from './ballot-clock.ts';
-import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions, WriteOutcome } from './client.ts';
+import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
 import { Coordinator } from './coordinator.ts';
@@ -19,6 +20,7 @@ import { exchange } from './exchange.ts';
 import { FailureDetector, watched } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
+import type { Carried, WriteAnswer } from './handed-back.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
 import { KeyRestore } from './key-restore.ts';
@@ -44,7 +46,7 @@ import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quor
 import { runTask, type Task } from './task.ts';
 import { type PurgeReport, TombstonePurge } from './tombstones.ts';
 
-const STOPPED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
+const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
 /**
  * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of the
@@ -159,6 +161,7 @@ export class StorageNode implements CoordinatingNode {
       view,
       boot,
       isUp,
+      isSilent: (node, forMs) => detector.isSilent(node, forMs),
       keepHint,
       onConfig,
     });
@@ -440,23 +443,35 @@ export class StorageNode implements CoordinatingNode {
     partitionKey: ByteString,
     mutation: Mutation,
     { consistency, wantsOld }: WriteOptions,
-    done: (outcome: WriteOutcome) => void,
+    done: (outcome: WriteAnswer) => void,
+    carried?: Carried,
   ): void {
-    if (this.#isStopped) return done(STOPPED);
-    const deadlineMs = this.#coordinator.deadline();
+    if (this.#isStopped) return done(NOT_TRIED);
+    const coordinator = this.#coordinator;
+    const deadlineMs = coordinator.deadline();
     const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
     if (consistency === 'dynamo' && isBlind) {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
-      return runTask(writeSloppily(this.#coordinator, key, partitionKey, item, deadlineMs), done);
+      assert(carried?.kind !== 'round');
+      return runTask(writeSloppily(coordinator, key, partitionKey, item, deadlineMs, carried), done);
     }
+    assert(carried?.kind !== 'record');
     const change: Change = (current) => applyMutation(mutation, current);
+    let hasWaited = false;
     const start = () => {
-      runTask(writeRegister(this.#coordinator, key, partitionKey, change, deadlineMs), (outcome) => {
+      const release = (outcome: WriteAnswer) => {
         this.#locks.release(key);
         done(outcome);
-      });
+      };
+      // The one before has tried in vain, and so would each of those that waited behind it, one after the other.
+      const { members } = coordinator.configOf(key);
+      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
+        return release(carried === undefined ? NOT_TRIED : { kind: 'handed-back', carried });
+      }
+      runTask(writeRegister(coordinator, key, partitionKey, change, deadlineMs, carried), release);
     };
-    if (!this.#locks.acquire(key, start)) done({ kind: 'overloaded' });
+    if (!this.#locks.acquire(key, start)) return done({ kind: 'overloaded' });
+    hasWaited = true;
   }
 
   read(
@@ -466,7 +481,7 @@ export class StorageNode implements CoordinatingNode {
     done: (outcome: ReadOutcome) => void,
     isLagging = false,
   ): void {
-    if (this.#isStopped) return done(STOPPED);
+    if (this.#isStopped) return done(NOT_TRIED);
     if (isLagging && !isConsistent && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
     const coordinator = this.#coordinator;
     const deadlineMs = coordinator.deadline();
@@ -486,7 +501,7 @@ export class StorageNode implements CoordinatingNode {
     done: (outcome: RangeOutcome) => void,
     isLagging = false,
   ): void {
-    if (this.#isStopped) return done(STOPPED);
+    if (this.#isStopped) return done(NOT_TRIED);
     const coordinator = this.#coordinator;
     const isOwn = isLagging && !isConsistent && this.#isHomeOf(from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(from, isConsistent, consistency);

@@ -114,6 +114,7 @@ function* readPage(
     const failure = storageFailure(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
+    if (coordinator.isCutOff(config.members, needed)) break;
     yield* coordinator.pause();
   }
   return { kind: 'unavailable', needed, got };

@@ -36,6 +36,7 @@ export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineM
     const failure = storageFailure(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
+    if (coordinator.isCutOff(config.members, needed)) break;
     yield* coordinator.pause();
   }
   return { kind: 'unavailable', needed, got };
@@ -127,7 +128,13 @@ export function* readEventually(
   let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, key);
-    const { agreed } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, 'state', readQuorum, late);
+    const { agreed, replies } = yield* coordinator.ask(
+      targets,
+      { kind: 'read-committed', key },
+      'state',
+      readQuorum,
+      late,
+    );
     if (agreed.length >= readQuorum) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
@@ -135,12 +142,17 @@ export function* readEventually(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
-    // Who cannot read what it has says so at once.
-    if (isRetry) yield* coordinator.pause();
+    if (isRetry && isAnyDamaged(replies)) yield* coordinator.pause();
     isRetry = true;
     targets = coordinator.configOf(key).members;
+    if (coordinator.isCutOff(targets, readQuorum)) break;
   }
   return { kind: 'unavailable', needed: readQuorum, got };
+}
+
+/** Whether a replica could not read what it has. It says so at once, and is asked again when it may have been told. */
+export function isAnyDamaged(replies: readonly Reply[]): boolean {
+  return replies.some(({ kind }) => kind === 'damaged');
 }
 
 /** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it, which has a vote. */

@@ -3,9 +3,10 @@ import type { ItemImage } from '../api/item.ts';
 import type { MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
-import { type Ballot, TICKS_PER_MS } from './ballot.ts';
+import { type Ballot, highestAt, TICKS_PER_MS } from './ballot.ts';
 import type { Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
+import type { Carried, HandedBack, OperationId } from './handed-back.ts';
 import type { PartitionConfig, Reply } from './messages.ts';
 import { highestOf, type ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from './record.ts';
 import type { Task } from './task.ts';
@@ -13,10 +14,18 @@ import type { Task } from './task.ts';
 /** What a write makes of the item it finds. Pure: it may be applied to several versions on the way to one outcome. */
 export type Change = (current: ItemImage | undefined) => MutationOutcome;
 
+/** The part of a write that another coordinator may carry on with. */
+export type CarriedRound = Extract<Carried, { kind: 'round' }>;
+
 /**
  * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
  * its condition, or out of time (REPLICATION section 3, `write`). Takes effect once or not at all: a retry that finds
  * its own id in the lineage of the newest record does not apply the change again.
+ *
+ * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and else
+ * hands back what another needs to go on.
+ *
+ * @param carried what another coordinator has handed back of the same write
  */
 export function* writeRegister(
   coordinator: Coordinator,
@@ -24,26 +33,35 @@ export function* writeRegister(
   partitionKey: ByteString,
   change: Change,
   deadlineMs: number,
-): Task<MutationOutcome | Failure> {
-  const sequence = coordinator.beginOperation();
-  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, deadlineMs, sequence);
-  coordinator.endOperation(sequence);
+  carried?: CarriedRound,
+): Task<MutationOutcome | Failure | HandedBack> {
+  const operation = carried?.operation ?? coordinator.beginOperation();
+  const attempts = new Map(carried?.attempts);
+  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, deadlineMs, operation, attempts);
+  if (carried === undefined) {
+    const isLetGo = outcome.kind === 'handed-back' && coordinator.settings.rules.remembersHandedBack;
+    if (isLetGo) coordinator.letGoOfOperation(operation);
+    else coordinator.endOperation(operation);
+  }
   return outcome;
 }
 
+/** @param attempts what each attempt that was sent would have answered, by the time of its ballot, oldest first */
 function* writeRounds(
   coordinator: Coordinator,
   key: StoreKey,
   partitionKey: ByteString,
   change: Change,
   deadlineMs: number,
-  sequence: number,
-): Task<MutationOutcome | Failure> {
+  operation: OperationId,
+  attempts: Map<number, MutationOutcome>,
+): Task<MutationOutcome | Failure | HandedBack> {
   const { limits, rules, writeQuorum } = coordinator.settings;
-  /** What each attempt that was sent would have answered, by the time of its ballot. */
-  const attempts = new Map<number, MutationOutcome>();
-  /** The first attempt that was sent: from here on the operation may have happened. */
-  let first: Ballot | undefined;
+  // An attempt is found by the time of its ballot, so no two have the same, whoever makes them.
+  for (const hlc of attempts.keys()) coordinator.ballots.observe(highestAt(hlc));
+  /** When the first attempt was sent: from here on the operation may have happened. */
+  let [firstHlc] = attempts.keys();
+  let isCutOff = false;
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
@@ -51,20 +69,22 @@ function* writeRounds(
     // Both phases of a round go to the members of one epoch, even if a newer one is learned in between.
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
-    if (first !== undefined && ballot.hlc - first.hlc > limits.lineageWindowMs * TICKS_PER_MS)
+    if (firstHlc !== undefined && ballot.hlc - firstHlc > limits.lineageWindowMs * TICKS_PER_MS)
       return { kind: 'unknown' };
 
     const prepared = yield* prepare(coordinator, config, key, ballot);
-    if (prepared.kind === 'storage-failed') return first === undefined ? prepared : { kind: 'unknown' };
+    if (prepared.kind === 'storage-failed') return firstHlc === undefined ? prepared : { kind: 'unknown' };
     if (prepared.kind === 'refused') {
       got = prepared.got;
+      isCutOff = coordinator.isCutOff(config.members, needed);
+      if (isCutOff) break;
       yield* coordinator.pause();
       continue;
     }
     const { top, promises } = prepared;
     assert(top === undefined || top.partitionKey === partitionKey, 'two partition keys with one hash');
 
-    const earlier = rules.lineage ? findAttempt(top, coordinator, sequence) : undefined;
+    const earlier = rules.lineage ? findAttempt(top, operation) : undefined;
     let outcome: MutationOutcome;
     let record: ItemRecord;
     if (earlier !== undefined) {
@@ -75,16 +95,16 @@ function* writeRounds(
     } else {
       outcome = change(top?.item);
       if (outcome.kind === 'applied') {
-        first ??= ballot;
+        firstHlc ??= ballot.hlc;
         attempts.set(ballot.hlc, outcome);
         record = {
           ballot,
           item: outcome.next,
           partitionKey,
-          lineage: extendLineage(coordinator, top, ballot, sequence),
+          lineage: extendLineage(coordinator, top, ballot, operation),
         };
       } else {
-        const isUnsent = first === undefined || !rules.conditionFalseNeedsNoOwnAccept;
+        const isUnsent = firstHlc === undefined || !rules.conditionFalseNeedsNoOwnAccept;
         if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return outcome;
         // The record that refuses must be chosen before the refusal is told; choosing it again does that.
         record = top === undefined ? { ballot, item: undefined, partitionKey, lineage: [] } : { ...top, ballot };
@@ -94,13 +114,18 @@ function* writeRounds(
     const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
       const isCommitted = yield* coordinator.learnAt(key, record, writeQuorum, deadlineMs);
-      return isCommitted ? outcome : { kind: 'unknown' };
+      if (isCommitted) return outcome;
+      isCutOff = !coordinator.isPast(deadlineMs);
+      break;
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
+    isCutOff = coordinator.isCutOff(config.members, needed);
+    if (isCutOff) break;
     yield* coordinator.pause();
   }
-  return first === undefined ? { kind: 'unavailable', needed, got } : { kind: 'unknown' };
+  if (firstHlc === undefined) return { kind: 'unavailable', needed, got };
+  return isCutOff ? { kind: 'handed-back', carried: { kind: 'round', operation, attempts } } : { kind: 'unknown' };
 }
 
 /**
@@ -126,6 +151,7 @@ export function* identityRound(
     if (prepared.kind === 'storage-failed') return prepared;
     if (prepared.kind === 'refused') {
       got = prepared.got;
+      if (coordinator.isCutOff(config.members, needed)) break;
       yield* coordinator.pause();
       continue;
     }
@@ -142,6 +168,7 @@ export function* identityRound(
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
+    if (coordinator.isCutOff(config.members, needed)) break;
     yield* coordinator.pause();
   }
   return { kind: 'unavailable', needed, got };
@@ -163,7 +190,8 @@ function* propose(
   for (;;) {
     const { agreed, replies } = yield* coordinator.ask(config.members, request, 'accepted', needed);
     const isUndecided = agreed.length < needed && agreed.length === replies.length;
-    if (!isUndecided || coordinator.isPast(deadlineMs)) return { agreed, replies };
+    const isInVain = coordinator.isPast(deadlineMs) || coordinator.isCutOff(config.members, needed);
+    if (!isUndecided || isInVain) return { agreed, replies };
   }
 }
 
@@ -193,11 +221,10 @@ function* prepare(
 
 function findAttempt(
   top: ItemRecord | undefined,
-  { settings, boot }: Coordinator,
-  sequence: number,
+  { coordinator, boot, sequence }: OperationId,
 ): LineageEntry | undefined {
   return top?.lineage.find(
-    (entry) => entry.sequence === sequence && entry.boot === boot && entry.coordinator === settings.diskId,
+    (entry) => entry.sequence === sequence && entry.boot === boot && entry.coordinator === coordinator,
   );
 }
 
@@ -206,10 +233,10 @@ function extendLineage(
   coordinator: Coordinator,
   top: ItemRecord | undefined,
   ballot: Ballot,
-  sequence: number,
+  operation: OperationId,
 ): LineageEntry[] {
   const { settings, boot } = coordinator;
-  const own = { coordinator: settings.diskId, boot, sequence, hlc: ballot.hlc };
+  const own = { ...operation, hlc: ballot.hlc };
   if (top === undefined) return [own];
   const isWanted = (entry: LineageEntry) => {
     if (ballot.hlc - entry.hlc > settings.limits.lineageWindowMs * TICKS_PER_MS) return false;

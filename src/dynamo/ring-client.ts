@@ -17,7 +17,9 @@ import type {
   WriteOutcome,
 } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
+import { CoordinatorStanding } from './coordinator-standing.ts';
 import { FailureDetector } from './failure-detector.ts';
+import { type Carried, type HandedBack, mayBePassedOn } from './handed-back.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -32,13 +34,29 @@ import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import type { NodeLimits } from './settings.ts';
 
-type Ask<Outcome> = (node: CoordinatingNode, done: (outcome: Outcome | Failure) => void, id: NodeId) => void;
+type Ask<Outcome> = (
+  node: CoordinatingNode,
+  done: (outcome: Outcome | Failure | HandedBack) => void,
+  id: NodeId,
+  carried: Carried | undefined,
+) => void;
+
+/** What the ring is asked, as far as it matters to whom to turn. */
+interface Question {
+  readonly key: StoreKey;
+  /** What a lost request means; undefined: it changes nothing and may be asked again elsewhere. */
+  readonly whenLost?: Failure;
+  /** Whether to ask one of those that rules of lag hold records back from. */
+  readonly isLagging?: boolean;
+  /** Whether who answers it has reached a quorum. */
+  readonly provesQuorum: boolean;
+}
 
 /** Told of the way of each request that names itself. */
 export interface RequestObserver {
   /** A node is about to coordinate the request. It may be the second one, if the first did not answer. */
   asked(requestId: string, key: StoreKey, coordinator: NodeId, isWrite: boolean): void;
-  answered(requestId: string, coordinator: NodeId, outcome: (WriteOutcome | ReadOutcome)['kind']): void;
+  answered(requestId: string, coordinator: NodeId, outcome: (WriteOutcome | ReadOutcome | HandedBack)['kind']): void;
 }
 
 /** A request that a node has not answered within the call. */
@@ -54,7 +72,7 @@ interface Call {
 /**
  * The client of a ring whose nodes it can reach by themselves: hands each request to the first node of the key's
  * preference list that seems well. Sending the writes of a key to one node keeps them from refusing one another; nothing
- * else rests on it.
+ * else rests on it. A node that cannot do it gives the request back, and another is asked, within the life of an operation.
  */
 export class RingClient implements DynamoClient {
   readonly #view: RingView;
@@ -65,6 +83,7 @@ export class RingClient implements DynamoClient {
   readonly #observer: RequestObserver | undefined;
   /** Its own opinion, from what is answered and what is not. */
   readonly #detector: FailureDetector;
+  readonly #standing: CoordinatorStanding;
   /** Oldest first. */
   readonly #calls = new Set<Call>();
   #sweepTimer: Timer | undefined;
@@ -86,6 +105,7 @@ export class RingClient implements DynamoClient {
     this.#writeQuorum = parts.writeQuorum;
     this.#observer = parts.observer;
     this.#detector = new FailureDetector({ self: '', clock: parts.clock, limits: parts.limits, probe: () => {} });
+    this.#standing = new CoordinatorStanding(parts.clock, parts.limits.suspectAfterMs);
   }
 
   get partitions(): number {
@@ -94,8 +114,10 @@ export class RingClient implements DynamoClient {
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    const ask: Ask<WriteOutcome> = (node, done) => node.write(storeKey, key.partitionKey, mutation, options, done);
-    return this.#ask(storeKey, { kind: 'unknown' }, false, this.#observed(options.requestId, storeKey, true, ask));
+    const ask: Ask<WriteOutcome> = (node, done, _, carried) =>
+      node.write(storeKey, key.partitionKey, mutation, options, done, carried);
+    const question = { key: storeKey, whenLost: UNKNOWN, provesQuorum: true };
+    return this.#ask(question, this.#observed(options.requestId, storeKey, true, ask));
   }
 
   read(
@@ -108,7 +130,8 @@ export class RingClient implements DynamoClient {
     const storeKey = storeKeyOf(key, this.#view.partitions);
     const isBehind = isLagging && !consistent;
     const ask: Ask<ReadOutcome> = (node, done) => node.read(storeKey, consistent, consistency, done, isBehind);
-    return this.#ask(storeKey, undefined, isBehind, this.#observed(requestId, storeKey, false, ask));
+    const question = { key: storeKey, isLagging: isBehind, provesQuorum: consistent };
+    return this.#ask(question, this.#observed(requestId, storeKey, false, ask));
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -117,7 +140,7 @@ export class RingClient implements DynamoClient {
     const from = after === undefined ? prefix : `${prefix}${after}\x00`;
     const to = before === undefined ? prefixEnd(prefix) : prefix + before;
     const isBehind = isLagging && !consistent;
-    return this.#ask(prefix, undefined, isBehind, (node, done) =>
+    return this.#ask({ key: prefix, isLagging: isBehind, provesQuorum: consistent }, (node, done) =>
       node.range(from, to, limit, consistent, consistency, done, isBehind),
     );
   }
@@ -132,7 +155,8 @@ export class RingClient implements DynamoClient {
       return { kind: 'items', items: [], partition, more: false };
     }
     const isBehind = isLagging && !consistent;
-    const outcome = await this.#ask<RangeOutcome>(from, undefined, isBehind, (node, done) =>
+    const question = { key: from, isLagging: isBehind, provesQuorum: consistent };
+    const outcome = await this.#ask<RangeOutcome>(question, (node, done) =>
       node.range(from, all.to, limit, consistent, consistency, done, isBehind),
     );
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
@@ -174,6 +198,7 @@ export class RingClient implements DynamoClient {
   /** A node can be asked again. Without this one that was missed would stay so: nobody probes it, and nobody asks it. */
   attach(node: NodeId): void {
     this.#detector.noteHeard(node);
+    this.#standing.noteServed(node);
   }
 
   /** A node has stopped and was removed: what it still owes is asked elsewhere, or has an unknown outcome. */
@@ -200,30 +225,28 @@ export class RingClient implements DynamoClient {
   ): Ask<Outcome> {
     const observer = this.#observer;
     if (observer === undefined || requestId === undefined) return ask;
-    return (node, done, id) => {
+    return (node, done, id, carried) => {
       observer.asked(requestId, key, id, isWrite);
-      const observe = (outcome: Outcome | Failure) => {
+      const observe = (outcome: Outcome | Failure | HandedBack) => {
         observer.answered(requestId, id, outcome.kind);
         done(outcome);
       };
-      ask(node, observe, id);
+      ask(node, observe, id, carried);
     };
   }
 
-  /**
-   * @param whenLost what a lost request means; undefined: it changes nothing and may be asked again elsewhere
-   * @param isLagging whether to ask one of those that rules of lag hold records back from
-   */
-  #ask<Outcome>(
-    key: StoreKey,
-    whenLost: Failure | undefined,
-    isLagging: boolean,
+  /** Asks one node after the other, until one has answered for itself or the life of an operation is over. */
+  #ask<Outcome extends { readonly kind: string }>(
+    { key, whenLost, isLagging = false, provesQuorum }: Question,
     ask: Ask<Outcome>,
   ): Promise<Outcome | Failure> {
     const partition = partitionOf(key);
     return new Promise((resolve) => {
       let isOver = false;
       let call: Call | undefined;
+      /** Those that gave the request back, or did not answer. */
+      let tried: Set<NodeId> | undefined;
+      let carried: Carried | undefined;
       const finish = (outcome: Outcome | Failure) => {
         if (isOver) return;
         isOver = true;
@@ -231,48 +254,68 @@ export class RingClient implements DynamoClient {
         resolve(outcome);
       };
       const fail = () => finish(whenLost ?? UNAVAILABLE);
-      /** @returns the node that has not answered yet, if any */
-      const tryOne = (except: NodeId | undefined): NodeId | undefined => {
-        const found =
-          (isLagging ? this.#chooseLagging(partition, except) : undefined) ?? this.#choose(partition, except);
-        if (found === undefined) {
-          finish(UNAVAILABLE);
-          return undefined;
-        }
+      let asked: NodeId | undefined;
+      /** @returns false if none is left to ask; else it may have been answered by then */
+      const askOne = (): boolean => {
+        const found = (isLagging ? this.#chooseLagging(partition, tried) : undefined) ?? this.#choose(partition, tried);
+        if (found === undefined) return false;
         const [id, node] = found;
-        const hear = (outcome: Outcome | Failure) => {
-          if (call !== undefined) this.#detector.noteHeard(id);
-          finish(outcome);
-        };
-        ask(node, hear, id);
-        return id;
+        asked = id;
+        if (call !== undefined) call.node = id;
+        ask(node, (outcome) => hear(id, outcome), id, carried);
+        // It may have passed the request on within the call.
+        if (!isOver && call?.node === id) this.#detector.noteSent(id);
+        return true;
       };
-      const id = tryOne(undefined);
-      if (isOver || id === undefined) return;
-      this.#detector.noteSent(id);
-      const askAgain = () => {
-        const next = tryOne(call!.node);
-        if (next === undefined || isOver) return;
-        call!.node = next;
-        this.#detector.noteSent(next);
+      const hear = (id: NodeId, outcome: Outcome | Failure | HandedBack) => {
+        if (isOver) return;
+        if (call !== undefined) this.#detector.noteHeard(id);
+        if (mayBePassedOn(outcome)) return passOn(id, outcome);
+        if (provesQuorum && outcome.kind !== 'unknown') this.#standing.noteServed(id);
+        finish(outcome as Outcome | Failure);
       };
-      call = {
-        node: id,
-        sinceMs: this.#clock.elapsedMs(),
-        askAgain: whenLost === undefined ? askAgain : undefined,
-        fail,
+      const passOn = (id: NodeId, outcome: HandedBack | Failure) => {
+        this.#standing.noteGaveBack(id);
+        if (outcome.kind === 'handed-back') carried = outcome.carried;
+        const { sinceMs } = track(id);
+        if (this.#clock.elapsedMs() - sinceMs >= this.#limits.opLifeMs) {
+          return finish(carried === undefined ? (outcome as Failure) : UNKNOWN);
+        }
+        askAnother(id);
       };
-      this.#calls.add(call);
-      this.#sweepTimer ??= this.#clock.after(this.#limits.suspectAfterMs, () => this.#sweep());
+      const askAnother = (except: NodeId) => {
+        tried ??= new Set();
+        tried.add(except);
+        if (askOne()) return;
+        // All have been asked: perhaps those that were cut off, or down, are back soon.
+        tried.clear();
+        this.#clock.after(this.#limits.maxBackoffMs, () => {
+          if (!isOver && !askOne()) fail();
+        });
+      };
+      const track = (node: NodeId): Call => {
+        if (call !== undefined) return call;
+        const askAgain = () => askAnother(call!.node);
+        const sinceMs = this.#clock.elapsedMs();
+        call = { node, sinceMs, askAgain: whenLost === undefined ? askAgain : undefined, fail };
+        this.#calls.add(call);
+        this.#sweepTimer ??= this.#clock.after(this.#sweepMs, () => this.#sweep());
+        return call;
+      };
+
+      if (!askOne()) return finish(UNAVAILABLE);
+      if (isOver || call !== undefined) return;
+      this.#detector.noteSent(asked!);
+      track(asked!);
     });
   }
 
-  #choose(partition: number, except: NodeId | undefined): readonly [NodeId, CoordinatingNode] | undefined {
+  #choose(partition: number, tried: ReadonlySet<NodeId> | undefined): readonly [NodeId, CoordinatingNode] | undefined {
     let fallback: readonly [NodeId, CoordinatingNode] | undefined;
     for (const id of this.#view.preferenceList(partition)) {
       const node = this.#nodes.get(id);
-      if (node === undefined || id === except) continue;
-      if (this.#detector.isUp(id)) return [id, node];
+      if (node === undefined || tried?.has(id) === true) continue;
+      if (this.#detector.isUp(id) && this.#standing.admits(id)) return [id, node];
       fallback ??= [id, node];
     }
     return fallback;
@@ -282,9 +325,12 @@ export class RingClient implements DynamoClient {
    * The first home replica behind W that seem well: their copies are those that writes wait for (`LagGate`). If there is
    * none, as when some are down, the first behind W that seems well: it is behind in what was written before.
    */
-  #chooseLagging(partition: number, except: NodeId | undefined): readonly [NodeId, CoordinatingNode] | undefined {
+  #chooseLagging(
+    partition: number,
+    tried: ReadonlySet<NodeId> | undefined,
+  ): readonly [NodeId, CoordinatingNode] | undefined {
     const homes = this.#view.configOf(partition).members.map(({ node }) => node);
-    const isWell = (id: NodeId) => this.#nodes.has(id) && id !== except && this.#detector.isUp(id);
+    const isWell = (id: NodeId) => this.#nodes.has(id) && tried?.has(id) !== true && this.#detector.isUp(id);
     const wellAfterW = homes.filter(isWell)[this.#writeQuorum];
     const id = wellAfterW ?? homes.slice(this.#writeQuorum).find(isWell);
     return id === undefined ? undefined : [id, this.#nodes.get(id)!];
@@ -300,9 +346,15 @@ export class RingClient implements DynamoClient {
       else if (ageMs >= suspectAfterMs && !this.#detector.isUp(call.node)) call.askAgain?.();
     }
     const isIdle = this.#calls.size === 0;
-    this.#sweepTimer = isIdle ? undefined : this.#clock.after(suspectAfterMs, () => this.#sweep());
+    this.#sweepTimer = isIdle ? undefined : this.#clock.after(this.#sweepMs, () => this.#sweep());
+  }
+
+  /** Often enough that a request waits little longer than it takes to suspect a node. */
+  get #sweepMs(): number {
+    return this.#limits.suspectAfterMs / 4;
   }
 }
 
 const IDLE_POLL_MS = 2;
+const UNKNOWN: Failure = { kind: 'unknown' };
 const UNAVAILABLE: Failure = { kind: 'unavailable', needed: 1, got: 0 };

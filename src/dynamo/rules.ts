@@ -7,6 +7,8 @@ export interface Rules {
   readonly promisesSurviveRestart: boolean;
   /** A record carries the ids of the operations it contains; a retry that finds itself does not apply twice. */
   readonly lineage: boolean;
+  /** The id of a write that was handed back stays in lineages while another coordinator may carry on with it. */
+  readonly remembersHandedBack: boolean;
   /** "Condition false" is answered from a settled record only if this operation never sent an accept. */
   readonly conditionFalseNeedsNoOwnAccept: boolean;
   /** A strong read that finds its newest record unproven runs an identity round. */
@@ -30,6 +32,7 @@ export interface Rules {
 export const SOUND_RULES: Rules = {
   promisesSurviveRestart: true,
   lineage: true,
+  remembersHandedBack: true,
   conditionFalseNeedsNoOwnAccept: true,
   identityRound: true,
   readsCommittedOnly: true,

@@ -4,19 +4,25 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Failure } from './client.ts';
 import type { Coordinator } from './coordinator.ts';
+import type { Carried, HandedBack } from './handed-back.ts';
 import { partitionOf } from './keyspace.ts';
 import type { Reply, Request } from './messages.ts';
 import { highestCommitted, type ItemRecord } from './record.ts';
-import { LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
+import { isAnyDamaged, LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
 import type { NodeId } from './ring.ts';
 import { type Task, wait } from './task.ts';
+
+/** The part of such a write that another coordinator may carry on with. */
+export type CarriedRecord = Extract<Carried, { kind: 'record' }>;
 
 /**
  * A put or delete without condition in `dynamo` mode (the Dynamo paper, sections 4.5 and 4.6): goes to the first N healthy
  * nodes of the preference list, and is answered when W of them have it on their disks. A node that stands in for a home replica keeps the
- * record for it as a hint. Nothing is read: of two writes at a time the one with the greater ballot stays.
+ * record for it as a hint. Nothing is read: of two writes at a time the one with the greater ballot stays. A coordinator
+ * that is cut off from W nodes hands the record back, which another may send again as it is.
  *
  * @param item undefined: a delete
+ * @param carried what another coordinator has handed back of the same write
  */
 export function* writeSloppily(
   coordinator: Coordinator,
@@ -24,19 +30,24 @@ export function* writeSloppily(
   partitionKey: ByteString,
   item: ItemImage | undefined,
   deadlineMs: number,
-): Task<MutationOutcome | Failure> {
-  const { settings, clock } = coordinator;
-  const record: ItemRecord = { ballot: coordinator.ballots.next(), item, partitionKey, lineage: [] };
+  carried?: CarriedRecord,
+): Task<MutationOutcome | Failure | HandedBack> {
+  const { settings, clock, view } = coordinator;
+  const record = carried?.record ?? { ballot: coordinator.ballots.next(), item, partitionKey, lineage: [] };
   const round = new SloppyRound(coordinator, key, record);
-  while (round.holders.size < settings.writeQuorum && !coordinator.isPast(deadlineMs)) {
+  const everybody = view.preferenceList(partitionOf(key)).map((node) => ({ node }));
+  let isCutOff = false;
+  while (round.holders.size < settings.writeQuorum && !isCutOff && !coordinator.isPast(deadlineMs)) {
     yield* round.send();
+    isCutOff = coordinator.isCutOff(everybody, settings.writeQuorum);
   }
   const isWritten = round.holders.size >= settings.writeQuorum;
   // Homes that were thought to be up get hints if they do not answer soon.
   // So do those from which a rule of lag holds it back: nobody has accepted it before, and memory is no place for it.
   const sinceMs = clock.elapsedMs();
   coordinator.spread({ key, record, holders: round.covered, lagging: new Set(), sinceMs });
-  return isWritten ? { kind: 'applied', next: item, old: undefined } : { kind: 'unknown' };
+  if (isWritten) return { kind: 'applied', next: item, old: undefined };
+  return isCutOff ? { kind: 'handed-back', carried: { kind: 'record', record } } : { kind: 'unknown' };
 }
 
 /** One write on its way to the first N nodes that answer. */
@@ -136,7 +147,7 @@ export function* readSloppily(
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, key);
     const members = targets.map((node) => ({ node }));
-    const { agreed } = yield* coordinator.ask(members, { kind: 'read-committed', key }, 'state', needed, late);
+    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', key }, 'state', needed, late);
     if (agreed.length >= needed) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
@@ -144,9 +155,10 @@ export function* readSloppily(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
-    // Who cannot read what it has says so at once.
-    yield* coordinator.pause();
+    if (isAnyDamaged(replies)) yield* coordinator.pause();
     targets = [...everybody];
+    const reachable = everybody.map((node) => ({ node }));
+    if (coordinator.isCutOff(reachable, needed)) break;
   }
   return { kind: 'unavailable', needed, got };
 }

@@ -3,9 +3,10 @@ import { ApiError } from '../api/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
-import type { HttpRequest, HttpResponse } from './http-message.ts';
+import type { HttpRequest, HttpResponse, RequestNotes } from './http-message.ts';
 import type { WebLimits } from './limits.ts';
 import { renderError, type WireError } from './render.ts';
+import type { RequestLog } from './request-log.ts';
 import type { RequestMeter } from './request-meter.ts';
 
 /** What all exchanges of a web server share. */
@@ -16,6 +17,7 @@ export interface Gate {
   readonly limits: WebLimits;
   readonly budget: ByteBudget;
   readonly meter: RequestMeter;
+  readonly log: RequestLog | undefined;
   requestsInFlight: number;
   /** The server is closing: every answer is its connection's last. */
   isClosing: boolean;
@@ -88,11 +90,13 @@ export class Exchange {
     this.#state = 'handling';
     const body = this.#chunks ? Buffer.concat(this.#chunks, this.#length) : this.#body;
     this.#chunks = undefined;
-    const { meter } = this.#gate;
+    const { meter, log } = this.#gate;
     const beganAtMs = meter.begin();
-    this.#gate.handle(requestOf(this.#request, body)).then((answer) => {
+    const notes: RequestNotes | undefined = log && {};
+    this.#gate.handle(requestOf(this.#request, body, notes)).then((answer) => {
       this.#state = 'done';
       meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
+      log?.answered(this.#request, notes, this.#length, answer, beganAtMs);
       if (this.#isClosed) this.#leave();
       else send(this.#response, answer, this.#gate.isClosing);
     });
@@ -113,7 +117,10 @@ export class Exchange {
       crossOrigin: this.#gate.crossOrigin(this.#request.headers.origin),
     };
     const answer = renderError(error, envelope);
-    this.#gate.meter.end(this.#request.headers['x-amz-target'], this.#length, answer, this.#gate.meter.begin());
+    const { meter, log } = this.#gate;
+    const beganAtMs = meter.begin();
+    meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
+    log?.answered(this.#request, undefined, this.#length, answer, beganAtMs);
     send(this.#response, answer, this.#gate.isClosing);
   }
 
@@ -129,15 +136,15 @@ export class Exchange {
   }
 }
 
-export function requestOf(request: IncomingMessage, body: Uint8Array): HttpRequest {
-  return { method: request.method!, path: request.url!, headers: request.headers, body };
+export function requestOf(request: IncomingMessage, body: Uint8Array, notes?: RequestNotes): HttpRequest {
+  return { method: request.method!, path: request.url!, headers: request.headers, body, notes };
 }
 
 /** Writes an answer in one go; nothing happens if the client is gone. */
 export function send(response: ServerResponse, answer: HttpResponse, isLast: boolean): void {
   if (response.destroyed) return;
   if (answer.isDropped) return void response.destroy();
-  if (isLast) answer.headers.push('Connection', 'close');
+  if (isLast || answer.isLast) answer.headers.push('Connection', 'close');
   response.writeHead(answer.status, answer.headers);
   const { body } = answer;
   // As a text of one byte a unit, node joins it to the head: one write to the socket, not a gathered one of two parts.

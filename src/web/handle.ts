@@ -1,13 +1,18 @@
 import { ConnectionDropped } from '../api/connection-dropped.ts';
 import { ApiError } from '../api/errors.ts';
+import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import { type Execute, OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { codingFor, compress } from './compress.ts';
+import { bodyCoding, type ContentCoding } from './content-coding.ts';
 import { credentialsOf } from './credentials.ts';
 import type { CrossOrigin } from './cross-origin.ts';
+import { type Hints, shown, unknownPathText } from './hints.ts';
 import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { inflate } from './inflate.ts';
 import { parseJson } from './parse-json.ts';
 import { type Envelope, renderBody, renderError, renderResult, type WireError } from './render.ts';
+import { Slots } from './slots.ts';
 import { validateRequest } from './validate.ts';
 
 export interface HandleOptions {
@@ -27,6 +32,8 @@ export interface HandleOptions {
   readonly crossOrigin: CrossOrigin;
   /** Room for inflated bodies. */
   readonly budget: ByteBudget;
+  /** Told of requests that only a mistake in a client explains. */
+  readonly hints?: Hints | undefined;
 }
 
 /** Answers any request and never rejects. */
@@ -37,8 +44,17 @@ const operationOfTarget: ReadonlyMap<unknown, OperationName> = new Map(
   OPERATIONS.map((operation) => [TARGET_PREFIX + operation, operation]),
 );
 
+/** Bodies that are inflated, and answers that are compressed, at a time: half of the threads that the disk needs too. */
+const MAX_CODING = 2;
+
+/** What the parts of `createHandle` share. */
+interface Shared extends HandleOptions {
+  readonly slots: Slots;
+}
+
 /** The life of a request in tier 1, without sockets. */
 export function createHandle(options: HandleOptions): Handle {
+  const shared: Shared = { ...options, slots: new Slots(MAX_CODING) };
   return async (request) => {
     const contentType = answerType(request.headers['content-type']);
     const envelope: Envelope = {
@@ -48,30 +64,34 @@ export function createHandle(options: HandleOptions): Handle {
     };
     if (request.method !== 'POST') return answerPlain(request, envelope, options);
     const isUnknownType = contentType === undefined && (request.body.length > 0 || request.headers['content-type']);
-    if (isUnknownType || pathOf(request) !== '/') return notFound(envelope);
+    if (isUnknownType || pathOf(request) !== '/') return notOperation(request, envelope, options);
+    let answer: HttpResponse;
     try {
-      return await answerOperation(request, envelope, options);
+      answer = await answerOperation(request, envelope, shared);
     } catch (error) {
-      if (error instanceof ApiError) return renderError(error, envelope);
-      if (error instanceof ConnectionDropped) return DROPPED_CONNECTION;
-      options.onInternalError(error);
-      return renderError(ApiError.internalServerError('The request failed because of an unknown error'), envelope);
+      answer = answerFailure(error, envelope, options);
     }
+    const coding = codingFor(request.headers, answer);
+    return coding === undefined ? answer : compress(answer, coding, shared.slots);
   };
+}
+
+function answerFailure(error: unknown, envelope: Envelope, { onInternalError }: HandleOptions): HttpResponse {
+  if (error instanceof ApiError) return renderError(error, envelope);
+  if (error instanceof ConnectionDropped) return DROPPED_CONNECTION;
+  onInternalError(error);
+  return renderError(ApiError.internalServerError('The request failed because of an unknown error'), envelope);
 }
 
 /**
  * Body, target, credentials, schema, tier 2. That order is the service's, as recorded in the emulator dynalite: the first
  * thing wrong is the one reported.
  */
-async function answerOperation(
-  request: HttpRequest,
-  envelope: Envelope,
-  options: HandleOptions,
-): Promise<HttpResponse> {
+async function answerOperation(request: HttpRequest, envelope: Envelope, options: Shared): Promise<HttpResponse> {
   if (!options.isReady()) throw ApiError.serviceUnavailable();
   if (request.body.length > options.maxBodyBytes) return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
-  if (request.headers['content-encoding'] === 'gzip') return answerInflated(request, envelope, options);
+  const coding = bodyCoding(request.headers);
+  if (coding !== 'identity') return answerInflated(request, coding, envelope, options);
 
   // A missing body, or `null` for one, is found out last, a broken one first.
   const parsed = request.body.length === 0 ? undefined : parseJson(request.body);
@@ -79,8 +99,12 @@ async function answerOperation(
 
   const target = request.headers['x-amz-target'];
   const operation = operationOfTarget.get(target);
-  if (operation === undefined) throw ApiError.unknownOperation(unknownOperationText(target));
+  if (operation === undefined) {
+    options.hints?.unknownOperation(target);
+    throw ApiError.unknownOperation(unknownOperationText(target));
+  }
 
+  if (request.notes !== undefined) request.notes.table = tablesOf(operation, parsed);
   const credentials = credentialsOf(request.headers, queryOf(request));
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
@@ -92,24 +116,48 @@ async function answerOperation(
     region: credentials.region,
     host: typeof request.headers.host === 'string' ? request.headers.host : undefined,
   });
+  if (OPERATION_TRAITS[operation].answersNothing) return renderBody(200, NO_BODY, envelope);
   return renderResult(result, envelope);
 }
 
-async function answerInflated(request: HttpRequest, envelope: Envelope, options: HandleOptions): Promise<HttpResponse> {
-  const inflated = await inflate(request.body, options.maxBodyBytes, options.budget);
+const NO_BODY = new Uint8Array(0);
+
+/** Tables of a batch that are named in the log, and characters of each: no name is longer. */
+const MAX_TABLES_NOTED = 3;
+const MAX_TABLE_LENGTH = 255;
+
+/** Of a request that nothing is known of yet. */
+function tablesOf(operation: OperationName, parsed: unknown): string | undefined {
+  if (typeof parsed !== 'object' || parsed === null) return undefined;
+  const names = namedTables(operation, parsed).filter((name) => typeof name === 'string');
+  if (names.length === 0) return undefined;
+  const more = names.length > MAX_TABLES_NOTED ? ',...' : '';
+  const noted = names.slice(0, MAX_TABLES_NOTED).map((name) => shown(name, MAX_TABLE_LENGTH));
+  return noted.join(',') + more;
+}
+
+async function answerInflated(
+  request: HttpRequest,
+  coding: ContentCoding | 'unknown',
+  envelope: Envelope,
+  options: Shared,
+): Promise<HttpResponse> {
+  if (coding === 'unknown') throw ApiError.serialization('The body is encoded in a way other than gzip or deflate');
+  const { maxBodyBytes: maxBytes, budget, slots } = options;
+  const inflated = await inflate(request.body, coding, { maxBytes, budget, slots });
   switch (inflated.kind) {
     case 'too-large':
-      return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
+      return renderError(bodyTooLarge(maxBytes), envelope);
     case 'no-room':
       throw ApiError.serviceUnavailable();
     case 'broken':
-      throw ApiError.serialization(undefined);
+      throw ApiError.serialization(`The body is not what its encoding, ${coding}, makes of anything`);
     case 'inflated':
       try {
-        const headers = { ...request.headers, 'content-encoding': undefined };
+        const headers = { ...request.headers, 'content-encoding': undefined, 'transfer-encoding': undefined };
         return await answerOperation({ ...request, headers, body: inflated.bytes }, envelope, options);
       } finally {
-        options.budget.give(inflated.bytes.length);
+        budget.give(inflated.bytes.length);
       }
   }
 }
@@ -131,8 +179,14 @@ function unknownOperationText(target: string | string[] | undefined): string {
 
 /** Everything that is not an operation: preflights, health checks and strangers. */
 function answerPlain(request: HttpRequest, envelope: Envelope, options: HandleOptions): HttpResponse {
+  if (request.method === 'OPTIONS') return preflight(request.headers, envelope);
+  // Probes often leave the body unread. A connection kept for more requests would then hold whoever asked, such as a test
+  // runner, until that time is over.
+  return { ...answerProbe(request, envelope, options), isLast: true };
+}
+
+function answerProbe(request: HttpRequest, envelope: Envelope, options: HandleOptions): HttpResponse {
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  if (request.method === 'OPTIONS') return preflight(request.headers, envelope, options.crossOrigin);
   if (isRead && pathOf(request) === '/health') {
     const isReady = options.isReady();
     return renderBody(isReady ? 200 : 503, Buffer.from(isReady ? 'ready\n' : 'starting\n'), plain(envelope));
@@ -148,19 +202,22 @@ function answerPlain(request: HttpRequest, envelope: Envelope, options: HandleOp
       envelope,
     );
   }
-  return notFound(envelope);
+  return notFound(request, envelope);
 }
 
-function preflight(headers: HttpHeaders, envelope: Envelope, crossOrigin: CrossOrigin): HttpResponse {
-  // Who sends no origin is told what all may do.
-  const permission = crossOrigin(originOf(headers) ?? '*');
-  const answer = renderBody(200, new Uint8Array(0), { ...plain(envelope), crossOrigin: permission });
-  if (!permission.includes('Access-Control-Allow-Origin')) return answer;
+/** A request without Origin is no browser's, and so no preflight, whatever else it has. */
+function preflight(headers: HttpHeaders, envelope: Envelope): HttpResponse {
+  const answer = renderBody(200, NO_BODY, plain(envelope));
+  if (!envelope.crossOrigin.includes('Access-Control-Allow-Origin')) return answer;
   const method = headers['access-control-request-method'];
   const names = headers['access-control-request-headers'];
   answer.headers.push('Access-Control-Max-Age', '172800');
   answer.headers.push('Access-Control-Allow-Methods', typeof method === 'string' ? method : 'GET, HEAD, POST, OPTIONS');
   if (typeof names === 'string') answer.headers.push('Access-Control-Allow-Headers', names);
+  // A page of the public network that asks one of this machine (https://wicg.github.io/private-network-access/).
+  if (headers['access-control-request-private-network'] === 'true') {
+    answer.headers.push('Access-Control-Allow-Private-Network', 'true');
+  }
   return answer;
 }
 
@@ -168,9 +225,34 @@ function originOf({ origin }: HttpHeaders): string | undefined {
   return typeof origin === 'string' ? origin : undefined;
 }
 
-/** The service's answer to a path, method or content type that it does not know. */
-function notFound(envelope: Envelope): HttpResponse {
-  return renderBody(404, Buffer.from('<UnknownOperationException/>\n'), plain(envelope));
+/** The answer to a POST with a path or a content type that no operation has. */
+function notOperation(request: HttpRequest, envelope: Envelope, { hints }: HandleOptions): HttpResponse {
+  const path = pathOf(request);
+  if (path !== '/' && request.headers['x-amz-target'] !== undefined) hints?.unknownPath(request.method, path);
+  return notFound(request, envelope);
+}
+
+/**
+ * The answer to a path, method or content type that is not known. It is the service's, except that who speaks JSON is told
+ * in JSON, which clients show, where they can make nothing of XML.
+ */
+function notFound(request: HttpRequest, envelope: Envelope): HttpResponse {
+  const { accept, 'content-type': given } = request.headers;
+  if (!/\bjson\b/i.test(`${given} ${accept}`)) {
+    return renderBody(404, Buffer.from('<UnknownOperationException/>\n'), plain(envelope));
+  }
+  return renderError(
+    { type: 'com.amazon.coral.service#UnknownOperationException', status: 404, message: notFoundText(request) },
+    { ...envelope, contentType: answerType(given) ?? 'application/json' },
+  );
+}
+
+function notFoundText(request: HttpRequest): string {
+  const { method, headers } = request;
+  const path = pathOf(request);
+  if (method !== 'POST') return `${method} ${shown(path)}: there is no such thing; operations are POST requests to /`;
+  if (path !== '/') return unknownPathText(method, path);
+  return `The content type ${shown(String(headers['content-type']))} is not known; that of operations is application/x-amz-json-1.0`;
 }
 
 function plain(envelope: Envelope): Envelope {

@@ -1,8 +1,7 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { createGunzip, createInflate } from 'node:zlib';
 import type { ByteBudget } from './byte-budget.ts';
-
-const gunzipAsync = promisify(gunzip);
+import type { ContentCoding } from './content-coding.ts';
+import type { Slots } from './slots.ts';
 
 export type Inflated =
   /** `bytes` have been taken from the budget; whoever gets the body gives its length back. */
@@ -11,24 +10,53 @@ export type Inflated =
   | { readonly kind: 'no-room' }
   | { readonly kind: 'broken' };
 
+export interface InflateBounds {
+  /** What may come out. */
+  readonly maxBytes: number;
+  /** Room for it. */
+  readonly budget: ByteBudget;
+  /** Bodies that are inflated at a time. */
+  readonly slots: Slots;
+}
+
+/** What comes out, and is taken from the budget, at a time. */
+const CHUNK_BYTES = 64 * 1024;
+
 /**
- * Inflates a gzip body of one member (RFC 1952).
+ * Inflates a body: `gzip` of any number of members (RFC 1952), or `deflate`, which is zlib's format (RFC 1950).
  *
- * Its last four bytes tell how long it is inflated. That much room is taken before, and no more than that comes out: a
- * body that lies about its length is broken, and a bomb that tells the truth is too large.
+ * Room is taken as bytes come out, and nothing that the body says of its length is believed, so that one that lies costs
+ * no more than what is let in, and bytes behind its end are not taken for a length.
  */
-export async function inflate(body: Uint8Array, maxBytes: number, budget: ByteBudget): Promise<Inflated> {
-  // Header and trailer take 18 bytes, of which two are fixed; zlib judges the rest.
-  if (body.length < 18 || body[0] !== 0x1f || body[1] !== 0x8b) return { kind: 'broken' };
-  const length = new DataView(body.buffer, body.byteOffset, body.length).getUint32(body.length - 4, true);
-  if (length > maxBytes) return { kind: 'too-large' };
-  if (!budget.take(length)) return { kind: 'no-room' };
+export async function inflate(body: Uint8Array, coding: ContentCoding, bounds: InflateBounds): Promise<Inflated> {
+  await bounds.slots.take();
   try {
-    // zlib wants room for at least one byte, and checks the length against the trailer itself.
-    const bytes = await gunzipAsync(body, { maxOutputLength: Math.max(1, length) });
-    return { kind: 'inflated', bytes };
-  } catch {
-    budget.give(length);
-    return { kind: 'broken' };
+    return await inflateNow(body, coding, bounds);
+  } finally {
+    bounds.slots.give();
   }
+}
+
+function inflateNow(body: Uint8Array, coding: ContentCoding, { maxBytes, budget }: InflateBounds): Promise<Inflated> {
+  return new Promise((resolve) => {
+    const options = { chunkSize: CHUNK_BYTES };
+    const stream = coding === 'gzip' ? createGunzip(options) : createInflate(options);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const fail = (kind: 'too-large' | 'no-room' | 'broken') => {
+      stream.removeAllListeners('data').destroy();
+      budget.give(length);
+      length = 0;
+      resolve({ kind });
+    };
+    stream.on('data', (chunk: Buffer) => {
+      if (length + chunk.length > maxBytes) return fail('too-large');
+      if (!budget.take(chunk.length)) return fail('no-room');
+      length += chunk.length;
+      chunks.push(chunk);
+    });
+    stream.on('end', () => resolve({ kind: 'inflated', bytes: Buffer.concat(chunks, length) }));
+    stream.on('error', () => fail('broken'));
+    stream.end(body);
+  });
 }

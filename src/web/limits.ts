@@ -2,6 +2,8 @@
 export interface WebLimits {
   /** The service's limit. */
   readonly maxBodyBytes: number;
+  /** Of a request line and its headers together. The service's limit. */
+  readonly maxHeaderBytes: number;
   /** Requests whose answer is not yet sent. Raising it costs memory under overload, up to an item per request. */
   readonly maxRequestsInFlight: number;
   /** Body bytes of those requests together, as received and as inflated. Parsed, stored and encoded they are six times that. */
@@ -28,6 +30,7 @@ const MIB = 1024 * 1024;
 
 export const DEFAULT_WEB_LIMITS: WebLimits = {
   maxBodyBytes: 16 * MIB,
+  maxHeaderBytes: 16 * 1024,
   maxRequestsInFlight: 1024,
   maxBodyBytesInFlight: 32 * MIB,
   maxConnections: 4096,

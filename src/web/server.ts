@@ -5,13 +5,17 @@ import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin.ts';
 import type { AdminDoor } from './admin-routes.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { answerClientErrors } from './client-error.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
+import { Hints } from './hints.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
+import { type OnRequest, RequestLog } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
+import { toOriginForm } from './request-target.ts';
 import { refusalOf } from './same-origin.ts';
 
 // Not by import, which looks at every export, and so loads fetch's WebSocket: 8 MB and 10 ms on Node 26.
@@ -31,6 +35,10 @@ export interface WebServerOptions {
   readonly limits?: Partial<WebLimits>;
   /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
+  /** Told of each request that was answered. Default: nobody is, which costs nothing. */
+  readonly onRequest?: OnRequest | undefined;
+  /** Told, once for each, of what only a mistake in a client explains. Takes one line, without control characters. */
+  readonly onHint?: (hint: string) => void;
   /** What the server offers beside operations. Default: `/health` alone. */
   readonly operator?: OperatorOptions;
 }
@@ -72,14 +80,17 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const { operator, onInternalError } = options;
   const budget = new ByteBudget(limits.maxBodyBytesInFlight);
   const crossOrigin = crossOriginOf(options.corsOrigins ?? ['*']);
-  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget });
+  const hints = options.onHint && new Hints(options.onHint);
+  const handle = createHandle({ ...options, crossOrigin, maxBodyBytes: limits.maxBodyBytes, budget, hints });
+  const elapsedMs = operator?.elapsedMs ?? (() => 0);
   const gate: Gate = {
     handle,
     requestId: options.requestId,
     crossOrigin,
     limits,
     budget,
-    meter: new RequestMeter(operator?.elapsedMs ?? (() => 0)),
+    meter: new RequestMeter(elapsedMs),
+    log: options.onRequest && new RequestLog(options.onRequest, elapsedMs),
     requestsInFlight: 0,
     isClosing: false,
   };
@@ -91,6 +102,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
   const listener: WebServer['listener'] = (request, response) => {
+    toOriginForm(request);
     const { method, url } = request;
     // The path of every operation is told from an administrator's by one comparison.
     if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
@@ -109,17 +121,25 @@ export function createWebServer(options: WebServerOptions): WebServer {
     middleware: (request, response, next) => {
       const target = request.headers['x-amz-target'];
       if (request.method !== 'POST' || typeof target !== 'string' || !target.startsWith('DynamoDB')) return next();
+      toOriginForm(request);
       Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
     },
-    createHttpServer: () => createLimitedServer(limits, listener),
+    createHttpServer: () => createLimitedServer(limits, listener, hints),
     onInternalError,
     beginClosing,
-    operator: { createHttpServer: () => createLimitedServer(limits, openOperator), onInternalError, beginClosing },
+    operator: {
+      createHttpServer: () => createLimitedServer(limits, openOperator, hints),
+      onInternalError,
+      beginClosing,
+    },
   };
 }
 
 async function answerWithoutBody(gate: Gate, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  send(response, await gate.handle(requestOf(request, NO_BODY)), gate.isClosing);
+  const beganAtMs = gate.meter.begin();
+  const answer = await gate.handle(requestOf(request, NO_BODY));
+  gate.log?.answered(request, undefined, 0, answer, beganAtMs);
+  send(response, answer, gate.isClosing);
 }
 
 const ADMIN_PATH = '/_dynaring';
@@ -132,14 +152,16 @@ function isAdminPath(url: string): boolean {
 function lazily(create: () => Promise<Express>, onError: (error: unknown) => void): WebServer['listener'] {
   let application: Promise<Express> | undefined;
   return (request, response) => {
+    toOriginForm(request);
     application ??= create();
     application.then((app) => app(request, response), onError);
   };
 }
 
-function createLimitedServer(limits: WebLimits, listener: WebServer['listener']): Server {
+function createLimitedServer(limits: WebLimits, listener: WebServer['listener'], hints: Hints | undefined): Server {
   const server = createServer(
     {
+      maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
@@ -148,10 +170,12 @@ function createLimitedServer(limits: WebLimits, listener: WebServer['listener'])
     },
     (request, response) => listener(request, response),
   );
+  answerClientErrors(server, hints);
   server.maxConnections = limits.maxConnections;
   server.timeout = limits.socketTimeoutMs;
   // A body that will be refused is refused before it is sent.
   server.on('checkContinue', (request, response) => {
+    toOriginForm(request);
     const max = isAdminPath(request.url!) ? limits.maxSnapshotBodyBytes : limits.maxBodyBytes;
     if (!(Number(request.headers['content-length']) > max)) response.writeContinue();
     listener(request, response);
@@ -172,19 +196,29 @@ async function createApplication(
     if (gate.isClosing) response.setHeader('Connection', 'close');
     next();
   });
+  const watch = (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    gate.log?.watch(request, response);
+    next();
+  };
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin.ts');
     const { admin, readRule } = operator.admin;
     app.use(
       ADMIN_PATH,
+      watch,
       createAdminRouter({ admin, readRule, onAction: operator.onAction, onInternalError, limits: gate.limits }),
     );
   }
-  if (operator !== undefined) app.get('/metrics', answerMetrics(gate, operator));
-  app.use(async (request, response) => {
-    if (request.method === 'POST')
-      return void response.status(404).json({ error: 'there are no operations here', field: 'path' });
-    await answerWithoutBody(gate, request, response);
+  if (operator !== undefined) app.get('/metrics', watch, answerMetrics(gate, operator));
+  app.post(/^/, watch, (_request, response) => {
+    response.status(404).json({ error: 'there are no operations here', field: 'path' });
+  });
+  app.use((request, response) => answerWithoutBody(gate, request, response));
+  // What express would answer is a page.
+  app.use((error: unknown, _request: IncomingMessage, response: Response, next: (error: unknown) => void) => {
+    if (response.headersSent) return next(error);
+    onInternalError(error);
+    response.status(500).json({ error: 'the request failed because of an unknown error' });
   });
   return app;
 }
@@ -209,7 +243,10 @@ function answerMetrics(gate: Gate, { figures }: OperatorOptions) {
 
 /** The body as it may have come, of what a body parser has made of it. */
 function parsedBody(request: IncomingMessage & { body?: unknown }): Buffer {
-  const { body } = request;
+  const { body, headers } = request;
+  // Parsers decode: what is left to be decoded are bytes that begin as JSON never does.
+  const isDecoded = !Buffer.isBuffer(body) || /^[\s{]/.test(body.toString('latin1', 0, 1));
+  if (isDecoded) delete headers['content-encoding'];
   if (Buffer.isBuffer(body)) return body;
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? ''));
 }

@@ -38,6 +38,7 @@ describe('defaults', () => {
       throttle: false,
       faultsFile: undefined,
       logLevel: 'info',
+      logRequests: false,
     });
   });
 
@@ -74,6 +75,7 @@ describe('where a value comes from', () => {
       DYNARING_THROTTLE: 'on',
       DYNARING_FAULTS: 'faults.json',
       DYNARING_LOG_LEVEL: 'warn',
+      DYNARING_LOG_REQUESTS: 'on',
     };
     const config = parseConfig([], env);
     expect(config).toMatchObject({
@@ -92,6 +94,7 @@ describe('where a value comes from', () => {
       throttle: true,
       faultsFile: 'faults.json',
       logLevel: 'warn',
+      logRequests: true,
     });
     const flags = Object.entries(env).map(
       ([name, value]) => `--${name.slice('DYNARING_'.length).toLowerCase().replaceAll('_', '-')}=${value}`,
@@ -275,7 +278,7 @@ test.each([
   ['--deleteTableMs', 'tables are gone at once, unless --delay-transient-statuses is given'],
   ['--updateTableMs', 'tables are changed at once, unless --delay-transient-statuses is given'],
   ['--maxItemSizeKb', 'the limit is 400 KB, as of the service'],
-  ['--verbose', '--log-level debug says more'],
+  ['--verbose', '--log-requests writes a line for each request'],
   ['--ssl', 'it speaks plain HTTP'],
 ])("dynalite's %s is refused with what there is instead", (flag, hint) => {
   expect(refusal(['--port', '4567', flag, 'x'])).toBe(`unknown option ${flag}: ${hint}`);

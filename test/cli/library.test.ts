@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { DescribeTableCommand, DynamoDBClient, ListBackupsCommand, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import express from 'express';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ConfigError, type DynaringOptions, startDynaring } from '../../src/index.ts';
 import { createTable, temporaryDirectory } from '../processes/server-process.ts';
 
@@ -105,6 +105,20 @@ test('the library has the settings of the command line: pages that may use it, a
   const status = async () => (await client.send(new DescribeTableCommand({ TableName: 'Things' }))).Table?.TableStatus;
   expect(await status()).toBe('CREATING');
   await expect.poll(status).toBe('ACTIVE');
+});
+
+test.each([
+  [{}, 0],
+  [{ logRequests: true }, 1],
+  [{ logLevel: 'debug' as const }, 1],
+  [{ logRequests: true, logLevel: 'warn' as const }, 0],
+])('with %j it writes a line to standard error for each of %i requests', async (options, count) => {
+  const written = vi.spyOn(console, 'error').mockImplementation(() => {});
+  onTestFinished(() => written.mockRestore());
+  await using dynaring = await startDynaring(options);
+  expect(await listTables(dynaring.clientConfig())).toEqual([]);
+  const lines = written.mock.calls.flat().filter((line) => / request operation=ListTables status=200 /.test(line));
+  expect(lines.length).toBe(count);
 });
 
 test('any credentials, region and signature reach the same tables', async () => {

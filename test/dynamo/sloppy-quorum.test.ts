@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import type { WriteOutcome } from '../../src/dynamo/client.ts';
+import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
 /** Puts in `dynamo` mode, without a condition. */
 function putSloppily(ring: EpochRing, at: string, name: string, text: string, forMs?: number) {
-  let answered: WriteOutcome | undefined;
+  let answered: WriteAnswer | undefined;
   ring.node(at).write(keyOf(name), name, put(text), { consistency: 'dynamo', wantsOld: false }, (outcome) => {
     answered = outcome;
   });

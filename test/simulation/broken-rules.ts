@@ -23,6 +23,8 @@ export interface Defects {
   readonly tampering?: () => Tampering;
   /** Background repair spreads the newest record a replica has, chosen or not. */
   readonly repairsUnchosen?: boolean;
+  /** Whoever carries on with a write that was handed back takes it for a new one. */
+  readonly forgetsHandedBack?: boolean;
   /** Whoever keeps the config register tells nobody what is decided. */
   readonly tellsNobody?: boolean;
   /** The config register decides for an attempt although a later one was begun. */
@@ -94,6 +96,20 @@ export const BROKEN_RULES = {
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 5_000,
+  },
+  'handed-back-anew': {
+    rule: 'a write that was handed back keeps its id and what its attempts would have answered ("cut off")',
+    defects: { forgetsHandedBack: true },
+    scenario: 'cut-off',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'handed-back-forgotten': {
+    rule: 'who hands a write back keeps its id in lineages while another carries on with it ("cut off")',
+    defects: { rules: { remembersHandedBack: false } },
+    scenario: 'cut-off',
+    shows: 'not-linearizable',
+    histories: 60_000,
   },
   'condition-false-shortcut': {
     rule: '"condition false" is answered without a round only by who never sent an accept (counterexample 7, I7)',

@@ -227,6 +227,14 @@ export const SCENARIOS = {
   'healing-stress': { ...HEALING, faults: 'stress' },
   'healing-lossy': { ...HEALING, faults: 'lossy' },
   'healing-five': { ...HEALING, nodes: 5, partitions: 4, keys: 3, clients: 4, operations: 18 },
+  // Nodes that lead writes are cut off on the way, and take little for it.
+  'cut-off': {
+    ...HEALING,
+    clients: 4,
+    operations: 20,
+    faults: 'split',
+    limits: { ...HEALING_LIMITS, phaseTimeoutMs: 25, suspectAfterMs: 30 },
+  },
   tombstones: TOMBSTONES,
   replaced: { ...HEALING, changes: { count: 1, kinds: ['replace'] } },
   again: { ...HEALING, changes: { count: 3, kinds: ['again'] } },

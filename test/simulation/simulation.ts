@@ -127,6 +127,7 @@ class Simulation {
       chosen: this.#chosen,
       keys: this.#keys,
       told: this.#told,
+      forgetsHandedBack: defects.forgetsHandedBack === true,
     });
   }
 

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
 import type { Consistency, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { Carried, WriteAnswer } from '../../src/dynamo/handed-back.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
@@ -138,10 +139,37 @@ export class Workload {
       node.read(key.storeKey, action.kind === 'read', consistency, done, isLagging);
     } else {
       const options: WriteOptions = { consistency, wantsOld: true };
-      node.write(key.storeKey, key.partitionKey, mutationOf(action), options, (outcome) =>
-        recordAndFinish(answerOfWrite(outcome)),
-      );
+      this.#write(key, host, mutationOf(action), options, (outcome) => recordAndFinish(answerOfWrite(outcome)));
     }
+  }
+
+  /** What one coordinator hands back, another carries on with, as a client of the ring has it. */
+  #write(
+    key: SimulatedKey,
+    host: SimulatedHost,
+    mutation: Mutation,
+    options: WriteOptions,
+    done: (outcome: WriteOutcome, by: SimulatedHost) => void,
+    carried?: Carried,
+  ): void {
+    host.node!.write(
+      key.storeKey,
+      key.partitionKey,
+      mutation,
+      options,
+      (outcome) => {
+        if (outcome.kind !== 'handed-back' && !(outcome.kind === 'unavailable' && carried !== undefined)) {
+          return done(outcome, host);
+        }
+        const others = key.coordinators().filter((other) => other !== host);
+        if (others.length === 0) return done({ kind: 'unknown' }, host);
+        const next = others[randomBelow(this.#parts.random, others.length)]!;
+        this.#note(`${host.id} has handed back a write of ${key.name}, ${next.id} carries on`);
+        const left = outcome.kind === 'handed-back' ? outcome.carried : carried;
+        this.#write(key, next, mutation, options, done, this.#parts.forgetsHandedBack ? undefined : left);
+      },
+      carried,
+    );
   }
 
   /** In `dynamo` mode, without asking for what was there. */
@@ -152,8 +180,9 @@ export class Workload {
     action: RegisterCall | EventualAction,
     finish: (answer: RegisterAnswer) => void,
   ): void {
-    const node = host.node!;
     const { storeKey } = key;
+    /** The last that was asked, which may still tell others of the write. */
+    let asked = { host, node: host.node! };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
       const isLagging = action.kind === 'eventual-read' && action.isLagging;
       const done = (outcome: ReadOutcome) => {
@@ -161,20 +190,21 @@ export class Workload {
         if (answer.kind === 'read') told.read(storeKey, answer.value);
         finish(answer);
       };
-      node.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
+      asked.node.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
       return;
     }
     const options: WriteOptions = { consistency: 'dynamo', wantsOld: false };
     let outcome: BlindWrite['outcome'] = 'unanswered';
     let write: BlindWrite | undefined;
-    node.write(storeKey, key.partitionKey, mutationOf(action), options, (answered) => {
+    this.#write(key, host, mutationOf(action), options, (answered, by) => {
+      asked = { host: by, node: by.node ?? asked.node };
       const answer = answerOfWrite(answered);
       outcome = answer.kind === 'applied' || answer.kind === 'not-applied' ? answer.kind : 'unknown';
       if (write !== undefined) write.outcome = outcome;
       finish(answer);
     });
     const value = action.kind === 'put' ? action.value : null;
-    const isCoordinatorAlive = () => host.node === node;
+    const isCoordinatorAlive = () => asked.host.node === asked.node;
     write = { key: storeKey, value, ballot: told.lastTold, outcome, isCoordinatorAlive };
     told.writes.push(write);
   }
@@ -296,6 +326,8 @@ export interface WorkloadParts {
   readonly writeQuorum: number;
   /** Whether replicas may be held back. */
   readonly lags: boolean;
+  /** Whether a write that was handed back is begun anew by the next coordinator. */
+  readonly forgetsHandedBack: boolean;
   /** If all writes are blind ones in `dynamo` mode, of which nothing but the end is sure. */
   readonly told: ToldRecords | undefined;
 }
@@ -315,7 +347,7 @@ export function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutat
   return call.kind === 'put' ? { kind: 'put', item: itemOf(call.value), condition } : { kind: 'delete', condition };
 }
 
-export function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
+export function answerOfWrite(outcome: WriteAnswer): RegisterAnswer {
   switch (outcome.kind) {
     case 'applied':
       return { kind: 'applied', old: registerValueOf(outcome.old) };
@@ -326,6 +358,7 @@ export function answerOfWrite(outcome: WriteOutcome): RegisterAnswer {
     case 'overloaded':
       return { kind: 'not-applied' };
     case 'unknown':
+    case 'handed-back':
     case 'storage-failed':
       return { kind: 'unknown' };
   }

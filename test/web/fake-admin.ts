@@ -4,6 +4,7 @@ import { type ActiveFault, AdminError, type FaultRule } from '../../src/api/faul
 import { readFaultRule } from '../../src/api/read-fault-rule.ts';
 import type { AdminAction } from '../../src/web/admin.ts';
 import type { WebLimits } from '../../src/web/limits.ts';
+import type { OnRequest } from '../../src/web/request-log.ts';
 import { createWebServer, type WebServer } from '../../src/web/server.ts';
 import { REQUEST_ID } from './fixtures.ts';
 
@@ -131,10 +132,12 @@ export function adminServer({
   limits,
   isApart = false,
   hasAdmin = true,
+  onRequest,
 }: {
   limits?: Partial<WebLimits>;
   isApart?: boolean;
   hasAdmin?: boolean;
+  onRequest?: OnRequest;
 } = {}): AdminServer {
   const admin = new FakeAdmin();
   const actions: AdminAction[] = [];
@@ -146,6 +149,7 @@ export function adminServer({
     requestId: () => REQUEST_ID,
     isReady: () => true,
     onInternalError: (error) => internalErrors.push(error),
+    onRequest,
     ...(limits === undefined ? {} : { limits }),
     operator: {
       admin: hasAdmin ? { admin, readRule: readFaultRule } : undefined,

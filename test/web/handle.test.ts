@@ -1,8 +1,7 @@
-import { crc32, gzipSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
 import { RawJson, type RequestContext } from '../../src/api/operations.ts';
-import { ByteBudget } from '../../src/web/byte-budget.ts';
 import { crossOriginOf } from '../../src/web/cross-origin.ts';
 import type { HttpRequest } from '../../src/web/http-message.ts';
 import {
@@ -64,6 +63,18 @@ describe('an operation', () => {
   ])('of content type %s is answered in kind', async (asked, answered) => {
     const response = await testHandle()(getItem({ 'content-type': asked }));
     expect([response.status, headerOf(response, 'content-type')]).toEqual([200, answered]);
+  });
+
+  // Recorded of the service, 2026-09-20 to 2026-10-09.
+  test.each([
+    ['TagResource', { ResourceArn: 'arn:aws:dynamodb:us-east-1:123456789012:table/a', Tags: [] }],
+    ['UntagResource', { ResourceArn: 'arn:aws:dynamodb:us-east-1:123456789012:table/a', TagKeys: [] }],
+  ])('%s is answered with an empty body', async (operation, body) => {
+    const response = await testHandle()(operationRequest(operation, body));
+    expect([response.status, response.body.length]).toEqual([200, 0]);
+    expect(headerOf(response, 'content-length')).toBe('0');
+    expect(headerOf(response, 'x-amz-crc32')).toBe('0');
+    expect(headerOf(response, 'content-type')).toBe('application/x-amz-json-1.0');
   });
 
   test('from a browser may be read by its page', async () => {
@@ -262,16 +273,6 @@ describe('bad requests', () => {
       ],
     ],
     [
-      'a body that is no gzip',
-      { ...getItem({ 'content-encoding': 'gzip' }) },
-      [400, 'SerializationException', undefined],
-    ],
-    [
-      'a tiny body that is no gzip',
-      { ...getItem({ 'content-encoding': 'gzip' }), body: Buffer.from('{}') },
-      [400, 'SerializationException', undefined],
-    ],
-    [
       'a body over 16 MB',
       operationRequest('GetItem', `{"TableName":"${'x'.repeat(16 * MIB)}"}`),
       [413, 'RequestEntityTooLargeException', 'Request size exceeds the limit of 16777216 bytes'],
@@ -295,29 +296,55 @@ describe('bad requests', () => {
   test.each([
     ['text/plain', 'POST', '/'],
     ['application/x-www-form-urlencoded', 'POST', '/'],
-    ['application/x-amz-json-1.0', 'POST', '/elsewhere'],
-    ['application/x-amz-json-1.0', 'PUT', '/'],
-    ['application/x-amz-json-1.0', 'DELETE', '/health'],
+    ['application/xml', 'POST', '/elsewhere'],
+    ['text/html', 'PUT', '/'],
+    [undefined, 'DELETE', '/health'],
+    [undefined, 'GET', '/shell'],
   ])('content type %s of %s %s is not known', async (contentType, method, path) => {
-    const response = await testHandle()({ ...getItem({ 'content-type': contentType }), method, path });
+    const response = await testHandle()({ ...getItem({ 'content-type': contentType, accept: '*/*' }), method, path });
     expect([response.status, Buffer.from(response.body).toString()]).toEqual([404, '<UnknownOperationException/>\n']);
+    expect(headerOf(response, 'content-type')).toBe('text/plain');
   });
 
-  test('in which gzip lies about its length are refused, and room is given back', async () => {
-    const body = gzipSync(Buffer.alloc(8 * MIB, 0x20));
-    body.writeUInt32LE(10, body.length - 4);
-    const budget = new ByteBudget(100);
-    const response = await testHandle(undefined, { budget })({ ...getItem({ 'content-encoding': 'gzip' }), body });
-    expect(errorOf(response)).toEqual([400, 'SerializationException', undefined]);
-    expect(budget.take(100)).toBe(true);
-  });
-
-  test('and good ones too are shed when there is no room to inflate them, and room is given back', async () => {
-    const request = gzipped(operationRequest('GetItem', { ...GET_ITEM, Ignored: 'x'.repeat(1000) }));
-    const crowded = await testHandle(undefined, { budget: new ByteBudget(1000) })(request);
-    expect(errorOf(crowded).slice(0, 2)).toEqual([503, 'ServiceUnavailableException']);
-    const handle = testHandle(undefined, { budget: new ByteBudget(1100) });
-    for (let i = 0; i < 3; i++) expect((await handle(request)).status).toBe(200);
+  test.each([
+    ['POST', '/dynamodb', { 'content-type': 'application/x-amz-json-1.0' }, 'POST /dynamodb: the endpoint has no path'],
+    [
+      'POST',
+      '/\u001b[31m?X-Amz-Signature=secret',
+      { 'content-type': 'application/x-amz-json-1.1; charset=utf-8' },
+      'POST /\\u{1b}[31m: the endpoint has no path',
+    ],
+    [
+      'PUT',
+      '/',
+      { 'content-type': 'application/json' },
+      'PUT /: there is no such thing; operations are POST requests to /',
+    ],
+    [
+      'GET',
+      '/shell',
+      { accept: 'text/html, application/json;q=0.9' },
+      'GET /shell: there is no such thing; operations are POST requests to /',
+    ],
+    [
+      'POST',
+      '/',
+      { 'content-type': 'application/vnd.api+json' },
+      'The content type application/vnd.api+json is not known; that of operations is application/x-amz-json-1.0',
+    ],
+    [
+      'POST',
+      '/',
+      { 'content-type': 'text/plain', accept: 'application/json' },
+      'The content type text/plain is not known; that of operations is application/x-amz-json-1.0',
+    ],
+  ])('%s %s with %j is answered in JSON', async (method, path, headers, message) => {
+    const response = await testHandle()({ ...getItem(), method, path, headers });
+    expect(errorOf(response)).toEqual([404, 'UnknownOperationException', message]);
+    const given = (headers as { 'content-type'?: string })['content-type']?.split(';')[0] ?? '';
+    const known = ['application/x-amz-json-1.0', 'application/x-amz-json-1.1'].includes(given);
+    expect(headerOf(response, 'content-type')).toBe(known ? given : 'application/json');
+    expect(headerOf(response, 'x-amz-crc32')).toBe(String(crc32(response.body)));
   });
 });
 
@@ -337,18 +364,54 @@ describe('requests that are no operations', () => {
     expect(await health()).toBe(200);
   });
 
-  test('a preflight allows everything', async () => {
-    const headers = {
-      origin: 'http://localhost:3000',
-      'access-control-request-method': 'POST',
-      'access-control-request-headers': 'x-amz-target,authorization',
-    };
+  test.each([
+    ['GET', '/', true],
+    ['HEAD', '/', true],
+    ['GET', '/health', true],
+    ['HEAD', '/health', true],
+    ['GET', '/shell', true],
+    ['OPTIONS', '/', undefined],
+    ['POST', '/', undefined],
+  ])('whether the connection ends after %s %s: %s', async (method, path, isLast) => {
+    expect((await testHandle()({ ...getItem(), method, path })).isLast).toBe(isLast);
+  });
+
+  const PREFLIGHT = {
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'x-amz-target,authorization',
+  };
+
+  test('OPTIONS without an origin is told nothing of origins', async () => {
+    const headers = { ...PREFLIGHT, 'access-control-request-private-network': 'true' };
     const response = await testHandle()({ method: 'OPTIONS', headers });
+    expect([response.status, response.body.length]).toEqual([200, 0]);
+    expect(response.headers.filter((name) => /^access-control/i.test(name))).toEqual([]);
+  });
+
+  test('a preflight allows everything', async () => {
+    const headers = { ...PREFLIGHT, origin: 'http://localhost:3000' };
+    const response = await testHandle()({ method: 'OPTIONS', headers });
+    expect(headerOf(response, 'access-control-allow-private-network')).toBeUndefined();
     expect(response.status).toBe(200);
     expect(headerOf(response, 'access-control-allow-origin')).toBe('*');
     expect(headerOf(response, 'access-control-allow-methods')).toBe('POST');
     expect(headerOf(response, 'access-control-allow-headers')).toBe('x-amz-target,authorization');
     expect(response.body.length).toBe(0);
+  });
+
+  test('a page of the public network that asks for this machine is answered', async () => {
+    const headers = {
+      ...PREFLIGHT,
+      origin: 'https://app.example',
+      'access-control-request-private-network': 'true',
+    };
+    const answers = async (allowed: string) =>
+      headerOf(
+        await testHandle(undefined, { crossOrigin: crossOriginOf([allowed]) })({ method: 'OPTIONS', headers }),
+        'access-control-allow-private-network',
+      );
+    expect([await answers('*'), await answers('https://app.example')]).toEqual(['true', 'true']);
+    expect(await answers('localhost')).toBeUndefined();
   });
 });
 

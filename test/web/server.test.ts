@@ -1,90 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import express from 'express';
 import supertest from 'supertest';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
-import type { Execute } from '../../src/api/operations.ts';
-import type { WebLimits } from '../../src/web/limits.ts';
-import { type Listening, listen } from '../../src/web/listen.ts';
-import { createWebServer, type WebServer } from '../../src/web/server.ts';
-import { GET_ITEM, MIB, SIGNED_HEADERS } from './fixtures.ts';
+import { listen } from '../../src/web/listen.ts';
+import type { WebServer } from '../../src/web/server.ts';
+import { GET_ITEM, MIB } from './fixtures.ts';
+import { client, closers, GOOD, headers, post, rawRequest, start, webServer } from './web-server.ts';
 
 const NEVER = new Promise<never>(() => {});
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
-
-function webServer(execute: Execute = async () => ({}), limits: Partial<WebLimits> = {}): WebServer {
-  return createWebServer({
-    execute,
-    nowMs: () => 0,
-    requestId: () => randomBytes(26).toString('hex').toUpperCase(),
-    isReady: () => true,
-    onInternalError: () => {},
-    limits,
-  });
-}
-
-async function start(execute?: Execute, limits?: Partial<WebLimits>): Promise<{ port: number; listening: Listening }> {
-  const listening = await listen(webServer(execute, limits), ['127.0.0.1'], 0);
-  closers.push(() => listening.close(Promise.resolve()));
-  return { port: listening.addresses[0]!.port, listening };
-}
-
-const headers = { ...SIGNED_HEADERS, 'x-amz-target': 'DynamoDB_20120810.GetItem' };
-
-function rawRequest(body: string | Buffer, extra: Record<string, string> = {}): Buffer {
-  const all = { ...headers, 'content-length': String(Buffer.byteLength(body)), ...extra };
-  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.concat([Buffer.from(`POST / HTTP/1.1\r\n${head.join('')}\r\n`), Buffer.from(body)]);
-}
-
-const GOOD = rawRequest(JSON.stringify(GET_ITEM));
-
-/** A client that speaks raw bytes and keeps all that comes back. */
-async function client(
-  port: number,
-): Promise<{ socket: Socket; received: () => string; until: (text: string) => Promise<void> }> {
-  const socket = connect(port, '127.0.0.1');
-  let received = '';
-  socket.setEncoding('latin1');
-  socket.on('data', (text: string) => {
-    received += text;
-  });
-  socket.on('error', () => {});
-  closers.push(async () => void socket.destroy());
-  await once(socket, 'connect');
-  const until = async (text: string) => {
-    while (!received.includes(text))
-      await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => fail())]);
-  };
-  const fail = () => {
-    throw new Error(`closed after ${JSON.stringify(received)}`);
-  };
-  return { socket, received: () => received, until };
-}
-
-async function post(
-  port: number,
-  body: string | Buffer = JSON.stringify(GET_ITEM),
-  extra: Record<string, string> = {},
-) {
-  const response = await fetch(`http://127.0.0.1:${port}/`, {
-    method: 'POST',
-    headers: { ...headers, ...extra },
-    body,
-  });
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (await response.json()) as Record<string, unknown>,
-  };
-}
 
 describe('over HTTP', () => {
   test('an operation is answered', async () => {
@@ -114,7 +42,11 @@ describe('over HTTP', () => {
       .expect('content-type', /x-amz-json-1\.0/);
     await supertest(server).head('/').expect(400);
     await supertest(server).get('/health').expect(200, 'ready\n');
-    await supertest(server).options('/').expect(200).expect('access-control-allow-origin', '*');
+    await supertest(server)
+      .options('/')
+      .set('Origin', 'http://localhost:3000')
+      .expect(200)
+      .expect('access-control-allow-origin', '*');
     await supertest(server).get('/shell').expect(404);
     const unknown = await supertest(server).get('/').expect(400);
     expect(unknown.headers['x-powered-by']).toBeUndefined();
@@ -332,8 +264,8 @@ describe('listening and closing', () => {
         }),
     );
     const idle = await client(port);
-    idle.socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
-    await idle.until('ready');
+    idle.socket.write(rawRequest('{'));
+    await idle.until('Serialization');
     const busy = await client(port);
     busy.socket.write(GOOD);
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,6 +1,7 @@
 # Counterexample 7: whoever has sent an accept may say "condition false" only after a round that proves it.
 # A saw B's 0, which nobody else did, and put its 1 beside it. Later A finds the settled 5; its 1 must not come up again.
 nodes A B C
+limit suspectAfterMs 1000
 breaks condition-false-shortcut -> not-linearizable
 
 C puts 5                    -> applied

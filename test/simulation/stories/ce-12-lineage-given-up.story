@@ -1,6 +1,7 @@
 # Counterexample 12, lineage pruned: who is older than what others remember gives up, and says so.
 # B replaces A's 1 and drops its id. A cannot know any more whether it took place, and does not try again.
 nodes A B C
+limit suspectAfterMs 1000
 limit lineageWindowMs 100
 
 drop accept A > BC

@@ -15,7 +15,7 @@ const MESSAGE_KINDS: readonly (Message['kind'] | 'all')[] = [
 
 /** How answers are told. What stands behind a comma may be left out. */
 const OUTCOME =
-  /^(\d+|nothing|applied(, was (\d+|nothing))?|condition failed(, is (\d+|nothing))?|unavailable|unknown|storage failed|no answer|changed|superseded|failed(, .+)?|done|\d+ purged, \d+ waiting)$/;
+  /^(\d+|nothing|applied(, was (\d+|nothing))?|condition failed(, is (\d+|nothing))?|unavailable|unknown|handed back|storage failed|no answer|changed|superseded|failed(, .+)?|done|\d+ purged, \d+ waiting)$/;
 
 class Context {
   readonly nodes: readonly NodeId[];

@@ -1,4 +1,4 @@
-# Section 7, majority down, strict: nothing is proposed, so it did not happen; or it was, and nobody knows.
+# Section 7, majority down, strict: nothing is proposed, so it did not happen; or it was, and who reaches more may tell.
 nodes A B C
 
 A puts 1                    -> applied
@@ -12,7 +12,7 @@ drop accept A > BC
 put: A puts 4
 wait for accept A > B
 kill BC
-put -> unknown
+put -> handed back
 start BC
 heal
 A reads                     -> 4

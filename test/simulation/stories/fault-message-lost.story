@@ -1,5 +1,6 @@
 # Section 7, message lost: what was lost is asked for again, and the operation takes place once.
 nodes A B C
+limit suspectAfterMs 1000
 
 drop next prepare A > B
 drop next promise C > A

@@ -1,4 +1,5 @@
-import type { Consistency, ReadOutcome, WriteOutcome } from '../../../src/dynamo/client.ts';
+import type { Consistency, ReadOutcome } from '../../../src/dynamo/client.ts';
+import type { WriteAnswer } from '../../../src/dynamo/handed-back.ts';
 import { registerValueOf } from '../item-value.ts';
 import type { RegisterCall } from '../linearizability.ts';
 import type { SimulatedHost } from '../simulated-host.ts';
@@ -97,7 +98,7 @@ function read(
   node!.read(key, isConsistent, consistency, done, isLagging);
 }
 
-function showWrite(outcome: WriteOutcome, wantsOld: boolean): string {
+function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {
   switch (outcome.kind) {
     case 'applied':
       return wantsOld ? `applied, was ${registerValueOf(outcome.old) ?? 'nothing'}` : 'applied';
@@ -105,6 +106,8 @@ function showWrite(outcome: WriteOutcome, wantsOld: boolean): string {
       return `condition failed, is ${registerValueOf(outcome.current) ?? 'nothing'}`;
     case 'storage-failed':
       return 'storage failed';
+    case 'handed-back':
+      return 'handed back';
     case 'refused':
     case 'unavailable':
     case 'overloaded':

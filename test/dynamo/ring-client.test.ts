@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import type { Failure, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
+import type { Carried, WriteAnswer } from '../../src/dynamo/handed-back.ts';
+import { RingClient } from '../../src/dynamo/ring-client.ts';
+import { RingView } from '../../src/dynamo/ring-view.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { ManualClock } from './manual-clock.ts';
+import { put } from './three-nodes.ts';
+
+const KEY = { table: '\0\0\0\0\0\0\0\x01', partitionKey: 'k', sortKey: '' };
+const STRICT = { consistency: 'strict', wantsOld: false } as const;
+const CUT_OFF: Failure = { kind: 'unavailable', needed: 2, got: 1 };
+const APPLIED: WriteOutcome = { kind: 'applied', next: undefined, old: undefined };
+const CARRIED: Carried = {
+  kind: 'round',
+  operation: { coordinator: 1, boot: 1, sequence: 1 },
+  attempts: new Map([[1, { kind: 'applied', next: undefined, old: undefined }]]),
+};
+const HANDED_BACK: WriteAnswer = { kind: 'handed-back', carried: CARRIED };
+
+/** A client of three nodes that answer after so long what the test says, to each write. */
+function ringOf(answers: Record<string, { readonly afterMs: number; readonly answer?: WriteAnswer }>) {
+  const clock = new ManualClock();
+  const asked: { readonly node: string; readonly carried: Carried | undefined }[] = [];
+  const nodeOf = (node: string): CoordinatingNode => ({
+    write: (_key, _partitionKey, _mutation, _options, done, carried) => {
+      asked.push({ node, carried });
+      const { afterMs, answer } = answers[node]!;
+      if (answer === undefined) return;
+      if (afterMs === 0) done(answer);
+      else clock.after(afterMs, () => done(answer));
+    },
+    read: () => {},
+    range: () => {},
+    tablesIn: () => [],
+    forgetTable: () => {},
+  });
+  const names = ['A', 'B', 'C'];
+  const members = names.map((node, i) => ({ node, diskId: i }));
+  const client = new RingClient({
+    view: new RingView([{ partition: 0, epoch: 0, attempt: 0, members }]),
+    nodes: new Map(names.map((node) => [node, nodeOf(node)])),
+    clock,
+    limits: DEFAULT_NODE_LIMITS,
+    writeQuorum: 2,
+  });
+  const write = () => client.write(KEY, put('v'), STRICT);
+  /** What a write came to within so long. */
+  const outcomeOf = async (promise: Promise<WriteOutcome>, withinMs: number) => {
+    clock.advance(withinMs);
+    return Promise.race([promise, new Promise((resolve) => setImmediate(resolve, 'nothing yet'))]);
+  };
+  return { client, clock, asked, answers, write, outcomeOf };
+}
+
+describe('a write that its coordinator cannot do', () => {
+  test('is done by the next node, and the next write goes there at once', async () => {
+    const ring = ringOf({
+      A: { afterMs: 1_000, answer: CUT_OFF },
+      B: { afterMs: 1, answer: APPLIED },
+      C: { afterMs: 1 },
+    });
+    expect(await ring.outcomeOf(ring.write(), 1_001)).toEqual(APPLIED);
+    expect(await ring.outcomeOf(ring.write(), 1)).toEqual(APPLIED);
+    expect(ring.asked.map(({ node }) => node)).toEqual(['A', 'B', 'B']);
+    ring.client.stop();
+  });
+
+  test('is carried on with from where it was left', async () => {
+    const ring = ringOf({
+      A: { afterMs: 1_000, answer: HANDED_BACK },
+      B: { afterMs: 500, answer: CUT_OFF },
+      C: { afterMs: 1, answer: APPLIED },
+    });
+    expect(await ring.outcomeOf(ring.write(), 1_501)).toEqual(APPLIED);
+    expect(ring.asked).toEqual([
+      { node: 'A', carried: undefined },
+      { node: 'B', carried: CARRIED },
+      { node: 'C', carried: CARRIED },
+    ]);
+    ring.client.stop();
+  });
+
+  test('is tried again by all of them for as long as an operation may take, and has then not happened', async () => {
+    const cutOff = { afterMs: 500, answer: CUT_OFF };
+    const ring = ringOf({ A: cutOff, B: cutOff, C: cutOff });
+    const outcome = ring.write();
+    expect(await ring.outcomeOf(outcome, 4_900)).toBe('nothing yet');
+    expect(await ring.outcomeOf(outcome, 1_000)).toEqual(CUT_OFF);
+    expect(ring.asked.map(({ node }) => node).join('')).toMatch(/^(ABC){3}A/);
+    ring.client.stop();
+  });
+
+  test('may have happened if one of them had begun it', async () => {
+    const cutOff = { afterMs: 500, answer: CUT_OFF };
+    const ring = ringOf({ A: { afterMs: 500, answer: HANDED_BACK }, B: cutOff, C: cutOff });
+    expect(await ring.outcomeOf(ring.write(), 6_000)).toEqual({ kind: 'unknown' });
+    ring.client.stop();
+  });
+
+  test('is not asked again without pause where all refuse at once', async () => {
+    const refusing = { afterMs: 0, answer: CUT_OFF };
+    const ring = ringOf({ A: refusing, B: refusing, C: refusing });
+    expect(await ring.outcomeOf(ring.write(), 6_000)).toEqual(CUT_OFF);
+    expect(ring.asked.length).toBeLessThan(3 * (DEFAULT_NODE_LIMITS.opLifeMs / DEFAULT_NODE_LIMITS.maxBackoffMs + 2));
+    ring.client.stop();
+  });
+
+  test('is not asked of another if nobody knows what became of it', async () => {
+    const ring = ringOf({
+      A: { afterMs: 10, answer: { kind: 'unknown' } },
+      B: { afterMs: 0, answer: APPLIED },
+      C: { afterMs: 0, answer: APPLIED },
+    });
+    expect(await ring.outcomeOf(ring.write(), 10)).toEqual({ kind: 'unknown' });
+    expect(ring.asked).toHaveLength(1);
+    ring.client.stop();
+  });
+});
+
+describe('a node that gave a write back', () => {
+  test('is asked by one write a second whether it is still cut off, and by all once it is not', async () => {
+    const ring = ringOf({ A: { afterMs: 1, answer: CUT_OFF }, B: { afterMs: 1, answer: APPLIED }, C: { afterMs: 1 } });
+    for (let i = 0; i < 100; i++) {
+      expect(await ring.outcomeOf(ring.write(), 50)).toEqual(APPLIED);
+    }
+    const trials = ring.asked.filter(({ node }) => node === 'A').length;
+    expect(trials).toBeGreaterThanOrEqual(4);
+    expect(trials).toBeLessThanOrEqual(6);
+    ring.answers.A = { afterMs: 1, answer: APPLIED };
+    await ring.outcomeOf(ring.write(), 1_000);
+    await ring.outcomeOf(ring.write(), 50);
+    ring.asked.length = 0;
+    for (let i = 0; i < 10; i++) await ring.outcomeOf(ring.write(), 50);
+    expect(ring.asked.every(({ node }) => node === 'A')).toBe(true);
+    ring.client.stop();
+  });
+});
