@@ -1,5 +1,5 @@
 import type { Log } from '../env/log.ts';
-import { DAMAGED, type Store } from '../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 import type { Acceptor } from './acceptor.ts';
 import { compareBallots } from './ballot.ts';
 import { dropStaged, readStaged, stagedEpoch } from './epoch-member.ts';
@@ -146,8 +146,11 @@ export class EpochReplica {
     const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
     for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
+    // What was damaged on disk may be in memory still.
+    const recordOf = (key: StoreKey, value: Uint8Array) =>
+      value === DAMAGED ? acceptor.stateOf(key).accepted! : decodeRecord(value);
     const entries = rows
-      .map(({ key, value }) => ({ key, record: decodeRecord(value) }))
+      .map(({ key, value }) => ({ key, record: recordOf(key, value) }))
       .filter(({ key, record }) => {
         const { committed } = acceptor.stateOf(key);
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;

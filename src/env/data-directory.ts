@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { migrateFromFormat2 } from './format-2.ts';
 
@@ -82,7 +83,10 @@ const FORMAT_VERSION = 3;
 /** The only earlier one that can be read: it is rewritten at its opening. */
 const MIGRATED_VERSION = 2;
 
-/** Holds `formatVersion` and the `ClusterRecord`. First written when the cluster has bootstrapped. */
+/**
+ * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON: a digit that has changed would be another epoch
+ * or disk. First written when the cluster has bootstrapped.
+ */
 const CLUSTER_FILE = 'dynaring.json';
 
 /** There while a cluster bootstraps: nothing in `NODES` was acknowledged to anybody yet. */
@@ -188,7 +192,10 @@ function readCluster(path: string): Found {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { cluster: undefined };
     throw new DataDirectoryError(`cannot read ${file}: ${reasonOf(error)}`);
   }
-  const { formatVersion, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & { formatVersion?: unknown };
+  const { formatVersion, checksum, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & {
+    formatVersion?: unknown;
+    checksum?: unknown;
+  };
   const isKnown = formatVersion === FORMAT_VERSION || formatVersion === MIGRATED_VERSION;
   if (typeof formatVersion === 'number' && !isKnown) {
     const age = formatVersion > FORMAT_VERSION ? 'a newer' : 'an earlier';
@@ -196,8 +203,14 @@ function readCluster(path: string): Found {
       `the data directory ${path} has format ${formatVersion}, of ${age} version; this version knows ${FORMAT_VERSION}`,
     );
   }
-  if (isKnown && isRecord(cluster)) return { cluster, formatVersion };
+  const isSound = formatVersion === MIGRATED_VERSION || checksum === checksumOf(cluster);
+  if (isKnown && isSound && isRecord(cluster)) return { cluster, formatVersion };
   throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
+}
+
+/** JSON keeps the order of names, and every number of the record is a safe integer: it prints as it was. */
+function checksumOf(cluster: object): number {
+  return crc32(JSON.stringify(cluster));
 }
 
 function parse(text: string): unknown {
@@ -261,7 +274,8 @@ function migrate(path: string, cluster: ClusterRecord): void {
 }
 
 function writeCluster(path: string, cluster: ClusterRecord): void {
-  writeDurably(path, CLUSTER_FILE, `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...cluster })}\n`);
+  const whole = { formatVersion: FORMAT_VERSION, checksum: checksumOf(cluster), ...cluster };
+  writeDurably(path, CLUSTER_FILE, `${JSON.stringify(whole)}\n`);
 }
 
 /** Clears a bootstrap away that did not end; refuses nodes of which nothing says that they may be cleared away. */

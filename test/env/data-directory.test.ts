@@ -146,6 +146,27 @@ describe('a persistent directory', () => {
     expect(await refusalOf(openDataDirectory(path, EXPECTED))).toMatch(message);
   });
 
+  test('whose cluster file has another digit than was written is refused', async () => {
+    const first = await openDataDirectory(path, EXPECTED);
+    first.saveCluster(SHAPE);
+    await first.close();
+    const file = join(path, 'dynaring.json');
+    const written = readFileSync(file, 'utf8');
+    await (await openDataDirectory(path, EXPECTED)).close();
+    // All that would be read as another record that makes sense.
+    for (const [was, is] of [
+      ['"epoch":0', '"epoch":1'],
+      ['"diskId":3', '"diskId":7'],
+      ['"checksum"', '"checksul"'],
+      ['this-cluster', 'this-cluster2'],
+    ] as const) {
+      writeFileSync(file, written.replace(was, is));
+      expect(await refusalOf(openDataDirectory(path, EXPECTED)), is).toMatch(/dynaring\.json is damaged/);
+    }
+    writeFileSync(file, written);
+    await (await openDataDirectory(path, EXPECTED)).close();
+  });
+
   test('that is a file, or below one, is refused', async () => {
     writeFileSync(path, '');
     expect(await refusalOf(openDataDirectory(path, EXPECTED))).toBe('PARENT/data is not a directory');
