@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -157,6 +157,34 @@ test('different texts under one ballot, each with a checksum that is right, beco
   expect(await ring.repair()).toMatchObject({ recordsRepaired: 0 });
   expect(await countRight(true)).toBe(ITEMS);
   expect(await countRight(false)).toBe(ITEMS);
+});
+
+test('a record whose key has rotted is brought back under its key, by what is left of it', async () => {
+  await start();
+  await fill();
+  await stop();
+  const folder = join(dataDir, 'nodes', 'node-2');
+  const store = new LmdbStore(folder, { durability: 'process' });
+  const text = textOf(7);
+  const { key } = store
+    .range('items', '\0', '\xff\xff', 10_000)
+    .find(({ value }) => Buffer.from(value).includes(text))!;
+  await store.close();
+  const file = join(folder, 'data.mdb');
+  const bytes = readFileSync(file);
+  for (let at = bytes.indexOf(key, 0, 'latin1'); at >= 0; at = bytes.indexOf(key, at + 1, 'latin1')) {
+    bytes[at + key.length - 1]! ^= 1;
+  }
+  writeFileSync(file, bytes);
+  const { ring, locate } = await start({ antiEntropyIntervalMs: 0 });
+  const atNode2 = async () =>
+    (await locate(TableName, { k: { S: 'k7' } })).replicas.find(({ node }) => node === 'node-2');
+  expect((await atNode2())?.committedAtMs).toBeUndefined();
+  expect(await ring.scrub()).toMatchObject({ damaged: 1, restored: 1 });
+  await vi.waitFor(async () => expect(await atNode2()).toMatchObject({ isBehind: false }), 10_000);
+  expect((await atNode2())?.committedAtMs).toBeDefined();
+  expect(await ring.scrub()).toMatchObject({ damaged: 0 });
+  expect(await countRight(true)).toBe(ITEMS);
 });
 
 test('a scrub of the largest items that there are holds the loop for no 50 ms', async () => {

@@ -106,8 +106,8 @@ export class HintedHandoff {
     for (const { key } of this.#all()) if (tableOf(storeKeyIn(key)) === table) this.#drop(key);
   }
 
-  /** A hint was found to be damaged. */
-  drop(hint: StoreKey): void {
+  /** Drops a hint if it is damaged. */
+  check(hint: StoreKey): void {
     this.#get(hint);
   }
 

@@ -112,8 +112,8 @@ export class KeyRestore {
       });
     }
     if (this.#running.size > 0) return;
-    const { clock, limitMs } = this.#parts;
-    if (this.#failed.size > 0) this.#retry ??= clock.after(limitMs, () => this.#retryFailed());
+    const { clock, retryMs } = this.#parts;
+    if (this.#failed.size > 0) this.#retry ??= clock.after(retryMs, () => this.#retryFailed());
     for (const done of this.#whenTried.splice(0)) done();
   }
 
@@ -132,9 +132,12 @@ export class KeyRestore {
    */
   *#restore(key: StoreKey): Task<boolean> {
     const { self, coordinator, acceptor, clock, log } = this.#parts;
-    // The key itself is damaged: it belongs to nobody.
-    if (partitionOf(key) >= coordinator.view.partitions || Number.isNaN(partitionOf(key))) {
+    if (!(partitionOf(key) < coordinator.view.partitions)) {
+      // Its key is damaged, of whichever partition it was.
       acceptor.erase(key);
+      for (let partition = 0; partition < coordinator.view.partitions; partition++) {
+        this.#parts.foundAtNobody(partition);
+      }
       return true;
     }
     if (!acceptor.isDamaged(key)) return true;
@@ -160,7 +163,11 @@ export class KeyRestore {
       this.#unproven++;
       log.error('a record was damaged on too many replicas: what is restored may be old, or nothing', { node: self });
     }
-    if (record === undefined) return true;
+    if (record === undefined) {
+      // Perhaps it was the key that rotted, and the record is missing under another one.
+      this.#parts.foundAtNobody(partitionOf(key));
+      return true;
+    }
     const accepted = yield* coordinator.ask(others, { kind: 'accept', key, record, epoch }, 'accepted', majority - 1);
     if (accepted.agreed.length < majority - 1) return false;
     acceptor.restored(key, record);
@@ -205,5 +212,7 @@ interface KeyRestoreParts {
   readonly coordinator: Coordinator;
   readonly acceptor: Acceptor;
   /** Before what was tried in vain is tried again. */
-  readonly limitMs: number;
+  readonly retryMs: number;
+  /** There was a record in a partition under a key that no other member has. */
+  readonly foundAtNobody: (partition: number) => void;
 }

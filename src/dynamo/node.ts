@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert';
-import type { ItemImage } from '../api/item.ts';
 import { applyMutation, type Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Timer } from '../env/clock.ts';
@@ -35,7 +34,14 @@ import type { PartitionVotes } from './partition-votes.ts';
 import { type RangeDemand, readRange } from './range-read.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import { highestCommitted } from './record.ts';
-import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
+import {
+  found,
+  isReadLocal,
+  type RegisterReadOutcome,
+  readEventually,
+  readStrongly,
+  toReadOutcome,
+} from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
 import { UNREADABLE } from './replica-rows.ts';
 import type { NodeId } from './ring.ts';
@@ -165,14 +171,14 @@ export class StorageNode implements CoordinatingNode {
       keepHint,
       onConfig,
     });
-    const { finishIntervalMs } = limits;
     this.#restore = new KeyRestore({
       self: id,
       clock,
       log,
       coordinator: this.#coordinator,
       acceptor,
-      limitMs: finishIntervalMs,
+      retryMs: limits.finishIntervalMs,
+      foundAtNobody: (partition) => this.#compareAnew(partition),
     });
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
@@ -202,17 +208,8 @@ export class StorageNode implements CoordinatingNode {
     };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, transport });
-    this.#scrub = new Scrub({
-      self: id,
-      store,
-      clock,
-      log,
-      intervalMs: settings.scrubIntervalMs ?? 0,
-      damagedKey: (key) => acceptor.noteDamaged(key),
-      damagedHint: (hint) => hints.drop(hint),
-      restoreAll: (done) => this.#restore.tryAll(done),
-      isDamaged: (key) => acceptor.isDamaged(key),
-    });
+    const intervalMs = settings.scrubIntervalMs ?? 0;
+    this.#scrub = new Scrub({ self: id, store, clock, log, intervalMs, acceptor, hints, restore: this.#restore });
     this.#epochReplica = new EpochReplica({
       self: id,
       store,
@@ -638,6 +635,13 @@ export class StorageNode implements CoordinatingNode {
     this.#reconcileTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#reconcile());
   }
 
+  /** Of what is on its disk something may be missing that its trees were made of. */
+  #compareAnew(partition: number): void {
+    if (this.#votes.configOf(partition) === undefined) return;
+    this.#forest.clear(partition);
+    this.#antiEntropy.catchUp(partition);
+  }
+
   /** A member that began with less than the others has is brought up to date at once. */
   #begun(partition: number): void {
     this.#epochsBegun++;
@@ -654,12 +658,4 @@ export class StorageNode implements CoordinatingNode {
   #peers(): readonly NodeId[] {
     return this.view.preferenceList(0).filter((node) => node !== this.id);
   }
-}
-
-function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {
-  return outcome.kind === 'read' ? found(outcome.record?.item) : outcome;
-}
-
-function found(item: ItemImage | undefined): ReadOutcome {
-  return item === undefined ? { kind: 'none' } : { kind: 'found', item };
 }

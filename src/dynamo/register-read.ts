@@ -1,6 +1,7 @@
+import type { ItemImage } from '../api/item.ts';
 import type { StoreKey } from '../env/store.ts';
 import { compareBallots, TICKS_PER_MS } from './ballot.ts';
-import type { Failure } from './client.ts';
+import type { Failure, ReadOutcome } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Member, PartitionConfig, Reply } from './messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from './record.ts';
@@ -180,4 +181,13 @@ export function chooseReplicas(
   const inOrder = [...members.slice(start), ...members.slice(0, start)];
   const healthy = inOrder.filter(({ node }) => coordinator.isUp(node));
   return healthy.length >= count ? healthy.slice(0, count) : inOrder.slice(0, count);
+}
+
+/** For a client, who sees no records. */
+export function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {
+  return outcome.kind === 'read' ? found(outcome.record?.item) : outcome;
+}
+
+export function found(item: ItemImage | undefined): ReadOutcome {
+  return item === undefined ? { kind: 'none' } : { kind: 'found', item };
 }

@@ -1,6 +1,9 @@
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { DAMAGED, STORE_NAMES, type Store, type StoreKey, type StoreName } from '../env/store.ts';
+import type { Acceptor } from './acceptor.ts';
+import type { HintedHandoff } from './hinted-handoff.ts';
+import type { KeyRestore } from './key-restore.ts';
 import type { NodeId } from './ring.ts';
 import { runTask, type Task, wait } from './task.ts';
 
@@ -81,7 +84,7 @@ export class Scrub {
   }
 
   *#scrub(): Task<ScrubReport> {
-    const { clock, isDamaged, restoreAll } = this.#parts;
+    const { clock, acceptor, restore } = this.#parts;
     const startMs = clock.elapsedMs();
     const keys = new Set<StoreKey>();
     let records = 0;
@@ -105,22 +108,22 @@ export class Scrub {
     }
     if (keys.size > 0 && !this.#isStopped) {
       // A task is never resumed within the call that waits.
-      yield* wait<void>((resume) => restoreAll(() => clock.after(0, () => resume())));
+      yield* wait<void>((resume) => restore.tryAll(() => clock.after(0, () => resume())));
     }
     let restored = 0;
-    for (const key of keys) if (!isDamaged(key)) restored++;
+    for (const key of keys) if (!acceptor.isDamaged(key)) restored++;
     return { records, damaged, restored, ms: clock.elapsedMs() - startMs };
   }
 
   #note(name: StoreName, key: StoreKey, keys: Set<StoreKey>): void {
-    const { self, log, damagedKey, damagedHint } = this.#parts;
+    const { self, log, acceptor, hints } = this.#parts;
     switch (name) {
       case 'items':
       case 'paxos':
         keys.add(key);
-        return damagedKey(key);
+        return acceptor.noteDamaged(key);
       case 'hints':
-        return damagedHint(key);
+        return hints.check(key);
       case 'meta':
         // Nobody else has it. The node goes on with what it has in memory; the next start says what to do.
         log.error("a record of the node's own state is damaged: it will not start again", { node: self });
@@ -138,9 +141,7 @@ interface ScrubParts {
   readonly log: Log;
   /** Between the end of one scrub and the next. 0: only on demand. */
   readonly intervalMs: number;
-  readonly damagedKey: (key: StoreKey) => void;
-  readonly damagedHint: (hint: StoreKey) => void;
-  /** Calls its argument when each damaged key was tried. */
-  readonly restoreAll: (done: () => void) => void;
-  readonly isDamaged: (key: StoreKey) => boolean;
+  readonly acceptor: Acceptor;
+  readonly hints: HintedHandoff;
+  readonly restore: KeyRestore;
 }
