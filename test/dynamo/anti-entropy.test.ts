@@ -9,7 +9,7 @@ import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/re
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import type { StoreKey } from '../../src/env/store.ts';
+import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const NOW_MS = 100_000_000;
@@ -44,7 +44,12 @@ function replicas() {
     });
     const learn = (key: StoreKey, learned: ItemRecord) => {
       const present = store.get('items', key);
-      if (present !== undefined && compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0) return;
+      if (
+        present !== undefined &&
+        present !== DAMAGED &&
+        compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0
+      )
+        return;
       store.put('items', key, encodeRecord(learned));
       forest.touch(key);
     };
@@ -68,7 +73,11 @@ function replicas() {
       });
     },
   };
-  const run = (direction: Direction, onExtra?: (key: StoreKey) => void): ExchangeReport | undefined => {
+  const run = (
+    direction: Direction,
+    onExtra?: (key: StoreKey) => void,
+    needsAll = false,
+  ): ExchangeReport | undefined => {
     let outcome: ExchangeReport | undefined;
     const parts = {
       ...a,
@@ -78,6 +87,7 @@ function replicas() {
       learnHere: a.learn,
       isStopped: () => false,
       epochOf: () => 0,
+      needsAll,
       settleConflict: (key: StoreKey) =>
         wait<boolean>((resume) => {
           conflicts.push(key);
@@ -194,6 +204,39 @@ describe('two replicas that compare what they have', () => {
     for (const { learn } of [a, b]) learn(keyOf('k'), record(1));
     a.learn(keyOf('gone'), record(0, NOW_MS - LIMITS.tombstoneGraceMs - 1));
     expect(run('both')).toMatchObject({ hashesExchanged: 1 });
+  });
+
+  test('bring back what one of them cannot read, whichever that is', () => {
+    for (const name of ['a', 'b'] as const) {
+      const { a, b, run, contents: read, damaged, [name]: rotten } = replicas();
+      for (let i = 0; i < 100; i++) for (const { learn } of [a, b]) learn(keyOf(`k${i}`), record(1));
+      rotten.store.damage('items', keyOf('k7'));
+      // Also one that only it has: nobody can bring that back.
+      rotten.learn(keyOf('mine'), record(1));
+      rotten.store.damage('items', keyOf('mine'));
+      expect(run('both')).toMatchObject({ recordsRepaired: 1 });
+      expect(damaged).toContain(keyOf('k7'));
+      rotten.store.remove('items', keyOf('mine'));
+      expect(read(a)).toEqual(read(b));
+    }
+  });
+
+  test('are not compared where all that a peer has is needed, and it cannot read some of it', () => {
+    const { a, b, run } = replicas();
+    for (let i = 0; i < 10; i++) for (const { learn } of [a, b]) learn(keyOf(`k${i}`), record(1));
+    b.store.damage('items', keyOf('k7'));
+    expect(run('pull', undefined, true)).toBeUndefined();
+    expect(run('pull')).toBeDefined();
+  });
+
+  test('have one record chosen where they hold two of them under one ballot', () => {
+    const { a, b, run, conflicts } = replicas();
+    a.learn(keyOf('k'), record(1));
+    b.learn(keyOf('k'), { ...record(1), item: { size: 3, json: Buffer.from('{"k":{"S":"other"}}') } });
+    expect(run('pull')).toMatchObject({ recordsRepaired: 0 });
+    expect(conflicts).toEqual([]);
+    expect(run('both')).toMatchObject({ recordsRepaired: 1 });
+    expect(conflicts).toEqual([keyOf('k')]);
   });
 
   test('give up when one does not answer', () => {
