@@ -43,6 +43,8 @@ export interface ReplicaDescription {
   readonly isUnsettled?: boolean;
   /** Whether another home replica has a newer committed record. */
   readonly isBehind?: boolean;
+  /** Whether it cannot read what it has: until that is restored, it has no say about the item. */
+  readonly isDamaged?: boolean;
   /** Records that rules of lag hold back from it. */
   readonly held?: number;
 }
@@ -64,6 +66,7 @@ export function describeReplicas(
       isTombstone: committed !== undefined && committed.item === undefined,
       isUnsettled: accepted !== undefined,
       isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
+      isDamaged: state.isDamaged === true,
       held,
     };
   });

@@ -132,6 +132,26 @@ describe('one bit flipped in each value that one node has on disk', () => {
     expect(await countRight(true)).toBe(ITEMS);
   });
 
+  test('is shown by the key view, as long as it cannot be restored', async () => {
+    const { ring, locate } = await start({ antiEntropyIntervalMs: 0 });
+    const key = { k: { S: 'k7' } };
+    const { replicas } = await locate(TableName, key);
+    const other = replicas.find(({ node }) => node !== 'node-2')!.node;
+    // Of the two that it would have to ask, one is away; the last one is no majority.
+    await ring.stop(other);
+    const read = client.send(new GetItemCommand({ TableName, Key: key, ConsistentRead: true }));
+    await expect(read).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
+    const damaged = async () => (await locate(TableName, key)).replicas.filter(({ isDamaged }) => isDamaged);
+    expect(await damaged()).toMatchObject([{ node: 'node-2' }]);
+    // An eventually consistent read needs one copy that can be read.
+    expect((await client.send(new GetItemCommand({ TableName, Key: key }))).Item?.v?.S).toBe(textOf(7));
+    await ring.start(other);
+    await vi.waitFor(async () => expect(await damaged()).toEqual([]), 10_000);
+    expect((await client.send(new GetItemCommand({ TableName, Key: key, ConsistentRead: true }))).Item?.v?.S).toBe(
+      textOf(7),
+    );
+  }, 30_000);
+
   test('is found by the scrub that comes by itself', async () => {
     await start({ antiEntropyIntervalMs: 0, scrubIntervalMs: 100 });
     await vi.waitFor(

@@ -84,6 +84,8 @@ export interface KeyView {
     readonly isTombstone?: boolean;
     readonly isUnsettled?: boolean;
     readonly isBehind?: boolean;
+    /** Whether it cannot read what it has, and is waiting for others to restore it. */
+    readonly isDamaged?: boolean;
     /** Records that a staleness rule holds back from it. */
     readonly held?: number;
   }[];

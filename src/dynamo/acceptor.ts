@@ -37,6 +37,7 @@ export interface AcceptorNeighbours {
 export class Acceptor {
   readonly #settings: NodeSettings;
   readonly #store: Store;
+  /** What it has in its store, and what of that is damaged. */
   readonly rows: ReplicaRows;
   readonly #erasure: Erasure;
   readonly #clock: Clock;
@@ -198,7 +199,7 @@ export class Acceptor {
     this.#erasure.stop();
   }
 
-  /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
+  /** Answers the newest committed record this replica knows of, whatever the epoch; a later one may exist. */
   #answerCommitted(key: StoreKey, answer: Answer): void {
     const state = this.rows.state(key);
     if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);

@@ -272,13 +272,16 @@ export class HintedHandoff {
   /** Drops a hint that cannot be read: of its bytes it is only known that they were counted. */
   #lose(hint: StoreKey): void {
     this.#remove(hint);
-    this.#count(homeOf(hint), -1, -Math.floor(this.#bytes / this.count));
+    this.#count(homeOf(hint), -1, -Math.floor(this.#bytes / Math.max(1, this.count)));
   }
 
   #remove(hint: StoreKey): void {
     this.#damaged++;
     this.#parts.store.remove('hints', hint);
-    this.#parts.log.warn('a hint is damaged and was dropped', { node: this.#parts.self, for: homeOf(hint) });
+    // One that finds many does not say so of each.
+    if ((this.#damaged & (this.#damaged - 1)) !== 0) return;
+    const { log, self } = this.#parts;
+    log.warn('hints are damaged and were dropped', { node: self, for: homeOf(hint), soFar: this.#damaged });
   }
 
   #count(home: NodeId, more: number, moreBytes: number): void {

@@ -97,8 +97,11 @@ export class KeyRestore {
   }
 
   #next(): void {
+    let begun = 0;
     for (const key of this.#waiting) {
       if (this.#running.size >= RESTORES_AT_ONCE) return;
+      // Some end at once, and there may be many.
+      if (++begun > RESTORES_AT_ONCE) return this.#schedule();
       this.#waiting.delete(key);
       this.#running.set(key, NO_BALLOT);
       runTask(this.#restore(key), (isRestored) => {

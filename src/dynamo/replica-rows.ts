@@ -49,9 +49,7 @@ export class ReplicaRows {
   #hasMoreDamaged = false;
   readonly #onDamaged: (key: StoreKey) => void;
 
-  /**
-   * @param onDamaged called whenever a key is found to be damaged
-   */
+  /** @param onDamaged called whenever a key is found to be damaged */
   constructor(store: Store, { limits, rules }: NodeSettings, onDamaged: (key: StoreKey) => void) {
     this.#store = store;
     this.#statesKept = limits.statesKept;
