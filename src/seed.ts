@@ -10,7 +10,7 @@ import { checkNamespace, DEFAULT_NAMESPACE } from './router/namespace.ts';
 import type { Router } from './router/router.ts';
 import { documentOf, readDocuments, type SeedError } from './seed-document.ts';
 import { fail, itemOf, jsonOf, members, type ParsedTable, type SeedFormat, tablesIn } from './seed-table.ts';
-import { validateRequest } from './web/validate.ts';
+import { placeOfViolation, validateRequest } from './web/validate.ts';
 
 /** Items that are written at a time. */
 const ITEMS_AT_ONCE = 32;
@@ -217,13 +217,13 @@ function culpritOfItem(table: CheckedTable, node: Node): Node | undefined {
 }
 
 /** The part of a table that an error of its schema names, or the member that has a wrong type. */
-function culpritOfTable({ document, node }: ParsedTable, error: ApiError): Node | undefined {
-  const path = /Value at '([^']+)'/.exec(error.message)?.[1];
-  // `KeySchema.1.member.KeyType`
-  const steps = path?.split('.').filter((step) => step !== 'member') ?? [];
+function culpritOfTable({ document, node, request, timeToLive }: ParsedTable, error: ApiError): Node | undefined {
+  const steps =
+    placeOfViolation('CreateTable', request) ??
+    placeOfViolation('UpdateTimeToLive', { ...request, TimeToLiveSpecification: timeToLive }) ??
+    [];
   for (let length = steps.length; length > 0; length--) {
-    const part = steps.slice(0, length).map((step) => (/^\d+$/.test(step) ? Number(step) - 1 : step));
-    const found = findNodeAtLocation(node, part);
+    const found = findNodeAtLocation(node, steps.slice(0, length));
     if (found !== undefined) return found;
   }
   if (error.name !== 'SerializationException') return undefined;

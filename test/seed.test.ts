@@ -123,7 +123,7 @@ describe('a seed', () => {
       `${json},\n"TimeToLiveSpecification": {"Enabled": true, "AttributeName": ""}}`,
     );
     expect(await refusal(other)).toBe(
-      "wrong.json:2:63: ValidationException: 1 validation error detected: Value at 'TimeToLiveSpecification.AttributeName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+      "wrong.json:2:63: ValidationException: 1 validation error detected: Value '' at 'timeToLiveSpecification.attributeName' failed to satisfy constraint: Member must have length greater than or equal to 1",
     );
     expect(await tableNames()).toEqual(['with', 'without']);
   });
@@ -208,13 +208,12 @@ describe('what is wrong is told with its file, line and column', () => {
     [
       'a missing member',
       '{}',
-      "a.json:1:1: ValidationException: 1 validation error detected: Value at 'TableName' failed to satisfy constraint: " +
-        'Member must not be null',
+      "a.json:1:1: ValidationException: The parameter 'TableName' is required but was not present in the request",
     ],
     [
       'a value that is not allowed',
       table('"GlobalSecondaryIndexes": [\n {"IndexName": "idx",\n  "KeySchema": [], "Projection": {}}]'),
-      "a.json:5:16: ValidationException: 1 validation error detected: Value at 'GlobalSecondaryIndexes.1.member.KeySchema' " +
+      "a.json:5:16: ValidationException: 1 validation error detected: Value '[]' at 'globalSecondaryIndexes.1.member.keySchema' " +
         'failed to satisfy constraint: Member must have length greater than or equal to 1',
     ],
     [
@@ -241,12 +240,12 @@ describe('what is wrong is told with its file, line and column', () => {
     [
       'a number that is none',
       item('{"id": {"S": "a"},\n     "n": {"N": "five"}}'),
-      'a.json:6:11: ValidationException: The parameter cannot be converted to a numeric value: five',
+      'a.json:6:11: ValidationException: 1 validation error detected: The parameter cannot be converted to a numeric value: five',
     ],
     [
       'too many digits',
       item('{"id": "a", "n": 1.00000000000000000000000000000000000000001}'),
-      'a.json:5:22: ValidationException: Attempting to store more than 38 significant digits in a Number',
+      'a.json:5:22: ValidationException: 1 validation error detected: Attempting to store more than 38 significant digits in a Number',
     ],
     ['a key twice', item('{"id": {"S": "good"}}'), 'a.json:5:5: an item with the same key stands at a.json:4:5'],
   ])('%s', async (_, text, message) => {

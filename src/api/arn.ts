@@ -1,5 +1,5 @@
 import type { ApiError } from './errors.ts';
-import { constraintFailed } from './invalid-parameter.ts';
+import { validationErrors } from './refusal.ts';
 
 /** The account that owns everything here: the one that emulators have in common. */
 const ACCOUNT_ID = '000000000000';
@@ -31,21 +31,26 @@ const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
 export function tableNameOf(nameOrArn: string): string {
   if (!nameOrArn.startsWith('arn:')) return nameOrArn;
   const resource = RESOURCE.exec(nameOrArn)?.[1];
-  if (resource === undefined || !resource.includes('/')) throw notATableArn();
-  if (!resource.startsWith('table/')) throw constraintFailed('TableName', 'Invalid resource type');
+  if (resource === undefined || !resource.includes('/')) throw notATableArn(nameOrArn);
+  if (!resource.startsWith('table/')) throw constraintFailed(nameOrArn, 'Invalid resource type');
   const name = resource.slice('table/'.length);
   if (name.length < 3) {
-    throw constraintFailed('TableName', 'Table name of ARN must have length greater than or equal to 3');
+    throw constraintFailed(nameOrArn, 'Table name of ARN must have length greater than or equal to 3');
   }
-  if (!NAME.test(name)) throw notATableArn();
+  if (!NAME.test(name)) throw notATableArn(nameOrArn);
   return name;
 }
 
-function notATableArn(): ApiError {
+function notATableArn(arn: string): ApiError {
   return constraintFailed(
-    'TableName',
+    arn,
     "Valid ARN format is 'arn:<awsPartition>:<vendor>:<region>:<subscriber>:resourceType/resourceName', " +
       'where Resource name must have length less than or equal to 255, Resource name must have length ' +
       'greater than or equal to 3, Resource name must satisfy regular expression pattern: [a-zA-Z0-9_.-]+',
   );
+}
+
+/** In the form of the constraints that the schemas check; `arn` has passed its schema, so it is short. */
+function constraintFailed(arn: string, constraint: string): ApiError {
+  return validationErrors([`Value '${arn}' at 'tableName' failed to satisfy constraint: ${constraint}`]);
 }

@@ -213,9 +213,7 @@ function binarySet(members: string[]): string[] {
 function checkName(name: string): void {
   if (name === '') throw invalid('Empty attribute name');
   if (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES) {
-    throw ApiError.validation(
-      '1 validation error detected: Attribute name is too large, must be less than 65536 bytes',
-    );
+    throw ApiError.validation('Attribute name is too large, must be less than 65536 bytes');
   }
 }
 

@@ -1,6 +1,6 @@
 import { tableArn } from './arn.ts';
 import { checkTogether, globalIndexes, localIndexes, vectorIndexes } from './index-rules.ts';
-import { constraintFailed, invalidParameter } from './invalid-parameter.ts';
+import { invalidParameter } from './invalid-parameter.ts';
 import { checkDistinct, names, sorted, tableKey } from './key-schema-rules.ts';
 import { overridesWithoutReplica } from './replica-rules.ts';
 import { storageIdOf, type Table, type TableConsistency } from './table-definition.ts';
@@ -37,14 +37,11 @@ export interface Origin {
  * @throws ValidationException
  */
 export function newTable(request: CreateTableRequest, origin: Origin): Table {
-  const { AttributeDefinitions: definitions, KeySchema: keySchema } = request;
+  // Its schema requires both of a table that copies none.
+  const { AttributeDefinitions: definitions = [], KeySchema: keySchema = [] } = request;
   if (request.GlobalTableSourceArn) {
     throw invalidParameter('GlobalTableSourceArn is not supported: there is no other account to copy a table from');
   }
-  // The schema cannot require these two: the replica of another account's table goes without.
-  if (!definitions) throw constraintFailed('AttributeDefinitions', 'Member must not be null');
-  if (!keySchema) throw constraintFailed('KeySchema', 'Member must not be null');
-  checkName(request.TableName);
   const mode = billingMode(request);
   checkDistinct(definitions);
   const key = tableKey(keySchema, definitions);
@@ -83,13 +80,6 @@ export function newTable(request: CreateTableRequest, origin: Origin): Table {
     replicas: [],
     settingsReplicationMode: request.GlobalTableSettingsReplicationMode,
   };
-}
-
-/** An ARN passes the schema, which is the same for all operations that take a table's name, but names no new table. */
-function checkName(name: string): void {
-  if (name.startsWith('arn:')) {
-    throw constraintFailed('TableName', 'Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+');
-  }
 }
 
 function billingMode({

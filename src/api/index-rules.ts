@@ -36,9 +36,8 @@ export function localIndexes(
       'Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex',
     );
   }
-  const indexes = requested.map((index, position): SecondaryIndex => {
-    const path = `LocalSecondaryIndexes.${position + 1}.member.KeySchema`;
-    const key = localIndexKey(path, index.KeySchema, definitions);
+  const indexes = requested.map((index): SecondaryIndex => {
+    const key = localIndexKey(index.KeySchema, definitions);
     if (key.sort.length === 0) {
       throw invalidParameter(`Index KeySchema does not have a range key for index: ${index.IndexName}`);
     }

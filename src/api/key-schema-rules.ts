@@ -1,5 +1,5 @@
 import { ApiError } from './errors.ts';
-import { constraintFailed, invalidParameter } from './invalid-parameter.ts';
+import { invalidParameter } from './invalid-parameter.ts';
 import type { KeyAttribute, KeySchema } from './primary-key.ts';
 import type { IndexKeySchema } from './table-definition.ts';
 import type { AttributeDefinition, KeySchemaElement } from './table-requests.ts';
@@ -17,32 +17,25 @@ export function checkDistinct(definitions: readonly AttributeDefinition[]): void
 }
 
 /**
- * The key of a table: one or two elements, HASH then RANGE, each with a definition.
+ * The key of a table: HASH then RANGE, each with a definition. The schema allows one or two elements.
  * @throws ValidationException
  */
 export function tableKey(
   elements: readonly KeySchemaElement[],
   definitions: readonly AttributeDefinition[],
 ): KeySchema {
-  const { partition, sort } = pair('KeySchema', elements, definitions);
+  const { partition, sort } = localIndexKey(elements, definitions);
   return { partition: partition[0]!, sort: sort[0] };
 }
 
-/** The key of a local index, which has the form of a table's. */
+/**
+ * The key of a local index, which has the form of a table's.
+ * @throws ValidationException
+ */
 export function localIndexKey(
-  path: string,
   elements: readonly KeySchemaElement[],
   definitions: readonly AttributeDefinition[],
 ): IndexKeySchema {
-  return pair(path, elements, definitions);
-}
-
-function pair(
-  path: string,
-  elements: readonly KeySchemaElement[],
-  definitions: readonly AttributeDefinition[],
-): IndexKeySchema {
-  if (elements.length > 2) throw constraintFailed(path, 'Member must have length less than or equal to 2');
   if (elements.length > definitions.length) {
     throw ApiError.validation('Invalid KeySchema: Some index key attribute have no definition');
   }

@@ -7,6 +7,11 @@ export interface OperationTraits {
   readonly namesTable: boolean;
   /** The member of a request that holds the item's key, alone or among other attributes. */
   readonly keyMember?: 'Key' | 'Item';
+  /**
+   * Whether `1 validation error detected: ` stands before what a request alone is refused for (see `checkAlone`). Query,
+   * which is not served yet, has it too; of all others such refusals are bare.
+   */
+  readonly hasEnvelope?: true;
   /** Whether a request reads eventually consistently; undefined: no request of this operation does. */
   readonly readsEventually?: (request: object) => boolean;
   /** Its answer has no body: in the service's model the operation has no output. */
@@ -20,7 +25,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   BatchGetItem: { access: 'read', namesTable: true, readsEventually: isSomeNotConsistent },
   BatchWriteItem: { access: 'write', namesTable: true },
   CreateTable: OF_A_TABLE,
-  DeleteItem: { access: 'write', namesTable: true, keyMember: 'Key' },
+  DeleteItem: { access: 'write', namesTable: true, keyMember: 'Key', hasEnvelope: true },
   DeleteTable: OF_A_TABLE,
   DescribeEndpoints: OF_NO_TABLE,
   DescribeLimits: OF_NO_TABLE,
@@ -29,11 +34,11 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
   ListTagsOfResource: OF_A_TABLE,
-  PutItem: { access: 'write', namesTable: true, keyMember: 'Item' },
+  PutItem: { access: 'write', namesTable: true, keyMember: 'Item', hasEnvelope: true },
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
   TagResource: { namesTable: true, answersNothing: true },
   UntagResource: { namesTable: true, answersNothing: true },
-  UpdateItem: { access: 'write', namesTable: true, keyMember: 'Key' },
+  UpdateItem: { access: 'write', namesTable: true, keyMember: 'Key', hasEnvelope: true },
   UpdateTable: OF_A_TABLE,
   UpdateTimeToLive: OF_A_TABLE,
 };

@@ -1,24 +1,34 @@
 import { ApiError } from './errors.ts';
+import { invalidParameter } from './invalid-parameter.ts';
 import type { Table } from './table-definition.ts';
 import type { Tag } from './table-requests.ts';
 import { CONSISTENCY_TAG, checkTags } from './table-settings-rules.ts';
 
 const TABLE_ARN = /^arn:[^:]*:dynamodb:[^:]*:[^:]*:table\/([a-zA-Z0-9_.-]{3,255})$/;
 const ARN = /^arn:[^:]*:([^:]*):[^:]*:[^:]*:.+$/s;
+/** Of a table's stream. */
+const STREAM_ARN = /^arn:[^:]*:dynamodb:[^:]*:[^:]*:table\/[a-zA-Z0-9_.-]{3,255}\/stream\/.+$/s;
 
 /**
  * The table that a `ResourceArn` names. Region and account are not compared with anything, as of a `TableName`.
- * @throws ValidationException for what is no ARN of a table, AccessDeniedException for one of another service (as compared
+ * @throws ValidationException for what is no ARN of a table, ResourceNotFoundException for that of a stream (recorded in
+ * findings of aws-controllers-k8s on DynamoDB, October 2026), AccessDeniedException for one of another service (as compared
  * with the service, ExtendDB/extenddb#227)
  */
 export function taggedTable(resourceArn: string): string {
   const name = TABLE_ARN.exec(resourceArn)?.[1];
   if (name !== undefined) return name;
+  if (!resourceArn.startsWith('arn:')) throw invalidParameter(`ARNs must start with 'arn:': ${resourceArn}`);
+  if (STREAM_ARN.test(resourceArn)) throw resourceNotFound(resourceArn);
   const service = ARN.exec(resourceArn)?.[1];
   if (service !== undefined && service !== 'dynamodb') {
     throw ApiError.accessDenied(`User is not authorized to access this resource: ${resourceArn}`);
   }
   throw ApiError.validation(`Invalid TableArn: Invalid ResourceArn provided as input ${resourceArn}`);
+}
+
+export function resourceNotFound(arn: string): ApiError {
+  return ApiError.resourceNotFound(`Requested resource not found: ResourceArn: ${arn} not found`);
 }
 
 /** @throws ValidationException */

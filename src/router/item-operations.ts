@@ -1,8 +1,8 @@
-import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
+import { type AttributeMap, NESTED_TOO_DEEP, normaliseMap } from '../api/attribute-value.ts';
 import { type ConsumedCapacity, readCapacity, readUnits, wantsCapacity, writeUnits } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { applyProjection } from '../api/expression/projection.ts';
-import { checkExpressionParameters, resolveExpressions } from '../api/expression/resolve.ts';
+import { checkExpressionParameters, type ResolvedExpressions, resolveExpressions } from '../api/expression/resolve.ts';
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
 import { fromImage, toImage } from '../api/item.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type RequestContext,
 } from '../api/operations.ts';
 import { keyOfItem, keyOfKey } from '../api/primary-key.ts';
+import { checkAlone } from '../api/refusal.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
@@ -45,11 +46,8 @@ export function createItemOperations(
 ): ItemOperations {
   return {
     async putItem(request, context, namespace) {
-      checkExpressionParameters(request);
-      normaliseMap(request.Item);
-      checkReturnValues(request);
+      const { condition } = checkAlone('PutItem', request, checkPut);
       const image = toImage(request.Item);
-      const { condition } = resolveExpressions(request);
       const table =
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
@@ -95,10 +93,7 @@ export function createItemOperations(
     },
 
     async deleteItem(request, context, namespace) {
-      checkExpressionParameters(request);
-      normaliseMap(request.Key);
-      checkReturnValues(request);
-      const { condition } = resolveExpressions(request);
+      const { condition } = checkAlone('DeleteItem', request, checkDelete);
       const table =
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
@@ -109,6 +104,27 @@ export function createItemOperations(
       return writeResponse(request, table, request.Key, old, undefined);
     },
   };
+}
+
+function checkPut(request: PutItemRequest): ResolvedExpressions {
+  return checkWrite(request, request.Item);
+}
+
+function checkDelete(request: DeleteItemRequest): ResolvedExpressions {
+  return checkWrite(request, request.Key);
+}
+
+function checkWrite(request: PutItemRequest | DeleteItemRequest, named: AttributeMap): ResolvedExpressions {
+  checkExpressionParameters(request);
+  try {
+    normaliseMap(named);
+  } catch (error) {
+    // Recorded of a document that is nested too deeply: it comes after what is to be returned.
+    if (error instanceof ApiError && error.message === NESTED_TOO_DEEP) checkReturnValues(request);
+    throw error;
+  }
+  checkReturnValues(request);
+  return resolveExpressions(request);
 }
 
 function checkReturnValues({ ReturnValues }: PutItemRequest | DeleteItemRequest): void {

@@ -1,4 +1,3 @@
-import { ApiError } from '../api/errors.ts';
 import type { RequestContext } from '../api/operations.ts';
 import type { Table } from '../api/table-definition.ts';
 import type {
@@ -7,7 +6,7 @@ import type {
   TagResourceRequest,
   UntagResourceRequest,
 } from '../api/table-requests.ts';
-import { checkNewTags, checkTagKeys, taggedTable, withoutTags, withTags } from '../api/tags.ts';
+import { checkNewTags, checkTagKeys, resourceNotFound, taggedTable, withoutTags, withTags } from '../api/tags.ts';
 import { statusAt } from '../api/transition.ts';
 import type { TableCatalog } from './table-catalog.ts';
 
@@ -26,10 +25,10 @@ export interface TagOperations {
 export function createTagOperations(catalog: TableCatalog): TagOperations {
   const change = async (arn: string, { nowMs }: RequestContext, namespace: string, to: (table: Table) => Table) => {
     const changed = await catalog.change(namespace, taggedTable(arn), (table) => {
-      if (statusAt(table, nowMs) === undefined) throw notFound(arn);
+      if (statusAt(table, nowMs) === undefined) throw resourceNotFound(arn);
       return to(table);
     });
-    if (changed === undefined) throw notFound(arn);
+    if (changed === undefined) throw resourceNotFound(arn);
     return {};
   };
   return {
@@ -47,12 +46,8 @@ export function createTagOperations(catalog: TableCatalog): TagOperations {
 
     async listTagsOfResource({ ResourceArn }, { nowMs }, namespace) {
       const table = await catalog.find(namespace, taggedTable(ResourceArn), nowMs);
-      if (table === undefined || statusAt(table, nowMs) === undefined) throw notFound(ResourceArn);
+      if (table === undefined || statusAt(table, nowMs) === undefined) throw resourceNotFound(ResourceArn);
       return { Tags: table.tags };
     },
   };
-}
-
-function notFound(arn: string): ApiError {
-  return ApiError.resourceNotFound(`Requested resource not found: ResourceArn: ${arn} not found`);
 }

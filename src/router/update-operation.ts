@@ -3,10 +3,15 @@ import { type SizedItem, writeUnits } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Update } from '../api/expression/ast.ts';
 import { applyProjection } from '../api/expression/projection.ts';
-import { checkUpdateParameters, resolveUpdateParameters } from '../api/expression/resolve-update-parameters.ts';
+import {
+  type ConditionalUpdate,
+  checkUpdateParameters,
+  resolveUpdateParameters,
+} from '../api/expression/resolve-update-parameters.ts';
 import { fromImage, type ItemImage, sizeOf } from '../api/item.ts';
 import { RawJson, type RequestContext, type UpdateItemRequest } from '../api/operations.ts';
 import { type KeySchema, keyOfKey } from '../api/primary-key.ts';
+import { checkAlone } from '../api/refusal.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -28,9 +33,7 @@ export function createUpdateOperation(
 ): UpdateOperation {
   return {
     async updateItem(request, context, namespace) {
-      checkUpdateParameters(request);
-      normaliseMap(request.Key);
-      const { update, condition } = resolveUpdateParameters(request);
+      const { update, condition } = checkAlone('UpdateItem', request, checkedUpdate);
       const table =
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
@@ -55,6 +58,12 @@ export function createUpdateOperation(
       return Attributes === undefined ? response : { ...response, Attributes };
     },
   };
+}
+
+function checkedUpdate(request: UpdateItemRequest): ConditionalUpdate {
+  checkUpdateParameters(request);
+  normaliseMap(request.Key);
+  return resolveUpdateParameters(request);
 }
 
 /** What is known of the item that comes out before it is looked for: what indexes need to refuse it in time. */

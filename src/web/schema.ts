@@ -24,6 +24,12 @@ export interface Schema {
   readonly pattern?: string;
   readonly enum?: readonly string[];
   readonly required?: readonly string[];
+  readonly propertyNames?: Schema;
+  readonly if?: Schema;
+  readonly then?: Schema;
+  readonly else?: Schema;
+  /** Our own: the members of a structure as the service's messages show them, some of which are not public. */
+  readonly echo?: readonly string[];
 }
 
 /** Reads one file of `api-schema/`, which lies beside `src/` in a checkout and beside `dist/` in the package. */

@@ -1,73 +1,184 @@
 import { ApiError } from '../api/errors.ts';
+import { OPERATION_TRAITS } from '../api/operation-traits.ts';
+import type { OperationName } from '../api/operations.ts';
+import { isEnveloped, validationErrors } from '../api/refusal.ts';
+import { cut, javaForm, javaName } from './java-form.ts';
 import type { Schema } from './schema.ts';
+import type { Rule, Step, Violation } from './violations.ts';
 
-/** Where and how a request breaks its schema: all that the service's texts mention. */
-export interface Violation {
-  /** As the service spells it: `KeySchema.1.member.AttributeName`. */
-  readonly path: string;
-  /** The schema that is broken, and of its container. */
-  readonly schema: Schema;
-  readonly container: Schema | undefined;
-  readonly value: unknown;
-  /** The broken rule is one on the keys of a map. */
-  readonly ofMapKey: boolean;
+/** A constraint that the service does not word as an echo of the value. */
+interface Form {
+  /** The member of the request; `*` stands for any key of a map and any position of a list. */
+  readonly at: string;
+  readonly rule: Rule;
+  /** Undefined: for any value. */
+  readonly of?: unknown;
+  /** What is said of it. */
+  readonly text: (violation: Violation) => string;
+  /** Beside it nothing is said of the same member, or of anything else. */
+  readonly hides?: 'the member' | 'all';
+  /** It does not count as a validation error: its text stands alone. */
+  readonly isBare?: true;
 }
 
+const EMPTY_TABLE_NAME: Form = {
+  at: 'TableName',
+  rule: 'minLength',
+  of: '',
+  text: () => valueAt('TableName', atLeast('length', 1)),
+  hides: 'all',
+};
+const RETURN_VALUES = unnamed('ReturnValues', ['ALL_OLD', 'UPDATED_OLD', 'ALL_NEW', 'UPDATE_NEW', 'NONE']);
+const CONDITIONAL_OPERATOR = unnamed('ConditionalOperator', ['AND', 'OR']);
+
 /**
- * From ajv's keywords to the errors of the service: the one table.
- *
- * `type` and `contentEncoding` are failures of the service's JSON parser, recorded in the emulator dynalite and in bug
- * reports (localstack#9412, aws-sdk-js-v3#7102). All others are constraint failures in the wording of June 2026 and
- * later: one failure only, without the value, and with members spelled as on the wire (dynoxide#83 and #198, and
- * `docs/compatibility.md`).
+ * The forms of constraint errors, by operation: the one table. Whatever does not stand in it is an echo, the rule of the
+ * service: `Value 'ab' at 'tableName' failed to satisfy constraint: ...`, with members in lower camel case, several joined
+ * (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
  */
-export const ERROR_OF_KEYWORD: Readonly<Record<string, (violation: Violation) => ApiError>> = {
-  type: (violation) =>
-    violation.value === null
-      ? failure(violation.path, 'Member must not be null')
-      : ApiError.serialization(wrongType(violation)),
-  contentEncoding: ({ value }) => ApiError.serialization(notBase64(String(value))),
-  required: constraint(() => 'Member must not be null'),
-  minLength: constraint(({ minLength }) => atLeast('length', minLength)),
-  maxLength: constraint(({ maxLength }) => atMost('length', maxLength)),
-  minItems: constraint(({ minItems }) => atLeast('length', minItems)),
-  maxItems: constraint(({ maxItems }) => atMost('length', maxItems)),
-  minProperties: constraint(({ minProperties }) => atLeast('length', minProperties)),
-  maxProperties: constraint(({ maxProperties }) => atMost('length', maxProperties)),
-  minimum: constraint(({ minimum }) => atLeast('value', minimum)),
-  maximum: constraint(({ maximum }) => atMost('value', maximum)),
-  pattern: constraint(patternText),
-  enum: constraint(enumText),
+const FORMS: Readonly<Partial<Record<OperationName, readonly Form[]>>> = {
+  BatchGetItem: [
+    asOnTheWire('RequestItems', 'minProperties'),
+    asOnTheWire('RequestItems.*.Keys', 'minItems'),
+    asOnTheWire('RequestItems.*.Keys', 'maxItems'),
+  ],
+  BatchWriteItem: [alone('RequestItems', 'minProperties', 'The requestItems parameter is required for BatchWriteItem')],
+  CreateTable: [
+    alone('TableName', 'required', "The parameter 'TableName' is required but was not present in the request"),
+  ],
+  DeleteItem: [EMPTY_TABLE_NAME, RETURN_VALUES, CONDITIONAL_OPERATOR],
+  PutItem: [EMPTY_TABLE_NAME, RETURN_VALUES, CONDITIONAL_OPERATOR],
+  UpdateItem: [{ ...EMPTY_TABLE_NAME, hides: 'the member' }, { ...RETURN_VALUES, hides: 'all' }, CONDITIONAL_OPERATOR],
 };
 
-function constraint(text: (schema: Schema) => string): (violation: Violation) => ApiError {
-  return ({ path, schema, container, ofMapKey }) => {
-    const scalar = schema.type !== 'object' && schema.type !== 'array';
-    if (ofMapKey) return failure(path, `Map keys must satisfy constraint: [${allTexts(schema)}]`);
-    // Rules on the scalars in a list or a map are reported of the list or map as a whole, all of them at once; and those on
-    // the lists in a map (recorded of BatchWriteItem with 26 requests, boto3#483, valec#46).
-    const whole = path.slice(0, path.lastIndexOf('.', path.lastIndexOf('.') - 1));
-    if (scalar && container?.items) return failure(whole, `Member must satisfy constraint: [${allTexts(schema)}]`);
-    if (schema.type !== 'object' && container?.additionalProperties) {
-      return failure(whole, `Map value must satisfy constraint: [${allTexts(schema)}]`);
-    }
-    return failure(path, text(schema));
+/** As emulators that were compared with the service have it: it looks no further. */
+export const MOST_VIOLATIONS = 10;
+
+/** Characters of one echo; the service's own are as long as the value. */
+const LONGEST_ECHO = 64 * 1024;
+/** Characters of all echoes in one answer. */
+const LONGEST_ECHOES = 2 * LONGEST_ECHO;
+/** Characters of a member's path, in which keys of maps stand. */
+const LONGEST_PATH = 4096;
+
+/**
+ * The error of a request that breaks constraints.
+ * @param violations one at least
+ */
+export function constraintError(
+  operation: OperationName,
+  request: unknown,
+  violations: readonly Violation[],
+  common: Schema,
+): ApiError {
+  // Of these operations what is not enveloped has no form but the echo.
+  const isOlder = OPERATION_TRAITS[operation].hasEnvelope === true && !isEnveloped(operation, request);
+  const forms = isOlder ? [] : (FORMS[operation] ?? []);
+  const found = violations.map((violation) => ({ violation, form: forms.find((form) => isOf(form, violation)) }));
+
+  const over = found.find(({ form }) => form?.hides === 'all');
+  if (over?.form?.isBare) return ApiError.validation(over.form.text(over.violation));
+  const hidden = found.filter(({ form }) => form?.hides === 'the member').map(({ violation }) => patternOf(violation));
+  const shown = over
+    ? [over]
+    : found.filter(({ form, violation }) => form !== undefined || !hidden.includes(patternOf(violation)));
+  let room = LONGEST_ECHOES;
+  const texts = shown.map(({ violation, form }) => {
+    if (form !== undefined) return form.text(violation);
+    const value = violation.value === undefined ? 'null' : echo(violation, common, Math.min(room, LONGEST_ECHO));
+    room = Math.max(0, room - value.length);
+    return `Value ${value} at '${pathText(violation.path, javaName)}' failed to satisfy constraint: ${ruleText(violation)}`;
+  });
+  return validationErrors(texts);
+}
+
+/** The error of a `null` where no member may be missing: in a list or map of scalars. */
+export function nullError(path: readonly Step[]): ApiError {
+  return validationErrors([
+    `Value null at '${pathText(path, javaName)}' failed to satisfy constraint: Member must not be null`,
+  ]);
+}
+
+function asOnTheWire(at: string, rule: Rule): Form {
+  return {
+    at,
+    rule,
+    text: (violation) =>
+      valueAt(
+        pathText(violation.path, (member) => member),
+        ruleText(violation),
+      ),
   };
 }
 
-function failure(path: string, text: string): ApiError {
-  return ApiError.validation(`1 validation error detected: Value at '${path}' failed to satisfy constraint: ${text}`);
+function alone(at: string, rule: Rule, text: string): Form {
+  return { at, rule, text: () => text, hides: 'all', isBare: true };
 }
 
+function unnamed(at: string, values: readonly string[]): Form {
+  return { at, rule: 'enum', text: () => `Failed to satisfy constraint: ${oneOf(values)}` };
+}
+
+function isOf({ at, rule, of }: Form, violation: Violation): boolean {
+  return violation.rule === rule && patternOf(violation) === at && (of === undefined || violation.value === of);
+}
+
+function patternOf({ path }: Violation): string {
+  return path.map((step) => ('member' in step ? step.member : '*')).join('.');
+}
+
+/** As the service spells it: `keySchema.1.member.keyType`. */
+function pathText(path: readonly Step[], spell: (member: string) => string): string {
+  const parts = path.map((step) => {
+    if ('member' in step) return spell(step.member);
+    return `${'key' in step ? cut(step.key, LONGEST_PATH) : step.position + 1}.member`;
+  });
+  return cut(parts.join('.'), LONGEST_PATH);
+}
+
+function echo({ value, valueSchema }: Violation, common: Schema, most: number): string {
+  return `'${javaForm(value, valueSchema, common, most)}'`;
+}
+
+function valueAt(where: string, text: string): string {
+  return `Value at '${where}' failed to satisfy constraint: ${text}`;
+}
+
+function ruleText({ rule, of, schema }: Violation): string {
+  switch (of) {
+    case 'value':
+      return TEXTS[rule](schema);
+    case 'elements':
+      return `Member must satisfy constraint: [${allTexts(schema)}]`;
+    case 'keys':
+      return `Map keys must satisfy constraint: [${allTexts(schema)}]`;
+    case 'values':
+      return `Map value must satisfy constraint: [${allTexts(schema)}]`;
+  }
+}
+
+const TEXTS: Readonly<Record<Rule, (schema: Schema) => string>> = {
+  required: () => 'Member must not be null',
+  minLength: ({ minLength }) => atLeast('length', minLength),
+  maxLength: ({ maxLength }) => atMost('length', maxLength),
+  minItems: ({ minItems }) => atLeast('length', minItems),
+  maxItems: ({ maxItems }) => atMost('length', maxItems),
+  minProperties: ({ minProperties }) => atLeast('length', minProperties),
+  maxProperties: ({ maxProperties }) => atMost('length', maxProperties),
+  minimum: ({ minimum }) => atLeast('value', minimum),
+  maximum: ({ maximum }) => atMost('value', maximum),
+  // The service's patterns always match a whole value, so its texts have no anchors.
+  pattern: ({ pattern }) => `Member must satisfy regular expression pattern: ${pattern?.replace(/^\^|\$$/g, '')}`,
+  enum: (schema) => oneOf(schema.enum ?? []),
+};
+
+/** Of the rules on elements, keys or values all are named, in this order. */
+const LISTED = ['maxItems', 'minItems', 'maxLength', 'minLength', 'pattern', 'enum'] as const;
+
 function allTexts(schema: Schema): string {
-  const texts = [];
-  if (schema.maxItems !== undefined) texts.push(atMost('length', schema.maxItems));
-  if (schema.minItems !== undefined) texts.push(atLeast('length', schema.minItems));
-  if (schema.maxLength !== undefined) texts.push(atMost('length', schema.maxLength));
-  if (schema.minLength !== undefined) texts.push(atLeast('length', schema.minLength));
-  if (schema.pattern !== undefined) texts.push(patternText(schema));
-  if (schema.enum !== undefined) texts.push(enumText(schema));
-  return texts.join(', ');
+  return LISTED.filter((rule) => schema[rule] !== undefined)
+    .map((rule) => TEXTS[rule](schema))
+    .join(', ');
 }
 
 function atLeast(what: 'length' | 'value', limit: number | undefined): string {
@@ -78,61 +189,6 @@ function atMost(what: 'length' | 'value', limit: number | undefined): string {
   return `Member must have ${what} less than or equal to ${limit}`;
 }
 
-/** The service's patterns always match a whole value, so its texts have no anchors. */
-function patternText({ pattern }: Schema): string {
-  return `Member must satisfy regular expression pattern: ${pattern?.replace(/^\^|\$$/g, '')}`;
-}
-
-function enumText(schema: Schema): string {
-  return `Member must satisfy enum value set: [${schema.enum?.join(', ')}]`;
-}
-
-const SERVICE_CLASS = 'com.amazonaws.dynamodb.v20120810.';
-
-function wrongType({ schema, container, value }: Violation): string {
-  if (isMapOrStructure(value)) return 'Start of structure or map found where not expected';
-  if (Array.isArray(value)) return `Unrecognized collection type ${javaType(schema)}`;
-  if (schema.type === 'object' || schema.type === 'array') {
-    const isElement = container === undefined || container.items || container.additionalProperties;
-    return isElement && schema.properties ? 'Unexpected value type in payload' : 'Unexpected field type';
-  }
-  if (schema.contentEncoding) return 'only base-64-encoded strings are convertible to bytes';
-  if (schema.type === 'boolean' && typeof value === 'string') return 'Unexpected token received from parser';
-  return `${tokenName(value)} cannot be converted to ${javaName(schema)}`;
-}
-
-function isMapOrStructure(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function javaType(schema: Schema): string {
-  if (schema.contentEncoding) return 'class java.nio.ByteBuffer';
-  if (schema.properties) return `class ${SERVICE_CLASS}${schema.title}`;
-  if (schema.additionalProperties) {
-    const { title } = schema.additionalProperties;
-    return `java.util.Map<java.lang.String, ${title ? SERVICE_CLASS + title : 'java.lang.String'}>`;
-  }
-  return `class java.lang.${javaName(schema)}`;
-}
-
-function javaName({ type, format }: Schema): string {
-  if (type === 'boolean') return 'Boolean';
-  if (type === 'integer') return format === 'int32' ? 'Integer' : 'Long';
-  return 'String';
-}
-
-function tokenName(value: unknown): string {
-  if (typeof value === 'number') return Number.isInteger(value) ? 'NUMBER_VALUE' : 'DECIMAL_VALUE';
-  if (typeof value === 'boolean') return value ? 'TRUE_VALUE' : 'FALSE_VALUE';
-  return 'STRING_VALUE';
-}
-
-function notBase64(text: string): string {
-  if (text.length % 4 !== 0) {
-    return `Base64 encoded length is expected a multiple of 4 bytes but found: ${text.length}`;
-  }
-  const stranger = /[^A-Za-z0-9+/=]/u.exec(text);
-  if (stranger) return `Invalid Base64 character: '${stranger[0]}'`;
-  // Spelled as the service does.
-  return 'Invalid last non-pad Base64 character dectected';
+function oneOf(values: readonly string[]): string {
+  return `Member must satisfy enum value set: [${values.join(', ')}]`;
 }

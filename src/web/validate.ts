@@ -1,17 +1,22 @@
 import { createRequire } from 'node:module';
 import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
+import { NESTED_TOO_DEEP } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
 import type { OperationName } from '../api/operations.ts';
+import { nestsDeeperThan } from '../api/refusal.ts';
 import { isBase64 } from './base64.ts';
 import { childSchema, closed, readSchema, resolve, type Schema, typesOnly } from './schema.ts';
-import { ERROR_OF_KEYWORD } from './service-texts.ts';
+import { serializationError } from './serialization-texts.ts';
+import { constraintError, MOST_VIOLATIONS, nullError } from './service-texts.ts';
+import { type Search, type Step, searchFor, type Violation } from './violations.ts';
 
 /**
- * Levels of JSON that a request may have. The service allows 32 levels of attribute values, two levels of JSON each,
- * inside at most five of the request; that rule's own check is in `api/`. This one keeps every recursion over a request,
- * here and in the tiers below, far from the end of the stack.
+ * Levels of JSON that a request may have. The service allows 32 levels of attribute values, that rule's own check is in
+ * `api/`; but up to 100 it still names other faults first (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * Each is two levels of JSON, around one more, inside at most six of the request. This limit keeps every recursion over a
+ * request, here and in the tiers below, far from the end of the stack.
  */
-const MAX_JSON_DEPTH = 100;
+const MAX_JSON_DEPTH = 6 + 2 * 100 + 1;
 
 interface OperationSchema {
   readonly schema: Schema;
@@ -20,6 +25,7 @@ interface OperationSchema {
 
 const operations = new Map<OperationName, OperationSchema>();
 const typeChecks = new Map<OperationName, ValidateFunction>();
+const searches = new Map<OperationName, Search>();
 let compiler: { readonly common: Schema; readonly full: Ajv } | undefined;
 /** For requests that are refused alone. */
 let typesCompiler: Ajv | undefined;
@@ -29,26 +35,50 @@ let typesCompiler: Ajv | undefined;
  *
  * Members that the schema does not know are removed, as the service ignores them: tier 2 must not take one for a parameter
  * that another operation has. `null` members count as absent, and what the service's parser would convert is converted.
- * So the request may be changed in place. Serialization errors come before constraint errors, of
- * which the first counts: first missing members in the schema's order, then its other rules, member by member.
+ * So the request may be changed in place. Serialization errors come before constraint errors, of which the service reports
+ * several at once.
  * @returns `request`
  * @throws SerializationException for wrong JSON types, ValidationException for broken constraints
  */
 export function validateRequest(operation: OperationName, request: unknown): object {
-  if (nestsDeeperThan(request, MAX_JSON_DEPTH)) {
-    throw ApiError.validation(
-      'Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit',
-    );
-  }
   const { schema, accepts } = operations.get(operation) ?? compile(operation);
+  if (nestsDeeperThan(request, MAX_JSON_DEPTH)) {
+    throw brokenConstraints(operation, request) ?? ApiError.validation(NESTED_TOO_DEEP);
+  }
   if (accepts(request)) return request as object;
 
   const { common } = getCompiler();
   const root = convert(schema, common, request);
   const hasTypes = typeChecks.get(operation) ?? compileTypes(operation, schema);
   if (!hasTypes(root)) throw errorOf(hasTypes.errors![0]!, schema, common);
-  if (!accepts(root)) throw errorOf(accepts.errors![0]!, schema, common);
+  if (!accepts(root)) throw brokenConstraints(operation, root) ?? new Error(`ajv alone refuses: ${operation}`);
   return root as object;
+}
+
+/**
+ * Where a request breaks its first constraint.
+ * @returns members, keys of maps and positions from 0, from the request down; undefined if it breaks none
+ */
+export function placeOfViolation(operation: OperationName, request: unknown): readonly (string | number)[] | undefined {
+  const [first] = violationsIn(operation, request, 1);
+  return first?.path.map((step) => Object.values(step)[0] as string | number);
+}
+
+function brokenConstraints(operation: OperationName, request: unknown): ApiError | undefined {
+  const violations = violationsIn(operation, request, MOST_VIOLATIONS);
+  return violations.length === 0 ? undefined : constraintError(operation, request, violations, getCompiler().common);
+}
+
+function violationsIn(operation: OperationName, request: unknown, most: number): readonly Violation[] {
+  const search = searches.get(operation) ?? compileSearch(operation);
+  return search(request, most, MAX_JSON_DEPTH);
+}
+
+function compileSearch(operation: OperationName): Search {
+  const { schema } = operations.get(operation) ?? compile(operation);
+  const search = searchFor(schema, getCompiler().common);
+  searches.set(operation, search);
+  return search;
 }
 
 function compile(operation: OperationName): OperationSchema {
@@ -86,26 +116,11 @@ function newAjv(common: object): Ajv {
     formats: { int32: true, int64: true },
     strictTypes: false,
   });
+  ajv.addVocabulary(['echo']);
   ajv.removeKeyword('contentEncoding');
   ajv.addKeyword({ keyword: 'contentEncoding', type: 'string', validate: (_: string, text: string) => isBase64(text) });
   ajv.addSchema(common);
   return ajv;
-}
-
-function nestsDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  if (Array.isArray(value)) {
-    for (const element of value) {
-      if (typeof element === 'object' && element !== null && nestsDeeperThan(element, levels - 1)) return true;
-    }
-    return false;
-  }
-  for (const key in value) {
-    const member = (value as Record<string, unknown>)[key];
-    if (typeof member === 'object' && member !== null && nestsDeeperThan(member, levels - 1)) return true;
-  }
-  return false;
 }
 
 /**
@@ -144,29 +159,26 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
 ]);
 
+/** @param error of a JSON type */
 function errorOf(error: ErrorObject, root: Schema, common: Schema): ApiError {
   const keys = error.instancePath
     .split('/')
     .slice(1)
     .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'));
-  if (error.keyword === 'required') keys.push(error.params.missingProperty);
-
   let container: Schema | undefined;
   let schema = root;
-  const path: string[] = [];
+  const path: Step[] = [];
   for (const key of keys) {
     container = schema;
     schema = resolve(childSchema(schema, key)!, common);
-    path.push(container.properties ? key : container.items ? `${Number(key) + 1}.member` : `${key}.member`);
+    path.push(container.properties ? { member: key } : container.items ? { position: Number(key) } : { key });
   }
-  // The rule may stand deeper than the value's schema: in `then`, or in `propertyNames`.
-  const broken = error.keyword === 'required' ? schema : { ...schema, ...(error.parentSchema as Schema) };
-  const values = broken.additionalProperties;
-  return ERROR_OF_KEYWORD[error.keyword]!({
-    path: path.join('.'),
-    schema: values ? { ...broken, additionalProperties: resolve(values, common) } : broken,
+  if (error.data === null && error.keyword === 'type') return nullError(path);
+  const values = schema.additionalProperties;
+  return serializationError({
+    schema: values ? { ...schema, additionalProperties: resolve(values, common) } : schema,
     container,
     value: error.data,
-    ofMapKey: error.propertyName !== undefined,
+    keyword: error.keyword,
   });
 }

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import * as sdk from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
+import { OPERATIONS } from '../../src/api/operations.ts';
 import { helpText } from '../../src/config/help.ts';
 import { DYNALITE_HINTS, LOCAL_FLAGS } from '../../src/config/local-flags.ts';
 import { OPTIONS, SETTING_NAMES, variableOf } from '../../src/config/options.ts';
@@ -32,4 +34,18 @@ describe('docs/guide/command-line.md', () => {
   test("has all of dynalite's options that are refused with a hint", () => {
     for (const option of DYNALITE_HINTS.keys()) expect(sectionOf('Coming from dynalite')).toContain(`\`--${option}`);
   });
+});
+
+test('docs/compatibility.md counts the operations of the service, and names those that are answered', () => {
+  const text = readFileSync(new URL('../../docs/compatibility.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ');
+  const ofData = Object.keys(sdk).filter((name) => /^[A-Z].+Command$/.test(name)).length;
+  // The SDK has those of streams in a package of their own.
+  const ofStreams = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'].length;
+  const counted = `the service's ${ofData + ofStreams} (${ofData} of DynamoDB, ${ofStreams} of DynamoDB Streams) ${OPERATIONS.length} are answered: `;
+  expect(text).toContain(counted);
+  const named = text
+    .split(counted)[1]!
+    .split('. ')[0]!
+    .split(/, | and /);
+  expect(named.sort()).toEqual([...OPERATIONS].sort());
 });

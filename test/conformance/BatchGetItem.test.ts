@@ -96,8 +96,12 @@ test('of more than 16 MB the rest is unprocessed, with its parameters, until all
 });
 
 describe('a batch is refused as a whole', () => {
-  const CONSTRAINT = 'ValidationException: 1 validation error detected: Value at';
+  const CONSTRAINT = 'ValidationException: 1 validation error detected: Value';
   const many = (count: number) => Array.from({ length: count }, (_, index) => key(`k${index}`));
+  const echo = (index: number) =>
+    `Table${index}=KeysAndAttributes(keys=[{pk=AttributeValue(s=a, n=null, b=null, iNT=null, dECIMAL=null, dOUBLE=null, ` +
+    'sS=null, nS=null, bS=null, iNTSET=null, dECIMALSET=null, dOUBLESET=null, m=null, l=null, nULL=null, bOOL=null)}], ' +
+    'attributesToGet=null, consistentRead=null, projectionExpression=null, expressionAttributeNames=null)';
   const tables = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`Table${index}`, { Keys: [key('a')] }]));
 
@@ -105,22 +109,22 @@ describe('a batch is refused as a whole', () => {
     [
       'without a table',
       {},
-      `${CONSTRAINT} 'RequestItems' failed to satisfy constraint: Member must have length greater than or equal to 1`,
+      `${CONSTRAINT} at 'RequestItems' failed to satisfy constraint: Member must have length greater than or equal to 1`,
     ],
     [
       'of 101 tables',
       tables(101),
-      `${CONSTRAINT} 'RequestItems' failed to satisfy constraint: Member must have length less than or equal to 100`,
+      `${CONSTRAINT} '{${[...Array(101).keys()].map(echo).join(', ')}}' at 'requestItems' failed to satisfy constraint: Member must have length less than or equal to 100`,
     ],
     [
       'without keys',
       { One: { Keys: [] } },
-      `${CONSTRAINT} 'RequestItems.One.member.Keys' failed to satisfy constraint: Member must have length greater than or equal to 1`,
+      `${CONSTRAINT} at 'RequestItems.One.member.Keys' failed to satisfy constraint: Member must have length greater than or equal to 1`,
     ],
     [
       'with 101 keys of a table',
       { One: { Keys: many(101) } },
-      `${CONSTRAINT} 'RequestItems.One.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100`,
+      `${CONSTRAINT} at 'RequestItems.One.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100`,
     ],
     [
       'with 101 keys of two tables',

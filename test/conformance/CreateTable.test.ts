@@ -94,7 +94,7 @@ test.each([
   [
     'a rule of the schema',
     { KeySchema: [] },
-    "1 validation error detected: Value at 'KeySchema' failed to satisfy constraint: Member must have length greater than or equal to 1",
+    "1 validation error detected: Value '[]' at 'keySchema' failed to satisfy constraint: Member must have length greater than or equal to 1",
   ],
   [
     'a rule between parameters',

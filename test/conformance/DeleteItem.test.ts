@@ -1,4 +1,5 @@
 import {
+  type AttributeValue,
   ConditionalCheckFailedException,
   CreateTableCommand,
   DeleteItemCommand,
@@ -69,13 +70,28 @@ test('a table that is not there is not found', async () => {
 
 test.each<[string, Partial<DeleteItemCommandInput>, string]>([
   ['another key', { Key: { id: { S: 'a' } } }, 'The provided key element does not match the schema'],
-  ['ReturnValues of an update', { ReturnValues: 'UPDATED_NEW' }, 'ReturnValues can only be ALL_OLD or NONE'],
+  // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
+  [
+    'ReturnValues of an update',
+    { ReturnValues: 'UPDATED_NEW' },
+    '1 validation error detected: ReturnValues can only be ALL_OLD or NONE',
+  ],
+  [
+    'ReturnValues of an update beside a value nested 100 deep',
+    { ReturnValues: 'UPDATED_NEW', Key: { pk: nested(100) } },
+    'ReturnValues can only be ALL_OLD or NONE',
+  ],
   [
     'a value without an expression',
     { ExpressionAttributeValues: { ':v': { N: '1' } } },
-    'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+    '1 validation error detected: ExpressionAttributeValues can only be specified when using expressions',
   ],
 ])('%s is refused and deletes nothing', async (_, rest, message) => {
   await expect(remove(rest)).rejects.toMatchObject({ name: 'ValidationException', message });
   expect(await stored()).toEqual(Item);
 });
+
+/** A text in so many lists. */
+function nested(levels: number): AttributeValue {
+  return levels === 0 ? { S: 'x' } : { L: [nested(levels - 1)] };
+}

@@ -35,6 +35,6 @@ test('the ARN of an index is refused', async () => {
   const answer = server.client.send(new DescribeTableCommand({ TableName }));
   await expect(answer).rejects.toMatchObject({
     name: 'ValidationException',
-    message: expect.stringContaining("Value at 'TableName' failed to satisfy constraint: Valid ARN format is"),
+    message: expect.stringContaining("/index/by-a' at 'tableName' failed to satisfy constraint: Valid ARN format is"),
   });
 });

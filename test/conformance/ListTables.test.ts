@@ -32,6 +32,6 @@ test('a key that names no table, or an ARN', async () => {
   const answer = server.client.send(new ListTablesCommand({ ExclusiveStartTableName: arn }));
   await expect(answer).rejects.toMatchObject({
     name: 'ValidationException',
-    message: expect.stringContaining("'ExclusiveStartTableName' failed to satisfy constraint"),
+    message: expect.stringContaining("'exclusiveStartTableName' failed to satisfy constraint"),
   });
 });

@@ -138,15 +138,17 @@ test('a table that is not there is not found', async () => {
 
 describe('a bad item is refused with the words of the service:', () => {
   const invalid = 'One or more parameter values were invalid: ';
+  // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: what the request alone is refused for is enveloped.
+  const detected = '1 validation error detected: ';
   test.each<[Record<string, AttributeValue>, string]>([
     [{ v: { S: 'x' } }, `${invalid}Missing the key pk in the item`],
     [{ pk: { N: '1' } }, `${invalid}Type mismatch for key pk expected: S actual: N`],
     [
       { pk: { S: 'x' }, v: { N: '1e126' } },
-      'Number overflow. Attempting to store a number with magnitude larger than supported range',
+      `${detected}Number overflow. Attempting to store a number with magnitude larger than supported range`,
     ],
-    [{ pk: { S: 'x' }, v: { SS: ['a', 'a'] } }, `${invalid}Input collection [a, a] contains duplicates.`],
-    [{ pk: { S: 'x' }, v: { NS: [] } }, `${invalid}An number set  may not be empty`],
+    [{ pk: { S: 'x' }, v: { SS: ['a', 'a'] } }, `${detected}${invalid}Input collection [a, a] contains duplicates.`],
+    [{ pk: { S: 'x' }, v: { NS: [] } }, `${detected}${invalid}An number set  may not be empty`],
     [
       { pk: { S: '' } },
       'One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: pk',
@@ -185,10 +187,14 @@ test('what no SDK sends is refused as well, and changes nothing', async () => {
     status: 400,
     __type: 'com.amazon.coral.validate#ValidationException',
     message:
+      '1 validation error detected: ' +
       'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes',
   });
   const deep = `${'{"L":['.repeat(32)}{"NULL":true}${']}'.repeat(32)}`;
-  expect(await send(item(deep))).toMatchObject({ status: 400, message: expect.stringMatching(/^Nesting Levels/) });
+  expect(await send(item(deep))).toMatchObject({
+    status: 400,
+    message: expect.stringMatching(/^1 validation error detected: Nesting Levels/),
+  });
   expect(await stored('raw')).toBeUndefined();
   expect(await send(item('{"M":{"__proto__":{"N":"01"},"constructor":{"S":""}}}'))).toEqual({ status: 200 });
   expect(JSON.stringify((await stored('raw'))?.v?.M?.constructor)).toBe('{"S":""}');

@@ -84,7 +84,12 @@ describe('refused, with nothing changed', () => {
   });
 
   test.each([
-    ['Tagged0', 'ValidationException'],
+    // Findings of aws-controllers-k8s on DynamoDB, October 2026.
+    ['Tagged0', "ValidationException: One or more parameter values were invalid: ARNs must start with 'arn:'"],
+    [
+      'arn:aws:dynamodb:us-east-1:000000000000:table/Tagged0/stream/2026-10-09T00:29:04.041',
+      'ResourceNotFoundException',
+    ],
     ['arn:aws:dynamodb:us-east-1:000000000000:global-table/Tagged0', 'ValidationException'],
     ['arn:aws:s3:::bucket', 'AccessDeniedException'],
     ['arn:aws:dynamodb:us-east-1:000000000000:table/Nowhere', 'ResourceNotFoundException'],

@@ -106,6 +106,9 @@ test('units are those of the larger item', async () => {
   expect(await units('REMOVE s')).toBe(4);
 });
 
+// Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: what the request alone is refused for is enveloped.
+const detected = '1 validation error detected: ';
+
 describe('the legacy AttributeUpdates', () => {
   test('put, add and delete', async () => {
     const answer = await send({
@@ -138,17 +141,17 @@ describe('the legacy AttributeUpdates', () => {
     [
       'a put of nothing',
       { s: { Action: 'PUT' } },
-      `${invalid}Only DELETE action is allowed when no attribute value is specified`,
+      `${detected}${invalid}Only DELETE action is allowed when no attribute value is specified`,
     ],
     [
       'ADD of a string',
       { s: { Action: 'ADD', Value: { S: '' } } },
-      `${invalid}ADD action is not supported for the type S`,
+      `${detected}${invalid}ADD action is not supported for the type S`,
     ],
     [
       'DELETE of a number',
       { n: { Action: 'DELETE', Value: { N: '1' } } },
-      `${invalid}DELETE action with value is not supported for the type N`,
+      `${detected}${invalid}DELETE action with value is not supported for the type N`,
     ],
     ['another type', { s: { Action: 'ADD', Value: { N: '1' } } }, 'Type mismatch for attribute to update'],
   ])('%s is refused', async (_, AttributeUpdates, message) => {
@@ -159,7 +162,7 @@ describe('the legacy AttributeUpdates', () => {
 
 const one = { ':v': { N: '1' } };
 const text = { ':v': { S: 'x' } };
-const inExpression = 'Invalid UpdateExpression: ';
+const inExpression = `${detected}Invalid UpdateExpression: `;
 const noPath = 'The document path provided in the update expression is invalid for update';
 const noAttribute = 'The provided expression refers to an attribute that does not exist in the item';
 const wrongType = 'An operand in the update expression has an incorrect data type';
@@ -218,7 +221,7 @@ test.each<[string, Values, string]>([
     undefined,
     `${inExpression}An expression attribute name used in the document path is not defined; attribute name: #x`,
   ],
-  ['REMOVE n', one, 'Value provided in ExpressionAttributeValues unused in expressions: keys: {:v}'],
+  ['REMOVE n', one, `${detected}Value provided in ExpressionAttributeValues unused in expressions: keys: {:v}`],
   [
     'REMOVE pk',
     undefined,
@@ -251,13 +254,13 @@ test.each<[string, Partial<UpdateItemCommandInput>, string]>([
   [
     'both sorts of parameters',
     { UpdateExpression: 'REMOVE n', AttributeUpdates: { s: { Action: 'DELETE' } } },
-    'Can not use both expression and non-expression parameters in the same request: ' +
+    `${detected}Can not use both expression and non-expression parameters in the same request: ` +
       'Non-expression parameters: {AttributeUpdates} Expression parameters: {UpdateExpression}',
   ],
   [
     'values without an expression',
     { ExpressionAttributeValues: one },
-    'ExpressionAttributeValues can only be specified when using expressions: UpdateExpression and ConditionExpression are null',
+    `${detected}ExpressionAttributeValues can only be specified when using expressions`,
   ],
   ['another key', { Key: { id: { S: 'a' } } }, 'The provided key element does not match the schema'],
 ])('%s is refused', async (_, rest, message) => {

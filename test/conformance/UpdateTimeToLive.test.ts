@@ -80,12 +80,12 @@ test('a table that is not there is not found', async () => {
 });
 
 test('an attribute name must be there and have at most 255 characters', async () => {
-  const text =
-    "1 validation error detected: Value at 'TimeToLiveSpecification.AttributeName' failed to satisfy constraint:";
+  const text = (name: string) =>
+    `1 validation error detected: Value '${name}' at 'timeToLiveSpecification.attributeName' failed to satisfy constraint:`;
   await expect(update(true, '')).rejects.toMatchObject({
-    message: `${text} Member must have length greater than or equal to 1`,
+    message: `${text('')} Member must have length greater than or equal to 1`,
   });
   await expect(update(true, 'x'.repeat(256))).rejects.toMatchObject({
-    message: `${text} Member must have length less than or equal to 255`,
+    message: `${text('x'.repeat(256))} Member must have length less than or equal to 255`,
   });
 });

@@ -30,22 +30,26 @@ const invalid = 'One or more parameter values were invalid: ';
 const mixed = 'Can not use both expression and non-expression parameters in the same request: ';
 const startKey = 'The provided starting key is invalid';
 const mismatch = `${startKey}: The provided key element does not match the schema`;
-const failed = (path: string, text: string) =>
-  `1 validation error detected: Value at '${path}' failed to satisfy constraint: Member must ${text}`;
+const failed = (value: string | number, path: string, text: string) =>
+  `1 validation error detected: Value '${value}' at '${path}' failed to satisfy constraint: Member must ${text}`;
 const FILTER = { FilterExpression: 'n = :n', ExpressionAttributeValues: { ':n': { N: '1' } } };
 
 test.each<[string, Partial<ScanCommandInput>, string]>([
-  ['Limit 0', { Limit: 0 }, failed('Limit', 'have value greater than or equal to 1')],
+  ['Limit 0', { Limit: 0 }, failed(0, 'limit', 'have value greater than or equal to 1')],
   [
     'more segments than there may be',
     { Segment: 0, TotalSegments: 1_000_001 },
-    failed('TotalSegments', 'have value less than or equal to 1000000'),
+    failed(1_000_001, 'totalSegments', 'have value less than or equal to 1000000'),
   ],
-  ['Segment -1', { Segment: -1, TotalSegments: 2 }, failed('Segment', 'have value greater than or equal to 0')],
+  ['Segment -1', { Segment: -1, TotalSegments: 2 }, failed(-1, 'segment', 'have value greater than or equal to 0')],
   [
     'a Select that there is not',
     { Select: 'count' as 'COUNT' },
-    failed('Select', 'satisfy enum value set: [SPECIFIC_ATTRIBUTES, COUNT, ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES]'),
+    failed(
+      'count',
+      'select',
+      'satisfy enum value set: [SPECIFIC_ATTRIBUTES, COUNT, ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES]',
+    ),
   ],
   [
     'TotalSegments alone',

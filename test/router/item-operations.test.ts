@@ -186,18 +186,18 @@ describe('a wrong request', () => {
   it('gets the first error in the order of the checks', async () => {
     const all = { ...badReturn, ...noTable };
     expect(await messageOf(put(badItem, { ...all, ...mixed }))).toMatch(
-      /^Can not use both expression and non-expression/,
+      /^1 validation error detected: Can not use both expression and non-expression/,
     );
     expect(await messageOf(put(badItem, { ...all, ...badExpression }))).toBe(
-      'The parameter cannot be converted to a numeric value: one',
+      '1 validation error detected: The parameter cannot be converted to a numeric value: one',
     );
     expect(await messageOf(put(tooLarge, { ...all, ...badExpression }))).toBe(
-      'ReturnValues can only be ALL_OLD or NONE',
+      '1 validation error detected: ReturnValues can only be ALL_OLD or NONE',
     );
-    expect(await messageOf(put(tooLarge, { ...noTable, ...badExpression }))).toBe(
-      'Item size has exceeded the maximum allowed size',
+    expect(await messageOf(put(tooLarge, { ...noTable, ...badExpression }))).toMatch(
+      /^1 validation error detected: Invalid ConditionExpression/,
     );
-    expect(await messageOf(put({}, { ...noTable, ...badExpression }))).toMatch(/^Invalid ConditionExpression/);
+    expect(await messageOf(put(tooLarge, noTable))).toBe('Item size has exceeded the maximum allowed size');
     expect(await messageOf(put({}, noTable))).toBe('Requested resource not found');
     expect(await messageOf(put({}))).toBe('One or more parameter values were invalid: Missing the key pk in the item');
     expect(client.calls).not.toContain('write');
@@ -216,7 +216,9 @@ describe('a wrong request', () => {
       expect(await messageOf(get(Key))).toBe('The provided key element does not match the schema');
       expect(await messageOf(remove(Key))).toBe('The provided key element does not match the schema');
     }
-    expect(await messageOf(remove({}, badReturn))).toBe('ReturnValues can only be ALL_OLD or NONE');
+    expect(await messageOf(remove({}, badReturn))).toBe(
+      '1 validation error detected: ReturnValues can only be ALL_OLD or NONE',
+    );
     expect(client.calls).toEqual([]);
   });
 

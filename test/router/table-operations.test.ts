@@ -152,7 +152,7 @@ describe('DescribeTable', () => {
   ])('refuses the ARN of %s', async (_, arn, constraint) => {
     const { describe: describeTable } = newRouter();
     expect(await refusal(describeTable(arn))).toContain(
-      `ValidationException: 1 validation error detected: Value at 'TableName' failed to satisfy constraint: ${constraint}`,
+      `ValidationException: 1 validation error detected: Value '${arn}' at 'tableName' failed to satisfy constraint: ${constraint}`,
     );
   });
 });

@@ -1,9 +1,11 @@
 import { gzipSync } from 'node:zlib';
-import type { Execute } from '../../src/api/operations.ts';
+import { ApiError } from '../../src/api/errors.ts';
+import type { Execute, OperationName } from '../../src/api/operations.ts';
 import { ByteBudget } from '../../src/web/byte-budget.ts';
 import { crossOriginOf } from '../../src/web/cross-origin.ts';
 import { createHandle, type HandleOptions } from '../../src/web/handle.ts';
 import type { HttpRequest, HttpResponse } from '../../src/web/http-message.ts';
+import { validateRequest } from '../../src/web/validate.ts';
 
 export const REQUEST_ID = 'R'.repeat(52);
 export const NOW_MS = 1_700_000_000_000;
@@ -74,4 +76,20 @@ export function jsonOf(response: HttpResponse): Record<string, unknown> {
 export function errorOf(response: HttpResponse): [status: number, name: unknown, message: unknown] {
   const { __type: type, message, Message } = jsonOf(response);
   return [response.status, String(type).split('#')[1], message ?? Message];
+}
+
+/** An attribute value: a text in so many lists. */
+export function nested(levels: number): object {
+  return JSON.parse(`${'{"L":['.repeat(levels)}{"S":"x"}${']}'.repeat(levels)}`);
+}
+
+/** What a request is refused with before it gets to tier 2: `none` if it is not. */
+export function refusalOf(operation: OperationName, request: unknown): [name: string, message: string] {
+  try {
+    validateRequest(operation, request);
+  } catch (error) {
+    if (error instanceof ApiError) return [error.name, error.message];
+    throw error;
+  }
+  return ['none', ''];
 }

@@ -269,7 +269,8 @@ describe('bad requests', () => {
       [
         400,
         'ValidationException',
-        "1 validation error detected: Value at 'TableName' failed to satisfy constraint: Member must not be null",
+        "2 validation errors detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null; " +
+          "Value null at 'key' failed to satisfy constraint: Member must not be null",
       ],
     ],
     [

@@ -7,10 +7,12 @@ const MAX_EXPRESSION_BYTES = 4096;
 const MAX_OPERATORS = 300;
 /**
  * Parentheses and calls that may be open at once. A valid expression never needs more than its operators and an outer
- * pair, so whatever is deeper has one of two faults (or a syntax error further on, which goes unseen), and recursion
- * stays bounded.
+ * pair, so whatever is deeper has a fault noticed so far, or one of two (or a syntax error further on, which goes unseen),
+ * and recursion stays bounded.
  */
 const MAX_OPEN_PARENTHESES = MAX_OPERATORS + 20;
+/** The service stops counting there (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). */
+const TOO_MANY_OPERATORS = `The expression contains too many operators; operator count: ${MAX_OPERATORS + 1}`;
 const REDUNDANT_PARENTHESES = 'The expression has redundant parentheses;';
 
 /**
@@ -58,7 +60,11 @@ export function startCursor(kind: ExpressionKind, text: string): Cursor {
 /** To be called when the grammar is satisfied: throws for what is left of the text, then for the first fault. */
 export function finish(cursor: Cursor): void {
   if (peek(cursor).kind !== 'end') throw fail(cursor);
-  if (cursor.operators > MAX_OPERATORS) blame(cursor, 'operators', tooManyOperators(cursor));
+  if (cursor.operators > MAX_OPERATORS) blame(cursor, 'operators', TOO_MANY_OPERATORS);
+  throwFirstFault(cursor);
+}
+
+function throwFirstFault(cursor: Cursor): void {
   for (const fault of FAULTS) {
     const problem = cursor.faults[fault];
     if (problem !== undefined) throw expressionError(cursor.kind, problem);
@@ -80,10 +86,9 @@ export function open(cursor: Cursor): void {
   expectSymbol(cursor, '(');
   cursor.openParentheses++;
   if (cursor.openParentheses > MAX_OPEN_PARENTHESES) {
-    throw expressionError(
-      cursor.kind,
-      cursor.operators > MAX_OPERATORS ? tooManyOperators(cursor) : REDUNDANT_PARENTHESES,
-    );
+    if (cursor.operators > MAX_OPERATORS) blame(cursor, 'operators', TOO_MANY_OPERATORS);
+    else blame(cursor, 'parentheses', REDUNDANT_PARENTHESES);
+    throwFirstFault(cursor);
   }
 }
 
@@ -97,10 +102,6 @@ export function close(cursor: Cursor, start: number): void {
   }
   cursor.groupStart = start;
   cursor.groupEnd = end;
-}
-
-function tooManyOperators(cursor: Cursor): string {
-  return `The expression contains too many operators; operator count: ${cursor.operators}`;
 }
 
 /** @returns the token at hand */

@@ -170,12 +170,12 @@ export function parseOperand(cursor: Cursor): OperandSyntax {
 function parseCall(cursor: Cursor): CallSyntax {
   const { text: name } = peek(cursor);
   cursor.position++;
+  cursor.operators++;
+  checkFunction(cursor, name);
   open(cursor);
   const operands = parseOperands(cursor);
   expectSymbol(cursor, ')');
   cursor.openParentheses--;
-  cursor.operators++;
-  checkFunction(cursor, name);
   if (cursor.kind !== 'UpdateExpression') checkOperands(cursor, operands);
   return { kind: 'call', name, operands };
 }

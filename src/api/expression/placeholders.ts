@@ -18,12 +18,15 @@ export interface Placeholders {
 
 const NONE = Object.freeze({});
 
-/** Checks the two maps of placeholders by themselves, and normalises the values in place. */
-export function readPlaceholders(request: ExpressionParameters): Placeholders {
+/**
+ * Checks the two maps of placeholders by themselves, and normalises the values in place.
+ * @param namesFaulty whether the refusal of a value says which one it is, as the service's does only for what reads items
+ */
+export function readPlaceholders(request: ExpressionParameters, namesFaulty = false): Placeholders {
   const names = request.ExpressionAttributeNames;
   const values = request.ExpressionAttributeValues;
   if (names != null) checkNames(names);
-  if (values != null) checkValues(values);
+  if (values != null) checkValues(values, namesFaulty);
   return { names: names ?? NONE, values: values ?? NONE, usedNames: new Set(), usedValues: new Set() };
 }
 
@@ -77,19 +80,20 @@ function checkNames(names: Readonly<Record<string, string>>): void {
   if (bytes > MAX_PLACEHOLDER_BYTES) throw ApiError.validation('ExpressionAttributeNames exceeds max size');
 }
 
-function checkValues(values: Readonly<Record<string, AttributeValue>>): void {
+function checkValues(values: Readonly<Record<string, AttributeValue>>, namesFaulty: boolean): void {
   const keys = Object.keys(values);
   checkKeys('ExpressionAttributeValues', keys, ':');
   let bytes = 0;
   for (const key of keys) {
-    checkValue(key, values[key]!);
+    if (namesFaulty) checkNamedValue(key, values[key]!);
+    else normaliseValue(values[key]!);
     bytes += key.length + valueSize(values[key]!);
   }
   if (bytes > MAX_PLACEHOLDER_BYTES) throw ApiError.validation('ExpressionAttributeValues exceeds max size');
 }
 
 /** The service says where the problem is, but not of a document that is too deep. */
-function checkValue(key: string, value: AttributeValue): void {
+function checkNamedValue(key: string, value: AttributeValue): void {
   try {
     normaliseValue(value);
   } catch (error) {

@@ -24,7 +24,7 @@ const OTHER_PARAMETERS = ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'
  * @throws ApiError (ValidationException)
  */
 export function resolveLegacyFilter(request: FilterParameters): Filtering {
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, 'FilterExpression');
+  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ['FilterExpression'], true);
   const projection = resolveAttributesToGet(request);
   const conditions = Object.entries(request.ScanFilter ?? {}).map(comparison);
   checkConditionalOperator(request.ConditionalOperator, conditions.length);
@@ -38,7 +38,7 @@ export function resolveLegacyFilter(request: FilterParameters): Filtering {
 export function resolveFilterExpressions(request: FilterParameters): Filtering {
   const { FilterExpression: filterText, ProjectionExpression: projectionText } = request;
   if (filterText == null && projectionText == null) return {};
-  const placeholders = readPlaceholders(request);
+  const placeholders = readPlaceholders(request, true);
   let filter: Condition | undefined;
   let projection: Projection | undefined;
   if (projectionText != null) {

@@ -22,7 +22,7 @@ const updateTexts = new Map<string, UpdateSyntax>();
 
 /** The rules between the parameters, which the service checks before it looks at the key. */
 export function checkUpdateParameters(request: UpdateParameters): void {
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ...EXPRESSION_PARAMETERS);
+  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, EXPRESSION_PARAMETERS);
 }
 
 /**

@@ -55,7 +55,7 @@ export function resolveExpressions(request: ExpressionParameters): ResolvedExpre
  */
 export function checkExpressionParameters(request: ExpressionParameters): void {
   if (hasNone(request)) return;
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, 'ConditionExpression');
+  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ['ConditionExpression']);
 }
 
 /**
@@ -63,12 +63,14 @@ export function checkExpressionParameters(request: ExpressionParameters): void {
  * @param expressions those that hold an expression, in the order in which the service names them
  * @param others those that must not be beside one
  * @param users the expressions that may refer to values
+ * @param namesUsers whether the text names those, as the service's does only for what reads items
  */
 export function checkTogether<Name extends string>(
   request: Readonly<Partial<Record<Name | 'ExpressionAttributeNames' | 'ExpressionAttributeValues', unknown>>>,
   expressions: readonly Name[],
   others: readonly Name[],
-  ...users: readonly Name[]
+  users: readonly Name[],
+  namesUsers = false,
 ): void {
   const used = expressions.filter((name) => request[name] != null);
   if (used.length > 0) {
@@ -83,10 +85,8 @@ export function checkTogether<Name extends string>(
     throw ApiError.validation('ExpressionAttributeNames can only be specified when using expressions');
   }
   if (request.ExpressionAttributeValues != null && users.every((user) => request[user] == null)) {
-    const are = users.length === 1 ? 'is' : 'are';
-    throw ApiError.validation(
-      `ExpressionAttributeValues can only be specified when using expressions: ${users.join(' and ')} ${are} null`,
-    );
+    const none = namesUsers ? `: ${users.join(' and ')} ${users.length === 1 ? 'is' : 'are'} null` : '';
+    throw ApiError.validation(`ExpressionAttributeValues can only be specified when using expressions${none}`);
   }
 }
 

@@ -91,11 +91,11 @@ describe('parameters that do not go together', () => {
     ],
     [
       { ExpressionAttributeValues: { ':a': S('a') } },
-      'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+      'ExpressionAttributeValues can only be specified when using expressions',
     ],
     [
       { ProjectionExpression: 'a', ExpressionAttributeValues: { ':a': S('a') } },
-      'ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null',
+      'ExpressionAttributeValues can only be specified when using expressions',
     ],
   ])('%j', (request, problem) => {
     expect(errorOf(request)).toBe(problem);
@@ -130,14 +130,8 @@ describe('names and values that are wrong by themselves', () => {
     [{}, 'ExpressionAttributeValues must not be empty'],
     [{ v: S('a') }, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "v"'],
     [{ '#v': S('a') }, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "#v"'],
-    [
-      { ':v': N('x') },
-      'ExpressionAttributeValues contains invalid value: The parameter cannot be converted to a numeric value: x for key :v',
-    ],
-    [
-      { ':v': { SS: [] } },
-      'ExpressionAttributeValues contains invalid value: One or more parameter values were invalid: An string set  may not be empty for key :v',
-    ],
+    [{ ':v': N('x') }, 'The parameter cannot be converted to a numeric value: x'],
+    [{ ':v': { SS: [] } }, 'One or more parameter values were invalid: An string set  may not be empty'],
     [{ ':v': S('a'.repeat(2 ** 21)) }, 'ExpressionAttributeValues exceeds max size'],
   ])('%.80j', (values, problem) => {
     expect(errorOf({ ConditionExpression: 'a = :v', ExpressionAttributeValues: values })).toBe(problem);

@@ -1,0 +1,81 @@
+import { binaryLength } from '../api/attribute-value.ts';
+import { resolve, type Schema } from './schema.ts';
+
+/**
+ * A value as the service's messages show it: what Java's `toString` makes of its model classes, with every member of a
+ * structure, absent ones as `null`.
+ * @param most characters; a longer text ends there, in `...`, and what stands behind is not looked at
+ */
+export function javaForm(value: unknown, schema: Schema, common: Schema, most: number): string {
+  const writer = { common, text: '', most };
+  write(writer, value, schema);
+  return cut(writer.text, most);
+}
+
+/** A text of at most so many characters, and `...` if there were more; never half a surrogate pair. */
+export function cut(text: string, most: number): string {
+  return text.length < most ? text : `${text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')}...`;
+}
+
+/** A member as the service's classes and messages spell it: `SSESpecification` is `sSESpecification` there. */
+export function javaName(member: string): string {
+  return member[0]!.toLowerCase() + member.slice(1);
+}
+
+interface Writer {
+  readonly common: Schema;
+  readonly most: number;
+  text: string;
+}
+
+function write(writer: Writer, value: unknown, of: Schema): void {
+  if (writer.text.length >= writer.most) return;
+  const schema = resolve(of, writer.common);
+  if (value == null) {
+    writer.text += 'null';
+  } else if (typeof value !== 'object') {
+    writer.text += scalar(value, schema, writer.most - writer.text.length);
+  } else if (Array.isArray(value)) {
+    writeAll(writer, '[', value, (element) => write(writer, element, schema.items ?? {}), ']');
+  } else if (schema.properties) {
+    const members = schema.echo ?? Object.keys(schema.properties);
+    writeAll(
+      writer,
+      `${schema.title}(`,
+      members,
+      (member) => writePart(writer, javaName(member), member, value, schema),
+      ')',
+    );
+  } else {
+    writeAll(writer, '{', Object.keys(value), (key) => writePart(writer, key, key, value, schema), '}');
+  }
+}
+
+function writeAll<Part>(
+  writer: Writer,
+  start: string,
+  parts: readonly Part[],
+  writeOne: (part: Part) => void,
+  end: string,
+): void {
+  writer.text += start;
+  for (const [at, part] of parts.entries()) {
+    if (writer.text.length >= writer.most) return;
+    if (at > 0) writer.text += ', ';
+    writeOne(part);
+  }
+  writer.text += end;
+}
+
+function writePart(writer: Writer, name: string, key: string, value: object, schema: Schema): void {
+  writer.text += `${name.slice(0, writer.most)}=`;
+  const content = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : null;
+  write(writer, content, schema.properties?.[key] ?? schema.additionalProperties ?? {});
+}
+
+function scalar(value: unknown, { contentEncoding }: Schema, most: number): string {
+  if (typeof value !== 'string') return String(value);
+  if (!contentEncoding) return value.slice(0, most);
+  const bytes = binaryLength(value);
+  return `java.nio.HeapByteBuffer[pos=0 lim=${bytes} cap=${bytes}]`;
+}
