@@ -259,7 +259,8 @@ function checkShape(
 
 /** The record says the new format when all nodes have it: until then the next opening begins again. */
 function migrate(path: string, cluster: ClusterRecord): void {
-  for (const name of readdirSync(join(path, NODES))) {
+  const names = existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : [];
+  for (const name of names) {
     const node = join(path, NODES, name);
     if (!NODE_ID.test(name) || isBlank(node)) continue;
     try {
