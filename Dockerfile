@@ -12,6 +12,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
+COPY commonjs ./commonjs
 COPY src ./src
 COPY docker/trim-modules.sh ./docker/
 RUN npm run -s build \

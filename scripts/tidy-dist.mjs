@@ -1,7 +1,6 @@
-// The end of a build: makes the command executable, and leaves in dist/ only what something leads to. Modules that held
-// nothing but types, or whose source is gone, go, and so do type declarations that index.d.ts does not lead to, which nobody
-// can import.
-import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+// The end of a build: leaves in dist/ only what something leads to. Modules that held nothing but types, or whose source is
+// gone, go, and so do type declarations that index.d.ts does not lead to, which nobody can import.
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const DIST = join(import.meta.dirname, '../dist');
@@ -25,6 +24,3 @@ for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true }))
   const path = join(entry.parentPath, entry.name);
   if (entry.isFile() && !needed.has(path.slice(DIST.length + 1))) rmSync(path);
 }
-
-// As npm makes it where the package is installed; links to a clone have it so too.
-chmodSync(join(DIST, 'cli.js'), 0o755);

@@ -1,9 +1,8 @@
-#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
-import { parseCommandLine } from './config/parse.ts';
-import { type Config, ConfigError } from './config.ts';
+import { parseCommandLine, type ServeCommand } from './config/parse.ts';
+import { ConfigError } from './config.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
 import { type StartUp, startUpEntries, startUpText } from './start-up.ts';
@@ -36,7 +35,7 @@ async function main(argv: readonly string[]): Promise<void> {
       case 'version':
         return print(`${version()}\n`);
       case 'serve':
-        return await serve(command.config, command.notes, stopping);
+        return await serve(command, stopping);
     }
   } catch (error) {
     if (stopping.isStopping) process.exit(0);
@@ -51,16 +50,18 @@ async function transfer(name: TransferName, argv: readonly string[]): Promise<vo
   process.exit(await runTransfer(name, argv));
 }
 
-async function serve(config: Config, notes: readonly string[], stopping: Stopping): Promise<void> {
+async function serve({ config, notes, warnings, isLocal }: ServeCommand, stopping: Stopping): Promise<void> {
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
   endOnBugs(log);
   for (const note of notes) log.info(note);
+  for (const warning of warnings) log.warn(warning);
   const letYoungSpaceGrow = keepYoungSpaceSmall();
   // Loaded only now, so that a wrong option is told at once.
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
-  tell({ config, version: version(), addresses: cluster.addresses, adminAddresses: cluster.adminAddresses });
+  const { addresses, adminAddresses } = cluster;
+  tell({ config, version: version(), addresses, adminAddresses }, isLocal);
   letYoungSpaceGrow();
 }
 
@@ -110,15 +111,18 @@ function stopOnSignals(): Stopping {
   };
 }
 
-/** On standard output, unless only warnings are wanted. */
-function tell(startUp: StartUp): void {
+/**
+ * On standard output, unless only warnings are wanted.
+ * @param isLocal whether whoever reads it expects DynamoDB Local, as anything but a person may
+ */
+function tell(startUp: StartUp, isLocal: boolean): void {
   const { logLevel, logFormat } = startUp.config;
   if (logFormat === 'json') {
     const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });
     for (const { message, fields } of startUpEntries(startUp)) log.info(message, fields);
   } else if (logLevel === 'debug' || logLevel === 'info') {
-    const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR;
-    print(startUpText(startUp, isColoured));
+    const isTerminal = process.stdout.isTTY === true;
+    print(startUpText(startUp, { isLocal: isLocal || !isTerminal, isColoured: isTerminal && !process.env.NO_COLOR }));
   }
 }
 
@@ -138,6 +142,8 @@ function isRefusal(error: unknown): error is Error {
 
 function refusalOf(error: unknown): string {
   if (!isRefusal(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  // Nothing else has one here.
+  if (error.name === 'SeedError') return `--seed-dir ${error.message}`;
   const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
     address?: string;
     port?: number;

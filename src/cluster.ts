@@ -8,6 +8,7 @@ import { storeKeyOf } from './dynamo/keyspace.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
+import { nextTurn } from './env/next-turn.ts';
 import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
@@ -93,6 +94,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       defaultConsistency: config.consistency,
       isolate: config.isolate,
       transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
+      pause: nextTurn,
       throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
     });
     const seedParts = { router, nowMs: () => clock.now(), log };

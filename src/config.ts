@@ -1,7 +1,7 @@
 import { ConfigError } from './config/config-error.ts';
 import { completeLimits, type LimitOptions } from './config/limits.ts';
-import { nearest } from './config/nearest.ts';
-import { OPTIONS, originText, SETTING_NAMES, type SettingName } from './config/options.ts';
+import { hintOf } from './config/nearest.ts';
+import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName } from './config/options.ts';
 import type { Config, Settings } from './config/settings.ts';
 
 export { ConfigError } from './config/config-error.ts';
@@ -19,14 +19,15 @@ export type Variables = { [Name in SettingName]?: string };
 export function completeConfig(given: Partial<Settings>, limits: LimitOptions = {}): Config {
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(OPTIONS, name)) continue;
-    const near = nearest(name, SETTING_NAMES);
-    throw new ConfigError(`there is no setting ${name}${near === undefined ? '' : `; did you mean ${near}?`}`);
+    throw new ConfigError(`there is no setting ${name}${hintOf(name, SETTING_NAMES)}`);
   }
   for (const name of SETTING_NAMES) {
     const value = given[name];
     if (value === undefined || OPTIONS[name].accepts(value)) continue;
+    const { flag, expects, choices = [], accepts }: Option = OPTIONS[name];
     const text = JSON.stringify(value) ?? String(value);
-    throw new ConfigError(`${name} must be what ${OPTIONS[name].flag} may be, ${OPTIONS[name].expects}, not ${text}`);
+    const hint = typeof value === 'string' ? hintOf(value, choices.filter(accepts)) : '';
+    throw new ConfigError(`${name} must be what ${flag} may be, ${expects}, not ${text}${hint}`);
   }
   return complete(given, limits, {});
 }

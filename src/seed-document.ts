@@ -33,7 +33,8 @@ export function readDocuments(path: string): readonly SeedDocument[] {
     return names.sort().map((name) => readDocument(join(path, name)));
   } catch (error) {
     if (error instanceof SeedError || !(error instanceof Error && 'syscall' in error)) throw error;
-    throw new SeedError(`${path}: ${error.message}`);
+    const isThere = (error as NodeJS.ErrnoException).code !== 'ENOENT';
+    throw new SeedError(`${path}: ${isThere ? error.message : 'there is no such file or folder'}`);
   }
 }
 

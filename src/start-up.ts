@@ -18,11 +18,22 @@ export interface StartUp {
 /** Wait strategies look for it in the log of DynamoDB Local. */
 const INITIALIZING = 'Initializing DynamoDB Local with the following configuration:';
 
-/** Clients insist that there are some; these are as good as any. */
-const ANY_IDENTITY = 'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=local AWS_DEFAULT_REGION=local';
+/** Clients insist that there are some; these are as good as any. No line is wider than a terminal of 80 columns. */
+const ANY_IDENTITY = [
+  'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any',
+  'export AWS_REGION=local AWS_DEFAULT_REGION=local',
+];
 
-/** For people and for tools that read DynamoDB Local's lines. @param isColoured for a terminal */
-export function startUpText(startUp: StartUp, isColoured: boolean): string {
+/** How it is told. */
+export interface StartUpLook {
+  /** Whether the lines of DynamoDB Local come first, for the tools that wait for them. */
+  readonly isLocal: boolean;
+  /** For a terminal. */
+  readonly isColoured: boolean;
+}
+
+/** For people, and for tools that read DynamoDB Local's lines. */
+export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLook): string {
   const { config, version, addresses } = startUp;
   const bold = (text: string) => (isColoured ? styleText('bold', text, { validateStream: false }) : text);
   const label = (text: string) => {
@@ -31,18 +42,16 @@ export function startUpText(startUp: StartUp, isColoured: boolean): string {
   };
   const { nodes, replication, writeQuorum, readQuorum } = config;
   const endpoints = addresses.map(endpointOf);
-  const cluster = clusterUrl(startUp);
+  const admin = adminUrl(startUp);
   return [
-    INITIALIZING,
-    ...localLines(startUp).map(([name, value]) => `${name}:\t${value}`),
-    '',
+    ...(isLocal ? [INITIALIZING, ...localLines(startUp).map(([name, value]) => `${name}:\t${value}`), ''] : []),
     bold(`dynaring ${version} is ready on ${endpoints.join(' and ')}`),
     `${label('ring')}${nodes} ${nodes === 1 ? 'node' : 'nodes'}, N=${replication} W=${writeQuorum} R=${readQuorum}`,
     `${label('data')}${whereData(config)}`,
-    ...(cluster === undefined ? [] : [`${label('look')}curl ${cluster}`]),
+    ...(admin === undefined ? [] : [`${label('look')}curl ${admin}/status`]),
     `${label('use')}any credentials and region will do:`,
     `export AWS_ENDPOINT_URL_DYNAMODB=${endpoints[0]}`,
-    ANY_IDENTITY,
+    ...ANY_IDENTITY,
     '',
   ].join('\n');
 }
@@ -53,6 +62,7 @@ export function startUpEntries(
 ): readonly { readonly message: string; readonly fields: Readonly<Record<string, unknown>> }[] {
   const { config, version, addresses, adminAddresses } = startUp;
   const { nodes, replication, writeQuorum, readQuorum, dataDir = null, durability } = config;
+  const admin = adminUrl(startUp);
   return [
     { message: INITIALIZING, fields: Object.fromEntries(localLines(startUp).map(camelCased)) },
     {
@@ -62,7 +72,7 @@ export function startUpEntries(
         endpoint: endpointOf(addresses[0]!),
         endpoints: addresses.map(endpointOf),
         adminEndpoints: adminAddresses.map(endpointOf),
-        cluster: clusterUrl(startUp),
+        ...(admin !== undefined && { cluster: `${admin}/cluster`, status: `${admin}/status` }),
         nodes,
         replication,
         writeQuorum,
@@ -96,8 +106,8 @@ function whereData({ dataDir, durability }: Config): string {
   return `in ${dataDir}, durability ${durability}`;
 }
 
-/** Where administrators see the nodes; undefined if there are no such pages. */
-function clusterUrl({ config, addresses, adminAddresses }: StartUp): string | undefined {
+/** Where administrators are answered; undefined if they are not. */
+function adminUrl({ config, addresses, adminAddresses }: StartUp): string | undefined {
   if (!config.admin) return undefined;
-  return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring/cluster`;
+  return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring`;
 }

@@ -123,7 +123,7 @@ test('over HTTP: the id of an answer leads to what happened for it', async () =>
     },
   });
   const server = web.createHttpServer();
-  await supertest(server).put('/_dynaring/links/node-1/node-2').send({ delayMs: 30 }).expect(204);
+  await supertest(server).put('/_dynaring/links/node-1/node-2').send({ delayMs: 30 }).expect(200);
   const { headers } = await supertest(server)
     .post('/')
     .set({ ...SIGNED_HEADERS, 'x-amz-target': 'DynamoDB_20120810.PutItem' })

@@ -278,7 +278,7 @@ describe('what is wrong is told with its file, line and column', () => {
   });
 
   test('when there is no such file, nothing in the folder, or no text', async () => {
-    expect(await refusal(join(folder, 'none.json'))).toMatch(/^none\.json: ENOENT: no such file or directory/);
+    expect(await refusal(join(folder, 'none.json'))).toMatch(/^none\.json: there is no such file or folder$/);
     expect(await refusal(folder)).toBe(`${folder}: there is no .json file`);
     await file('a.json', Uint8Array.of(0x22, 0xff, 0x22));
     expect(await refusal(folder)).toBe('a.json: it is not UTF-8');
@@ -303,7 +303,7 @@ describe('--seed-dir', () => {
   test('that cannot be taken ends the start with one line', async () => {
     const path = await file('a.json', '{\n  "TableName": 5 5\n}');
     const { status, stderr } = await runToExit(['--port', '0'], { env: { DYNARING_SEED_DIR: path } });
-    expect([status, stderr]).toEqual([1, `dynaring: ${path}:2:18: it is no JSON: a comma is missing\n`]);
+    expect([status, stderr]).toEqual([1, `dynaring: --seed-dir ${path}:2:18: it is no JSON: a comma is missing\n`]);
     expect(await readFile(path, 'utf8')).toContain('5 5');
   });
 });

@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
     /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config: /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|settings)|env\/log|router\/namespace|web\/limits)\.ts$/,
-  transfer: /^src\/(transfer|api)\/|^node:/,
+  transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
 /** Packages that a single file of the room may know. */

@@ -1,5 +1,7 @@
 import { ApiError } from './errors.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 import { compareNumbers, normaliseNumber } from './number.ts';
+import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
 /**
  * The service's typed values, in the shape they have on the wire (API reference, `AttributeValue`).
@@ -44,15 +46,17 @@ export const NESTED_TOO_DEEP =
  * numbers as `normaliseNumber` writes them, sets sorted, members that are not part of an AttributeValue dropped. That binaries are
  * canonical base64 and members have the right JSON types is the schema's to say (tier 1), so it holds already.
  *
+ * Sets are not sorted any more once their members together are known to fit no item.
+ * @param texts how the operation words faults of values
  * @throws ApiError (ValidationException)
  */
-export function normaliseMap(map: AttributeMap): void {
-  normaliseMembers(map, 1);
+export function normaliseMap(map: AttributeMap, texts: ValueTexts = VALUE_TEXTS.default): void {
+  normaliseMembers(map, 1, { texts, setBytesLeft: MAX_ITEM_BYTES });
 }
 
-/** As `normaliseMap`, for one value. A caller that names the value (`:v`) wraps the message. */
-export function normaliseValue(value: AttributeValue): void {
-  normaliseAt(value, 1);
+/** As `normaliseMap`, for one value of any size. A caller that names the value (`:v`) wraps the message. */
+export function normaliseValue(value: AttributeValue, texts: ValueTexts = VALUE_TEXTS.default): void {
+  normaliseAt(value, 1, { texts, setBytesLeft: Number.POSITIVE_INFINITY });
 }
 
 /**
@@ -125,19 +129,26 @@ export function binaryLength(base64: string): number {
   return (base64.length / 4) * 3 - padding;
 }
 
-function normaliseMembers(map: AttributeMap, level: number): void {
+/** What goes with one walk through values. */
+interface Walk {
+  readonly texts: ValueTexts;
+  /** Sorting is what costs most: so many bytes the members of sets may still have, at the least. */
+  setBytesLeft: number;
+}
+
+function normaliseMembers(map: AttributeMap, level: number, walk: Walk): void {
   for (const name in map) {
     checkName(name);
-    normaliseAt(map[name], level);
+    normaliseAt(map[name], level, walk);
   }
 }
 
-function normaliseAt(value: AttributeValue | undefined | null, level: number): void {
+function normaliseAt(value: AttributeValue | undefined | null, level: number, walk: Walk): void {
   if (level > MAX_LEVELS) throw ApiError.validation(NESTED_TOO_DEEP);
   let types = 0;
   let dropped = false;
   for (const type in value) {
-    if (normaliseContent(value, type, level)) types++;
+    if (normaliseContent(value, type, level, walk)) types++;
     else dropped = true;
   }
   if (types === 0) {
@@ -152,7 +163,7 @@ function normaliseAt(value: AttributeValue | undefined | null, level: number): v
 }
 
 /** Returns false if `member` is no type of the service or has no value: then it counts as absent. */
-function normaliseContent(value: AttributeValue, member: string, level: number): boolean {
+function normaliseContent(value: AttributeValue, member: string, level: number, walk: Walk): boolean {
   const content = (value as Record<string, unknown>)[member];
   if (content === null || content === undefined) return false;
   switch (member) {
@@ -161,56 +172,65 @@ function normaliseContent(value: AttributeValue, member: string, level: number):
     case 'BOOL':
       return true;
     case 'N':
-      (value as { N: string }).N = normaliseNumber(content as string);
+      (value as { N: string }).N = normaliseNumber(content as string, walk.texts);
       return true;
     case 'M':
-      normaliseMembers(content as AttributeMap, level + 1);
+      normaliseMembers(content as AttributeMap, level + 1, walk);
       return true;
     case 'L':
-      for (const element of content as AttributeValue[]) normaliseAt(element, level + 1);
+      for (const element of content as AttributeValue[]) normaliseAt(element, level + 1, walk);
       return true;
     case 'NULL':
       if (content !== true) throw invalid('Null attribute value types must have the value of true');
       return true;
     case 'SS':
-      (value as { SS: string[] }).SS = stringSet(content as string[]);
+      (value as { SS: string[] }).SS = stringSet(content as string[], walk);
       return true;
     case 'NS':
-      (value as { NS: string[] }).NS = numberSet(content as string[]);
+      (value as { NS: string[] }).NS = numberSet(content as string[], walk);
       return true;
     case 'BS':
-      (value as { BS: string[] }).BS = binarySet(content as string[]);
+      (value as { BS: string[] }).BS = binarySet(content as string[], walk);
       return true;
     default:
       return false;
   }
 }
 
-function stringSet(members: string[]): string[] {
+function stringSet(members: string[], walk: Walk): string[] {
   if (members.length === 0) throw invalid('An string set  may not be empty');
+  // A UTF-16 unit has at least one byte.
+  for (const member of members) takeSetBytes(walk, member.length);
   const sorted = [...members].sort(compareTexts);
-  if (hasNeighboursAlike(sorted)) throw invalid(`Input collection [${members.join(', ')}] contains duplicates.`);
+  if (hasNeighboursAlike(sorted)) throw walk.texts.duplicates('SS', members);
   return sorted;
 }
 
-function numberSet(members: string[]): string[] {
+function numberSet(members: string[], walk: Walk): string[] {
   if (members.length === 0) throw invalid('An number set  may not be empty');
-  const sorted = members.map(normaliseNumber).sort(compareNumbers);
-  if (hasNeighboursAlike(sorted)) throw ApiError.validation('Input collection contains duplicates');
+  // Of all numbers, zero alone has a single byte.
+  takeSetBytes(walk, 2 * members.length - 1);
+  const sorted = members.map((member) => normaliseNumber(member, walk.texts)).sort(compareNumbers);
+  if (hasNeighboursAlike(sorted)) throw walk.texts.duplicates('NS', members);
   return sorted;
 }
 
-function binarySet(members: string[]): string[] {
+function binarySet(members: string[], walk: Walk): string[] {
   if (members.length === 0) throw invalid('Binary sets should not be empty');
+  for (const member of members) takeSetBytes(walk, binaryLength(member));
   // Decoded once, not in each comparison; the default order of byte strings is the order of their bytes.
   const sorted = members.map((member) => Buffer.from(member, 'base64').toString('latin1')).sort();
-  if (hasNeighboursAlike(sorted)) {
-    throw invalid(`Input collection [${members.join(', ')}]of type BS contains duplicates.`);
-  }
+  if (hasNeighboursAlike(sorted)) throw walk.texts.duplicates('BS', members);
   return sorted.map((bytes) => Buffer.from(bytes, 'latin1').toString('base64'));
 }
 
-function checkName(name: string): void {
+function takeSetBytes(walk: Walk, bytes: number): void {
+  walk.setBytesLeft -= bytes;
+  if (walk.setBytesLeft < 0) throw itemTooLarge();
+}
+
+/** Also of the names in legacy parameters: an item that has got an empty one cannot be put back. */
+export function checkName(name: string): void {
   if (name === '') throw invalid('Empty attribute name');
   if (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw ApiError.validation('Attribute name is too large, must be less than 65536 bytes');

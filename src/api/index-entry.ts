@@ -1,9 +1,10 @@
 import { type AttributeMap, equalValues, typeOf } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
-import { itemTooLarge, MAX_ITEM_BYTES, sizeOf } from './item.ts';
+import { sizeOf } from './item.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 import {
-  encodeKeyValue,
   type KeyAttribute,
+  keyValueBytes,
   MAX_PARTITION_KEY_BYTES,
   MAX_SORT_KEY_BYTES,
   nameOfType,
@@ -15,8 +16,8 @@ export type IndexedTable = Pick<Table, 'key' | 'indexes'>;
 
 /**
  * What an index holds of an item: the keys of table and index and what it projects; undefined if the item lacks a key
- * attribute of the index, or had it with another type before the index was there (developer guide, "Taking advantage of
- * sparse indexes").
+ * attribute of the index (developer guide, "Taking advantage of sparse indexes"), or had a value before the index was there
+ * that cannot be one: of another type, empty or too long.
  * @param item normalised; undefined for no item
  */
 export function indexEntry(
@@ -24,7 +25,11 @@ export function indexEntry(
   index: SecondaryIndex,
   item: AttributeMap | undefined,
 ): AttributeMap | undefined {
-  if (item === undefined || !keysOf(index).every((attribute) => hasKey(item, attribute))) return undefined;
+  if (item === undefined) return undefined;
+  for (const attribute of index.key.partition) {
+    if (!hasKey(item, attribute, MAX_PARTITION_KEY_BYTES)) return undefined;
+  }
+  for (const attribute of index.key.sort) if (!hasKey(item, attribute, MAX_SORT_KEY_BYTES)) return undefined;
   if (index.projection.ProjectionType === 'ALL') return item;
   const kept = projectedNames(table, index);
   // Own properties whatever their names, `__proto__` too.
@@ -36,21 +41,37 @@ export function haveSameIndexKey(index: SecondaryIndex, left: AttributeMap, righ
   return keysOf(index).every(({ name }) => equalValues(left[name]!, right[name]!));
 }
 
+/** Who gave an item its attributes, which the service words differently. */
+export type ItemOrigin = 'request' | 'expression' | 'legacy';
+
 /**
  * Checks the attributes of an item that are keys of indexes. They may be missing (the item is then not in the index).
  * @param item normalised
- * @param origin who gave it its attributes, which the service words differently
  * @throws ApiError (ValidationException)
  */
 export function checkIndexKeys(
   indexes: readonly SecondaryIndex[],
   item: AttributeMap,
-  origin: 'request' | 'expression' = 'request',
+  origin: ItemOrigin = 'request',
 ): void {
-  for (const index of indexes) {
-    for (const attribute of index.key.partition) checkIndexKey(index, attribute, MAX_PARTITION_KEY_BYTES, item, origin);
-    for (const attribute of index.key.sort) checkIndexKey(index, attribute, MAX_SORT_KEY_BYTES, item, origin);
+  if (indexes.every((index) => indexKeyFault(index, item, origin) === undefined)) return;
+  // Of several, the first by name (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1, of wrong types).
+  for (const index of [...indexes].sort((one, other) => (one.name < other.name ? -1 : 1))) {
+    const fault = indexKeyFault(index, item, origin);
+    if (fault !== undefined) throw fault;
   }
+}
+
+function indexKeyFault(index: SecondaryIndex, item: AttributeMap, origin: ItemOrigin): ApiError | undefined {
+  for (const attribute of index.key.partition) {
+    const fault = keyAttributeFault(index, attribute, MAX_PARTITION_KEY_BYTES, item, origin);
+    if (fault !== undefined) return fault;
+  }
+  for (const attribute of index.key.sort) {
+    const fault = keyAttributeFault(index, attribute, MAX_SORT_KEY_BYTES, item, origin);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 /**
@@ -71,46 +92,52 @@ export function checkCollectionEntry(
   // An entry is at most as large as its item.
   if (size * (1 + locals.length) <= MAX_ITEM_BYTES) return;
   let total = size;
-  for (const index of locals) total += sizeOf(indexEntry(table, index, item) ?? {});
+  for (const index of locals) {
+    const entry = indexEntry(table, index, item) ?? {};
+    total += entry === item ? size : sizeOf(entry);
+  }
   if (total > MAX_ITEM_BYTES) throw tooLarge();
 }
 
 /** Recorded of PutItem and of expressions (ExtendDB pull requests 184 and 275). */
-const EMPTY_KEY = {
+const EMPTY_KEY: Readonly<Record<ItemOrigin, string>> = {
   request: 'A value specified for a secondary index key',
+  legacy: 'A value specified for a secondary index key',
   expression: 'The update expression attempted to update a secondary index key to a value that',
-} as const;
+};
 
-function checkIndexKey(
+function keyAttributeFault(
   index: SecondaryIndex,
   attribute: KeyAttribute,
   maxBytes: number,
   item: AttributeMap,
-  origin: 'request' | 'expression',
-): void {
+  origin: ItemOrigin,
+): ApiError | undefined {
   const { name, type } = attribute;
-  if (!Object.hasOwn(item, name)) return;
+  if (!Object.hasOwn(item, name)) return undefined;
   const value = item[name]!;
   if (!(type in value)) {
-    throw ApiError.validation(
+    return ApiError.validation(
       `One or more parameter values were invalid: Type mismatch for Index Key ${name} ` +
         `Expected: ${type} Actual: ${typeOf(value)} IndexName: ${index.name}`,
     );
   }
-  const { length } = encodeKeyValue(attribute, value);
+  const length = keyValueBytes(attribute, value);
   if (length === 0) {
-    throw ApiError.validation(
+    // UpdateItem does not say which (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+    const where = origin === 'request' ? ` IndexName: ${index.name}, IndexKey: ${name}` : '';
+    return ApiError.validation(
       `One or more parameter values are not valid. ${EMPTY_KEY[origin]} is not supported. ` +
-        `The AttributeValue for a key attribute cannot contain an empty ${nameOfType(type)} value. ` +
-        `IndexName: ${index.name}, IndexKey: ${name}`,
+        `The AttributeValue for a key attribute cannot contain an empty ${nameOfType(type)} value.${where}`,
     );
   }
   if (length > maxBytes) {
-    throw ApiError.validation(
+    return ApiError.validation(
       `One or more parameter values were invalid: Size limit exceeded for Index Key ${name} ` +
         `Actual Size: ${length} bytes Max Size: ${maxBytes} bytes IndexName: ${index.name}`,
     );
   }
+  return undefined;
 }
 
 /** Whether the entries of an index hold an attribute, if its items have it. */
@@ -128,8 +155,11 @@ function keysOf({ key }: SecondaryIndex): readonly KeyAttribute[] {
   return [...key.partition, ...key.sort];
 }
 
-function hasKey(item: AttributeMap, { name, type }: KeyAttribute): boolean {
-  return Object.hasOwn(item, name) && type in item[name]!;
+function hasKey(item: AttributeMap, attribute: KeyAttribute, maxBytes: number): boolean {
+  const value = Object.hasOwn(item, attribute.name) ? item[attribute.name]! : undefined;
+  if (value === undefined || !(attribute.type in value)) return false;
+  const bytes = keyValueBytes(attribute, value);
+  return bytes > 0 && bytes <= maxBytes;
 }
 
 function projectedNames({ key }: IndexedTable, index: SecondaryIndex): ReadonlySet<string> {

@@ -1,5 +1,5 @@
 import { type AttributeMap, type AttributeValue, binaryLength } from './attribute-value.ts';
-import { ApiError } from './errors.ts';
+import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 import { numberSize } from './number.ts';
 
 /**
@@ -12,26 +12,19 @@ export interface ItemImage {
   readonly json: Uint8Array;
 }
 
-/** Developer guide, quotas, "Item size". */
-export const MAX_ITEM_BYTES = 400 * 1024;
-
 /** What a list or map costs beside its content, and each of its elements beside itself. */
-const DOCUMENT_BYTES = 3;
+export const DOCUMENT_BYTES = 3;
 const ELEMENT_BYTES = 1;
 
 /**
  * Makes the stored form.
  * @param item normalised
+ * @param size of the item, where it is known
  * @throws ApiError (ValidationException) above 400 KB
  */
-export function toImage(item: AttributeMap): ItemImage {
-  const size = sizeOf(item);
+export function toImage(item: AttributeMap, size = sizeOf(item)): ItemImage {
   if (size > MAX_ITEM_BYTES) throw itemTooLarge();
   return { size, json: Buffer.from(JSON.stringify(item)) };
-}
-
-export function itemTooLarge(): ApiError {
-  return ApiError.validation('Item size has exceeded the maximum allowed size');
 }
 
 /** Parses the stored text. */
@@ -47,7 +40,8 @@ export function sizeOf(item: AttributeMap): number {
   return size;
 }
 
-function valueSize(value: AttributeValue): number {
+/** Bytes of one value without its name. */
+export function valueSize(value: AttributeValue): number {
   if ('S' in value) return Buffer.byteLength(value.S);
   if ('N' in value) return numberSize(value.N);
   if ('B' in value) return binaryLength(value.B);

@@ -1,16 +1,23 @@
-import { normaliseNumber } from './number.ts';
+import { MAX_DIGITS, normaliseNumber, numberOverflow } from './number.ts';
 
 /**
  * The exact sum or difference of two numbers.
  * @param left as `normaliseNumber` writes it, as is `right`
  * @returns the same form
- * @throws ApiError (ValidationException) if it has more than 38 digits or is out of the service's range
+ * @throws ApiError (ValidationException) if it is out of the service's range; a sum of more than 38 digits is said to be
+ * above it too (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: 1e50 - 1)
  */
 export function addNumbers(left: string, right: string, operator: 'plus' | 'minus'): string {
   const scale = Math.max(fractionDigits(left), fractionDigits(right));
   const one = scaled(left, scale);
   const other = scaled(right, scale);
-  return normaliseNumber(unscaled(operator === 'plus' ? one + other : one - other, scale));
+  const result = unscaled(operator === 'plus' ? one + other : one - other, scale);
+  if (result.length > MAX_DIGITS && significantDigits(result) > MAX_DIGITS) throw numberOverflow();
+  return normaliseNumber(result);
+}
+
+function significantDigits(text: string): number {
+  return text.replace(/^-/, '').replace('.', '').replace(/^0+/, '').replace(/0+$/, '').length;
 }
 
 function fractionDigits(canonical: string): number {

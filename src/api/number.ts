@@ -1,7 +1,8 @@
 import { ApiError } from './errors.ts';
+import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
 /** The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers"). */
-const MAX_DIGITS = 38;
+export const MAX_DIGITS = 38;
 const MIN_EXPONENT = -130;
 const MAX_EXPONENT = 125;
 
@@ -24,10 +25,11 @@ interface Decimal {
  * The text the service gives back for a number: plain notation without exponent over the whole range, no superfluous
  * zeros, no `-0`. Two numbers are equal exactly if their canonical texts are.
  *
+ * @param texts how the operation words faults of values
  * @throws ApiError (ValidationException) if `text` is no number or out of the service's range
  */
-export function normaliseNumber(text: string): string {
-  return isCanonicalInteger(text) ? text : format(parse(text));
+export function normaliseNumber(text: string, texts: ValueTexts = VALUE_TEXTS.default): string {
+  return isCanonicalInteger(text) ? text : format(parse(text, texts));
 }
 
 /** Orders two canonical texts by value: negative, zero or positive. */
@@ -68,9 +70,23 @@ export function encodeNumber(canonical: string): string {
  * @param canonical from `normaliseNumber`
  */
 export function numberSize(canonical: string): number {
+  if (canonical === '0') return 1;
+  if (isCanonicalInteger(canonical)) return integerSize(canonical);
   const { negative, digits, exponent } = parse(canonical);
+  return sizeOfDigits(negative, digits.length, exponent);
+}
+
+function integerSize(canonical: string): number {
+  const negative = canonical.charCodeAt(0) === MINUS;
+  const start = negative ? 1 : 0;
+  let end = canonical.length;
+  while (canonical.charCodeAt(end - 1) === ZERO) end--;
+  return sizeOfDigits(negative, end - start, canonical.length - start - 1);
+}
+
+function sizeOfDigits(negative: boolean, digits: number, exponent: number): number {
   const halfPair = exponent % 2 === 0 ? 1 : 0;
-  return 1 + Math.ceil(digits === '' ? 0 : (digits.length + halfPair) / 2) + (negative ? 1 : 0);
+  return 1 + Math.ceil((digits + halfPair) / 2) + (negative ? 1 : 0);
 }
 
 /** Most numbers that clients send are already canonical integers; this spares them the parser. */
@@ -84,8 +100,8 @@ function isCanonicalInteger(text: string): boolean {
 }
 
 /** `[+-] digits [. digits] [e [+-] digits]`, at least one digit before the exponent: the grammar of Java's BigDecimal. */
-function parse(text: string): Decimal {
-  if (text === '') throw ApiError.validation('The parameter cannot be converted to a numeric value');
+function parse(text: string, { emptyNumber, exponentBits }: ValueTexts = VALUE_TEXTS.default): Decimal {
+  if (text === '') throw ApiError.validation(emptyNumber);
   const sign = text.charCodeAt(0);
   const start = sign === MINUS || sign === PLUS ? 1 : 0;
   const integerEnd = skipDigits(text, start);
@@ -93,49 +109,73 @@ function parse(text: string): Decimal {
   if (text.charCodeAt(end) === POINT) end = skipDigits(text, end + 1);
   const integer = text.slice(start, integerEnd);
   const fraction = text.slice(integerEnd + 1, end);
-  const power = parseExponent(text, end);
+  const power = parseExponent(text, end, exponentBits);
   if (power === undefined || (integer === '' && fraction === '')) {
     throw ApiError.validation(`The parameter cannot be converted to a numeric value: ${text}`);
   }
-  return toDecimal(sign === MINUS, integer, fraction, power);
+  return toDecimal(sign === MINUS, integer, fraction, power, exponentBits);
 }
 
-function toDecimal(negative: boolean, integer: string, fraction: string, power: number): Decimal {
+function toDecimal(
+  negative: boolean,
+  integer: string,
+  fraction: string,
+  power: number,
+  exponentBits: ValueTexts['exponentBits'],
+): Decimal {
   const all = integer + fraction;
   let first = 0;
   while (all.charCodeAt(first) === ZERO) first++;
   let last = all.length;
   while (last > first && all.charCodeAt(last - 1) === ZERO) last--;
-  if (first === last) return { negative: false, digits: '', exponent: 0 };
-
-  const exponent = integer.length - 1 - first + power;
-  if (exponent > MAX_EXPONENT) {
-    throw ApiError.validation(
-      'Number overflow. Attempting to store a number with magnitude larger than supported range',
-    );
-  }
+  const isZero = first === last;
+  // Of zero, whose digits are all the same, the last one counts: 0e126 is beyond the range, as 0e-131 is.
+  let exponent = isZero ? power - fraction.length : integer.length - 1 - first + power;
+  // The number of digits before the point, one more, is what wraps around in 32 bits.
+  if (exponentBits === 32 && exponent >= MAX_INT32) exponent = -exponent;
+  if (exponent > MAX_EXPONENT) throw numberOverflow();
   if (exponent < MIN_EXPONENT) {
     throw ApiError.validation(
       'Number underflow. Attempting to store a number with magnitude smaller than supported range',
     );
   }
+  if (isZero) return { negative: false, digits: '', exponent: 0 };
   if (last - first > MAX_DIGITS) {
     throw ApiError.validation('Attempting to store more than 38 significant digits in a Number');
   }
   return { negative, digits: all.slice(first, last), exponent };
 }
 
+export function numberOverflow(): ApiError {
+  return ApiError.validation(
+    'Number overflow. Attempting to store a number with magnitude larger than supported range',
+  );
+}
+
+const MAX_INT32 = 2 ** 31 - 1;
+const MAX_INT64 = 2n ** 63n - 1n;
+/** Digits that every power has which is to be looked at more closely than by `Number`. */
+const INT64_DIGITS = 19;
+
 /** The power of ten written from `at` to the end of `text`, 0 if nothing is there, undefined if it is malformed. */
-function parseExponent(text: string, at: number): number | undefined {
+function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits']): number | undefined {
   if (at === text.length) return 0;
   if (text[at] !== 'e' && text[at] !== 'E') return undefined;
   const sign = text.charCodeAt(at + 1);
   const start = sign === MINUS || sign === PLUS ? at + 2 : at + 1;
   if (start === text.length || skipDigits(text, start) !== text.length) return undefined;
-  const power = Number(text.slice(start));
-  // BigDecimal holds the exponent in 32 bits and calls anything beyond a malformed number.
-  if (power > 0x7fffffff) return undefined;
+  const digits = text.slice(start);
+  const power = Number(digits);
+  if (bits === 32 && power > MAX_INT32) return undefined;
+  if (digits.length >= INT64_DIGITS && isBeyondInt64(digits, sign === MINUS)) return undefined;
   return sign === MINUS ? -power : power;
+}
+
+/** There is one negative number more. Leading zeros do not count. */
+function isBeyondInt64(digits: string, negative: boolean): boolean {
+  const significant = digits.replace(/^0+/, '');
+  if (significant.length !== INT64_DIGITS) return significant.length > INT64_DIGITS;
+  return BigInt(significant) > MAX_INT64 + (negative ? 1n : 0n);
 }
 
 function format({ negative, digits, exponent }: Decimal): string {

@@ -1,6 +1,7 @@
-import { type AttributeMap, type AttributeValue, typeOf } from './attribute-value.ts';
+import { type AttributeMap, type AttributeValue, binaryLength, typeOf } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
 import { encodeNumber } from './number.ts';
+import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
 /**
  * A string that holds one byte per UTF-16 unit (`latin1`). Two such strings compare with `<` as their bytes do, hash and
@@ -40,11 +41,17 @@ export const MAX_SORT_KEY_BYTES = 1024;
 /**
  * The key of an item that is put.
  * @param item normalised
+ * @param texts how the operation words faults of values
  * @throws ApiError (ValidationException) if a key attribute is missing, of another type, empty or too long
  */
-export function keyOfItem(schema: KeySchema, item: AttributeMap): EncodedKey {
-  const partitionKey = partitionKeyOf(schema.partition, attributeToPut(schema.partition, item));
-  const sortKey = schema.sort ? sortKeyOf(schema.sort, attributeToPut(schema.sort, item)) : '';
+export function keyOfItem(
+  schema: KeySchema,
+  item: AttributeMap,
+  { keyFaultsOfPut }: ValueTexts = VALUE_TEXTS.default,
+): EncodedKey {
+  const attributeOf = keyFaultsOfPut === 'told' ? attributeToPut : attributeToFind;
+  const partitionKey = partitionKeyOf(schema.partition, attributeOf(schema.partition, item));
+  const sortKey = schema.sort ? sortKeyOf(schema.sort, attributeOf(schema.sort, item)) : '';
   return { partitionKey, sortKey };
 }
 
@@ -100,7 +107,20 @@ function encodeNotEmpty(attribute: KeyAttribute, value: AttributeValue): ByteStr
   return encoded;
 }
 
-/** The encoding of a key attribute's value, which is of the attribute's type. Its length is the number of bytes that the limits speak of; numbers are far below them. */
+/** The bytes that the limits speak of, of a value of the attribute's type; numbers are far below them. */
+export function keyValueBytes({ type }: KeyAttribute, value: AttributeValue): number {
+  const text = (value as Record<KeyType, string>)[type];
+  switch (type) {
+    case 'S':
+      return Buffer.byteLength(text);
+    case 'N':
+      return 1;
+    case 'B':
+      return binaryLength(text);
+  }
+}
+
+/** The encoding of a key attribute's value, which is of the attribute's type. Its length is that of `keyValueBytes`, except of numbers. */
 export function encodeKeyValue({ type }: KeyAttribute, value: AttributeValue): ByteString {
   const text = (value as Record<KeyType, string>)[type];
   switch (type) {

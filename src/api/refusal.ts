@@ -1,4 +1,5 @@
 import { ApiError } from './errors.ts';
+import { isItemTooLarge } from './item-limits.ts';
 import { OPERATION_TRAITS } from './operation-traits.ts';
 import type { OperationName } from './operations.ts';
 
@@ -13,7 +14,8 @@ export function validationErrors(texts: readonly string[]): ApiError {
 
 /**
  * Runs the checks that a request can fail whatever table and item it meets; what they refuse is worded as the operation's
- * trait says. The one place where a refusal gets its envelope: what is thrown behind the checks stays bare.
+ * trait says. The one place where a refusal gets its envelope: what is thrown behind the checks stays bare, as does the size of
+ * an item, which shows before them where it is very large.
  * @param check may change the request
  * @returns what it returns
  * @throws ApiError
@@ -26,7 +28,7 @@ export function checkAlone<Request extends object, Checked>(
   try {
     return check(request);
   } catch (error) {
-    const isRefusal = error instanceof ApiError && error.name === 'ValidationException';
+    const isRefusal = error instanceof ApiError && error.name === 'ValidationException' && !isItemTooLarge(error);
     throw isRefusal && isEnveloped(operation, request) ? validationErrors([error.message]) : error;
   }
 }

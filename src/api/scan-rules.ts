@@ -1,11 +1,13 @@
 import { type AttributeMap, normaliseMap } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
 import type { Projection } from './expression/ast.ts';
+import { checkKeyPaths } from './expression/key-paths.ts';
 import { type Filtering, resolveFilterExpressions, resolveLegacyFilter } from './expression/resolve-filter.ts';
 import { entryKeys, projects } from './index-entry.ts';
 import type { ScanRequest, Select } from './operations.ts';
 import { type EncodedKey, type KeyAttribute, keyOfKey } from './primary-key.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
+import { VALUE_TEXTS } from './value-texts.ts';
 
 /** A part of a table that one of several clients reads. */
 export interface ScanSegment {
@@ -37,7 +39,7 @@ export interface ScanPlan extends CheckedScan {
 export function checkScan(request: ScanRequest): CheckedScan {
   const legacy = resolveLegacyFilter(request);
   const { ExclusiveStartKey: startKey } = request;
-  if (startKey != null) refusingStart(() => normaliseMap(startKey));
+  if (startKey != null) normaliseMap(startKey, VALUE_TEXTS.Scan);
   const segment = segmentOf(request);
   checkSelect(request);
   const { filter = legacy.filter, projection = legacy.projection } = resolveFilterExpressions(request);
@@ -54,8 +56,14 @@ export function planScan(table: Table, request: ScanRequest, checked: CheckedSca
     throw ApiError.validation('Consistent reads are not supported on global secondary indexes');
   }
   const isFetching = index !== undefined && needsItems(table, index, request.Select, checked.projection);
+  checkKeyPaths(table, { condition: checked.filter, projection: checked.projection });
   const after = request.ExclusiveStartKey && startOf(table, index, request.ExclusiveStartKey);
   return { ...checked, index, after, isCount: request.Select === 'COUNT', isFetching };
+}
+
+/** Whether what is looked at are whole items: of the table, or of an index that has or completes them. */
+export function isWhole({ index, isFetching }: ScanPlan): boolean {
+  return index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
 }
 
 /** The attributes that name a place in what is read: `LastEvaluatedKey` has them. */
@@ -154,23 +162,27 @@ function needsItems(
   return missing.length > 0;
 }
 
-/** The texts, of which those of an index are shorter: recorded in extenddb issue 59 and pull request 86. */
+/**
+ * Texts recorded in extenddb issue 59 and pull request 86; those of faulty values, which say nothing of a starting key, and of
+ * a key that fits neither index nor table, 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
+ */
 function startOf(table: Table, index: SecondaryIndex | undefined, startKey: AttributeMap): EncodedKey {
-  if (index === undefined) return refusingStart(() => keyOfKey(table.key, startKey));
-  const keys = placeKeys(table, index);
-  const fits = keys.every(({ name, type }) => Object.hasOwn(startKey, name) && type in startKey[name]!);
-  if (!fits || Object.keys(startKey).length !== keys.length) {
-    throw ApiError.validation('The provided starting key is invalid');
+  const fitsTable = fits(startKey, placeKeys(table, undefined));
+  if (index === undefined && !fitsTable) {
+    throw ApiError.validation(
+      'The provided starting key is invalid: The provided key element does not match the schema',
+    );
+  }
+  if (index !== undefined && !fits(startKey, placeKeys(table, index))) {
+    throw ApiError.validation(
+      fitsTable ? 'The provided starting key is invalid' : 'The provided key element does not match the schema',
+    );
   }
   const ofTable = placeKeys(table, undefined).map(({ name }) => [name, startKey[name]!]);
-  return refusingStart(() => keyOfKey(table.key, Object.fromEntries(ofTable)));
+  return keyOfKey(table.key, Object.fromEntries(ofTable));
 }
 
-function refusingStart<Result>(check: () => Result): Result {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    throw ApiError.validation(`The provided starting key is invalid: ${error.message}`);
-  }
+function fits(key: AttributeMap, attributes: readonly KeyAttribute[]): boolean {
+  if (Object.keys(key).length !== attributes.length) return false;
+  return attributes.every(({ name, type }) => Object.hasOwn(key, name) && type in key[name]!);
 }

@@ -125,6 +125,29 @@ export function decreasesOn(nowMs: number, { decreasedAtMs, decreases = 0 }: Thr
     : 0;
 }
 
+/**
+ * The throughput as the answer to UpdateTable shows it: what is provisioned as it was, but the time of the change at once,
+ * and -1 for a ceiling that is removed (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * @param requested of the table or index; undefined if the request does not name it
+ */
+export function shownThroughput(
+  before: Throughput,
+  next: Throughput,
+  requested: IndexThroughput | undefined,
+  nowMs: number,
+): Throughput {
+  const removed = ON_DEMAND_MEMBERS.filter((member) => requested?.OnDemandThroughput?.[member] === -1);
+  const onDemand = { ...next.onDemand, ...Object.fromEntries(removed.map((member) => [member, -1])) };
+  return {
+    ...before,
+    ...(next.increasedAtMs === undefined ? {} : { increasedAtMs: next.increasedAtMs }),
+    ...(next.decreasedAtMs === undefined
+      ? {}
+      : { decreasedAtMs: next.decreasedAtMs, decreases: decreasesOn(nowMs, before) }),
+    onDemand: Object.keys(onDemand).length === 0 ? undefined : onDemand,
+  };
+}
+
 /** Whether this is what is provisioned already, which the service refuses to be asked for. */
 export function isUnchanged(current: Throughput, provisioned: ProvisionedThroughput): boolean {
   return current.readUnits === provisioned.ReadCapacityUnits && current.writeUnits === provisioned.WriteCapacityUnits;

@@ -9,7 +9,8 @@ import {
 } from './index-rules.ts';
 import { invalidParameter } from './invalid-parameter.ts';
 import { sorted } from './key-schema-rules.ts';
-import type { SecondaryIndex, Status, Table } from './table-definition.ts';
+import type { KeyAttribute } from './primary-key.ts';
+import type { IndexKeySchema, SecondaryIndex, Status, Table } from './table-definition.ts';
 import type { GlobalSecondaryIndexUpdate, UpdateTableRequest, VectorIndexUpdate } from './table-requests.ts';
 import { changedThroughput, isUnchanged, willNotChange } from './throughput-rules.ts';
 
@@ -71,6 +72,7 @@ function withGlobalUpdate(
       );
     }
     const index = addedGlobalIndex(create, table.billing.mode, request.AttributeDefinitions);
+    checkNotRedefined(table, index.key);
     const keys = [...index.key.partition, ...index.key.sort].map(({ name }) => name);
     return withDefinitions({ ...table, indexes: [...table.indexes, index] }, keys, request);
   }
@@ -163,6 +165,33 @@ function withDefinitions(table: Table, keys: readonly string[], request: UpdateT
     }
   }
   return { ...table, attributeDefinitions: sorted(definitions) };
+}
+
+/**
+ * A key attribute keeps its type in all keys of a table (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1; which of
+ * several schemas that have the attribute is shown is not).
+ */
+function checkNotRedefined({ key: { partition, sort }, indexes }: Table, added: IndexKeySchema): void {
+  const existing: IndexKeySchema[] = [
+    { partition: [partition], sort: sort === undefined ? [] : [sort] },
+    ...indexes.map(({ key }) => key),
+  ];
+  const types = new Map([...added.partition, ...added.sort].map(({ name, type }) => [name, type]));
+  const isRedefined = ({ name, type }: KeyAttribute) => types.has(name) && types.get(name) !== type;
+  const clashing = existing.find((schema) => [...schema.partition, ...schema.sort].some(isRedefined));
+  if (clashing === undefined) return;
+  throw ApiError.validation(
+    'Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. ' +
+      `Existing schema: ${describeSchema(clashing)} New schema: ${describeSchema(added)}`,
+  );
+}
+
+function describeSchema({ partition, sort }: IndexKeySchema): string {
+  const element =
+    (kind: 'HASH' | 'RANGE') =>
+    ({ name, type }: KeyAttribute): string =>
+      `SchemaElement: key{${name}:${type}:${kind}}`;
+  return `Schema:[${[...partition.map(element('HASH')), ...sort.map(element('RANGE'))].join(', ')}]`;
 }
 
 function withoutUnused(table: Table): Table {

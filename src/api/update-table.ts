@@ -9,6 +9,7 @@ import { encryption, newStream } from './table-settings-rules.ts';
 import {
   changedThroughput,
   isUnchanged,
+  shownThroughput,
   switchedThroughput,
   throughputOnDemand,
   willNotChange,
@@ -54,7 +55,7 @@ export function updatedTable(table: Table, request: UpdateTableRequest, nowMs: n
   }
   return {
     next,
-    shown: shownTable(table, next),
+    shown: shownTable(table, next, request, nowMs),
     phase: {
       table: tableStatus(request, indexes.phases),
       indexes: indexes.phases,
@@ -132,11 +133,17 @@ function withTableClass(table: Table, name: NonNullable<UpdateTableRequest['Tabl
  * Billing, provisioned and warm throughput, table class and encryption are shown as they were, and an index that is being
  * deleted is still shown; all else is shown as requested.
  */
-function shownTable(table: Table, next: Table): Table {
+function shownTable(table: Table, next: Table, request: UpdateTableRequest, nowMs: number): Table {
   const before = new Map(table.indexes.map((index) => [index.name, index]));
+  const updates = new Map(
+    (request.GlobalSecondaryIndexUpdates ?? []).flatMap(({ Update: update }) =>
+      update ? [[update.IndexName, update] as const] : [],
+    ),
+  );
   const kept = next.indexes.map((index) => {
     const old = before.get(index.name)?.throughput;
-    return old === undefined ? index : { ...index, throughput: { ...old, onDemand: index.throughput?.onDemand } };
+    if (old === undefined || index.throughput === undefined) return index;
+    return { ...index, throughput: shownThroughput(old, index.throughput, updates.get(index.name), nowMs) };
   });
   const deleted = table.indexes.filter(({ name }) => !next.indexes.some((index) => index.name === name));
   const deletedVectors = table.vectorIndexes.filter(
@@ -145,7 +152,7 @@ function shownTable(table: Table, next: Table): Table {
   return {
     ...next,
     billing: table.billing,
-    throughput: { ...table.throughput, onDemand: next.throughput.onDemand },
+    throughput: shownThroughput(table.throughput, next.throughput, request, nowMs),
     tableClass: table.tableClass,
     sse: table.sse,
     indexes: [...kept, ...deleted],

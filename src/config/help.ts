@@ -1,7 +1,8 @@
-import { OPTIONS, SETTING_NAMES, variableOf } from './options.ts';
+import { helpLines } from './help-lines.ts';
+import { OPTION_GROUPS, OPTIONS, SETTING_NAMES, variableOf } from './options.ts';
 
 /** Where the explanations begin. */
-const HELP_COLUMN = 34;
+const HELP_COLUMN = 36;
 
 const LOCAL_HELP = [
   ['-port PORT, -cors LIST', 'as above'],
@@ -14,25 +15,42 @@ const LOCAL_HELP = [
   ['-help, -h, -version', 'as above'],
 ] as const;
 
-/** The text of `--help`. */
+const EXAMPLES = [
+  ['dynaring --data-dir ./data', 'keeps what is written, for the next start'],
+  ['dynaring --port 8001 --nodes 5', 'five nodes, beside a server that has port 8000'],
+] as const;
+
+/** The text of `--help`: no line has more than 100 characters. */
 export function helpText(): string {
-  const line = (left: string, right: string) => `  ${left.padEnd(HELP_COLUMN)}${right}`;
   return [
-    'Usage: dynaring [options]',
-    '       dynaring import|export ...   moves tables; see dynaring import --help',
+    'Usage: dynaring [options]            serves until it is told to stop',
+    '       dynaring import|export ...    moves tables; dynaring import --help tells how',
     '',
     'A DynamoDB-compatible server whose inside is a real Dynamo.',
     '',
-    ...SETTING_NAMES.map((name) => line(`${OPTIONS[name].flag} ${OPTIONS[name].value}`, OPTIONS[name].help)),
-    line('--help', 'this text'),
-    line('--version', 'the version'),
+    'Examples:',
+    ...EXAMPLES.flatMap(([command, what]) => entry(command, what)),
+    ...Object.entries(OPTION_GROUPS).flatMap(([group, title]) => [
+      '',
+      `${title}:`,
+      ...SETTING_NAMES.map((name) => OPTIONS[name])
+        .filter((option) => option.group === group)
+        .flatMap(({ flag, value, help }) => entry(`${flag} ${value}`, help)),
+    ]),
     '',
-    `Each option may also be an environment variable (${variableOf('port')}, ${variableOf('writeQuorum')}, ...); a flag`,
-    'beats its variable.',
+    'About itself:',
+    ...entry('--help', 'this text'),
+    ...entry('--version', 'the version'),
+    '',
+    `Each option may also be an environment variable (${variableOf('port')}, ${variableOf('writeQuorum')}, ...);`,
+    'a flag beats its variable.',
     '',
     "DynamoDB Local's flags, with one dash or two, also behind `java -jar DynamoDBLocal.jar`:",
-    '',
-    ...LOCAL_HELP.map(([left, right]) => line(left, right)),
+    ...LOCAL_HELP.flatMap(([left, right]) => entry(left, right)),
     '',
   ].join('\n');
+}
+
+function entry(flag: string, help: string): readonly string[] {
+  return helpLines(flag, help, HELP_COLUMN);
 }

@@ -5,13 +5,19 @@ const MAX_MISTAKES = 2;
  * The name that was probably meant: the one that differs in dashes and capital letters alone, or in up to two letters.
  * Undefined if there is none.
  */
-export function nearest(given: string, names: readonly string[]): string | undefined {
-  const plain = (name: string) => name.replaceAll('-', '').toLowerCase();
+function nearest(given: string, names: readonly string[]): string | undefined {
+  const plain = (name: string) => name.replaceAll(/[-_]/g, '').toLowerCase();
   const mistakes = (name: string) => distance(plain(given), plain(name));
   const best = [...names].sort((a, b) => mistakes(a) - mistakes(b))[0];
   if (best === undefined) return undefined;
   // Of a short name, two letters are most of it.
   return mistakes(best) <= Math.min(MAX_MISTAKES, Math.floor(plain(best).length / 3)) ? best : undefined;
+}
+
+/** The same as the end of a message: `; did you mean --port?`, or nothing. */
+export function hintOf(given: string, names: readonly string[]): string {
+  const near = nearest(given, names);
+  return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
 /** Letters to insert, leave out, replace, or exchange with their neighbour (optimal string alignment). */

@@ -4,14 +4,26 @@ import type { Settings } from './settings.ts';
 const MAX_NODES = 64;
 const MAX_PARTITIONS = 1_024;
 
+/** What `--help` calls the groups that it lists options in, in its order. */
+export const OPTION_GROUPS = {
+  network: 'Where it listens',
+  ring: 'The ring',
+  data: 'Data',
+  tests: 'For tests',
+  log: 'The log',
+} as const;
+
 /** One setting as it is written on a command line. */
 export interface Option {
+  readonly group: keyof typeof OPTION_GROUPS;
   readonly flag: string;
   /** Empty for a flag that stands alone. */
   readonly value: string;
   readonly help: string;
   /** Completes "--flag must be ...". */
   readonly expects: string;
+  /** The texts that it may be, if these are few. */
+  readonly choices?: readonly string[];
   /** Undefined for a text that is no such value. */
   readonly parse: (text: string) => unknown;
   /** Whether a value that was not parsed is one. */
@@ -36,12 +48,14 @@ const seconds = (max: number) => ({
 
 const oneOf = (...choices: readonly string[]) => ({
   expects: `one of ${choices.join(', ')}`,
+  choices,
   parse: (text: string) => (choices.includes(text) ? text : undefined),
   accepts: (value: unknown) => choices.includes(value as string),
 });
 
 const onOrOff = {
   expects: 'on or off',
+  choices: ['on', 'off'],
   parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
   accepts: (value: unknown) => typeof value === 'boolean',
 };
@@ -49,6 +63,7 @@ const onOrOff = {
 const alone = (on: boolean) => ({
   value: '',
   expects: 'on or off',
+  choices: ['on', 'off'],
   parse: (text: string) => (text === 'on' ? on : text === 'off' ? !on : undefined),
   accepts: (value: unknown) => typeof value === 'boolean',
 });
@@ -57,9 +72,24 @@ function isListOfTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
 }
 
+/** Whether an entry of the list can be the origin of a page, or all or a part of its name. */
+function isOrigin(text: string): boolean {
+  if (text === '' || /\s/.test(text) || (text.includes('*') && text !== '*')) return false;
+  if (!/^https?:/.test(text)) return true;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
+}
+
 export const OPTIONS = {
-  port: { flag: '--port', value: 'PORT', help: 'port to listen on (8000; 0: any)', ...wholeNumber(0, 65_535) },
+  port: {
+    group: 'network',
+    flag: '--port',
+    value: 'PORT',
+    help: 'port to listen on (8000; 0: any)',
+    ...wholeNumber(0, 65_535),
+  },
   hosts: {
+    group: 'network',
     flag: '--host',
     value: 'ADDRESS',
     help: 'address to listen on, or all (127.0.0.1 and ::1)',
@@ -67,68 +97,85 @@ export const OPTIONS = {
     parse: (text: string) => [text === 'all' ? '' : text],
     accepts: isListOfTexts,
   },
-  nodes: { flag: '--nodes', value: 'S', help: 'storage nodes in the ring (3)', ...wholeNumber(1, MAX_NODES) },
+  nodes: {
+    group: 'ring',
+    flag: '--nodes',
+    value: 'S',
+    help: 'storage nodes in the ring (3)',
+    ...wholeNumber(1, MAX_NODES),
+  },
   replication: {
+    group: 'ring',
     flag: '--replication',
     value: 'N',
     help: 'copies of each item (3, or S if fewer)',
     ...wholeNumber(1, MAX_NODES),
   },
   writeQuorum: {
+    group: 'ring',
     flag: '--write-quorum',
     value: 'W',
     help: 'committed copies before a write is answered (2, or N if fewer)',
     ...wholeNumber(1, MAX_NODES),
   },
   readQuorum: {
+    group: 'ring',
     flag: '--read-quorum',
     value: 'R',
     help: 'replicas asked by an eventually consistent read (1)',
     ...wholeNumber(1, MAX_NODES),
   },
   readFrom: {
+    group: 'ring',
     flag: '--read-from',
     value: 'WHICH',
     help: 'which replicas those are: first or random (first)',
     ...oneOf('first', 'random'),
   },
   readRepair: {
+    group: 'ring',
     flag: '--read-repair',
     value: 'ON',
-    help: 'whether reads bring replicas that are behind up to date: on or off (on)',
+    help: 'whether reads update replicas that are behind: on or off (on)',
     ...onOrOff,
   },
   consistency: {
+    group: 'ring',
     flag: '--consistency',
     value: 'MODE',
-    help: 'of new tables without a tag: strict, or dynamo (always writable, last write wins) (strict)',
+    help: 'of new tables without a tag: strict or dynamo (strict)',
     ...oneOf('strict', 'dynamo'),
   },
   isolate: {
+    group: 'data',
     flag: '--isolate',
     value: 'BY',
-    help: 'gives clients tables of their own, by access-key, region, both or none (none)',
+    help: 'tables apart by access-key, region, both or none (none)',
     ...oneOf('none', 'access-key', 'region', 'both'),
   },
   antiEntropyIntervalMs: {
+    group: 'ring',
     flag: '--anti-entropy-interval',
     value: 'SECONDS',
     help: 'in which all replicas are compared once; 0: never (60)',
     ...seconds(86_400),
   },
   scrubIntervalMs: {
+    group: 'data',
     flag: '--scrub-interval',
     value: 'SECONDS',
-    help: 'after which all that is stored is read and checked again; 0: never (86400)',
+    help: 'after which all data is checked again; 0: never (86400)',
     ...seconds(1_209_600),
   },
   partitions: {
+    group: 'ring',
     flag: '--partitions',
     value: 'Q',
     help: 'partitions of the ring (64)',
     ...wholeNumber(1, MAX_PARTITIONS),
   },
   dataDir: {
+    group: 'data',
     flag: '--data-dir',
     value: 'DIR',
     help: 'where data is kept (nowhere: gone at exit)',
@@ -137,6 +184,7 @@ export const OPTIONS = {
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
   seedDir: {
+    group: 'data',
     flag: '--seed-dir',
     value: 'DIR',
     help: 'folder or file of tables with items to begin with (none)',
@@ -145,18 +193,21 @@ export const OPTIONS = {
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
   durability: {
+    group: 'data',
     flag: '--durability',
     value: 'LEVEL',
     help: 'memory, process or disk (process with --data-dir, else memory)',
     ...oneOf('memory', 'process', 'disk'),
   },
   throttle: {
+    group: 'tests',
     flag: '--throttle',
     value: 'ON',
     help: 'whether throughput is limited as tables say: on or off (off)',
     ...onOrOff,
   },
   faultsFile: {
+    group: 'tests',
     flag: '--faults',
     value: 'FILE',
     help: 'JSON: fault rules to begin with, one or an array of them (none)',
@@ -164,38 +215,43 @@ export const OPTIONS = {
     parse: (text: string) => text,
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
-  admin: { flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...alone(false) },
+  admin: { group: 'network', flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...alone(false) },
   adminPort: {
+    group: 'network',
     flag: '--admin-port',
     value: 'PORT',
     help: 'port for /_dynaring/ and /metrics alone (that of the operations)',
     ...wholeNumber(0, 65_535),
   },
   corsOrigins: {
+    group: 'network',
     flag: '--cors',
     value: 'LIST',
-    help: 'origins of web pages that may use it, with commas between (*: all)',
+    help: 'origins of web pages that may use it, with commas between (*)',
     expects: 'origins with commas between, or *',
     parse: (text: string) => {
       const origins = text.split(',').map((origin) => origin.trim());
-      return origins.includes('') ? undefined : origins;
+      return origins.every(isOrigin) ? origins : undefined;
     },
     accepts: isListOfTexts,
   },
   delayTransientStatuses: {
+    group: 'tests',
     flag: '--delay-transient-statuses',
     help: 'show CREATING, UPDATING and DELETING for two seconds',
     ...alone(true),
   },
-  trace: { flag: '--trace', help: 'keep what happened for each of the last requests', ...alone(true) },
+  trace: { group: 'tests', flag: '--trace', help: 'keep what happened for each of the last requests', ...alone(true) },
   logLevel: {
+    group: 'log',
     flag: '--log-level',
     value: 'LEVEL',
     help: 'debug, info, warn, error or silent (info)',
     ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
   },
-  logRequests: { flag: '--log-requests', help: 'a line at info for each request', ...alone(true) },
+  logRequests: { group: 'log', flag: '--log-requests', help: 'a line at info for each request', ...alone(true) },
   logFormat: {
+    group: 'log',
     flag: '--log-format',
     value: 'FORMAT',
     help: 'text, or json: one object a line (text)',

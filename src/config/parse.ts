@@ -1,19 +1,32 @@
 import { complete, type Variables } from '../config.ts';
 import { ConfigError } from './config-error.ts';
 import { DYNALITE_HINTS, LOCAL_FLAGS, withoutJava } from './local-flags.ts';
-import { nearest } from './nearest.ts';
+import { hintOf } from './nearest.ts';
 import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName, variableOf } from './options.ts';
 import type { Config } from './settings.ts';
+import { textOfVariable, unreadVariables } from './variables.ts';
 
 /** What a command line asks for. */
-export type CommandLine =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  /** `notes`: one line for each flag that changes nothing. */
-  | { readonly kind: 'serve'; readonly config: Config; readonly notes: readonly string[] };
+export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ServeCommand;
+
+/** A server is to be started. */
+export interface ServeCommand {
+  readonly kind: 'serve';
+  readonly config: Config;
+  /** One line for each flag that changes nothing. */
+  readonly notes: readonly string[];
+  /** One line for each thing that is probably meant otherwise. */
+  readonly warnings: readonly string[];
+  /** Whether something of it is DynamoDB Local's: `java`, a flag of its own, a single dash. Its tools may be reading. */
+  readonly isLocal: boolean;
+}
 
 const HELP = new Set(['--help', '-help', '-h']);
 const VERSION = new Set(['--version', '-version']);
+/** Commands, which come first; `cli` runs them. */
+const COMMANDS = ['import', 'export'];
+/** What starts other servers. */
+const STARTS = new Set(['start', 'serve', 'server', 'run', 'up']);
 
 /** What was read so far. `variables`: of settings that came from one. */
 interface Reading {
@@ -22,6 +35,7 @@ interface Reading {
   readonly notes: string[];
   isInMemory: boolean;
   isShared: boolean;
+  isLocal: boolean;
 }
 
 /**
@@ -38,20 +52,27 @@ export function parseCommandLine(
   const args = withoutJava(argv);
   if (args.some((arg) => HELP.has(arg))) return { kind: 'help' };
   if (args.some((arg) => VERSION.has(arg))) return { kind: 'version' };
-  const reading: Reading = { settings: {}, variables: {}, notes: [], isInMemory: false, isShared: false };
+  const isLocal = args !== argv;
+  const reading: Reading = { settings: {}, variables: {}, notes: [], isInMemory: false, isShared: false, isLocal };
   readVariables(reading, env);
   for (let index = 0; index < args.length; index++) index += readFlag(reading, args, index);
   if (reading.isInMemory) stayInMemory(reading);
   const config = complete(reading.settings, {}, reading.variables);
   if (reading.isShared) reading.notes.push(noteOnShared(config));
-  return { kind: 'serve', config, notes: reading.notes };
+  return {
+    kind: 'serve',
+    config,
+    notes: reading.notes,
+    warnings: unreadVariables(env),
+    isLocal: reading.isLocal,
+  };
 }
 
 function readVariables({ settings, variables }: Reading, env: Readonly<Record<string, string | undefined>>): void {
   for (const name of SETTING_NAMES) {
     const variable = variableOf(name);
-    const text = env[variable];
-    if (text === undefined || text === '') continue;
+    const text = textOfVariable(env, variable);
+    if (text === undefined) continue;
     settings[name] = parseOption(OPTIONS[name], text, variable);
     variables[name] = variable;
   }
@@ -60,9 +81,9 @@ function readVariables({ settings, variables }: Reading, env: Readonly<Record<st
 /** @returns how many of the arguments after it belong to the flag */
 function readFlag(reading: Reading, args: readonly string[], index: number): number {
   const [flag, inline] = splitFlag(args[index]!);
-  if (!flag.startsWith('-'))
-    throw new ConfigError(`unexpected argument ${JSON.stringify(flag)}; --help tells the usage`);
+  if (!flag.startsWith('-')) throw unexpectedArgument(flag);
   const local = LOCAL_FLAGS.get(flag.replace(/^--?/, ''));
+  reading.isLocal ||= local !== undefined || !flag.startsWith('--');
   const name = local?.kind === 'alias' ? local.setting : settingOf(flag);
   if (name !== undefined) {
     const isAlone = OPTIONS[name].value === '';
@@ -98,6 +119,15 @@ function noteOnShared({ isolate }: Config): string {
   return `-sharedDb changes nothing: --isolate ${isolate} keeps tables apart`;
 }
 
+function unexpectedArgument(given: string): ConfigError {
+  const advice = COMMANDS.includes(given)
+    ? `; ${given} has to come first`
+    : STARTS.has(given)
+      ? '; dynaring alone starts the server'
+      : hintOf(given, [...COMMANDS, '--help', '--version']) || '; --help tells the usage';
+  return new ConfigError(`unexpected argument ${JSON.stringify(given)}${advice}`);
+}
+
 function unknownOption(flag: string): ConfigError {
   const shown = JSON.stringify(flag).slice(1, -1);
   const given = flag.replace(/^--?/, '');
@@ -109,20 +139,15 @@ function unknownOption(flag: string): ConfigError {
   ];
   const hint = DYNALITE_HINTS.get(given);
   if (hint !== undefined) return new ConfigError(`unknown option ${shown}: ${hint}`);
-  const near = nearest(given, names);
-  return new ConfigError(
-    near === undefined
-      ? `unknown option ${shown}; --help lists the options`
-      : `unknown option ${shown}; did you mean ${near}?`,
-  );
+  return new ConfigError(`unknown option ${shown}${hintOf(given, names) || '; --help lists the options'}`);
 }
 
 function parseOption(option: Option, text: string, variable?: string): unknown {
   const value = text === '' ? undefined : option.parse(text);
   if (value !== undefined) return value;
-  throw new ConfigError(
-    `${option.flag}${originText(variable, false)} must be ${option.expects}, not ${JSON.stringify(text)}`,
-  );
+  const { flag, expects, choices = [] } = option;
+  const hint = hintOf(text, choices);
+  throw new ConfigError(`${flag}${originText(variable, false)} must be ${expects}, not ${JSON.stringify(text)}${hint}`);
 }
 
 function splitFlag(argument: string): [flag: string, value: string | undefined] {

@@ -149,7 +149,8 @@ function createDirectory(path: string): void {
     makeDirectories(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' || code === 'ENOTDIR') throw new DataDirectoryError(`${path} is not a directory`);
+    if (code === 'EEXIST' || code === 'ENOTDIR')
+      throw new DataDirectoryError(`the data directory ${path} is not a directory`);
     throw new DataDirectoryError(`cannot create the data directory ${path}: ${reasonOf(error)}`);
   }
   try {

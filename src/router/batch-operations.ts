@@ -1,4 +1,5 @@
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
+import { checkDistinctKeys, checkNotMixed, duplicateKeys } from '../api/batch-rules.ts';
 import {
   type ConsumedCapacity,
   readUnits,
@@ -10,6 +11,7 @@ import {
 } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Projection } from '../api/expression/ast.ts';
+import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { checkExpressionParameters, resolveExpressions } from '../api/expression/resolve.ts';
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
@@ -25,6 +27,7 @@ import {
 } from '../api/operations.ts';
 import { type EncodedKey, keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
+import { VALUE_TEXTS } from '../api/value-texts.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
@@ -36,6 +39,7 @@ import type { ThroughputGate } from './throughput.ts';
 /** API reference, BatchGetItem and BatchWriteItem: of all tables together. */
 const MAX_KEYS = 100;
 const MAX_WRITES = 25;
+const TEXTS = VALUE_TEXTS.BatchWriteItem;
 /** API reference, BatchGetItem: what would go beyond it is left to the next request. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
@@ -80,10 +84,13 @@ export function createBatchOperations(
     async batchGetItem(request, context, namespace) {
       const wanted = Object.entries(request.RequestItems);
       checkCount('BatchGetItem', MAX_KEYS, wanted, ({ Keys }) => Keys.length);
+      checkNotMixed(wanted.map(([, ofTable]) => ofTable));
       const projections = wanted.map(([, each]) => projectionOf(each));
+      for (const [, { Keys }] of wanted) checkDistinctKeys(Keys);
       const reads: Read[] = [];
       for (const [at, [name, { Keys, ConsistentRead }]] of wanted.entries()) {
         const table = await tableOf(namespace, name, context.nowMs);
+        checkKeyPaths(table, { projection: projections[at] });
         for (const key of Keys) {
           const isConsistent = ConsistentRead === true;
           reads.push({ name, table, key, at: keyOfKey(table.key, key), isConsistent, projection: projections[at] });
@@ -149,11 +156,10 @@ function checkCount<T>(
   if (count > limit) throw ApiError.validation(`Too many items requested for the ${operation} call`);
 }
 
+/** Also where a table is named in two ways. */
 function checkDistinct(members: readonly Member[]): void {
   const places = members.map(({ table, at }) => JSON.stringify([table.storageId, at.partitionKey, at.sortKey]));
-  if (new Set(places).size < places.length) {
-    throw ApiError.validation('Provided list of item keys contains duplicates');
-  }
+  if (new Set(places).size < places.length) throw duplicateKeys();
 }
 
 function projectionOf(ofTable: KeysAndAttributes): Projection | undefined {
@@ -248,10 +254,10 @@ function imageOf({ PutRequest, DeleteRequest }: BatchWrite): ItemImage | undefin
     );
   }
   if (PutRequest == null) {
-    normaliseMap(DeleteRequest!.Key);
+    normaliseMap(DeleteRequest!.Key, TEXTS);
     return undefined;
   }
-  normaliseMap(PutRequest.Item);
+  normaliseMap(PutRequest.Item, TEXTS);
   return toImage(PutRequest.Item);
 }
 
@@ -270,7 +276,7 @@ function writeOf(name: string, table: Table, asked: BatchWrite, image: ItemImage
     };
   }
   const named = asked.PutRequest!.Item;
-  const at = keyOfItem(table.key, named);
+  const at = keyOfItem(table.key, named, TEXTS);
   checkIndexKeys(table.indexes, named);
   checkCollectionEntry(table, named, image.size);
   return {

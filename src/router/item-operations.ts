@@ -1,6 +1,7 @@
 import { type AttributeMap, NESTED_TOO_DEEP, normaliseMap } from '../api/attribute-value.ts';
 import { type ConsumedCapacity, readCapacity, readUnits, wantsCapacity, writeUnits } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
+import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { checkExpressionParameters, type ResolvedExpressions, resolveExpressions } from '../api/expression/resolve.ts';
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
@@ -52,6 +53,7 @@ export function createItemOperations(
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfItem(table.key, request.Item);
+      if (condition !== undefined) checkKeyPaths(table, { condition });
       checkIndexKeys(table.indexes, request.Item);
       checkCollectionEntry(table, request.Item, image.size);
       const after = { size: image.size, item: request.Item };
@@ -69,6 +71,7 @@ export function createItemOperations(
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
+      if (projection !== undefined) checkKeyPaths(table, { projection });
       const consistent = request.ConsistentRead === true;
       const outcome = await client.read(
         { table: table.storageId, partitionKey, sortKey },
@@ -98,6 +101,7 @@ export function createItemOperations(
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfKey(table.key, request.Key);
+      if (condition !== undefined) checkKeyPaths(table, { condition });
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
       const { old } = await write(client, request, context, table, key, { kind: 'delete', condition });
       settle?.(writeUnits(table, old && sizedItem(table, old), undefined));

@@ -42,5 +42,11 @@ export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
 export const FIRST_SCAN_ITEMS = 8;
 export const MOST_SCAN_ITEMS = 256;
 
+/**
+ * What is walked through for a page of an index, so that it comes in the order of the index: a table, or a segment of it, if the
+ * index is global, an item collection if it is local. It takes some tenths of a second; more are more of that, for each page.
+ */
+export const ORDERED_WALK = { items: 10_000, bytes: 8 * 1024 * 1024 } as const;
+
 /** Items of one batch that are read or written at a time. */
 export const BATCH_PARALLELISM = 25;

@@ -28,6 +28,8 @@ export interface RouterOptions {
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen. Default: in the answer alone. */
   readonly transientMs?: number;
+  /** Gives up the event loop until others have had their turn. Default: does not. */
+  readonly pause?: () => Promise<void>;
 }
 
 export interface Router {
@@ -39,8 +41,8 @@ export interface Router {
 }
 
 /**
- * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, and what
- * was consumed if throughput is limited.
+ * Tier 2: one router, handed to tier 1 as a function. It keeps no state but the cache of table definitions, the order in which
+ * indexes are scanned, and what was consumed if throughput is limited.
  */
 export function createRouter(options: RouterOptions): Router {
   const { client, newId, defaultConsistency = 'strict', isolate = 'none', throughput } = options;
@@ -48,7 +50,7 @@ export function createRouter(options: RouterOptions): Router {
   const { catalog = new TableCatalog(client, limits) } = options;
   const { putItem, getItem, deleteItem } = createItemOperations(client, catalog, throughput);
   const { updateItem } = createUpdateOperation(client, catalog, throughput);
-  const { scan } = createScanOperations(client, catalog, throughput);
+  const { scan } = createScanOperations(client, catalog, throughput, options.pause);
   const { batchGetItem, batchWriteItem } = createBatchOperations(client, catalog, throughput);
   const tags = createTagOperations(catalog);
   const operationsWith = (tables: ReturnType<typeof createTableOperations>): Record<OperationName, Operation> => ({

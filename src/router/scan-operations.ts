@@ -7,23 +7,21 @@ import {
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
-import { applyProjection } from '../api/expression/projection.ts';
+import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
-import { sizeOf } from '../api/item.ts';
 import { RawJson, type RequestContext, type ScanRequest } from '../api/operations.ts';
-import { checkScan, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
+import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
+import type { EncodedKey } from '../api/primary-key.ts';
+import { checkScan, isWhole, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
-import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
+import { indexOrder, type WalkBounds } from './index-order.ts';
+import { IndexScanOrders } from './index-scan-orders.ts';
+import { ORDERED_WALK } from './limits.ts';
+import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
 import type { ThroughputGate } from './throughput.ts';
-
-/**
- * API reference, Scan: the page ends when what was looked at exceeds 1 MB. The item that does it is still in it, since a full
- * page consumes 128.5 units, not 128 (recorded by F. Pachot, "DynamoDB Scan (and why 128.5 RCU?)").
- */
-const MAX_PAGE_BYTES = 1024 * 1024;
 
 export interface ScanResponse {
   Items?: readonly (RawJson | AttributeMap)[];
@@ -40,12 +38,32 @@ export interface ScanOperations {
 /**
  * Scan. The values of requests are normalised in place.
  * @param throughput undefined: without limits
+ * @param pause gives up the event loop until others have had their turn
+ * @param bounds of the walk that a page of an index may take to be in its order
  */
 export function createScanOperations(
   client: DynamoClient,
   catalog: TableCatalog,
   throughput?: ThroughputGate,
+  pause: Pause = async () => {},
+  bounds: WalkBounds = ORDERED_WALK,
 ): ScanOperations {
+  const orders = new IndexScanOrders();
+
+  /** @returns undefined for a table, and for an index that is read in the order of its table */
+  function orderOf(
+    table: Table,
+    plan: ScanPlan,
+    { ExclusiveStartKey: startKey }: ScanRequest,
+    readerFrom: (after: EncodedKey | undefined) => WalkReader,
+    nowMs: number,
+  ): PageSource | undefined {
+    const { index } = plan;
+    if (index === undefined || orders.isLarge(table, plan)) return undefined;
+    const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
+    return indexOrder(client, readerFrom, { table, index, plan, startKey }, bounds, goesOnBeyond);
+  }
+
   return {
     async scan(request, { isLagging, nowMs }, namespace) {
       const checked = checkScan(request);
@@ -55,8 +73,14 @@ export function createScanOperations(
       checkSegment(client, table, plan);
       const consistent = request.ConsistentRead === true;
       const settle = throughput?.chargePage(table, plan.index);
-      const walk = new TableWalk(client, table, { segment: plan.segment, after: plan.after, consistent, isLagging });
-      const page = await readPage(walk, table, plan, request.Limit ?? Number.POSITIVE_INFINITY);
+      const readerFrom = (after: EncodedKey | undefined) =>
+        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, consistent, isLagging }), pause);
+      const limit = request.Limit ?? Number.POSITIVE_INFINITY;
+      const inOrder = orderOf(table, plan, request, readerFrom, nowMs);
+      let page = inOrder && (await readPage(inOrder, table, plan, limit, pause));
+      if (page?.last !== undefined) orders.ended(table, plan, nowMs);
+      page ??= await readPage(new TableOrder(readerFrom(plan.after), table, plan.index), table, plan, limit, pause);
+      if (page === undefined) throw new Error('a table was too large to be read in its own order');
       const units = unitsOf(page, plan, consistent);
       settle?.(units);
       return responseOf(request, table, plan, page, units);
@@ -77,7 +101,7 @@ interface Page {
   /** Of those that the filter let through. */
   readonly count: number;
   readonly scanned: number;
-  /** By the service's rules, of all that was looked at. */
+  /** What is paid for: of all that was looked at. */
   readonly bytes: number;
   /** Sizes of the items that completed entries of an index. */
   readonly fetchedSizes: readonly number[];
@@ -85,9 +109,23 @@ interface Page {
   readonly last: AttributeMap | undefined;
 }
 
-/** Of each item it keeps what is answered and no more: an index has small entries of large items. */
-async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: number): Promise<Page> {
+/** A filter of hundreds of operators takes some milliseconds for these. */
+const FILTERED_AT_ONCE_BYTES = 64 * 1024;
+
+/**
+ * Of each item it keeps what is answered and no more: an index has small entries of large items.
+ * @returns undefined if the page is to be read from another source
+ */
+async function readPage(
+  source: PageSource,
+  table: Table,
+  plan: ScanPlan,
+  limit: number,
+  pause: Pause,
+): Promise<Page | undefined> {
   const { index, filter, isCount, isFetching } = plan;
+  const areWhole = isWhole(plan);
+  const project = plan.projection && projector(plan.projection);
   const page = {
     items: [] as (RawJson | AttributeMap)[],
     count: 0,
@@ -95,41 +133,46 @@ async function readPage(walk: TableWalk, table: Table, plan: ScanPlan, limit: nu
     bytes: 0,
     fetchedSizes: [] as number[],
   };
-  let fetchedBytes = 0;
-  let walked = 0;
-  let walkedBytes = 0;
+  let bytesLeft = MAX_PAGE_BYTES;
+  let extraBytes = 0;
+  let filtered = 0;
+  let last: AttributeMap | undefined;
   while (true) {
-    const bytesLeft = MAX_PAGE_BYTES - page.bytes - fetchedBytes;
-    const atOnce = index === undefined ? limit - page.scanned : MOST_SCAN_ITEMS;
-    const items = await walk.read(Math.min(atOnce, itemsWithin(bytesLeft, walked, walkedBytes)));
-    if (items === undefined) return { ...page, last: undefined };
-    for (const stored of items) {
-      const { size } = stored.image;
-      walked++;
-      walkedBytes += size;
-      const entry = index && indexEntry(table, index, stored.attributes);
-      if (index !== undefined && entry === undefined) continue;
+    const found = await source.next(bytesLeft, limit - page.scanned);
+    if (found === 'end') return { ...page, last: undefined };
+    if (found === 'cut') return { ...page, last };
+    if (found === 'beyond') return undefined;
+    for (const { stored, entry: known, bytes } of found) {
+      const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
       page.scanned++;
-      page.bytes += entry === undefined ? size : sizeOf(entry);
-      if (filter === undefined || evaluateCondition(filter, entry ?? stored.attributes)) {
-        page.count++;
-        if (!isCount) page.items.push(answered(stored, entry, plan));
-        if (isFetching) {
-          page.fetchedSizes.push(size);
-          fetchedBytes += size;
+      page.bytes += bytes;
+      const counted = pageBytes(bytes);
+      bytesLeft -= counted;
+      extraBytes += counted - bytes;
+      if (filter !== undefined) {
+        filtered += bytes;
+        if (filtered > FILTERED_AT_ONCE_BYTES) {
+          filtered = 0;
+          await pause();
         }
       }
-      if (page.scanned === limit || page.bytes + fetchedBytes > MAX_PAGE_BYTES) {
-        return { ...page, last: stored.attributes };
+      if (filter === undefined || evaluateCondition(filter, entry ?? stored!.attributes)) {
+        page.count++;
+        if (!isCount) page.items.push(answered(stored, areWhole ? undefined : entry, project));
+        if (isFetching) {
+          const { size } = stored!.image;
+          page.fetchedSizes.push(size);
+          bytesLeft -= size;
+        }
       }
+      // A page that is full is recorded with 128.5 units always, of items of all sizes (F. Pachot, "DynamoDB Scan (and why
+      // 128.5 RCU?)"): so what made it full is what it consumes.
+      if (bytesLeft < 0) page.bytes += extraBytes;
+      if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
     }
+    const { stored, entry } = found.at(-1)!;
+    last = entry ?? stored!.attributes;
   }
-}
-
-/** About so many as have these bytes, if the next ones are like the ones before. */
-function itemsWithin(bytes: number, walked: number, walkedBytes: number): number {
-  if (walked === 0) return FIRST_SCAN_ITEMS;
-  return Math.min(MOST_SCAN_ITEMS, Math.floor(bytes / (walkedBytes / walked)) + 1);
 }
 
 function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {
@@ -148,21 +191,24 @@ function responseOf(
   const response: ScanResponse = { Count: count, ScannedCount: scanned };
   if (!plan.isCount) response.Items = items;
   if (last !== undefined) {
-    const place = placeKeys(table, plan.index).map(({ name }) => [name, last[name]!]);
-    response.LastEvaluatedKey = Object.fromEntries(place);
+    response.LastEvaluatedKey = placeIn(table, plan, last);
   }
   const level = request.ReturnConsumedCapacity;
   if (wantsCapacity(level)) response.ConsumedCapacity = pageCapacity(level, request.TableName, units, plan.index);
   return response;
 }
 
-/** Stored bytes where the whole item is asked for. */
+/** What names a place in what is read: the key of an item or an entry. */
+function placeIn(table: Table, { index }: ScanPlan, attributes: AttributeMap): AttributeMap {
+  return Object.fromEntries(placeKeys(table, index).map(({ name }) => [name, attributes[name]!]));
+}
+
+/** Stored bytes where the whole item is asked for. @param entry undefined: the item is what is answered */
 function answered(
-  stored: StoredItem,
+  stored: StoredItem | undefined,
   entry: AttributeMap | undefined,
-  { index, projection, isFetching }: ScanPlan,
+  project: ((item: AttributeMap) => AttributeMap) | undefined,
 ): RawJson | AttributeMap {
-  const isWhole = index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
-  if (projection !== undefined) return applyProjection(projection, isWhole ? stored.attributes : entry!);
-  return isWhole ? new RawJson(stored.image.json) : entry!;
+  if (project !== undefined) return project(entry ?? stored!.attributes);
+  return entry ?? new RawJson(stored!.image.json);
 }

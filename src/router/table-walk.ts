@@ -5,13 +5,25 @@ import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ScanStart, Segment } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 
-/** An item as it is stored, which is parsed when its attributes are first asked for, and only then. */
+/**
+ * An item as it is stored, which is parsed when its attributes are first asked for, and only then. It is what a page of its
+ * table finds (`Found` in page-source.ts), with nothing made for it beside.
+ */
 export class StoredItem {
   readonly image: ItemImage;
+  readonly entry: undefined;
   #attributes: AttributeMap | undefined;
 
   constructor(image: ItemImage) {
     this.image = image;
+  }
+
+  get stored(): StoredItem {
+    return this;
+  }
+
+  get bytes(): number {
+    return this.image.size;
   }
 
   get attributes(): AttributeMap {

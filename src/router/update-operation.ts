@@ -2,6 +2,7 @@ import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { type SizedItem, writeUnits } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import type { Update } from '../api/expression/ast.ts';
+import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import {
   type ConditionalUpdate,
@@ -38,6 +39,7 @@ export function createUpdateOperation(
         catalog.cached(namespace, request.TableName) ??
         (await catalog.get(namespace, request.TableName, context.nowMs));
       const key = keyOfKey(table.key, request.Key);
+      checkKeyPaths(table, { update, condition });
       checkKeyStays(table.key, update);
       const settle = throughput?.chargeWrite(
         table,
@@ -88,7 +90,10 @@ function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): voi
   }
 }
 
-/** API reference, UpdateItem, `ReturnValues`: of a document path that is updated, only what it leads to. */
+/**
+ * API reference, UpdateItem, `ReturnValues`: of a document path that is updated, only what it leads to. Of a list element
+ * that is removed that is the one which stands there now (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ */
 function returnedAttributes(
   { ReturnValues }: UpdateItemRequest,
   { actions }: Update,
@@ -103,10 +108,7 @@ function returnedAttributes(
     case 'UPDATED_OLD':
       return pathsOf(old, actions);
     case 'UPDATED_NEW':
-      return pathsOf(
-        next,
-        actions.filter(({ kind }) => kind !== 'remove'),
-      );
+      return pathsOf(next, actions);
     default:
       return undefined;
   }

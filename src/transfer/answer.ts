@@ -41,6 +41,8 @@ export function answerOf(status: number, checksum: string | undefined, body: Buf
   if (status === 200) return { kind: 'answered', body: body.toString() };
   const { name, message } = errorIn(body);
   const problem = name === undefined ? `HTTP status ${status}` : textOf(name, message);
+  // An operation that an emulator does not have will not be there in a moment either.
+  if (status === 501 && name !== undefined) return { kind: 'refused', name, message };
   if (status >= 500 || status === 429 || status === 408 || PASSING.has(name ?? '')) return { kind: 'failed', problem };
   return name === undefined
     ? { kind: 'refused', name: `HTTP status ${status}`, message: 'this seems to be no DynamoDB endpoint' }

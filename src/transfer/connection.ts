@@ -48,8 +48,7 @@ export class Connection {
       }
       const limit = this.#hasAnswered || answer.code === undefined ? LIMITS.maxAttempts : LIMITS.maxFirstAttempts;
       if (attempt >= limit) throw this.#givenUp(answer, attempt);
-      this.retries++;
-      await this.#pause(attempt);
+      await this.pauseBeforeRetry(attempt);
     }
   }
 
@@ -80,7 +79,12 @@ export class Connection {
     return new TransferError(`${origin} failed ${attempts} times, at last with ${problem}`);
   }
 
-  async #pause(attempt: number): Promise<void> {
+  /**
+   * Waits as long as it is polite after so many attempts, and counts one more retry.
+   * @throws Interrupted if there is to be none
+   */
+  async pauseBeforeRetry(attempt: number): Promise<void> {
+    this.retries++;
     const longest = Math.min(LIMITS.firstPauseMs * 2 ** (attempt - 1), LIMITS.maxPauseMs);
     try {
       await this.#world.sleep(longest * (0.5 + this.#world.random() / 2), this.#stopping.signal);

@@ -1,5 +1,5 @@
 import { pipeline, Readable } from 'node:stream';
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { TransferError } from './failure.ts';
 import { LIMITS } from './limits.ts';
 import type { LinePosition } from './lines.ts';
@@ -50,8 +50,8 @@ export async function* recordsOf(
       yield { number: line - linesBefore, cells: record, raw, position: { line, end: from.end + info.bytes } };
     }
   } catch (error) {
-    const { code, message, lines } = error as Error & { code?: string; lines?: number };
-    if (!code?.startsWith('CSV_')) throw error;
+    if (!(error instanceof CsvError)) throw error;
+    const { code, message, lines } = error as CsvError & { lines?: number };
     const reason = message.replace(/ at line \d+/, '').replace(/^[A-Z].*?: /, '');
     throw new TransferError(`${name}:${from.line + (lines ?? 0)}: it is no CSV (${code}): ${reason}`);
   }

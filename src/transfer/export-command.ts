@@ -13,7 +13,7 @@ import { endedInTime } from './interruption.ts';
 import { countText, Meter, summaryText } from './meter.ts';
 import { NOTHING_WRITTEN } from './output-file.ts';
 import { newSegments } from './scan-pages.ts';
-import { type FoundTable, findTable, listTables, readDefinition } from './tables.ts';
+import { type FoundTable, findTable, listTables, noSuchTable, readDefinition } from './tables.ts';
 import type { World } from './world.ts';
 import { beginExport, completeExport, exportFolder, newDataName, newExportId } from './write-manifest.ts';
 
@@ -51,7 +51,7 @@ async function exportAll(run: Export): Promise<void> {
   const tables: FoundTable[] = [];
   for (const name of names) {
     const table = await findTable(from, name);
-    if (table === undefined) throw new TransferError(`there is no table ${name} at ${from.endpoint.url.origin}`);
+    if (table === undefined) throw await noSuchTable(from, name);
     tables.push(table);
   }
   if (options.definitionFile !== undefined) await keepDefinition(run, tables[0]!, options.definitionFile);

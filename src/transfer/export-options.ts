@@ -3,7 +3,7 @@ import { type Endpoint, endpointOfUser } from './endpoint.ts';
 import { TransferError } from './failure.ts';
 import { delimiterOf } from './import-options.ts';
 import { LIMITS } from './limits.ts';
-import { listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
+import { asksForHelp, listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
 
 const OPTIONS = {
   table: { value: 'NAME', help: 'the table to read; may be given more than once, for a folder', many: true },
@@ -55,7 +55,7 @@ export interface ExportOptions {
 
 /** @throws TransferError for what makes no sense; undefined if the user asked for help */
 export function parseExport(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
-  if (argv.includes('--help')) return undefined;
+  if (asksForHelp(argv)) return undefined;
   const given = readOptions(OPTIONS, argv);
   if (given.operands.length > 0) {
     throw new TransferError(
@@ -97,11 +97,17 @@ export function parseExport(argv: readonly string[], env: Readonly<Record<string
 export function exportHelp(): string {
   return `Usage: dynaring export --table NAME [--output PATH] [options]
 
-Reads a table into a file of DynamoDB JSON or CSV, or one or more tables into a folder, laid out as the service's
-exports to S3 are. A run that was ended goes on where it stopped when the same command is given again, except to
-standard output.
+Reads a table into a file of DynamoDB JSON or CSV, or one or more tables into a folder, laid out as
+the service's exports to S3 are. A run that was ended goes on where it stopped when the same command
+is given again, except to standard output.
 
-${listOptions(OPTIONS)}`;
+Examples:
+  dynaring export --table Music --output music.json.gz
+  dynaring export --all --output backup
+
+Options:
+${listOptions(OPTIONS)}
+`;
 }
 
 /** A file is what is one, or ends like one; any other path is a folder. */

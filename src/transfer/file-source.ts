@@ -18,10 +18,13 @@ export function fileSource(input: FileInput, format: Format, position: FileStart
       fileEntries(input, format, table, position, (bytes) => {
         read += bytes;
       }),
-    passed: ({ file, line, end, count }) => {
-      at = { file, line, end, count };
+    passed: (place) => {
+      at = place;
     },
-    position: () => (input.kind === 'files' ? at : undefined),
+    position: () => {
+      const { file, line, end, count } = at;
+      return input.kind === 'files' ? { file, line, end, count } : undefined;
+    },
     nameOf: ({ file, number }) => `${input.kind === 'files' ? input.files[file]!.path : '-'}:${number}`,
     rawOf: ({ raw }) => raw,
     share: () => (input.kind === 'files' && total > 0 ? Math.min(1, read / total) : undefined),

@@ -1,6 +1,6 @@
 import { Checkpoint, finishedOf, howToGoOn, type Identity } from './checkpoint.ts';
 import { Connection } from './connection.ts';
-import { Interrupted, TransferError } from './failure.ts';
+import { Interrupted } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
 import { type ImportOptions, importHelp, parseImport } from './import-options.ts';
 import { importTable, NOTHING_DONE, type Totals } from './import-table.ts';
@@ -8,7 +8,7 @@ import { endedInTime } from './interruption.ts';
 import { countText, Meter, summaryText } from './meter.ts';
 import { Rejects } from './rejects.ts';
 import { keySchemaOf } from './table-definition.ts';
-import { checkSameKey, type FoundTable, findTable, makeTable } from './tables.ts';
+import { checkSameKey, type FoundTable, findTable, makeTable, noSuchTable } from './tables.ts';
 import type { World } from './world.ts';
 
 /** How far an import has come. */
@@ -74,10 +74,8 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
         continue;
       }
       const startedMs = world.nowMs();
-      const { totals, before, rejectedBytes } = await runJob(options, job, state, target, meter, world, (now) => {
-        state = now;
-        checkpoint?.changed(() => now);
-      });
+      const onState = (stateOf: () => ImportState) => checkpoint?.changed(stateOf);
+      const { totals, before, rejectedBytes } = await runJob(options, job, state, target, meter, world, onState);
       state = { finished: { ...state.finished, [job.table]: totals }, rejectedBytes };
       meter.say(summaryOf(job.table, totals, before, (world.nowMs() - startedMs) / 1_000));
     }
@@ -97,7 +95,7 @@ async function runJob(
   target: Connection,
   meter: Meter,
   world: World,
-  onState: (state: ImportState) => void,
+  onState: (stateOf: () => ImportState) => void,
 ): Promise<{ readonly totals: Totals; readonly before: Totals; readonly rejectedBytes: number }> {
   const table = await targetTable(job, target, meter, world);
   let resumed = current?.table === job.table ? current : undefined;
@@ -110,29 +108,36 @@ async function runJob(
   const rejects = options.rejectsFile === undefined ? undefined : new Rejects(options.rejectsFile, rejectedBefore);
   const source = job.open(resumed?.position);
   const before = resumed?.totals ?? NOTHING_DONE;
+  let done: Totals = before;
+  // Once for each write-down, and not for each item.
+  const stateOf = (): ImportState => ({
+    finished,
+    rejectedBytes,
+    current: {
+      table: job.table,
+      identity: table.identity,
+      totals: { ...done },
+      position: source.position(),
+      rejectedBytes: rejects?.length ?? 0,
+    },
+  });
   try {
     const totals = await importTable({
       source,
       target,
       table,
       concurrency: options.concurrency,
+      batchSize: options.batchSize,
       maxBadLines: options.maxBadLines,
       rejects,
       meter,
       before,
       interrupted: world.interrupted,
-      onPassed: (totals) =>
-        onState({
-          finished,
-          rejectedBytes,
-          current: {
-            table: job.table,
-            identity: table.identity,
-            totals,
-            position: source.position(),
-            rejectedBytes: rejects?.length ?? 0,
-          },
-        }),
+      sleep: world.sleep,
+      onPassed: (totals) => {
+        done = totals;
+        onState(stateOf);
+      },
     });
     return { totals, before, rejectedBytes: rejects?.length ?? 0 };
   } finally {
@@ -149,7 +154,7 @@ async function targetTable(job: ImportJob, target: Connection, meter: Meter, wor
     return found;
   }
   if (definition === undefined) {
-    throw new TransferError(`there is no table ${job.table} at ${target.endpoint.url.origin}; --create FILE makes one`);
+    throw await noSuchTable(target, job.table, '--create FILE makes one');
   }
   const { table, missing } = await makeTable(target, { ...definition, TableName: job.table }, world);
   meter.note(`made table ${job.table}`);

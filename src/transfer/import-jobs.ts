@@ -10,7 +10,7 @@ import type { SegmentState } from './scan-pages.ts';
 import { scanSource } from './scan-source.ts';
 import type { Source } from './source.ts';
 import type { TableDefinition } from './table-definition.ts';
-import { type FoundTable, findTable, listTables, readDefinition } from './tables.ts';
+import { type FoundTable, findTable, listTables, noSuchTable, readDefinition } from './tables.ts';
 import type { World } from './world.ts';
 
 /** The import of one table. */
@@ -59,7 +59,7 @@ async function planCopy(options: ImportOptions, fromTable: string | undefined, f
   const jobs: ImportJob[] = [];
   for (const name of names) {
     const table = await findTable(from, name);
-    if (table === undefined) throw new TransferError(`there is no table ${name} at ${from.endpoint.url.origin}`);
+    if (table === undefined) throw await noSuchTable(from, name);
     jobs.push(copyJob(options, table, from));
   }
   const { origin } = from.endpoint.url;
@@ -83,7 +83,7 @@ function copyJob(options: ImportOptions, from: FoundTable, connection: Connectio
     definition: () =>
       options.createFile === undefined
         ? readDefinition(connection, from)
-        : readDefinitionFile(options.createFile, options.table ?? from.name),
+        : readCreateFile(options.createFile, options.table ?? from.name),
   };
 }
 
@@ -139,12 +139,25 @@ async function jobOf(
   open: ImportJob['open'],
   definitionFile?: string,
 ): Promise<ImportJob> {
-  const file = createFile ?? definitionFile;
   // Read at once, so that a wrong file is told before anything is done.
-  const definition = file === undefined ? undefined : await readDefinitionFile(file, table);
+  const definition =
+    createFile !== undefined
+      ? await readCreateFile(createFile, table)
+      : definitionFile === undefined
+        ? undefined
+        : await readDefinitionFile(definitionFile, table);
   const name = table ?? definition?.TableName;
   if (name === undefined) throw new TransferError('which table? --table NAME');
   return { table: name, open, definition: async () => definition };
+}
+
+/** What the user's own file has. @throws TransferError that names the option */
+async function readCreateFile(path: string, table: string | undefined): Promise<TableDefinition> {
+  try {
+    return await readDefinitionFile(path, table);
+  } catch (error) {
+    throw error instanceof TransferError ? new TransferError(`--create ${error.message}`) : error;
+  }
 }
 
 function formatOf({ format, csv }: ImportOptions, path: string): Format {

@@ -4,7 +4,7 @@ import type { CsvOptions } from './csv-header.ts';
 import { type Endpoint, endpointOf, endpointOfUser, serviceUrl } from './endpoint.ts';
 import { TransferError } from './failure.ts';
 import { LIMITS } from './limits.ts';
-import { listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
+import { asksForHelp, listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
 
 const OPTIONS = {
   table: { value: 'NAME', help: 'the table to write to (that of the export, or of --from-table)' },
@@ -27,6 +27,10 @@ const OPTIONS = {
   'skip-bad-lines': { value: 'MAX', help: 'report bad lines and go on, after MAX of them no more', optional: true },
   rejects: { value: 'FILE', help: 'with --skip-bad-lines: where to keep them' },
   concurrency: { value: 'N', help: `requests at a time (${LIMITS.defaultConcurrency})` },
+  'batch-size': {
+    value: 'N',
+    help: `items of one request (${LIMITS.maxBatchItems}); 1: PutItem alone, no BatchWriteItem`,
+  },
   'progress-file': { value: 'FILE', help: 'what a later run goes on by (beside the input)' },
   restart: { help: 'begin anew, whatever an earlier run has left' },
   quiet: { help: 'no progress' },
@@ -52,6 +56,8 @@ export interface ImportOptions {
   readonly maxBadLines: number;
   readonly rejectsFile: string | undefined;
   readonly concurrency: number;
+  /** Items of one request. */
+  readonly batchSize: number;
   readonly progressFile: string | undefined;
   readonly restart: boolean;
   readonly isQuiet: boolean;
@@ -59,7 +65,7 @@ export interface ImportOptions {
 
 /** @throws TransferError for what makes no sense; undefined if the user asked for help */
 export function parseImport(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
-  if (argv.includes('--help')) return undefined;
+  if (asksForHelp(argv)) return undefined;
   const given = readOptions(OPTIONS, argv);
   const [operand, ...more] = given.operands;
   if (more.length > 0) throw new TransferError(`import takes one file or folder, not also ${JSON.stringify(more[0])}`);
@@ -114,6 +120,7 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
       LIMITS.maxConcurrency,
       LIMITS.defaultConcurrency,
     ),
+    batchSize: wholeNumber('batch-size', given.value('batch-size'), 1, LIMITS.maxBatchItems, LIMITS.maxBatchItems),
     progressFile: given.value('progress-file'),
     restart: given.has('restart'),
     isQuiet: given.has('quiet'),
@@ -146,11 +153,17 @@ export function importHelp(): string {
   return `Usage: dynaring import FILE|FOLDER|- --table NAME [options]
        dynaring import --from-endpoint URL --table NAME [options]
 
-Writes items into a table: from files of DynamoDB JSON or CSV, gzip or not, from a folder with an export of the
-service or of "dynaring export", or from another DynamoDB endpoint. A run that was ended goes on where it stopped
-when the same command is given again.
+Writes items into a table: from files of DynamoDB JSON or CSV, gzip or not, from a folder with an
+export of the service or of "dynaring export", or from another DynamoDB endpoint. A run that was
+ended goes on where it stopped when the same command is given again.
 
-${listOptions(OPTIONS)}`;
+Examples:
+  dynaring import music.json.gz --create music-table.json
+  dynaring import --from-endpoint http://127.0.0.1:8001 --all
+
+Options:
+${listOptions(OPTIONS)}
+`;
 }
 
 function columnTypes(texts: readonly string[]): ReadonlyMap<string, CellType> {

@@ -5,15 +5,15 @@ import type { Meter } from './meter.ts';
 import type { Rejects } from './rejects.ts';
 import type { Source } from './source.ts';
 import type { FoundTable } from './tables.ts';
-import type { Write } from './write.ts';
 import { type Entry, FailedWrite, type Outcome, WriteQueue } from './write-queue.ts';
+import { WriteSender } from './write-sender.ts';
 
 /** What was done. */
 export interface Totals {
   readonly put: number;
   readonly deleted: number;
   readonly bad: number;
-  /** Of the requests. */
+  /** Of the items' and keys' JSON. */
   readonly bytes: number;
 }
 
@@ -24,6 +24,7 @@ export interface TableImport<Place> {
   readonly target: Connection;
   readonly table: FoundTable;
   readonly concurrency: number;
+  readonly batchSize: number;
   readonly maxBadLines: number;
   readonly rejects: Rejects | undefined;
   readonly meter: Meter;
@@ -31,7 +32,8 @@ export interface TableImport<Place> {
   readonly before: Totals;
   /** The user wants it to end. */
   readonly interrupted: AbortSignal;
-  /** Is told each time that all input up to some place is dealt with. */
+  sleep(ms: number): Promise<void>;
+  /** Is told each time that all input up to some place is dealt with. `totals` goes on changing. */
   onPassed(totals: Totals): void;
 }
 
@@ -50,13 +52,18 @@ export async function importTable<Place>(run: TableImport<Place>): Promise<Total
     } else if (work.kind === 'write') {
       if (work.operation === 'PutItem') totals.put++;
       else totals.deleted++;
-      totals.bytes += work.body.length;
+      totals.bytes += work.json.length;
     }
     source.passed(place);
     run.onPassed(totals);
   };
-  const send = ({ operation, body }: Write) => target.send(operation, body);
-  const queue = new WriteQueue<Place>(send, report, run.concurrency, () => target.stopRetrying());
+  const queue = new WriteQueue<Place>({
+    sender: new WriteSender(target, table, run.batchSize),
+    report,
+    concurrency: run.concurrency,
+    linger: () => run.sleep(LIMITS.lingerMs),
+    onFailure: () => target.stopRetrying(),
+  });
   meter.start(() => ({
     table: table.name,
     items: totals.put + totals.deleted,

@@ -14,6 +14,11 @@ export const LIMITS = {
    * an incremental export has an item twice.
    */
   maxLineBytes: 8 * MIB,
+  /** Writes of one request, as BatchWriteItem has it, and their JSON together: the service takes 16 MB. */
+  maxBatchItems: 25,
+  maxBatchBytes: 15 * MIB,
+  /** How long a write waits for others to go with it, if the input is slow. */
+  lingerMs: 5,
   /** Entries that wait for one before them to be written. More bridges longer retries, and is redone after a kill. */
   maxEntriesPending: 4_096,
   /** Their bytes together. At least one entry is always taken. */

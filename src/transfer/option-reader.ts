@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { helpLines } from '../config/help-lines.ts';
+import { hintOf } from '../config/nearest.ts';
 import { TransferError } from './failure.ts';
 
 /** An option as it is written on the command line. */
@@ -51,7 +53,7 @@ export function readOptions<Texts extends OptionTexts>(
     if (token.kind !== 'option') continue;
     const { name, rawName, value, inlineValue } = token;
     const text = Object.hasOwn(texts, name) ? texts[name] : undefined;
-    if (text === undefined) throw new TransferError(`there is no option ${rawName}; --help lists those there are`);
+    if (text === undefined) throw unknownOption(rawName.startsWith('--') ? rawName : argv[token.index]!, texts);
     if (text.value === undefined && value !== undefined) throw new TransferError(`--${name} takes no value`);
     const isMissing = text.value !== undefined && !text.optional && (value === undefined || value === '');
     if (isMissing || (!inlineValue && value?.startsWith('--'))) {
@@ -66,6 +68,20 @@ export function readOptions<Texts extends OptionTexts>(
     value: (name) => given.get(name)?.at(-1),
     values: (name) => given.get(name) ?? [],
   };
+}
+
+const HELP = new Set(['--help', '-help', '-h']);
+
+/** Whether the user wants to be told the options, whatever else is given. */
+export function asksForHelp(argv: readonly string[]): boolean {
+  return argv.some((arg) => HELP.has(arg));
+}
+
+/** @param given as it was typed, with a single dash as well */
+function unknownOption(given: string, texts: OptionTexts): TransferError {
+  const flags = Object.keys(texts).map((name) => `--${name}`);
+  const name = given.split('=', 1)[0]!;
+  return new TransferError(`there is no option ${name}${hintOf(name, flags) || '; --help lists those there are'}`);
 }
 
 /** @throws TransferError */
@@ -85,15 +101,16 @@ export function wholeNumber(
 /** @throws TransferError */
 export function oneOf<Choice extends string>(flag: string, text: string | undefined, choices: readonly Choice[]) {
   if (text === undefined || choices.includes(text as Choice)) return text as Choice | undefined;
-  throw new TransferError(`--${flag} must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
+  const hint = hintOf(text, choices);
+  throw new TransferError(`--${flag} must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}${hint}`);
 }
 
-/** The options with their help, one a line. */
+/** The options with their help. */
 export function listOptions(texts: OptionTexts): string {
   const flags = Object.entries(texts).map(([name, { value, optional, help }]) => {
     const flag = value === undefined ? `--${name}` : optional ? `--${name}[=${value}]` : `--${name} ${value}`;
     return { flag, help };
   });
-  const width = Math.max(...flags.map(({ flag }) => flag.length));
-  return flags.map(({ flag, help }) => `  ${flag.padEnd(width)}  ${help}\n`).join('');
+  const column = Math.max(...flags.map(({ flag }) => flag.length)) + 4;
+  return flags.flatMap(({ flag, help }) => helpLines(flag, help, column)).join('\n');
 }

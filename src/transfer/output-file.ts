@@ -57,7 +57,8 @@ export class OutputFile {
       if (error instanceof TransferError) throw error;
       if (point.bytes > 0) throw new TransferError(`${path}: ${reasonOf(error)}; --restart begins anew`);
       const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      throw new TransferError(`${path}: ${isMissing ? 'its folder is not there' : reasonOf(error)}`);
+      const problem = isMissing ? 'its folder is not there' : reasonOf(error);
+      throw new TransferError(`--output ${path.replace(/\.part$/, '')}: ${problem}`);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { KeySchema } from '../api/primary-key.ts';
 import type { Tag } from '../api/table-requests.ts';
+import { hintOf } from '../config/nearest.ts';
 import type { Connection } from './connection.ts';
 import { Interrupted, TransferError } from './failure.ts';
 import { LIMITS } from './limits.ts';
@@ -36,6 +37,17 @@ export async function findTable(connection: Connection, name: string): Promise<F
   const key = keySchemaOf(description);
   if (key === undefined) throw new TransferError(`${connection.endpoint.url.origin}: table ${name} has no key schema`);
   return { name, key, description, identity: String(description.TableId ?? description.CreationDateTime) };
+}
+
+/**
+ * What the user is told who named a table that is not there.
+ * @param advice where no name that there is looks like it
+ */
+export async function noSuchTable(connection: Connection, name: string, advice?: string): Promise<TransferError> {
+  // Whether these can be listed is not what is wrong.
+  const names = await listTables(connection).catch(() => []);
+  const rest = hintOf(name, names) || (advice === undefined ? '' : `; ${advice}`);
+  return new TransferError(`there is no table ${name} at ${connection.endpoint.url.origin}${rest}`);
 }
 
 export async function listTables(connection: Connection): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
-import { MAX_ITEM_BYTES, sizeOf } from '../api/item.ts';
+import { sizeOf } from '../api/item.ts';
+import { MAX_ITEM_BYTES } from '../api/item-limits.ts';
 import { keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import { textOf } from './answer.ts';
 import { itemProblem } from './attribute-problem.ts';
@@ -12,23 +13,21 @@ import type { BadInput, Write } from './write.ts';
  * @param json the item's own JSON text, which is sent as it is
  * @param item the same, parsed; it is changed
  */
-export function putOf({ name, key: schema }: FoundTable, item: unknown, json: string): Write | BadInput {
+export function putOf({ key: schema }: FoundTable, item: unknown, json: string): Write | BadInput {
   return checked(item, (map) => {
-    const size = sizeOf(map);
+    const size = mayBeTooLarge(json) ? sizeOf(map) : 0;
     if (size > MAX_ITEM_BYTES)
       return bad(`the item has ${size} bytes, more than the ${MAX_ITEM_BYTES} that are allowed`);
     const { partitionKey, sortKey } = keyOfItem(schema, map);
-    const body = `{"TableName":${JSON.stringify(name)},"Item":${json}}`;
-    return { kind: 'write', operation: 'PutItem', body, key: writeKey(partitionKey, sortKey) };
+    return { kind: 'write', operation: 'PutItem', json, key: writeKey(partitionKey, sortKey) };
   });
 }
 
 /** The same for the removal of an item by its key. */
-export function deleteOf({ name, key: schema }: FoundTable, key: unknown, json: string): Write | BadInput {
+export function deleteOf({ key: schema }: FoundTable, key: unknown, json: string): Write | BadInput {
   return checked(key, (map) => {
     const { partitionKey, sortKey } = keyOfKey(schema, map);
-    const body = `{"TableName":${JSON.stringify(name)},"Key":${json}}`;
-    return { kind: 'write', operation: 'DeleteItem', body, key: writeKey(partitionKey, sortKey) };
+    return { kind: 'write', operation: 'DeleteItem', json, key: writeKey(partitionKey, sortKey) };
   });
 }
 
@@ -47,6 +46,11 @@ function checked(value: unknown, write: (map: AttributeMap) => Write | BadInput)
     if (error instanceof ApiError) return bad(textOf(error.name, error.message));
     throw error;
   }
+}
+
+/** An item counts no more than its JSON has characters, but for those that are up to three bytes each in UTF-8. */
+function mayBeTooLarge(json: string): boolean {
+  return 3 * json.length > MAX_ITEM_BYTES;
 }
 
 function writeKey(partitionKey: string, sortKey: string): string {

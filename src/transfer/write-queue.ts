@@ -1,8 +1,7 @@
 import { textOf } from './answer.ts';
-import type { Result } from './connection.ts';
-import { TransferError } from './failure.ts';
 import { LIMITS } from './limits.ts';
 import type { BadInput, Write } from './write.ts';
+import { isOfTheItem, type WriteResult } from './write-sender.ts';
 
 /** A part of the input, in its order. `done` parts need no request; they carry a place to go on from. */
 export interface Entry<Place> {
@@ -20,50 +19,61 @@ interface Pending<Place> {
   outcome?: Outcome;
 }
 
-/** Refusals that are about the item; all others are about the table or the user. */
-const OF_THE_ITEM = ['ValidationException', 'SerializationException', 'ItemCollectionSizeLimitExceededException'];
+/** Writes of different items that are sent in one request. */
+interface Batch<Place> {
+  readonly writes: { readonly pending: Pending<Place>; readonly write: Write }[];
+  bytes: number;
+  /** Resolves when nothing of it is under way any more. */
+  readonly done: Promise<void>;
+  readonly markDone: () => void;
+}
+
+export interface QueueParts<Place> {
+  readonly sender: {
+    /** Writes that are worth sending together; it may change. */
+    readonly batchSize: number;
+    /** Ends with the first write that ends the import. @throws what has nothing to do with one write */
+    send(writes: readonly Write[]): Promise<readonly WriteResult[]>;
+  };
+  /** May throw, which ends the queue as a failed request does. */
+  readonly report: (entry: Entry<Place>, outcome: Outcome) => void;
+  /** Requests under way at a time. */
+  readonly concurrency: number;
+  /** How long a write waits for others to go with it. */
+  readonly linger: () => Promise<void>;
+  /** Called at a failure, while others are under way. */
+  readonly onFailure?: () => void;
+}
 
 /**
- * Sends writes, many at a time, and reports what became of them in the order of the input: so all input up to the last
- * report is dealt with. Writes of one item are sent one after another, so that the last one stands.
+ * Sends writes, many in a request and many requests at a time, and reports what became of them in the order of the input: so
+ * all input up to the last report is dealt with. Writes of one item are sent one after another, so that the last one stands.
  */
 export class WriteQueue<Place> {
-  readonly #send: (write: Write) => Promise<Result>;
-  readonly #report: (entry: Entry<Place>, outcome: Outcome) => void;
-  readonly #concurrency: number;
-  readonly #onFailure: () => void;
+  readonly #parts: QueueParts<Place>;
   /** In the order of the input; those before `#first` are reported, and let go of. */
   #pending: (Pending<Place> | undefined)[] = [];
   #first = 0;
   #pendingBytes = 0;
+  /** Requests, and writes that wait for an earlier one of their item. */
   #underWay = 0;
+  /** Of the next request; not sent yet. */
+  #open: Batch<Place> | undefined;
   readonly #lastOfKey = new Map<string, Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
   /** Nothing after the entry whose report has thrown is reported. */
   #hasReportFailed = false;
   #wake: (() => void) | undefined;
 
-  /**
-   * @param report may throw, which ends the queue as a failed request does
-   * @param onFailure is called then, while others are under way
-   */
-  constructor(
-    send: (write: Write) => Promise<Result>,
-    report: (entry: Entry<Place>, outcome: Outcome) => void,
-    concurrency: number,
-    onFailure: () => void = () => {},
-  ) {
-    this.#send = send;
-    this.#report = report;
-    this.#concurrency = concurrency;
-    this.#onFailure = onFailure;
+  constructor(parts: QueueParts<Place>) {
+    this.#parts = parts;
   }
 
   /** Whether another entry has to wait. */
   get isFull(): boolean {
     const count = this.#pending.length - this.#first;
     return (
-      this.#underWay >= this.#concurrency ||
+      this.#underWay >= this.#parts.concurrency ||
       count >= LIMITS.maxEntriesPending ||
       (count > 0 && this.#pendingBytes >= LIMITS.maxBytesPending)
     );
@@ -79,14 +89,18 @@ export class WriteQueue<Place> {
     const pending: Pending<Place> = { entry };
     this.#pending.push(pending);
     this.#pendingBytes += entry.bytes;
-    if (entry.work.kind === 'write') return this.#start(pending, entry.work);
+    if (entry.work.kind === 'write') return this.#take(pending, entry.work);
     pending.outcome = entry.work;
     this.#reportCompleted();
   }
 
   /** Resolves when there is room for one more, or the queue has failed. */
   async room(): Promise<void> {
-    while (this.isFull && !this.hasFailed) await this.#change();
+    while (this.isFull && !this.hasFailed) {
+      // What nobody has sent yet may be what fills it.
+      if (this.#underWay < this.#parts.concurrency) this.#sendOpen();
+      await this.#change();
+    }
   }
 
   /** Resolves when nothing is under way. @throws whatever a request or a report has thrown */
@@ -97,36 +111,74 @@ export class WriteQueue<Place> {
 
   /** Resolves when nothing is under way, whatever became of it. */
   async settled(): Promise<void> {
+    this.#sendOpen();
     while (this.#underWay > 0) await this.#change();
   }
 
-  #start(pending: Pending<Place>, write: Write): void {
-    this.#underWay++;
+  #take(pending: Pending<Place>, write: Write): void {
     const before = this.#lastOfKey.get(write.key);
-    const done = (before === undefined ? this.#write(pending, write) : before.then(() => this.#write(pending, write)))
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-        this.#onFailure();
-      })
-      .finally(() => {
-        if (this.#lastOfKey.get(write.key) === done) this.#lastOfKey.delete(write.key);
-        this.#underWay--;
-        this.#reportCompleted();
-        this.#wake?.();
-      });
-    this.#lastOfKey.set(write.key, done);
+    if (before !== undefined) return this.#follow(before, pending, write);
+    const bytes = Buffer.byteLength(write.json);
+    if (this.#open !== undefined && this.#open.bytes + bytes > LIMITS.maxBatchBytes) this.#sendOpen();
+    const open = this.#open ?? this.#openBatch();
+    open.writes.push({ pending, write });
+    open.bytes += bytes;
+    this.#lastOfKey.set(write.key, open.done);
+    if (open.writes.length >= this.#parts.sender.batchSize) this.#sendOpen();
   }
 
-  async #write(pending: Pending<Place>, write: Write): Promise<void> {
+  #openBatch(): Batch<Place> {
+    const batch = newBatch<Place>();
+    this.#open = batch;
+    void this.#parts.linger().then(() => {
+      if (this.#open === batch) this.#sendOpen();
+    });
+    return batch;
+  }
+
+  /** A write of an item of which another write is not done yet: it goes after that, by itself. */
+  #follow(before: Promise<void>, pending: Pending<Place>, write: Write): void {
+    const batch = newBatch<Place>();
+    batch.writes.push({ pending, write });
+    this.#lastOfKey.set(write.key, batch.done);
+    this.#underWay++;
+    if (this.#open?.done === before) this.#sendOpen();
+    void before.then(() => this.#finish(batch));
+  }
+
+  #sendOpen(): void {
+    const batch = this.#open;
+    if (batch === undefined) return;
+    this.#open = undefined;
+    this.#underWay++;
+    void this.#finish(batch);
+  }
+
+  async #finish(batch: Batch<Place>): Promise<void> {
+    await this.#send(batch).catch((error: unknown) => {
+      this.#failure ??= { error };
+      this.#parts.onFailure?.();
+    });
+    for (const { write } of batch.writes) {
+      if (this.#lastOfKey.get(write.key) === batch.done) this.#lastOfKey.delete(write.key);
+    }
+    this.#underWay--;
+    batch.markDone();
+    this.#reportCompleted();
+    this.#wake?.();
+  }
+
+  async #send({ writes }: Batch<Place>): Promise<void> {
     // After a failure nothing more is sent: what was not reported is read again when the user goes on.
     if (this.hasFailed) return;
-    const result = await this.#send(write).catch((error: unknown) => {
-      throw error instanceof TransferError ? new FailedWrite(pending.entry.place, error.message) : error;
-    });
-    if (result.kind === 'answered') pending.outcome = { kind: 'done' };
-    else if (OF_THE_ITEM.includes(result.name)) {
-      pending.outcome = { kind: 'bad', problem: textOf(result.name, result.message) };
-    } else throw new FailedWrite(pending.entry.place, textOf(result.name, result.message));
+    const results = await this.#parts.sender.send(writes.map(({ write }) => write));
+    for (const [at, result] of results.entries()) {
+      const { pending } = writes[at]!;
+      if (result.kind === 'written') pending.outcome = { kind: 'done' };
+      else if (result.kind === 'given-up') throw new FailedWrite(pending.entry.place, result.problem);
+      else if (isOfTheItem(result)) pending.outcome = { kind: 'bad', problem: textOf(result.name, result.message) };
+      else throw new FailedWrite(pending.entry.place, textOf(result.name, result.message));
+    }
   }
 
   #reportCompleted(): void {
@@ -134,11 +186,11 @@ export class WriteQueue<Place> {
       const { entry, outcome } = this.#pending[this.#first]!;
       if (outcome === undefined) break;
       try {
-        this.#report(entry, outcome);
+        this.#parts.report(entry, outcome);
       } catch (error) {
         this.#hasReportFailed = true;
         this.#failure = { error };
-        this.#onFailure();
+        this.#parts.onFailure?.();
         break;
       }
       this.#pending[this.#first++] = undefined;
@@ -154,6 +206,14 @@ export class WriteQueue<Place> {
       this.#wake = resolve;
     });
   }
+}
+
+function newBatch<Place>(): Batch<Place> {
+  let markDone = () => {};
+  const done = new Promise<void>((resolve) => {
+    markDone = resolve;
+  });
+  return { writes: [], bytes: 0, done, markDone };
 }
 
 /** A write that failed for a reason that the next ones would not escape: no such table, no permission, no answer. */

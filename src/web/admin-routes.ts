@@ -2,6 +2,8 @@ import type { Admin } from '../api/admin.ts';
 import { ApiError } from '../api/errors.ts';
 import { AdminError, type FaultRule } from '../api/fault-rule.ts';
 import { readKey, readLinkSetting, readNodeAction, readSnapshot } from './admin-fields.ts';
+import { countOf, healedOutcome, linkOutcome, nodeOutcome, resetOutcome, restoreOutcome } from './admin-outcomes.ts';
+import { clusterText, statesText } from './cluster-text.ts';
 
 /** What every route can use. */
 export interface AdminDoor {
@@ -19,11 +21,10 @@ export interface AdminCall {
   readonly body: unknown;
 }
 
-export interface AdminAnswer {
-  readonly status: 200 | 201 | 204;
-  /** Plain JSON; undefined with 204. */
-  readonly body?: object;
-}
+/** Plain JSON, or lines for people. */
+export type AdminAnswer =
+  | { readonly status: 200 | 201; readonly body: object }
+  | { readonly status: 200; readonly text: string };
 
 export interface AdminRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -46,40 +47,68 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: ({ admin, readRule }, { body }) => ({ status: 201, body: admin.addFault(readRule(body)) }),
   },
   { method: 'GET', path: '/faults', answer: ({ admin }) => ({ status: 200, body: { faults: admin.faults() } }) },
-  { method: 'DELETE', path: '/faults', answer: silently(({ admin }) => admin.clearFaults()) },
+  {
+    method: 'DELETE',
+    path: '/faults',
+    answer: telling(({ admin }) => {
+      const { length } = admin.faults();
+      admin.clearFaults();
+      return `${countOf(length, 'fault rule')} ended`;
+    }),
+  },
   {
     method: 'DELETE',
     path: '/faults/{id}',
-    answer: silently(({ admin }, { params }) => admin.removeFault(params.id!)),
+    answer: telling(({ admin }, { params }) => {
+      admin.removeFault(params.id!);
+      return `fault rule ${params.id} ended`;
+    }),
   },
   {
     method: 'POST',
     path: '/nodes/{id}/{action}',
-    answer: silently(({ admin }, { params }) => admin.node(params.id!, readNodeAction(params.action!))),
+    answer: telling(async ({ admin }, { params }) => {
+      const action = readNodeAction(params.action!);
+      await admin.node(params.id!, action);
+      return nodeOutcome(params.id!, action, statesText(admin.cluster()));
+    }),
   },
   {
     method: 'PUT',
     path: '/links/{from}/{to}',
     body: 'small',
-    answer: silently(({ admin }, { params, body }) => admin.setLink(params.from!, params.to!, readLinkSetting(body))),
+    answer: telling(({ admin }, { params, body }) => {
+      const setting = readLinkSetting(body);
+      admin.setLink(params.from!, params.to!, setting);
+      return linkOutcome(params.from!, params.to!, setting);
+    }),
   },
   {
     method: 'DELETE',
     path: '/links/{from}/{to}',
-    answer: silently(({ admin }, { params }) => admin.healLink(params.from!, params.to!)),
+    answer: telling(({ admin }, { params }) => {
+      admin.healLink(params.from!, params.to!);
+      return healedOutcome(params.from!, params.to!);
+    }),
   },
   { method: 'POST', path: '/repair', answer: async ({ admin }) => ({ status: 200, body: await admin.repair() }) },
   { method: 'POST', path: '/scrub', answer: async ({ admin }) => ({ status: 200, body: await admin.scrub() }) },
   {
     method: 'POST',
     path: '/wait-until-consistent',
-    answer: silently(({ admin }) => admin.waitUntilConsistent()),
+    answer: telling(async ({ admin }) => {
+      await admin.waitUntilConsistent();
+      return 'no replica is behind, and no hint is left';
+    }),
   },
   {
     method: 'POST',
     path: '/reset',
     query: ['namespace'],
-    answer: silently(({ admin }, { query }) => admin.reset(query.namespace)),
+    answer: telling(async ({ admin }, { query }) => {
+      await admin.reset(query.namespace);
+      return resetOutcome(query.namespace);
+    }),
   },
   {
     method: 'GET',
@@ -91,9 +120,14 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     method: 'POST',
     path: '/snapshot',
     body: 'snapshot',
-    answer: silently(({ admin }, { body }) => admin.restore(readSnapshot(body))),
+    answer: telling(async ({ admin }, { body }) => {
+      const snapshot = readSnapshot(body);
+      await admin.restore(snapshot);
+      return restoreOutcome(snapshot);
+    }),
   },
   { method: 'GET', path: '/cluster', answer: ({ admin }) => ({ status: 200, body: admin.cluster() }) },
+  { method: 'GET', path: '/status', answer: ({ admin }) => ({ status: 200, text: clusterText(admin.cluster()) }) },
   {
     method: 'GET',
     path: '/key',
@@ -115,12 +149,9 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
 ];
 
-/** Does what there is nothing to say about afterwards. */
-function silently(act: (door: AdminDoor, call: AdminCall) => void | Promise<void>): AdminRoute['answer'] {
-  return async (door, call) => {
-    await act(door, call);
-    return { status: 204 };
-  };
+/** Does something, and tells in one sentence what was done. */
+function telling(act: (door: AdminDoor, call: AdminCall) => string | Promise<string>): AdminRoute['answer'] {
+  return async (door, call) => ({ status: 200, body: { done: await act(door, call) } });
 }
 
 /** What the service would say of a key or a table, as of a parameter. */

@@ -46,7 +46,10 @@ export function createAdminRouter(options: AdminOptions): Router {
       });
     });
   }
-  router.use((_request, response) => refuse(response, { status: 404, error: 'there is no such route', field: 'path' }));
+  const all = [...paths.keys()].join(', ');
+  router.use((_request, response) => {
+    refuse(response, { status: 404, error: `there is no such route; there are ${all}`, field: 'path' });
+  });
   router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     // The answer is on its way: only express can end it now.
     if (response.headersSent) return next(error);
@@ -89,9 +92,9 @@ const MAX_LOGGED_PATH = 500;
 
 function mount(router: Router, pattern: string, route: AdminRoute, options: AdminOptions): void {
   const answer = async (request: Request, response: Response): Promise<void> => {
-    const { status, body } = await route.answer(options, callOf(route, request));
-    if (body === undefined) response.status(status).end();
-    else response.status(status).json(body);
+    const answer = await route.answer(options, callOf(route, request));
+    if ('text' in answer) response.status(answer.status).type('text/plain').send(answer.text);
+    else sendJson(response, answer.status, answer.body);
   };
   const method = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
   if (route.body === undefined) {
@@ -139,7 +142,15 @@ function callOf(route: AdminRoute, request: Request): AdminCall {
 }
 
 function refuse(response: Response, { status, error, field }: Problem): void {
-  response.status(status).json({ error, field });
+  sendJson(response, status, { error, field });
+}
+
+/** With the line end without which a shell goes on in the same line. */
+function sendJson(response: Response, status: number, body: object): void {
+  response
+    .status(status)
+    .type('application/json')
+    .send(`${JSON.stringify(body)}\n`);
 }
 
 function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem {

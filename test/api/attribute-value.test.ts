@@ -11,6 +11,7 @@ import {
   normaliseValue,
   typeOf,
 } from '../../src/api/attribute-value.ts';
+import { VALUE_TEXTS } from '../../src/api/value-texts.ts';
 
 /** Values as they arrive: parsed JSON, not yet checked. */
 const parsed = (json: string) => JSON.parse(json) as AttributeValue;
@@ -69,20 +70,31 @@ describe('a value that is sent', () => {
     [{ SS: [] }, 'One or more parameter values were invalid: An string set  may not be empty'],
     [{ NS: [] }, 'One or more parameter values were invalid: An number set  may not be empty'],
     [{ BS: [] }, 'One or more parameter values were invalid: Binary sets should not be empty'],
+    // The texts of duplicates and empty numbers: recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
     [
       { SS: ['b', 'a', 'b'] },
-      'One or more parameter values were invalid: Input collection [b, a, b] contains duplicates.',
+      'One or more parameter values were invalid: Input collection ["a", "b", "b"] contains duplicates.',
     ],
-    [{ NS: ['1', '1.0'] }, 'Input collection contains duplicates'],
+    [{ NS: ['1', '1.0'] }, 'One or more parameter values were invalid: Input collection contains duplicates.'],
     [
-      { BS: ['YQ==', 'YQ=='] },
-      'One or more parameter values were invalid: Input collection [YQ==, YQ==]of type BS contains duplicates.',
+      { BS: ['AA==', '/w==', 'AA=='] },
+      'One or more parameter values were invalid: Input collection ["AA==","/w==","AA=="]of type BS contains duplicates.',
     ],
-    [{ NS: ['1', ''] }, 'The parameter cannot be converted to a numeric value'],
+    [{ NS: ['1', ''] }, 'The parameter cannot be converted to a numeric value: '],
     [{ M: { a: { L: [{ N: 'x' }] } } }, 'The parameter cannot be converted to a numeric value: x'],
     [{ M: { '': { S: 'x' } } }, 'One or more parameter values were invalid: Empty attribute name'],
   ])('%j is refused', (value, message) => {
     expect(() => normalised(value)).toThrow(expect.objectContaining({ name: 'ValidationException', message }));
+  });
+
+  // Recorded at the same time: BatchWriteItem and Scan answer as all operations did before.
+  it.each(['BatchWriteItem', 'Scan'] as const)('is refused by %s in the order given', (operation) => {
+    const refusal = (value: AttributeValue) => () => normaliseValue(value, VALUE_TEXTS[operation]);
+    expect(refusal({ SS: ['b', 'a', 'b'] })).toThrow(
+      /^One or more parameter values were invalid: Input collection \[b, a, b\] contains duplicates\.$/,
+    );
+    expect(refusal({ NS: ['1', '1.0'] })).toThrow(/^Input collection contains duplicates$/);
+    expect(refusal({ BS: ['AA==', '/w==', 'AA=='] })).toThrow('Input collection [AA==, /w==, AA==]of type BS contains');
   });
 
   it.each(['M', 'L'] as const)('may stand inside 31 levels of %s, not 32', (kind) => {

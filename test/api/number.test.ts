@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareNumbers, encodeNumber, normaliseNumber, numberSize } from '../../src/api/number.ts';
+import { VALUE_TEXTS } from '../../src/api/value-texts.ts';
 
 /** A number of the service's range: 1..38 digits without outer zeros, the first at 10^exponent. */
 const number = fc
@@ -24,7 +25,9 @@ describe('normaliseNumber', () => {
     ['0', '0'],
     ['-0', '0'],
     ['0.000', '0'],
-    ['0e500', '0'],
+    ['0e125', '0'],
+    ['0e-130', '0'],
+    ['0.0e126', '0'],
     ['00042', '42'],
     ['+5', '5'],
     ['+1e2', '100'],
@@ -41,7 +44,7 @@ describe('normaliseNumber', () => {
     ['1e125', `1${'0'.repeat(125)}`],
     [`${'9'.repeat(38)}E+88`, `${'9'.repeat(38)}${'0'.repeat(88)}`],
     [`${'9'.repeat(38)}00`, `${'9'.repeat(38)}00`],
-    [`0.${'0'.repeat(500)}e3`, '0'],
+    [`0.${'0'.repeat(130)}`, '0'],
     [`${'0'.repeat(500)}7`, '7'],
   ])('writes %s as %s', (text, canonical) => {
     expect(normaliseNumber(text)).toBe(canonical);
@@ -69,22 +72,45 @@ describe('normaliseNumber', () => {
     expect(() => normaliseNumber(text)).toThrow(`The parameter cannot be converted to a numeric value: ${text}`);
   });
 
-  it('refuses empty text without naming it', () => {
-    expect(() => normaliseNumber('')).toThrow(/^The parameter cannot be converted to a numeric value$/);
+  // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1, as are the ranges of exponents and of zero below.
+  it('refuses empty text, in BatchWriteItem without colon and blank', () => {
+    expect(() => normaliseNumber('')).toThrow(/^The parameter cannot be converted to a numeric value: $/);
+    expect(() => normaliseNumber('', VALUE_TEXTS.BatchWriteItem)).toThrow(
+      /^The parameter cannot be converted to a numeric value$/,
+    );
   });
 
-  it('calls an exponent beyond 32 bits malformed and a smaller one overflow', () => {
-    expect(() => normaliseNumber('1e99999999999')).toThrow('cannot be converted to a numeric value: 1e99999999999');
-    expect(() => normaliseNumber('1e999999')).toThrow(/^Number overflow/);
+  it.each([
+    ['1e2147483647', 'Number overflow'],
+    ['1e2147483648', 'Number overflow'],
+    ['1e9223372036854775807', 'Number overflow'],
+    ['1e00000009223372036854775807', 'Number overflow'],
+    ['1e9223372036854775808', 'The parameter cannot be converted to a numeric value: 1e9223372036854775808'],
+    ['1e-2147483649', 'Number underflow'],
+    ['1e-9223372036854775808', 'Number underflow'],
+    ['1e-9223372036854775809', 'The parameter cannot be converted to a numeric value: 1e-9223372036854775809'],
+  ])('says of an exponent of 64 bits in which direction it is too large: %s', (text, message) => {
+    expect(() => normaliseNumber(text)).toThrow(message);
   });
 
-  it.each(['1e126', '-1e126', '10e125', `${'9'.repeat(127)}`])('refuses %s as overflow', (text) => {
+  it.each([
+    ['1e2147483646', 'Number overflow'],
+    ['12e2147483646', 'Number underflow'],
+    ['0.1e2147483647', 'Number overflow'],
+    ['1e2147483647', 'Number underflow'],
+    ['1e2147483648', 'The parameter cannot be converted to a numeric value: 1e2147483648'],
+    ['1e-2147483647', 'Number underflow'],
+  ])('in BatchWriteItem adds up exponents in 32 bits: %s', (text, message) => {
+    expect(() => normaliseNumber(text, VALUE_TEXTS.BatchWriteItem)).toThrow(message);
+  });
+
+  it.each(['1e126', '-1e126', '10e125', '0e126', '-0e126', `${'9'.repeat(127)}`])('refuses %s as overflow', (text) => {
     expect(() => normaliseNumber(text)).toThrow(
       'Number overflow. Attempting to store a number with magnitude larger than supported range',
     );
   });
 
-  it.each(['1e-131', '-1e-131', '0.1e-130'])('refuses %s as underflow', (text) => {
+  it.each(['1e-131', '-1e-131', '0.1e-130', '0e-131', `0.${'0'.repeat(131)}`])('refuses %s as underflow', (text) => {
     expect(() => normaliseNumber(text)).toThrow(
       'Number underflow. Attempting to store a number with magnitude smaller than supported range',
     );
@@ -152,7 +178,7 @@ describe('the order of numbers', () => {
       '100',
       '1e125',
       '9.9e125',
-    ].map(normaliseNumber);
+    ].map((text) => normaliseNumber(text));
     const encodings = ascending.map(encodeNumber);
     expect([...encodings].sort()).toEqual(encodings);
     expect(new Set(encodings).size).toBe(encodings.length);
@@ -181,8 +207,13 @@ describe('numberSize', () => {
     ['1.2', 3],
     ['100', 2],
     ['-1', 3],
+    ['-100', 3],
+    ['1010', 3],
+    ['10100', 3],
     ['0.01', 2],
     ['0.1', 2],
+    ['123.45', 4],
+    ['-1.001', 5],
     ['1234567890', 6],
     ['9'.repeat(38), 20],
     [`-${'9'.repeat(38)}`, 21],

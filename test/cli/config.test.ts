@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { helpText } from '../../src/config/help.ts';
+import { OPTIONS, SETTING_NAMES } from '../../src/config/options.ts';
 import { parseCommandLine } from '../../src/config/parse.ts';
-import { type Config, ConfigError } from '../../src/config.ts';
+import { type Config, ConfigError, completeConfig } from '../../src/config.ts';
 
 function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
   const command = parseCommandLine(argv, env);
@@ -114,6 +115,47 @@ describe('where a value comes from', () => {
   });
 });
 
+describe('a variable that looks like one of ours', () => {
+  const warnings = (env: Record<string, string>) => {
+    const command = parseCommandLine([], env);
+    return command.kind === 'serve' ? command.warnings : undefined;
+  };
+
+  test.each([
+    ['DYNARING_PROT', 'there is no variable DYNARING_PROT; did you mean DYNARING_PORT?'],
+    ['DYNARING_DATADIR', 'there is no variable DYNARING_DATADIR; did you mean DYNARING_DATA_DIR?'],
+    ['dynaring_port', 'there is no variable dynaring_port; did you mean DYNARING_PORT?'],
+    ['DYNARING_COLOUR', 'there is no variable DYNARING_COLOUR'],
+    ['DYNARING_A\nB', 'there is no variable DYNARING_A\\nB'],
+  ])('and is none is warned of: %j', (name, warning) => expect(warnings({ [name]: '1' })).toEqual([warning]));
+
+  test('and is one, or is empty, is not', () => {
+    expect(warnings({ DYNARING_PORT: '9', DYNARING_NODES: '', PORT: '1', NOT_DYNARING_PORT: '2' })).toEqual([]);
+  });
+
+  // As a pod of a cluster with a service called dynaring has them: "Discovering services" of the documentation of Kubernetes.
+  test('but was set for a service of that name is not read', () => {
+    const address = 'tcp://10.0.0.11:8000';
+    const env = {
+      DYNARING_SERVICE_HOST: '10.0.0.11',
+      DYNARING_SERVICE_PORT: '8000',
+      DYNARING_SERVICE_PORT_HTTP: '8000',
+      DYNARING_PORT: address,
+      DYNARING_PORT_8000_TCP: address,
+      DYNARING_PORT_8000_TCP_PROTO: 'tcp',
+      DYNARING_PORT_8000_TCP_PORT: '8000',
+      DYNARING_PORT_8000_TCP_ADDR: '10.0.0.11',
+    };
+    expect(parseConfig([], env).port).toBe(8000);
+    expect(warnings(env)).toEqual(['DYNARING_PORT is the address of a service of that name, and is not read']);
+  });
+});
+
+test('a setting of the library that is misspelt is told as well', () => {
+  expect(() => completeConfig({ writeQourum: 2 } as object)).toThrow('did you mean writeQuorum?');
+  expect(() => completeConfig({ consistency: 'Strict' as never })).toThrow(/not "Strict"; did you mean strict\?$/);
+});
+
 test('--host all is every address', () => {
   expect(parseConfig(['--host', 'all'], {}).hosts).toEqual(['']);
 });
@@ -132,7 +174,7 @@ describe('refusals are one line that names the option', () => {
     [['--port', '65536'], {}, '--port must be a whole number from 0 to 65535, not "65536"'],
     [['--port=1e3'], {}, '--port must be a whole number from 0 to 65535, not "1e3"'],
     [[], { DYNARING_PORT: 'x' }, '--port (from DYNARING_PORT) must be a whole number from 0 to 65535, not "x"'],
-    [['--durability', 'disc'], {}, '--durability must be one of memory, process, disk, not "disc"'],
+    [['--durability', 'disc'], {}, '--durability must be one of memory, process, disk, not "disc"; did you mean disk?'],
     [['--durability', 'disk'], {}, '--durability disk needs a --data-dir: without one the data is gone at exit'],
     [['--isolate', 'yes'], {}, '--isolate must be one of none, access-key, region, both, not "yes"'],
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
@@ -147,6 +189,36 @@ describe('refusals are one line that names the option', () => {
     [['--data-dir', '--nodes', '3'], {}, '--data-dir needs a value'],
     [['--colour', 'red'], {}, 'unknown option --colour; --help lists the options'],
     [['8000'], {}, 'unexpected argument "8000"; --help tells the usage'],
+    [['improt'], {}, 'unexpected argument "improt"; did you mean import?'],
+    [['Export', '--all'], {}, 'unexpected argument "Export"; did you mean export?'],
+    [['--nodes', '5', 'import', 'x.json'], {}, 'unexpected argument "import"; import has to come first'],
+    [['start'], {}, 'unexpected argument "start"; dynaring alone starts the server'],
+    [['help'], {}, 'unexpected argument "help"; did you mean --help?'],
+    [['verison'], {}, 'unexpected argument "verison"; did you mean --version?'],
+    [
+      ['--consistency', 'strickt'],
+      {},
+      '--consistency must be one of strict, dynamo, not "strickt"; did you mean strict?',
+    ],
+    [['--log-format', 'JSON'], {}, '--log-format must be one of text, json, not "JSON"; did you mean json?'],
+    [['--throttle', 'On'], {}, '--throttle must be on or off, not "On"; did you mean on?'],
+    [
+      [],
+      { DYNARING_ISOLATE: 'accesskey' },
+      '--isolate (from DYNARING_ISOLATE) must be one of none, access-key, region, both, not "accesskey"; did you mean access-key?',
+    ],
+    // Origins have no path, and RFC 6454 knows no wildcards in them: the list would let nobody in.
+    [
+      ['--cors', 'http://a.example/app'],
+      {},
+      '--cors must be origins with commas between, or *, not "http://a.example/app"',
+    ],
+    [['--cors', '*.a.example'], {}, '--cors must be origins with commas between, or *, not "*.a.example"'],
+    [
+      ['--cors', 'a.example b.example'],
+      {},
+      '--cors must be origins with commas between, or *, not "a.example b.example"',
+    ],
   ])('%j %j', (argv, env, message) => {
     expect(refusal(argv, env as Record<string, string>)).toBe(message);
   });
@@ -183,11 +255,26 @@ test('--help lists every option that is understood', () => {
       .map((text) => text.trim()),
   );
   expect(flags.size).toBeGreaterThan(25);
+  for (const name of SETTING_NAMES) expect([...flags]).toContain(`${OPTIONS[name].flag} ${OPTIONS[name].value}`.trim());
   for (const text of flags) {
     const [flag, value] = text.split(' ');
     if (value !== undefined) expect(refusal([flag!]), flag).toBe(`${flag} needs a value`);
     else expect(() => parseCommandLine([flag!], {}), flag).not.toThrow();
   }
+});
+
+test('--help fits into a window of 100 columns', () => {
+  expect(
+    helpText()
+      .split('\n')
+      .filter((line) => line.length > 100),
+  ).toEqual([]);
+});
+
+test('the examples of --help are command lines that are taken', () => {
+  const examples = [...helpText().matchAll(/^ {2}dynaring (--.*?) {2,}/gm)].map(([, args]) => args!.split(' '));
+  expect(examples.length).toBeGreaterThanOrEqual(2);
+  for (const args of examples) expect(parseCommandLine(args, {})).toMatchObject({ kind: 'serve' });
 });
 
 describe("DynamoDB Local's command line", () => {

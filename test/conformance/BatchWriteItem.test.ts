@@ -129,7 +129,38 @@ describe('a batch is refused as a whole', () => {
     [
       'with an item without its key',
       (name) => ({ [name]: [put('a'), { PutRequest: { Item: { x: { S: 'a' } } } }] }),
-      'ValidationException: One or more parameter values were invalid: Missing the key pk in the item',
+      // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1, as are the texts of numbers and sets below.
+      'ValidationException: The provided key element does not match the schema',
+    ],
+    [
+      'with an item whose key has another type',
+      (name) => ({ [name]: [put('a'), { PutRequest: { Item: { pk: { N: '1' } } } }] }),
+      'ValidationException: The provided key element does not match the schema',
+    ],
+    [
+      'with an item whose key is no scalar',
+      (name) => ({ [name]: [put('a'), { PutRequest: { Item: { pk: { L: [] } } } }] }),
+      'ValidationException: The provided key element does not match the schema',
+    ],
+    [
+      'with an empty number',
+      (name) => ({ [name]: [put('a', { x: { N: '' } })] }),
+      'ValidationException: The parameter cannot be converted to a numeric value',
+    ],
+    [
+      'with the exponent that wraps around',
+      (name) => ({ [name]: [put('a', { x: { N: '1e2147483647' } })] }),
+      'ValidationException: Number underflow. Attempting to store a number with magnitude smaller than supported range',
+    ],
+    [
+      'with duplicates in a set',
+      (name) => ({ [name]: [put('a', { x: { SS: ['b', 'a', 'b'] } })] }),
+      'ValidationException: One or more parameter values were invalid: Input collection [b, a, b] contains duplicates.',
+    ],
+    [
+      'with duplicates in a set of numbers',
+      (name) => ({ [name]: [put('a', { x: { NS: ['1', '1.0'] } })] }),
+      'ValidationException: Input collection contains duplicates',
     ],
     [
       'with a key of another schema',

@@ -147,7 +147,10 @@ describe('a bad item is refused with the words of the service:', () => {
       { pk: { S: 'x' }, v: { N: '1e126' } },
       `${detected}Number overflow. Attempting to store a number with magnitude larger than supported range`,
     ],
-    [{ pk: { S: 'x' }, v: { SS: ['a', 'a'] } }, `${detected}${invalid}Input collection [a, a] contains duplicates.`],
+    [
+      { pk: { S: 'x' }, v: { SS: ['a', 'a'] } },
+      `${detected}${invalid}Input collection ["a", "a"] contains duplicates.`,
+    ],
     [{ pk: { S: 'x' }, v: { NS: [] } }, `${detected}${invalid}An number set  may not be empty`],
     [
       { pk: { S: '' } },

@@ -70,10 +70,26 @@ test.each<[string, Partial<ScanCommandInput>, string]>([
   ['a start key of another type', { ExclusiveStartKey: { pk: { S: 'a' }, sk: { N: '1' } } }, mismatch],
   ['a start key with more', { ExclusiveStartKey: { pk: { S: 'a' }, sk: { S: 'b' }, n: { N: '1' } } }, mismatch],
   ['an empty start key', { ExclusiveStartKey: {} }, mismatch],
+  // These four: recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
   [
     'a start key that is no value',
     { ExclusiveStartKey: { pk: { S: 'a' }, sk: { N: 'x' } } },
-    `${startKey}: The parameter cannot be converted to a numeric value: x`,
+    'The parameter cannot be converted to a numeric value: x',
+  ],
+  [
+    'a start key that is a set with duplicates',
+    { ExclusiveStartKey: { pk: { S: 'a' }, sk: { SS: ['b', 'b'] } } },
+    'One or more parameter values were invalid: Input collection [b, b] contains duplicates.',
+  ],
+  [
+    'an empty start key of the table',
+    { ExclusiveStartKey: { pk: { S: 'a' }, sk: { S: '' } } },
+    'One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: sk',
+  ],
+  [
+    'a start key that fits neither the index nor the table',
+    { IndexName: 'all', ExclusiveStartKey: { pk: { S: 'a' } } },
+    'The provided key element does not match the schema',
   ],
   [
     'a start key of the table for an index',

@@ -26,7 +26,7 @@ export class Scratch {
     const modules = join(folder, 'node_modules');
     mkdirSync(join(modules, '.bin'), { recursive: true });
     symlinkSync(ROOT, join(modules, 'dynaring'));
-    symlinkSync(join(ROOT, 'dist/cli.js'), join(modules, '.bin/dynaring'));
+    symlinkSync(join(ROOT, 'commonjs/cli.cjs'), join(modules, '.bin/dynaring'));
     symlinkSync(join(ROOT, 'node_modules/@aws-sdk'), join(modules, '@aws-sdk'));
     cpSync(join(ROOT, 'examples/orders.json'), join(folder, 'examples/orders.json'));
     cpSync(join(ROOT, 'examples/orders.json'), join(folder, 'seeds/orders.json'));

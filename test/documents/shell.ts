@@ -68,19 +68,20 @@ export class Shell {
 
   /**
    * Runs commands of which the last is a server, in place of the one before it.
+   * @param patienceMs until it answers
    * @returns what it has printed when it answers
    */
-  async serve(folder: string, commands: string): Promise<string> {
+  async serve(folder: string, commands: string, patienceMs = SERVER_PATIENCE_MS): Promise<string> {
     await this.stopServer();
     const server = this.#spawn(folder, 'bash', ['-euo', 'pipefail', '-c', this.adapted(commands)]);
     this.#server = server;
     const output = outputOf(server);
-    for (const deadlineMs = Date.now() + SERVER_PATIENCE_MS; Date.now() < deadlineMs; await sleep(50)) {
+    for (const deadlineMs = Date.now() + patienceMs; Date.now() < deadlineMs; await sleep(50)) {
       if (server.exitCode !== null) throw new Error(`ended with status ${server.exitCode}: ${output()}`);
       const answer = await fetch(`http://127.0.0.1:${this.#port}/health`).catch(() => undefined);
       if (answer?.ok) return sleep(PRINTING_MS).then(output);
     }
-    throw new Error(`no answer at port ${this.#port} within ${SERVER_PATIENCE_MS} ms: ${output()}`);
+    throw new Error(`no answer at port ${this.#port} within ${patienceMs} ms: ${output()}`);
   }
 
   async stopServer(): Promise<void> {

@@ -1,9 +1,9 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { pythonWithBoto3, Scratch } from './scratch.ts';
-import { MARKS, patternOf, ROOT, type Snippet, snippetsOf } from './snippets.ts';
+import { MARKS, missingInCi, patternOf, ROOT, type Snippet, snippetsOf } from './snippets.ts';
 
 /** The README has a test of its own, `follow-readme.ts`, for it begins with a clone. */
 const PAGES = [
@@ -23,6 +23,29 @@ test.each(['README.md', 'CONTRIBUTING.md', ...PAGES])('%s has only snippets that
     .filter(({ language, mark }) => !MARKS[language]?.includes(mark))
     .map(({ at, language, mark }) => `${at}: ${language} ${mark}`);
   expect(unknown).toEqual([]);
+});
+
+test.each(['README.md', 'CONTRIBUTING.md'])('%s says of what .ci/run does only what it does', (page) => {
+  const snippets = snippetsOf(page).filter(({ mark }) => mark === 'ci');
+  expect(snippets.length).toBeGreaterThan(0);
+  for (const snippet of snippets) expect(missingInCi(snippet), snippet.at).toEqual([]);
+});
+
+test('README.md has both commands of a newcomer on its first screen', () => {
+  const first = snippetsOf('README.md').filter(({ at }) => Number(at.split(':')[1]) < 30);
+  expect(first.map(({ text }) => text.trim())).toEqual([
+    'git clone <this repository> dynaring && cd dynaring',
+    'npm ci && npm test',
+    'npm ci && npm start',
+  ]);
+});
+
+const UNRUN = ['docker', 'cloud'];
+
+test.each(PAGES)('%s names what of it is not run', (page) => {
+  const unrun = snippetsOf(page).filter(({ language, mark }) => UNRUN.includes(mark) || language === 'yaml');
+  if (unrun.length === 0) return;
+  expect(readFileSync(join(ROOT, page), 'utf8')).toMatch(/syntax\s+alone/);
 });
 
 describe.each(PAGES)('%s', (page) => {
@@ -64,7 +87,7 @@ async function check(snippet: Snippet, scratch: Scratch): Promise<void> {
       await scratch.ensureServer();
       return expectSuccess(python ?? 'python3', '-c', scratch.adapted(text));
     case 'sh':
-      if (mark === 'docker' || mark === 'cloud') return expectSuccess('bash', '-n', '-c', text);
+      if (mark === 'docker' || mark === 'cloud' || mark === 'npm') return expectSuccess('bash', '-n', '-c', text);
       if (mark === 'server') return expectOutput(await scratch.serve(text));
       await scratch.ensureServer();
       return expectSuccess('bash', '-euo', 'pipefail', '-c', scratch.adapted(text));

@@ -22,9 +22,9 @@ export const MARKS: Readonly<Record<string, readonly string[]>> = {
   /**
    * Commands. `server`: the last one goes on until the page ends. `project`: typed in a project of the reader's own.
    * `docker`: needs a container engine, `cloud`: the service itself; of these only the syntax is checked. `ci`: what
-   * `.ci/run` does.
+   * `.ci/run` does. `npm`: fetches a package of others, which `test/from-npm.test.ts` tries.
    */
-  sh: ['', 'server', 'project', 'docker', 'cloud', 'ci'],
+  sh: ['', 'server', 'project', 'docker', 'cloud', 'ci', 'npm'],
   python: [''],
   json: [''],
   yaml: [''],
@@ -59,6 +59,14 @@ export function snippetsOf(page: string): readonly Snippet[] {
       isPartOfLast: isPrinted(at),
     }))
     .filter(({ isPartOfLast }) => !isPartOfLast);
+}
+
+/** Those commands of a block marked `ci` that `.ci/run` does not have. It may give them more arguments. */
+export function missingInCi({ text }: Snippet): readonly string[] {
+  const lines = readFileSync(`${ROOT}.ci/run`, 'utf8').split('\n');
+  const runs = (command: string) => lines.some((line) => !line.startsWith('#') && ` ${line} `.includes(` ${command} `));
+  const commands = text.split(/\n|&&/).map((command) => command.trim());
+  return commands.filter((command) => command !== '' && !runs(command));
 }
 
 function outdented(text: string, spaces: number): string {

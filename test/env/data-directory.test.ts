@@ -169,9 +169,11 @@ describe('a persistent directory', () => {
 
   test('that is a file, or below one, is refused', async () => {
     writeFileSync(path, '');
-    expect(await refusalOf(openDataDirectory(path, EXPECTED))).toBe('PARENT/data is not a directory');
+    expect(await refusalOf(openDataDirectory(path, EXPECTED))).toBe(
+      'the data directory PARENT/data is not a directory',
+    );
     expect(await refusalOf(openDataDirectory(join(path, 'below'), EXPECTED))).toBe(
-      'PARENT/data/below is not a directory',
+      'the data directory PARENT/data/below is not a directory',
     );
   });
 

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type InstalledPackage, installPackage, programPath } from './installed-package.ts';
 
 let installed: InstalledPackage;
@@ -52,7 +55,45 @@ test.each([['in processes'], ['in one process', '--runInBand'], ['in threads', '
 );
 
 test('the command that npm links', () => {
-  expect(installed.run('node_modules/dynaring/dist/cli.js', '--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const { bin } = JSON.parse(readFileSync(join(installed.path, 'package.json'), 'utf8'));
+  expect(installed.run(`node_modules/dynaring/${bin.dynaring}`, '--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+describe('a Node that is too old', () => {
+  /** Stands in for one: what comes before the check may use nothing that it has not. */
+  const OLD = "Object.defineProperty(process.versions, 'node', { value: '18.20.8' });";
+  const NEEDED = 'dynaring needs Node 20.19 or later, and this is Node 18.20.8\n';
+  beforeAll(() => installed.write({ 'old.cjs': OLD }));
+
+  const runOld = (...args: string[]) =>
+    spawnSync(process.execPath, ['--require', join(installed.folder, 'old.cjs'), ...args], {
+      cwd: installed.folder,
+      encoding: 'utf8',
+    });
+
+  test.each([['cli.cjs'], ['check-node.cjs']])('ends %s with one line and status 1', (file) => {
+    const { status, stdout, stderr } = runOld(join(installed.path, 'commonjs', file), '--version');
+    expect({ status, stdout, stderr }).toEqual({ status: 1, stdout: '', stderr: NEEDED });
+  });
+
+  test('is what require throws of', () => {
+    installed.write({ 'require.cjs': "try { require('dynaring'); } catch ({ message }) { console.log(message); }" });
+    expect(runOld('require.cjs').stdout).toBe(NEEDED);
+  });
+
+  test('is found by each script of npm that a newcomer types, before anything else', () => {
+    const { scripts } = JSON.parse(readFileSync(join(installed.path, 'package.json'), 'utf8'));
+    expect(scripts.build).toMatch(/^node commonjs\/check-node\.cjs && /);
+    // npm runs these by itself: `npm ci`, `npm start` and `npm test` end at them.
+    for (const name of ['prepare', 'prestart', 'pretest']) expect(scripts[name]).toBe('npm run -s build');
+  });
+
+  test('needs nothing newer than Node 10 has, of language or modules, to say so', () => {
+    for (const file of ['cli.cjs', 'check-node.cjs']) {
+      const text = readFileSync(join(installed.path, 'commonjs', file), 'utf8');
+      expect(text).not.toMatch(/\?\.[\w[(]|\?\?|\|\|=|&&=|node:|^import |^export |await /m);
+    }
+  });
 });
 
 /** Two seconds after its start, asked once whether it is there. */

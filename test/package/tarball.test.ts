@@ -42,7 +42,8 @@ describe('the tarball has', () => {
   test('beside them what is listed here', () => {
     const others = installed.files.filter((path) => !/^dist\/.*(\.d\.ts|\.js)$/.test(path));
     const schemas = readdirSync(new URL('../../api-schema/', import.meta.url)).map((name) => `api-schema/${name}`);
-    const rest = ['LICENSE', 'README.md', 'commonjs/index.cjs', 'commonjs/index.d.cts', 'package.json'];
+    const commonjs = ['check-node.cjs', 'cli.cjs', 'index.cjs', 'index.d.cts'].map((name) => `commonjs/${name}`);
+    const rest = ['LICENSE', 'README.md', ...commonjs, 'package.json'];
     expect(others).toEqual([...rest, ...schemas].sort());
   });
 

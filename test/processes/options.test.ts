@@ -82,3 +82,18 @@ test('a fault rule that makes no sense ends with one line that names its file an
     stderr: `dynaring: --faults ${file}, rule 2 of 2: "ms" must be milliseconds from 0 to 600000, not -5\n`,
   });
 });
+
+test('a seed that is not there is named with its option', async () => {
+  expect(await runToExit(['--port', '0', '--seed-dir', 'nope'])).toEqual({
+    status: 1,
+    signal: null,
+    stdout: '',
+    stderr: 'dynaring: --seed-dir nope: there is no such file or folder\n',
+  });
+});
+
+test('a variable that is none is warned of in the log, and the server serves', async () => {
+  const server = await startServer([], { env: { DYNARING_DATADIR: 'data' } });
+  const { stderr } = await server.stop('SIGTERM');
+  expect(stderr).toMatch(/^\S+ WARN {2}there is no variable DYNARING_DATADIR; did you mean DYNARING_DATA_DIR\?$/m);
+});

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { onTestFinished } from 'vitest';
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** Far above what a start or a stop takes, far below a test's own limit. */
 const PATIENCE_MS = 10_000;
 const POLL_MS = 20;

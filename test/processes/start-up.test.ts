@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { describe, expect, test } from 'vitest';
-import { clientOf, createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { CLI, clientOf, createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
 
 const VERSION = /\d+\.\d+\.\d+/.source;
 
@@ -25,14 +26,15 @@ describe('standard output at the start', () => {
       ),
       '  ring  1 node, N=1 W=1 R=1',
       '  data  in memory, gone at exit; --data-dir DIR keeps it',
-      `  look  curl http://127.0.0.1:${port}/_dynaring/cluster`,
+      `  look  curl http://127.0.0.1:${port}/_dynaring/status`,
       '  use   any credentials and region will do:',
       `export AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:${port}`,
-      'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=local AWS_DEFAULT_REGION=local',
+      'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any',
+      'export AWS_REGION=local AWS_DEFAULT_REGION=local',
       '',
     ]);
     expect((await fetch(`${server.endpoint}/health`)).status).toBe(200);
-    expect((await fetch(`${server.endpoint}/_dynaring/cluster`)).status).toBe(200);
+    expect((await fetch(`${server.endpoint}/_dynaring/status`)).status).toBe(200);
     const { stderr } = await server.stop('SIGTERM');
     expect(stderr).toMatch(/^\S+ INFO {2}-sharedDb changes nothing: all clients share their tables$/m);
   });
@@ -57,10 +59,43 @@ describe('standard output at the start', () => {
     server.closeOutput();
     for (const what of ['stop', 'start', 'stop', 'start']) {
       const answer = await fetch(`${server.endpoint}/_dynaring/nodes/node-2/${what}`, { method: 'POST' });
-      expect(answer.status).toBe(204);
+      expect(answer.status).toBe(200);
     }
     expect((await fetch(`${server.endpoint}/health`)).status).toBe(200);
     expect((await server.stop('SIGTERM')).status).toBe(0);
+  });
+
+  // As script(1) of util-linux makes one: what is written to it comes to us.
+  test.runIf(process.platform === 'linux').each([
+    ['is ours alone on a terminal, and fits into its 80 columns', [], /^dynaring \d/],
+    [
+      "has DynamoDB Local's lines on a terminal too, with a flag of its",
+      ['-inMemory'],
+      /^Initializing DynamoDB Local with/,
+    ],
+  ])('%s', async (_, args, first) => {
+    const command = [process.execPath, CLI, '--port', '0', ...args].map((word) => `'${word}'`).join(' ');
+    const child = spawn('script', ['-qefc', `stty cols 80; exec ${command}`, '/dev/null'], {
+      env: { PATH: process.env.PATH, TERM: 'xterm' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => {
+      child.kill();
+    });
+    let seen = '';
+    for await (const chunk of child.stdout) {
+      seen += chunk;
+      if (seen.includes('AWS_DEFAULT_REGION=local')) break;
+    }
+    // Without the codes of the colours, of which there are some.
+    const plain = seen.replaceAll(/\x1b\[\d*m/g, '');
+    expect(plain).not.toBe(seen);
+    expect(plain).toMatch(first);
+    expect(plain.split(/\r?\n/).filter((line) => line.length > 80)).toEqual([]);
+    const status = await fetch(/curl (\S+)/.exec(plain)![1]!);
+    expect(await status.text()).toMatch(
+      /^3 nodes: 3 up; N=3 W=2 R=1\n64 partitions, each with a majority of its homes up\n\nnode /,
+    );
   });
 
   test('names no administration with --no-admin', async () => {
@@ -97,6 +132,7 @@ describe('standard output at the start', () => {
       endpoint: server.endpoint,
       nodes: 3,
       cluster: `${server.endpoint}/_dynaring/cluster`,
+      status: `${server.endpoint}/_dynaring/status`,
       dataDir: null,
     });
     const notes = stderr

@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-const COUNT = 20_000;
+const COUNT = 5_000;
 
 const linesOf = (count: number) =>
   Array.from({ length: count }, (_, at) => `{"Item":{"id":{"S":"item ${at}"},"n":{"N":"${at}"}}}\n`).join('');
@@ -23,6 +23,14 @@ async function countItems(client: DynamoDBClient, TableName: string): Promise<nu
 }
 
 const contentOf = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+
+/** So that a transfer can be hit in the middle, however fast the machine is. */
+async function slowDown(endpoint: string, operation: string, ms: number): Promise<void> {
+  const rule = { kind: 'latency', ms, operation };
+  const headers = { 'content-type': 'application/json' };
+  const posted = await fetch(`${endpoint}/_dynaring/faults`, { method: 'POST', headers, body: JSON.stringify(rule) });
+  expect(posted.ok).toBe(true);
+}
 
 /** Starts `dynaring`, and ends it by a signal once its progress file says that something more was done. */
 async function interrupt(args: readonly string[], progressFile: string, signal: 'SIGKILL' | 'SIGINT') {
@@ -47,8 +55,9 @@ describe('an import', () => {
     await createTable(client, 'Log');
     const file = join(await temporaryDirectory(), 'log.json.gz');
     writeFileSync(file, gzipSync(linesOf(COUNT)));
-    const args = ['import', file, '--table', 'Log', '--endpoint', server.endpoint];
+    const args = ['import', file, '--table', 'Log', '--endpoint', server.endpoint, '--concurrency', '4'];
     const progress = `${file}.dynaring-progress`;
+    await slowDown(server.endpoint, 'BatchWriteItem', 100);
     const putIn = () => JSON.parse(readFileSync(progress, 'utf8')).state.current.totals.put as number;
 
     expect((await interrupt(args, progress, 'SIGKILL')).status).toBe(null);
@@ -63,6 +72,7 @@ describe('an import', () => {
     const afterInterrupt = putIn();
     expect(afterInterrupt).toBeGreaterThanOrEqual(afterKill);
 
+    await fetch(`${server.endpoint}/_dynaring/faults`, { method: 'DELETE' });
     const { status, stderr } = await runToExit(args);
     expect(status).toBe(0);
     expect(stderr).toContain(`${afterInterrupt.toLocaleString('en')} items before`);
@@ -119,15 +129,7 @@ describe('an export', () => {
     writeFileSync(input, Array.from({ length: 40 }, (_, at) => item(at)).join(''));
     const endpoint = ['--endpoint', server.endpoint];
     expect((await runToExit(['import', input, '--table', 'Log', ...endpoint])).status).toBe(0);
-    // Slow enough to be hit in the middle.
-    const rule = { kind: 'latency', ms: 300, operation: 'Scan' };
-    const headers = { 'content-type': 'application/json' };
-    const posted = await fetch(`${server.endpoint}/_dynaring/faults`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(rule),
-    });
-    expect(posted.ok).toBe(true);
+    await slowDown(server.endpoint, 'Scan', 300);
     const args = ['export', '--table', 'Log', '--output', output, '--segments', '2', ...endpoint];
     expect((await interrupt(args, `${output}.dynaring-progress`, 'SIGKILL')).status).toBe(null);
     expect(existsSync(output)).toBe(false);
@@ -175,21 +177,27 @@ describe('an export', () => {
 
 describe('options', () => {
   test.each([
-    [['--help'], /^Usage: dynaring \[options\]\n +dynaring import\|export/],
+    [['--help'], /^Usage: dynaring \[options\] .*\n +dynaring import\|export/],
     [['import', '--help'], /^Usage: dynaring import FILE/],
+    [['import', '-h'], /^Usage: dynaring import FILE/],
     [['export', '--nonsense', '--help'], /^Usage: dynaring export --table/],
   ])('%j print help and end with status 0', async (args, text) => {
     const { status, stdout, stderr } = await runToExit(args);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(text);
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 
   test.each([
     [['import'], 'nothing to import: name a file, a folder, - or --from-endpoint; --help tells more'],
     [['import', 'nothing.json', '--table', 'T'], 'nothing.json: there is no such file'],
-    [['import', 'a', '--tabel', 'T'], 'there is no option --tabel; --help lists those there are'],
+    [['import', 'a', '--tabel', 'T'], 'there is no option --tabel; did you mean --table?'],
+    [['import', 'a', '-table', 'T'], 'there is no option -table; did you mean --table?'],
+    [['import', 'a', '--colour=red'], 'there is no option --colour; --help lists those there are'],
     [['import', 'a', '--table'], '--table needs a value: --table NAME'],
     [['import', 'a', '--table', '--all'], '--table needs a value: --table NAME'],
+    [['import', '-', '--create', 'nothing.json'], '--create nothing.json: there is no such file'],
+    [['import', 'a', '--batch-size', '26'], '--batch-size must be a whole number from 1 to 25, not "26"'],
     [['import', 'a', 'b'], 'import takes one file or folder, not also "b"'],
     [
       ['import', 'a', '--table', 'x', '--concurrency', '0'],
@@ -207,6 +215,7 @@ describe('options', () => {
     [['export', '--all'], 'more than one table needs --output FOLDER'],
     [['export', '--all', '--output', 'x.json'], 'more than one table needs a folder, which --output x.json is not'],
     [['export', '--table', 'a', '--quiet=1'], '--quiet takes no value'],
+    [['export', '--table', 'a', '--format', 'CSV'], '--format must be one of json, csv, not "CSV"; did you mean csv?'],
     [['export', '--table', 'a', '--format', 'ion'], '--format must be one of json, csv, not "ion"'],
   ])('%j end with one line and status 1', async (args, problem) => {
     const { status, stdout, stderr } = await runToExit(args);

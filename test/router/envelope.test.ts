@@ -116,6 +116,8 @@ test('bare stay values of keys of indexes, keys that are updated, and what an it
   const Key = { pk: { S: 'there' } };
   expect(await messageOf('PutItem', { Item: { ...Key, a: { N: '1' } } })).toMatch(/^One or more .*Index Key a /);
   expect(await messageOf('PutItem', { Item: { ...Key, b: { S: 'x'.repeat(409_600) } } })).toMatch(/^Item size has/);
+  const set = { SS: ['x'.repeat(204_800), 'y'.repeat(204_801)] };
+  expect(await messageOf('PutItem', { Item: { ...Key, b: set } })).toMatch(/^Item size has/);
   expect(await messageOf('UpdateItem', { Key, UpdateExpression: 'REMOVE pk' })).toMatch(
     /^One or more .*part of the key$/,
   );

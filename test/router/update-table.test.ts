@@ -287,7 +287,9 @@ describe('UpdateTable of an on-demand table refuses', () => {
     [
       'a new index whose key has another type',
       { ...add('by-b', 'pk'), AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'N' }] },
-      `${PREFIX}Attribute pk is already defined as a key attribute of type S`,
+      // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
+      'ValidationException: Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. ' +
+        'Existing schema: Schema:[SchemaElement: key{pk:S:HASH}] New schema: Schema:[SchemaElement: key{pk:N:HASH}]',
     ],
     [
       'a new index with throughput',
@@ -421,11 +423,20 @@ describe('UpdateTable of a provisioned table', () => {
     expect(await refusal(update(changes))).toBe(error);
   });
 
-  test('shows the old throughput while it changes, then the new one and when it changed', async () => {
+  test('shows the old throughput while it changes, then the new one, and when it changed at once', async () => {
     const { create, update, describe: describeTable } = newRouter();
     await create(provisioned(1));
     const { TableDescription } = await update({ ProvisionedThroughput: units(3) });
-    expect(TableDescription).toMatchObject({ TableStatus: 'UPDATING', ProvisionedThroughput: units(1) });
+    // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
+    const LastIncreaseDateTime = CONTEXT.nowMs / 1000;
+    expect(TableDescription).toMatchObject({
+      TableStatus: 'UPDATING',
+      ProvisionedThroughput: { ...units(1), LastIncreaseDateTime, NumberOfDecreasesToday: 0 },
+    });
+    const ofIndex = await update(updates({ Update: { IndexName: 'by-a', ProvisionedThroughput: units(1) } }));
+    expect(ofIndex.TableDescription.GlobalSecondaryIndexes).toMatchObject([
+      { ProvisionedThroughput: { ...units(2), LastDecreaseDateTime: LastIncreaseDateTime } },
+    ]);
     expect(await describeTable()).toMatchObject({
       TableStatus: 'ACTIVE',
       ProvisionedThroughput: { ...units(3), NumberOfDecreasesToday: 0, LastIncreaseDateTime: CONTEXT.nowMs / 1000 },
@@ -536,7 +547,9 @@ describe('UpdateTable', () => {
       OnDemandThroughput: { MaxReadRequestUnits: 10, MaxWriteRequestUnits: 20 },
     });
     expect(TableDescription).toMatchObject({ TableStatus: 'ACTIVE', OnDemandThroughput: { MaxReadRequestUnits: 10 } });
-    await update({ OnDemandThroughput: { MaxReadRequestUnits: -1 } });
+    // The answer says -1: recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
+    const removal = await update({ OnDemandThroughput: { MaxReadRequestUnits: -1 } });
+    expect(removal.TableDescription.OnDemandThroughput).toEqual({ MaxReadRequestUnits: -1, MaxWriteRequestUnits: 20 });
     expect((await describeTable()).OnDemandThroughput).toEqual({ MaxWriteRequestUnits: 20 });
     await update({ OnDemandThroughput: { MaxWriteRequestUnits: -1 } });
     expect((await describeTable()).OnDemandThroughput).toBeUndefined();
@@ -551,6 +564,10 @@ describe('UpdateTable', () => {
       GlobalSecondaryIndexes: [{ IndexStatus: 'UPDATING', ...ceiling }],
     });
     expect((await describeTable()).GlobalSecondaryIndexes[0]).toMatchObject({ IndexStatus: 'ACTIVE', ...ceiling });
+    const none = { OnDemandThroughput: { MaxReadRequestUnits: -1 } };
+    const removal = await update(updates({ Update: { IndexName: 'by-a', ...none } }));
+    expect(removal.TableDescription.GlobalSecondaryIndexes).toMatchObject([none]);
+    expect((await describeTable()).GlobalSecondaryIndexes[0].OnDemandThroughput).toBeUndefined();
   });
 
   test('raises the warm throughput, of which one member may be left out', async () => {

@@ -125,6 +125,8 @@ describe('CSV', () => {
   test('whose quotes do not close, or whose columns make no sense, is refused', async () => {
     const csv = (text: string, ...more: string[]) => run('import', ['-', ...args, '--format', 'csv', ...more], text);
     await expect(csv('id,n\na,"1"x\n')).rejects.toThrow('-:2: it is no CSV (CSV_INVALID_CLOSING_QUOTE)');
+    // Not all codes of csv-parse begin with CSV_: a JSON file that is called CSV has another.
+    await expect(csv('id,n\na{"b"},1\n')).rejects.toThrow('-:2: it is no CSV (INVALID_OPENING_QUOTE)');
     await expect(csv('n\n1\n')).rejects.toThrow('-:1: there is no column for the key "id" of table Tab');
     await expect(csv('id,id\n1,2\n')).rejects.toThrow('-:1: two columns are called "id"');
     await expect(csv('id\n1\n', '--column', 'price=N')).rejects.toThrow('-:1: there is no column "price"');

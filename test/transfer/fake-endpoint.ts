@@ -44,6 +44,15 @@ export async function fakeEndpoint(reply: (received: Received) => Reply | undefi
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** The ids of the items that a request puts, one or many; undefined if it is no such request. */
+export function idsPut({ operation, request }: Received): string[] | undefined {
+  type Put = { readonly Item: { readonly id: { readonly S: string } } };
+  if (operation === 'PutItem') return [(request as unknown as Put).Item.id.S];
+  if (operation !== 'BatchWriteItem') return undefined;
+  const tables = request.RequestItems as Readonly<Record<string, readonly { readonly PutRequest: Put }[]>>;
+  return Object.values(tables).flatMap((requests) => requests.map(({ PutRequest }) => PutRequest.Item.id.S));
+}
+
 /** The signature that a request must have, after "Signature Version 4 signing process" of the service's documentation. */
 export function signatureFor({ headers, body }: Received, secret: string): string {
   const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runImport } from '../../src/transfer/import-command.ts';
 import { temporaryDirectory } from '../processes/server-process.ts';
-import { fakeEndpoint, refusal } from './fake-endpoint.ts';
+import { fakeEndpoint, idsPut, refusal } from './fake-endpoint.ts';
 import { run, testWorld } from './test-world.ts';
 
 let folder: string;
@@ -16,11 +16,12 @@ beforeEach(async () => {
   folder = await temporaryDirectory();
   puts = [];
   isBroken = false;
-  const endpoint = await fakeEndpoint(({ operation, request }) => {
-    if (operation !== 'PutItem') return undefined;
-    const { TableName, Item } = request as { TableName: string; Item: { id: { S: string } } };
-    if (isBroken && Item.id.S === 'b') return refusal(400, 'AccessDeniedException');
-    puts.push(`${TableName} ${Item.id.S}`);
+  const endpoint = await fakeEndpoint((received) => {
+    const ids = idsPut(received);
+    if (ids === undefined) return undefined;
+    if (isBroken && ids.includes('b')) return refusal(400, 'AccessDeniedException');
+    const { TableName = Object.keys(received.request.RequestItems as object)[0] } = received.request;
+    puts.push(...ids.map((id) => `${TableName} ${id}`));
     return undefined;
   });
   to = ['--endpoint', endpoint];

@@ -4,9 +4,9 @@ import { ALBUMS } from './sample-table.ts';
 
 const KEY = '"artist":{"S":"ABBA"},"year":{"N":"1976"}';
 
-const bodyOf = (line: string) => {
+const writeIn = (line: string) => {
   const write = writeOfLine(ALBUMS, line);
-  return write.kind === 'write' ? `${write.operation} ${write.body}` : write;
+  return write.kind === 'write' ? `${write.operation} ${write.json}` : write;
 };
 const problemOf = (line: string) => {
   const write = writeOfLine(ALBUMS, line);
@@ -16,31 +16,29 @@ const problemOf = (line: string) => {
 describe('a line', () => {
   test('of a full export is sent with the very text of its item', () => {
     const item = `{ ${KEY}, "n" : {"N":"1.0000000000000000000000000000000000000e5"}, "s":{"S":"\\u00e9\\/"} }`;
-    expect(bodyOf(`  {"Item" : ${item}  }\r`)).toBe(`PutItem {"TableName":"Albums","Item":${item}}`);
+    expect(writeIn(`  {"Item" : ${item}  }\r`)).toBe(`PutItem ${item}`);
   });
 
   test('takes no longer for a text of blanks', () => {
     const item = `{${KEY},"a":{"S":"${' '.repeat(400_000)}x"}}`;
     const cpuBefore = process.cpuUsage();
-    expect(bodyOf(`{"Item":${item}}`)).toBe(`PutItem {"TableName":"Albums","Item":${item}}`);
-    expect(bodyOf(`{"\\u0049tem":${item}}`)).toBe(`PutItem {"TableName":"Albums","Item":${item}}`);
+    expect(writeIn(`{"Item":${item}}`)).toBe(`PutItem ${item}`);
+    expect(writeIn(`{"\\u0049tem":${item}}`)).toBe(`PutItem ${item}`);
     expect(process.cpuUsage(cpuBefore).user).toBeLessThan(2_000_000);
   });
 
   test('may be the bare item', () => {
-    expect(bodyOf(`{${KEY}}`)).toBe(`PutItem {"TableName":"Albums","Item":{${KEY}}}`);
+    expect(writeIn(`{${KEY}}`)).toBe(`PutItem {${KEY}}`);
     // An attribute may have any name.
-    expect(bodyOf(`{${KEY},"Item":{"S":"x"}}`)).toBe(`PutItem {"TableName":"Albums","Item":{${KEY},"Item":{"S":"x"}}}`);
+    expect(writeIn(`{${KEY},"Item":{"S":"x"}}`)).toBe(`PutItem {${KEY},"Item":{"S":"x"}}`);
     const all = `{${KEY},"Keys":{"S":"x"},"Metadata":{"M":{}}}`;
-    expect(bodyOf(all)).toBe(`PutItem {"TableName":"Albums","Item":${all}}`);
+    expect(writeIn(all)).toBe(`PutItem ${all}`);
   });
 
   test('of an incremental export puts the new image, or deletes where there is none', () => {
     const change = `"Metadata":{"WriteTimestampMicros":{"N":"1680109764000000"}},"Keys":{${KEY}},"OldImage":{${KEY}}`;
-    expect(bodyOf(`{${change},"NewImage":{${KEY},"a":{"S":""}}}`)).toBe(
-      `PutItem {"TableName":"Albums","Item":{${KEY},"a":{"S":""}}}`,
-    );
-    expect(bodyOf(`{${change}}`)).toBe(`DeleteItem {"TableName":"Albums","Key":{${KEY}}}`);
+    expect(writeIn(`{${change},"NewImage":{${KEY},"a":{"S":""}}}`)).toBe(`PutItem {${KEY},"a":{"S":""}}`);
+    expect(writeIn(`{${change}}`)).toBe(`DeleteItem {${KEY}}`);
   });
 
   test('has the same key as another one exactly if the service takes both for one item', () => {

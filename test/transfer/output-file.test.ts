@@ -33,3 +33,8 @@ test('a file that has become shorter is refused', async () => {
   await file.close();
   await expect(OutputFile.open(path, false, { ...file.point, bytes: 5 })).rejects.toThrow(/shorter than it was/);
 });
+
+test('a file whose folder is not there is refused by the option that named it', async () => {
+  const path = join(await temporaryDirectory(), 'nowhere/items.json');
+  await expect(OutputFile.open(`${path}.part`, false)).rejects.toThrow(`--output ${path}: its folder is not there`);
+});

@@ -7,6 +7,8 @@ import {
   typeOf,
 } from '../attribute-value.ts';
 import type { Comparator, Condition, Operand, Path } from './ast.ts';
+import { LARGE_COLLECTION, Memo } from './memo.ts';
+import { containsText } from './text-search.ts';
 
 /**
  * Whether an item meets a condition (developer guide, "Condition and filter expressions, operators, and functions").
@@ -16,37 +18,51 @@ import type { Comparator, Condition, Operand, Path } from './ast.ts';
  * @param item normalised; undefined if there is none, which is like an item without attributes
  */
 export function evaluateCondition(condition: Condition, item: AttributeMap | undefined): boolean {
+  return isMet(condition, item, hasOneOperator(condition) ? undefined : new Memo());
+}
+
+function hasOneOperator({ kind }: Condition): boolean {
+  return kind !== 'and' && kind !== 'or' && kind !== 'not';
+}
+
+/** @param memo undefined: there is nothing to remember for another operator */
+function isMet(condition: Condition, item: AttributeMap | undefined, memo: Memo | undefined): boolean {
   switch (condition.kind) {
     case 'and':
-      return evaluateCondition(condition.left, item) && evaluateCondition(condition.right, item);
+      return isMet(condition.left, item, memo) && isMet(condition.right, item, memo);
     case 'or':
-      return evaluateCondition(condition.left, item) || evaluateCondition(condition.right, item);
+      return isMet(condition.left, item, memo) || isMet(condition.right, item, memo);
     case 'not':
-      return !evaluateCondition(condition.condition, item);
+      return !isMet(condition.condition, item, memo);
     case 'exists':
       return valueAt(condition.path, item) !== undefined;
     case 'not-exists':
       return valueAt(condition.path, item) === undefined;
-    case 'compare':
-      return compare(condition.comparator, operandValue(condition.left, item), operandValue(condition.right, item));
-    case 'between':
-      return isBetween(
-        operandValue(condition.operand, item),
-        operandValue(condition.lower, item),
-        operandValue(condition.upper, item),
-      );
+    case 'compare': {
+      const left = operandValue(condition.left, item, memo);
+      return compare(condition.comparator, left, operandValue(condition.right, item, memo), memo);
+    }
+    case 'between': {
+      const value = operandValue(condition.operand, item, memo);
+      const lower = operandValue(condition.lower, item, memo);
+      return compare('>=', value, lower, memo) && compare('<=', value, operandValue(condition.upper, item, memo), memo);
+    }
     case 'in': {
-      const value = operandValue(condition.operand, item);
-      return condition.choices.some((choice) => compare('=', value, operandValue(choice, item)));
+      const value = operandValue(condition.operand, item, memo);
+      return condition.choices.some((choice) => compare('=', value, operandValue(choice, item, memo), memo));
     }
     case 'type': {
-      const value = operandValue(condition.operand, item);
+      const value = operandValue(condition.operand, item, memo);
       return value !== undefined && typeOf(value) === condition.type;
     }
     case 'begins-with':
-      return beginsWith(operandValue(condition.operand, item), operandValue(condition.argument, item));
-    case 'contains':
-      return contains(operandValue(condition.operand, item), operandValue(condition.argument, item));
+    case 'contains': {
+      const value = operandValue(condition.operand, item, memo);
+      const argument = operandValue(condition.argument, item, memo);
+      if (value === undefined || argument === undefined) return false;
+      if (condition.kind === 'contains') return contains(value, argument, memo);
+      return memo === undefined ? beginsWith(value, argument) : memo.pair('begins-with', value, argument, beginsWith);
+    }
   }
 }
 
@@ -66,11 +82,15 @@ function attributeOf(map: AttributeMap, name: string | number): AttributeValue |
   return Object.hasOwn(map, name) ? map[name] : undefined;
 }
 
-function operandValue(operand: Operand, item: AttributeMap | undefined): AttributeValue | undefined {
+function operandValue(
+  operand: Operand,
+  item: AttributeMap | undefined,
+  memo: Memo | undefined,
+): AttributeValue | undefined {
   if (operand.kind === 'value') return operand.value;
   if (operand.kind === 'path') return valueAt(operand.path, item);
-  const value = operandValue(operand.operand, item);
-  const size = value === undefined ? undefined : sizeOf(value);
+  const value = operandValue(operand.operand, item, memo);
+  const size = value === undefined ? undefined : sizeOf(value, memo);
   return size === undefined ? undefined : { N: String(size) };
 }
 
@@ -78,18 +98,26 @@ function operandValue(operand: Operand, item: AttributeMap | undefined): Attribu
  * The `size` function. A string counts UTF-16 units and not bytes: recorded of the service, `size` of "é𝄞" is 3
  * (ExtendDB issue 60). Numbers, booleans and nulls have no size.
  */
-function sizeOf(value: AttributeValue): number | undefined {
+function sizeOf(value: AttributeValue, memo: Memo | undefined): number | undefined {
   if ('S' in value) return value.S.length;
   if ('B' in value) return binaryLength(value.B);
-  if ('M' in value) return Object.keys(value.M).length;
+  if ('M' in value) return memo === undefined ? Object.keys(value.M).length : memo.countOf(value);
   if ('L' in value) return value.L.length;
   return membersOf(value)?.length;
 }
 
-function compare(comparator: Comparator, left: AttributeValue | undefined, right: AttributeValue | undefined): boolean {
-  if (comparator === '=') return left !== undefined && right !== undefined && equalValues(left, right);
-  if (comparator === '<>') return !compare('=', left, right);
-  const order = left === undefined || right === undefined ? undefined : compareValues(left, right);
+function compare(
+  comparator: Comparator,
+  left: AttributeValue | undefined,
+  right: AttributeValue | undefined,
+  memo: Memo | undefined,
+): boolean {
+  if (comparator === '<>') return !compare('=', left, right, memo);
+  if (left === undefined || right === undefined) return false;
+  if (comparator === '=') {
+    return memo === undefined ? equalValues(left, right) : memo.pair('equal', left, right, equalValues);
+  }
+  const order = memo === undefined ? compareValues(left, right) : memo.pair('order', left, right, compareValues);
   if (order === undefined) return false;
   switch (comparator) {
     case '<':
@@ -103,16 +131,7 @@ function compare(comparator: Comparator, left: AttributeValue | undefined, right
   }
 }
 
-function isBetween(
-  value: AttributeValue | undefined,
-  lower: AttributeValue | undefined,
-  upper: AttributeValue | undefined,
-): boolean {
-  return compare('>=', value, lower) && compare('<=', value, upper);
-}
-
-function beginsWith(value: AttributeValue | undefined, prefix: AttributeValue | undefined): boolean {
-  if (value === undefined || prefix === undefined) return false;
+function beginsWith(value: AttributeValue, prefix: AttributeValue): boolean {
   if ('S' in value) return 'S' in prefix && value.S.startsWith(prefix.S);
   if ('B' in value && 'B' in prefix) {
     const start = Buffer.from(prefix.B, 'base64');
@@ -121,18 +140,26 @@ function beginsWith(value: AttributeValue | undefined, prefix: AttributeValue | 
   return false;
 }
 
-function contains(value: AttributeValue | undefined, sought: AttributeValue | undefined): boolean {
-  if (value === undefined || sought === undefined) return false;
+function contains(value: AttributeValue, sought: AttributeValue, memo: Memo | undefined): boolean {
+  if (memo === undefined) return containsValue(value, sought);
+  if ('L' in value && value.L.length > LARGE_COLLECTION) return memo.hasElement(value, sought);
+  return memo.pair('contains', value, sought, containsValue);
+}
+
+function containsValue(value: AttributeValue, sought: AttributeValue): boolean {
   if ('L' in value) return value.L.some((element) => equalValues(element, sought));
-  if ('S' in value) return 'S' in sought && value.S.includes(sought.S);
-  if ('B' in value) {
-    return 'B' in sought && Buffer.from(value.B, 'base64').includes(Buffer.from(sought.B, 'base64'));
-  }
+  if ('S' in value) return 'S' in sought && containsText(value.S, sought.S);
+  if ('B' in value) return 'B' in sought && containsText(bytesOf(value.B), bytesOf(sought.B));
   if ('SS' in value) return 'S' in sought && value.SS.includes(sought.S);
   // Numbers are normalised, so equal ones have equal texts; so have equal binaries in base64.
   if ('NS' in value) return 'N' in sought && value.NS.includes(sought.N);
   if ('BS' in value) return 'B' in sought && value.BS.includes(sought.B);
   return false;
+}
+
+/** One byte per character. */
+function bytesOf(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('latin1');
 }
 
 function membersOf(value: AttributeValue): readonly string[] | undefined {

@@ -1,7 +1,16 @@
-import { type AttributeType, type AttributeValue, compareValues, normaliseValue, typeOf } from '../attribute-value.ts';
+import {
+  type AttributeType,
+  type AttributeValue,
+  checkName,
+  compareValues,
+  normaliseValue,
+  typeOf,
+} from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { ExpectedAttributeValue, ExpressionParameters } from '../operations.ts';
+import { VALUE_TEXTS, type ValueTexts } from '../value-texts.ts';
 import type { Comparator, Condition, Operand, Projection } from './ast.ts';
+import { checkValueBytes } from './value-bytes.ts';
 
 /**
  * `Expected` with `ConditionalOperator` as a condition (developer guide, "Legacy conditional parameters").
@@ -10,6 +19,7 @@ import type { Comparator, Condition, Operand, Projection } from './ast.ts';
 export function resolveExpected(request: ExpressionParameters): Condition | undefined {
   const expected = request.Expected ?? {};
   const names = Object.keys(expected);
+  if (names.length > 0) checkValueBytes('Expected', expected);
   const conditions = names.map((name) => expectation(name, expected[name]!));
   checkConditionalOperator(request.ConditionalOperator, conditions.length);
   return joinConditions(conditions, request.ConditionalOperator);
@@ -21,6 +31,7 @@ export function resolveAttributesToGet(request: ExpressionParameters): Projectio
   if (names == null) return undefined;
   const seen = new Set<string>();
   for (const name of names) {
+    checkName(name);
     if (seen.has(name)) throw invalid(`Duplicate value in attribute name: ${name}`);
     seen.add(name);
   }
@@ -48,10 +59,17 @@ export function joinConditions(
 /**
  * One comparison of the legacy sort, also for filters and key conditions. Normalises the values in place.
  * @param operator one of the service's thirteen, which the schema has checked
+ * @param texts how the operation words faults of values
  */
-export function legacyComparison(name: string, operator: string, values: readonly AttributeValue[]): Condition {
+export function legacyComparison(
+  name: string,
+  operator: string,
+  values: readonly AttributeValue[],
+  texts: ValueTexts = VALUE_TEXTS.default,
+): Condition {
+  checkName(name);
   const rule = RULES[operator]!;
-  for (const value of values) normaliseValue(value);
+  for (const value of values) normaliseValue(value, texts);
   if (!rule.counts(values.length)) {
     throw invalid(`Invalid number of argument(s) for the ${operator} ComparisonOperator`);
   }
@@ -72,6 +90,7 @@ export function legacyComparison(name: string, operator: string, values: readonl
 }
 
 function expectation(name: string, expected: ExpectedAttributeValue): Condition {
+  checkName(name);
   const { Value: value, Exists: exists, ComparisonOperator: operator, AttributeValueList: list } = expected;
   if (value != null && list != null) {
     throw invalid(`Value and AttributeValueList cannot be used together for Attribute: ${name}`);

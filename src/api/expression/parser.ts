@@ -177,6 +177,7 @@ function parseCall(cursor: Cursor): CallSyntax {
   expectSymbol(cursor, ')');
   cursor.openParentheses--;
   if (cursor.kind !== 'UpdateExpression') checkOperands(cursor, operands);
+  else if (name === 'list_append') checkNotNested(cursor, operands);
   return { kind: 'call', name, operands };
 }
 
@@ -234,6 +235,13 @@ function parseIndex(cursor: Cursor): number {
 function checkOperands(cursor: Cursor, operands: readonly OperandSyntax[]): void {
   for (const operand of operands) {
     if (operand.kind === 'call' && operand.name !== 'size') blameMisuse(cursor, operand);
+  }
+}
+
+/** A list that was just put together is no operand of another (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). */
+function checkNotNested(cursor: Cursor, operands: readonly OperandSyntax[]): void {
+  for (const operand of operands) {
+    if (operand.kind === 'call' && operand.name === 'list_append') blameMisuse(cursor, operand);
   }
 }
 

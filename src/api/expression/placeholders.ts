@@ -1,12 +1,12 @@
 import { type AttributeValue, NESTED_TOO_DEEP, normaliseValue } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { ExpressionParameters } from '../operations.ts';
+import { VALUE_TEXTS, type ValueTexts } from '../value-texts.ts';
 import { type ExpressionKind, expressionError, isReference } from './lexer.ts';
+import { checkValueBytes, MAX_PLACEHOLDER_BYTES } from './value-bytes.ts';
 
 /** Developer guide, "Expression parameters" quotas: bytes of one `#name` or `:value`. */
 const MAX_REFERENCE_BYTES = 255;
-/** Same place: bytes of all substitution variables of an expression. */
-const MAX_PLACEHOLDER_BYTES = 2 * 1024 * 1024;
 
 /** The `#name`s and `:value`s of one request, and which of them its expressions have used. */
 export interface Placeholders {
@@ -20,13 +20,13 @@ const NONE = Object.freeze({});
 
 /**
  * Checks the two maps of placeholders by themselves, and normalises the values in place.
- * @param namesFaulty whether the refusal of a value says which one it is, as the service's does only for what reads items
+ * @param texts how the operation words faults of values
  */
-export function readPlaceholders(request: ExpressionParameters, namesFaulty = false): Placeholders {
+export function readPlaceholders(request: ExpressionParameters, texts: ValueTexts = VALUE_TEXTS.default): Placeholders {
   const names = request.ExpressionAttributeNames;
   const values = request.ExpressionAttributeValues;
   if (names != null) checkNames(names);
-  if (values != null) checkValues(values, namesFaulty);
+  if (values != null) checkValues(values, texts);
   return { names: names ?? NONE, values: values ?? NONE, usedNames: new Set(), usedValues: new Set() };
 }
 
@@ -80,22 +80,21 @@ function checkNames(names: Readonly<Record<string, string>>): void {
   if (bytes > MAX_PLACEHOLDER_BYTES) throw ApiError.validation('ExpressionAttributeNames exceeds max size');
 }
 
-function checkValues(values: Readonly<Record<string, AttributeValue>>, namesFaulty: boolean): void {
+function checkValues(values: Readonly<Record<string, AttributeValue>>, texts: ValueTexts): void {
   const keys = Object.keys(values);
   checkKeys('ExpressionAttributeValues', keys, ':');
-  let bytes = 0;
+  // Before they are looked at more closely, which takes longer.
+  checkValueBytes('ExpressionAttributeValues', values);
   for (const key of keys) {
-    if (namesFaulty) checkNamedValue(key, values[key]!);
-    else normaliseValue(values[key]!);
-    bytes += key.length + valueSize(values[key]!);
+    if (texts.namesPlaceholder) checkNamedValue(key, values[key]!, texts);
+    else normaliseValue(values[key]!, texts);
   }
-  if (bytes > MAX_PLACEHOLDER_BYTES) throw ApiError.validation('ExpressionAttributeValues exceeds max size');
 }
 
 /** The service says where the problem is, but not of a document that is too deep. */
-function checkNamedValue(key: string, value: AttributeValue): void {
+function checkNamedValue(key: string, value: AttributeValue, texts: ValueTexts): void {
   try {
-    normaliseValue(value);
+    normaliseValue(value, texts);
   } catch (error) {
     if (!(error instanceof ApiError) || error.message === NESTED_TOO_DEEP) throw error;
     throw ApiError.validation(`ExpressionAttributeValues contains invalid value: ${error.message} for key ${key}`);
@@ -119,18 +118,4 @@ function checkKeys(parameter: string, keys: readonly string[], prefix: '#' | ':'
       );
     }
   }
-}
-
-/** What the value's names and texts take, near enough for a limit of megabytes. */
-function valueSize(value: AttributeValue): number {
-  if ('M' in value) {
-    const entries = Object.entries(value.M);
-    return entries.reduce((sum, [name, member]) => sum + Buffer.byteLength(name) + valueSize(member), 0);
-  }
-  if ('L' in value) return value.L.reduce((sum, element) => sum + valueSize(element), 0);
-  for (const content of Object.values(value)) {
-    if (typeof content === 'string') return Buffer.byteLength(content);
-    if (Array.isArray(content)) return content.reduce((sum, member) => sum + Buffer.byteLength(member), 0);
-  }
-  return 1;
 }

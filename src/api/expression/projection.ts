@@ -10,6 +10,15 @@ export function applyProjection(projection: Projection, item: AttributeMap): Att
   return projectMap(item, stepsOf(projection));
 }
 
+/** The same for many items: what a projection of a thousand paths asks for is worked out once. */
+export function projector(projection: Projection): (item: AttributeMap) => AttributeMap {
+  const steps = stepsOf(projection);
+  return (item) => projectMap(item, steps);
+}
+
+/** From so many steps on, the attributes that a map has are looked for among the steps, and not the other way round. */
+const MANY_STEPS = 16;
+
 /** The paths of a projection by their first step. The empty record stands for a value that is kept whole. */
 type Steps = Map<string | number, Steps>;
 
@@ -31,6 +40,14 @@ function stepsOf(paths: readonly Path[]): Steps {
 
 function projectMap(map: AttributeMap, steps: Steps): AttributeMap {
   const kept: AttributeMap = {};
+  if (steps.size > MANY_STEPS) {
+    for (const name of Object.keys(map)) {
+      const below = steps.get(name);
+      const value = below && projectValue(map[name]!, below);
+      if (value !== undefined) setOwn(kept, name, value);
+    }
+    return kept;
+  }
   for (const [step, below] of steps) {
     if (typeof step === 'number' || !Object.hasOwn(map, step)) continue;
     const value = projectValue(map[step]!, below);

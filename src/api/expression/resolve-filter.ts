@@ -1,10 +1,12 @@
 import type { FilterCondition, FilterParameters } from '../operations.ts';
+import { VALUE_TEXTS } from '../value-texts.ts';
 import type { Condition, Projection } from './ast.ts';
 import { checkConditionalOperator, joinConditions, legacyComparison, resolveAttributesToGet } from './legacy.ts';
 import { checkAllUsed, readPlaceholders } from './placeholders.ts';
 import { checkTogether, conditionSyntax, projectionSyntax } from './resolve.ts';
 import { resolveCondition } from './resolve-condition.ts';
 import { resolveProjection } from './resolve-projection.ts';
+import { checkValueBytes } from './value-bytes.ts';
 
 /** Which of the items that are read are answered, and what of them. */
 export interface Filtering {
@@ -26,6 +28,7 @@ const OTHER_PARAMETERS = ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'
 export function resolveLegacyFilter(request: FilterParameters): Filtering {
   checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ['FilterExpression'], true);
   const projection = resolveAttributesToGet(request);
+  if (request.ScanFilter != null) checkValueBytes('ScanFilter', request.ScanFilter);
   const conditions = Object.entries(request.ScanFilter ?? {}).map(comparison);
   checkConditionalOperator(request.ConditionalOperator, conditions.length);
   return { filter: joinConditions(conditions, request.ConditionalOperator), projection };
@@ -38,7 +41,7 @@ export function resolveLegacyFilter(request: FilterParameters): Filtering {
 export function resolveFilterExpressions(request: FilterParameters): Filtering {
   const { FilterExpression: filterText, ProjectionExpression: projectionText } = request;
   if (filterText == null && projectionText == null) return {};
-  const placeholders = readPlaceholders(request, true);
+  const placeholders = readPlaceholders(request, VALUE_TEXTS.Scan);
   let filter: Condition | undefined;
   let projection: Projection | undefined;
   if (projectionText != null) {
@@ -56,5 +59,5 @@ export function resolveFilterExpressions(request: FilterParameters): Filtering {
 }
 
 function comparison([name, { ComparisonOperator, AttributeValueList }]: [string, FilterCondition]): Condition {
-  return legacyComparison(name, ComparisonOperator, AttributeValueList ?? []);
+  return legacyComparison(name, ComparisonOperator, AttributeValueList ?? [], VALUE_TEXTS.Scan);
 }

@@ -1,4 +1,4 @@
-import { type AttributeValue, normaliseValue, typeOf } from '../attribute-value.ts';
+import { type AttributeValue, checkName, normaliseValue, typeOf } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { AttributeValueUpdate, UpdateParameters } from '../operations.ts';
 import type { Condition, Update, UpdateAction } from './ast.ts';
@@ -9,6 +9,7 @@ import { checkTogether, conditionSyntax, keep } from './resolve.ts';
 import { resolveCondition } from './resolve-condition.ts';
 import { resolveUpdate } from './resolve-update.ts';
 import type { UpdateSyntax } from './syntax.ts';
+import { checkValueBytes } from './value-bytes.ts';
 
 export interface ConditionalUpdate {
   readonly update: Update;
@@ -51,11 +52,14 @@ function updateSyntax(text: string): UpdateSyntax {
 }
 
 function legacyActions({ AttributeUpdates }: UpdateParameters): UpdateAction[] {
-  return Object.entries(AttributeUpdates ?? {}).map(([name, update]) => legacyAction(name, update));
+  if (AttributeUpdates == null) return [];
+  checkValueBytes('AttributeUpdates', AttributeUpdates);
+  return Object.entries(AttributeUpdates).map(([name, update]) => legacyAction(name, update));
 }
 
 /** API reference, `AttributeValueUpdate`. */
 function legacyAction(name: string, { Action: action, Value: value }: AttributeValueUpdate): UpdateAction {
+  checkName(name);
   const path = [name];
   if (value == null) {
     if (action === 'DELETE') return { kind: 'remove', path };

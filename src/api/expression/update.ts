@@ -1,5 +1,7 @@
 import { type AttributeMap, type AttributeValue, checkLevels, normaliseValue, typeOf } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
+import { DOCUMENT_BYTES, valueSize } from '../item.ts';
+import { MAX_ITEM_BYTES, updateTooLarge } from '../item-limits.ts';
 import { addNumbers } from '../number-sum.ts';
 import type { Path, Update, UpdateAction, UpdateValue } from './ast.ts';
 import { valueAt } from './condition.ts';
@@ -7,10 +9,13 @@ import { valueAt } from './condition.ts';
 /**
  * The item that an update makes of another. Every action sees the item as it was, and every list index counts in the
  * list as it was (developer guide, "Update expressions").
+ *
+ * All that the actions make stands in the item afterwards, so the work ends, as does the memory it takes, as soon as what
+ * they have made so far fits no item: a text of 4 KB can name one large value hundreds of times.
  * @param update resolved, its values normalised
  * @param item normalised; undefined if there is none. It is left as it is, and the new one shares parts with it
  * @param key what an item that is made has beside
- * @returns undefined if there was no item and the update only removes: then none is made
+ * @returns undefined if there was no item and the update only removes: then none is made, whatever the paths
  * @throws ApiError (ValidationException) if the update does not fit the item
  */
 export function applyUpdate(
@@ -18,33 +23,50 @@ export function applyUpdate(
   item: AttributeMap | undefined,
   key: AttributeMap,
 ): AttributeMap | undefined {
-  const root = newNode();
-  for (const action of actions) place(root, action.path, newValue(action, item, origin));
-  if (item !== undefined) return editMap(item, root);
   const onlyRemoves = actions.length > 0 && actions.every(({ kind }) => kind === 'remove' || kind === 'delete');
-  const made = editMap(key, root);
-  return onlyRemoves ? undefined : made;
+  if (item === undefined && onlyRemoves) return undefined;
+  // The key attributes of an item that is made count as there (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+  const before = item ?? key;
+  const root = newNode();
+  const work: Work = { bytesLeft: MAX_ITEM_BYTES, removed: undefined };
+  for (const action of actions) {
+    const value = newValue(action, before, origin, work);
+    if (value !== undefined) take(work, valueSize(value));
+    if (action.kind === 'set') checkLevels(value!, action.path.length);
+    place(root, action.path, value);
+  }
+  return editMap(before, root);
+}
+
+/** What one update may still make, and has at hand. */
+interface Work {
+  /** Of an item, as the service counts them. */
+  bytesLeft: number;
+  /** The members of sets that DELETE takes away: one value may stand in many actions. */
+  removed: Map<AttributeValue, ReadonlySet<string>> | undefined;
+}
+
+function take(work: Work, bytes: number): void {
+  work.bytesLeft -= bytes;
+  if (work.bytesLeft < 0) throw updateTooLarge();
 }
 
 /** What the item has at the path of an action afterwards; undefined: nothing. */
 function newValue(
   action: UpdateAction,
-  item: AttributeMap | undefined,
+  item: AttributeMap,
   origin: Update['origin'],
+  work: Work,
 ): AttributeValue | undefined {
   if (action.kind === 'remove') return undefined;
-  if (action.kind === 'set') {
-    const value = evaluate(action.value, item);
-    checkLevels(value, action.path.length);
-    return value;
-  }
+  if (action.kind === 'set') return evaluate(action.value, item, work);
   const current = valueAt(action.path, item);
   if (current === undefined) return action.kind === 'add' ? action.value : undefined;
   if (typeOf(current) !== typeOf(action.value)) throw wrongType(origin);
-  return action.kind === 'add' ? sum(current, action.value) : difference(current, action.value);
+  return action.kind === 'add' ? sum(current, action.value, work) : difference(current, action.value, work);
 }
 
-function evaluate(value: UpdateValue, item: AttributeMap | undefined): AttributeValue {
+function evaluate(value: UpdateValue, item: AttributeMap, work: Work): AttributeValue {
   switch (value.kind) {
     case 'value':
       return value.value;
@@ -54,34 +76,68 @@ function evaluate(value: UpdateValue, item: AttributeMap | undefined): Attribute
       throw ApiError.validation('The provided expression refers to an attribute that does not exist in the item');
     }
     case 'if-not-exists':
-      return valueAt(value.path, item) ?? evaluate(value.otherwise, item);
+      return valueAt(value.path, item) ?? evaluate(value.otherwise, item, work);
     case 'list-append': {
-      const left = evaluate(value.left, item);
-      const right = evaluate(value.right, item);
-      if ('L' in left && 'L' in right) return { L: [...left.L, ...right.L] };
-      throw wrongType('expression');
+      const parts: AttributeValue[] = [];
+      collectParts(value, item, work, parts);
+      return concatenation(parts, work, 'expression');
     }
     case 'plus':
     case 'minus': {
-      const left = evaluate(value.left, item);
-      const right = evaluate(value.right, item);
+      const left = evaluate(value.left, item, work);
+      const right = evaluate(value.right, item, work);
       if ('N' in left && 'N' in right) return { N: addNumbers(left.N, right.N, value.kind) };
       throw wrongType('expression');
     }
   }
 }
 
+/** The values that `list_append`, and what is nested in it, puts one behind the other. */
+function collectParts(value: UpdateValue, item: AttributeMap, work: Work, parts: AttributeValue[]): void {
+  if (value.kind === 'list-append') {
+    collectParts(value.left, item, work, parts);
+    collectParts(value.right, item, work, parts);
+  } else if (value.kind === 'if-not-exists' && valueAt(value.path, item) === undefined) {
+    collectParts(value.otherwise, item, work, parts);
+  } else {
+    parts.push(evaluate(value, item, work));
+  }
+}
+
+/** Each element is copied once, and none before it is known that all of them fit. */
+function concatenation(parts: readonly AttributeValue[], work: Work, origin: Update['origin']): AttributeValue {
+  const lists = parts.map((part) => {
+    if ('L' in part) return part.L;
+    throw wrongType(origin);
+  });
+  let bytes = 0;
+  for (const part of parts) {
+    bytes += valueSize(part);
+    // Each part counts as a list of its own here; what is too large by no more than that is found when the item is made.
+    if (bytes - DOCUMENT_BYTES * parts.length > work.bytesLeft) throw updateTooLarge();
+  }
+  return { L: lists.flat() };
+}
+
 /** Of two values of one type, which ADD knows. */
-function sum(current: AttributeValue, added: AttributeValue): AttributeValue {
+function sum(current: AttributeValue, added: AttributeValue, work: Work): AttributeValue {
   if ('N' in current && 'N' in added) return { N: addNumbers(current.N, added.N, 'plus') };
-  if ('L' in current && 'L' in added) return { L: [...current.L, ...added.L] };
+  if ('L' in current && 'L' in added) return concatenation([current, added], work, 'legacy');
+  // The union is at least as large as the larger of the two.
+  if (valueSize(added) > work.bytesLeft) throw updateTooLarge();
   return ofMembers(current, new Set([...membersOf(current), ...membersOf(added)]))!;
 }
 
 /** Of two sets of one type; a set that would be empty is none. */
-function difference(current: AttributeValue, removed: AttributeValue): AttributeValue | undefined {
-  const gone = new Set(membersOf(removed));
-  return ofMembers(current, new Set(membersOf(current).filter((member) => !gone.has(member))));
+function difference(current: AttributeValue, removed: AttributeValue, work: Work): AttributeValue | undefined {
+  work.removed ??= new Map();
+  let gone = work.removed.get(removed);
+  if (gone === undefined) {
+    gone = new Set(membersOf(removed));
+    work.removed.set(removed, gone);
+  }
+  const stays = (member: string) => !gone.has(member);
+  return ofMembers(current, new Set(membersOf(current).filter(stays)));
 }
 
 /** Equal members of normalised sets have equal texts. */

@@ -130,6 +130,7 @@ describe('names and values that are wrong by themselves', () => {
     [{}, 'ExpressionAttributeValues must not be empty'],
     [{ v: S('a') }, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "v"'],
     [{ '#v': S('a') }, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "#v"'],
+    // No word of where it is: recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
     [{ ':v': N('x') }, 'The parameter cannot be converted to a numeric value: x'],
     [{ ':v': { SS: [] } }, 'One or more parameter values were invalid: An string set  may not be empty'],
     [{ ':v': S('a'.repeat(2 ** 21)) }, 'ExpressionAttributeValues exceeds max size'],

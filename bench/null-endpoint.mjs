@@ -1,0 +1,30 @@
+// A DynamoDB endpoint that keeps nothing and answers writes with nothing, after so many milliseconds: what a client alone can do,
+// or with an endpoint that is somewhere else. Run by import.mjs: node null-endpoint.mjs PORT MILLISECONDS
+import { createServer } from 'node:http';
+
+const [port, delayMs] = process.argv.slice(2).map(Number);
+let definition;
+
+const server = createServer((request, response) => {
+  const chunks = [];
+  request.on('data', (chunk) => chunks.push(chunk));
+  request.on('end', () => {
+    const answer = answerOf(String(request.headers['x-amz-target']).split('.')[1], chunks);
+    const send = () =>
+      response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' }).end(answer.text);
+    if (delayMs > 0) setTimeout(send, delayMs);
+    else send();
+  });
+});
+server.listen(port, '127.0.0.1');
+
+function answerOf(operation, chunks) {
+  if (operation === 'CreateTable') definition = JSON.parse(Buffer.concat(chunks));
+  if (operation === 'ListTables') return { status: 200, text: '{"TableNames":[]}' };
+  if (operation !== 'CreateTable' && operation !== 'DescribeTable') return { status: 200, text: '{}' };
+  const name = JSON.parse(Buffer.concat(chunks)).TableName;
+  if (definition?.TableName !== name) {
+    return { status: 400, text: '{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}' };
+  }
+  return { status: 200, text: JSON.stringify({ Table: { ...definition, TableId: name, TableStatus: 'ACTIVE' } }) };
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// The command that npm links. It loads the program only where that can be loaded: an older Node ends at the first import that
+// it does not know, with a page about it.
+'use strict';
+
+const problem = require('./check-node.cjs');
+
+if (problem === undefined) import('../dist/cli.js');
+else {
+  console.error(problem);
+  process.exitCode = 1;
+}

@@ -1,0 +1,31 @@
+/** The engine's own search is faster, and up to this length of what is sought it takes no more than a few steps a character. */
+const MAX_NATIVE_LENGTH = 128;
+
+/**
+ * Whether a text contains another, in time that is proportional to both lengths together. The engine's own search of a long
+ * text takes the product of both where the text nearly matches everywhere: seconds for one of 400 KB.
+ */
+export function containsText(text: string, sought: string): boolean {
+  if (sought.length <= MAX_NATIVE_LENGTH || sought.length > text.length) return text.includes(sought);
+  const borders = bordersOf(sought);
+  let matched = 0;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    while (matched > 0 && sought.charCodeAt(matched) !== unit) matched = borders[matched - 1]!;
+    if (sought.charCodeAt(matched) === unit) matched++;
+    if (matched === sought.length) return true;
+  }
+  return false;
+}
+
+/** Knuth, Morris and Pratt: of each beginning of a text, the length of the longest shorter beginning that it ends with. */
+function bordersOf(text: string): Int32Array {
+  const borders = new Int32Array(text.length);
+  let border = 0;
+  for (let at = 1; at < text.length; at++) {
+    while (border > 0 && text.charCodeAt(border) !== text.charCodeAt(at)) border = borders[border - 1]!;
+    if (text.charCodeAt(border) === text.charCodeAt(at)) border++;
+    borders[at] = border;
+  }
+  return borders;
+}

@@ -1,0 +1,34 @@
+import { hintOf } from './nearest.ts';
+import { SETTING_NAMES, variableOf } from './options.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const OURS = new Set(SETTING_NAMES.map(variableOf));
+const LOOKS_LIKE_OURS = /^DYNARING_/i;
+/** What a pod, or a container with links, is told of a service that is called dynaring (Kubernetes, "Discovering services"). */
+const OF_A_SERVICE = /^DYNARING_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP)|NAME$|ENV_)/;
+const ADDRESS_OF_A_SERVICE = /^(tcp|udp|sctp):\/\//;
+
+/** The text of a setting's variable; undefined if it is not set, is empty, or was set for something else. */
+export function textOfVariable(env: Environment, variable: string): string | undefined {
+  const text = env[variable];
+  return text === undefined || text === '' || ADDRESS_OF_A_SERVICE.test(text) ? undefined : text;
+}
+
+/** One line for each variable that looks like one of ours and is not read. */
+export function unreadVariables(env: Environment): readonly string[] {
+  const unread: string[] = [];
+  for (const [variable, text] of Object.entries(env)) {
+    if (!LOOKS_LIKE_OURS.test(variable) || OF_A_SERVICE.test(variable)) continue;
+    if (!OURS.has(variable)) unread.push(`there is no variable ${shown(variable)}${hintOf(variable, [...OURS])}`);
+    else if (ADDRESS_OF_A_SERVICE.test(text ?? '')) {
+      unread.push(`${variable} is the address of a service of that name, and is not read`);
+    }
+  }
+  return unread;
+}
+
+/** On one line, whatever it has in it. */
+function shown(name: string): string {
+  return JSON.stringify(name).slice(1, -1);
+}

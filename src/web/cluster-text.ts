@@ -1,0 +1,52 @@
+import type { ClusterView } from '../api/admin.ts';
+
+/** What an administrator wants to see at a glance: a summary, and a line for each node. At most 80 columns for a usual ring. */
+export function clusterText(view: ClusterView): string {
+  const { nodes, partitions, replication, writeQuorum, readQuorum, movesLeft } = view;
+  const up = new Set(nodes.filter(({ state }) => state === 'up').map(({ id }) => id));
+  const majority = Math.floor(replication / 2) + 1;
+  const minorities = partitions.filter(({ homes }) => homes.filter((id) => up.has(id)).length < majority).length;
+  const rows = nodes.map(({ id, state, partitions, leads, hints, suspects }) => {
+    const isUnknown = state === 'stopped';
+    return [id, state, String(partitions), String(leads), isUnknown ? '-' : String(hints), suspectsText(suspects)];
+  });
+  return [
+    `${statesText(view)}; N=${replication} W=${writeQuorum} R=${readQuorum}`,
+    minorities === 0
+      ? `${partitions.length} partitions, each with a majority of its homes up`
+      : `${partitions.length} partitions, ${minorities} of them WITHOUT a majority of their homes up`,
+    ...(movesLeft === 0 ? [] : [`${movesLeft} partitions still to be moved`]),
+    '',
+    ...columnsText([['node', 'state', 'partitions', 'leads', 'hints', 'suspects'], ...rows]),
+    '',
+  ].join('\n');
+}
+
+/** `3 nodes: 2 up, 1 stopped` */
+export function statesText({ nodes }: ClusterView): string {
+  const counts = (['up', 'paused', 'stopped'] as const)
+    .map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ state, count }) => `${count} ${state}`);
+  return `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
+}
+
+/** Suspects by their names where there is room. */
+const NAMED_SUSPECTS = 3;
+
+function suspectsText(suspects: readonly string[]): string {
+  if (suspects.length === 0) return '-';
+  return suspects.length <= NAMED_SUSPECTS ? suspects.join(' ') : `${suspects.length} nodes`;
+}
+
+/** Numbers to the right, texts to the left. */
+function columnsText(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
+  const isNumber = (at: number) => at >= 2 && at <= 4;
+  return rows.map((row) =>
+    row
+      .map((cell, at) => (isNumber(at) ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
