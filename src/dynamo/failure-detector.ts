@@ -1,4 +1,6 @@
 import type { Clock, Timer } from '../env/clock.ts';
+import type { Transport } from '../env/transport.ts';
+import type { Reply, Request } from './messages.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeLimits } from './settings.ts';
 
@@ -101,4 +103,17 @@ export class FailureDetector {
     this.#peers.set(node, peer);
     return peer;
   }
+}
+
+/** Tells the failure detector of every message. */
+export function watched(wire: Transport<Request, Reply>, detector: FailureDetector): Transport<Request, Reply> {
+  return {
+    send: (to, request, onReply) => {
+      detector.noteSent(to);
+      wire.send(to, request, (reply) => {
+        detector.noteHeard(to);
+        onReply(reply);
+      });
+    },
+  };
 }

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
 import { partitionOf, partitionPrefix } from './keyspace.ts';
 import type { Member, PartitionConfig } from './messages.ts';
+import { parseState, writeState } from './state-rows.ts';
 
 /** A partition in which this node votes, in the epoch of the config. */
 interface Vote {
@@ -27,12 +28,15 @@ export class PartitionVotes {
     this.reload();
   }
 
-  /** Reads the votes again, as after writes were lost. */
+  /**
+   * Reads the votes again, as after writes were lost. Gives the store up if one is damaged: without its row, a node that voted
+   * would begin its epoch again with less than it accepted.
+   */
   reload(): void {
     this.#votes = new Map();
     // As many as a ring can have partitions.
     for (const { key, value } of this.#store.range('meta', PREFIX, `${PREFIX}\xff\xff`, 65_536)) {
-      this.#votes.set(partitionOf(key.slice(PREFIX.length)), JSON.parse(Buffer.from(value).toString()) as Vote);
+      this.#votes.set(partitionOf(key.slice(PREFIX.length)), parseState<Vote>(this.#store, key, value));
     }
   }
 
@@ -84,7 +88,7 @@ export class PartitionVotes {
   #write(vote: Vote): void {
     const { partition } = vote.config;
     this.#votes.set(partition, vote);
-    this.#store.put('meta', keyOf(partition), Buffer.from(JSON.stringify(vote)));
+    writeState(this.#store, keyOf(partition), vote);
   }
 }
 

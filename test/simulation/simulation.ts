@@ -209,6 +209,9 @@ class Simulation {
     for (const { host, atMs, downMs } of crashes) plan(host, atMs, (victim) => victim.crash(downMs));
     for (const { host, atMs, byMs } of clockSteps) plan(host, atMs, (victim) => victim.stepClock(byMs));
     for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
+    for (const { host, atMs, key, name } of this.#faults.rot) {
+      plan(host, atMs, (victim) => victim.rot(name, this.#keys[key]!.storeKey));
+    }
     if (diskLoss === undefined) return;
     plan(diskLoss.host, diskLoss.atMs, (victim) => {
       victim.crash(diskLoss.downMs);
