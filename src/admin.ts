@@ -5,6 +5,7 @@ import type {
   LinkSetting,
   NodeAction,
   RepairSummary,
+  ScrubSummary,
   Snapshot,
   Trace,
 } from './api/admin.ts';
@@ -76,6 +77,7 @@ export function createAdmin({ ring, settings, traces, faults, tables, lags }: Ad
       ring.healLink(from, to);
     },
     repair: (): Promise<RepairSummary> => ring.repair(),
+    scrub: (): Promise<ScrubSummary> => ring.scrub(),
     waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
     reset: (namespace) => tables.reset(namespace),
     snapshot: (namespace) => tables.snapshot(namespace),

@@ -52,6 +52,7 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
     consistency: given.consistency ?? 'strict',
     isolate: given.isolate ?? 'none',
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
+    scrubIntervalMs: given.scrubIntervalMs ?? 86_400_000,
     throttle: given.throttle ?? false,
     faultsFile: given.faultsFile,
     admin: given.admin ?? true,

@@ -31,6 +31,7 @@ export {
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
 export type { RepairReport } from './dynamo/anti-entropy.ts';
 export { RingError } from './dynamo/membership.ts';
+export type { ScrubReport } from './dynamo/scrub.ts';
 export type { LinkFault } from './env/faults.ts';
 export type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
 export type { StorageRing } from './storage-ring.ts';
@@ -48,7 +49,7 @@ export interface Dynaring extends AsyncDisposable {
   /** Answers DynamoDB operations in an Express application too: `app.use(dynaring.middleware)`. */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
   /**
-   * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair.
+   * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, scrub.
    */
   readonly ring: StorageRing;
   /**

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiskWatch } from './disk-watch.ts';
+import { checkNodeState } from './dynamo/node-state.ts';
 import type { NodeId } from './dynamo/ring.ts';
+import { readState, writeState } from './dynamo/state-rows.ts';
 import type { Clock } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
 import { LmdbStore } from './env/lmdb-store.ts';
@@ -79,8 +81,8 @@ export class NodeDisks {
   }
 
   /** A store that `openAll` has opened, or a new one. @throws DataDirectoryError, StoreDamagedError */
-  take(id: NodeId): LmdbStore {
-    const store = this.#opened.get(id) ?? this.#open(id);
+  async take(id: NodeId): Promise<LmdbStore> {
+    const store = this.#opened.get(id) ?? (await this.#open(id));
     this.#opened.delete(id);
     const path = this.#parts.directory.nodePath(id);
     store.onWritten = (refusal) => {
@@ -136,7 +138,7 @@ export class NodeDisks {
   identify(id: NodeId, store: Store, isBootstrap: boolean): number {
     const { log, record, save } = this.#parts;
     const known = this.#known(id, store);
-    store.put('meta', START, Buffer.from(String(this.#start)));
+    writeState(store, START, this.#start);
     if (known !== undefined) return known.diskId;
     const { clusterId, nodes } = record();
     const diskId = isBootstrap ? nodes.find(({ node }) => node === id)!.diskId : newDiskId();
@@ -146,7 +148,7 @@ export class NodeDisks {
       const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
       save({ ...record(), nodes: renamed });
     }
-    store.put('meta', IDENTITY, Buffer.from(JSON.stringify({ clusterId, node: id, diskId } satisfies Identity)));
+    writeState(store, IDENTITY, { clusterId, node: id, diskId } satisfies Identity);
     return diskId;
   }
 
@@ -180,7 +182,7 @@ export class NodeDisks {
     const { id } = host;
     let store: LmdbStore | undefined;
     try {
-      store = this.#open(id);
+      store = await this.#open(id);
       this.#opened.set(id, store);
       if (this.#known(id, store) !== undefined) return;
       this.#losses.set(id, new StoreDamagedError('data.mdb has lost its contents'));
@@ -193,7 +195,7 @@ export class NodeDisks {
     await store?.close();
   }
 
-  #open(id: NodeId): LmdbStore {
+  async #open(id: NodeId): Promise<LmdbStore> {
     const { directory, log, options, record } = this.#parts;
     const path = directory.nodePath(id);
     const permission = join(path, ACCEPT_LOSS);
@@ -207,6 +209,12 @@ export class NodeDisks {
       throw new DataDirectoryError(
         `cannot open the data in ${path}: ${error instanceof Error ? error.message : error}`,
       );
+    }
+    try {
+      checkNodeState(store);
+    } catch (error) {
+      await store.close();
+      throw error;
     }
     if (store.loss !== undefined) {
       const why = acceptsLoss
@@ -227,9 +235,8 @@ export class NodeDisks {
    * @throws DataDirectoryError if that is not what it should say, StoreDamagedError if it is an old copy
    */
   #known(id: NodeId, store: Store): Identity | undefined {
-    const stored = store.get('meta', IDENTITY);
-    if (stored === undefined) return undefined;
-    const found = JSON.parse(Buffer.from(stored).toString()) as Identity;
+    const found = readState<Identity>(store, IDENTITY);
+    if (found === undefined) return undefined;
     const where = this.#parts.directory.nodePath(id);
     const { clusterId, nodes } = this.#parts.record();
     const expected = nodes.find(({ node }) => node === id)?.diskId;
@@ -239,7 +246,7 @@ export class NodeDisks {
       throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
     }
     const { starts = 0 } = this.#parts.record();
-    const start = Number(Buffer.from(store.get('meta', START) ?? '0').toString());
+    const start = readState<number>(store, START) ?? 0;
     if (start >= starts) return found;
     const age = `it was last used with start ${start} of ${starts}`;
     if (!this.#accepted.has(id)) throw new StoreDamagedError(`is an old copy of itself: ${age}`, { leavesRest: true });

@@ -1,5 +1,5 @@
 import type { Failure } from './dynamo/client.ts';
-import type { CoordinatingNode } from './dynamo/node.ts';
+import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
 import type { Clock, Timer } from './env/clock.ts';
 
 /** Requests that may wait for a paused node; further ones are refused at once. */

@@ -1,7 +1,8 @@
 import { TICKS_PER_MS } from './dynamo/ballot.ts';
 import type { MoveProgress } from './dynamo/membership.ts';
 import type { PartitionConfig } from './dynamo/messages.ts';
-import type { NodeStatus, StorageNode } from './dynamo/node.ts';
+import type { StorageNode } from './dynamo/node.ts';
+import type { NodeStatus } from './dynamo/node-status.ts';
 import type { NodeId, PreferenceList } from './dynamo/ring.ts';
 import type { StoreKey } from './env/store.ts';
 
@@ -42,29 +43,31 @@ export interface ReplicaDescription {
   readonly isUnsettled?: boolean;
   /** Whether another home replica has a newer committed record. */
   readonly isBehind?: boolean;
+  /** Whether it cannot read what it has: until that is restored, it has no say about the item. */
+  readonly isDamaged?: boolean;
   /** Records that rules of lag hold back from it. */
   readonly held?: number;
 }
 
-/** What the home replicas of a key hold of it. @param running the node, if it runs */
+/** What the home replicas of a key hold of it. @param replicas `node` undefined: it does not run */
 export function describeReplicas(
-  homes: readonly NodeId[],
   key: StoreKey,
-  running: (node: NodeId) => StorageNode | undefined,
+  replicas: readonly { readonly id: NodeId; readonly node: StorageNode | undefined }[],
 ): ReplicaDescription[] {
-  const states = homes.map((node) => ({ node, state: running(node)?.stateOf(key) }));
+  const states = replicas.map(({ id, node }) => ({ id, state: node?.stateOf(key), held: node?.heldOf(key) ?? 0 }));
   const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
-  return states.map(({ node, state }): ReplicaDescription => {
-    if (state === undefined) return { node, isKnown: false };
+  return states.map(({ id, state, held }) => {
+    if (state === undefined) return { node: id, isKnown: false };
     const { committed, accepted } = state;
     return {
-      node,
+      node: id,
       isKnown: true,
       committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
       isTombstone: committed !== undefined && committed.item === undefined,
       isUnsettled: accepted !== undefined,
       isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
-      held: running(node)?.heldOf(key) ?? 0,
+      isDamaged: state.isDamaged === true,
+      held,
     };
   });
 }

@@ -1,6 +1,7 @@
 import type { ByteString } from './api/primary-key.ts';
+import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
 import type { Reply, Request } from './dynamo/messages.ts';
-import type { CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import type { StorageNode } from './dynamo/node.ts';
 import type { NodeId } from './dynamo/ring.ts';
 import type { LmdbStore } from './env/lmdb-store.ts';
 import type { StoppableClock } from './env/stoppable-clock.ts';
@@ -125,4 +126,10 @@ export function whileRunning<T>(
   const stopped = () => finish(ifStopped);
   onStop.add(stopped);
   unlessDamaged(() => begin(finish));
+}
+
+/** The sums of two reports. */
+export function addUp<Report extends { readonly [Name in keyof Report]: number }>(one: Report, other: Report): Report {
+  const names = Object.keys(one) as (keyof Report)[];
+  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as Report;
 }

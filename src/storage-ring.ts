@@ -4,15 +4,17 @@ import type { Config } from './config.ts';
 import type { RepairReport } from './dynamo/anti-entropy.ts';
 import type { LagRule } from './dynamo/client.ts';
 import type { ConfigRegister } from './dynamo/config-register.ts';
+import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
 import type { EpochChangeOutcome } from './dynamo/epoch-change.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { Membership, type Move, RingError, withNode, withoutNode } from './dynamo/membership.ts';
 import type { Member, PartitionConfig, Reply, Request } from './dynamo/messages.ts';
-import { type CoordinatingNode, StorageNode } from './dynamo/node.ts';
+import { StorageNode } from './dynamo/node.ts';
 import type { NodeId } from './dynamo/ring.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { SOUND_RULES } from './dynamo/rules.ts';
+import type { ScrubReport } from './dynamo/scrub.ts';
 import type { PurgeReport } from './dynamo/tombstones.ts';
 import { SystemClock, type Timer } from './env/clock.ts';
 import { type ClusterRecord, type DataDirectory, DataDirectoryError } from './env/data-directory.ts';
@@ -29,6 +31,7 @@ import { NodeDisks } from './node-disks.ts';
 import { PausedNode } from './paused-node.ts';
 import { describeReplicas, type Location, type NodeDescription, type RingDescription } from './ring-description.ts';
 import {
+  addUp,
   Entrance,
   type Host,
   NO_DISK,
@@ -353,13 +356,22 @@ export class StorageRing {
     });
   }
 
-  async #repair(): Promise<RepairReport> {
-    const total = { ...NOTHING_REPAIRED };
+  #repair(): Promise<RepairReport> {
+    const nothing = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0, ms: 0 };
+    return this.#ofEach<RepairReport>(nothing, (node, done) => node.repair(done));
+  }
+
+  /** Has one node after the other do something. @returns the sums of what they report; one that stops reports `nothing` */
+  async #ofEach<Report extends { readonly [Name in keyof Report]: number }>(
+    nothing: Report,
+    begin: (node: StorageNode, done: (report: Report) => void) => void,
+  ): Promise<Report> {
+    let total = nothing;
     for (const running of this.#active()) {
-      const report = await this.#untilClosed<RepairReport>((resolve) =>
-        whileRunning(running, resolve, NOTHING_REPAIRED, (done) => running.node.repair(done)),
+      const report = await this.#untilClosed<Report>((resolve) =>
+        whileRunning(running, resolve, nothing, (done) => begin(running.node, done)),
       );
-      for (const name of Object.keys(total) as (keyof RepairReport)[]) total[name] += report[name];
+      total = addUp(total, report);
     }
     return total;
   }
@@ -414,15 +426,13 @@ export class StorageRing {
 
   /** Removes the tombstones that are old enough and that every home replica has. */
   async purgeTombstones(): Promise<PurgeReport> {
-    const total = { purged: 0, waiting: 0 };
-    for (const running of this.#active()) {
-      const report = await this.#untilClosed<PurgeReport>((resolve) =>
-        whileRunning(running, resolve, { purged: 0, waiting: 0 }, (done) => running.node.purgeTombstones(done)),
-      );
-      total.purged += report.purged;
-      total.waiting += report.waiting;
-    }
-    return total;
+    return this.#ofEach<PurgeReport>({ purged: 0, waiting: 0 }, (node, done) => node.purgeTombstones(done));
+  }
+
+  /** Reads all that the nodes have stored, and has restored from other replicas what is damaged. */
+  scrub(): Promise<ScrubReport> {
+    const nothing = { records: 0, damaged: 0, restored: 0, ms: 0 };
+    return this.#ofEach<ScrubReport>(nothing, (node, done) => node.scrub(done));
   }
 
   /** Where an item lives, and what each home replica holds of it now. */
@@ -435,9 +445,8 @@ export class StorageRing {
     const partition = partitionOf(storeKey);
     const { epoch, members } = this.#register.read(partition);
     const replicas = describeReplicas(
-      members.map(({ node }) => node),
       storeKey,
-      (node) => this.#hosts.get(node)?.running?.node,
+      members.map(({ node }) => ({ id: node, node: this.#hosts.get(node)?.running?.node })),
     );
     return { partition, epoch, preferenceList: this.#view.preferenceList(partition), replicas };
   }
@@ -471,10 +480,10 @@ export class StorageRing {
   }
 
   async #startHost(host: Host, isBootstrap = false): Promise<void> {
-    const { limits, writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs } = this.#config;
+    const { limits, writeQuorum, readQuorum, readFrom, readRepair } = this.#config;
     const { id } = host;
     const clock = new StoppableClock(this.#clock, unlessDamaged);
-    const store = this.#diskOf(id);
+    const store = await this.#diskOf(id);
     try {
       host.diskId = this.#disks.identify(id, store, isBootstrap);
       const settings = {
@@ -484,7 +493,8 @@ export class StorageRing {
         readQuorum,
         readFrom,
         readRepair,
-        antiEntropyIntervalMs,
+        antiEntropyIntervalMs: this.#config.antiEntropyIntervalMs,
+        scrubIntervalMs: this.#config.scrubIntervalMs,
         ring: this.#record.configs,
         isBootstrap,
         limits: limits.node,
@@ -493,6 +503,7 @@ export class StorageRing {
       };
       const env = { clock, random: this.#random, log: this.#log, store };
       const node = await new Promise<StorageNode>((resolve, reject) => {
+        store.onDamaged = reject;
         StorageNode.open(settings, env, untilStopped(this.#network.transport(id), clock), (opened, error) => {
           if (opened === undefined) reject(this.#disks.unwritable(id, error!));
           else resolve(opened);
@@ -516,9 +527,9 @@ export class StorageRing {
   }
 
   /** The disk of a node that starts: an empty one if its own is damaged and the others can bring it back. */
-  #diskOf(id: NodeId): LmdbStore {
+  async #diskOf(id: NodeId): Promise<LmdbStore> {
     try {
-      return this.#disks.take(id);
+      return await this.#disks.take(id);
     } catch (error) {
       if (!(error instanceof StoreDamagedError)) throw error;
       if (!this.#canLose(id)) throw new RingError(this.#disks.refusalOf(id, error));
@@ -740,14 +751,6 @@ export class StorageRing {
     return running;
   }
 }
-
-const NOTHING_REPAIRED: RepairReport = {
-  partitions: 0,
-  hashesExchanged: 0,
-  bytesExchanged: 0,
-  recordsRepaired: 0,
-  ms: 0,
-};
 
 function closedError(): RingError {
   return new RingError('the ring is closed');

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import {
   CreateTableCommand,
   DeleteTableCommand,
@@ -437,9 +438,10 @@ describe('a data directory that is not whole', () => {
     ['a member twice', ({ configs }) => configs[3]!.members.splice(1, 1, configs[3]!.members[0])],
   ])('whose record names %s is refused', async (_, change) => {
     const file = join(dataDir, 'dynaring.json');
-    const record = JSON.parse(readFileSync(file, 'utf8'));
+    const { formatVersion, checksum, ...record } = JSON.parse(readFileSync(file, 'utf8'));
+    expect(checksum).toBe(crc32(JSON.stringify(record)));
     change(record);
-    writeFileSync(file, JSON.stringify(record));
+    writeFileSync(file, JSON.stringify({ formatVersion, checksum: crc32(JSON.stringify(record)), ...record }));
     await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
       /is damaged: it does not describe a cluster$/,
     );

@@ -20,6 +20,17 @@ export interface RepairSummary {
   readonly ms: number;
 }
 
+/** What reading all that is stored has found. */
+export interface ScrubSummary {
+  /** Stored values that were read, of all nodes. */
+  readonly records: number;
+  /** Those whose bytes were not what was written. */
+  readonly damaged: number;
+  /** Keys of those that others have restored. */
+  readonly restored: number;
+  readonly ms: number;
+}
+
 /** A table and its items, as they were. */
 export interface TableSnapshot {
   readonly namespace: string;
@@ -73,6 +84,8 @@ export interface KeyView {
     readonly isTombstone?: boolean;
     readonly isUnsettled?: boolean;
     readonly isBehind?: boolean;
+    /** Whether it cannot read what it has, and is waiting for others to restore it. */
+    readonly isDamaged?: boolean;
     /** Records that a staleness rule holds back from it. */
     readonly held?: number;
   }[];
@@ -110,7 +123,9 @@ export interface Admin {
   healLink(from: string, to: string): void;
   /** Releases what staleness rules hold back, and compares all replicas. */
   repair(): Promise<RepairSummary>;
-  /** The same, and waits until no replica is behind and no hint is left. */
+  /** Reads all that is stored, and has restored from other replicas what is damaged. */
+  scrub(): Promise<ScrubSummary>;
+  /** Releases and compares as `repair` does, and waits until no replica is behind and no hint is left. */
   waitUntilConsistent(): Promise<void>;
   /** Deletes the tables of one namespace, or of all. */
   reset(namespace?: string): Promise<void>;

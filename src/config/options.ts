@@ -39,6 +39,13 @@ const wholeNumber = (min: number, max: number) => ({
   accepts: (value: unknown) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
 });
 
+/** Up to `max` seconds, which the setting has in milliseconds. */
+const seconds = (max: number) => ({
+  expects: `seconds from 0 to ${max}`,
+  parse: (text: string) => (/^\d{1,7}$/.test(text) && Number(text) <= max ? Number(text) * 1_000 : undefined),
+  accepts: (value: unknown) => typeof value === 'number' && value >= 0 && value <= max * 1_000,
+});
+
 const oneOf = (...choices: readonly string[]) => ({
   expects: `one of ${choices.join(', ')}`,
   choices,
@@ -151,9 +158,14 @@ export const OPTIONS = {
     flag: '--anti-entropy-interval',
     value: 'SECONDS',
     help: 'in which all replicas are compared once; 0: never (60)',
-    expects: 'seconds from 0 to 86400',
-    parse: (text: string) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) * 1_000 : undefined),
-    accepts: (value: unknown) => typeof value === 'number' && value >= 0 && value <= 86_400_000,
+    ...seconds(86_400),
+  },
+  scrubIntervalMs: {
+    group: 'data',
+    flag: '--scrub-interval',
+    value: 'SECONDS',
+    help: 'after which all data is checked again; 0: never (86400)',
+    ...seconds(1_209_600),
   },
   partitions: {
     group: 'ring',

@@ -41,6 +41,8 @@ export interface Settings {
   readonly isolate: Isolation;
   /** In this time each replica is compared with each other by Merkle trees. 0: only on demand. */
   readonly antiEntropyIntervalMs: number;
+  /** So long after all that is stored was read and checked it is so again. 0: only on demand. */
+  readonly scrubIntervalMs: number;
   /** Whether requests beyond the throughput of their table, index or partition key are refused, as the service does. */
   readonly throttle: boolean;
   /** A file of fault rules that are in force from the start. */

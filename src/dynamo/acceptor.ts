@@ -3,33 +3,20 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Store, StoreKey } from '../env/store.ts';
 import { type Ballot, compareBallots, sameBallot, TICKS_PER_MS } from './ballot.ts';
-import { partitionOf, partitionRange, tableRange } from './keyspace.ts';
+import { ERASE_BATCH, Erasure } from './erasure.ts';
+import { partitionOf, partitionRange } from './keyspace.ts';
 import { LateTombstones } from './late-tombstones.ts';
-import type { PurgeRequest, RangeEntry, RegisterRequest, Reply } from './messages.ts';
+import type { PurgeRequest, RegisterRequest, Reply } from './messages.ts';
 import type { NodeState } from './node-state.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { Promises } from './promises.ts';
-import {
-  ballotIn,
-  decodeItem,
-  decodeRecord,
-  encodeRecord,
-  type ItemRecord,
-  type ReplicaState,
-  topOf,
-} from './record.ts';
+import { encodeRecord, type ItemRecord, type ReplicaState, topOf } from './record.ts';
+import { ReplicaRows, UNREADABLE } from './replica-rows.ts';
 import type { NodeSettings } from './settings.ts';
 
 type Handled = RegisterRequest | PurgeRequest;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
-
-/** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
-const KEYS_END: StoreKey = '\xff\xff';
-
-/** Records erased in one go when a table or a partition is given up, each of which may be an item of 400 KB. */
-const ERASE_BATCH = 32;
-const ERASE_PAUSE_MS = 1;
 
 /** What the acceptor tells the rest of its node, and asks of it. */
 export interface AcceptorNeighbours {
@@ -37,6 +24,8 @@ export interface AcceptorNeighbours {
   committed(key: StoreKey): void;
   /** Writes that were already shown are gone: whatever was made of the store must be made again. */
   lost(): void;
+  /** A record of the key cannot be read. */
+  damaged(key: StoreKey): void;
   /** Whether there is a record of the key here besides the replica's own, as a hint or held back by a rule of lag. */
   hasOther(key: StoreKey): boolean;
 }
@@ -45,12 +34,14 @@ export interface AcceptorNeighbours {
  * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
- * Committed records are in `items`, accepted ones that are not yet committed in `paxos`; the store is the one truth about
- * both, and `#recent` remembers what it says of the keys in use.
+ * What it has in its store is in `ReplicaRows`, what it has promised in `Promises`.
  */
 export class Acceptor {
   readonly #settings: NodeSettings;
   readonly #store: Store;
+  /** What it has in its store, and what of that is damaged. */
+  readonly rows: ReplicaRows;
+  readonly #erasure: Erasure;
   readonly #clock: Clock;
   readonly #votes: PartitionVotes;
   readonly #neighbours: AcceptorNeighbours;
@@ -58,8 +49,6 @@ export class Acceptor {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #promises: Promises;
   readonly #lateTombstones: LateTombstones;
-  /** What the store holds of the keys last used: each round asks three times. Oldest first. */
-  readonly #recent = new Map<StoreKey, ReplicaState>();
   #isStopped = false;
 
   /** @param state as read at this start, its boot already counted durably */
@@ -72,6 +61,18 @@ export class Acceptor {
   ) {
     this.#settings = settings;
     this.#store = store;
+    this.rows = new ReplicaRows(store, settings, (key) => neighbours.damaged(key));
+    this.#erasure = new Erasure({
+      store,
+      clock,
+      partitions: settings.ring.length,
+      erased: (key) => {
+        this.#forget(key);
+        this.#lateTombstones.forget(key);
+        this.#promises.forget(key);
+        neighbours.committed(key);
+      },
+    });
     this.#clock = clock;
     this.#votes = state.votes;
     this.#neighbours = neighbours;
@@ -88,12 +89,14 @@ export class Acceptor {
         return this.#prepare(request, answer);
       case 'accept':
         return this.#accept(request, answer);
+      case 'adopt':
+        return this.#adopt(request, answer);
       case 'learn':
         return this.#learn(request, answer);
       case 'read':
         return this.#read(request, answer);
       case 'read-committed':
-        return answer({ kind: 'state', from: this.#settings.id, committed: this.#readCommitted(request.key) });
+        return this.#answerCommitted(request.key, answer);
       case 'read-range':
         return this.#readRange(request, answer);
       case 'confirm-tombstone':
@@ -103,31 +106,40 @@ export class Acceptor {
     }
   }
 
-  /** The item of `#readCommitted`, without decoding more than that. */
+  /** The newest committed item this replica knows of, without decoding more than that; UNREADABLE if it is damaged. */
   committedItem(key: StoreKey): ItemImage | undefined {
-    if (this.#recent.has(key) || !this.#settings.rules.readsCommittedOnly) return this.#readCommitted(key)?.item;
-    const stored = this.#store.get('items', key);
-    return stored === undefined ? undefined : decodeItem(stored);
+    const isPlain = this.#settings.rules.readsCommittedOnly && !this.rows.isRemembered(key);
+    if (isPlain) return this.rows.item(key);
+    const state = this.rows.state(key);
+    return state.isDamaged === true ? UNREADABLE : this.#committedIn(state)?.item;
   }
 
-  /**
-   * Keys after `after`, at most `limit`, whose newest record this replica accepted but does not know to be committed.
-   * @param isSkipped which of them to leave out
-   */
+  /** As `ReplicaRows.acceptedKeys`. */
   acceptedKeys(
     after: StoreKey,
     limit: number,
     isSkipped: (key: StoreKey) => boolean = () => false,
   ): { readonly key: StoreKey; readonly ballot: Ballot }[] {
-    const accepted: { readonly key: StoreKey; readonly ballot: Ballot }[] = [];
-    for (let last = after; ; ) {
-      const page = this.#store.range('paxos', `${last}\x00`, KEYS_END, limit);
-      for (const { key, value } of page) {
-        if (accepted.length < limit && !isSkipped(key)) accepted.push({ key, ballot: ballotIn(value) });
-      }
-      if (page.length < limit || accepted.length === limit) return accepted;
-      last = page.at(-1)!.key;
-    }
+    return this.rows.acceptedKeys(after, limit, isSkipped);
+  }
+
+  /** A damaged record of the key was met. */
+  noteDamaged(key: StoreKey): void {
+    if (this.rows.noteDamaged(key).isDamaged !== true) this.#neighbours.committed(key);
+  }
+
+  /** Whether the key still is damaged, and not written over or erased. */
+  isDamaged(key: StoreKey): boolean {
+    if (this.rows.state(key).isDamaged === true) return true;
+    this.rows.release(key);
+    return false;
+  }
+
+  /** The record that was adopted is chosen: nothing is missing here any more. */
+  restored(key: StoreKey, record: ItemRecord): void {
+    if (this.#isStopped) return;
+    this.#learn({ kind: 'learn', key, record }, () => {});
+    this.rows.release(key);
   }
 
   /** Whether it has had its tombstone of a key for less than the grace, however old that is. */
@@ -137,32 +149,17 @@ export class Acceptor {
 
   /** What this replica holds of a key. */
   stateOf(key: StoreKey): ReplicaState {
-    return this.#state(key);
+    return this.rows.state(key);
   }
 
-  /**
-   * Erases the records of a table that no request can reach any more, in small steps, one after the other.
-   *
-   * Hazard: a write that was under way when the table was deleted may leave its record behind; nobody reaches it.
-   */
+  /** Erases the records of a table that no request can reach any more, in the background. */
   forgetTable(table: ByteString): void {
-    const ranges = Array.from({ length: this.#settings.ring.length }, (_, partition) => tableRange(partition, table));
-    // A disk that refuses is not asked for ever.
-    const next = (error?: Error) => {
-      const range = ranges.pop();
-      if (range !== undefined && error === undefined) this.#eraseRange(range.from, range.to, () => true, next);
-    };
-    next();
+    this.#erasure.table(table);
   }
 
-  /**
-   * Erases all records of a partition in which this node has no vote, in small steps; then calls `done`, or as soon as the
-   * disk refuses one.
-   * @param isWanted asked before each step; once it says no, the rest stays
-   */
+  /** As `Erasure.partition`. */
   erasePartition(partition: number, isWanted: () => boolean, done: (error?: Error) => void): void {
-    const { from, to } = partitionRange(partition);
-    this.#eraseRange(from, to, isWanted, done);
+    this.#erasure.partition(partition, isWanted, done);
   }
 
   /** Whether there is any record of a partition here. */
@@ -185,15 +182,15 @@ export class Acceptor {
       for (const { key } of rows) {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
-        this.#recent.delete(key);
+        this.rows.forget(key);
       }
       if (rows.length < ERASE_BATCH) break;
     }
     for (const { key, record } of staged) {
-      const { committed } = this.#state(key);
+      const { committed } = this.rows.state(key);
       if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
       this.#store.put('paxos', key, encodeRecord(record));
-      this.#recent.delete(key);
+      this.rows.forget(key);
     }
   }
 
@@ -201,6 +198,7 @@ export class Acceptor {
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
+    this.#erasure.stop();
     try {
       this.#promises.close();
     } catch {
@@ -208,16 +206,22 @@ export class Acceptor {
     }
   }
 
-  /** The newest committed record this replica knows of, whatever the epoch; a later one may exist. */
-  #readCommitted(key: StoreKey): ItemRecord | undefined {
-    const state = this.#state(key);
+  /** Answers the newest committed record this replica knows of, whatever the epoch; a later one may exist. */
+  #answerCommitted(key: StoreKey, answer: Answer): void {
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
+    answer({ kind: 'state', from: this.#settings.id, committed: this.#committedIn(state) });
+  }
+
+  #committedIn(state: ReplicaState): ItemRecord | undefined {
     return this.#settings.rules.readsCommittedOnly ? state.committed : topOf(state);
   }
 
   #prepare(request: Of<'prepare'>, answer: Answer): void {
     const { key, ballot } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
-    const state = this.#state(key);
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
     const effective = this.#promises.effective(key, state);
     if (this.#isDrifting(ballot, effective)) return answer({ kind: 'rejected-drift', from: this.#settings.id });
     // The same prepare again, doubled on the way, is answered again as long as nothing was accepted under it.
@@ -239,7 +243,8 @@ export class Acceptor {
   #accept(request: Of<'accept'>, answer: Answer): void {
     const { key, record } = request;
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
-    const state = this.#state(key);
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
@@ -249,7 +254,7 @@ export class Acceptor {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
       this.#store.put('paxos', key, encodeRecord(record));
-      this.#remember(key, { accepted: record, committed: state.committed });
+      this.rows.remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
       this.#promises.promise(key, record.ballot);
     }
@@ -257,10 +262,40 @@ export class Acceptor {
     ack();
   }
 
+  /**
+   * Accepts, in place of what is damaged of a key, the newest record of others, as if it had been here before: they have
+   * promised `ballot` after the damage was found, so it is above all that was ever acknowledged here, and so many of them
+   * that one of those who chose what is missing is among them (docs/replication.md, what a disk forgets).
+   */
+  #adopt(request: Of<'adopt'>, answer: Answer): void {
+    const { key, ballot, record, epoch } = request;
+    if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
+    const state = this.rows.state(key);
+    const effective = this.#promises.effective(key, state);
+    if (state.isDamaged !== true || compareBallots(ballot, effective) < 0) {
+      return answer({ kind: 'rejected', from: this.#settings.id, effective });
+    }
+    if (this.#promises.isAboveCeiling(ballot.hlc))
+      return this.#raiseCeiling(ballot.hlc, () => this.#adopt(request, answer), answer);
+    const accepted = () => answer({ kind: 'accepted', from: this.#settings.id });
+    if (record !== undefined) {
+      this.#store.put('paxos', key, encodeRecord(record));
+      this.#unflushed.set(key, ballot);
+      this.#promises.promise(key, ballot);
+      return this.#flushAccepted(key, accepted, answer);
+    }
+    // As with a purge: what is gone is refused from now on, whoever may still send it.
+    this.#promises.raiseFloor(ballot.hlc);
+    this.rows.dropUnreadable(key);
+    this.#neighbours.committed(key);
+    this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
+  }
+
   /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
-    const { accepted, committed } = this.#state(key);
+    const { accepted, committed, isDamaged } = this.rows.state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
+      if (isDamaged === true) this.rows.mark(key);
       this.#lateTombstones.note(key, record);
       this.#store.put('items', key, encodeRecord(record));
       const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
@@ -269,7 +304,7 @@ export class Acceptor {
         this.#unflushed.delete(key);
       }
       // The round is over; items of 400 KB are not kept for a next one.
-      this.#recent.delete(key);
+      this.rows.forget(key);
       this.#promises.settle(key, record.ballot);
       this.#neighbours.committed(key);
     }
@@ -288,28 +323,19 @@ export class Acceptor {
   #read(request: Of<'read'>, answer: Answer): void {
     const { key, epoch } = request;
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
-    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...this.#state(key) }, answer);
+    const state = this.rows.state(key);
+    if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
+    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state }, answer);
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
     const { from, to, limit, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const committed = this.#store.range('items', from, to, limit);
-    const accepted = epoch === undefined ? [] : this.#store.range('paxos', from, to, limit);
-    const entries = new Map<StoreKey, RangeEntry>();
-    for (const { key, value } of committed) entries.set(key, { key, committed: decodeRecord(value) });
-    for (const { key, value } of accepted)
-      entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
-    const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    const unflushed = accepted.find(({ key }) => this.#isFlushNeeded(key));
-    const reply: Reply = {
-      kind: 'range',
-      from: this.#settings.id,
-      entries: sorted.slice(0, limit),
-      more: committed.length === limit || accepted.length === limit || sorted.length > limit,
-    };
+    const { entries, more, acceptedKeys } = this.rows.range(from, to, limit, epoch === undefined);
+    const unflushed = acceptedKeys.find((key) => this.#isFlushNeeded(key));
+    const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
     // One flush covers them all.
-    this.#answerFlushed(unflushed?.key, reply, answer);
+    this.#answerFlushed(unflushed, reply, answer);
   }
 
   /**
@@ -343,30 +369,10 @@ export class Acceptor {
 
   /** Whether the committed record of the key has this ballot, and nothing was accepted since. */
   #isOnly(key: StoreKey, ballot: Ballot): boolean {
-    const { accepted, committed } = this.#state(key);
-    return accepted === undefined && committed !== undefined && sameBallot(committed.ballot, ballot);
-  }
-
-  #eraseRange(from: StoreKey, to: StoreKey, isWanted: () => boolean, done: (error?: Error) => void): void {
-    if (this.#isStopped || !isWanted()) return;
-    let hasMore = false;
-    for (const name of ['items', 'paxos'] as const) {
-      const found = this.#store.range(name, from, to, ERASE_BATCH);
-      hasMore ||= found.length === ERASE_BATCH;
-      for (const { key } of found) {
-        this.#store.remove(name, key);
-        this.#forget(key);
-        this.#lateTombstones.forget(key);
-        this.#promises.forget(key);
-        this.#neighbours.committed(key);
-      }
-    }
-    // The disk sets the pace.
-    this.#store.flush((error) => {
-      if (error !== undefined) return done(error);
-      const next = hasMore ? () => this.#eraseRange(from, to, isWanted, done) : () => done();
-      this.#clock.after(ERASE_PAUSE_MS, next);
-    });
+    const { accepted, committed, isDamaged } = this.rows.state(key);
+    return (
+      isDamaged !== true && accepted === undefined && committed !== undefined && sameBallot(committed.ballot, ballot)
+    );
   }
 
   #remove(key: StoreKey): void {
@@ -379,7 +385,7 @@ export class Acceptor {
 
   #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
-    this.#recent.delete(key);
+    this.rows.release(key);
   }
 
   #hasVote(key: StoreKey, epoch: number): boolean {
@@ -388,27 +394,6 @@ export class Acceptor {
 
   #answerWrongEpoch(key: StoreKey, answer: Answer): void {
     answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#votes.configOf(partitionOf(key)) });
-  }
-
-  #stored(name: 'items' | 'paxos', key: StoreKey): ItemRecord | undefined {
-    const stored = this.#store.get(name, key);
-    return stored === undefined ? undefined : decodeRecord(stored);
-  }
-
-  #state(key: StoreKey): ReplicaState {
-    let state = this.#recent.get(key);
-    if (state === undefined) {
-      state = { accepted: this.#stored('paxos', key), committed: this.#stored('items', key) };
-      this.#remember(key, state);
-    }
-    return state;
-  }
-
-  #remember(key: StoreKey, state: ReplicaState): void {
-    this.#recent.set(key, state);
-    if (this.#recent.size <= this.#settings.limits.statesKept) return;
-    const [oldest] = this.#recent.keys();
-    this.#recent.delete(oldest!);
   }
 
   /**
@@ -456,10 +441,15 @@ export class Acceptor {
   #noteLoss(): void {
     this.#promises.lost();
     this.#unflushed.clear();
-    this.#recent.clear();
+    this.rows.reload();
     this.#lateTombstones.reload();
     this.#votes.reload();
     this.#neighbours.lost();
+  }
+
+  /** No vote and no answer of what cannot be read: that it was there is all that is known, and others have counted on it. */
+  #answerDamaged(key: StoreKey, state: ReplicaState, answer: Answer): void {
+    this.#answerFlushed(key, { kind: 'damaged', from: this.#settings.id, ...state }, answer);
   }
 
   #answerStorageFailed(error: Error, answer: Answer): void {
@@ -468,4 +458,4 @@ export class Acceptor {
 }
 
 /** For an acceptor that nothing rests on. */
-const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, hasOther: () => false };
+const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, damaged() {}, hasOther: () => false };

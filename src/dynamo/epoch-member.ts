@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
-import type { Store, StoreKey } from '../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
 import { compareBallots } from './ballot.ts';
 import type { ReplyOf } from './coordinator.ts';
@@ -10,6 +10,7 @@ import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from './record.
 import type { ExchangeReport } from './repair-report.ts';
 import type { NodeId } from './ring.ts';
 import type { NodeLimits } from './settings.ts';
+import { readState, whole, writeState } from './state-rows.ts';
 import { runTask, type Task, wait } from './task.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
@@ -182,7 +183,7 @@ export class EpochMember {
     dropStaged(store, partition, epoch);
     for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
     // Last: a crash keeps a beginning of what was written.
-    store.put('meta', ATTEMPT + partitionPrefix(partition), Buffer.from(JSON.stringify({ attempt, epoch })));
+    writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
@@ -232,7 +233,7 @@ export class EpochMember {
       for (const [i, record] of reply.records.entries()) {
         const own = store.get('items', page[i]!);
         if (record === undefined) continue;
-        if (own !== undefined && compareBallots(ballotIn(own), record.ballot) >= 0) continue;
+        if (own !== undefined && own !== DAMAGED && compareBallots(ballotIn(own), record.ballot) >= 0) continue;
         const request = { kind: 'learn', key: page[i]!, record, isNeeded: true } as const;
         const learned = yield* this.#ask(self, request, 'learned');
         if (learned === undefined) return false;
@@ -329,12 +330,15 @@ interface EpochMemberParts {
   readonly erase: (key: StoreKey) => void;
 }
 
-/** What was staged of a partition under this attempt; undefined if another was, or none. */
+/**
+ * What was staged of a partition under this attempt; undefined if another was, or none. Gives the store up if some of it is
+ * damaged: the attempt was decided counting on all of it.
+ */
 export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
   if (readAttempt(store, partition)?.attempt !== attempt) return undefined;
   const staged: StagedRecord[] = [];
   for (const { key, value } of stagedRows(store, partition)) {
-    staged.push({ key: key.slice(RECORD.length), record: decodeRecord(value) });
+    staged.push({ key: key.slice(RECORD.length), record: decodeRecord(whole(store, key, value)) });
   }
   return staged;
 }
@@ -369,8 +373,7 @@ function readAttempt(
   store: Store,
   partition: number,
 ): { readonly attempt: number; readonly epoch: number } | undefined {
-  const stored = store.get('meta', ATTEMPT + partitionPrefix(partition));
-  return stored === undefined ? undefined : JSON.parse(Buffer.from(stored).toString());
+  return readState(store, ATTEMPT + partitionPrefix(partition));
 }
 
 function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {

@@ -1,5 +1,5 @@
 import type { Log } from '../env/log.ts';
-import type { Store } from '../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 import type { Acceptor } from './acceptor.ts';
 import { compareBallots } from './ballot.ts';
 import { dropStaged, readStaged, stagedEpoch } from './epoch-member.ts';
@@ -129,11 +129,13 @@ export class EpochReplica {
   }
 
   #seal({ partition, epoch }: Of<'seal'>, answer: Answer): void {
-    const { self, store, votes } = this.#parts;
+    const { self, store, votes, acceptor } = this.#parts;
     const config = votes.configOf(partition);
     if (config?.epoch !== epoch || this.#beginning.has(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config });
     }
+    // An epoch begins with all that its sources have: what this one cannot read may be missing at the others.
+    if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
     if (!votes.isSealed(partition)) votes.seal(partition);
     // The flush also covers every record accepted before: what it tells below cannot be lost to a crash.
     store.flush((error) => {
@@ -150,8 +152,13 @@ export class EpochReplica {
     }
     const { from, to } = partitionRange(partition);
     const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
+    for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
+    if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
+    // What was damaged on disk may be in memory still.
+    const recordOf = (key: StoreKey, value: Uint8Array) =>
+      value === DAMAGED ? acceptor.stateOf(key).accepted! : decodeRecord(value);
     const entries = rows
-      .map(({ key, value }) => ({ key, record: decodeRecord(value) }))
+      .map(({ key, value }) => ({ key, record: recordOf(key, value) }))
       .filter(({ key, record }) => {
         const { committed } = acceptor.stateOf(key);
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;

@@ -1,7 +1,7 @@
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
-import type { Store, StoreKey } from '../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
 import { compareBallots, sameBallot } from './ballot.ts';
 import { tableOf } from './keyspace.ts';
@@ -21,7 +21,7 @@ const PAGE = 256;
 /**
  * Committed records that this node keeps for home replicas which did not take them (the Dynamo paper, section 4.6), apart
  * from its own. They are offered again and again, and dropped when the home has them; a restart keeps them. What finds no
- * room, or grows too old, is left to Merkle repair.
+ * room, grows too old or cannot be read, is left to Merkle repair.
  */
 export class HintedHandoff {
   readonly #parts: HintedHandoffParts;
@@ -36,6 +36,7 @@ export class HintedHandoff {
   readonly #lookedThrough = new Map<NodeId, StoreKey>();
   #timer: Timer | undefined;
   #isStopped = false;
+  #damaged = 0;
 
   constructor(parts: HintedHandoffParts) {
     this.#parts = parts;
@@ -46,7 +47,15 @@ export class HintedHandoff {
   reload(): void {
     this.#counts.clear();
     this.#bytes = 0;
-    for (const { key, value } of this.#all()) this.#count(homeOf(key), 1, value.length);
+    for (const { key, value } of this.#all()) {
+      if (value === DAMAGED) this.#remove(key);
+      else this.#count(homeOf(key), 1, value.length);
+    }
+  }
+
+  /** Hints that could not be read, since the start. */
+  get damaged(): number {
+    return this.#damaged;
   }
 
   get count(): number {
@@ -63,7 +72,7 @@ export class HintedHandoff {
   keep(home: NodeId, key: StoreKey, record: ItemRecord): boolean {
     const { store, clock, limits } = this.#parts;
     const hint = hintKey(home, key);
-    const before = store.get('hints', hint);
+    const before = this.#get(hint);
     if (before !== undefined && compareBallots(ballotIn(before.subarray(TIME_BYTES)), record.ballot) >= 0) return true;
     const encoded = encodeRecord(record);
     const value = Buffer.allocUnsafe(TIME_BYTES + encoded.length);
@@ -95,6 +104,11 @@ export class HintedHandoff {
   /** Drops what is kept of a table that was deleted. */
   forgetTable(table: ByteString): void {
     for (const { key } of this.#all()) if (tableOf(storeKeyIn(key)) === table) this.#drop(key);
+  }
+
+  /** Drops a hint if it is damaged. */
+  check(hint: StoreKey): void {
+    this.#get(hint);
   }
 
   start(): void {
@@ -170,13 +184,18 @@ export class HintedHandoff {
     if (hints.length < limits.repairBatch) this.#lookedThrough.delete(home);
     else this.#lookedThrough.set(home, hints.at(-1)!.key);
     for (const { key, value } of hints) {
-      if (this.#isTooOld(value) || !this.#isForHome(home, key)) this.#offer(home, key, value, () => {});
+      const isOld = value === DAMAGED || this.#isTooOld(value);
+      if (isOld || !this.#isForHome(home, key)) this.#offer(home, key, value, () => {});
     }
   }
 
   /** Offers one hint to those who should have it; `settled` is called once they answered, and told whether any holds it back. */
   #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: (isHeld: boolean) => void): void {
     const { log, transport, configOf } = this.#parts;
+    if (value === DAMAGED) {
+      this.#lose(hint);
+      return settled(false);
+    }
     const record = decodeRecord(value.subarray(TIME_BYTES));
     if (this.#isTooOld(value)) {
       log.debug('dropped a hint that is too old', { for: home });
@@ -203,7 +222,7 @@ export class HintedHandoff {
         if (waiting.size > 0) return;
         if (!isTaken) return settled(isHeld);
         // A newer record may be kept by now.
-        const now = this.#parts.store.get('hints', hint);
+        const now = this.#get(hint);
         if (now !== undefined && sameBallot(ballotIn(now.subarray(TIME_BYTES)), record.ballot)) this.#drop(hint);
         settled(false);
       });
@@ -230,7 +249,7 @@ export class HintedHandoff {
   #kept(key: StoreKey): { readonly record: ItemRecord; readonly isTooOld: boolean }[] {
     const kept: { record: ItemRecord; isTooOld: boolean }[] = [];
     for (const home of this.#counts.keys()) {
-      const value = this.#parts.store.get('hints', hintKey(home, key));
+      const value = this.#get(hintKey(home, key));
       if (value === undefined) continue;
       kept.push({ record: decodeRecord(value.subarray(TIME_BYTES)), isTooOld: this.#isTooOld(value) });
     }
@@ -238,16 +257,38 @@ export class HintedHandoff {
   }
 
   #drop(hint: StoreKey): void {
-    const { store } = this.#parts;
-    const value = store.get('hints', hint);
+    const value = this.#get(hint);
     if (value === undefined) return;
-    store.remove('hints', hint);
+    this.#parts.store.remove('hints', hint);
     this.#count(homeOf(hint), -1, -value.length);
+  }
+
+  /** What is kept; one that cannot be read is dropped. */
+  #get(hint: StoreKey): Uint8Array | undefined {
+    const value = this.#parts.store.get('hints', hint);
+    if (value !== DAMAGED) return value;
+    this.#lose(hint);
+    return undefined;
+  }
+
+  /** Drops a hint that cannot be read: of its bytes it is only known that they were counted. */
+  #lose(hint: StoreKey): void {
+    this.#remove(hint);
+    this.#count(homeOf(hint), -1, -Math.floor(this.#bytes / Math.max(1, this.count)));
+  }
+
+  #remove(hint: StoreKey): void {
+    this.#damaged++;
+    this.#parts.store.remove('hints', hint);
+    // One that finds many does not say so of each.
+    if ((this.#damaged & (this.#damaged - 1)) !== 0) return;
+    const { log, self } = this.#parts;
+    log.warn('hints are damaged and were dropped', { node: self, for: homeOf(hint), soFar: this.#damaged });
   }
 
   #count(home: NodeId, more: number, moreBytes: number): void {
     const count = (this.#counts.get(home) ?? 0) + more;
-    if (count === 0) {
+    if (count <= 0) {
       this.#counts.delete(home);
       this.#lookedThrough.delete(home);
     } else this.#counts.set(home, count);

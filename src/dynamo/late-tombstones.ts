@@ -1,11 +1,13 @@
 import type { Clock } from '../env/clock.ts';
-import type { Store, StoreKey } from '../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 import { type Ballot, TICKS_PER_MS } from './ballot.ts';
 import { prefixEnd } from './keyspace.ts';
 import type { ItemRecord } from './record.ts';
 import type { NodeLimits } from './settings.ts';
+import { writeState } from './state-rows.ts';
 
-const PREFIX = 'late/';
+/** In `meta`, before the key. */
+export const LATE: StoreKey = 'late/';
 
 /**
  * When a replica was told of those of its tombstones that were old by then (`meta`, `late/` and the key). A tombstone's age
@@ -34,26 +36,34 @@ export class LateTombstones {
 
   /** Looks at the disk again, as after writes were lost. */
   reload(): void {
-    this.#mayBe = this.#store.range('meta', PREFIX, prefixEnd(PREFIX), 1).length > 0;
+    this.#mayBe = this.#store.range('meta', LATE, prefixEnd(LATE), 1).length > 0;
   }
 
   /** To be called before a committed record is written, so that a crash does not keep a tombstone without this. */
   note(key: StoreKey, { item, ballot }: ItemRecord): void {
     if (item !== undefined || this.#ageMs(ballot) <= this.#lateAfterMs) return this.forget(key);
-    this.#mayBe = true;
-    this.#store.put('meta', PREFIX + key, Buffer.from(JSON.stringify(this.#clock.now())));
+    this.#noteNow(key);
   }
 
   /** The committed record of a key is gone, or is another. */
   forget(key: StoreKey): void {
-    if (this.#mayBe && this.#store.get('meta', PREFIX + key) !== undefined) this.#store.remove('meta', PREFIX + key);
+    if (this.#mayBe && this.#store.get('meta', LATE + key) !== undefined) this.#store.remove('meta', LATE + key);
   }
 
   /** Whether the replica has had its tombstone of a key for less than the grace, however old that is. */
   isYoung(key: StoreKey): boolean {
-    const stored = this.#mayBe ? this.#store.get('meta', PREFIX + key) : undefined;
+    const stored = this.#mayBe ? this.#store.get('meta', LATE + key) : undefined;
     if (stored === undefined) return false;
+    if (stored === DAMAGED) {
+      this.#noteNow(key);
+      return true;
+    }
     return this.#clock.now() - (JSON.parse(Buffer.from(stored).toString()) as number) < this.#graceMs;
+  }
+
+  #noteNow(key: StoreKey): void {
+    this.#mayBe = true;
+    writeState(this.#store, LATE + key, this.#clock.now());
   }
 
   #ageMs({ hlc }: Ballot): number {

@@ -1,7 +1,7 @@
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock } from '../env/clock.ts';
-import type { Store, StoreKey } from '../env/store.ts';
-import { TICKS_PER_MS } from './ballot.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
+import { NO_BALLOT, TICKS_PER_MS } from './ballot.ts';
 import { leafOf, leafRange, partitionOf, partitionPrefix, partitionRange, tableOf, tableRange } from './keyspace.ts';
 import { MerkleTree, merkleHash } from './merkle-tree.ts';
 import type { KeyDigest, MerkleRequest, Reply } from './messages.ts';
@@ -109,16 +109,26 @@ export class MerkleForest {
       const first = after !== undefined && table === tableOf(after) ? `${after}\x00` : from;
       for (const { key, value } of this.#parts.store.range('items', first, to, limit - entries.length + 1)) {
         if (entries.length === limit) return { entries, more: true };
-        entries.push({ key, ballot: ballotIn(value), digest: digestOf(value) });
+        if (value === DAMAGED) {
+          this.#parts.onDamaged(key);
+          // Older than whatever anybody has of it.
+          entries.push({ key, ballot: NO_BALLOT, digest: '' });
+        } else entries.push({ key, ballot: ballotIn(value), digest: digestOf(value) });
       }
     }
     return { entries, more: false };
   }
 
-  /** The committed record of a key. */
+  /** The committed record of a key, if it can be read. */
   recordOf(key: StoreKey): ItemRecord | undefined {
+    const stored = this.#stored(key);
+    return stored === undefined || stored === DAMAGED ? undefined : decodeRecord(stored);
+  }
+
+  #stored(key: StoreKey): Uint8Array | undefined {
     const stored = this.#parts.store.get('items', key);
-    return stored === undefined ? undefined : decodeRecord(stored);
+    if (stored === DAMAGED) this.#parts.onDamaged(key);
+    return stored;
   }
 
   /** The tables that have records in a partition, in order: each is found by looking behind the one before. */
@@ -153,6 +163,7 @@ export class MerkleForest {
         });
       }
       case 'fetch': {
+        if (request.keys.some((key) => this.#stored(key) === DAMAGED)) return answer({ kind: 'damaged', from });
         return answer({ kind: 'records', from, records: request.keys.map((key) => this.recordOf(key)) });
       }
     }
@@ -227,7 +238,11 @@ export class MerkleForest {
   }
 
   /** Tombstones that may be purged are left out: a member that has done so already is not behind. */
-  #counts({ value }: Entry): boolean {
+  #counts({ key, value }: Entry): boolean {
+    if (value === DAMAGED) {
+      this.#parts.onDamaged(key);
+      return true;
+    }
     if (!isTombstone(value)) return true;
     const { clock, limits } = this.#parts;
     return ballotIn(value).hlc >= (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS;
@@ -244,6 +259,8 @@ interface MerkleForestParts {
   readonly limits: NodeLimits;
   /** Q */
   readonly partitions: number;
+  /** The committed record of a key cannot be read. In its leaf it counts as one that nobody else has. */
+  readonly onDamaged: (key: StoreKey) => void;
 }
 
 /** Most leaves of a small table have no record, and those of a ring are tens of thousands. */

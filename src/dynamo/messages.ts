@@ -34,6 +34,14 @@ export type RegisterRequest =
       /** Whether the write, or a change of epoch, waits for this copy: then no rule holds it back. */
       readonly isNeeded?: boolean;
     }
+  /** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
+  | {
+      readonly kind: 'adopt';
+      readonly key: StoreKey;
+      readonly ballot: Ballot;
+      readonly record: ItemRecord | undefined;
+      readonly epoch: number;
+    }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
   | {
@@ -126,6 +134,7 @@ export interface RangeEntry extends ReplicaState {
 /** A record in a comparison of replicas, without its value. */
 export interface KeyDigest {
   readonly key: StoreKey;
+  /** `NO_BALLOT` of one that cannot be read. */
   readonly ballot: Ballot;
   /** SHA-256 of the encoded record, its first 16 bytes as latin1. */
   readonly digest: string;
@@ -161,6 +170,8 @@ export type Reply = { readonly from: NodeId } & (
   /** The ballot is too far ahead of the replica's clock (section 2, clock guard). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
+  /** A record that bears on the answer cannot be read; it is being restored. With what can be read of the key. */
+  | ({ readonly kind: 'damaged' } & ReplicaState)
   | { readonly kind: 'hinted' }
   /** No room for more hints. */
   | { readonly kind: 'hint-refused' }

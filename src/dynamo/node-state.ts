@@ -1,7 +1,10 @@
 import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
+import { LATE } from './late-tombstones.ts';
 import { PartitionVotes } from './partition-votes.ts';
+import { MARK } from './replica-rows.ts';
 import type { NodeSettings } from './settings.ts';
+import { readState, whole, writeState } from './state-rows.ts';
 
 /**
  * What a node knows of itself, durably, in the `meta` store: how often it started, how far ahead it may have promised,
@@ -19,24 +22,48 @@ const BOOT: StoreKey = 'boot';
 const CEILING: StoreKey = 'ceiling';
 const BOOTSTRAPPED: StoreKey = 'bootstrapped';
 
+/** Rows read at a time, which may be staged items of 400 KB. */
+const PAGE = 64;
+/** Above every key. */
+const END: StoreKey = '\xff\xff';
+
+/**
+ * Looks through a node's state, and gives the store up if a row of it is damaged. Before the node starts: until then nobody was
+ * told that it is there.
+ */
+export function checkNodeState(store: Store): void {
+  for (let from: StoreKey = '\0'; ; ) {
+    const page = store.range('meta', from, END, PAGE);
+    for (const { key, value } of page) if (!isDispensable(key)) whole(store, key, value);
+    if (page.length < PAGE) return;
+    from = `${page.at(-1)!.key}\0`;
+  }
+}
+
+/** Of a mark at a damaged key, that it is there is all that counts; of an old tombstone, that it came late. */
+function isDispensable(key: StoreKey): boolean {
+  return key.startsWith(MARK) || key.startsWith(LATE);
+}
+
 /**
  * Reads the state at start-up and counts the start. `done` is called once the new boot number, and at the first start of
- * the cluster the node's votes, are durable: only then may the node issue ballots or vote.
+ * the cluster the node's votes, are durable: only then may the node issue ballots or vote. Gives the store up if a row is
+ * damaged.
  */
 export function openNodeState(
   store: Store,
   { id, diskId, ring, isBootstrap }: NodeSettings,
   done: (state: NodeState, error?: Error) => void,
 ): void {
-  const boot = (readJson<number>(store, BOOT) ?? 0) + 1;
-  writeJson(store, BOOT, boot);
+  const boot = (readState<number>(store, BOOT) ?? 0) + 1;
+  writeState(store, BOOT, boot);
   const votes = new PartitionVotes({ node: id, diskId }, store);
   if (isBootstrap && store.get('meta', BOOTSTRAPPED) === undefined) {
     for (const config of ring) if (votes.isNamedIn(config)) votes.begin(config);
     // Last: a crash keeps a beginning of what was written.
-    writeJson(store, BOOTSTRAPPED, true);
+    writeState(store, BOOTSTRAPPED, true);
   }
-  const state: NodeState = { boot, ceilingHlc: readJson<number>(store, CEILING) ?? 0, votes };
+  const state: NodeState = { boot, ceilingHlc: readState<number>(store, CEILING) ?? 0, votes };
   store.flush((error) => {
     votes.reload();
     done(state, error);
@@ -45,14 +72,5 @@ export function openNodeState(
 
 export function writeCeiling(store: Store, hlc: number): void {
   assert(Number.isSafeInteger(hlc));
-  writeJson(store, CEILING, hlc);
-}
-
-function readJson<T>(store: Store, key: StoreKey): T | undefined {
-  const bytes = store.get('meta', key);
-  return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as T);
-}
-
-function writeJson(store: Store, key: StoreKey, value: unknown): void {
-  store.put('meta', key, Buffer.from(JSON.stringify(value)));
+  writeState(store, CEILING, hlc);
 }

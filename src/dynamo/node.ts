@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert';
-import type { ItemImage } from '../api/item.ts';
 import { applyMutation, type Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Timer } from '../env/clock.ts';
@@ -7,97 +6,52 @@ import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { Acceptor } from './acceptor.ts';
-import { AntiEntropy, exchange, type RepairReport } from './anti-entropy.ts';
+import { AntiEntropy, type RepairReport } from './anti-entropy.ts';
+import { consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
 import type { ConfigRegister } from './config-register.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
 import { Coordinator } from './coordinator.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
 import { EpochMember } from './epoch-member.ts';
 import { EpochReplica } from './epoch-replica.ts';
+import { exchange } from './exchange.ts';
 import { FailureDetector, watched } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
 import type { Carried, WriteAnswer } from './handed-back.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
+import { KeyRestore } from './key-restore.ts';
 import { partitionOf } from './keyspace.ts';
 import { LagGate } from './lag-gate.ts';
 import { MerkleForest } from './merkle-forest.ts';
 import type { HintRequest, Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
+import type { NodeStatus } from './node-status.ts';
 import { Orphans } from './orphans.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { type RangeDemand, readRange } from './range-read.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import { highestCommitted, highestOf } from './record.ts';
-import { isReadLocal, type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
+import {
+  found,
+  isReadLocal,
+  type RegisterReadOutcome,
+  readEventually,
+  readStrongly,
+  toReadOutcome,
+} from './register-read.ts';
 import { type Change, identityRound, writeRegister } from './register-write.ts';
+import { UNREADABLE } from './replica-rows.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
+import { Scrub, type ScrubReport } from './scrub.ts';
 import type { NodeSettings } from './settings.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quorum.ts';
-import { runTask } from './task.ts';
+import { runTask, type Task } from './task.ts';
 import { type PurgeReport, TombstonePurge } from './tombstones.ts';
-
-/** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
-export interface CoordinatingNode {
-  /**
-   * @param partitionKey in full, since the store key holds a hash of it
-   * @param carried what another coordinator has handed back of the same write
-   */
-  write(
-    key: StoreKey,
-    partitionKey: ByteString,
-    mutation: Mutation,
-    options: WriteOptions,
-    done: (outcome: WriteAnswer) => void,
-    carried?: Carried,
-  ): void;
-  /** @param isLagging of what this node has committed, however old, if it is a home replica; not for consistent reads */
-  read(
-    key: StoreKey,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: ReadOutcome) => void,
-    isLagging?: boolean,
-  ): void;
-  /** At most `limit` items with `from <= key < to`, a range within one partition. */
-  range(
-    from: StoreKey,
-    to: StoreKey,
-    limit: number,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: RangeOutcome) => void,
-    isLagging?: boolean,
-  ): void;
-  /** The tables of which this node holds records in a partition. */
-  tablesIn(partition: number): readonly ByteString[];
-  /** Erases this node's records of a table that no request can reach any more, in the background. */
-  forgetTable(table: ByteString): void;
-}
-
-/** What a node says of itself. */
-export interface NodeStatus {
-  readonly id: NodeId;
-  readonly diskId: number;
-  /** The partitions in which it votes, and those of them that wait for their next epoch. */
-  readonly partitions: readonly number[];
-  readonly sealed: readonly number[];
-  /** Records kept for other nodes. */
-  readonly hints: number;
-  readonly hintBytes: number;
-  /** Records that rules of lag hold back from its replicas. */
-  readonly held: number;
-  /** The nodes it takes for down. */
-  readonly suspects: readonly NodeId[];
-  /** Since it was started: the epochs of partitions in which it has begun to vote. */
-  readonly epochsBegun: number;
-  /** What it has repaired, as the one that led the comparison. */
-  readonly repaired: Omit<RepairReport, 'ms'>;
-  readonly tombstonesPurged: number;
-}
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
@@ -119,6 +73,8 @@ export class StorageNode implements CoordinatingNode {
   readonly #hints: HintedHandoff;
   readonly #gossip: Gossip;
   readonly #finisher: Finisher;
+  readonly #restore: KeyRestore;
+  readonly #scrub: Scrub;
   readonly #forest: MerkleForest;
   readonly #antiEntropy: AntiEntropy;
   readonly #purge: TombstonePurge;
@@ -156,7 +112,13 @@ export class StorageNode implements CoordinatingNode {
     const membersOf = (key: StoreKey) => configOf(key).members;
     const onConfig = (config: PartitionConfig) => this.#learnConfig(config);
     const hints = new HintedHandoff({ self: id, store, clock, log, limits, transport, isUp, configOf });
-    const forest = new MerkleForest({ store, clock, limits, partitions: view.partitions });
+    const forest = new MerkleForest({
+      store,
+      clock,
+      limits,
+      partitions: view.partitions,
+      onDamaged: (key) => acceptor.noteDamaged(key),
+    });
     const acceptor = new Acceptor(settings, store, clock, state, {
       committed: (key) => {
         forest.touch(key);
@@ -167,6 +129,7 @@ export class StorageNode implements CoordinatingNode {
         hints.reload();
         this.#epochMember.lost();
       },
+      damaged: (key) => this.#restore.note(key),
       hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
     });
     const { ceilingHlc } = state;
@@ -211,6 +174,15 @@ export class StorageNode implements CoordinatingNode {
       keepHint,
       onConfig,
     });
+    this.#restore = new KeyRestore({
+      self: id,
+      clock,
+      log,
+      coordinator: this.#coordinator,
+      acceptor,
+      retryMs: limits.finishIntervalMs,
+      foundAtNobody: (partition) => this.#compareAnew(partition),
+    });
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
       acceptedKeys: (after, limit) => acceptor.acceptedKeys(after, limit, (key) => this.#gate?.isLagging(key) === true),
@@ -235,10 +207,13 @@ export class StorageNode implements CoordinatingNode {
       learnHere,
       epochOf,
       isStopped,
+      settleConflict: (key: StoreKey) => this.#settleConflict(key),
     };
     this.#antiEntropy = new AntiEntropy({ ...repairParts, intervalMs: settings.antiEntropyIntervalMs });
     const isYoung = (key: StoreKey) => settings.rules.graceFromOwnLearn && acceptor.isYoungTombstone(key);
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, isYoung, transport });
+    const intervalMs = settings.scrubIntervalMs ?? 0;
+    this.#scrub = new Scrub({ self: id, store, clock, log, intervalMs, acceptor, hints, restore: this.#restore });
     this.#epochReplica = new EpochReplica({
       self: id,
       store,
@@ -265,7 +240,13 @@ export class StorageNode implements CoordinatingNode {
       limits,
       transport,
       exchange: (partition, epoch, peer, onExtra) =>
-        exchange({ ...repairParts, learnHere: gather, epochOf: () => epoch }, partition, peer, 'pull', onExtra),
+        exchange(
+          { ...repairParts, learnHere: gather, epochOf: () => epoch, needsAll: true },
+          partition,
+          peer,
+          'pull',
+          onExtra,
+        ),
       isNamedIn: (config) => votes.isNamedIn(config),
       isBeginning: (partition) => this.#epochReplica.isBeginning(partition),
       decidedEpoch: (partition) => view.configOf(partition).epoch,
@@ -307,6 +288,7 @@ export class StorageNode implements CoordinatingNode {
     this.#finisher.start();
     this.#antiEntropy.start();
     this.#purge.start();
+    this.#scrub.start();
     this.#reconcile();
     this.#orphans.start();
   }
@@ -328,6 +310,8 @@ export class StorageNode implements CoordinatingNode {
       this.#gossip,
       this.#hints,
       this.#finisher,
+      this.#restore,
+      this.#scrub,
       this.#antiEntropy,
       this.#purge,
       this.#orphans,
@@ -384,6 +368,9 @@ export class StorageNode implements CoordinatingNode {
       epochsBegun: this.#epochsBegun,
       repaired: { ...this.#antiEntropy.total },
       tombstonesPurged: this.#purge.purged,
+      damage: this.#restore.figures,
+      damagedHints: this.#hints.damaged,
+      scrubbed: this.#scrub.figures,
     };
   }
 
@@ -396,6 +383,9 @@ export class StorageNode implements CoordinatingNode {
         if (this.#gate !== undefined && this.#isHeldBack(this.#gate, request)) {
           return reply({ kind: 'learned', from: this.id, vote: undefined, isHeld: true });
         }
+        return this.#acceptor.receive(request, reply);
+      case 'adopt':
+        if (from !== this.id || !this.#restore.isRunning(request.key, request.ballot)) return;
         return this.#acceptor.receive(request, reply);
       case 'prepare':
       case 'accept':
@@ -494,15 +484,13 @@ export class StorageNode implements CoordinatingNode {
     isLagging = false,
   ): void {
     if (this.#isStopped) return done(NOT_TRIED);
-    if (isLagging && !isConsistent && this.#isHomeOf(key)) return done(found(this.#acceptor.committedItem(key)));
+    if (isLagging && !isConsistent && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
     const coordinator = this.#coordinator;
     const deadlineMs = coordinator.deadline();
     const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
     if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
     // The most common request of all needs no message, so it is spared the task too.
-    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key)) {
-      return done(found(this.#acceptor.committedItem(key)));
-    }
+    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
     runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
   }
 
@@ -526,6 +514,14 @@ export class StorageNode implements CoordinatingNode {
     if (isConsistent && consistency === 'strict') return { kind: 'strong' };
     const { readQuorum } = this.#settings;
     return { kind: 'committed', replicas: isConsistent ? consistentReadQuorum(this.#coordinator, from) : readQuorum };
+  }
+
+  /** Answers what its own replica has committed. @returns false if that cannot be read: others have to be asked */
+  #answerOwn(key: StoreKey, done: (outcome: ReadOutcome) => void): boolean {
+    const item = this.#acceptor.committedItem(key);
+    if (item === UNREADABLE) return false;
+    done(found(item));
+    return true;
   }
 
   /** Whether its replica of the key's partition has a vote, sealed or not. */
@@ -577,6 +573,11 @@ export class StorageNode implements CoordinatingNode {
     this.#antiEntropy.repairNow(done);
   }
 
+  /** Reads all that this node has stored, and has restored what is damaged. */
+  scrub(done: (report: ScrubReport) => void): void {
+    this.#scrub.scrubNow(done);
+  }
+
   /** Looks for tombstones that may go, in the partitions that this node answers for. */
   purgeTombstones(done: (report: PurgeReport) => void): void {
     this.#purge.purgeNow(done);
@@ -615,6 +616,14 @@ export class StorageNode implements CoordinatingNode {
     if (!this.#locks.acquire(key, start)) done();
   }
 
+  *#settleConflict(key: StoreKey): Task<boolean> {
+    this.#env.log.error('replicas hold different records under one ballot', { node: this.id });
+    const { committed } = this.#acceptor.stateOf(key);
+    const mode = committed === undefined ? 'strict' : consistencyOf(committed.ballot);
+    const outcome = yield* identityRound(this.#coordinator, key, mode, this.#coordinator.deadline(), true);
+    return outcome.kind === 'proven';
+  }
+
   #learnConfig(config: PartitionConfig): void {
     if (!this.#isStopped && this.view.observe(config)) this.#epochReplica.activate(config, () => {});
   }
@@ -631,6 +640,13 @@ export class StorageNode implements CoordinatingNode {
   #reconcile(): void {
     for (let partition = 0; partition < this.view.partitions; partition++) this.#followView(partition);
     this.#reconcileTimer = this.#env.clock.after(this.#settings.limits.gossipIntervalMs, () => this.#reconcile());
+  }
+
+  /** Of what is on its disk something may be missing that its trees were made of. */
+  #compareAnew(partition: number): void {
+    if (this.#votes.configOf(partition) === undefined) return;
+    this.#forest.clear(partition);
+    this.#antiEntropy.catchUp(partition);
   }
 
   /** A member that began with less than the others has is brought up to date at once. */
@@ -651,12 +667,4 @@ export class StorageNode implements CoordinatingNode {
   #peers(): readonly NodeId[] {
     return this.view.preferenceList(0).filter((node) => node !== this.id);
   }
-}
-
-function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {
-  return outcome.kind === 'read' ? found(outcome.record?.item) : outcome;
-}
-
-function found(item: ItemImage | undefined): ReadOutcome {
-  return item === undefined ? { kind: 'none' } : { kind: 'found', item };
 }

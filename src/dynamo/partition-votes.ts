@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
 import { partitionOf, partitionPrefix } from './keyspace.ts';
 import type { Member, PartitionConfig, VoteState } from './messages.ts';
+import { parseState, writeState } from './state-rows.ts';
 
 /** A partition in which this node votes, in the epoch of the config. */
 interface Vote {
@@ -34,7 +35,10 @@ export class PartitionVotes {
     this.reload();
   }
 
-  /** Reads the votes again, as after writes were lost. */
+  /**
+   * Reads the votes again, as after writes were lost. Gives the store up if one is damaged: without its row, a node that voted
+   * would begin its epoch again with less than it accepted.
+   */
   reload(): void {
     this.#votes = new Map();
     this.#states.clear();
@@ -100,7 +104,7 @@ export class PartitionVotes {
     const { partition } = config;
     if ((this.#left.get(partition)?.epoch ?? -1) < config.epoch) {
       this.#left.set(partition, config);
-      this.#store.put('meta', keyOf(LEFT, partition), Buffer.from(JSON.stringify(config)));
+      writeState(this.#store, keyOf(LEFT, partition), config);
     }
     this.#states.delete(partition);
     if (this.#votes.delete(partition)) this.#store.remove('meta', keyOf(PREFIX, partition));
@@ -109,7 +113,7 @@ export class PartitionVotes {
   #write(vote: Vote): void {
     const { partition } = vote.config;
     this.#set(partition, vote);
-    this.#store.put('meta', keyOf(PREFIX, partition), Buffer.from(JSON.stringify(vote)));
+    writeState(this.#store, keyOf(PREFIX, partition), vote);
   }
 
   #set(partition: number, vote: Vote): void {
@@ -118,13 +122,11 @@ export class PartitionVotes {
   }
 
   #read<Row>(prefix: string): Map<number, Row> {
+    const store = this.#store;
     // As many as a ring can have partitions.
-    const rows = this.#store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    const rows = store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
     return new Map(
-      rows.map(({ key, value }) => [
-        partitionOf(key.slice(prefix.length)),
-        JSON.parse(Buffer.from(value).toString()) as Row,
-      ]),
+      rows.map(({ key, value }) => [partitionOf(key.slice(prefix.length)), parseState<Row>(store, key, value)]),
     );
   }
 }

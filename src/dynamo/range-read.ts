@@ -4,7 +4,13 @@ import type { Failure, RangeOutcome } from './client.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
 import type { PartitionConfig, RangeEntry } from './messages.ts';
 import { highestCommitted } from './record.ts';
-import { chooseReplicas, proveNewest } from './register-read.ts';
+import {
+  chooseReplicas,
+  proveNewest,
+  type RegisterReadOutcome,
+  readEventually,
+  readStrongly,
+} from './register-read.ts';
 import type { NodeId } from './ring.ts';
 import type { Task } from './task.ts';
 
@@ -41,8 +47,8 @@ export function* readRange(
     if (page.kind !== 'page') return page;
     for (const [key, states] of page.keys) {
       let record = highestCommitted(states);
-      if (demand.kind === 'strong') {
-        const newest = yield* proveNewest(coordinator, key, states, page.majority, deadlineMs);
+      if (demand.kind === 'strong' || states.some(({ isDamaged }) => isDamaged)) {
+        const newest = yield* readOne(coordinator, key, states, page.majority, demand, deadlineMs);
         if (newest.kind !== 'read') return newest;
         record = newest.record;
       }
@@ -53,6 +59,23 @@ export function* readRange(
     next = page.next;
   }
   return { kind: 'items', items, more: false };
+}
+
+/** One key of a page. Who cannot read it has no say about it: then it is read by itself, which asks others. */
+function readOne(
+  coordinator: Coordinator,
+  key: StoreKey,
+  states: readonly (RangeEntry & { readonly from: NodeId })[],
+  majority: number,
+  demand: RangeDemand,
+  deadlineMs: number,
+): Task<RegisterReadOutcome> {
+  const isDamaged = states.some((state) => state.isDamaged);
+  if (demand.kind !== 'strong') {
+    return readEventually(coordinator, key, deadlineMs, demand.kind === 'own' ? 1 : demand.replicas);
+  }
+  if (isDamaged) return readStrongly(coordinator, key, deadlineMs);
+  return proveNewest(coordinator, key, states, majority, deadlineMs);
 }
 
 interface Page {

@@ -33,6 +33,8 @@ export interface ItemRecord {
 export interface ReplicaState {
   readonly accepted?: ItemRecord | undefined;
   readonly committed?: ItemRecord | undefined;
+  /** What it held more cannot be read: it has no say about the key. */
+  readonly isDamaged?: true;
 }
 
 /** The newer of a replica's two records. */
@@ -51,6 +53,22 @@ export function highestOf(states: readonly ReplicaState[]): ItemRecord | undefin
     if (top !== undefined && (highest === undefined || compareBallots(top.ballot, highest.ballot) > 0)) highest = top;
   }
   return highest;
+}
+
+/**
+ * As `highestOf`; of different records under one ballot, the one that most of the replicas hold, and of such the one whose
+ * bytes compare as greatest: who asks the same replicas finds the same.
+ */
+export function mostHeldOf(states: readonly ReplicaState[]): ItemRecord | undefined {
+  const highest = highestOf(states);
+  if (highest === undefined) return undefined;
+  const held = states
+    .map(topOf)
+    .filter((top): top is ItemRecord => top !== undefined && sameBallot(top.ballot, highest.ballot))
+    .map((record) => ({ record, bytes: encodeRecord(record) }));
+  const holders = (bytes: Uint8Array) => held.filter((other) => Buffer.compare(other.bytes, bytes) === 0).length;
+  held.sort((a, b) => holders(b.bytes) - holders(a.bytes) || Buffer.compare(b.bytes, a.bytes));
+  return held[0]!.record;
 }
 
 /** The newest committed record that any of the replicas holds. */

@@ -1,6 +1,7 @@
+import type { ItemImage } from '../api/item.ts';
 import type { StoreKey } from '../env/store.ts';
 import { compareBallots, TICKS_PER_MS } from './ballot.ts';
-import type { Failure } from './client.ts';
+import type { Failure, ReadOutcome } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Member, PartitionConfig, Reply } from './messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from './record.ts';
@@ -113,19 +114,28 @@ export class LateRepair {
 
 /**
  * An eventually consistent read: the newest committed record among R home replicas (REPLICATION section 3, `ecRead`).
- * If one of those does not answer in time, all home replicas are asked.
+ * If one of those does not answer in time, or cannot read what it has, all home replicas are asked.
+ *
+ * @param readQuorum how many
  */
 export function* readEventually(
   coordinator: Coordinator,
   key: StoreKey,
   deadlineMs: number,
+  readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { readQuorum } = coordinator.settings;
   let got = 0;
+  let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, key);
-    const { agreed } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, 'state', readQuorum, late);
+    const { agreed, replies } = yield* coordinator.ask(
+      targets,
+      { kind: 'read-committed', key },
+      'state',
+      readQuorum,
+      late,
+    );
     if (agreed.length >= readQuorum) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
@@ -133,10 +143,17 @@ export function* readEventually(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
+    if (isRetry && isAnyDamaged(replies)) yield* coordinator.pause();
+    isRetry = true;
     targets = coordinator.configOf(key).members;
     if (coordinator.isCutOff(targets, readQuorum)) break;
   }
   return { kind: 'unavailable', needed: readQuorum, got };
+}
+
+/** Whether a replica could not read what it has. It says so at once, and is asked again when it may have been told. */
+export function isAnyDamaged(replies: readonly Reply[]): boolean {
+  return replies.some(({ kind }) => kind === 'damaged');
 }
 
 /** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it, which has a vote. */
@@ -164,4 +181,13 @@ export function chooseReplicas(
   const inOrder = [...members.slice(start), ...members.slice(0, start)];
   const healthy = inOrder.filter(({ node }) => coordinator.isUp(node));
   return healthy.length >= count ? healthy.slice(0, count) : inOrder.slice(0, count);
+}
+
+/** For a client, who sees no records. */
+export function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {
+  return outcome.kind === 'read' ? found(outcome.record?.item) : outcome;
+}
+
+export function found(item: ItemImage | undefined): ReadOutcome {
+  return item === undefined ? { kind: 'none' } : { kind: 'found', item };
 }

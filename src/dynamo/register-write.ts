@@ -9,7 +9,7 @@ import type { Consistency, Failure } from './client.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
 import type { PartitionConfig, Reply } from './messages.ts';
-import { highestOf, type ItemRecord, isSettled, type LineageEntry, type ReplicaState } from './record.ts';
+import { highestOf, type ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from './record.ts';
 import type { Task } from './task.ts';
 
 /** What a write makes of the item it finds. Pure: it may be applied to several versions on the way to one outcome. */
@@ -136,12 +136,15 @@ function* writeRounds(
 /**
  * Proves the newest record of a register by choosing it again unchanged (REPLICATION section 3, `f = identity`), so that
  * it may be shown to a reader. A register that no majority member knows of stays without a record.
+ *
+ * @param isConflict whether replicas hold different records under one ballot: then all are asked that answer in time
  */
 export function* identityRound(
   coordinator: Coordinator,
   key: StoreKey,
   mode: Consistency,
   deadlineMs: number,
+  isConflict = false,
 ): Task<{ readonly kind: 'proven'; readonly record: ItemRecord | undefined } | Failure> {
   const ballots = coordinator.ballots[mode];
   let got = 0;
@@ -150,7 +153,8 @@ export function* identityRound(
     const ballot = ballots.next();
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
-    const prepared = yield* prepare(coordinator, config, key, ballot);
+    const asked = isConflict && got === 0 ? config.members.length : needed;
+    const prepared = yield* prepare(coordinator, config, key, ballot, asked);
     if (prepared.kind === 'storage-failed') return prepared;
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
@@ -158,8 +162,9 @@ export function* identityRound(
       yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
       continue;
     }
-    if (prepared.top === undefined) return { kind: 'proven', record: undefined };
-    const record = { ...prepared.top, ballot };
+    const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
+    if (top === undefined) return { kind: 'proven', record: undefined };
+    const record = { ...top, ballot };
     const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
       // The reader may go on without the copies; an eventually consistent read after it should not be older, though.
@@ -234,13 +239,20 @@ type Prepared =
   | ({ readonly kind: 'refused' } & Round)
   | Extract<Failure, { kind: 'storage-failed' }>;
 
-function* prepare(coordinator: Coordinator, config: PartitionConfig, key: StoreKey, ballot: Ballot): Task<Prepared> {
+/** @param asked how many promises to wait for, if they come in time; a majority of them will do */
+function* prepare(
+  coordinator: Coordinator,
+  config: PartitionConfig,
+  key: StoreKey,
+  ballot: Ballot,
+  asked = coordinator.majorityOf(config),
+): Task<Prepared> {
   const needed = coordinator.majorityOf(config);
   const { agreed, replies } = yield* coordinator.ask(
     config.members,
     { kind: 'prepare', key, ballot, epoch: config.epoch },
     'promise',
-    needed,
+    asked,
   );
   if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
   return storageFailure(replies) ?? { kind: 'refused', agreed, replies };

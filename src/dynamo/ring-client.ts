@@ -16,6 +16,7 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
 import { CoordinatorStanding } from './coordinator-standing.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { type Carried, type HandedBack, mayBePassedOn } from './handed-back.ts';
@@ -29,7 +30,6 @@ import {
   storeKeyOf,
   tableRange,
 } from './keyspace.ts';
-import type { CoordinatingNode } from './node.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import type { NodeLimits } from './settings.ts';

@@ -31,6 +31,10 @@ export interface Rules {
   readonly graceFromOwnLearn: boolean;
   /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
   readonly heldYields: boolean;
+  /** A replica that cannot read a record of a key has no say about the key until the newest one was brought. */
+  readonly damagedHasNoVote: boolean;
+  /** What is brought in its place is the newest of so many others that each majority has one among them. */
+  readonly restoreMeetsEveryMajority: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -48,4 +52,6 @@ export const SOUND_RULES: Rules = {
   rowsNeverGoBack: true,
   graceFromOwnLearn: true,
   heldYields: true,
+  damagedHasNoVote: true,
+  restoreMeetsEveryMajority: true,
 };

@@ -120,6 +120,8 @@ export interface NodeSettings {
   readonly readRepair: boolean;
   /** In this time a node compares each of its partitions with each other replica once. 0: never by itself. */
   readonly antiEntropyIntervalMs: number;
+  /** So long after a scrub of all that is stored the next one begins. 0, or undefined: never by itself. */
+  readonly scrubIntervalMs?: number;
   /** The ring as it is known at the start: a config for each partition. Gossip brings what is newer. */
   readonly ring: readonly PartitionConfig[];
   /**

@@ -8,7 +8,7 @@ import type { Carried, HandedBack } from './handed-back.ts';
 import { partitionOf } from './keyspace.ts';
 import { isCopy, type Reply, type Request } from './messages.ts';
 import { highestCommitted, type ItemRecord } from './record.ts';
-import { LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
+import { isAnyDamaged, LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
 import type { NodeId } from './ring.ts';
 import { type Task, wait } from './task.ts';
 
@@ -150,7 +150,7 @@ export function* readSloppily(
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, key);
     const members = targets.map((node) => ({ node }));
-    const { agreed } = yield* coordinator.ask(members, { kind: 'read-committed', key }, 'state', needed, late);
+    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', key }, 'state', needed, late);
     if (agreed.length >= needed) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
@@ -158,6 +158,7 @@ export function* readSloppily(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
+    if (isAnyDamaged(replies)) yield* coordinator.pause();
     targets = [...everybody];
     const reachable = everybody.map((node) => ({ node }));
     if (coordinator.isCutOff(reachable, needed)) break;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../env/clock.ts';
-import type { Store, StoreKey } from '../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
 import { type Ballot, TICKS_PER_MS } from './ballot.ts';
 import { partitionRange } from './keyspace.ts';
@@ -131,7 +131,9 @@ export class TombstonePurge {
     const page = store.range('items', from, to, limits.repairBatch);
     const newestHlc = (clock.now() - ageMs) * TICKS_PER_MS;
     const tombstones = page
-      .filter(({ key, value }) => isTombstone(value) && ballotIn(value).hlc < newestHlc && !isYoung(key))
+      .filter(
+        ({ key, value }) => value !== DAMAGED && isTombstone(value) && ballotIn(value).hlc < newestHlc && !isYoung(key),
+      )
       .map(({ key, value }) => ({ key, record: decodeRecord(value) }));
     return { tombstones, last: page.length === limits.repairBatch ? page.at(-1)!.key : undefined };
   }

@@ -14,7 +14,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { migrateFromFormat2 } from './format-2.ts';
+import { isDamage } from './lmdb-environment.ts';
 import { lockName, type NameLock } from './name-lock.ts';
 
 /** A node and the contents of its disk, which have a name of their own in its ballots and votes. */
@@ -79,9 +82,15 @@ export class DataDirectoryError extends Error {
 }
 
 /** Raised with each change that an older version would misread. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 
-/** Holds `formatVersion` and the `ClusterRecord`. First written when the cluster has bootstrapped. */
+/** The only earlier one that can be read: it is rewritten at its opening. */
+const MIGRATED_VERSION = 2;
+
+/**
+ * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON: a digit that has changed would be another epoch
+ * or disk. First written when the cluster has bootstrapped.
+ */
 const CLUSTER_FILE = 'dynaring.json';
 
 /** There while a cluster bootstraps: nothing in `NODES` was acknowledged to anybody yet. */
@@ -109,10 +118,11 @@ export async function openDataDirectory(
   const lock = await takeLock(path);
   let name: Promise<NameLock | undefined> = Promise.resolve(undefined);
   try {
-    const cluster = readCluster(path);
+    const { cluster, formatVersion } = readCluster(path);
     if (cluster !== undefined) name = Promise.resolve(await takeName(path, cluster));
     if (cluster === undefined) beginBootstrap(path);
     else checkShape(path, cluster, expected);
+    if (cluster !== undefined && formatVersion === MIGRATED_VERSION) await migrate(path, cluster);
     return {
       path,
       cluster,
@@ -124,7 +134,7 @@ export async function openDataDirectory(
         // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
         const isFirst = existsSync(join(path, BOOTSTRAP_FILE));
         if (isFirst && existsSync(join(path, NODES))) syncFolder(join(path, NODES));
-        writeDurably(path, CLUSTER_FILE, `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...saved })}\n`);
+        writeCluster(path, saved);
         if (!isFirst) return;
         rmSync(join(path, BOOTSTRAP_FILE), { force: true });
         name = takeName(path, saved).catch(() => undefined);
@@ -194,24 +204,39 @@ async function takeName(path: string, { clusterId }: ClusterRecord): Promise<Nam
   return name;
 }
 
-function readCluster(path: string): ClusterRecord | undefined {
+interface Found {
+  readonly cluster: ClusterRecord | undefined;
+  readonly formatVersion?: number;
+}
+
+function readCluster(path: string): Found {
   const file = join(path, CLUSTER_FILE);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { cluster: undefined };
     throw new DataDirectoryError(`cannot read ${file}: ${reasonOf(error)}`);
   }
-  const { formatVersion, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & { formatVersion?: unknown };
-  if (typeof formatVersion === 'number' && formatVersion !== FORMAT_VERSION) {
+  const { formatVersion, checksum, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & {
+    formatVersion?: unknown;
+    checksum?: unknown;
+  };
+  const isKnown = formatVersion === FORMAT_VERSION || formatVersion === MIGRATED_VERSION;
+  if (typeof formatVersion === 'number' && !isKnown) {
     const age = formatVersion > FORMAT_VERSION ? 'a newer' : 'an earlier';
     throw new DataDirectoryError(
       `the data directory ${path} has format ${formatVersion}, of ${age} version; this version knows ${FORMAT_VERSION}`,
     );
   }
-  if (formatVersion === FORMAT_VERSION && isRecord(cluster)) return cluster;
+  const isSound = formatVersion === MIGRATED_VERSION || checksum === checksumOf(cluster);
+  if (isKnown && isSound && isRecord(cluster)) return { cluster, formatVersion };
   throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
+}
+
+/** JSON keeps the order of names, and every number of the record is a safe integer: it prints as it was. */
+function checksumOf(cluster: object): number {
+  return crc32(JSON.stringify(cluster));
 }
 
 function parse(text: string): unknown {
@@ -256,6 +281,29 @@ function checkShape(
   const made = mismatches.map((each) => `${each.flag} ${each.has}`).join(' ');
   const asked = mismatches.map((each) => `${each.flag} ${each.asked}`).join(' ');
   throw new DataDirectoryError(`the data directory ${path} was made with ${made}: it cannot be opened with ${asked}`);
+}
+
+/** The record says the new format when all nodes have it: until then the next opening begins again. */
+async function migrate(path: string, cluster: ClusterRecord): Promise<void> {
+  const names = existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : [];
+  for (const name of names) {
+    const node = join(path, NODES, name);
+    if (!NODE_ID.test(name) || isBlank(node)) continue;
+    try {
+      await migrateFromFormat2(node);
+    } catch (error) {
+      const remedy = isDamage(error) ? '; put it back, or remove that folder for the others to bring it back' : '';
+      throw new DataDirectoryError(
+        `cannot rewrite the data in ${node} in format ${FORMAT_VERSION}: ${reasonOf(error)}${remedy}`,
+      );
+    }
+  }
+  writeCluster(path, cluster);
+}
+
+function writeCluster(path: string, cluster: ClusterRecord): void {
+  const whole = { formatVersion: FORMAT_VERSION, checksum: checksumOf(cluster), ...cluster };
+  writeDurably(path, CLUSTER_FILE, `${JSON.stringify(whole)}\n`);
 }
 
 /** Clears a bootstrap away that did not end; refuses nodes of which nothing says that they may be cleared away. */

@@ -22,8 +22,8 @@ export interface JournalPosition {
   readonly link: number;
   /** The number of the last frame. */
   readonly sequence: number;
-  /** Which files hold what follows. Null: none do. Undefined: files of before journals had names may. */
-  readonly run: JournalRun | null | undefined;
+  /** Which files hold what follows. Null: none do. */
+  readonly run: JournalRun | null;
 }
 
 export interface JournalSettings {

@@ -1,11 +1,12 @@
 import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { seal, unseal } from './checksum.ts';
 import { roomFor } from './disk-room.ts';
 import type { JournalPosition } from './journal.ts';
 import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
-import type { StoreKey, StoreName } from './store.ts';
+import { DAMAGED, type StoreKey, type StoreName } from './store.ts';
 import { StoreDamagedError } from './store-damage.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
 
@@ -16,7 +17,7 @@ export const MAX_KEY_BYTES = 1_978;
  * Address space only: the file is as long as its data. It doubles when it is used up, but each doubling maps the file
  * once more until the store is closed, which counts twice in the resident set; so it starts large.
  */
-const MAP_BYTES = 1024 * 1024 * 1024;
+export const MAP_BYTES = 1024 * 1024 * 1024;
 
 /** What a batch is reckoned to need on disk: what it holds, a page for each of its first entries, and the branches above. */
 const ROOM = { bytes: 256 * 1024, perByte: 1.5, pages: 512 } as const;
@@ -38,10 +39,15 @@ const MAX_READERS = 16;
  * Keys are stored as their bytes. `keyEncoding: 'binary'` would want a Buffer for each key: this writes the text
  * straight into LMDB's key buffer.
  */
-const LATIN1_KEYS = {
+export const LATIN1_KEYS = {
   writeKey: (key: StoreKey, target: Buffer, start: number): number => start + target.write(key, start, 'latin1'),
   readKey: (source: Buffer, start: number, end: number): StoreKey => source.toString('latin1', start, end),
 };
+
+/** The database of a store; that of format 2, which has no checksums, is named as the store. */
+export function tableOf(name: StoreName): string {
+  return `sealed-${name}`;
+}
 
 /** The one key of the database `journal`: up to where the environment holds everything that is in the journal. */
 const SETTLED: StoreKey = 'settled';
@@ -102,7 +108,12 @@ export class LmdbEnvironment {
       if (sync) syncFile(this.#dataFile);
       const table = (name: string): Table =>
         this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
-      this.#tables = { items: table('items'), paxos: table('paxos'), hints: table('hints'), meta: table('meta') };
+      this.#tables = {
+        items: table(tableOf('items')),
+        paxos: table(tableOf('paxos')),
+        hints: table(tableOf('hints')),
+        meta: table(tableOf('meta')),
+      };
       this.#journal = table('journal');
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
     } catch (error) {
@@ -122,14 +133,14 @@ export class LmdbEnvironment {
     return this.#tables[name].getBinaryFast(key) !== undefined;
   }
 
-  /** The caller may keep the bytes and must not change them. */
+  /** The bytes, or DAMAGED. The caller may keep and must not change them. */
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
     if (name === 'paxos' && !this.#paxosKeys.has(key)) return undefined;
     if (name !== 'items') return this.#read(name, key);
     const known = this.#readItems.get(key);
     if (known !== undefined) return known;
     const found = this.#read(name, key);
-    if (found !== undefined) this.#readItems.add(key, found);
+    if (found !== undefined && found !== DAMAGED) this.#readItems.add(key, found);
     return found;
   }
 
@@ -137,9 +148,8 @@ export class LmdbEnvironment {
     // LMDB reads into a buffer that the next read overwrites; its `length` is the value's, its real length is more.
     const found = this.#tables[name].getBinaryFast(key);
     if (found === undefined) return undefined;
-    const copy = Buffer.allocUnsafe(found.length);
-    copy.set(found.subarray(0, found.length));
-    return copy;
+    const value = unseal(name, key, found);
+    return value === DAMAGED ? DAMAGED : Buffer.from(value);
   }
 
   /** The entries with `from <= key < to`. A bound may be longer than any key: its start is searched for, the rest compared. */
@@ -148,7 +158,7 @@ export class LmdbEnvironment {
     const end = to.slice(0, MAX_KEY_BYTES);
     for (const entry of this.#tables[name].getRange({ start, end, inclusiveEnd: true })) {
       if (entry.key >= to) return;
-      if (entry.key >= from) yield entry;
+      if (entry.key >= from) yield { key: entry.key, value: unseal(name, entry.key, entry.value) };
     }
   }
 
@@ -216,7 +226,7 @@ export class LmdbEnvironment {
       const table = this.#tables[name];
       for (const [key, written] of batch.tables[name]) {
         if (written === REMOVED) table.remove(key);
-        else table.put(key, written);
+        else table.put(key, seal(name, key, written));
       }
     }
     if (settled !== undefined) this.#journal.put(SETTLED, Buffer.from(JSON.stringify(settled), 'latin1'));

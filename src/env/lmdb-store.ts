@@ -108,7 +108,7 @@ export class LmdbStore implements Store {
     try {
       return this.#lmdb.get(name, key);
     } catch (error) {
-      throw this.#giveUp(error);
+      throw this.#noteDamage(error);
     }
   }
 
@@ -131,7 +131,7 @@ export class LmdbStore implements Store {
     try {
       return rangeOver(this.#lmdb.range(name, from, to), writtenBetween(batches, name, from, to), to, limit);
     } catch (error) {
-      throw this.#giveUp(error);
+      throw this.#noteDamage(error);
     }
   }
 
@@ -144,6 +144,10 @@ export class LmdbStore implements Store {
     }
     this.#waiting.push(done);
     this.#schedule();
+  }
+
+  giveUp(reason: string): StoreDamagedError {
+    return this.#noteDamage(new Error(reason));
   }
 
   /**
@@ -221,7 +225,7 @@ export class LmdbStore implements Store {
     try {
       return !this.#lmdb.has(name, key);
     } catch (error) {
-      throw this.#giveUp(error);
+      throw this.#noteDamage(error);
     }
   }
 
@@ -328,7 +332,7 @@ export class LmdbStore implements Store {
   }
 
   /** The store is of no use any more, which is told once. @returns what every call throws from now on */
-  #giveUp(cause: unknown): StoreDamagedError {
+  #noteDamage(cause: unknown): StoreDamagedError {
     if (this.#damage !== undefined) return this.#damage;
     const damage = new StoreDamagedError(cause instanceof Error ? cause.message : String(cause), { cause });
     this.#damage = damage;
@@ -353,7 +357,7 @@ export class LmdbStore implements Store {
       },
       (cause: unknown) => {
         this.#isCommitting = false;
-        if (isDamage(cause)) this.#giveUp(cause);
+        if (isDamage(cause)) this.#noteDamage(cause);
         this.#commitFailure = cause instanceof Error ? cause : new Error(String(cause));
         if (this.#damage === undefined) this.onWritten?.(this.#commitFailure);
         if (this.#damage === undefined) this.#retryTimer = setTimeout(() => this.#retry(), RETRY_AFTER_MS);

@@ -1,4 +1,4 @@
-import type { Store, StoreKey, StoreName } from './store.ts';
+import { DAMAGED, type Store, type StoreKey, type StoreName } from './store.ts';
 
 export interface MemoryStoreOptions {
   /**
@@ -73,6 +73,16 @@ export class MemoryStore implements Store {
   close(): Promise<void> {
     this.#becomeDurable(this.#durableCount + this.#undo.length);
     return Promise.resolve();
+  }
+
+  giveUp(reason: string): Error {
+    return new Error(reason);
+  }
+
+  /** For simulations: the bytes of a value are not those that were written any more. Nothing if there is none. */
+  damage(name: StoreName, key: StoreKey): void {
+    const table = this.#tables[name];
+    if (table?.get(key) !== undefined) table.set(key, DAMAGED);
   }
 
   /** How many writes a crash now would undo. */

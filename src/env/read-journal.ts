@@ -4,7 +4,6 @@ import { JOURNAL_FILES, type JournalPosition, type JournalRun, sealOf } from './
 import { decodeFrame, type FrameSeal, frameAt, framesIn, isWrittenWhole, type JournalEntry } from './journal-frame.ts';
 import { decodeHeader, JOURNAL_HEADER_BYTES, type JournalHeader } from './journal-header.ts';
 import { machineRun } from './machine-run.ts';
-import { readOldJournal } from './old-journal.ts';
 import { StoreDamagedError } from './store-damage.ts';
 
 export interface JournalReading {
@@ -52,8 +51,8 @@ export function readJournal(
   reader: JournalReader,
 ): JournalReading {
   const files: File[] = JOURNAL_FILES.map((name) => ({ name, bytes: readWhole(join(folder, name)) }));
-  const run = settled?.run;
-  if (settled === undefined || run === undefined) return readUnnamed(files, settled, reader);
+  if (settled === undefined) return readNothing(files);
+  const { run } = settled;
   if (run === null) return { position: settled, loss: undefined };
 
   // Where that is not known it has to be reckoned with.
@@ -81,23 +80,12 @@ export function readJournal(
   return { position, loss: loss.found };
 }
 
-/** A store without a named journal is new, or was last written when journals had no names. */
-function readUnnamed(
-  files: readonly File[],
-  settled: JournalPosition | undefined,
-  reader: JournalReader,
-): JournalReading {
-  const headed = files.find(({ bytes }) => bytes !== undefined && decodeHeader(bytes) !== undefined);
-  // Both are made after the store, and named in it before anything is acknowledged.
-  if (headed !== undefined)
-    throw new StoreDamagedError(`data.mdb does not know of ${headed.name}: it was lost or replaced`);
-  const start = settled ?? { generation: 0, link: 0 };
-  const position = readOldJournal(
-    files.flatMap(({ bytes }) => bytes ?? []),
-    start,
-    reader.apply,
-  );
-  return { position: { ...position, sequence: 0, run: null }, loss: undefined };
+/** Both files are made after the store, and named in it before anything is acknowledged. */
+function readNothing(files: readonly File[]): JournalReading {
+  const unknown = files.find(({ bytes }) => bytes !== undefined);
+  if (unknown !== undefined)
+    throw new StoreDamagedError(`data.mdb does not know of ${unknown.name}: it was lost or replaced`);
+  return { position: { generation: 0, link: 0, sequence: 0, run: null }, loss: undefined };
 }
 
 /** What was lost, if anything: an error, unless it may be. */

@@ -92,6 +92,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     }),
   },
   { method: 'POST', path: '/repair', answer: async ({ admin }) => ({ status: 200, body: await admin.repair() }) },
+  { method: 'POST', path: '/scrub', answer: async ({ admin }) => ({ status: 200, body: await admin.scrub() }) },
   {
     method: 'POST',
     path: '/wait-until-consistent',

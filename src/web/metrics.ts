@@ -19,6 +19,13 @@ export interface NodeFigures {
         readonly hashesExchanged: number;
         readonly repairBytesExchanged: number;
         readonly tombstonesPurged: number;
+        readonly damagedKeys: number;
+        readonly damagedFound: number;
+        readonly damagedRestored: number;
+        readonly damagedUnproven: number;
+        readonly damagedHints: number;
+        readonly scrubs: number;
+        readonly recordsScrubbed: number;
       }
     | undefined;
 }
@@ -58,6 +65,21 @@ const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kin
   hashesExchanged: ['dynaring_node_repair_hashes_total', 'Merkle hashes that those exchanged', 'counter'],
   repairBytesExchanged: ['dynaring_node_repair_bytes_total', 'Bytes that those exchanged', 'counter'],
   tombstonesPurged: ['dynaring_node_tombstones_purged_total', 'Tombstones that it led the purge of', 'counter'],
+  damagedKeys: [
+    'dynaring_node_damaged_keys',
+    'Keys with a stored record that it cannot read, as far as it knows',
+    'gauge',
+  ],
+  damagedFound: ['dynaring_node_damaged_records_total', 'Keys that it has found to be damaged', 'counter'],
+  damagedRestored: ['dynaring_node_damaged_records_restored_total', 'Those that others have restored', 'counter'],
+  damagedUnproven: [
+    'dynaring_node_damaged_records_unproven_total',
+    'Of those, the ones that were damaged on so many replicas that a newer record may be lost',
+    'counter',
+  ],
+  damagedHints: ['dynaring_node_damaged_hints_total', 'Hints that it could not read and has dropped', 'counter'],
+  scrubs: ['dynaring_node_scrubs_total', 'Times that it has read all that it has stored', 'counter'],
+  recordsScrubbed: ['dynaring_node_records_scrubbed_total', 'Stored values that it read for that', 'counter'],
 };
 
 /** All metrics as they are now, in Prometheus's text format. */

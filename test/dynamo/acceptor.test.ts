@@ -464,3 +464,100 @@ describe('a range read', () => {
     expect(range(10, undefined)).toMatchObject({ entries: [{ key: at('b') }, { key: at('d') }] });
   });
 });
+
+describe('a replica that cannot read a record', () => {
+  const adopt = (at: Ballot, what: ItemRecord | undefined, epoch = 0): Request => ({
+    kind: 'adopt',
+    key: KEY,
+    ballot: at,
+    record: what,
+    epoch,
+  });
+  /** Committed at 5, and unreadable. */
+  const damaged = (limits: Partial<NodeSettings['limits']> = {}) => {
+    const one = replica(true, limits);
+    one.askFlushed(accept(record(ballot(5))));
+    one.ask(learn(record(ballot(5))));
+    one.askFlushed(prepare(ballot(6)));
+    one.flush();
+    one.store.damage('items', KEY);
+    one.restart();
+    return one;
+  };
+
+  test('has no say about the key, whatever it is asked', () => {
+    const { askFlushed } = damaged();
+    const range: Request = { kind: 'read-range', from: KEY, to: `${KEY}\xff`, limit: 10, epoch: 0 };
+    for (const request of [prepare(ballot(9_000)), accept(record(ballot(9_000))), read, readCommitted]) {
+      expect(askFlushed(request), request.kind).toMatchObject({ kind: 'damaged' });
+    }
+    expect(askFlushed(range)).toMatchObject({ entries: [{ key: KEY, isDamaged: true }] });
+    expect(askFlushed({ ...range, epoch: undefined })).toMatchObject({ entries: [{ key: KEY, isDamaged: true }] });
+  });
+
+  test('confirms no tombstone of it, although it takes it', () => {
+    const { askFlushed } = damaged({ tombstoneGraceMs: 0 });
+    const tombstone = record(ballot(-1), undefined);
+    const confirm: Request = { kind: 'confirm-tombstone', key: KEY, record: tombstone, epoch: 0 };
+    expect(askFlushed(confirm)).toMatchObject({ kind: 'unconfirmed' });
+    expect(askFlushed(confirm)).toMatchObject({ kind: 'unconfirmed' });
+  });
+
+  test('keeps what it learns meanwhile, and has no say until it is restored: that may be older', () => {
+    const one = damaged();
+    const flushed: Request = { kind: 'learn', key: KEY, record: record(ballot(3)), isFlushed: true };
+    expect(one.askFlushed(flushed)).toMatchObject({ kind: 'learned' });
+    expect(one.askFlushed(readCommitted)).toMatchObject({ kind: 'damaged', committed: { ballot: ballot(3) } });
+    one.restart();
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged', committed: { ballot: ballot(3) } });
+    one.acceptor().restored(KEY, record(ballot(9_000)));
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(9_000) } });
+    // The mark goes with the record or after it, never before.
+    one.restart();
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged' });
+    one.acceptor().restored(KEY, record(ballot(9_000)));
+    one.askFlushed({ ...flushed, record: record(ballot(9_000)) });
+    one.restart();
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(9_000) } });
+  });
+
+  test('adopts a record once it is on disk, and only while it is damaged', () => {
+    const one = damaged();
+    const later = record(ballot(9_000));
+    expect(one.ask(adopt(ballot(9_000), later))).toBeUndefined();
+    expect(one.askFlushed(adopt(ballot(9_001), record(ballot(9_001))))).toMatchObject({ kind: 'accepted' });
+    // Still without a say: what it had committed is not back.
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged' });
+    one.acceptor().restored(KEY, record(ballot(9_001)));
+    expect(one.askFlushed(adopt(ballot(9_002), record(ballot(9_002))))).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('adopts nothing below what it may have promised, and nothing of another epoch', () => {
+    const one = damaged();
+    // After its restart it refuses what is not above its ceiling.
+    expect(one.askFlushed(adopt(ballot(7), record(ballot(7))))).toMatchObject({ kind: 'rejected' });
+    expect(one.askFlushed(adopt(ballot(9_000), record(ballot(9_000)), 1))).toMatchObject({ kind: 'wrong-epoch' });
+  });
+
+  test('drops what nobody else has, and refuses from then on what it may have been, over a restart too', () => {
+    const one = damaged();
+    expect(one.askFlushed(adopt(ballot(9_000), undefined))).toMatchObject({ kind: 'accepted' });
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: undefined });
+    expect(one.askFlushed(accept(record(ballot(8_999))))).toMatchObject({ kind: 'rejected' });
+    one.restart();
+    expect(one.askFlushed(accept(record(ballot(8_999))))).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('gives no vote if only the accepted one is damaged, since nobody knows how new that was', () => {
+    const one = replica();
+    one.askFlushed(accept(record(ballot(5))));
+    one.ask(learn(record(ballot(5))));
+    one.askFlushed(accept(record(ballot(8))));
+    one.store.damage('paxos', KEY);
+    one.restart();
+    expect(one.askFlushed(prepare(ballot(9_000)))).toMatchObject({ kind: 'damaged', committed: { ballot: ballot(5) } });
+    // It learns what is newer than what it can read, and that is perhaps older than what it had accepted.
+    one.ask(learn(record(ballot(6))));
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged' });
+  });
+});

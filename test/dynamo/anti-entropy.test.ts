@@ -1,17 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Direction, exchange } from '../../src/dynamo/anti-entropy.ts';
 import { compareBallots, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { type Direction, exchange } from '../../src/dynamo/exchange.ts';
 import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
 import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
 import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
 import type { ExchangeReport } from '../../src/dynamo/repair-report.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
-import { runTask } from '../../src/dynamo/task.ts';
-import { silentLog } from '../../src/env/log.ts';
+import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import type { StoreKey } from '../../src/env/store.ts';
+import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const NOW_MS = 100_000_000;
@@ -33,12 +32,25 @@ function record(version: number, atMs = NOW_MS): ItemRecord {
 /** Two replicas of one partition, and a wire between them. */
 function replicas() {
   const clock = new ManualClock(NOW_MS);
+  const damaged: StoreKey[] = [];
+  const conflicts: StoreKey[] = [];
   const make = (self: string) => {
     const store = new MemoryStore();
-    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1 });
+    const forest = new MerkleForest({
+      store,
+      clock,
+      limits: LIMITS,
+      partitions: 1,
+      onDamaged: (key) => damaged.push(key),
+    });
     const learn = (key: StoreKey, learned: ItemRecord) => {
       const present = store.get('items', key);
-      if (present !== undefined && compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0) return;
+      if (
+        present !== undefined &&
+        present !== DAMAGED &&
+        compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0
+      )
+        return;
       store.put('items', key, encodeRecord(learned));
       forest.touch(key);
     };
@@ -63,17 +75,26 @@ function replicas() {
       });
     },
   };
-  const run = (direction: Direction, onExtra?: (key: StoreKey) => void): ExchangeReport | undefined => {
+  const run = (
+    direction: Direction,
+    onExtra?: (key: StoreKey) => void,
+    needsAll = false,
+  ): ExchangeReport | undefined => {
     let outcome: ExchangeReport | undefined;
     const parts = {
       ...a,
       clock,
-      log: silentLog,
       limits: LIMITS,
       transport,
       learnHere: a.learn,
       isStopped: () => false,
       epochOf: () => 0,
+      needsAll,
+      settleConflict: (key: StoreKey) =>
+        wait<boolean>((resume) => {
+          conflicts.push(key);
+          clock.after(1, () => resume(true));
+        }),
     };
     runTask(exchange(parts, 0, 'b', direction, onExtra), (report) => {
       outcome = report;
@@ -94,7 +115,7 @@ function replicas() {
   const seal = () => {
     isSealed = true;
   };
-  return { a, b, clock, sent, run, contents, kill, lag, seal };
+  return { a, b, clock, sent, run, contents, kill, lag, seal, damaged, conflicts };
 }
 
 describe('a leaf', () => {
@@ -200,6 +221,39 @@ describe('two replicas that compare what they have', () => {
     expect(run('both')).toMatchObject({ hashesExchanged: 1 });
   });
 
+  test('bring back what one of them cannot read, whichever that is', () => {
+    for (const name of ['a', 'b'] as const) {
+      const { a, b, run, contents: read, damaged, [name]: rotten } = replicas();
+      for (let i = 0; i < 100; i++) for (const { learn } of [a, b]) learn(keyOf(`k${i}`), record(1));
+      rotten.store.damage('items', keyOf('k7'));
+      // Also one that only it has: nobody can bring that back.
+      rotten.learn(keyOf('mine'), record(1));
+      rotten.store.damage('items', keyOf('mine'));
+      expect(run('both')).toMatchObject({ recordsRepaired: 1 });
+      expect(damaged).toContain(keyOf('k7'));
+      rotten.store.remove('items', keyOf('mine'));
+      expect(read(a)).toEqual(read(b));
+    }
+  });
+
+  test('are not compared where all that a peer has is needed, and it cannot read some of it', () => {
+    const { a, b, run } = replicas();
+    for (let i = 0; i < 10; i++) for (const { learn } of [a, b]) learn(keyOf(`k${i}`), record(1));
+    b.store.damage('items', keyOf('k7'));
+    expect(run('pull', undefined, true)).toBeUndefined();
+    expect(run('pull')).toBeDefined();
+  });
+
+  test('have one record chosen where they hold two of them under one ballot', () => {
+    const { a, b, run, conflicts } = replicas();
+    a.learn(keyOf('k'), record(1));
+    b.learn(keyOf('k'), { ...record(1), item: { size: 3, json: Buffer.from('{"k":{"S":"other"}}') } });
+    expect(run('pull')).toMatchObject({ recordsRepaired: 0 });
+    expect(conflicts).toEqual([]);
+    expect(run('both')).toMatchObject({ recordsRepaired: 1 });
+    expect(conflicts).toEqual([keyOf('k')]);
+  });
+
   test('give up when one does not answer', () => {
     const { a, run, kill } = replicas();
     a.learn(keyOf('k'), record(1));
@@ -212,7 +266,7 @@ describe('a tree', () => {
   test('keeps a leaf dirty that is written while it is built', () => {
     const clock = new ManualClock(NOW_MS);
     const store = new MemoryStore();
-    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1 });
+    const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1, onDamaged() {} });
     const keys = Array.from({ length: 200 }, (_, i) => keyOf(`k${i}`)).sort();
     for (const key of keys) store.put('items', key, encodeRecord(record(1)));
     let isDone = false;

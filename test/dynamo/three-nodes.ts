@@ -45,6 +45,7 @@ export class ThreeNodes {
   #timers: { readonly atMs: number; readonly run: () => void }[] = [];
   #deliveries: (() => void)[] = [];
   readonly #nodes = new Map<NodeName, StorageNode>();
+  readonly #open = {} as Record<NodeName, () => void>;
 
   /** @param options `flushMs`: how long the disks take */
   constructor(
@@ -64,42 +65,52 @@ export class ThreeNodes {
       attempt: 0,
     };
     for (const [i, name] of names.entries()) {
-      const settings = {
-        id: name,
-        diskId: i + 1,
-        writeQuorum: options.writeQuorum ?? 2,
-        readQuorum: options.readQuorum ?? 1,
-        readFrom: 'first',
-        readRepair: true,
-        antiEntropyIntervalMs: 0,
-        ring: [config],
-        isBootstrap: true,
-        limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
-        rules: SOUND_RULES,
-      } as const;
-      const env = {
-        clock: {
-          now: () => this.#nowMs,
-          elapsedMs: () => this.#nowMs,
-          after: (delayMs: number, run: () => void) => {
-            const timer = { atMs: this.#nowMs + delayMs, run };
-            this.#timers.push(timer);
-            return timer;
+      this.#open[name] = () => {
+        const settings = {
+          id: name,
+          diskId: i + 1,
+          writeQuorum: options.writeQuorum ?? 2,
+          readQuorum: options.readQuorum ?? 1,
+          readFrom: 'first',
+          readRepair: true,
+          antiEntropyIntervalMs: 0,
+          ring: [config],
+          isBootstrap: true,
+          limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
+          rules: SOUND_RULES,
+        } as const;
+        const env = {
+          clock: {
+            now: () => this.#nowMs,
+            elapsedMs: () => this.#nowMs,
+            after: (delayMs: number, run: () => void) => {
+              const timer = { atMs: this.#nowMs + delayMs, run };
+              this.#timers.push(timer);
+              return timer;
+            },
+            cancel: (timer: unknown) => {
+              this.#timers = this.#timers.filter((other) => other !== timer);
+            },
           },
-          cancel: (timer: unknown) => {
-            this.#timers = this.#timers.filter((other) => other !== timer);
-          },
-        },
-        random: new SeededRandom(i),
-        log: { debug() {}, info() {}, warn() {}, error() {} },
-        store: this.stores[name],
+          random: new SeededRandom(i),
+          log: { debug() {}, info() {}, warn() {}, error() {} },
+          store: this.stores[name],
+        };
+        const transport = {
+          send: (to: string, request: Request, onReply: (reply: Reply) => void) =>
+            this.#send(name, to, request, onReply),
+        };
+        StorageNode.open(settings, env, transport, (node) => this.#nodes.set(name, node!));
       };
-      const transport = {
-        send: (to: string, request: Request, onReply: (reply: Reply) => void) => this.#send(name, to, request, onReply),
-      };
-      StorageNode.open(settings, env, transport, (node) => this.#nodes.set(name, node!));
+      this.#open[name]();
     }
     this.settle();
+  }
+
+  /** Stops a node and starts another one on its store. */
+  restart(name: NodeName): void {
+    this.node(name).stop();
+    this.#open[name]();
   }
 
   node(name: NodeName): StorageNode {

@@ -84,7 +84,7 @@ describe('a persistent directory', () => {
     const second = await openDataDirectory(deep, EXPECTED);
     expect(second.cluster).toEqual(SHAPE);
     expect(existsSync(second.nodePath('node-1'))).toBe(true);
-    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(2);
+    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(3);
     await second.close();
     expect(readdirSync(deep).sort()).toEqual(['dynaring.json', 'nodes']);
   });
@@ -168,8 +168,8 @@ describe('a persistent directory', () => {
   });
 
   test.each([
-    ['{"formatVersion":3,"shards":7}', /has format 3, of a newer version; this version knows 2$/],
-    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 2$/],
+    ['{"formatVersion":4,"shards":7}', /has format 4, of a newer version; this version knows 3$/],
+    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 3$/],
     ['{"formatVersion":2,"partit', /dynaring\.json is damaged/],
     ['null', /dynaring\.json is damaged/],
     [JSON.stringify({ formatVersion: 2, ...SHAPE, nodes: [{ node: 7 }] }), /dynaring\.json is damaged/],
@@ -178,6 +178,27 @@ describe('a persistent directory', () => {
     mkdirSync(path);
     writeFileSync(join(path, 'dynaring.json'), content);
     expect(await refusalOf(openDataDirectory(path, EXPECTED))).toMatch(message);
+  });
+
+  test('whose cluster file has another digit than was written is refused', async () => {
+    const first = await openDataDirectory(path, EXPECTED);
+    first.saveCluster(SHAPE);
+    await first.close();
+    const file = join(path, 'dynaring.json');
+    const written = readFileSync(file, 'utf8');
+    await (await openDataDirectory(path, EXPECTED)).close();
+    // All that would be read as another record that makes sense.
+    for (const [was, is] of [
+      ['"epoch":0', '"epoch":1'],
+      ['"diskId":3', '"diskId":7'],
+      ['"checksum"', '"checksul"'],
+      ['this-cluster', 'this-cluster2'],
+    ] as const) {
+      writeFileSync(file, written.replace(was, is));
+      expect(await refusalOf(openDataDirectory(path, EXPECTED)), is).toMatch(/dynaring\.json is damaged/);
+    }
+    writeFileSync(file, written);
+    await (await openDataDirectory(path, EXPECTED)).close();
   });
 
   test('that is a file, or below one, is refused', async () => {

@@ -10,7 +10,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CoordinatingNode } from '../../src/dynamo/node.ts';
+import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';

@@ -346,6 +346,20 @@ export const BROKEN_RULES = {
     shows: 'invariant',
     histories: 5_000,
   },
+  'damaged-counts-as-absent': {
+    rule: 'a replica that cannot read a record has no vote about its key (docs/replication.md, what a disk forgets)',
+    defects: { rules: { damagedHasNoVote: false } },
+    scenario: 'rotting',
+    shows: 'not-linearizable',
+    histories: 1_000,
+  },
+  'restored-from-anybody': {
+    rule: 'what a disk forgot is restored from so many that one of every majority is among them (the same)',
+    defects: { rules: { restoreMeetsEveryMajority: false } },
+    scenario: 'rotting',
+    shows: 'not-linearizable',
+    histories: 2_000,
+  },
   'chance-of-its-own': {
     rule: 'everything that happens follows from the seed (docs/simulation.md)',
     defects: { sabotage: { receive: sometimesDeaf } },

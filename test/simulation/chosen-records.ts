@@ -30,6 +30,8 @@ const VOTES: ReadonlySet<Reply['kind']> = new Set(['promise', 'accepted', 'state
 export interface Beginning {
   /** The newest of a key among what it has committed and what it has staged for the decided attempt. */
   topOf(key: StoreKey): ItemRecord | undefined;
+  /** Whether it has no say about the key until others have told it: then it is as if it had not staged. */
+  isDamaged(key: StoreKey): boolean;
 }
 
 /**
@@ -87,7 +89,7 @@ export class ChosenRecords implements Observer {
       if (partitionOf(key) !== partition) continue;
       const newest = this.#chosenProposals(key).at(-1);
       const isPurged = newest !== undefined && isUpTo(newest.ballot, this.#purged.get(key));
-      const tops = beginnings.map((beginning) => beginning.topOf(key));
+      const tops = beginnings.filter((each) => !each.isDamaged(key)).map((beginning) => beginning.topOf(key));
       for (const top of tops) {
         if (newest === undefined || isPurged || compareBallots(top?.ballot ?? NO_BALLOT, newest.ballot) >= 0) continue;
         // Nothing, or another tombstone, is as good as an old one: no item that is older can arrive any more. What is
@@ -113,7 +115,9 @@ export class ChosenRecords implements Observer {
   }
 
   sent(from: NodeId, request: Request): void {
-    if (request.kind === 'accept') this.#noteProposed(request.key, request.record);
+    if ((request.kind === 'accept' || request.kind === 'adopt') && request.record !== undefined) {
+      this.#noteProposed(request.key, request.record);
+    }
     if (request.kind === 'purge') this.#notePurged(request.key, request.ballot);
     if (request.kind !== 'learn') return;
     const { key, record } = request;
@@ -143,6 +147,9 @@ export class ChosenRecords implements Observer {
     if (request.kind === 'activate') this.#checkSeal(replica, request.config.partition);
     if (request.kind === 'accept' && reply.kind === 'accepted') {
       this.#noteAccepted(replica, request.key, request.record.ballot, request.epoch);
+    }
+    if (request.kind === 'adopt' && reply.kind === 'accepted') {
+      this.#noteAccepted(replica, request.key, request.ballot, request.epoch);
     }
     // To report an accepted record is to acknowledge it.
     if ((request.kind === 'prepare' || request.kind === 'read') && 'accepted' in reply && reply.accepted) {

@@ -23,6 +23,13 @@ export interface Faults {
   readonly settlesAtStart: boolean;
   /** Whether replicas exchange committed records in the background. */
   readonly repairs: boolean;
+  /** A record on the disk of one host, the same in all of a history, is damaged; keys by index. */
+  readonly rot: readonly {
+    readonly host: number;
+    readonly atMs: number;
+    readonly key: number;
+    readonly name: 'items' | 'paxos';
+  }[];
   readonly lags: readonly PlannedLag[];
   /** When all is released that rules of lag hold; they stay. */
   readonly releasesMs: readonly number[];
@@ -77,8 +84,18 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
       : undefined,
     settlesAtStart: random.next() < 0.5,
     repairs: random.next() < 0.5,
+    rot: scenario.rots ? drawRot(scenario, host(), random) : [],
     ...(scenario.lags ? drawLags(scenario, random) : { lags: [], releasesMs: [] }),
   };
+}
+
+function drawRot({ keys }: Scenario, host: number, random: Random): Faults['rot'] {
+  return Array.from({ length: 5 + randomBelow(random, 40) }, () => ({
+    host,
+    atMs: random.next() * FAULTY_MS,
+    key: randomBelow(random, keys),
+    name: pick(random, ['items', 'items', 'paxos']),
+  }));
 }
 
 function drawLags({ keys }: Scenario, random: Random): Pick<Faults, 'lags' | 'releasesMs'> {

@@ -23,7 +23,10 @@ export class ReplicaMemory {
 
   /** The newest record of the key that the replica has acknowledged so far. */
   acknowledged(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot {
-    return this.#saidOf(replica, request).acknowledged;
+    const said = this.#saidOf(replica, request);
+    // What nobody else has was not chosen and cannot be any more: it forgets that at once, and says so when that is flushed.
+    if (request.kind === 'adopt' && request.record === undefined) said.acknowledged = NO_BALLOT;
+    return said.acknowledged;
   }
 
   /**
@@ -52,6 +55,10 @@ export class ReplicaMemory {
       // A chosen record may be acknowledged from memory: it is safe elsewhere.
       if (!isChosen(key, record.ballot))
         this.#checkAcknowledgement(replica, this.#saidOf(replica, request), record.ballot);
+    } else if (request.kind === 'adopt' && reply.kind === 'accepted') {
+      if (request.record !== undefined) {
+        this.#checkAcknowledgement(replica, this.#saidOf(replica, request), request.ballot);
+      }
     } else if (request.kind === 'purge' && reply.kind === 'purged') {
       // It may forget the tombstone now, and what was before it.
       const said = this.#saidOf(replica, request);

@@ -221,6 +221,7 @@ export function overlay(store: Store, changed: Partial<Store>): Store {
     remove: (name, key) => store.remove(name, key),
     range: (name, from, to, limit) => store.range(name, from, to, limit),
     flush: (done) => store.flush(done),
+    giveUp: (reason) => store.giveUp(reason),
     close: () => store.close(),
     get onLost() {
       return store.onLost;

@@ -77,6 +77,8 @@ export interface Scenario {
    * released. Half of the eventually consistent reads ask a replica that may lag.
    */
   readonly lags: boolean;
+  /** Whether records on the disk of one host are damaged now and then. */
+  readonly rots: boolean;
   /** Whether every tombstone has to be purged in the end: the grace must be short enough for that. */
   readonly purges: boolean;
   readonly limits: NodeLimits;
@@ -126,6 +128,7 @@ const BASE: Scenario = {
   echoes: undefined,
   changes: { count: 0, kinds: [] },
   lags: false,
+  rots: false,
   purges: false,
   limits: LIMITS,
 };
@@ -160,6 +163,8 @@ const PURGING_LIMITS: NodeLimits = {
 };
 
 const HEALING: Scenario = { ...BASE, heals: true, limits: HEALING_LIMITS };
+/** A replica looks at its disk each time: what it remembers does not rot. */
+const ROTTING: Scenario = { ...HEALING, rots: true, limits: { ...HEALING_LIMITS, statesKept: 0 } };
 const DELETING: Mix = { ...MIXED, put: 3, delete: 8, conditionalPut: 3 };
 const DYNAMO: Scenario = {
   ...HEALING,
@@ -350,6 +355,28 @@ export const SCENARIOS = {
     lags: true,
     limits: { ...HEALING_LIMITS, lagRecordsKept: 2 },
   },
+  rotting: ROTTING,
+  'rotting-stress': { ...ROTTING, faults: 'stress' },
+  'rotting-quorums': { ...ROTTING, readQuorum: 2, readFrom: 'random', mix: EVENTUAL, crashes: false },
+  'rotting-collection': {
+    ...ROTTING,
+    keys: 4,
+    isCollection: true,
+    operations: 16,
+    mix: { ...MIXED, rangeRead: 10 },
+  },
+  'rotting-two': { ...ROTTING, nodes: 2, replication: 2 },
+  'rotting-five': { ...ROTTING, nodes: 5, replication: 5, writeQuorum: 3, clients: 4 },
+  'rotting-tombstones': { ...TOMBSTONES, rots: true, limits: { ...PURGING_LIMITS, statesKept: 0 } },
+  'rotting-changes': {
+    ...ROTTING,
+    nodes: 5,
+    spares: 1,
+    partitions: 2,
+    keys: 2,
+    changes: { count: 3, kinds: ['join', 'leave', 'again'] },
+  },
+  'rotting-dynamo': { ...DYNAMO, rots: true, limits: { ...HEALING_LIMITS, statesKept: 0 } },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 

@@ -11,7 +11,7 @@ import type { NodeSettings } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
-import type { Store, StoreKey } from '../../src/env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Beginning } from './chosen-records.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
@@ -86,6 +86,7 @@ export class SimulatedHost {
     const staged = readStaged(disk, partition, attempt);
     if (staged === undefined) return undefined;
     return {
+      isDamaged: (key) => disk.get('items', key) === DAMAGED || disk.get('meta', `damaged/${key}`) !== undefined,
       topOf(key) {
         const stored = disk.get('items', key);
         const committed = stored === undefined ? undefined : decodeRecord(stored);
@@ -172,6 +173,13 @@ export class SimulatedHost {
     if (this.node === undefined) return;
     this.#isDiskFailing = true;
     this.#note('disk is full');
+  }
+
+  /** The bytes of a record are not those that were written any more; nothing if it has none. */
+  rot(name: 'items' | 'paxos', key: StoreKey): void {
+    if (this.#disk.get(name, key) === undefined) return;
+    this.#note(`disk rots: ${name === 'items' ? 'a committed' : 'an accepted'} record`);
+    this.#disk.damage(name, key);
   }
 
   /** Ends what is wrong with this host: it runs, its clock is right, its disk has room. */

@@ -209,6 +209,9 @@ class Simulation {
     for (const crash of crashes) plan(crash.host, crash.atMs, (victim) => victim.crash(crash.downMs, crash.isInOrder));
     for (const { host, atMs, byMs } of clockSteps) plan(host, atMs, (victim) => victim.stepClock(byMs));
     for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
+    for (const { host, atMs, key, name } of this.#faults.rot) {
+      plan(host, atMs, (victim) => victim.rot(name, this.#keys[key]!.storeKey));
+    }
     if (diskLoss === undefined) return;
     plan(diskLoss.host, diskLoss.atMs, (victim) => {
       victim.crash(diskLoss.downMs);

@@ -61,6 +61,8 @@ export function showRequest(request: Request): string {
     case 'accept':
     case 'learn':
       return `${request.kind} ${showRecord(request.record)}`;
+    case 'adopt':
+      return `adopt ${showBallot(request.ballot)}: ${showRecord(request.record)}`;
     case 'hint':
       return `hint for ${request.home}: ${showRecord(request.record)}`;
     case 'confirm-tombstone':

@@ -45,7 +45,8 @@ export function findWounds({
       wounds.push(`${host.id} does not run`);
       continue;
     }
-    const { hints, held } = host.node.status();
+    const { hints, held, damage } = host.node.status();
+    if (damage.left > 0) wounds.push(`${host.id} has ${damage.left} damaged keys`);
     if (held > 0) wounds.push(`${host.id} holds ${held} records back`);
     if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);
     for (const { partition, epoch } of membership.configs) {
@@ -64,6 +65,7 @@ export function findWounds({
     const states = homes.map(({ node }) => node?.stateOf(storeKey) ?? {});
     const versions = new Set(states.map(({ committed }) => (committed?.item ? showRecord(committed) : '-')));
     if (versions.size > 1) wounds.push(`${name}: ${states.map(({ committed }) => showRecord(committed)).join(', ')}`);
+    if (states.some(({ isDamaged }) => isDamaged)) wounds.push(`${name} is damaged`);
     if (states.some(({ accepted }) => accepted !== undefined)) wounds.push(`${name} is not settled`);
   }
   if (hasToBePurged) wounds.push('a tombstone was not purged');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Store, StoreKey, StoreName } from '../../src/env/store.ts';
+import { DAMAGED, type Store, type StoreKey, type StoreName } from '../../src/env/store.ts';
 import { flush } from './flush.ts';
 
 /** One kind of store, as the suite makes and ends it. */
@@ -9,6 +9,8 @@ export interface StoreUnderTest {
   open(): Store;
   /** The same store again after `close`; undefined where nothing outlives it. */
   reopen: (() => Store) | undefined;
+  /** Changes a bit of what is stored of a key, whose value is `text`. @returns the store, another one if it had to be closed */
+  rot(store: Store, key: StoreKey, text: string): Promise<Store>;
   /** Removes what the last `open` made. The store is closed. */
   dispose(): void;
 }
@@ -150,6 +152,24 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       await flush(store);
       store.get('items', 'a');
       expect([text(read), text(ranged)]).toEqual(['first', 'first']);
+    });
+
+    test('reads DAMAGED in place of other bytes than were written, until the key is written again', async () => {
+      for (const key of ['a', 'b', 'c']) store.put('items', key, bytes(`the value of ${key}`));
+      await flush(store);
+      store = await under.rot(store, 'b', 'the value of b');
+      expect(store.get('items', 'b')).toBe(DAMAGED);
+      expect(store.range('items', 'a', 'z', 10).map(({ key, value }) => [key, value === DAMAGED])).toEqual([
+        ['a', false],
+        ['b', true],
+        ['c', false],
+      ]);
+      expect(text(store.get('items', 'a'))).toBe('the value of a');
+      store.put('items', 'b', bytes('again'));
+      expect(text(store.get('items', 'b'))).toBe('again');
+      await flush(store);
+      store.remove('items', 'b');
+      expect(store.get('items', 'b')).toBeUndefined();
     });
 
     test('ends a range below its upper bound and at its limit', async () => {

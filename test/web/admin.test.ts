@@ -53,6 +53,7 @@ describe('what an administrator asks for reaches the one who does it', () => {
     ],
     ['delete', '/links/a/b', undefined, 'messages from a to b arrive as usual', ['healLink', 'a', 'b']],
     ['post', '/repair', undefined, undefined, ['repair']],
+    ['post', '/scrub', undefined, undefined, ['scrub']],
     ['post', '/wait-until-consistent', undefined, 'no replica is behind, and no hint is left', ['waitUntilConsistent']],
     ['post', '/reset', undefined, 'all tables are deleted', ['reset', undefined]],
     [

@@ -64,6 +64,11 @@ export class FakeAdmin implements Admin {
     this.#note('healLink', ...args);
   }
 
+  async scrub() {
+    this.#note('scrub');
+    return { records: 1_200, damaged: 2, restored: 2, ms: 12.5 };
+  }
+
   async repair() {
     this.#note('repair');
     return { partitions: 2, hashesExchanged: 2, bytesExchanged: 32, recordsRepaired: 0, ms: 1.5 };
@@ -165,6 +170,13 @@ export function adminServer({
               hashesExchanged: 5,
               repairBytesExchanged: 80,
               tombstonesPurged: 6,
+              damagedKeys: 7,
+              damagedFound: 8,
+              damagedRestored: 9,
+              damagedUnproven: 11,
+              damagedHints: 10,
+              scrubs: 12,
+              recordsScrubbed: 13,
             },
           },
           { node: 'node-2', state: 'stopped', figures: undefined },

@@ -80,6 +80,9 @@ test('metrics tell requests by operation and outcome, and what nodes and rules s
   expect(of('dynaring_request_duration_seconds_sum', { operation: 'GetItem' })[0]).toBeCloseTo(0.009);
   expect(of('dynaring_node_hints', { node: 'node-1' })).toEqual([7]);
   expect(of('dynaring_node_records_repaired_total')).toEqual([4]);
+  expect(of('dynaring_node_damaged_keys')).toEqual([7]);
+  expect(of('dynaring_node_damaged_records_restored_total')).toEqual([9]);
+  expect(of('dynaring_node_records_scrubbed_total')).toEqual([13]);
   expect(of('dynaring_node_state', { node: 'node-2', state: 'stopped' })).toEqual([1]);
   expect(of('dynaring_node_state', { node: 'node-2', state: 'up' })).toEqual([0]);
   expect(of('dynaring_fault_rule_fired_total', { rule: 'fault-1', kind: 'error' })).toEqual([9]);

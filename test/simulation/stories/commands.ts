@@ -153,9 +153,12 @@ function parseNetwork(words: string, context: Context): Command | undefined {
 }
 
 function parseMachine(words: string, context: Context): Command | undefined {
-  const [, verb, id] = /^(kill|start|wipe|fill disk) ([A-Z]+)$/.exec(words) ?? [];
+  const [, verb, id] = /^(kill|start|wipe|fill disk|rot) ([A-Z]+)$/.exec(words) ?? [];
   if (verb !== undefined) {
-    return { kind: verb.replace(' ', '-') as 'kill' | 'start' | 'wipe' | 'fill-disk', nodes: context.group(id!) };
+    return {
+      kind: verb.replace(' ', '-') as 'kill' | 'start' | 'wipe' | 'fill-disk' | 'rot',
+      nodes: context.group(id!),
+    };
   }
   const [, clock, byMs] = /^clock ([A-Z]) ([+-]\d+) ms$/.exec(words) ?? [];
   if (clock !== undefined) return { kind: 'step-clock', node: context.node(clock), byMs: Number(byMs) };

@@ -107,6 +107,7 @@ class StoryRun {
       case 'start':
       case 'wipe':
       case 'fill-disk':
+      case 'rot':
         for (const node of command.nodes) this.#handleMachine(step, command.kind, this.#world.host(node));
         return;
       case 'step-clock': {
@@ -157,7 +158,7 @@ class StoryRun {
     }
   }
 
-  #handleMachine(step: Step, what: 'kill' | 'start' | 'wipe' | 'fill-disk', host: SimulatedHost): void {
+  #handleMachine(step: Step, what: 'kill' | 'start' | 'wipe' | 'fill-disk' | 'rot', host: SimulatedHost): void {
     const { time, defects } = this.#world;
     switch (what) {
       case 'kill':
@@ -172,6 +173,9 @@ class StoryRun {
       case 'wipe':
         if (!host.isDown) host.kill(0);
         return host.replaceDisk(defects.emptyDiskVotes === true, defects.emptyDiskKeepsId === true);
+      case 'rot':
+        host.rot('items', this.#world.key);
+        return host.rot('paxos', this.#world.key);
       case 'fill-disk':
         return host.failDisk();
     }

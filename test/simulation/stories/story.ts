@@ -91,7 +91,7 @@ export type Command =
   | { readonly kind: 'wait'; readonly forMs: number }
   /** Until such a message has arrived, or got lost, or is held. */
   | { readonly kind: 'wait-for'; readonly traffic: Traffic }
-  | { readonly kind: 'kill' | 'start' | 'wipe' | 'fill-disk'; readonly nodes: readonly NodeId[] }
+  | { readonly kind: 'kill' | 'start' | 'wipe' | 'fill-disk' | 'rot'; readonly nodes: readonly NodeId[] }
   | { readonly kind: 'tell'; readonly from: NodeId; readonly to: NodeId }
   | { readonly kind: 'step-clock'; readonly node: NodeId; readonly byMs: number }
   | { readonly kind: 'background' }

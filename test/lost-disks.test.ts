@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -8,9 +8,11 @@ import {
   PutItemCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LmdbEnvironment } from '../src/env/lmdb-environment.ts';
+import { DAMAGED } from '../src/env/store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
+import { flipBits } from './rotten-disk.ts';
 
 const NODES = ['node-1', 'node-2', 'node-3'];
 const KEYS = Array.from({ length: 40 }, (_, at) => `k${at}`);
@@ -30,9 +32,13 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-async function start(options: DynaringOptions = {}): Promise<void> {
+async function open(options: DynaringOptions = {}): Promise<void> {
   db = await startDynaring({ partitions: 16, dataDir, ...options });
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+}
+
+async function start(options: DynaringOptions = {}): Promise<void> {
+  await open(options);
   await client.send(
     new CreateTableCommand({
       TableName: 'things',
@@ -114,4 +120,77 @@ test('a node that is started on a damaged disk begins on an empty one, unless th
   await db.ring.start('node-2');
   expect(setAside()).toEqual(['node-2']);
   expect(await valuesOfAll()).toEqual(['old']);
+});
+
+describe('a row of its own state that a node cannot read', () => {
+  const rot = (node: string, text: string) =>
+    expect(flipBits(join(dataDir, 'nodes', node, 'data.mdb'), [text])).toBeGreaterThan(0);
+
+  const votes = () => db.ring.describe().nodes.map(({ state, status }) => [state, status?.partitions.length]);
+
+  test.each(['"diskId"', '"isSealed"'])('costs it its disk at a start of all (%s)', async (text) => {
+    await start();
+    await putAll('old');
+    await db.stop();
+    rot('node-3', text);
+    await open();
+    expect(setAside()).toEqual(['node-3']);
+    await db.ring.settled();
+    expect(votes()).toEqual(NODES.map(() => ['up', 16]));
+    expect(await valuesOfAll()).toEqual(['old']);
+  });
+
+  test('costs it its disk when it is started while the others run', async () => {
+    await start();
+    await putAll('old');
+    await db.ring.stop('node-3');
+    rot('node-3', '"isSealed"');
+    await db.ring.start('node-3');
+    expect(setAside()).toEqual(['node-3']);
+    await db.ring.settled();
+    expect(votes()).toEqual(NODES.map(() => ['up', 16]));
+    expect(await valuesOfAll()).toEqual(['old']);
+  });
+
+  test('costs it its disk while it runs, and the ring goes on', async () => {
+    await start();
+    await putAll('old');
+    const { get } = prototype;
+    let rotten = 0;
+    expect(await db.ring.addNode()).toBe('node-4');
+    await db.ring.settled();
+    vi.spyOn(prototype, 'get').mockImplementation(function (this: LmdbEnvironment, name, key) {
+      const isRotten = name === 'meta' && key.startsWith('staged-attempt/') && rotten === 0;
+      if (isRotten) rotten++;
+      return isRotten ? DAMAGED : get.call(this, name, key);
+    });
+    // Its partitions move, for which the members of the next epoch read what they staged.
+    await db.ring.removeNode('node-4');
+    await putAll('new');
+    expect(rotten).toBe(1);
+    await expect.poll(() => readdirSync(join(dataDir, 'nodes')).filter((name) => /damaged/.test(name))).toHaveLength(1);
+    await db.ring.settled();
+    expect(db.ring.describe().nodes.map(({ state }) => state)).toEqual(['up', 'up', 'up']);
+    expect(await valuesOfAll()).toEqual(['new']);
+  });
+
+  test('on two of three has the start refused in one line, and nothing is changed', async () => {
+    await start();
+    await putAll('old');
+    await db.stop();
+    const copy = `${dataDir}-copy`;
+    cpSync(dataDir, copy, { recursive: true });
+    rot('node-1', '"diskId"');
+    rot('node-3', '"isSealed"');
+    for (let time = 0; time < 2; time++) {
+      await expect(open()).rejects.toThrow(
+        /^too few copies are left in \S+: data was lost by node-1 \(the record 'identity' of the node's own state is damaged\), node-3 \(the record 'vote\/.*' of the node's own state is damaged\); put it back or begin a new data directory$/,
+      );
+    }
+    expect(setAside()).toEqual([]);
+    rmSync(dataDir, { recursive: true });
+    renameSync(copy, dataDir);
+    await open();
+    expect(await valuesOfAll()).toEqual(['old']);
+  });
 });

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import type { RangeOutcome, ReadOutcome } from '../../src/dynamo/client.ts';
+import { prefixEnd } from '../../src/dynamo/keyspace.ts';
+import { DAMAGED } from '../../src/env/store.ts';
+import { KEY, type Message, type NodeName, put, ThreeNodes, textOf } from './three-nodes.ts';
+
+const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
+const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
+
+/** What reads find at a node within the life of an operation: what cannot be restored is tried again for ever. */
+function readWithin(nodes: ThreeNodes, at: NodeName, isConsistent: boolean): string | ReadOutcome['kind'] | undefined {
+  const read = nodes.start<ReadOutcome>((done) => nodes.node(at).read(KEY, isConsistent, 'strict', done));
+  nodes.settle(8_000);
+  return read.result?.kind === 'found' ? textOf(read.result.item) : read.result?.kind;
+}
+
+describe('a committed record that cannot be read', () => {
+  for (const name of NAMES) {
+    test(`at ${name} is never answered, and is restored from the others`, () => {
+      const nodes = new ThreeNodes();
+      nodes.write('A', put('one'));
+      nodes.write('A', put('two'));
+      for (const reader of NAMES) {
+        for (const isConsistent of [true, false]) {
+          nodes.stores[name].damage('items', KEY);
+          expect(readWithin(nodes, reader, isConsistent), `${reader} ${isConsistent}`).toBe('two');
+        }
+        nodes.stores[name].damage('items', KEY);
+        const range = nodes.start<RangeOutcome>((done) =>
+          nodes.node(reader).range(KEY, prefixEnd(KEY), 10, true, 'strict', done),
+        );
+        nodes.settle(8_000);
+        expect(range.result).toMatchObject({ kind: 'items', items: [{}] });
+      }
+      // Nothing is left of it: the replica answers for itself again.
+      nodes.node(name).repair(() => {});
+      nodes.settle(8_000);
+      expect(nodes.stores[name].get('items', KEY)).not.toBe(DAMAGED);
+      expect(nodes.node(name).stateOf(KEY).isDamaged).toBeUndefined();
+      expect(nodes.node(name).status().damage).toMatchObject({ left: 0 });
+      expect(nodes.node(name).status().damage.restored).toBeGreaterThan(0);
+    });
+  }
+
+  test('gives no vote: two replicas, of which one has never heard of the record, are no majority', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('C');
+    nodes.write('A', put('two'));
+    // Now C is back, with the older record, B is away, and A cannot read the newer one.
+    nodes.isLost = touches('B');
+    nodes.stores.A.damage('items', KEY);
+    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    // What C has is chosen, and old. It must not take the place of what A has acknowledged.
+    nodes.node('C').receive('C', { kind: 'read-committed', key: KEY }, (reply) => {
+      if (reply.kind !== 'state') throw new Error(reply.kind);
+      nodes.node('A').receive('C', { kind: 'learn', key: KEY, record: reply.committed! }, () => {});
+    });
+    nodes.settle(1_000);
+    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    nodes.isLost = () => false;
+    nodes.settle(3_000);
+    for (const name of NAMES) expect(readWithin(nodes, name, true), name).toBe('two');
+  });
+
+  test('is remembered over a restart, although it was written over', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    const old = nodes.node('C').stateOf(KEY).committed!;
+    nodes.isLost = touches('C');
+    nodes.write('A', put('two'));
+    nodes.isLost = () => true;
+    nodes.stores.A.damage('items', KEY);
+    nodes.node('A').receive('C', { kind: 'learn', key: KEY, record: old }, () => {});
+    nodes.restart('A');
+    nodes.settle(2_000);
+    expect(nodes.node('A').stateOf(KEY)).toMatchObject({ isDamaged: true, committed: { ballot: old.ballot } });
+    nodes.isLost = touches('B');
+    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    nodes.isLost = () => false;
+    nodes.settle(3_000);
+    expect(readWithin(nodes, 'C', true)).toBe('two');
+    expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
+    expect(nodes.stores.A.range('meta', 'damaged/', 'damaged0', 10)).toEqual([]);
+  });
+});
+
+describe('an accepted record that cannot be read', () => {
+  test('gives no vote, and the replica accepts nothing lower than what it may have acknowledged', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    // Accepted by A and B, learned by nobody.
+    nodes.isLost = (message) => touches('C')(message) || message.kind === 'learn';
+    nodes.start((done) =>
+      nodes.node('B').write(KEY, 'user', put('two'), { consistency: 'strict', wantsOld: false }, done),
+    );
+    nodes.settle(200);
+    expect(nodes.stores.A.get('paxos', KEY)).toBeDefined();
+    nodes.stores.A.damage('paxos', KEY);
+    nodes.restart('A');
+    nodes.isLost = touches('B');
+    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    expect(readWithin(nodes, 'A', true)).toBe('unavailable');
+    nodes.isLost = () => false;
+    nodes.settle(8_000);
+    for (const name of NAMES) expect(readWithin(nodes, name, true), name).toBe('two');
+  });
+});
+
+test('a range read of a replica itself asks others for what that cannot read', () => {
+  const nodes = new ThreeNodes();
+  nodes.write('A', put('one'));
+  nodes.stores.A.damage('items', KEY);
+  const range = nodes.start<RangeOutcome>((done) =>
+    nodes.node('A').range(KEY, prefixEnd(KEY), 10, false, 'strict', done, true),
+  );
+  nodes.settle(8_000);
+  expect(range.result).toMatchObject({ kind: 'items', items: [{}] });
+});
