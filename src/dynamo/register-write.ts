@@ -275,7 +275,13 @@ function extendLineage(
   operation: OperationId,
 ): LineageEntry[] {
   const { settings, boot } = coordinator;
-  const own = { ...operation, hlc: ballot.hlc };
+  // Written out: a copy by `...` takes longer than all else that is done here.
+  const own = {
+    coordinator: operation.coordinator,
+    boot: operation.boot,
+    sequence: operation.sequence,
+    hlc: ballot.hlc,
+  };
   if (top === undefined) return [own];
   const isWanted = (entry: LineageEntry) => {
     if (ballot.hlc - entry.hlc > settings.limits.lineageWindowMs * TICKS_PER_MS) return false;

@@ -268,14 +268,16 @@ export class RingClient implements DynamoClient {
         return true;
       };
       const hear = (id: NodeId, outcome: Outcome | Failure | HandedBack) => {
-        if (isOver) return;
+        const isGivenBack = mayBePassedOn(outcome);
+        // Late as well: nobody probes a node that was missed, so this may be all that brings it back.
         if (call !== undefined) this.#detector.noteHeard(id);
-        if (mayBePassedOn(outcome)) return passOn(id, outcome);
+        if (isGivenBack) this.#standing.noteGaveBack(id);
+        if (isOver) return;
+        if (isGivenBack) return passOn(id, outcome);
         if (provesQuorum && outcome.kind !== 'unknown') this.#standing.noteServed(id);
         finish(outcome as Outcome | Failure);
       };
       const passOn = (id: NodeId, outcome: HandedBack | Failure) => {
-        this.#standing.noteGaveBack(id);
         if (outcome.kind === 'handed-back') carried = outcome.carried;
         const { sinceMs } = track(id);
         if (this.#clock.elapsedMs() - sinceMs >= this.#limits.opLifeMs) {

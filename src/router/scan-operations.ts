@@ -18,7 +18,7 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import { ORDERED_WALK } from './limits.ts';
-import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
+import { type Found, type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
 import { ReadRoom } from './read-room.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
@@ -157,11 +157,11 @@ async function readPage(
   let bytesLeft = MAX_PAGE_BYTES;
   let extraBytes = 0;
   let filtered = 0;
-  let last: AttributeMap | undefined;
+  let last: Found | undefined;
   while (true) {
     const found = await source.next(bytesLeft, limit - page.scanned);
     if (found === 'end') return { ...page, last: undefined };
-    if (found === 'cut') return { ...page, last };
+    if (found === 'cut') return { ...page, last: last && attributesOf(last) };
     if (found === 'beyond') return undefined;
     for (const { stored, entry: known, bytes } of found) {
       const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
@@ -191,9 +191,13 @@ async function readPage(
       if (bytesLeft < 0) page.bytes += extraBytes;
       if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
     }
-    const { stored, entry } = found.at(-1)!;
-    last = entry ?? stored!.attributes;
+    // Not its attributes, which would have to be parsed.
+    last = found.at(-1);
   }
+}
+
+function attributesOf({ stored, entry }: Found): AttributeMap {
+  return entry ?? stored!.attributes;
 }
 
 function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {

@@ -7,7 +7,7 @@ import { codingFor, compress } from './compress.ts';
 import { bodyCoding, type ContentCoding } from './content-coding.ts';
 import { credentialsOf } from './credentials.ts';
 import type { CrossOrigin } from './cross-origin.ts';
-import { type Hints, shown, unknownPathText } from './hints.ts';
+import { type Hints, shown, unknownContentTypeText, unknownPathText } from './hints.ts';
 import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { inflate } from './inflate.ts';
 import { LARGE_BODY_BYTES, type LargeBodies, type LargeBody } from './large-bodies.ts';
@@ -250,9 +250,14 @@ function originOf({ origin }: HttpHeaders): string | undefined {
 /** The answer to a POST with a path or a content type that no operation has. */
 function notOperation(request: HttpRequest, envelope: Envelope, { hints }: HandleOptions): HttpResponse {
   const path = pathOf(request);
-  if (path !== '/' && request.headers['x-amz-target'] !== undefined) hints?.unknownPath(request.method, path);
+  if (request.headers['x-amz-target'] !== undefined) {
+    if (path !== '/') hints?.unknownPath(request.method, path);
+    else hints?.unknownContentType(request.headers['content-type']);
+  }
   return notFound(request, envelope);
 }
+
+const NOT_FOUND = 'UnknownOperationException';
 
 /**
  * The answer to a path, method or content type that is not known. It is the service's, except that who speaks JSON is told
@@ -261,10 +266,11 @@ function notOperation(request: HttpRequest, envelope: Envelope, { hints }: Handl
 function notFound(request: HttpRequest, envelope: Envelope): HttpResponse {
   const { accept, 'content-type': given } = request.headers;
   if (!/\bjson\b/i.test(`${given} ${accept}`)) {
-    return renderBody(404, Buffer.from('<UnknownOperationException/>\n'), plain(envelope));
+    const answer = renderBody(404, Buffer.from(`<${NOT_FOUND}/>\n`), plain(envelope));
+    return { ...answer, error: NOT_FOUND };
   }
   return renderError(
-    { type: 'com.amazon.coral.service#UnknownOperationException', status: 404, message: notFoundText(request) },
+    { type: `com.amazon.coral.service#${NOT_FOUND}`, status: 404, message: notFoundText(request) },
     { ...envelope, contentType: answerType(given) ?? 'application/json' },
   );
 }
@@ -274,7 +280,7 @@ function notFoundText(request: HttpRequest): string {
   const path = pathOf(request);
   if (method !== 'POST') return `${method} ${shown(path)}: there is no such thing; operations are POST requests to /`;
   if (path !== '/') return unknownPathText(method, path);
-  return `The content type ${shown(String(headers['content-type']))} is not known; that of operations is application/x-amz-json-1.0`;
+  return unknownContentTypeText(headers['content-type']);
 }
 
 function plain(envelope: Envelope): Envelope {

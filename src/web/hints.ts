@@ -13,6 +13,7 @@ export class Hints {
   readonly #tell: (hint: string) => void;
   readonly #operations = new Set<string>();
   readonly #paths = new Set<string>();
+  readonly #contentTypes = new Set<string>();
   readonly #protocols = new Set<string>();
 
   /** @param tell takes one line, without control characters */
@@ -37,6 +38,11 @@ export class Hints {
     this.#once(this.#paths, unknownPathText(method, path));
   }
 
+  /** A request for an operation whose body is of a type that none has. @param given its Content-Type */
+  unknownContentType(given: string | string[] | undefined): void {
+    this.#once(this.#contentTypes, unknownContentTypeText(given));
+  }
+
   /** A connection that began with something else than HTTP/1.1. @param protocol what it is */
   otherProtocol(protocol: 'TLS' | 'HTTP/2'): void {
     this.#once(this.#protocols, `this port speaks plain HTTP/1.1: a client began with ${protocol}`);
@@ -52,6 +58,13 @@ export class Hints {
 /** What is wrong with a request for an operation at another path than `/`. @param path without its query */
 export function unknownPathText(method: string, path: string): string {
   return `${method} ${shown(path)}: the endpoint has no path`;
+}
+
+/** What is wrong with a request for an operation that has this Content-Type, or none. */
+export function unknownContentTypeText(given: string | string[] | undefined): string {
+  const problem =
+    given === undefined ? 'The request has no content type' : `The content type ${shown(String(given))} is not known`;
+  return `${problem}; that of operations is application/x-amz-json-1.0`;
 }
 
 /** A text of somebody else, cut, with what a terminal might obey, or turn around, written as its code point. */

@@ -11,7 +11,7 @@ export interface RequestEntry {
   readonly operation?: string | undefined;
   /** Of what is no operation. */
   readonly method?: string | undefined;
-  /** Without its query. */
+  /** Without its query; of an operation where it is not `/`. */
   readonly path?: string | undefined;
   /** The tables that it names, by name or ARN: the first few of a batch. */
   readonly table?: string | undefined;
@@ -50,10 +50,11 @@ export class RequestLog {
   ): void {
     const id = headers.indexOf('x-amzn-RequestId');
     const operation = operationOf(request);
+    const path = pathOf(request);
     this.#onRequest({
       operation,
       method: operation === undefined ? request.method : undefined,
-      path: operation === undefined ? pathOf(request) : undefined,
+      path: operation === undefined || path !== '/' ? path : undefined,
       table: notes?.table,
       status,
       error,
@@ -74,7 +75,7 @@ export class RequestLog {
       this.#onRequest({
         operation,
         method: operation === undefined ? request.method : undefined,
-        path: operation === undefined ? path : undefined,
+        path: operation === undefined || path !== '/' ? path : undefined,
         status: response.statusCode,
         ms: this.#since(beganAtMs),
         receivedBytes: Number(request.headers['content-length'] ?? 0),

@@ -137,3 +137,23 @@ describe('a node that gave a write back', () => {
     ring.client.stop();
   });
 });
+
+describe('a node that has left a write unanswered for too long', () => {
+  test.each<[string, WriteAnswer, string]>([
+    ['is asked again', APPLIED, 'A'],
+    ['is not asked for a while', CUT_OFF, 'B'],
+  ])('%s once its answer, %j, has come, even if nobody waits for that any more', async (_, late, next) => {
+    const ring = ringOf({
+      A: { afterMs: 7_000, answer: late },
+      B: { afterMs: 1, answer: APPLIED },
+      C: { afterMs: 1, answer: APPLIED },
+    });
+    expect(await ring.outcomeOf(ring.write(), 6_500)).toEqual({ kind: 'unknown' });
+    await ring.outcomeOf(ring.write(), 10);
+    ring.clock.advance(1_000);
+    ring.answers.A = { afterMs: 1, answer: APPLIED };
+    await ring.outcomeOf(ring.write(), 10);
+    expect(ring.asked.map(({ node }) => node)).toEqual(['A', 'B', next]);
+    ring.client.stop();
+  });
+});

@@ -201,6 +201,23 @@ describe('what is told to whoever reads the log', () => {
     expect(hints).toEqual(['POST /dynamodb: the endpoint has no path', 'POST /v1/: the endpoint has no path']);
   });
 
+  // That of `curl --data`, and none.
+  test('is a content type that operations do not have', async () => {
+    const { port, hints } = await startWithHints();
+    const target = { 'x-amz-target': headers['x-amz-target'] };
+    const ask = (given: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${port}`, { method: 'POST', headers: given, body: Buffer.from(BODY) });
+    for (let i = 0; i < 2; i++) {
+      expect((await ask({ ...target, 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(404);
+      expect((await ask(target)).status).toBe(404);
+      expect((await ask({ 'content-type': 'text/html' })).status).toBe(404);
+    }
+    expect(hints).toEqual([
+      'The content type application/x-www-form-urlencoded is not known; that of operations is application/x-amz-json-1.0',
+      'The request has no content type; that of operations is application/x-amz-json-1.0',
+    ]);
+  });
+
   test('is a client that speaks TLS, or HTTP/2', async () => {
     const { port, hints } = await startWithHints();
     for (let i = 0; i < 2; i++) {

@@ -339,6 +339,12 @@ describe('bad requests', () => {
       { 'content-type': 'text/plain', accept: 'application/json' },
       'The content type text/plain is not known; that of operations is application/x-amz-json-1.0',
     ],
+    [
+      'POST',
+      '/',
+      { accept: 'application/json' },
+      'The request has no content type; that of operations is application/x-amz-json-1.0',
+    ],
   ])('%s %s with %j is answered in JSON', async (method, path, headers, message) => {
     const response = await testHandle()({ ...getItem(), method, path, headers });
     expect(errorOf(response)).toEqual([404, 'UnknownOperationException', message]);

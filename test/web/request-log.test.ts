@@ -9,7 +9,7 @@ import type { RequestEntry } from '../../src/web/request-log.ts';
 import type { WebServerOptions } from '../../src/web/server.ts';
 import { adminServer } from './fake-admin.ts';
 import { GET_ITEM, REQUEST_ID } from './fixtures.ts';
-import { client, GOOD, post, start } from './web-server.ts';
+import { client, GOOD, headers, post, start } from './web-server.ts';
 
 async function startWithLog(execute?: Execute, limits?: Partial<WebLimits>, options: Partial<WebServerOptions> = {}) {
   const entries: RequestEntry[] = [];
@@ -72,7 +72,7 @@ test('errors are told by their name, and nothing of their text', async () => {
     ['GetItem', undefined, 400, 'SerializationException'],
     ['Query', undefined, 400, 'UnknownOperationException'],
     ['\\u{9b}Fly', undefined, 400, 'UnknownOperationException'],
-    ['GetItem', undefined, 404, undefined],
+    ['GetItem', undefined, 404, 'UnknownOperationException'],
   ]);
   expect(JSON.stringify(entries)).not.toContain('secret');
 });
@@ -122,6 +122,16 @@ test('a client that is gone before its answer is told of all the same', async ()
   expect(entries).toMatchObject([{ operation: 'GetItem', table: 'orders', status: 200 }]);
 });
 
+test('an operation that was asked for at a path has it beside its name', async () => {
+  const { port, entries } = await startWithLog();
+  await (await fetch(`http://127.0.0.1:${port}/v1?secret`, { method: 'POST', headers, body: '{}' })).text();
+  await post(port);
+  expect(entries.map(({ operation, path, status }) => [operation, path, status])).toEqual([
+    ['GetItem', '/v1', 404],
+    ['GetItem', undefined, 200],
+  ]);
+});
+
 describe('what is no operation is told by method and path, without the query', () => {
   test('of the front', async () => {
     const { port, entries } = await startWithLog();
@@ -141,7 +151,7 @@ describe('what is no operation is told by method and path, without the query', (
       ['HEAD', '/', 400, 'MissingAuthenticationToken', false],
       ['OPTIONS', '/', 200, undefined, false],
       ['POST', '/path', 404, 'UnknownOperationException', true],
-      ['GET', '/%E2%80%AE', 404, undefined, true],
+      ['GET', '/%E2%80%AE', 404, 'UnknownOperationException', true],
     ]);
     for (const { requestId } of entries) expect(requestId).toMatch(/^[0-9A-F]{52}$/);
   });
