@@ -1,4 +1,5 @@
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,7 @@ import { migrateFromFormat2 } from '../../src/env/format-2.ts';
 import { LATIN1_KEYS } from '../../src/env/lmdb-environment.ts';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { DAMAGED, STORE_NAMES, type StoreName } from '../../src/env/store.ts';
+import { StoreDamagedError } from '../../src/env/store-damage.ts';
 import { startDynaring } from '../../src/index.ts';
 import { flipBits } from '../rotten-disk.ts';
 
@@ -191,6 +193,36 @@ describe('a data directory of format 2', () => {
     expect(formatVersion()).toBe(2);
     expect(existsSync(join(nodePath('node-1'), 'journal-0'))).toBe(true);
   });
+});
+
+describe('a store that does not say what its journal holds', () => {
+  test('because its folder is of format 2 and was put back by hand is damaged, and filled again', async () => {
+    const old = join(path, 'old');
+    cpSync(nodePath('node-2'), old, { recursive: true });
+    await migrate();
+    rmSync(nodePath('node-2'), { recursive: true });
+    cpSync(old, nodePath('node-2'), { recursive: true });
+    const db = await startDynaring({ dataDir: path, partitions: 4, logLevel: 'silent' });
+    try {
+      await db.ring.settled();
+      expect(db.ring.describe().nodes.map(({ status }) => status?.partitions.length)).toEqual([4, 4, 4]);
+    } finally {
+      await db.stop();
+    }
+  });
+
+  test.each(['', 'x', 'null', '7', '{"generation":1,"link":2,"sequence":3}', '{"generation":1,"link":2,"run":null}'])(
+    'is damaged, with a reason: %j',
+    async (settled) => {
+      await migrate();
+      await inside('node-1', (table) => {
+        table('journal').putSync('settled', Buffer.from(settled));
+      });
+      expect(() => new LmdbStore(nodePath('node-1'), { durability: 'process' })).toThrow(
+        new StoreDamagedError('data.mdb does not say what its journal holds: it is damaged, or of an older directory'),
+      );
+    },
+  );
 });
 
 describe('the journals of a store of format 2 that was killed', () => {
