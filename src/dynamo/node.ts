@@ -472,7 +472,9 @@ export class StorageNode implements CoordinatingNode {
       }
       runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
     };
-    if (!this.#locks.acquire(key, start)) return done({ kind: 'overloaded' });
+    if (!this.#locks.acquire(key, start)) {
+      return done(carried === undefined ? { kind: 'overloaded' } : { kind: 'handed-back', carried });
+    }
     hasWaited = true;
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { consistencyOf } from '../../src/dynamo/ballot.ts';
 import type { RangeOutcome, ReadOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import { DAMAGED } from '../../src/env/store.ts';
@@ -82,6 +83,50 @@ describe('a committed record that cannot be read', () => {
     expect(readWithin(nodes, 'C', true)).toBe('two');
     expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
     expect(nodes.stores.A.range('meta', 'damaged/', 'damaged0', 10)).toEqual([]);
+  });
+});
+
+describe('a damaged key of a table in dynamo mode', () => {
+  const SLOPPY = { consistency: 'dynamo', wantsOld: false } as const;
+  const readAt = (nodes: ThreeNodes, at: NodeName) => {
+    const read = nodes.start<ReadOutcome>((done) => nodes.node(at).read(KEY, false, 'dynamo', done));
+    nodes.settle(1_000);
+    return read.result?.kind === 'found' ? textOf(read.result.item) : read.result?.kind;
+  };
+  const write = (nodes: ThreeNodes, text: string) => {
+    nodes.start((done) => nodes.node('A').write(KEY, 'user', put(text), SLOPPY, done));
+    nodes.settle(1_000);
+  };
+
+  test('keeps what was written over the damage and has not come to the others', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 1 });
+    write(nodes, 'one');
+    nodes.isLost = touches('A');
+    nodes.stores.A.damage('items', KEY);
+    write(nodes, 'two');
+    expect(nodes.node('A').stateOf(KEY).isDamaged).toBe(true);
+    // Neither a write's own messages nor hints bring it to the others before it is restored.
+    nodes.isLost = ({ kind }) => kind === 'learn';
+    nodes.node('A').scrub(() => {});
+    nodes.settle(3_000);
+    expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
+    nodes.isLost = () => false;
+    nodes.settle(3_000);
+    for (const at of NAMES) expect(readAt(nodes, at), at).toBe('two');
+  });
+
+  test('is restored with a ballot of that mode, although the first to answer has nothing of it', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 2 });
+    nodes.isLost = touches('B');
+    write(nodes, 'one');
+    nodes.stores.A.damage('items', KEY);
+    nodes.restart('A');
+    nodes.isLost = ({ kind }) => kind === 'learn';
+    nodes.node('A').scrub(() => {});
+    nodes.settle(3_000);
+    const { isDamaged, committed } = nodes.node('A').stateOf(KEY);
+    expect(isDamaged).toBeUndefined();
+    expect(consistencyOf(committed!.ballot)).toBe('dynamo');
   });
 });
 
