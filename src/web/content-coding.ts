@@ -31,7 +31,7 @@ export function bodyCoding(headers: HttpHeaders): ContentCoding | 'identity' | '
 }
 
 /** Answers of more bytes are compressed for clients that say that they understand it. The service's own limit. */
-export const COMPRESSED_ABOVE_BYTES = 4096;
+const COMPRESSED_ABOVE_BYTES = 4096;
 
 /** How an answer is encoded. */
 export interface AnswerCoding {

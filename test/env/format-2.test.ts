@@ -53,6 +53,17 @@ async function migrate(): Promise<void> {
   await (await openDataDirectory(path, EXPECTED)).close();
 }
 
+/** Starts the ring as it is, and looks whether every node answers for every partition in the end. */
+async function expectThreeMembers(): Promise<void> {
+  const db = await startDynaring({ dataDir: path, partitions: 4, logLevel: 'silent' });
+  try {
+    await db.ring.settled();
+    expect(db.ring.describe().nodes.map(({ status }) => status?.partitions.length)).toEqual([4, 4, 4]);
+  } finally {
+    await db.stop();
+  }
+}
+
 /** All that a node has, and how many values of it are damaged. */
 async function contentsOf(node: string): Promise<{ readonly rows: Record<string, string>; readonly damaged: number }> {
   const store = new LmdbStore(nodePath(node), { durability: 'process' });
@@ -202,13 +213,7 @@ describe('a store that does not say what its journal holds', () => {
     await migrate();
     rmSync(nodePath('node-2'), { recursive: true });
     cpSync(old, nodePath('node-2'), { recursive: true });
-    const db = await startDynaring({ dataDir: path, partitions: 4, logLevel: 'silent' });
-    try {
-      await db.ring.settled();
-      expect(db.ring.describe().nodes.map(({ status }) => status?.partitions.length)).toEqual([4, 4, 4]);
-    } finally {
-      await db.stop();
-    }
+    await expectThreeMembers();
   });
 
   test.each(['', 'x', 'null', '7', '{"generation":1,"link":2,"sequence":3}', '{"generation":1,"link":2,"run":null}'])(
@@ -281,13 +286,7 @@ test('pages that are damaged are refused before they are rewritten, and a node w
   );
   expect(formatVersion()).toBe(2);
   rmSync(nodePath('node-2'), { recursive: true });
-  const db = await startDynaring({ dataDir: path, partitions: 4, logLevel: 'silent' });
-  try {
-    await db.ring.settled();
-    expect(db.ring.describe().nodes.map(({ status }) => status?.partitions.length)).toEqual([4, 4, 4]);
-  } finally {
-    await db.stop();
-  }
+  await expectThreeMembers();
 });
 
 test('is served as it was left, and what was rotten by then is restored from the others', async () => {
