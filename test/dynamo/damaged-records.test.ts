@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { consistencyOf } from '../../src/dynamo/ballot.ts';
 import type { RangeOutcome, ReadOutcome } from '../../src/dynamo/client.ts';
+import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { DAMAGED } from '../../src/env/store.ts';
-import { KEY, type Message, type NodeName, put, ThreeNodes, textOf } from './three-nodes.ts';
+import { KEY, type Message, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
 const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
@@ -62,6 +64,19 @@ describe('a committed record that cannot be read', () => {
     nodes.isLost = () => false;
     nodes.settle(3_000);
     for (const name of NAMES) expect(readWithin(nodes, name, true), name).toBe('two');
+  });
+
+  test('keeps no write waiting beyond its life while another replica is away, and nothing of it is handed on', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('B');
+    nodes.stores.A.damage('items', KEY);
+    nodes.restart('A');
+    for (const at of ['A', 'C'] as const) {
+      const write = nodes.start<WriteAnswer>((done) => nodes.node(at).write(KEY, 'user', put('two'), STRICT, done));
+      nodes.settle(DEFAULT_NODE_LIMITS.opLifeMs + DEFAULT_NODE_LIMITS.phaseTimeoutMs);
+      expect(write.result, at).toMatchObject({ kind: 'unavailable', needed: 2 });
+    }
   });
 
   test('is remembered over a restart, although it was written over', () => {
