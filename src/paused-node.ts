@@ -1,5 +1,6 @@
 import type { Failure } from './dynamo/client.ts';
 import type { CoordinatingNode } from './dynamo/coordinating-node.ts';
+import { untried } from './dynamo/handed-back.ts';
 import type { Clock, Timer } from './env/clock.ts';
 
 /** Requests that may wait for a paused node; further ones are refused at once. */
@@ -39,7 +40,7 @@ export class PausedNode implements CoordinatingNode {
     const [, , , , done, carried] = args;
     this.#hold(
       () => this.#node.write(...args),
-      () => done(carried === undefined ? NOT_SENT : { kind: 'handed-back', carried }),
+      () => done(untried(NOT_SENT, carried)),
     );
   }
 

@@ -15,7 +15,7 @@ import { OPERATION_TRAITS } from './operation-traits.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 
 /** A day: more than any test runs, and less than the longest timer, which would run at once. */
-export const MAX_FAULT_MS = 86_400_000;
+const MAX_FAULT_MS = 86_400_000;
 /** A request that waits holds a connection; SDKs give up long before. */
 export const MAX_LATENCY_MS = 600_000;
 /** More than any namespace has. */

@@ -32,7 +32,7 @@ export type LimitOptions = {
   readonly [Name in keyof Limits]?: Limits[Name] extends number ? number : Partial<Limits[Name]>;
 };
 
-export const DEFAULT_LIMITS: Limits = {
+const DEFAULT_LIMITS: Limits = {
   web: DEFAULT_WEB_LIMITS,
   node: DEFAULT_NODE_LIMITS,
   lazyFlushMs: 50,

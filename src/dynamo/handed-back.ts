@@ -37,6 +37,11 @@ export interface HandedBack {
 /** What a coordinator answers to a write. */
 export type WriteAnswer = WriteOutcome | HandedBack;
 
+/** What a coordinator answers to a write that it has not tried, which another may have begun (`carried`). */
+export function untried(failure: Failure, carried: Carried | undefined): WriteAnswer {
+  return carried === undefined ? failure : { kind: 'handed-back', carried };
+}
+
 /** Whether another coordinator may be asked instead, whatever was asked: this one has not done it, and will not. */
 export function mayBePassedOn(outcome: {
   readonly kind: string;

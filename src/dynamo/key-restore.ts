@@ -151,7 +151,7 @@ export class KeyRestore {
     const majority = coordinator.majorityOf(coordinator.configOf(key));
     const enough = settings.rules.restoreMeetsEveryMajority ? members.length - majority + 1 : 1;
     if (others.length === members.length) return false;
-    const ballots = coordinator.ballots[yield* this.#modeOf(key, others)];
+    const ballots = coordinator.ballots[yield* this.#modeOf(key, others, enough)];
     const ballot = ballots.next();
     const request = { kind: 'prepare', key, ballot, epoch } as const;
     const { agreed, replies } = yield* coordinator.ask(others, request, 'promise', enough);
@@ -160,7 +160,8 @@ export class KeyRestore {
     if (!isProven) for (const reply of replies) if (reply.kind === 'rejected') ballots.refused(reply.effective);
     const states = isProven ? agreed : yield* this.#askEach(others, request);
     if (states === undefined) return false;
-    const newest = highestOf(isProven ? states : [acceptor.stateOf(key), ...states]);
+    // What can still be read here, as of a write that came since, may be newer than what those others have.
+    const newest = highestOf([acceptor.stateOf(key), ...states]);
     const record: ItemRecord | undefined = newest && { ...newest, ballot };
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
@@ -183,10 +184,14 @@ export class KeyRestore {
     return true;
   }
 
-  /** The mode of the key's table, as what the others have of it tells: of what is damaged here nothing can be told. */
-  *#modeOf(key: StoreKey, others: readonly Member[]): Task<Consistency> {
-    const { agreed } = yield* this.#parts.coordinator.ask(others, { kind: 'read-committed', key }, 'state', 1);
-    const newest = highestCommitted(agreed);
+  /**
+   * The mode of the key's table, as what there is of it tells. So many others are asked as are needed anyway: the first to
+   * answer may have nothing of it, and a record of a `dynamo` table must not be dated ahead.
+   */
+  *#modeOf(key: StoreKey, others: readonly Member[], enough: number): Task<Consistency> {
+    const { acceptor, coordinator } = this.#parts;
+    const { agreed } = yield* coordinator.ask(others, { kind: 'read-committed', key }, 'state', enough);
+    const newest = highestCommitted([acceptor.stateOf(key), ...agreed]);
     return newest === undefined ? 'strict' : consistencyOf(newest.ballot);
   }
 

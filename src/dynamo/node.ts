@@ -20,7 +20,7 @@ import { exchange } from './exchange.ts';
 import { FailureDetector, watched } from './failure-detector.ts';
 import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
-import type { Carried, WriteAnswer } from './handed-back.ts';
+import { type Carried, untried, type WriteAnswer } from './handed-back.ts';
 import { HintedHandoff } from './hinted-handoff.ts';
 import { KeyLock } from './key-lock.ts';
 import { KeyRestore } from './key-restore.ts';
@@ -468,11 +468,11 @@ export class StorageNode implements CoordinatingNode {
       // The one before has tried in vain, and so would each of those that waited behind it, one after the other.
       const { members } = coordinator.configOf(key);
       if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
-        return release(carried === undefined ? NOT_TRIED : { kind: 'handed-back', carried });
+        return release(untried(NOT_TRIED, carried));
       }
       runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
     };
-    if (!this.#locks.acquire(key, start)) return done({ kind: 'overloaded' });
+    if (!this.#locks.acquire(key, start)) return done(untried({ kind: 'overloaded' }, carried));
     hasWaited = true;
   }
 

@@ -123,7 +123,7 @@ export function decodeFrame(bytes: Buffer, offset: number, { end }: Frame, apply
   decodeEntries(bytes.subarray(offset + HEADER_BYTES, end - TRAILER_BYTES), apply);
 }
 
-export function decodeEntries(content: Buffer, apply: (entry: JournalEntry) => void): void {
+function decodeEntries(content: Buffer, apply: (entry: JournalEntry) => void): void {
   for (let offset = 0; offset < content.length; ) {
     const name = STORES[content[offset]!]!;
     const isRemoved = content[offset + 1] === 1;

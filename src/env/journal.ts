@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { encodeFrame, type FrameSeal, type JournalEntry, linkOf, NO_FRAME } from './journal-frame.ts';
 import { encodeHeader, JOURNAL_HEADER_BYTES } from './journal-header.ts';
 import { machineRun } from './machine-run.ts';
+import { StoreDamagedError } from './store-damage.ts';
 
 /** One opening of a journal: until the next, or until the store is closed in order, its files have to be there. */
 export interface JournalRun {
@@ -24,6 +25,28 @@ export interface JournalPosition {
   readonly sequence: number;
   /** Which files hold what follows. Null: none do. */
   readonly run: JournalRun | null;
+}
+
+/**
+ * Reads what a store has written down of a position, as JSON.
+ *
+ * @throws StoreDamagedError if it is none, or one of another version: the journal beside it cannot be read by it
+ */
+export function decodePosition(json: string): JournalPosition {
+  let found: Partial<JournalPosition> | null = null;
+  try {
+    found = JSON.parse(json);
+  } catch {
+    // What is no JSON is no position.
+  }
+  if (isPosition(found)) return found;
+  throw new StoreDamagedError('data.mdb does not say what its journal holds: it is damaged, or of an older directory');
+}
+
+function isPosition(found: Partial<JournalPosition> | null): found is JournalPosition {
+  const { generation, link, sequence, run } = found ?? {};
+  if (![generation, link, sequence].every(Number.isSafeInteger) || run === undefined) return false;
+  return run === null || /^[0-9a-f]{16}$/.test(run.id);
 }
 
 export interface JournalSettings {

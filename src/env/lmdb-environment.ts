@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { seal, unseal } from './checksum.ts';
 import { roomFor } from './disk-room.ts';
-import type { JournalPosition } from './journal.ts';
+import { decodePosition, type JournalPosition } from './journal.ts';
 import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
 import { DAMAGED, type StoreKey, type StoreName } from './store.ts';
@@ -122,10 +122,14 @@ export class LmdbEnvironment {
     }
   }
 
-  /** Up to where the environment holds everything that is in the journal; undefined if it has never had one. */
+  /**
+   * Up to where the environment holds everything that is in the journal; undefined if it has never had one.
+   *
+   * @throws StoreDamagedError if it is none that this version writes, as with the folder of a node from an older directory
+   */
   get settled(): JournalPosition | undefined {
     const bytes = this.#journal.getBinary(SETTLED);
-    return bytes === undefined ? undefined : (JSON.parse(bytes.toString('latin1')) as JournalPosition);
+    return bytes === undefined ? undefined : decodePosition(bytes.toString('latin1'));
   }
 
   has(name: StoreName, key: StoreKey): boolean {

@@ -107,7 +107,7 @@ export function countText(count: number, noun: string): string {
   return `${groupDigits(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-export function sizeText(bytes: number): string {
+function sizeText(bytes: number): string {
   const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
   let [amount, unit] = [bytes, 0];
   for (; amount >= 1_000 && unit < units.length - 1; unit++) amount /= 1_000;

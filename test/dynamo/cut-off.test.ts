@@ -123,6 +123,14 @@ describe('a coordinator that is cut off', () => {
     for (const at of ['A', 'B', 'C'] as const) expect(numberAt(nodes, at)).toEqual({ N: '1' });
   });
 
+  test('hands back again what finds the queue of its key full: earlier attempts of it may have taken place', () => {
+    const nodes = new ThreeNodes({ limits: { keyQueueLength: 1 } });
+    const carried = handedBackByA(nodes, addOne, 'accept');
+    for (let i = 0; i < 2; i++) begin(nodes, 'B', put(String(i)));
+    expect(begin(nodes, 'B', put('another')).result).toEqual({ kind: 'overloaded' });
+    expect(begin(nodes, 'B', addOne, carried).result).toEqual({ kind: 'handed-back', carried });
+  });
+
   test('never surfaces with what a later coordinator has told to be refused', () => {
     const nodes = new ThreeNodes();
     nodes.write('C', put('other'));

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { consistencyOf } from '../../src/dynamo/ballot.ts';
 import type { RangeOutcome, ReadOutcome } from '../../src/dynamo/client.ts';
+import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { DAMAGED } from '../../src/env/store.ts';
-import { KEY, type Message, type NodeName, put, ThreeNodes, textOf } from './three-nodes.ts';
+import { KEY, type Message, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
 const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
@@ -63,6 +66,19 @@ describe('a committed record that cannot be read', () => {
     for (const name of NAMES) expect(readWithin(nodes, name, true), name).toBe('two');
   });
 
+  test('keeps no write waiting beyond its life while another replica is away, and nothing of it is handed on', () => {
+    const nodes = new ThreeNodes();
+    nodes.write('A', put('one'));
+    nodes.isLost = touches('B');
+    nodes.stores.A.damage('items', KEY);
+    nodes.restart('A');
+    for (const at of ['A', 'C'] as const) {
+      const write = nodes.start<WriteAnswer>((done) => nodes.node(at).write(KEY, 'user', put('two'), STRICT, done));
+      nodes.settle(DEFAULT_NODE_LIMITS.opLifeMs + DEFAULT_NODE_LIMITS.phaseTimeoutMs);
+      expect(write.result, at).toMatchObject({ kind: 'unavailable', needed: 2 });
+    }
+  });
+
   test('is remembered over a restart, although it was written over', () => {
     const nodes = new ThreeNodes();
     nodes.write('A', put('one'));
@@ -82,6 +98,50 @@ describe('a committed record that cannot be read', () => {
     expect(readWithin(nodes, 'C', true)).toBe('two');
     expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
     expect(nodes.stores.A.range('meta', 'damaged/', 'damaged0', 10)).toEqual([]);
+  });
+});
+
+describe('a damaged key of a table in dynamo mode', () => {
+  const SLOPPY = { consistency: 'dynamo', wantsOld: false } as const;
+  const readAt = (nodes: ThreeNodes, at: NodeName) => {
+    const read = nodes.start<ReadOutcome>((done) => nodes.node(at).read(KEY, false, 'dynamo', done));
+    nodes.settle(1_000);
+    return read.result?.kind === 'found' ? textOf(read.result.item) : read.result?.kind;
+  };
+  const write = (nodes: ThreeNodes, text: string) => {
+    nodes.start((done) => nodes.node('A').write(KEY, 'user', put(text), SLOPPY, done));
+    nodes.settle(1_000);
+  };
+
+  test('keeps what was written over the damage and has not come to the others', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 1 });
+    write(nodes, 'one');
+    nodes.isLost = touches('A');
+    nodes.stores.A.damage('items', KEY);
+    write(nodes, 'two');
+    expect(nodes.node('A').stateOf(KEY).isDamaged).toBe(true);
+    // Neither a write's own messages nor hints bring it to the others before it is restored.
+    nodes.isLost = ({ kind }) => kind === 'learn';
+    nodes.node('A').scrub(() => {});
+    nodes.settle(3_000);
+    expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
+    nodes.isLost = () => false;
+    nodes.settle(3_000);
+    for (const at of NAMES) expect(readAt(nodes, at), at).toBe('two');
+  });
+
+  test('is restored with a ballot of that mode, although the first to answer has nothing of it', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 2 });
+    nodes.isLost = touches('B');
+    write(nodes, 'one');
+    nodes.stores.A.damage('items', KEY);
+    nodes.restart('A');
+    nodes.isLost = ({ kind }) => kind === 'learn';
+    nodes.node('A').scrub(() => {});
+    nodes.settle(3_000);
+    const { isDamaged, committed } = nodes.node('A').stateOf(KEY);
+    expect(isDamaged).toBeUndefined();
+    expect(consistencyOf(committed!.ballot)).toBe('dynamo');
   });
 });
 

@@ -1,4 +1,5 @@
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,7 @@ import { migrateFromFormat2 } from '../../src/env/format-2.ts';
 import { LATIN1_KEYS } from '../../src/env/lmdb-environment.ts';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { DAMAGED, STORE_NAMES, type StoreName } from '../../src/env/store.ts';
+import { StoreDamagedError } from '../../src/env/store-damage.ts';
 import { startDynaring } from '../../src/index.ts';
 import { flipBits } from '../rotten-disk.ts';
 
@@ -49,6 +51,17 @@ const formatVersion = () => JSON.parse(readFileSync(join(path, 'dynaring.json'),
 
 async function migrate(): Promise<void> {
   await (await openDataDirectory(path, EXPECTED)).close();
+}
+
+/** Starts the ring as it is, and looks whether every node answers for every partition in the end. */
+async function expectThreeMembers(): Promise<void> {
+  const db = await startDynaring({ dataDir: path, partitions: 4, logLevel: 'silent' });
+  try {
+    await db.ring.settled();
+    expect(db.ring.describe().nodes.map(({ status }) => status?.partitions.length)).toEqual([4, 4, 4]);
+  } finally {
+    await db.stop();
+  }
 }
 
 /** All that a node has, and how many values of it are damaged. */
@@ -193,6 +206,30 @@ describe('a data directory of format 2', () => {
   });
 });
 
+describe('a store that does not say what its journal holds', () => {
+  test('because its folder is of format 2 and was put back by hand is damaged, and filled again', async () => {
+    const old = join(path, 'old');
+    cpSync(nodePath('node-2'), old, { recursive: true });
+    await migrate();
+    rmSync(nodePath('node-2'), { recursive: true });
+    cpSync(old, nodePath('node-2'), { recursive: true });
+    await expectThreeMembers();
+  });
+
+  test.each(['', 'x', 'null', '7', '{"generation":1,"link":2,"sequence":3}', '{"generation":1,"link":2,"run":null}'])(
+    'is damaged, with a reason: %j',
+    async (settled) => {
+      await migrate();
+      await inside('node-1', (table) => {
+        table('journal').putSync('settled', Buffer.from(settled));
+      });
+      expect(() => new LmdbStore(nodePath('node-1'), { durability: 'process' })).toThrow(
+        new StoreDamagedError('data.mdb does not say what its journal holds: it is damaged, or of an older directory'),
+      );
+    },
+  );
+});
+
 describe('the journals of a store of format 2 that was killed', () => {
   const GENERATION_AT = 8;
   const HEADER_BYTES = 14;
@@ -249,13 +286,7 @@ test('pages that are damaged are refused before they are rewritten, and a node w
   );
   expect(formatVersion()).toBe(2);
   rmSync(nodePath('node-2'), { recursive: true });
-  const db = await startDynaring({ dataDir: path, partitions: 4, logLevel: 'silent' });
-  try {
-    await db.ring.settled();
-    expect(db.ring.describe().nodes.map(({ status }) => status?.partitions.length)).toEqual([4, 4, 4]);
-  } finally {
-    await db.stop();
-  }
+  await expectThreeMembers();
 });
 
 test('is served as it was left, and what was rotten by then is restored from the others', async () => {
