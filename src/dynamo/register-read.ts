@@ -143,7 +143,7 @@ export function* readEventually(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
-    if (isRetry && isAnyDamaged(replies)) yield* coordinator.pause();
+    if (isRetry && isAnyUnable(replies)) yield* coordinator.pause();
     isRetry = true;
     targets = coordinator.configOf(key).members;
     if (coordinator.isCutOff(targets, readQuorum)) break;
@@ -151,9 +151,9 @@ export function* readEventually(
   return { kind: 'unavailable', needed: readQuorum, got };
 }
 
-/** Whether a replica could not read what it has. It says so at once, and is asked again when it may have been told. */
-export function isAnyDamaged(replies: readonly Reply[]): boolean {
-  return replies.some(({ kind }) => kind === 'damaged');
+/** Whether a replica could not read what it has, or not write. It says so at once, and is asked again when that may be over. */
+export function isAnyUnable(replies: readonly Reply[]): boolean {
+  return replies.some(({ kind }) => kind === 'damaged' || kind === 'storage-failed');
 }
 
 /** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it, which has a vote. */

@@ -8,7 +8,7 @@ import type { Carried, HandedBack } from './handed-back.ts';
 import { partitionOf } from './keyspace.ts';
 import { isCopy, type Reply, type Request } from './messages.ts';
 import { highestCommitted, type ItemRecord } from './record.ts';
-import { isAnyDamaged, LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
+import { isAnyUnable, LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
 import type { NodeId } from './ring.ts';
 import { type Task, wait } from './task.ts';
 
@@ -158,7 +158,7 @@ export function* readSloppily(
       return { kind: 'read', record: newest };
     }
     got = agreed.length;
-    if (isAnyDamaged(replies)) yield* coordinator.pause();
+    if (isAnyUnable(replies)) yield* coordinator.pause();
     targets = [...everybody];
     const reachable = everybody.map((node) => ({ node }));
     if (coordinator.isCutOff(reachable, needed)) break;
