@@ -47,6 +47,8 @@ export class Acceptor {
   readonly #neighbours: AcceptorNeighbours;
   /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
+  /** What was adopted of each key since the start, oldest first, as far as answers that are on their way may need it. */
+  readonly #adopted = new Map<StoreKey, Ballot>();
   readonly #promises: Promises;
   readonly #lateTombstones: LateTombstones;
   #isStopped = false;
@@ -277,6 +279,7 @@ export class Acceptor {
     }
     if (this.#promises.isAboveCeiling(ballot.hlc))
       return this.#raiseCeiling(ballot.hlc, () => this.#adopt(request, answer), answer);
+    this.#noteAdopted(key, ballot);
     const accepted = () => answer({ kind: 'accepted', from: this.#settings.id });
     if (record !== undefined) {
       this.#store.put('paxos', key, encodeRecord(record));
@@ -429,12 +432,24 @@ export class Acceptor {
 
   #flushAccepted(key: StoreKey, then: () => void, answer: Answer): void {
     const ballot = this.#unflushed.get(key);
+    const adopted = this.#adopted.get(key);
     this.#store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       // Another record may have been accepted since; that one still waits.
       if (this.#unflushed.get(key) === ballot) this.#unflushed.delete(key);
-      if (!this.#isStopped) then();
+      if (this.#isStopped) return;
+      // What the answer was to report has rotted meanwhile, and another record is in its place: it is not held any more.
+      if (this.#adopted.get(key) !== adopted) return this.#answerDamaged(key, this.rows.state(key), answer);
+      then();
     });
+  }
+
+  #noteAdopted(key: StoreKey, ballot: Ballot): void {
+    this.#adopted.delete(key);
+    this.#adopted.set(key, ballot);
+    if (this.#adopted.size <= ADOPTED_KEPT) return;
+    const [oldest] = this.#adopted.keys();
+    this.#adopted.delete(oldest!);
   }
 
   /** Writes were lost: what was kept of them in memory goes too. */
@@ -456,6 +471,9 @@ export class Acceptor {
     answer({ kind: 'storage-failed', from: this.#settings.id, message: error.message });
   }
 }
+
+/** Far more than are adopted while an answer waits for its flush. */
+const ADOPTED_KEPT = 10_000;
 
 /** For an acceptor that nothing rests on. */
 const ALONE: AcceptorNeighbours = { committed() {}, lost() {}, damaged() {}, hasOther: () => false };

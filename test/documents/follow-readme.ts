@@ -25,7 +25,10 @@ async function follow(version: string): Promise<void> {
   // What `npm run` tells its children of its own settings would be heard by the reader's npm too.
   const { npm_config_loglevel: _, ...env } = process.env;
   const PATH = [node, process.env.PATH].join(delimiter);
-  const shell = await Shell.open({ ...env, PATH, npm_config_cache: join(home, 'npm-cache') }, PATIENCE_MS);
+  // Of its own: a server says in its log what killed ones have left in the folder for temporary files.
+  const TMPDIR = join(home, 'tmp');
+  mkdirSync(TMPDIR);
+  const shell = await Shell.open({ ...env, PATH, TMPDIR, npm_config_cache: join(home, 'npm-cache') }, PATIENCE_MS);
   const { output } = await shell.run(home, 'node', '--version');
   const beganMs = Date.now();
   const tell = (text: string) =>

@@ -532,6 +532,25 @@ describe('a replica that cannot read a record', () => {
     expect(one.askFlushed(adopt(ballot(9_002), record(ballot(9_002))))).toMatchObject({ kind: 'rejected' });
   });
 
+  test.each([
+    ['nothing', undefined],
+    ['another record', record(ballot(1_000))],
+  ])('acknowledges no record that rots before the disk has it and gives way to %s', (_, adopted) => {
+    const one = replica(true, { statesKept: 0 });
+    one.askFlushed(prepare(ballot(8)));
+    const kinds: string[] = [];
+    const tell = (request: Parameters<typeof one.ask>[0]) =>
+      one.acceptor().receive(request as never, ({ kind }) => kinds.push(kind));
+    // Nothing of the following waits for a higher ceiling.
+    tell(accept(record(ballot(8))));
+    tell(read);
+    one.store.damage('paxos', KEY);
+    tell(adopt(ballot(1_000), adopted));
+    for (let i = 0; i < 5; i++) one.flush();
+    // The acceptance and the read, which was to report it, answer that they cannot tell.
+    expect(kinds.toSorted()).toEqual(['accepted', 'damaged', 'damaged']);
+  });
+
   test('adopts nothing below what it may have promised, and nothing of another epoch', () => {
     const one = damaged();
     // After its restart it refuses what is not above its ceiling.
