@@ -7,8 +7,11 @@ import { type Dynaring, startDynaring } from '../src/index.ts';
  * request, and none of them long. Counters tell whether each update took effect once.
  */
 
-/** The longest that a request may take in the ring. A node is missed after a second (`suspectAfterMs`). */
-const SLOWEST_MS = 2_000;
+/**
+ * The longest that a request may take in the ring. A node is missed after a second (`suspectAfterMs`), and on an idle machine no
+ * request takes longer than 1.2 s; this process shares its cores with others.
+ */
+const SLOWEST_MS = 3_000;
 const KEYS = Array.from({ length: 8 }, (_, i) => `k${i}`);
 
 let db: Dynaring;

@@ -48,7 +48,7 @@ export class Acceptor {
   /** Keys whose accepted record the disk may not have yet: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
   /** What was adopted of each key since the start, oldest first, as far as answers that are on their way may need it. */
-  readonly #adopted = new Map<StoreKey, Ballot>();
+  readonly #adopted = new Map<StoreKey, Adopted>();
   readonly #promises: Promises;
   readonly #lateTombstones: LateTombstones;
   #isStopped = false;
@@ -132,16 +132,29 @@ export class Acceptor {
 
   /** Whether the key still is damaged, and not written over or erased. */
   isDamaged(key: StoreKey): boolean {
-    if (this.rows.state(key).isDamaged === true) return true;
+    if (this.rows.state(key).isDamaged === true && !this.#isLeft(key)) return true;
     this.rows.release(key);
     return false;
   }
 
-  /** The record that was adopted is chosen: nothing is missing here any more. */
-  restored(key: StoreKey, record: ItemRecord): void {
-    if (this.#isStopped) return;
+  /** Whether nothing but a mark is left of a key, of whose partition this node has given up its vote: nobody asks it then. */
+  #isLeft(key: StoreKey): boolean {
+    if (this.#votes.configOf(partitionOf(key)) !== undefined) return false;
+    return this.#store.get('items', key) === undefined && this.#store.get('paxos', key) === undefined;
+  }
+
+  /**
+   * The record that was adopted is chosen: nothing is missing here any more, unless a record of the key has rotted since it was
+   * adopted, which may have been a newer one.
+   * @returns whether the key is whole
+   */
+  restored(key: StoreKey, record: ItemRecord): boolean {
+    if (this.#isStopped) return false;
+    const adopted = this.#adopted.get(key);
+    const isWhole = adopted !== undefined && adopted.readings === this.rows.readingsOf(key);
     this.#learn({ kind: 'learn', key, record }, () => {});
-    this.rows.release(key);
+    if (isWhole) this.rows.release(key);
+    return isWhole;
   }
 
   /** Whether it has had its tombstone of a key for less than the grace, however old that is. */
@@ -279,8 +292,10 @@ export class Acceptor {
     }
     if (this.#promises.isAboveCeiling(ballot.hlc))
       return this.#raiseCeiling(ballot.hlc, () => this.#adopt(request, answer), answer);
-    this.#noteAdopted(key, ballot);
     const accepted = () => answer({ kind: 'accepted', from: this.#settings.id });
+    this.rows.dropUnreadable(key);
+    this.#noteAdopted(key);
+    this.#neighbours.committed(key);
     if (record !== undefined) {
       this.#store.put('paxos', key, encodeRecord(record));
       this.#unflushed.set(key, ballot);
@@ -289,8 +304,7 @@ export class Acceptor {
     }
     // As with a purge: what is gone is refused from now on, whoever may still send it.
     this.#promises.raiseFloor(ballot.hlc);
-    this.rows.dropUnreadable(key);
-    this.#neighbours.committed(key);
+    this.rows.release(key);
     this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
   }
 
@@ -444,9 +458,9 @@ export class Acceptor {
     });
   }
 
-  #noteAdopted(key: StoreKey, ballot: Ballot): void {
+  #noteAdopted(key: StoreKey): void {
     this.#adopted.delete(key);
-    this.#adopted.set(key, ballot);
+    this.#adopted.set(key, { readings: this.rows.readingsOf(key) });
     if (this.#adopted.size <= ADOPTED_KEPT) return;
     const [oldest] = this.#adopted.keys();
     this.#adopted.delete(oldest!);
@@ -470,6 +484,12 @@ export class Acceptor {
   #answerStorageFailed(error: Error, answer: Answer): void {
     answer({ kind: 'storage-failed', from: this.#settings.id, message: error.message });
   }
+}
+
+/** One for each time that a record was adopted. */
+interface Adopted {
+  /** How often the key could not be read by then. */
+  readonly readings: number;
 }
 
 /** Far more than are adopted while an answer waits for its flush. */

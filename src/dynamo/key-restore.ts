@@ -111,7 +111,9 @@ export class KeyRestore {
         if (isRestored) {
           this.#restored++;
           this.#say();
-        } else if (this.#parts.acceptor.rows.damagedKeys.has(key)) this.#failed.add(key);
+        }
+        // What has rotted again by then was not noted, since the key was under way.
+        if (this.#parts.acceptor.rows.damagedKeys.has(key)) this.#failed.add(key);
         this.#schedule();
       });
     }
@@ -178,10 +180,10 @@ export class KeyRestore {
     }
     const accepted = yield* coordinator.ask(others, { kind: 'accept', key, record, epoch }, 'accepted', majority - 1);
     if (accepted.agreed.length < majority - 1) return false;
-    acceptor.restored(key, record);
+    const isWhole = acceptor.restored(key, record);
     const patienceMs = clock.elapsedMs() + settings.limits.phaseTimeoutMs;
     yield* coordinator.learnAt(key, record, settings.writeQuorum, patienceMs);
-    return true;
+    return isWhole;
   }
 
   /**

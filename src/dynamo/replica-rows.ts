@@ -47,6 +47,8 @@ export class ReplicaRows {
   /** Those that were found, the marked ones among them. */
   readonly #damaged = new Set<StoreKey>();
   #hasMoreDamaged = false;
+  /** How often a record of a damaged key was read and was not what had been written. */
+  readonly #readings = new Map<StoreKey, number>();
   readonly #onDamaged: (key: StoreKey) => void;
 
   /** @param onDamaged called whenever a key is found to be damaged */
@@ -92,15 +94,23 @@ export class ReplicaRows {
   release(key: StoreKey): void {
     this.#recent.delete(key);
     this.#damaged.delete(key);
+    this.#readings.delete(key);
     if (this.#marked.delete(key)) this.#store.remove('meta', MARK + key);
   }
 
-  /** Removes what cannot be read of a key, of which nobody has anything. */
+  /** Removes what cannot be read of a damaged key, which stays damaged by its mark: what cannot be read later is news. */
   dropUnreadable(key: StoreKey): void {
+    this.mark(key);
     for (const name of ['items', 'paxos'] as const) {
       if (this.#store.get(name, key) === DAMAGED) this.#store.remove(name, key);
     }
-    this.release(key);
+    this.#recent.delete(key);
+  }
+
+  /** How often a record of a damaged key could not be read so far. If more often than before, it has rotted since. */
+  readingsOf(key: StoreKey): number {
+    this.state(key);
+    return this.#readings.get(key) ?? 0;
   }
 
   isRemembered(key: StoreKey): boolean {
@@ -112,8 +122,9 @@ export class ReplicaRows {
     if (known !== undefined) return known;
     const accepted = this.#store.get('paxos', key);
     const committed = this.#store.get('items', key);
-    const isDamaged = accepted === DAMAGED || committed === DAMAGED || this.#marked.has(key);
-    if (isDamaged && this.#isDamageSeen) {
+    const isUnreadable = accepted === DAMAGED || committed === DAMAGED;
+    if ((isUnreadable || this.#marked.has(key)) && this.#isDamageSeen) {
+      if (isUnreadable) this.#readings.set(key, (this.#readings.get(key) ?? 0) + 1);
       this.#found(key);
       return { accepted: decoded(accepted), committed: decoded(committed), isDamaged: true };
     }

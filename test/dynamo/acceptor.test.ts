@@ -510,15 +510,28 @@ describe('a replica that cannot read a record', () => {
     expect(one.askFlushed(readCommitted)).toMatchObject({ kind: 'damaged', committed: { ballot: ballot(3) } });
     one.restart();
     expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged', committed: { ballot: ballot(3) } });
-    one.acceptor().restored(KEY, record(ballot(9_000)));
+    one.askFlushed(adopt(ballot(9_000), record(ballot(9_000))));
+    expect(one.acceptor().restored(KEY, record(ballot(9_000)))).toBe(true);
     expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(9_000) } });
     // The mark goes with the record or after it, never before.
     one.restart();
     expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged' });
-    one.acceptor().restored(KEY, record(ballot(9_000)));
-    one.askFlushed({ ...flushed, record: record(ballot(9_000)) });
+    one.askFlushed(adopt(ballot(12_000), record(ballot(12_000))));
+    expect(one.acceptor().restored(KEY, record(ballot(12_000)))).toBe(true);
+    one.askFlushed({ ...flushed, record: record(ballot(12_000)) });
     one.restart();
-    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(9_000) } });
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(12_000) } });
+  });
+
+  test('is not restored by a round from before it has rotted again, which may have taken a newer record', () => {
+    const one = damaged();
+    one.askFlushed(adopt(ballot(9_000), record(ballot(9_000))));
+    // What is chosen next comes before the end of that round, rots, and is written over by an older one that comes late.
+    one.ask(learn(record(ballot(9_500))));
+    one.store.damage('items', KEY);
+    one.ask(learn(record(ballot(4))));
+    expect(one.acceptor().restored(KEY, record(ballot(9_000)))).toBe(false);
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged' });
   });
 
   test('adopts a record once it is on disk, and only while it is damaged', () => {
