@@ -23,7 +23,8 @@ afterEach(async () => {
 });
 
 async function start(): Promise<void> {
-  db = await startDynaring({ partitions: 16 });
+  // More traces than requests are made while the slowest one is under way.
+  db = await startDynaring({ partitions: 16, limits: { tracesKept: 50_000 } });
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
   await client.send(
     new CreateTableCommand({
