@@ -2,8 +2,9 @@
 // one at a time, from 3 to 30; N=3. Balance is the paper's measure, mean load over maximum load, 1 at best: of replicas, of
 // keys under SHA-256, of requests for them when some keys are far more popular than others, and of the leading places, which
 // coordinate. The paper names no distribution of popularity; here it is Zipf's. Run: npm run bench:load-balance
+
+import { planMoves } from '../dist/dynamo/epochs/rebalancer.js';
 import { collectionPrefix, partitionOf } from '../dist/dynamo/keyspace.js';
-import { planMoves } from '../dist/dynamo/membership.js';
 import { assignPartitions } from '../dist/dynamo/ring.js';
 
 const KEYS = 100_000;

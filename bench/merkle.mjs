@@ -2,14 +2,14 @@
 // then compared with both others. Bytes are hashes of 16, key digests (key, ballot of 18, digest of 16) and records as they
 // are stored; what a wire adds is left out. Next to it a full copy. Run: npm run bench:merkle
 import { randomBytes } from 'node:crypto';
-import { AntiEntropy } from '../dist/dynamo/anti-entropy.js';
 import { TICKS_PER_MS } from '../dist/dynamo/ballot.js';
+import { AntiEntropy } from '../dist/dynamo/healing/anti-entropy.js';
+import { MerkleForest } from '../dist/dynamo/healing/merkle-forest.js';
 import { collectionPrefix } from '../dist/dynamo/keyspace.js';
-import { MerkleForest } from '../dist/dynamo/merkle-forest.js';
+import { DEFAULT_NODE_LIMITS } from '../dist/dynamo/node-settings.js';
 import { encodeRecord } from '../dist/dynamo/record.js';
 import { assignPartitions } from '../dist/dynamo/ring.js';
 import { RingView } from '../dist/dynamo/ring-view.js';
-import { DEFAULT_NODE_LIMITS } from '../dist/dynamo/settings.js';
 import { SystemClock } from '../dist/env/clock.js';
 import { LocalTransport } from '../dist/env/local-transport.js';
 import { silentLog } from '../dist/env/log.js';

@@ -5,8 +5,8 @@
 // bench fails if the code disagrees with it on any read. Run: npm run bench:pbs
 import { collectionPrefix } from '../dist/dynamo/keyspace.js';
 import { StorageNode } from '../dist/dynamo/node.js';
+import { DEFAULT_NODE_LIMITS } from '../dist/dynamo/node-settings.js';
 import { SOUND_RULES } from '../dist/dynamo/rules.js';
-import { DEFAULT_NODE_LIMITS } from '../dist/dynamo/settings.js';
 import { silentLog } from '../dist/env/log.js';
 import { MemoryStore } from '../dist/env/memory-store.js';
 import { SeededRandom } from '../dist/env/random.js';

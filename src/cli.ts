@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
 import { parseCommandLine, type ServeCommand } from './config/parse.ts';
+import { type StartUp, startUpEntries, startUpText, strangersNote } from './config/start-up.ts';
 import { ConfigError } from './config.ts';
 import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
-import { type StartUp, startUpEntries, startUpText, strangersNote } from './start-up.ts';
 import type { TransferName } from './transfer/command.ts';
 
 /** A wrong setting, or a machine that refuses. */

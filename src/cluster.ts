@@ -1,8 +1,10 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { createAdmin } from './admin.ts';
+import { createAdmin } from './admin/create-admin.ts';
+import { nodeFigures } from './admin/node-figures.ts';
 import type { Admin } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
+import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
 import { storeKeyOf } from './dynamo/keyspace.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
@@ -12,10 +14,8 @@ import { nextTurn } from './env/next-turn.ts';
 import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
-import { addFaultsOfFile } from './fault-file.ts';
-import { nodeFigures } from './node-figures.ts';
-import { requestLog } from './request-log.ts';
-import type { Location } from './ring-description.ts';
+import { LocalRing } from './host/local-ring.ts';
+import type { Location } from './peer/ring-description.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -24,9 +24,9 @@ import { createRouter } from './router/router.ts';
 import type { TableAdmin } from './router/table-admin.ts';
 import { TableCatalog } from './router/table-catalog.ts';
 import { ThroughputGate } from './router/throughput.ts';
-import type { SeedSource } from './seed.ts';
-import { StorageRing } from './storage-ring.ts';
-import { TraceLog } from './trace-log.ts';
+import { addFaultsOfFile } from './seed/fault-file.ts';
+import type { SeedSource } from './seed/seed.ts';
+import { TraceLog } from './trace/trace-log.ts';
 import { type Listener, type Listening, listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
 
@@ -44,7 +44,7 @@ export interface Cluster {
   /** For mounting it in another server of this process. */
   readonly web: WebServer;
   /** What may happen to its nodes and links. */
-  readonly ring: StorageRing;
+  readonly ring: LocalRing;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
   /** What goes wrong on purpose. */
@@ -82,7 +82,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     const clock = new SystemClock();
     const traces =
       config.trace && config.limits.tracesKept > 0 ? new TraceLog(config.limits, () => clock.elapsedMs()) : undefined;
-    const ring = await StorageRing.open(config, directory, log, traces);
+    const ring = await LocalRing.open(config, directory, log, traces);
     undo.push(() => ring.close());
     const { client } = ring;
     const catalog = new TableCatalog(client);
@@ -99,7 +99,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     });
     const seedParts = { router, nowMs: () => clock.now(), log };
     if (config.seedDir !== undefined) {
-      const { seed } = await import('./seed.ts');
+      const { seed } = await import('./seed/seed.ts');
       await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
     }
     const faults = createFaults(config, clock, catalog, ring);
@@ -162,7 +162,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       admin,
       // Loaded when it is wanted: the rest starts sooner.
       async seed(source, namespace) {
-        const { seed } = await import('./seed.ts');
+        const { seed } = await import('./seed/seed.ts');
         await seed(source, { namespace, existing: 'error' }, seedParts);
       },
       stop: undoAll,
@@ -196,7 +196,7 @@ function createFaults(
   { replication, writeQuorum, partitions }: Config,
   clock: SystemClock,
   catalog: TableCatalog,
-  ring: StorageRing,
+  ring: LocalRing,
 ): FaultRules {
   return new FaultRules({
     replication,

@@ -1,11 +1,11 @@
 import { ConfigError } from './config/config-error.ts';
-import { completeLimits, type LimitOptions } from './config/limits.ts';
 import { hintOf } from './config/nearest.ts';
 import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName } from './config/options.ts';
+import { completeLimits, type LimitOptions } from './config/process-limits.ts';
 import type { Config, Settings } from './config/settings.ts';
 
 export { ConfigError } from './config/config-error.ts';
-export type { LimitOptions, Limits } from './config/limits.ts';
+export type { LimitOptions, Limits } from './config/process-limits.ts';
 export type { Config, Durability, ReadFrom, Settings } from './config/settings.ts';
 
 /** The environment variables that settings came from, by setting. */

@@ -5,15 +5,15 @@ import type { Snapshot, Trace } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
 import type { ActiveFault, FaultRule } from './api/fault-rule.ts';
 import { startCluster } from './cluster.ts';
+import { endpointOf } from './config/endpoint.ts';
 import { completeConfig, type LimitOptions, type Settings } from './config.ts';
-import type { RepairReport } from './dynamo/anti-entropy.ts';
-import { endpointOf } from './endpoint.ts';
+import type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
-import type { Location } from './ring-description.ts';
+import type { LocalRing } from './host/local-ring.ts';
+import type { Location } from './peer/ring-description.ts';
 import { accessKeyOf } from './router/namespace.ts';
-import type { SeedSource } from './seed.ts';
-import type { StorageRing } from './storage-ring.ts';
+import type { SeedSource } from './seed/seed.ts';
 
 export type { Snapshot, TableSnapshot, Trace, TraceEvent } from './api/admin.ts';
 export type { AttributeMap } from './api/attribute-value.ts';
@@ -29,12 +29,12 @@ export {
   type Lag,
 } from './api/fault-rule.ts';
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
-export type { RepairReport } from './dynamo/anti-entropy.ts';
-export { RingError } from './dynamo/membership.ts';
-export type { ScrubReport } from './dynamo/scrub.ts';
-export type { LinkFault } from './env/faults.ts';
-export type { Location, NodeDescription, ReplicaDescription, RingDescription } from './ring-description.ts';
-export type { StorageRing } from './storage-ring.ts';
+export { RingError } from './dynamo/epochs/rebalancer.ts';
+export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
+export type { ScrubReport } from './dynamo/healing/scrub.ts';
+export type { LinkFault } from './env/faulty-network.ts';
+export type { LocalRing } from './host/local-ring.ts';
+export type { Location, NodeDescription, ReplicaDescription, RingDescription } from './peer/ring-description.ts';
 
 /** The settings of the command line, of which any may be left out. */
 export interface DynaringOptions extends Partial<Settings> {
@@ -51,7 +51,7 @@ export interface Dynaring extends AsyncDisposable {
   /**
    * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, scrub.
    */
-  readonly ring: StorageRing;
+  readonly ring: LocalRing;
   /**
    * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S: 'ABBA' } })`.
    *

@@ -10,8 +10,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../src/cluster.ts';
+import { endpointOf } from '../src/config/endpoint.ts';
 import { completeConfig, type Settings } from '../src/config.ts';
-import { endpointOf } from '../src/endpoint.ts';
 import { createLog } from '../src/env/log.ts';
 import { accessKeyOf } from '../src/router/namespace.ts';
 import { tableInput } from './conformance/requests.ts';

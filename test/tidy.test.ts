@@ -17,25 +17,32 @@ const MAY_IMPORT: Record<string, RegExp> = {
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
-  config: /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|settings)|env\/log|router\/namespace|web\/limits)\.ts$/,
+  config:
+    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,
+  peer: /^src\/(peer|dynamo)\/|^src\/api\/primary-key\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$/,
+  host: /^src\/(host|peer|dynamo|env|trace)\/|^src\/api\/primary-key\.ts$|^src\/config\.ts$|^node:/,
+  trace: /^src\/(trace|api|dynamo)\/|^src\/env\/(faulty-network|store)\.ts$/,
+  seed: /^src\/(seed|api)\/|^src\/config\.ts$|^src\/router\/(router|namespace|in-parallel)\.ts$|^src\/web\/(schema|validate)\.ts$|^src\/env\/log\.ts$|^node:/,
+  admin:
+    /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|epochs\/rebalancer)\.ts$|^src\/web\/metrics\.ts$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
 /** Packages that a single file of the room may know. */
 const MAY_KNOW: Record<string, string> = {
   'src/web/server.ts': 'express',
-  'src/web/admin.ts': 'express',
+  'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',
   'src/web/validate.ts': 'ajv',
-  'src/seed.ts': 'jsonc-parser',
-  'src/seed-document.ts': 'jsonc-parser',
-  'src/seed-table.ts': 'jsonc-parser',
+  'src/seed/seed.ts': 'jsonc-parser',
+  'src/seed/seed-document.ts': 'jsonc-parser',
+  'src/seed/seed-table.ts': 'jsonc-parser',
   'src/transfer/sign.ts': 'aws4',
   'src/transfer/csv-records.ts': 'csv-parse',
 };
 
 /** Beside `env`. The composition root draws the ids of requests, clusters and disks; `transfer` has an edge of its own. */
-const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/found-cluster.ts', 'src/transfer/world.ts'];
+const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/host/found-cluster.ts', 'src/transfer/world.ts'];
 
 interface Import {
   readonly target: string;

@@ -1,7 +1,7 @@
 import type { Consistency } from '../dynamo/client.ts';
 import type { LogFormat, LogLevel } from '../env/log.ts';
 import type { Isolation } from '../router/namespace.ts';
-import type { Limits } from './limits.ts';
+import type { Limits } from './process-limits.ts';
 
 /**
  * How safe a write is when it is answered. `memory`: gone with the process. `process`: survives a killed process.

@@ -1,8 +1,8 @@
 import type { Clock } from '../env/clock.ts';
 import { type Ballot, consistencyOf, isFloor, TICKS_PER_MS } from './ballot.ts';
 import type { Consistency } from './client.ts';
+import type { NodeLimits } from './node-settings.ts';
 import type { Rules } from './rules.ts';
-import type { NodeLimits } from './settings.ts';
 
 /**
  * Issues the ballots of one coordinator for the tables of one mode: a hybrid logical clock that is above every ballot it has

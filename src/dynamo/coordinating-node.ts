@@ -2,7 +2,7 @@ import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Consistency, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
-import type { Carried, WriteAnswer } from './handed-back.ts';
+import type { Carried, WriteAnswer } from './registers/handed-back.ts';
 
 /** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
 export interface CoordinatingNode {

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Transport } from '../env/transport.ts';
 import type { Reply, Request } from './messages.ts';
+import type { NodeLimits } from './node-settings.ts';
 import type { NodeId } from './ring.ts';
-import type { NodeLimits } from './settings.ts';
 
 /** What was seen of one other node. */
 interface Peer {

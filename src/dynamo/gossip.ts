@@ -2,9 +2,9 @@ import type { Clock, Timer } from '../env/clock.ts';
 import type { Random } from '../env/random.ts';
 import type { Transport } from '../env/transport.ts';
 import type { GossipRequest, PartitionConfig, Reply, Request } from './messages.ts';
+import type { NodeLimits } from './node-settings.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
-import type { NodeLimits } from './settings.ts';
 
 /**
  * Spreads decided configs (the Dynamo paper, section 4.8.1): now and then a node turns to another, drawn at random, and

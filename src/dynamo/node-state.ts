@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
-import { LATE } from './late-tombstones.ts';
-import { PartitionVotes } from './partition-votes.ts';
-import { MARK } from './replica-rows.ts';
-import type { NodeSettings } from './settings.ts';
+import { PartitionVotes } from './epochs/partition-votes.ts';
+import { LATE } from './healing/late-tombstones.ts';
+import type { NodeSettings } from './node-settings.ts';
+import { MARK } from './registers/replica-rows.ts';
 import { readState, whole, writeState } from './state-rows.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { RepairReport } from './anti-entropy.ts';
-import type { DamageFigures } from './key-restore.ts';
+import type { RepairReport } from './healing/anti-entropy.ts';
+import type { DamageFigures } from './healing/key-restore.ts';
 import type { NodeId } from './ring.ts';
 
 /** What a node says of itself. */

@@ -5,36 +5,39 @@ import type { Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
-import { Acceptor } from './acceptor.ts';
-import { AntiEntropy, type RepairReport } from './anti-entropy.ts';
 import { consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
-import type { ConfigRegister } from './config-register.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
-import { Coordinator } from './coordinator.ts';
-import { changeEpoch, type EpochChangeOutcome } from './epoch-change.ts';
-import { EpochMember } from './epoch-member.ts';
-import { EpochReplica } from './epoch-replica.ts';
-import { exchange } from './exchange.ts';
+import type { ConfigRegister } from './epochs/config-register.ts';
+import { changeEpoch, type EpochChangeOutcome } from './epochs/epoch-change.ts';
+import { EpochStaging } from './epochs/epoch-staging.ts';
+import { EpochSwitch } from './epochs/epoch-switch.ts';
+import { Orphans } from './epochs/orphans.ts';
+import type { PartitionVotes } from './epochs/partition-votes.ts';
 import { FailureDetector, watched } from './failure-detector.ts';
-import { Finisher } from './finisher.ts';
 import { Gossip } from './gossip.ts';
-import { type Carried, untried, type WriteAnswer } from './handed-back.ts';
-import { HintedHandoff } from './hinted-handoff.ts';
-import { KeyLock } from './key-lock.ts';
-import { KeyRestore } from './key-restore.ts';
+import { AntiEntropy, type RepairReport } from './healing/anti-entropy.ts';
+import { HintedHandoff } from './healing/hinted-handoff.ts';
+import { KeyRestore } from './healing/key-restore.ts';
+import { MerkleForest } from './healing/merkle-forest.ts';
+import { exchange } from './healing/replica-comparison.ts';
+import { Scrub, type ScrubReport } from './healing/scrub.ts';
+import { type PurgeReport, TombstonePurge } from './healing/tombstones.ts';
 import { partitionOf } from './keyspace.ts';
-import { LagGate } from './lag-gate.ts';
-import { MerkleForest } from './merkle-forest.ts';
 import type { HintRequest, Member, PartitionConfig, Reply, Request } from './messages.ts';
+import type { NodeSettings } from './node-settings.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { NodeStatus } from './node-status.ts';
-import { Orphans } from './orphans.ts';
-import type { PartitionVotes } from './partition-votes.ts';
-import { type RangeDemand, readRange } from './range-read.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import { highestCommitted, highestOf } from './record.ts';
+import { Acceptor } from './registers/acceptor.ts';
+import { Coordinator } from './registers/coordinator.ts';
+import { Finisher } from './registers/finisher.ts';
+import { type Carried, untried, type WriteAnswer } from './registers/handed-back.ts';
+import { KeyLock } from './registers/key-lock.ts';
+import { LagGate } from './registers/lag-gate.ts';
+import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
   found,
   isReadLocal,
@@ -42,16 +45,13 @@ import {
   readEventually,
   readStrongly,
   toReadOutcome,
-} from './register-read.ts';
-import { type Change, identityRound, writeRegister } from './register-write.ts';
-import { UNREADABLE } from './replica-rows.ts';
+} from './registers/register-read.ts';
+import { type Change, identityRound, writeRegister } from './registers/register-write.ts';
+import { UNREADABLE } from './registers/replica-rows.ts';
+import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
-import { Scrub, type ScrubReport } from './scrub.ts';
-import type { NodeSettings } from './settings.ts';
-import { consistentReadQuorum, readSloppily, writeSloppily } from './sloppy-quorum.ts';
 import { runTask, type Task } from './task.ts';
-import { type PurgeReport, TombstonePurge } from './tombstones.ts';
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
@@ -78,8 +78,8 @@ export class StorageNode implements CoordinatingNode {
   readonly #forest: MerkleForest;
   readonly #antiEntropy: AntiEntropy;
   readonly #purge: TombstonePurge;
-  readonly #epochReplica: EpochReplica;
-  readonly #epochMember: EpochMember;
+  readonly #epochSwitch: EpochSwitch;
+  readonly #epochStaging: EpochStaging;
   readonly #orphans: Orphans;
   #reconcileTimer: Timer | undefined;
   readonly #makeGate: () => LagGate;
@@ -127,7 +127,7 @@ export class StorageNode implements CoordinatingNode {
       lost: () => {
         forest.clear(undefined);
         hints.reload();
-        this.#epochMember.lost();
+        this.#epochStaging.lost();
       },
       damaged: (key) => this.#restore.note(key),
       hasOther: (key) => hints.hasHint(key) || (settings.rules.heldYields && this.heldOf(key) > 0),
@@ -214,7 +214,7 @@ export class StorageNode implements CoordinatingNode {
     this.#purge = new TombstonePurge({ self: id, store, clock, limits, view, isUp, isYoung, transport });
     const intervalMs = settings.scrubIntervalMs ?? 0;
     this.#scrub = new Scrub({ self: id, store, clock, log, intervalMs, acceptor, hints, restore: this.#restore });
-    this.#epochReplica = new EpochReplica({
+    this.#epochSwitch = new EpochSwitch({
       self: id,
       store,
       log,
@@ -222,7 +222,7 @@ export class StorageNode implements CoordinatingNode {
       acceptor,
       newest: (told) => (settings.rules.rowsNeverGoBack ? view.configOf(told.partition) : told),
       beginning: (partition) => {
-        this.#epochMember.giveUp(partition);
+        this.#epochStaging.giveUp(partition);
         this.#gate?.forgetPartition(partition);
       },
       handOff: (partition, done) => this.#antiEntropy.handOff(partition, done),
@@ -232,7 +232,7 @@ export class StorageNode implements CoordinatingNode {
         this.#orphans.giveUp(partition);
       },
     });
-    this.#epochMember = new EpochMember({
+    this.#epochStaging = new EpochStaging({
       self: id,
       store,
       clock,
@@ -248,7 +248,7 @@ export class StorageNode implements CoordinatingNode {
           onExtra,
         ),
       isNamedIn: (config) => votes.isNamedIn(config),
-      isBeginning: (partition) => this.#epochReplica.isBeginning(partition),
+      isBeginning: (partition) => this.#epochSwitch.isBeginning(partition),
       decidedEpoch: (partition) => view.configOf(partition).epoch,
       votesIn: epochOf,
       erase: (key) => acceptor.erase(key),
@@ -260,7 +260,7 @@ export class StorageNode implements CoordinatingNode {
       view,
       acceptor,
       antiEntropy: this.#antiEntropy,
-      epochMember: this.#epochMember,
+      epochStaging: this.#epochStaging,
     });
   }
 
@@ -305,7 +305,7 @@ export class StorageNode implements CoordinatingNode {
       this.#acceptor,
       this.#coordinator,
       this.#forest,
-      this.#epochMember,
+      this.#epochStaging,
       this.#detector,
       this.#gossip,
       this.#hints,
@@ -409,15 +409,15 @@ export class StorageNode implements CoordinatingNode {
       case 'stage':
         // What was deleted and purged while this node was no member may be among what it holds.
         this.#gate?.forgetPartition(request.next.partition);
-        return this.#epochMember.receive(request, reply);
+        return this.#epochStaging.receive(request, reply);
       case 'copy':
-        return this.#epochMember.receive(request, reply);
+        return this.#epochStaging.receive(request, reply);
       case 'activate':
         this.view.observe(request.config);
-        return this.#epochReplica.receive(request, reply);
+        return this.#epochSwitch.receive(request, reply);
       case 'seal':
       case 'sealed-records':
-        return this.#epochReplica.receive(request, reply);
+        return this.#epochSwitch.receive(request, reply);
       case 'gossip':
         return this.#gossip.receive(request, reply);
       case 'ping':
@@ -625,7 +625,7 @@ export class StorageNode implements CoordinatingNode {
   }
 
   #learnConfig(config: PartitionConfig): void {
-    if (!this.#isStopped && this.view.observe(config)) this.#epochReplica.activate(config, () => {});
+    if (!this.#isStopped && this.view.observe(config)) this.#epochSwitch.activate(config, () => {});
   }
 
   /** Votes, or ceases to, as the view has it. */
@@ -633,7 +633,7 @@ export class StorageNode implements CoordinatingNode {
     const config = this.view.configOf(partition);
     const present = this.#votes.configOf(partition);
     const isBehind = present === undefined ? this.#votes.isNamedIn(config) : present.epoch < config.epoch;
-    if (isBehind) this.#epochReplica.activate(config, () => {});
+    if (isBehind) this.#epochSwitch.activate(config, () => {});
   }
 
   /** Follows what earlier attempts could not, as when the disk refused. */

@@ -17,9 +17,7 @@ import type {
   WriteOutcome,
 } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
-import { CoordinatorStanding } from './coordinator-standing.ts';
 import { FailureDetector } from './failure-detector.ts';
-import { type Carried, type HandedBack, mayBePassedOn } from './handed-back.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -30,9 +28,11 @@ import {
   storeKeyOf,
   tableRange,
 } from './keyspace.ts';
+import type { NodeLimits } from './node-settings.ts';
+import { CoordinatorStanding } from './registers/coordinator-standing.ts';
+import { type Carried, type HandedBack, mayBePassedOn } from './registers/handed-back.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
-import type { NodeLimits } from './settings.ts';
 
 type Ask<Outcome> = (
   node: CoordinatingNode,

@@ -32,8 +32,8 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
-import { BATCH_PARALLELISM } from './limits.ts';
 import type { ReadRoom } from './read-room.ts';
+import { BATCH_PARALLELISM } from './router-limits.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 

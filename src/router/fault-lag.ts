@@ -5,7 +5,7 @@ import type { FaultScope, Lag } from '../api/fault-rule.ts';
 import { type ByteString, encodeKeyValue, type KeyAttribute, type KeySchema } from '../api/primary-key.ts';
 import type { ItemKey, LagRelease, LagRule } from '../dynamo/client.ts';
 import { normalisedKey } from './fault-scope.ts';
-import { MAX_REMEMBERED_PREFIXES } from './limits.ts';
+import { MAX_REMEMBERED_PREFIXES } from './router-limits.ts';
 
 /** What a storage id stands for. */
 export interface StorageDescription {

@@ -3,8 +3,8 @@ import { readFaultRule } from '../api/read-fault-rule.ts';
 import type { LagRule } from '../dynamo/client.ts';
 import { type LagParts, lagRuleOf } from './fault-lag.ts';
 import { type FaultRequest, scopeMatcher } from './fault-scope.ts';
-import { MAX_FAULT_RULES } from './limits.ts';
 import { checkNamespace } from './namespace.ts';
+import { MAX_FAULT_RULES } from './router-limits.ts';
 
 /** Time as tier 2 needs it, which has no clock of its own. */
 export interface FaultTimers {

@@ -3,7 +3,7 @@ import { indexEntry } from '../api/index-entry.ts';
 import { sizeOf } from '../api/item.ts';
 import type { ScanPlan } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
-import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './limits.ts';
+import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './router-limits.ts';
 import type { StoredItem, TableWalk } from './table-walk.ts';
 
 /** What a page looks at: an item of the table, or an entry of an index. */

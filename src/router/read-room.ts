@@ -5,7 +5,7 @@ import {
   READS_AT_ONCE,
   READS_PER_TURN,
   TURNS_OF_OTHERS,
-} from './limits.ts';
+} from './router-limits.ts';
 
 /** A request that reads many items: those that came first are served first, so that they end and make room. */
 export interface ManyReads {

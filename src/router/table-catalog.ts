@@ -15,8 +15,8 @@ import {
   SYSTEM_TABLE,
   unchanged,
 } from './definition-item.ts';
-import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './limits.ts';
 import { DEFAULT_NAMESPACE } from './namespace.ts';
+import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 
 const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** A change that loses this many races in a row gives up, having done nothing. */

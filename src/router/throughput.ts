@@ -2,7 +2,7 @@ import type { PageUnits, WriteUnits } from '../api/consumed-capacity.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Billing, SecondaryIndex, Table, Throughput } from '../api/table-definition.ts';
 import { type Access, type ThrottlingLimit, throttled } from '../api/throttling.ts';
-import { MAX_THROTTLED_PARTITION_KEYS, MAX_THROTTLED_TABLES } from './limits.ts';
+import { MAX_THROTTLED_PARTITION_KEYS, MAX_THROTTLED_TABLES } from './router-limits.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Developer guide, "Using burst capacity effectively": unused capacity of up to five minutes is kept. */

@@ -1,6 +1,6 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { reasonOf, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
 /** What a transfer is of: for each part its label, as errors call it, and its value. */

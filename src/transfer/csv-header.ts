@@ -1,8 +1,8 @@
+import { keyTypesOf } from './copied-definition.ts';
 import type { CellType } from './csv-cell.ts';
 import { readCell } from './csv-cell.ts';
 import type { CsvRecord } from './csv-records.ts';
 import { TransferError } from './failure.ts';
-import { keyTypesOf } from './table-definition.ts';
 import type { FoundTable } from './tables.ts';
 import type { BadInput, Write } from './write.ts';
 import { bad, putOf } from './write-of.ts';

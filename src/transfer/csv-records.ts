@@ -1,8 +1,8 @@
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
 import type { LinePosition } from './lines.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 export interface CsvRecord {
   /** Of its first line. */

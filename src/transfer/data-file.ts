@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 /** A file with items. */
 export interface DataFile {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { definitionOf, type TableDefinition, type TableDescription } from './copied-definition.ts';
 import { isFolder } from './data-file.ts';
 import { reasonOf, TransferError } from './failure.ts';
 import { exportsIn } from './s3-export.ts';
-import { definitionOf, type TableDefinition, type TableDescription } from './table-definition.ts';
 
 /**
  * A table's definition from a file that has a CreateTable request, or the answer of DescribeTable, or from the folder of an

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Checkpoint, finishedOf, howToGoOn, type Identity } from './checkpoint.ts';
-import { Connection } from './connection.ts';
+import { Connection } from './endpoint-connection.ts';
 import { type ExportOptions, exportHelp, parseExport } from './export-options.ts';
 import type { ExportState, TableState } from './export-state.ts';
 import { exportToStream } from './export-stream.ts';

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
-import { type Endpoint, endpointOfUser } from './endpoint.ts';
 import { TransferError } from './failure.ts';
 import { delimiterOf } from './import-options.ts';
-import { LIMITS } from './limits.ts';
 import { asksForHelp, listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
+import { type Endpoint, endpointOfUser } from './service-endpoint.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 const OPTIONS = {
   table: { value: 'NAME', help: 'the table to read; may be given more than once, for a folder', many: true },

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Connection } from './connection.ts';
+import type { Connection } from './endpoint-connection.ts';
 import { columnOrder, writeCsv } from './export-csv.ts';
 import type { ExportOptions } from './export-options.ts';
 import { exportTable, itemsOf, linesOf } from './export-table.ts';

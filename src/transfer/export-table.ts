@@ -1,12 +1,12 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './endpoint-connection.ts';
 import type { OutputState, TableState } from './export-state.ts';
 import { Interrupted, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { OutputFile } from './output-file.ts';
 import { scanPages } from './scan-pages.ts';
 import type { FoundTable } from './tables.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 export interface TableExport {
   readonly from: Connection;

@@ -1,5 +1,6 @@
 import { Checkpoint, finishedOf, howToGoOn, type Identity } from './checkpoint.ts';
-import { Connection } from './connection.ts';
+import { keySchemaOf } from './copied-definition.ts';
+import { Connection } from './endpoint-connection.ts';
 import { Interrupted } from './failure.ts';
 import { type ImportJob, type ImportPlan, planImport } from './import-jobs.ts';
 import { type ImportOptions, importHelp, parseImport } from './import-options.ts';
@@ -7,7 +8,6 @@ import { importTable, NOTHING_DONE, type Totals } from './import-table.ts';
 import { endedInTime } from './interruption.ts';
 import { countText, Meter, summaryText } from './meter.ts';
 import { Rejects } from './rejects.ts';
-import { keySchemaOf } from './table-definition.ts';
 import { checkSameKey, type FoundTable, findTable, makeTable, noSuchTable } from './tables.ts';
 import type { World } from './world.ts';
 

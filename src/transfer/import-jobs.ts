@@ -1,6 +1,7 @@
-import type { Connection } from './connection.ts';
+import type { TableDefinition } from './copied-definition.ts';
 import { type DataFile, dataFile, dataFilesIn, fingerprintOf, isFolder } from './data-file.ts';
 import { readDefinitionFile } from './definition-file.ts';
+import type { Connection } from './endpoint-connection.ts';
 import { TransferError } from './failure.ts';
 import type { FileStart, Format } from './file-entries.ts';
 import { fileSource } from './file-source.ts';
@@ -9,7 +10,6 @@ import { exportsIn, type FoundExport } from './s3-export.ts';
 import type { SegmentState } from './scan-pages.ts';
 import { scanSource } from './scan-source.ts';
 import type { Source } from './source.ts';
-import type { TableDefinition } from './table-definition.ts';
 import { type FoundTable, findTable, listTables, noSuchTable, readDefinition } from './tables.ts';
 import type { World } from './world.ts';
 

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { CELL_TYPES, type CellType } from './csv-cell.ts';
 import type { CsvOptions } from './csv-header.ts';
-import { type Endpoint, endpointOf, endpointOfUser, serviceUrl } from './endpoint.ts';
 import { TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
 import { asksForHelp, listOptions, type OptionTexts, oneOf, readOptions, wholeNumber } from './option-reader.ts';
+import { type Endpoint, endpointOf, endpointOfUser, serviceUrl } from './service-endpoint.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 const OPTIONS = {
   table: { value: 'NAME', help: 'the table to write to (that of the export, or of --from-table)' },

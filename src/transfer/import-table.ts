@@ -1,10 +1,10 @@
-import type { Connection } from './connection.ts';
+import type { Connection } from './endpoint-connection.ts';
 import { Interrupted, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
 import type { Meter } from './meter.ts';
 import type { Rejects } from './rejects.ts';
 import type { Source } from './source.ts';
 import type { FoundTable } from './tables.ts';
+import { LIMITS } from './transfer-limits.ts';
 import { type Entry, FailedWrite, type Outcome, WriteQueue } from './write-queue.ts';
 import { WriteSender } from './write-sender.ts';
 

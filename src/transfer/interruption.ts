@@ -1,5 +1,5 @@
 import { Interrupted } from './failure.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 /** A line of a file that is not blank. */
 export interface Line {

@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw } from 'node:zlib';
 import { reasonOf, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 /** How far a file is whole. */
 export interface OutputPoint {

@@ -3,7 +3,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type DataFile, dataFile } from './data-file.ts';
 import { reasonOf, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 
 /**
  * The layout of an export to S3 (developer guide, "DynamoDB table export output format"):

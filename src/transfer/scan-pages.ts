@@ -1,5 +1,5 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './endpoint-connection.ts';
 
 /** How far one of the parallel parts of a Scan has come. */
 export interface SegmentState {

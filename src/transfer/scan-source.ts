@@ -1,8 +1,8 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
-import type { Connection } from './connection.ts';
+import { keyIn } from './copied-definition.ts';
+import type { Connection } from './endpoint-connection.ts';
 import { newSegments, type SegmentState, scanPages } from './scan-pages.ts';
 import type { Source } from './source.ts';
-import { keyIn } from './table-definition.ts';
 import type { FoundTable } from './tables.ts';
 import { putOf } from './write-of.ts';
 import type { Entry } from './write-queue.ts';

@@ -1,5 +1,5 @@
 import aws4 from 'aws4';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from './service-endpoint.ts';
 
 /** The headers of a request to DynamoDB, with a signature that the service accepts (Signature Version 4). */
 export function signedHeaders({ url, region, credentials }: Endpoint, operation: string, body: string) {

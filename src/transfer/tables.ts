@@ -1,9 +1,6 @@
 import type { KeySchema } from '../api/primary-key.ts';
 import type { Tag } from '../api/table-requests.ts';
 import { hintOf } from '../config/nearest.ts';
-import type { Connection } from './connection.ts';
-import { Interrupted, TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
 import {
   definitionOf,
   describeKey,
@@ -11,7 +8,10 @@ import {
   type TableDefinition,
   type TableDescription,
   type TimeToLive,
-} from './table-definition.ts';
+} from './copied-definition.ts';
+import type { Connection } from './endpoint-connection.ts';
+import { Interrupted, TransferError } from './failure.ts';
+import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
 /** Operations that an emulator need not have, and a user need not be allowed. */

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isoTime } from '../api/iso-time.ts';
+import type { TableDefinition } from './copied-definition.ts';
 import { md5Of } from './data-file.ts';
 import type { TableState } from './export-state.ts';
 import { itemsOf } from './export-table.ts';
 import { reasonOf, TransferError } from './failure.ts';
 import { DEFINITION, FILES, ROOT, SUMMARY } from './s3-export.ts';
-import type { TableDefinition } from './table-definition.ts';
 import type { FoundTable } from './tables.ts';
 
 const DATA_NAME_LENGTH = 26;

@@ -1,5 +1,5 @@
 import { textOf } from './answer.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './transfer-limits.ts';
 import type { BadInput, Write } from './write.ts';
 import { isOfTheItem, type WriteResult } from './write-sender.ts';
 

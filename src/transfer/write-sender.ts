@@ -1,8 +1,8 @@
 import type { Refusal } from './answer.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './endpoint-connection.ts';
 import { TransferError } from './failure.ts';
-import { LIMITS } from './limits.ts';
 import type { FoundTable } from './tables.ts';
+import { LIMITS } from './transfer-limits.ts';
 import type { Write } from './write.ts';
 import { deleteOf, putOf } from './write-of.ts';
 

@@ -7,13 +7,13 @@ import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
 import type { HttpRequest, HttpResponse, RequestNotes } from './http-message.ts';
 import { LARGE_ANSWER_BYTES, LargeAnswer } from './large-answer.ts';
-import type { WebLimits } from './limits.ts';
 import type { Pause } from './pause.ts';
 import type { Progress } from './progress.ts';
 import { renderError, type WireError } from './render.ts';
 import type { RequestLog } from './request-log.ts';
 import type { RequestMeter } from './request-meter.ts';
 import type { Transfer, Transfers } from './transfers.ts';
+import type { WebLimits } from './web-limits.ts';
 
 /** What all exchanges of a web server share. */
 export interface Gate {

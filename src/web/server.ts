@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Express, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
-import type { AdminAction } from './admin.ts';
+import type { AdminAction } from './admin-app.ts';
 import type { AdminDoor } from './admin-routes.ts';
 import { answerClientErrors } from './client-error.ts';
 import { Connections, inTurn, Line } from './connection.ts';
@@ -12,7 +12,6 @@ import { createHandle } from './handle.ts';
 import { Hints } from './hints.ts';
 import { endWith } from './large-answer.ts';
 import { LargeBodies } from './large-bodies.ts';
-import { DEFAULT_WEB_LIMITS, type WebLimits } from './limits.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
 import type { Pause } from './pause.ts';
@@ -21,6 +20,7 @@ import { RequestMeter } from './request-meter.ts';
 import { toOriginForm } from './request-target.ts';
 import { refusalOf } from './same-origin.ts';
 import { Transfers } from './transfers.ts';
+import { DEFAULT_WEB_LIMITS, type WebLimits } from './web-limits.ts';
 
 // Not by import, which looks at every export, and so loads fetch's WebSocket: 8 MB and 10 ms on Node 26.
 const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
@@ -244,7 +244,7 @@ async function createApplication(
     next();
   };
   if (operator?.admin !== undefined) {
-    const { createAdminRouter } = await import('./admin.ts');
+    const { createAdminRouter } = await import('./admin-app.ts');
     const { admin, readRule } = operator.admin;
     const { onAction, elapsedMs } = operator;
     const { limits, answers, pause } = gate;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { endpointOf } from '../../src/endpoint.ts';
+import { endpointOf } from '../../src/config/endpoint.ts';
 
 test.each([
   ['127.0.0.1', 'http://127.0.0.1:8000'],

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { FaultRule } from '../../src/api/fault-rule.ts';
 import { ConfigError } from '../../src/config.ts';
-import { addFaultsOfFile } from '../../src/fault-file.ts';
 import { startDynaring } from '../../src/index.ts';
+import { addFaultsOfFile } from '../../src/seed/fault-file.ts';
 import { openRules } from '../router/fault-fixtures.ts';
 
 let directory: string;

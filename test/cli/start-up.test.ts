@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { startUpText, strangersNote } from '../../src/config/start-up.ts';
 import { completeConfig } from '../../src/config.ts';
-import { startUpText, strangersNote } from '../../src/start-up.ts';
 
 const ADDRESSES = [
   { host: '127.0.0.1', port: 8000 },

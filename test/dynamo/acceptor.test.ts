@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { Acceptor } from '../../src/dynamo/acceptor.ts';
 import { type Ballot, highestAt, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import type { PartitionVotes } from '../../src/dynamo/epochs/partition-votes.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, PurgeRequest, RegisterRequest, Reply } from '../../src/dynamo/messages.ts';
+import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
-import type { PartitionVotes } from '../../src/dynamo/partition-votes.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { Acceptor } from '../../src/dynamo/registers/acceptor.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
-import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/settings.ts';
 import type { Clock } from '../../src/env/clock.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareBallots, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import { type Direction, exchange } from '../../src/dynamo/exchange.ts';
+import { MerkleForest } from '../../src/dynamo/healing/merkle-forest.ts';
+import type { ExchangeReport } from '../../src/dynamo/healing/repair-report.ts';
+import { type Direction, exchange } from '../../src/dynamo/healing/replica-comparison.ts';
 import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
-import { MerkleForest } from '../../src/dynamo/merkle-forest.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
-import type { ExchangeReport } from '../../src/dynamo/repair-report.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fromImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
-import type { Carried, WriteAnswer } from '../../src/dynamo/handed-back.ts';
+import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { image, KEY, type Message, type NodeName, put, putIfAbsent, STRICT, ThreeNodes } from './three-nodes.ts';
 
 /*

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { consistencyOf } from '../../src/dynamo/ballot.ts';
 import type { RangeOutcome, ReadOutcome } from '../../src/dynamo/client.ts';
-import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { DAMAGED } from '../../src/env/store.ts';
 import { KEY, type Message, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 
 const HOUR_MS = 3_600_000;

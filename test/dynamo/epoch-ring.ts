@@ -1,11 +1,11 @@
-import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
-import type { EpochChangeOutcome } from '../../src/dynamo/epoch-change.ts';
+import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
+import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/node-settings.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FailureDetector } from '../../src/dynamo/failure-detector.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { ManualClock } from './manual-clock.ts';
 
 let clock: ManualClock;

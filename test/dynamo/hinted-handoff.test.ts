@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import { HintedHandoff } from '../../src/dynamo/hinted-handoff.ts';
+import { HintedHandoff } from '../../src/dynamo/healing/hinted-handoff.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { ManualClock } from './manual-clock.ts';

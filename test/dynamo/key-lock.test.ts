@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeyLock } from '../../src/dynamo/key-lock.ts';
+import { KeyLock } from '../../src/dynamo/registers/key-lock.ts';
 
 const limits = { keyQueueLength: 20_000, queuedWrites: 20_000 };
 

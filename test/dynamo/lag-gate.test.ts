@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { LagRelease, LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 

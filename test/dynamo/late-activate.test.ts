@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 

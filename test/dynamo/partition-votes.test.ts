@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { PartitionVotes } from '../../src/dynamo/epochs/partition-votes.ts';
 import { partitionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
-import { PartitionVotes } from '../../src/dynamo/partition-votes.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 
 const SELF = { node: 'a', diskId: 1 };

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { UpdateAction } from '../../src/api/expression/ast.ts';
 import { fromImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
-import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { image, KEY, type Message, put, putIfAbsent, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const touches = (name: string) => (message: Message) => message.from === name || message.to === name;

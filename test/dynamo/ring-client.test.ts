@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Failure, WriteOutcome } from '../../src/dynamo/client.ts';
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
-import type { Carried, WriteAnswer } from '../../src/dynamo/handed-back.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
+import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { ManualClock } from './manual-clock.ts';
 import { put } from './three-nodes.ts';
 

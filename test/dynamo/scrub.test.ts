@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { ScrubReport } from '../../src/dynamo/healing/scrub.ts';
 import { encodeRecord } from '../../src/dynamo/record.ts';
-import type { ScrubReport } from '../../src/dynamo/scrub.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
 

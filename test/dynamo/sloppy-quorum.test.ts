@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import type { WriteAnswer } from '../../src/dynamo/handed-back.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 

@@ -4,8 +4,8 @@ import type { WriteOptions } from '../../src/dynamo/client.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
-import type { PurgeReport } from '../../src/dynamo/tombstones.ts';
+import type { PurgeReport } from '../../src/dynamo/healing/tombstones.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 
 const { tombstoneGraceMs, purgeIntervalMs, messageLifeMs } = DEFAULT_NODE_LIMITS;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FaultyNetwork } from '../../src/env/faults.ts';
+import { FaultyNetwork } from '../../src/env/faulty-network.ts';
 import { LocalTransport } from '../../src/env/local-transport.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 

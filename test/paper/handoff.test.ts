@@ -8,7 +8,7 @@
  * | whoever stands in detects the home's recovery | by any message from it; it looks every `hintIntervalMs`              |
  */
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { PaperRing } from './paper-ring.ts';
 
 const NAME = 'cart';

@@ -11,7 +11,7 @@
  * | ranges are handed over between two nodes          | to all new members from all old ones, before they vote            |
  */
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { NAMES, PaperRing, type Sent } from './paper-ring.ts';
 
 const NAME = 'cart';

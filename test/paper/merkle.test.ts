@@ -9,9 +9,9 @@
  */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { FANOUT, HASH_BYTES, MerkleTree } from '../../src/dynamo/healing/merkle-tree.ts';
 import { leafOf, partitionOf } from '../../src/dynamo/keyspace.ts';
-import { FANOUT, HASH_BYTES, MerkleTree } from '../../src/dynamo/merkle-tree.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { NAMES, PaperRing } from './paper-ring.ts';
 
 const DEPTH = 2;

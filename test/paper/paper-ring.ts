@@ -1,11 +1,11 @@
-import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
+import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
+import { Rebalancer } from '../../src/dynamo/epochs/rebalancer.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
-import { Membership } from '../../src/dynamo/membership.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { assignPartitions, type NodeId } from '../../src/dynamo/ring.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
@@ -198,7 +198,7 @@ export class PaperRing {
     let isDone = false;
     // One list for one roster: another one would be another order.
     const roster = this.members(ids);
-    const membership = new Membership({
+    const membership = new Rebalancer({
       register: this.register,
       partitions: this.partitions,
       replication: this.replication,

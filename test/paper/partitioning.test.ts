@@ -12,8 +12,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { planMoves, withNode, withoutNode } from '../../src/dynamo/epochs/rebalancer.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
-import { planMoves, withNode, withoutNode } from '../../src/dynamo/membership.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions } from '../../src/dynamo/ring.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';

@@ -11,9 +11,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
-import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/settings.ts';
 import { NAMES, PaperRing, type PaperRingOptions, TABLE } from './paper-ring.ts';
 
 const NAME = 'cart';

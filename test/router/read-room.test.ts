@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { ReadRoom } from '../../src/router/read-room.ts';
 import {
   READ_BYTES_HELD,
   READ_BYTES_PER_TURN,
   READS_AT_ONCE,
   READS_PER_TURN,
   TURNS_OF_OTHERS,
-} from '../../src/router/limits.ts';
-import { ReadRoom } from '../../src/router/read-room.ts';
+} from '../../src/router/router-limits.ts';
 
 const ITEM_BYTES = 400 * 1024;
 const pause = () => nextTurn();

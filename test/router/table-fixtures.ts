@@ -1,7 +1,7 @@
 import type { OperationName, RequestContext } from '../../src/api/operations.ts';
 import type { CreateTableRequest, UpdateTableRequest } from '../../src/api/table-requests.ts';
-import type { RouterLimits } from '../../src/router/limits.ts';
 import { createRouter } from '../../src/router/router.ts';
+import type { RouterLimits } from '../../src/router/router-limits.ts';
 import { MemoryClient } from './memory-client.ts';
 
 export const CONTEXT: RequestContext = {

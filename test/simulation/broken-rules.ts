@@ -1,5 +1,5 @@
+import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
-import type { NodeLimits } from '../../src/dynamo/settings.ts';
 import type { Violation } from './checks.ts';
 import {
   countHeld,

@@ -1,5 +1,5 @@
 import type { Consistency } from '../../src/dynamo/client.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
 
 /** How often clients do what, in parts of the whole. */
 export interface Mix {

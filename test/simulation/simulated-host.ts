@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert';
 import type { LagRule } from '../../src/dynamo/client.ts';
-import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
-import type { EpochChangeOutcome } from '../../src/dynamo/epoch-change.ts';
-import { readStaged } from '../../src/dynamo/epoch-member.ts';
+import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
+import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
+import { readStaged } from '../../src/dynamo/epochs/epoch-staging.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
+import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { decodeRecord, topOf } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
-import type { NodeSettings } from '../../src/dynamo/settings.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';

@@ -1,5 +1,5 @@
-import type { ConfigRegister } from '../../src/dynamo/config-register.ts';
-import { Membership, withNode, withoutNode } from '../../src/dynamo/membership.ts';
+import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
+import { Rebalancer, withNode, withoutNode } from '../../src/dynamo/epochs/rebalancer.ts';
 import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
@@ -18,8 +18,8 @@ const CONTROLLER_LIFE_MS = 600;
 export class SimulatedMembership {
   readonly configs: PartitionConfig[];
   readonly register: ConfigRegister;
-  readonly #parts: MembershipParts;
-  readonly #membership: Membership;
+  readonly #parts: RebalancerParts;
+  readonly #rebalancer: Rebalancer;
   #roster: readonly Member[];
   #isSettled = true;
   /** The last attempt that was begun for each partition. */
@@ -28,7 +28,7 @@ export class SimulatedMembership {
   /** Nodes that are away and will be back. */
   #absent = 0;
 
-  constructor(parts: MembershipParts) {
+  constructor(parts: RebalancerParts) {
     this.#parts = parts;
     this.configs = [...parts.configs];
     this.#roster = parts.roster;
@@ -56,7 +56,7 @@ export class SimulatedMembership {
         });
       },
     };
-    this.#membership = new Membership({
+    this.#rebalancer = new Rebalancer({
       register: this.register,
       partitions: this.configs.length,
       replication: parts.replication,
@@ -80,7 +80,7 @@ export class SimulatedMembership {
 
   /** As long as the history goes on. */
   watch(): void {
-    this.#membership.watch(400);
+    this.#rebalancer.watch(400);
   }
 
   /** Makes a change, unless an earlier one is still under way: of two disks lost in one epoch nobody can recover. */
@@ -130,7 +130,7 @@ export class SimulatedMembership {
   /** Goes on until every partition is as the roster has it. */
   settle(): void {
     this.#isSettled = false;
-    this.#membership.settle(() => {
+    this.#rebalancer.settle(() => {
       this.#isSettled = true;
     });
   }
@@ -153,7 +153,7 @@ export class SimulatedMembership {
   }
 
   stop(): void {
-    this.#membership.stop();
+    this.#rebalancer.stop();
   }
 
   #lead(partition: number, members: readonly Member[], done: Parameters<SimulatedHost['changeEpoch']>[3]): void {
@@ -184,7 +184,7 @@ export class SimulatedMembership {
   }
 }
 
-interface MembershipParts {
+interface RebalancerParts {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly trace: Trace;

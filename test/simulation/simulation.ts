@@ -2,9 +2,9 @@ import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
+import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from '../../src/dynamo/ring.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
-import type { NodeSettings } from '../../src/dynamo/settings.ts';
 import { type Random, randomBelow, SeededRandom } from '../../src/env/random.ts';
 import type { Defects } from './broken-rules.ts';
 import { findLostWrites, findViolations, type Violation } from './checks.ts';
@@ -73,7 +73,7 @@ class Simulation {
   readonly #keys: readonly SimulatedKey[];
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
-  readonly #membership: SimulatedMembership;
+  readonly #rebalancer: SimulatedMembership;
   #lags: readonly LagRule[] = [];
   #wounds: readonly string[] | undefined;
   #isHealed = false;
@@ -101,7 +101,7 @@ class Simulation {
       tampering: defects.tampering?.() ?? {},
     });
     this.#hosts = this.#makeHosts(ids, configs);
-    this.#membership = new SimulatedMembership({
+    this.#rebalancer = new SimulatedMembership({
       time: this.#time,
       random: this.#random,
       trace: this.#trace,
@@ -256,7 +256,7 @@ class Simulation {
     for (let i = 0; i < count; i++) {
       const kind = kinds[randomBelow(this.#random, kinds.length)]!;
       this.#time.after(20 + this.#random.next() * 700, () => {
-        if (!this.#isHealed) this.#membership.change(kind);
+        if (!this.#isHealed) this.#rebalancer.change(kind);
       });
     }
   }
@@ -270,8 +270,8 @@ class Simulation {
     if (this.#scenario.lags) this.#setLags([]);
     for (const host of this.#hosts) host.heal();
     if (this.#scenario.heals) {
-      this.#membership.settle();
-      this.#membership.watch();
+      this.#rebalancer.settle();
+      this.#rebalancer.watch();
       // Whatever clients had begun is over by then.
       this.#time.after(this.#scenario.limits.opLifeMs, () => this.#examine(this.#time.nowMs + HEALED_WITHIN_MS));
     } else this.#readAll([100, 300]);
@@ -284,7 +284,7 @@ class Simulation {
   #examine(untilMs: number, isRead = false): void {
     const look = (roots?: Roots) => {
       const hasToBePurged = this.#scenario.purges && hasTombstone(this.#keys, this.#time.nowMs, 0);
-      return findWounds({ hosts: this.#hosts, keys: this.#keys, membership: this.#membership, roots, hasToBePurged });
+      return findWounds({ hosts: this.#hosts, keys: this.#keys, membership: this.#rebalancer, roots, hasToBePurged });
     };
     const again = (wounds: readonly string[]) => {
       if (this.#time.nowMs < untilMs) this.#time.after(LOOK_INTERVAL_MS, () => this.#examine(untilMs, isRead));
@@ -306,7 +306,7 @@ class Simulation {
   #end(wounds: readonly string[]): void {
     this.#wounds = wounds;
     for (const host of this.#hosts) host.stop();
-    this.#membership.stop();
+    this.#rebalancer.stop();
   }
 
   /**
@@ -317,7 +317,7 @@ class Simulation {
     const { tombstoneGraceMs } = this.#scenario.limits;
     if (hasTombstone(this.#keys, this.#time.nowMs, tombstoneGraceMs - 2 * ROOTS_WITHIN_MS)) return undefined;
     const roots = new Map<string, Uint8Array>();
-    for (const { partition } of this.#membership.configs) {
+    for (const { partition } of this.#rebalancer.configs) {
       for (const { id, node } of this.#hosts) {
         node?.merkleRoot(partition, (root) => roots.set(`${id} ${partition}`, root));
       }
@@ -393,7 +393,7 @@ class Simulation {
         sabotage: this.#defects.sabotage ?? {},
         settlesAtStart: this.#faults.settlesAtStart,
         heals: this.#scenario.heals,
-        ring: () => this.#membership.configs,
+        ring: () => this.#rebalancer.configs,
         lags: () => this.#lags,
       });
     });
@@ -403,7 +403,7 @@ class Simulation {
     const [partitionKey, sortKey] = this.#scenario.isCollection ? ['c', name] : [name, ''];
     const collection = collectionPrefix(TABLE, partitionKey, assignment.length);
     const partition = partitionOf(collection);
-    const decided = () => this.#membership.configs[partition]!.members;
+    const decided = () => this.#rebalancer.configs[partition]!.members;
     const hosts = this.#hosts;
     const { heals } = this.#scenario;
     const random = this.#random;

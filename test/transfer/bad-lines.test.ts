@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
-import { LIMITS } from '../../src/transfer/limits.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 import { temporaryDirectory } from '../processes/server-process.ts';
 import { run } from './test-world.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LIMITS } from '../../src/transfer/limits.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 import { fakeEndpoint, idsPut, type Received, type Reply, refusal, signatureFor } from './fake-endpoint.ts';
 import { run } from './test-world.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { endpointOf, endpointOfUser, serviceUrl } from '../../src/transfer/endpoint.ts';
+import { endpointOf, endpointOfUser, serviceUrl } from '../../src/transfer/service-endpoint.ts';
 import { run } from './test-world.ts';
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'AKID', AWS_SECRET_ACCESS_KEY: 'secret' };

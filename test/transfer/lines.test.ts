@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LIMITS } from '../../src/transfer/limits.ts';
 import { type Line, type LinePosition, linesOf } from '../../src/transfer/lines.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 
 async function read(chunks: readonly Buffer[], from?: LinePosition): Promise<Line[]> {
   const lines: Line[] = [];

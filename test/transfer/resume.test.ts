@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runExport } from '../../src/transfer/export-command.ts';
 import { runImport } from '../../src/transfer/import-command.ts';
-import { LIMITS } from '../../src/transfer/limits.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 import { temporaryDirectory } from '../processes/server-process.ts';
 import { fakeEndpoint, idsPut, refusal } from './fake-endpoint.ts';
 import { run, testWorld } from './test-world.ts';

@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runExport } from '../../src/transfer/export-command.ts';
 import { runImport } from '../../src/transfer/import-command.ts';
-import { LIMITS } from '../../src/transfer/limits.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 import type { World } from '../../src/transfer/world.ts';
 
 export interface TestWorld extends World {

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { LIMITS } from '../../src/transfer/limits.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 import type { Write } from '../../src/transfer/write.ts';
 import { type Entry, FailedWrite, type QueueParts, WriteQueue } from '../../src/transfer/write-queue.ts';
 import type { WriteResult } from '../../src/transfer/write-sender.ts';

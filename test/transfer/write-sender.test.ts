@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
-import { LIMITS } from '../../src/transfer/limits.ts';
+import { LIMITS } from '../../src/transfer/transfer-limits.ts';
 import { fakeEndpoint, idsPut, type Received, type Reply, refusal } from './fake-endpoint.ts';
 import { run } from './test-world.ts';
 

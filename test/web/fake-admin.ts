@@ -2,10 +2,10 @@ import type { Server } from 'node:http';
 import type { Admin, Trace } from '../../src/api/admin.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../../src/api/fault-rule.ts';
 import { readFaultRule } from '../../src/api/read-fault-rule.ts';
-import type { AdminAction } from '../../src/web/admin.ts';
-import type { WebLimits } from '../../src/web/limits.ts';
+import type { AdminAction } from '../../src/web/admin-app.ts';
 import type { OnRequest } from '../../src/web/request-log.ts';
 import { createWebServer, type WebServer } from '../../src/web/server.ts';
+import type { WebLimits } from '../../src/web/web-limits.ts';
 import { REQUEST_ID } from './fixtures.ts';
 
 export const TRACE: Trace = {

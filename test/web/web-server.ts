@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach } from 'vitest';
 import type { Execute } from '../../src/api/operations.ts';
-import type { WebLimits } from '../../src/web/limits.ts';
 import { type Listening, listen } from '../../src/web/listen.ts';
 import { createWebServer, type WebServer, type WebServerOptions } from '../../src/web/server.ts';
+import type { WebLimits } from '../../src/web/web-limits.ts';
 import { GET_ITEM, SIGNED_HEADERS } from './fixtures.ts';
 
 /** Run after each test. */

@@ -1,4 +1,4 @@
-import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../../src/dynamo/settings.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../../src/dynamo/node-settings.ts';
 import type { Violation } from '../checks.ts';
 import { BREAKABLE } from './broken-in-stories.ts';
 import { parseCommand } from './commands.ts';

@@ -1,6 +1,6 @@
 import type { Consistency, LagRelease } from '../../../src/dynamo/client.ts';
+import type { NodeLimits } from '../../../src/dynamo/node-settings.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
-import type { NodeLimits } from '../../../src/dynamo/settings.ts';
 import type { Violation } from '../checks.ts';
 import type { RegisterCall, RegisterValue } from '../linearizability.ts';
 import type { Message } from '../simulated-network.ts';

@@ -1,5 +1,5 @@
 import type { Consistency, ReadOutcome } from '../../../src/dynamo/client.ts';
-import type { WriteAnswer } from '../../../src/dynamo/handed-back.ts';
+import type { WriteAnswer } from '../../../src/dynamo/registers/handed-back.ts';
 import { registerValueOf } from '../item-value.ts';
 import type { RegisterCall } from '../linearizability.ts';
 import type { SimulatedHost } from '../simulated-host.ts';

@@ -1,0 +1,142 @@
+import type {
+  Admin,
+  ClusterView,
+  KeyView,
+  LinkSetting,
+  NodeAction,
+  RepairSummary,
+  ScrubSummary,
+  Snapshot,
+  Trace,
+} from '../api/admin.ts';
+import type { AttributeMap } from '../api/attribute-value.ts';
+import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.ts';
+import type { Settings } from '../config.ts';
+import type { ItemKey } from '../dynamo/client.ts';
+import { RingError } from '../dynamo/epochs/rebalancer.ts';
+import type { LocalRing } from '../host/local-ring.ts';
+import type { TraceLog } from '../trace/trace-log.ts';
+
+export interface AdminParts {
+  readonly ring: LocalRing;
+  readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
+  /** Undefined: nothing is traced. */
+  readonly traces: TraceLog | undefined;
+  readonly faults: {
+    add(rule: FaultRule): ActiveFault;
+    list(): readonly ActiveFault[];
+    remove(id: string): void;
+    clear(): void;
+  };
+  readonly tables: {
+    reset(namespace?: string): Promise<void>;
+    snapshot(namespace?: string): Promise<Snapshot>;
+    restore(snapshot: Snapshot): Promise<void>;
+    /** Where an item is kept. @throws ApiError where the service would say it */
+    itemKey(table: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
+  };
+  readonly lags: {
+    /**
+     * Releases what is held back, and waits until no replica is behind and no hint is left.
+     * @throws RingError if that does not come about in time
+     */
+    waitUntilConsistent(): Promise<void>;
+  };
+}
+
+/** What an administrator may do, over HTTP or from the program that runs the server. */
+export function createAdmin({ ring, settings, traces, faults, tables, lags }: AdminParts): Admin {
+  const checkNode = (id: string, field: string): void => {
+    if (!ring.describe().nodes.some((node) => node.id === id)) throw new AdminError(`there is no node ${id}`, field);
+  };
+  const checkLink = (from: string, to: string): void => {
+    checkNode(from, 'from');
+    checkNode(to, 'to');
+    if (from === to) throw new AdminError('there is no link from a node to itself', 'to');
+  };
+  return {
+    addFault: (rule) => faults.add(rule),
+    faults: () => faults.list(),
+    removeFault(id) {
+      if (!faults.list().some((fault) => fault.id === id)) {
+        throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
+      }
+      faults.remove(id);
+    },
+    clearFaults: () => faults.clear(),
+    async node(id, action) {
+      checkNode(id, 'id');
+      await actOn(ring, id, action).catch((error: unknown) => conflict(error, 'action'));
+    },
+    setLink(from, to, setting) {
+      checkLink(from, to);
+      setLink(ring, from, to, setting);
+    },
+    healLink(from, to) {
+      checkLink(from, to);
+      ring.healLink(from, to);
+    },
+    repair: (): Promise<RepairSummary> => ring.repair(),
+    scrub: (): Promise<ScrubSummary> => ring.scrub(),
+    waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
+    reset: (namespace) => tables.reset(namespace),
+    snapshot: (namespace) => tables.snapshot(namespace),
+    restore: (snapshot) => tables.restore(snapshot),
+    cluster: () => describeCluster(ring, settings),
+    async key(table, key, namespace): Promise<KeyView> {
+      return ring.locate(await tables.itemKey(table, key, namespace ?? ''));
+    },
+    trace: (requestId): Trace | undefined => traces?.trace(requestId, (diskId) => ring.nodeOfDisk(diskId)),
+  };
+}
+
+/** What the ring cannot do as it is now. */
+function conflict(error: unknown, field?: string): never {
+  throw error instanceof RingError ? new AdminError(error.message, field, 409) : error;
+}
+
+async function actOn(ring: LocalRing, id: string, action: NodeAction): Promise<void> {
+  switch (action) {
+    case 'stop':
+      return ring.stop(id);
+    case 'start':
+      return ring.start(id);
+    case 'pause':
+      return ring.pause(id);
+    case 'resume':
+      return ring.resume(id);
+    case 'wipe':
+      return ring.wipe(id);
+  }
+}
+
+function setLink(ring: LocalRing, from: string, to: string, setting: LinkSetting): void {
+  try {
+    ring.setLink(from, to, setting);
+  } catch (error) {
+    if (!(error instanceof RingError)) throw error;
+    const field = (['delayMs', 'dropRate'] as const).find((name) => error.message.startsWith(name));
+    throw new AdminError(error.message, field ?? 'body');
+  }
+}
+
+function describeCluster(ring: LocalRing, settings: AdminParts['settings']): ClusterView {
+  const { replication, writeQuorum, readQuorum } = settings;
+  const { nodes, partitions, moves } = ring.describe();
+  const homes = partitions.map(({ members }) => members.map(({ node }) => node));
+  return {
+    nodes: nodes.map(({ id, state, status }) => ({
+      id,
+      state,
+      partitions: homes.filter((each) => each.includes(id)).length,
+      leads: homes.filter(([first]) => first === id).length,
+      hints: status?.hints ?? 0,
+      suspects: status?.suspects ?? [],
+    })),
+    partitions: partitions.map(({ partition, epoch }, i) => ({ partition, epoch, homes: homes[i]! })),
+    replication,
+    writeQuorum,
+    readQuorum,
+    movesLeft: moves.left,
+  };
+}

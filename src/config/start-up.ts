@@ -1,0 +1,129 @@
+import { styleText } from 'node:util';
+import type { Config } from '../config.ts';
+import { endpointOf } from './endpoint.ts';
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is told at the start. */
+export interface StartUp {
+  readonly config: Config;
+  readonly version: string;
+  readonly addresses: readonly Address[];
+  readonly adminAddresses: readonly Address[];
+}
+
+/** Wait strategies look for it in the log of DynamoDB Local. */
+const INITIALIZING = 'Initializing DynamoDB Local with the following configuration:';
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
+/** Clients insist that there are some; these are as good as any. No line is wider than a terminal of 80 columns. */
+const ANY_IDENTITY = [
+  'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any',
+  'export AWS_REGION=local AWS_DEFAULT_REGION=local',
+];
+
+/** How it is told. */
+export interface StartUpLook {
+  /** Whether the lines of DynamoDB Local come first, for the tools that wait for them. */
+  readonly isLocal: boolean;
+  /** For a terminal. */
+  readonly isColoured: boolean;
+}
+
+/** For people, and for tools that read DynamoDB Local's lines. */
+export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLook): string {
+  const { config, version, addresses } = startUp;
+  const bold = (text: string) => (isColoured ? styleText('bold', text, { validateStream: false }) : text);
+  const label = (text: string) => {
+    const padded = text.padEnd(6);
+    return `  ${isColoured ? styleText('dim', padded, { validateStream: false }) : padded}`;
+  };
+  const { nodes, replication, writeQuorum, readQuorum } = config;
+  const endpoints = addresses.map(endpointOf);
+  const admin = adminUrl(startUp);
+  return [
+    ...(isLocal ? [INITIALIZING, ...localLines(startUp).map(([name, value]) => `${name}:\t${value}`), ''] : []),
+    bold(`dynaring ${version} is ready on ${endpoints.join(' and ')}`),
+    `${label('ring')}${nodes} ${nodes === 1 ? 'node' : 'nodes'}, N=${replication} W=${writeQuorum} R=${readQuorum}`,
+    `${label('data')}${whereData(config)}`,
+    ...(admin === undefined ? [] : [`${label('look')}curl ${admin}/status`]),
+    `${label('use')}any credentials and region will do:`,
+    `export AWS_ENDPOINT_URL_DYNAMODB=${endpoints[0]}`,
+    ...ANY_IDENTITY,
+    '',
+  ].join('\n');
+}
+
+/** What others may do who are not of this machine; undefined if they cannot reach it. */
+export function strangersNote({ config, addresses, adminAddresses }: StartUp): string | undefined {
+  const open = [...addresses, ...adminAddresses].filter(({ host }) => !LOOPBACK.test(host));
+  if (open.length === 0) return undefined;
+  const where = open
+    .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+    .join(' and ');
+  const administer = config.admin ? ', stop its nodes and wipe their disks' : '';
+  const remedy = config.admin
+    ? '; --no-admin leaves the data, --host 127.0.0.1 nothing'
+    : '; --host 127.0.0.1 keeps them out';
+  return `whoever reaches ${where} may read and change all data${administer}: no signature is verified${remedy}`;
+}
+
+/** The same for machines: messages with fields, one object a line. */
+export function startUpEntries(
+  startUp: StartUp,
+): readonly { readonly message: string; readonly fields: Readonly<Record<string, unknown>> }[] {
+  const { config, version, addresses, adminAddresses } = startUp;
+  const { nodes, replication, writeQuorum, readQuorum, dataDir = null, durability } = config;
+  const admin = adminUrl(startUp);
+  return [
+    { message: INITIALIZING, fields: Object.fromEntries(localLines(startUp).map(camelCased)) },
+    {
+      message: 'ready',
+      fields: {
+        version,
+        endpoint: endpointOf(addresses[0]!),
+        endpoints: addresses.map(endpointOf),
+        adminEndpoints: adminAddresses.map(endpointOf),
+        ...(admin !== undefined && { cluster: `${admin}/cluster`, status: `${admin}/status` }),
+        nodes,
+        replication,
+        writeQuorum,
+        readQuorum,
+        dataDir,
+        durability,
+      },
+    },
+  ];
+}
+
+/** As DynamoDB Local 2 prints its configuration. */
+function localLines({ config, version, addresses }: StartUp) {
+  return [
+    ['Port', addresses[0]!.port],
+    ['InMemory', config.dataDir === undefined],
+    ['Version', version],
+    ['DbPath', config.dataDir ?? null],
+    ['SharedDb', config.isolate === 'none'],
+    ['shouldDelayTransientStatuses', config.delayTransientStatuses],
+    ['CorsParams', config.corsOrigins.join(',')],
+  ] as const;
+}
+
+function camelCased([name, value]: readonly [string, unknown]): [string, unknown] {
+  return [name.charAt(0).toLowerCase() + name.slice(1), value];
+}
+
+function whereData({ dataDir, durability }: Config): string {
+  if (dataDir === undefined) return 'in memory, gone at exit; --data-dir DIR keeps it';
+  return `in ${dataDir}, durability ${durability}`;
+}
+
+/** Where administrators are answered; undefined if they are not. */
+function adminUrl({ config, addresses, adminAddresses }: StartUp): string | undefined {
+  if (!config.admin) return undefined;
+  return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring`;
+}

@@ -1,0 +1,216 @@
+import type { Log } from '../../env/log.ts';
+import type { Member, PartitionConfig, Reply } from '../messages.ts';
+import type { Coordinator } from '../registers/coordinator.ts';
+import type { NodeId } from '../ring.ts';
+import { type Task, wait } from '../task.ts';
+import type { ConfigRegister } from './config-register.ts';
+
+export type EpochChangeOutcome =
+  /** `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes. */
+  | { readonly kind: 'changed'; readonly config: PartitionConfig; readonly pausedMs: number }
+  /** Somebody else has decided the next epoch. */
+  | { readonly kind: 'superseded'; readonly config: PartitionConfig }
+  /** Nothing was decided, or that is unknown; it may be begun again. The partition may be sealed. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface EpochChangeParts {
+  readonly coordinator: Coordinator;
+  readonly register: ConfigRegister;
+  readonly log: Log;
+}
+
+/** How often a step is repeated for members that do not answer. */
+const TRIES = 5;
+
+/**
+ * Leads a partition into its next epoch, with `members` (REPLICATION section 8; docs/decisions/0006). Requests go on until
+ * the old members are sealed, and again as soon as a majority of the new ones votes. It may die anywhere: another one
+ * begins again, and of several at a time one is decided.
+ */
+export function* changeEpoch(
+  parts: EpochChangeParts,
+  partition: number,
+  members: readonly Member[],
+): Task<EpochChangeOutcome> {
+  const { coordinator, register } = parts;
+  const { clock } = coordinator;
+  const base = register.read(partition);
+  const isCopied = yield* copy(parts, base, members);
+  if (!isCopied) return { kind: 'failed', reason: `new members of partition ${partition} have not copied it yet` };
+  const begun = yield* begin(register, clock, partition);
+  if (begun.attempt === undefined)
+    return { kind: 'failed', reason: begun.error?.message ?? 'no attempt could be begun' };
+  const { attempt } = begun;
+  const next: PartitionConfig = { partition, epoch: base.epoch + 1, members, attempt };
+
+  const startMs = clock.elapsedMs();
+  const sources = yield* seal(parts, base);
+  if (sources === undefined) {
+    const decided = register.read(partition);
+    if (decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
+    return { kind: 'failed', reason: `too few members of partition ${partition} could be sealed` };
+  }
+  const isStaged = yield* stage(parts, next, sources);
+  if (!isStaged) {
+    const decided = register.read(partition);
+    if (decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
+    return { kind: 'failed', reason: `too few new members of partition ${partition} are ready` };
+  }
+  const { decided, error } = yield* decide(register, clock, next);
+  if (decided === undefined) return { kind: 'failed', reason: error?.message ?? 'the config could not be decided' };
+  if (decided.epoch === base.epoch) return { kind: 'failed', reason: 'another attempt was begun meanwhile' };
+  if (decided.attempt !== attempt) return yield* spreadOther(parts, base, decided);
+  const votingSinceMs = yield* spread(parts, base, decided);
+  return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
+}
+
+/**
+ * Step 0: newcomers copy what is committed, while requests go on.
+ * @returns whether all have: to seal before that would make requests wait for as long as they copy
+ */
+function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<boolean> {
+  const { repairTimeoutMs } = coordinator.settings.limits;
+  const newcomers = members.filter((member) => !base.members.some((old) => isSame(old, member)));
+  const copied = new Set<NodeId>();
+  const note = (reply: Reply) => {
+    if (reply.kind === 'copied') copied.add(reply.from);
+  };
+  for (let tries = 0; tries < TRIES; tries++) {
+    const missing = newcomers.filter(({ node }) => !copied.has(node));
+    if (missing.length === 0) return true;
+    if (tries > 0 && !missing.some(({ node }) => coordinator.isUp(node))) return false;
+    // Those that seem up first: the first that answers is copied from.
+    const sources = base.members
+      .map(({ node }) => node)
+      .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
+    const request = { kind: 'copy', partition: base.partition, epoch: base.epoch, sources } as const;
+    const options = { timeoutMs: repairTimeoutMs, onLate: note };
+    const { agreed } = yield* coordinator.ask(missing, request, 'copied', missing.length, options);
+    agreed.forEach(note);
+    if (agreed.length < missing.length) yield* coordinator.pause();
+  }
+  return newcomers.every(({ node }) => copied.has(node));
+}
+
+function* begin(
+  register: ConfigRegister,
+  clock: Coordinator['clock'],
+  partition: number,
+): Task<{ readonly attempt: number | undefined; readonly error: Error | undefined }> {
+  return yield* wait((resume) => {
+    let isWithin = true;
+    register.begin(partition, (attempt, error) => {
+      if (isWithin) clock.after(0, () => resume({ attempt, error }));
+      else resume({ attempt, error });
+    });
+    isWithin = false;
+  });
+}
+
+/** Step 1. @returns a majority of the old members, durably sealed */
+function* seal({ coordinator, register }: EpochChangeParts, base: PartitionConfig): Task<NodeId[] | undefined> {
+  const { partition, epoch, members } = base;
+  const needed = coordinator.majorityOf(base);
+  const sealed = new Set<NodeId>();
+  for (let tries = 0; tries < TRIES && register.read(partition).epoch === epoch; tries++) {
+    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, 'sealed', needed);
+    for (const { from } of agreed) sealed.add(from);
+    if (sealed.size >= needed) return [...sealed];
+    yield* coordinator.pause();
+  }
+  return undefined;
+}
+
+/** Steps 2 and 3: the new members gather, durably, what the sealed ones have. A majority of them is enough. */
+function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
+  const { limits } = coordinator.settings;
+  const needed = coordinator.majorityOf(next);
+  const staged = new Set<NodeId>();
+  const request = { kind: 'stage', next, sources } as const;
+  const note = (reply: Reply) => {
+    if (reply.kind === 'staged') staged.add(reply.from);
+  };
+  const askMissing = function* (count: number, timeoutMs: number): Task<void> {
+    const missing = next.members.filter(({ node }) => !staged.has(node));
+    const { agreed } = yield* coordinator.ask(missing, request, 'staged', count, { timeoutMs, onLate: note });
+    agreed.forEach(note);
+  };
+  for (let tries = 0; tries < TRIES && register.read(next.partition).epoch < next.epoch; tries++) {
+    yield* askMissing(needed - staged.size, limits.repairTimeoutMs);
+    if (staged.size >= needed) {
+      // One that has not staged begins with less than the others. Worth a moment, if it seems up.
+      const isWorth = next.members.some(({ node }) => !staged.has(node) && coordinator.isUp(node));
+      if (isWorth) yield* askMissing(next.members.length - staged.size, limits.phaseTimeoutMs);
+      return true;
+    }
+    yield* coordinator.pause();
+  }
+  return false;
+}
+
+/** Step 4. */
+function* decide(
+  register: ConfigRegister,
+  clock: Coordinator['clock'],
+  next: PartitionConfig,
+): Task<{ readonly decided: PartitionConfig | undefined; readonly error: Error | undefined }> {
+  return yield* wait((resume) => {
+    let isWithin = true;
+    register.decide(next, (decided, error) => {
+      if (isWithin) clock.after(0, () => resume({ decided, error }));
+      else resume({ decided, error });
+    });
+    isWithin = false;
+  });
+}
+
+/**
+ * Step 5: tells old and new members, until all that are up have answered. The others hear it by gossip.
+ * @returns when a majority of the new members had begun to vote, undefined if that was not seen
+ */
+function* spread(
+  { coordinator }: EpochChangeParts,
+  base: PartitionConfig,
+  config: PartitionConfig,
+): Task<number | undefined> {
+  // From here gossip spreads it too, should all that follows get lost.
+  coordinator.hear(config);
+  const everybody = [...config.members, ...base.members.filter(({ node }) => !names(config, node))];
+  const request = { kind: 'activate', config } as const;
+  const active = new Set<NodeId>();
+  const needed = coordinator.majorityOf(config);
+  let votingSinceMs: number | undefined;
+  const note = (reply: Reply) => {
+    if (reply.kind === 'activated') active.add(reply.from);
+    if (config.members.filter(({ node }) => active.has(node)).length < needed) return;
+    votingSinceMs ??= coordinator.clock.elapsedMs();
+  };
+  for (let tries = 0; tries < TRIES; tries++) {
+    const missing = everybody.filter(({ node }) => !active.has(node) && (tries === 0 || coordinator.isUp(node)));
+    if (missing.length === 0) break;
+    // The first majority first: from then on requests are answered again.
+    const count = tries === 0 ? needed : missing.length;
+    const { agreed } = yield* coordinator.ask(missing, request, 'activated', count, { onLate: note });
+    agreed.forEach(note);
+    if (active.size === everybody.length) break;
+    if (tries > 0) yield* coordinator.pause();
+  }
+  return votingSinceMs;
+}
+
+function* spreadOther(
+  parts: EpochChangeParts,
+  base: PartitionConfig,
+  config: PartitionConfig,
+): Task<EpochChangeOutcome> {
+  yield* spread(parts, base, config);
+  return { kind: 'superseded', config };
+}
+
+function isSame(one: Member, other: Member): boolean {
+  return one.node === other.node && one.diskId === other.diskId;
+}
+
+function names({ members }: PartitionConfig, node: Reply['from']): boolean {
+  return members.some((member) => member.node === node);
+}

@@ -1,0 +1,387 @@
+import type { Clock, Timer } from '../../env/clock.ts';
+import type { Log } from '../../env/log.ts';
+import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import type { Transport } from '../../env/transport.ts';
+import { compareBallots } from '../ballot.ts';
+import type { ExchangeReport } from '../healing/repair-report.ts';
+import { partitionPrefix, prefixEnd } from '../keyspace.ts';
+import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
+import type { NodeLimits } from '../node-settings.ts';
+import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from '../record.ts';
+import type { ReplyOf } from '../registers/coordinator.ts';
+import type { NodeId } from '../ring.ts';
+import { readState, whole, writeState } from '../state-rows.ts';
+import { runTask, type Task, wait } from '../task.ts';
+
+type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
+type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
+type Answer = (reply: Reply) => void;
+
+/** A stage under way, and who waits for it. */
+interface Staging {
+  readonly attempt: number;
+  readonly answers: Answer[];
+}
+
+type Gathered =
+  | {
+      readonly kind: 'gathered';
+      /** The newest record of each key that a source has accepted and does not know to be committed. */
+      readonly accepted: ReadonlyMap<StoreKey, ItemRecord>;
+      /** Keys that are here and at none of the sources. */
+      readonly unknown: readonly StoreKey[];
+    }
+  | { readonly kind: 'unanswered'; readonly source: NodeId };
+
+/** An accepted record with which a new epoch begins. */
+export interface StagedRecord {
+  readonly key: StoreKey;
+  readonly record: ItemRecord;
+}
+
+/** Below: the attempt that a partition's staged records belong to, and the records by store key. */
+const ATTEMPT = 'staged-attempt/';
+const RECORD = 'staged/';
+
+/** Rows read or removed at a time. */
+const PAGE = 256;
+
+/**
+ * What a node does before it becomes a member of a new epoch, or stays one (REPLICATION section 8, steps 0, 2 and 3): it
+ * copies what the others have committed, and stages, durably, what the sealed members have accepted.
+ */
+export class EpochStaging {
+  readonly #parts: EpochStagingParts;
+  /** Who waits for a copy under way, by partition. */
+  readonly #copying = new Map<number, { readonly answers: Answer[] }>();
+  /** The attempt that each partition is being staged for. */
+  readonly #staging = new Map<number, Staging>();
+  readonly #timers = new Set<Timer>();
+  #isStopped = false;
+  /** How often writes were lost. */
+  #losses = 0;
+
+  constructor(parts: EpochStagingParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether this node is about to become a member: what it has of the partition must not be taken for left behind. */
+  isCopying(partition: number): boolean {
+    return this.#copying.has(partition) || this.#staging.has(partition) || this.#isStaged(partition);
+  }
+
+  /** What is being copied or staged of a partition comes to nothing: this node erases or replaces what it holds of it. */
+  giveUp(partition: number): void {
+    this.#copying.delete(partition);
+    this.#staging.delete(partition);
+  }
+
+  /** The store has given up writes that it had shown. */
+  lost(): void {
+    this.#losses++;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const timer of this.#timers) this.#parts.clock.cancel(timer);
+    this.#timers.clear();
+    this.#copying.clear();
+    this.#staging.clear();
+  }
+
+  /** Answers when the work is done; asked for the same again, it answers both. */
+  receive(request: Handled, answer: Answer): void {
+    if (request.kind === 'copy') this.#receiveCopy(request, answer);
+    else this.#receiveStage(request, answer);
+  }
+
+  #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
+    const decided = this.#parts.decidedEpoch(partition);
+    // Heard too late: its members may have purged since what a source that has not heard of this epoch still has.
+    if (decided > epoch) return answer(this.#failed(`knows of epoch ${decided}`));
+    const running = this.#copying.get(partition);
+    if (running !== undefined) {
+      // From whichever source: it answers this one too.
+      running.answers.push(answer);
+      return;
+    }
+    if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
+    // Who has staged has it all. To copy on could bring back what was purged, and the stage has erased.
+    if (this.#isStaged(partition)) return answer({ kind: 'copied', from: this.#parts.self });
+    const copying = { answers: [answer] };
+    this.#copying.set(partition, copying);
+    const isWanted = () => this.#copying.get(partition) === copying;
+    runTask(whileWanted(this.#copy(partition, epoch, sources), isWanted), (reply) => {
+      if (isWanted()) this.#copying.delete(partition);
+      for (const each of copying.answers) each(reply ?? this.#failed('the copy was given up'));
+    });
+  }
+
+  #receiveStage({ next, sources }: Of<'stage'>, answer: Answer): void {
+    const { partition, attempt } = next;
+    const running = this.#staging.get(partition);
+    if (running?.attempt === attempt) {
+      running.answers.push(answer);
+      return;
+    }
+    if (running !== undefined && running.attempt > attempt) {
+      return answer(this.#failed(`is staging for attempt ${running.attempt}`));
+    }
+    // An older one can decide nothing any more. It learns nothing either, nor does a copy: what it asked for before could
+    // bring back what this one erases.
+    this.#copying.delete(partition);
+    const staging: Staging = { attempt, answers: [answer] };
+    this.#staging.set(partition, staging);
+    const isWanted = () => this.#staging.get(partition) === staging;
+    runTask(whileWanted(this.#stage(next, sources), isWanted), (reply) => {
+      if (isWanted()) this.#staging.delete(partition);
+      for (const each of staging.answers) each(reply ?? this.#failed('the stage was given up'));
+    });
+  }
+
+  /** For an epoch that is not decided yet, as far as this node knows. */
+  #isStaged(partition: number): boolean {
+    const { store, decidedEpoch } = this.#parts;
+    return stagedEpoch(store, partition) > decidedEpoch(partition);
+  }
+
+  /** Any one source will do: what it lacks is brought by the stage. */
+  *#copy(partition: number, epoch: number, sources: readonly NodeId[]): Task<Reply> {
+    const { self, exchange } = this.#parts;
+    for (const source of sources) {
+      if (source === self) continue;
+      const report = yield* exchange(partition, epoch, source);
+      if (report !== undefined) return { kind: 'copied', from: self };
+    }
+    return this.#failed('no source could be copied from');
+  }
+
+  *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
+    const { self, store, votesIn, isNamedIn, isBeginning, decidedEpoch, erase } = this.#parts;
+    const { partition, epoch, attempt } = next;
+    // The controller would count this disk, and it has no vote.
+    if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
+    const present = votesIn(partition);
+    const losses = this.#losses;
+    if (isBeginning(partition)) return this.#failed('is passing to another epoch');
+    // Nothing can be decided with it any more, and what it would erase may be wanted by now.
+    const isDecided = () => decidedEpoch(partition) >= epoch;
+    if (isDecided()) return this.#failed(`knows of epoch ${decidedEpoch(partition)}`);
+    const staged = readAttempt(store, partition)?.attempt;
+    // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
+    if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
+    if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
+
+    const gathered = yield* this.#gather(partition, epoch - 1, sources);
+    if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
+    if (votesIn(partition) !== present || isDecided()) return this.#failed('the epoch has changed meanwhile');
+    // Before anything is staged: asked for this attempt again, what is staged of it answers.
+    if (this.#losses !== losses) return this.#failed('the disk has refused writes meanwhile');
+    // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
+    // took part in that, so what only it holds is its own.
+    if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
+    dropStaged(store, partition, epoch);
+    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
+    // Last: a crash keeps a beginning of what was written.
+    writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
+    return yield* this.#flushed({ kind: 'staged', from: self });
+  }
+
+  /** Brings here what the sealed members have committed, and tells what else they have accepted. */
+  *#gather(partition: number, epoch: number, sources: readonly NodeId[]): Task<Gathered> {
+    const { self, exchange } = this.#parts;
+    const others = sources.filter((source) => source !== self);
+    const accepted = new Map<StoreKey, ItemRecord>();
+    // First what is accepted: a record that is learned meanwhile moves from there to what is committed.
+    for (const source of sources) {
+      const isTold = yield* this.#gatherAccepted(partition, epoch, source, accepted);
+      if (!isTold) return { kind: 'unanswered', source };
+    }
+    for (let isSecond = false; ; isSecond = true) {
+      /** How many sources lack a key that is here. */
+      const lacking = new Map<StoreKey, number>();
+      let repaired = 0;
+      for (const source of others) {
+        const report = yield* exchange(partition, epoch, source, (key) => {
+          lacking.set(key, (lacking.get(key) ?? 0) + 1);
+        });
+        if (report === undefined) return { kind: 'unanswered', source };
+        repaired += report.recordsRepaired;
+      }
+      // Tombstones past their grace are in no tree. Where this node had nothing, it saw none, and may then have taken from
+      // another source what was deleted: now that it has that, the trees differ.
+      if (repaired > 0 && !isSecond) continue;
+      for (const source of others) {
+        const isTold = yield* this.#pullCommitted(source, epoch, [...accepted.keys()]);
+        if (!isTold) return { kind: 'unanswered', source };
+      }
+      const unknown = [...lacking].filter(([key, count]) => count === sources.length && !accepted.has(key));
+      return { kind: 'gathered', accepted, unknown: unknown.map(([key]) => key) };
+    }
+  }
+
+  /**
+   * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree shows:
+   * without the tombstone it would be taken for the newest.
+   */
+  *#pullCommitted(source: NodeId, epoch: number, keys: readonly StoreKey[]): Task<boolean> {
+    const { self, store, limits } = this.#parts;
+    for (let at = 0; at < keys.length; at += limits.repairBatch) {
+      const page = keys.slice(at, at + limits.repairBatch);
+      const reply = yield* this.#ask(source, { kind: 'fetch', epoch, keys: page }, 'records');
+      if (reply === undefined || reply.records.length !== page.length) return false;
+      for (const [i, record] of reply.records.entries()) {
+        const own = store.get('items', page[i]!);
+        if (record === undefined) continue;
+        if (own !== undefined && own !== DAMAGED && compareBallots(ballotIn(own), record.ballot) >= 0) continue;
+        const request = { kind: 'learn', key: page[i]!, record, isNeeded: true } as const;
+        const learned = yield* this.#ask(self, request, 'learned');
+        if (learned === undefined) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Adds what a sealed member has accepted, the newest of each key. */
+  *#gatherAccepted(
+    partition: number,
+    epoch: number,
+    source: NodeId,
+    accepted: Map<StoreKey, ItemRecord>,
+  ): Task<boolean> {
+    const limit = this.#parts.limits.repairBatch;
+    let after: StoreKey | undefined;
+    do {
+      const page = yield* this.#ask(
+        source,
+        { kind: 'sealed-records', partition, epoch, after, limit },
+        'sealed-records',
+      );
+      if (page === undefined) return false;
+      for (const { key, record } of page.entries) {
+        const known = accepted.get(key);
+        if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) accepted.set(key, record);
+      }
+      after = page.next;
+    } while (after !== undefined);
+    return true;
+  }
+
+  *#flushed(reply: Reply): Task<Reply> {
+    const { store, clock } = this.#parts;
+    const error = yield* wait<Error | undefined>((resume) => {
+      let isWithin = true;
+      store.flush((failure) => {
+        if (isWithin) clock.after(0, () => resume(failure));
+        else resume(failure);
+      });
+      isWithin = false;
+    });
+    return error === undefined ? reply : this.#failed(error.message);
+  }
+
+  *#ask<Kind extends Reply['kind']>(node: NodeId, request: Request, kind: Kind): Task<ReplyOf<Kind> | undefined> {
+    const { transport, clock, limits } = this.#parts;
+    return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
+      if (this.#isStopped) return;
+      let isOver = false;
+      const finish = (reply: ReplyOf<Kind> | undefined) => {
+        if (isOver || this.#isStopped) return;
+        isOver = true;
+        clock.cancel(timer);
+        this.#timers.delete(timer);
+        resume(reply);
+      };
+      const timer = clock.after(limits.phaseTimeoutMs, () => finish(undefined));
+      this.#timers.add(timer);
+      transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
+    });
+  }
+
+  #failed(reason: string): Reply {
+    this.#parts.log.debug('cannot prepare for a new epoch', { node: this.#parts.self, reason });
+    return { kind: 'failed', from: this.#parts.self, reason };
+  }
+}
+
+interface EpochStagingParts {
+  readonly self: NodeId;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: NodeLimits;
+  readonly transport: Transport<Request, Reply>;
+  /** Whether a config names this node with the disk that it has. */
+  readonly isNamedIn: (config: PartitionConfig) => boolean;
+  /** Whether it is erasing or replacing what it holds of the partition. */
+  readonly isBeginning: (partition: number) => boolean;
+  /** The newest epoch of a partition that this node has heard of. */
+  readonly decidedEpoch: (partition: number) => number;
+  /** The epoch in which this node has a vote, sealed or not. */
+  readonly votesIn: (partition: number) => number | undefined;
+  /** Takes what a member of the epoch has and this node has not. */
+  readonly exchange: (
+    partition: number,
+    epoch: number,
+    peer: NodeId,
+    onExtra?: (key: StoreKey) => void,
+  ) => Task<ExchangeReport | undefined>;
+  /** Erases a key from this node's replica. */
+  readonly erase: (key: StoreKey) => void;
+}
+
+/**
+ * What was staged of a partition under this attempt; undefined if another was, or none. Gives the store up if some of it is
+ * damaged: the attempt was decided counting on all of it.
+ */
+export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
+  if (readAttempt(store, partition)?.attempt !== attempt) return undefined;
+  const staged: StagedRecord[] = [];
+  for (const { key, value } of stagedRows(store, partition)) {
+    staged.push({ key: key.slice(RECORD.length), record: decodeRecord(whole(store, key, value)) });
+  }
+  return staged;
+}
+
+/** The epoch for which a partition was staged; -1 if it was not. */
+export function stagedEpoch(store: Store, partition: number): number {
+  return readAttempt(store, partition)?.epoch ?? -1;
+}
+
+/**
+ * Drops what was staged for epochs up to this one. What was staged for a later one stays, however late this epoch is heard
+ * of: the controller of that one may count on it. The caller flushes.
+ */
+export function dropStaged(store: Store, partition: number, epoch: number): void {
+  if (stagedEpoch(store, partition) > epoch) return;
+  // The name first: a crash keeps a beginning of what was written, and rows that are left must not be taken for all.
+  store.remove('meta', ATTEMPT + partitionPrefix(partition));
+  for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
+}
+
+/** Runs a task as long as it is wanted: what it waited for by then does not reach it any more. */
+function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
+  for (let step = task.next(undefined as never); ; ) {
+    if (step.done === true) return step.value;
+    const result: never = yield step.value;
+    if (!isWanted()) return undefined;
+    step = task.next(result);
+  }
+}
+
+function readAttempt(
+  store: Store,
+  partition: number,
+): { readonly attempt: number; readonly epoch: number } | undefined {
+  return readState(store, ATTEMPT + partitionPrefix(partition));
+}
+
+function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {
+  const prefix = RECORD + partitionPrefix(partition);
+  for (let from = prefix; ; ) {
+    const page = store.range('meta', from, prefixEnd(prefix), PAGE);
+    yield* page;
+    if (page.length < PAGE) return;
+    from = `${page.at(-1)!.key}\x00`;
+  }
+}

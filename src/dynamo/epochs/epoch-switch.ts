@@ -1,0 +1,179 @@
+import type { Log } from '../../env/log.ts';
+import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { compareBallots } from '../ballot.ts';
+import { partitionRange } from '../keyspace.ts';
+import type { EpochRequest, PartitionConfig, Reply } from '../messages.ts';
+import { decodeRecord } from '../record.ts';
+import type { Acceptor } from '../registers/acceptor.ts';
+import type { NodeId } from '../ring.ts';
+import { dropStaged, readStaged, stagedEpoch } from './epoch-staging.ts';
+import type { PartitionVotes } from './partition-votes.ts';
+
+type Handled = Extract<EpochRequest, { kind: 'seal' | 'sealed-records' | 'activate' }>;
+type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
+type Answer = (reply: Reply) => void;
+
+export interface EpochSwitchParts {
+  readonly self: NodeId;
+  readonly store: Store;
+  readonly log: Log;
+  readonly votes: PartitionVotes;
+  readonly acceptor: Acceptor;
+  /** The newest config that this node knows of, of the partition of one that it is told. */
+  readonly newest: (told: PartitionConfig) => PartitionConfig;
+  /** What this node holds of the partition is about to change in one go: what is being staged of it cannot go on. */
+  readonly beginning: (partition: number) => void;
+  /** Gives what is young of a partition to its other members; calls `done` however that ended. */
+  readonly handOff: (partition: number, done: () => void) => void;
+  /** This node votes in the partition from now on, in a new epoch. */
+  readonly begun: (partition: number) => void;
+  /** This node votes in the partition no more; what it holds of it belongs to others. */
+  readonly left: (partition: number) => void;
+}
+
+/**
+ * How a replica passes from one epoch of a partition to the next (REPLICATION section 8): it is sealed, tells what it had
+ * accepted, and begins to vote again with the records that were staged for the decided attempt.
+ */
+export class EpochSwitch {
+  readonly #parts: EpochSwitchParts;
+  /** Partitions whose new epoch is on its way to the disk, and who waits for that. */
+  readonly #beginning = new Map<number, { readonly epoch: number; readonly answers: Answer[] }>();
+
+  constructor(parts: EpochSwitchParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether it passes to another epoch at the moment. */
+  isBeginning(partition: number): boolean {
+    return this.#beginning.has(partition);
+  }
+
+  receive(request: Handled, answer: Answer): void {
+    switch (request.kind) {
+      case 'seal':
+        return this.#seal(request, answer);
+      case 'sealed-records':
+        return this.#tellSealed(request, answer);
+      case 'activate':
+        return this.activate(request.config, answer);
+    }
+  }
+
+  /**
+   * A new epoch was decided. `answer` is called once this node acts by it or by a later one, durably; not at all if that
+   * fails.
+   *
+   * Hazard: a config may be heard of long after it was decided. Who was sealed in it and has left since would vote in it
+   * again, and with a member that has heard of nothing be a majority: so it is always the newest one known that counts.
+   */
+  activate(told: PartitionConfig, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const config = this.#parts.newest(told);
+    const { partition, epoch } = config;
+    const present = votes.configOf(partition);
+    const isNamed = votes.isNamedIn(config);
+    const beginning = this.#beginning.get(partition);
+    if (beginning !== undefined) {
+      // A still newer one is told again.
+      if (beginning.epoch >= epoch) beginning.answers.push(answer);
+      return;
+    }
+    if (present !== undefined && present.epoch >= epoch) return answer({ kind: 'activated', from: self });
+    if (isNamed) return this.#begin(config, present, answer);
+    // Also of one in which it never had a vote: what it was told of late must not give it one.
+    votes.leave(config);
+    if (present !== undefined) acceptor.replaceAccepted(partition, []);
+    dropStaged(store, partition, epoch);
+    store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      if (present !== undefined || acceptor.holdsAnyOf(partition)) this.#parts.left(partition);
+      answer({ kind: 'activated', from: self });
+    });
+  }
+
+  #begin(config: PartitionConfig, present: PartitionConfig | undefined, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const { partition, epoch, attempt } = config;
+    const staged = readStaged(store, partition, attempt);
+    const answers = [answer];
+    this.#beginning.set(partition, { epoch, answers });
+    this.#parts.beginning(partition);
+    const finish = (failure: Error | undefined) => {
+      this.#beginning.delete(partition);
+      if (failure === undefined) votes.open(partition);
+      for (const each of answers) {
+        if (failure !== undefined) this.#answerStorageFailed(failure, each);
+        else each({ kind: 'activated', from: self });
+      }
+      if (failure === undefined) this.#parts.begun(partition);
+    };
+    const begin = (failure?: Error) => {
+      if (failure !== undefined) return finish(failure);
+      acceptor.replaceAccepted(partition, staged ?? []);
+      votes.begin(config);
+      // After the vote: a crash keeps a beginning of this, and without its vote the node has to do it again.
+      dropStaged(store, partition, epoch);
+      store.flush(finish);
+    };
+    // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold what was purged meanwhile. It
+    // can begin with nothing: a majority has staged, and every quorum meets it.
+    // What was staged for a still later epoch was compared with members of this one or a later one.
+    const isCurrent = staged !== undefined || present?.epoch === epoch - 1 || stagedEpoch(store, partition) > epoch;
+    if (!isCurrent && acceptor.holdsAnyOf(partition)) {
+      // Without a vote, what it learns until it is erased does not count towards W.
+      votes.leave(config);
+      // In `dynamo` mode it may be the only one that has a record.
+      this.#parts.handOff(partition, () => acceptor.erasePartition(partition, () => true, begin));
+    } else begin();
+  }
+
+  #seal({ partition, epoch }: Of<'seal'>, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const config = votes.configOf(partition);
+    if (config?.epoch !== epoch || this.#beginning.has(partition)) {
+      return answer({ kind: 'wrong-epoch', from: self, config });
+    }
+    // An epoch begins with all that its sources have: what this one cannot read may be missing at the others.
+    if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
+    if (!votes.isSealed(partition)) votes.seal(partition);
+    // The flush also covers every record accepted before: what it tells below cannot be lost to a crash.
+    store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      answer({ kind: 'sealed', from: self });
+    });
+  }
+
+  #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
+    const { self, store, votes, acceptor } = this.#parts;
+    const config = votes.configOf(partition);
+    if (config?.epoch !== epoch || !votes.isSealed(partition)) {
+      return answer({ kind: 'wrong-epoch', from: self, config });
+    }
+    const { from, to } = partitionRange(partition);
+    const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
+    for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
+    if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
+    // What was damaged on disk may be in memory still.
+    const recordOf = (key: StoreKey, value: Uint8Array) =>
+      value === DAMAGED ? acceptor.stateOf(key).accepted! : decodeRecord(value);
+    const entries = rows
+      .map(({ key, value }) => ({ key, record: recordOf(key, value) }))
+      .filter(({ key, record }) => {
+        const { committed } = acceptor.stateOf(key);
+        return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
+      });
+    // The filter may leave a page empty that is not the last: `after` of the next one is the last key looked at.
+    const next = rows.length === limit ? rows.at(-1)!.key : undefined;
+    // What is left out because it is committed must stay so: it is asked for later, among what is committed.
+    store.flush((error) => {
+      if (error !== undefined) return this.#answerStorageFailed(error, answer);
+      answer({ kind: 'sealed-records', from: self, entries, next });
+    });
+  }
+
+  #answerStorageFailed(error: Error, answer: Answer): void {
+    this.#parts.log.warn('cannot write a change of epoch', { node: this.#parts.self, error });
+    answer({ kind: 'storage-failed', from: this.#parts.self, message: error.message });
+  }
+}

@@ -1,0 +1,136 @@
+import { strict as assert } from 'node:assert';
+import type { Store, StoreKey } from '../../env/store.ts';
+import { partitionOf, partitionPrefix } from '../keyspace.ts';
+import type { Member, PartitionConfig, VoteState } from '../messages.ts';
+import { parseState, writeState } from '../state-rows.ts';
+
+/** A partition in which this node votes, in the epoch of the config. */
+interface Vote {
+  readonly config: PartitionConfig;
+  /** No prepare, accept or read in this epoch any more: the next one is being prepared. */
+  readonly isSealed: boolean;
+}
+
+const PREFIX = 'vote/';
+const LEFT = 'left/';
+
+/**
+ * The partitions in which a node votes, durably in the `meta` store (REPLICATION section 1, `replica, per partition`). A
+ * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
+ *
+ * Of a partition that it has left, or is about to begin with nothing, it keeps the config by which it did: it was sealed in
+ * an earlier one, and must not vote in that again (docs/replication.md, `A row never goes back`).
+ */
+export class PartitionVotes {
+  readonly #self: Member;
+  readonly #store: Store;
+  #votes = new Map<number, Vote>();
+  readonly #states = new Map<number, VoteState>();
+  /** The newest config that was acted on without a vote. */
+  #left = new Map<number, PartitionConfig>();
+
+  constructor(self: Member, store: Store) {
+    this.#self = self;
+    this.#store = store;
+    this.reload();
+  }
+
+  /**
+   * Reads the votes again, as after writes were lost. Gives the store up if one is damaged: without its row, a node that voted
+   * would begin its epoch again with less than it accepted.
+   */
+  reload(): void {
+    this.#votes = new Map();
+    this.#states.clear();
+    for (const [partition, vote] of this.#read<Vote>(PREFIX)) this.#set(partition, vote);
+    this.#left = this.#read<PartitionConfig>(LEFT);
+  }
+
+  /** Whether it may promise and accept in this epoch. */
+  has(partition: number, epoch: number): boolean {
+    const vote = this.#votes.get(partition);
+    return vote !== undefined && vote.config.epoch === epoch && !vote.isSealed;
+  }
+
+  configOf(partition: number): PartitionConfig | undefined {
+    return this.#votes.get(partition)?.config;
+  }
+
+  isSealed(partition: number): boolean {
+    return this.#votes.get(partition)?.isSealed === true;
+  }
+
+  /** What it has in a partition, if it has a vote there. The same object as long as that does not change: asked at each learn. */
+  stateOf(partition: number): VoteState | undefined {
+    return this.#states.get(partition);
+  }
+
+  /** Those in which it votes, sealed or not. */
+  get partitions(): readonly number[] {
+    return [...this.#votes.keys()];
+  }
+
+  /** The newest config of each partition that this disk has acted on, with a vote or by giving up that. */
+  get known(): readonly PartitionConfig[] {
+    return [...[...this.#votes.values()].map(({ config }) => config), ...this.#left.values()];
+  }
+
+  isNamedIn({ members }: PartitionConfig): boolean {
+    return members.some(({ node, diskId }) => node === this.#self.node && diskId === this.#self.diskId);
+  }
+
+  /** Begins an epoch that names this node. The caller flushes, and calls `open` once that is durable. */
+  begin(config: PartitionConfig): void {
+    assert(this.isNamedIn(config));
+    const { partition } = config;
+    this.#write({ config, isSealed: false });
+    this.#set(partition, { config, isSealed: true });
+    // Last: a crash keeps a beginning of what was written.
+    if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
+  }
+
+  /** The epoch that was begun is durable: from now on it votes. */
+  open(partition: number): void {
+    this.#set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
+  }
+
+  /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
+  seal(partition: number): void {
+    this.#write({ ...this.#votes.get(partition)!, isSealed: true });
+  }
+
+  /** Gives up the vote in a partition, if it has one, for this config was decided. The caller flushes. */
+  leave(config: PartitionConfig): void {
+    const { partition } = config;
+    if ((this.#left.get(partition)?.epoch ?? -1) < config.epoch) {
+      this.#left.set(partition, config);
+      writeState(this.#store, keyOf(LEFT, partition), config);
+    }
+    this.#states.delete(partition);
+    if (this.#votes.delete(partition)) this.#store.remove('meta', keyOf(PREFIX, partition));
+  }
+
+  #write(vote: Vote): void {
+    const { partition } = vote.config;
+    this.#set(partition, vote);
+    writeState(this.#store, keyOf(PREFIX, partition), vote);
+  }
+
+  #set(partition: number, vote: Vote): void {
+    this.#votes.set(partition, vote);
+    this.#states.set(partition, { epoch: vote.config.epoch, isSealed: vote.isSealed });
+  }
+
+  #read<Row>(prefix: string): Map<number, Row> {
+    const store = this.#store;
+    // As many as a ring can have partitions.
+    const rows = store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    return new Map(
+      rows.map(({ key, value }) => [partitionOf(key.slice(prefix.length)), parseState<Row>(store, key, value)]),
+    );
+  }
+}
+
+function keyOf(prefix: string, partition: number): StoreKey {
+  return prefix + partitionPrefix(partition);
+}

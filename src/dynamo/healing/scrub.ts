@@ -1,0 +1,149 @@
+import type { Clock, Timer } from '../../env/clock.ts';
+import type { Log } from '../../env/log.ts';
+import { DAMAGED, STORE_NAMES, type Store, type StoreKey, type StoreName } from '../../env/store.ts';
+import type { Acceptor } from '../registers/acceptor.ts';
+import type { NodeId } from '../ring.ts';
+import { runTask, type Task, wait } from '../task.ts';
+import type { HintedHandoff } from './hinted-handoff.ts';
+import type { KeyRestore } from './key-restore.ts';
+
+/** Values read in one go, each of which may be an item of 400 KB: some milliseconds then, and a tenth of one mostly. */
+const BATCH = 32;
+/** In the background a scrub takes a small part of the time: so many pauses as a batch took, and at least this. */
+const PAUSES_PER_BATCH = 20;
+const SHORTEST_PAUSE_MS = 1;
+
+/** What a scrub did. */
+export interface ScrubReport {
+  /** Values that were read: records, hints, and rows of the nodes' own state. */
+  readonly records: number;
+  /** Those of them whose bytes were not what was written. */
+  readonly damaged: number;
+  /** Of the keys of those, the ones that are damaged no more. */
+  readonly restored: number;
+  readonly ms: number;
+}
+
+/**
+ * Reads all that a node has stored, in small steps, and has restored what is damaged: a read finds that out too, but what
+ * is seldom read could be damaged on all replicas by the time that it is.
+ */
+export class Scrub {
+  readonly #parts: ScrubParts;
+  #timer: Timer | undefined;
+  #isStopped = false;
+  #running: ((report: ScrubReport) => void)[] | undefined;
+  /** Whether somebody waits for the one under way. */
+  #isUrgent = false;
+  #records = 0;
+  #scrubs = 0;
+
+  constructor(parts: ScrubParts) {
+    this.#parts = parts;
+  }
+
+  /** Since the start of the node: values read, and scrubs that have come to their end. */
+  get figures(): { readonly records: number; readonly scrubs: number } {
+    return { records: this.#records, scrubs: this.#scrubs };
+  }
+
+  /** From now on, so long after the end of each scrub the next one begins. */
+  start(): void {
+    const { clock, intervalMs } = this.#parts;
+    if (intervalMs <= 0 || this.#isStopped) return;
+    this.#timer = clock.after(intervalMs, () => this.#begin(() => this.start()));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.clock.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Reads everything now, without leisure; one that is under way is joined. `done` is not called after `stop`. */
+  scrubNow(done: (report: ScrubReport) => void): void {
+    this.#isUrgent = true;
+    this.#begin(done);
+  }
+
+  #begin(done: (report: ScrubReport) => void): void {
+    if (this.#running !== undefined) {
+      this.#running.push(done);
+      return;
+    }
+    this.#running = [done];
+    runTask(this.#scrub(), (report) => {
+      const waiting = this.#running!;
+      this.#running = undefined;
+      this.#isUrgent = false;
+      if (this.#isStopped) return;
+      this.#scrubs++;
+      if (report.damaged > 0) this.#parts.log.warn('a scrub has found damage', { node: this.#parts.self, ...report });
+      for (const each of waiting) each(report);
+    });
+  }
+
+  *#scrub(): Task<ScrubReport> {
+    const { clock, acceptor, restore } = this.#parts;
+    const startMs = clock.elapsedMs();
+    const keys = new Set<StoreKey>();
+    let records = 0;
+    let damaged = 0;
+    for (const name of STORE_NAMES) {
+      for (let last: StoreKey = '\0'; !this.#isStopped; ) {
+        const beganMs = clock.elapsedMs();
+        const page = this.#parts.store.range(name, last, END, BATCH);
+        for (const { key, value } of page) {
+          if (value !== DAMAGED) continue;
+          damaged++;
+          this.#note(name, key, keys);
+        }
+        records += page.length;
+        this.#records += page.length;
+        if (page.length < BATCH) break;
+        last = `${page.at(-1)!.key}\0`;
+        const pauseMs = this.#isUrgent ? 0 : (clock.elapsedMs() - beganMs) * PAUSES_PER_BATCH;
+        yield* wait<void>((resume) => clock.after(Math.max(SHORTEST_PAUSE_MS, pauseMs), () => resume()));
+      }
+    }
+    if (keys.size > 0 && !this.#isStopped) {
+      // A task is never resumed within the call that waits.
+      yield* wait<void>((resume) => restore.tryAll(() => clock.after(0, () => resume())));
+    }
+    let restored = 0;
+    for (const key of keys) if (!acceptor.isDamaged(key)) restored++;
+    return { records, damaged, restored, ms: clock.elapsedMs() - startMs };
+  }
+
+  #note(name: StoreName, key: StoreKey, keys: Set<StoreKey>): void {
+    const { self, log, acceptor, hints } = this.#parts;
+    switch (name) {
+      case 'items':
+      case 'paxos':
+        keys.add(key);
+        return acceptor.noteDamaged(key);
+      case 'hints':
+        return hints.check(key);
+      case 'meta':
+        // Nobody else has it. The node goes on with what it has in memory, with which it may be the one that is needed.
+        log.error("a record of the node's own state is damaged: at its next start it has lost its disk", {
+          node: self,
+        });
+    }
+  }
+}
+
+/** Above every key of every store. */
+const END: StoreKey = '\xff\xff';
+
+interface ScrubParts {
+  readonly self: NodeId;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Between the end of one scrub and the next. 0: only on demand. */
+  readonly intervalMs: number;
+  readonly acceptor: Acceptor;
+  readonly hints: HintedHandoff;
+  readonly restore: KeyRestore;
+}

@@ -1,0 +1,76 @@
+import type { ByteString } from '../../api/primary-key.ts';
+import type { Clock } from '../../env/clock.ts';
+import type { Store, StoreKey } from '../../env/store.ts';
+import { partitionRange, tableRange } from '../keyspace.ts';
+
+/** Records erased in one go when a table or a partition is given up, each of which may be an item of 400 KB. */
+export const ERASE_BATCH = 32;
+const ERASE_PAUSE_MS = 1;
+
+interface ErasureParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Q */
+  readonly partitions: number;
+  /** A record of the key was removed from the store. */
+  readonly erased: (key: StoreKey) => void;
+}
+
+/** Erases what a replica holds of tables and partitions that are given up, in small steps. */
+export class Erasure {
+  readonly #parts: ErasureParts;
+  #isStopped = false;
+
+  constructor(parts: ErasureParts) {
+    this.#parts = parts;
+  }
+
+  /** The store is about to be closed. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /**
+   * Erases the records of a table that no request can reach any more, one partition after the other.
+   *
+   * Hazard: a write that was under way when the table was deleted may leave its record behind; nobody reaches it.
+   */
+  table(table: ByteString): void {
+    const ranges = Array.from({ length: this.#parts.partitions }, (_, partition) => tableRange(partition, table));
+    // A disk that refuses is not asked for ever.
+    const next = (error?: Error) => {
+      const range = ranges.pop();
+      if (range !== undefined && error === undefined) this.#range(range.from, range.to, () => true, next);
+    };
+    next();
+  }
+
+  /**
+   * Erases all records of a partition in which this node has no vote; then calls `done`, or as soon as the disk refuses one.
+   * @param isWanted asked before each step; once it says no, the rest stays
+   */
+  partition(partition: number, isWanted: () => boolean, done: (error?: Error) => void): void {
+    const { from, to } = partitionRange(partition);
+    this.#range(from, to, isWanted, done);
+  }
+
+  #range(from: StoreKey, to: StoreKey, isWanted: () => boolean, done: (error?: Error) => void): void {
+    const { store, clock, erased } = this.#parts;
+    if (this.#isStopped || !isWanted()) return;
+    let hasMore = false;
+    for (const name of ['items', 'paxos'] as const) {
+      const found = store.range(name, from, to, ERASE_BATCH);
+      hasMore ||= found.length === ERASE_BATCH;
+      for (const { key } of found) {
+        store.remove(name, key);
+        erased(key);
+      }
+    }
+    // The disk sets the pace.
+    store.flush((error) => {
+      if (error !== undefined) return done(error);
+      const next = hasMore ? () => this.#range(from, to, isWanted, done) : () => done();
+      clock.after(ERASE_PAUSE_MS, next);
+    });
+  }
+}

@@ -1,0 +1,43 @@
+import { strict as assert } from 'node:assert';
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Config } from '../config.ts';
+import type { Member } from '../dynamo/messages.ts';
+import { assignPartitions, type NodeId } from '../dynamo/ring.ts';
+import type { ClusterRecord } from '../env/data-directory.ts';
+
+/** A new cluster: its nodes, and their partitions in epoch 0. */
+export function foundCluster({ nodes, partitions, replication }: Config): ClusterRecord {
+  const members = Array.from({ length: nodes }, (_, i): Member => ({ node: nodeId(i + 1), diskId: newDiskId() }));
+  const byNode = new Map(members.map((member) => [member.node, member]));
+  const assignment = assignPartitions(partitions, [...byNode.keys()], replication);
+  return {
+    clusterId: randomUUID(),
+    partitions,
+    replication,
+    firstNodes: nodes,
+    lastNode: nodes,
+    lastAttempt: 0,
+    nodes: members,
+    configs: assignment.map((list, partition) => ({
+      partition,
+      epoch: 0,
+      members: list.map((node) => byNode.get(node)!),
+      attempt: 0,
+    })),
+  };
+}
+
+/** 48 random bits: never the same for two disks. */
+export function newDiskId(): number {
+  const diskId = randomBytes(6).readUIntBE(0, 6);
+  assert(Number.isSafeInteger(diskId));
+  return diskId;
+}
+
+export function nodeId(number: number): NodeId {
+  return `node-${number}`;
+}
+
+export function numberOf(id: NodeId): number {
+  return Number(id.slice(nodeId(0).length - 1));
+}

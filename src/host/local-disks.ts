@@ -1,0 +1,269 @@
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkNodeState } from '../dynamo/node-state.ts';
+import type { NodeId } from '../dynamo/ring.ts';
+import { readState, writeState } from '../dynamo/state-rows.ts';
+import type { Clock } from '../env/clock.ts';
+import { type ClusterRecord, type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';
+import { LmdbStore } from '../env/lmdb-store.ts';
+import type { LmdbStoreOptions } from '../env/lmdb-store-options.ts';
+import type { Log } from '../env/log.ts';
+import type { Store } from '../env/store.ts';
+import { StoreDamagedError } from '../env/store-damage.ts';
+import { DiskWatch } from './disk-watch.ts';
+import { newDiskId } from './found-cluster.ts';
+import { type Host, NO_DISK } from './ring-host.ts';
+
+/** What a node's disk says of itself, so that it is not taken for another's. */
+interface Identity {
+  readonly clusterId: string;
+  readonly node: NodeId;
+  readonly diskId: number;
+}
+
+const IDENTITY = 'identity';
+/** With which start of the cluster the disk was last used. */
+const START = 'start';
+
+/** A file in a node's folder with which its owner takes what a damaged journal has left, for want of anything better. */
+const ACCEPT_LOSS = 'accept-loss';
+
+/** What a damaged disk's folder is called from then on, behind the node's id. */
+const DAMAGED = '.damaged';
+
+interface Parts {
+  readonly directory: DataDirectory;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly options: Pick<LmdbStoreOptions, 'durability' | 'lazyFlushMs'>;
+  record(): ClusterRecord;
+  /** Replaces the record, durably. */
+  save(record: ClusterRecord): void;
+}
+
+/**
+ * The disks of a ring's nodes: tells them from one another, and those that may have lost what they had acknowledged from
+ * those that have it all. A node whose disk is damaged must not vote with it: the disk is set aside, and the node begins on
+ * an empty one, which has another id and so no vote until the others have brought it back.
+ */
+export class NodeDisks {
+  readonly #parts: Parts;
+  /** Opened, and not yet taken by their nodes. */
+  readonly #opened = new Map<NodeId, LmdbStore>();
+  /** Why disks count as lost. */
+  readonly #losses = new Map<NodeId, StoreDamagedError>();
+  readonly #watch: DiskWatch;
+  /** Counts the starts of the cluster, this one included. */
+  readonly #start: number;
+  /** Those whose losses are accepted. */
+  readonly #accepted = new Set<NodeId>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#watch = new DiskWatch(parts.clock, parts.log);
+    this.#start = (parts.record().starts ?? 0) + 1;
+  }
+
+  /**
+   * Opens the disks of a cluster that was here before, and sets those aside that are damaged, unless too few are left: then
+   * nothing is changed.
+   *
+   * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
+   */
+  async openAll(hosts: readonly Host[]): Promise<void> {
+    for (const host of hosts) {
+      if (host.diskId === NO_DISK) this.#losses.set(host.id, new StoreDamagedError('is missing or empty'));
+      else await this.#openKnown(host);
+    }
+    this.checkVoters(hosts);
+    for (const [id, { message }] of this.#losses) if (!this.#parts.directory.isBlank(id)) this.setAside(id, message);
+    this.#losses.clear();
+  }
+
+  /** A store that `openAll` has opened, or a new one. @throws DataDirectoryError, StoreDamagedError */
+  async take(id: NodeId): Promise<LmdbStore> {
+    const store = this.#opened.get(id) ?? (await this.#open(id));
+    this.#opened.delete(id);
+    const path = this.#parts.directory.nodePath(id);
+    store.onWritten = (refusal) => {
+      if (refusal === undefined) this.#watch.taken(id);
+      else this.#watch.refused(id, path, refusal);
+    };
+    return store;
+  }
+
+  /** A node has ended: what becomes of its disk is nobody's business until it is taken again. */
+  release(id: NodeId): void {
+    this.#watch.forget(id);
+  }
+
+  /** Closes what was opened and not taken. */
+  async close(): Promise<void> {
+    this.#watch.stop();
+    const stores = [...this.#opened.values()];
+    this.#opened.clear();
+    for (const store of stores) await store.close();
+  }
+
+  /** Why a node does not start on a disk that turns out to be damaged, and what can be done. */
+  refusalOf(id: NodeId, { message }: StoreDamagedError): string {
+    const path = this.#parts.directory.nodePath(id);
+    return `cannot start ${id}: its disk is damaged (${message}); put its data back, or remove ${path} for the others to bring it back`;
+  }
+
+  /** Why a node does not start on a disk that takes no writes. */
+  unwritable(id: NodeId, { message }: Error): DataDirectoryError {
+    return new DataDirectoryError(`cannot write in ${this.#parts.directory.nodePath(id)}: ${message}`);
+  }
+
+  /** Gives a damaged disk's folder another name, in place of an earlier one of that name. The store has to be closed. */
+  setAside(id: NodeId, reason: string): void {
+    const path = this.#parts.directory.nodePath(id);
+    const isKept = moveAside(path, path + DAMAGED);
+    this.#parts.log.error('a node has lost its disk, and begins on an empty one: the others bring it back', {
+      node: id,
+      path,
+      reason,
+      setAside: isKept ? path + DAMAGED : undefined,
+    });
+  }
+
+  /**
+   * Tells a node's disk from those of others, and gives a name to one that is empty: from then on it is not the one that
+   * voted before.
+   *
+   * @returns its disk id
+   * @throws DataDirectoryError, StoreDamagedError
+   */
+  identify(id: NodeId, store: Store, isBootstrap: boolean): number {
+    const { log, record, save } = this.#parts;
+    const known = this.#known(id, store);
+    writeState(store, START, this.#start);
+    if (known !== undefined) return known.diskId;
+    const { clusterId, nodes } = record();
+    const diskId = isBootstrap ? nodes.find(({ node }) => node === id)!.diskId : newDiskId();
+    if (!isBootstrap) {
+      log.warn('a node begins with an empty disk', { node: id });
+      // The record first: a disk that says another name than the record would be refused at the next start.
+      const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
+      save({ ...record(), nodes: renamed });
+    }
+    writeState(store, IDENTITY, { clusterId, node: id, diskId } satisfies Identity);
+    return diskId;
+  }
+
+  /** All disks durably have the number of this start: one that has an earlier one is an old copy from now on. */
+  noteStarted(): void {
+    this.#parts.save({ ...this.#parts.record(), starts: this.#start });
+  }
+
+  /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
+  checkVoters(hosts: readonly Host[]): void {
+    const { directory, record } = this.#parts;
+    const { configs } = record();
+    const lost = hosts.filter(({ id, diskId }) =>
+      configs.some(({ members }) => members.some((each) => each.node === id && each.diskId !== diskId)),
+    );
+    for (const config of configs) {
+      const left = config.members.filter(({ node }) => !lost.some(({ id }) => id === node)).length;
+      if (left > config.members.length / 2) continue;
+      const names = lost.map(({ id }) => `${id} (${this.#losses.get(id)?.message ?? 'was replaced'})`).join(', ');
+      const isRestLeft = lost.every(({ id }) => this.#losses.get(id)?.leavesRest === true);
+      const remedy = isRestLeft
+        ? `put it back, or make an empty file ${ACCEPT_LOSS} in the folder of each to go on with what is left`
+        : 'put it back or begin a new data directory';
+      throw new DataDirectoryError(
+        `too few copies are left in ${directory.path}: data was lost by ${names}; ${remedy}`,
+      );
+    }
+  }
+
+  async #openKnown(host: Host): Promise<void> {
+    const { id } = host;
+    let store: LmdbStore | undefined;
+    try {
+      store = await this.#open(id);
+      this.#opened.set(id, store);
+      if (this.#known(id, store) !== undefined) return;
+      this.#losses.set(id, new StoreDamagedError('data.mdb has lost its contents'));
+    } catch (error) {
+      if (!(error instanceof StoreDamagedError)) throw error;
+      this.#losses.set(id, error);
+    }
+    host.diskId = NO_DISK;
+    this.#opened.delete(id);
+    await store?.close();
+  }
+
+  async #open(id: NodeId): Promise<LmdbStore> {
+    const { directory, log, options, record } = this.#parts;
+    const path = directory.nodePath(id);
+    const permission = join(path, ACCEPT_LOSS);
+    const acceptsLoss = existsSync(permission);
+    const owner = `${id} of cluster ${record().clusterId}`;
+    let store: LmdbStore;
+    try {
+      store = new LmdbStore(path, { ...options, owner, acceptsLoss });
+    } catch (error) {
+      if (error instanceof StoreDamagedError) throw error;
+      throw new DataDirectoryError(
+        `cannot open the data in ${path}: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+    try {
+      checkNodeState(store);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    if (store.loss !== undefined) {
+      const why = acceptsLoss
+        ? `${ACCEPT_LOSS} was in its folder`
+        : 'the machine was restarted, or is not known not to be';
+      log.warn('a node may have lost writes that were acknowledged', { node: id, path, found: store.loss, why });
+    }
+    if (acceptsLoss) {
+      this.#accepted.add(id);
+      rmSync(permission);
+    }
+    return store;
+  }
+
+  /**
+   * What the disk says of itself, if it does.
+   *
+   * @throws DataDirectoryError if that is not what it should say, StoreDamagedError if it is an old copy
+   */
+  #known(id: NodeId, store: Store): Identity | undefined {
+    const found = readState<Identity>(store, IDENTITY);
+    if (found === undefined) return undefined;
+    const where = this.#parts.directory.nodePath(id);
+    const { clusterId, nodes } = this.#parts.record();
+    const expected = nodes.find(({ node }) => node === id)?.diskId;
+    if (found.clusterId !== clusterId) throw new DataDirectoryError(`${where} holds the data of another cluster`);
+    if (found.node !== id) throw new DataDirectoryError(`${where} holds the data of ${found.node}, not of ${id}`);
+    if (expected !== undefined && found.diskId !== expected) {
+      throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
+    }
+    const { starts = 0 } = this.#parts.record();
+    const start = readState<number>(store, START) ?? 0;
+    if (start >= starts) return found;
+    const age = `it was last used with start ${start} of ${starts}`;
+    if (!this.#accepted.has(id)) throw new StoreDamagedError(`is an old copy of itself: ${age}`, { leavesRest: true });
+    this.#parts.log.warn('a node may have lost writes that were acknowledged', { node: id, path: where, found: age });
+    return found;
+  }
+}
+
+/** @returns false if it was erased instead: a folder that is a volume of its own cannot be moved */
+function moveAside(path: string, aside: string): boolean {
+  rmSync(aside, { recursive: true, force: true });
+  try {
+    renameSync(path, aside);
+    return true;
+  } catch (error) {
+    if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
+    return false;
+  }
+}

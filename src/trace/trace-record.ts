@@ -1,0 +1,136 @@
+import type { Trace, TraceEvent } from '../api/admin.ts';
+import { isoTime } from '../api/iso-time.ts';
+import { type Ballot, TICKS_PER_MS } from '../dynamo/ballot.ts';
+import type { StoreKey } from '../env/store.ts';
+
+/** Numbers of an event: when, and the three of its ballot. */
+const NUMBERS = 4;
+/** Where a ballot would be if there were one: no ballot has this time. */
+const NONE = -1;
+
+/**
+ * What happened for one request. Used again for another one when it is the oldest, and keeps nothing of what it is shown
+ * but numbers and names: objects that live as long as a thousand requests would double the work of the garbage collector.
+ */
+export class TraceRecord {
+  requestId = '';
+  operation = '';
+  /** Grows with each use, so that late answers to an earlier request are told apart. */
+  use = 0;
+  isRunning = false;
+  /** Whether a node coordinates it now. It may have answered before anybody hears of that. */
+  isCoordinated = false;
+  isWrite = false;
+  key: StoreKey | undefined;
+  coordinator: string | undefined;
+  /** Of the last attempt to write: what an accept, a learn and a hint of this request are known by. */
+  readonly #ballot = new Float64Array(3);
+  #beganAtMs = 0;
+  #ms = 0;
+  #messages = 0;
+  #count = 0;
+  readonly #limit: number;
+  readonly #numbers: Float64Array;
+  readonly #whats: TraceEvent['what'][] = [];
+  readonly #nodes: (string | undefined)[] = [];
+  readonly #details: string[] = [];
+
+  /** @param limit how many events are kept; those beyond are dropped */
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#numbers = new Float64Array(limit * NUMBERS);
+  }
+
+  begin(requestId: string, operation: string, nowMs: number): void {
+    this.requestId = requestId;
+    this.operation = operation;
+    this.use++;
+    this.isRunning = true;
+    this.isCoordinated = false;
+    this.isWrite = false;
+    this.key = undefined;
+    this.coordinator = undefined;
+    this.#ballot[0] = NONE;
+    this.#beganAtMs = nowMs;
+    this.#messages = 0;
+    this.#count = 0;
+  }
+
+  end(nowMs: number): void {
+    this.isRunning = false;
+    this.#ms = nowMs - this.#beganAtMs;
+  }
+
+  /** Whether it has made an attempt to write. */
+  get hasBallot(): boolean {
+    return this.#ballot[0] !== NONE;
+  }
+
+  attempt({ hlc, coordinator, boot }: Ballot): void {
+    this.#ballot[0] = hlc;
+    this.#ballot[1] = coordinator;
+    this.#ballot[2] = boot;
+  }
+
+  /** Whether a ballot is that of its last attempt. */
+  attempted({ hlc, coordinator, boot }: Ballot): boolean {
+    return this.#ballot[0] === hlc && this.#ballot[1] === coordinator && this.#ballot[2] === boot;
+  }
+
+  countMessage(): void {
+    this.#messages++;
+  }
+
+  add(nowMs: number, what: TraceEvent['what'], node: string | undefined, detail: string, ballot?: Ballot): void {
+    if (this.#count >= this.#limit) return;
+    const at = this.#count++;
+    this.#whats[at] = what;
+    this.#nodes[at] = node;
+    this.#details[at] = detail;
+    const numbers = this.#numbers;
+    const from = at * NUMBERS;
+    numbers[from] = nowMs - this.#beganAtMs;
+    if (ballot === undefined) {
+      numbers[from + 1] = NONE;
+      return;
+    }
+    numbers[from + 1] = ballot.hlc;
+    numbers[from + 2] = ballot.coordinator;
+    numbers[from + 3] = ballot.boot;
+  }
+
+  /** @param nodeOf the node that has a disk */
+  describe(nowMs: number, nodeOf: (diskId: number) => string | undefined): Trace {
+    const { requestId, operation, coordinator } = this;
+    const ms = rounded(this.isRunning ? nowMs - this.#beganAtMs : this.#ms);
+    const events = Array.from({ length: this.#count }, (_, at) => this.#eventAt(at, nodeOf));
+    return { requestId, operation, coordinator, ms, events };
+  }
+
+  #eventAt(at: number, nodeOf: (diskId: number) => string | undefined): TraceEvent {
+    const [atMs, hlc, disk, boot] = this.#numbers.subarray(at * NUMBERS, (at + 1) * NUMBERS);
+    const what = this.#whats[at]!;
+    const node = this.#nodes[at];
+    const detail = this.#details[at]!;
+    // Nobody else was asked.
+    const isOwn = what === 'answered' && this.#messages === 0 && (detail === 'found' || detail === 'none');
+    return {
+      atMs: rounded(atMs!),
+      what,
+      ...(node === undefined ? {} : { node }),
+      detail: isOwn ? `${detail} by its own replica` : detail,
+      ...(hlc === NONE ? {} : { ballot: ballotText(hlc!, nodeOf(disk!) ?? `disk ${disk!.toString(16)}`, boot!) }),
+    };
+  }
+}
+
+/** `2026-01-31T12:00:00.000Z+17 node-1 boot 2`: a time and ticks of 1/1024 ms within it, whose, and since which start. */
+function ballotText(hlc: number, node: string, boot: number): string {
+  const ms = Math.floor(hlc / TICKS_PER_MS);
+  return `${isoTime(ms)}+${hlc - ms * TICKS_PER_MS} ${node} boot ${boot}`;
+}
+
+/** To a microsecond. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
