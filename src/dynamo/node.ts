@@ -21,7 +21,7 @@ import { AntiEntropy, type RepairReport } from './healing/anti-entropy.ts';
 import { HintedHandoff } from './healing/hinted-handoff.ts';
 import { KeyRestore } from './healing/key-restore.ts';
 import { MerkleForest } from './healing/merkle-forest.ts';
-import { exchange } from './healing/replica-comparison.ts';
+import { compareWithPeer } from './healing/replica-comparison.ts';
 import { Scrub, type ScrubReport } from './healing/scrub.ts';
 import { type PurgeReport, TombstonePurge } from './healing/tombstones.ts';
 import { partitionOf } from './keyspace.ts';
@@ -51,7 +51,7 @@ import { UNREADABLE } from './registers/replica-rows.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
-import { runTask, type Task } from './task.ts';
+import { answered, runTask, type Task } from './task.ts';
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
@@ -181,7 +181,7 @@ export class StorageNode implements CoordinatingNode {
       coordinator: this.#coordinator,
       acceptor,
       retryMs: limits.finishIntervalMs,
-      foundAtNobody: (partition) => this.#compareAnew(partition),
+      foundNowhere: (partition) => this.#compareAnew(partition),
     });
     this.#gossip = new Gossip({ self: id, view, clock, random, limits, transport, onConfig });
     this.#finisher = new Finisher({
@@ -239,13 +239,10 @@ export class StorageNode implements CoordinatingNode {
       log,
       limits,
       transport,
-      exchange: (partition, epoch, peer, onExtra) =>
-        exchange(
+      copyFrom: ({ epoch, ...copied }) =>
+        compareWithPeer(
           { ...repairParts, learnHere: gather, epochOf: () => epoch, needsAll: true },
-          partition,
-          peer,
-          'pull',
-          onExtra,
+          { ...copied, direction: 'pull' },
         ),
       isNamedIn: (config) => votes.isNamedIn(config),
       isBeginning: (partition) => this.#epochSwitch.isBeginning(partition),
@@ -455,25 +452,18 @@ export class StorageNode implements CoordinatingNode {
       const item = mutation.kind === 'put' ? mutation.item : undefined;
       assert(carried?.kind !== 'round');
       const known = highestOf([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
-      return runTask(writeSloppily(coordinator, key, partitionKey, known, item, deadlineMs, carried), done);
+      return runTask(writeSloppily(coordinator, { key, partitionKey, known, item, deadlineMs, carried }), done);
     }
     assert(carried?.kind !== 'record');
     const change: Change = (current) => applyMutation(mutation, current);
-    let hasWaited = false;
-    const start = () => {
-      const release = (outcome: WriteAnswer) => {
-        this.#locks.release(key);
-        done(outcome);
-      };
-      // The one before has tried in vain, and so would each of those that waited behind it, one after the other.
+    const write = { key, partitionKey, change, mode: consistency, deadlineMs, carried };
+    const begin = (hasWaited: boolean): Task<WriteAnswer> => {
       const { members } = coordinator.configOf(key);
-      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
-        return release(untried(NOT_TRIED, carried));
-      }
-      runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
+      // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
+      const isInVain = hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }));
+      return isInVain ? answered(untried(NOT_TRIED, carried)) : writeRegister(coordinator, write);
     };
-    if (!this.#locks.acquire(key, start)) return done(untried({ kind: 'overloaded' }, carried));
-    hasWaited = true;
+    if (!this.#locks.run(key, begin, done)) done(untried({ kind: 'overloaded' }, carried));
   }
 
   read(
@@ -487,11 +477,15 @@ export class StorageNode implements CoordinatingNode {
     if (isLagging && !isConsistent && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
     const coordinator = this.#coordinator;
     const deadlineMs = coordinator.deadline();
+    const operation = { key, deadlineMs };
     const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
-    if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
+    if (consistency === 'dynamo') {
+      const needed = isConsistent ? consistentReadQuorum(coordinator, key) : coordinator.settings.readQuorum;
+      return runTask(readSloppily(coordinator, operation, needed), finish);
+    }
     // The most common request of all needs no message, so it is spared the task too.
     if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
-    runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
+    runTask((isConsistent ? readStrongly : readEventually)(coordinator, operation), finish);
   }
 
   range(
@@ -606,21 +600,18 @@ export class StorageNode implements CoordinatingNode {
   }
 
   #finish(key: StoreKey, mode: Consistency, done: () => void): void {
-    const start = () => {
-      runTask(identityRound(this.#coordinator, key, mode, this.#coordinator.deadline()), () => {
-        this.#locks.release(key);
-        done();
-      });
-    };
-    // Whoever holds the key is about to settle it.
-    if (!this.#locks.acquire(key, start)) done();
+    const coordinator = this.#coordinator;
+    const begin = () => identityRound(coordinator, { key, mode, deadlineMs: coordinator.deadline() });
+    // The write that holds the key is about to settle it.
+    if (!this.#locks.run(key, begin, done)) done();
   }
 
   *#settleConflict(key: StoreKey): Task<boolean> {
     this.#env.log.error('replicas hold different records under one ballot', { node: this.id });
     const { committed } = this.#acceptor.stateOf(key);
     const mode = committed === undefined ? 'strict' : consistencyOf(committed.ballot);
-    const outcome = yield* identityRound(this.#coordinator, key, mode, this.#coordinator.deadline(), true);
+    const proof = { key, mode, deadlineMs: this.#coordinator.deadline(), isConflict: true };
+    const outcome = yield* identityRound(this.#coordinator, proof);
     return outcome.kind === 'proven';
   }
 
