@@ -185,7 +185,7 @@ export class KeyRestore {
     if (accepted.agreed.length < majority - 1) return false;
     const isWhole = acceptor.restored(key, record);
     const deadlineMs = clock.elapsedMs() + settings.limits.phaseTimeoutMs;
-    yield* coordinator.learnAt({ key, deadlineMs }, record, settings.writeQuorum);
+    yield* coordinator.learnAt({ requestId: undefined, key, deadlineMs }, record, settings.writeQuorum);
     return isWhole;
   }
 

@@ -13,16 +13,10 @@ import type { NodeId } from '../ring.ts';
 import type { RingView } from '../ring-view.ts';
 import { pause, type Task, waitAtMost } from '../task.ts';
 import type { OperationId } from './handed-back.ts';
+import type { Operation } from './operation.ts';
 import { type LateCopies, PendingHints } from './pending-hints.ts';
 
 export type ReplyOf<Kind extends Reply['kind']> = Extract<Reply, { kind: Kind }>;
-
-/** What an operation on one register carries through all its rounds. */
-export interface Operation {
-  readonly key: StoreKey;
-  /** When the coordinator gives up, in the time of `Clock.elapsedMs`. */
-  readonly deadlineMs: number;
-}
 
 /** What one phase came to. */
 export interface Phase<Kind extends Reply['kind']> {
@@ -56,7 +50,7 @@ export interface CoordinatorParts {
   /** Whether the node has left a message of this one unanswered for so long, or is suspected to be down. */
   readonly isSilent: (node: NodeId, forMs: number) => boolean;
   /** Keeps a committed record for a home replica that did not take it. */
-  readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
+  readonly keepHint: (home: NodeId, operation: Operation, record: ItemRecord) => void;
   /** A replica answered with a config that is newer than the one known. */
   readonly onConfig: (config: PartitionConfig) => void;
 }
@@ -173,7 +167,7 @@ export class Coordinator {
   }
 
   /** Sends a chosen record to a replica without waiting for its reply. */
-  sendChosen(node: NodeId, key: StoreKey, record: ItemRecord): void {
+  sendChosen(node: NodeId, { key }: Operation, record: ItemRecord): void {
     this.#transport.send(node, { kind: 'learn', key, record }, () => {});
   }
 
@@ -183,10 +177,11 @@ export class Coordinator {
    * answered. For a replica that does not take it in time a hint is kept.
    * @returns false if the deadline passed first, or this node is cut off; the record is chosen all the same
    */
-  *learnAt({ key, deadlineMs }: Operation, record: ItemRecord, copies: number): Task<boolean> {
+  *learnAt(operation: Operation, record: ItemRecord, copies: number): Task<boolean> {
+    const { key, deadlineMs } = operation;
     const holders = new Set<NodeId>();
     const lagging = new Set<NodeId>();
-    const late: LateCopies = { key, record, holders, lagging, sinceMs: this.clock.elapsedMs() };
+    const late: LateCopies = { operation, record, holders, lagging, sinceMs: this.clock.elapsedMs() };
     for (let isRetry = false; ; isRetry = true) {
       // The members may change meanwhile; only present ones count.
       const { members } = this.configOf(key);

@@ -4,10 +4,11 @@ import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
+import type { Operation } from './operation.ts';
 
 /** A committed record that perhaps not all home replicas have taken. */
 export interface LateCopies {
-  readonly key: StoreKey;
+  readonly operation: Operation;
   readonly record: ItemRecord;
   /** The home replicas that have it; late answers are added. */
   readonly holders: Set<NodeId>;
@@ -23,7 +24,7 @@ export interface PendingHintsParts {
   readonly limits: NodeLimits;
   readonly membersOf: (key: StoreKey) => readonly Member[];
   /** Keeps a committed record for a home replica that did not take it. */
-  readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
+  readonly keepHint: (home: NodeId, operation: Operation, record: ItemRecord) => void;
 }
 
 /**
@@ -67,8 +68,8 @@ export class PendingHints {
   }
 
   /** Whether no home replica needs a hint. */
-  #isComplete({ key, holders, lagging }: LateCopies): boolean {
-    const members = this.#parts.membersOf(key);
+  #isComplete({ operation, holders, lagging }: LateCopies): boolean {
+    const members = this.#parts.membersOf(operation.key);
     if (lagging.size === 0) return holders.size >= members.length;
     return members.every(({ node }) => holders.has(node) || lagging.has(node));
   }
@@ -88,10 +89,10 @@ export class PendingHints {
 
   #keepHints(copies: LateCopies): void {
     this.#pending.delete(copies);
-    const { key, record, holders, lagging } = copies;
-    for (const { node } of this.#parts.membersOf(key)) {
+    const { operation, record, holders, lagging } = copies;
+    for (const { node } of this.#parts.membersOf(operation.key)) {
       if (holders.has(node) || lagging.has(node) || node === this.#parts.self) continue;
-      this.#parts.keepHint(node, key, record);
+      this.#parts.keepHint(node, operation, record);
     }
   }
 }

@@ -72,10 +72,14 @@ function readOne(
 ): Task<RegisterReadOutcome> {
   const isDamaged = states.some((state) => state.isDamaged);
   if (demand.kind !== 'strong') {
-    return readEventually(coordinator, { key, deadlineMs }, demand.kind === 'own' ? 1 : demand.replicas);
+    return readEventually(
+      coordinator,
+      { requestId: undefined, key, deadlineMs },
+      demand.kind === 'own' ? 1 : demand.replicas,
+    );
   }
-  if (isDamaged) return readStrongly(coordinator, { key, deadlineMs });
-  return proveNewest(coordinator, { key, deadlineMs }, states, majority);
+  if (isDamaged) return readStrongly(coordinator, { requestId: undefined, key, deadlineMs });
+  return proveNewest(coordinator, { requestId: undefined, key, deadlineMs }, states, majority);
 }
 
 interface Page {

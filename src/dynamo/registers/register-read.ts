@@ -1,12 +1,12 @@
 import type { ItemImage } from '../../api/item.ts';
-import type { StoreKey } from '../../env/store.ts';
 import { compareBallots, TICKS_PER_MS } from '../ballot.ts';
 import type { Failure, ReadOutcome } from '../client.ts';
 import type { Member, PartitionConfig, Reply } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Task } from '../task.ts';
-import { type Coordinator, type Operation, storageFailure } from './coordinator.ts';
+import { type Coordinator, storageFailure } from './coordinator.ts';
+import type { Operation } from './operation.ts';
 import { identityRound } from './register-write.ts';
 
 export type RegisterReadOutcome = { readonly kind: 'read'; readonly record: ItemRecord | undefined } | Failure;
@@ -22,7 +22,7 @@ export function* readStrongly(coordinator: Coordinator, operation: Operation): T
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOf(key);
     needed = coordinator.majorityOf(config);
-    const late = new LateRepair(coordinator, key);
+    const late = new LateRepair(coordinator, operation);
     const request = { kind: 'read', key, epoch: config.epoch } as const;
     const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
     const { agreed, replies } = yield* coordinator.ask(config.members, request, quorum);
@@ -46,30 +46,30 @@ export function* readStrongly(coordinator: Coordinator, operation: Operation): T
  */
 export function* proveNewest(
   coordinator: Coordinator,
-  { key, deadlineMs }: Operation,
+  operation: Operation,
   states: readonly (ReplicaState & { readonly from: NodeId })[],
   majority: number,
 ): Task<RegisterReadOutcome> {
   const newest = highestOf(states);
   if (newest === undefined) return { kind: 'read', record: undefined };
   if (isSettled(newest, states, majority)) {
-    repairStale(coordinator, key, newest, states);
+    repairStale(coordinator, operation, newest, states);
     return { kind: 'read', record: newest };
   }
   if (!coordinator.settings.rules.identityRound) return { kind: 'read', record: newest };
-  const proven = yield* identityRound(coordinator, { key, deadlineMs, mode: 'strict' });
+  const proven = yield* identityRound(coordinator, { ...operation, mode: 'strict' });
   return proven.kind === 'proven' ? { kind: 'read', record: proven.record } : proven;
 }
 
 /** Read repair (the Dynamo paper, section 5): sends a chosen record to the replicas whose committed record is older. */
 export function repairStale(
   coordinator: Coordinator,
-  key: StoreKey,
+  operation: Operation,
   newest: ItemRecord,
   states: readonly (Pick<ReplicaState, 'committed'> & { readonly from: NodeId })[],
 ): void {
   if (!coordinator.settings.readRepair) return;
-  const { members } = coordinator.configOf(key);
+  const { members } = coordinator.configOf(operation.key);
   const { clock, settings } = coordinator;
   const isYoung = newest.ballot.hlc >= (clock.now() - settings.limits.hintLifeMs) * TICKS_PER_MS;
   for (const { from, committed } of states) {
@@ -77,7 +77,7 @@ export function repairStale(
     if (!members.some(({ node }) => node === from)) continue;
     // A replica without a record of the key may have purged it. A node that was away for long must not bring it back.
     if (committed === undefined ? isYoung : compareBallots(committed.ballot, newest.ballot) < 0) {
-      coordinator.sendChosen(from, key, newest);
+      coordinator.sendChosen(from, operation, newest);
     }
   }
 }
@@ -85,12 +85,12 @@ export function repairStale(
 /** Repairs the replicas whose reply to a read comes after the client was answered. */
 export class LateRepair {
   readonly #coordinator: Coordinator;
-  readonly #key: StoreKey;
+  readonly #operation: Operation;
   #newest: ItemRecord | undefined;
 
-  constructor(coordinator: Coordinator, key: StoreKey) {
+  constructor(coordinator: Coordinator, operation: Operation) {
     this.#coordinator = coordinator;
-    this.#key = key;
+    this.#operation = operation;
   }
 
   /** @param newest what the read has answered, which is chosen */
@@ -100,7 +100,7 @@ export class LateRepair {
 
   readonly onLate = (reply: Reply): void => {
     if (reply.kind === 'state' && this.#newest !== undefined) {
-      repairStale(this.#coordinator, this.#key, this.#newest, [reply]);
+      repairStale(this.#coordinator, this.#operation, this.#newest, [reply]);
     }
   };
 }
@@ -113,19 +113,20 @@ export class LateRepair {
  */
 export function* readEventually(
   coordinator: Coordinator,
-  { key, deadlineMs }: Operation,
+  operation: Operation,
   readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
+  const { key, deadlineMs } = operation;
   let got = 0;
   let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
-    const late = new LateRepair(coordinator, key);
+    const late = new LateRepair(coordinator, operation);
     const quorum = { reply: 'state', needed: readQuorum, onLate: late.onLate } as const;
     const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, quorum);
     if (agreed.length >= readQuorum) {
       const newest = highestCommitted(agreed);
-      if (newest !== undefined) repairStale(coordinator, key, newest, agreed);
+      if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
       late.begin(newest);
       return { kind: 'read', record: newest };
     }

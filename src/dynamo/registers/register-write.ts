@@ -8,8 +8,9 @@ import type { Consistency, Failure } from '../client.ts';
 import type { PartitionConfig, Reply } from '../messages.ts';
 import { highestOf, type ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from '../record.ts';
 import type { Task } from '../task.ts';
-import { type Coordinator, type Operation, storageFailure } from './coordinator.ts';
+import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
+import type { Operation } from './operation.ts';
 
 /**
  * Computes the outcome of a write from the item before it. Pure: it may be applied to several versions before one is
@@ -183,7 +184,7 @@ export function* identityRound(
   coordinator: Coordinator,
   proof: Proof,
 ): Task<{ readonly kind: 'proven'; readonly record: ItemRecord | undefined } | Failure> {
-  const { key, deadlineMs, isConflict = false } = proof;
+  const { requestId, key, deadlineMs, isConflict = false } = proof;
   const ballots = coordinator.ballots[proof.mode];
   let got = 0;
   let needed = 0;
@@ -207,7 +208,7 @@ export function* identityRound(
       // The reader may go on without the copies; an eventually consistent read after it should not be older, though.
       const { settings, clock } = coordinator;
       const patienceMs = Math.min(deadlineMs, clock.elapsedMs() + settings.limits.phaseTimeoutMs);
-      yield* coordinator.learnAt({ key, deadlineMs: patienceMs }, record, settings.writeQuorum);
+      yield* coordinator.learnAt({ requestId, key, deadlineMs: patienceMs }, record, settings.writeQuorum);
       return { kind: 'proven', record };
     }
     const failure = storageFailure(accepted.replies);

@@ -8,8 +8,9 @@ import { isCopy, type Reply, type Request } from '../messages.ts';
 import { highestCommitted, type ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, waitAtMost } from '../task.ts';
-import type { Coordinator, Operation } from './coordinator.ts';
+import type { Coordinator } from './coordinator.ts';
 import type { Carried, HandedBack } from './handed-back.ts';
+import type { Operation } from './operation.ts';
 import { isAnyUnable, LateRepair, type RegisterReadOutcome, repairStale } from './register-read.ts';
 
 /** The part of such a write that another coordinator may continue. */
@@ -35,8 +36,9 @@ export interface BlindWrite extends Operation {
  */
 export function* writeSloppily(
   coordinator: Coordinator,
-  { key, deadlineMs, partitionKey, item, known, carried }: BlindWrite,
+  write: BlindWrite,
 ): Task<MutationOutcome | Failure | HandedBack> {
+  const { key, deadlineMs, partitionKey, item, known, carried } = write;
   const { settings, clock, view } = coordinator;
   if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
   const record = carried?.record ?? { ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] };
@@ -51,7 +53,7 @@ export function* writeSloppily(
   // Homes that seemed to be up get hints if they do not answer soon. So do those from which a rule of lag holds the
   // record back: no replica has accepted it before, and what is held back in memory alone could be lost.
   const sinceMs = clock.elapsedMs();
-  coordinator.hintLater({ key, record, holders: round.covered, lagging: new Set(), sinceMs });
+  coordinator.hintLater({ operation: write, record, holders: round.covered, lagging: new Set(), sinceMs });
   if (isWritten) return { kind: 'applied', next: item, old: undefined };
   return isCutOff ? { kind: 'handed-back', carried: { kind: 'record', record } } : { kind: 'unknown' };
 }
@@ -135,9 +137,10 @@ function isTaken(reply: Reply): boolean {
  */
 export function* readSloppily(
   coordinator: Coordinator,
-  { key, deadlineMs }: Operation,
+  operation: Operation,
   needed = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
+  const { key, deadlineMs } = operation;
   const { view, isUp } = coordinator;
   const partition = partitionOf(key);
   const everybody = view.preferenceList(partition);
@@ -146,13 +149,13 @@ export function* readSloppily(
   if (targets.length < needed) targets = [...everybody];
   let got = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const late = new LateRepair(coordinator, key);
+    const late = new LateRepair(coordinator, operation);
     const members = targets.map((node) => ({ node }));
     const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
     const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', key }, quorum);
     if (agreed.length >= needed) {
       const newest = highestCommitted(agreed);
-      if (newest !== undefined) repairStale(coordinator, key, newest, agreed);
+      if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
       late.begin(newest);
       return { kind: 'read', record: newest };
     }
