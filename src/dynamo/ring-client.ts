@@ -331,7 +331,7 @@ export class RingClient implements DynamoClient {
     partition: number,
     tried: ReadonlySet<NodeId> | undefined,
   ): readonly [NodeId, CoordinatingNode] | undefined {
-    const homes = this.#view.configOf(partition).members.map(({ node }) => node);
+    const homes = this.#view.newestConfig(partition).members.map(({ node }) => node);
     const isWell = (id: NodeId) => this.#nodes.has(id) && tried?.has(id) !== true && this.#detector.isUp(id);
     const wellAfterW = homes.filter(isWell)[this.#writeQuorum];
     const id = wellAfterW ?? homes.slice(this.#writeQuorum).find(isWell);
