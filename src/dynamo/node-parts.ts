@@ -1,9 +1,11 @@
+import type { ByteString } from '../api/primary-key.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
 import { consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency } from './client.ts';
+import { Coordination } from './coordination.ts';
 import { EpochFollower } from './epochs/epoch-follower.ts';
 import { EpochStaging } from './epochs/epoch-staging.ts';
 import { EpochSwitch } from './epochs/epoch-switch.ts';
@@ -72,8 +74,9 @@ interface Replica {
 }
 
 /** What leads requests of clients, and ends those that others have left unfinished. */
-interface Coordination {
+interface Leadership {
   readonly coordinator: Coordinator;
+  readonly coordination: Coordination;
   readonly locks: KeyLock;
   readonly finisher: Finisher;
 }
@@ -95,16 +98,16 @@ interface Epochs {
   readonly gossip: Gossip;
 }
 
-export interface NodeParts extends Surroundings, Replica, Coordination, Repair, Epochs {}
+export interface NodeParts extends Surroundings, Replica, Leadership, Repair, Epochs {}
 
 /** Makes all parts of a node. None of them does anything before it is started or asked. */
 export function wireNode(basis: NodeBasis): NodeParts {
   const surroundings = wireSurroundings(basis);
   const replica = wireReplica(basis, surroundings);
-  const coordination = wireCoordinator(basis, surroundings, replica);
-  const repair = wireRepair(basis, surroundings, replica, coordination);
-  const epochs = wireEpochs(basis, { ...surroundings, ...replica, ...coordination, ...repair });
-  return { ...surroundings, ...replica, ...coordination, ...repair, ...epochs };
+  const leadership = wireLeadership(basis, { ...surroundings, ...replica });
+  const repair = wireRepair(basis, { ...surroundings, ...replica, ...leadership });
+  const epochs = wireEpochs(basis, { ...surroundings, ...replica, ...leadership, ...repair });
+  return { ...surroundings, ...replica, ...leadership, ...repair, ...epochs };
 }
 
 function wireSurroundings({ settings, env, wire, state }: NodeBasis): Surroundings {
@@ -154,11 +157,8 @@ function wireReplica(
   return { votes, ballots, acceptor, gate, hints, forest, purgeMember };
 }
 
-function wireCoordinator(
-  { settings, env, state, events }: NodeBasis,
-  { view, detector, transport, isUp }: Surroundings,
-  { ballots, acceptor, gate, hints }: Replica,
-): Coordination {
+function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surroundings & Replica): Leadership {
+  const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest } = parts;
   const { limits } = settings;
   const { clock, random } = env;
   const coordinator = new Coordinator({
@@ -183,23 +183,20 @@ function wireCoordinator(
     clock,
     limits,
   });
-  return { coordinator, locks, finisher };
+  const forgetTable = (table: ByteString) => {
+    for (const part of [gate, acceptor, hints]) part.forgetTable(table);
+  };
+  const coordination = new Coordination({ coordinator, acceptor, hints, locks, votes, forest, forgetTable });
+  return { coordinator, coordination, locks, finisher };
 }
 
-function wireRepair(
-  basis: NodeBasis,
-  surroundings: Surroundings,
-  replica: Replica,
-  coordination: Coordination,
-): Repair {
+function wireRepair(basis: NodeBasis, parts: Surroundings & Replica & Leadership): Repair {
   const { settings, env, events } = basis;
   const { id: self, limits, rules } = settings;
   const { store, clock, random, log } = env;
-  const { view, transport, isUp } = surroundings;
-  const { acceptor, hints } = replica;
-  const { coordinator } = coordination;
+  const { view, transport, isUp, acceptor, hints, coordinator } = parts;
   const antiEntropy = new AntiEntropy({
-    ...comparisonParts(basis, { ...surroundings, ...replica, ...coordination }),
+    ...comparisonParts(basis, parts),
     random,
     view,
     isUp,
@@ -317,7 +314,7 @@ function learnThroughGate(learner: Learner, key: StoreKey, record: ItemRecord): 
 
 /** Ends a round that another coordinator may have left; `done` is called however that went. */
 function finishKey(
-  { coordinator, locks }: Pick<Coordination, 'coordinator' | 'locks'>,
+  { coordinator, locks }: Pick<Leadership, 'coordinator' | 'locks'>,
   key: StoreKey,
   mode: Consistency,
   done: () => void,

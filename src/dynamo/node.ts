@@ -1,20 +1,14 @@
-import { strict as assert } from 'node:assert';
-import { applyMutation, type Mutation } from '../api/mutation.ts';
-import type { ByteString } from '../api/primary-key.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
-import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
+import type { LagRule } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
+import type { AnswerTo, CoordinationRequest } from './coordination-messages.ts';
 import type { ConfigRegister } from './epochs/config-register.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epochs/epoch-change.ts';
-import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { RepairReport } from './healing/anti-entropy.ts';
-import type { HintedHandoff } from './healing/hinted-handoff.ts';
-import type { MerkleForest } from './healing/merkle-forest.ts';
 import type { ScrubReport } from './healing/scrub.ts';
 import type { PurgeReport } from './healing/tombstones.ts';
-import { partitionOf } from './keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { openDoor } from './node-door.ts';
 import { type NodeParts, wireNode } from './node-parts.ts';
@@ -22,29 +16,10 @@ import { NodeReactions } from './node-reactions.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { NodeStatus } from './node-status.ts';
-import { highestOf, type ReplicaState } from './record.ts';
-import type { Acceptor } from './registers/acceptor.ts';
-import type { Coordinator } from './registers/coordinator.ts';
-import { type Carried, untried, type WriteAnswer } from './registers/handed-back.ts';
-import type { KeyLock } from './registers/key-lock.ts';
-import type { LagGate } from './registers/lag-gate.ts';
-import { type RangeDemand, readRange } from './registers/range-read.ts';
-import {
-  found,
-  isReadLocal,
-  type RegisterReadOutcome,
-  readEventually,
-  readStrongly,
-  toReadOutcome,
-} from './registers/register-read.ts';
-import { type Change, writeRegister } from './registers/register-write.ts';
-import { UNREADABLE } from './registers/replica-rows.ts';
-import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
+import type { ReplicaState } from './record.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 import { runTask } from './task.ts';
-
-const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
 /**
  * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of the
@@ -61,13 +36,6 @@ export class StorageNode implements CoordinatingNode {
   readonly #settings: NodeSettings;
   readonly #env: Env;
   readonly #parts: NodeParts;
-  readonly #votes: PartitionVotes;
-  readonly #acceptor: Acceptor;
-  readonly #coordinator: Coordinator;
-  readonly #locks: KeyLock;
-  readonly #hints: HintedHandoff;
-  readonly #forest: MerkleForest;
-  readonly #gate: LagGate;
   #isStopped = false;
 
   private constructor(settings: NodeSettings, env: Env, wire: Transport<Request, Reply>, state: NodeState) {
@@ -80,13 +48,6 @@ export class StorageNode implements CoordinatingNode {
     this.#settings = settings;
     this.#env = env;
     this.#parts = parts;
-    this.#votes = parts.votes;
-    this.#acceptor = parts.acceptor;
-    this.#coordinator = parts.coordinator;
-    this.#locks = parts.locks;
-    this.#hints = parts.hints;
-    this.#forest = parts.forest;
-    this.#gate = parts.gate;
   }
 
   /**
@@ -125,39 +86,40 @@ export class StorageNode implements CoordinatingNode {
    */
   stop(): void {
     this.#isStopped = true;
-    const { acceptor, coordinator, forest, epochFollower, epochStaging, detector, gate, gossip, hints } = this.#parts;
-    const { finisher, restore, scrub, antiEntropy, purge, orphans } = this.#parts;
-    const inOrder = [epochFollower, gate, acceptor, coordinator, forest, epochStaging, detector, gossip, hints];
-    for (const part of [...inOrder, finisher, restore, scrub, antiEntropy, purge, orphans]) part.stop();
+    const { coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging } = this.#parts;
+    const { detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans } = this.#parts;
+    // First what takes requests, so that nothing below begins anything new.
+    for (const part of [coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging]) part.stop();
+    for (const part of [detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans]) part.stop();
   }
 
   /** The config in which this node votes on a partition; undefined if it has no vote there. */
   votingConfig(partition: number): PartitionConfig | undefined {
-    return this.#votes.votingConfig(partition);
+    return this.#parts.votes.votingConfig(partition);
   }
 
   isSealed(partition: number): boolean {
-    return this.#votes.isSealed(partition);
+    return this.#parts.votes.isSealed(partition);
   }
 
   /** What this node's replica holds of a key. */
   stateOf(key: StoreKey): ReplicaState {
-    return this.#acceptor.stateOf(key);
+    return this.#parts.acceptor.stateOf(key);
   }
 
   /** How many records of a key rules of lag hold back from this node's replica. */
   heldOf(key: StoreKey): number {
-    return this.#gate.countOf(key);
+    return this.#parts.gate.countOf(key);
   }
 
   /** Whether it has accepted a record that it does not know to be committed. */
   get isUnsettled(): boolean {
-    return this.#acceptor.rows.acceptedKeys('', 1, () => false).length > 0;
+    return this.#parts.acceptor.rows.acceptedKeys('', 1, () => false).length > 0;
   }
 
   /** Whether it holds any record of a partition. */
   holdsAnyOf(partition: number): boolean {
-    return this.#acceptor.rows.holdsAnyOf(partition);
+    return this.#parts.acceptor.rows.holdsAnyOf(partition);
   }
 
   status(): NodeStatus {
@@ -181,104 +143,18 @@ export class StorageNode implements CoordinatingNode {
     };
   }
 
-  write(
-    key: StoreKey,
-    partitionKey: ByteString,
-    mutation: Mutation,
-    { consistency, wantsOld }: WriteOptions,
-    done: (outcome: WriteAnswer) => void,
-    carried?: Carried,
-  ): void {
-    if (this.#isStopped) return done(NOT_TRIED);
-    const coordinator = this.#coordinator;
-    const deadlineMs = coordinator.deadline();
-    const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
-    if (consistency === 'dynamo' && isBlind) {
-      const item = mutation.kind === 'put' ? mutation.item : undefined;
-      assert(carried?.kind !== 'round');
-      const known = highestOf([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
-      return runTask(writeSloppily(coordinator, key, partitionKey, known, item, deadlineMs, carried), done);
-    }
-    assert(carried?.kind !== 'record');
-    const change: Change = (current) => applyMutation(mutation, current);
-    let hasWaited = false;
-    const start = () => {
-      const release = (outcome: WriteAnswer) => {
-        this.#locks.release(key);
-        done(outcome);
-      };
-      // The one before has tried in vain, and so would each of those that waited behind it, one after the other.
-      const { members } = coordinator.configOfKey(key);
-      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
-        return release(untried(NOT_TRIED, carried));
-      }
-      runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
-    };
-    if (!this.#locks.acquire(key, start)) return done(untried({ kind: 'overloaded' }, carried));
-    hasWaited = true;
-  }
-
-  read(
-    key: StoreKey,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: ReadOutcome) => void,
-    isLagging = false,
-  ): void {
-    if (this.#isStopped) return done(NOT_TRIED);
-    if (isLagging && !isConsistent && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
-    const coordinator = this.#coordinator;
-    const deadlineMs = coordinator.deadline();
-    const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
-    if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
-    // The most common request of all needs no message, so it is spared the task too.
-    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
-    runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
-  }
-
-  range(
-    from: StoreKey,
-    to: StoreKey,
-    limit: number,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: RangeOutcome) => void,
-    isLagging = false,
-  ): void {
-    if (this.#isStopped) return done(NOT_TRIED);
-    const coordinator = this.#coordinator;
-    const isOwn = isLagging && !isConsistent && this.#isHomeOf(from);
-    const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(from, isConsistent, consistency);
-    runTask(readRange(coordinator, from, to, limit, demand, coordinator.deadline()), done);
-  }
-
-  #rangeDemand(from: StoreKey, isConsistent: boolean, consistency: Consistency): RangeDemand {
-    if (isConsistent && consistency === 'strict') return { kind: 'strong' };
-    const { readQuorum } = this.#settings;
-    return { kind: 'committed', replicas: isConsistent ? consistentReadQuorum(this.#coordinator, from) : readQuorum };
-  }
-
-  /** Answers what its own replica has committed. @returns false if that cannot be read: others have to be asked */
-  #answerOwn(key: StoreKey, done: (outcome: ReadOutcome) => void): boolean {
-    const item = this.#acceptor.committedItem(key);
-    if (item === UNREADABLE) return false;
-    done(found(item));
-    return true;
-  }
-
-  /** Whether its replica of the key's partition has a vote, sealed or not. */
-  #isHomeOf(key: StoreKey): boolean {
-    return this.#votes.votingConfig(partitionOf(key)) !== undefined;
+  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
+    this.#parts.coordination.coordinate(request, reply);
   }
 
   /** Sets the rules of lag in force. A record is released if the rule that held it is not among them. */
   setLags(rules: readonly LagRule[]): void {
-    if (!this.#isStopped) this.#gate.setRules(rules);
+    if (!this.#isStopped) this.#parts.gate.setRules(rules);
   }
 
   /** Releases all records that rules of lag hold back; the rules stay. */
   releaseLags(): void {
-    this.#gate.releaseAll();
+    this.#parts.gate.releaseAll();
   }
 
   /**
@@ -288,16 +164,6 @@ export class StorageNode implements CoordinatingNode {
    */
   settleAccepted(done: () => void): void {
     this.#parts.finisher.settleAll(done);
-  }
-
-  tablesIn(partition: number): readonly ByteString[] {
-    return this.#forest.tablesIn(partition);
-  }
-
-  forgetTable(table: ByteString): void {
-    this.#gate?.forgetTable(table);
-    this.#acceptor.forgetTable(table);
-    this.#hints.forgetTable(table);
   }
 
   /** Compares all partitions of this node with their other members, and repairs either side. */
@@ -328,7 +194,7 @@ export class StorageNode implements CoordinatingNode {
     done: (outcome: EpochChangeOutcome) => void,
   ): void {
     if (this.#isStopped) return done({ kind: 'failed', reason: `${this.id} has stopped` });
-    const coordinator = this.#coordinator;
+    const { coordinator } = this.#parts;
     runTask(changeEpoch({ coordinator, register, log: this.#env.log }, partition, members), done);
   }
 
