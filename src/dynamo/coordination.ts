@@ -118,7 +118,7 @@ export class Coordination implements CoordinatingNode {
   /** Whether this node seems to be cut off from the home replicas of a key. */
   #isCutOff(key: StoreKey): boolean {
     const { coordinator } = this.#parts;
-    const { members } = coordinator.configOf(key);
+    const { members } = coordinator.configOfKey(key);
     return coordinator.isCutOff(members, coordinator.majorityOf({ members }));
   }
 
@@ -165,7 +165,7 @@ export class Coordination implements CoordinatingNode {
 
   /** Whether the replica of this node has a vote in the key's partition, sealed or not. */
   #isHomeOf(key: StoreKey): boolean {
-    return this.#parts.votes.configOf(partitionOf(key)) !== undefined;
+    return this.#parts.votes.votingConfig(partitionOf(key)) !== undefined;
   }
 }
 

@@ -103,7 +103,7 @@ export class TimedWait<T> {
 export function runTask<T>(task: Task<T>, done: (value: T) => void, ended?: () => void): void {
   let isWaiting = true;
   const step = (value: never): void => {
-    assert(isWaiting, 'a task is resumed once for each wait, and not within the call that starts the wait');
+    if (!isWaiting) assert.fail('a task is resumed once for each wait, and not within the call that starts the wait');
     isWaiting = false;
     let next: IteratorResult<Start, T>;
     try {

@@ -175,7 +175,7 @@ export class HintedHandoff {
    * To whom a hint is to be offered. Drops the hint if it is damaged, too old, or for this node's own replica alone.
    */
   #offerOf(home: NodeId, { hint, value }: HintRow): Offer | undefined {
-    const { log, configOf } = this.#parts;
+    const { log, configOfKey } = this.#parts;
     if (value === DAMAGED) {
       this.#rows.dropDamaged(hint);
       return undefined;
@@ -191,7 +191,7 @@ export class HintedHandoff {
       this.#rows.drop(hint);
       return undefined;
     }
-    return { hint, key, record: recordOfHint(value), to, epoch: configOf(key).epoch };
+    return { hint, key, record: recordOfHint(value), to, epoch: configOfKey(key).epoch };
   }
 
   /**
@@ -224,7 +224,7 @@ export class HintedHandoff {
 
   /** The home, as long as it is one; else those that are now, this node's own replica among them. */
   #targetsOf(home: NodeId, key: StoreKey): readonly NodeId[] {
-    const members = this.#parts.configOf(key).members.map(({ node }) => node);
+    const members = this.#parts.configOfKey(key).members.map(({ node }) => node);
     return members.includes(home) ? [home] : members;
   }
 
@@ -258,5 +258,5 @@ interface HintedHandoffParts extends HintRowsParts {
   readonly transport: Transport<Request, Reply>;
   readonly isUp: (node: NodeId) => boolean;
   /** The newest config known of a key's partition. */
-  readonly configOf: (key: StoreKey) => PartitionConfig;
+  readonly configOfKey: (key: StoreKey) => PartitionConfig;
 }

@@ -150,9 +150,9 @@ export class KeyRestore {
     }
     if (!acceptor.isDamaged(key)) return true;
     const { settings } = coordinator;
-    const { members, epoch } = coordinator.configOf(key);
+    const { members, epoch } = coordinator.configOfKey(key);
     const others = members.filter(({ node }) => node !== settings.id);
-    const majority = coordinator.majorityOf(coordinator.configOf(key));
+    const majority = coordinator.majorityOf(coordinator.configOfKey(key));
     const enough = settings.rules.restoreMeetsEveryMajority ? members.length - majority + 1 : 1;
     if (others.length === members.length) return false;
     const ballots = coordinator.ballots[yield* this.#modeOf(key, others, enough)];
@@ -177,7 +177,7 @@ export class KeyRestore {
     }
     if (record === undefined) {
       // Perhaps the key itself rotted, and the record is missing under another key.
-      this.#parts.foundNowhere(partitionOf(key));
+      this.#parts.nothingToRestore(partitionOf(key));
       return true;
     }
     const accept = { kind: 'accept', key, record, epoch } as const;
@@ -193,9 +193,9 @@ export class KeyRestore {
    * Erases a row whose key is damaged, so that its partition is unknown. Its record may be missing in any partition.
    */
   #eraseStrayKey(key: StoreKey): void {
-    const { acceptor, coordinator, foundNowhere } = this.#parts;
+    const { acceptor, coordinator, nothingToRestore } = this.#parts;
     acceptor.erase(key);
-    for (let partition = 0; partition < coordinator.view.partitions; partition++) foundNowhere(partition);
+    for (let partition = 0; partition < coordinator.view.partitions; partition++) nothingToRestore(partition);
   }
 
   /**
@@ -255,5 +255,5 @@ interface KeyRestoreParts {
   /** The pause before the keys that could not be restored are tried again. */
   readonly retryMs: number;
   /** No other member has a record of a key that is damaged here, in this partition as far as is known. */
-  readonly foundNowhere: (partition: number) => void;
+  readonly nothingToRestore: (partition: number) => void;
 }

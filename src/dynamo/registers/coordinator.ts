@@ -91,14 +91,14 @@ export class Coordinator {
       self: this.settings.id,
       clock: this.clock,
       limits: this.settings.limits,
-      membersOf: (key) => this.configOf(key).members,
+      membersOf: (key) => this.configOfKey(key).members,
       keepHint: parts.keepHint,
     });
   }
 
   /** The newest config of the key's partition that this node knows. */
-  configOf(key: StoreKey): PartitionConfig {
-    return this.view.configOf(partitionOf(key));
+  configOfKey(key: StoreKey): PartitionConfig {
+    return this.view.newestConfig(partitionOf(key));
   }
 
   majorityOf(config: Pick<PartitionConfig, 'members'>): number {
@@ -113,8 +113,7 @@ export class Coordinator {
 
   /** Ends an operation that this coordinator has begun, once. */
   endOperation({ sequence }: OperationId): void {
-    const wasRunning = this.#running.delete(sequence);
-    assert(wasRunning, 'an operation that ends was begun, and has not ended');
+    if (!this.#running.delete(sequence)) assert.fail('an operation that ends was begun, and has not ended');
   }
 
   /**
@@ -184,7 +183,7 @@ export class Coordinator {
     const late: LateCopies = { operation, record, holders, lagging, sinceMs: this.clock.elapsedMs() };
     for (let isRetry = false; ; isRetry = true) {
       // The members may change meanwhile; only present ones count.
-      const { members } = this.configOf(key);
+      const { members } = this.configOfKey(key);
       const isHome = members.some(({ node }) => node === this.settings.id);
       const isEnough = () => holders.size >= copies && (!isHome || holders.has(this.settings.id));
       for (const holder of holders) if (!members.some(({ node }) => node === holder)) holders.delete(holder);
@@ -255,7 +254,7 @@ export class Coordinator {
   #learnConfigs(replies: readonly Reply[]): void {
     for (const reply of replies) {
       if (reply.kind !== 'wrong-epoch' || reply.config === undefined) continue;
-      const known = this.view.configOf(reply.config.partition);
+      const known = this.view.newestConfig(reply.config.partition);
       if (reply.config.epoch > known.epoch) this.#onConfig(reply.config);
       else if (reply.config.epoch < known.epoch) {
         this.#transport.send(reply.from, { kind: 'activate', config: known }, () => {});

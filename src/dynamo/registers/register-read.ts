@@ -20,7 +20,7 @@ export function* readStrongly(coordinator: Coordinator, operation: Operation): T
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const config = coordinator.configOf(key);
+    const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
     const late = new LateRepair(coordinator, operation);
     const request = { kind: 'read', key, epoch: config.epoch } as const;
@@ -69,7 +69,7 @@ export function repairStale(
   states: readonly (Pick<ReplicaState, 'committed'> & { readonly from: NodeId })[],
 ): void {
   if (!coordinator.settings.readRepair) return;
-  const { members } = coordinator.configOf(operation.key);
+  const { members } = coordinator.configOfKey(operation.key);
   const { clock, settings } = coordinator;
   const isYoung = newest.ballot.hlc >= (clock.now() - settings.limits.hintLifeMs) * TICKS_PER_MS;
   for (const { from, committed } of states) {
@@ -119,7 +119,7 @@ export function* readEventually(
   const { key, deadlineMs } = operation;
   let got = 0;
   let isRetry = false;
-  let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
+  let targets = chooseReplicas(coordinator, coordinator.configOfKey(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, operation);
     const quorum = { reply: 'state', needed: readQuorum, onLate: late.onLate } as const;
@@ -133,7 +133,7 @@ export function* readEventually(
     got = agreed.length;
     if (isRetry && isAnyUnable(replies)) yield* coordinator.pause();
     isRetry = true;
-    targets = coordinator.configOf(key).members;
+    targets = coordinator.configOfKey(key).members;
     if (coordinator.isCutOff(targets, readQuorum)) break;
   }
   return { kind: 'unavailable', needed: readQuorum, got };

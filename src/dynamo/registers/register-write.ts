@@ -221,7 +221,7 @@ export function* identityRound(
 
 function beginRound(coordinator: Coordinator, operation: Operation, ballots: BallotClock): Round {
   const ballot = ballots.next();
-  const config = coordinator.configOf(operation.key);
+  const config = coordinator.configOfKey(operation.key);
   return { operation, ballot, config, needed: coordinator.majorityOf(config), ballots };
 }
 
