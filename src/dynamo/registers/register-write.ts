@@ -316,7 +316,7 @@ function extendLineage(
   const isWanted = (entry: LineageEntry) => {
     if (ballot.hlc - entry.hlc > settings.limits.lineageWindowMs * TICKS_PER_MS) return false;
     const isOwn = entry.coordinator === settings.diskId && entry.boot === boot;
-    return !isOwn || coordinator.isRunning(entry.sequence);
+    return !isOwn || coordinator.isWanted(entry.sequence);
   };
   return [...top.lineage.filter(isWanted), own];
 }
