@@ -3,7 +3,7 @@ import type { LagRelease, LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
-import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
@@ -46,12 +46,12 @@ function tell(ring: ThreeNodes, to: NodeName, record: ItemRecord, more: { isNeed
 
 /** A version of the item, under its first ballot or, chosen again, a later one. */
 function version(sequence: number, ms: number): ItemRecord {
-  return {
+  return new ItemRecord({
     ballot: { hlc: (1_000_000 + ms) * 1024, coordinator: 1, boot: 1 },
     item: image(String(sequence)),
     partitionKey: 'user',
     lineage: [{ coordinator: 1, boot: 1, sequence, hlc: 1_000_000 * 1024 }],
-  };
+  });
 }
 
 describe('a replica that a rule holds back', () => {
@@ -343,7 +343,7 @@ describe('what is held is not a second truth', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     tell(ring, 'C', version(1, 1));
-    const tombstone = { ...version(2, 2), item: undefined };
+    const tombstone = new ItemRecord({ ...version(2, 2), item: undefined });
     tell(ring, 'A', tombstone, { isNeeded: true });
     tell(ring, 'B', tombstone, { isNeeded: true });
     ring.settle(2 * HOUR_MS);
@@ -357,7 +357,7 @@ describe('what is held is not a second truth', () => {
 
   test('a newer record held keeps a tombstone from being purged', () => {
     const ring = new ThreeNodes();
-    const tombstone = { ...version(1, 1), item: undefined };
+    const tombstone = new ItemRecord({ ...version(1, 1), item: undefined });
     for (const name of NODES) tell(ring, name, tombstone);
     lag(ring, everything(NEVER));
     tell(ring, 'C', version(2, 2));

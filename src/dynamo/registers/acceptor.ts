@@ -9,7 +9,7 @@ import { partitionOf, partitionRange } from '../keyspace.ts';
 import type { PurgeRequest, RegisterRequest, Reply } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import type { NodeState } from '../node-state.ts';
-import { encodeRecord, type ItemRecord, type ReplicaState, topOf } from '../record.ts';
+import { type ItemRecord, type ReplicaState, topOf } from '../record.ts';
 import { ERASE_BATCH, Erasure } from './erasure.ts';
 import { Promises } from './promises.ts';
 import { ReplicaRows, UNREADABLE } from './replica-rows.ts';
@@ -204,7 +204,7 @@ export class Acceptor {
     for (const { key, record } of staged) {
       const { committed } = this.rows.state(key);
       if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
-      this.#store.put('paxos', key, encodeRecord(record));
+      this.#store.put('paxos', key, record.stored);
       this.rows.forget(key);
     }
   }
@@ -268,7 +268,7 @@ export class Acceptor {
       if (compareBallots(record.ballot, effective) < 0) {
         return answer({ kind: 'rejected', from: this.#settings.id, effective });
       }
-      this.#store.put('paxos', key, encodeRecord(record));
+      this.#store.put('paxos', key, record.stored);
       this.rows.remember(key, { accepted: record, committed: state.committed });
       this.#unflushed.set(key, record.ballot);
       this.#promises.promise(key, record.ballot);
@@ -297,7 +297,7 @@ export class Acceptor {
     this.#noteAdopted(key);
     this.#neighbours.committed(key);
     if (record !== undefined) {
-      this.#store.put('paxos', key, encodeRecord(record));
+      this.#store.put('paxos', key, record.stored);
       this.#unflushed.set(key, ballot);
       this.#promises.promise(key, ballot);
       return this.#flushAccepted(key, accepted, answer);
@@ -314,7 +314,7 @@ export class Acceptor {
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
       if (isDamaged === true) this.rows.mark(key);
       this.#lateTombstones.note(key, record);
-      this.#store.put('items', key, encodeRecord(record));
+      this.#store.put('items', key, record.stored);
       const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
       if (isSuperseded) {
         this.#store.remove('paxos', key);

@@ -6,7 +6,7 @@ import type { LagRule } from '../client.ts';
 import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { encodeRecord, type ItemRecord, isSameVersion } from '../record.ts';
+import { type ItemRecord, isSameVersion } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 
 /** Holds the definitions of tables, which every request rests on. */
@@ -136,7 +136,7 @@ export class LagGate {
     const { release } = rule;
     // Of what only comes in the end, nothing but the newest is ever seen.
     if (release.kind === 'never' && at < list.length) return true;
-    const bytes = key.length + encodeRecord(record).length;
+    const bytes = key.length + record.stored.length;
     const held: Held = { key, record, rule, bytes, timer: undefined };
     list.splice(at, 0, held);
     this.#byKey.set(key, list);

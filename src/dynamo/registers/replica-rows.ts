@@ -4,7 +4,7 @@ import type { Ballot } from '../ballot.ts';
 import { partitionOf } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
-import { ballotIn, decodeItem, decodeRecord, encodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
+import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { writeState } from '../state-rows.ts';
 
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
@@ -78,8 +78,8 @@ export class ReplicaRows {
   noteDamaged(key: StoreKey): ReplicaState {
     const state = this.state(key);
     if (state.isDamaged === true) return state;
-    if (state.committed !== undefined) this.#store.put('items', key, encodeRecord(state.committed));
-    if (state.accepted !== undefined) this.#store.put('paxos', key, encodeRecord(state.accepted));
+    if (state.committed !== undefined) this.#store.put('items', key, state.committed.stored);
+    if (state.accepted !== undefined) this.#store.put('paxos', key, state.accepted.stored);
     return state;
   }
 
