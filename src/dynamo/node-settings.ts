@@ -31,8 +31,8 @@ export interface NodeLimits {
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
   readonly queuedWrites: number;
-  /** Answered writes whose record is kept in memory for replicas that did not take it yet, before it becomes a hint. */
-  readonly spreadingKept: number;
+  /** Answered writes whose record is kept in memory until replicas acknowledge it late, before it becomes a hint. */
+  readonly pendingHintsKept: number;
   /** A node that left a message unanswered for so long is taken for down. Above the slowest healthy answer. */
   readonly suspectAfterMs: number;
   /** How often a node that is taken for down is asked whether it is back, and one that is silent whether it is there. */
@@ -85,7 +85,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   statesKept: 200,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
-  spreadingKept: 1_000,
+  pendingHintsKept: 1_000,
   suspectAfterMs: 1_000,
   probeIntervalMs: 500,
   gossipIntervalMs: 1_000,

@@ -84,8 +84,8 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members
       .map(({ node }) => node)
       .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
     const request = { kind: 'copy', partition: base.partition, epoch: base.epoch, sources } as const;
-    const options = { timeoutMs: repairTimeoutMs, onLate: note };
-    const { agreed } = yield* coordinator.ask(missing, request, 'copied', missing.length, options);
+    const quorum = { reply: 'copied', needed: missing.length, timeoutMs: repairTimeoutMs, onLate: note } as const;
+    const { agreed } = yield* coordinator.ask(missing, request, quorum);
     agreed.forEach(note);
     if (agreed.length < missing.length) yield* coordinator.pause();
   }
@@ -97,14 +97,7 @@ function* begin(
   clock: Coordinator['clock'],
   partition: number,
 ): Task<{ readonly attempt: number | undefined; readonly error: Error | undefined }> {
-  return yield* wait((resume) => {
-    let isWithin = true;
-    register.begin(partition, (attempt, error) => {
-      if (isWithin) clock.after(0, () => resume({ attempt, error }));
-      else resume({ attempt, error });
-    });
-    isWithin = false;
-  });
+  return yield* wait(clock, (resume) => register.begin(partition, (attempt, error) => resume({ attempt, error })));
 }
 
 /** Step 1. @returns a majority of the old members, durably sealed */
@@ -113,7 +106,7 @@ function* seal({ coordinator, register }: EpochChangeParts, base: PartitionConfi
   const needed = coordinator.majorityOf(base);
   const sealed = new Set<NodeId>();
   for (let tries = 0; tries < TRIES && register.read(partition).epoch === epoch; tries++) {
-    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, 'sealed', needed);
+    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, { reply: 'sealed', needed });
     for (const { from } of agreed) sealed.add(from);
     if (sealed.size >= needed) return [...sealed];
     yield* coordinator.pause();
@@ -132,7 +125,12 @@ function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConf
   };
   const askMissing = function* (count: number, timeoutMs: number): Task<void> {
     const missing = next.members.filter(({ node }) => !staged.has(node));
-    const { agreed } = yield* coordinator.ask(missing, request, 'staged', count, { timeoutMs, onLate: note });
+    const { agreed } = yield* coordinator.ask(missing, request, {
+      reply: 'staged',
+      needed: count,
+      timeoutMs,
+      onLate: note,
+    });
     agreed.forEach(note);
   };
   for (let tries = 0; tries < TRIES && register.read(next.partition).epoch < next.epoch; tries++) {
@@ -154,14 +152,7 @@ function* decide(
   clock: Coordinator['clock'],
   next: PartitionConfig,
 ): Task<{ readonly decided: PartitionConfig | undefined; readonly error: Error | undefined }> {
-  return yield* wait((resume) => {
-    let isWithin = true;
-    register.decide(next, (decided, error) => {
-      if (isWithin) clock.after(0, () => resume({ decided, error }));
-      else resume({ decided, error });
-    });
-    isWithin = false;
-  });
+  return yield* wait(clock, (resume) => register.decide(next, (decided, error) => resume({ decided, error })));
 }
 
 /**
@@ -190,7 +181,7 @@ function* spread(
     if (missing.length === 0) break;
     // The first majority first: from then on requests are answered again.
     const count = tries === 0 ? needed : missing.length;
-    const { agreed } = yield* coordinator.ask(missing, request, 'activated', count, { onLate: note });
+    const { agreed } = yield* coordinator.ask(missing, request, { reply: 'activated', needed: count, onLate: note });
     agreed.forEach(note);
     if (active.size === everybody.length) break;
     if (tries > 0) yield* coordinator.pause();

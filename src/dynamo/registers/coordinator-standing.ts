@@ -2,9 +2,9 @@ import type { Clock } from '../../env/clock.ts';
 import type { NodeId } from '../ring.ts';
 
 /**
- * Which nodes a client of the ring had better not ask to coordinate: those that gave a request back because they are cut
- * off from the others. Now and then one request is let through to see whether they still are; it costs that one a delay.
- * Nothing but routing rests on it.
+ * Which nodes a client of the ring had better not ask to coordinate: those that gave a request back because they are
+ * cut off from the others. Now and then one request is let through to see whether they still are; it costs that one a
+ * delay. Nothing but routing rests on it.
  */
 export class CoordinatorStanding {
   readonly #clock: Clock;
