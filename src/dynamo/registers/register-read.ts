@@ -16,14 +16,14 @@ export type RegisterReadOutcome = { readonly kind: 'read'; readonly record: Item
  * chosen, else what an identity round chooses. Stale replicas that it meets are repaired afterwards.
  */
 export function* readStrongly(coordinator: Coordinator, operation: Operation): Task<RegisterReadOutcome> {
-  const { key, deadlineMs } = operation;
+  const { requestId, key, deadlineMs } = operation;
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
     const late = new LateRepair(coordinator, operation);
-    const request = { kind: 'read', key, epoch: config.epoch } as const;
+    const request = { kind: 'read', requestId, key, epoch: config.epoch } as const;
     const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
     const { agreed, replies } = yield* coordinator.ask(config.members, request, quorum);
     if (agreed.length >= needed) {
@@ -116,14 +116,14 @@ export function* readEventually(
   operation: Operation,
   readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { key, deadlineMs } = operation;
+  const { requestId, key, deadlineMs } = operation;
   let got = 0;
   let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOfKey(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, operation);
     const quorum = { reply: 'state', needed: readQuorum, onLate: late.onLate } as const;
-    const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, quorum);
+    const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', requestId, key }, quorum);
     if (agreed.length >= readQuorum) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);

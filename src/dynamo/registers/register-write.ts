@@ -259,7 +259,8 @@ interface AnyPhase {
  * changes nothing, whereas another round would only give them more to write.
  */
 function* propose(coordinator: Coordinator, { operation, config, needed }: Round, record: ItemRecord): Task<AnyPhase> {
-  const request = { kind: 'accept', key: operation.key, record, epoch: config.epoch } as const;
+  const { requestId, key } = operation;
+  const request = { kind: 'accept', requestId, key, record, epoch: config.epoch } as const;
   for (;;) {
     const phase = yield* coordinator.ask(config.members, request, { reply: 'accepted', needed });
     const isUndecided = phase.agreed.length < needed && phase.agreed.length === phase.replies.length;
@@ -280,7 +281,8 @@ type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Extract<F
 /** @param asked how many promises to wait for, if they come in time; a majority is enough */
 function* prepare(coordinator: Coordinator, round: Round, asked = round.needed): Task<Prepared> {
   const { operation, ballot, config, needed } = round;
-  const request = { kind: 'prepare', key: operation.key, ballot, epoch: config.epoch } as const;
+  const { requestId, key } = operation;
+  const request = { kind: 'prepare', requestId, key, ballot, epoch: config.epoch } as const;
   const { agreed, replies } = yield* coordinator.ask(config.members, request, { reply: 'promise', needed: asked });
   if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
   return storageFailure(replies) ?? { kind: 'refused', agreed, replies };
