@@ -14,7 +14,7 @@ export interface LineageEntry {
   readonly hlc: number;
 }
 
-/** One version of an item: what acceptors accept, learn and store (REPLICATION section 1, `rec`). */
+/** One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). */
 export interface ItemRecord {
   readonly ballot: Ballot;
   /** Undefined: a tombstone. */

@@ -5,8 +5,8 @@ import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-bac
 import { image, KEY, type Message, type NodeName, put, putIfAbsent, STRICT, ThreeNodes } from './three-nodes.ts';
 
 /*
- * docs/replication.md, "A coordinator that is cut off": it does not use up the life of an operation. What it has not
- * begun it refuses, what it has it hands back, and another carries on with it, once.
+ * docs/protocol.md section 3.7, a coordinator that is cut off: it does not use up the life of an operation. What it has
+ * not begun it refuses, what it has it hands back, and another carries on with it, once.
  */
 
 const addOne: Mutation = {

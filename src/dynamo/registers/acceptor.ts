@@ -31,7 +31,7 @@ export interface AcceptorNeighbours {
 }
 
 /**
- * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
+ * A replica: what one node promises, accepts and knows to be committed (docs/protocol.md section 2). All records that
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
  * What it has in its store is in `ReplicaRows`, what it has promised in `Promises`.
@@ -280,7 +280,7 @@ export class Acceptor {
   /**
    * Accepts, in place of what is damaged of a key, the newest record of others, as if it had been here before: they have
    * promised `ballot` after the damage was found, so it is above all that was ever acknowledged here, and so many of them
-   * that one of those who chose what is missing is among them (docs/replication.md, what a disk forgets).
+   * that one of those who chose what is missing is among them (docs/protocol.md section 10).
    */
   #adopt(request: Of<'adopt'>, answer: Answer): void {
     const { key, ballot, record, epoch } = request;
@@ -308,7 +308,7 @@ export class Acceptor {
     this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
   }
 
-  /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (invariant I5). */
+  /** Takes a chosen record. Never looks at promises or epochs: the greatest ballot wins (docs/protocol.md I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
     const { accepted, committed, isDamaged } = this.rows.state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
@@ -356,8 +356,9 @@ export class Acceptor {
   }
 
   /**
-   * First step of a purge (REPLICATION section 9): takes the tombstone, and confirms, once that is durable, that there is
-   * nothing else of the key here. Each member looks at its own clock, so that one that is ahead does not purge too soon.
+   * First step of a purge (docs/protocol.md section 9.1): takes the tombstone, and confirms, once that is durable, that
+   * there is nothing else of the key here. Each member looks at its own clock, so that one that is ahead does not purge
+   * too soon.
    */
   #confirmTombstone({ key, record, epoch }: Of<'confirm-tombstone'>, answer: Answer): void {
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
