@@ -164,16 +164,32 @@ describe('an operation has one name everywhere', () => {
   });
 });
 
-test('the documents link to files that exist', () => {
+test('the documents link to files and headings that exist', () => {
   const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...listMarkdown('docs')];
   const broken = documents.flatMap((document) => {
-    const links = readFileSync(join(ROOT, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g);
+    const links = readFileSync(join(ROOT, document), 'utf8').matchAll(/\]\((?!https?:)([^)#]*)(#[^)]+)?\)/g);
     return [...links]
-      .filter(([, link]) => !existsSync(join(ROOT, dirname(document), link!)))
-      .map(([, link]) => `${document}: ${link}`);
+      .filter(([, link, anchor]) => {
+        const target = link === '' ? document : join(dirname(document), link!);
+        if (!existsSync(join(ROOT, target))) return true;
+        return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).includes(anchor);
+      })
+      .map(([, link, anchor = '']) => `${document}: ${link}${anchor}`);
   });
   expect(broken).toEqual([]);
 });
+
+/** What a link may name in a document: its headings, as GitHub turns them into anchors. */
+function anchorsOf(document: string): string[] {
+  const headings = readFileSync(join(ROOT, document), 'utf8').matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(
+    ([, heading]) =>
+      `#${heading!
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-')}`,
+  );
+}
 
 function listMarkdown(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })

@@ -4,7 +4,7 @@ import { parseStory } from './stories/parser.ts';
 import { runStory, showResult } from './stories/runner.ts';
 import type { Claim, Command } from './stories/story.ts';
 
-/** The counterexamples of docs/protocol.md section 6 by number, and the parts of the last one. */
+/** The first twelve counterexamples of docs/protocol.md section 6 by number, and the parts of the twelfth. */
 const COUNTEREXAMPLES = [
   ...['01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11'],
   ...['12-volatile-promises', '12-naive-rejoin', '12-naive-member-swap', '12-counted-substitutes', '12-solo-purge'],

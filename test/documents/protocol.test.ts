@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { BREAKABLE } from '../simulation/stories/broken-in-stories.ts';
+import { storyNames } from '../simulation/stories/library.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const PROTOCOL = readFileSync(`${ROOT}docs/protocol.md`, 'utf8');
+
+/** The compiler sees to it that nothing is missing here, and nothing too much. */
+const REQUESTS: Record<Request['kind'], true> = {
+  prepare: true,
+  accept: true,
+  learn: true,
+  adopt: true,
+  read: true,
+  'read-committed': true,
+  'read-range': true,
+  hint: true,
+  'merkle-hashes': true,
+  'merkle-keys': true,
+  fetch: true,
+  'confirm-tombstone': true,
+  purge: true,
+  copy: true,
+  seal: true,
+  'sealed-records': true,
+  stage: true,
+  activate: true,
+  gossip: true,
+  ping: true,
+};
+const REPLIES: Record<Reply['kind'], true> = {
+  promise: true,
+  state: true,
+  accepted: true,
+  learned: true,
+  range: true,
+  rejected: true,
+  'wrong-epoch': true,
+  'rejected-drift': true,
+  'storage-failed': true,
+  damaged: true,
+  hinted: true,
+  'hint-refused': true,
+  'merkle-hashes': true,
+  'merkle-keys': true,
+  records: true,
+  confirmed: true,
+  unconfirmed: true,
+  purged: true,
+  copied: true,
+  sealed: true,
+  'sealed-records': true,
+  staged: true,
+  failed: true,
+  activated: true,
+  gossip: true,
+  pong: true,
+};
+
+/** The text of a numbered section, without its heading. */
+function sectionOf(number: number): string {
+  return PROTOCOL.split(/^## /m).find((section) => section.startsWith(`${number}. `))!;
+}
+
+/** The cells of a section's tables, without the rows above and below which there are only names of columns. */
+function rowsOf(number: number): string[][] {
+  return [...sectionOf(number).matchAll(/^\| (?!---)(.+) \|$/gm)].map(([, row]) => row!.split(' | ')).slice(1);
+}
+
+/** What is written as code in these cells. */
+function namesIn(cells: readonly string[]): string[] {
+  return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+}
+
+describe('the specification', () => {
+  test('has a row for each message, and for no other', () => {
+    const kinds = rowsOf(12).map(([kind]) => namesIn([kind!])[0]);
+    expect(kinds.sort()).toEqual(Object.keys(REQUESTS).sort());
+  });
+
+  test('says which message is answered by what, and knows all answers', () => {
+    const answers = rowsOf(12).map(([, , answer]) => namesIn([answer!])[0]!);
+    const refusals = rowsOf(12).flatMap((cells) => namesIn([cells.at(-1)!]));
+    expect([...new Set([...answers, ...refusals, 'storage-failed'])].sort()).toEqual(Object.keys(REPLIES).sort());
+  });
+
+  test('shows each counterexample by stories, broken rules or tests that there are', () => {
+    const shown = rowsOf(6).map(([number, , , by]) => ({ number, names: namesIn([by!]) }));
+    const exists = (name: string) =>
+      name.includes('/') ? existsSync(ROOT + name) : name in BREAKABLE || storyNames().includes(name);
+    expect(shown.filter(({ names }) => names.length === 0 || !names.every(exists))).toEqual([]);
+    expect(shown.map(({ number }) => Number(number))).toEqual(shown.map((_, i) => i + 1));
+  });
+
+  test('has a row for each story of a counterexample, of its number, and for each story of a fault', () => {
+    const rows = new Map(rowsOf(6).map(([number, ...cells]) => [Number(number), namesIn(cells)]));
+    const told = storyNames().filter((name) => name.startsWith('ce-'));
+    expect(told.filter((name) => !rows.get(Number(name.split('-')[1]))!.includes(name))).toEqual([]);
+    const faults = rowsOf(7).flatMap((cells) => namesIn([cells.at(-1)!]));
+    expect(faults.sort()).toEqual(storyNames().filter((name) => name.startsWith('fault-')));
+  });
+
+  test('names broken rules that there are, and is named by each', () => {
+    const named = rowsOf(4).flatMap((cells) => namesIn([cells.at(-1)!]));
+    expect(named.filter((name) => !(name in BREAKABLE) && !existsSync(ROOT + name))).toEqual([]);
+    const cites = /\((protocol\.md section|I\d|counterexamples? \d|docs\/simulation\.md)/;
+    expect(Object.entries(BREAKABLE).filter(([, { rule }]) => !cites.test(rule))).toEqual([]);
+  });
+});
