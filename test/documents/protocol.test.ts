@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { BREAKABLE } from '../simulation/stories/broken-in-stories.ts';
 import { storyNames } from '../simulation/stories/library.ts';
 
@@ -101,6 +102,21 @@ describe('the specification', () => {
     expect(told.filter((name) => !rows.get(Number(name.split('-')[1]))!.includes(name))).toEqual([]);
     const faults = rowsOf(7).flatMap((cells) => namesIn([cells.at(-1)!]));
     expect(faults.sort()).toEqual(storyNames().filter((name) => name.startsWith('fault-')));
+  });
+
+  test('refers to sections of its own that it has', () => {
+    const sections = [...PROTOCOL.matchAll(/^##+ ([\d.]+?)\.? /gm)].map(([, number]) => number!);
+    const found = [...PROTOCOL.matchAll(/\((?:sections? )?(\d+(?:\.\d+)?(?:, \d+(?:\.\d+)?)*)\)/g)];
+    const referred = found.flatMap(([, numbers]) => numbers!.split(', '));
+    expect(referred.filter((number) => !sections.includes(number))).toEqual([]);
+  });
+
+  test('has relations of times that the default limits keep', () => {
+    const limits = DEFAULT_NODE_LIMITS;
+    expect(limits.lineageWindowMs).toBeGreaterThan(2 * limits.opLifeMs);
+    expect(limits.hintLifeMs).toBeGreaterThan(Math.max(limits.opLifeMs, limits.messageLifeMs));
+    expect(limits.tombstoneGraceMs).toBeGreaterThan(limits.hintLifeMs + limits.opLifeMs + 2 * limits.messageLifeMs);
+    expect(limits.ceilingAheadMs).toBeGreaterThan(limits.phaseTimeoutMs);
   });
 
   test('names broken rules that there are, and is named by each', () => {
