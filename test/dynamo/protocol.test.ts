@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { BREAKABLE } from '../simulation/stories/broken-in-stories.ts';
@@ -32,6 +33,13 @@ const REQUESTS: Record<Request['kind'], true> = {
   gossip: true,
   ping: true,
 };
+const COORDINATION: Record<CoordinationRequest['kind'], true> = {
+  'coordinate-write': true,
+  'coordinate-read': true,
+  'coordinate-range': true,
+  'tables-in': true,
+  'forget-table': true,
+};
 const REPLIES: Record<Reply['kind'], true> = {
   promise: true,
   state: true,
@@ -61,13 +69,15 @@ const REPLIES: Record<Reply['kind'], true> = {
   pong: true,
 };
 
-/** The text of a numbered section, without its heading. */
-function sectionOf(number: number): string {
-  return PROTOCOL.split(/^## /m).find((section) => section.startsWith(`${number}. `))!;
+/** The text of a section `6` or a part `12.1` of one. */
+function sectionOf(number: string): string {
+  const isPart = number.includes('.');
+  const sections = PROTOCOL.split(isPart ? /^##+ /m : /^## /m);
+  return sections.find((section) => section.startsWith(isPart ? `${number} ` : `${number}. `))!;
 }
 
-/** The cells of a section's tables, without the rows above and below which there are only names of columns. */
-function rowsOf(number: number): string[][] {
+/** The cells of a section's table, without its head. */
+function rowsOf(number: string): string[][] {
   return [...sectionOf(number).matchAll(/^\| (?!---)(.+) \|$/gm)].map(([, row]) => row!.split(' | ')).slice(1);
 }
 
@@ -78,18 +88,20 @@ function namesIn(cells: readonly string[]): string[] {
 
 describe('the specification', () => {
   test('has a row for each message, and for no other', () => {
-    const kinds = rowsOf(12).map(([kind]) => namesIn([kind!])[0]);
+    const kinds = rowsOf('12.1').map(([kind]) => namesIn([kind!])[0]);
     expect(kinds.sort()).toEqual(Object.keys(REQUESTS).sort());
+    const ofClients = rowsOf('12.2').map(([kind]) => namesIn([kind!])[0]);
+    expect(ofClients.sort()).toEqual(Object.keys(COORDINATION).sort());
   });
 
   test('says which message is answered by what, and knows all answers', () => {
-    const answers = rowsOf(12).map(([, , answer]) => namesIn([answer!])[0]!);
-    const refusals = rowsOf(12).flatMap((cells) => namesIn([cells.at(-1)!]));
+    const answers = rowsOf('12.1').map(([, , answer]) => namesIn([answer!])[0]!);
+    const refusals = rowsOf('12.1').flatMap((cells) => namesIn([cells.at(-1)!]));
     expect([...new Set([...answers, ...refusals, 'storage-failed'])].sort()).toEqual(Object.keys(REPLIES).sort());
   });
 
   test('shows each counterexample by stories, broken rules or tests that there are', () => {
-    const shown = rowsOf(6).map(([number, , , by]) => ({ number, names: namesIn([by!]) }));
+    const shown = rowsOf('6').map(([number, , , by]) => ({ number, names: namesIn([by!]) }));
     const exists = (name: string) =>
       name.includes('/') ? existsSync(ROOT + name) : name in BREAKABLE || storyNames().includes(name);
     expect(shown.filter(({ names }) => names.length === 0 || !names.every(exists))).toEqual([]);
@@ -97,10 +109,10 @@ describe('the specification', () => {
   });
 
   test('has a row for each story of a counterexample, of its number, and for each story of a fault', () => {
-    const rows = new Map(rowsOf(6).map(([number, ...cells]) => [Number(number), namesIn(cells)]));
+    const rows = new Map(rowsOf('6').map(([number, ...cells]) => [Number(number), namesIn(cells)]));
     const told = storyNames().filter((name) => name.startsWith('ce-'));
     expect(told.filter((name) => !rows.get(Number(name.split('-')[1]))!.includes(name))).toEqual([]);
-    const faults = rowsOf(7).flatMap((cells) => namesIn([cells.at(-1)!]));
+    const faults = rowsOf('7').flatMap((cells) => namesIn([cells.at(-1)!]));
     expect(faults.sort()).toEqual(storyNames().filter((name) => name.startsWith('fault-')));
   });
 
@@ -120,7 +132,7 @@ describe('the specification', () => {
   });
 
   test('names broken rules that there are, and is named by each', () => {
-    const named = rowsOf(4).flatMap((cells) => namesIn([cells.at(-1)!]));
+    const named = rowsOf('4').flatMap((cells) => namesIn([cells.at(-1)!]));
     expect(named.filter((name) => !(name in BREAKABLE) && !existsSync(ROOT + name))).toEqual([]);
     const cites = /\((protocol\.md section|I\d|counterexamples? \d|docs\/simulation\.md)/;
     expect(Object.entries(BREAKABLE).filter(([, { rule }]) => !cites.test(rule))).toEqual([]);
