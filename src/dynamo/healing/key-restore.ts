@@ -29,7 +29,7 @@ export interface DamageFigures {
 }
 
 /**
- * Restores the damaged records of a replica from the other replicas (docs/replication.md, what is damaged). Until then
+ * Restores the damaged records of a replica from the other replicas (docs/protocol.md section 10). Until then
  * the replica has no vote on those keys: it may have forgotten a record that was chosen with its vote.
  */
 export class KeyRestore {

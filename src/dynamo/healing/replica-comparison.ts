@@ -52,8 +52,8 @@ export interface ComparisonParts {
    */
   readonly needsAll?: boolean;
   /**
-   * Has one of the records chosen that replicas hold of a key under one ballot, which should name one record (invariant
-   * I1).
+   * Has one of the records chosen that replicas hold of a key under one ballot, which should name one record
+   * (docs/protocol.md I1).
    * @returns whether one was chosen
    */
   readonly settleConflict: (key: StoreKey) => Task<boolean>;
