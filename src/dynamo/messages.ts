@@ -11,7 +11,7 @@ export interface Member {
 
 /**
  * Who may vote on a partition's registers: members by node and disk, so that a wiped disk that comes back is not taken
- * for the one that promised (REPLICATION section 6, counterexample 9). First the one that coordinates by preference.
+ * for the one that promised (docs/protocol.md counterexample 9). First the one that coordinates by preference.
  */
 export interface PartitionConfig {
   readonly partition: number;
@@ -21,8 +21,16 @@ export interface PartitionConfig {
   readonly attempt: number;
 }
 
-/** What a coordinator asks of a replica (REPLICATION section 2). The partition is the beginning of the key. */
-export type RegisterRequest =
+/** The client's request that a message is sent for. Traces follow it; what a replica answers does not depend on it. */
+export interface ForRequest {
+  /** Undefined when nobody traces, and for what a node does by itself. */
+  readonly requestId?: string | undefined;
+}
+
+/** What a coordinator asks of a replica (docs/protocol.md section 2). The partition is the beginning of the key. */
+export type RegisterRequest = (ForRequest & RegisterCall) | AdoptRequest;
+
+type RegisterCall =
   | { readonly kind: 'prepare'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number }
   | { readonly kind: 'accept'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | {
@@ -33,14 +41,6 @@ export type RegisterRequest =
       readonly isFlushed?: boolean;
       /** Whether the write, or a change of epoch, waits for this copy: then no rule holds it back. */
       readonly isNeeded?: boolean;
-    }
-  /** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
-  | {
-      readonly kind: 'adopt';
-      readonly key: StoreKey;
-      readonly ballot: Ballot;
-      readonly record: ItemRecord | undefined;
-      readonly epoch: number;
     }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
@@ -54,11 +54,20 @@ export type RegisterRequest =
       readonly epoch: number | undefined;
     };
 
+/** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
+interface AdoptRequest {
+  readonly kind: 'adopt';
+  readonly key: StoreKey;
+  readonly ballot: Ballot;
+  readonly record: ItemRecord | undefined;
+  readonly epoch: number;
+}
+
 /**
  * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). Answered once
  * the disk has it: it may be the only copy.
  */
-export type HintRequest = {
+export type HintRequest = ForRequest & {
   readonly kind: 'hint';
   readonly key: StoreKey;
   readonly record: ItemRecord;
@@ -90,13 +99,13 @@ export type MerkleRequest = {
   | { readonly kind: 'fetch'; readonly keys: readonly StoreKey[] }
 );
 
-/** Both steps of a purge go to all members of the current epoch (REPLICATION section 9). */
+/** Both steps of a purge go to all members of the current epoch (docs/protocol.md section 9.1). */
 export type PurgeRequest =
   /** Learn the tombstone, flush, and say whether nothing else of the key is here. */
   | { readonly kind: 'confirm-tombstone'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | { readonly kind: 'purge'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number };
 
-/** The steps of an epoch change (REPLICATION section 8). */
+/** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
   /** To a newcomer: copy what `sources`, members of `epoch`, have committed, before anything pauses. Answered when done. */
   | { readonly kind: 'copy'; readonly partition: number; readonly epoch: number; readonly sources: readonly NodeId[] }
@@ -167,7 +176,7 @@ export type Reply = { readonly from: NodeId } & (
   | { readonly kind: 'rejected'; readonly effective: Ballot }
   /** Also while sealed; then the epoch is the one that was asked for. */
   | { readonly kind: 'wrong-epoch'; readonly config: PartitionConfig | undefined }
-  /** The ballot is too far ahead of the replica's clock (section 2, clock guard). */
+  /** The ballot is too far ahead of the replica's clock (docs/protocol.md section 2.1). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
   /** A record that bears on the answer cannot be read; it is being restored. With what can be read of the key. */

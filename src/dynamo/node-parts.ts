@@ -171,8 +171,8 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
     boot: state.boot,
     isUp,
     isSilent: (node, forMs) => detector.isSilent(node, forMs),
-    keepHint: (home, { key }, record) => {
-      if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
+    keepHint: (home, { requestId, key }, record) => {
+      if (hints.keep(home, { requestId, key, record })) settings.onHint?.({ requestId, home, ballot: record.ballot });
     },
     onConfig: (config) => events.configHeard(config),
   });

@@ -1,4 +1,3 @@
-import type { StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
 import type { Checks } from './invariants.ts';
 import type { PartitionConfig } from './messages.ts';
@@ -107,6 +106,14 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   finishIntervalMs: 1_000,
 };
 
+/** A hint that a coordinator keeps. */
+export interface KeptHint {
+  /** The request whose record it is, if it is traced. */
+  readonly requestId: string | undefined;
+  readonly home: NodeId;
+  readonly ballot: Ballot;
+}
+
 export interface NodeSettings {
   readonly id: NodeId;
   /** 48 bits; issued with the disk and kept with it. */
@@ -134,6 +141,6 @@ export interface NodeSettings {
   readonly rules: Rules;
   /** Which assertions of invariants are on. Default: `cheap`. */
   readonly checks?: Checks;
-  /** Told of each record that the node, as a coordinator, begins to keep for a home replica which did not take it. */
-  readonly onHint?: ((home: NodeId, key: StoreKey, ballot: Ballot) => void) | undefined;
+  /** Called for each hint that the node, as a coordinator, begins to keep for a home replica which did not take a record. */
+  readonly onHint?: ((hint: KeptHint) => void) | undefined;
 }

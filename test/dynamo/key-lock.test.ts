@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KeyLock } from '../../src/dynamo/registers/key-lock.ts';
 import { answered, type Task, wait } from '../../src/dynamo/task.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const limits = { keyQueueLength: 20_000, queuedWrites: 20_000 };
 const clock = new ManualClock(0);

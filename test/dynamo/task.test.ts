@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { answered, pause, runTask, type Task, type TimedWait, wait, waitAtMost } from '../../src/dynamo/task.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 /** Runs a task; what it has done so far is in `log`. */
 function run(task: Task<unknown>, log: unknown[]): void {

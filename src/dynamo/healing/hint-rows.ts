@@ -3,7 +3,7 @@ import type { Log } from '../../env/log.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots } from '../ballot.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from '../record.ts';
+import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 
 /** Separates the home from the key in the key of a hint; no node id contains it. */
@@ -43,6 +43,8 @@ export class HintRows {
   readonly #counts = new Map<NodeId, number>();
   /** For each home replica whose hints are being looked through: the last one that `nextInTurn` has returned. */
   readonly #cursors = new Map<NodeId, StoreKey>();
+  /** The traced requests that hints are kept for. Not on disk: a restart forgets them. */
+  readonly #requestIds = new Map<StoreKey, string>();
   #bytes = 0;
   #damaged = 0;
 
@@ -54,6 +56,7 @@ export class HintRows {
   /** Counts the hints again, as at a start or after writes were lost. */
   recount(): void {
     this.#counts.clear();
+    this.#requestIds.clear();
     this.#bytes = 0;
     for (const { hint, value } of this.all()) {
       if (value === DAMAGED) this.#removeDamaged(hint);
@@ -81,21 +84,27 @@ export class HintRows {
     return this.#damaged;
   }
 
-  /** Keeps a record unless it has a newer one under that name. @returns false if there is no room */
-  put({ home, key }: HintName, record: ItemRecord): boolean {
+  /**
+   * Keeps a record unless it has a newer one under that name.
+   * @param requestId the request whose record it is, if it is traced
+   * @returns false if there is no room
+   */
+  put({ home, key }: HintName, record: ItemRecord, requestId: string | undefined): boolean {
     const { store, clock, limits } = this.#parts;
     const hint = hintKey({ home, key });
     const before = this.get(hint);
     if (before !== undefined && compareBallots(ballotOfHint(before), record.ballot) >= 0) return true;
-    const encoded = encodeRecord(record);
-    const value = Buffer.allocUnsafe(TIME_BYTES + encoded.length);
+    const { stored } = record;
+    const value = Buffer.allocUnsafe(TIME_BYTES + stored.length);
     value.writeDoubleBE(clock.now());
-    value.set(encoded, TIME_BYTES);
+    value.set(stored, TIME_BYTES);
     const moreBytes = value.length - (before?.length ?? 0);
     if (before === undefined && this.count >= limits.hintsKept) return false;
     if (this.#bytes + moreBytes > limits.hintBytesKept) return false;
     store.put('hints', hint, value);
     this.#count(hint, before === undefined ? 1 : 0, moreBytes);
+    if (requestId === undefined) this.#forgetRequest(hint);
+    else this.#requestIds.set(hint, requestId);
     return true;
   }
 
@@ -111,6 +120,7 @@ export class HintRows {
     const value = this.get(hint);
     if (value === undefined) return;
     this.#parts.store.remove('hints', hint);
+    this.#forgetRequest(hint);
     this.#count(hint, -1, -value.length);
   }
 
@@ -118,6 +128,11 @@ export class HintRows {
   dropDamaged(hint: StoreKey): void {
     this.#removeDamaged(hint);
     this.#count(hint, -1, -Math.floor(this.#bytes / Math.max(1, this.count)));
+  }
+
+  /** The traced request that a hint is kept for, if this process knows it. */
+  requestIdOf(hint: StoreKey): string | undefined {
+    return this.#requestIds.get(hint);
   }
 
   /** The next hints for a home replica, in key order. @param after '' for the first */
@@ -157,10 +172,15 @@ export class HintRows {
   #removeDamaged(hint: StoreKey): void {
     this.#damaged++;
     this.#parts.store.remove('hints', hint);
+    this.#forgetRequest(hint);
     // A node that finds many logs the first, the second, the fourth and so on.
     if ((this.#damaged & (this.#damaged - 1)) !== 0) return;
     const { log, self } = this.#parts;
     log.warn('hints are damaged and were dropped', { node: self, for: nameOf(hint).home, soFar: this.#damaged });
+  }
+
+  #forgetRequest(hint: StoreKey): void {
+    if (this.#requestIds.size > 0) this.#requestIds.delete(hint);
   }
 
   #count(hint: StoreKey, more: number, moreBytes: number): void {

@@ -57,8 +57,8 @@ export class HintedHandoff {
   }
 
   /** Keeps a committed record for `home`, unless it has a newer one for it. @returns false if there is no room */
-  keep(home: NodeId, key: StoreKey, record: ItemRecord): boolean {
-    return this.#rows.put({ home, key }, record);
+  keep(home: NodeId, { requestId, key, record }: HintedRecord): boolean {
+    return this.#rows.put({ home, key }, record, requestId);
   }
 
   /** Whether a hint of the key is kept, for any home replica. */
@@ -191,19 +191,20 @@ export class HintedHandoff {
       this.#rows.drop(hint);
       return undefined;
     }
-    return { hint, key, record: recordOfHint(value), to, epoch: configOfKey(key).epoch };
+    const requestId = this.#rows.requestIdOf(hint);
+    return { hint, requestId, key, record: recordOfHint(value), to, epoch: configOfKey(key).epoch };
   }
 
   /**
    * Sends a hint to those that should have it, and drops it when all have. @param answered told whether any holds it
    * back
    */
-  #send({ hint, key, record, to, epoch }: Offer, answered: (isHeld: boolean) => void): void {
+  #send({ hint, requestId, key, record, to, epoch }: Offer, answered: (isHeld: boolean) => void): void {
     const waiting = new Set(to);
     let isTaken = true;
     let isHeld = false;
     for (const node of to) {
-      this.#parts.transport.send(node, { kind: 'learn', key, record, isFlushed: true }, (reply) => {
+      this.#parts.transport.send(node, { kind: 'learn', requestId, key, record, isFlushed: true }, (reply) => {
         if (reply.kind !== 'learned' || !waiting.delete(node)) return;
         // A member that has no vote yet, as on a new disk, may erase what it has before it gets one; so may a member in
         // an older epoch. What comes to a sealed member may be too late for the next epoch.
@@ -244,11 +245,17 @@ export class HintedHandoff {
   }
 }
 
-/** A hint and the replicas that should have its record. */
-interface Offer {
-  readonly hint: StoreKey;
+/** A committed record that a home replica has not taken. */
+export interface HintedRecord {
+  /** The client's request whose record it is. Undefined as in `ForRequest`. */
+  readonly requestId: string | undefined;
   readonly key: StoreKey;
   readonly record: ItemRecord;
+}
+
+/** A hint and the replicas that should have its record. */
+interface Offer extends HintedRecord {
+  readonly hint: StoreKey;
   readonly to: readonly NodeId[];
   /** The epoch of the key's partition as far as this node knows. */
   readonly epoch: number;

@@ -29,7 +29,7 @@ export interface DamageFigures {
 }
 
 /**
- * Restores the damaged records of a replica from the other replicas (docs/replication.md, what is damaged). Until then
+ * Restores the damaged records of a replica from the other replicas (docs/protocol.md section 10). Until then
  * the replica has no vote on those keys: it may have forgotten a record that was chosen with its vote.
  */
 export class KeyRestore {
@@ -166,7 +166,7 @@ export class KeyRestore {
     if (states === undefined) return false;
     // What this replica can still read, for example of a write since, may be newer than what the others have.
     const newest = highestOf([acceptor.stateOf(key), ...states]);
-    const record: ItemRecord | undefined = newest && { ...newest, ballot };
+    const record: ItemRecord | undefined = newest?.withBallot(ballot);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
     const adopted = yield* coordinator.ask([{ node: self }], adopt, { reply: 'accepted', needed: 1 });

@@ -4,7 +4,7 @@ import type { Transport } from '../../env/transport.ts';
 import { compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
 import { isKeptSince, type KeyDigest, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { encodeRecord, type ItemRecord } from '../record.ts';
+import type { ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { pause, type Task, wait, waitAtMost } from '../task.ts';
@@ -52,8 +52,8 @@ export interface ComparisonParts {
    */
   readonly needsAll?: boolean;
   /**
-   * Has one of the records chosen that replicas hold of a key under one ballot, which should name one record (invariant
-   * I1).
+   * Has one of the records chosen that replicas hold of a key under one ballot, which should name one record
+   * (docs/protocol.md I1).
    * @returns whether one was chosen
    */
   readonly settleConflict: (key: StoreKey) => Task<boolean>;
@@ -241,7 +241,7 @@ function* pull(
     // It may have been purged meanwhile.
     if (record === undefined) continue;
     recordsRepaired++;
-    bytesExchanged += keys[i]!.length * 2 + encodeRecord(record).length;
+    bytesExchanged += keys[i]!.length * 2 + record.stored.length;
     parts.learnHere(keys[i]!, record);
   }
   return { ...NOTHING_EXCHANGED, recordsRepaired, bytesExchanged };
@@ -265,7 +265,7 @@ function* push(
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
     if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply))) return undefined;
     recordsRepaired++;
-    bytesExchanged += key.length + encodeRecord(record).length;
+    bytesExchanged += key.length + record.stored.length;
   }
   return { ...NOTHING_EXCHANGED, recordsRepaired, bytesExchanged };
 }

@@ -178,8 +178,8 @@ export class Coordinator {
   }
 
   /** Sends a chosen record to a replica without waiting for its reply. */
-  sendChosen(node: NodeId, { key }: Operation, record: ItemRecord): void {
-    this.#transport.send(node, { kind: 'learn', key, record }, () => {});
+  sendChosen(node: NodeId, { requestId, key }: Operation, record: ItemRecord): void {
+    this.#transport.send(node, { kind: 'learn', requestId, key, record }, () => {});
   }
 
   /**
@@ -189,7 +189,7 @@ export class Coordinator {
    * @returns false if the deadline passed first, or this node is cut off; the record is chosen all the same
    */
   *learnAt(operation: Operation, record: ItemRecord, copies: number): Task<boolean> {
-    const { key, deadlineMs } = operation;
+    const { requestId, key, deadlineMs } = operation;
     const holders = new Set<NodeId>();
     const lagging = new Set<NodeId>();
     const late: LateCopies = { operation, record, holders, lagging, sinceMs: this.clock.elapsedMs() };
@@ -210,7 +210,7 @@ export class Coordinator {
           for (const { node } of members) {
             if (holders.has(node)) continue;
             const isNeeded = isRetry || node === this.settings.id;
-            this.#transport.send(node, { kind: 'learn', key, record, isNeeded }, onReply);
+            this.#transport.send(node, { kind: 'learn', requestId, key, record, isNeeded }, onReply);
           }
         });
       }

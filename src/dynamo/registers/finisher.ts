@@ -10,7 +10,7 @@ const BATCH = 64;
 const PASS_LIMIT = 1_024;
 
 /**
- * Settles the records that this replica accepted without learning the outcome (REPLICATION section 3, finisher): their
+ * Settles the records that this replica accepted without learning the outcome (docs/protocol.md section 3.8): their
  * coordinator may have crashed. For each, an identity round chooses the record, or a newer one, and sends it to all
  * replicas.
  */

@@ -12,18 +12,18 @@ import { identityRound } from './register-write.ts';
 export type RegisterReadOutcome = { readonly kind: 'read'; readonly record: ItemRecord | undefined } | Failure;
 
 /**
- * A linearizable read (REPLICATION section 3, `strongRead`): the newest record of a majority if these replies prove it
+ * A linearizable read (docs/protocol.md section 3.4): the newest record of a majority if these replies prove it
  * chosen, else what an identity round chooses. Stale replicas that it meets are repaired afterwards.
  */
 export function* readStrongly(coordinator: Coordinator, operation: Operation): Task<RegisterReadOutcome> {
-  const { key, deadlineMs } = operation;
+  const { requestId, key, deadlineMs } = operation;
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
     const late = new LateRepair(coordinator, operation);
-    const request = { kind: 'read', key, epoch: config.epoch } as const;
+    const request = { kind: 'read', requestId, key, epoch: config.epoch } as const;
     const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
     const { agreed, replies } = yield* coordinator.ask(config.members, request, quorum);
     if (agreed.length >= needed) {
@@ -106,7 +106,7 @@ export class LateRepair {
 }
 
 /**
- * An eventually consistent read: the newest committed record among R home replicas (REPLICATION section 3, `ecRead`).
+ * An eventually consistent read: the newest committed record among R home replicas (docs/protocol.md section 3.5).
  * If one of those does not answer in time, or cannot read what it has, all home replicas are asked.
  *
  * @param readQuorum how many have to answer
@@ -116,14 +116,14 @@ export function* readEventually(
   operation: Operation,
   readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { key, deadlineMs } = operation;
+  const { requestId, key, deadlineMs } = operation;
   let got = 0;
   let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOfKey(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, operation);
     const quorum = { reply: 'state', needed: readQuorum, onLate: late.onLate } as const;
-    const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', key }, quorum);
+    const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', requestId, key }, quorum);
     if (agreed.length >= readQuorum) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);

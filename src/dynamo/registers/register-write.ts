@@ -6,7 +6,7 @@ import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { BallotClock } from '../ballot-clock.ts';
 import type { Consistency, Failure } from '../client.ts';
 import type { PartitionConfig, Reply } from '../messages.ts';
-import { highestOf, type ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from '../record.ts';
+import { highestOf, ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from '../record.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
@@ -34,7 +34,7 @@ export interface RegisterWrite extends Operation {
 
 /**
  * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
- * its condition, or out of time (REPLICATION section 3, `write`). Takes effect once or not at all: a retry that finds
+ * its condition, or out of time (docs/protocol.md section 3.2). Takes effect once or not at all: a retry that finds
  * its own id in the lineage of the newest record does not apply the change again.
  *
  * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and
@@ -151,21 +151,19 @@ function applyChange(
   if (earlier !== undefined) {
     const outcome = attempts.get(earlier.hlc);
     assert(outcome !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
-    return { outcome, record: { ...top!, ballot } };
+    return { outcome, record: top!.withBallot(ballot) };
   }
   const outcome = change(top?.item);
   if (outcome.kind === 'applied') {
     attempts.set(ballot.hlc, outcome);
     const lineage = extendLineage(coordinator, top, ballot, id);
-    return { outcome, record: { ballot, item: outcome.next, partitionKey, lineage } };
+    return { outcome, record: new ItemRecord({ ballot, item: outcome.next, partitionKey, lineage }) };
   }
   const isUnsent = attempts.size === 0 || !rules.conditionFalseNeedsNoOwnAccept;
   if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return { outcome, record: undefined };
   // The record that refuses must be chosen before the refusal is answered; choosing it again does that.
-  return {
-    outcome,
-    record: top === undefined ? { ballot, item: undefined, partitionKey, lineage: [] } : { ...top, ballot },
-  };
+  const nothing = { ballot, item: undefined, partitionKey, lineage: [] };
+  return { outcome, record: top?.withBallot(ballot) ?? new ItemRecord(nothing) };
 }
 
 /** An identity round on one register. */
@@ -177,7 +175,7 @@ export interface Proof extends Operation {
 }
 
 /**
- * Proves the newest record of a register by choosing it again unchanged (REPLICATION section 3, `f = identity`), so
+ * Proves the newest record of a register by choosing it again unchanged (docs/protocol.md section 3.3), so
  * that it may be shown to a reader. A register of which no majority member has a record stays without one.
  */
 export function* identityRound(
@@ -202,7 +200,7 @@ export function* identityRound(
     }
     const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
     if (top === undefined) return { kind: 'proven', record: undefined };
-    const record = { ...top, ballot };
+    const record = top.withBallot(ballot);
     const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
       // The reader may go on without the copies; an eventually consistent read after it should not be older, though.
@@ -261,7 +259,8 @@ interface AnyPhase {
  * changes nothing, whereas another round would only give them more to write.
  */
 function* propose(coordinator: Coordinator, { operation, config, needed }: Round, record: ItemRecord): Task<AnyPhase> {
-  const request = { kind: 'accept', key: operation.key, record, epoch: config.epoch } as const;
+  const { requestId, key } = operation;
+  const request = { kind: 'accept', requestId, key, record, epoch: config.epoch } as const;
   for (;;) {
     const phase = yield* coordinator.ask(config.members, request, { reply: 'accepted', needed });
     const isUndecided = phase.agreed.length < needed && phase.agreed.length === phase.replies.length;
@@ -282,7 +281,8 @@ type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Extract<F
 /** @param asked how many promises to wait for, if they come in time; a majority is enough */
 function* prepare(coordinator: Coordinator, round: Round, asked = round.needed): Task<Prepared> {
   const { operation, ballot, config, needed } = round;
-  const request = { kind: 'prepare', key: operation.key, ballot, epoch: config.epoch } as const;
+  const { requestId, key } = operation;
+  const request = { kind: 'prepare', requestId, key, ballot, epoch: config.epoch } as const;
   const { agreed, replies } = yield* coordinator.ask(config.members, request, { reply: 'promise', needed: asked });
   if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
   return storageFailure(replies) ?? { kind: 'refused', agreed, replies };

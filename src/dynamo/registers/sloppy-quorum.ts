@@ -5,7 +5,7 @@ import type { StoreKey } from '../../env/store.ts';
 import type { Failure } from '../client.ts';
 import { partitionOf } from '../keyspace.ts';
 import { isCopy, type Reply, type Request } from '../messages.ts';
-import { highestCommitted, type ItemRecord } from '../record.ts';
+import { highestCommitted, ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, waitAtMost } from '../task.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -41,8 +41,9 @@ export function* writeSloppily(
   const { key, deadlineMs, partitionKey, item, known, carried } = write;
   const { settings, clock, view } = coordinator;
   if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
-  const record = carried?.record ?? { ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] };
-  const round = new SloppyRound(coordinator, key, record);
+  const record =
+    carried?.record ?? new ItemRecord({ ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] });
+  const round = new SloppyRound(coordinator, write, record);
   const everybody = view.preferenceList(partitionOf(key)).map((node) => ({ node }));
   let isCutOff = false;
   while (round.holders.size < settings.writeQuorum && !isCutOff && !coordinator.isPast(deadlineMs)) {
@@ -65,16 +66,16 @@ class SloppyRound {
   /** Home replicas that have it, or for which a substitute keeps it. */
   readonly covered = new Set<NodeId>();
   readonly #coordinator: Coordinator;
-  readonly #key: StoreKey;
+  readonly #operation: Operation;
   readonly #record: ItemRecord;
   /** Nodes that did not reply in time: this write takes them for down. */
   readonly #silent = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
   #isRetry = false;
 
-  constructor(coordinator: Coordinator, key: StoreKey, record: ItemRecord) {
+  constructor(coordinator: Coordinator, operation: Operation, record: ItemRecord) {
     this.#coordinator = coordinator;
-    this.#key = key;
+    this.#operation = operation;
     this.#record = record;
   }
 
@@ -103,7 +104,7 @@ class SloppyRound {
   /** Which node to send which request, for each home replica without a copy. */
   #plan(): { readonly node: NodeId; readonly home: NodeId; readonly request: Request }[] {
     const { view, isUp, settings } = this.#coordinator;
-    const key = this.#key;
+    const { requestId, key } = this.#operation;
     const record = this.#record;
     const partition = partitionOf(key);
     const homes = view.newestConfig(partition).members.map(({ node }) => node);
@@ -118,9 +119,9 @@ class SloppyRound {
         // No substitute is left: perhaps the home is up after all.
         if (node === undefined || node === home) {
           const isNeeded = this.#isRetry || home === settings.id;
-          return { node: home, home, request: { kind: 'learn', key, record, isFlushed: true, isNeeded } };
+          return { node: home, home, request: { kind: 'learn', requestId, key, record, isFlushed: true, isNeeded } };
         }
-        return { node, home, request: { kind: 'hint', key, record, home } };
+        return { node, home, request: { kind: 'hint', requestId, key, record, home } };
       });
   }
 }
@@ -140,7 +141,7 @@ export function* readSloppily(
   operation: Operation,
   needed = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { key, deadlineMs } = operation;
+  const { requestId, key, deadlineMs } = operation;
   const { view, isUp } = coordinator;
   const partition = partitionOf(key);
   const everybody = view.preferenceList(partition);
@@ -152,7 +153,7 @@ export function* readSloppily(
     const late = new LateRepair(coordinator, operation);
     const members = targets.map((node) => ({ node }));
     const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
-    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', key }, quorum);
+    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', requestId, key }, quorum);
     if (agreed.length >= needed) {
       const newest = highestCommitted(agreed);
       if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
