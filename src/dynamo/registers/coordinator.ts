@@ -119,8 +119,8 @@ export class Coordinator {
   }
 
   /**
-   * Ends an operation here that another coordinator may continue. Its id stays in lineages for as long as that coordinator
-   * may look for it.
+   * Ends an operation here that another coordinator may continue. Its id stays in lineages for as long as that
+   * coordinator may look for it.
    */
   letGoOfOperation(id: OperationId): void {
     this.endOperation(id);
@@ -139,7 +139,7 @@ export class Coordinator {
     return this.#running.size;
   }
 
-  /** A config was decided. */
+  /** Learns a config that was decided. */
   hear(config: PartitionConfig): void {
     this.#onConfig(config);
   }
@@ -166,7 +166,7 @@ export class Coordinator {
         replies.push(reply);
         if (reply.kind === kind) agreed.push(reply as ReplyOf<Kind>);
         if (agreed.length >= needed || replies.length === members.length) return phase.finish();
-        // A refusal often says why, and to hear the same of others no node is waited for that seems down.
+        // A refusal often says why. To get the same from further nodes, those that seem down are not waited for.
         if (reply.kind === kind) return;
         const hopes = members.filter(({ node }) => this.isUp(node) && !replies.some(({ from }) => from === node));
         if (agreed.length + hopes.length < needed) phase.finish();
@@ -256,7 +256,7 @@ export class Coordinator {
   }
 
   /**
-   * A random pause, so that two coordinators that refuse each other do not go on doing so.
+   * A random pause before a retry, so that two coordinators do not keep refusing each other's ballots.
    * @param leastMs how long it is at least
    */
   *pause(leastMs = 0): Task<void> {
