@@ -6,7 +6,7 @@ import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
-import { encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord, type LineageEntry } from '../../src/dynamo/record.ts';
 import { Acceptor } from '../../src/dynamo/registers/acceptor.ts';
 import { Promises } from '../../src/dynamo/registers/promises.ts';
 import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
@@ -27,12 +27,13 @@ const config = (epoch: number, node = 'a', attempt = epoch): PartitionConfig => 
   attempt,
 });
 const ballot = (ms: number): Ballot => ({ hlc: ms * TICKS_PER_MS, coordinator: 1, boot: 1 });
-const record = (ms: number, text = 'x', lineage: ItemRecord['lineage'] = []): ItemRecord => ({
-  ballot: ballot(ms),
-  item: { size: text.length, json: Buffer.from(text) },
-  partitionKey: 'user',
-  lineage,
-});
+const record = (ms: number, text = 'x', lineage: readonly LineageEntry[] = []): ItemRecord =>
+  new ItemRecord({
+    ballot: ballot(ms),
+    item: { size: text.length, json: Buffer.from(text) },
+    partitionKey: 'user',
+    lineage,
+  });
 
 const settings: NodeSettings = {
   id: 'a',
@@ -127,7 +128,7 @@ describe('section 1.3, what a replica has of a key:', () => {
   test('what is cached is what is stored', () => {
     const { store, ask, accept } = replica();
     accept(record(5));
-    store.put('paxos', KEY, encodeRecord(record(6)));
+    store.put('paxos', KEY, record(6).stored);
     expect(() => ask({ kind: 'read', key: KEY, epoch: 0 })).toThrow('docs/protocol.md section 1.3');
   });
 });

@@ -5,7 +5,7 @@ import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
-import { ballotIn, decodeItem, decodeRecord, encodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
+import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
 
@@ -106,14 +106,14 @@ export class ReplicaRows {
       'docs/protocol.md section 1.3',
       'a record is accepted that is older than the committed one',
     );
-    this.#store.put('paxos', key, encodeRecord(record));
+    this.#store.put('paxos', key, record.stored);
     this.#remember(key, { accepted: record, committed });
     this.#unflushed.set(key, record.ballot);
   }
 
   /** Writes an accepted record in place of what is damaged of the key, which stays damaged until it is released. */
   adopt(key: StoreKey, record: ItemRecord): void {
-    this.#store.put('paxos', key, encodeRecord(record));
+    this.#store.put('paxos', key, record.stored);
     this.#unflushed.set(key, record.ballot);
   }
 
@@ -121,7 +121,7 @@ export class ReplicaRows {
   commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
-    this.#store.put('items', key, encodeRecord(record));
+    this.#store.put('items', key, record.stored);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -184,8 +184,8 @@ export class ReplicaRows {
   noteDamaged(key: StoreKey): ReplicaState {
     const state = this.state(key);
     if (state.isDamaged === true) return state;
-    if (state.committed !== undefined) this.#store.put('items', key, encodeRecord(state.committed));
-    if (state.accepted !== undefined) this.#store.put('paxos', key, encodeRecord(state.accepted));
+    if (state.committed !== undefined) this.#store.put('items', key, state.committed.stored);
+    if (state.accepted !== undefined) this.#store.put('paxos', key, state.accepted.stored);
     return state;
   }
 
@@ -280,7 +280,7 @@ export class ReplicaRows {
     for (const { key, record } of staged) {
       const { committed } = this.state(key);
       if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
-      this.#store.put('paxos', key, encodeRecord(record));
+      this.#store.put('paxos', key, record.stored);
       this.#recent.delete(key);
     }
   }
