@@ -15,7 +15,7 @@ import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { LocalRing } from './host/local-ring.ts';
-import type { Location } from './peer/ring-description.ts';
+import type { Location } from './peer/locate.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -82,7 +82,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
     const clock = new SystemClock();
     const traces =
       config.trace && config.limits.tracesKept > 0 ? new TraceLog(config.limits, () => clock.elapsedMs()) : undefined;
-    const ring = await LocalRing.open(config, directory, log, traces);
+    const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
     undo.push(() => ring.close());
     const { client } = ring;
     const catalog = new TableCatalog(client);

@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import type { Dynaring, DynaringOptions } from '../../src/index.ts';
 import { startDynaring } from '../../src/index.ts';
+import { insideOf } from '../inside.ts';
 
 let dataDir: string;
 let db: Dynaring;
@@ -513,7 +514,7 @@ describe('a table that is deleted', () => {
     await db.ring.start('node-2');
     await db.ring.repair();
     // The definitions and the new table.
-    await expect.poll(async () => (await db.ring.client.tables()).size, { timeout: 5_000 }).toBe(2);
+    await expect.poll(async () => (await insideOf(db).ring.client.tables()).size, { timeout: 5_000 }).toBe(2);
     expect(await get('k0')).toBe('of the next');
     expect((await db.ring.repair()).recordsRepaired).toBe(0);
   });
@@ -529,7 +530,7 @@ describe('a table that is deleted', () => {
       }
     };
     await Promise.all(['one', 'two', 'three', 'four'].map((name) => fill(`table-${name}`)));
-    await expect.poll(async () => (await db.ring.client.tables()).size).toBe(1);
+    await expect.poll(async () => (await insideOf(db).ring.client.tables()).size).toBe(1);
   });
 });
 
