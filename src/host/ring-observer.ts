@@ -1,7 +1,7 @@
 import type { Ballot } from '../dynamo/ballot.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
+import type { RequestObserver } from '../dynamo/request-observer.ts';
 import type { NodeId } from '../dynamo/ring.ts';
-import type { RequestObserver } from '../dynamo/ring-client.ts';
 import type { NetworkObserver } from '../env/faulty-network.ts';
 import type { StoreKey } from '../env/store.ts';
 

@@ -35,7 +35,7 @@ export function definitionRange(
     ...(first === undefined ? {} : { after: definitionKey(first).sortKey }),
     ...(namespace === undefined ? {} : { before: namespace + AFTER_SEPARATOR }),
     limit,
-    consistent: true,
+    from: 'latest',
     consistency: 'strict',
   };
 }
