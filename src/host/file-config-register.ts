@@ -39,8 +39,8 @@ export class FileConfigRegister implements ConfigRegister {
     this.save({ ...this.#record, nodes });
   }
 
-  read(partition: number): PartitionConfig {
-    return this.#record.configs[partition]!;
+  read(partition: number, done: Parameters<ConfigRegister['read']>[1]): void {
+    done(this.#record.configs[partition]);
   }
 
   begin(partition: number, done: Parameters<ConfigRegister['begin']>[1]): void {

@@ -70,8 +70,7 @@ export class LocalRing implements Ring {
     const links = new Links({ view, clock, random, limits: limits.node, writeQuorum, observer });
     const leader = new MoveLeader(nodes, view, register);
     const rebalancer = new Rebalancer({
-      register,
-      partitions: record.partitions,
+      configs: () => view.configs,
       replication: record.replication,
       clock,
       log,

@@ -109,12 +109,7 @@ function running(configs: PartitionConfig[], roster: readonly Member[]) {
   const asked: { readonly move: Move; readonly done: (outcome: EpochChangeOutcome) => void }[] = [];
   const told: number[] = [];
   const membership = new Rebalancer({
-    register: {
-      read: (partition) => state.configs[partition]!,
-      begin: () => {},
-      decide: () => {},
-    },
-    partitions: configs.length,
+    configs: () => state.configs,
     replication: 3,
     clock,
     log: silentLog,

@@ -79,7 +79,7 @@ export class PaperRing {
       members: list.map((node) => this.#memberOf(node)),
     }));
     this.register = {
-      read: (partition) => this.#decided[partition]!,
+      read: (partition, done) => done(this.#decided[partition]),
       begin: (_partition, done) => done(++this.#lastAttempt),
       decide: (next, done) => {
         const { epoch } = this.#decided[next.partition]!;
@@ -200,8 +200,7 @@ export class PaperRing {
     // One list for one roster: another one would be another order.
     const roster = this.members(ids);
     const membership = new Rebalancer({
-      register: this.register,
-      partitions: this.partitions,
+      configs: () => this.#decided,
       replication: this.replication,
       clock: this.clock,
       log: silentLog,
