@@ -49,8 +49,8 @@ export class MoveLeader {
     const sealed = peers.flatMap(({ node }) => node.status().sealed);
     // A node that has not learned the next epoch yet stays sealed in the old one.
     return [...new Set(sealed)].filter((partition) => {
-      const { epoch } = this.#view.configOf(partition);
-      return peers.some(({ node }) => node.isSealed(partition) && node.configOf(partition)?.epoch === epoch);
+      const { epoch } = this.#view.newestConfig(partition);
+      return peers.some(({ node }) => node.isSealed(partition) && node.votingConfig(partition)?.epoch === epoch);
     });
   }
 
@@ -62,7 +62,7 @@ export class MoveLeader {
   /** A present or future member if one is up, else any node. */
   #leaderOf({ partition, members }: Move): Peer | undefined {
     const candidates = this.#nodes.activePeers;
-    for (const { node } of [...this.#view.configOf(partition).members, ...members]) {
+    for (const { node } of [...this.#view.newestConfig(partition).members, ...members]) {
       const peer = candidates.find(({ id }) => id === node);
       if (peer !== undefined) return peer;
     }

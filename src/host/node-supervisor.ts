@@ -237,7 +237,7 @@ export class NodeSupervisor {
   #canLose(id: NodeId): boolean {
     const { nodes, register } = this.#parts;
     const hasVote = ({ node }: Member, partition: number) =>
-      node !== id && nodes.peerOf(node)?.node.configOf(partition) !== undefined;
+      node !== id && nodes.peerOf(node)?.node.votingConfig(partition) !== undefined;
     return register.record.configs.every(
       ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length > members.length / 2,
     );

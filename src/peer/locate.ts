@@ -38,7 +38,7 @@ export interface ReplicaDescription {
  */
 export function locate(key: StoreKey, view: RingView, nodeOf: (id: NodeId) => StorageNode | undefined): Location {
   const partition = partitionOf(key);
-  const { epoch, members } = view.configOf(partition);
+  const { epoch, members } = view.newestConfig(partition);
   const replicas = describeReplicas(
     key,
     members.map(({ node }) => ({ id: node, node: nodeOf(node) })),

@@ -41,7 +41,9 @@ export function* changeEpoch(
   if (base === undefined) return { kind: 'failed', reason: unread?.message ?? 'the present config is unknown' };
   const isCopied = yield* copy(parts, base, members);
   if (!isCopied) return { kind: 'failed', reason: `new members of partition ${partition} have not copied it yet` };
-  const { value: attempt, error: unbegun } = yield* askRegister<number>(clock, (done) => register.begin(partition, done));
+  const { value: attempt, error: unbegun } = yield* askRegister<number>(clock, (done) =>
+    register.begin(partition, done),
+  );
   if (attempt === undefined) return { kind: 'failed', reason: unbegun?.message ?? 'no attempt could be begun' };
   const next: PartitionConfig = { partition, epoch: base.epoch + 1, members, attempt };
 
@@ -107,7 +109,7 @@ function* askRegister<T>(
 
 /** Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries early. */
 function isSuperseded({ view }: Coordinator, partition: number, epoch: number): boolean {
-  return view.configOf(partition).epoch > epoch;
+  return view.newestConfig(partition).epoch > epoch;
 }
 
 /** Step 1. @returns a majority of the old members, durably sealed */
