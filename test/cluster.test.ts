@@ -8,7 +8,7 @@ import { endpointOf } from '../src/config/endpoint.ts';
 import { completeConfig } from '../src/config.ts';
 import { silentLog } from '../src/env/log.ts';
 import { startDynaring } from '../src/index.ts';
-import { insideOf } from './inside.ts';
+import { insideOf } from './parts/inside.ts';
 import { createTable } from './processes/server-process.ts';
 
 let dataDir: string;

@@ -4,7 +4,7 @@ import type { LagRelease, LagRule } from '../src/dynamo/client.ts';
 import { storeKeyOf } from '../src/dynamo/keyspace.ts';
 import type { DynaringOptions } from '../src/index.ts';
 import { startDynaring } from '../src/index.ts';
-import { type InsideDynaring, insideOf } from './inside.ts';
+import { type InsideDynaring, insideOf } from './parts/inside.ts';
 
 let db: InsideDynaring;
 let client: DynamoDBClient;

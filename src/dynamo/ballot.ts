@@ -19,6 +19,11 @@ export const TICKS_PER_MS = 1024;
 /** Below every ballot that was ever issued. */
 export const NO_BALLOT: Ballot = { hlc: 0, coordinator: 0, boot: 0 };
 
+/** Whether a number that was received can be the time of a ballot. */
+export function isTime(hlc: number): boolean {
+  return Number.isSafeInteger(hlc) && hlc >= 0;
+}
+
 /** Negative, zero or positive as `a` is below, the same as, or above `b`. */
 export function compareBallots(a: Ballot, b: Ballot): number {
   return a.hlc - b.hlc || a.coordinator - b.coordinator || a.boot - b.boot;

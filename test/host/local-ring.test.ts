@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import type { Dynaring, DynaringOptions } from '../../src/index.ts';
 import { startDynaring } from '../../src/index.ts';
-import { insideOf } from '../inside.ts';
+import { insideOf } from '../parts/inside.ts';
 
 let dataDir: string;
 let db: Dynaring;

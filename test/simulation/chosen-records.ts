@@ -1,7 +1,7 @@
 import { type Ballot, compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
 import { partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
-import { encodeRecord, highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/record.ts';
+import { highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { registerValueOf } from './item-value.ts';
@@ -248,10 +248,7 @@ export class ChosenRecords implements Observer {
     if (proposal.record === undefined) {
       proposal.record = record;
       proposal.predecessor = highestOf(proposal.promised);
-    } else if (
-      proposal.record !== record &&
-      !encodeRecord(record).every((byte, i) => encodeRecord(proposal.record!)[i] === byte)
-    ) {
+    } else if (proposal.record !== record && Buffer.compare(record.stored, proposal.record.stored) !== 0) {
       this.#violations.push(
         `${showBallot(record.ballot)} names both ${showRecord(proposal.record)} and ${showRecord(record)} (I1)`,
       );

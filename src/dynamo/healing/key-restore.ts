@@ -164,7 +164,7 @@ export class KeyRestore {
     if (states === undefined) return false;
     // What can still be read here, as of a write that came since, may be newer than what those others have.
     const newest = highestOf([acceptor.stateOf(key), ...states]);
-    const record: ItemRecord | undefined = newest && { ...newest, ballot };
+    const record: ItemRecord | undefined = newest?.withBallot(ballot);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
     const adopted = yield* coordinator.ask([{ node: self }], adopt, 'accepted', 1);
