@@ -1,7 +1,7 @@
 import type { PartitionConfig } from '../messages.ts';
 
 /**
- * The one record that decides who votes on a partition (REPLICATION section 8, step 4). It is linearizable and outlives
+ * The one record that decides who votes on a partition (docs/protocol.md section 8.1). It is linearizable and outlives
  * every node. In one process it is a file of the data directory (docs/decisions/0007).
  *
  * Each call may take a round trip, and may fail. `done` is called once, perhaps within the call; never, if the register or
