@@ -31,6 +31,7 @@ export class MoveLeader {
       finish: (outcome: EpochChangeOutcome) => {
         if (this.#led !== led) return;
         this.#led = undefined;
+        if (outcome.kind !== 'failed') this.#view.hear(outcome.config);
         done(outcome);
       },
     };

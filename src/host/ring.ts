@@ -7,7 +7,7 @@ import type { RingDescription } from '../peer/ring-description.ts';
 
 /**
  * The storage nodes of a server, and what can happen to them: nodes stop, pause, lose their disk, come and go; links break.
- * The ring goes on as docs/protocol.md section 7 says, and heals. Nodes are called `node-1`, `node-2` and so on.
+ * The ring goes on as docs/replication.md says, and heals. Nodes are called `node-1`, `node-2` and so on.
  *
  * Every call throws or rejects with a RingError, one line for people, if the ring cannot do that now, has no such node, or
  * is closed.
