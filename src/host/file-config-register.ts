@@ -65,7 +65,7 @@ export class FileConfigRegister implements ConfigRegister {
       // The file may have been replaced all the same. Whoever asks again gets what this process knows.
       return done(undefined, error as Error);
     }
-    this.#view.hear(next);
+    this.#view.learnConfig(next);
     done(next);
   }
 }

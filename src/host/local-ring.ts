@@ -77,7 +77,7 @@ export class LocalRing implements Ring {
       retryMs: RETRY_MOVES_MS,
       roster: () => register.record.nodes,
       sealed: () => leader.sealedPartitions(),
-      tellAll: (configs) => leader.spread(configs),
+      publish: (configs) => leader.publish(configs),
       changeEpoch: (move, done) => leader.lead(move, done),
     });
     const healer = new RingHealer({ nodes, lifetime, clock, describe: () => this.describe() });

@@ -31,7 +31,7 @@ export class MoveLeader {
       finish: (outcome: EpochChangeOutcome) => {
         if (this.#led !== led) return;
         this.#led = undefined;
-        if (outcome.kind !== 'failed') this.#view.hear(outcome.config);
+        if (outcome.kind !== 'failed') this.#view.learnConfig(outcome.config);
         done(outcome);
       },
     };
@@ -56,8 +56,9 @@ export class MoveLeader {
   }
 
   /** Tells every node the configs, in case it has missed one. */
-  spread(configs: readonly PartitionConfig[]): void {
-    for (const { node } of this.#nodes.peers) for (const config of configs) unlessDamaged(() => node.hear(config));
+  publish(configs: readonly PartitionConfig[]): void {
+    for (const { node } of this.#nodes.peers)
+      for (const config of configs) unlessDamaged(() => node.learnConfig(config));
   }
 
   /** A present or future member if one is up, else any node. */

@@ -116,7 +116,7 @@ function running(configs: PartitionConfig[], roster: readonly Member[]) {
     retryMs: 500,
     roster: () => state.roster,
     sealed: () => state.sealed,
-    tellAll: (all) => told.push(all.length),
+    publish: (all) => told.push(all.length),
     changeEpoch: (move, done) => asked.push({ move, done }),
   });
   /** Answers the move that is under way. */

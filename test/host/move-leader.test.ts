@@ -93,6 +93,6 @@ test('a partition counts as sealed only where that is its newest epoch', () => {
   peer.sealed = [0];
   peer.votesIn = view.newestConfig(0);
   expect(leader.sealedPartitions()).toEqual([0]);
-  view.hear({ ...view.newestConfig(0), epoch: 1 });
+  view.learnConfig({ ...view.newestConfig(0), epoch: 1 });
   expect(leader.sealedPartitions()).toEqual([]);
 });

@@ -208,7 +208,7 @@ export class PaperRing {
       retryMs: 100,
       roster: () => roster,
       sealed: () => [],
-      tellAll: () => {},
+      publish: () => {},
       changeEpoch: ({ partition, members }, done) => {
         const leader = this.#decided[partition]!.members.find(({ node }) => this.ids.includes(node))!;
         this.node(leader.node).changeEpoch(this.register, partition, members, done);

@@ -69,9 +69,9 @@ export class SimulatedMembership {
       retryMs: 40,
       roster: () => this.#roster,
       sealed: () => this.#sealed(),
-      tellAll: (configs) => {
+      publish: (configs) => {
         if (parts.tellsNobody) return;
-        for (const { node } of parts.hosts) for (const config of configs) node?.hear(config);
+        for (const { node } of parts.hosts) for (const config of configs) node?.learnConfig(config);
       },
       changeEpoch: ({ partition, members }, done) => this.#lead(partition, members, done),
     });

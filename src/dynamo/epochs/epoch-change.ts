@@ -59,8 +59,8 @@ export function* changeEpoch(
   );
   if (decided === undefined) return { kind: 'failed', reason: undecided?.message ?? 'the config could not be decided' };
   if (decided.epoch === base.epoch) return { kind: 'failed', reason: 'another attempt was begun meanwhile' };
-  if (decided.attempt !== attempt) return yield* spreadOther(parts, base, decided);
-  const votingSinceMs = yield* spread(parts, base, decided);
+  if (decided.attempt !== attempt) return yield* activateOther(parts, base, decided);
+  const votingSinceMs = yield* activate(parts, base, decided);
   return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
 }
 
@@ -157,13 +157,13 @@ function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, source
  * Step 5: tells old and new members, until all that are up have answered. The others hear it by gossip.
  * @returns when a majority of the new members had begun to vote, undefined if that was not seen
  */
-function* spread(
+function* activate(
   { coordinator }: EpochChangeParts,
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<number | undefined> {
   // From here gossip spreads it too, should all that follows get lost.
-  coordinator.hear(config);
+  coordinator.learnConfig(config);
   const everybody = [...config.members, ...base.members.filter(({ node }) => !names(config, node))];
   const request = { kind: 'activate', config } as const;
   const active = new Set<NodeId>();
@@ -193,16 +193,16 @@ function* giveUp(parts: EpochChangeParts, base: PartitionConfig, reason: string)
   const { value: decided } = yield* askRegister<PartitionConfig>(coordinator.clock, (done) =>
     register.read(base.partition, done),
   );
-  if (decided !== undefined && decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
+  if (decided !== undefined && decided.epoch > base.epoch) return yield* activateOther(parts, base, decided);
   return { kind: 'failed', reason };
 }
 
-function* spreadOther(
+function* activateOther(
   parts: EpochChangeParts,
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<EpochChangeOutcome> {
-  yield* spread(parts, base, config);
+  yield* activate(parts, base, config);
   return { kind: 'superseded', config };
 }
 

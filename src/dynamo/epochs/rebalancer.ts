@@ -81,7 +81,7 @@ export interface RebalancerParts {
   /** Partitions that an earlier attempt may have left sealed. */
   readonly sealed: () => readonly number[];
   /** Tells all nodes that are there what is decided. */
-  readonly tellAll: (configs: readonly PartitionConfig[]) => void;
+  readonly publish: (configs: readonly PartitionConfig[]) => void;
   /** Leads one partition into its next epoch at some node that is there. */
   readonly changeEpoch: (move: Move, done: (outcome: EpochChangeOutcome) => void) => void;
 }
@@ -123,7 +123,7 @@ export class Rebalancer {
    */
   watch(intervalMs: number): void {
     this.#watchTimer = this.#parts.clock.after(intervalMs, () => {
-      this.#parts.tellAll(this.#parts.configs());
+      this.#parts.publish(this.#parts.configs());
       if (!this.#isRunning && this.#parts.sealed().length > 0) this.#run();
       this.watch(intervalMs);
     });
