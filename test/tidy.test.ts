@@ -6,8 +6,16 @@ import { OPERATIONS } from '../src/api/operations.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ENTRIES = ['src/cli.ts', 'src/index.ts'];
-/** What only tests and simulations run on: the twins of what `env` has for the real world. */
-const TWINS = ['src/env/memory-store.ts'];
+/**
+ * What only tests and simulations run on: the twins of what `env` has for the real world, and the codecs of the messages
+ * between nodes, which the server needs as soon as its nodes are in several processes.
+ */
+const TWINS = [
+  'src/env/memory-store.ts',
+  'src/wire/coordination-codec.ts',
+  'src/wire/reply-codec.ts',
+  'src/wire/request-codec.ts',
+];
 
 /** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
 const MAY_IMPORT: Record<string, RegExp> = {
@@ -16,6 +24,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,
