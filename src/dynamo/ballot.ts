@@ -1,9 +1,9 @@
 import type { Consistency } from './client.ts';
 
 /**
- * Orders all attempts to write one key (REPLICATION section 1): a hybrid logical time, then the disk of the coordinator
- * that issued it, then that disk's boot count. A ballot names at most one record: a coordinator never issues one twice,
- * because its times only grow within a boot and its boots are counted durably.
+ * Orders all attempts to write one key (docs/protocol.md section 1.1): a hybrid logical time, then the disk of the
+ * coordinator that issued it, then that disk's boot count. A ballot names at most one record: a coordinator never
+ * issues one twice, because its times only grow within a boot and its boots are counted durably.
  */
 export interface Ballot {
   /** Hybrid logical time in ticks of 1/1024 ms. */

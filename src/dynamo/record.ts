@@ -25,7 +25,7 @@ export interface RecordFields {
 }
 
 /**
- * One version of an item: what acceptors accept, learn and store (REPLICATION section 1, `rec`). It is made with its stored
+ * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). It is made with its stored
  * form, which every replica stores and every message carries as it is: so a record is encoded once, by the coordinator that
  * makes it, and its fields and its bytes cannot differ. Nothing changes it. A copy by `...` is no record, which the methods
  * see to: it would have the bytes of another.

@@ -11,7 +11,7 @@ import { decodeRecord, ItemRecord } from '../../src/dynamo/record.ts';
 import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const NOW_MS = 100_000_000;
 const LIMITS = { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, repairBatch: 3 };

@@ -9,8 +9,8 @@ import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 import { readOf } from './coordination-requests.ts';
-import { ManualClock } from './manual-clock.ts';
 import { image, textOf } from './three-nodes.ts';
 
 /** A request or a reply on its way. */

@@ -6,7 +6,7 @@ import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-sett
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const KEY = '\0\0table-01 key-of-an-item';
 const record = (ms: number): ItemRecord =>

@@ -37,7 +37,7 @@ export interface Beginning {
 /**
  * Follows the protocol through its messages and knows, as no participant can, which records are chosen: a majority of the
  * members of an epoch has acknowledged them, or said that it holds them, or has staged them for the next. Notes everything
- * that contradicts invariants I1, I2, I4, I5, I8 and I9 of REPLICATION section 4.
+ * that contradicts invariants I1, I2, I4, I5, I8 and I9 of docs/protocol.md.
  */
 export class ChosenRecords implements Observer {
   readonly #violations: string[] = [];

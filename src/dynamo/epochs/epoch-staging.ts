@@ -47,7 +47,7 @@ const RECORD = 'staged/';
 const PAGE = 256;
 
 /**
- * What a node does before it becomes a member of a new epoch, or stays one (REPLICATION section 8, steps 0, 2 and 3): it
+ * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it
  * copies what the others have committed, and stages, durably, what the sealed members have accepted.
  */
 export class EpochStaging {

@@ -29,7 +29,7 @@ export interface DamageFigures {
 }
 
 /**
- * Brings back what cannot be read of a replica's keys (docs/replication.md, what is damaged). Until then the replica has no
+ * Brings back what cannot be read of a replica's keys (docs/protocol.md section 10). Until then the replica has no
  * say about them: a record that it forgot may be one that was chosen with its voice.
  */
 export class KeyRestore {

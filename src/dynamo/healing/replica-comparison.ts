@@ -34,7 +34,8 @@ export interface ExchangeParts {
   /** Whether all that the peer has is needed: then it is not compared with while it cannot read some of it. */
   readonly needsAll?: boolean;
   /**
-   * Has one of the different records chosen that replicas hold of a key under one ballot, which names one (invariant I1).
+   * Has one of the different records chosen that replicas hold of a key under one ballot, which names one
+   * (docs/protocol.md I1).
    * @returns whether it was
    */
   readonly settleConflict: (key: StoreKey) => Task<boolean>;

@@ -20,7 +20,7 @@ export type CarriedRound = Extract<Carried, { kind: 'round' }>;
 
 /**
  * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
- * its condition, or out of time (REPLICATION section 3, `write`). Takes effect once or not at all: a retry that finds
+ * its condition, or out of time (docs/protocol.md section 3.2). Takes effect once or not at all: a retry that finds
  * its own id in the lineage of the newest record does not apply the change again.
  *
  * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and else
@@ -130,7 +130,7 @@ function* writeRounds(
 }
 
 /**
- * Proves the newest record of a register by choosing it again unchanged (REPLICATION section 3, `f = identity`), so that
+ * Proves the newest record of a register by choosing it again unchanged (docs/protocol.md section 3.3), so that
  * it may be shown to a reader. A register that no majority member knows of stays without a record.
  *
  * @param isConflict whether replicas hold different records under one ballot: then all are asked that answer in time
