@@ -6,7 +6,10 @@ import { OPERATIONS } from '../src/api/operations.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ENTRIES = ['src/cli.ts', 'src/index.ts'];
-/** What only tests and simulations run on: the twins of what `env` has for the real world. */
+/**
+ * What only tests and simulations run on: the twins of what `env` has for the real world, and the codecs of the messages
+ * between nodes, which the server needs as soon as its nodes are in several processes.
+ */
 const TWINS = [
   'src/env/memory-store.ts',
   'src/wire/coordination-codec.ts',
@@ -21,6 +24,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,
@@ -33,7 +37,6 @@ const MAY_IMPORT: Record<string, RegExp> = {
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|epochs\/rebalancer)\.ts$|^src\/web\/metrics\.ts$/,
   inspect:
     /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
-  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
