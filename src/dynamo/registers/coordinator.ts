@@ -140,7 +140,7 @@ export class Coordinator {
   }
 
   /** Learns a config that was decided. */
-  hear(config: PartitionConfig): void {
+  learnConfig(config: PartitionConfig): void {
     this.#onConfig(config);
   }
 
