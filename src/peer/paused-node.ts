@@ -4,7 +4,7 @@ import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messa
 import { untried } from '../dynamo/registers/handed-back.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 
-/** Requests that may wait for a paused node; further ones are refused at once. */
+/** So many requests may wait for a paused node; further ones are refused at once. */
 const HELD_REQUESTS = 10_000;
 
 interface Held {
@@ -13,8 +13,8 @@ interface Held {
 }
 
 /**
- * Stands before a node that is paused: requests wait until it goes on, but not for longer than `patienceMs`. Then they are
- * given back as if they had never been sent, which is true: the node has not seen them, and never will.
+ * Queues the requests to a paused node until it goes on. A request waits for `patienceMs` at most and is then handed back
+ * as not sent, which is true: the node has not seen it, and never will.
  */
 export class PausedNode implements CoordinatingNode {
   readonly #node: CoordinatingNode;
