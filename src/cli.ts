@@ -78,8 +78,8 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
 }
 
 /**
- * The reader of our output may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason to end
- * a server that clients use, or an import under way.
+ * The reader of our output may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason to
+ * end a server that clients use, or an import under way.
  */
 function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
@@ -124,8 +124,8 @@ function stopOnSignals(): Stopping {
 }
 
 /**
- * Prints the start-up text on standard output, unless only warnings are wanted.
- * `isLocal`: whether it begins as DynamoDB Local's text does, for a program that waits for that. On a terminal there is none.
+ * Prints the start-up text on standard output, unless only warnings are wanted. `isLocal`: whether it begins as
+ * DynamoDB Local's text does, for a program that waits for that. On a terminal there is none.
  */
 function printStartUp(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): void {
   const { logLevel, logFormat } = startUp.config;

@@ -59,14 +59,18 @@ export interface Cluster {
    * @throws SeedError, also if such a table exists already
    */
   seed(source: SeedSource, namespace?: string): Promise<void>;
-  /** Stops the server: it takes no new requests, those under way get `limits.stopGraceMs`, then all is flushed and released. */
+  /**
+   * Stops the server: it takes no new requests, those under way get `limits.stopGraceMs`, then all is flushed and
+   * released.
+   */
   stop(): Promise<void>;
 }
 
 /**
  * The composition root: only here are implementations chosen and joined. Resolves once requests can be served.
  *
- * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left behind then
+ * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left
+ *   behind then
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   const releases = new Releases();

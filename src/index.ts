@@ -50,11 +50,13 @@ export interface Dynaring extends AsyncDisposable {
   /** Serves DynamoDB operations in an Express application of yours: `app.use(dynaring.middleware)`. */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
   /**
-   * Its storage nodes and what can happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, scrub.
+   * Its storage nodes and what can happen to them: stop, pause or wipe one, break links, add and remove nodes, repair,
+   * scrub.
    */
   readonly ring: Ring;
   /**
-   * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S: 'ABBA' } })`.
+   * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S:
+   * 'ABBA' } })`.
    *
    * @param key as in a request's JSON: binaries in base64
    * @throws the error that GetItem would answer with, if there is no such table or the key does not fit it
@@ -98,13 +100,18 @@ export interface Dynaring extends AsyncDisposable {
    * @returns undefined if it was not among the last 1,000 requests
    */
   trace(request: string | AnswerOfSdk): Trace | undefined;
-  /** Stops the server and releases all it holds. Without a `dataDir` the data is gone. A second call waits for the first. */
+  /**
+   * Stops the server and releases all it holds. Without a `dataDir` the data is gone. A second call waits for the
+   * first.
+   */
   stop(): Promise<void>;
 }
 
 /** Rules of what goes wrong, for as long as they are in force. docs/guide/faults.md describes all kinds. */
 export interface Faults {
-  /** @throws AdminError that names the field, if the rule is invalid or this ring is too small for it; or after `stop` */
+  /**
+   * @throws AdminError that names the field, if the rule is invalid or this ring is too small for it; or after `stop`
+   */
   add(rule: FaultRule): ActiveFault;
   /** The rules in the order in which they were added, how often each fired, and the seed it draws with. */
   list(): readonly ActiveFault[];
@@ -125,8 +132,8 @@ export interface ClientConfig {
 }
 
 /**
- * Starts a server in this process and resolves once it answers. Some defaults differ from the command line's: the port is
- * any free one, requests are traced, and nothing is logged (with `logRequests`, entries from level `info` on).
+ * Starts a server in this process and resolves once it answers. Some defaults differ from the command line's: the port
+ * is any free one, requests are traced, and nothing is logged (with `logRequests`, entries from level `info` on).
  *
  * @throws ConfigError for settings that do not fit together; the system's error if the server cannot start
  */

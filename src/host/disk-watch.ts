@@ -18,8 +18,8 @@ interface Trouble {
 }
 
 /**
- * Logs when disks begin to refuse writes, once a minute while they still do, and when they take writes again. Each time it
- * is one line, however many writes and nodes are concerned.
+ * Logs when disks begin to refuse writes, once a minute while they still do, and when they take writes again. Each time
+ * it is one line, however many writes and nodes are concerned.
  */
 export class DiskWatch {
   readonly #clock: Clock;

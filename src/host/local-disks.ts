@@ -36,9 +36,9 @@ interface NodeDisksParts {
 }
 
 /**
- * The disks of the nodes. It recognises each disk, and finds those that may have lost writes which they had acknowledged.
- * A node must not vote with a damaged disk: the disk is set aside, and the node begins on an empty one. That has another
- * id, and so no vote until the other nodes have brought it up to date.
+ * The disks of the nodes. It recognises each disk, and finds those that may have lost writes which they had
+ * acknowledged. A node must not vote with a damaged disk: the disk is set aside, and the node begins on an empty one.
+ * That has another id, and so no vote until the other nodes have brought it up to date.
  */
 export class NodeDisks {
   readonly #parts: NodeDisksParts;
@@ -59,8 +59,8 @@ export class NodeDisks {
   }
 
   /**
-   * Opens the disks of a cluster that was here before, and sets the damaged ones aside. If too few would be left, it changes
-   * nothing.
+   * Opens the disks of a cluster that was here before, and sets the damaged ones aside. If too few would be left, it
+   * changes nothing.
    *
    * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
    */

@@ -13,8 +13,8 @@ interface Held {
 }
 
 /**
- * Queues the requests to a paused node until it goes on. A request waits for `patienceMs` at most and is then handed back
- * as not sent, which is true: the node has not seen it, and never will.
+ * Queues the requests to a paused node until it goes on. A request waits for `patienceMs` at most and is then handed
+ * back as not sent, which is true: the node has not seen it, and never will.
  */
 export class PausedNode implements CoordinatingNode {
   readonly #node: CoordinatingNode;
@@ -44,7 +44,8 @@ export class PausedNode implements CoordinatingNode {
       case 'tables-in':
         return giveBack();
       case 'forget-table':
-        // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by repair.
+        // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by
+        // repair.
         if (this.#held.size < HELD_REQUESTS) this.#held.add({ ask, timer: undefined });
         return;
       default:

@@ -6,7 +6,9 @@ import { getNodePath, type Node, type ParseError, parseTree, printParseErrorCode
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 1_000;
 
-/** Invalid seed data. The message is one line that begins with the place: `file:line:column`, or a path in an object. */
+/**
+ * Invalid seed data. The message is one line that begins with the place: `file:line:column`, or a path in an object.
+ */
 export class SeedError extends Error {
   override readonly name = 'SeedError';
 }

@@ -55,8 +55,8 @@ export interface SeedParts {
 }
 
 /**
- * Makes tables and puts their items by the same requests that a client would send. Everything is validated first, as far as
- * that is possible without the tables. After an error the tables that were made are deleted again.
+ * Makes tables and puts their items by the same requests that a client would send. Everything is validated first, as
+ * far as that is possible without the tables. After an error the tables that were made are deleted again.
  * @throws SeedError that begins with the place of the error
  */
 export async function seed(source: SeedSource, { namespace, existing }: SeedOptions, parts: SeedParts): Promise<void> {

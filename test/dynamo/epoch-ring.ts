@@ -106,6 +106,7 @@ export class EpochRing {
       isBootstrap,
       limits: this.#limits,
       rules: SOUND_RULES,
+      checks: 'all',
     };
     const env = { clock: this.clock, random: new SeededRandom(1), log: silentLog, store: machine.store };
     const transport = {

@@ -163,6 +163,7 @@ export class PaperRing {
       isBootstrap,
       limits: { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, ...limits },
       rules: SOUND_RULES,
+      checks: 'all',
     };
     const env = { clock: this.clock, random: new SeededRandom(machine.diskId), log: silentLog, store: machine.store };
     const transport = {

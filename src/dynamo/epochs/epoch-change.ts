@@ -6,7 +6,9 @@ import { type Task, wait } from '../task.ts';
 import type { ConfigRegister } from './config-register.ts';
 
 export type EpochChangeOutcome =
-  /** `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes. */
+  /**
+   * `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes.
+   */
   | { readonly kind: 'changed'; readonly config: PartitionConfig; readonly pausedMs: number }
   /** Somebody else has decided the next epoch. */
   | { readonly kind: 'superseded'; readonly config: PartitionConfig }
@@ -107,7 +109,10 @@ function* askRegister<T>(
   });
 }
 
-/** Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries early. */
+/**
+ * Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries
+ * early.
+ */
 function isSuperseded({ view }: Coordinator, partition: number, epoch: number): boolean {
   return view.newestConfig(partition).epoch > epoch;
 }

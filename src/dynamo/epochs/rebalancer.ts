@@ -34,7 +34,9 @@ export function planMoves(configs: readonly PartitionConfig[], roster: readonly 
   return moves.map(({ partition, members }) => ({ partition, members: withLead(members, leads) }));
 }
 
-/** The same members, first the one that leads fewest partitions so far: the others keep their leads, so these make up. */
+/**
+ * The same members, first the one that leads fewest partitions so far: the others keep their leads, so these make up.
+ */
 function withLead(members: readonly Member[], leads: Map<NodeId, number>): readonly Member[] {
   const of = ({ node }: Member) => leads.get(node) ?? 0;
   const lead = members.reduce((best, member) => (of(member) < of(best) ? member : best));
@@ -66,8 +68,8 @@ export interface MoveProgress {
 
 export interface RebalancerParts {
   /**
-   * The newest configs that are known, by partition. They may be stale: an epoch change begins with what the register says,
-   * and a config that it finds must be here afterwards, or the move is planned again without end.
+   * The newest configs that are known, by partition. They may be stale: an epoch change begins with what the register
+   * says, and a config that it finds must be here afterwards, or the move is planned again without end.
    */
   readonly configs: () => readonly PartitionConfig[];
   /** N */
@@ -87,8 +89,8 @@ export interface RebalancerParts {
 }
 
 /**
- * Moves partitions, one after the other, until the configs are as the roster wants them. It keeps nothing: what is to be
- * done is worked out from the configs each time, so it can end anywhere and begin again.
+ * Moves partitions, one after the other, until the configs are as the roster wants them. It keeps nothing: what is to
+ * be done is worked out from the configs each time, so it can end anywhere and begin again.
  */
 export class Rebalancer {
   readonly #parts: RebalancerParts;
