@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   web: /^src\/(web|api)\/|^node:/,
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
-    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,

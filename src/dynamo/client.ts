@@ -1,3 +1,4 @@
+import type { DelayDistribution } from '../api/delay-model.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -17,29 +18,45 @@ export interface ItemKey {
 export type Consistency = 'strict' | 'dynamo';
 
 /**
- * Lets replicas lag behind: records that it holds are kept back from the last N - W home replicas of their partition, and
- * from fewer when some are down. Every answer that rests on a quorum stays as it is. Of several rules that hold a record,
- * the first counts.
+ * Holds the definitions of all other tables, on which every request rests: its replicas never lag on purpose, and no limit
+ * of throughput is for it. No table of a client has this id, since a UUID is never zero.
+ */
+export const SYSTEM_TABLE: ByteString = '\0'.repeat(8);
+
+/**
+ * Lets replicas lag behind: records in its scope are kept back from the last N - W home replicas of their partition, and
+ * from fewer when some are down. Every answer that rests on a quorum stays as it is. Of several rules for one record, the
+ * first counts. A rule is plain data, so it can be sent to a node in another process.
  */
 export interface LagRule {
+  /** A rule that comes again under the id of an earlier one replaces it; what the earlier one holds back stays so. */
   readonly id: string;
-  /**
-   * Asked once for each record that comes, so it has to be quick.
-   * @param table the storage id of the record's table
-   * @param key the store key (`keyspace.ts`): `storeKeyOf` an item, which begins with the `collectionPrefix` of its
-   *   partition key
-   */
-  holds(table: ByteString, key: ByteString): boolean;
+  /** Which records are kept back: those of any of these places. */
+  readonly scope: readonly LagPlace[];
   readonly release: LagRelease;
 }
 
-/** When a record that is held back arrives all the same, if not by an order. */
+export type LagPlace =
+  | { readonly kind: 'table'; readonly table: ByteString }
+  /** All items of one partition key. */
+  | { readonly kind: 'collection'; readonly table: ByteString; readonly partitionKey: ByteString }
+  | { readonly kind: 'item'; readonly key: ItemKey };
+
+/** When a record that is held back arrives after all, unless an order releases it earlier. */
 export type LagRelease =
   | { readonly kind: 'never' }
-  /** Each record by itself, so many ms later. */
-  | { readonly kind: 'after'; readonly delayMs: () => number }
+  /** Each record by itself, after this delay. */
+  | { readonly kind: 'after'; readonly delay: LagDelay }
   /** When so many newer versions of its item have come. */
   | { readonly kind: 'versions'; readonly count: number };
+
+export type LagDelay =
+  | { readonly kind: 'constant'; readonly delayMs: number }
+  /**
+   * A draw for each record. Every node draws a sequence of its own, which `seed` (a whole number) decides: the same
+   * records in the same order are delayed by the same times.
+   */
+  | { readonly kind: 'drawn'; readonly distribution: DelayDistribution; readonly seed: number };
 
 export interface WriteOptions {
   readonly consistency: Consistency;

@@ -36,6 +36,7 @@ import { Coordinator } from './registers/coordinator.ts';
 import { Finisher } from './registers/finisher.ts';
 import { type Carried, untried, type WriteAnswer } from './registers/handed-back.ts';
 import { KeyLock } from './registers/key-lock.ts';
+import { LagDelays } from './registers/lag-delays.ts';
 import { LagGate } from './registers/lag-gate.ts';
 import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
@@ -145,10 +146,13 @@ export class StorageNode implements CoordinatingNode {
     const keepHint = (home: NodeId, key: StoreKey, record: ItemRecord) => {
       if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
     };
+    const delays = new LagDelays(id);
     this.#makeGate = () =>
       new LagGate({
         self: id,
         clock,
+        partitions: view.partitions,
+        delays,
         limits,
         writeQuorum: settings.writeQuorum,
         membersOf,

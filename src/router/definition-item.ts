@@ -1,10 +1,8 @@
 import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Table } from '../api/table-definition.ts';
-import type { ItemKey, RangeRequest } from '../dynamo/client.ts';
+import { type ItemKey, type RangeRequest, SYSTEM_TABLE } from '../dynamo/client.ts';
 
-/** The strict system table that holds the definitions: no table of a client has this storage id (a UUID is never zero). */
-export const SYSTEM_TABLE = '\0'.repeat(8);
 const PARTITION_KEY = 'tables';
 /** Ends the namespace in a sort key: neither a namespace nor a table's name has it in it. */
 const SEPARATOR = '/';

@@ -26,9 +26,6 @@ export const DEFAULT_ROUTER_LIMITS: RouterLimits = {
 /** A request is compared with each of them. */
 export const MAX_FAULT_RULES = 1_000;
 
-/** Tables whose place in storage one staleness rule remembers; of others it works it out for each record. */
-export const MAX_REMEMBERED_PREFIXES = 1_000;
-
 /** Tables whose consumption is counted; the one that was used longest ago begins anew. */
 export const MAX_THROTTLED_TABLES = 10_000;
 

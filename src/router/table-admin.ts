@@ -2,7 +2,7 @@ import type { Snapshot, TableSnapshot } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { normaliseMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
-import { type ByteString, keyOfKey } from '../api/primary-key.ts';
+import { keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ItemKey } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -10,7 +10,7 @@ import { inParallel } from './in-parallel.ts';
 import { checkNamespace } from './namespace.ts';
 import type { RouterLimits } from './router-limits.ts';
 import { type RestorableTable, restorableItem, restorableTables } from './snapshot-check.ts';
-import type { StorageDescription, TableCatalog } from './table-catalog.ts';
+import type { TableCatalog } from './table-catalog.ts';
 import { scanPartition } from './table-scan.ts';
 
 /** What an administrator does to whole tables. Errors are `AdminError`, or `ApiError` when the cluster cannot. */
@@ -30,8 +30,6 @@ export interface TableAdmin {
   restore(snapshot: Snapshot): Promise<void>;
   /** Deletes one table, protected against deletion or not. Nothing if there is none. */
   drop(tableName: string, namespace: string): Promise<void>;
-  /** What a storage id stands for, of a table that was used lately; undefined for others. */
-  describeStorage(storageId: ByteString): StorageDescription | undefined;
   /**
    * Where an item is kept.
    * @throws ApiError as GetItem would
@@ -102,8 +100,6 @@ export function createTableAdmin(
     async drop(tableName, namespace) {
       await catalog.remove(checkNamespace(namespace), tableName, () => {});
     },
-
-    describeStorage: (storageId) => catalog.describeStorage(storageId),
 
     async itemKey(tableName, key, namespace) {
       const table = await catalog.get(checkNamespace(namespace), tableName);

@@ -4,7 +4,7 @@ import { ApiError } from '../api/errors.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { isUsable, settledTable, statusAt } from '../api/transition.ts';
-import type { DynamoClient, ItemKey, WriteOptions } from '../dynamo/client.ts';
+import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import {
   definitionImage,
@@ -12,7 +12,6 @@ import {
   definitionRange,
   definitionText,
   parseDefinition,
-  SYSTEM_TABLE,
   unchanged,
 } from './definition-item.ts';
 import { DEFAULT_NAMESPACE } from './namespace.ts';
@@ -27,8 +26,20 @@ const PAGE = 100;
 /** Where a table is found. */
 type Place = Pick<Table, 'namespace' | 'name'>;
 
-/** What a storage id stands for. */
-export type StorageDescription = Pick<Table, 'namespace' | 'name' | 'key'>;
+/** Which table a storage id stands for, and how the keys of its items are made. */
+export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' | 'key'>;
+
+/** The tables whose definitions are at hand: requests read and write items of no others. */
+export interface TablesAtHand {
+  tables(): Iterable<StorageDescription>;
+  /** Tells `watcher` of each table that comes to hand, before a request uses it, and of each that is no longer at hand. */
+  watch(watcher: TableWatcher): void;
+}
+
+export interface TableWatcher {
+  added(table: StorageDescription): void;
+  removed(storageId: ByteString): void;
+}
 
 /**
  * The definitions of all tables. They live in the cluster as items of one collection, sorted by namespace and name, so a
@@ -42,13 +53,12 @@ export type StorageDescription = Pick<Table, 'namespace' | 'name' | 'key'>;
  * and write items under a storage id that nobody can reach. Before a second router runs, a change must be announced to and
  * acknowledged by every router, or cached definitions must carry a lease that a change waits out.
  */
-export class TableCatalog {
+export class TableCatalog implements TablesAtHand {
   readonly #client: DynamoClient;
   readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
   /** By `labelOf`. */
   readonly #cache = new Map<string, Table>();
-  /** The same, by storage id. */
-  readonly #byStorage = new Map<ByteString, Table>();
+  readonly #watchers: TableWatcher[] = [];
   /** The last piece of work of each table that has some; as long as the requests in flight, which tier 1 limits. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -62,9 +72,12 @@ export class TableCatalog {
     return this.#cache.get(labelOf(namespace, tableName));
   }
 
-  /** What a storage id stands for, of a table that is at hand; undefined for any other, and once it is deleted. */
-  describeStorage(storageId: ByteString): StorageDescription | undefined {
-    return this.#byStorage.get(storageId);
+  tables(): Iterable<Table> {
+    return this.#cache.values();
+  }
+
+  watch(watcher: TableWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   /**
@@ -249,8 +262,10 @@ export class TableCatalog {
       STRICT,
     );
     if (outcome.kind === 'condition-failed') return false;
-    this.#forget(next);
-    if (outcome.kind !== 'applied') throw clusterError(outcome);
+    if (outcome.kind !== 'applied') {
+      this.#forget(next);
+      throw clusterError(outcome);
+    }
     this.#remember(next);
     return true;
   }
@@ -265,11 +280,15 @@ export class TableCatalog {
   }
 
   #remember(table: Table): void {
-    this.#forget(table);
+    const label = labelOf(table.namespace, table.name);
+    const isKnown = this.#cache.get(label)?.storageId === table.storageId;
+    if (!isKnown || !isKept(table)) this.#forget(table);
     if (!isKept(table)) return;
+    // The order of the cache is that in which tables were remembered.
+    this.#cache.delete(label);
     if (this.#cache.size >= this.#limits.maxCachedTables) this.#forget(this.#cache.values().next().value!);
-    this.#cache.set(labelOf(table.namespace, table.name), table);
-    this.#byStorage.set(table.storageId, table);
+    this.#cache.set(label, table);
+    if (!isKnown) for (const watcher of this.#watchers) watcher.added(table);
   }
 
   #forget({ namespace, name }: Place): void {
@@ -277,7 +296,7 @@ export class TableCatalog {
     const known = this.#cache.get(label);
     if (known === undefined) return;
     this.#cache.delete(label);
-    this.#byStorage.delete(known.storageId);
+    for (const watcher of this.#watchers) watcher.removed(known.storageId);
   }
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */

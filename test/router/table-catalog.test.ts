@@ -62,7 +62,7 @@ describe('a table catalog', () => {
     await catalog.create(table());
     await catalog.remove('', 'Music', () => {});
     expect(catalog.cached('', 'Music')).toBeUndefined();
-    expect(catalog.describeStorage(table().storageId)).toBeUndefined();
+    expect([...catalog.tables()]).toEqual([]);
     expect(client.forgotten).toEqual([table().storageId]);
     expect(await catalog.find('', 'Music')).toBeUndefined();
   });
@@ -183,20 +183,28 @@ describe('a table catalog', () => {
     expect([tables.map(({ name }) => name), more]).toEqual([['__proto__'], false]);
   });
 
-  test('knows what the storage ids stand for of the tables that it has at hand', async () => {
+  test('tells of the tables that come to hand and of those that go', async () => {
     const small = new TableCatalog(client, { maxCachedTables: 1 });
-    await small.create({ ...table(), namespace: 'one' });
-    expect(small.describeStorage(table().storageId)).toMatchObject({
-      namespace: 'one',
-      name: 'Music',
-      key: { partition: { name: 'pk', type: 'S' } },
+    const seen: string[] = [];
+    small.watch({
+      added: ({ storageId, namespace }) => seen.push(`+${namespace} ${storageId}`),
+      removed: (storageId) => seen.push(`- ${storageId}`),
     });
+    const told = () => seen.splice(0);
+    const [one, two, three] = [table().storageId, table(2).storageId, table(3).storageId];
+    const atHand = () => [...small.tables()].map(({ storageId }) => storageId);
+    await small.create({ ...table(), namespace: 'one' });
+    expect([told(), atHand()]).toEqual([[`+one ${one}`], [one]]);
     await small.create({ ...table(2), namespace: 'two' });
-    expect(small.describeStorage(table().storageId)).toBeUndefined();
-    expect(small.describeStorage(table(2).storageId)).toMatchObject({ namespace: 'two' });
+    expect([told(), atHand()]).toEqual([[`- ${one}`, `+two ${two}`], [two]]);
     await small.put({ ...table(3), namespace: 'two' });
-    expect(small.describeStorage(table(2).storageId)).toBeUndefined();
-    expect(small.describeStorage(table(3).storageId)).toMatchObject({ namespace: 'two' });
+    expect([told(), atHand()]).toEqual([[`- ${two}`, `+two ${three}`], [three]]);
+    await small.change('two', 'Music', (current) => ({ ...current, deletionProtection: true }));
+    expect([told(), atHand()]).toEqual([[], [three]]);
+    await small.get('one', 'Music');
+    expect([told(), atHand()]).toEqual([[`- ${three}`, `+one ${one}`], [one]]);
+    await small.remove('one', 'Music', () => {});
+    expect([told(), atHand()]).toEqual([[`- ${one}`], []]);
   });
 
   test('keeps tables of one name in two namespaces apart', async () => {

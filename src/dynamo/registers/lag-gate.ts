@@ -2,17 +2,22 @@ import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
-import type { LagRule } from '../client.ts';
+import { type LagPlace, type LagRule, SYSTEM_TABLE } from '../client.ts';
 import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { encodeRecord, type ItemRecord, isSameVersion } from '../record.ts';
 import type { NodeId } from '../ring.ts';
+import type { LagDelays } from './lag-delays.ts';
+import { LagScope } from './lag-scope.ts';
 
-/** Holds the definitions of tables, which every request rests on. */
-const SYSTEM_TABLE: ByteString = '\0'.repeat(8);
+/** A rule in force. */
+interface Rule {
+  readonly rule: LagRule;
+  readonly scope: LagScope;
+}
 
-/** A chosen record that has come and is not shown. */
+/** A chosen record that has come and that reads do not see. */
 interface Held {
   readonly key: StoreKey;
   readonly record: ItemRecord;
@@ -22,16 +27,16 @@ interface Held {
 }
 
 /**
- * Stands before the committed store of one replica, and keeps out of it what the rules of lag hold back. To the protocol
- * each such record is a `learn` that is late or lost, which it allows at any time; the record is on the disks of those who
- * accepted it. Held in memory: a node that starts holds nothing, and is as far behind as its disk is.
+ * Stands before the committed store of one replica, and keeps out of it what the rules of lag hold back. To the protocol,
+ * such a record is a `learn` that is late or lost, which is allowed at any time: the record is on the disks of the replicas
+ * that accepted it. What is held is in memory only: a node that starts holds nothing, and is as stale as its disk is.
  */
 export class LagGate {
   readonly #parts: LagGateParts;
-  #rules: readonly LagRule[] = [];
-  /** In the order of their ballots. */
+  #rules: readonly Rule[] = [];
+  /** The records of each key by ballot, the oldest first. */
   readonly #byKey = new Map<StoreKey, Held[]>();
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #all = new Set<Held>();
   #bytes = 0;
 
@@ -39,7 +44,7 @@ export class LagGate {
     this.#parts = parts;
   }
 
-  /** Records that are held. */
+  /** How many records are held. */
   get count(): number {
     return this.#all.size;
   }
@@ -48,29 +53,33 @@ export class LagGate {
     return this.#byKey.get(key)?.length ?? 0;
   }
 
-  /** The rules in force from now on. What one held that is not among them is released. */
+  /** Puts these rules in force in place of those before. A rule that is no longer among them releases what it held. */
   follow(rules: readonly LagRule[]): void {
-    this.#rules = rules;
+    const known = new Map(this.#rules.map(({ rule, scope }): [readonly LagPlace[], LagScope] => [rule.scope, scope]));
+    this.#rules = rules.map((rule) => ({
+      rule,
+      scope: known.get(rule.scope) ?? new LagScope(rule.scope, this.#parts.partitions),
+    }));
     const present = new Set(rules.map(({ id }) => id));
     for (const held of [...this.#all]) {
-      // One that was older than another of its key is gone with that.
+      // Releasing a newer record of the same key has already dropped the older ones.
       if (!present.has(held.rule.id) && this.#all.has(held)) this.#release(held);
     }
   }
 
-  /** Whether what comes of this key is held back now, or something is held already. */
+  /** Whether a record of this key that came now would be held back, or one is held already. */
   isLagging(key: StoreKey): boolean {
     return this.#byKey.has(key) || this.#ruleFor(key) !== undefined;
   }
 
-  /** Takes a record that would otherwise be learned. @returns false if it is not held, but has to be learned */
+  /** Takes a record that would otherwise be learned. @returns false if it is not held: the caller has to learn it */
   hold(key: StoreKey, record: ItemRecord): boolean {
     const list = this.#byKey.get(key);
     const newest = list?.at(-1);
     if (list?.some((held) => sameBallot(held.record.ballot, record.ballot))) return true;
     const rule = this.#ruleFor(key);
     if (rule === undefined) {
-      // What repair brings again does not show what is held.
+      // An older record that repair brings again does not release a newer one.
       if (newest !== undefined && compareBallots(record.ballot, newest.record.ballot) < 0) return true;
       this.release(key);
       return false;
@@ -80,7 +89,7 @@ export class LagGate {
     return this.#keep(key, record, rule);
   }
 
-  /** Releases what is held of a key. */
+  /** Releases the records that are held of a key. */
   release(key: StoreKey): void {
     const newest = this.#byKey.get(key)?.at(-1);
     if (newest !== undefined) this.#release(newest);
@@ -90,7 +99,7 @@ export class LagGate {
     for (const key of [...this.#byKey.keys()]) this.release(key);
   }
 
-  /** The committed record of a key has changed by another way, or is gone: what is not newer must not come after it. */
+  /** The committed record of a key has changed by another way, or was purged: a held record that is not newer must not follow it. */
   noteCommitted(key: StoreKey): void {
     if (!this.#byKey.has(key)) return;
     const committed = this.#parts.committed(key);
@@ -99,7 +108,7 @@ export class LagGate {
     }
   }
 
-  /** Drops what is held of a partition: what it begins with next is decided elsewhere, and may be without it. */
+  /** Drops the records of a partition whose next epoch begins: that decides with which records, maybe without these. */
   forgetPartition(partition: number): void {
     for (const held of [...this.#all]) if (partitionOf(held.key) === partition) this.#drop(held);
   }
@@ -108,18 +117,17 @@ export class LagGate {
     for (const held of [...this.#all]) if (tableOf(held.key) === table) this.#drop(held);
   }
 
-  /** Drops all that is held. */
+  /** Drops all records that are held. */
   stop(): void {
     for (const held of [...this.#all]) this.#drop(held);
   }
 
   #ruleFor(key: StoreKey): LagRule | undefined {
-    const table = tableOf(key);
-    if (table === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
-    return this.#rules.find((rule) => rule.holds(table, key));
+    if (tableOf(key) === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
+    return this.#rules.find(({ scope }) => scope.includes(key))?.rule;
   }
 
-  /** Whether a write can be answered without this replica: W others that come before it seem up. */
+  /** Whether a write can be answered without this replica: W home replicas that come before it seem up. */
   #isSpared(key: StoreKey): boolean {
     const { self, writeQuorum, isUp, membersOf } = this.#parts;
     let up = 0;
@@ -134,7 +142,7 @@ export class LagGate {
     const list = this.#byKey.get(key) ?? [];
     const at = list.findLastIndex((other) => compareBallots(other.record.ballot, record.ballot) < 0) + 1;
     const { release } = rule;
-    // Of what only comes in the end, nothing but the newest is ever seen.
+    // Where only an order releases records, none but the newest is ever seen.
     if (release.kind === 'never' && at < list.length) return true;
     const bytes = key.length + encodeRecord(record).length;
     const held: Held = { key, record, rule, bytes, timer: undefined };
@@ -147,7 +155,7 @@ export class LagGate {
         for (const older of list.slice(0, at)) if (older.rule.release.kind === 'never') this.#drop(older);
         break;
       case 'after':
-        held.timer = this.#parts.clock.after(release.delayMs(), () => this.#release(held));
+        held.timer = this.#parts.clock.after(this.#parts.delays.next(rule, release.delay), () => this.#release(held));
         break;
       case 'versions':
         this.#releaseOvertaken(list, release.count);
@@ -156,7 +164,7 @@ export class LagGate {
     return this.#all.has(held);
   }
 
-  /** Releases the newest record after which so many further versions have come. */
+  /** Releases the newest of the records that at least `count` further versions have followed. */
   #releaseOvertaken(list: Held[], count: number): void {
     let versions = 0;
     let later: Held | undefined;
@@ -197,11 +205,27 @@ export class LagGate {
   }
 }
 
+/**
+ * Why no replica of a ring can lag, or undefined if some can.
+ * @param quorums N and W
+ */
+export function whyNoReplicaLags(quorums: {
+  readonly replication: number;
+  readonly writeQuorum: number;
+}): string | undefined {
+  const { replication, writeQuorum } = quorums;
+  if (writeQuorum < replication) return undefined;
+  return `a write waits for every replica (N=${replication}, W=${writeQuorum})`;
+}
+
 interface LagGateParts {
   readonly self: NodeId;
   readonly clock: Clock;
+  /** Q */
+  readonly partitions: number;
+  readonly delays: LagDelays;
   readonly limits: NodeLimits;
-  /** W: so many copies are never held back. */
+  /** W: as many copies are never held back. */
   readonly writeQuorum: number;
   /** The home replicas of a key, first the one that coordinates by preference. */
   readonly membersOf: (key: StoreKey) => readonly Member[];
