@@ -156,7 +156,7 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
       web,
       ring,
       locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
-        ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
+        ring.locate(await catalog.itemKey(namespace, tableName, key)),
       faults,
       tables: router.tables,
       admin,

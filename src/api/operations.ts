@@ -25,7 +25,7 @@ export const OPERATIONS = [
 
 export type OperationName = (typeof OPERATIONS)[number];
 
-/** What tier 1 knows of a request beside its body. Time comes in here because tiers 1 and 2 read no clock. */
+/** What is known of a request beside its body. Time comes in here because tiers 1 and 2 read no clock. */
 export interface RequestContext {
   readonly requestId: string;
   /** Wall-clock time of arrival, milliseconds since 1970. */
@@ -33,11 +33,16 @@ export interface RequestContext {
   /** From the signature's credential scope; any text is accepted. */
   readonly accessKeyId: string;
   readonly region: string;
-  /** The `Host` header, as the client wrote it: where an SDK that discovers endpoints must be sent back to. */
+  /** The `Host` header as the client wrote it: an SDK that discovers endpoints is sent back to this host. */
   readonly host?: string;
   /** A fault rule wants an eventually consistent read to ask a replica that lags. */
   readonly isLagging?: boolean;
-  /** The request is large: whoever works on all of it awaits this between the steps, so that others have their turn. */
+  /**
+   * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was made.
+   * Tier 1 does not set it.
+   */
+  readonly transientMs?: number;
+  /** For a large request: work on all of it awaits this between its steps, so that other requests have their turn. */
   readonly pause?: (() => Promise<void>) | undefined;
 }
 

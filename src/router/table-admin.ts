@@ -1,8 +1,6 @@
 import type { Snapshot, TableSnapshot } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
-import { normaliseMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
-import { keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ItemKey } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -101,12 +99,7 @@ export function createTableAdmin(
       await catalog.remove(checkNamespace(namespace), tableName, () => {});
     },
 
-    async itemKey(tableName, key, namespace) {
-      const table = await catalog.get(checkNamespace(namespace), tableName);
-      const normalised = structuredClone(key);
-      normaliseMap(normalised);
-      return { table: table.storageId, ...keyOfKey(table.key, normalised) };
-    },
+    itemKey: async (tableName, key, namespace) => catalog.itemKey(checkNamespace(namespace), tableName, key),
   };
 
   function* partitionsOf<T>(tables: readonly T[]): Generator<T & { readonly partition: number }> {
