@@ -35,8 +35,8 @@ export interface RequestContext {
   readonly region: string;
   /** The `Host` header as the client wrote it: an SDK that discovers endpoints is sent back to this host. */
   readonly host?: string;
-  /** A fault rule wants an eventually consistent read to ask a replica that lags. */
-  readonly isLagging?: boolean;
+  /** Where eventually consistent reads go, if a fault rule sends them somewhere else than usual: to a replica that lags. */
+  readonly eventualReadsFrom?: 'laggard' | undefined;
   /**
    * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was made.
    * Tier 1 does not set it.

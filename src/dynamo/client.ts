@@ -24,6 +24,13 @@ export type Consistency = 'strict' | 'dynamo';
 export const SYSTEM_TABLE: ByteString = '\0'.repeat(8);
 
 /**
+ * Which record a read returns. `latest`: linearizable in `strict` mode; the newest of max(R, N-W+1) replicas in `dynamo`
+ * mode. `committed`: the newest committed record among R replicas, which may be stale. `laggard`: the committed record of
+ * one replica that a `LagRule` may hold back.
+ */
+export type ReadFrom = 'latest' | 'committed' | 'laggard';
+
+/**
  * Lets replicas lag behind: records in its scope are kept back from the last N - W home replicas of their partition, and
  * from fewer when some are down. Every answer that rests on a quorum stays as it is. Of several rules for one record, the
  * first counts. A rule is plain data, so it can be sent to a node in another process.
@@ -84,6 +91,14 @@ export type WriteOutcome = MutationOutcome | Failure;
 
 export type ReadOutcome = { readonly kind: 'found'; readonly item: ItemImage } | { readonly kind: 'none' } | Failure;
 
+export interface ReadRequest {
+  readonly key: ItemKey;
+  readonly from: ReadFrom;
+  readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
+}
+
 export interface RangeRequest {
   readonly table: ByteString;
   readonly partitionKey: ByteString;
@@ -93,10 +108,8 @@ export interface RangeRequest {
   readonly before?: ByteString;
   /** At most this many items. */
   readonly limit: number;
-  readonly consistent: boolean;
+  readonly from: ReadFrom;
   readonly consistency: Consistency;
-  /** As in `read`. */
-  readonly isLagging?: boolean;
 }
 
 export type RangeOutcome =
@@ -122,10 +135,8 @@ export interface ScanRequest {
   readonly segment?: Segment | undefined;
   /** At most this many items. */
   readonly limit: number;
-  readonly consistent: boolean;
+  readonly from: ReadFrom;
   readonly consistency: Consistency;
-  /** As in `read`. */
-  readonly isLagging?: boolean | undefined;
 }
 
 export type ScanStart =
@@ -158,18 +169,8 @@ export interface DynamoClient {
    * that wins.
    */
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
-  /**
-   * `consistent`: linearizable in `strict` mode, of max(R, N-W+1) replicas in `dynamo` mode; otherwise the newest
-   * committed record among R replicas, which may be old. `isLagging`: of one of those that a `LagRule` may hold back; not
-   * for consistent reads. `requestId`: as of a write.
-   */
-  read(
-    key: ItemKey,
-    consistent: boolean,
-    consistency: Consistency,
-    isLagging?: boolean,
-    requestId?: string,
-  ): Promise<ReadOutcome>;
+  /** The item as `from` has it. */
+  read(request: ReadRequest): Promise<ReadOutcome>;
   /** The items of one item collection in the order of their sort keys. */
   range(request: RangeRequest): Promise<RangeOutcome>;
   /** The tables of which any node that can be asked now holds records: also of those that no request can reach any more. */

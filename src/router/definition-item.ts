@@ -33,7 +33,7 @@ export function definitionRange(
     ...(first === undefined ? {} : { after: definitionKey(first).sortKey }),
     ...(namespace === undefined ? {} : { before: namespace + AFTER_SEPARATOR }),
     limit,
-    consistent: true,
+    from: 'latest',
     consistency: 'strict',
   };
 }

@@ -19,6 +19,7 @@ import { type IndexScan, indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import type { ItemParts } from './item-operations.ts';
 import { type Found, type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
+import { readFromOf } from './read-from.ts';
 import type { ReadRoom } from './read-room.ts';
 import { ORDERED_WALK } from './router-limits.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
@@ -64,16 +65,16 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
 
   return {
     async scan(request, context, namespace) {
-      const { isLagging, nowMs } = context;
+      const { nowMs } = context;
       const checked = checkScan(request);
       const found = catalog.tableFor(request.TableName, context, namespace);
       const table = found instanceof Promise ? await found : found;
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);
-      const consistent = request.ConsistentRead === true;
+      const from = readFromOf(request, context);
       const settle = throughput?.chargePage(table, plan.index);
       const readerFrom = (after: EncodedKey | undefined) =>
-        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, consistent, isLagging }), pause);
+        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const page = await inRoom(room, async () => {
         const wanted: WantedPage = { table, plan, limit, pause };
@@ -84,7 +85,7 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
         return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), wanted);
       });
       if (page === undefined) throw new Error('a table was too large to be read in its own order');
-      const units = unitsOf(page, plan, consistent);
+      const units = unitsOf(page, plan, request.ConsistentRead === true);
       settle?.(units);
       return responseOf(request, { table, plan }, page, units);
     },

@@ -272,7 +272,7 @@ export class TableCatalog implements TablesAtHand {
   }
 
   async #read(place: Place): Promise<string | undefined> {
-    const outcome = await this.#client.read(definitionKey(place), true, 'strict');
+    const outcome = await this.#client.read({ key: definitionKey(place), from: 'latest', consistency: 'strict' });
     if (outcome.kind === 'none') return undefined;
     if (outcome.kind !== 'found') throw clusterError(outcome);
     return definitionText(outcome.item);

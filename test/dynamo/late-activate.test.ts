@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
@@ -19,7 +20,7 @@ function moved() {
   const led = ring.lead('A', 'ADE');
   ring.settle();
   expect(led.outcome).toMatchObject({ kind: 'changed' });
-  expect(ring.node('C').configOf(0)).toBeUndefined();
+  expect(ring.node('C').votingConfig(0)).toBeUndefined();
   return { ring, first, second: ring.decided };
 }
 
@@ -27,7 +28,7 @@ function moved() {
 function expectNoMajorityOfBAndC(ring: EpochRing): void {
   ring.isLost = (sent) => !isWithin(sent, 'BC') && sent.from !== sent.to;
   let outcome: WriteAnswer | undefined;
-  ring.node('B').write(keyOf('x'), 'user', put('lost'), { consistency: 'strict', wantsOld: false }, (answered) => {
+  ring.node('B').coordinate(writeOf(keyOf('x'), put('lost')), (answered) => {
     outcome = answered;
   });
   ring.settle(10_000);
@@ -39,7 +40,7 @@ describe('an activate that comes late to a node that has left', () => {
     const { ring, first } = moved();
     ring.ask('C', { kind: 'activate', config: first });
     ring.settle(100);
-    expect(ring.node('C').configOf(0)).toBeUndefined();
+    expect(ring.node('C').votingConfig(0)).toBeUndefined();
     expectNoMajorityOfBAndC(ring);
   });
 
@@ -51,8 +52,8 @@ describe('an activate that comes late to a node that has left', () => {
     ring.decided = second;
     ring.ask('C', { kind: 'activate', config: first });
     ring.settle(100);
-    expect(ring.node('C').view.configOf(0).epoch).toBe(2);
-    expect(ring.node('C').configOf(0)).toBeUndefined();
+    expect(ring.node('C').view.newestConfig(0).epoch).toBe(2);
+    expect(ring.node('C').votingConfig(0)).toBeUndefined();
     expectNoMajorityOfBAndC(ring);
   });
 
@@ -76,7 +77,7 @@ describe('an activate that comes late to a node that has left', () => {
       ring.decided = third;
       ring.ask('D', { kind: 'activate', config: second });
       ring.settle(100);
-      const mayVote = ring.node('D').configOf(0) !== undefined && !ring.node('D').isSealed(0);
+      const mayVote = ring.node('D').votingConfig(0) !== undefined && !ring.node('D').isSealed(0);
       expect(mayVote, `${survivors} writes survive`).toBe(false);
     }
   });
@@ -92,10 +93,10 @@ describe('an activate that comes late to a node that has left', () => {
     ring.lead('A', 'ABC');
     ring.settle();
     expect(ring.decided.epoch).toBe(2);
-    expect(ring.node('C').configOf(0)?.epoch).toBe(0);
+    expect(ring.node('C').votingConfig(0)?.epoch).toBe(0);
     ring.ask('C', { kind: 'activate', config: ring.decided });
     ring.deliver();
-    expect(ring.node('C').configOf(0)).toBeUndefined();
+    expect(ring.node('C').votingConfig(0)).toBeUndefined();
     ring.store('C').flush(() => {});
     ring.kill('C');
     const second = ring.decided;
@@ -104,12 +105,12 @@ describe('an activate that comes late to a node that has left', () => {
     ring.decided = second;
     ring.ask('C', { kind: 'activate', config: base });
     ring.settle(100);
-    expect(ring.node('C').configOf(0)?.epoch).not.toBe(0);
+    expect(ring.node('C').votingConfig(0)?.epoch).not.toBe(0);
     // The epoch that it was about to begin it begins all the same.
     ring.isLost = () => false;
     ring.ask('C', { kind: 'activate', config: second });
     ring.settle();
-    expect(ring.node('C').configOf(0)?.epoch).toBe(2);
+    expect(ring.node('C').votingConfig(0)?.epoch).toBe(2);
     expect(ring.read('C', 'x')).toBe('x');
   });
 });

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Request } from '../../src/dynamo/messages.ts';
+import { askMerkleRoot } from '../merkle-root.ts';
+import { readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
@@ -31,7 +33,7 @@ function lose(kind: Request['kind']): void {
 
 /** Builds the trees that there are, and then changes one leaf of the node's. */
 function dirty(id: string): void {
-  ring.node(id).merkleRoot(0, () => {});
+  askMerkleRoot(ring.node(id), 0, () => {});
   ring.settle(1_000);
   ring.commit(id, 'dirty', recordOf('v', 1_000));
 }
@@ -39,7 +41,7 @@ function dirty(id: string): void {
 describe('a node that has stopped leaves its store alone, though it was', () => {
   test('waiting for the copies of a write', () => {
     lose('learn');
-    ring.node('A').write(keyOf('k'), 'k', put('v'), { consistency: 'strict', wantsOld: false }, () => {});
+    ring.node('A').coordinate(writeOf(keyOf('k'), put('v'), { partitionKey: 'k' }), () => {});
     ring.settle(100);
     stop('A');
     ring.settle(20_000);
@@ -48,7 +50,7 @@ describe('a node that has stopped leaves its store alone, though it was', () => 
 
   test('waiting for the copies of a put in dynamo mode', () => {
     lose('learn');
-    ring.node('A').write(keyOf('k'), 'k', put('v'), { consistency: 'dynamo', wantsOld: false }, () => {});
+    ring.node('A').coordinate(writeOf(keyOf('k'), put('v'), { partitionKey: 'k', consistency: 'dynamo' }), () => {});
     ring.settle(100);
     stop('A');
     ring.settle(20_000);
@@ -59,7 +61,7 @@ describe('a node that has stopped leaves its store alone, though it was', () => 
     ring.isLost = ({ kind, to }) => (kind === 'activate' || kind === 'seal') && to === 'A';
     expect(ring.change('B', 'BCD')?.kind).toBe('changed');
     ring.isLost = ({ kind, to }) => kind === 'activate' || to === 'C';
-    ring.node('A').read(keyOf('k'), true, 'strict', () => {});
+    ring.node('A').coordinate(readOf(keyOf('k'), 'latest'), () => {});
     ring.settle(100);
     stop('A');
     ring.settle(20_000);

@@ -8,6 +8,7 @@ import type {
   RangeOutcome,
   RangeRequest,
   ReadOutcome,
+  ReadRequest,
   ScanOutcome,
   ScanRequest,
   WriteOutcome,
@@ -36,7 +37,7 @@ export class MemoryClient implements DynamoClient {
     return this.failWrite === 'late-write' ? { kind: 'unknown' } : outcome;
   }
 
-  async read(key: ItemKey): Promise<ReadOutcome> {
+  async read({ key }: ReadRequest): Promise<ReadOutcome> {
     this.calls.push('read');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;

@@ -7,8 +7,8 @@ import type { NodeId } from '../ring.ts';
 const SEQUENCES_KEPT = 1_000;
 
 /**
- * The delays that one node draws for the rules of lag. They are apart from the gate, which ends when no rule is in force: a
- * rule that is away for the time of a repair goes on in its sequence.
+ * The delays that one node draws for the rules of lag. A rule that is not in force for a while, as during a repair, goes on
+ * in its sequence afterwards.
  */
 export class LagDelays {
   readonly #salt: number;

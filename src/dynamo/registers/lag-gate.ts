@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
@@ -8,7 +9,7 @@ import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { encodeRecord, type ItemRecord, isSameVersion } from '../record.ts';
 import type { NodeId } from '../ring.ts';
-import type { LagDelays } from './lag-delays.ts';
+import { LagDelays } from './lag-delays.ts';
 import { LagScope } from './lag-scope.ts';
 
 /** A rule in force. */
@@ -17,7 +18,7 @@ interface Rule {
   readonly scope: LagScope;
 }
 
-/** A chosen record that has come and that reads do not see. */
+/** A chosen record that has arrived and is not shown yet. */
 interface Held {
   readonly key: StoreKey;
   readonly record: ItemRecord;
@@ -27,24 +28,26 @@ interface Held {
 }
 
 /**
- * Stands before the committed store of one replica, and keeps out of it what the rules of lag hold back. To the protocol,
- * such a record is a `learn` that is late or lost, which is allowed at any time: the record is on the disks of the replicas
- * that accepted it. What is held is in memory only: a node that starts holds nothing, and is as stale as its disk is.
+ * Stands before the committed store of one replica and keeps stale what the rules of lag select. For the protocol each held
+ * record is a `learn` that is late or lost, which is allowed at any time; the record is on the disks of those who accepted it.
+ * Held in memory: a node that restarts holds nothing and is as stale as its disk.
  */
 export class LagGate {
   readonly #parts: LagGateParts;
+  readonly #delays: LagDelays;
   #rules: readonly Rule[] = [];
-  /** The records of each key by ballot, the oldest first. */
+  /** In the order of their ballots. */
   readonly #byKey = new Map<StoreKey, Held[]>();
-  /** In order of arrival. */
+  /** In the order in which they came. */
   readonly #all = new Set<Held>();
   #bytes = 0;
 
   constructor(parts: LagGateParts) {
     this.#parts = parts;
+    this.#delays = new LagDelays(parts.self);
   }
 
-  /** How many records are held. */
+  /** Records that are held. */
   get count(): number {
     return this.#all.size;
   }
@@ -53,33 +56,36 @@ export class LagGate {
     return this.#byKey.get(key)?.length ?? 0;
   }
 
-  /** Puts these rules in force in place of those before. A rule that is no longer among them releases what it held. */
-  follow(rules: readonly LagRule[]): void {
+  /** Sets the rules in force. A record is released if the rule that held it is not among them. */
+  setRules(rules: readonly LagRule[]): void {
     const known = new Map(this.#rules.map(({ rule, scope }): [readonly LagPlace[], LagScope] => [rule.scope, scope]));
     this.#rules = rules.map((rule) => ({
       rule,
       scope: known.get(rule.scope) ?? new LagScope(rule.scope, this.#parts.partitions),
     }));
+    if (rules.length === 0) return this.releaseAll();
     const present = new Set(rules.map(({ id }) => id));
     for (const held of [...this.#all]) {
-      // Releasing a newer record of the same key has already dropped the older ones.
+      // Releasing a newer record of the same key has already dropped this one.
       if (!present.has(held.rule.id) && this.#all.has(held)) this.#release(held);
     }
   }
 
-  /** Whether a record of this key that came now would be held back, or one is held already. */
+  /** Whether a record of this key would be held back now, or one is held already. */
   isLagging(key: StoreKey): boolean {
     return this.#byKey.has(key) || this.#ruleFor(key) !== undefined;
   }
 
-  /** Takes a record that would otherwise be learned. @returns false if it is not held: the caller has to learn it */
+  /** Takes a record before it is learned. @returns false if it is not held, and has to be learned now */
   hold(key: StoreKey, record: ItemRecord): boolean {
+    // As a rule there are no rules, and nothing may be spent on them.
+    if (this.#rules.length === 0 && this.#byKey.size === 0) return false;
     const list = this.#byKey.get(key);
     const newest = list?.at(-1);
     if (list?.some((held) => sameBallot(held.record.ballot, record.ballot))) return true;
     const rule = this.#ruleFor(key);
     if (rule === undefined) {
-      // An older record that repair brings again does not release a newer one.
+      // A repair that brings an older record must not show the ones that are held.
       if (newest !== undefined && compareBallots(record.ballot, newest.record.ballot) < 0) return true;
       this.release(key);
       return false;
@@ -89,7 +95,7 @@ export class LagGate {
     return this.#keep(key, record, rule);
   }
 
-  /** Releases the records that are held of a key. */
+  /** Releases what is held of a key. */
   release(key: StoreKey): void {
     const newest = this.#byKey.get(key)?.at(-1);
     if (newest !== undefined) this.#release(newest);
@@ -99,7 +105,7 @@ export class LagGate {
     for (const key of [...this.#byKey.keys()]) this.release(key);
   }
 
-  /** The committed record of a key has changed by another way, or was purged: a held record that is not newer must not follow it. */
+  /** The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it. */
   noteCommitted(key: StoreKey): void {
     if (!this.#byKey.has(key)) return;
     const committed = this.#parts.committed(key);
@@ -108,7 +114,7 @@ export class LagGate {
     }
   }
 
-  /** Drops the records of a partition whose next epoch begins: that decides with which records, maybe without these. */
+  /** Drops what is held of a partition: its next epoch begins with records that are decided elsewhere. */
   forgetPartition(partition: number): void {
     for (const held of [...this.#all]) if (partitionOf(held.key) === partition) this.#drop(held);
   }
@@ -117,17 +123,18 @@ export class LagGate {
     for (const held of [...this.#all]) if (tableOf(held.key) === table) this.#drop(held);
   }
 
-  /** Drops all records that are held. */
+  /** Drops all that is held. */
   stop(): void {
     for (const held of [...this.#all]) this.#drop(held);
   }
 
   #ruleFor(key: StoreKey): LagRule | undefined {
+    if (this.#rules.length === 0) return undefined;
     if (tableOf(key) === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
     return this.#rules.find(({ scope }) => scope.includes(key))?.rule;
   }
 
-  /** Whether a write can be answered without this replica: W home replicas that come before it seem up. */
+  /** Whether a write can be answered without this replica: W others that come before it seem up. */
   #isSpared(key: StoreKey): boolean {
     const { self, writeQuorum, isUp, membersOf } = this.#parts;
     let up = 0;
@@ -142,7 +149,7 @@ export class LagGate {
     const list = this.#byKey.get(key) ?? [];
     const at = list.findLastIndex((other) => compareBallots(other.record.ballot, record.ballot) < 0) + 1;
     const { release } = rule;
-    // Where only an order releases records, none but the newest is ever seen.
+    // Records that are never released singly are seen only at the end, and then only the newest.
     if (release.kind === 'never' && at < list.length) return true;
     const bytes = key.length + encodeRecord(record).length;
     const held: Held = { key, record, rule, bytes, timer: undefined };
@@ -155,7 +162,7 @@ export class LagGate {
         for (const older of list.slice(0, at)) if (older.rule.release.kind === 'never') this.#drop(older);
         break;
       case 'after':
-        held.timer = this.#parts.clock.after(this.#parts.delays.next(rule, release.delay), () => this.#release(held));
+        held.timer = this.#parts.clock.after(this.#delays.next(rule, release.delay), () => this.#release(held));
         break;
       case 'versions':
         this.#releaseOvertaken(list, release.count);
@@ -164,13 +171,13 @@ export class LagGate {
     return this.#all.has(held);
   }
 
-  /** Releases the newest of the records that at least `count` further versions have followed. */
+  /** Releases the newest record that at least `count` further versions have followed. */
   #releaseOvertaken(list: Held[], count: number): void {
     let versions = 0;
     let later: Held | undefined;
     for (const held of [...list].reverse()) {
       if (later !== undefined && isSameVersion(held.record, later.record)) {
-        // Chosen again under another ballot, as by a read that had to prove it.
+        // The same version, chosen again under another ballot by a read that had to prove it.
         this.#drop(held);
         continue;
       }
@@ -192,12 +199,13 @@ export class LagGate {
     for (const held of [...this.#byKey.get(key)!]) {
       if (compareBallots(held.record.ballot, record.ballot) <= 0) this.#drop(held);
     }
-    this.#parts.learn(key, record);
+    this.#parts.released(key, record);
   }
 
   #drop(held: Held): void {
     if (!this.#all.delete(held)) return;
     this.#bytes -= held.bytes;
+    assert(this.#bytes >= 0 && (this.#all.size > 0 || this.#bytes === 0), 'held bytes are counted wrongly');
     this.#parts.clock.cancel(held.timer);
     const left = this.#byKey.get(held.key)!;
     left.splice(left.indexOf(held), 1);
@@ -223,15 +231,14 @@ interface LagGateParts {
   readonly clock: Clock;
   /** Q */
   readonly partitions: number;
-  readonly delays: LagDelays;
   readonly limits: NodeLimits;
-  /** W: as many copies are never held back. */
+  /** W: this many copies are never held back. */
   readonly writeQuorum: number;
-  /** The home replicas of a key, first the one that coordinates by preference. */
+  /** The home replicas of a key, the preferred coordinator first. */
   readonly membersOf: (key: StoreKey) => readonly Member[];
   readonly isUp: (node: NodeId) => boolean;
   /** The ballot of the committed record of a key. */
   readonly committed: (key: StoreKey) => Ballot | undefined;
-  /** Gives a record to the replica. */
-  readonly learn: (key: StoreKey, record: ItemRecord) => void;
+  /** Gets a record that is held no longer: the replica has to learn it. */
+  readonly released: (key: StoreKey, record: ItemRecord) => void;
 }
