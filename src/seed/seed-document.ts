@@ -2,13 +2,17 @@ import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { getNodePath, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import type { Refusal } from '../config.ts';
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 1_000;
 
-/** Seed data that cannot be taken. The message is one line that begins with the place, for files `file:line:column`. */
-export class SeedError extends Error {
+/** Invalid seed data. The message is one line that begins with the place: `file:line:column` in a file. */
+export class SeedError extends Error implements Refusal {
   override readonly name = 'SeedError';
+  readonly kind = 'refusal';
+  /** On the command line, seed data comes from nowhere else. */
+  readonly option = '--seed-dir';
 }
 
 /** JSON whose parts know where they stand. */
