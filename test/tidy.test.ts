@@ -13,6 +13,15 @@ const ENTRIES = ['src/cli.ts', 'src/index.ts'];
 /** What only tests and simulations run on: the twins of what `env` has for the real world. */
 const TWINS = ['src/env/memory-store.ts'];
 
+/** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
+const FOR_OTHERS = [
+  'src/host/local-ring.ts: addNode',
+  'src/host/local-ring.ts: removeNode',
+  'src/index.ts: startDynaring',
+  'src/env/log.ts: silentLog',
+  'src/env/random.ts: randomBelow',
+];
+
 /** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
 const MAY_IMPORT: Record<string, RegExp> = {
   api: /^src\/api\//,
@@ -112,6 +121,28 @@ describe('the rooms of src', () => {
       (path) => !imported.has(path) && ![...ENTRIES, ...TWINS].includes(path),
     );
     expect(unused).toEqual([]);
+  });
+
+  test('export no value, and have no method, that only tests use', () => {
+    // A member of a class or an interface, as it is declared.
+    const declared = /^ {2}(?:(?:static|readonly|async|override|get|set) |\*)*([a-z]\w*)(?:<[^>\n]*>)?(?:\(|\??:)/gm;
+    const uses = new Map<string, number>();
+    for (const { code } of SOURCES) {
+      const words = code.replaceAll(declared, '').match(/#?[A-Za-z_$][\w$]*/g) ?? [];
+      for (const word of words) uses.set(word, (uses.get(word) ?? 0) + 1);
+    }
+    const unused = SOURCES.filter(({ path }) => !TWINS.includes(path)).flatMap(({ path, code }) => {
+      const classes = [...code.matchAll(/^(?:export )?class [\s\S]*?^}/gm)].map(([body]) => body);
+      const members = classes.flatMap((body) => [...body.matchAll(declared)].map(([, name]) => name!));
+      const values = [...code.matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm)].map(
+        ([, name]) => name!,
+      );
+      return [
+        ...members.filter((name) => name !== 'constructor' && !uses.has(name)),
+        ...values.filter((name) => uses.get(name) === 1),
+      ].map((name) => `${path}: ${name}`);
+    });
+    expect(unused.filter((found) => !FOR_OTHERS.includes(found))).toEqual([]);
   });
 
   test('take time, chance and the process from env alone', () => {

@@ -42,14 +42,6 @@ export class ApiError extends Error {
     return new ApiError(CORAL_SERVICE, 'UnknownOperationException', message);
   }
 
-  static missingAuthenticationToken(message: string): ApiError {
-    return new ApiError(CORAL_SERVICE, 'MissingAuthenticationTokenException', message);
-  }
-
-  static incompleteSignature(message: string): ApiError {
-    return new ApiError(CORAL_SERVICE, 'IncompleteSignatureException', message);
-  }
-
   /** Credentials that cannot be placed. */
   static unrecognizedClient(message: string): ApiError {
     return new ApiError(CORAL_SERVICE, 'UnrecognizedClientException', message);
