@@ -64,11 +64,11 @@ export function checkIndexKeys(
 
 function indexKeyFault(index: SecondaryIndex, item: AttributeMap, origin: ItemOrigin): ApiError | undefined {
   for (const attribute of index.key.partition) {
-    const fault = keyAttributeFault(index, attribute, MAX_PARTITION_KEY_BYTES, item, origin);
+    const fault = keyAttributeFault(index, { attribute, maxBytes: MAX_PARTITION_KEY_BYTES }, item, origin);
     if (fault !== undefined) return fault;
   }
   for (const attribute of index.key.sort) {
-    const fault = keyAttributeFault(index, attribute, MAX_SORT_KEY_BYTES, item, origin);
+    const fault = keyAttributeFault(index, { attribute, maxBytes: MAX_SORT_KEY_BYTES }, item, origin);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -108,8 +108,7 @@ const EMPTY_KEY: Readonly<Record<ItemOrigin, string>> = {
 
 function keyAttributeFault(
   index: SecondaryIndex,
-  attribute: KeyAttribute,
-  maxBytes: number,
+  { attribute, maxBytes }: { readonly attribute: KeyAttribute; readonly maxBytes: number },
   item: AttributeMap,
   origin: ItemOrigin,
 ): ApiError | undefined {

@@ -73,7 +73,7 @@ export function numberSize(canonical: string): number {
   if (canonical === '0') return 1;
   if (isCanonicalInteger(canonical)) return integerSize(canonical);
   const { negative, digits, exponent } = parse(canonical);
-  return sizeOfDigits(negative, digits.length, exponent);
+  return sizeOfDigits(digits.length, exponent) + (negative ? 1 : 0);
 }
 
 function integerSize(canonical: string): number {
@@ -81,15 +81,15 @@ function integerSize(canonical: string): number {
   const start = negative ? 1 : 0;
   let end = canonical.length;
   while (canonical.charCodeAt(end - 1) === ZERO) end--;
-  return sizeOfDigits(negative, end - start, canonical.length - start - 1);
+  return sizeOfDigits(end - start, canonical.length - start - 1) + (negative ? 1 : 0);
 }
 
-function sizeOfDigits(negative: boolean, digits: number, exponent: number): number {
+function sizeOfDigits(digits: number, exponent: number): number {
   const halfPair = exponent % 2 === 0 ? 1 : 0;
-  return 1 + Math.ceil((digits + halfPair) / 2) + (negative ? 1 : 0);
+  return 1 + Math.ceil((digits + halfPair) / 2);
 }
 
-/** Most numbers that clients send are already canonical integers; this spares them the parser. */
+/** Most numbers that clients send are canonical integers already, and need no parser. */
 function isCanonicalInteger(text: string): boolean {
   const start = text.charCodeAt(0) === MINUS ? 1 : 0;
   const length = text.length - start;
@@ -113,11 +113,12 @@ function parse(text: string, { emptyNumber, exponentBits }: ValueTexts = VALUE_T
   if (power === undefined || (integer === '' && fraction === '')) {
     throw ApiError.validation(`The parameter cannot be converted to a numeric value: ${text}`);
   }
-  return toDecimal(sign === MINUS, integer, fraction, power, exponentBits);
+  const decimal = toDecimal(integer, fraction, power, exponentBits);
+  return sign === MINUS && decimal.digits !== '' ? { ...decimal, negative: true } : decimal;
 }
 
+/** The number without its sign. */
 function toDecimal(
-  negative: boolean,
   integer: string,
   fraction: string,
   power: number,
@@ -129,9 +130,9 @@ function toDecimal(
   let last = all.length;
   while (last > first && all.charCodeAt(last - 1) === ZERO) last--;
   const isZero = first === last;
-  // Of zero, whose digits are all the same, the last one counts: 0e126 is beyond the range, as 0e-131 is.
+  // Zero has no first significant digit, so its last digit decides: 0e126 is out of range, and so is 0e-131.
   let exponent = isZero ? power - fraction.length : integer.length - 1 - first + power;
-  // The number of digits before the point, one more, is what wraps around in 32 bits.
+  // In 32 bits, it is the number of digits before the point (one more than the exponent) that wraps around.
   if (exponentBits === 32 && exponent >= MAX_INT32) exponent = -exponent;
   if (exponent > MAX_EXPONENT) throw numberOverflow();
   if (exponent < MIN_EXPONENT) {
@@ -143,7 +144,7 @@ function toDecimal(
   if (last - first > MAX_DIGITS) {
     throw ApiError.validation('Attempting to store more than 38 significant digits in a Number');
   }
-  return { negative, digits: all.slice(first, last), exponent };
+  return { negative: false, digits: all.slice(first, last), exponent };
 }
 
 export function numberOverflow(): ApiError {
@@ -154,10 +155,10 @@ export function numberOverflow(): ApiError {
 
 const MAX_INT32 = 2 ** 31 - 1;
 const MAX_INT64 = 2n ** 63n - 1n;
-/** Digits that every power has which is to be looked at more closely than by `Number`. */
+/** An exponent with fewer digits is within 64 bits for certain. */
 const INT64_DIGITS = 19;
 
-/** The power of ten written from `at` to the end of `text`, 0 if nothing is there, undefined if it is malformed. */
+/** The power of ten that is written from `at` to the end of `text`: 0 if there is none, undefined if it is malformed. */
 function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits']): number | undefined {
   if (at === text.length) return 0;
   if (text[at] !== 'e' && text[at] !== 'E') return undefined;
@@ -167,15 +168,15 @@ function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits'
   const digits = text.slice(start);
   const power = Number(digits);
   if (bits === 32 && power > MAX_INT32) return undefined;
-  if (digits.length >= INT64_DIGITS && isBeyondInt64(digits, sign === MINUS)) return undefined;
+  if (digits.length >= INT64_DIGITS && isBeyond(digits, sign === MINUS ? MAX_INT64 + 1n : MAX_INT64)) return undefined;
   return sign === MINUS ? -power : power;
 }
 
-/** There is one negative number more. Leading zeros do not count. */
-function isBeyondInt64(digits: string, negative: boolean): boolean {
+/** @param digits of a whole number, with or without leading zeros; @param limit has `INT64_DIGITS` digits */
+function isBeyond(digits: string, limit: bigint): boolean {
   const significant = digits.replace(/^0+/, '');
   if (significant.length !== INT64_DIGITS) return significant.length > INT64_DIGITS;
-  return BigInt(significant) > MAX_INT64 + (negative ? 1n : 0n);
+  return BigInt(significant) > limit;
 }
 
 function format({ negative, digits, exponent }: Decimal): string {

@@ -87,7 +87,11 @@ function withThroughput(next: Table, table: Table, request: UpdateTableRequest, 
   }
   return {
     ...next,
-    throughput: changedThroughput({ kind: 'table' }, next.throughput, next.billing.mode, request, nowMs),
+    throughput: changedThroughput(
+      { place: { kind: 'table' }, current: next.throughput, mode: next.billing.mode },
+      request,
+      nowMs,
+    ),
   };
 }
 

@@ -2,6 +2,8 @@ import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { checkDistinctKeys, checkNotMixed, duplicateKeys } from '../api/batch-rules.ts';
 import {
   type ConsumedCapacity,
+  type ReadConsistency,
+  readConsistencyOf,
   readUnits,
   sumOfWriteUnits,
   unitsCapacity,
@@ -89,8 +91,8 @@ export function createBatchOperations(parts: ItemParts & { readonly room: ReadRo
         const table = await catalog.tableFor(name, context, namespace);
         checkKeyPaths(table, { projection: projections[at] });
         for (const key of Keys) {
-          const isConsistent = ConsistentRead === true;
-          reads.push({ name, table, key, at: keyOfKey(table.key, key), isConsistent, projection: projections[at] });
+          const consistency = readConsistencyOf({ ConsistentRead });
+          reads.push({ name, table, key, at: keyOfKey(table.key, key), consistency, projection: projections[at] });
         }
       }
       checkDistinct(reads);
@@ -134,7 +136,7 @@ interface Member {
 
 interface Read extends Member {
   readonly key: AttributeMap;
-  readonly isConsistent: boolean;
+  readonly consistency: ReadConsistency;
   readonly projection: Projection | undefined;
   /** Undefined: it was not read. */
   found?: { readonly image: ItemImage | undefined };
@@ -214,10 +216,10 @@ async function readOne(
   { eventualReadsFrom, requestId }: RequestContext,
   read: Read,
 ): Promise<void> {
-  const { table, at, isConsistent } = read;
+  const { table, at, consistency } = read;
   const outcome = await client.read({
     key: { table: table.storageId, ...at },
-    from: isConsistent ? 'latest' : (eventualReadsFrom ?? 'committed'),
+    from: consistency === 'strong' ? 'latest' : (eventualReadsFrom ?? 'committed'),
     consistency: table.consistency ?? 'strict',
     requestId,
   });
@@ -227,7 +229,7 @@ async function readOne(
   }
   const image = outcome.kind === 'found' ? outcome.item : undefined;
   read.error = refusalOf(() =>
-    throughput?.chargeRead(table, at.partitionKey, readUnits(image?.size ?? 0, isConsistent)),
+    throughput?.chargeRead(table, at.partitionKey, readUnits(image?.size ?? 0, consistency)),
   );
   if (read.error === undefined) read.found = { image };
 }
@@ -269,7 +271,7 @@ function answerOfReads(request: BatchGetItemRequest, reads: readonly Read[]): Ba
   const level = request.ReturnConsumedCapacity;
   if (wantsCapacity(level)) {
     response.ConsumedCapacity = byTable(answered).map(([name, ofTable]) => {
-      const units = ofTable.map(({ found, isConsistent }) => readUnits(found?.image?.size ?? 0, isConsistent));
+      const units = ofTable.map(({ found, consistency }) => readUnits(found?.image?.size ?? 0, consistency));
       return unitsCapacity(level, name, { table: units.reduce((sum, each) => sum + each, 0), indexes: [] });
     });
   }

@@ -1,5 +1,12 @@
 import { type AttributeMap, NESTED_TOO_DEEP, normaliseMap } from '../api/attribute-value.ts';
-import { type ConsumedCapacity, readCapacity, readUnits, wantsCapacity, writeUnits } from '../api/consumed-capacity.ts';
+import {
+  type ConsumedCapacity,
+  readCapacity,
+  readConsistencyOf,
+  readUnits,
+  wantsCapacity,
+  writeUnits,
+} from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
@@ -78,7 +85,6 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       const table = found instanceof Promise ? await found : found;
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       if (projection !== undefined) checkKeyPaths(table, { projection });
-      const consistent = request.ConsistentRead === true;
       const outcome = await client.read({
         key: { table: table.storageId, partitionKey, sortKey },
         from: readFromOf(request, context),
@@ -89,13 +95,18 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
 
       const response: GetItemResponse = {};
       const image = outcome.kind === 'found' ? outcome.item : undefined;
-      throughput?.chargeRead(table, partitionKey, readUnits(image?.size ?? 0, consistent));
+      throughput?.chargeRead(table, partitionKey, readUnits(image?.size ?? 0, readConsistencyOf(request)));
       if (image !== undefined) {
         response.Item = projection ? applyProjection(projection, fromImage(image)) : new RawJson(image.json);
       }
       const level = request.ReturnConsumedCapacity;
       if (wantsCapacity(level)) {
-        response.ConsumedCapacity = readCapacity(level, request.TableName, image?.size ?? 0, consistent);
+        response.ConsumedCapacity = readCapacity(
+          level,
+          request.TableName,
+          image?.size ?? 0,
+          readConsistencyOf(request),
+        );
       }
       return response;
     },

@@ -1,5 +1,11 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
-import { type ConsumedCapacity, type SizedItem, wantsCapacity, writeCapacity } from '../api/consumed-capacity.ts';
+import {
+  type ConsumedCapacity,
+  type SizedItem,
+  unitsCapacity,
+  wantsCapacity,
+  writeUnits,
+} from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { fromImage, type ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
@@ -83,7 +89,7 @@ export function writeResponse(
   const level = request.ReturnConsumedCapacity;
   if (wantsCapacity(level)) {
     const before = old && sizedItem(table, old);
-    response.ConsumedCapacity = writeCapacity(level, request.TableName, table, before, after);
+    response.ConsumedCapacity = unitsCapacity(level, request.TableName, writeUnits(table, before, after));
   }
   if (request.ReturnItemCollectionMetrics === 'SIZE' && table.indexes.some(({ kind }) => kind === 'local')) {
     response.ItemCollectionMetrics = collectionMetrics(table, named);

@@ -3,6 +3,8 @@ import {
   type ConsumedCapacity,
   type PageUnits,
   pageCapacity,
+  type ReadConsistency,
+  readConsistencyOf,
   readUnits,
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
@@ -85,7 +87,7 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
         return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), wanted);
       });
       if (page === undefined) throw new Error('a table was too large to be read in its own order');
-      const units = unitsOf(page, plan, request.ConsistentRead === true);
+      const units = unitsOf(page, plan, readConsistencyOf(request));
       settle?.(units);
       return responseOf(request, { table, plan }, page, units);
     },
@@ -200,10 +202,10 @@ function attributesOf({ stored, entry }: Found): AttributeMap {
   return entry ?? stored!.attributes;
 }
 
-function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {
-  const units = readUnits(bytes, consistent);
+function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistency: ReadConsistency): PageUnits {
+  const units = readUnits(bytes, consistency);
   if (index === undefined) return { table: units, index: 0 };
-  return { table: fetchedSizes.reduce((sum, size) => sum + readUnits(size, consistent), 0), index: units };
+  return { table: fetchedSizes.reduce((sum, size) => sum + readUnits(size, consistency), 0), index: units };
 }
 
 function responseOf(

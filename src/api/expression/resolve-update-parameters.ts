@@ -16,14 +16,17 @@ export interface ConditionalUpdate {
   readonly condition?: Condition | undefined;
 }
 
-const EXPRESSION_PARAMETERS = ['UpdateExpression', 'ConditionExpression'] as const;
-const OTHER_PARAMETERS = ['AttributeUpdates', 'Expected', 'ConditionalOperator'] as const;
+const RULES = {
+  expressions: ['UpdateExpression', 'ConditionExpression'],
+  others: ['AttributeUpdates', 'Expected', 'ConditionalOperator'],
+  users: ['UpdateExpression', 'ConditionExpression'],
+} as const;
 
 const updateTexts = new Map<string, UpdateSyntax>();
 
-/** The rules between the parameters, which the service checks before it looks at the key. */
+/** The rules between the parameters. The service checks them before the key. */
 export function checkUpdateParameters(request: UpdateParameters): void {
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, EXPRESSION_PARAMETERS);
+  checkTogether(request, RULES);
 }
 
 /**
