@@ -51,8 +51,8 @@ export function readConsistencyOf({ ConsistentRead }: { readonly ConsistentRead?
 }
 
 /**
- * What a GetItem consumed: one unit for each 4 KB of the whole item, whatever is projected. An eventually consistent read
- * consumes half. A read that finds no item consumes as much as one of the smallest item.
+ * What a GetItem consumed: one unit for each 4 KB of the whole item, whatever is projected. An eventually consistent
+ * read consumes half. A read that finds no item consumes as much as one of the smallest item.
  *
  * @param tableName the name or ARN by which the request named the table: the answer repeats it
  * @param size bytes of the item found, 0 for none
@@ -123,8 +123,8 @@ export function readUnits(size: number, consistency: ReadConsistency): number {
 }
 
 /**
- * What a write of one item consumes: one unit for each 1 KB of the larger of the item before and after, and further ones
- * for the change of each index (`indexUnits`).
+ * What a write of one item consumes: one unit for each 1 KB of the larger of the item before and after, and further
+ * ones for the change of each index (`indexUnits`).
  */
 export function writeUnits(table: Table, before: SizedItem | undefined, after: SizedItem | undefined): WriteUnits {
   const change: Change = { before, after, isSame: undefined };
@@ -151,7 +151,10 @@ export function wantsCapacity(level: ReturnConsumedCapacity | undefined): level 
   return level === 'TOTAL' || level === 'INDEXES';
 }
 
-/** A write, as the indexes of its table see it. Up to 25 indexes may project the whole item: it is compared once for all. */
+/**
+ * A write, as the indexes of its table see it. Up to 25 indexes may project the whole item: it is compared once for
+ * all.
+ */
 interface Change {
   readonly before: SizedItem | undefined;
   readonly after: SizedItem | undefined;
@@ -160,9 +163,9 @@ interface Change {
 }
 
 /**
- * An index is charged for the change of its entry: one write to add, change or remove it, two writes if its key changes,
- * none if it stays the same (developer guide, "Provisioned throughput considerations for global secondary indexes";
- * measured by a user of the service, dynoxide issue 176).
+ * An index is charged for the change of its entry: one write to add, change or remove it, two writes if its key
+ * changes, none if it stays the same (developer guide, "Provisioned throughput considerations for global secondary
+ * indexes"; measured by a user of the service, dynoxide issue 176).
  */
 function indexUnits(table: Table, index: SecondaryIndex, change: Change): number {
   const { before, after } = change;

@@ -9,7 +9,10 @@ interface Pareto {
   readonly alpha: number;
 }
 
-/** Delays in ms: with probability `share` drawn from the Pareto distribution, else from the exponential one of rate `lambda`. */
+/**
+ * Delays in ms: with probability `share` drawn from the Pareto distribution, else from the exponential one of rate
+ * `lambda`.
+ */
 export interface DelayDistribution {
   /** 0 to 1. */
   readonly share: number;

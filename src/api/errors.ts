@@ -5,8 +5,8 @@ const CORAL_VALIDATE = 'com.amazon.coral.validate';
 const CORAL_AVAILABILITY = 'com.amazon.coral.availability';
 
 /**
- * An error that the client caused or must handle, as the service would answer it. There is one factory per exception. Any
- * other thrown error is a bug of ours. `body` has the members other than `__type` and `message`, such as `Item`.
+ * An error that the client caused or must handle, as the service would answer it. There is one factory per exception.
+ * Any other thrown error is a bug of ours. `body` has the members other than `__type` and `message`, such as `Item`.
  */
 export class ApiError extends Error {
   override readonly name: string;
@@ -77,8 +77,8 @@ export class ApiError extends Error {
   }
 
   /**
-   * Throttling of a table or index in on-demand mode, or of operations on tables; the latter gives no reasons. The member
-   * is spelled as in the SDKs' model.
+   * Throttling of a table or index in on-demand mode, or of operations on tables; the latter gives no reasons. The
+   * member is spelled as in the SDKs' model.
    */
   static throttling(message: string, reasons: readonly object[]): ApiError {
     const body = reasons.length === 0 ? {} : { throttlingReasons: reasons };
@@ -96,8 +96,8 @@ export class ApiError extends Error {
   }
 
   /**
-   * 503: the request did not happen, whatever the reason. The SDKs retry it, with growing pauses. The text is the service's
-   * (developer guide, "Error handling with DynamoDB").
+   * 503: the request did not happen, whatever the reason. The SDKs retry it, with growing pauses. The text is the
+   * service's (developer guide, "Error handling with DynamoDB").
    */
   static serviceUnavailable(): ApiError {
     const message = 'DynamoDB is currently unavailable. (This should be a temporary state.)';

@@ -1,7 +1,9 @@
 import { ApiError } from './errors.ts';
 import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
-/** The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers"). */
+/**
+ * The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers").
+ */
 export const MAX_DIGITS = 38;
 const MIN_EXPONENT = -130;
 const MAX_EXPONENT = 125;
@@ -12,8 +14,8 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 
 /**
- * A number in scientific form: `d.ddd * 10^exponent`. `digits` has no leading and no trailing zero and is empty for zero,
- * whose sign and exponent are then `false` and 0: one value has one form.
+ * A number in scientific form: `d.ddd * 10^exponent`. `digits` has no leading and no trailing zeros. For zero, `digits`
+ * is empty, `negative` false and `exponent` 0: so each value has one form.
  */
 interface Decimal {
   readonly negative: boolean;
@@ -22,11 +24,11 @@ interface Decimal {
 }
 
 /**
- * The text the service gives back for a number: plain notation without exponent over the whole range, no superfluous
+ * The text that the service returns for a number: plain notation without exponent over the whole range, no superfluous
  * zeros, no `-0`. Two numbers are equal exactly if their canonical texts are.
  *
- * @param texts how the operation words faults of values
- * @throws ApiError (ValidationException) if `text` is no number or out of the service's range
+ * @param texts the operation's words for faults of values
+ * @throws ApiError (ValidationException) if `text` is not a number, or is out of the service's range
  */
 export function normaliseNumber(text: string, texts: ValueTexts = VALUE_TEXTS.default): string {
   return isCanonicalInteger(text) ? text : format(parse(text, texts));
@@ -43,9 +45,9 @@ export function compareNumbers(left: string, right: string): number {
 }
 
 /**
- * Bytes that compare as the numbers do: a sign byte (0x7f, 0x80 for zero, 0x81), the exponent in one byte, the digits
- * in pairs. Of a negative number the exponent and the pairs are complemented, and a last byte above every pair makes the
- * longer one (-1.21) come before its prefix (-1.2).
+ * Bytes that compare as the numbers do: a sign byte (0x7f, 0x80 for zero, 0x81), the exponent in one byte, then the
+ * digits in pairs. For a negative number, the exponent and the pairs are complemented, and a last byte above every pair
+ * sorts the longer number (-1.21) before its prefix (-1.2).
  *
  * @param canonical from `normaliseNumber`
  * @returns a `ByteString`: one byte per UTF-16 unit
@@ -64,8 +66,8 @@ export function encodeNumber(canonical: string): string {
 }
 
 /**
- * The bytes the service counts for a number: one, one more for each pair of significant digits (aligned at the decimal
- * point, so 1.2 has two pairs), one more below zero (developer guide, "DynamoDB item sizes and formats").
+ * The bytes that the service counts for a number: one, and one for each pair of significant digits (aligned at the
+ * decimal point, so 1.2 has two pairs), and one if it is negative (developer guide, "DynamoDB item sizes and formats").
  *
  * @param canonical from `normaliseNumber`
  */
@@ -99,7 +101,9 @@ function isCanonicalInteger(text: string): boolean {
   return true;
 }
 
-/** `[+-] digits [. digits] [e [+-] digits]`, at least one digit before the exponent: the grammar of Java's BigDecimal. */
+/**
+ * `[+-] digits [. digits] [e [+-] digits]`, at least one digit before the exponent: the grammar of Java's BigDecimal.
+ */
 function parse(text: string, { emptyNumber, exponentBits }: ValueTexts = VALUE_TEXTS.default): Decimal {
   if (text === '') throw ApiError.validation(emptyNumber);
   const sign = text.charCodeAt(0);
@@ -158,7 +162,9 @@ const MAX_INT64 = 2n ** 63n - 1n;
 /** An exponent with fewer digits is within 64 bits for certain. */
 const INT64_DIGITS = 19;
 
-/** The power of ten that is written from `at` to the end of `text`: 0 if there is none, undefined if it is malformed. */
+/**
+ * The power of ten that is written from `at` to the end of `text`: 0 if there is none, undefined if it is malformed.
+ */
 function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits']): number | undefined {
   if (at === text.length) return 0;
   if (text[at] !== 'e' && text[at] !== 'E') return undefined;
@@ -172,7 +178,7 @@ function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits'
   return sign === MINUS ? -power : power;
 }
 
-/** @param digits of a whole number, with or without leading zeros; @param limit has `INT64_DIGITS` digits */
+/** @param digits a whole number, maybe with leading zeros; `limit` has `INT64_DIGITS` digits */
 function isBeyond(digits: string, limit: bigint): boolean {
   const significant = digits.replace(/^0+/, '');
   if (significant.length !== INT64_DIGITS) return significant.length > INT64_DIGITS;
@@ -188,7 +194,10 @@ function format({ negative, digits, exponent }: Decimal): string {
   return `${sign}0.${'0'.repeat(-integerLength)}${digits}`;
 }
 
-/** Canonical texts of one sign: the longer integer part is the larger; of equal lengths, the texts compare as they are. */
+/**
+ * Compares canonical texts without sign: the longer integer part is larger; with equal lengths, the order of texts
+ * holds.
+ */
 function compareMagnitudes(left: string, right: string): number {
   const byLength = integerLength(left) - integerLength(right);
   if (byLength !== 0) return byLength;

@@ -1,6 +1,6 @@
 import type { AttributeMap, AttributeValue } from './attribute-value.ts';
 
-/** The operations served, by the names the wire and the SDKs use. `api-schema/` has one file for each. */
+/** The operations served, by their names on the wire and in SDKs. `api-schema/` has one file for each. */
 export const OPERATIONS = [
   'BatchGetItem',
   'BatchWriteItem',
@@ -35,11 +35,11 @@ export interface RequestContext {
   readonly region: string;
   /** The `Host` header as the client wrote it: an SDK that discovers endpoints is sent back to this host. */
   readonly host?: string;
-  /** Where eventually consistent reads go, if a fault rule sends them somewhere else than usual: to a replica that lags. */
+  /** A fault rule sends the eventually consistent reads of this request to a replica that lags. */
   readonly eventualReadsFrom?: 'laggard' | undefined;
   /**
-   * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was made.
-   * Tier 1 does not set it.
+   * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was
+   * made. Tier 1 does not set it.
    */
   readonly transientMs?: number;
   /** For a large request: work on all of it awaits this between its steps, so that other requests have their turn. */
@@ -53,7 +53,7 @@ export interface RequestContext {
  */
 export type Execute = (operation: OperationName, request: object, context: RequestContext) => Promise<object>;
 
-/** JSON text in UTF-8 that stands for a value of a response and is sent unparsed. */
+/** A value of a response as JSON text in UTF-8, which is sent without being parsed. */
 export class RawJson {
   readonly bytes: Uint8Array;
   constructor(bytes: Uint8Array) {
@@ -70,7 +70,7 @@ export interface ExpectedAttributeValue {
   AttributeValueList?: AttributeValue[];
 }
 
-/** The parameters that conditions, projections and filters come in, on whichever operation. */
+/** The parameters of conditions and projections, of all operations together. */
 export interface ExpressionParameters {
   ConditionExpression?: string;
   ProjectionExpression?: string;
@@ -81,13 +81,13 @@ export interface ExpressionParameters {
   AttributesToGet?: string[];
 }
 
-/** One of the legacy filters. */
+/** A legacy filter. */
 export interface FilterCondition {
   ComparisonOperator: string;
   AttributeValueList?: AttributeValue[];
 }
 
-/** The parameters that filters and projections of many items come in. */
+/** The parameters of filters and projections for many items. */
 export interface FilterParameters {
   FilterExpression?: string;
   ProjectionExpression?: string;
@@ -114,13 +114,13 @@ export interface DeleteItemRequest extends WriteParameters {
   Key: AttributeMap;
 }
 
-/** One of the legacy updates. */
+/** A legacy update of one attribute. */
 export interface AttributeValueUpdate {
   Value?: AttributeValue;
   Action?: 'ADD' | 'PUT' | 'DELETE';
 }
 
-/** The parameters that updates and their conditions come in. */
+/** The parameters of updates and their conditions. */
 export interface UpdateParameters extends ExpressionParameters {
   UpdateExpression?: string;
   AttributeUpdates?: Record<string, AttributeValueUpdate>;
@@ -151,25 +151,25 @@ export interface ScanRequest extends FilterParameters {
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }
 
-/** What BatchGetItem reads of one table. */
+/** The items of one table that a BatchGetItem reads. */
 export interface KeysAndAttributes extends ExpressionParameters {
   Keys: AttributeMap[];
   ConsistentRead?: boolean;
 }
 
-/** By the tables' names, or their ARNs. */
+/** The keys of the map are names or ARNs of tables. */
 export interface BatchGetItemRequest {
   RequestItems: Record<string, KeysAndAttributes>;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }
 
-/** One of the two. */
+/** Has one of the two members. */
 export interface BatchWrite {
   PutRequest?: { Item: AttributeMap };
   DeleteRequest?: { Key: AttributeMap };
 }
 
-/** By the tables' names, or their ARNs. */
+/** The keys of the map are names or ARNs of tables. */
 export interface BatchWriteItemRequest {
   RequestItems: Record<string, BatchWrite[]>;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;

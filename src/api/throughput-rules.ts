@@ -32,8 +32,8 @@ export function checkUnits(provisioned: ProvisionedThroughput | undefined): void
 }
 
 /**
- * The throughput of a new table, or of a new index. The caller has checked that `provisioned` fits the billing mode, because
- * the error texts differ between callers.
+ * The throughput of a new table, or of a new index. The caller has checked that `provisioned` fits the billing mode,
+ * because the error texts differ between callers.
  * @throws ValidationException
  */
 export function newThroughput(place: Place, mode: BillingMode, requested: IndexThroughput): Throughput {
@@ -131,8 +131,8 @@ export function decreasesOn(nowMs: number, { decreasedAtMs, decreases = 0 }: Thr
 }
 
 /**
- * The throughput as the answer to UpdateTable shows it: the provisioned units before the change, but already the time of the
- * change, and -1 for a ceiling that is removed (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * The throughput as the answer to UpdateTable shows it: the provisioned units before the change, but already the time
+ * of the change, and -1 for a ceiling that is removed (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
  * @param requested what the request says of the table or index; undefined if it does not name it
  */
 export function shownThroughput(

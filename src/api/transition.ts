@@ -39,8 +39,9 @@ export function settledTable(table: Table): Table {
 }
 
 /**
- * Whether the change is seen to be under way at this time. A request that arrived before the change may read the table after
- * it, so times shortly before the change count as well. A clock that was set back further than that ends the transition.
+ * Whether the change is seen to be under way at this time. A request that arrived before the change may read the table
+ * after it, so times shortly before the change count as well. A clock that was set back further than that ends the
+ * transition.
  */
 function isSeen({ fromMs, untilMs }: Transition, nowMs: number): boolean {
   return nowMs < untilMs && nowMs >= fromMs - (untilMs - fromMs);

@@ -187,8 +187,8 @@ function withDefinitions(table: Table, keys: readonly string[], request: UpdateT
 }
 
 /**
- * A key attribute has the same type in all keys of a table (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). No
- * recording says which schema the error shows if several have the attribute.
+ * A key attribute has the same type in all keys of a table (recorded 2026-09-20 to 2026-10-09, eu-west-2 and
+ * us-east-1). No recording says which schema the error shows if several have the attribute.
  */
 function checkNotRedefined({ key: { partition, sort }, indexes }: Table, added: IndexKeySchema): void {
   const existing: IndexKeySchema[] = [

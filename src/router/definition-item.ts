@@ -39,8 +39,8 @@ export function definitionRange(
 }
 
 /**
- * Holds as long as the stored definition is `current`. Its text holds the table's storage id, so a table that was deleted
- * and made again is not taken for the same; one that was changed and changed back is, which harms nobody.
+ * Holds as long as the stored definition is `current`. Its text holds the table's storage id, so a table that was
+ * deleted and made again is not taken for the same; one that was changed and changed back is, which harms nobody.
  * @param current undefined: as long as there is none
  */
 export function unchanged(current: string | undefined): Condition {

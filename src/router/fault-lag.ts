@@ -8,11 +8,12 @@ import { normalisedKey } from './fault-scope.ts';
 import type { StorageDescription } from './table-catalog.ts';
 
 /**
- * A staleness rule as the ring has to be told it: which records are held back, and until when. How likely a read is to see
- * the old value is decided for each read, not here.
+ * A staleness rule as the ring has to be told it: which records are held back, and until when. How likely a read is to
+ * see the old value is decided for each read, not here.
  *
- * The ring knows tables by their storage ids alone, so a rule lists the places in those tables of the catalogue that it is
- * for, and changes as tables come and go. A table is in the catalogue before the first of its items is written or read.
+ * The ring knows tables by their storage ids alone, so a rule lists the places in those tables of the catalogue that it
+ * is for, and changes as tables come and go. A table is in the catalogue before the first of its items is written or
+ * read.
  */
 export class StalenessRule {
   readonly #id: string;

@@ -26,8 +26,8 @@ export interface FaultRulesParts {
   /**
    * Tells the ring the staleness rules after each change. A rule is the same object until it changes.
    *
-   * Hazard: a table that is new to the catalogue may be written to as soon as this returns. A ring whose nodes are in other
-   * processes has to acknowledge the rules before that.
+   * Hazard: a table that is new to the catalogue may be written to as soon as this returns. A ring whose nodes are in
+   * other processes has to acknowledge the rules before that.
    */
   readonly onLagChange: (rules: readonly LagRule[]) => void;
   readonly maxRules?: number;
@@ -39,7 +39,10 @@ export interface Firing {
   readonly effect: FaultEffect;
   /** Uniform in [0, 1), apart from the draws that decide whether a rule fires. */
   readonly draw: () => number;
-  /** To be called when the request is done. If it was the last one of a staleness rule, the rule then releases what it holds. */
+  /**
+   * To be called when the request is done. If it was the last one of a staleness rule, the rule then releases what it
+   * holds.
+   */
   readonly end: () => void;
 }
 
@@ -135,7 +138,9 @@ export class FaultRules {
     this.#isStopped = true;
   }
 
-  /** Fires the first of the wanted rules that matches and whose draw succeeds. Rules after it neither count nor draw. */
+  /**
+   * Fires the first of the wanted rules that matches and whose draw succeeds. Rules after it neither count nor draw.
+   */
   fireFirst(request: FaultRequest, isWanted: (effect: FaultEffect) => boolean): Firing | undefined {
     for (const rule of this.#rules.values()) {
       if (isWanted(rule.rule) && fires(rule, request)) return this.#fire(rule);

@@ -22,9 +22,9 @@ export interface FaultParts {
 /**
  * Tier 2 with fault rules before and after it. While there are no rules, a request pays for one check.
  *
- * The order for each request: all latency rules; then the first error or dropped connection of a rule with `before`; then
- * the operation itself, in which an eventually consistent read may go to a replica that lags; then, if it succeeded, the
- * first error or dropped connection of a rule with `after`.
+ * The order for each request: all latency rules; then the first error or dropped connection of a rule with `before`;
+ * then the operation itself, in which an eventually consistent read may go to a replica that lags; then, if it
+ * succeeded, the first error or dropped connection of a rule with `after`.
  */
 export function withFaults(execute: Execute, parts: FaultParts): Execute {
   const { rules } = parts;

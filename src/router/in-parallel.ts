@@ -1,6 +1,6 @@
 /**
- * Does `work` for each item, for at most `atOnce` at a time, begun in their order. Ends when all work has ended; after a
- * failure none is begun any more, and the failure is thrown.
+ * Does `work` for each item, for at most `atOnce` at a time, begun in their order. Ends when all work has ended; after
+ * a failure none is begun any more, and the failure is thrown.
  */
 export async function inParallel<T>(
   items: Iterable<T>,

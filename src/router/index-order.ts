@@ -25,8 +25,8 @@ interface Placed extends Found {
 }
 
 /**
- * Of many entries, the first ones by place, as many as a page may have. However many are added, it keeps at most twice a
- * page in memory.
+ * Of many entries, the first ones by place, as many as a page may have. However many are added, it keeps at most twice
+ * a page in memory.
  */
 class FirstEntries {
   readonly #bytes: number;
@@ -94,7 +94,10 @@ export interface WalkBounds {
   readonly bytes: number;
 }
 
-/** Tells whether a walk has to end because it exceeds its bounds. The first time, `goesOnBeyond` decides whether it does. */
+/**
+ * Tells whether a walk has to end because it exceeds its bounds. The first time, `goesOnBeyond` decides whether it
+ * does.
+ */
 class WalkGuard {
   readonly #bounds: WalkBounds;
   readonly #goesOnBeyond: () => boolean;
@@ -113,8 +116,8 @@ class WalkGuard {
 }
 
 /**
- * The entries of a local index: item collections in the order of the table, and within each the sort keys of the index. The
- * table stores a collection in another order, so the whole collection is read for each page that has entries of it.
+ * The entries of a local index: item collections in the order of the table, and within each the sort keys of the index.
+ * The table stores a collection in another order, so the whole collection is read for each page that has entries of it.
  */
 class LocalOrder implements PageSource {
   readonly #reader: WalkReader;
@@ -187,8 +190,8 @@ const POSITIONS = 1_000_000;
 const POSITION_DIGITS = 6;
 
 /**
- * The entries of a global index: partition by partition, in the order of their hashes as in a table, and within each by sort
- * key. The index is not stored, so each page takes a walk through the whole table.
+ * The entries of a global index: partition by partition, in the order of their hashes as in a table, and within each by
+ * sort key. The index is not stored, so each page takes a walk through the whole table.
  */
 class GlobalOrder implements PageSource {
   readonly #client: DynamoClient;
@@ -237,7 +240,9 @@ export interface IndexOrderParts {
   /** Walks through the table, from behind a key or from the beginning. */
   readonly readerFrom: (after: EncodedKey | undefined) => WalkReader;
   readonly scan: IndexScan;
-  /** For the walk of one page: through the whole table for a global index, through each item collection for a local one. */
+  /**
+   * For the walk of one page: through the whole table for a global index, through each item collection for a local one.
+   */
   readonly bounds: WalkBounds;
   /** Asked once, when the walk exceeds `bounds`: whether it goes on. */
   readonly goesOnBeyond: () => boolean;

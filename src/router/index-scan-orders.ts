@@ -16,8 +16,9 @@ interface State {
 
 /**
  * In which order the indexes of each table are read. An entry names its place in the order of its index and in that of
- * its table alike, so a scan that went on in the other order would leave entries out: the index of a table that grows too large is
- * read in its order as long as scans may be under way that have begun in it. What is too large stays so, even if it shrinks.
+ * its table alike, so a scan that went on in the other order would leave entries out: the index of a table that grows
+ * too large is read in its order as long as scans may be under way that have begun in it. What is too large stays so,
+ * even if it shrinks.
  */
 export class IndexScanOrders {
   readonly #states = new Map<string, State>();

@@ -51,9 +51,9 @@ export interface ItemParts {
 }
 
 /**
- * PutItem, GetItem and DeleteItem. Each of them checks in the service's order: first the request by itself (rules between
- * parameters, then values, then expressions), then the table, then the key against the table. Only then it goes to the
- * cluster.
+ * PutItem, GetItem and DeleteItem. Each of them checks in the service's order: first the request by itself (rules
+ * between parameters, then values, then expressions), then the table, then the key against the table. Only then it goes
+ * to the cluster.
  *
  * The functions own their requests: they normalise values in place.
  */

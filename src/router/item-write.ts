@@ -103,8 +103,8 @@ export function sizedItem(table: Table, image: ItemImage): SizedItem {
 }
 
 /**
- * The service answers a lower and an upper bound of the collection's size in GB, by its estimate. This does not look at the
- * collection: the bounds are those of one under 1 GB.
+ * The service answers a lower and an upper bound of the collection's size in GB, by its estimate. This does not look at
+ * the collection: the bounds are those of one under 1 GB.
  */
 export function collectionMetrics(table: Table, named: AttributeMap): ItemCollectionMetrics {
   const { name } = table.key.partition;

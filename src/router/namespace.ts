@@ -14,7 +14,9 @@ const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const NAME_RULE = '1 to 64 letters, digits, "_", "." or "-"';
 /** Access keys and regions of real accounts; these are namespaces as they are. */
 const PLAIN_PART = /^[A-Za-z0-9_.-]{0,128}$/;
-/** Bytes of an access key or region as part of a namespace. With two of them a definition's key still fits the store. */
+/**
+ * Bytes of an access key or region as part of a namespace. With two of them a definition's key still fits the store.
+ */
 const MAX_PART_BYTES = 256;
 /** What `namespaceOf` may give. Neither a slash, which ends a namespace in the store, nor a colon, which ARNs have. */
 const ANY_NAMESPACE = /^[A-Za-z0-9_.!~*'()%@-]*$/;
@@ -23,9 +25,9 @@ const MAX_NAMESPACE_BYTES = 2 * MAX_PART_BYTES + 1;
 /**
  * The namespace that a request works in: tables of two namespaces have nothing to do with each other.
  *
- * An access key `dynaringns…` selects the namespace that the rest of it names, whatever `isolate` says. With isolation by
- * access key, or by region, a namespace is called as the key or the region is; with both, `key@region`. Characters that
- * names do not have are percent-encoded, so different credentials have different namespaces.
+ * An access key `dynaringns…` selects the namespace that the rest of it names, whatever `isolate` says. With isolation
+ * by access key, or by region, a namespace is called as the key or the region is; with both, `key@region`. Characters
+ * that names do not have are percent-encoded, so different credentials have different namespaces.
  * @returns undefined if the access key names none, or is too long to be one
  */
 export function namespaceOf(

@@ -20,8 +20,8 @@ export interface Found {
 export interface PageSource {
   /**
    * @param bytesLeft and `itemsLeft`: what still fits in the page; more than that may be found
-   * @returns at least one of what comes next; `end`: there is nothing more; `cut`: there is more, but not for this page;
-   *   `beyond`: so much would have to be walked through that the page is to be read from another source
+   * @returns at least one of what comes next; `end`: there is nothing more; `cut`: there is more, but not for this
+   *   page; `beyond`: so much would have to be walked through that the page is to be read from another source
    */
   next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'>;
 }

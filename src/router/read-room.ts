@@ -15,10 +15,11 @@ export interface ManyReads {
 }
 
 /**
- * Bounds what requests that read many items have in memory together, and what is done for them before others have their turn.
+ * Bounds what requests that read many items have in memory together, and what is done for them before others have their
+ * turn.
  *
- * All nodes live in this process, so that reads may end without the event loop having been round: a hundred batches of 16 MB
- * would be read, encoded and kept in one go.
+ * All nodes live in this process, so that reads may end without the event loop having been round: a hundred batches of
+ * 16 MB would be read, encoded and kept in one go.
  */
 export class ReadRoom {
   readonly #pause: () => Promise<void>;
@@ -50,7 +51,9 @@ export class ReadRoom {
     return request;
   }
 
-  /** It has read all that it wants. With many bytes this resolves in a turn of its own, for what is to be made of them. */
+  /**
+   * It has read all that it wants. With many bytes this resolves in a turn of its own, for what is to be made of them.
+   */
   end(request: ManyReads): Promise<void> | undefined {
     this.#requests.delete(request);
     if (request.bytes < LARGE_READ_BYTES) {

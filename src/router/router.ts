@@ -36,8 +36,8 @@ export interface Router {
 }
 
 /**
- * Tier 2: one router, handed to tier 1 as a function. Its only state is the cache of table definitions, the orders in which
- * indexes are scanned and, if throughput is limited, what was consumed.
+ * Tier 2: one router, handed to tier 1 as a function. Its only state is the cache of table definitions, the orders in
+ * which indexes are scanned and, if throughput is limited, what was consumed.
  */
 export function createRouter(options: RouterOptions): Router {
   const { client, newId, isolate = 'none' } = options;

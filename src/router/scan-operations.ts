@@ -43,7 +43,9 @@ export interface ScanParts extends ItemParts {
   readonly pause: Pause;
   /** Bounds what is read at a time. */
   readonly room: ReadRoom;
-  /** How much of a table a page of an index may walk through to come in the order of the index. Default: `ORDERED_WALK`. */
+  /**
+   * How much of a table a page of an index may walk through to come in the order of the index. Default: `ORDERED_WALK`.
+   */
   readonly bounds?: WalkBounds;
 }
 
@@ -188,8 +190,8 @@ async function readPage(source: PageSource, { table, plan, limit, pause }: Wante
           bytesLeft -= size;
         }
       }
-      // Recordings show 128.5 units for every full page, whatever the size of its items (F. Pachot, "DynamoDB Scan (and why
-      // 128.5 RCU?)"). So a full page consumes the bytes that filled it, overhead included.
+      // Recordings show 128.5 units for every full page, whatever the size of its items (F. Pachot, "DynamoDB Scan (and
+      // why 128.5 RCU?)"). So a full page consumes the bytes that filled it, overhead included.
       if (bytesLeft < 0) page.bytes += extraBytes;
       if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
     }
@@ -229,7 +231,9 @@ function placeIn(table: Table, { index }: ScanPlan, attributes: AttributeMap): A
   return Object.fromEntries(placeKeys(table, index).map(({ name }) => [name, attributes[name]!]));
 }
 
-/** The answer has the stored bytes where the whole item is wanted. @param entry undefined: the item itself is answered */
+/**
+ * The answer has the stored bytes where the whole item is wanted. @param entry undefined: the item itself is answered
+ */
 function answered(
   stored: StoredItem | undefined,
   entry: AttributeMap | undefined,

@@ -29,8 +29,8 @@ type Place = Pick<Table, 'namespace' | 'name'>;
 /** Who looks for a table. */
 export type TableView =
   /**
-   * A request that came at `nowMs`, in ms since 1970. It does not find a table that has been DELETING for its time: looking
-   * for that finishes the deletion.
+   * A request that came at `nowMs`, in ms since 1970. It does not find a table that has been DELETING for its time:
+   * looking for that finishes the deletion.
    */
   | { readonly kind: 'client'; readonly nowMs: number }
   /** An administrator, who finds every table that has a definition, whatever its status. */
@@ -44,7 +44,9 @@ export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' 
 /** The tables whose definitions are at hand: requests read and write items of no others. */
 export interface TablesAtHand {
   tables(): Iterable<StorageDescription>;
-  /** Tells `watcher` of each table that comes to hand, before a request uses it, and of each that is no longer at hand. */
+  /**
+   * Tells `watcher` of each table that comes to hand, before a request uses it, and of each that is no longer at hand.
+   */
   watch(watcher: TableWatcher): void;
 }
 
@@ -54,12 +56,12 @@ export interface TableWatcher {
 }
 
 /**
- * The definitions of all tables. They are items of one collection in the cluster, sorted by namespace and name. So a change
- * is one compare-and-set of a register, and ListTables is one range read.
+ * The definitions of all tables. They are items of one collection in the cluster, sorted by namespace and name. So a
+ * change is one compare-and-set of a register, and ListTables is one range read.
  *
  * Every item operation needs a definition, so this caches those in use. With one router the cache is exact: all changes
- * come through here, changes of one name take turns, and a definition enters the cache only after a write that the cluster
- * applied (see `#load`).
+ * come through here, changes of one name take turns, and a definition enters the cache only after a write that the
+ * cluster applied (see `#load`).
  *
  * Hazard: with several routers the cache can be stale. Another router would go on serving a table that was changed or
  * deleted, and write items under a storage id that nobody can reach. Before a second router runs, every router has to
@@ -105,8 +107,8 @@ export class TableCatalog implements TablesAtHand {
   /**
    * The definition of a table on whose items somebody wants to work.
    * @param tableName a name or an ARN
-   * @throws ResourceNotFoundException in the words of the item operations, also if the view is a client's and the table is
-   *   being made or deleted; ValidationException for a bad name or ARN
+   * @throws ResourceNotFoundException in the words of the item operations, also if the view is a client's and the table
+   *   is being made or deleted; ValidationException for a bad name or ARN
    */
   async get(namespace: string, tableName: string, view: TableView): Promise<Table> {
     const table = await this.find(namespace, tableNameOf(tableName), view);
@@ -173,8 +175,9 @@ export class TableCatalog implements TablesAtHand {
   /**
    * Removes a definition, and then the records of its table.
    *
-   * Some records may stay that no request can reach: after a crash between the two steps, after a removal whose outcome was
-   * unknown and that happened later, of a write that was under way, and on a node that is down. `forgetDeleted` finds them.
+   * Some records may stay that no request can reach: after a crash between the two steps, after a removal whose outcome
+   * was unknown and that happened later, of a write that was under way, and on a node that is down. `forgetDeleted`
+   * finds them.
    * @param check may object by throwing
    * @returns the removed definition, or undefined if there is no such table
    */
@@ -196,8 +199,9 @@ export class TableCatalog implements TablesAtHand {
   }
 
   /**
-   * Erases the records of tables that are no more. A table has no record before it has a definition, and its id is never
-   * used again: so one that has records at first and no definition after that was deleted, whatever happens meanwhile.
+   * Erases the records of tables that are no more. A table has no record before it has a definition, and its id is
+   * never used again: so one that has records at first and no definition after that was deleted, whatever happens
+   * meanwhile.
    *
    * @returns how many tables that were
    */
@@ -244,8 +248,8 @@ export class TableCatalog implements TablesAtHand {
   }
 
   /**
-   * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change whose
-   * outcome was unknown may still be under way, and only a later write decides whether it happened or never will
+   * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change
+   * whose outcome was unknown may still be under way, and only a later write decides whether it happened or never will
    * (REPLICATION.md, I4). Without such a write (if the disk is full, say) the definition is used but not cached.
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
@@ -338,8 +342,8 @@ export class TableCatalog implements TablesAtHand {
 }
 
 /**
- * Whether the definition may be cached. The definition of a table that is being made or deleted may not: item operations
- * take what is in the cache without looking at the time.
+ * Whether the definition may be cached. The definition of a table that is being made or deleted may not: item
+ * operations take what is in the cache without looking at the time.
  */
 function isKept({ transition }: Table): boolean {
   return transition?.status !== 'CREATING' && transition?.status !== 'DELETING';

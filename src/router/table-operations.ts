@@ -32,16 +32,17 @@ export interface TableParts {
   /** Has to know of changed limits. Undefined: throughput is not limited. */
   readonly throughput: ThroughputGate | undefined;
   /**
-   * How long CREATING, UPDATING and DELETING are seen after the answer, in ms, for requests whose context does not say it.
+   * How long CREATING, UPDATING and DELETING are seen after the answer, in ms, for requests whose context does not say
+   * it.
    */
   readonly transientMs: number;
 }
 
 /**
  * The operations on tables. All of them are finished when they answer. As the service's answers do, the answers show a
- * transient status all the same. A later request does not see it by default, since the waiters of the SDKs would sleep 20 s
- * on one `CREATING`. With a `transientMs` above 0 it is seen for so long: until then a table that is being made has no items,
- * and no table can be changed again.
+ * transient status all the same. A later request does not see it by default, since the waiters of the SDKs would sleep
+ * 20 s on one `CREATING`. With a `transientMs` above 0 it is seen for so long: until then a table that is being made
+ * has no items, and no table can be changed again.
  */
 export function createTableOperations({ catalog, newId, consistency, throughput, transientMs }: TableParts) {
   const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
@@ -174,8 +175,8 @@ function tableNotFound(name: string): ApiError {
 }
 
 /**
- * @throws ResourceInUseException in the service's words, as clients have recorded them; ResourceNotFoundException if the
- *   table has been DELETING for its time
+ * @throws ResourceInUseException in the service's words, as clients have recorded them; ResourceNotFoundException if
+ *   the table has been DELETING for its time
  */
 function checkAtRest(table: Table, nowMs: number): void {
   const status = statusAt(table, nowMs);

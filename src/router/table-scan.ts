@@ -12,8 +12,8 @@ export interface ScannedItem {
 }
 
 /**
- * The items of a table in one of the partitions, page by page: each as a strong read would have found it, or as the table's
- * mode allows.
+ * The items of a table in one of the partitions, page by page: each as a strong read would have found it, or as the
+ * table's mode allows.
  * @param pageItems at most so many of a page
  * @throws ApiError when the cluster cannot
  */

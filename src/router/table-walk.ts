@@ -6,8 +6,8 @@ import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/clien
 import { clusterError } from './cluster-errors.ts';
 
 /**
- * An item as it is stored, which is parsed when its attributes are first asked for, and only then. It is what a page of its
- * table finds (`Found` in page-source.ts), with nothing made for it beside.
+ * An item as it is stored, which is parsed when its attributes are first asked for, and only then. It is what a page of
+ * its table finds (`Found` in page-source.ts), with nothing made for it beside.
  */
 export class StoredItem {
   readonly image: ItemImage;
@@ -40,8 +40,8 @@ export interface WalkOptions {
 }
 
 /**
- * Goes through the items of a table, or of a segment of it, partition by partition. Where it is, it knows by the last item
- * alone, so another walk can go on from there, also after the ring has changed.
+ * Goes through the items of a table, or of a segment of it, partition by partition. Where it is, it knows by the last
+ * item alone, so another walk can go on from there, also after the ring has changed.
  */
 export class TableWalk {
   readonly #client: DynamoClient;

@@ -38,9 +38,9 @@ type TableBuckets = Map<string, TokenBucket>;
 
 /**
  * Limits what tables, global indexes and partition keys consume, with the service's rates: what is provisioned, or the
- * ceilings of on-demand throughput; and the limits of one partition, for which each partition key counts as a partition of
- * its own, as a hot one ends up in the service. A table may spend what it did not use in the last five minutes; one that is
- * new to this process begins with one second's worth.
+ * ceilings of on-demand throughput; and the limits of one partition, for which each partition key counts as a partition
+ * of its own, as a hot one ends up in the service. A table may spend what it did not use in the last five minutes; one
+ * that is new to this process begins with one second's worth.
  *
  * A request that would go over a limit takes nothing from any of its buckets.
  */
@@ -67,7 +67,8 @@ export class ThroughputGate {
   }
 
   /**
-   * The page of a Scan, which may take more than a small table ever has at once: it is read as long as anything is there.
+   * The page of a Scan, which may take more than a small table ever has at once: it is read as long as anything is
+   * there.
    * @param index what is read, if it is not the table
    * @returns to be called with what it did consume, which is owed as far as it is not there
    * @throws ApiError if nothing is there

@@ -1,6 +1,6 @@
 /**
- * Capacity units that come at a steady rate and are kept for some seconds. Of what is taken, in any time t it gives at most
- * `rate * t` and the larger of what it can keep and the largest single amount.
+ * Capacity units that come at a steady rate and are kept for some seconds. Of what is taken, in any time t it gives at
+ * most `rate * t` and the larger of what it can keep and the largest single amount.
  */
 export class TokenBucket {
   readonly #keptS: number;

@@ -22,8 +22,8 @@ export interface UpdateOperation {
 }
 
 /**
- * UpdateItem. It checks in the order of `createItemOperations`; rules that depend on the stored item are checked where the
- * mutation is applied. The function owns its request: it normalises values in place.
+ * UpdateItem. It checks in the order of `createItemOperations`; rules that depend on the stored item are checked where
+ * the mutation is applied. The function owns its request: it normalises values in place.
  */
 export function createUpdateOperation({ client, catalog, throughput }: ItemParts): UpdateOperation {
   return {
@@ -86,8 +86,8 @@ function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): voi
 
 /**
  * API reference, UpdateItem, `ReturnValues`: for an updated document path, only the value that the path leads to. For a
- * list element that was removed, this is the element that now has its index (recorded 2026-09-20 to 2026-10-09, eu-west-2
- * and us-east-1).
+ * list element that was removed, this is the element that now has its index (recorded 2026-09-20 to 2026-10-09,
+ * eu-west-2 and us-east-1).
  */
 function returnedAttributes(
   { ReturnValues }: UpdateItemRequest,

@@ -34,7 +34,7 @@ const UPDATE_FUNCTIONS: ReadonlySet<string> = new Set(['if_not_exists', 'list_ap
 
 /**
  * Parses the text of a condition or filter.
- * @param kind the parameter that the text came in, for the error
+ * @param kind the parameter that has the text, for the error
  * @returns the syntax tree, with names and values still to be replaced
  * @throws ApiError for everything that is wrong with the text alone
  */
@@ -43,7 +43,7 @@ export function parseCondition(kind: ExpressionKind, text: string): ConditionSyn
   const condition = parseOr(cursor, 'expression');
   checkIsCondition(cursor, condition);
   finish(cursor);
-  // Only a parenthesis admits a bare operand, see parsePrimary.
+  // Only within parentheses can it be a bare operand, see parsePrimary.
   return condition as ConditionSyntax;
 }
 
@@ -97,9 +97,9 @@ function connect(
 }
 
 /**
- * A comparison, BETWEEN, IN, a function, or a condition in parentheses. Operands may be in parentheses too, and only the
- * text behind the `)` shows which it was. So a group is parsed as either. Only a group directly within parentheses may be a
- * bare operand, such as the `(a)` in `((a)) = :v`: its comparator follows further out.
+ * A comparison, BETWEEN, IN, a function, or a condition in parentheses. Operands may be in parentheses too, and only
+ * the text behind the `)` shows which it was. So a group is parsed as either. Only a group directly within parentheses
+ * may be a bare operand, such as the `(a)` in `((a)) = :v`: its comparator follows further out.
  */
 function parsePrimary(cursor: Cursor, place: Place): ConditionSyntax | OperandSyntax {
   const first = isSymbol(cursor, '(') ? parseGroup(cursor) : parseOperand(cursor);
@@ -241,7 +241,10 @@ function checkOperands(cursor: Cursor, operands: readonly OperandSyntax[]): void
   }
 }
 
-/** A list that was just put together is no operand of another (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). */
+/**
+ * The result of `list_append` cannot be an operand of another `list_append` (recorded 2026-09-20 to 2026-10-09,
+ * eu-west-2 and us-east-1).
+ */
 function checkNotNested(cursor: Cursor, operands: readonly OperandSyntax[]): void {
   for (const operand of operands) {
     if (operand.kind === 'call' && operand.name === 'list_append') blameMisuse(cursor, operand);

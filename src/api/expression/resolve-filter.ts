@@ -24,8 +24,8 @@ const RULES = {
 } as const;
 
 /**
- * Checks the rules between the parameters, and then the legacy parameters by themselves: the service looks at these before
- * the rest of the request. Values are normalised in place.
+ * Checks the rules between the parameters, and then the legacy parameters by themselves: the service looks at these
+ * before the rest of the request. Values are normalised in place.
  * @returns the filter and the projection that the legacy parameters ask for
  * @throws ApiError (ValidationException)
  */
@@ -39,7 +39,7 @@ export function resolveLegacyFilter(request: FilterParameters): Filtering {
 }
 
 /**
- * Resolves the expressions of a request that {@link resolveLegacyFilter} has let through. Values are normalised in place.
+ * Resolves the expressions of a request that has passed {@link resolveLegacyFilter}. Values are normalised in place.
  * @throws ApiError (ValidationException)
  */
 export function resolveFilterExpressions(request: FilterParameters): Filtering {

@@ -30,9 +30,9 @@ export function checkUpdateParameters(request: UpdateParameters): void {
 }
 
 /**
- * Makes an update and its condition of the parameters that carry them, of a request that {@link checkUpdateParameters}
- * has let through. Values are normalised in place.
- * @returns plain data; without any of the parameters, an update that changes nothing
+ * Makes an update and its condition from the parameters of a request that has passed {@link checkUpdateParameters}.
+ * Values are normalised in place.
+ * @returns plain data; an update that changes nothing if the request has none of the parameters
  * @throws ApiError (ValidationException) for everything that is wrong with these parameters by themselves
  */
 export function resolveUpdateParameters(request: UpdateParameters): ConditionalUpdate {

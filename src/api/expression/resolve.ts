@@ -117,7 +117,9 @@ export function projectionSyntax(kind: ExpressionKind, text: string): Projection
   return projectionTexts.get(text) ?? keep(projectionTexts, text, parseProjection(kind, text));
 }
 
-/** Keeps the syntax of a text that was parsed. When the map is full, the oldest text is dropped: a map keeps that order. */
+/**
+ * Keeps the syntax of a text that was parsed. When the map is full, the oldest text is dropped: a map keeps that order.
+ */
 export function keep<Syntax>(texts: Map<string, Syntax>, text: string, syntax: Syntax): Syntax {
   if (texts.size >= MAX_CACHED_TEXTS) {
     for (const oldest of texts.keys()) {

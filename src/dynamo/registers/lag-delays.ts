@@ -7,8 +7,8 @@ import type { NodeId } from '../ring.ts';
 const SEQUENCES_KEPT = 1_000;
 
 /**
- * The delays that one node draws for the rules of lag. A rule that is not in force for a while, as during a repair, goes on
- * in its sequence afterwards.
+ * The delays that one node draws for the rules of lag. A rule that is not in force for a while, as during a repair,
+ * goes on in its sequence afterwards.
  */
 export class LagDelays {
   readonly #salt: number;
