@@ -124,7 +124,7 @@ export function createBatchOperations(parts: ItemParts & { readonly room: ReadRo
   };
 }
 
-/** One item of a batch, and what came of it. */
+/** One item of a batch, and the result for it. */
 interface Member {
   /** The table as the request names it. */
   readonly name: string;

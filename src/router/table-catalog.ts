@@ -199,11 +199,11 @@ export class TableCatalog implements TablesAtHand {
   }
 
   /**
-   * Erases the records of tables that are no more. A table has no record before it has a definition, and its id is
-   * never used again: so one that has records at first and no definition after that was deleted, whatever happens
+   * Erases the records of deleted tables. A table has no records before it has a definition, and its id is never used
+   * again. So a table that has records in a first look and no definition in a later one was deleted, whatever happens
    * meanwhile.
    *
-   * @returns how many tables that were
+   * @returns how many tables were erased
    */
   async forgetDeleted(): Promise<number> {
     const unknown = new Set(await this.#client.tables());
