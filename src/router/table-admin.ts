@@ -81,18 +81,21 @@ export function createTableAdmin(
 
     async restore(snapshot) {
       const restored = restorableTables(snapshot, newId);
-      try {
-        await inParallel(itemsOf(restored), atOnce, ({ table, item, place }) => restoreItem(table, item, place));
-      } catch (error) {
-        for (const { table } of restored) await client.forgetTable(table.storageId);
-        throw error;
-      }
-      const kept = new Set(restored.map(({ table }) => `${table.namespace}/${table.name}`));
-      for await (const tables of pages(snapshot.namespace)) {
-        const others = tables.filter(({ namespace, name }) => !kept.has(`${namespace}/${name}`));
-        await inParallel(others, atOnce, remove);
-      }
-      await inParallel(restored, atOnce, ({ table }) => catalog.put(table));
+      const storageIds = restored.map(({ table }) => table.storageId);
+      await catalog.whileComing(storageIds, async () => {
+        try {
+          await inParallel(itemsOf(restored), atOnce, ({ table, item, place }) => restoreItem(table, item, place));
+        } catch (error) {
+          for (const storageId of storageIds) await client.forgetTable(storageId);
+          throw error;
+        }
+        const kept = new Set(restored.map(({ table }) => `${table.namespace}/${table.name}`));
+        for await (const tables of pages(snapshot.namespace)) {
+          const others = tables.filter(({ namespace, name }) => !kept.has(`${namespace}/${name}`));
+          await inParallel(others, atOnce, remove);
+        }
+        await inParallel(restored, atOnce, ({ table }) => catalog.put(table));
+      });
     },
 
     async drop(tableName, namespace) {

@@ -73,6 +73,8 @@ export class TableCatalog implements TablesAtHand {
   /** By `labelOf`. */
   readonly #cache = new Map<string, Table>();
   readonly #watchers: TableWatcher[] = [];
+  /** The storage ids of tables whose items are written before their definition, as by a restore. */
+  readonly #coming = new Set<ByteString>();
   /** The last piece of work of each table that has some. At most one per request in flight, which tier 1 limits. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -199,15 +201,29 @@ export class TableCatalog implements TablesAtHand {
   }
 
   /**
-   * Erases the records of deleted tables. A table has no records before it has a definition, and its id is never used
-   * again. So a table that has records in a first look and no definition in a later one was deleted, whatever happens
-   * meanwhile.
+   * Does `work`, which writes items of tables that have no definition yet and then stores the definitions: meanwhile
+   * `forgetDeleted` leaves these tables alone.
+   */
+  async whileComing<T>(storageIds: readonly ByteString[], work: () => Promise<T>): Promise<T> {
+    for (const storageId of storageIds) this.#coming.add(storageId);
+    try {
+      return await work();
+    } finally {
+      for (const storageId of storageIds) this.#coming.delete(storageId);
+    }
+  }
+
+  /**
+   * Erases the records of deleted tables. A table has no records before it has a definition, unless it is in `whileComing`,
+   * and its id is never used again. So a table that has records in a first look and no definition in a later one was
+   * deleted, whatever happens meanwhile.
    *
    * @returns how many tables were erased
    */
   async forgetDeleted(): Promise<number> {
     const unknown = new Set(await this.#client.tables());
     unknown.delete(SYSTEM_TABLE);
+    for (const storageId of this.#coming) unknown.delete(storageId);
     for (const { storageId } of this.#cache.values()) unknown.delete(storageId);
     let after: Place | undefined;
     for (let more = unknown.size > 0; more; ) {

@@ -144,6 +144,22 @@ describe('a restore', () => {
     expect(router.client.forgotten).toContain(replaced);
   });
 
+  test('is not swept away before its tables have their definitions', async () => {
+    const snapshot = await takeSnapshot();
+    const { client, catalog, tables } = router;
+    const write = client.write.bind(client);
+    let swept = 0;
+    client.write = async (...request: Parameters<typeof write>) => {
+      const outcome = await write(...request);
+      swept += await catalog.forgetDeleted();
+      return outcome;
+    };
+    await tables.restore(snapshot);
+    expect(swept).toBe(0);
+    expect(await get('k')).toEqual({ pk: { S: 'k' }, v: { N: '1' } });
+    expect(await get('of a', worker('a'))).toEqual({ pk: { S: 'of a' } });
+  });
+
   test('brings back attributes whose names JavaScript treats in a special way', async () => {
     await put(JSON.parse('{"pk":{"S":"special"},"__proto__":{"S":"x"},"constructor":{"M":{"__proto__":{"N":"1"}}}}'));
     const before = JSON.stringify(await get('special'));
