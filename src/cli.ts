@@ -24,6 +24,7 @@ async function main(argv: readonly string[]): Promise<void> {
   outliveReaders();
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
+  if (first === 'inspect') return inspect(others);
   // Before anything else: process 1 of a container is not ended by a signal that it does not handle.
   const stopping = stopOnSignals();
   try {
@@ -49,6 +50,12 @@ async function transfer(name: TransferName, argv: readonly string[]): Promise<vo
   process.exit(await runTransfer(name, argv));
 }
 
+/** Prints what a data directory holds; nothing of the server is loaded. */
+async function inspect(argv: readonly string[]): Promise<void> {
+  const { runInspect } = await import('./inspect/inspect-command.ts');
+  process.exitCode = await runInspect(argv, { print, printError });
+}
+
 async function serve({ config, notes, warnings, isLocal }: ServeCommand, stopping: Stopping): Promise<void> {
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
   endOnBugs(log);
@@ -62,7 +69,7 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   if (stopping.started(cluster)) return;
   const { addresses, adminAddresses } = cluster;
   const startUp = { config, version: version(), addresses, adminAddresses };
-  tell(startUp, isLocal);
+  tell(startUp, { isLocal });
   const note = strangersNote(startUp);
   if (note !== undefined) log.info(note);
   letYoungSpaceGrow();
@@ -118,7 +125,7 @@ function stopOnSignals(): Stopping {
  * On standard output, unless only warnings are wanted.
  * @param isLocal whether whoever reads it expects DynamoDB Local, as anything but a person may
  */
-function tell(startUp: StartUp, isLocal: boolean): void {
+function tell(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): void {
   const { logLevel, logFormat } = startUp.config;
   if (logFormat === 'json') {
     const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });

@@ -1,6 +1,5 @@
 import {
   type AttributeValue,
-  CreateTableCommand,
   DynamoDBClient,
   PutItemCommand,
   ScanCommand,
@@ -9,7 +8,10 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
-import { keysOf, tableInput } from './conformance/requests.ts';
+
+import { insideOf } from './parts/inside.ts';
+import { createTable, keysOf } from './parts/tables.ts';
+
 import { temporaryDirectory } from './processes/server-process.ts';
 
 type Item = Record<string, AttributeValue>;
@@ -28,7 +30,7 @@ function clientOf(db: Dynaring): DynamoDBClient {
 }
 
 async function fill(client: DynamoDBClient, TableName: string, items: readonly Item[]): Promise<void> {
-  await client.send(new CreateTableCommand(tableInput(TableName, keysOf(...Object.keys(items[0]!)))));
+  await createTable(client, TableName, keysOf(...Object.keys(items[0]!)));
   await putAll(client, TableName, items);
 }
 
@@ -89,7 +91,7 @@ describe('however a table is cut', () => {
   test('a million segments have every item, in the one that it belongs to', async () => {
     const TotalSegments = 1_000_000;
     for (const Item of SINGLES) {
-      const Segment = db.ring.client.segmentOf({ table: '', partitionKey: Item.pk!.S! }, TotalSegments);
+      const Segment = insideOf(db).ring.client.segmentOf({ table: '', partitionKey: Item.pk!.S! }, TotalSegments);
       const input = { TableName: 'singles', TotalSegments };
       const { Items } = await client.send(new ScanCommand({ ...input, Segment }));
       expect(Items).toEqual([Item]);
@@ -197,7 +199,7 @@ describe('a walk goes on', () => {
   test('in dynamo mode', async () => {
     const client = clientOf(await start());
     const Tags = [{ Key: 'dynaring:consistency', Value: 'dynamo' }];
-    await client.send(new CreateTableCommand(tableInput('singles', { Tags })));
+    await createTable(client, 'singles', { Tags });
     await putAll(client, 'singles', SINGLES);
     for (const ConsistentRead of [true, false]) {
       expect(sorted(await scanAll(client, { TableName: 'singles', Limit: 7, ConsistentRead }))).toEqual(

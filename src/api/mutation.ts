@@ -9,8 +9,8 @@ import { MAX_ITEM_BYTES, updateTooLarge } from './item-limits.ts';
 
 /**
  * What a write does to one item. It is plain data, so that it can be sent to its coordinator. It is a pure function of
- * the present item, because a coordinator may apply it more than once on the way to one outcome (REPLICATION.md section
- * 3).
+ * the present item, because a coordinator may apply it more than once on the way to one outcome (docs/protocol.md
+ * section 3.2).
  */
 export type Mutation = {
   readonly condition?: Condition | undefined;

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { type DirectoryLock, isHeld, lockDirectory } from './directory-lock.ts';
 import { migrateFromFormat2 } from './format-2.ts';
 import { isDamage } from './lmdb-environment.ts';
 import { lockName, type NameLock } from './name-lock.ts';
@@ -27,8 +27,8 @@ interface NodeRecord {
 }
 
 /**
- * The one durable record of a cluster (REPLICATION section 8): what it was made with, who shall hold the ring, and who was
- * decided to vote on each partition.
+ * The one durable record of a cluster (docs/protocol.md section 8.1): what it was made with, who shall hold the ring,
+ * and who was decided to vote on each partition.
  */
 export interface ClusterRecord {
   /** Tells its nodes' data from those of other clusters. */
@@ -151,6 +151,40 @@ export async function openDataDirectory(
     await lock.release();
     throw error;
   }
+}
+
+/** What a data directory is, for somebody who only looks. */
+export interface DataDirectoryView {
+  readonly path: string;
+  readonly formatVersion: number;
+  readonly cluster: ClusterRecord;
+  /** Whether a process has it. */
+  readonly isInUse: boolean;
+  /** Of the nodes of which there is anything. */
+  readonly nodes: readonly { readonly id: string; readonly folder: string }[];
+}
+
+/**
+ * Looks into a data directory without taking or changing it; a server may run on it.
+ *
+ * @throws DataDirectoryError if it is none, or one that this version cannot read as it is
+ */
+export async function viewDataDirectory(userPath: string): Promise<DataDirectoryView> {
+  const path = resolve(userPath);
+  if (!existsSync(path)) throw new DataDirectoryError(`there is no data directory ${path}`);
+  const { cluster, formatVersion } = readCluster(path);
+  if (cluster === undefined) throw new DataDirectoryError(`${path} is no data directory: it has no ${CLUSTER_FILE}`);
+  if (formatVersion !== FORMAT_VERSION) {
+    throw new DataDirectoryError(
+      `the data directory ${path} has format ${formatVersion}: start a server on it once, which rewrites it`,
+    );
+  }
+  const folders = existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : [];
+  const nodes = folders
+    .filter((id) => NODE_ID.test(id) && !isBlank(join(path, NODES, id)))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .map((id) => ({ id, folder: join(path, NODES, id) }));
+  return { path, formatVersion, cluster, isInUse: await isHeld(path, { leavesDead: true }), nodes };
 }
 
 /** Whether a folder is not there or has nothing in it. */

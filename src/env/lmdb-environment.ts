@@ -33,7 +33,7 @@ const LOCK_FILE = 'lock.mdb';
 const FILE_MODE = 0o600;
 
 /** One thread reads, with one transaction and its cursors. */
-const MAX_READERS = 16;
+export const MAX_READERS = 16;
 
 /**
  * Keys are stored as their bytes. `keyEncoding: 'binary'` would want a Buffer for each key: this writes the text

@@ -64,6 +64,15 @@ export function freeBytesIn(path: string): number {
   return free;
 }
 
+/** The number of the last transaction that a file holds; undefined if it has none yet. @throws StoreDamagedError */
+export function lastTransactionIn(path: string): bigint | undefined {
+  let last: bigint | undefined;
+  withFile(path, (descriptor, size) => {
+    if (size > 0) last = new PageCheck(descriptor, size).lastTransaction();
+  });
+  return last;
+}
+
 function withFile(path: string, use: (descriptor: number, size: number) => void): void {
   let descriptor: number;
   try {
@@ -104,6 +113,11 @@ class PageCheck {
     this.#checkTree(meta, META_AT.trees[0], 'free');
     const used = (Number(meta.readBigUInt64LE(META_AT.lastPage)) + 1) * this.#pageBytes;
     return this.#freePages * this.#pageBytes + Math.max(0, this.#size - used);
+  }
+
+  lastTransaction(): bigint {
+    this.#begin();
+    return this.#transaction;
   }
 
   /** @returns the page of the last transaction */

@@ -266,7 +266,7 @@ export class TableCatalog implements TablesAtHand {
   /**
    * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change
    * whose outcome was unknown may still be under way, and only a later write decides whether it happened or never will
-   * (REPLICATION.md, I4). Without such a write (if the disk is full, say) the definition is used but not cached.
+   * (docs/protocol.md I4). Without such a write (if the disk is full, say) the definition is used but not cached.
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
     const known = this.cached(place.namespace, place.name);

@@ -12,7 +12,7 @@ import {
 import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions } from '../../src/dynamo/ring.ts';
 import { silentLog } from '../../src/env/log.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const member = (n: number, diskId = n): Member => ({ node: `node-${n}`, diskId });
 
@@ -109,19 +109,14 @@ function running(configs: PartitionConfig[], roster: readonly Member[]) {
   const asked: { readonly move: Move; readonly done: (outcome: EpochChangeOutcome) => void }[] = [];
   const told: number[] = [];
   const membership = new Rebalancer({
-    register: {
-      read: (partition) => state.configs[partition]!,
-      begin: () => {},
-      decide: () => {},
-    },
-    partitions: configs.length,
+    configs: () => state.configs,
     replication: 3,
     clock,
     log: silentLog,
     retryMs: 500,
     roster: () => state.roster,
     sealed: () => state.sealed,
-    tellAll: (all) => told.push(all.length),
+    publish: (all) => told.push(all.length),
     changeEpoch: (move, done) => asked.push({ move, done }),
   });
   /** Answers the move that is under way. */

@@ -5,7 +5,7 @@ import { SeededRandom } from '../../src/env/random.ts';
 import { FaultRules, type FaultRulesParts } from '../../src/router/fault-rules.ts';
 import type { StorageDescription, TableWatcher } from '../../src/router/table-catalog.ts';
 import { attribute } from '../api/sample-table.ts';
-import { ManualTimers } from './manual-timers.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const PARTITIONS = 64;
 
@@ -23,13 +23,13 @@ const TABLES: readonly StorageDescription[] = [
 
 /** Fault rules of a ring in which replicas can lag, and what they were told. */
 export function openRules(parts: Partial<FaultRulesParts> = {}) {
-  const timers = new ManualTimers();
+  const clock = new ManualClock();
   const lags: (readonly LagRule[])[] = [];
   const watchers: TableWatcher[] = [];
   const rules = new FaultRules({
     catalog: { tables: () => TABLES, watch: (watcher) => watchers.push(watcher) },
     whyNoReplicaLags: undefined,
-    timers,
+    timers: clock,
     newSeed: () => 4711,
     seeded: (seed) => {
       const random = new SeededRandom(seed);
@@ -38,7 +38,7 @@ export function openRules(parts: Partial<FaultRulesParts> = {}) {
     onLagChange: (told) => lags.push(told),
     ...parts,
   });
-  return { rules, timers, lags, catalog: watchers[0]! };
+  return { rules, clock, lags, catalog: watchers[0]! };
 }
 
 /** Whether a rule of lag is for an item, as a replica sees it. */

@@ -1,3 +1,4 @@
+import type { Checks, Invariant } from '../../src/dynamo/invariants.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { Violation } from './checks.ts';
@@ -35,6 +36,8 @@ export interface Defects {
   /** Rules that the code itself can switch off. */
   readonly rules?: Partial<Rules>;
   readonly limits?: Partial<NodeLimits>;
+  /** Which assertions are on; all by default. With `cheap` it is left to the judge to notice what is wrong. */
+  readonly checks?: Checks;
   /** What goes wrong between a node and its disk, or at its door. */
   readonly sabotage?: Sabotage;
   /** What goes wrong with messages; made anew for each history, since it may keep state. */
@@ -54,13 +57,15 @@ export interface Defects {
 }
 
 export interface BrokenRule {
-  /** The rule, and where REPLICATION.md has it. */
+  /** The rule, and where docs/protocol.md has it. */
   readonly rule: string;
   readonly defects: Defects;
   /** Where its loss shows soonest. */
   readonly scenario: ScenarioName;
   /** How the checker sees it, in the end: that nothing fails for another reason only. */
   readonly shows: Violation['kind'];
+  /** The invariant whose assertion in the code notices the loss, if there is one. */
+  readonly asserts?: Invariant;
   /** It must show within so many histories from seed 1. */
   readonly histories: number;
 }
@@ -74,35 +79,35 @@ const WITHOUT_MEMORY: Partial<NodeLimits> = { statesKept: 0 };
  */
 export const BROKEN_RULES = {
   'volatile-promises': {
-    rule: 'a restart refuses ballots that may have been promised before it (I2; table 10)',
+    rule: 'a restart refuses ballots that may have been promised before it (I2)',
     defects: { rules: { promisesSurviveRestart: false } },
     scenario: 'low-ceiling',
     shows: 'invariant',
     histories: 20_000,
   },
   'ceiling-not-flushed': {
-    rule: 'the ceiling is on disk before a promise under it is given (section 2, prepare)',
+    rule: 'the ceiling is on disk before a promise under it is given (protocol.md section 2.1)',
     defects: { sabotage: { store: withoutCeilingFlush } },
     scenario: 'low-ceiling',
     shows: 'invariant',
     histories: 20_000,
   },
   'ceiling-taken-too-low': {
-    rule: 'a node that is stopped in order keeps a ceiling above all that it has promised (docs/replication.md)',
+    rule: 'a node that is stopped in order keeps a ceiling above all that it has promised (protocol.md section 2.5)',
     defects: { sabotage: { store: withCeilingTakenDown } },
     scenario: 'stops',
     shows: 'invariant',
     histories: 10_000,
   },
   'no-promises': {
-    rule: 'a replica that promised a ballot refuses lower ones (section 2, accept)',
+    rule: 'a replica that promised a ballot refuses lower ones (protocol.md section 2.2)',
     defects: { sabotage: { receive: promisingNothing } },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 5_000,
   },
   'promises-tell-nothing': {
-    rule: 'a promise tells what was accepted and committed by then (section 2, prepare)',
+    rule: 'a promise tells what was accepted and committed by then (protocol.md section 2.1)',
     defects: { tampering: () => ({ reply: hideState }) },
     scenario: 'mixed',
     shows: 'not-linearizable',
@@ -113,6 +118,7 @@ export const BROKEN_RULES = {
     defects: { rules: { lineage: false } },
     scenario: 'mixed',
     shows: 'not-linearizable',
+    asserts: 'docs/protocol.md I6',
     histories: 2_000,
   },
   'lineage-cut-short': {
@@ -123,21 +129,21 @@ export const BROKEN_RULES = {
     histories: 5_000,
   },
   'handed-back-anew': {
-    rule: 'a write that was handed back keeps its id and what its attempts would have answered ("cut off")',
+    rule: 'a write that was handed back keeps its id and what its attempts would have answered (counterexample 25)',
     defects: { forgetsHandedBack: true },
     scenario: 'cut-off',
     shows: 'not-linearizable',
     histories: 5_000,
   },
   'handed-back-forgotten': {
-    rule: 'who hands a write back keeps its id in lineages while another carries on with it ("cut off")',
+    rule: 'a coordinator that hands a write back keeps its id in lineages while another carries on (counterexample 26)',
     defects: { rules: { remembersHandedBack: false } },
     scenario: 'cut-off',
     shows: 'not-linearizable',
     histories: 60_000,
   },
   'condition-false-shortcut': {
-    rule: '"condition false" is answered without a round only by who never sent an accept (counterexample 7, I7)',
+    rule: '"condition false" is answered without a round only if no accept was sent (counterexample 7, I7)',
     defects: { rules: { conditionFalseNeedsNoOwnAccept: false } },
     scenario: 'contended',
     shows: 'not-linearizable',
@@ -151,7 +157,7 @@ export const BROKEN_RULES = {
     histories: 1_000,
   },
   'reads-show-accepted': {
-    rule: 'an eventually consistent read shows committed records only (section 3, ecRead)',
+    rule: 'an eventually consistent read shows committed records only (protocol.md section 3.5)',
     defects: { rules: { readsCommittedOnly: false } },
     scenario: 'one-copy',
     shows: 'dirty-read',
@@ -165,35 +171,35 @@ export const BROKEN_RULES = {
     histories: 1_000,
   },
   'acknowledged-before-flush': {
-    rule: 'an accepted record is on disk before the acknowledgement (section 1, acc)',
+    rule: 'an accepted record is on disk before the acknowledgement (protocol.md section 1.3)',
     defects: { rules: { flushBeforeAck: false } },
     scenario: 'stress',
     shows: 'not-linearizable',
     histories: 5_000,
   },
   'one-is-a-majority': {
-    rule: 'quorums are more than half of the home replicas (section 3, maj)',
+    rule: 'quorums are more than half of the home replicas (protocol.md section 3.2)',
     defects: { rules: { majorityQuorums: false } },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 100,
   },
   'doubled-answers-count': {
-    rule: 'a replica that answers twice counts once (section 7, message doubled)',
+    rule: 'a replica that answers twice counts once (protocol.md section 3.1)',
     defects: { tampering: withDoubledAnswersCounted },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 1_000,
   },
   'learn-steps-back': {
-    rule: 'of two chosen records a replica keeps the one with the greater ballot (section 2, learn)',
+    rule: 'of two chosen records a replica keeps the one with the greater ballot (protocol.md section 2.3)',
     defects: { sabotage: { receive: learningWhateverComes }, limits: WITHOUT_MEMORY },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 1_000,
   },
   'learn-not-kept': {
-    rule: 'a copy counts towards W once the replica holds it (section 5, W)',
+    rule: 'a copy counts towards W once the replica holds it (protocol.md section 3.6)',
     defects: { sabotage: { receive: learningNothing } },
     scenario: 'reads-of-one',
     shows: 'stale-read',
@@ -207,21 +213,21 @@ export const BROKEN_RULES = {
     histories: 500,
   },
   'ballots-from-clock-only': {
-    rule: 'a fresh ballot is above every ballot seen (section 3, write)',
+    rule: 'a fresh ballot is above every ballot seen (protocol.md section 3.1)',
     defects: { tampering: () => ({ reply: hidePromised }) },
     scenario: 'stress',
     shows: 'unavailable',
     histories: 2_000,
   },
   'learn-drops-newer': {
-    rule: 'learning a record drops an accepted one only if that is not newer (section 2, learn)',
+    rule: 'learning a record drops an accepted one only if that is not newer (protocol.md section 2.3)',
     defects: { sabotage: { receive: droppingAccepted }, limits: WITHOUT_MEMORY },
     scenario: 'mixed',
     shows: 'not-linearizable',
     histories: 5_000,
   },
   'range-ends-early': {
-    rule: 'a range read goes on until no replica has more (section 3, scan)',
+    rule: 'a range read goes on until no replica has more (protocol.md section 3.5)',
     defects: { tampering: () => ({ reply: hideMore }) },
     scenario: 'long-collection',
     shows: 'not-linearizable',
@@ -249,112 +255,113 @@ export const BROKEN_RULES = {
     histories: 5_000,
   },
   'sealed-goes-on': {
-    rule: 'a sealed member takes part in nothing more of that epoch (section 8, step 1)',
+    rule: 'a sealed member takes part in nothing more of that epoch (protocol.md section 8.3)',
     defects: { sabotage: { receive: sealingNothing } },
     scenario: 'again',
     shows: 'invariant',
     histories: 10_000,
   },
   'staged-nothing': {
-    rule: 'a new epoch begins with what the sealed members had accepted (section 8, steps 2 and 3; I8)',
+    rule: 'a new epoch begins with what the sealed members had accepted (I8)',
     defects: { sabotage: { receive: stagingNothing } },
     scenario: 'again',
     shows: 'invariant',
     histories: 5_000,
   },
   'superseded-attempt-decides': {
-    rule: 'an attempt decides nothing once a later one was begun: its stages may be gone (section 8, step 4)',
+    rule: 'an attempt decides nothing once a later one was begun: its stages may be gone (I13)',
     defects: { decidesAnyAttempt: true },
     scenario: 'again',
     shows: 'invariant',
     histories: 5_000,
   },
   'epochs-ignored': {
-    rule: 'a replica refuses rounds of another epoch than its own (section 2; counterexample 8)',
+    rule: 'a replica refuses rounds of another epoch than its own (counterexample 8)',
     defects: { sabotage: { receive: ignoringEpochs } },
     scenario: 'again',
     shows: 'invariant',
     histories: 10_000,
   },
   'late-activate-counts': {
-    rule: 'a row never goes back: who was sealed in an epoch and has left has no vote in it again (docs/replication.md)',
+    rule: 'a row never goes back: a node that was sealed in an epoch and has left has no vote in it again (I12)',
     defects: { rules: { rowsNeverGoBack: false } },
     scenario: 'late-epochs',
     shows: 'invariant',
+    asserts: 'docs/protocol.md I12',
     histories: 500,
   },
   'never-compared': {
-    rule: 'replicas find by their Merkle trees what nothing else has brought (section 3, repair)',
+    rule: 'replicas find by their Merkle trees what nothing else has brought (protocol.md section 3.9)',
     defects: { tampering: () => ({ reply: hideHashes }) },
     scenario: 'replaced',
     shows: 'not-healed',
     histories: 5_000,
   },
   'purged-at-once': {
-    rule: 'a tombstone is purged when nothing older can arrive any more (section 9, grace)',
+    rule: 'a tombstone is purged when nothing older can arrive any more (protocol.md section 9.1)',
     defects: { limits: { tombstoneGraceMs: 1, purgeIntervalMs: 20 } },
     scenario: 'tombstones',
     shows: 'not-linearizable',
     histories: 10_000,
   },
   'purged-on-confirmation': {
-    rule: 'between the confirmation of a tombstone and its purge lies the life of a message (docs/replication.md)',
+    rule: 'between the confirmation of a tombstone and its purge lies the life of a message (counterexample 15)',
     defects: { limits: { messageLifeMs: 0 } },
     scenario: 'laggards',
     shows: 'lost-write',
     histories: 3_000,
   },
   'tombstones-not-kept': {
-    rule: 'a replica keeps a tombstone until all have it (counterexample 12, solo purge)',
+    rule: 'a replica keeps a tombstone until all have it (counterexample 12)',
     defects: { sabotage: { store: withoutTombstones }, limits: WITHOUT_MEMORY },
     scenario: 'tombstones',
     shows: 'not-linearizable',
     histories: 5_000,
   },
   'never-finished': {
-    rule: 'what was accepted and is not asked for again is settled all the same (section 3, finisher)',
+    rule: 'what was accepted and is not asked for again is settled all the same (protocol.md section 3.8)',
     defects: { limits: { finishIntervalMs: 1_000_000 } },
     scenario: 'healing-stress',
     shows: 'not-healed',
     histories: 1_000,
   },
   'no-gossip': {
-    rule: 'a node that was away hears of the epochs it has missed (section 8, step 5)',
+    rule: 'a node that was away hears of the epochs it has missed (protocol.md section 8.2)',
     defects: { tampering: () => ({ reply: hideGossip }), tellsNobody: true },
     scenario: 'leaves',
     shows: 'not-healed',
     histories: 5_000,
   },
   'held-copies-count': {
-    rule: 'what a rule of lag holds back does not count towards W (section 5, W)',
+    rule: 'what a rule of lag holds back does not count towards W (protocol.md section 3.6)',
     defects: { tampering: () => ({ reply: countHeld }) },
     scenario: 'lagging-quorums',
     shows: 'stale-read',
     histories: 5_000,
   },
   'held-in-memory-counts': {
-    rule: 'what is held back is in memory, so in dynamo mode it is not written (section 3, W)',
+    rule: 'what is held back is in memory, so in dynamo mode it is not written (counterexample 30)',
     defects: { tampering: () => ({ reply: countHeld }) },
     scenario: 'lagging-dynamo',
     shows: 'lost-write',
     histories: 5_000,
   },
   'epochs-held-back': {
-    rule: 'a new epoch begins with all that was chosen, whatever rules hold back (section 8, step 2; I8)',
+    rule: 'a new epoch begins with all that was chosen, whatever rules hold back (I8)',
     defects: { rules: { epochsPassLagGate: false } },
     scenario: 'lagging-again',
     shows: 'invariant',
     histories: 5_000,
   },
   'damaged-counts-as-absent': {
-    rule: 'a replica that cannot read a record has no vote about its key (docs/replication.md, what a disk forgets)',
+    rule: 'a replica that cannot read a record has no vote about its key (I11)',
     defects: { rules: { damagedHasNoVote: false } },
     scenario: 'rotting',
     shows: 'not-linearizable',
     histories: 1_000,
   },
   'restored-from-anybody': {
-    rule: 'what a disk forgot is restored from so many that one of every majority is among them (the same)',
+    rule: 'what a disk forgot is restored from so many others that each majority has one of them (protocol.md section 10)',
     defects: { rules: { restoreMeetsEveryMajority: false } },
     scenario: 'rotting',
     shows: 'not-linearizable',
@@ -368,42 +375,42 @@ export const BROKEN_RULES = {
     histories: 20,
   },
   'blind-write-not-flushed': {
-    rule: 'a write in dynamo mode is on disk where it is acknowledged (section 2, learn; nobody has accepted it before)',
+    rule: 'a write in dynamo mode is on disk where it is acknowledged (protocol.md section 9.2)',
     defects: { rules: { flushBeforeAck: false } },
     scenario: 'dynamo',
     shows: 'lost-write',
     histories: 5_000,
   },
   'ballots-begin-at-ceiling': {
-    rule: 'the ceiling bounds promises, not ballots: in dynamo mode what is written is not dated ahead (docs/replication.md)',
+    rule: 'the ceiling bounds promises, not ballots: in dynamo mode what is written is not dated ahead (I16)',
     defects: { rules: { ballotsBeginAtClock: false } },
     scenario: 'dynamo-in-order',
     shows: 'lost-write',
     histories: 2_000,
   },
   'ballots-above-ceilings': {
-    rule: 'in dynamo mode no write goes above a ceiling that is ahead of the clock (docs/replication.md)',
+    rule: 'in dynamo mode no write goes above a ceiling that is ahead of the clock (I16)',
     defects: { rules: { ceilingsAreWaitedFor: false } },
     scenario: 'dynamo-in-order',
     shows: 'lost-write',
     histories: 2_000,
   },
   'sealed-copies-count': {
-    rule: 'a copy that comes to a sealed member may be too late for the next epoch (docs/replication.md)',
+    rule: 'a copy that comes to a sealed member may be too late for the next epoch (I15)',
     defects: { sabotage: { receive: hidingSeal } },
     scenario: 'dynamo-epochs',
     shows: 'lost-write',
     histories: 1_000,
   },
   'hints-not-kept': {
-    rule: 'a substitute that has answered keeps the record for the home replica (the Dynamo paper, section 4.6)',
+    rule: 'a substitute that has answered keeps the record for the home replica (protocol.md section 9.2)',
     defects: { sabotage: { receive: keepingNoHints } },
     scenario: 'dynamo-two-copies',
     shows: 'lost-write',
     histories: 2_000,
   },
   'no-substitutes': {
-    rule: 'in dynamo mode a write succeeds as long as any node lives (the Dynamo paper, section 4.6)',
+    rule: 'in dynamo mode a write succeeds as long as any node lives (protocol.md section 9.2)',
     defects: { sabotage: { receive: withoutAnswerToHints } },
     scenario: 'dynamo-split',
     shows: 'unavailable',

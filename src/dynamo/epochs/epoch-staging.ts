@@ -4,10 +4,11 @@ import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
 import type { ExchangeReport } from '../healing/repair-report.ts';
+import { assertInvariant } from '../invariants.ts';
 import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from '../record.ts';
+import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { readState, whole, writeState } from '../state-rows.ts';
@@ -47,7 +48,7 @@ const RECORD = 'staged/';
 const PAGE = 256;
 
 /**
- * What a node does before it becomes a member of a new epoch, or stays one (REPLICATION section 8, steps 0, 2 and 3): it
+ * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it
  * copies what the others have committed, and stages, durably, what the sealed members have accepted.
  */
 export class EpochStaging {
@@ -180,8 +181,10 @@ export class EpochStaging {
     // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
     // took part in that, so what only it holds is its own.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
+    const before = readAttempt(store, partition)?.attempt ?? -1;
+    assertInvariant(before < attempt, 'docs/protocol.md I13', 'an attempt is staged after a later one');
     dropStaged(store, partition, epoch);
-    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
+    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, record.stored);
     // Last: a crash keeps a beginning of what was written.
     writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
     return yield* this.#flushed({ kind: 'staged', from: self });
