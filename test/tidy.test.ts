@@ -253,6 +253,20 @@ function anchorsOf(document: string): string[] {
   );
 }
 
+test('the documents name files that exist', () => {
+  const documents = ['README.md', 'CONTRIBUTING.md', ...listMarkdown('docs')];
+  const missing = documents.flatMap((document) => {
+    const named = readFileSync(join(ROOT, document), 'utf8').matchAll(
+      /`((?:src|test|api-schema|bench|scripts|examples)\/[\w./-]+)`/g,
+    );
+    return [...named]
+      .map(([, path]) => path!)
+      .filter((path) => !/\b(Query|NAME|query-operation)\b/.test(path) && !existsSync(join(ROOT, path)))
+      .map((path) => `${document}: ${path}`);
+  });
+  expect(missing).toEqual([]);
+});
+
 function listMarkdown(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
