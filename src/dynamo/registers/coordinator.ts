@@ -128,7 +128,7 @@ export class Coordinator {
   }
 
   /** A config was decided. */
-  hear(config: PartitionConfig): void {
+  learnConfig(config: PartitionConfig): void {
     this.#onConfig(config);
   }
 
