@@ -118,8 +118,11 @@ export function runTask<T>(task: Task<T>, done: (value: T) => void, ended?: () =
       ended?.();
       throw error;
     }
-    ended?.();
-    done(next.value);
+    try {
+      ended?.();
+    } finally {
+      done(next.value);
+    }
   };
   step(undefined as never);
 }

@@ -196,8 +196,8 @@ export class HintedHandoff {
   }
 
   /**
-   * Sends a hint to those that should have it, and drops it when all have. @param answered told whether any holds it
-   * back
+   * Sends a hint to the replicas that should have its record, and drops the hint when all of them have it.
+   * @param answered called when all have answered, with whether a rule of lag holds the record back at one of them
    */
   #send({ hint, requestId, key, record, to, epoch }: Offer, answered: (isHeld: boolean) => void): void {
     const waiting = new Set(to);

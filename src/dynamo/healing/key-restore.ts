@@ -108,7 +108,7 @@ export class KeyRestore {
       if (++begun > RESTORES_AT_ONCE) return this.#schedule();
       this.#waiting.delete(key);
       this.#running.set(key, NO_BALLOT);
-      const tried = (isRestored: boolean) => this.#noteTried(key, isRestored);
+      const tried = (isRestored: boolean) => this.#noteTried({ key, isRestored });
       runTask(this.#restore(key), tried, () => this.#running.delete(key));
     }
     if (this.#running.size > 0) return;
@@ -117,7 +117,7 @@ export class KeyRestore {
     for (const done of this.#whenTried.splice(0)) done();
   }
 
-  #noteTried(key: StoreKey, isRestored: boolean): void {
+  #noteTried({ key, isRestored }: { readonly key: StoreKey; readonly isRestored: boolean }): void {
     if (this.#isStopped) return;
     if (isRestored) {
       this.#restored++;

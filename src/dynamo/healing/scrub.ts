@@ -74,15 +74,17 @@ export class Scrub {
       this.#running.push(done);
       return;
     }
-    this.#running = [done];
-    runTask(this.#scrub(), (report) => {
-      const waiting = this.#running!;
-      this.#running = undefined;
-      this.#isUrgent = false;
+    const waiting = [done];
+    this.#running = waiting;
+    const reported = (report: ScrubReport) => {
       if (this.#isStopped) return;
       this.#scrubs++;
       if (report.damaged > 0) this.#parts.log.warn('a scrub has found damage', { node: this.#parts.self, ...report });
       for (const each of waiting) each(report);
+    };
+    runTask(this.#scrub(), reported, () => {
+      this.#running = undefined;
+      this.#isUrgent = false;
     });
   }
 

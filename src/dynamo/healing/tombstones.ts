@@ -76,11 +76,13 @@ export class TombstonePurge {
       this.#running.push(done);
       return;
     }
-    this.#running = [done];
-    runTask(this.#pass(), (report) => {
-      const waiting = this.#running!;
-      this.#running = undefined;
+    const waiting = [done];
+    this.#running = waiting;
+    const reported = (report: PurgeReport) => {
       for (const each of waiting) each(report);
+    };
+    runTask(this.#pass(), reported, () => {
+      this.#running = undefined;
     });
   }
 

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { Clock } from '../../env/clock.ts';
+import type { Clock, Timer } from '../../env/clock.ts';
 import type { Random } from '../../env/random.ts';
 import type { StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
@@ -72,8 +72,10 @@ export class Coordinator {
   readonly #transport: Transport<Request, Reply>;
   readonly #onConfig: (config: PartitionConfig) => void;
   readonly #pendingHints: PendingHints;
-  /** Own operations that have not ended, by sequence number: their ids must stay in the lineage. */
+  /** Own operations that have not ended, by sequence number. */
   readonly #running = new Set<number>();
+  /** Own operations that another coordinator may continue, each with the timer that forgets it. */
+  readonly #letGo = new Map<number, Timer>();
   #lastSequence = 0;
 
   constructor(parts: CoordinatorParts) {
@@ -117,17 +119,27 @@ export class Coordinator {
   }
 
   /**
-   * Another coordinator may continue the operation: its id stays in lineages for as long as anybody may look for it.
+   * Ends an operation here that another coordinator may continue. Its id stays in lineages for as long as that
+   * coordinator may look for it.
    */
-  letGoOfOperation(operation: OperationId): void {
-    this.clock.after(this.settings.limits.lineageWindowMs, () => this.endOperation(operation));
+  letGoOfOperation(id: OperationId): void {
+    this.endOperation(id);
+    const { sequence } = id;
+    const forget = () => this.#letGo.delete(sequence);
+    this.#letGo.set(sequence, this.clock.after(this.settings.limits.lineageWindowMs, forget));
   }
 
-  isRunning(sequence: number): boolean {
-    return this.#running.has(sequence);
+  /** Whether a coordinator may still look for the id of this operation in a lineage. */
+  isWanted(sequence: number): boolean {
+    return this.#running.has(sequence) || this.#letGo.has(sequence);
   }
 
-  /** A config was decided. */
+  /** How many operations are under way. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Learns a config that was decided. */
   learnConfig(config: PartitionConfig): void {
     this.#onConfig(config);
   }
@@ -154,7 +166,7 @@ export class Coordinator {
         replies.push(reply);
         if (reply.kind === kind) agreed.push(reply as ReplyOf<Kind>);
         if (agreed.length >= needed || replies.length === members.length) return phase.finish();
-        // A refusal often says why, and to hear the same of others no node is waited for that seems down.
+        // A refusal often says why. To get the same from further nodes, those that seem down are not waited for.
         if (reply.kind === kind) return;
         const hopes = members.filter(({ node }) => this.isUp(node) && !replies.some(({ from }) => from === node));
         if (agreed.length + hopes.length < needed) phase.finish();
@@ -217,6 +229,7 @@ export class Coordinator {
   /** From now on no hint is kept: the store may be closed. Operations under way end by themselves. */
   stop(): void {
     this.#pendingHints.stop();
+    for (const timer of this.#letGo.values()) this.clock.cancel(timer);
   }
 
   /** When an operation that begins now is given up. */
@@ -243,7 +256,7 @@ export class Coordinator {
   }
 
   /**
-   * A random pause, so that two coordinators that refuse each other do not go on doing so.
+   * A random pause before a retry, so that two coordinators do not keep refusing each other's ballots.
    * @param leastMs how long it is at least
    */
   *pause(leastMs = 0): Task<void> {

@@ -87,7 +87,8 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
   const { write, id, attempts } = underWay;
   const { limits, writeQuorum } = coordinator.settings;
   const ballots = coordinator.ballots[write.mode];
-  // An attempt is found by the time of its ballot, so no two have the same, whoever makes them.
+  // An attempt is found by the time of its ballot, so no two attempts have the same time, also of different
+  // coordinators.
   for (const hlc of attempts.keys()) ballots.goAbove(hlc);
   let isCutOff = false;
   let got = 0;
@@ -203,7 +204,8 @@ export function* identityRound(
     const record = top.withBallot(ballot);
     const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
-      // The reader may go on without the copies; an eventually consistent read after it should not be older, though.
+      // The reader could be answered without these copies, but an eventually consistent read after it should not be
+      // older.
       const { settings, clock } = coordinator;
       const patienceMs = Math.min(deadlineMs, clock.elapsedMs() + settings.limits.phaseTimeoutMs);
       yield* coordinator.learnAt({ requestId, key, deadlineMs: patienceMs }, record, settings.writeQuorum);
@@ -242,7 +244,7 @@ function* pauseAfter(
     waitMs = Math.max(waitMs, aheadMs);
   }
   const spare = members.length - needed;
-  // A round that enough have refused does not wait for the others, which may be there.
+  // Members that did not answer are not silent if the round ended before, because enough others had refused.
   const silent = replies.length - agreed.length > spare ? 0 : members.length - replies.length;
   const leftMs = operation.deadlineMs - coordinator.clock.elapsedMs();
   yield* coordinator.pause(waiting + silent > spare ? Math.max(0, Math.min(waitMs, leftMs)) : 0);
@@ -297,7 +299,7 @@ function findAttempt(
   );
 }
 
-/** The ids that a successor of `top` carries: those that somebody may still look for, and its own. */
+/** The ids in the lineage of a successor of `top`: those that a coordinator may still look for, and its own. */
 function extendLineage(
   coordinator: Coordinator,
   top: ItemRecord | undefined,
@@ -305,7 +307,7 @@ function extendLineage(
   operation: OperationId,
 ): LineageEntry[] {
   const { settings, boot } = coordinator;
-  // Written out: a copy by `...` takes longer than all else that is done here.
+  // Written out: a copy by `...` takes longer than the rest of this function.
   const own = {
     coordinator: operation.coordinator,
     boot: operation.boot,
@@ -316,7 +318,7 @@ function extendLineage(
   const isWanted = (entry: LineageEntry) => {
     if (ballot.hlc - entry.hlc > settings.limits.lineageWindowMs * TICKS_PER_MS) return false;
     const isOwn = entry.coordinator === settings.diskId && entry.boot === boot;
-    return !isOwn || coordinator.isRunning(entry.sequence);
+    return !isOwn || coordinator.isWanted(entry.sequence);
   };
   return [...top.lineage.filter(isWanted), own];
 }
