@@ -507,7 +507,7 @@ export class StorageNode implements CoordinatingNode {
     const coordinator = this.#coordinator;
     const isOwn = isLagging && !isConsistent && this.#isHomeOf(from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(from, isConsistent, consistency);
-    runTask(readRange(coordinator, from, to, limit, demand, coordinator.deadline()), done);
+    runTask(readRange(coordinator, { from, to, order: 'forward', limit }, demand, coordinator.deadline()), done);
   }
 
   #rangeDemand(from: StoreKey, isConsistent: boolean, consistency: Consistency): RangeDemand {

@@ -6,7 +6,7 @@ import { roomFor } from './disk-room.ts';
 import { decodePosition, type JournalPosition } from './journal.ts';
 import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
-import { DAMAGED, type StoreKey, type StoreName } from './store.ts';
+import { DAMAGED, type Entry, type HalfOpenRange, type KeyOrder, type StoreKey, type StoreName } from './store.ts';
 import { StoreDamagedError } from './store-damage.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
 
@@ -156,13 +156,24 @@ export class LmdbEnvironment {
     return value === DAMAGED ? DAMAGED : Buffer.from(value);
   }
 
-  /** The entries with `from <= key < to`. A bound may be longer than any key: its start is searched for, the rest compared. */
-  *range(name: StoreName, from: StoreKey, to: StoreKey): Iterable<{ key: StoreKey; value: Uint8Array }> {
-    const start = from.slice(0, MAX_KEY_BYTES);
-    const end = to.slice(0, MAX_KEY_BYTES);
-    for (const entry of this.#tables[name].getRange({ start, end, inclusiveEnd: true })) {
-      if (entry.key >= to) return;
-      if (entry.key >= from) yield { key: entry.key, value: unseal(name, entry.key, entry.value) };
+  /**
+   * The entries of a range, read from LMDB one by one as they are asked for. A bound may be longer than any key: LMDB
+   * searches for its beginning, and the rest is compared here.
+   */
+  *range(name: StoreName, { from, to }: HalfOpenRange, order: KeyOrder): Iterable<Entry> {
+    const lowest = from.slice(0, MAX_KEY_BYTES);
+    const highest = to.slice(0, MAX_KEY_BYTES);
+    if (order === 'forward') {
+      for (const { key, value } of this.#tables[name].getRange({ start: lowest, end: highest, inclusiveEnd: true })) {
+        if (key >= to) return;
+        if (key >= from) yield { key, value: unseal(name, key, value) };
+      }
+      return;
+    }
+    const bounds = { start: highest, end: lowest, inclusiveEnd: true, reverse: true };
+    for (const { key, value } of this.#tables[name].getRange(bounds)) {
+      if (key < from) return;
+      if (key < to) yield { key, value: unseal(name, key, value) };
     }
   }
 

@@ -4,7 +4,7 @@ import type { JournalEntry } from './journal-frame.ts';
 import { isDamage, type LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
 import { LMDB_STORE_DEFAULTS, type LmdbStoreOptions } from './lmdb-store-options.ts';
 import { openLmdb } from './open-lmdb.ts';
-import type { Store, StoreKey, StoreName } from './store.ts';
+import { type Entry, halfOpen, type RangeQuery, type Store, type StoreKey, type StoreName } from './store.ts';
 import { leaveIfDamaged, StoreDamagedError, unlessDamaged } from './store-damage.ts';
 import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
 
@@ -124,12 +124,15 @@ export class LmdbStore implements Store {
     else this.#pending.set(name, key, REMOVED);
   }
 
-  range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    if (from >= to || limit <= 0) return [];
+  range(name: StoreName, query: RangeQuery): Entry[] {
+    const { limit, order = 'forward' } = query;
+    const range = halfOpen(query);
+    if (range.from >= range.to || limit <= 0) return [];
     const batches = [this.#committing, this.#pending].filter((batch) => batch !== undefined);
     if (this.#damage !== undefined) throw this.#damage;
     try {
-      return rangeOver(this.#lmdb.range(name, from, to), writtenBetween(batches, name, from, to), to, limit);
+      const written = writtenBetween(batches, name, range, order);
+      return rangeOver(this.#lmdb.range(name, range, order), written, order, limit);
     } catch (error) {
       throw this.#noteDamage(error);
     }

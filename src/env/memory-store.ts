@@ -1,4 +1,13 @@
-import { DAMAGED, type Store, type StoreKey, type StoreName } from './store.ts';
+import {
+  DAMAGED,
+  type Entry,
+  type HalfOpenRange,
+  halfOpen,
+  type RangeQuery,
+  type Store,
+  type StoreKey,
+  type StoreName,
+} from './store.ts';
 
 export interface MemoryStoreOptions {
   /**
@@ -48,8 +57,12 @@ export class MemoryStore implements Store {
     if (table !== undefined && before !== undefined) this.#undo.push({ table, key, before });
   }
 
-  range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    return this.#tables[name]?.range(from, to, limit) ?? [];
+  range(name: StoreName, query: RangeQuery): Entry[] {
+    const table = this.#tables[name];
+    if (table === undefined) return [];
+    return query.order === 'backward'
+      ? table.backward(halfOpen(query), query.limit)
+      : table.forward(halfOpen(query), query.limit);
   }
 
   flush(done: (error?: Error) => void): void {
@@ -165,11 +178,21 @@ class Table {
     return this.#values.splice(at, 1)[0];
   }
 
-  range(from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    const found: { key: StoreKey; value: Uint8Array }[] = [];
+  forward({ from, to }: HalfOpenRange, limit: number): Entry[] {
+    const found: Entry[] = [];
     for (let at = this.#seek(from); at < this.#keys.length && found.length < limit; at++) {
       const key = this.#keys[at]!;
       if (key >= to) break;
+      found.push({ key, value: this.#values[at]! });
+    }
+    return found;
+  }
+
+  backward({ from, to }: HalfOpenRange, limit: number): Entry[] {
+    const found: Entry[] = [];
+    for (let at = this.#seek(to) - 1; at >= 0 && found.length < limit; at--) {
+      const key = this.#keys[at]!;
+      if (key < from) break;
       found.push({ key, value: this.#values[at]! });
     }
     return found;

@@ -32,6 +32,7 @@ export function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
     const range = {
       kind: 'read-range',
       ...partitionRange(request.partition),
+      order: 'forward',
       limit: 100,
       epoch: request.epoch,
     } as const;
@@ -219,7 +220,7 @@ export function overlay(store: Store, changed: Partial<Store>): Store {
     get: (name, key) => store.get(name, key),
     put: (name, key, value) => store.put(name, key, value),
     remove: (name, key) => store.remove(name, key),
-    range: (name, from, to, limit) => store.range(name, from, to, limit),
+    range: (name, query) => store.range(name, query),
     flush: (done) => store.flush(done),
     giveUp: (reason) => store.giveUp(reason),
     close: () => store.close(),

@@ -124,7 +124,7 @@ export class PartitionVotes {
   #read<Row>(prefix: string): Map<number, Row> {
     const store = this.#store;
     // As many as a ring can have partitions.
-    const rows = store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    const rows = store.range('meta', { from: prefix, to: `${prefix}\xff\xff`, limit: 65_536 });
     return new Map(
       rows.map(({ key, value }) => [partitionOf(key.slice(prefix.length)), parseState<Row>(store, key, value)]),
     );

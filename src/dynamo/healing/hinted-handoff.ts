@@ -138,7 +138,7 @@ export class HintedHandoff {
   #deliverAfter(home: NodeId, after: StoreKey): void {
     const { store, clock, limits } = this.#parts;
     if (this.#isStopped) return;
-    const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
+    const hints = store.range('hints', { after, to: `${home}\x01`, limit: limits.repairBatch });
     this.#offered.delete(home);
     if (hints.length === 0) {
       this.#delivering.delete(home);
@@ -180,7 +180,7 @@ export class HintedHandoff {
     if (this.#delivering.has(home)) return;
     const { store, limits } = this.#parts;
     const after = this.#lookedThrough.get(home) ?? hintKey(home, '');
-    const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
+    const hints = store.range('hints', { after, to: `${home}\x01`, limit: limits.repairBatch });
     if (hints.length < limits.repairBatch) this.#lookedThrough.delete(home);
     else this.#lookedThrough.set(home, hints.at(-1)!.key);
     for (const { key, value } of hints) {
@@ -298,7 +298,7 @@ export class HintedHandoff {
   *#all(): Iterable<{ readonly key: StoreKey; readonly value: Uint8Array }> {
     let last: StoreKey = SEPARATOR;
     for (;;) {
-      const page = this.#parts.store.range('hints', `${last}\x00`, HINTS_END, PAGE);
+      const page = this.#parts.store.range('hints', { after: last, to: HINTS_END, limit: PAGE });
       yield* page;
       if (page.length < PAGE) return;
       last = page.at(-1)!.key;

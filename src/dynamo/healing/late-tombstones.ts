@@ -36,7 +36,7 @@ export class LateTombstones {
 
   /** Looks at the disk again, as after writes were lost. */
   reload(): void {
-    this.#mayBe = this.#store.range('meta', LATE, prefixEnd(LATE), 1).length > 0;
+    this.#mayBe = this.#store.range('meta', { from: LATE, to: prefixEnd(LATE), limit: 1 }).length > 0;
   }
 
   /** To be called before a committed record is written, so that a crash does not keep a tombstone without this. */

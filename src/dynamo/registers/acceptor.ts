@@ -179,8 +179,8 @@ export class Acceptor {
 
   /** Whether there is any record of a partition here. */
   holdsAnyOf(partition: number): boolean {
-    const { from, to } = partitionRange(partition);
-    return (['items', 'paxos'] as const).some((name) => this.#store.range(name, from, to, 1).length > 0);
+    const any = { ...partitionRange(partition), limit: 1 };
+    return (['items', 'paxos'] as const).some((name) => this.#store.range(name, any).length > 0);
   }
 
   /** Erases what this replica holds of a key: it was purged everywhere else, or belongs to nobody. */
@@ -191,9 +191,8 @@ export class Acceptor {
 
   /** Replaces the accepted records of a partition by those with which a new epoch begins. The caller flushes. */
   replaceAccepted(partition: number, staged: readonly { readonly key: StoreKey; readonly record: ItemRecord }[]): void {
-    const { from, to } = partitionRange(partition);
     for (;;) {
-      const rows = this.#store.range('paxos', from, to, ERASE_BATCH);
+      const rows = this.#store.range('paxos', { ...partitionRange(partition), limit: ERASE_BATCH });
       for (const { key } of rows) {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
@@ -346,9 +345,9 @@ export class Acceptor {
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
-    const { from, to, limit, epoch } = request;
+    const { from, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const { entries, more, acceptedKeys } = this.rows.range(from, to, limit, epoch === undefined);
+    const { entries, more, acceptedKeys } = this.rows.range(request, epoch === undefined ? 'committed' : 'all');
     const unflushed = acceptedKeys.find((key) => this.#isFlushNeeded(key));
     const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
     // One flush covers them all.

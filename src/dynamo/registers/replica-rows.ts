@@ -1,5 +1,5 @@
 import type { ItemImage } from '../../api/item.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { compareKeys, DAMAGED, type HalfOpenRange, type KeyOrder, type Store, type StoreKey } from '../../env/store.ts';
 import type { Ballot } from '../ballot.ts';
 import { partitionOf } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
@@ -22,9 +22,15 @@ const DAMAGED_KEPT = 100_000;
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
 
+/** Which page of a range is asked for: its first `limit` entries in this order. */
+export interface PageQuery extends HalfOpenRange {
+  readonly order: KeyOrder;
+  readonly limit: number;
+}
+
 /** The entries of a range, and which of them may be in the store alone and not on its disk. */
 export interface RangePage {
-  /** In key order. */
+  /** In the order that was asked for. */
   readonly entries: readonly RangeEntry[];
   readonly more: boolean;
   readonly acceptedKeys: readonly StoreKey[];
@@ -162,10 +168,11 @@ export class ReplicaRows {
     this.#readMarks();
   }
 
-  /** At most `limit` entries with `from <= key < to`. @param isCommittedOnly whether to leave out what is not committed */
-  range(from: StoreKey, to: StoreKey, limit: number, isCommittedOnly: boolean): RangePage {
-    const committed = this.#store.range('items', from, to, limit);
-    const accepted = isCommittedOnly ? [] : this.#store.range('paxos', from, to, limit);
+  /** @param what `committed` leaves out the records that are accepted and not committed */
+  range(query: PageQuery, what: 'all' | 'committed'): RangePage {
+    const { order, limit } = query;
+    const committed = this.#store.range('items', query);
+    const accepted = what === 'committed' ? [] : this.#store.range('paxos', query);
     const entries = new Map<StoreKey, RangeEntry>();
     const isSound = (key: StoreKey, value: Uint8Array) => value !== DAMAGED && !this.#marked.has(key);
     for (const { key, value } of committed) {
@@ -176,7 +183,8 @@ export class ReplicaRows {
       if (isSound(key, value)) entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
       else entries.set(key, { key, ...this.noteDamaged(key) });
     }
-    const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    // Each of the two lists is complete up to its last key, so the first `limit` of both together leave nothing out.
+    const sorted = [...entries.values()].sort((a, b) => compareKeys(a.key, b.key, order));
     return {
       entries: sorted.slice(0, limit),
       more: committed.length === limit || accepted.length === limit || sorted.length > limit,
@@ -195,7 +203,7 @@ export class ReplicaRows {
   ): { readonly key: StoreKey; readonly ballot: Ballot }[] {
     const accepted: { readonly key: StoreKey; readonly ballot: Ballot }[] = [];
     for (let last = after; ; ) {
-      const page = this.#store.range('paxos', `${last}\x00`, KEYS_END, limit);
+      const page = this.#store.range('paxos', { after: last, to: KEYS_END, limit });
       for (const { key, value } of page) {
         if (value === DAMAGED) this.noteDamaged(key);
         else if (accepted.length < limit && !isSkipped(key)) accepted.push({ key, ballot: ballotIn(value) });
@@ -214,7 +222,7 @@ export class ReplicaRows {
   #readMarks(): void {
     this.#marked.clear();
     for (let last = MARK; ; ) {
-      const page = this.#store.range('meta', `${last}\x00`, MARKS_END, PAGE);
+      const page = this.#store.range('meta', { after: last, to: MARKS_END, limit: PAGE });
       for (const { key } of page) {
         this.#marked.add(key.slice(MARK.length));
         this.#damaged.add(key.slice(MARK.length));
