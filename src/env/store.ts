@@ -5,8 +5,8 @@
 export type StoreKey = string;
 
 /**
- * `items`: committed records, the Dynamo store. `paxos`: accepted records in flight. `hints`: committed records kept for
- * other nodes. `meta`: the node's own state.
+ * `items`: committed records, the Dynamo store. `paxos`: accepted records in flight. `hints`: committed records kept
+ * for other nodes. `meta`: the node's own state.
  */
 export type StoreName = 'items' | 'paxos' | 'hints' | 'meta';
 
@@ -33,8 +33,8 @@ export interface HalfOpenRange {
 }
 
 /**
- * The keys between two bounds. `from` and `after` are the lower bound, `to` and `through` the upper one, whichever way the
- * range is read. A bound need not be a key of the store, and may be longer than any.
+ * The keys between two bounds. `from` and `after` are the lower bound, `to` and `through` the upper one, whichever way
+ * the range is read. A bound need not be a key of the store, and may be longer than any.
  */
 export type KeyRange = LowerBound & UpperBound;
 
@@ -50,7 +50,9 @@ type UpperBound =
   /** Inclusive. */
   | { readonly through: StoreKey; readonly to?: undefined };
 
-/** The entries that one call of `Store.range` returns: the first `limit` of the range in this order. Default: forward. */
+/**
+ * The entries that one call of `Store.range` returns: the first `limit` of the range in this order. Default: forward.
+ */
 export type RangeQuery = KeyRange & { readonly limit: number; readonly order?: KeyOrder };
 
 /** The least key above `key`: no key lies between the two. */
@@ -74,7 +76,8 @@ export function halfOpen(range: KeyRange): HalfOpenRange {
 
 /**
  * The ordered key-value store of one node. Reads see every earlier `put` and `remove` of this process at once, durable
- * or not. Writes become durable in the order in which they were made: when a write survives a crash, all earlier ones do.
+ * or not. Writes become durable in the order in which they were made: when a write survives a crash, all earlier ones
+ * do.
  *
  * Implementations: `LmdbStore` and `MemoryStore`; `test/suites/store.ts` holds both to this text.
  */
@@ -87,8 +90,8 @@ export interface Store {
   put(name: StoreName, key: StoreKey, value: Uint8Array): void;
   remove(name: StoreName, key: StoreKey): void;
   /**
-   * Entries as they are now, in the order that is asked for. Only what is returned is read. Values may be DAMAGED, and belong
-   * to the store as those of `get` do.
+   * Entries as they are now, in the order that is asked for. Only what is returned is read. Values may be DAMAGED, and
+   * belong to the store as those of `get` do.
    */
   range(name: StoreName, query: RangeQuery): Entry[];
   /**

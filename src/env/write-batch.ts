@@ -1,15 +1,16 @@
 import { compareKeys, type Entry, type HalfOpenRange, type KeyOrder, type StoreKey, type StoreName } from './store.ts';
 
-/** What is written to a key: its value, or REMOVED. */
+/** The new value of a key, or REMOVED. */
 export type Written = Uint8Array | typeof REMOVED;
 
 export const REMOVED = null;
 
-/** What a key's entry in the maps is reckoned to take, on top of its bytes. */
+/** The estimated memory of a map entry, on top of its key and value. */
 const ENTRY_BYTES = 100;
 
 /**
- * Writes that LMDB does not show yet: the newest of each key. They are written in one transaction or not at all.
+ * Writes that LMDB does not show yet: the newest one of each key. LMDB commits a batch in one transaction, or none of
+ * it.
  */
 export class WriteBatch {
   readonly tables: Readonly<Record<StoreName, Map<StoreKey, Written>>> = {
@@ -36,7 +37,7 @@ export class WriteBatch {
     table.set(key, written);
   }
 
-  /** The batch leaves the key alone. */
+  /** Drops what the batch holds of a key, which then stays as it is in LMDB. */
   forget(name: StoreName, key: StoreKey): void {
     const table = this.tables[name];
     const before = table.get(key);
@@ -51,7 +52,7 @@ export interface Change {
   readonly value: Written;
 }
 
-/** What batches say of the keys in a range, in order; of two batches that hold a key the later one counts. */
+/** The changes of batches to the keys in a range, in order. If two batches hold a key, the later one counts. */
 export function writtenBetween(
   batches: readonly WriteBatch[],
   name: StoreName,
@@ -66,8 +67,8 @@ export function writtenBetween(
 }
 
 /**
- * The first `limit` entries of a range: the settled ones with the written changes laid over them. Both come in `order`, and
- * no more of `settled` is read than needed.
+ * The first `limit` entries of a range: the settled ones with the written changes laid over them. Both come in `order`,
+ * and no more of `settled` is read than needed.
  */
 export function rangeOver(
   settled: Iterable<Entry>,

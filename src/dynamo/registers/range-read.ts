@@ -39,9 +39,10 @@ interface RangeRead {
 }
 
 /**
- * Reads the first items of one range of keys within a partition, in key order or against it. Strong: the union of the keys
- * that a majority knows of, each read by the rule of a strong read. So each item is as a strong read of it during this call
- * would have found it; the items together are no snapshot. Otherwise: the newest committed records among the replicas asked.
+ * Reads the first items of one range of keys within a partition, in key order or against it. Strong: the union of the
+ * keys that a majority knows of, each read by the rule of a strong read. So each item is as a strong read of it during
+ * this call would have found it; the items together are no snapshot. Otherwise: the newest committed records among the
+ * replicas asked.
  *
  * @param query at most `limit` items are returned, while a replica may be asked for more entries than that
  */
@@ -78,7 +79,9 @@ export function* readRange(
 /** What a replica holds of one key of a page. */
 type KeyState = RangeEntry & { readonly from: NodeId };
 
-/** One key of a page. A replica that cannot read its record has no say about the key: then the key is read by itself. */
+/**
+ * One key of a page. A replica that cannot read its record has no say about the key: then the key is read by itself.
+ */
 function readOne(
   { coordinator, demand, deadlineMs }: RangeRead,
   key: StoreKey,
@@ -149,9 +152,9 @@ function targetsOf(
 }
 
 /**
- * The last key up to which every replica has told what it holds: the nearest of the last keys of those whose page was full.
- * Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may hold keys
- * that its page had no room for. Undefined: all have told everything.
+ * The last key up to which every replica has told what it holds: the nearest of the last keys of those whose page was
+ * full. Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may
+ * hold keys that its page had no room for. Undefined: all have told everything.
  */
 function horizonOf(pages: readonly ReplyOf<'range'>[], order: KeyOrder, isNearest: boolean): StoreKey | undefined {
   let horizon: StoreKey | undefined;
