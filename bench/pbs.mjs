@@ -127,14 +127,16 @@ function measure(model, readQuorum, writeQuorum, offsetsMs) {
     const key = collectionPrefix('table-01', name, 1);
     let unanswered = offsetsMs.length;
     const read = (i) => {
-      node.read(key, false, 'dynamo', ({ kind }) => {
+      node.coordinate({ kind: 'coordinate-read', key, from: 'committed', consistency: 'dynamo' }, ({ kind }) => {
         unanswered--;
         const isFresh = kind === 'found';
         if (isFresh !== offsetsMs[i] >= expectedMs) throw new Error(`trial ${trial} is not as WARS has it: ${kind}`);
         if (isFresh) fresh[i]++;
       });
     };
-    node.write(key, name, { kind: 'put', item: ITEM }, { consistency: 'dynamo', wantsOld: false }, ({ kind }) => {
+    const mutation = { kind: 'put', item: ITEM };
+    const options = { consistency: 'dynamo', wantsOld: false };
+    node.coordinate({ kind: 'coordinate-write', key, partitionKey: name, mutation, ...options }, ({ kind }) => {
       if (kind !== 'applied') throw new Error(`trial ${trial} was not written: ${kind}`);
       for (const [i, offsetMs] of offsetsMs.entries()) time.after(offsetMs, () => read(i));
     });

@@ -20,7 +20,7 @@ async function start(options: DynaringOptions = {}, tags: { Key: string; Value: 
   db = await startDynaring({ partitions: 16, ...options });
   const { client: inner } = db.ring;
   const read = inner.read.bind(inner);
-  inner.read = (key, consistent, consistency) => read(key, consistent, consistency, true);
+  inner.read = (request) => read(request.from === 'committed' ? { ...request, from: 'laggard' } : request);
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
   await client.send(
     new CreateTableCommand({

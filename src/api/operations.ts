@@ -35,8 +35,8 @@ export interface RequestContext {
   readonly region: string;
   /** The `Host` header, as the client wrote it: where an SDK that discovers endpoints must be sent back to. */
   readonly host?: string;
-  /** A fault rule wants an eventually consistent read to ask a replica that lags. */
-  readonly isLagging?: boolean;
+  /** Where eventually consistent reads go, if a fault rule sends them somewhere else than usual: to a replica that lags. */
+  readonly eventualReadsFrom?: 'laggard' | undefined;
   /** The request is large: whoever works on all of it awaits this between the steps, so that others have their turn. */
   readonly pause?: (() => Promise<void>) | undefined;
 }

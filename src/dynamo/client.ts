@@ -1,6 +1,7 @@
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
+import type { KeyOrder } from '../env/store.ts';
 
 /** Names one register: an item of one table. */
 export interface ItemKey {
@@ -15,6 +16,13 @@ export interface ItemKey {
  * to the first N healthy nodes and is answered after W, reads after R, and of two writes at a time the last wins.
  */
 export type Consistency = 'strict' | 'dynamo';
+
+/**
+ * Which record a read returns. `latest`: linearizable in `strict` mode; the newest of max(R, N-W+1) replicas in `dynamo`
+ * mode. `committed`: the newest committed record among R replicas, which may be stale. `laggard`: the committed record of
+ * one replica that a `LagRule` may hold back.
+ */
+export type ReadFrom = 'latest' | 'committed' | 'laggard';
 
 /**
  * Lets replicas lag behind: records that it holds are kept back from the last N - W home replicas of their partition, and
@@ -67,19 +75,36 @@ export type WriteOutcome = MutationOutcome | Failure;
 
 export type ReadOutcome = { readonly kind: 'found'; readonly item: ItemImage } | { readonly kind: 'none' } | Failure;
 
+export interface ReadRequest {
+  readonly key: ItemKey;
+  readonly from: ReadFrom;
+  readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
+}
+
+/** One end of a range of sort keys. */
+export interface SortKeyBound {
+  /** No item need have it. */
+  readonly sortKey: ByteString;
+  /** Whether the range holds an item with just this sort key. */
+  readonly isInclusive: boolean;
+}
+
+/** A part of one item collection. There are no items in it if its lower bound is above its upper one. */
 export interface RangeRequest {
   readonly table: ByteString;
   readonly partitionKey: ByteString;
-  /** Exclusive lower bound of the sort keys, or undefined for the first. */
-  readonly after?: ByteString;
-  /** Exclusive upper bound, or undefined for the last. */
-  readonly before?: ByteString;
-  /** At most this many items. */
+  /** Undefined: from the lowest sort key of the collection, whatever the order. */
+  readonly lower?: SortKeyBound | undefined;
+  /** Undefined: to the highest one. */
+  readonly upper?: SortKeyBound | undefined;
+  /** `forward`: by ascending sort key. */
+  readonly order: KeyOrder;
+  /** At most this many items, the first ones in this order. */
   readonly limit: number;
-  readonly consistent: boolean;
+  readonly from: ReadFrom;
   readonly consistency: Consistency;
-  /** As in `read`. */
-  readonly isLagging?: boolean;
 }
 
 export type RangeOutcome =
@@ -105,10 +130,8 @@ export interface ScanRequest {
   readonly segment?: Segment | undefined;
   /** At most this many items. */
   readonly limit: number;
-  readonly consistent: boolean;
+  readonly from: ReadFrom;
   readonly consistency: Consistency;
-  /** As in `read`. */
-  readonly isLagging?: boolean | undefined;
 }
 
 export type ScanStart =
@@ -141,19 +164,9 @@ export interface DynamoClient {
    * that wins.
    */
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
-  /**
-   * `consistent`: linearizable in `strict` mode, of max(R, N-W+1) replicas in `dynamo` mode; otherwise the newest
-   * committed record among R replicas, which may be old. `isLagging`: of one of those that a `LagRule` may hold back; not
-   * for consistent reads. `requestId`: as of a write.
-   */
-  read(
-    key: ItemKey,
-    consistent: boolean,
-    consistency: Consistency,
-    isLagging?: boolean,
-    requestId?: string,
-  ): Promise<ReadOutcome>;
-  /** The items of one item collection in the order of their sort keys. */
+  /** The item as `from` has it. */
+  read(request: ReadRequest): Promise<ReadOutcome>;
+  /** The items of one item collection by ascending or descending sort key. */
   range(request: RangeRequest): Promise<RangeOutcome>;
   /** The tables of which any node that can be asked now holds records: also of those that no request can reach any more. */
   tables(): Promise<ReadonlySet<ByteString>>;

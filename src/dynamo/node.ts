@@ -1,5 +1,3 @@
-import { strict as assert } from 'node:assert';
-import { applyMutation, type Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
@@ -7,8 +5,10 @@ import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
 import { consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
-import type { Consistency, Failure, LagRule, RangeOutcome, ReadOutcome, WriteOptions } from './client.ts';
+import type { Consistency, LagRule } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
+import { Coordination } from './coordination.ts';
+import type { AnswerTo, CoordinationRequest } from './coordination-messages.ts';
 import type { ConfigRegister } from './epochs/config-register.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epochs/epoch-change.ts';
 import { EpochStaging } from './epochs/epoch-staging.ts';
@@ -30,30 +30,16 @@ import type { NodeSettings } from './node-settings.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { NodeStatus } from './node-status.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
-import { highestCommitted, highestOf } from './record.ts';
+import { highestCommitted } from './record.ts';
 import { Acceptor } from './registers/acceptor.ts';
 import { Coordinator } from './registers/coordinator.ts';
 import { Finisher } from './registers/finisher.ts';
-import { type Carried, untried, type WriteAnswer } from './registers/handed-back.ts';
 import { KeyLock } from './registers/key-lock.ts';
 import { LagGate } from './registers/lag-gate.ts';
-import { type RangeDemand, readRange } from './registers/range-read.ts';
-import {
-  found,
-  isReadLocal,
-  type RegisterReadOutcome,
-  readEventually,
-  readStrongly,
-  toReadOutcome,
-} from './registers/register-read.ts';
-import { type Change, identityRound, writeRegister } from './registers/register-write.ts';
-import { UNREADABLE } from './registers/replica-rows.ts';
-import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
+import { identityRound } from './registers/register-write.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
 import { runTask, type Task } from './task.ts';
-
-const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
 /**
  * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of the
@@ -68,6 +54,7 @@ export class StorageNode implements CoordinatingNode {
   readonly #votes: PartitionVotes;
   readonly #acceptor: Acceptor;
   readonly #coordinator: Coordinator;
+  readonly #coordination: Coordination;
   readonly #locks: KeyLock;
   readonly #detector: FailureDetector;
   readonly #hints: HintedHandoff;
@@ -262,6 +249,15 @@ export class StorageNode implements CoordinatingNode {
       antiEntropy: this.#antiEntropy,
       epochStaging: this.#epochStaging,
     });
+    this.#coordination = new Coordination({
+      coordinator: this.#coordinator,
+      acceptor,
+      hints,
+      locks: this.#locks,
+      votes,
+      forest,
+      forgetTable: (table) => this.#forgetTable(table),
+    });
   }
 
   /**
@@ -302,6 +298,7 @@ export class StorageNode implements CoordinatingNode {
     this.#env.clock.cancel(this.#reconcileTimer);
     this.#gate?.stop();
     for (const part of [
+      this.#coordination,
       this.#acceptor,
       this.#coordinator,
       this.#forest,
@@ -439,94 +436,8 @@ export class StorageNode implements CoordinatingNode {
     });
   }
 
-  write(
-    key: StoreKey,
-    partitionKey: ByteString,
-    mutation: Mutation,
-    { consistency, wantsOld }: WriteOptions,
-    done: (outcome: WriteAnswer) => void,
-    carried?: Carried,
-  ): void {
-    if (this.#isStopped) return done(NOT_TRIED);
-    const coordinator = this.#coordinator;
-    const deadlineMs = coordinator.deadline();
-    const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
-    if (consistency === 'dynamo' && isBlind) {
-      const item = mutation.kind === 'put' ? mutation.item : undefined;
-      assert(carried?.kind !== 'round');
-      const known = highestOf([this.#acceptor.stateOf(key), { committed: this.#hints.committed(key) }]);
-      return runTask(writeSloppily(coordinator, key, partitionKey, known, item, deadlineMs, carried), done);
-    }
-    assert(carried?.kind !== 'record');
-    const change: Change = (current) => applyMutation(mutation, current);
-    let hasWaited = false;
-    const start = () => {
-      const release = (outcome: WriteAnswer) => {
-        this.#locks.release(key);
-        done(outcome);
-      };
-      // The one before has tried in vain, and so would each of those that waited behind it, one after the other.
-      const { members } = coordinator.configOf(key);
-      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
-        return release(untried(NOT_TRIED, carried));
-      }
-      runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
-    };
-    if (!this.#locks.acquire(key, start)) return done(untried({ kind: 'overloaded' }, carried));
-    hasWaited = true;
-  }
-
-  read(
-    key: StoreKey,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: ReadOutcome) => void,
-    isLagging = false,
-  ): void {
-    if (this.#isStopped) return done(NOT_TRIED);
-    if (isLagging && !isConsistent && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
-    const coordinator = this.#coordinator;
-    const deadlineMs = coordinator.deadline();
-    const finish = (outcome: RegisterReadOutcome) => done(toReadOutcome(outcome));
-    if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isConsistent, deadlineMs), finish);
-    // The most common request of all needs no message, so it is spared the task too.
-    if (!isConsistent && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, done)) return;
-    runTask((isConsistent ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
-  }
-
-  range(
-    from: StoreKey,
-    to: StoreKey,
-    limit: number,
-    isConsistent: boolean,
-    consistency: Consistency,
-    done: (outcome: RangeOutcome) => void,
-    isLagging = false,
-  ): void {
-    if (this.#isStopped) return done(NOT_TRIED);
-    const coordinator = this.#coordinator;
-    const isOwn = isLagging && !isConsistent && this.#isHomeOf(from);
-    const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(from, isConsistent, consistency);
-    runTask(readRange(coordinator, { from, to, order: 'forward', limit }, demand, coordinator.deadline()), done);
-  }
-
-  #rangeDemand(from: StoreKey, isConsistent: boolean, consistency: Consistency): RangeDemand {
-    if (isConsistent && consistency === 'strict') return { kind: 'strong' };
-    const { readQuorum } = this.#settings;
-    return { kind: 'committed', replicas: isConsistent ? consistentReadQuorum(this.#coordinator, from) : readQuorum };
-  }
-
-  /** Answers what its own replica has committed. @returns false if that cannot be read: others have to be asked */
-  #answerOwn(key: StoreKey, done: (outcome: ReadOutcome) => void): boolean {
-    const item = this.#acceptor.committedItem(key);
-    if (item === UNREADABLE) return false;
-    done(found(item));
-    return true;
-  }
-
-  /** Whether its replica of the key's partition has a vote, sealed or not. */
-  #isHomeOf(key: StoreKey): boolean {
-    return this.#votes.configOf(partitionOf(key)) !== undefined;
+  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
+    this.#coordination.coordinate(request, reply);
   }
 
   /**
@@ -558,11 +469,7 @@ export class StorageNode implements CoordinatingNode {
     this.#finisher.settleAll(done);
   }
 
-  tablesIn(partition: number): readonly ByteString[] {
-    return this.#forest.tablesIn(partition);
-  }
-
-  forgetTable(table: ByteString): void {
+  #forgetTable(table: ByteString): void {
     this.#gate?.forgetTable(table);
     this.#acceptor.forgetTable(table);
     this.#hints.forgetTable(table);

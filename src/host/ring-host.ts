@@ -1,5 +1,5 @@
-import type { ByteString } from '../api/primary-key.ts';
 import type { CoordinatingNode } from '../dynamo/coordinating-node.ts';
+import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { StorageNode } from '../dynamo/node.ts';
 import type { NodeId } from '../dynamo/ring.ts';
@@ -75,41 +75,12 @@ export class Entrance implements CoordinatingNode {
     this.#node = node;
   }
 
-  write(...[key, partitionKey, mutation, options, done, carried]: Parameters<CoordinatingNode['write']>): void {
+  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
     try {
-      this.#node.write(key, partitionKey, mutation, options, done, carried);
+      this.#node.coordinate(request, reply);
     } catch (error) {
       leaveIfDamaged(error);
     }
-  }
-
-  read(...[key, isConsistent, consistency, done, isLagging]: Parameters<CoordinatingNode['read']>): void {
-    try {
-      this.#node.read(key, isConsistent, consistency, done, isLagging);
-    } catch (error) {
-      leaveIfDamaged(error);
-    }
-  }
-
-  range(...[from, to, limit, isConsistent, consistency, done, isLagging]: Parameters<CoordinatingNode['range']>): void {
-    try {
-      this.#node.range(from, to, limit, isConsistent, consistency, done, isLagging);
-    } catch (error) {
-      leaveIfDamaged(error);
-    }
-  }
-
-  tablesIn(partition: number): ReturnType<CoordinatingNode['tablesIn']> {
-    try {
-      return this.#node.tablesIn(partition);
-    } catch (error) {
-      leaveIfDamaged(error);
-      return [];
-    }
-  }
-
-  forgetTable(table: ByteString): void {
-    unlessDamaged(() => this.#node.forgetTable(table));
   }
 }
 

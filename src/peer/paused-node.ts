@@ -1,5 +1,6 @@
 import type { Failure } from '../dynamo/client.ts';
 import type { CoordinatingNode } from '../dynamo/coordinating-node.ts';
+import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import { untried } from '../dynamo/registers/handed-back.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 
@@ -12,8 +13,8 @@ interface Held {
 }
 
 /**
- * Stands at the door of a node that is paused: requests wait until it goes on, but not for longer than `patienceMs`. Then
- * they are given back as if they had never been sent, which is true: the node has not seen them, and never will.
+ * Stands before a node that is paused: requests wait until it goes on, but not for longer than `patienceMs`. Then they are
+ * given back as if they had never been sent, which is true: the node has not seen them, and never will.
  */
 export class PausedNode implements CoordinatingNode {
   readonly #node: CoordinatingNode;
@@ -27,7 +28,7 @@ export class PausedNode implements CoordinatingNode {
     this.#patienceMs = patienceMs;
   }
 
-  /** The node goes on: it gets what still waits. */
+  /** The node goes on: it gets the requests that still wait. */
   release(): void {
     for (const { ask, timer } of this.#held) {
       this.#clock.cancel(timer);
@@ -36,48 +37,34 @@ export class PausedNode implements CoordinatingNode {
     this.#held.clear();
   }
 
-  write(...args: Parameters<CoordinatingNode['write']>): void {
-    const [, , , , done, carried] = args;
-    this.#hold(
-      () => this.#node.write(...args),
-      () => done(untried(NOT_SENT, carried)),
-    );
+  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
+    const ask = () => this.#node.coordinate(request, reply);
+    const giveBack = () => reply(refusalOf(request) as AnswerTo<R>);
+    switch (request.kind) {
+      case 'tables-in':
+        return giveBack();
+      case 'forget-table':
+        // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by repair.
+        if (this.#held.size < HELD_REQUESTS) this.#held.add({ ask, timer: undefined });
+        return;
+      default:
+        return this.#hold(ask, giveBack);
+    }
   }
 
-  read(...args: Parameters<CoordinatingNode['read']>): void {
-    this.#hold(
-      () => this.#node.read(...args),
-      () => args[3](NOT_SENT),
-    );
-  }
-
-  range(...args: Parameters<CoordinatingNode['range']>): void {
-    this.#hold(
-      () => this.#node.range(...args),
-      () => args[5](NOT_SENT),
-    );
-  }
-
-  /** It does not answer. */
-  tablesIn(): readonly [] {
-    return [];
-  }
-
-  forgetTable(...args: Parameters<CoordinatingNode['forgetTable']>): void {
-    // Nobody waits for it, and nobody will ask again: what stays here would go to the others by repair.
-    this.#hold(() => this.#node.forgetTable(...args));
-  }
-
-  /** @param giveBack if it may be given back */
-  #hold(ask: () => void, giveBack?: () => void): void {
-    if (this.#held.size >= HELD_REQUESTS) return giveBack?.();
+  #hold(ask: () => void, giveBack: () => void): void {
+    if (this.#held.size >= HELD_REQUESTS) return giveBack();
     const letGo = () => {
       this.#held.delete(held);
-      giveBack!();
+      giveBack();
     };
-    const held: Held = { ask, timer: giveBack === undefined ? undefined : this.#clock.after(this.#patienceMs, letGo) };
+    const held: Held = { ask, timer: this.#clock.after(this.#patienceMs, letGo) };
     this.#held.add(held);
   }
 }
 
 const NOT_SENT: Failure = { kind: 'unavailable', needed: 1, got: 0 };
+
+function refusalOf(request: CoordinationRequest): AnswerTo<CoordinationRequest> {
+  return request.kind === 'coordinate-write' ? untried(NOT_SENT, request.carried) : NOT_SENT;
+}

@@ -219,17 +219,16 @@ function isFull(reads: readonly Read[]): boolean {
 async function readOne(
   client: DynamoClient,
   throughput: ThroughputGate | undefined,
-  { isLagging, requestId }: RequestContext,
+  { eventualReadsFrom, requestId }: RequestContext,
   read: Read,
 ): Promise<void> {
   const { table, at, isConsistent } = read;
-  const outcome = await client.read(
-    { table: table.storageId, ...at },
-    isConsistent,
-    table.consistency ?? 'strict',
-    isLagging === true && !isConsistent,
+  const outcome = await client.read({
+    key: { table: table.storageId, ...at },
+    from: isConsistent ? 'latest' : (eventualReadsFrom ?? 'committed'),
+    consistency: table.consistency ?? 'strict',
     requestId,
-  );
+  });
   if (outcome.kind !== 'found' && outcome.kind !== 'none') {
     read.error = clusterError(outcome);
     return;

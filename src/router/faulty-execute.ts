@@ -80,7 +80,7 @@ async function readOrWrite(
   if (firing === undefined) return execute(operation, request, context);
   tell(parts, firing, context);
   try {
-    return await execute(operation, request, { ...context, isLagging: true });
+    return await execute(operation, request, { ...context, eventualReadsFrom: 'laggard' });
   } finally {
     firing.end();
   }

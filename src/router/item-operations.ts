@@ -19,6 +19,7 @@ import { checkAlone } from '../api/refusal.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
+import { readFromOf } from './read-from.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
@@ -75,13 +76,12 @@ export function createItemOperations(
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       if (projection !== undefined) checkKeyPaths(table, { projection });
       const consistent = request.ConsistentRead === true;
-      const outcome = await client.read(
-        { table: table.storageId, partitionKey, sortKey },
-        consistent,
-        table.consistency ?? 'strict',
-        context.isLagging,
-        context.requestId,
-      );
+      const outcome = await client.read({
+        key: { table: table.storageId, partitionKey, sortKey },
+        from: readFromOf(request, context),
+        consistency: table.consistency ?? 'strict',
+        requestId: context.requestId,
+      });
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
 
       const response: GetItemResponse = {};

@@ -18,6 +18,7 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import { type Found, type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
+import { readFromOf } from './read-from.ts';
 import { ReadRoom } from './read-room.ts';
 import { ORDERED_WALK } from './router-limits.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -68,16 +69,17 @@ export function createScanOperations(
   }
 
   return {
-    async scan(request, { isLagging, nowMs }, namespace) {
+    async scan(request, context, namespace) {
+      const { nowMs } = context;
       const checked = checkScan(request);
       const table =
         catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName, nowMs));
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);
-      const consistent = request.ConsistentRead === true;
+      const from = readFromOf(request, context);
       const settle = throughput?.chargePage(table, plan.index);
       const readerFrom = (after: EncodedKey | undefined) =>
-        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, consistent, isLagging }), pause);
+        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const page = await inRoom(room, async () => {
         const inOrder = orderOf(table, plan, request, readerFrom, nowMs);
@@ -87,7 +89,7 @@ export function createScanOperations(
         return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), table, plan, limit, pause);
       });
       if (page === undefined) throw new Error('a table was too large to be read in its own order');
-      const units = unitsOf(page, plan, consistent);
+      const units = unitsOf(page, plan, request.ConsistentRead === true);
       settle?.(units);
       return responseOf(request, table, plan, page, units);
     },

@@ -234,7 +234,7 @@ export class TableCatalog {
   }
 
   async #read(place: Place): Promise<string | undefined> {
-    const outcome = await this.#client.read(definitionKey(place), true, 'strict');
+    const outcome = await this.#client.read({ key: definitionKey(place), from: 'latest', consistency: 'strict' });
     if (outcome.kind === 'none') return undefined;
     if (outcome.kind !== 'found') throw clusterError(outcome);
     return definitionText(outcome.item);

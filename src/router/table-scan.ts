@@ -29,7 +29,7 @@ export async function* scanPartition(
       table: table.storageId,
       start,
       limit: pageItems,
-      consistent: true,
+      from: 'latest',
       consistency: table.consistency ?? 'strict',
     });
     if (page.kind !== 'items') throw clusterError(page);

@@ -2,7 +2,7 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { fromImage, type ItemImage } from '../api/item.ts';
 import { type EncodedKey, keyOfItem } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
-import type { DynamoClient, ScanStart, Segment } from '../dynamo/client.ts';
+import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 
 /**
@@ -36,8 +36,7 @@ export interface WalkOptions {
   readonly segment: Segment | undefined;
   /** Behind which item it begins, which need not exist. Undefined: at the beginning. */
   readonly after: EncodedKey | undefined;
-  readonly consistent: boolean;
-  readonly isLagging: boolean | undefined;
+  readonly from: ReadFrom;
 }
 
 /**
@@ -63,16 +62,15 @@ export class TableWalk {
    * @throws ApiError when the cluster cannot
    */
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
-    const { segment, consistent, isLagging } = this.#options;
+    const { segment, from } = this.#options;
     while (this.#next !== undefined) {
       const outcome = await this.#client.scan({
         table: this.#table.storageId,
         start: this.#next,
         segment,
         limit,
-        consistent,
+        from,
         consistency: this.#table.consistency ?? 'strict',
-        isLagging,
       });
       if (outcome.kind !== 'items') throw clusterError(outcome);
       const items = outcome.items.map((image) => new StoredItem(image));

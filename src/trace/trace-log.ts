@@ -2,7 +2,7 @@ import type { Trace } from '../api/admin.ts';
 import type { Execute } from '../api/operations.ts';
 import type { Ballot } from '../dynamo/ballot.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
-import type { RequestObserver } from '../dynamo/ring-client.ts';
+import type { RequestObserver } from '../dynamo/request-observer.ts';
 import type { NetworkObserver } from '../env/faulty-network.ts';
 import type { StoreKey } from '../env/store.ts';
 import { TraceRecord } from './trace-record.ts';

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fromImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { readOf, writeOf } from './coordination-requests.ts';
 import { image, KEY, type Message, type NodeName, put, putIfAbsent, STRICT, ThreeNodes } from './three-nodes.ts';
 
 /*
@@ -22,7 +23,9 @@ const touches =
     from === name || to === name;
 
 function begin(nodes: ThreeNodes, at: NodeName, mutation: Mutation, carried?: Carried, options = STRICT) {
-  return nodes.start<WriteAnswer>((done) => nodes.node(at).write(KEY, 'user', mutation, options, done, carried));
+  return nodes.start<WriteAnswer>((done) =>
+    nodes.node(at).coordinate(writeOf(KEY, mutation, { ...options, carried }), done),
+  );
 }
 
 /** Has A begin a write whose messages of one kind are lost, and then cuts it off. @returns what it hands back */
@@ -44,7 +47,7 @@ function carryOn(nodes: ThreeNodes, at: NodeName, mutation: Mutation, carried: C
 }
 
 function numberAt(nodes: ThreeNodes, at: NodeName) {
-  const { result } = nodes.startRead(at, true);
+  const { result } = nodes.startRead(at, 'latest');
   return result?.kind === 'found' ? fromImage(result.item).n : result;
 }
 
@@ -54,7 +57,7 @@ describe('a coordinator that is cut off', () => {
     nodes.isLost = touches('A');
     const [write, read] = [
       begin(nodes, 'A', put('one')),
-      nodes.start((done) => nodes.node('A').read(KEY, true, 'strict', done)),
+      nodes.start((done) => nodes.node('A').coordinate(readOf(KEY, 'latest'), done)),
     ];
     nodes.settle(1_500);
     expect(write.result).toEqual({ kind: 'unavailable', needed: 2, got: 1 });
@@ -144,7 +147,7 @@ describe('a coordinator that is cut off', () => {
       current: image('two'),
     });
     nodes.isLost = () => false;
-    for (const at of ['A', 'B', 'C'] as const) expect(nodes.read(at, true)).toBe('two');
+    for (const at of ['A', 'B', 'C'] as const) expect(nodes.read(at, 'latest')).toBe('two');
   });
 
   test('hands back a put in dynamo mode, which another sends again as it is', () => {
@@ -158,7 +161,9 @@ describe('a coordinator that is cut off', () => {
     nodes.isLost = () => false;
     // It is as old as when it was begun.
     for (const at of ['A', 'B', 'C'] as const) {
-      const read = nodes.start<{ kind: string }>((done) => nodes.node(at).read(KEY, true, 'dynamo', done));
+      const read = nodes.start<{ kind: string }>((done) =>
+        nodes.node(at).coordinate(readOf(KEY, 'latest', 'dynamo'), done),
+      );
       nodes.settle(1_000);
       expect(read.result).toMatchObject({ kind: 'found', item: image('two') });
     }

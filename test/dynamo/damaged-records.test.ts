@@ -1,18 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { consistencyOf } from '../../src/dynamo/ballot.ts';
-import type { RangeOutcome, ReadOutcome } from '../../src/dynamo/client.ts';
+import type { RangeOutcome, ReadFrom, ReadOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { DAMAGED } from '../../src/env/store.ts';
+import { rangeOf, readOf, writeOf } from './coordination-requests.ts';
 import { KEY, type Message, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
+const WHOLE = { from: KEY, to: prefixEnd(KEY) };
 const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
 
 /** What reads find at a node within the life of an operation: what cannot be restored is tried again for ever. */
-function readWithin(nodes: ThreeNodes, at: NodeName, isConsistent: boolean): string | ReadOutcome['kind'] | undefined {
-  const read = nodes.start<ReadOutcome>((done) => nodes.node(at).read(KEY, isConsistent, 'strict', done));
+function readWithin(nodes: ThreeNodes, at: NodeName, from: ReadFrom): string | ReadOutcome['kind'] | undefined {
+  const read = nodes.start<ReadOutcome>((done) => nodes.node(at).coordinate(readOf(KEY, from), done));
   nodes.settle(8_000);
   return read.result?.kind === 'found' ? textOf(read.result.item) : read.result?.kind;
 }
@@ -24,13 +26,13 @@ describe('a committed record that cannot be read', () => {
       nodes.write('A', put('one'));
       nodes.write('A', put('two'));
       for (const reader of NAMES) {
-        for (const isConsistent of [true, false]) {
+        for (const from of ['latest', 'committed'] as const) {
           nodes.stores[name].damage('items', KEY);
-          expect(readWithin(nodes, reader, isConsistent), `${reader} ${isConsistent}`).toBe('two');
+          expect(readWithin(nodes, reader, from), `${reader} ${from}`).toBe('two');
         }
         nodes.stores[name].damage('items', KEY);
         const range = nodes.start<RangeOutcome>((done) =>
-          nodes.node(reader).range(KEY, prefixEnd(KEY), 10, true, 'strict', done),
+          nodes.node(reader).coordinate(rangeOf(WHOLE, 'latest'), done),
         );
         nodes.settle(8_000);
         expect(range.result).toMatchObject({ kind: 'items', items: [{}] });
@@ -53,17 +55,17 @@ describe('a committed record that cannot be read', () => {
     // Now C is back, with the older record, B is away, and A cannot read the newer one.
     nodes.isLost = touches('B');
     nodes.stores.A.damage('items', KEY);
-    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    expect(readWithin(nodes, 'C', 'latest')).toBe('unavailable');
     // What C has is chosen, and old. It must not take the place of what A has acknowledged.
     nodes.node('C').receive('C', { kind: 'read-committed', key: KEY }, (reply) => {
       if (reply.kind !== 'state') throw new Error(reply.kind);
       nodes.node('A').receive('C', { kind: 'learn', key: KEY, record: reply.committed! }, () => {});
     });
     nodes.settle(1_000);
-    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    expect(readWithin(nodes, 'C', 'latest')).toBe('unavailable');
     nodes.isLost = () => false;
     nodes.settle(3_000);
-    for (const name of NAMES) expect(readWithin(nodes, name, true), name).toBe('two');
+    for (const name of NAMES) expect(readWithin(nodes, name, 'latest'), name).toBe('two');
   });
 
   test('keeps no write waiting beyond its life while another replica is away, and nothing of it is handed on', () => {
@@ -73,7 +75,9 @@ describe('a committed record that cannot be read', () => {
     nodes.stores.A.damage('items', KEY);
     nodes.restart('A');
     for (const at of ['A', 'C'] as const) {
-      const write = nodes.start<WriteAnswer>((done) => nodes.node(at).write(KEY, 'user', put('two'), STRICT, done));
+      const write = nodes.start<WriteAnswer>((done) =>
+        nodes.node(at).coordinate(writeOf(KEY, put('two'), STRICT), done),
+      );
       nodes.settle(DEFAULT_NODE_LIMITS.opLifeMs + DEFAULT_NODE_LIMITS.phaseTimeoutMs);
       expect(write.result, at).toMatchObject({ kind: 'unavailable', needed: 2 });
     }
@@ -92,10 +96,10 @@ describe('a committed record that cannot be read', () => {
     nodes.settle(2_000);
     expect(nodes.node('A').stateOf(KEY)).toMatchObject({ isDamaged: true, committed: { ballot: old.ballot } });
     nodes.isLost = touches('B');
-    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
+    expect(readWithin(nodes, 'C', 'latest')).toBe('unavailable');
     nodes.isLost = () => false;
     nodes.settle(3_000);
-    expect(readWithin(nodes, 'C', true)).toBe('two');
+    expect(readWithin(nodes, 'C', 'latest')).toBe('two');
     expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
     expect(nodes.stores.A.range('meta', { from: 'damaged/', to: 'damaged0', limit: 10 })).toEqual([]);
   });
@@ -104,12 +108,14 @@ describe('a committed record that cannot be read', () => {
 describe('a damaged key of a table in dynamo mode', () => {
   const SLOPPY = { consistency: 'dynamo', wantsOld: false } as const;
   const readAt = (nodes: ThreeNodes, at: NodeName) => {
-    const read = nodes.start<ReadOutcome>((done) => nodes.node(at).read(KEY, false, 'dynamo', done));
+    const read = nodes.start<ReadOutcome>((done) =>
+      nodes.node(at).coordinate(readOf(KEY, 'committed', 'dynamo'), done),
+    );
     nodes.settle(1_000);
     return read.result?.kind === 'found' ? textOf(read.result.item) : read.result?.kind;
   };
   const write = (nodes: ThreeNodes, text: string) => {
-    nodes.start((done) => nodes.node('A').write(KEY, 'user', put(text), SLOPPY, done));
+    nodes.start((done) => nodes.node('A').coordinate(writeOf(KEY, put(text), SLOPPY), done));
     nodes.settle(1_000);
   };
 
@@ -151,19 +157,17 @@ describe('an accepted record that cannot be read', () => {
     nodes.write('A', put('one'));
     // Accepted by A and B, learned by nobody.
     nodes.isLost = (message) => touches('C')(message) || message.kind === 'learn';
-    nodes.start((done) =>
-      nodes.node('B').write(KEY, 'user', put('two'), { consistency: 'strict', wantsOld: false }, done),
-    );
+    nodes.start((done) => nodes.node('B').coordinate(writeOf(KEY, put('two')), done));
     nodes.settle(200);
     expect(nodes.stores.A.get('paxos', KEY)).toBeDefined();
     nodes.stores.A.damage('paxos', KEY);
     nodes.restart('A');
     nodes.isLost = touches('B');
-    expect(readWithin(nodes, 'C', true)).toBe('unavailable');
-    expect(readWithin(nodes, 'A', true)).toBe('unavailable');
+    expect(readWithin(nodes, 'C', 'latest')).toBe('unavailable');
+    expect(readWithin(nodes, 'A', 'latest')).toBe('unavailable');
     nodes.isLost = () => false;
     nodes.settle(8_000);
-    for (const name of NAMES) expect(readWithin(nodes, name, true), name).toBe('two');
+    for (const name of NAMES) expect(readWithin(nodes, name, 'latest'), name).toBe('two');
   });
 });
 
@@ -171,9 +175,7 @@ test('a range read of a replica itself asks others for what that cannot read', (
   const nodes = new ThreeNodes();
   nodes.write('A', put('one'));
   nodes.stores.A.damage('items', KEY);
-  const range = nodes.start<RangeOutcome>((done) =>
-    nodes.node('A').range(KEY, prefixEnd(KEY), 10, false, 'strict', done, true),
-  );
+  const range = nodes.start<RangeOutcome>((done) => nodes.node('A').coordinate(rangeOf(WHOLE, 'laggard'), done));
   nodes.settle(8_000);
   expect(range.result).toMatchObject({ kind: 'items', items: [{}] });
 });

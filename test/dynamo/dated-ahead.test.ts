@@ -3,6 +3,7 @@ import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { Consistency } from '../../src/dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put, putIfAbsent, textOf } from './three-nodes.ts';
 
@@ -11,7 +12,7 @@ function write(ring: EpochRing, at: string, name: string, text: string, mode: Co
   const startMs = ring.clock.now();
   let outcome: WriteAnswer | undefined;
   let tookMs = Number.NaN;
-  ring.node(at).write(keyOf(name), name, mutation, { consistency: mode, wantsOld: false }, (answered) => {
+  ring.node(at).coordinate(writeOf(keyOf(name), mutation, { partitionKey: name, consistency: mode }), (answered) => {
     outcome = answered;
     tookMs = ring.clock.now() - startMs;
   });
@@ -22,7 +23,7 @@ function write(ring: EpochRing, at: string, name: string, text: string, mode: Co
 /** What a consistent read in `dynamo` mode finds. */
 function readConsistently(ring: EpochRing, at: string, name: string): string | undefined {
   let found: string | undefined = 'no answer';
-  ring.node(at).read(keyOf(name), true, 'dynamo', (outcome) => {
+  ring.node(at).coordinate(readOf(keyOf(name), 'latest', 'dynamo'), (outcome) => {
     found = outcome.kind === 'found' ? textOf(outcome.item) : outcome.kind;
   });
   ring.settle(1_000);
@@ -93,7 +94,8 @@ describe('of two puts in dynamo mode, one after the other, the later one stays',
     const ring = ringWithCeilings();
     // B and C accept it; nobody hears that it is chosen.
     ring.isLost = ({ kind }) => kind === 'learn';
-    ring.node('B').write(keyOf('ann'), 'ann', putIfAbsent('one'), { consistency: 'dynamo', wantsOld: false }, () => {});
+    const write = writeOf(keyOf('ann'), putIfAbsent('one'), { partitionKey: 'ann', consistency: 'dynamo' });
+    ring.node('B').coordinate(write, () => {});
     ring.settle(50);
     expect(ring.accepted('C', 'ann')).toBe('one');
     ring.isLost = () => false;

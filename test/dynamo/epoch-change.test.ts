@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { Request } from '../../src/dynamo/messages.ts';
 import { randomBelow, SeededRandom } from '../../src/env/random.ts';
+import { readOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 
 const HOUR_MS = 3_600_000;
@@ -40,7 +41,7 @@ describe('a partition that changes its members', () => {
     ring.settle(200);
     expect(ring.node('B').isSealed(0)).toBe(true);
     let found: string | undefined;
-    ring.node('B').read(keyOf('x'), false, 'strict', ({ kind }) => {
+    ring.node('B').coordinate(readOf(keyOf('x'), 'committed'), ({ kind }) => {
       found = kind;
     });
     expect(found).toBe('found');

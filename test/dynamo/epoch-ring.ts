@@ -9,6 +9,7 @@ import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import { readOf } from './coordination-requests.ts';
 import { ManualClock } from './manual-clock.ts';
 import { image, textOf } from './three-nodes.ts';
 
@@ -176,7 +177,7 @@ export class EpochRing {
   /** The text that a strong read at a node finds; undefined: no item. */
   read(at: string, name: string): string | undefined {
     let found: string | undefined = 'no answer';
-    this.node(at).read(keyOf(name), true, 'strict', (outcome) => {
+    this.node(at).coordinate(readOf(keyOf(name), 'latest'), (outcome) => {
       found = outcome.kind === 'found' ? textOf(outcome.item) : outcome.kind === 'none' ? undefined : outcome.kind;
     });
     this.settle();

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { LagRelease, LagRule } from '../../src/dynamo/client.ts';
+import type { LagRelease, LagRule, RangeOutcome, ReadFrom, ReadOutcome } from '../../src/dynamo/client.ts';
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { rangeOf, readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
@@ -20,18 +22,14 @@ function lag(ring: ThreeNodes, ...rules: LagRule[]): void {
 }
 
 function write(ring: ThreeNodes, at: NodeName, text: string, forMs = A_MOMENT_MS) {
-  const node = ring.node(at);
-  const operation = ring.start((done: Parameters<typeof node.write>[4]) =>
-    node.write(KEY, 'user', put(text), STRICT, done),
-  );
+  const operation = ring.start<WriteAnswer>((done) => ring.node(at).coordinate(writeOf(KEY, put(text), STRICT), done));
   ring.settle(forMs);
   return operation.result?.kind;
 }
 
 /** What the replica of a node has, as a read that wants an old value sees it. */
 function shown(ring: ThreeNodes, at: NodeName): string | undefined {
-  const node = ring.node(at);
-  const { result } = ring.start((done: Parameters<typeof node.read>[3]) => node.read(KEY, false, 'strict', done, true));
+  const { result } = ring.start<ReadOutcome>((done) => ring.node(at).coordinate(readOf(KEY, 'laggard'), done));
   return result?.kind === 'found' ? textOf(result.item) : undefined;
 }
 
@@ -62,7 +60,7 @@ describe('a replica that a rule holds back', () => {
     expect(write(ring, 'A', 'new')).toBe('applied');
     expect(NODES.map((name) => shown(ring, name))).toEqual(['new', 'new', 'old']);
     expect(NODES.map((name) => ring.node(name).status().held)).toEqual([0, 0, 1]);
-    for (const name of NODES) expect(ring.read(name, true)).toBe('new');
+    for (const name of NODES) expect(ring.read(name, 'latest')).toBe('new');
     expect(shown(ring, 'C')).toBe('old');
     ring.node('C').releaseLags();
     expect(shown(ring, 'C')).toBe('new');
@@ -166,16 +164,14 @@ describe('a replica that a rule holds back', () => {
     write(ring, 'A', 'old');
     lag(ring, everything(NEVER));
     write(ring, 'A', 'new');
-    const range = (isConsistent: boolean, isLagging: boolean) => {
-      const node = ring.node('C');
-      const operation = ring.start((done: Parameters<typeof node.range>[5]) =>
-        node.range(KEY, prefixEnd(KEY), 10, isConsistent, 'strict', done, isLagging),
-      );
+    const range = (from: ReadFrom) => {
+      const request = rangeOf({ from: KEY, to: prefixEnd(KEY) }, from);
+      const operation = ring.start<RangeOutcome>((done) => ring.node('C').coordinate(request, done));
       ring.settle(A_MOMENT_MS);
       return operation.result?.kind === 'items' && operation.result.items.map(textOf);
     };
-    expect(range(false, true)).toEqual(['old']);
-    expect(range(true, true)).toEqual(['new']);
+    expect(range('laggard')).toEqual(['old']);
+    expect(range('latest')).toEqual(['new']);
   });
 
   test('lets go of what a rule held that is gone, and of that alone', () => {
@@ -260,8 +256,8 @@ describe('nothing of a node by itself ends the lag', () => {
     write(ring, 'A', 'old');
     lag(ring, everything(NEVER));
     write(ring, 'A', 'new');
-    expect(ring.read('C', false)).toBe('new');
-    expect(ring.read('C', true)).toBe('new');
+    expect(ring.read('C', 'committed')).toBe('new');
+    expect(ring.read('C', 'latest')).toBe('new');
     expect(shown(ring, 'C')).toBe('old');
   });
 
@@ -309,17 +305,15 @@ describe('a rule does not make a write fail', () => {
     expect(write(ring, 'A', '1')).toBeUndefined();
     ring.settle(600);
     expect(shown(ring, 'C')).toBe('1');
-    expect(ring.read('A', true)).toBe('1');
+    expect(ring.read('A', 'latest')).toBe('1');
   });
 
   test('in dynamo mode either', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     ring.isLost = ({ from, to }) => (from === 'A' && to === 'B') || (from === 'B' && to === 'A');
-    const node = ring.node('A');
-    const operation = ring.start((done: Parameters<typeof node.write>[4]) =>
-      node.write(KEY, 'user', put('1'), { consistency: 'dynamo', wantsOld: false }, done),
-    );
+    const request = writeOf(KEY, put('1'), { consistency: 'dynamo' });
+    const operation = ring.start<WriteAnswer>((done) => ring.node('A').coordinate(request, done));
     ring.settle(A_MOMENT_MS);
     expect(operation.result).toBeUndefined();
     expect(ring.node('C').heldOf(KEY)).toBe(1);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
@@ -27,7 +28,7 @@ function moved() {
 function expectNoMajorityOfBAndC(ring: EpochRing): void {
   ring.isLost = (sent) => !isWithin(sent, 'BC') && sent.from !== sent.to;
   let outcome: WriteAnswer | undefined;
-  ring.node('B').write(keyOf('x'), 'user', put('lost'), { consistency: 'strict', wantsOld: false }, (answered) => {
+  ring.node('B').coordinate(writeOf(keyOf('x'), put('lost')), (answered) => {
     outcome = answered;
   });
   ring.settle(10_000);

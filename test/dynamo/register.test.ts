@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { UpdateAction } from '../../src/api/expression/ast.ts';
 import { fromImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
+import type { RangeOutcome, ReadFrom } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { rangeOf, writeOf } from './coordination-requests.ts';
 import { image, KEY, type Message, put, putIfAbsent, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const touches = (name: string) => (message: Message) => message.from === name || message.to === name;
@@ -14,8 +16,8 @@ describe('a write to three replicas', () => {
     const nodes = new ThreeNodes();
     expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'applied', old: undefined });
     for (const name of ['A', 'B', 'C'] as const) {
-      expect(nodes.read(name, true)).toBe('one');
-      expect(nodes.read(name, false)).toBe('one');
+      expect(nodes.read(name, 'latest')).toBe('one');
+      expect(nodes.read(name, 'committed')).toBe('one');
     }
   });
 
@@ -24,14 +26,14 @@ describe('a write to three replicas', () => {
     nodes.write('A', put('one'));
     expect(nodes.write('B', put('two'))).toMatchObject({ kind: 'applied', old: image('one'), next: image('two') });
     expect(nodes.write('C', { kind: 'delete' })).toMatchObject({ kind: 'applied', old: image('two'), next: undefined });
-    expect(nodes.read('A', true)).toBeUndefined();
+    expect(nodes.read('A', 'latest')).toBeUndefined();
   });
 
   test('goes through with one replica down', () => {
     const nodes = new ThreeNodes();
     nodes.isLost = touches('C');
     expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'applied' });
-    expect(nodes.read('B', true)).toBe('one');
+    expect(nodes.read('B', 'latest')).toBe('one');
   });
 
   test('did not happen if no majority can be reached', () => {
@@ -39,7 +41,7 @@ describe('a write to three replicas', () => {
     nodes.isLost = () => true;
     expect(nodes.write('A', put('one'))).toEqual({ kind: 'unavailable', needed: 2, got: 1 });
     nodes.isLost = () => false;
-    expect(nodes.read('A', true)).toBeUndefined();
+    expect(nodes.read('A', 'latest')).toBeUndefined();
     expect(accepts(nodes)).toBe(0);
   });
 
@@ -54,7 +56,7 @@ describe('a write to three replicas', () => {
     nodes.isLost = touches('C');
     expect(nodes.write('A', put('one'))).toEqual({ kind: 'unknown' });
     nodes.isLost = () => false;
-    expect(nodes.read('C', true)).toBe('one');
+    expect(nodes.read('C', 'latest')).toBe('one');
   });
 
   test('waits for disks that take longer than a phase, and asks them to write once', () => {
@@ -63,14 +65,14 @@ describe('a write to three replicas', () => {
     const ballots = nodes.sent.filter(({ kind }) => kind === 'prepare').length / 3;
     // The first round waits for the ceiling's flush in its prepare, and is tried again.
     expect(ballots).toBeLessThanOrEqual(3);
-    expect(nodes.read('B', true)).toBe('one');
+    expect(nodes.read('B', 'latest')).toBe('one');
   });
 
   test('at a node that was stopped is refused', () => {
     const nodes = new ThreeNodes();
     nodes.node('A').stop();
     expect(nodes.write('A', put('one'))).toMatchObject({ kind: 'unavailable' });
-    expect(nodes.read('A', false)).toMatchObject({ kind: 'unavailable' });
+    expect(nodes.read('A', 'committed')).toMatchObject({ kind: 'unavailable' });
     expect(nodes.write('B', put('one'))).toMatchObject({ kind: 'applied' });
   });
 
@@ -78,19 +80,19 @@ describe('a write to three replicas', () => {
     const nodes = new ThreeNodes({ writeQuorum: 1 });
     // Its own messages are never lost; what matters is that the answer waits for its own copy, not for any.
     const operation = nodes.start((done: (outcome: WriteAnswer) => void) =>
-      nodes.node('A').write(KEY, 'user', put('one'), STRICT, done),
+      nodes.node('A').coordinate(writeOf(KEY, put('one'), STRICT), done),
     );
     nodes.settle();
     expect(operation.result).toMatchObject({ kind: 'applied' });
     nodes.isLost = () => true;
-    expect(nodes.read('A', false)).toBe('one');
+    expect(nodes.read('A', 'committed')).toBe('one');
   });
 
   test('whose key is in too great demand is refused at once', () => {
     const nodes = new ThreeNodes({ limits: { keyQueueLength: 1 } });
     const outcomes: (WriteAnswer | undefined)[] = [];
     for (const text of ['one', 'two', 'three']) {
-      nodes.node('A').write(KEY, 'user', put(text), STRICT, (outcome) => outcomes.push(outcome));
+      nodes.node('A').coordinate(writeOf(KEY, put(text), STRICT), (outcome) => outcomes.push(outcome));
     }
     expect(outcomes).toEqual([{ kind: 'overloaded' }]);
     nodes.settle();
@@ -113,7 +115,7 @@ describe('a conditional write', () => {
     nodes.isLost = ({ kind }) => kind === 'accepted' && lostAcks-- > 0;
     expect(nodes.write('A', putIfAbsent('one'))).toMatchObject({ kind: 'applied', old: undefined });
     expect(accepts(nodes)).toBe(6);
-    expect(nodes.read('B', true)).toBe('one');
+    expect(nodes.read('B', 'latest')).toBe('one');
   });
 
   test('answers from a record of a minority only after proving it', () => {
@@ -127,7 +129,7 @@ describe('a conditional write', () => {
     expect(accepts(nodes)).toBeGreaterThan(before);
     // What was shown stays, also for those who cannot see A.
     nodes.isLost = touches('A');
-    expect(nodes.read('C', true)).toBe('one');
+    expect(nodes.read('C', 'latest')).toBe('one');
   });
 });
 
@@ -175,15 +177,14 @@ describe('an update', () => {
     nodes.isLost = touches('C');
     expect(nodes.write('B', addToText)).toEqual({ kind: 'refused', message });
     nodes.isLost = touches('A');
-    expect(nodes.read('C', true)).toBe('two');
+    expect(nodes.read('C', 'latest')).toBe('two');
   });
 
   test('in dynamo mode reads what it changes', () => {
     const nodes = new ThreeNodes();
-    const sloppily = { consistency: 'dynamo', wantsOld: false } as const;
     const outcomes: WriteAnswer[] = [];
     for (const name of ['A', 'B'] as const) {
-      nodes.node(name).write(KEY, 'user', addOne, sloppily, (outcome) => outcomes.push(outcome));
+      nodes.node(name).coordinate(writeOf(KEY, addOne, { consistency: 'dynamo' }), (outcome) => outcomes.push(outcome));
       nodes.settle();
     }
     expect(outcomes.map(numberOf)).toEqual([{ N: '1' }, { N: '2' }]);
@@ -196,14 +197,14 @@ describe('a consistent read', () => {
     nodes.isLost = ({ kind }) => kind === 'accept';
     nodes.write('A', put('one'));
     nodes.isLost = touches('C');
-    expect(nodes.read('A', true)).toBe('one');
+    expect(nodes.read('A', 'latest')).toBe('one');
     nodes.isLost = touches('A');
-    expect(nodes.read('B', true)).toBe('one');
+    expect(nodes.read('B', 'latest')).toBe('one');
   });
 
   test('of a key that was never written writes nothing', () => {
     const nodes = new ThreeNodes();
-    expect(nodes.read('A', true)).toBeUndefined();
+    expect(nodes.read('A', 'latest')).toBeUndefined();
     expect(nodes.sent.map(({ kind }) => kind)).not.toContain('accept');
   });
 
@@ -212,16 +213,16 @@ describe('a consistent read', () => {
     nodes.isLost = touches('C');
     nodes.write('A', put('one'));
     nodes.isLost = touches('A');
-    expect(nodes.read('C', false)).toBeUndefined();
-    expect(nodes.read('C', true)).toBe('one');
-    expect(nodes.read('C', false)).toBe('one');
+    expect(nodes.read('C', 'committed')).toBeUndefined();
+    expect(nodes.read('C', 'latest')).toBe('one');
+    expect(nodes.read('C', 'committed')).toBe('one');
   });
 
   test('is refused without a majority', () => {
     const nodes = new ThreeNodes();
     nodes.write('A', put('one'));
     nodes.isLost = () => true;
-    expect(nodes.read('A', true)).toEqual({ kind: 'unavailable', needed: 2, got: 1 });
+    expect(nodes.read('A', 'latest')).toEqual({ kind: 'unavailable', needed: 2, got: 1 });
   });
 });
 
@@ -232,8 +233,8 @@ describe('an eventually consistent read', () => {
     nodes.isLost = touches('C');
     nodes.write('A', put('two'));
     nodes.isLost = () => false;
-    expect(nodes.read('C', false)).toBe('one');
-    expect(nodes.read('A', false)).toBe('two');
+    expect(nodes.read('C', 'committed')).toBe('one');
+    expect(nodes.read('A', 'committed')).toBe('two');
   });
 
   test('of two replicas sees what two copies were waited for', () => {
@@ -241,21 +242,21 @@ describe('an eventually consistent read', () => {
     nodes.isLost = touches('C');
     nodes.write('A', put('one'));
     nodes.isLost = () => false;
-    expect(nodes.read('C', false)).toBe('one');
+    expect(nodes.read('C', 'committed')).toBe('one');
   });
 
   test('never shows a value that was accepted but not chosen', () => {
     const nodes = new ThreeNodes();
     nodes.isLost = ({ kind }) => kind === 'accept';
     nodes.write('A', put('one'));
-    expect(nodes.read('A', false)).toBeUndefined();
+    expect(nodes.read('A', 'committed')).toBeUndefined();
   });
 
   test('asks the other replicas when one does not answer', () => {
     const nodes = new ThreeNodes({ readQuorum: 2 });
     nodes.write('A', put('one'));
     nodes.isLost = touches('B');
-    expect(nodes.read('A', false)).toBe('one');
+    expect(nodes.read('A', 'committed')).toBe('one');
   });
 });
 
@@ -266,14 +267,14 @@ describe('a node that settles what it accepted', () => {
     // Its own copy is committed; B and C have accepted and hear nothing further, as after a kill.
     nodes.write('A', put('one'));
     nodes.isLost = () => false;
-    expect(nodes.read('B', false)).toBeUndefined();
+    expect(nodes.read('B', 'committed')).toBeUndefined();
     const operation = nodes.start((done: (outcome: string) => void) =>
       nodes.node('B').settleAccepted(() => done('finished')),
     );
     nodes.settle();
     expect(operation.result).toBe('finished');
     for (const name of ['A', 'B', 'C'] as const) {
-      expect(nodes.read(name, false)).toBe('one');
+      expect(nodes.read(name, 'committed')).toBe('one');
       expect(nodes.stores[name].range('paxos', { from: '\0', to: '\xff', limit: 10 })).toEqual([]);
     }
   });
@@ -294,16 +295,15 @@ describe('a node that settles what it accepted', () => {
 
 describe('a range read', () => {
   const key = (suffix: string) => `${KEY}${suffix}`;
-  const range = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', limit: number, isConsistent: boolean) => {
-    const operation = nodes.start((done: (outcome: unknown) => void) =>
-      nodes.node(at).range(KEY, prefixEnd(KEY), limit, isConsistent, 'strict', done as never),
-    );
+  const range = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', limit: number, from: ReadFrom) => {
+    const request = rangeOf({ from: KEY, to: prefixEnd(KEY) }, from, { limit });
+    const operation = nodes.start<RangeOutcome>((done) => nodes.node(at).coordinate(request, done));
     nodes.settle();
-    const outcome = operation.result as { items: Parameters<typeof textOf>[0][]; more: boolean };
+    const outcome = operation.result as Extract<RangeOutcome, { kind: 'items' }>;
     return { texts: outcome.items.map(textOf), more: outcome.more };
   };
   const write = (nodes: ThreeNodes, at: 'A' | 'B' | 'C', suffix: string, mutation = put(suffix)) => {
-    nodes.node(at).write(key(suffix), 'user', mutation, STRICT, () => {});
+    nodes.node(at).coordinate(writeOf(key(suffix), mutation, STRICT), () => {});
     nodes.settle();
   };
 
@@ -314,7 +314,7 @@ describe('a range read', () => {
     write(nodes, 'A', 'e');
     write(nodes, 'A', 'b', { kind: 'delete' });
     nodes.isLost = touches('A');
-    expect(range(nodes, 'C', 10, true)).toEqual({ texts: ['a', 'c', 'd', 'e'], more: false });
+    expect(range(nodes, 'C', 10, 'latest')).toEqual({ texts: ['a', 'c', 'd', 'e'], more: false });
   });
 
   test('pages over more tombstones than it asks for at a time', () => {
@@ -322,9 +322,9 @@ describe('a range read', () => {
     const suffixes = Array.from({ length: 60 }, (_, i) => `k${String(i).padStart(2, '0')}`);
     for (const suffix of suffixes) write(nodes, 'A', suffix);
     for (const suffix of suffixes.slice(0, 50)) write(nodes, 'A', suffix, { kind: 'delete' });
-    for (const isConsistent of [true, false]) {
-      expect(range(nodes, 'A', 3, isConsistent)).toEqual({ texts: ['k50', 'k51', 'k52'], more: true });
-      expect(range(nodes, 'A', 10, isConsistent)).toEqual({ texts: suffixes.slice(50), more: false });
+    for (const from of ['latest', 'committed'] as const) {
+      expect(range(nodes, 'A', 3, from)).toEqual({ texts: ['k50', 'k51', 'k52'], more: true });
+      expect(range(nodes, 'A', 10, from)).toEqual({ texts: suffixes.slice(50), more: false });
     }
   });
 });

@@ -24,17 +24,15 @@ function ringOf(answers: Record<string, { readonly afterMs: number; readonly ans
   const clock = new ManualClock();
   const asked: { readonly node: string; readonly carried: Carried | undefined }[] = [];
   const nodeOf = (node: string): CoordinatingNode => ({
-    write: (_key, _partitionKey, _mutation, _options, done, carried) => {
-      asked.push({ node, carried });
+    coordinate: (request, reply) => {
+      if (request.kind !== 'coordinate-write') return;
+      asked.push({ node, carried: request.carried });
       const { afterMs, answer } = answers[node]!;
       if (answer === undefined) return;
+      const done = reply as (answer: WriteAnswer) => void;
       if (afterMs === 0) done(answer);
       else clock.after(afterMs, () => done(answer));
     },
-    read: () => {},
-    range: () => {},
-    tablesIn: () => [],
-    forgetTable: () => {},
   });
   const names = ['A', 'B', 'C'];
   const members = names.map((node, i) => ({ node, diskId: i }));

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { ScrubReport } from '../../src/dynamo/healing/scrub.ts';
 import { encodeRecord } from '../../src/dynamo/record.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
+import { writeOf } from './coordination-requests.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
 
 const keyOf = (i: number): StoreKey => KEY + String(i).padStart(4, '0');
 
 function fill(nodes: ThreeNodes, count: number): void {
   for (let i = 0; i < count; i++) {
-    const options = { consistency: 'strict', wantsOld: false } as const;
-    nodes.start((done) => nodes.node('A').write(keyOf(i), 'user', put(`${i}`), options, done));
+    nodes.start((done) => nodes.node('A').coordinate(writeOf(keyOf(i), put(`${i}`)), done));
   }
   nodes.settle();
 }
@@ -74,8 +74,7 @@ describe('a scrub', () => {
     const nodes = new ThreeNodes();
     fill(nodes, 1);
     nodes.isLost = ({ from, to }) => from === 'C' || to === 'C';
-    const options = { consistency: 'strict', wantsOld: false } as const;
-    nodes.start((done) => nodes.node('A').write(keyOf(0), 'user', put('new'), options, done));
+    nodes.start((done) => nodes.node('A').coordinate(writeOf(keyOf(0), put('new')), done));
     nodes.settle(3_000);
     expect(nodes.node('A').status().hints).toBe(1);
     for (const { key } of nodes.stores.A.range('hints', { from: '\0', to: '\xff', limit: 10 }))
@@ -108,7 +107,7 @@ describe('replicas that hold different records under one ballot', () => {
       rewrite(nodes, odd, 'xeal');
       // A comparison of two that are alike finds nothing: A compares itself with both.
       expect(repair(nodes)!.recordsRepaired).toBeGreaterThan(0);
-      for (const name of ['A', 'B', 'C'] as const) expect(nodes.read(name, true)).toBe('real');
+      for (const name of ['A', 'B', 'C'] as const) expect(nodes.read(name, 'latest')).toBe('real');
       expect(repair(nodes)).toMatchObject({ recordsRepaired: 0 });
     });
   }
@@ -119,7 +118,7 @@ describe('replicas that hold different records under one ballot', () => {
     rewrite(nodes, 'B', 'xeal');
     rewrite(nodes, 'C', 'yeal');
     repair(nodes);
-    const found = (['A', 'B', 'C'] as const).map((name) => nodes.read(name, true));
+    const found = (['A', 'B', 'C'] as const).map((name) => nodes.read(name, 'latest'));
     expect(new Set(found).size).toBe(1);
     expect(repair(nodes)).toMatchObject({ recordsRepaired: 0 });
   });

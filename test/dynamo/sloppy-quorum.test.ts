@@ -2,13 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
 /** Puts in `dynamo` mode, without a condition. */
 function putSloppily(ring: EpochRing, at: string, name: string, text: string, forMs?: number) {
   let answered: WriteAnswer | undefined;
-  ring.node(at).write(keyOf(name), name, put(text), { consistency: 'dynamo', wantsOld: false }, (outcome) => {
+  const request = writeOf(keyOf(name), put(text), { partitionKey: name, consistency: 'dynamo' });
+  ring.node(at).coordinate(request, (outcome) => {
     answered = outcome;
   });
   ring.settle(forMs);
@@ -62,7 +64,7 @@ describe('a put in dynamo mode that was answered', () => {
   test('is not older than one before it, whose coordinator began above all that it may have promised', () => {
     const ring = new EpochRing('ABC', 3);
     // Makes A's ceiling, from which it goes on after a restart.
-    ring.node('A').write(keyOf('other'), 'other', put('v'), { consistency: 'strict', wantsOld: false }, () => {});
+    ring.node('A').coordinate(writeOf(keyOf('other'), put('v'), { partitionKey: 'other' }), () => {});
     ring.settle(5);
     ring.kill('A');
     ring.start('A');

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Request } from '../../src/dynamo/messages.ts';
+import { readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
@@ -39,7 +40,7 @@ function dirty(id: string): void {
 describe('a node that has stopped leaves its store alone, though it was', () => {
   test('waiting for the copies of a write', () => {
     lose('learn');
-    ring.node('A').write(keyOf('k'), 'k', put('v'), { consistency: 'strict', wantsOld: false }, () => {});
+    ring.node('A').coordinate(writeOf(keyOf('k'), put('v'), { partitionKey: 'k' }), () => {});
     ring.settle(100);
     stop('A');
     ring.settle(20_000);
@@ -48,7 +49,7 @@ describe('a node that has stopped leaves its store alone, though it was', () => 
 
   test('waiting for the copies of a put in dynamo mode', () => {
     lose('learn');
-    ring.node('A').write(keyOf('k'), 'k', put('v'), { consistency: 'dynamo', wantsOld: false }, () => {});
+    ring.node('A').coordinate(writeOf(keyOf('k'), put('v'), { partitionKey: 'k', consistency: 'dynamo' }), () => {});
     ring.settle(100);
     stop('A');
     ring.settle(20_000);
@@ -59,7 +60,7 @@ describe('a node that has stopped leaves its store alone, though it was', () => 
     ring.isLost = ({ kind, to }) => (kind === 'activate' || kind === 'seal') && to === 'A';
     expect(ring.change('B', 'BCD')?.kind).toBe('changed');
     ring.isLost = ({ kind, to }) => kind === 'activate' || to === 'C';
-    ring.node('A').read(keyOf('k'), true, 'strict', () => {});
+    ring.node('A').coordinate(readOf(keyOf('k'), 'latest'), () => {});
     ring.settle(100);
     stop('A');
     ring.settle(20_000);

@@ -1,13 +1,15 @@
 import type { ItemImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
-import type { WriteOptions } from '../../src/dynamo/client.ts';
+import type { ReadFrom, ReadOutcome, WriteOptions } from '../../src/dynamo/client.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import { readOf, writeOf } from './coordination-requests.ts';
 
 export type NodeName = 'A' | 'B' | 'C';
 
@@ -144,24 +146,20 @@ export class ThreeNodes {
   }
 
   write(at: NodeName, mutation: Mutation) {
-    const operation = this.start((done: Parameters<StorageNode['write']>[4]) =>
-      this.node(at).write(KEY, 'user', mutation, STRICT, done),
-    );
+    const operation = this.start<WriteAnswer>((done) => this.node(at).coordinate(writeOf(KEY, mutation, STRICT), done));
     this.settle();
     return operation.result;
   }
 
   /** The text a read finds, undefined for none, or the failure. */
-  read(at: NodeName, isConsistent: boolean) {
-    const { result } = this.startRead(at, isConsistent);
+  read(at: NodeName, from: ReadFrom) {
+    const { result } = this.startRead(at, from);
     if (result?.kind === 'none') return undefined;
     return result?.kind === 'found' ? textOf(result.item) : result;
   }
 
-  startRead(at: NodeName, isConsistent: boolean) {
-    const operation = this.start((done: Parameters<StorageNode['read']>[3]) =>
-      this.node(at).read(KEY, isConsistent, 'strict', done),
-    );
+  startRead(at: NodeName, from: ReadFrom) {
+    const operation = this.start<ReadOutcome>((done) => this.node(at).coordinate(readOf(KEY, from), done));
     this.settle();
     return operation;
   }

@@ -175,7 +175,7 @@ describe('the time since a replica was told of a tombstone whose clock was behin
     expect(rows()).toBe(0);
     ring.commit('A', 'y', recordOf(undefined, (ring.clock.now() - 2 * tombstoneGraceMs) * TICKS_PER_MS));
     expect(rows()).toBe(1);
-    ring.node('A').forgetTable('\0\0\0\0\0\0\0\x01');
+    ring.node('A').coordinate({ kind: 'forget-table', table: '\0\0\0\0\0\0\0\x01' }, () => {});
     ring.settle(1_000);
     expect(rows()).toBe(0);
   });

@@ -66,7 +66,7 @@ async function valuesOfAll(): Promise<(string | undefined)[]> {
 
 /** The nodes that coordinate reads of all keys. */
 async function coordinatorsOfAll(): Promise<Set<string>> {
-  const read = vi.spyOn(StorageNode.prototype, 'read');
+  const read = vi.spyOn(StorageNode.prototype, 'coordinate');
   try {
     await valuesOfAll();
     return new Set(read.mock.contexts.map((node) => (node as StorageNode).id));

@@ -67,6 +67,12 @@ test('the oldest Node that is tested is the oldest that the package allows', () 
   expect(engines.node).toBe(`>=${oldest}`);
 });
 
+test('the jobs do all parts of .ci/run between them', () => {
+  const parts = workflowOf('ci.yml').jobs.test!.strategy!.matrix.part!.flatMap((row) => row.split(' '));
+  const [, all] = /^ {2}all \| (.*)\) ;;$/m.exec(readFileSync(join(ROOT, '.ci/run'), 'utf8'))!;
+  expect(parts).toEqual(all!.split(' | '));
+});
+
 test('the image runs on the newest of them, and has the version of the package', () => {
   const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
   const newest = workflowOf('ci.yml').jobs.test!.strategy!.matrix.node!.at(-1);

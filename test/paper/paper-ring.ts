@@ -10,6 +10,7 @@ import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
+import { readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import { ManualClock } from '../dynamo/manual-clock.ts';
 import { image, textOf } from '../dynamo/three-nodes.ts';
 
@@ -223,14 +224,13 @@ export class PaperRing {
 
   startPut(at: NodeId, name: string, text: string, done: (kind: string) => void): void {
     const put = { kind: 'put', item: image(text) } as const;
-    this.node(at).write(this.keyOf(name), name, put, { consistency: 'dynamo', wantsOld: false }, (outcome) =>
-      done(outcome.kind),
-    );
+    const request = writeOf(this.keyOf(name), put, { partitionKey: name, consistency: 'dynamo' });
+    this.node(at).coordinate(request, (outcome) => done(outcome.kind));
   }
 
   /** `done` gets the text, if an item was found. */
   startGet(at: NodeId, name: string, done: (text: string | undefined, kind: string) => void): void {
-    this.node(at).read(this.keyOf(name), false, 'dynamo', (outcome) =>
+    this.node(at).coordinate(readOf(this.keyOf(name), 'committed', 'dynamo'), (outcome) =>
       done(outcome.kind === 'found' ? textOf(outcome.item) : undefined, outcome.kind),
     );
   }

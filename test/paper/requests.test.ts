@@ -10,6 +10,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { ReadOutcome } from '../../src/dynamo/client.ts';
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
@@ -41,14 +42,11 @@ function ringWithDeadHome() {
 /** A node that has nothing, and tells when it is asked. */
 function answering(noteAsked: () => void): CoordinatingNode {
   return {
-    write: () => {},
-    read: (_key, _isConsistent, _consistency, done) => {
+    coordinate: (request, reply) => {
+      if (request.kind !== 'coordinate-read') return;
       noteAsked();
-      done({ kind: 'none' });
+      (reply as (outcome: ReadOutcome) => void)({ kind: 'none' });
     },
-    range: () => {},
-    tablesIn: () => [],
-    forgetTable: () => {},
   };
 }
 
@@ -74,7 +72,8 @@ describe('4.5 get and put', () => {
       const client = new RingClient({ view, nodes, clock: ring.clock, limits: DEFAULT_NODE_LIMITS, writeQuorum: 2 });
       const list = ring.preferenceListOf(name);
       for (const first of list) {
-        await client.read({ table: TABLE, partitionKey: name, sortKey: '' }, false, 'dynamo');
+        const key = { table: TABLE, partitionKey: name, sortKey: '' };
+        await client.read({ key, from: 'committed', consistency: 'dynamo' });
         nodes.delete(first);
       }
       expect(asked).toEqual(list);

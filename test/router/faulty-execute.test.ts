@@ -211,8 +211,14 @@ describe('staleness', () => {
     await get({ ConsistentRead: true });
     await put();
     await execute('DescribeTable', { TableName: 'Orders' }, CONTEXT);
-    expect(carriedOut.map(({ context }) => context.isLagging)).toEqual([true, true, undefined, undefined, undefined]);
-    expect(carriedOut[0]!.context).toEqual({ ...CONTEXT, isLagging: true });
+    expect(carriedOut.map(({ context }) => context.eventualReadsFrom)).toEqual([
+      'laggard',
+      'laggard',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(carriedOut[0]!.context).toEqual({ ...CONTEXT, eventualReadsFrom: 'laggard' });
     expect(rules.list()[0]!.fired).toBe(2);
     expect(told).toEqual(['R1 f1 staleness', 'R1 f1 staleness']);
   });
@@ -221,7 +227,7 @@ describe('staleness', () => {
     rules.add({ kind: 'staleness', worst: true, times: 1 });
     failure = ApiError.serviceUnavailable();
     await errorOf(get());
-    expect(carriedOut[0]!.context.isLagging).toBe(true);
+    expect(carriedOut[0]!.context.eventualReadsFrom).toBe('laggard');
     expect(rules.isEmpty).toBe(true);
   });
 
@@ -231,7 +237,7 @@ describe('staleness', () => {
       carriedOut = [];
       for (let i = 0; i < 100; i++) await get();
       rules.clear();
-      return carriedOut.map(({ context }) => context.isLagging === true);
+      return carriedOut.map(({ context }) => context.eventualReadsFrom === 'laggard');
     };
     const first = await run();
     expect(await run()).toEqual(first);

@@ -137,8 +137,8 @@ function findStaleReads(
   versions: readonly RegisterValue[],
 ): Violation[] {
   const violations: Violation[] = [];
-  for (const { value, calledAt, isLagging } of reads) {
-    if (isLagging) continue;
+  for (const { value, calledAt, from } of reads) {
+    if (from === 'laggard') continue;
     const shown = versions.lastIndexOf(value);
     for (const { call, answer, returnedAt, key: of } of operations) {
       if (of !== key || call.kind !== 'put' || answer.kind !== 'applied' || returnedAt > calledAt) continue;

@@ -1,3 +1,4 @@
+import type { ReadFrom } from '../../src/dynamo/client.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { Operation, RegisterAnswer, RegisterCall, RegisterValue } from './linearizability.ts';
 
@@ -8,8 +9,8 @@ export interface EventualRead {
   readonly value: RegisterValue;
   /** Whether a record with this value was chosen when the read was answered. */
   readonly wasChosen: boolean;
-  /** Of a replica that may be held back: then it may be of any age. */
-  readonly isLagging: boolean;
+  /** Of a laggard it may be of any age. */
+  readonly from: Exclude<ReadFrom, 'latest'>;
 }
 
 /** An operation of a history that is still going on: its answer may yet come. */

@@ -1,12 +1,14 @@
 import { strict as assert } from 'node:assert';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
-import type { Consistency, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { Consistency, ReadFrom, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { CoordinateWrite } from '../../src/dynamo/coordination-messages.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
-import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
+import { rangeOf, readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import type { ChosenRecords } from './chosen-records.ts';
 import type { History } from './history.ts';
 import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
@@ -34,15 +36,14 @@ type Action = RegisterCall | EventualAction | RangeAction;
 
 interface EventualAction {
   readonly kind: 'eventual-read';
-  /** Of a replica that may be held back. */
-  readonly isLagging: boolean;
+  readonly from: Exclude<ReadFrom, 'latest'>;
 }
 
 /** Reads the items of the key's collection, from the first one. */
 interface RangeAction {
   readonly kind: 'range-read';
   readonly limit: number;
-  readonly isConsistent: boolean;
+  readonly from: ReadFrom;
 }
 
 /** The clients of one history: each does one operation after the other, on a random key by a random node of it. */
@@ -99,7 +100,7 @@ export class Workload {
     // The client's time-out. An answer that comes later is still recorded: it must be right as well.
     time.after(120 + random.next() * 200, moveOn);
     const action = this.#draw(key);
-    const last = action.kind === 'eventual-read' && action.isLagging ? this.#lastOf(key) : [];
+    const last = action.kind === 'eventual-read' && action.from === 'laggard' ? this.#lastOf(key) : [];
     const asked = last.length > 0 ? last[randomBelow(random, last.length)]! : host;
     this.#ask(`client ${client}`, key, asked, action, moveOn);
   }
@@ -126,20 +127,17 @@ export class Workload {
     if (this.#parts.told !== undefined) return this.#askBlindly(this.#parts.told, key, host, action, finish);
     const { consistency } = this.#parts;
     const record =
-      action.kind === 'eventual-read'
-        ? this.#startEventualRead(key, action.isLagging)
-        : this.#startOperation(key, action);
+      action.kind === 'eventual-read' ? this.#startEventualRead(key, action.from) : this.#startOperation(key, action);
     const recordAndFinish = (answer: RegisterAnswer) => {
       record(answer);
       finish(answer);
     };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      const isLagging = action.kind === 'eventual-read' && action.isLagging;
-      const done = (outcome: ReadOutcome) => recordAndFinish(answerOfRead(outcome));
-      node.read(key.storeKey, action.kind === 'read', consistency, done, isLagging);
+      const request = readOf(key.storeKey, fromOf(action), consistency);
+      node.coordinate(request, (outcome) => recordAndFinish(answerOfRead(outcome)));
     } else {
-      const options: WriteOptions = { consistency, wantsOld: true };
-      this.#write(key, host, mutationOf(action), options, (outcome) => recordAndFinish(answerOfWrite(outcome)));
+      const request = this.#writeOf(key, mutationOf(action), { consistency, wantsOld: true });
+      this.#write(key, host, request, (outcome) => recordAndFinish(answerOfWrite(outcome)));
     }
   }
 
@@ -147,29 +145,25 @@ export class Workload {
   #write(
     key: SimulatedKey,
     host: SimulatedHost,
-    mutation: Mutation,
-    options: WriteOptions,
+    request: CoordinateWrite,
     done: (outcome: WriteOutcome, by: SimulatedHost) => void,
-    carried?: Carried,
   ): void {
-    host.node!.write(
-      key.storeKey,
-      key.partitionKey,
-      mutation,
-      options,
-      (outcome) => {
-        if (outcome.kind !== 'handed-back' && !(outcome.kind === 'unavailable' && carried !== undefined)) {
-          return done(outcome, host);
-        }
-        const others = key.coordinators().filter((other) => other !== host);
-        if (others.length === 0) return done({ kind: 'unknown' }, host);
-        const next = others[randomBelow(this.#parts.random, others.length)]!;
-        this.#note(`${host.id} has handed back a write of ${key.name}, ${next.id} carries on`);
-        const left = outcome.kind === 'handed-back' ? outcome.carried : carried;
-        this.#write(key, next, mutation, options, done, this.#parts.forgetsHandedBack ? undefined : left);
-      },
-      carried,
-    );
+    const { carried } = request;
+    host.node!.coordinate(request, (outcome) => {
+      if (outcome.kind !== 'handed-back' && !(outcome.kind === 'unavailable' && carried !== undefined)) {
+        return done(outcome, host);
+      }
+      const others = key.coordinators().filter((other) => other !== host);
+      if (others.length === 0) return done({ kind: 'unknown' }, host);
+      const next = others[randomBelow(this.#parts.random, others.length)]!;
+      this.#note(`${host.id} has handed back a write of ${key.name}, ${next.id} carries on`);
+      const left = outcome.kind === 'handed-back' ? outcome.carried : carried;
+      this.#write(key, next, { ...request, carried: this.#parts.forgetsHandedBack ? undefined : left }, done);
+    });
+  }
+
+  #writeOf({ storeKey, partitionKey }: SimulatedKey, mutation: Mutation, options: WriteOptions): CoordinateWrite {
+    return writeOf(storeKey, mutation, { partitionKey, ...options });
   }
 
   /** In `dynamo` mode, without asking for what was there. */
@@ -182,17 +176,15 @@ export class Workload {
   ): void {
     const { storeKey } = key;
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      const isLagging = action.kind === 'eventual-read' && action.isLagging;
-      const done = (outcome: ReadOutcome) => {
+      host.node!.coordinate(readOf(storeKey, fromOf(action), 'dynamo'), (outcome) => {
         const answer = answerOfRead(outcome);
         if (answer.kind === 'read') told.read(storeKey, answer.value);
         finish(answer);
-      };
-      host.node!.read(storeKey, action.kind === 'read', 'dynamo', done, isLagging);
+      });
       return;
     }
     const write: BlindWriter = (mutation, done) =>
-      this.#write(key, host, mutation, { consistency: 'dynamo', wantsOld: false }, done);
+      this.#write(key, host, this.#writeOf(key, mutation, { consistency: 'dynamo', wantsOld: false }), done);
     tellBlindly(told, storeKey, host, action, write, (outcome) => finish(answerOfWrite(outcome)));
   }
 
@@ -200,14 +192,15 @@ export class Workload {
   #askRange(
     node: StorageNode,
     { collection, partitionKey }: SimulatedKey,
-    { limit, isConsistent }: RangeAction,
+    { limit, from }: RangeAction,
     finish: (answer: RegisterAnswer) => void,
   ): void {
     const keys = this.#parts.keys.filter((key) => key.collection === collection && key.partitionKey === partitionKey);
     const records = keys.map((key) =>
-      isConsistent ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key),
+      from === 'latest' ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key, from),
     );
-    node.range(collection, prefixEnd(collection), limit, isConsistent, 'strict', (outcome) => {
+    const range = { from: collection, to: prefixEnd(collection) };
+    node.coordinate(rangeOf(range, from, { limit }), (outcome) => {
       if (outcome.kind !== 'items') return finish({ kind: 'unknown' });
       const values = outcome.items.map((item) => registerValueOf(item)!);
       this.#note(`the range holds ${values.join(', ') || 'nothing'}${outcome.more ? ', and more' : ''}`);
@@ -233,14 +226,14 @@ export class Workload {
     };
   }
 
-  #startEventualRead(key: SimulatedKey, isLagging = false): (answer: RegisterAnswer) => void {
+  #startEventualRead(key: SimulatedKey, from: EventualAction['from']): (answer: RegisterAnswer) => void {
     const { history, chosen } = this.#parts;
     const calledAt = history.now();
     return (answer) => {
       if (answer.kind !== 'read') return;
       const { value } = answer;
       const wasChosen = value === null || chosen.has(key.storeKey, value);
-      history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen, isLagging });
+      history.eventualReads.push({ key: key.storeKey, calledAt, value, wasChosen, from });
     };
   }
 
@@ -259,12 +252,15 @@ export class Workload {
       case 'read':
         return { kind: 'read' };
       case 'eventualRead':
-        return { kind: 'eventual-read', isLagging: this.#parts.lags && this.#parts.random.next() < 0.5 };
+        return {
+          kind: 'eventual-read',
+          from: this.#parts.lags && this.#parts.random.next() < 0.5 ? 'laggard' : 'committed',
+        };
       case 'rangeRead':
         return {
           kind: 'range-read',
           limit: 1 + randomBelow(this.#parts.random, 4),
-          isConsistent: this.#parts.random.next() < 0.7,
+          from: this.#parts.random.next() < 0.7 ? 'latest' : 'committed',
         };
     }
   }
@@ -383,9 +379,14 @@ export function answerOfRead(outcome: ReadOutcome): RegisterAnswer {
   return outcome.kind === 'none' ? { kind: 'read', value: null } : { kind: 'unknown' };
 }
 
+function fromOf(action: Extract<RegisterCall, { kind: 'read' }> | EventualAction): ReadFrom {
+  return action.kind === 'read' ? 'latest' : action.from;
+}
+
 function showAction(action: Action): string {
-  if (action.kind === 'range-read') return `${action.isConsistent ? '' : 'eventual '}range-read of ${action.limit}`;
-  if (action.kind === 'eventual-read' && action.isLagging) return 'lagging-read';
+  if (action.kind === 'range-read')
+    return `${action.from === 'latest' ? '' : 'eventual '}range-read of ${action.limit}`;
+  if (action.kind === 'eventual-read' && action.from === 'laggard') return 'lagging-read';
   const what = action.kind === 'put' ? `put ${action.value}` : action.kind;
   if (action.kind !== 'put' && action.kind !== 'delete') return what;
   if (action.condition === undefined) return what;

@@ -1,5 +1,6 @@
 import type { Consistency, ReadOutcome } from '../../../src/dynamo/client.ts';
 import type { WriteAnswer } from '../../../src/dynamo/registers/handed-back.ts';
+import { readOf, writeOf } from '../../dynamo/coordination-requests.ts';
 import { registerValueOf } from '../item-value.ts';
 import type { RegisterCall } from '../linearizability.ts';
 import type { SimulatedHost } from '../simulated-host.ts';
@@ -45,7 +46,8 @@ export function ask(
 
 function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, call: Write, answered: Answered): void {
   const operation = history.call(key, call);
-  node!.write(key, PARTITION_KEY, mutationOf(call), { consistency: 'strict', wantsOld: true }, (outcome) => {
+  const request = writeOf(key, mutationOf(call), { partitionKey: PARTITION_KEY, wantsOld: true });
+  node!.coordinate(request, (outcome) => {
     history.answer(operation, answerOfWrite(outcome));
     answered(showWrite(outcome, true));
   });
@@ -55,11 +57,15 @@ function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, ca
  * A write with a condition need not be possible while nodes are down. It is atomic against others of its kind only.
  */
 function writeAsDynamo({ told, key }: StoryWorld, host: SimulatedHost, call: Write, answered: Answered): void {
-  const options = { consistency: 'dynamo', wantsOld: false } as const;
-  const write: BlindWriter = (mutation, done) =>
-    host.node!.write(key, PARTITION_KEY, mutation, options, (outcome) => done(outcome, host));
+  const write: BlindWriter = (mutation, done) => {
+    const request = writeOf(key, mutation, { partitionKey: PARTITION_KEY, consistency: 'dynamo' });
+    host.node!.coordinate(request, (outcome) => done(outcome, host));
+  };
   tellBlindly(told, key, host, call, write, (outcome) => answered(showWrite(outcome, false)));
 }
+
+/** Which record each command of a story reads. */
+const FROM = { read: 'latest', 'eventual-read': 'committed', 'own-read': 'laggard' } as const;
 
 function read(
   { history, chosen, told, key }: StoryWorld,
@@ -68,22 +74,21 @@ function read(
   kind: 'read' | 'eventual-read' | 'own-read',
   answered: Answered,
 ): void {
-  const isConsistent = kind === 'read';
-  const isLagging = kind === 'own-read';
-  const isOperation = consistency === 'strict' && isConsistent;
+  const from = FROM[kind];
+  const isOperation = consistency === 'strict' && from === 'latest';
   const operation = isOperation ? history.call(key, { kind: 'read' }) : undefined;
   const calledAt = history.now();
   const done = (outcome: ReadOutcome) => {
     const answer = answerOfRead(outcome);
     if (operation !== undefined) history.answer(operation, answer);
-    else if (answer.kind === 'read' && consistency === 'strict') {
+    else if (answer.kind === 'read' && consistency === 'strict' && from !== 'latest') {
       const { value } = answer;
       const wasChosen = value === null || chosen.has(key, value);
-      history.eventualReads.push({ key, calledAt, value, wasChosen, isLagging });
+      history.eventualReads.push({ key, calledAt, value, wasChosen, from });
     } else if (answer.kind === 'read') told.read(key, answer.value);
     answered(showRead(outcome));
   };
-  node!.read(key, isConsistent, consistency, done, isLagging);
+  node!.coordinate(readOf(key, from, consistency), done);
 }
 
 function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {

@@ -1,0 +1,78 @@
+import type { Mutation } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
+import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
+import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome } from './client.ts';
+import type { Carried, WriteAnswer } from './registers/handed-back.ts';
+
+/*
+ * What a client of the ring asks of the node that coordinates: plain data, so that it can be sent to another process. Each
+ * request has one answer, or none if the node is lost. `requestId` names the client's request in traces; it is undefined
+ * when nobody traces.
+ */
+
+/** Applies a mutation to one item, once or not at all. */
+export interface CoordinateWrite {
+  readonly kind: 'coordinate-write';
+  readonly requestId: string | undefined;
+  readonly key: StoreKey;
+  /** In full, since the store key holds a hash of it. */
+  readonly partitionKey: ByteString;
+  readonly mutation: Mutation;
+  readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly wantsOld: boolean;
+  /** What another coordinator has handed back of the same write. */
+  readonly carried: Carried | undefined;
+}
+
+/** Reads one item. A `laggard` that is no home replica of the key asks others, as for `committed`. */
+export interface CoordinateRead {
+  readonly kind: 'coordinate-read';
+  readonly requestId: string | undefined;
+  readonly key: StoreKey;
+  readonly from: ReadFrom;
+  readonly consistency: Consistency;
+}
+
+/** Reads the items of a range, in key order or against it: part of an item collection, or a page of a scan. */
+export interface CoordinateRange {
+  readonly kind: 'coordinate-range';
+  readonly requestId: string | undefined;
+  /** Within one partition. */
+  readonly range: HalfOpenRange;
+  readonly order: KeyOrder;
+  /** At most this many items, the first ones in this order. */
+  readonly limit: number;
+  /** As in `CoordinateRead`. */
+  readonly from: ReadFrom;
+  readonly consistency: Consistency;
+}
+
+/** Asks for the tables of which this node holds records in a partition. */
+export interface TablesIn {
+  readonly kind: 'tables-in';
+  readonly partition: number;
+}
+
+/** Has this node erase its records of a table that no request can reach any more, in the background. */
+export interface ForgetTable {
+  readonly kind: 'forget-table';
+  readonly table: ByteString;
+}
+
+export type CoordinationRequest = CoordinateWrite | CoordinateRead | CoordinateRange | TablesIn | ForgetTable;
+
+export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly ByteString[] } | Failure;
+
+export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
+
+interface CoordinationAnswers {
+  readonly 'coordinate-write': WriteAnswer;
+  readonly 'coordinate-read': ReadOutcome;
+  readonly 'coordinate-range': RangeOutcome;
+  readonly 'tables-in': TablesAnswer;
+  readonly 'forget-table': ForgetAnswer;
+}
+
+/** What a node answers to a request of type `R`. */
+export type AnswerTo<R extends CoordinationRequest> = CoordinationAnswers[R['kind']];

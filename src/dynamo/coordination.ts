@@ -1,0 +1,169 @@
+import { strict as assert } from 'node:assert';
+import { applyMutation } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
+import type { StoreKey } from '../env/store.ts';
+import type { Failure, ReadOutcome } from './client.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
+import type {
+  AnswerTo,
+  CoordinateRange,
+  CoordinateRead,
+  CoordinateWrite,
+  CoordinationRequest,
+  ForgetTable,
+  TablesIn,
+} from './coordination-messages.ts';
+import type { PartitionVotes } from './epochs/partition-votes.ts';
+import type { HintedHandoff } from './healing/hinted-handoff.ts';
+import type { MerkleForest } from './healing/merkle-forest.ts';
+import { partitionOf } from './keyspace.ts';
+import { highestOf } from './record.ts';
+import type { Acceptor } from './registers/acceptor.ts';
+import type { Coordinator } from './registers/coordinator.ts';
+import { untried, type WriteAnswer } from './registers/handed-back.ts';
+import type { KeyLock } from './registers/key-lock.ts';
+import { type RangeDemand, readRange } from './registers/range-read.ts';
+import {
+  found,
+  isReadLocal,
+  type RegisterReadOutcome,
+  readEventually,
+  readStrongly,
+  toReadOutcome,
+} from './registers/register-read.ts';
+import { type Change, writeRegister } from './registers/register-write.ts';
+import { UNREADABLE } from './registers/replica-rows.ts';
+import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
+import { runTask } from './task.ts';
+
+/** The parts of a node that the requests of clients need. */
+export interface CoordinationParts {
+  readonly coordinator: Coordinator;
+  readonly acceptor: Acceptor;
+  readonly hints: HintedHandoff;
+  readonly locks: KeyLock;
+  readonly votes: PartitionVotes;
+  readonly forest: MerkleForest;
+  /** Erases all that this node holds of a table, in the background. */
+  readonly forgetTable: (table: ByteString) => void;
+}
+
+type ReplyTo<R extends CoordinationRequest> = (answer: AnswerTo<R>) => void;
+
+/** Serves the requests that clients of the ring hand to this node. */
+export class Coordination implements CoordinatingNode {
+  readonly #parts: CoordinationParts;
+  #isStopped = false;
+
+  constructor(parts: CoordinationParts) {
+    this.#parts = parts;
+  }
+
+  /** From now on every request is refused. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  coordinate<R extends CoordinationRequest>(request: R, reply: ReplyTo<R>): void {
+    if (this.#isStopped) return (reply as (refusal: Failure) => void)(NOT_TRIED);
+    switch (request.kind) {
+      case 'coordinate-read':
+        return this.#read(request, reply as ReplyTo<CoordinateRead>);
+      case 'coordinate-write':
+        return this.#write(request, reply as ReplyTo<CoordinateWrite>);
+      case 'coordinate-range':
+        return this.#readRange(request, reply as ReplyTo<CoordinateRange>);
+      case 'tables-in':
+        return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
+      case 'forget-table':
+        this.#parts.forgetTable(request.table);
+        return (reply as ReplyTo<ForgetTable>)({ kind: 'forgetting' });
+    }
+  }
+
+  #write(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
+    const { mutation, consistency, wantsOld } = request;
+    const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
+    if (consistency === 'dynamo' && isBlind) this.#writeBlindly(request, reply);
+    else this.#writeInTurn(request, reply);
+  }
+
+  /** A put or delete of `dynamo` mode that reads nothing. It waits for no other write of its key. */
+  #writeBlindly({ key, partitionKey, mutation, carried }: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
+    assert(carried?.kind !== 'round');
+    const { coordinator, acceptor, hints } = this.#parts;
+    const item = mutation.kind === 'put' ? mutation.item : undefined;
+    const known = highestOf([acceptor.stateOf(key), { committed: hints.committed(key) }]);
+    const deadlineMs = coordinator.deadline();
+    runTask(writeSloppily(coordinator, key, partitionKey, known, item, deadlineMs, carried), reply);
+  }
+
+  /** A consensus round, once the writes of the key that came before have ended. */
+  #writeInTurn(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
+    const { key, partitionKey, mutation, consistency, carried } = request;
+    assert(carried?.kind !== 'record');
+    const { coordinator, locks } = this.#parts;
+    const deadlineMs = coordinator.deadline();
+    const change: Change = (current) => applyMutation(mutation, current);
+    let hasWaited = false;
+    const start = () => {
+      const release = (outcome: WriteAnswer) => {
+        locks.release(key);
+        reply(outcome);
+      };
+      // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
+      const { members } = coordinator.configOf(key);
+      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
+        return release(untried(NOT_TRIED, carried));
+      }
+      runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
+    };
+    if (!locks.acquire(key, start)) return reply(untried({ kind: 'overloaded' }, carried));
+    hasWaited = true;
+  }
+
+  #read({ key, from, consistency }: CoordinateRead, reply: ReplyTo<CoordinateRead>): void {
+    if (from === 'laggard' && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
+    const { coordinator } = this.#parts;
+    const isStrong = from === 'latest';
+    const deadlineMs = coordinator.deadline();
+    const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
+    if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isStrong, deadlineMs), finish);
+    // The most common request of all needs no message, so it is spared the task too.
+    if (!isStrong && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
+    runTask((isStrong ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
+  }
+
+  #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
+    const { range, order, limit, from } = request;
+    const { coordinator } = this.#parts;
+    const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
+    const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
+    runTask(readRange(coordinator, { ...range, order, limit }, demand, coordinator.deadline()), reply);
+  }
+
+  #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {
+    if (from === 'latest' && consistency === 'strict') return { kind: 'strong' };
+    const { coordinator } = this.#parts;
+    const { readQuorum } = coordinator.settings;
+    return {
+      kind: 'committed',
+      replicas: from === 'latest' ? consistentReadQuorum(coordinator, range.from) : readQuorum,
+    };
+  }
+
+  /** Answers what the replica of this node has committed. @returns false if it cannot read that: others have to be asked */
+  #answerOwn(key: StoreKey, reply: (outcome: ReadOutcome) => void): boolean {
+    const item = this.#parts.acceptor.committedItem(key);
+    if (item === UNREADABLE) return false;
+    reply(found(item));
+    return true;
+  }
+
+  /** Whether the replica of this node has a vote in the key's partition, sealed or not. */
+  #isHomeOf(key: StoreKey): boolean {
+    return this.#parts.votes.configOf(partitionOf(key)) !== undefined;
+  }
+}
+
+const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };

@@ -1,0 +1,91 @@
+import type { Clock } from '../env/clock.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
+import { FailureDetector } from './failure-detector.ts';
+import type { NodeLimits } from './node-settings.ts';
+import { CoordinatorStanding } from './registers/coordinator-standing.ts';
+import type { NodeId } from './ring.ts';
+import type { RingView } from './ring-view.ts';
+
+export interface ChoiceParts {
+  readonly view: RingView;
+  /** The nodes that can be asked; one that is missing counts as down. The owner may add and remove. */
+  readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly clock: Clock;
+  readonly limits: NodeLimits;
+  /** W of the nodes. */
+  readonly writeQuorum: number;
+}
+
+/**
+ * Chooses the node that a client of the ring asks to coordinate, by what it has seen of answers and missing answers.
+ * Affects latency only: any node may coordinate any request.
+ */
+export class CoordinatorChoice {
+  readonly #parts: ChoiceParts;
+  /** The client's own failure detector. It probes nobody. */
+  readonly #detector: FailureDetector;
+  readonly #standing: CoordinatorStanding;
+
+  constructor(parts: ChoiceParts) {
+    const { clock, limits } = parts;
+    this.#parts = parts;
+    this.#detector = new FailureDetector({ self: '', clock, limits, probe: () => {} });
+    this.#standing = new CoordinatorStanding(clock, limits.suspectAfterMs);
+  }
+
+  /**
+   * @param tried nodes that are not to be asked again
+   * @returns the first node of the partition's preference list that seems well; if none does, the first one at all;
+   *   undefined if there is none
+   */
+  preferred(partition: number, tried: ReadonlySet<NodeId> | undefined): NodeId | undefined {
+    let fallback: NodeId | undefined;
+    for (const id of this.#parts.view.preferenceList(partition)) {
+      if (!this.#parts.nodes.has(id) || tried?.has(id) === true) continue;
+      if (this.#detector.isUp(id) && this.#standing.admits(id)) return id;
+      fallback ??= id;
+    }
+    return fallback;
+  }
+
+  /**
+   * The first home replica behind W that seem well: writes wait for the copies of those W (`LagGate`). If there is none, as
+   * when some are down, the first behind W that seems well: it lags behind in what was written before.
+   * @returns undefined if there is none either
+   */
+  laggard(partition: number, tried: ReadonlySet<NodeId> | undefined): NodeId | undefined {
+    const { view, nodes, writeQuorum } = this.#parts;
+    const homes = view.configOf(partition).members.map(({ node }) => node);
+    const isWell = (id: NodeId) => nodes.has(id) && tried?.has(id) !== true && this.#detector.isUp(id);
+    return homes.filter(isWell)[writeQuorum] ?? homes.slice(writeQuorum).find(isWell);
+  }
+
+  isUp(node: NodeId): boolean {
+    return this.#detector.isUp(node);
+  }
+
+  /** A request was sent to a node, which has not answered within the call. */
+  noteSent(node: NodeId): void {
+    this.#detector.noteSent(node);
+  }
+
+  noteHeard(node: NodeId): void {
+    this.#detector.noteHeard(node);
+  }
+
+  /** A node could not reach enough of the others, and has given a request back. */
+  noteGaveBack(node: NodeId): void {
+    this.#standing.noteGaveBack(node);
+  }
+
+  /** A node has reached a quorum. */
+  noteServed(node: NodeId): void {
+    this.#standing.noteServed(node);
+  }
+
+  /** A node can be asked again. Without this, a node once suspected is never asked again: nothing probes it. */
+  noteAttached(node: NodeId): void {
+    this.#detector.noteHeard(node);
+    this.#standing.noteServed(node);
+  }
+}

@@ -1,0 +1,181 @@
+import type { Clock } from '../env/clock.ts';
+import type { Failure } from './client.ts';
+import type { CoordinatingNode } from './coordinating-node.ts';
+import type { AnswerTo, CoordinateRange, CoordinateRead, CoordinateWrite } from './coordination-messages.ts';
+import type { CoordinatorChoice } from './coordinator-choice.ts';
+import { partitionOf } from './keyspace.ts';
+import type { NodeLimits } from './node-settings.ts';
+import { type HandedBack, mayBePassedOn } from './registers/handed-back.ts';
+import type { RequestObserver } from './request-observer.ts';
+import type { NodeId } from './ring.ts';
+
+/** A request that any node of the ring may coordinate. */
+export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange;
+
+/** What a client of the ring hears in the end: nothing is handed back to it. */
+export type OutcomeOf<R extends PassableRequest> = Exclude<AnswerTo<R>, HandedBack> | Failure;
+
+/** A request in the hands of a node that has not answered within the call, as the client that watches it sees it. */
+export interface Outstanding {
+  /** The node that was asked last. */
+  readonly node: NodeId;
+  /** Since when an answer is waited for, on the clock's `elapsedMs`. */
+  readonly sinceMs: number;
+  /** Whether another node may be asked while this one has not answered: not for a write, which may have happened. */
+  readonly mayBeAskedAgain: boolean;
+  /** Asks another node than the one that was asked last. */
+  askAgain(): void;
+  /** Gives the request up. */
+  fail(): void;
+}
+
+/** What all requests of one client of the ring share. */
+export interface RequestParts {
+  readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly choice: CoordinatorChoice;
+  readonly clock: Clock;
+  readonly limits: NodeLimits;
+  readonly observer: RequestObserver | undefined;
+  /** Called for a request that was not answered within the call; from now on the client watches it. */
+  readonly outlasted: (request: Outstanding) => void;
+  /** Called when such a request has its outcome. */
+  readonly ended: (request: Outstanding) => void;
+}
+
+/**
+ * One request of a client of the ring: asks one node after the other to coordinate it, until one has answered for itself
+ * or the life of an operation (`opLifeMs`) is over.
+ */
+export class OutstandingRequest<R extends PassableRequest> implements Outstanding {
+  readonly #parts: RequestParts;
+  /** Told of the outcome. */
+  readonly #resolve: (outcome: OutcomeOf<R>) => void;
+  readonly #partition: number;
+  /** What the next node is asked: a write carries what another coordinator has handed back of it. */
+  #request: R;
+  /** The nodes that gave the request back, or did not answer. */
+  #tried: Set<NodeId> | undefined;
+  #node: NodeId = '';
+  #isOver = false;
+  /** Whether some node has not answered within the call. */
+  #hasOutlasted = false;
+  #sinceMs = 0;
+
+  constructor(parts: RequestParts, request: R, resolve: (outcome: OutcomeOf<R>) => void) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#partition = partitionOf(request.kind === 'coordinate-range' ? request.range.from : request.key);
+  }
+
+  get node(): NodeId {
+    return this.#node;
+  }
+
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  get mayBeAskedAgain(): boolean {
+    return this.#request.kind !== 'coordinate-write';
+  }
+
+  begin(): void {
+    if (!this.#askNext()) return this.#finish(UNAVAILABLE);
+    if (this.#isOver || this.#hasOutlasted) return;
+    this.#parts.choice.noteSent(this.#node);
+    this.#outlast();
+  }
+
+  askAgain(): void {
+    this.#askOtherThan(this.#node);
+  }
+
+  fail(): void {
+    this.#finish(this.#request.kind === 'coordinate-write' ? UNKNOWN : UNAVAILABLE);
+  }
+
+  /** @returns false if no node is left to ask; if true, the request may have been answered by now */
+  #askNext(): boolean {
+    const { choice, nodes, observer } = this.#parts;
+    const request = this.#request;
+    const id = this.#choose();
+    if (id === undefined) return false;
+    this.#node = id;
+    if (observer !== undefined && request.requestId !== undefined && request.kind !== 'coordinate-range') {
+      observer.asked(request.requestId, request.key, id, request.kind === 'coordinate-write');
+    }
+    nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer));
+    // The node may have answered, or given the request back so that another one is asked by now, within the call.
+    if (!this.#isOver && this.#hasOutlasted && this.#node === id) choice.noteSent(id);
+    return true;
+  }
+
+  #choose(): NodeId | undefined {
+    const { choice } = this.#parts;
+    const request = this.#request;
+    const isLaggard = request.kind !== 'coordinate-write' && request.from === 'laggard';
+    const laggard = isLaggard ? choice.laggard(this.#partition, this.#tried) : undefined;
+    return laggard ?? choice.preferred(this.#partition, this.#tried);
+  }
+
+  #hear(id: NodeId, answer: AnswerTo<R>): void {
+    const { choice, observer } = this.#parts;
+    const { requestId, kind } = this.#request;
+    if (observer !== undefined && requestId !== undefined && kind !== 'coordinate-range') {
+      observer.answered(requestId, id, answer.kind as (AnswerTo<CoordinateWrite> | AnswerTo<CoordinateRead>)['kind']);
+    }
+    const isGivenBack = mayBePassedOn(answer);
+    // A late answer counts too: nothing probes a node that was suspected, so this may be all that brings it back.
+    if (this.#hasOutlasted) choice.noteHeard(id);
+    if (isGivenBack) choice.noteGaveBack(id);
+    if (this.#isOver) return;
+    if (isGivenBack) return this.#passOn(id, answer);
+    if (this.#provesQuorum && answer.kind !== 'unknown') choice.noteServed(id);
+    this.#finish(answer as OutcomeOf<R>);
+  }
+
+  /** Whether the node that answers it has reached a quorum. */
+  get #provesQuorum(): boolean {
+    return this.#request.kind === 'coordinate-write' || this.#request.from === 'latest';
+  }
+
+  #passOn(id: NodeId, answer: HandedBack | Failure): void {
+    if (answer.kind === 'handed-back') this.#request = { ...this.#request, carried: answer.carried };
+    this.#outlast();
+    if (this.#parts.clock.elapsedMs() - this.#sinceMs >= this.#parts.limits.opLifeMs) {
+      const request: PassableRequest = this.#request;
+      const mayHaveBegun = request.kind === 'coordinate-write' && request.carried !== undefined;
+      return this.#finish(mayHaveBegun ? UNKNOWN : (answer as Failure));
+    }
+    this.#askOtherThan(id);
+  }
+
+  #askOtherThan(node: NodeId): void {
+    this.#tried ??= new Set();
+    this.#tried.add(node);
+    if (this.#askNext()) return;
+    // All have been asked: perhaps those that were cut off, or down, are back soon.
+    this.#tried.clear();
+    this.#parts.clock.after(this.#parts.limits.maxBackoffMs, () => {
+      if (!this.#isOver && !this.#askNext()) this.fail();
+    });
+  }
+
+  #outlast(): void {
+    if (this.#hasOutlasted) return;
+    this.#hasOutlasted = true;
+    this.#sinceMs = this.#parts.clock.elapsedMs();
+    this.#parts.outlasted(this);
+  }
+
+  #finish(outcome: OutcomeOf<R>): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#hasOutlasted) this.#parts.ended(this);
+    this.#resolve(outcome);
+  }
+}
+
+const UNKNOWN: Failure = { kind: 'unknown' };
+const UNAVAILABLE: Failure = { kind: 'unavailable', needed: 1, got: 0 };
