@@ -16,12 +16,6 @@ import {
 import type { PageQuery } from './replica-rows.ts';
 
 /**
- * A page that is asked of a replica has room for the items still wanted and so many entries more, since tombstones take
- * room in it too.
- */
-const SPARE_ENTRIES = 16;
-
-/**
  * How much a range read asks for. `strong`: of a majority, each record proved to be chosen. `committed`: what so many
  * replicas have committed. `own`: what the replica of this node has.
  */
@@ -57,7 +51,7 @@ export function* readRange(
   const items: ItemImage[] = [];
   let rest: HalfOpenRange | undefined = { from: query.from, to: query.to };
   while (rest !== undefined && rest.from < rest.to) {
-    const wanted = limit - items.length + SPARE_ENTRIES;
+    const wanted = limit - items.length + coordinator.settings.limits.rangeSpareEntries;
     const page: Page | Failure = yield* readPage(read, rest, wanted);
     if (page.kind !== 'page') return page;
     for (const { key, states } of page.keys) {
@@ -122,7 +116,7 @@ function* readPage(
     const request = { kind: 'read-range', from, to, order, limit, epoch } as const;
     const { agreed, replies } = yield* coordinator.ask(targets, request, 'range', needed);
     if (agreed.length >= needed) {
-      const horizon = horizonOf(agreed, order, coordinator.settings.rules.horizonIsNearest);
+      const horizon = horizonOf(agreed, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');
       const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
       return { kind: 'page', majority: needed, keys: mergePages(agreed, order, horizon), rest };
     }
@@ -156,12 +150,12 @@ function targetsOf(
  * full. Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may
  * hold keys that its page had no room for. Undefined: all have told everything.
  */
-function horizonOf(pages: readonly ReplyOf<'range'>[], order: KeyOrder, isNearest: boolean): StoreKey | undefined {
+function horizonOf(pages: readonly ReplyOf<'range'>[], order: KeyOrder): StoreKey | undefined {
   let horizon: StoreKey | undefined;
   for (const { entries, more } of pages) {
     const last = entries.at(-1)?.key;
     if (!more || last === undefined) continue;
-    if (horizon === undefined || compareKeys(last, horizon, order) < 0 === isNearest) horizon = last;
+    if (horizon === undefined || compareKeys(last, horizon, order) < 0) horizon = last;
   }
   return horizon;
 }
