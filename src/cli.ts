@@ -26,6 +26,7 @@ async function main(argv: readonly string[]): Promise<void> {
   outliveReaders();
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
+  if (first === 'inspect') return inspect(others);
   // Before anything else: process 1 of a container is not ended by a signal that it does not handle.
   const stopping = stopOnSignals();
   try {
@@ -49,6 +50,12 @@ async function main(argv: readonly string[]): Promise<void> {
 async function transfer(name: TransferName, argv: readonly string[]): Promise<void> {
   const { runTransfer } = await import('./transfer/command.ts');
   process.exit(await runTransfer(name, argv));
+}
+
+/** Prints what a data directory holds; nothing of the server is loaded. */
+async function inspect(argv: readonly string[]): Promise<void> {
+  const { runInspect } = await import('./inspect/inspect-command.ts');
+  process.exitCode = await runInspect(argv, { print, printError });
 }
 
 async function serve({ config, notes, warnings, isLocal }: ServeCommand, stopping: Stopping): Promise<void> {

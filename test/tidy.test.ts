@@ -25,6 +25,8 @@ const MAY_IMPORT: Record<string, RegExp> = {
   seed: /^src\/(seed|api)\/|^src\/config\.ts$|^src\/router\/(router|namespace|in-parallel)\.ts$|^src\/web\/(schema|validate)\.ts$|^src\/env\/log\.ts$|^node:/,
   admin:
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|epochs\/rebalancer)\.ts$|^src\/web\/metrics\.ts$/,
+  inspect:
+    /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };

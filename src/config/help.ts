@@ -25,6 +25,7 @@ export function helpText(): string {
   return [
     'Usage: dynaring [options]            serves until it is told to stop',
     '       dynaring import|export ...    moves tables; dynaring import --help tells how',
+    '       dynaring inspect DIR          prints what a data directory holds',
     '',
     'A DynamoDB-compatible server whose inside is a real Dynamo.',
     '',

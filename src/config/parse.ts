@@ -24,7 +24,7 @@ export interface ServeCommand {
 const HELP = new Set(['--help', '-help', '-h']);
 const VERSION = new Set(['--version', '-version']);
 /** Commands, which come first; `cli` runs them. */
-const COMMANDS = ['import', 'export'];
+const COMMANDS = ['import', 'export', 'inspect'];
 /** What starts other servers. */
 const STARTS = new Set(['start', 'serve', 'server', 'run', 'up']);
 

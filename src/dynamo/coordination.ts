@@ -112,7 +112,7 @@ export class Coordination implements CoordinatingNode {
         reply(outcome);
       };
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
-      const { members } = coordinator.configOf(key);
+      const { members } = coordinator.configOfKey(key);
       if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
         return release(untried(NOT_TRIED, carried));
       }
@@ -162,7 +162,7 @@ export class Coordination implements CoordinatingNode {
 
   /** Whether the replica of this node has a vote in the key's partition, sealed or not. */
   #isHomeOf(key: StoreKey): boolean {
-    return this.#parts.votes.configOf(partitionOf(key)) !== undefined;
+    return this.#parts.votes.votingConfig(partitionOf(key)) !== undefined;
   }
 }
 

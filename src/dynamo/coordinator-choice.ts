@@ -55,7 +55,7 @@ export class CoordinatorChoice {
    */
   laggard(partition: number, tried: ReadonlySet<NodeId> | undefined): NodeId | undefined {
     const { view, nodes, writeQuorum } = this.#parts;
-    const homes = view.configOf(partition).members.map(({ node }) => node);
+    const homes = view.newestConfig(partition).members.map(({ node }) => node);
     const isWell = (id: NodeId) => nodes.has(id) && tried?.has(id) !== true && this.#detector.isUp(id);
     return homes.filter(isWell)[writeQuorum] ?? homes.slice(writeQuorum).find(isWell);
   }

@@ -19,8 +19,6 @@ interface Peer {
  * agreement on this, and nothing but routing, substitutes and waiting rests on it.
  */
 export class FailureDetector {
-  /** A node that was taken for down was heard. */
-  onUp: ((node: NodeId) => void) | undefined = undefined;
   readonly #self: NodeId;
   readonly #clock: Clock;
   readonly #limits: NodeLimits;
@@ -54,9 +52,7 @@ export class FailureDetector {
     const peer = this.#peers.get(node) ?? this.#add(node);
     peer.waitingSinceMs = undefined;
     peer.isHeard = true;
-    if (!peer.isSuspect) return;
     peer.isSuspect = false;
-    this.onUp?.(node);
   }
 
   /** Whether it has left a message unanswered for so long, or is taken for down. */

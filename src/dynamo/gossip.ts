@@ -39,7 +39,7 @@ export class Gossip {
     const wanted: number[] = [];
     for (const [partition, epoch] of epochs.entries()) {
       if (partition >= view.partitions) break;
-      const own = view.configOf(partition);
+      const own = view.newestConfig(partition);
       if (own.epoch > epoch) newer.push(own);
       if (own.epoch < epoch) wanted.push(partition);
     }
@@ -56,7 +56,7 @@ export class Gossip {
       if (reply.kind !== 'gossip') return;
       for (const config of reply.newer) onConfig(config);
       for (const partition of reply.wanted) {
-        transport.send(peer, { kind: 'activate', config: view.configOf(partition) }, () => {});
+        transport.send(peer, { kind: 'activate', config: view.newestConfig(partition) }, () => {});
       }
     });
   }

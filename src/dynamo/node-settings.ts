@@ -1,5 +1,6 @@
 import type { StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
+import type { Checks } from './invariants.ts';
 import type { PartitionConfig } from './messages.ts';
 import type { NodeId } from './ring.ts';
 import type { Rules } from './rules.ts';
@@ -137,6 +138,8 @@ export interface NodeSettings {
   readonly isBootstrap: boolean;
   readonly limits: NodeLimits;
   readonly rules: Rules;
+  /** Which assertions of invariants are on. Default: `cheap`. */
+  readonly checks?: Checks;
   /** Told of each record that the node, as a coordinator, begins to keep for a home replica which did not take it. */
   readonly onHint?: ((home: NodeId, key: StoreKey, ballot: Ballot) => void) | undefined;
 }

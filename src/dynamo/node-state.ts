@@ -3,7 +3,7 @@ import type { Store, StoreKey } from '../env/store.ts';
 import { PartitionVotes } from './epochs/partition-votes.ts';
 import { LATE } from './healing/late-tombstones.ts';
 import type { NodeSettings } from './node-settings.ts';
-import { MARK } from './registers/replica-rows.ts';
+import { MARK } from './registers/damaged-keys.ts';
 import { readState, whole, writeState } from './state-rows.ts';
 
 /**

@@ -27,12 +27,12 @@ export class RingView {
     return this.#configs;
   }
 
-  configOf(partition: number): PartitionConfig {
+  newestConfig(partition: number): PartitionConfig {
     return this.#configs[partition]!;
   }
 
   /** Takes a config that was decided. @returns whether it is newer than the one known */
-  observe(config: PartitionConfig): boolean {
+  hear(config: PartitionConfig): boolean {
     const known = this.#configs[config.partition];
     assert(known !== undefined, 'a config of a partition that this ring does not have');
     if (known.epoch >= config.epoch) return false;

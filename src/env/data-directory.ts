@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { type DirectoryLock, isHeld, lockDirectory } from './directory-lock.ts';
 import { migrateFromFormat2 } from './format-2.ts';
 import { isDamage } from './lmdb-environment.ts';
 import { lockName, type NameLock } from './name-lock.ts';
@@ -151,6 +151,40 @@ export async function openDataDirectory(
     await lock.release();
     throw error;
   }
+}
+
+/** Describes a data directory to a reader that does not take it. */
+export interface DataDirectoryView {
+  readonly path: string;
+  readonly formatVersion: number;
+  readonly cluster: ClusterRecord;
+  /** Whether a process holds the directory. */
+  readonly isInUse: boolean;
+  /** The nodes whose folder is not empty, by number. */
+  readonly nodes: readonly { readonly id: string; readonly folder: string }[];
+}
+
+/**
+ * Looks into a data directory without taking or changing it. A server may be running on it.
+ *
+ * @throws DataDirectoryError if it is no data directory, or one that this version can read only after a rewrite
+ */
+export async function viewDataDirectory(userPath: string): Promise<DataDirectoryView> {
+  const path = resolve(userPath);
+  if (!existsSync(path)) throw new DataDirectoryError(`there is no data directory ${path}`);
+  const { cluster, formatVersion } = readCluster(path);
+  if (cluster === undefined) throw new DataDirectoryError(`${path} is no data directory: it has no ${CLUSTER_FILE}`);
+  if (formatVersion !== FORMAT_VERSION) {
+    throw new DataDirectoryError(
+      `the data directory ${path} has format ${formatVersion}: start a server on it once, which rewrites it`,
+    );
+  }
+  const folders = existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : [];
+  const nodes = folders
+    .filter((id) => NODE_ID.test(id) && !isBlank(join(path, NODES, id)))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .map((id) => ({ id, folder: join(path, NODES, id) }));
+  return { path, formatVersion, cluster, isInUse: await isHeld(path, { leavesDead: true }), nodes };
 }
 
 /** Whether a folder is missing or empty. */

@@ -41,7 +41,7 @@ const MAX_ADDRESS_BYTES = 103;
 export async function lockDirectory(path: string): Promise<DirectoryLock | undefined> {
   for (let attempt = 1; ; attempt++) {
     const claim = await claimDirectory(path);
-    if (!(await isHeld(path, claim.name)) && isThere(claim)) return keepClaim(path, claim);
+    if (!(await isHeld(path, { except: claim.name })) && isThere(claim)) return keepClaim(path, claim);
     await claim.release();
     if (attempt === ATTEMPTS) return undefined;
     await delay(Math.random() * MAX_BACKOFF_MS);
@@ -75,8 +75,16 @@ function keepClaim(path: string, first: Claim): DirectoryLock {
   };
 }
 
-/** Whether a process holds the directory. `except`: the name of the caller's own claim, which does not count. */
-export async function isHeld(path: string, except?: string): Promise<boolean> {
+/**
+ * Whether a process holds the directory.
+ *
+ * @param options `except`: the name of the caller's own claim, which does not count; `leavesDead`: whether to leave the
+ *   sockets of dead processes in place
+ */
+export async function isHeld(
+  path: string,
+  { except, leavesDead = false }: { readonly except?: string; readonly leavesDead?: boolean } = {},
+): Promise<boolean> {
   let hasOther = false;
   const places = openPlaces(path);
   try {
@@ -85,7 +93,7 @@ export async function isHeld(path: string, except?: string): Promise<boolean> {
         if (!name.startsWith(place.prefix) || !name.endsWith(SUFFIX) || name === except) continue;
         if (!place.isTrusted(join(place.folder, name))) continue;
         if (await isListening(place.addressOf(name))) hasOther = true;
-        else rmSync(join(place.folder, name), { force: true });
+        else if (!leavesDead) rmSync(join(place.folder, name), { force: true });
       }
     }
   } finally {

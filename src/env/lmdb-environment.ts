@@ -36,7 +36,7 @@ const LOCK_FILE = 'lock.mdb';
 const FILE_MODE = 0o600;
 
 /** A small number is enough: one thread reads, with one transaction and its cursors. */
-const MAX_READERS = 16;
+export const MAX_READERS = 16;
 
 /**
  * Keys are stored as their bytes. `keyEncoding: 'binary'` would need a Buffer for each key; this encoder writes the

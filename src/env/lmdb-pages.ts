@@ -10,7 +10,8 @@ import { StoreDamagedError } from './store-damage.ts';
  * - Pages 0 and 1 describe the environment; the one of the later transaction counts.
  * - On a branch or leaf the head is followed by the places of its nodes, `lower` bytes of them, each a u16. A place
  *   counts from the end of the head, and so does `upper`, where the nodes begin.
- * - A node is u16 low | u16 high | u16 flags | u16 bytes of the key | key | data. On a leaf, low and high are the length
+ * - A node is u16 low | u16 high | u16 flags | u16 bytes of the key | key | data. On a leaf, low and high are the
+ * length
  *   of the data; on a branch, low, high and flags are the page number of the child.
  * - The first tree holds lists of free pages: i64 how many numbers follow, then page numbers. A number below zero, -n,
  *   means that n pages are free from the next number on. Zero means nothing.
@@ -65,6 +66,15 @@ export function freeBytesIn(path: string): number {
   return free;
 }
 
+/** The number of the last transaction that a file holds; undefined if it has none yet. @throws StoreDamagedError */
+export function lastTransactionIn(path: string): bigint | undefined {
+  let last: bigint | undefined;
+  withFile(path, (descriptor, size) => {
+    if (size > 0) last = new PageCheck(descriptor, size).lastTransaction();
+  });
+  return last;
+}
+
 function withFile(path: string, use: (descriptor: number, size: number) => void): void {
   let descriptor: number;
   try {
@@ -105,6 +115,11 @@ class PageCheck {
     this.#checkTree(meta, META_AT.trees[0], 'free');
     const used = (Number(meta.readBigUInt64LE(META_AT.lastPage)) + 1) * this.#pageBytes;
     return this.#freePages * this.#pageBytes + Math.max(0, this.#size - used);
+  }
+
+  lastTransaction(): bigint {
+    this.#begin();
+    return this.#transaction;
   }
 
   /** @returns the page that describes the environment, of the last transaction */

@@ -573,7 +573,7 @@ export class LocalRing {
   /** Whether every partition would have a majority of members with a vote without what this node holds. */
   #canLose(id: NodeId): boolean {
     const hasVote = ({ node }: Member, partition: number) =>
-      node !== id && this.#hosts.get(node)?.running?.node.configOf(partition) !== undefined;
+      node !== id && this.#hosts.get(node)?.running?.node.votingConfig(partition) !== undefined;
     return this.#record.configs.every(
       ({ members, partition }) => members.filter((member) => hasVote(member, partition)).length > members.length / 2,
     );
@@ -651,7 +651,7 @@ export class LocalRing {
       // It may be on disk all the same; whoever asks again will hear what this process knows.
       return done(undefined, error as Error);
     }
-    this.#view.observe(next);
+    this.#view.hear(next);
     done(next);
   }
 
@@ -694,7 +694,9 @@ export class LocalRing {
     // A node that has not heard of the next epoch is still sealed in the old one.
     return [...new Set(sealed)].filter((partition) => {
       const { epoch } = this.#register.read(partition);
-      return this.#runningNodes().some((node) => node.isSealed(partition) && node.configOf(partition)?.epoch === epoch);
+      return this.#runningNodes().some(
+        (node) => node.isSealed(partition) && node.votingConfig(partition)?.epoch === epoch,
+      );
     });
   }
 

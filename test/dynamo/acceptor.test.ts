@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Ballot, highestAt, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { PartitionVotes } from '../../src/dynamo/epochs/partition-votes.ts';
+import { PurgeMember } from '../../src/dynamo/healing/purge-member.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, PurgeRequest, RegisterRequest, Reply } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
@@ -52,24 +53,31 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
     for (const complete of due) complete();
   };
   let acceptor: Acceptor;
+  let purge: PurgeMember;
   let votes: PartitionVotes;
   const start = () => {
     openNodeState(store, settings, (state) => {
       votes = state.votes;
-      acceptor = new Acceptor(settings, store, clock, state);
+      acceptor = new Acceptor({ settings, store, clock, state });
+      purge = new PurgeMember({ settings, store, clock, votes, acceptor, hasOtherRecord: () => false });
     });
     flush();
   };
   start();
+  const receive = (request: RegisterRequest | PurgeRequest, answer: (reply: Reply) => void) => {
+    if (request.kind === 'confirm-tombstone' || request.kind === 'purge') purge.receive(request, answer);
+    else acceptor.receive(request, answer);
+  };
   const ask = (request: RegisterRequest | PurgeRequest): Reply | undefined => {
     let answer: Reply | undefined;
-    acceptor.receive(request, (reply) => {
+    receive(request, (reply) => {
       answer = reply;
     });
     return answer;
   };
   return {
     acceptor: () => acceptor,
+    receive,
     votes: () => votes,
     store,
     ask,
@@ -77,7 +85,7 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
     /** Answers that wait for the disk arrive as well. */
     askFlushed(request: RegisterRequest | PurgeRequest): Reply | undefined {
       const answers: Reply[] = [];
-      acceptor.receive(request, (reply) => answers.push(reply));
+      receive(request, (reply) => answers.push(reply));
       while (waiting.length > 0) flush();
       expect(answers.length).toBeLessThanOrEqual(1);
       return answers[0];
@@ -313,12 +321,12 @@ describe('a replica that is stopped in order', () => {
   });
 
   test('answers nothing any more, not even what waited for the disk', () => {
-    const { acceptor, flush } = replica();
+    const { acceptor, receive, flush } = replica();
     const answers: Reply[] = [];
-    acceptor().receive(prepare(ballot(5)), (reply) => answers.push(reply));
+    receive(prepare(ballot(5)), (reply) => answers.push(reply));
     acceptor().stop();
     flush();
-    acceptor().receive(prepare(ballot(6)), (reply) => answers.push(reply));
+    receive(prepare(ballot(6)), (reply) => answers.push(reply));
     expect(answers).toEqual([]);
   });
 

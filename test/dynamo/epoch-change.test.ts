@@ -141,7 +141,7 @@ describe('a partition that changes its members', () => {
       expectAllThere(ring, 'A');
       for (const id of 'ABCDE') {
         const isNamed = ring.decided.members.some(({ node }) => node === id);
-        expect(ring.node(id).configOf(0)?.epoch).toBe(isNamed ? epoch : undefined);
+        expect(ring.node(id).votingConfig(0)?.epoch).toBe(isNamed ? epoch : undefined);
       }
     }
   });

@@ -62,7 +62,7 @@ function open(limits: Partial<NodeLimits> = {}): HintedHandoff {
     limits: { ...DEFAULT_NODE_LIMITS, hintIntervalMs: 100, hintLifeMs: 10_000, ...limits },
     transport,
     isUp: (node) => up.has(node),
-    configOf: (key) => ({
+    configOfKey: (key) => ({
       partition: 0,
       epoch: 1,
       attempt: 1,

@@ -20,7 +20,7 @@ function moved() {
   const led = ring.lead('A', 'ADE');
   ring.settle();
   expect(led.outcome).toMatchObject({ kind: 'changed' });
-  expect(ring.node('C').configOf(0)).toBeUndefined();
+  expect(ring.node('C').votingConfig(0)).toBeUndefined();
   return { ring, first, second: ring.decided };
 }
 
@@ -40,7 +40,7 @@ describe('an activate that comes late to a node that has left', () => {
     const { ring, first } = moved();
     ring.ask('C', { kind: 'activate', config: first });
     ring.settle(100);
-    expect(ring.node('C').configOf(0)).toBeUndefined();
+    expect(ring.node('C').votingConfig(0)).toBeUndefined();
     expectNoMajorityOfBAndC(ring);
   });
 
@@ -52,8 +52,8 @@ describe('an activate that comes late to a node that has left', () => {
     ring.decided = second;
     ring.ask('C', { kind: 'activate', config: first });
     ring.settle(100);
-    expect(ring.node('C').view.configOf(0).epoch).toBe(2);
-    expect(ring.node('C').configOf(0)).toBeUndefined();
+    expect(ring.node('C').view.newestConfig(0).epoch).toBe(2);
+    expect(ring.node('C').votingConfig(0)).toBeUndefined();
     expectNoMajorityOfBAndC(ring);
   });
 
@@ -77,7 +77,7 @@ describe('an activate that comes late to a node that has left', () => {
       ring.decided = third;
       ring.ask('D', { kind: 'activate', config: second });
       ring.settle(100);
-      const mayVote = ring.node('D').configOf(0) !== undefined && !ring.node('D').isSealed(0);
+      const mayVote = ring.node('D').votingConfig(0) !== undefined && !ring.node('D').isSealed(0);
       expect(mayVote, `${survivors} writes survive`).toBe(false);
     }
   });
@@ -93,10 +93,10 @@ describe('an activate that comes late to a node that has left', () => {
     ring.lead('A', 'ABC');
     ring.settle();
     expect(ring.decided.epoch).toBe(2);
-    expect(ring.node('C').configOf(0)?.epoch).toBe(0);
+    expect(ring.node('C').votingConfig(0)?.epoch).toBe(0);
     ring.ask('C', { kind: 'activate', config: ring.decided });
     ring.deliver();
-    expect(ring.node('C').configOf(0)).toBeUndefined();
+    expect(ring.node('C').votingConfig(0)).toBeUndefined();
     ring.store('C').flush(() => {});
     ring.kill('C');
     const second = ring.decided;
@@ -105,12 +105,12 @@ describe('an activate that comes late to a node that has left', () => {
     ring.decided = second;
     ring.ask('C', { kind: 'activate', config: base });
     ring.settle(100);
-    expect(ring.node('C').configOf(0)?.epoch).not.toBe(0);
+    expect(ring.node('C').votingConfig(0)?.epoch).not.toBe(0);
     // The epoch that it was about to begin it begins all the same.
     ring.isLost = () => false;
     ring.ask('C', { kind: 'activate', config: second });
     ring.settle();
-    expect(ring.node('C').configOf(0)?.epoch).toBe(2);
+    expect(ring.node('C').votingConfig(0)?.epoch).toBe(2);
     expect(ring.read('C', 'x')).toBe('x');
   });
 });

@@ -19,7 +19,7 @@ describe('the votes of a disk', () => {
     const row = { config: config(4), isSealed: true };
     store.put('meta', `vote/${partitionPrefix(3)}`, Buffer.from(JSON.stringify(row)));
     const votes = new PartitionVotes(SELF, store);
-    expect([votes.configOf(3), votes.isSealed(3), votes.known]).toEqual([config(4), true, [config(4)]]);
+    expect([votes.votingConfig(3), votes.isSealed(3), votes.known]).toEqual([config(4), true, [config(4)]]);
   });
 
   test('remember what was left, until a later epoch begins', () => {
@@ -29,7 +29,7 @@ describe('the votes of a disk', () => {
     votes.open(3);
     votes.leave(config(2, 'xyz'));
     const again = new PartitionVotes(SELF, store);
-    expect([again.configOf(3), again.known]).toEqual([undefined, [config(2, 'xyz')]]);
+    expect([again.votingConfig(3), again.known]).toEqual([undefined, [config(2, 'xyz')]]);
     again.begin(config(3));
     expect(new PartitionVotes(SELF, store).known).toEqual([config(3)]);
   });

@@ -93,7 +93,7 @@ describe('a put in dynamo mode that was answered', () => {
     ring.isLost = () => false;
     ring.node('B').hear(ring.decided);
     ring.settle();
-    expect(ring.node('B').configOf(0)?.epoch).toBe(2);
+    expect(ring.node('B').votingConfig(0)?.epoch).toBe(2);
     expect(ring.committed('B', 'k')).toBe('v');
     // It may have been deleted, and purged, meanwhile.
     expect(ring.committed('B', 'old')).toBe(undefined);
@@ -107,6 +107,6 @@ describe('a put in dynamo mode that was answered', () => {
     expect(ring.change('A', 'ABC')?.kind).toBe('changed');
     ring.node('B').hear(ring.decided);
     ring.settle(60_000);
-    expect(ring.node('B').configOf(0)?.epoch).toBe(2);
+    expect(ring.node('B').votingConfig(0)?.epoch).toBe(2);
   });
 });

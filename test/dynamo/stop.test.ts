@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Request } from '../../src/dynamo/messages.ts';
+import { askMerkleRoot } from '../merkle-root.ts';
 import { readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
@@ -32,7 +33,7 @@ function lose(kind: Request['kind']): void {
 
 /** Builds the trees that there are, and then changes one leaf of the node's. */
 function dirty(id: string): void {
-  ring.node(id).merkleRoot(0, () => {});
+  askMerkleRoot(ring.node(id), 0, () => {});
   ring.settle(1_000);
   ring.commit(id, 'dirty', recordOf('v', 1_000));
 }

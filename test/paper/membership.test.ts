@@ -86,7 +86,7 @@ describe('4.8.1 ring membership', () => {
     ring.node('node-6').hear(next);
     expect(ring.ids.filter((id) => epochsOf(ring, id)[0] === 1)).toEqual(['node-6']);
     ring.run(20 * gossipIntervalMs);
-    for (const id of ring.ids) expect(ring.node(id).view.configOf(0)).toEqual(next);
+    for (const id of ring.ids) expect(ring.node(id).view.newestConfig(0)).toEqual(next);
   });
 
   test.each(['node-1', 'node-2'])('two that meet both end up with what is newer, if %s begins too', (asking) => {
@@ -113,8 +113,8 @@ describe('4.8.1 ring membership', () => {
     // It is told of the ring as it was first, and hears nothing.
     ring.start(added, false, founded);
     for (const partition of moved) {
-      expect(ring.node(added).configOf(partition)).toEqual(ring.configs[partition]);
-      expect(ring.node(added).view.configOf(partition)).toEqual(ring.configs[partition]);
+      expect(ring.node(added).votingConfig(partition)).toEqual(ring.configs[partition]);
+      expect(ring.node(added).view.newestConfig(partition)).toEqual(ring.configs[partition]);
     }
   });
 

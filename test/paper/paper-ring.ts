@@ -13,6 +13,7 @@ import type { StoreKey } from '../../src/env/store.ts';
 import { readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import { ManualClock } from '../dynamo/manual-clock.ts';
 import { image, textOf } from '../dynamo/three-nodes.ts';
+import { askMerkleRoot } from '../merkle-root.ts';
 
 /** A request, or the answer to one, on its way. */
 export interface Sent {
@@ -267,7 +268,7 @@ export class PaperRing {
 
   rootOf(id: NodeId, partition: number): string {
     let root: string | undefined;
-    this.node(id).merkleRoot(partition, (found) => {
+    askMerkleRoot(this.node(id), partition, (found) => {
       root = Buffer.from(found).toString('hex');
     });
     this.#runUntil(() => root !== undefined);

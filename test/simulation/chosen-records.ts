@@ -230,7 +230,7 @@ export class ChosenRecords implements Observer {
   /** I8: what a member had when it was sealed is what the next epoch begins with, so it takes part in that one no more. */
   #checkSeal(replica: NodeId, partition: number): void {
     const { node, member } = this.#hostOf(replica);
-    const epoch = node?.configOf(partition)?.epoch;
+    const epoch = node?.votingConfig(partition)?.epoch;
     if (epoch === undefined || node?.isSealed(partition) === true) return;
     if (!this.#sealed.has(`${member.diskId} ${partition} ${epoch}`)) return;
     this.#violations.push(

@@ -67,7 +67,8 @@ export class SimulatedHost {
 
   /** Whether the node runs and has a vote: only then do clients turn to it. */
   get votes(): boolean {
-    return this.node?.isMember === true;
+    const { node } = this;
+    return node?.view.configs.some(({ partition }) => node.votingConfig(partition) !== undefined) === true;
   }
 
   /** Leads a partition into its next epoch; `done` is never called if the process dies. */

@@ -177,7 +177,7 @@ export class SimulatedMembership {
     return this.configs
       .filter(({ partition, epoch }) =>
         this.#parts.hosts.some(
-          ({ node }) => node?.isSealed(partition) === true && node.configOf(partition)?.epoch === epoch,
+          ({ node }) => node?.isSealed(partition) === true && node.votingConfig(partition)?.epoch === epoch,
         ),
       )
       .map(({ partition }) => partition);

@@ -6,6 +6,7 @@ import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { assignPartitions, type NodeId, type PreferenceList } from '../../src/dynamo/ring.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { type Random, randomBelow, SeededRandom } from '../../src/env/random.ts';
+import { askMerkleRoot } from '../merkle-root.ts';
 import type { Defects } from './broken-rules.ts';
 import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
@@ -319,7 +320,7 @@ class Simulation {
     const roots = new Map<string, Uint8Array>();
     for (const { partition } of this.#rebalancer.configs) {
       for (const { id, node } of this.#hosts) {
-        node?.merkleRoot(partition, (root) => roots.set(`${id} ${partition}`, root));
+        if (node) askMerkleRoot(node, partition, (root) => roots.set(`${id} ${partition}`, root));
       }
     }
     return roots;

@@ -50,7 +50,7 @@ export function findWounds({
     if (held > 0) wounds.push(`${host.id} holds ${held} records back`);
     if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);
     for (const { partition, epoch } of membership.configs) {
-      const present = host.node.configOf(partition)?.epoch;
+      const present = host.node.votingConfig(partition)?.epoch;
       if (membership.isNamed(host, partition)) {
         if (present !== epoch) wounds.push(`${host.id} is in epoch ${present} of partition ${partition}, not ${epoch}`);
         if (host.node.isSealed(partition)) wounds.push(`${host.id} is sealed in partition ${partition}`);

@@ -165,12 +165,15 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       await flush(store);
       const read = store.get('items', 'a')!;
       const ranged = store.range('items', { from: 'a', to: 'b', limit: 1 })[0]!.value;
+      const backward = store.range('items', { from: 'a', through: 'b', limit: 2, order: 'backward' });
       store.get('items', 'b');
       store.range('items', { from: 'b', to: 'c', limit: 1 });
+      store.range('items', { from: 'a', to: 'c', limit: 2, order: 'backward' });
       store.put('items', 'a', bytes('later'));
       await flush(store);
       store.get('items', 'a');
       expect([text(read), text(ranged)]).toEqual(['first', 'first']);
+      expect(texts(backward)).toEqual(['b=other', 'a=first']);
     });
 
     test('reads DAMAGED in place of other bytes than were written, until the key is written again', async () => {

@@ -77,7 +77,7 @@ export class EpochStaging {
   }
 
   /** The store has given up writes that it had shown. */
-  lost(): void {
+  noteLoss(): void {
     this.#losses++;
   }
 

@@ -3,6 +3,7 @@ import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import { compareBallots } from '../ballot.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply } from '../messages.ts';
+import type { NodeEvents } from '../node-events.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { NodeId } from '../ring.ts';
@@ -21,14 +22,9 @@ export interface EpochSwitchParts {
   readonly acceptor: Acceptor;
   /** The newest config that this node knows of, of the partition of one that it is told. */
   readonly newest: (told: PartitionConfig) => PartitionConfig;
-  /** What this node holds of the partition is about to change in one go: what is being staged of it cannot go on. */
-  readonly beginning: (partition: number) => void;
   /** Gives what is young of a partition to its other members; calls `done` however that ended. */
   readonly handOff: (partition: number, done: () => void) => void;
-  /** This node votes in the partition from now on, in a new epoch. */
-  readonly begun: (partition: number) => void;
-  /** This node votes in the partition no more; what it holds of it belongs to others. */
-  readonly left: (partition: number) => void;
+  readonly events: NodeEvents;
 }
 
 /**
@@ -40,8 +36,15 @@ export class EpochSwitch {
   /** Partitions whose new epoch is on its way to the disk, and who waits for that. */
   readonly #beginning = new Map<number, { readonly epoch: number; readonly answers: Answer[] }>();
 
+  #begun = 0;
+
   constructor(parts: EpochSwitchParts) {
     this.#parts = parts;
+  }
+
+  /** Epochs of partitions in which this node has begun to vote since its start. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** Whether it passes to another epoch at the moment. */
@@ -71,7 +74,7 @@ export class EpochSwitch {
     const { self, store, votes, acceptor } = this.#parts;
     const config = this.#parts.newest(told);
     const { partition, epoch } = config;
-    const present = votes.configOf(partition);
+    const present = votes.votingConfig(partition);
     const isNamed = votes.isNamedIn(config);
     const beginning = this.#beginning.get(partition);
     if (beginning !== undefined) {
@@ -83,11 +86,11 @@ export class EpochSwitch {
     if (isNamed) return this.#begin(config, present, answer);
     // Also of one in which it never had a vote: what it was told of late must not give it one.
     votes.leave(config);
-    if (present !== undefined) acceptor.replaceAccepted(partition, []);
+    if (present !== undefined) acceptor.rows.replaceAccepted(partition, []);
     dropStaged(store, partition, epoch);
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      if (present !== undefined || acceptor.holdsAnyOf(partition)) this.#parts.left(partition);
+      if (present !== undefined || acceptor.rows.holdsAnyOf(partition)) this.#parts.events.partitionLeft(partition);
       answer({ kind: 'activated', from: self });
     });
   }
@@ -98,7 +101,7 @@ export class EpochSwitch {
     const staged = readStaged(store, partition, attempt);
     const answers = [answer];
     this.#beginning.set(partition, { epoch, answers });
-    this.#parts.beginning(partition);
+    this.#parts.events.epochBeginning(partition);
     const finish = (failure: Error | undefined) => {
       this.#beginning.delete(partition);
       if (failure === undefined) votes.open(partition);
@@ -106,11 +109,13 @@ export class EpochSwitch {
         if (failure !== undefined) this.#answerStorageFailed(failure, each);
         else each({ kind: 'activated', from: self });
       }
-      if (failure === undefined) this.#parts.begun(partition);
+      if (failure !== undefined) return;
+      this.#begun++;
+      this.#parts.events.epochBegun(partition);
     };
     const begin = (failure?: Error) => {
       if (failure !== undefined) return finish(failure);
-      acceptor.replaceAccepted(partition, staged ?? []);
+      acceptor.rows.replaceAccepted(partition, staged ?? []);
       votes.begin(config);
       // After the vote: a crash keeps a beginning of this, and without its vote the node has to do it again.
       dropStaged(store, partition, epoch);
@@ -120,7 +125,7 @@ export class EpochSwitch {
     // can begin with nothing: a majority has staged, and every quorum meets it.
     // What was staged for a still later epoch was compared with members of this one or a later one.
     const isCurrent = staged !== undefined || present?.epoch === epoch - 1 || stagedEpoch(store, partition) > epoch;
-    if (!isCurrent && acceptor.holdsAnyOf(partition)) {
+    if (!isCurrent && acceptor.rows.holdsAnyOf(partition)) {
       // Without a vote, what it learns until it is erased does not count towards W.
       votes.leave(config);
       // In `dynamo` mode it may be the only one that has a record.
@@ -130,7 +135,7 @@ export class EpochSwitch {
 
   #seal({ partition, epoch }: Of<'seal'>, answer: Answer): void {
     const { self, store, votes, acceptor } = this.#parts;
-    const config = votes.configOf(partition);
+    const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || this.#beginning.has(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config });
     }
@@ -146,7 +151,7 @@ export class EpochSwitch {
 
   #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
     const { self, store, votes, acceptor } = this.#parts;
-    const config = votes.configOf(partition);
+    const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || !votes.isSealed(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config });
     }

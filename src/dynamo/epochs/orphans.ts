@@ -24,7 +24,7 @@ export class Orphans {
   start(): void {
     const { view, acceptor, clock, limits } = this.#parts;
     for (let partition = 0; partition < view.partitions; partition++) {
-      if (this.#isOrphan(partition) && acceptor.holdsAnyOf(partition)) this.giveUp(partition);
+      if (this.#isOrphan(partition) && acceptor.rows.holdsAnyOf(partition)) this.giveUp(partition);
     }
     this.#timer = clock.after(limits.gossipIntervalMs, () => this.start());
   }
@@ -53,8 +53,8 @@ export class Orphans {
   /** Whether what is here of a partition belongs to others, and not to a newcomer that is about to vote. */
   #isOrphan(partition: number): boolean {
     const { votes, view, epochStaging } = this.#parts;
-    const isNamed = votes.isNamedIn(view.configOf(partition));
-    return !isNamed && votes.configOf(partition) === undefined && !epochStaging.isCopying(partition);
+    const isNamed = votes.isNamedIn(view.newestConfig(partition));
+    return !isNamed && votes.votingConfig(partition) === undefined && !epochStaging.isCopying(partition);
   }
 }
 

@@ -52,7 +52,7 @@ export class PartitionVotes {
     return vote !== undefined && vote.config.epoch === epoch && !vote.isSealed;
   }
 
-  configOf(partition: number): PartitionConfig | undefined {
+  votingConfig(partition: number): PartitionConfig | undefined {
     return this.#votes.get(partition)?.config;
   }
 

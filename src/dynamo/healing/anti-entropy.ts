@@ -101,7 +101,7 @@ export class AntiEntropy {
   catchUp(partition: number): void {
     const { self, view, isUp, epochOf } = this.#parts;
     const epoch = epochOf(partition);
-    for (const { node } of view.configOf(partition).members) {
+    for (const { node } of view.newestConfig(partition).members) {
       if (node !== self && isUp(node)) this.#catchUpWith(node, partition, epoch, CATCH_UP_TRIES);
     }
   }
@@ -123,8 +123,8 @@ export class AntiEntropy {
   handOff(partition: number, done: (isDone: boolean) => void): void {
     const { self, view, isUp } = this.#parts;
     // This node is none of the members any more, or not yet.
-    const parts = { ...this.#parts, epochOf: () => view.configOf(partition).epoch };
-    const members = view.configOf(partition).members.filter(({ node }) => node !== self && isUp(node));
+    const parts = { ...this.#parts, epochOf: () => view.newestConfig(partition).epoch };
+    const members = view.newestConfig(partition).members.filter(({ node }) => node !== self && isUp(node));
     const count = (report: ExchangeReport | undefined) => this.#count(report);
     function* handOver(): Task<boolean> {
       for (const { node } of members) {

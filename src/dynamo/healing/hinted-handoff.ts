@@ -191,7 +191,7 @@ export class HintedHandoff {
 
   /** Offers one hint to those who should have it; `settled` is called once they answered, and told whether any holds it back. */
   #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: (isHeld: boolean) => void): void {
-    const { log, transport, configOf } = this.#parts;
+    const { log, transport, configOfKey } = this.#parts;
     if (value === DAMAGED) {
       this.#lose(hint);
       return settled(false);
@@ -209,7 +209,7 @@ export class HintedHandoff {
       this.#drop(hint);
       return settled(false);
     }
-    const { epoch } = configOf(key);
+    const { epoch } = configOfKey(key);
     let isTaken = true;
     let isHeld = false;
     for (const node of waiting) {
@@ -231,7 +231,7 @@ export class HintedHandoff {
 
   /** The home, as long as it is one; else those that are now, this node's own replica among them. */
   #targetsOf(home: NodeId, key: StoreKey): readonly NodeId[] {
-    const members = this.#parts.configOf(key).members.map(({ node }) => node);
+    const members = this.#parts.configOfKey(key).members.map(({ node }) => node);
     return members.includes(home) ? [home] : members;
   }
 
@@ -315,7 +315,7 @@ interface HintedHandoffParts {
   readonly transport: Transport<Request, Reply>;
   readonly isUp: (node: NodeId) => boolean;
   /** The newest config known of a key's partition. */
-  readonly configOf: (key: StoreKey) => PartitionConfig;
+  readonly configOfKey: (key: StoreKey) => PartitionConfig;
 }
 
 function hintKey(home: NodeId, key: StoreKey): StoreKey {

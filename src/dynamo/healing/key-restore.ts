@@ -148,9 +148,9 @@ export class KeyRestore {
     }
     if (!acceptor.isDamaged(key)) return true;
     const { settings } = coordinator;
-    const { members, epoch } = coordinator.configOf(key);
+    const { members, epoch } = coordinator.configOfKey(key);
     const others = members.filter(({ node }) => node !== settings.id);
-    const majority = coordinator.majorityOf(coordinator.configOf(key));
+    const majority = coordinator.majorityOf(coordinator.configOfKey(key));
     const enough = settings.rules.restoreMeetsEveryMajority ? members.length - majority + 1 : 1;
     if (others.length === members.length) return false;
     const ballots = coordinator.ballots[yield* this.#modeOf(key, others, enough)];

@@ -82,11 +82,6 @@ export class MerkleForest {
     else this.#buildEach(partition, tree, dirty, this.tablesIn(partition), finish);
   }
 
-  /** After a refresh, or as it was then. */
-  root(partition: number): Uint8Array {
-    return Buffer.from(this.#treeOf(partition).hashOf(0, 0));
-  }
-
   /** The hashes of nodes of one level, one after the other. */
   hashes(partition: number, level: number, indexes: readonly number[]): Uint8Array {
     const tree = this.#treeOf(partition);

@@ -90,14 +90,14 @@ export class TombstonePurge {
     let purged = 0;
     let confirmed: Confirmed[] = [];
     for (let partition = 0; partition < view.partitions && !this.#isStopped; partition++) {
-      const ageMs = this.#ageToPurge(view.configOf(partition));
+      const ageMs = this.#ageToPurge(view.newestConfig(partition));
       const { from, to } = partitionRange(partition);
       let next: StoreKey | undefined = ageMs === undefined ? undefined : from;
       while (next !== undefined && !this.#isStopped) {
         const { tombstones, last } = this.#oldTombstones(next, to, ageMs!);
         found += tombstones.length;
         for (const { key, record } of tombstones) {
-          const config = view.configOf(partition);
+          const config = view.newestConfig(partition);
           const isConfirmed: boolean = yield* this.#confirm(config, key, record);
           if (isConfirmed) confirmed.push({ key, ballot: record.ballot, config });
         }

@@ -96,8 +96,8 @@ export class Coordinator {
   }
 
   /** The key's home replicas as far as this node knows. */
-  configOf(key: StoreKey): PartitionConfig {
-    return this.view.configOf(partitionOf(key));
+  configOfKey(key: StoreKey): PartitionConfig {
+    return this.view.newestConfig(partitionOf(key));
   }
 
   majorityOf(config: Pick<PartitionConfig, 'members'>): number {
@@ -188,7 +188,7 @@ export class Coordinator {
     const { holders, lagging } = spreading;
     for (let isRetry = false; ; isRetry = true) {
       // The members may change meanwhile; only present ones count.
-      const { members } = this.configOf(key);
+      const { members } = this.configOfKey(key);
       const isHome = members.some(({ node }) => node === this.settings.id);
       const isEnough = () => holders.size >= copies && (!isHome || holders.has(this.settings.id));
       for (const holder of holders) if (!members.some(({ node }) => node === holder)) holders.delete(holder);
@@ -277,7 +277,7 @@ export class Coordinator {
 
   /** Whether no home replica is left to be told. */
   #isSpread({ key, holders, lagging }: Spreading): boolean {
-    const { members } = this.configOf(key);
+    const { members } = this.configOfKey(key);
     if (lagging.size === 0) return holders.size >= members.length;
     return members.every(({ node }) => holders.has(node) || lagging.has(node));
   }
@@ -298,7 +298,7 @@ export class Coordinator {
   #hint(spreading: Spreading): void {
     this.#spreading.delete(spreading);
     const { key, record, holders, lagging } = spreading;
-    for (const { node } of this.configOf(key).members) {
+    for (const { node } of this.configOfKey(key).members) {
       if (holders.has(node) || lagging.has(node) || node === this.settings.id) continue;
       this.keepHint(node, key, record);
     }
@@ -312,7 +312,7 @@ export class Coordinator {
 
   /** A replica that is behind is told the newer config, one that is ahead tells it. */
   #observeConfig(from: NodeId, config: PartitionConfig): void {
-    const known = this.view.configOf(config.partition);
+    const known = this.view.newestConfig(config.partition);
     if (config.epoch > known.epoch) this.#onConfig(config);
     else if (config.epoch < known.epoch) {
       this.#transport.send(from, { kind: 'activate', config: known }, () => {});

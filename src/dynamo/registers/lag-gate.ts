@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
@@ -9,10 +10,10 @@ import type { NodeLimits } from '../node-settings.ts';
 import { encodeRecord, type ItemRecord, isSameVersion } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 
-/** Holds the definitions of tables, which every request rests on. */
+/** The definitions of tables: every request needs them, so they never lag. */
 const SYSTEM_TABLE: ByteString = '\0'.repeat(8);
 
-/** A chosen record that has come and is not shown. */
+/** A chosen record that has arrived and is not shown yet. */
 interface Held {
   readonly key: StoreKey;
   readonly record: ItemRecord;
@@ -22,9 +23,9 @@ interface Held {
 }
 
 /**
- * Stands before the committed store of one replica, and keeps out of it what the rules of lag hold back. To the protocol
- * each such record is a `learn` that is late or lost, which it allows at any time; the record is on the disks of those who
- * accepted it. Held in memory: a node that starts holds nothing, and is as far behind as its disk is.
+ * Stands before the committed store of one replica and keeps stale what the rules of lag select. For the protocol each held
+ * record is a `learn` that is late or lost, which is allowed at any time; the record is on the disks of those who accepted it.
+ * Held in memory: a node that restarts holds nothing and is as stale as its disk.
  */
 export class LagGate {
   readonly #parts: LagGateParts;
@@ -48,29 +49,32 @@ export class LagGate {
     return this.#byKey.get(key)?.length ?? 0;
   }
 
-  /** The rules in force from now on. What one held that is not among them is released. */
-  follow(rules: readonly LagRule[]): void {
+  /** Sets the rules in force. A record is released if the rule that held it is not among them. */
+  setRules(rules: readonly LagRule[]): void {
     this.#rules = rules;
+    if (rules.length === 0) return this.releaseAll();
     const present = new Set(rules.map(({ id }) => id));
     for (const held of [...this.#all]) {
-      // One that was older than another of its key is gone with that.
+      // Releasing a newer record of the same key has already dropped this one.
       if (!present.has(held.rule.id) && this.#all.has(held)) this.#release(held);
     }
   }
 
-  /** Whether what comes of this key is held back now, or something is held already. */
+  /** Whether a record of this key would be held back now, or one is held already. */
   isLagging(key: StoreKey): boolean {
     return this.#byKey.has(key) || this.#ruleFor(key) !== undefined;
   }
 
-  /** Takes a record that would otherwise be learned. @returns false if it is not held, but has to be learned */
+  /** Takes a record before it is learned. @returns false if it is not held, and has to be learned now */
   hold(key: StoreKey, record: ItemRecord): boolean {
+    // As a rule there are no rules, and nothing may be spent on them.
+    if (this.#rules.length === 0 && this.#byKey.size === 0) return false;
     const list = this.#byKey.get(key);
     const newest = list?.at(-1);
     if (list?.some((held) => sameBallot(held.record.ballot, record.ballot))) return true;
     const rule = this.#ruleFor(key);
     if (rule === undefined) {
-      // What repair brings again does not show what is held.
+      // A repair that brings an older record must not show the ones that are held.
       if (newest !== undefined && compareBallots(record.ballot, newest.record.ballot) < 0) return true;
       this.release(key);
       return false;
@@ -90,7 +94,7 @@ export class LagGate {
     for (const key of [...this.#byKey.keys()]) this.release(key);
   }
 
-  /** The committed record of a key has changed by another way, or is gone: what is not newer must not come after it. */
+  /** The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it. */
   noteCommitted(key: StoreKey): void {
     if (!this.#byKey.has(key)) return;
     const committed = this.#parts.committed(key);
@@ -99,7 +103,7 @@ export class LagGate {
     }
   }
 
-  /** Drops what is held of a partition: what it begins with next is decided elsewhere, and may be without it. */
+  /** Drops what is held of a partition: its next epoch begins with records that are decided elsewhere. */
   forgetPartition(partition: number): void {
     for (const held of [...this.#all]) if (partitionOf(held.key) === partition) this.#drop(held);
   }
@@ -114,6 +118,7 @@ export class LagGate {
   }
 
   #ruleFor(key: StoreKey): LagRule | undefined {
+    if (this.#rules.length === 0) return undefined;
     const table = tableOf(key);
     if (table === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
     return this.#rules.find((rule) => rule.holds(table, key));
@@ -134,7 +139,7 @@ export class LagGate {
     const list = this.#byKey.get(key) ?? [];
     const at = list.findLastIndex((other) => compareBallots(other.record.ballot, record.ballot) < 0) + 1;
     const { release } = rule;
-    // Of what only comes in the end, nothing but the newest is ever seen.
+    // Records that are never released singly are seen only at the end, and then only the newest.
     if (release.kind === 'never' && at < list.length) return true;
     const bytes = key.length + encodeRecord(record).length;
     const held: Held = { key, record, rule, bytes, timer: undefined };
@@ -156,13 +161,13 @@ export class LagGate {
     return this.#all.has(held);
   }
 
-  /** Releases the newest record after which so many further versions have come. */
+  /** Releases the newest record that at least `count` further versions have followed. */
   #releaseOvertaken(list: Held[], count: number): void {
     let versions = 0;
     let later: Held | undefined;
     for (const held of [...list].reverse()) {
       if (later !== undefined && isSameVersion(held.record, later.record)) {
-        // Chosen again under another ballot, as by a read that had to prove it.
+        // The same version, chosen again under another ballot by a read that had to prove it.
         this.#drop(held);
         continue;
       }
@@ -184,12 +189,13 @@ export class LagGate {
     for (const held of [...this.#byKey.get(key)!]) {
       if (compareBallots(held.record.ballot, record.ballot) <= 0) this.#drop(held);
     }
-    this.#parts.learn(key, record);
+    this.#parts.released(key, record);
   }
 
   #drop(held: Held): void {
     if (!this.#all.delete(held)) return;
     this.#bytes -= held.bytes;
+    assert(this.#bytes >= 0 && (this.#all.size > 0 || this.#bytes === 0), 'held bytes are counted wrongly');
     this.#parts.clock.cancel(held.timer);
     const left = this.#byKey.get(held.key)!;
     left.splice(left.indexOf(held), 1);
@@ -201,13 +207,13 @@ interface LagGateParts {
   readonly self: NodeId;
   readonly clock: Clock;
   readonly limits: NodeLimits;
-  /** W: so many copies are never held back. */
+  /** W: this many copies are never held back. */
   readonly writeQuorum: number;
-  /** The home replicas of a key, first the one that coordinates by preference. */
+  /** The home replicas of a key, the preferred coordinator first. */
   readonly membersOf: (key: StoreKey) => readonly Member[];
   readonly isUp: (node: NodeId) => boolean;
   /** The ballot of the committed record of a key. */
   readonly committed: (key: StoreKey) => Ballot | undefined;
-  /** Gives a record to the replica. */
-  readonly learn: (key: StoreKey, record: ItemRecord) => void;
+  /** Gets a record that is held no longer: the replica has to learn it. */
+  readonly released: (key: StoreKey, record: ItemRecord) => void;
 }

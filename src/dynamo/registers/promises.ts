@@ -1,25 +1,26 @@
 import type { Store, StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, highestAt, maxBallot, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
+import { assertInvariant } from '../invariants.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { type NodeState, writeCeiling } from '../node-state.ts';
 import type { ReplicaState } from '../record.ts';
 
 /**
- * What a replica has promised (REPLICATION section 1): in memory, key by key, under a durable ceiling. After a restart all
- * that may have been promised before is refused: the floor is the ceiling as it was read.
+ * What a replica has promised (REPLICATION section 1): in memory, key by key, under a durable ceiling. After a restart the
+ * replica refuses whatever it may have promised before: the floor is then the ceiling as it was read.
  */
 export class Promises {
   readonly #store: Store;
   readonly #limits: NodeSettings['limits'];
-  /** Only promises that are above the key's records; in the order they were first made, for eviction. */
+  /** Only promises above the key's records, in the order in which they were first made: the oldest is evicted. */
   readonly #promised = new Map<StoreKey, Ballot>();
-  /** Ballots of up to this time are refused: they may have been promised to others. Ticks. */
+  /** Ballots up to this time are refused: higher ones may have been promised. Only grows. Ticks. */
   #floorHlc: number;
-  /** Ballots of up to this time may be promised without a write. Durable. Ticks. */
+  /** Ballots up to this time may be promised without a write. Durable, and only grows. Ticks. */
   #ceilingHlc: number;
-  /** The highest ceiling on its way to the disk: raises overlap, and a later one must not lower it. Ticks. */
+  /** The highest ceiling on its way to the disk. Raises overlap, and a later one must not lower it. Ticks. */
   #ceilingWrittenHlc: number;
-  /** The highest ballot that was promised since this start. Ticks. */
+  /** The highest ballot promised or accepted since this start. Ticks. */
   #highestHlc = 0;
 
   /** @param ceilingHlc as read at this start */
@@ -62,22 +63,45 @@ export class Promises {
     });
   }
 
-  /** @param ballot not above the ceiling */
+  /** Promises a ballot, which is not above the ceiling. */
   promise(key: StoreKey, ballot: Ballot): void {
+    assertInvariant(
+      ballot.hlc <= this.#ceilingHlc,
+      'docs/protocol.md I2',
+      'a promise above the ceiling is not durable',
+    );
+    this.#set(key, ballot);
+  }
+
+  /** A record with this ballot was accepted. It is durable itself, so it may be above the ceiling. */
+  accepted(key: StoreKey, ballot: Ballot): void {
+    this.#set(key, ballot);
+  }
+
+  #set(key: StoreKey, ballot: Ballot): void {
+    const before = this.#promised.get(key);
+    const grows = before === undefined || compareBallots(before, ballot) <= 0;
+    assertInvariant(grows, 'docs/protocol.md I2', 'a promise falls');
     this.#promised.set(key, ballot);
     this.#highestHlc = Math.max(this.#highestHlc, ballot.hlc);
     if (this.#promised.size <= this.#limits.promisesKept) return;
     const [oldest, evicted] = this.#promised.entries().next().value!;
     this.#promised.delete(oldest);
-    this.raiseFloor(evicted.hlc);
+    // Perhaps above the ceiling, if a record was accepted there. That is on disk, and speaks for itself after a restart.
+    this.#floorHlc = Math.max(this.#floorHlc, evicted.hlc);
   }
 
-  /** From now on ballots of up to this time are refused, of all keys. @param hlc not above the ceiling */
+  /** From now on ballots up to this time are refused, of all keys. @param hlc not above the ceiling */
   raiseFloor(hlc: number): void {
+    assertInvariant(
+      hlc <= this.#ceilingHlc,
+      'docs/protocol.md I2',
+      'a floor above the ceiling does not survive a restart',
+    );
     this.#floorHlc = Math.max(this.#floorHlc, hlc);
   }
 
-  /** A record with this ballot says as much as the promise, if that is not higher. */
+  /** The key's record has this ballot now: a promise that is not higher is no longer needed. */
   settle(key: StoreKey, ballot: Ballot): void {
     const promised = this.#promised.get(key);
     if (promised !== undefined && compareBallots(promised, ballot) <= 0) this.#promised.delete(key);
@@ -88,15 +112,15 @@ export class Promises {
   }
 
   /**
-   * The replica has stopped in order, and promises nothing any more. The ceiling comes down to what it has promised: the next
-   * start has then nothing to refuse that was not. As long as the disk does not have this, it has the higher one.
+   * The replica has stopped in order and promises nothing any more. The ceiling comes down to the highest ballot that was
+   * promised: the next start then refuses nothing else. Until the disk has the lower ceiling, it has the higher one.
    */
   close(): void {
     const promisedHlc = Math.ceil(Math.max(this.#floorHlc, this.#highestHlc));
     if (promisedHlc < this.#ceilingWrittenHlc) writeCeiling(this.#store, promisedHlc);
   }
 
-  /** Writes were lost, so what rests on them is as after a restart. */
+  /** Writes were lost, among them perhaps the last ceiling: everything is as after a restart. */
   lost(): void {
     this.#floorHlc = Math.max(this.#floorHlc, this.#ceilingHlc);
     this.#ceilingWrittenHlc = this.#ceilingHlc;

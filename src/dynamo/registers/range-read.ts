@@ -108,7 +108,7 @@ function* readPage(
   let needed = 0;
   let isFirstTry = true;
   while (!coordinator.isPast(deadlineMs)) {
-    const config = coordinator.configOf(from);
+    const config = coordinator.configOfKey(from);
     needed = neededBy(coordinator, config, demand);
     const targets = targetsOf(coordinator, config, demand, isFirstTry);
     isFirstTry = false;

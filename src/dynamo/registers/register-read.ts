@@ -19,7 +19,7 @@ export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineM
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const config = coordinator.configOf(key);
+    const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
     const late = new LateRepair(coordinator, key);
     const { agreed, replies } = yield* coordinator.ask(
@@ -76,7 +76,7 @@ export function repairLaggards(
   states: readonly (Pick<ReplicaState, 'committed'> & { readonly from: NodeId })[],
 ): void {
   if (!coordinator.settings.readRepair) return;
-  const { members } = coordinator.configOf(key);
+  const { members } = coordinator.configOfKey(key);
   const { clock, settings } = coordinator;
   const isYoung = newest.ballot.hlc >= (clock.now() - settings.limits.hintLifeMs) * TICKS_PER_MS;
   for (const { from, committed } of states) {
@@ -126,7 +126,7 @@ export function* readEventually(
 ): Task<RegisterReadOutcome> {
   let got = 0;
   let isRetry = false;
-  let targets = chooseReplicas(coordinator, coordinator.configOf(key), readQuorum);
+  let targets = chooseReplicas(coordinator, coordinator.configOfKey(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
     const late = new LateRepair(coordinator, key);
     const { agreed, replies } = yield* coordinator.ask(
@@ -145,7 +145,7 @@ export function* readEventually(
     got = agreed.length;
     if (isRetry && isAnyUnable(replies)) yield* coordinator.pause();
     isRetry = true;
-    targets = coordinator.configOf(key).members;
+    targets = coordinator.configOfKey(key).members;
     if (coordinator.isCutOff(targets, readQuorum)) break;
   }
   return { kind: 'unavailable', needed: readQuorum, got };

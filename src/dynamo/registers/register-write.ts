@@ -72,7 +72,7 @@ function* writeRounds(
   while (!coordinator.isPast(deadlineMs)) {
     const ballot = ballots.next();
     // Both phases of a round go to the members of one epoch, even if a newer one is learned in between.
-    const config = coordinator.configOf(key);
+    const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
     if (firstHlc !== undefined && ballot.hlc - firstHlc > limits.lineageWindowMs * TICKS_PER_MS)
       return { kind: 'unknown' };
@@ -151,7 +151,7 @@ export function* identityRound(
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
     const ballot = ballots.next();
-    const config = coordinator.configOf(key);
+    const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
     const asked = isConflict && got === 0 ? config.members.length : needed;
     const prepared = yield* prepare(coordinator, config, key, ballot, asked);

@@ -1,23 +1,15 @@
 import type { ItemImage } from '../../api/item.ts';
 import { compareKeys, DAMAGED, type HalfOpenRange, type KeyOrder, type Store, type StoreKey } from '../../env/store.ts';
-import type { Ballot } from '../ballot.ts';
-import { partitionOf } from '../keyspace.ts';
+import { type Ballot, compareBallots } from '../ballot.ts';
+import { partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { ballotIn, decodeItem, decodeRecord, encodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
-import { writeState } from '../state-rows.ts';
+import { type Adoption, DamagedKeys } from './damaged-keys.ts';
+import { ERASE_BATCH } from './erasure.ts';
 
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
 const KEYS_END: StoreKey = '\xff\xff';
-
-/** In `meta`, before the key: what was committed of it was damaged, and written over before the newest was brought. */
-export const MARK: StoreKey = 'damaged/';
-const MARKS_END: StoreKey = 'damaged0';
-/** Marks read at a time. */
-const PAGE = 1_024;
-
-/** Damaged keys that are known by name; of more it is known that there are some. */
-const DAMAGED_KEPT = 100_000;
 
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
@@ -28,7 +20,7 @@ export interface PageQuery extends HalfOpenRange {
   readonly limit: number;
 }
 
-/** The entries of a range, and which of them may be in the store alone and not on its disk. */
+/** The entries of a range, and which of them the disk may not have yet. */
 export interface RangePage {
   /** In the order that was asked for. */
   readonly entries: readonly RangeEntry[];
@@ -36,25 +28,25 @@ export interface RangePage {
   readonly acceptedKeys: readonly StoreKey[];
 }
 
+/** A record that was accepted, with its key. */
+export interface AcceptedRecord {
+  readonly key: StoreKey;
+  readonly record: ItemRecord;
+}
+
 /**
- * What the store of a replica has of its keys: committed records in `items`, accepted ones that are not yet committed in
- * `paxos`. The store is the one truth about both; what it says of the keys in use is remembered.
- *
- * A key is _damaged_ from when one of its records cannot be read until the newest one was brought (`KeyRestore`). In between
- * it may be written over by what is learned, which may be older than what was there; so it is marked then, durably.
+ * The records of one replica: committed ones in the store `items`, accepted ones that are not committed yet in `paxos`. The
+ * store is the only truth about both; the state of recently used keys is cached.
  */
 export class ReplicaRows {
   readonly #store: Store;
   readonly #statesKept: number;
   readonly #isDamageSeen: boolean;
-  /** What the store holds of the keys last used: each round asks three times. Oldest first. */
+  /** What the store has of recently used keys, oldest first: each round asks three times. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
-  readonly #marked = new Set<StoreKey>();
-  /** Those that were found, the marked ones among them. */
-  readonly #damaged = new Set<StoreKey>();
-  #hasMoreDamaged = false;
-  /** How often a record of a damaged key was read and was not what had been written. */
-  readonly #readings = new Map<StoreKey, number>();
+  /** Keys whose accepted record the disk may not have yet, with its ballot: until then no answer may report it. */
+  readonly #unflushed = new Map<StoreKey, Ballot>();
+  readonly #damaged: DamagedKeys;
   readonly #onDamaged: (key: StoreKey) => void;
 
   /** @param onDamaged called whenever a key is found to be damaged */
@@ -63,62 +55,19 @@ export class ReplicaRows {
     this.#statesKept = limits.statesKept;
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
-    this.#readMarks();
+    this.#damaged = new DamagedKeys(store);
   }
 
   /** The keys that are known to be damaged. */
   get damagedKeys(): ReadonlySet<StoreKey> {
-    return this.#damaged;
+    return this.#damaged.known;
   }
 
   hasDamagedIn(partition: number): boolean {
-    if (this.#hasMoreDamaged) return true;
-    for (const key of this.#damaged) if (partitionOf(key) === partition) return true;
-    return false;
+    return this.#damaged.hasAnyIn(partition);
   }
 
-  /**
-   * A damaged row of the key was met. What is remembered of it is put in its place; else the key is damaged.
-   * @returns what there is of it now
-   */
-  noteDamaged(key: StoreKey): ReplicaState {
-    const state = this.state(key);
-    if (state.isDamaged === true) return state;
-    if (state.committed !== undefined) this.#store.put('items', key, encodeRecord(state.committed));
-    if (state.accepted !== undefined) this.#store.put('paxos', key, encodeRecord(state.accepted));
-    return state;
-  }
-
-  /** What is committed of a damaged key is about to be written over. */
-  mark(key: StoreKey): void {
-    if (this.#marked.has(key)) return;
-    this.#marked.add(key);
-    writeState(this.#store, MARK + key, true);
-  }
-
-  /** The key is whole again, or nothing is to be kept of it. */
-  release(key: StoreKey): void {
-    this.#recent.delete(key);
-    this.#damaged.delete(key);
-    this.#readings.delete(key);
-    if (this.#marked.delete(key)) this.#store.remove('meta', MARK + key);
-  }
-
-  /** Removes what cannot be read of a damaged key, which stays damaged by its mark: what cannot be read later is news. */
-  dropUnreadable(key: StoreKey): void {
-    this.mark(key);
-    for (const name of ['items', 'paxos'] as const) {
-      if (this.#store.get(name, key) === DAMAGED) this.#store.remove(name, key);
-    }
-    this.#recent.delete(key);
-  }
-
-  /** How often a record of a damaged key could not be read so far. If more often than before, it has rotted since. */
-  readingsOf(key: StoreKey): number {
-    this.state(key);
-    return this.#readings.get(key) ?? 0;
-  }
-
+  /** Whether the state of the key is cached. */
   isRemembered(key: StoreKey): boolean {
     return this.#recent.has(key);
   }
@@ -129,43 +78,134 @@ export class ReplicaRows {
     const accepted = this.#store.get('paxos', key);
     const committed = this.#store.get('items', key);
     const isUnreadable = accepted === DAMAGED || committed === DAMAGED;
-    if ((isUnreadable || this.#marked.has(key)) && this.#isDamageSeen) {
-      if (isUnreadable) this.#readings.set(key, (this.#readings.get(key) ?? 0) + 1);
-      this.#found(key);
+    if ((isUnreadable || this.#damaged.isMarked(key)) && this.#isDamageSeen) {
+      if (isUnreadable) this.#damaged.noteUnreadable(key);
+      this.#noteFound(key);
       return { accepted: decoded(accepted), committed: decoded(committed), isDamaged: true };
     }
     const state = { accepted: decoded(accepted), committed: decoded(committed) };
-    this.remember(key, state);
+    this.#remember(key, state);
     return state;
   }
 
-  /** The committed item of a key that is not remembered, without decoding more than that; UNREADABLE if it is damaged. */
+  /** The committed item of a key that is not cached, without decoding the rest; UNREADABLE if it is damaged. */
   item(key: StoreKey): ItemImage | undefined {
     const stored = this.#store.get('items', key);
-    if (stored === DAMAGED || this.#marked.has(key)) {
-      this.#found(key);
+    if (stored === DAMAGED || this.#damaged.isMarked(key)) {
+      this.#noteFound(key);
       return UNREADABLE;
     }
     return stored === undefined ? undefined : decodeItem(stored);
   }
 
-  /** @param state what the store holds of the key now */
-  remember(key: StoreKey, state: ReplicaState): void {
-    this.#recent.set(key, state);
-    if (this.#recent.size <= this.#statesKept) return;
-    const [oldest] = this.#recent.keys();
-    this.#recent.delete(oldest!);
+  /** Writes an accepted record. @param committed what is committed of the key */
+  accept(key: StoreKey, record: ItemRecord, committed: ItemRecord | undefined): void {
+    this.#store.put('paxos', key, encodeRecord(record));
+    this.#remember(key, { accepted: record, committed });
+    this.#unflushed.set(key, record.ballot);
   }
 
-  /** The store is asked again: it has been written to. */
-  forget(key: StoreKey): void {
+  /** Writes an accepted record in place of what is damaged of the key, which stays damaged until it is released. */
+  adopt(key: StoreKey, record: ItemRecord): void {
+    this.#store.put('paxos', key, encodeRecord(record));
+    this.#unflushed.set(key, record.ballot);
+  }
+
+  /** Writes a committed record, and removes the key's accepted one unless that is newer. */
+  commit(key: StoreKey, record: ItemRecord, accepted: ItemRecord | undefined): void {
+    this.#store.put('items', key, encodeRecord(record));
+    const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
+    if (isSuperseded) {
+      this.#store.remove('paxos', key);
+      this.#unflushed.delete(key);
+    }
+    // The round is over; items of 400 KB are not kept for a next one.
     this.#recent.delete(key);
   }
 
-  /** Writes were lost. */
+  /** Removes all records of a key. */
+  remove(key: StoreKey): void {
+    this.#store.remove('items', key);
+    this.#store.remove('paxos', key);
+    this.noteRemoved(key);
+  }
+
+  /** The records of a key were removed from the store. */
+  noteRemoved(key: StoreKey): void {
+    this.#unflushed.delete(key);
+    this.release(key);
+  }
+
+  /** The committed record of a damaged key is about to be written over: a restart must not take the key for whole. */
+  mark(key: StoreKey): void {
+    this.#damaged.mark(key);
+  }
+
+  /** The key is whole again, or nothing of it is left in the store. */
+  release(key: StoreKey): void {
+    this.#recent.delete(key);
+    this.#damaged.release(key);
+  }
+
+  /** Whether the key has an accepted record that the disk may not have yet. */
+  isUnflushed(key: StoreKey): boolean {
+    return this.#unflushed.has(key);
+  }
+
+  /** Waits until the disk has the accepted record of a key; `done` gets the error of a disk that refuses. */
+  flushAccepted(key: StoreKey, done: (error?: Error) => void): void {
+    const ballot = this.#unflushed.get(key);
+    this.#store.flush((error) => {
+      // Another record may have been accepted since; that one still waits.
+      if (error === undefined && this.#unflushed.get(key) === ballot) this.#unflushed.delete(key);
+      done(error);
+    });
+  }
+
+  /** Writes were lost: what was kept of them in memory goes too. */
   reload(): void {
+    this.#unflushed.clear();
     this.#recent.clear();
-    this.#readMarks();
+    this.#damaged.reload();
+  }
+
+  /**
+   * A damaged row of the key was met. If the key's state is cached, that is written again; else the key is damaged.
+   * @returns the state of the key now
+   */
+  noteDamaged(key: StoreKey): ReplicaState {
+    const state = this.state(key);
+    if (state.isDamaged === true) return state;
+    if (state.committed !== undefined) this.#store.put('items', key, encodeRecord(state.committed));
+    if (state.accepted !== undefined) this.#store.put('paxos', key, encodeRecord(state.accepted));
+    return state;
+  }
+
+  /** Removes the damaged rows of a key. The key stays damaged by its mark; a row that cannot be read later is news. */
+  dropUnreadable(key: StoreKey): void {
+    this.#damaged.mark(key);
+    for (const name of ['items', 'paxos'] as const) {
+      if (this.#store.get(name, key) === DAMAGED) this.#store.remove(name, key);
+    }
+    this.#recent.delete(key);
+  }
+
+  noteAdopted(key: StoreKey): void {
+    this.state(key);
+    this.#damaged.noteAdopted(key);
+  }
+
+  /** The last adoption of a key. Another one than before means that the records of before were replaced. */
+  adoptionOf(key: StoreKey): Adoption | undefined {
+    return this.#damaged.adoptionOf(key);
+  }
+
+  /** Whether all records of a key could be read since its last adoption. False if nothing was adopted. */
+  isWholeSinceAdoption(key: StoreKey): boolean {
+    const adoption = this.#damaged.adoptionOf(key);
+    if (adoption === undefined) return false;
+    this.state(key);
+    return adoption.readings === this.#damaged.readingsOf(key);
   }
 
   /** @param what `committed` leaves out the records that are accepted and not committed */
@@ -174,7 +214,7 @@ export class ReplicaRows {
     const committed = this.#store.range('items', query);
     const accepted = what === 'committed' ? [] : this.#store.range('paxos', query);
     const entries = new Map<StoreKey, RangeEntry>();
-    const isSound = (key: StoreKey, value: Uint8Array) => value !== DAMAGED && !this.#marked.has(key);
+    const isSound = (key: StoreKey, value: Uint8Array) => value !== DAMAGED && !this.#damaged.isMarked(key);
     for (const { key, value } of committed) {
       if (isSound(key, value)) entries.set(key, { key, committed: decodeRecord(value) });
       else entries.set(key, { key, ...this.noteDamaged(key) });
@@ -193,7 +233,7 @@ export class ReplicaRows {
   }
 
   /**
-   * Keys after `after`, at most `limit`, whose newest record is accepted and not known to be committed.
+   * Keys after `after`, at most `limit`, with an accepted record that is not known to be committed.
    * @param isSkipped which of them to leave out
    */
   acceptedKeys(
@@ -213,23 +253,41 @@ export class ReplicaRows {
     }
   }
 
-  #found(key: StoreKey): void {
-    if (this.#damaged.size < DAMAGED_KEPT) this.#damaged.add(key);
-    else if (!this.#damaged.has(key)) this.#hasMoreDamaged = true;
-    this.#onDamaged(key);
+  /** Whether there is any record of a partition. */
+  holdsAnyOf(partition: number): boolean {
+    const any = { ...partitionRange(partition), limit: 1 };
+    return (['items', 'paxos'] as const).some((name) => this.#store.range(name, any).length > 0);
   }
 
-  #readMarks(): void {
-    this.#marked.clear();
-    for (let last = MARK; ; ) {
-      const page = this.#store.range('meta', { after: last, to: MARKS_END, limit: PAGE });
-      for (const { key } of page) {
-        this.#marked.add(key.slice(MARK.length));
-        this.#damaged.add(key.slice(MARK.length));
+  /** Replaces the accepted records of a partition by those with which a new epoch begins. The caller flushes. */
+  replaceAccepted(partition: number, staged: readonly AcceptedRecord[]): void {
+    for (;;) {
+      const rows = this.#store.range('paxos', { ...partitionRange(partition), limit: ERASE_BATCH });
+      for (const { key } of rows) {
+        this.#store.remove('paxos', key);
+        this.#unflushed.delete(key);
+        this.#recent.delete(key);
       }
-      if (page.length < PAGE) return;
-      last = page.at(-1)!.key;
+      if (rows.length < ERASE_BATCH) break;
     }
+    for (const { key, record } of staged) {
+      const { committed } = this.state(key);
+      if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
+      this.#store.put('paxos', key, encodeRecord(record));
+      this.#recent.delete(key);
+    }
+  }
+
+  #remember(key: StoreKey, state: ReplicaState): void {
+    this.#recent.set(key, state);
+    if (this.#recent.size <= this.#statesKept) return;
+    const [oldest] = this.#recent.keys();
+    this.#recent.delete(oldest!);
+  }
+
+  #noteFound(key: StoreKey): void {
+    this.#damaged.add(key);
+    this.#onDamaged(key);
   }
 }
 

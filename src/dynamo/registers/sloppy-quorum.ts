@@ -105,7 +105,7 @@ class SloppyRound {
     const key = this.#key;
     const record = this.#record;
     const partition = partitionOf(key);
-    const homes = view.configOf(partition).members.map(({ node }) => node);
+    const homes = view.newestConfig(partition).members.map(({ node }) => node);
     const isWell = (node: NodeId) => isUp(node) && !this.#silent.has(node);
     const substitutes = view
       .preferenceList(partition)
@@ -143,7 +143,7 @@ export function* readSloppily(
   const partition = partitionOf(key);
   const needed = isConsistent ? consistentReadQuorum(coordinator, key) : settings.readQuorum;
   const everybody = view.preferenceList(partition);
-  const replication = view.configOf(partition).members.length;
+  const replication = view.newestConfig(partition).members.length;
   let targets = everybody.filter((node) => isUp(node)).slice(0, replication);
   if (targets.length < needed) targets = [...everybody];
   let got = 0;
@@ -169,5 +169,5 @@ export function* readSloppily(
 /** How many answers a consistent read in `dynamo` mode waits for: with W holders of N, one of them is among so many. */
 export function consistentReadQuorum(coordinator: Coordinator, key: StoreKey): number {
   const { readQuorum, writeQuorum } = coordinator.settings;
-  return Math.max(readQuorum, coordinator.configOf(key).members.length - writeQuorum + 1);
+  return Math.max(readQuorum, coordinator.configOfKey(key).members.length - writeQuorum + 1);
 }

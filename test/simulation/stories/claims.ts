@@ -1,4 +1,5 @@
 import type { ItemRecord } from '../../../src/dynamo/record.ts';
+import { askMerkleRoot } from '../../merkle-root.ts';
 import { registerValueOf } from '../item-value.ts';
 import type { SimulatedHost } from '../simulated-host.ts';
 import type { Claim } from './story.ts';
@@ -48,14 +49,16 @@ function showHeld(record: ItemRecord | undefined): string {
 
 function epochOf({ node }: SimulatedHost, isSealAsked: boolean): string {
   if (node === undefined) return 'down';
-  const config = node.configOf(0);
+  const config = node.votingConfig(0);
   if (config === undefined) return 'none';
   return isSealAsked && node.isSealed(0) ? 'sealed' : `epoch ${config.epoch}`;
 }
 
 function areRootsEqual({ homes, time }: StoryWorld): boolean {
   const roots: string[] = [];
-  for (const { node } of homes) node?.merkleRoot(0, (root) => roots.push(Buffer.from(root).toString('hex')));
+  for (const { node } of homes) {
+    if (node) askMerkleRoot(node, 0, (root) => roots.push(Buffer.from(root).toString('hex')));
+  }
   time.runUntil(time.nowMs + ROOTS_WITHIN_MS);
   return roots.length === homes.length && new Set(roots).size === 1;
 }

@@ -1,0 +1,35 @@
+import { AssertionError } from 'node:assert';
+import { sameBallot } from './ballot.ts';
+import { encodeRecord, type ItemRecord } from './record.ts';
+
+/**
+ * Which assertions of invariants are on. `cheap`: those that cost a request nothing measurable. `all`: also those that look
+ * something up or compare records, as simulations and tests want it.
+ */
+export type Checks = 'cheap' | 'all';
+
+/** An invariant of the protocol, by its number in docs/protocol.md. */
+export type Invariant = `docs/protocol.md I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`;
+
+/**
+ * Throws an AssertionError if an invariant of the protocol does not hold: that is a bug of ours, and what is in memory cannot be
+ * relied on any more (docs/ARCHITECTURE.md, three kinds of failure). A simulation prints the seed of its history.
+ *
+ * Cheaper than `assert` of Node, which collects its arguments: this one is on the path of every write.
+ */
+export function assertInvariant(isHeld: boolean, invariant: Invariant, what: string): asserts isHeld {
+  if (!isHeld) throw new AssertionError({ message: `${what} (${invariant})`, stackStartFn: assertInvariant });
+}
+
+/** What is accepted under one ballot is one record. Encodes both. @param known what the replica holds of the key already */
+export function assertOneRecord(record: ItemRecord, known: ItemRecord | undefined): void {
+  if (known === undefined || known === record || !sameBallot(record.ballot, known.ballot)) return;
+  const isSame = Buffer.compare(encodeRecord(record), encodeRecord(known)) === 0;
+  assertInvariant(isSame, 'docs/protocol.md I1', 'two different records have one ballot');
+}
+
+/** A record contains each operation once. Walks its lineage. */
+export function assertOperationsOnce({ lineage }: ItemRecord): void {
+  const ids = new Set(lineage.map(({ coordinator, boot, sequence }) => `${coordinator}/${boot}/${sequence}`));
+  assertInvariant(ids.size === lineage.length, 'docs/protocol.md I6', 'a record contains an operation twice');
+}

@@ -1,0 +1,341 @@
+import type { ByteString } from '../api/primary-key.ts';
+import type { Env } from '../env/env.ts';
+import type { StoreKey } from '../env/store.ts';
+import type { Transport } from '../env/transport.ts';
+import { consistencyOf } from './ballot.ts';
+import { BallotClocks } from './ballot-clock.ts';
+import type { Consistency } from './client.ts';
+import { Coordination } from './coordination.ts';
+import { EpochFollower } from './epochs/epoch-follower.ts';
+import { EpochStaging } from './epochs/epoch-staging.ts';
+import { EpochSwitch } from './epochs/epoch-switch.ts';
+import { Orphans } from './epochs/orphans.ts';
+import type { PartitionVotes } from './epochs/partition-votes.ts';
+import { FailureDetector, watched } from './failure-detector.ts';
+import { Gossip } from './gossip.ts';
+import { AntiEntropy } from './healing/anti-entropy.ts';
+import { HintedHandoff } from './healing/hinted-handoff.ts';
+import { KeyRestore } from './healing/key-restore.ts';
+import { MerkleForest } from './healing/merkle-forest.ts';
+import { PurgeMember } from './healing/purge-member.ts';
+import { exchange } from './healing/replica-comparison.ts';
+import { Scrub } from './healing/scrub.ts';
+import { TombstonePurge } from './healing/tombstones.ts';
+import { partitionOf } from './keyspace.ts';
+import type { Reply, Request } from './messages.ts';
+import type { NodeEvents } from './node-events.ts';
+import type { NodeSettings } from './node-settings.ts';
+import type { NodeState } from './node-state.ts';
+import type { ItemRecord } from './record.ts';
+import { Acceptor } from './registers/acceptor.ts';
+import { Coordinator } from './registers/coordinator.ts';
+import { Finisher } from './registers/finisher.ts';
+import { KeyLock } from './registers/key-lock.ts';
+import { LagGate } from './registers/lag-gate.ts';
+import { identityRound } from './registers/register-write.ts';
+import type { NodeId } from './ring.ts';
+import { RingView } from './ring-view.ts';
+import { runTask, type Task } from './task.ts';
+
+/*
+ * How a node is put together: in five steps, each of which uses only what the steps before it have made. What would lead back
+ * is an event (`NodeEvents`).
+ */
+
+/** What a node is made from. */
+export interface NodeBasis {
+  readonly settings: NodeSettings;
+  readonly env: Env;
+  readonly wire: Transport<Request, Reply>;
+  readonly state: NodeState;
+  readonly events: NodeEvents;
+}
+
+/** What this node knows of the others, and how it speaks to them. */
+interface Surroundings {
+  /** The ring as this node knows it. */
+  readonly view: RingView;
+  readonly detector: FailureDetector;
+  readonly transport: Transport<Request, Reply>;
+  readonly isUp: (node: NodeId) => boolean;
+  /** The newest config known of a key's partition. */
+  readonly configOfKey: (key: StoreKey) => ReturnType<RingView['newestConfig']>;
+}
+
+/** What this node stores, and what guards the ways to it. */
+interface Replica {
+  readonly votes: PartitionVotes;
+  readonly ballots: BallotClocks;
+  readonly acceptor: Acceptor;
+  readonly gate: LagGate;
+  readonly hints: HintedHandoff;
+  readonly forest: MerkleForest;
+  readonly purgeMember: PurgeMember;
+}
+
+/** What leads requests of clients, and ends those that others have left unfinished. */
+interface Leadership {
+  readonly coordinator: Coordinator;
+  readonly coordination: Coordination;
+  readonly locks: KeyLock;
+  readonly finisher: Finisher;
+}
+
+/** What keeps replicas alike and whole. */
+interface Repair {
+  readonly antiEntropy: AntiEntropy;
+  readonly restore: KeyRestore;
+  readonly scrub: Scrub;
+  readonly purge: TombstonePurge;
+}
+
+/** What passes this node from one epoch to the next. */
+interface Epochs {
+  readonly epochSwitch: EpochSwitch;
+  readonly epochStaging: EpochStaging;
+  readonly epochFollower: EpochFollower;
+  readonly orphans: Orphans;
+  readonly gossip: Gossip;
+}
+
+export interface NodeParts extends Surroundings, Replica, Leadership, Repair, Epochs {}
+
+/** Makes all parts of a node. None of them does anything before it is started or asked. */
+export function wireNode(basis: NodeBasis): NodeParts {
+  const surroundings = wireSurroundings(basis);
+  const replica = wireReplica(basis, surroundings);
+  const leadership = wireLeadership(basis, { ...surroundings, ...replica });
+  const repair = wireRepair(basis, { ...surroundings, ...replica, ...leadership });
+  const epochs = wireEpochs(basis, { ...surroundings, ...replica, ...leadership, ...repair });
+  return { ...surroundings, ...replica, ...leadership, ...repair, ...epochs };
+}
+
+function wireSurroundings({ settings, env, wire, state }: NodeBasis): Surroundings {
+  const { id, limits, ring } = settings;
+  const view = new RingView(ring);
+  for (const config of state.votes.known) view.hear(config);
+  const detector = new FailureDetector({
+    self: id,
+    clock: env.clock,
+    limits,
+    probe: (node) => transport.send(node, { kind: 'ping' }, () => {}),
+  });
+  const transport = watched(wire, detector);
+  const isUp = (node: NodeId) => detector.isUp(node);
+  return { view, detector, transport, isUp, configOfKey: (key) => view.newestConfig(partitionOf(key)) };
+}
+
+function wireReplica(
+  { settings, env, state, events }: NodeBasis,
+  { view, transport, isUp, configOfKey }: Surroundings,
+): Replica {
+  const { id: self, diskId, limits, rules, writeQuorum } = settings;
+  const { store, clock, log } = env;
+  const { votes, boot, ceilingHlc } = state;
+  const ballots = new BallotClocks({ clock, coordinator: diskId, boot, ceilingHlc, limits, rules });
+  const acceptor = new Acceptor({ settings, store, clock, state, events });
+  const gate = new LagGate({
+    self,
+    clock,
+    limits,
+    writeQuorum,
+    membersOf: (key) => configOfKey(key).members,
+    isUp,
+    committed: (key) => acceptor.stateOf(key).committed?.ballot,
+    released: (key, record) => events.heldReleased(key, record),
+  });
+  const hints = new HintedHandoff({ self, store, clock, log, limits, transport, isUp, configOfKey });
+  const forest = new MerkleForest({
+    store,
+    clock,
+    limits,
+    partitions: view.partitions,
+    onDamaged: (key) => events.damagedRowMet(key),
+  });
+  const hasOtherRecord = (key: StoreKey) => hints.hasHint(key) || (rules.heldYields && gate.countOf(key) > 0);
+  const purgeMember = new PurgeMember({ settings, store, clock, votes, acceptor, hasOtherRecord });
+  return { votes, ballots, acceptor, gate, hints, forest, purgeMember };
+}
+
+function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surroundings & Replica): Leadership {
+  const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest } = parts;
+  const { limits } = settings;
+  const { clock, random } = env;
+  const coordinator = new Coordinator({
+    settings,
+    ballots,
+    clock,
+    random,
+    transport,
+    view,
+    boot: state.boot,
+    isUp,
+    isSilent: (node, forMs) => detector.isSilent(node, forMs),
+    keepHint: (home, key, record) => {
+      if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
+    },
+    onConfig: (config) => events.configHeard(config),
+  });
+  const locks = new KeyLock(limits);
+  const finisher = new Finisher({
+    acceptedKeys: (after, limit) => acceptor.rows.acceptedKeys(after, limit, (key) => gate.isLagging(key)),
+    finish: (key, mode, done) => finishKey({ coordinator, locks }, key, mode, done),
+    clock,
+    limits,
+  });
+  const forgetTable = (table: ByteString) => {
+    for (const part of [gate, acceptor, hints]) part.forgetTable(table);
+  };
+  const coordination = new Coordination({ coordinator, acceptor, hints, locks, votes, forest, forgetTable });
+  return { coordinator, coordination, locks, finisher };
+}
+
+function wireRepair(basis: NodeBasis, parts: Surroundings & Replica & Leadership): Repair {
+  const { settings, env, events } = basis;
+  const { id: self, limits, rules } = settings;
+  const { store, clock, random, log } = env;
+  const { view, transport, isUp, acceptor, hints, coordinator } = parts;
+  const antiEntropy = new AntiEntropy({
+    ...comparisonParts(basis, parts),
+    random,
+    view,
+    isUp,
+    intervalMs: settings.antiEntropyIntervalMs,
+  });
+  const restore = new KeyRestore({
+    self,
+    clock,
+    log,
+    coordinator,
+    acceptor,
+    retryMs: limits.finishIntervalMs,
+    foundAtNobody: (partition) => events.nothingToRestore(partition),
+  });
+  const scrub = new Scrub({
+    self,
+    store,
+    clock,
+    log,
+    intervalMs: settings.scrubIntervalMs ?? 0,
+    acceptor,
+    hints,
+    restore,
+  });
+  const isYoung = (key: StoreKey) => rules.graceFromOwnLearn && acceptor.isYoungTombstone(key);
+  const purge = new TombstonePurge({ self, store, clock, limits, view, isUp, isYoung, transport });
+  return { antiEntropy, restore, scrub, purge };
+}
+
+function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epochs {
+  const { settings, env, events } = basis;
+  const { id: self, limits, rules } = settings;
+  const { store, clock, random, log } = env;
+  const { view, transport, votes, acceptor, antiEntropy } = parts;
+  const epochSwitch = new EpochSwitch({
+    self,
+    store,
+    log,
+    votes,
+    acceptor,
+    events,
+    newest: (told) => (rules.rowsNeverGoBack ? view.newestConfig(told.partition) : told),
+    handOff: (partition, done) => antiEntropy.handOff(partition, done),
+  });
+  const comparison = comparisonParts(basis, parts);
+  // An epoch begins with every record that was chosen before: what is gathered for it has to reach the disk.
+  const learnForEpoch = rules.epochsPassLagGate
+    ? (key: StoreKey, record: ItemRecord) => learnPastGate(parts, key, record)
+    : comparison.learnHere;
+  const epochStaging = new EpochStaging({
+    self,
+    store,
+    clock,
+    log,
+    limits,
+    transport,
+    exchange: (partition, epoch, peer, onExtra) =>
+      exchange(
+        { ...comparison, learnHere: learnForEpoch, epochOf: () => epoch, needsAll: true },
+        partition,
+        peer,
+        'pull',
+        onExtra,
+      ),
+    isNamedIn: (config) => votes.isNamedIn(config),
+    isBeginning: (partition) => epochSwitch.isBeginning(partition),
+    decidedEpoch: (partition) => view.newestConfig(partition).epoch,
+    votesIn: (partition) => votes.votingConfig(partition)?.epoch,
+    erase: (key) => acceptor.erase(key),
+  });
+  const epochFollower = new EpochFollower({ clock, limits, view, votes, epochSwitch });
+  const orphans = new Orphans({ clock, limits, votes, view, acceptor, antiEntropy, epochStaging });
+  const onConfig = events.configHeard.bind(events);
+  const gossip = new Gossip({ self, view, clock, random, limits, transport, onConfig });
+  return { epochSwitch, epochStaging, epochFollower, orphans, gossip };
+}
+
+/** What a comparison of replicas needs of this node. */
+function comparisonParts(
+  { settings, env }: NodeBasis,
+  parts: Pick<NodeParts, 'acceptor' | 'ballots' | 'coordinator' | 'forest' | 'gate' | 'transport' | 'votes'>,
+) {
+  const { id: self, limits } = settings;
+  const { clock, log } = env;
+  const { acceptor, forest, transport, votes } = parts;
+  return {
+    self,
+    clock,
+    limits,
+    transport,
+    forest,
+    learnHere: (key: StoreKey, record: ItemRecord) => learnThroughGate(parts, key, record),
+    epochOf: (partition: number) => votes.votingConfig(partition)?.epoch,
+    isStopped: () => acceptor.isStopped,
+    settleConflict: (key: StoreKey) => {
+      log.error('replicas hold different records under one ballot', { node: self });
+      return settleConflict(parts, key);
+    },
+  };
+}
+
+type Learner = Pick<Replica, 'acceptor' | 'ballots' | 'gate'>;
+
+/** This node's replica learns a chosen record, whatever rules of lag are in force. */
+export function learnPastGate({ acceptor, ballots }: Omit<Learner, 'gate'>, key: StoreKey, record: ItemRecord): void {
+  ballots.follow(record);
+  acceptor.learn(key, record);
+}
+
+/** This node's replica learns a chosen record, or a rule of lag holds it back. */
+function learnThroughGate(learner: Learner, key: StoreKey, record: ItemRecord): void {
+  if (learner.gate.hold(key, record)) learner.ballots.follow(record);
+  else learnPastGate(learner, key, record);
+}
+
+/** Ends a round that another coordinator may have left; `done` is called however that went. */
+function finishKey(
+  { coordinator, locks }: Pick<Leadership, 'coordinator' | 'locks'>,
+  key: StoreKey,
+  mode: Consistency,
+  done: () => void,
+): void {
+  const start = () => {
+    runTask(identityRound(coordinator, key, mode, coordinator.deadline()), () => {
+      locks.release(key);
+      done();
+    });
+  };
+  // The one who holds the key is about to settle it.
+  if (!locks.acquire(key, start)) done();
+}
+
+/** Has one of the different records chosen that replicas hold of a key under one ballot. @returns whether it was */
+function* settleConflict(
+  { acceptor, coordinator }: Pick<NodeParts, 'acceptor' | 'coordinator'>,
+  key: StoreKey,
+): Task<boolean> {
+  const { committed } = acceptor.stateOf(key);
+  const mode = committed === undefined ? 'strict' : consistencyOf(committed.ballot);
+  const outcome = yield* identityRound(coordinator, key, mode, coordinator.deadline(), true);
+  return outcome.kind === 'proven';
+}

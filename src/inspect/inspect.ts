@@ -1,0 +1,149 @@
+import type { AttributeMap } from '../api/attribute-value.ts';
+import { normaliseMap } from '../api/attribute-value.ts';
+import { keyOfKey } from '../api/primary-key.ts';
+import type { Table } from '../api/table-definition.ts';
+import { compareBallots } from '../dynamo/ballot.ts';
+import { partitionOf, storeKeyOf } from '../dynamo/keyspace.ts';
+import { decodeRecord, type ItemRecord } from '../dynamo/record.ts';
+import { type DataDirectoryView, viewDataDirectory } from '../env/data-directory.ts';
+import { DAMAGED } from '../env/store.ts';
+import { StoredRows } from '../env/stored-rows.ts';
+import { definitionText, parseDefinition, SYSTEM_TABLE } from '../router/definition-item.ts';
+import { InspectError } from './inspect-error.ts';
+import type { InspectOptions } from './inspect-options.ts';
+import { copiesOf, type ItemCopies } from './item-copies.ts';
+import { type NodeSummary, summariseNode } from './node-summary.ts';
+
+/** The name of a table whose definition was found on some node. */
+export interface KnownTable {
+  readonly namespace: string;
+  readonly name: string;
+  /** In hexadecimal digits. */
+  readonly storageId: string;
+}
+
+/** What a data directory holds. */
+export interface Inspection {
+  readonly directory: string;
+  readonly formatVersion: number;
+  readonly isInUse: boolean;
+  readonly cluster: DataDirectoryView['cluster'];
+  readonly tables: readonly KnownTable[];
+  readonly nodes: readonly InspectedNode[];
+  readonly item?: InspectedItem | undefined;
+}
+
+export type InspectedNode = NodeSummary | { readonly node: string; readonly unreadable: string };
+
+/** Where an item lives and which versions of it there are. */
+export interface InspectedItem {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly members: readonly string[];
+  readonly copies: readonly ItemCopies[];
+}
+
+/**
+ * Reads a data directory, one node after the other.
+ *
+ * @throws InspectError, or DataDirectoryError
+ */
+export async function inspect({ directory, node, item }: InspectOptions): Promise<Inspection> {
+  const { path, formatVersion, cluster, isInUse, nodes } = await viewDataDirectory(directory);
+  const wanted = nodes.filter(({ id }) => node === undefined || id === node);
+  if (node !== undefined && wanted.length === 0) {
+    throw new InspectError(`there is no ${node} in ${path}: it has ${nodes.map(({ id }) => id).join(', ')}`);
+  }
+  const tables = new Map<string, Table>();
+  const summaries: InspectedNode[] = [];
+  for (const { id, folder } of nodes) {
+    const found = await reading(folder, (rows) => {
+      for (const table of definitionsIn(rows)) tables.set(table.storageId, table);
+      return item === undefined && wanted.some((each) => each.id === id) ? summariseNode(id, rows) : undefined;
+    });
+    if (typeof found === 'string') summaries.push({ node: id, unreadable: found });
+    else if (found !== undefined) summaries.push(found);
+  }
+  return {
+    directory: path,
+    formatVersion,
+    isInUse,
+    cluster,
+    tables: [...tables.values()].map(({ namespace, name, storageId }) => ({
+      namespace,
+      name,
+      storageId: Buffer.from(storageId, 'latin1').toString('hex'),
+    })),
+    nodes: summaries,
+    item: item === undefined ? undefined : await inspectItem(item, [...tables.values()], cluster, wanted),
+  };
+}
+
+async function inspectItem(
+  { table: name, namespace, key: text }: NonNullable<InspectOptions['item']>,
+  tables: readonly Table[],
+  cluster: DataDirectoryView['cluster'],
+  nodes: DataDirectoryView['nodes'],
+): Promise<InspectedItem> {
+  const table = tables.find((each) => each.name === name && each.namespace === namespace);
+  if (table === undefined) {
+    const known = tables.map((each) => (each.namespace === '' ? each.name : `${each.namespace}/${each.name}`));
+    throw new InspectError(`there is no table ${name}: there are ${known.join(', ') || 'none'}`);
+  }
+  const key = storeKeyOf({ table: table.storageId, ...encodedKey(table, text) }, cluster.partitions);
+  const partition = partitionOf(key);
+  const { epoch, members } = cluster.configs[partition]!;
+  const copies: ItemCopies[] = [];
+  for (const { id, folder } of nodes) {
+    const found = await reading(folder, (rows) => copiesOf(id, rows, key));
+    if (typeof found === 'string') throw new InspectError(`${id} cannot be read: ${found}`);
+    copies.push(found);
+  }
+  return { partition, epoch, members: members.map((member) => member.node), copies };
+}
+
+function encodedKey(table: Table, text: string) {
+  let key: AttributeMap;
+  try {
+    key = JSON.parse(text) as AttributeMap;
+  } catch {
+    throw new InspectError(`--key must be JSON such as {"id":{"S":"a"}}, not ${JSON.stringify(text)}`);
+  }
+  try {
+    normaliseMap(key);
+    return keyOfKey(table.key, key);
+  } catch (error) {
+    throw new InspectError(`--key is no key of ${table.name}: ${(error as Error).message}`);
+  }
+}
+
+/** The definitions of the tables that a node knows of, the newest of each. */
+function definitionsIn(rows: StoredRows): readonly Table[] {
+  const newest = new Map<string, ItemRecord>();
+  for (const name of ['items', 'paxos'] as const) {
+    for (const { key, value } of rows.rows(name)) {
+      if (key.slice(2, 2 + SYSTEM_TABLE.length) !== SYSTEM_TABLE || value === DAMAGED) continue;
+      const record = decodeRecord(value);
+      const known = newest.get(key);
+      if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) newest.set(key, record);
+    }
+  }
+  return [...newest.values()].flatMap(({ item }) =>
+    item === undefined ? [] : [parseDefinition(definitionText(item))],
+  );
+}
+
+/** @returns what `work` returns, or one line about why the node cannot be read */
+async function reading<T>(folder: string, work: (rows: StoredRows) => T): Promise<T | string> {
+  let rows: StoredRows;
+  try {
+    rows = await StoredRows.open(folder);
+  } catch (error) {
+    return (error as Error).message.replaceAll(/\s*\n\s*/g, ' ');
+  }
+  try {
+    return work(rows);
+  } finally {
+    await rows.close();
+  }
+}
