@@ -7,7 +7,7 @@ import { AntiEntropy } from '../dist/dynamo/healing/anti-entropy.js';
 import { MerkleForest } from '../dist/dynamo/healing/merkle-forest.js';
 import { collectionPrefix } from '../dist/dynamo/keyspace.js';
 import { DEFAULT_NODE_LIMITS } from '../dist/dynamo/node-settings.js';
-import { encodeRecord } from '../dist/dynamo/record.js';
+import { ItemRecord } from '../dist/dynamo/record.js';
 import { assignPartitions } from '../dist/dynamo/ring.js';
 import { RingView } from '../dist/dynamo/ring-view.js';
 import { SystemClock } from '../dist/env/clock.js';
@@ -27,12 +27,8 @@ const startMs = clock.now() - 1_000_000;
 
 function record(name, version) {
   const ballot = { hlc: (startMs + version) * TICKS_PER_MS, coordinator: 1, boot: 1 };
-  return encodeRecord({
-    ballot,
-    item: { size: 400, json: Buffer.from(`{"v":{"S":"${json}"}}`) },
-    partitionKey: name,
-    lineage: [],
-  });
+  const item = { size: 400, json: Buffer.from(`{"v":{"S":"${json}"}}`) };
+  return new ItemRecord({ ballot, item, partitionKey: name, lineage: [] }).stored;
 }
 
 function makeNodes(network) {
@@ -48,7 +44,7 @@ function makeNodes(network) {
     const limits = { ...DEFAULT_NODE_LIMITS, repairPauseMs: 0 };
     const forest = new MerkleForest({ store, clock, limits, partitions: PARTITIONS });
     const learn = (key, learned) => {
-      store.put('items', key, encodeRecord(learned));
+      store.put('items', key, learned.stored);
       forest.touch(key);
     };
     network.register(self, (_from, request, reply) => {

@@ -1,13 +1,7 @@
-import {
-  CreateTableCommand,
-  DynamoDBClient,
-  type DynamoDBClientConfig,
-  GetItemCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, type DynamoDBClientConfig, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../src/index.ts';
-import { tableInput } from './conformance/requests.ts';
+import { createTable } from './parts/tables.ts';
 
 const clients: DynamoDBClient[] = [];
 let dynaring: Dynaring;
@@ -15,9 +9,9 @@ let dynaring: Dynaring;
 beforeAll(async () => {
   dynaring = await startDynaring({ nodes: 4 });
   const client = connect();
-  await client.send(new CreateTableCommand(tableInput('strict')));
+  await createTable(client, 'strict');
   const Tags = [{ Key: 'dynaring:consistency', Value: 'dynamo' }];
-  await client.send(new CreateTableCommand(tableInput('dynamo', { Tags })));
+  await createTable(client, 'dynamo', { Tags });
 });
 afterEach(() => dynaring.faults.clear());
 afterAll(async () => {

@@ -1,6 +1,5 @@
 import {
   type AttributeValue,
-  CreateTableCommand,
   DynamoDBClient,
   type DynamoDBClientConfig,
   GetItemCommand,
@@ -14,7 +13,7 @@ import { endpointOf } from '../src/config/endpoint.ts';
 import { completeConfig, type Settings } from '../src/config.ts';
 import { createLog } from '../src/env/log.ts';
 import { accessKeyOf } from '../src/router/namespace.ts';
-import { tableInput } from './conformance/requests.ts';
+import { createTable, tableInput } from './parts/tables.ts';
 
 const LOG = createLog({ level: 'silent', format: 'text', write: () => {}, now: () => 0 });
 
@@ -40,7 +39,7 @@ function connect(accessKeyId: string, region = 'eu-west-1', config: DynamoDBClie
 }
 
 const tableNames = async (client: DynamoDBClient) => (await client.send(new ListTablesCommand({}))).TableNames;
-const create = (client: DynamoDBClient, name: string) => client.send(new CreateTableCommand(tableInput(name)));
+const create = (client: DynamoDBClient, name: string) => createTable(client, name);
 const put = (client: DynamoDBClient, TableName: string, Item: Record<string, AttributeValue>) =>
   client.send(new PutItemCommand({ TableName, Item }));
 const get = async (client: DynamoDBClient, TableName: string, pk: string) =>
@@ -123,7 +122,7 @@ test('a snapshot brings back every kind of value, byte by byte, of tables of bot
   const client = connect('any');
   await create(client, 'strict');
   const dynamoTag = { Key: 'dynaring:consistency', Value: 'dynamo' };
-  await client.send(new CreateTableCommand(tableInput('dynamo', { Tags: [dynamoTag] })));
+  await createTable(client, 'dynamo', { Tags: [dynamoTag] });
   await create(connect(accessKeyOf('worker')), 'strict');
 
   const item = {

@@ -1,6 +1,5 @@
 import {
   type AttributeValue,
-  CreateTableCommand,
   DynamoDBClient,
   PutItemCommand,
   ScanCommand,
@@ -9,7 +8,7 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
-import { keysOf, tableInput } from './conformance/requests.ts';
+import { createTable, keysOf } from './parts/tables.ts';
 import { temporaryDirectory } from './processes/server-process.ts';
 
 type Item = Record<string, AttributeValue>;
@@ -28,7 +27,7 @@ function clientOf(db: Dynaring): DynamoDBClient {
 }
 
 async function fill(client: DynamoDBClient, TableName: string, items: readonly Item[]): Promise<void> {
-  await client.send(new CreateTableCommand(tableInput(TableName, keysOf(...Object.keys(items[0]!)))));
+  await createTable(client, TableName, keysOf(...Object.keys(items[0]!)));
   await putAll(client, TableName, items);
 }
 
@@ -197,7 +196,7 @@ describe('a walk goes on', () => {
   test('in dynamo mode', async () => {
     const client = clientOf(await start());
     const Tags = [{ Key: 'dynaring:consistency', Value: 'dynamo' }];
-    await client.send(new CreateTableCommand(tableInput('singles', { Tags })));
+    await createTable(client, 'singles', { Tags });
     await putAll(client, 'singles', SINGLES);
     for (const ConsistentRead of [true, false]) {
       expect(sorted(await scanAll(client, { TableName: 'singles', Limit: 7, ConsistentRead }))).toEqual(

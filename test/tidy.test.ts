@@ -7,7 +7,12 @@ import { OPERATIONS } from '../src/api/operations.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ENTRIES = ['src/cli.ts', 'src/index.ts'];
 /** What only tests and simulations run on: the twins of what `env` has for the real world. */
-const TWINS = ['src/env/memory-store.ts'];
+const TWINS = [
+  'src/env/memory-store.ts',
+  'src/wire/coordination-codec.ts',
+  'src/wire/reply-codec.ts',
+  'src/wire/request-codec.ts',
+];
 
 /** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
 const MAY_IMPORT: Record<string, RegExp> = {
@@ -27,6 +32,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|epochs\/rebalancer)\.ts$|^src\/web\/metrics\.ts$/,
   inspect:
     /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
+  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
@@ -46,6 +52,10 @@ const MAY_KNOW: Record<string, string> = {
 /** Beside `env`. The composition root draws the ids of requests, clusters and disks; `transfer` has an edge of its own. */
 const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/host/found-cluster.ts', 'src/transfer/world.ts'];
 
+/** Whose section is meant: the last of these names before the word, within so many characters. */
+const OWNERS = /protocol\.md|\bpaper\b|\bpapers?'s\b|\bRFC \d+|\bVLDB\b|\bits(?= $)/g;
+const OWNER_WITHIN = 60;
+
 interface Import {
   readonly target: string;
   readonly isType: boolean;
@@ -62,6 +72,16 @@ interface Source {
 const SOURCES: readonly Source[] = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
   .map((path) => readSource(join('src', path)));
+
+/** Whatever may cite the specification, each as one line: a citation may go on in the next line of a comment. */
+const CITING = [
+  ...['src', 'test', 'bench', 'docs'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)),
+  ),
+  ...['README.md', 'CONTRIBUTING.md'],
+]
+  .filter((path) => /\.(ts|mjs|story|md)$/.test(path) && path !== 'test/tidy.test.ts')
+  .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8').replace(/\s*\n\s*(?:\*|\/\/|#)? */g, ' ') }));
 
 function readSource(path: string): Source {
   const text = readFileSync(join(ROOT, path), 'utf8');
@@ -152,19 +172,87 @@ describe('an operation has one name everywhere', () => {
   });
 });
 
-test('the documents link to files that exist', () => {
+test('the documents link to files and headings that exist', () => {
   const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...listMarkdown('docs')];
   const broken = documents.flatMap((document) => {
-    const links = readFileSync(join(ROOT, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g);
+    const links = readFileSync(join(ROOT, document), 'utf8').matchAll(/\]\((?!https?:)([^)#]*)(#[^)]+)?\)/g);
     return [...links]
-      .filter(([, link]) => !existsSync(join(ROOT, dirname(document), link!)))
-      .map(([, link]) => `${document}: ${link}`);
+      .filter(([, link, anchor]) => {
+        const target = link === '' ? document : join(dirname(document), link!);
+        if (!existsSync(join(ROOT, target))) return true;
+        return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).includes(anchor);
+      })
+      .map(([, link, anchor = '']) => `${document}: ${link}${anchor}`);
   });
   expect(broken).toEqual([]);
 });
+
+/** What a link may name in a document: its headings, as GitHub turns them into anchors. */
+function anchorsOf(document: string): string[] {
+  const headings = readFileSync(join(ROOT, document), 'utf8').matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(
+    ([, heading]) =>
+      `#${heading!
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-')}`,
+  );
+}
 
 function listMarkdown(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .map((path) => join(folder, path));
 }
+
+describe('citations of the specification', () => {
+  const protocol = readFileSync(join(ROOT, 'docs/protocol.md'), 'utf8');
+  const rowsOf = (pattern: RegExp) => new Set([...protocol.matchAll(pattern)].map(([, name]) => name!));
+  const sections = rowsOf(/^##+ ([\d.]+?)\.? /gm);
+  const invariants = rowsOf(/^\| (I\d+) \|/gm);
+  const counterexamples = rowsOf(/^\| (\d+) \|/gm);
+  const decisions = new Set(readdirSync(join(ROOT, 'docs/decisions')).map((file) => file.slice(0, 4)));
+
+  /** Each citation that `pattern` finds in the sources, tests and documents and `isKnown` does not know. */
+  const unresolved = (pattern: RegExp, isKnown: (name: string, before: string, path: string) => boolean) =>
+    CITING.flatMap(({ path, text }) =>
+      [...text.matchAll(pattern)]
+        .filter(({ 1: names, index }) =>
+          names!.match(/[I\d][\d.]*\d|\d/g)!.some((name) => !isKnown(name, text.slice(0, index), path)),
+        )
+        .map(({ 0: found, index }) => `${path}: ${text.slice(Math.max(0, index - 40), index)}${found}`),
+    );
+
+  test('name sections that it has, and say of other papers which', () => {
+    const found = unresolved(
+      /\bsections? (\d[\d.]*(?:(?:, | and |, and | or )\d[\d.]*)*)/gi,
+      (section, before, path) => {
+        const owner = before.slice(-OWNER_WITHIN).match(OWNERS)?.at(-1);
+        if (owner === undefined && path.startsWith('test/paper/')) return true;
+        if (owner === 'protocol.md' || (owner === undefined && path === 'docs/protocol.md'))
+          return sections.has(section);
+        return owner !== undefined;
+      },
+    );
+    expect(found).toEqual([]);
+  });
+
+  test('name invariants that it has', () => {
+    expect(unresolved(/\b(I\d+)\b/g, (name) => invariants.has(name))).toEqual([]);
+  });
+
+  test('name counterexamples that it has', () => {
+    const pattern = /\bcounterexamples? (\d+(?:(?:, | and |, and | to )\d+)*)/gi;
+    expect(unresolved(pattern, (name) => counterexamples.has(name))).toEqual([]);
+  });
+
+  test('name decisions that are recorded', () => {
+    const pattern = /\bdecisions?[ /]\[?(\d{4}(?:(?:, | and )\d{4})*)/gi;
+    expect(unresolved(pattern, (name) => decisions.has(name))).toEqual([]);
+  });
+
+  test('name no paper that is not here', () => {
+    const absent = CITING.filter(({ path, text }) => !path.startsWith('bench/') && /\bREPLICATION\b/.test(text));
+    expect(absent.map(({ path }) => path)).toEqual([]);
+  });
+});

@@ -100,7 +100,7 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'TransactionConflictException', 'Transaction is ongoing for the item');
   }
 
-  /** 500: the write may or may not have happened (REPLICATION.md section 3, UNKNOWN). The SDKs retry it. */
+  /** 500: the write may or may not have happened (docs/protocol.md section 3.2, unknown). The SDKs retry it. */
   static internalServerError(message: string): ApiError {
     return new ApiError(DYNAMODB, 'InternalServerError', message, 500);
   }

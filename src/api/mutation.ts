@@ -9,7 +9,7 @@ import { MAX_ITEM_BYTES, updateTooLarge } from './item-limits.ts';
 
 /**
  * What a write does to one item: plain data, so it travels to the node that coordinates it, and a pure function of the
- * item it finds, because a coordinator may apply it more than once on the way to one outcome (REPLICATION.md section 3).
+ * item it finds, because a coordinator may apply it more than once for one outcome (docs/protocol.md section 3.2).
  */
 export type Mutation = {
   readonly condition?: Condition | undefined;

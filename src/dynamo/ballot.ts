@@ -1,9 +1,9 @@
 import type { Consistency } from './client.ts';
 
 /**
- * Orders all attempts to write one key (REPLICATION section 1): a hybrid logical time, then the disk of the coordinator
- * that issued it, then that disk's boot count. A ballot names at most one record: a coordinator never issues one twice,
- * because its times only grow within a boot and its boots are counted durably.
+ * Orders all attempts to write one key (docs/protocol.md section 1.1): a hybrid logical time, then the disk of the
+ * coordinator that issued it, then that disk's boot count. A ballot names at most one record: a coordinator never
+ * issues one twice, because its times only grow within a boot and its boots are counted durably.
  */
 export interface Ballot {
   /** Hybrid logical time in ticks of 1/1024 ms. */
@@ -18,6 +18,11 @@ export const TICKS_PER_MS = 1024;
 
 /** Below every ballot that was ever issued. */
 export const NO_BALLOT: Ballot = { hlc: 0, coordinator: 0, boot: 0 };
+
+/** Whether a number that was received can be the time of a ballot. */
+export function isTime(hlc: number): boolean {
+  return Number.isSafeInteger(hlc) && hlc >= 0;
+}
 
 /** Negative, zero or positive as `a` is below, the same as, or above `b`. */
 export function compareBallots(a: Ballot, b: Ballot): number {

@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert';
 import { sameBallot } from './ballot.ts';
-import { encodeRecord, type ItemRecord } from './record.ts';
+import type { ItemRecord } from './record.ts';
 
 /**
  * Which assertions of invariants are on. `cheap`: those that cost a request nothing measurable. `all`: also those that look
@@ -21,10 +21,10 @@ export function assertInvariant(isHeld: boolean, invariant: Invariant, what: str
   if (!isHeld) throw new AssertionError({ message: `${what} (${invariant})`, stackStartFn: assertInvariant });
 }
 
-/** What is accepted under one ballot is one record. Encodes both. @param known what the replica holds of the key already */
+/** What is accepted under one ballot is one record. @param known what the replica holds of the key already */
 export function assertOneRecord(record: ItemRecord, known: ItemRecord | undefined): void {
   if (known === undefined || known === record || !sameBallot(record.ballot, known.ballot)) return;
-  const isSame = Buffer.compare(encodeRecord(record), encodeRecord(known)) === 0;
+  const isSame = Buffer.compare(record.stored, known.stored) === 0;
   assertInvariant(isSame, 'docs/protocol.md I1', 'two different records have one ballot');
 }
 

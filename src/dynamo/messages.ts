@@ -11,7 +11,7 @@ export interface Member {
 
 /**
  * Who may vote on a partition's registers: members by node and disk, so that a wiped disk that comes back is not taken
- * for the one that promised (REPLICATION section 6, counterexample 9). First the one that coordinates by preference.
+ * for the one that promised (docs/protocol.md counterexample 9). First the one that coordinates by preference.
  */
 export interface PartitionConfig {
   readonly partition: number;
@@ -21,7 +21,7 @@ export interface PartitionConfig {
   readonly attempt: number;
 }
 
-/** What a coordinator asks of a replica (REPLICATION section 2). The partition is the beginning of the key. */
+/** What a coordinator asks of a replica (docs/protocol.md section 2). The partition is the beginning of the key. */
 export type RegisterRequest =
   | { readonly kind: 'prepare'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number }
   | { readonly kind: 'accept'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
@@ -92,13 +92,13 @@ export type MerkleRequest = {
   | { readonly kind: 'fetch'; readonly keys: readonly StoreKey[] }
 );
 
-/** Both steps of a purge go to all members of the current epoch (REPLICATION section 9). */
+/** Both steps of a purge go to all members of the current epoch (docs/protocol.md section 9.1). */
 export type PurgeRequest =
   /** Learn the tombstone, flush, and say whether nothing else of the key is here. */
   | { readonly kind: 'confirm-tombstone'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | { readonly kind: 'purge'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number };
 
-/** The steps of an epoch change (REPLICATION section 8). */
+/** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
   /** To a newcomer: copy what `sources`, members of `epoch`, have committed, before anything pauses. Answered when done. */
   | { readonly kind: 'copy'; readonly partition: number; readonly epoch: number; readonly sources: readonly NodeId[] }
@@ -169,7 +169,7 @@ export type Reply = { readonly from: NodeId } & (
   | { readonly kind: 'rejected'; readonly effective: Ballot }
   /** Also while sealed; then the epoch is the one that was asked for. */
   | { readonly kind: 'wrong-epoch'; readonly config: PartitionConfig | undefined }
-  /** The ballot is too far ahead of the replica's clock (section 2, clock guard). */
+  /** The ballot is too far ahead of the replica's clock (docs/protocol.md section 2.1). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
   /** A record that bears on the answer cannot be read; it is being restored. With what can be read of the key. */

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
-import { type Ballot, compareBallots, sameBallot } from './ballot.ts';
+import { type Ballot, compareBallots, isTime, sameBallot } from './ballot.ts';
 
 /**
  * One entry of a record's lineage: the record contains the effect of operation `sequence` of that coordinator and boot,
@@ -14,19 +14,45 @@ export interface LineageEntry {
   readonly hlc: number;
 }
 
-/** One version of an item: what acceptors accept, learn and store (REPLICATION section 1, `rec`). */
-export interface ItemRecord {
+/** What a record says. */
+export interface RecordFields {
   readonly ballot: Ballot;
   /** Undefined: a tombstone. */
   readonly item: ItemImage | undefined;
   /** In full, because the store key holds only a hash of it. */
   readonly partitionKey: ByteString;
   readonly lineage: readonly LineageEntry[];
-  /**
-   * Kept by `encodeRecord`, because a record goes to several replicas of one process and twice to each. Names its ballot,
-   * so that a copy of the record under another ballot is not taken for it. (A WeakMap made the garbage collector work.)
-   */
-  encoded?: { readonly ballot: Ballot; readonly bytes: Uint8Array };
+}
+
+/**
+ * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). It is made with its stored
+ * form, which every replica stores and every message carries as it is: so a record is encoded once, by the coordinator that
+ * makes it, and its fields and its bytes cannot differ. Nothing changes it. A copy by `...` is no record, which the methods
+ * see to: it would have the bytes of another.
+ */
+export class ItemRecord implements RecordFields {
+  readonly ballot: Ballot;
+  readonly item: ItemImage | undefined;
+  readonly partitionKey: ByteString;
+  readonly lineage: readonly LineageEntry[];
+  /** The layout below (docs/data-layout.md). May be stored and sent without a copy; nobody may write to it. */
+  readonly stored: Uint8Array;
+
+  /** @param stored the bytes that the fields were read from, if they were */
+  constructor({ ballot, item, partitionKey, lineage }: RecordFields, stored?: Uint8Array) {
+    this.ballot = ballot;
+    this.item = item;
+    this.partitionKey = partitionKey;
+    this.lineage = lineage;
+    this.stored = stored ?? encode(this);
+  }
+
+  /** The same version under another ballot, as it is chosen again. */
+  withBallot(ballot: Ballot): ItemRecord {
+    const stored = Buffer.from(this.stored);
+    writeBallot(stored, ballot);
+    return new ItemRecord({ ballot, item: this.item, partitionKey: this.partitionKey, lineage: this.lineage }, stored);
+  }
 }
 
 /** What a replica holds of a key. */
@@ -64,11 +90,10 @@ export function mostHeldOf(states: readonly ReplicaState[]): ItemRecord | undefi
   if (highest === undefined) return undefined;
   const held = states
     .map(topOf)
-    .filter((top): top is ItemRecord => top !== undefined && sameBallot(top.ballot, highest.ballot))
-    .map((record) => ({ record, bytes: encodeRecord(record) }));
-  const holders = (bytes: Uint8Array) => held.filter((other) => Buffer.compare(other.bytes, bytes) === 0).length;
-  held.sort((a, b) => holders(b.bytes) - holders(a.bytes) || Buffer.compare(b.bytes, a.bytes));
-  return held[0]!.record;
+    .filter((top): top is ItemRecord => top !== undefined && sameBallot(top.ballot, highest.ballot));
+  const holders = ({ stored }: ItemRecord) => held.filter((other) => Buffer.compare(other.stored, stored) === 0).length;
+  held.sort((a, b) => holders(b) - holders(a) || Buffer.compare(b.stored, a.stored));
+  return held[0];
 }
 
 /** The newest committed record that any of the replicas holds. */
@@ -117,17 +142,13 @@ const FLAG_TOMBSTONE = 1;
 const HEADER_BYTES = 24;
 const LINEAGE_ENTRY_BYTES = 24;
 
-export function encodeRecord(record: ItemRecord): Uint8Array {
-  const { ballot, item, partitionKey, lineage } = record;
-  if (record.encoded?.ballot === ballot) return record.encoded.bytes;
+function encode({ ballot, item, partitionKey, lineage }: RecordFields): Uint8Array {
   const keyOffset = HEADER_BYTES + lineage.length * LINEAGE_ENTRY_BYTES;
   const itemOffset = keyOffset + partitionKey.length;
   const bytes = Buffer.allocUnsafe(item === undefined ? itemOffset : itemOffset + 4 + item.json.length);
   bytes[0] = LAYOUT_VERSION;
   bytes[1] = item === undefined ? FLAG_TOMBSTONE : 0;
-  bytes.writeDoubleBE(ballot.hlc, 2);
-  bytes.writeUIntBE(ballot.coordinator, 10, 6);
-  bytes.writeUInt32BE(ballot.boot, 16);
+  writeBallot(bytes, ballot);
   bytes.writeUInt16BE(lineage.length, 20);
   bytes.writeUInt16BE(partitionKey.length, 22);
   let offset = HEADER_BYTES;
@@ -143,8 +164,13 @@ export function encodeRecord(record: ItemRecord): Uint8Array {
     bytes.writeUInt32BE(item.size, itemOffset);
     bytes.set(item.json, itemOffset + 4);
   }
-  record.encoded = { ballot, bytes };
   return bytes;
+}
+
+function writeBallot(bytes: Buffer, { hlc, coordinator, boot }: Ballot): void {
+  bytes.writeDoubleBE(hlc, 2);
+  bytes.writeUIntBE(coordinator, 10, 6);
+  bytes.writeUInt32BE(boot, 16);
 }
 
 /** The record shares memory with `stored`, which must not change afterwards. */
@@ -162,12 +188,25 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
     });
     offset += LINEAGE_ENTRY_BYTES;
   }
-  return {
-    ballot: ballotIn(bytes),
-    item: itemIn(bytes),
-    partitionKey: bytes.toString('latin1', offset, offset + bytes.readUInt16BE(22)),
-    lineage,
-  };
+  const partitionKey = bytes.toString('latin1', offset, offset + bytes.readUInt16BE(22));
+  return new ItemRecord({ ballot: ballotIn(bytes), item: itemIn(bytes), partitionKey, lineage }, bytes);
+}
+
+/**
+ * Whether these bytes, which come from another process, are one record from the first to the last. The item's JSON is
+ * whatever follows the header, and is not looked at.
+ */
+export function isWholeRecord(received: Uint8Array): boolean {
+  const bytes = asBuffer(received);
+  if (bytes.length < HEADER_BYTES || bytes[0] !== LAYOUT_VERSION || bytes[1]! > FLAG_TOMBSTONE) return false;
+  const lineageEnd = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES;
+  const keyEnd = lineageEnd + bytes.readUInt16BE(22);
+  if (isTombstone(bytes) ? bytes.length !== keyEnd : bytes.length < keyEnd + 4) return false;
+  if (!isTime(bytes.readDoubleBE(2))) return false;
+  for (let entry = HEADER_BYTES; entry < lineageEnd; entry += LINEAGE_ENTRY_BYTES) {
+    if (!isTime(bytes.readDoubleBE(entry + 16))) return false;
+  }
+  return true;
 }
 
 /** The ballot of a stored record. */
@@ -194,5 +233,9 @@ function itemIn(bytes: Buffer): ItemImage | undefined {
 
 function bytesOf(stored: Uint8Array): Buffer {
   assert(stored[0] === LAYOUT_VERSION, 'unknown record layout');
-  return Buffer.isBuffer(stored) ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  return asBuffer(stored);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,9 +1,9 @@
 /**
  * The rules of the register that the simulation switches off one at a time, to show that its checker notices
- * (REPLICATION section 6). Nothing else may: with any of them off, acknowledged writes can vanish.
+ * (docs/protocol.md section 6). Nothing else may: with any of them off, acknowledged writes can vanish.
  */
 export interface Rules {
-  /** A replica refuses ballots below what it may have promised before a restart: section 1, `ceiling` and `floor`. */
+  /** A replica refuses ballots below what it may have promised before a restart (docs/protocol.md section 1.3). */
   readonly promisesSurviveRestart: boolean;
   /** A record carries the ids of the operations it contains; a retry that finds itself does not apply twice. */
   readonly lineage: boolean;

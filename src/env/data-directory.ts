@@ -27,8 +27,8 @@ interface NodeRecord {
 }
 
 /**
- * The one durable record of a cluster (REPLICATION section 8): what it was made with, who shall hold the ring, and who
- * was decided to vote on each partition.
+ * The one durable record of a cluster (docs/protocol.md section 8.1): what it was made with, who shall hold the ring,
+ * and who was decided to vote on each partition.
  */
 export interface ClusterRecord {
   /** Identifies the cluster: nodes' data of other clusters carry another id. */

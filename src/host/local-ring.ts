@@ -62,7 +62,7 @@ const CONSISTENT_POLL_MS = 20;
 
 /**
  * The storage nodes of this process, and the door to what may happen to them: nodes stop, pause, lose their disk, come and
- * go; links break. The ring goes on as REPLICATION section 7 says, and heals.
+ * go; links break. The ring goes on as docs/protocol.md section 7 says, and heals.
  */
 export class LocalRing {
   /** The way in for requests. */

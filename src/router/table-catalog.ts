@@ -208,7 +208,7 @@ export class TableCatalog {
   /**
    * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change whose
    * outcome was unknown may still be on its way, and only a later write decides that it happened or never will
-   * (REPLICATION.md, I4). Without such a write (a full disk, say) the definition is used but not kept.
+   * (docs/protocol.md I4). Without such a write (a full disk, say) the definition is used but not kept.
    */
   async #load(place: Place, nowMs: number | undefined): Promise<Table | undefined> {
     const known = this.cached(place.namespace, place.name);

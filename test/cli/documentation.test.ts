@@ -5,6 +5,7 @@ import { OPERATIONS } from '../../src/api/operations.ts';
 import { helpText } from '../../src/config/help.ts';
 import { DYNALITE_HINTS, LOCAL_FLAGS } from '../../src/config/local-flags.ts';
 import { OPTIONS, SETTING_NAMES, variableOf } from '../../src/config/options.ts';
+import { renderMetrics } from '../../src/web/metrics.ts';
 
 const GUIDE = readFileSync(new URL('../../docs/guide/command-line.md', import.meta.url), 'utf8');
 const sectionOf = (title: string) => GUIDE.split(/^## /m).find((section) => section.startsWith(`${title}\n`))!;
@@ -34,6 +35,24 @@ describe('docs/guide/command-line.md', () => {
   test("has all of dynalite's options that are refused with a hint", () => {
     for (const option of DYNALITE_HINTS.keys()) expect(sectionOf('Coming from dynalite')).toContain(`\`--${option}`);
   });
+});
+
+test('docs/guide/admin.md has every metric, as /metrics describes it', async () => {
+  const guide = readFileSync(new URL('../../docs/guide/admin.md', import.meta.url), 'utf8');
+  const none = () => [];
+  const { text } = await renderMetrics({ requests: none, requestsInFlight: () => 0, nodes: none, faults: none });
+  const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+  const described = [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name, types.get(name), help]);
+  const documented = [...guide.matchAll(/^\| `(dynaring_\w+)` \| (\w+) \| (.*) \|$/gm)].map(([, ...cells]) => cells);
+  expect(documented).toEqual(described);
+});
+
+test('README.md names and counts the operations that are answered', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, named] = /^- Operations: ([\s\S]*?) are served\./m.exec(readme)!;
+  expect(named!.split(/,\s+|\s+and\s+/).sort()).toEqual([...OPERATIONS].sort());
+  const [, , counted] = /^\| operations answered, of \d+ [^|]*\|(\s*)(\d+)/m.exec(readme)!;
+  expect(Number(counted)).toBe(OPERATIONS.length);
 });
 
 test('docs/compatibility.md counts the operations of the service, and names those that are answered', () => {

@@ -2,12 +2,11 @@ import {
   BatchGetItemCommand,
   type BatchGetItemCommandInput,
   BatchWriteItemCommand,
-  CreateTableCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -23,7 +22,7 @@ const refusal = (answer: Promise<unknown>): Promise<string> =>
 
 beforeAll(async () => {
   server = await startServer();
-  for (const name of ['One', 'Other', 'Large']) await server.client.send(new CreateTableCommand(tableInput(name)));
+  for (const name of ['One', 'Other', 'Large']) await createTable(server.client, name);
   const put = (pk: string, rest = {}) => ({ PutRequest: { Item: { ...key(pk), ...rest } } });
   await server.client.send(
     new BatchWriteItemCommand({
@@ -164,7 +163,7 @@ describe('what goes wrong on purpose', () => {
     db = await startDynaring();
     client = server.connect(db.clientConfig());
     for (const TableName of ['Orders', 'Others']) {
-      await client.send(new CreateTableCommand(tableInput(TableName)));
+      await createTable(client, TableName);
       await client.send(new PutItemCommand({ TableName, Item: { ...key('a'), state: { S: 'open' } } }));
     }
   });

@@ -1,13 +1,12 @@
 import {
   BatchWriteItemCommand,
   type BatchWriteItemCommandInput,
-  CreateTableCommand,
   ScanCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -20,7 +19,7 @@ afterAll(() => server.stop());
 
 async function newTable(changes = {}): Promise<string> {
   const name = `Batch${tables++}`;
-  await server.client.send(new CreateTableCommand(tableInput(name, changes)));
+  await createTable(server.client, name, changes);
   return name;
 }
 
@@ -201,9 +200,7 @@ describe('what the cluster does not let through', () => {
     db = await startDynaring({ throttle: true });
     client = server.connect(db.clientConfig());
     const ProvisionedThroughput = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
-    await client.send(
-      new CreateTableCommand(tableInput('Slow', { BillingMode: 'PROVISIONED', ProvisionedThroughput })),
-    );
+    await createTable(client, 'Slow', { BillingMode: 'PROVISIONED', ProvisionedThroughput });
   });
   afterAll(() => db.stop());
 
@@ -224,7 +221,7 @@ describe('what the cluster does not let through', () => {
   });
 
   test('fails as a whole where no quorum is left', async () => {
-    await client.send(new CreateTableCommand(tableInput('Free')));
+    await createTable(client, 'Free');
     await db.ring.stop('node-2');
     await db.ring.stop('node-3');
     const RequestItems = { Free: [put('a'), put('b')] };

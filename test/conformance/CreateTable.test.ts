@@ -5,7 +5,7 @@ import {
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -17,7 +17,7 @@ afterAll(() => server.stop());
 test('a new table is being created, and the waiter returns at once', async () => {
   const { client } = server;
   const before = Date.now();
-  const { TableDescription: table } = await client.send(new CreateTableCommand(tableInput('Music')));
+  const { TableDescription: table } = await createTable(client, 'Music');
   expect(table).toMatchObject({
     TableName: 'Music',
     TableStatus: 'CREATING',
@@ -34,8 +34,8 @@ test('a new table is being created, and the waiter returns at once', async () =>
 });
 
 test('an existing table is refused', async () => {
-  await server.client.send(new CreateTableCommand(tableInput('Twice')));
-  const again = server.client.send(new CreateTableCommand(tableInput('Twice')));
+  await createTable(server.client, 'Twice');
+  const again = createTable(server.client, 'Twice');
   await expect(again).rejects.toThrow(ResourceInUseException);
   await expect(again).rejects.toThrow('Table already exists: Twice');
 });
@@ -114,6 +114,6 @@ test.each([
     'Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].',
   ],
 ])('a request that breaks %s is refused', async (_, changes, message) => {
-  const answer = server.client.send(new CreateTableCommand(tableInput('Refused', changes as object)));
+  const answer = createTable(server.client, 'Refused', changes as object);
   await expect(answer).rejects.toMatchObject({ name: 'ValidationException', message });
 });

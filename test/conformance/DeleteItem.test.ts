@@ -1,7 +1,6 @@
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
-  CreateTableCommand,
   DeleteItemCommand,
   type DeleteItemCommandInput,
   GetItemCommand,
@@ -9,7 +8,7 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Items';
@@ -19,7 +18,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   server = await startServer();
-  await server.client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(server.client, TableName);
 });
 beforeEach(() => server.client.send(new PutItemCommand({ TableName, Item })));
 afterAll(() => server.stop());

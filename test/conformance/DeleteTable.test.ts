@@ -1,5 +1,4 @@
 import {
-  CreateTableCommand,
   DeleteTableCommand,
   DescribeTableCommand,
   GetItemCommand,
@@ -9,7 +8,7 @@ import {
   waitUntilTableNotExists,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -20,7 +19,7 @@ afterAll(() => server.stop());
 
 test('a deleted table is gone when the answer says that it is being deleted', async () => {
   const { client } = server;
-  await client.send(new CreateTableCommand(tableInput('Music')));
+  await createTable(client, 'Music');
   const { TableDescription } = await client.send(new DeleteTableCommand({ TableName: 'Music' }));
   expect(TableDescription).toMatchObject({ TableName: 'Music', TableStatus: 'DELETING' });
   const startedAtMs = Date.now();
@@ -35,12 +34,12 @@ test('a deleted table is gone when the answer says that it is being deleted', as
 test('a table of the same name starts empty', async () => {
   const { client } = server;
   const Key = { pk: { S: 'a' } };
-  await client.send(new CreateTableCommand(tableInput('Again')));
+  await createTable(client, 'Again');
   await client.send(new PutItemCommand({ TableName: 'Again', Item: Key }));
   await client.send(new DeleteTableCommand({ TableName: 'Again' }));
   const missing = client.send(new GetItemCommand({ TableName: 'Again', Key }));
   await expect(missing).rejects.toThrow(ResourceNotFoundException);
-  await client.send(new CreateTableCommand(tableInput('Again')));
+  await createTable(client, 'Again');
   const { Item } = await client.send(new GetItemCommand({ TableName: 'Again', Key, ConsistentRead: true }));
   expect(Item).toBeUndefined();
 });
@@ -48,7 +47,7 @@ test('a table of the same name starts empty', async () => {
 test('a protected table stays until it is protected no more', async () => {
   const { client } = server;
   const TableName = 'Protected';
-  await client.send(new CreateTableCommand(tableInput(TableName, { DeletionProtectionEnabled: true })));
+  await createTable(client, TableName, { DeletionProtectionEnabled: true });
   await expect(client.send(new DeleteTableCommand({ TableName }))).rejects.toMatchObject({
     name: 'ValidationException',
     message:

@@ -1,6 +1,6 @@
-import { CreateTableCommand, DescribeTableCommand, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
+import { DescribeTableCommand, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 test('a table is active, by its name and by its ARN, from any region', async () => {
-  const { TableDescription } = await server.client.send(new CreateTableCommand(tableInput('Music')));
+  const { TableDescription } = await createTable(server.client, 'Music');
   const elsewhere = server.connect({ region: 'ap-south-1', credentials: { accessKeyId: 'x', secretAccessKey: 'y' } });
   for (const TableName of ['Music', TableDescription!.TableArn!]) {
     const { Table } = await elsewhere.send(new DescribeTableCommand({ TableName }));

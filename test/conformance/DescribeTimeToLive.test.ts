@@ -1,5 +1,4 @@
 import {
-  CreateTableCommand,
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
   DynamoDBClient,
@@ -8,8 +7,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startDynaring } from '../../src/index.ts';
+import { createTable } from '../parts/tables.ts';
 import { temporaryDirectory } from '../processes/server-process.ts';
-import { tableInput } from './requests.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Sessions';
@@ -31,7 +30,7 @@ const enable = ({ client }: Pick<TestServer, 'client'>) =>
   );
 
 test('a new table has none, and the table may be named by its ARN', async () => {
-  await server.client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(server.client, TableName);
   expect(await described(server)).toEqual(DISABLED);
   await enable(server);
   const { Table } = await server.client.send(new DescribeTableCommand({ TableName }));
@@ -45,7 +44,7 @@ test('a table that is not there is not found', async () => {
 test('it is there after a restart', async () => {
   const dataDir = await temporaryDirectory();
   let own = await startServer({ dataDir });
-  await own.client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(own.client, TableName);
   await enable(own);
   await own.stop();
   own = await startServer({ dataDir });
@@ -57,7 +56,7 @@ test('a snapshot has it, and restore brings it back', async () => {
   await using db = await startDynaring();
   const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
   onTestFinished(() => client.destroy());
-  await client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(client, TableName);
   await enable({ client });
   const snapshot = await db.snapshot();
   await db.reset();

@@ -1,5 +1,4 @@
 import {
-  CreateTableCommand,
   DescribeTableCommand,
   GetItemCommand,
   type GetItemCommandInput,
@@ -7,7 +6,7 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Items';
@@ -23,7 +22,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   server = await startServer();
-  await server.client.send(new CreateTableCommand(tableInput(TableName, keysOf('pk', 'sk'))));
+  await createTable(server.client, TableName, keysOf('pk', 'sk'));
   await server.client.send(new PutItemCommand({ TableName, Item }));
 });
 afterAll(() => server.stop());

@@ -1,6 +1,6 @@
-import { CreateTableCommand, ListTablesCommand, paginateListTables } from '@aws-sdk/client-dynamodb';
+import { ListTablesCommand, paginateListTables } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const NAMES = ['Bands', 'Cities', '_old', 'albums', 'songs'];
@@ -8,7 +8,7 @@ const NAMES = ['Bands', 'Cities', '_old', 'albums', 'songs'];
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer();
-  for (const name of NAMES.toReversed()) await server.client.send(new CreateTableCommand(tableInput(name)));
+  for (const name of NAMES.toReversed()) await createTable(server.client, name);
 });
 afterAll(() => server.stop());
 

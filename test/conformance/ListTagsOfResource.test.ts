@@ -1,6 +1,6 @@
-import { CreateTableCommand, ListTagsOfResourceCommand, TagResourceCommand } from '@aws-sdk/client-dynamodb';
+import { ListTagsOfResourceCommand, TagResourceCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 test('lists fifty tags on one page, and none of a table without', async () => {
-  const { TableDescription } = await server.client.send(new CreateTableCommand(tableInput('Tagged')));
+  const { TableDescription } = await createTable(server.client, 'Tagged');
   const ResourceArn = TableDescription!.TableArn!;
   const list = () => server.client.send(new ListTagsOfResourceCommand({ ResourceArn }));
   expect(await list()).toMatchObject({ Tags: [], $metadata: { httpStatusCode: 200 } });

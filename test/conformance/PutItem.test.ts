@@ -8,7 +8,7 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf, tableInput } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Items';
@@ -17,7 +17,7 @@ let server: TestServer;
 beforeAll(async () => {
   server = await startServer();
   const { client } = server;
-  await client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(client, TableName);
   const keys = keysOf('pk', 'sk', 'date', 'tag');
   await client.send(
     new CreateTableCommand(

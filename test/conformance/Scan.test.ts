@@ -9,7 +9,7 @@ import {
   type ScanCommandOutput,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf, tableInput } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Things';
@@ -50,7 +50,7 @@ beforeAll(async () => {
       LocalSecondaryIndexes: [{ IndexName: 'local', KeySchema: byRank, Projection: { ProjectionType: 'KEYS_ONLY' } }],
     }),
   );
-  await server.client.send(new CreateTableCommand(tableInput('Empty')));
+  await createTable(server.client, 'Empty');
   await Promise.all(ITEMS.map((Item) => server.client.send(new PutItemCommand({ TableName, Item }))));
 });
 afterAll(() => server.stop());
@@ -126,7 +126,7 @@ describe('pages', () => {
 
   test('have 1 MB and the item that goes beyond it, counted before the filter', async () => {
     const name = 'Large';
-    await server.client.send(new CreateTableCommand(tableInput(name)));
+    await createTable(server.client, name);
     // 1,000 bytes each: with their names.
     const large = Array.from({ length: 1_100 }, (_, i) => ({
       pk: { S: String(i).padStart(8, '0') },

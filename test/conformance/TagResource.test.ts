@@ -7,7 +7,7 @@ import {
   UntagResourceCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { tableInput } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;

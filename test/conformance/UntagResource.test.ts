@@ -1,6 +1,6 @@
-import { CreateTableCommand, ListTagsOfResourceCommand, UntagResourceCommand } from '@aws-sdk/client-dynamodb';
+import { ListTagsOfResourceCommand, UntagResourceCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -11,7 +11,7 @@ afterAll(() => server.stop());
 
 test('of two requests at once each takes its own tags away', async () => {
   const Tags = Array.from({ length: 10 }, (_, index) => ({ Key: `k${index}`, Value: 'v' }));
-  const { TableDescription } = await server.client.send(new CreateTableCommand(tableInput('Tagged', { Tags })));
+  const { TableDescription } = await createTable(server.client, 'Tagged', { Tags });
   const ResourceArn = TableDescription!.TableArn!;
   await Promise.all(
     Tags.slice(0, 9).map(({ Key }) => server.client.send(new UntagResourceCommand({ ResourceArn, TagKeys: [Key] }))),

@@ -9,7 +9,7 @@ import {
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf, tableInput } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Items';
@@ -26,7 +26,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   server = await startServer();
-  await server.client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(server.client, TableName);
 });
 beforeEach(() => server.client.send(new PutItemCommand({ TableName, Item })));
 afterAll(() => server.stop());

@@ -1,5 +1,4 @@
 import {
-  CreateTableCommand,
   DescribeTableCommand,
   LimitExceededException,
   ResourceNotFoundException,
@@ -7,7 +6,7 @@ import {
   type UpdateTableCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Music';
@@ -15,7 +14,7 @@ const TableName = 'Music';
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer();
-  await server.client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(server.client, TableName);
 });
 afterAll(() => server.stop());
 

@@ -1,12 +1,11 @@
 import {
-  CreateTableCommand,
   DescribeTimeToLiveCommand,
   ResourceNotFoundException,
   UpdateTableCommand,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { tableInput } from './requests.ts';
+import { createTable } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -19,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(async () => {
   TableName = `Table${made++}`;
-  await server.client.send(new CreateTableCommand(tableInput(TableName)));
+  await createTable(server.client, TableName);
 });
 
 const update = (Enabled: boolean, AttributeName: string, name = TableName) =>

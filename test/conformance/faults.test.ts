@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
-  CreateTableCommand,
   DynamoDBClient,
   type DynamoDBClientConfig,
   GetItemCommand,
@@ -17,7 +16,7 @@ import type { FaultRule } from '../../src/api/fault-rule.ts';
 import { type Cluster, startCluster } from '../../src/cluster.ts';
 import { completeConfig } from '../../src/config.ts';
 import { silentLog } from '../../src/env/log.ts';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 
 const TableName = 'Orders';
 const ARN = 'arn:aws:dynamodb:eu-west-1:000000000000:table/Orders';
@@ -26,7 +25,7 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await startCluster(completeConfig({ port: 0, logLevel: 'silent' }), silentLog);
-  await connect().send(new CreateTableCommand(tableInput(TableName, keysOf('id'))));
+  await createTable(connect(), TableName, keysOf('id'));
 });
 afterEach(() => cluster.faults.clear());
 afterAll(async () => {

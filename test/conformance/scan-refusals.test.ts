@@ -1,6 +1,6 @@
 import { CreateTableCommand, ScanCommand, type ScanCommandInput } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { keysOf, tableInput } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Things';

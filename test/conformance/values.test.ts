@@ -12,7 +12,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keysOf, tableInput } from './requests.ts';
+import { createTable, keysOf, tableInput } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
 /**
@@ -123,7 +123,7 @@ describe('keys of indexes', () => {
 
   test('are no place in an index that is added later, where items have others: empty, too long, of another type', async () => {
     const name = 'Grows';
-    await server.client.send(new CreateTableCommand(tableInput(name)));
+    await createTable(server.client, name);
     const tags: AttributeValue[] = [
       { S: 'good' },
       { S: '' },

@@ -6,7 +6,7 @@ import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, PurgeRequest, RegisterRequest, Reply } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
-import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import { Acceptor } from '../../src/dynamo/registers/acceptor.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import type { Clock } from '../../src/env/clock.ts';
@@ -22,12 +22,13 @@ const ballot = (afterMs: number, coordinator = 1): Ballot => ({
   coordinator,
   boot: 1,
 });
-const record = (at: Ballot, text: string | undefined = 'x'): ItemRecord => ({
-  ballot: at,
-  item: text === undefined ? undefined : { size: text.length, json: Buffer.from(text) },
-  partitionKey: 'user',
-  lineage: [],
-});
+const record = (at: Ballot, text: string | undefined = 'x'): ItemRecord =>
+  new ItemRecord({
+    ballot: at,
+    item: text === undefined ? undefined : { size: text.length, json: Buffer.from(text) },
+    partitionKey: 'user',
+    lineage: [],
+  });
 
 /** One replica on a disk of its own: flushes take until `flush()`, and `restart()` loses what was not flushed. */
 function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {}) {
@@ -381,7 +382,7 @@ describe('a replica whose disk refused writes that were already shown', () => {
 describe('a replica asked to purge a tombstone', () => {
   const HOUR_MS = 3_600_000;
   const old = ballot(-2 * HOUR_MS);
-  const tombstone = { ...record(old), item: undefined };
+  const tombstone = new ItemRecord({ ...record(old), item: undefined });
   const confirm = (what: ItemRecord, epoch = 0): Request => ({
     kind: 'confirm-tombstone',
     key: KEY,
@@ -401,7 +402,7 @@ describe('a replica asked to purge a tombstone', () => {
   });
 
   test('confirms nothing that is younger than the grace by its own clock', () => {
-    const young = { ...tombstone, ballot: ballot(-HOUR_MS + 1) };
+    const young = tombstone.withBallot(ballot(-HOUR_MS + 1));
     expect(replica().askFlushed(confirm(young))).toMatchObject({ kind: 'unconfirmed' });
   });
 

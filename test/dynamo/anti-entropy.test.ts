@@ -7,11 +7,11 @@ import { type Direction, exchange } from '../../src/dynamo/healing/replica-compa
 import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
-import { decodeRecord, encodeRecord, type ItemRecord } from '../../src/dynamo/record.ts';
+import { decodeRecord, ItemRecord } from '../../src/dynamo/record.ts';
 import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const NOW_MS = 100_000_000;
 const LIMITS = { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, repairBatch: 3 };
@@ -21,12 +21,8 @@ const keyOf = (name: string, table = 'table-01') => collectionPrefix(table, name
 /** Version 0 is a tombstone. */
 function record(version: number, atMs = NOW_MS): ItemRecord {
   const item = version === 0 ? undefined : { size: 1, json: Buffer.from(String(version)) };
-  return {
-    ballot: { hlc: atMs * TICKS_PER_MS + version, coordinator: 1, boot: 1 },
-    item,
-    partitionKey: 'k',
-    lineage: [],
-  };
+  const ballot = { hlc: atMs * TICKS_PER_MS + version, coordinator: 1, boot: 1 };
+  return new ItemRecord({ ballot, item, partitionKey: 'k', lineage: [] });
 }
 
 /** Two replicas of one partition, and a wire between them. */
@@ -51,7 +47,7 @@ function replicas() {
         compareBallots(decodeRecord(present).ballot, learned.ballot) >= 0
       )
         return;
-      store.put('items', key, encodeRecord(learned));
+      store.put('items', key, learned.stored);
       forest.touch(key);
     };
     return { self, store, forest, learn };
@@ -249,7 +245,8 @@ describe('two replicas that compare what they have', () => {
   test('have one record chosen where they hold two of them under one ballot', () => {
     const { a, b, run, conflicts } = replicas();
     a.learn(keyOf('k'), record(1));
-    b.learn(keyOf('k'), { ...record(1), item: { size: 3, json: Buffer.from('{"k":{"S":"other"}}') } });
+    const other = { size: 3, json: Buffer.from('{"k":{"S":"other"}}') };
+    b.learn(keyOf('k'), new ItemRecord({ ...record(1), item: other }));
     expect(run('pull')).toMatchObject({ recordsRepaired: 0 });
     expect(conflicts).toEqual([]);
     expect(run('both')).toMatchObject({ recordsRepaired: 1 });
@@ -270,14 +267,14 @@ describe('a tree', () => {
     const store = new MemoryStore();
     const forest = new MerkleForest({ store, clock, limits: LIMITS, partitions: 1, onDamaged() {} });
     const keys = Array.from({ length: 200 }, (_, i) => keyOf(`k${i}`)).sort();
-    for (const key of keys) store.put('items', key, encodeRecord(record(1)));
+    for (const key of keys) store.put('items', key, record(1).stored);
     let isDone = false;
     forest.refresh(0, () => {
       isDone = true;
     });
     // The first slice is read; its first key changes before the last is.
     expect(isDone).toBe(false);
-    store.put('items', keys[0]!, encodeRecord(record(2)));
+    store.put('items', keys[0]!, record(2).stored);
     forest.touch(keys[0]!);
     clock.advance(100);
     expect(isDone).toBe(true);

@@ -6,8 +6,8 @@ import { readOf, writeOf } from './coordination-requests.ts';
 import { image, KEY, type Message, type NodeName, put, putIfAbsent, STRICT, ThreeNodes } from './three-nodes.ts';
 
 /*
- * docs/replication.md, "A coordinator that is cut off": it does not use up the life of an operation. What it has not
- * begun it refuses, what it has it hands back, and another carries on with it, once.
+ * docs/protocol.md section 3.7, a coordinator that is cut off: it does not use up the life of an operation. What it has
+ * not begun it refuses, what it has it hands back, and another carries on with it, once.
  */
 
 const addOne: Mutation = {

@@ -4,13 +4,13 @@ import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/node-settings.ts';
-import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 import { readOf } from './coordination-requests.ts';
-import { ManualClock } from './manual-clock.ts';
 import { image, textOf } from './three-nodes.ts';
 
 /** A request or a reply on its way. */
@@ -26,12 +26,8 @@ export const keyOf = (name: string) => collectionPrefix('\0\0\0\0\0\0\0\x01', na
 
 /** A record of a disk and a boot that no node of the test has. */
 export function recordOf(text: string | undefined, hlc: number): ItemRecord {
-  return {
-    ballot: { hlc, coordinator: 900, boot: 1 },
-    item: text === undefined ? undefined : image(text),
-    partitionKey: 'user',
-    lineage: [],
-  };
+  const item = text === undefined ? undefined : image(text);
+  return new ItemRecord({ ballot: { hlc, coordinator: 900, boot: 1 }, item, partitionKey: 'user', lineage: [] });
 }
 
 interface Machine {

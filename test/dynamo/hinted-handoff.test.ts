@@ -3,18 +3,19 @@ import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { HintedHandoff } from '../../src/dynamo/healing/hinted-handoff.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
-import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const KEY = '\0\0table-01 key-of-an-item';
-const record = (ms: number): ItemRecord => ({
-  ballot: { hlc: ms * TICKS_PER_MS, coordinator: 1, boot: 1 },
-  item: { size: 3, json: Buffer.from(String(ms)) },
-  partitionKey: 'k',
-  lineage: [],
-});
+const record = (ms: number): ItemRecord =>
+  new ItemRecord({
+    ballot: { hlc: ms * TICKS_PER_MS, coordinator: 1, boot: 1 },
+    item: { size: 3, json: Buffer.from(String(ms)) },
+    partitionKey: 'k',
+    lineage: [],
+  });
 
 let clock: ManualClock;
 let store: MemoryStore;

@@ -3,7 +3,7 @@ import type { LagRelease, LagRule, RangeOutcome, ReadFrom, ReadOutcome } from '.
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
-import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { rangeOf, readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
@@ -44,12 +44,12 @@ function tell(ring: ThreeNodes, to: NodeName, record: ItemRecord, more: { isNeed
 
 /** A version of the item, under its first ballot or, chosen again, a later one. */
 function version(sequence: number, ms: number): ItemRecord {
-  return {
+  return new ItemRecord({
     ballot: { hlc: (1_000_000 + ms) * 1024, coordinator: 1, boot: 1 },
     item: image(String(sequence)),
     partitionKey: 'user',
     lineage: [{ coordinator: 1, boot: 1, sequence, hlc: 1_000_000 * 1024 }],
-  };
+  });
 }
 
 describe('a replica that a rule holds back', () => {
@@ -337,7 +337,7 @@ describe('what is held is not a second truth', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     tell(ring, 'C', version(1, 1));
-    const tombstone = { ...version(2, 2), item: undefined };
+    const tombstone = new ItemRecord({ ...version(2, 2), item: undefined });
     tell(ring, 'A', tombstone, { isNeeded: true });
     tell(ring, 'B', tombstone, { isNeeded: true });
     ring.settle(2 * HOUR_MS);
@@ -351,7 +351,7 @@ describe('what is held is not a second truth', () => {
 
   test('a newer record held keeps a tombstone from being purged', () => {
     const ring = new ThreeNodes();
-    const tombstone = { ...version(1, 1), item: undefined };
+    const tombstone = new ItemRecord({ ...version(1, 1), item: undefined });
     for (const name of NODES) tell(ring, name, tombstone);
     lag(ring, everything(NEVER));
     tell(ring, 'C', version(2, 2));

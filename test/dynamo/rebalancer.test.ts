@@ -12,7 +12,7 @@ import {
 import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions } from '../../src/dynamo/ring.ts';
 import { silentLog } from '../../src/env/log.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const member = (n: number, diskId = n): Member => ({ node: `node-${n}`, diskId });
 

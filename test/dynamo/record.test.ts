@@ -3,18 +3,19 @@ import { describe, expect, test } from 'vitest';
 import type { Ballot } from '../../src/dynamo/ballot.ts';
 import {
   decodeRecord,
-  encodeRecord,
   highestCommitted,
   highestOf,
-  type ItemRecord,
+  ItemRecord,
   isSettled,
+  isWholeRecord,
+  type RecordFields,
   topOf,
 } from '../../src/dynamo/record.ts';
 
 const hlc = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const disk = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 const boot = fc.integer({ min: 0, max: 2 ** 32 - 1 });
-const record: fc.Arbitrary<ItemRecord> = fc.record({
+const fields: fc.Arbitrary<RecordFields> = fc.record({
   ballot: fc.record({ hlc, coordinator: disk, boot }),
   item: fc.option(
     fc.record({
@@ -27,31 +28,52 @@ const record: fc.Arbitrary<ItemRecord> = fc.record({
   lineage: fc.array(fc.record({ coordinator: disk, boot, sequence: disk, hlc }), { maxLength: 4 }),
 });
 
-const at = (time: number): ItemRecord => ({
-  ballot: { hlc: time, coordinator: 1, boot: 1 } satisfies Ballot,
-  item: undefined,
-  partitionKey: 'k',
-  lineage: [],
-});
+const at = (time: number): ItemRecord =>
+  new ItemRecord({
+    ballot: { hlc: time, coordinator: 1, boot: 1 } satisfies Ballot,
+    item: undefined,
+    partitionKey: 'k',
+    lineage: [],
+  });
 
 describe('records', () => {
   test('are read back as they were written', () => {
     fc.assert(
-      fc.property(record, (original) => {
-        const { encoded: _, ...read } = decodeRecord(encodeRecord({ ...original }));
-        expect(read).toEqual(original);
+      fc.property(fields, (original) => {
+        const { stored } = new ItemRecord(original);
+        expect(isWholeRecord(stored)).toBe(true);
+        const read = decodeRecord(stored);
+        expect({ ...read }).toEqual({ ...original, stored });
+        expect(read.stored).toBe(stored);
       }),
     );
   });
 
-  test('under another ballot are encoded anew', () => {
+  test('under another ballot are as if they had been made with it', () => {
     fc.assert(
-      fc.property(record, hlc, (original, time) => {
-        encodeRecord(original);
-        const again = { ...original, ballot: { ...original.ballot, hlc: time } };
-        expect(decodeRecord(encodeRecord(again)).ballot.hlc).toBe(time);
+      fc.property(fields, hlc, (original, time) => {
+        const ballot = { ...original.ballot, hlc: time };
+        const first = new ItemRecord(original);
+        const again = first.withBallot(ballot);
+        expect(again).toEqual(new ItemRecord({ ...original, ballot }));
+        expect(first).toEqual(new ItemRecord(original));
       }),
     );
+  });
+
+  test('are told from what is cut short, goes on, or has other bytes in its header', () => {
+    fc.assert(
+      fc.property(fields, fc.nat(200), (original, cut) => {
+        const { stored } = new ItemRecord(original);
+        const itemBytes = original.item === undefined ? 0 : original.item.json.length;
+        const shorter = stored.subarray(0, cut % stored.length);
+        expect(isWholeRecord(shorter)).toBe(shorter.length >= stored.length - itemBytes && itemBytes > 0);
+        if (original.item === undefined) expect(isWholeRecord(Buffer.concat([stored, Buffer.alloc(1)]))).toBe(false);
+        expect(isWholeRecord(Buffer.concat([Buffer.from([2]), stored.subarray(1)]))).toBe(false);
+        expect(isWholeRecord(Buffer.concat([stored.subarray(0, 1), Buffer.from([2]), stored.subarray(2)]))).toBe(false);
+      }),
+    );
+    expect(isWholeRecord(Buffer.alloc(0))).toBe(false);
   });
 
   test('the top of a replica is the newer of what it accepted and what it committed', () => {

@@ -7,7 +7,7 @@ import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 import { put } from './three-nodes.ts';
 
 const KEY = { table: '\0\0\0\0\0\0\0\x01', partitionKey: 'k', sortKey: '' };

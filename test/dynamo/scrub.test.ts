@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ScrubReport } from '../../src/dynamo/healing/scrub.ts';
-import { encodeRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { writeOf } from './coordination-requests.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
@@ -88,7 +88,7 @@ describe('replicas that hold different records under one ballot', () => {
   const rewrite = (nodes: ThreeNodes, name: NodeName, text: string) => {
     const record = nodes.node(name).stateOf(KEY).committed!;
     const json = Buffer.from(JSON.stringify({ v: { S: text } }));
-    nodes.stores[name].put('items', KEY, encodeRecord({ ...record, item: { size: 4, json } }));
+    nodes.stores[name].put('items', KEY, new ItemRecord({ ...record, item: { size: 4, json } }).stored);
     nodes.restart(name);
     nodes.settle(1_000);
   };

@@ -90,7 +90,7 @@ test('many old tombstones do not wait each for a member that is down', () => {
 
 describe('a deleted item stays deleted', () => {
   test('although a replica that was behind had sent the old one before it confirmed, and that comes late', () => {
-    // Found by simulation of a design; a strong read then returned the item (docs/replication.md, `Tombstones`).
+    // Found by simulation of a design; a strong read then returned the item (docs/protocol.md counterexample 15).
     // A, B and D have the tombstone. E was away all the while, C when the item was deleted.
     const ring = new EpochRing('ABCDE', 5);
     ring.commit('C', 'x', recordOf('old', (ring.clock.now() - 10) * TICKS_PER_MS));

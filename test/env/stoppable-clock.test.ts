@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { StoppableClock } from '../../src/env/stoppable-clock.ts';
-import { ManualClock } from '../dynamo/manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 test('timers run as those of the clock below, until it stops', () => {
   const below = new ManualClock();

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
 
 /*
- * docs/replication.md, "A coordinator that is cut off": one node that neither hears nor is heard costs clients no
+ * docs/protocol.md section 3.7: one node that neither hears nor is heard costs clients no
  * request, and none of them long. Counters tell whether each update took effect once.
  */
 

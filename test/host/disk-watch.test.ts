@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createLog } from '../../src/env/log.ts';
 import { DiskWatch } from '../../src/host/disk-watch.ts';
-import { ManualClock } from '../dynamo/manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 let clock: ManualClock;
 let lines: string[];

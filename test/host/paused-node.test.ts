@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import { PausedNode } from '../../src/peer/paused-node.ts';
 import { readOf } from '../dynamo/coordination-requests.ts';
-import { ManualClock } from '../dynamo/manual-clock.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 const PATIENCE_MS = 1_000;
 

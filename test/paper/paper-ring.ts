@@ -11,9 +11,9 @@ import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { readOf, writeOf } from '../dynamo/coordination-requests.ts';
-import { ManualClock } from '../dynamo/manual-clock.ts';
 import { image, textOf } from '../dynamo/three-nodes.ts';
 import { askMerkleRoot } from '../merkle-root.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 /** A request, or the answer to one, on its way. */
 export interface Sent {

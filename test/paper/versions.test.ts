@@ -11,7 +11,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import type { ItemRecord } from '../../src/dynamo/record.ts';
+import { ItemRecord } from '../../src/dynamo/record.ts';
 import { image } from '../dynamo/three-nodes.ts';
 import { PaperRing, type Sent } from './paper-ring.ts';
 
@@ -31,12 +31,13 @@ function partitioned() {
   return { ring, heal };
 }
 
-const record = (version: number): ItemRecord => ({
-  ballot: { hlc: 99_000_000 * TICKS_PER_MS + version, coordinator: 1, boot: 1 },
-  item: image(`v${version}`),
-  partitionKey: NAME,
-  lineage: [],
-});
+const record = (version: number): ItemRecord =>
+  new ItemRecord({
+    ballot: { hlc: 99_000_000 * TICKS_PER_MS + version, coordinator: 1, boot: 1 },
+    item: image(`v${version}`),
+    partitionKey: NAME,
+    lineage: [],
+  });
 
 describe('4.4 versions', () => {
   test('a put may return before all replicas have it, and a get may then return what was there before', () => {

@@ -1,5 +1,5 @@
 import { compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
-import { encodeRecord, highestCommitted, type ItemRecord } from '../../src/dynamo/record.ts';
+import { highestCommitted, type ItemRecord } from '../../src/dynamo/record.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { ChosenRecords } from './chosen-records.ts';
 import type { EventualRead } from './history.ts';
@@ -179,5 +179,5 @@ function readCommitted({ id, receive }: SimulatedHost, key: StoreKey): ItemRecor
 
 function isSameRecord(one: ItemRecord | undefined, other: ItemRecord | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
-  return Buffer.compare(encodeRecord(one), encodeRecord(other)) === 0;
+  return Buffer.compare(one.stored, other.stored) === 0;
 }

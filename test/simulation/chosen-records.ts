@@ -1,7 +1,7 @@
 import { type Ballot, compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
 import { partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
-import { encodeRecord, highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/record.ts';
+import { highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { registerValueOf } from './item-value.ts';
@@ -37,7 +37,7 @@ export interface Beginning {
 /**
  * Follows the protocol through its messages and knows, as no participant can, which records are chosen: a majority of the
  * members of an epoch has acknowledged them, or said that it holds them, or has staged them for the next. Notes everything
- * that contradicts invariants I1, I2, I4, I5, I8 and I9 of REPLICATION section 4.
+ * that contradicts invariants I1, I2, I4, I5, I8 and I9 of docs/protocol.md.
  */
 export class ChosenRecords implements Observer {
   readonly #violations: string[] = [];
@@ -248,10 +248,7 @@ export class ChosenRecords implements Observer {
     if (proposal.record === undefined) {
       proposal.record = record;
       proposal.predecessor = highestOf(proposal.promised);
-    } else if (
-      proposal.record !== record &&
-      !encodeRecord(record).every((byte, i) => encodeRecord(proposal.record!)[i] === byte)
-    ) {
+    } else if (proposal.record !== record && Buffer.compare(record.stored, proposal.record.stored) !== 0) {
       this.#violations.push(
         `${showBallot(record.ballot)} names both ${showRecord(proposal.record)} and ${showRecord(record)} (I1)`,
       );

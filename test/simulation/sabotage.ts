@@ -1,7 +1,7 @@
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import { partitionRange } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
-import { encodeRecord, isTombstone } from '../../src/dynamo/record.ts';
+import { ItemRecord, isTombstone } from '../../src/dynamo/record.ts';
 import type { Store } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Tampering } from './simulated-network.ts';
@@ -116,7 +116,7 @@ export function learningOnce(receive: ReplicaReceive, store: Store): ReplicaRece
 export function learningWhateverComes(receive: ReplicaReceive, store: Store): ReplicaReceive {
   return (from, request, reply) => {
     receive(from, request, reply);
-    if (request.kind === 'learn') store.put('items', request.key, encodeRecord(request.record));
+    if (request.kind === 'learn') store.put('items', request.key, request.record.stored);
   };
 }
 
@@ -208,7 +208,7 @@ export function lowerUpperBound(request: Request): Request {
 export function cutLineage(request: Request): Request {
   if (request.kind !== 'accept' && request.kind !== 'learn') return request;
   const { record } = request;
-  return { ...request, record: { ...record, lineage: record.lineage.slice(-1), encoded: undefined } };
+  return { ...request, record: new ItemRecord({ ...record, lineage: record.lineage.slice(-1) }) };
 }
 
 export function withDoubledAnswersCounted(): Tampering {

@@ -4,7 +4,7 @@ import { parseStory } from './stories/parser.ts';
 import { runStory, showResult } from './stories/runner.ts';
 import type { Claim, Command } from './stories/story.ts';
 
-/** The counterexamples of REPLICATION section 6 by number, and the parts of the last one. */
+/** The first twelve counterexamples of docs/protocol.md section 6 by number, and the parts of the twelfth. */
 const COUNTEREXAMPLES = [
   ...['01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11'],
   ...['12-volatile-promises', '12-naive-rejoin', '12-naive-member-swap', '12-counted-substitutes', '12-solo-purge'],
@@ -14,7 +14,7 @@ const COUNTEREXAMPLES = [
 /** Those in which there is nothing to break; each says why. */
 const WITHOUT_TWIN = ['ce-11-attempt-that-surfaces', 'ce-12-lineage-given-up'];
 
-/** The rows of the tables of faults in section 7 and in docs/replication.md; in both modes, where these differ. */
+/** The rows of the table of faults (docs/protocol.md section 7), for both modes where these differ. */
 const FAULTS = [
   ...['message-lost', 'message-late', 'message-late-dynamo', 'message-doubled'],
   ...['coordinator-dies-before-accept', 'coordinator-dies-on-minority', 'coordinator-dies-on-majority'],

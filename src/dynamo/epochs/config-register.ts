@@ -1,7 +1,7 @@
 import type { PartitionConfig } from '../messages.ts';
 
 /**
- * The one record that decides who votes on a partition (REPLICATION section 8, step 4). It is linearizable, and outlives
+ * The one record that decides who votes on a partition (docs/protocol.md section 8.1). It is linearizable, and outlives
  * every node: the cluster's own file in one process. Nothing on the path of a request asks it.
  */
 export interface ConfigRegister {

@@ -23,9 +23,9 @@ export interface EpochChangeParts {
 const TRIES = 5;
 
 /**
- * Leads a partition into its next epoch, with `members` (REPLICATION section 8; docs/decisions/0006). Requests go on until
- * the old members are sealed, and again as soon as a majority of the new ones votes. It may die anywhere: another one
- * begins again, and of several at a time one is decided.
+ * Leads a partition into its next epoch, with `members` (docs/protocol.md section 8.2; decision 0006). Requests go on
+ * until the old members are sealed, and again as soon as a majority of the new ones votes. It may die anywhere: another
+ * one begins again, and of several at a time one is decided.
  */
 export function* changeEpoch(
   parts: EpochChangeParts,

@@ -7,7 +7,7 @@ import type { ExchangeReport } from '../healing/repair-report.ts';
 import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from '../record.ts';
+import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { readState, whole, writeState } from '../state-rows.ts';
@@ -47,7 +47,7 @@ const RECORD = 'staged/';
 const PAGE = 256;
 
 /**
- * What a node does before it becomes a member of a new epoch, or stays one (REPLICATION section 8, steps 0, 2 and 3): it
+ * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it
  * copies what the others have committed, and stages, durably, what the sealed members have accepted.
  */
 export class EpochStaging {
@@ -181,7 +181,7 @@ export class EpochStaging {
     // took part in that, so what only it holds is its own.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
     dropStaged(store, partition, epoch);
-    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, encodeRecord(record));
+    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, record.stored);
     // Last: a crash keeps a beginning of what was written.
     writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
     return yield* this.#flushed({ kind: 'staged', from: self });

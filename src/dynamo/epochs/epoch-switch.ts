@@ -28,8 +28,8 @@ export interface EpochSwitchParts {
 }
 
 /**
- * How a replica passes from one epoch of a partition to the next (REPLICATION section 8): it is sealed, tells what it had
- * accepted, and begins to vote again with the records that were staged for the decided attempt.
+ * How a replica passes from one epoch of a partition to the next (docs/protocol.md section 8.3): it is sealed, tells
+ * what it had accepted, and begins to vote again with the records that were staged for the decided attempt.
  */
 export class EpochSwitch {
   readonly #parts: EpochSwitchParts;

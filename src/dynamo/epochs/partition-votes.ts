@@ -15,11 +15,11 @@ const PREFIX = 'vote/';
 const LEFT = 'left/';
 
 /**
- * The partitions in which a node votes, durably in the `meta` store (REPLICATION section 1, `replica, per partition`). A
+ * The partitions in which a node votes, durably in the `meta` store (docs/protocol.md section 1.3). A
  * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
  *
  * Of a partition that it has left, or is about to begin with nothing, it keeps the config by which it did: it was sealed in
- * an earlier one, and must not vote in that again (docs/replication.md, `A row never goes back`).
+ * an earlier one, and must not vote in that again (docs/protocol.md I12).
  */
 export class PartitionVotes {
   readonly #self: Member;

@@ -7,7 +7,7 @@ import { compareBallots, sameBallot } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
 import { isKeptSince, type PartitionConfig, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, encodeRecord, type ItemRecord } from '../record.ts';
+import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 
 /** Separates the home from the key in the key of a hint; no node id contains it. */
@@ -74,10 +74,10 @@ export class HintedHandoff {
     const hint = hintKey(home, key);
     const before = this.#get(hint);
     if (before !== undefined && compareBallots(ballotIn(before.subarray(TIME_BYTES)), record.ballot) >= 0) return true;
-    const encoded = encodeRecord(record);
-    const value = Buffer.allocUnsafe(TIME_BYTES + encoded.length);
+    const { stored } = record;
+    const value = Buffer.allocUnsafe(TIME_BYTES + stored.length);
     value.writeDoubleBE(clock.now());
-    value.set(encoded, TIME_BYTES);
+    value.set(stored, TIME_BYTES);
     const moreBytes = value.length - (before?.length ?? 0);
     if (before === undefined && this.count >= limits.hintsKept) return false;
     if (this.#bytes + moreBytes > limits.hintBytesKept) return false;

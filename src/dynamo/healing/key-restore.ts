@@ -29,7 +29,7 @@ export interface DamageFigures {
 }
 
 /**
- * Brings back what cannot be read of a replica's keys (docs/replication.md, what is damaged). Until then the replica has no
+ * Brings back what cannot be read of a replica's keys (docs/protocol.md section 10). Until then the replica has no
  * say about them: a record that it forgot may be one that was chosen with its voice.
  */
 export class KeyRestore {
@@ -164,7 +164,7 @@ export class KeyRestore {
     if (states === undefined) return false;
     // What can still be read here, as of a write that came since, may be newer than what those others have.
     const newest = highestOf([acceptor.stateOf(key), ...states]);
-    const record: ItemRecord | undefined = newest && { ...newest, ballot };
+    const record: ItemRecord | undefined = newest?.withBallot(ballot);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
     const adopted = yield* coordinator.ask([{ node: self }], adopt, 'accepted', 1);

@@ -10,7 +10,7 @@ import type { Acceptor } from '../registers/acceptor.ts';
 type Of<Kind extends PurgeRequest['kind']> = Extract<PurgeRequest, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
 
-/** A member's part in the purge of a tombstone (REPLICATION section 9), which `TombstonePurge` leads. */
+/** A member's part in the purge of a tombstone (docs/protocol.md section 9.1), which `TombstonePurge` leads. */
 export class PurgeMember {
   readonly #parts: PurgeMemberParts;
 

@@ -4,7 +4,7 @@ import type { Transport } from '../../env/transport.ts';
 import { compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
 import { isKeptSince, type KeyDigest, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { encodeRecord, type ItemRecord } from '../record.ts';
+import type { ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, wait } from '../task.ts';
@@ -34,7 +34,8 @@ export interface ExchangeParts {
   /** Whether all that the peer has is needed: then it is not compared with while it cannot read some of it. */
   readonly needsAll?: boolean;
   /**
-   * Has one of the different records chosen that replicas hold of a key under one ballot, which names one (invariant I1).
+   * Has one of the different records chosen that replicas hold of a key under one ballot, which names one
+   * (docs/protocol.md I1).
    * @returns whether it was
    */
   readonly settleConflict: (key: StoreKey) => Task<boolean>;
@@ -205,7 +206,7 @@ function* pull(
     // It may have been purged meanwhile.
     if (record === undefined) continue;
     report.recordsRepaired++;
-    report.bytesExchanged += keys[i]!.length * 2 + encodeRecord(record).length;
+    report.bytesExchanged += keys[i]!.length * 2 + record.stored.length;
     parts.learnHere(keys[i]!, record);
   }
   return true;
@@ -229,7 +230,7 @@ function* push(
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
     if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply))) return false;
     report.recordsRepaired++;
-    report.bytesExchanged += key.length + encodeRecord(record).length;
+    report.bytesExchanged += key.length + record.stored.length;
   }
   return true;
 }

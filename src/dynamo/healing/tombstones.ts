@@ -31,10 +31,10 @@ interface Confirmed {
 }
 
 /**
- * Removes tombstones that are older than the grace (REPLICATION section 9): first every member of the present epoch
- * confirms, durably, that it has the tombstone and nothing else of the key; then every member drops it. A member that is
- * down blocks the purge, so it can never bring the item back. Purged on some only is harmless: none and a tombstone read
- * alike.
+ * Removes tombstones that are older than the grace (docs/protocol.md section 9.1): first every member of the present
+ * epoch confirms, durably, that it has the tombstone and nothing else of the key; then every member drops it. A member
+ * that is down blocks the purge, so it can never bring the item back. Purged on some only is harmless: none and a
+ * tombstone read alike.
  *
  * Between the two lies as long as a message may live: one that was behind may have sent the old item, as a repair, just
  * before it confirmed, and to who has dropped the tombstone that would be new.

@@ -20,7 +20,7 @@ type Of<Kind extends RegisterRequest['kind']> = Extract<RegisterRequest, { kind:
 type Answer = (reply: Reply) => void;
 
 /**
- * A replica: what one node promises, accepts and knows to be committed (REPLICATION sections 1 and 2). All records that
+ * A replica: what one node promises, accepts and knows to be committed (docs/protocol.md section 2). All records that
  * reach its store come through `accept` and `learn`; there is no second write path.
  *
  * Its records are in `ReplicaRows`, its promises in `Promises`; `PurgeMember` drops tombstones from it.
@@ -234,7 +234,7 @@ export class Acceptor {
   /**
    * Accepts the newest record of the other replicas in place of what is damaged of a key, as if it had been here before. The
    * others promised `ballot` after the damage was found, so it is above everything that was ever acknowledged here; and so many
-   * of them promised that one is among them of those who chose the missing record (docs/replication.md, what a disk forgets).
+   * of them promised that one is among them of those who chose the missing record (docs/protocol.md section 10).
    */
   #adopt(request: Of<'adopt'>, answer: Answer): void {
     const { key, ballot, record, epoch } = request;
@@ -261,7 +261,7 @@ export class Acceptor {
     this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
   }
 
-  /** Takes a chosen record. Looks at neither promises nor epochs: the greatest ballot wins (invariant I5). */
+  /** Takes a chosen record. Looks at neither promises nor epochs: the greatest ballot wins (docs/protocol.md I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
     const { accepted, committed, isDamaged } = this.rows.state(key);
     if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {

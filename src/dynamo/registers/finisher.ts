@@ -10,7 +10,7 @@ const BATCH = 64;
 const LOOK = 1_024;
 
 /**
- * Settles what this replica accepted and never learned the outcome of (REPLICATION section 3, finisher): whoever
+ * Settles what this replica accepted and never learned the outcome of (docs/protocol.md section 3.8): whoever
  * coordinated it may be gone. An identity round chooses each such record, or what came after it, and tells all.
  */
 export class Finisher {

@@ -26,8 +26,8 @@ export type Carried =
   | { readonly kind: 'record'; readonly record: ItemRecord };
 
 /**
- * A write that its coordinator has begun and lets go of, since it is cut off from too many replicas (docs/replication.md,
- * "A coordinator that is cut off"). It sends no attempt of it any more, and remembers its id for as long as a lineage may.
+ * A write that its coordinator has begun and lets go of, since it is cut off from too many replicas (docs/protocol.md
+ * section 3.7). It sends no attempt of it any more, and remembers its id for as long as a lineage may.
  */
 export interface HandedBack {
   readonly kind: 'handed-back';

@@ -7,7 +7,7 @@ import type { LagRule } from '../client.ts';
 import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { encodeRecord, type ItemRecord, isSameVersion } from '../record.ts';
+import { type ItemRecord, isSameVersion } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 
 /** The definitions of tables: every request needs them, so they never lag. */
@@ -141,7 +141,7 @@ export class LagGate {
     const { release } = rule;
     // Records that are never released singly are seen only at the end, and then only the newest.
     if (release.kind === 'never' && at < list.length) return true;
-    const bytes = key.length + encodeRecord(record).length;
+    const bytes = key.length + record.stored.length;
     const held: Held = { key, record, rule, bytes, timer: undefined };
     list.splice(at, 0, held);
     this.#byKey.set(key, list);

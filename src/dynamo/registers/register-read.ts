@@ -12,7 +12,7 @@ import { identityRound } from './register-write.ts';
 export type RegisterReadOutcome = { readonly kind: 'read'; readonly record: ItemRecord | undefined } | Failure;
 
 /**
- * A linearizable read (REPLICATION section 3, `strongRead`): the newest record of a majority if these replies prove it
+ * A linearizable read (docs/protocol.md section 3.4): the newest record of a majority if these replies prove it
  * chosen, else what an identity round chooses. Replicas that were seen to be behind are told afterwards.
  */
 export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineMs: number): Task<RegisterReadOutcome> {
@@ -113,7 +113,7 @@ export class LateRepair {
 }
 
 /**
- * An eventually consistent read: the newest committed record among R home replicas (REPLICATION section 3, `ecRead`).
+ * An eventually consistent read: the newest committed record among R home replicas (docs/protocol.md section 3.5).
  * If one of those does not answer in time, or cannot read what it has, all home replicas are asked.
  *
  * @param readQuorum how many

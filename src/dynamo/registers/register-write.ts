@@ -7,7 +7,7 @@ import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { BallotClock } from '../ballot-clock.ts';
 import type { Consistency, Failure } from '../client.ts';
 import type { PartitionConfig, Reply } from '../messages.ts';
-import { highestOf, type ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from '../record.ts';
+import { highestOf, ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from '../record.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
@@ -20,7 +20,7 @@ export type CarriedRound = Extract<Carried, { kind: 'round' }>;
 
 /**
  * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
- * its condition, or out of time (REPLICATION section 3, `write`). Takes effect once or not at all: a retry that finds
+ * its condition, or out of time (docs/protocol.md section 3.2). Takes effect once or not at all: a retry that finds
  * its own id in the lineage of the newest record does not apply the change again.
  *
  * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and else
@@ -96,23 +96,19 @@ function* writeRounds(
       const attempted = attempts.get(earlier.hlc);
       assert(attempted !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
       outcome = attempted;
-      record = { ...top!, ballot };
+      record = top!.withBallot(ballot);
     } else {
       outcome = change(top?.item);
       if (outcome.kind === 'applied') {
         firstHlc ??= ballot.hlc;
         attempts.set(ballot.hlc, outcome);
-        record = {
-          ballot,
-          item: outcome.next,
-          partitionKey,
-          lineage: extendLineage(coordinator, top, ballot, operation),
-        };
+        const lineage = extendLineage(coordinator, top, ballot, operation);
+        record = new ItemRecord({ ballot, item: outcome.next, partitionKey, lineage });
       } else {
         const isUnsent = firstHlc === undefined || !rules.conditionFalseNeedsNoOwnAccept;
         if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return outcome;
         // The record that refuses must be chosen before the refusal is told; choosing it again does that.
-        record = top === undefined ? { ballot, item: undefined, partitionKey, lineage: [] } : { ...top, ballot };
+        record = top?.withBallot(ballot) ?? new ItemRecord({ ballot, item: undefined, partitionKey, lineage: [] });
       }
     }
 
@@ -134,7 +130,7 @@ function* writeRounds(
 }
 
 /**
- * Proves the newest record of a register by choosing it again unchanged (REPLICATION section 3, `f = identity`), so that
+ * Proves the newest record of a register by choosing it again unchanged (docs/protocol.md section 3.3), so that
  * it may be shown to a reader. A register that no majority member knows of stays without a record.
  *
  * @param isConflict whether replicas hold different records under one ballot: then all are asked that answer in time
@@ -164,7 +160,7 @@ export function* identityRound(
     }
     const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
     if (top === undefined) return { kind: 'proven', record: undefined };
-    const record = { ...top, ballot };
+    const record = top.withBallot(ballot);
     const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
     if (accepted.agreed.length >= needed) {
       // The reader may go on without the copies; an eventually consistent read after it should not be older, though.

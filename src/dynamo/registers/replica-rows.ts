@@ -4,7 +4,7 @@ import { type Ballot, compareBallots } from '../ballot.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
-import { ballotIn, decodeItem, decodeRecord, encodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
+import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
 
@@ -100,20 +100,20 @@ export class ReplicaRows {
 
   /** Writes an accepted record. @param committed what is committed of the key */
   accept(key: StoreKey, record: ItemRecord, committed: ItemRecord | undefined): void {
-    this.#store.put('paxos', key, encodeRecord(record));
+    this.#store.put('paxos', key, record.stored);
     this.#remember(key, { accepted: record, committed });
     this.#unflushed.set(key, record.ballot);
   }
 
   /** Writes an accepted record in place of what is damaged of the key, which stays damaged until it is released. */
   adopt(key: StoreKey, record: ItemRecord): void {
-    this.#store.put('paxos', key, encodeRecord(record));
+    this.#store.put('paxos', key, record.stored);
     this.#unflushed.set(key, record.ballot);
   }
 
   /** Writes a committed record, and removes the key's accepted one unless that is newer. */
   commit(key: StoreKey, record: ItemRecord, accepted: ItemRecord | undefined): void {
-    this.#store.put('items', key, encodeRecord(record));
+    this.#store.put('items', key, record.stored);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -176,8 +176,8 @@ export class ReplicaRows {
   noteDamaged(key: StoreKey): ReplicaState {
     const state = this.state(key);
     if (state.isDamaged === true) return state;
-    if (state.committed !== undefined) this.#store.put('items', key, encodeRecord(state.committed));
-    if (state.accepted !== undefined) this.#store.put('paxos', key, encodeRecord(state.accepted));
+    if (state.committed !== undefined) this.#store.put('items', key, state.committed.stored);
+    if (state.accepted !== undefined) this.#store.put('paxos', key, state.accepted.stored);
     return state;
   }
 
@@ -273,7 +273,7 @@ export class ReplicaRows {
     for (const { key, record } of staged) {
       const { committed } = this.state(key);
       if (committed !== undefined && compareBallots(record.ballot, committed.ballot) <= 0) continue;
-      this.#store.put('paxos', key, encodeRecord(record));
+      this.#store.put('paxos', key, record.stored);
       this.#recent.delete(key);
     }
   }

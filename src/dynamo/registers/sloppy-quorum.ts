@@ -5,7 +5,7 @@ import type { StoreKey } from '../../env/store.ts';
 import type { Failure } from '../client.ts';
 import { partitionOf } from '../keyspace.ts';
 import { isCopy, type Reply, type Request } from '../messages.ts';
-import { highestCommitted, type ItemRecord } from '../record.ts';
+import { highestCommitted, ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, wait } from '../task.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -36,7 +36,8 @@ export function* writeSloppily(
 ): Task<MutationOutcome | Failure | HandedBack> {
   const { settings, clock, view } = coordinator;
   if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
-  const record = carried?.record ?? { ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] };
+  const record =
+    carried?.record ?? new ItemRecord({ ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] });
   const round = new SloppyRound(coordinator, key, record);
   const everybody = view.preferenceList(partitionOf(key)).map((node) => ({ node }));
   let isCutOff = false;

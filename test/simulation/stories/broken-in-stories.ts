@@ -13,15 +13,15 @@ const STORY_RULES: Readonly<Record<string, Pick<BrokenRule, 'rule' | 'defects'>>
     defects: { sabotage: { receive: confirmingUnflushed } },
   },
   'grace-by-date-alone': {
-    rule: 'the grace of a tombstone counts from when it came, not only from its date (docs/replication.md)',
+    rule: 'the grace of a tombstone counts from when it came, not only from its date (counterexample 16)',
     defects: { rules: { graceFromOwnLearn: false } },
   },
   'held-outlives-purge': {
-    rule: 'what a rule of lag holds back does not come after the purge of a newer tombstone (section 9)',
+    rule: 'what a rule of lag holds back does not come after the purge of a newer tombstone (counterexample 29)',
     defects: { rules: { heldYields: false } },
   },
   'substitutes-vote': {
-    rule: 'a node that stands in for a home replica takes no part in choosing (counterexample 12, section 9)',
+    rule: 'a node that stands in for a home replica takes no part in choosing (counterexample 12)',
     defects: { sabotage: { receive: votingForOthers }, tampering: () => ({ standIn: 'D' }) },
   },
 };

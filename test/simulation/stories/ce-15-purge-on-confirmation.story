@@ -1,4 +1,5 @@
-# Between the confirmation of a tombstone and its purge lies the life of a message: who was behind may have sent what is deleted.
+# Counterexample 15: between the confirmation of a tombstone and its purge lies the life of a message: a replica that was
+# behind may have sent what is deleted.
 # E was away all the while, C when 1 was deleted. C offers 1 to E; then both hear of the tombstone, by its purge.
 nodes A B C D E
 read-repair off

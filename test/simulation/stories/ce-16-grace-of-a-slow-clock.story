@@ -1,4 +1,5 @@
-# The grace of a tombstone counts from when it came, too: the clock of who deleted the item may be far behind.
+# Counterexample 16: the grace of a tombstone counts from when it came, too: the clock of the node that deleted the item
+# may be far behind.
 # D and E are behind by more than the grace. E keeps 1 for C as a hint, which is young; D deletes it.
 nodes A B C
 spares D E

@@ -1,4 +1,4 @@
-# Section 7, clock skew above the bound: ballots too far ahead are refused, and the others go on.
+# Clock skew above the bound: ballots too far ahead are refused, and the others go on.
 nodes A B C
 limit maxDriftMs 100
 

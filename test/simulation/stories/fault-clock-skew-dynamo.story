@@ -1,4 +1,4 @@
-# Section 7, clock skew, dynamo mode: the last write wins by the clocks of its coordinators, so B's newer 2 is lost.
+# Clock skew, dynamo mode: the last write wins by the clocks of its coordinators, so B's newer 2 is lost.
 # Had B heard of 1, its 2 would have won: a node's ballots follow the records that come to it.
 nodes A B C
 mode dynamo

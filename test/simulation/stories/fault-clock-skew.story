@@ -1,4 +1,4 @@
-# Section 7, clock skew, strict: it costs a round, not the order. A's clock is ahead when it writes, B's is not.
+# Clock skew, strict: it costs a round, not the order. A's clock is ahead when it writes, B's is not.
 nodes A B C
 
 clock A +400 ms

@@ -1,4 +1,4 @@
-# Section 7, clock stepped back and restart: the boot number keeps ballots apart, and refusals push the clock forward.
+# Clock stepped back and restart: the boot number keeps ballots apart, and refusals push the clock forward.
 nodes A B C
 
 A puts 1                    -> applied

@@ -1,4 +1,4 @@
-# Section 7, coordinator dies before any accept: nothing has happened.
+# Coordinator dies before any accept: nothing has happened.
 nodes A B C
 background on
 

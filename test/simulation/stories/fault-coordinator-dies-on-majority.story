@@ -1,4 +1,4 @@
-# Section 7, coordinator dies with an accept on a majority: it has happened, and the finisher makes it known.
+# Coordinator dies with an accept on a majority: it has happened, and the finisher makes it known.
 nodes A B C
 background on
 

@@ -1,4 +1,4 @@
-# Section 7, coordinator dies with an accept on a minority: whoever meets it takes it over or replaces it, once.
+# Coordinator dies with an accept on a minority: whoever meets it takes it over or replaces it, once.
 nodes A B C
 
 drop accept A > AC

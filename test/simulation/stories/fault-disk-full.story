@@ -1,4 +1,4 @@
-# Section 1, acc: what cannot be written is not acknowledged. One disk that refuses is a minority, two are too many.
+# protocol.md section 2.5: what cannot be written is not acknowledged. One disk that refuses is a minority, two are too many.
 # Then the outcome is unknown: A has taken 3, so the next to look completes it.
 nodes A B C
 

@@ -1,4 +1,4 @@
-# Section 7, disk lost: without a row no vote, N-1 until an epoch names the new disk.
+# Disk lost: without a row no vote, N-1 until an epoch names the new disk.
 nodes A B C
 background on
 

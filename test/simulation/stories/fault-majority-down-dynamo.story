@@ -1,4 +1,4 @@
-# Section 7, majority down, dynamo mode, W=1: writes and reads go on, and the replicas are alike in the end.
+# Majority down, dynamo mode, W=1: writes and reads go on, and the replicas are alike in the end.
 nodes A B C
 mode dynamo
 W 1

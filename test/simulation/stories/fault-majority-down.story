@@ -1,4 +1,4 @@
-# Section 7, majority down, strict: nothing is proposed, so it did not happen; or it was, and who reaches more may tell.
+# Majority down, strict: nothing is proposed, so it did not happen; or it was, and a node that reaches more may tell.
 nodes A B C
 
 A puts 1                    -> applied

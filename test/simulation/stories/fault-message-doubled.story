@@ -1,4 +1,4 @@
-# Section 7, message doubled: who answers twice counts once.
+# Message doubled: a replica that answers twice counts once.
 # Only A takes 1, and says so twice.
 nodes A B C
 W 1

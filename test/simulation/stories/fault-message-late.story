@@ -1,4 +1,4 @@
-# Section 7, message late: a late accept dies on what was promised since, a late learn loses against newer records.
+# Message late: a late accept dies on what was promised since, a late learn loses against newer records.
 nodes A B C
 W 1
 breaks learn-steps-back -> not-linearizable

@@ -1,4 +1,4 @@
-# Section 7, message lost: what was lost is asked for again, and the operation takes place once.
+# Message lost: what was lost is asked for again, and the operation takes place once.
 nodes A B C
 limit suspectAfterMs 1000
 

@@ -1,4 +1,4 @@
-# Section 7, minority down, dynamo mode: a substitute keeps the copy of the home that is down, and hands it over.
+# Minority down, dynamo mode: a substitute keeps the copy of the home that is down, and hands it over.
 nodes A B C
 spares D
 mode dynamo

@@ -1,4 +1,4 @@
-# Section 7, minority down, W=3: the write is chosen and waits for its third copy in vain; its outcome is unknown.
+# Minority down, W=3: the write is chosen and waits for its third copy in vain; its outcome is unknown.
 nodes A B C
 W 3
 

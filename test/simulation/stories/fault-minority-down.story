@@ -1,4 +1,4 @@
-# Section 7, minority down: strict goes on; hints keep what the one that is down has missed.
+# Minority down: strict goes on; hints keep what the one that is down has missed.
 nodes A B C
 background on
 A puts 1                    -> applied

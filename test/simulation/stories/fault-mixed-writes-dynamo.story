@@ -1,4 +1,4 @@
-# Section 5, dynamo mode: a plain put and a conditional one do not see each other, and one of them is lost.
+# Dynamo mode: a plain put and a conditional one do not see each other, and one of them is lost.
 nodes A B C
 mode dynamo
 W 1

@@ -1,4 +1,4 @@
-# Section 7, replica restarts: it refuses what it may have promised before, and goes on above that.
+# Replica restarts: it refuses what it may have promised before, and goes on above that.
 # B has promised C's ballot when it is killed. A's lower one must not be accepted by it after that.
 nodes A B C
 breaks volatile-promises -> invariant

@@ -1,4 +1,4 @@
-# Section 7, replica restarts: it has on disk what it accepted, and what it learned it is told again.
+# Replica restarts: it has on disk what it accepted, and what it learned it is told again.
 # 1 is chosen by A and B alone; B dies and comes back, and then A is gone.
 nodes A B C
 breaks acknowledged-before-flush -> not-linearizable

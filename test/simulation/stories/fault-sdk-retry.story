@@ -1,4 +1,4 @@
-# Section 7, SDK retry after a time-out: as in DynamoDB it is an operation of its own, and finds the first one's value.
+# SDK retry after a time-out: as in DynamoDB it is an operation of its own, and finds the first one's value.
 nodes A B C
 
 hold accepted all > A

@@ -1,4 +1,4 @@
-# Section 7, two coordinators on one key: they refuse each other, pause, and both end.
+# Two coordinators on one key: they refuse each other, pause, and both end.
 # B prepares before A's 1 is accepted, and A prepares again before B's 2 is; each finds out what became of its own.
 nodes A B C
 breaks no-lineage -> not-linearizable

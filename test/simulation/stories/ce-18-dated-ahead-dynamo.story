@@ -1,4 +1,5 @@
-# The ceiling bounds promises, not ballots: what a node writes after its start is not dated ahead of what others write then.
+# Counterexample 18: the ceiling bounds promises, not ballots: what a node writes after its start is not dated ahead of
+# what others write then.
 # B has promised, so its ceiling is ahead of the clock. It writes 2 right after a restart; A, which was down, does not hear of it.
 nodes A B C
 mode dynamo

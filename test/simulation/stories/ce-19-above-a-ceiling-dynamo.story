@@ -1,4 +1,5 @@
-# A conditional write in dynamo mode waits for a ceiling that is ahead of the clock: above it, it would win over later writes.
+# Counterexample 19: a conditional write in dynamo mode waits for a ceiling that is ahead of the clock: above it, it would
+# win over later writes.
 # B and C refuse what they may have promised before they were killed; A does not hear of 2.
 nodes A B C
 mode dynamo

@@ -1,4 +1,5 @@
-# A row never goes back: a late "activate" gives a node that has left no vote in the epoch in which it was sealed.
+# Counterexample 17: a row never goes back: a late "activate" gives a node that has left no vote in the epoch in which it
+# was sealed.
 # B was cut off and has heard of nothing. With C, voting again in epoch 1, it would be a majority that no member of epoch 2 meets.
 nodes A B C
 spares D E

@@ -1,4 +1,20 @@
-import type { AttributeDefinition, CreateTableCommandInput, KeySchemaElement } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeDefinition,
+  CreateTableCommand,
+  type CreateTableCommandInput,
+  type CreateTableCommandOutput,
+  type DynamoDBClient,
+  type KeySchemaElement,
+} from '@aws-sdk/client-dynamodb';
+
+/** Makes the table of `tableInput`. */
+export function createTable(
+  client: DynamoDBClient,
+  TableName: string,
+  changes: Partial<CreateTableCommandInput> = {},
+): Promise<CreateTableCommandOutput> {
+  return client.send(new CreateTableCommand(tableInput(TableName, changes)));
+}
 
 /** An on-demand table whose keys are `pk` and, if wanted, `sk`. */
 export function tableInput(TableName: string, changes: Partial<CreateTableCommandInput> = {}): CreateTableCommandInput {

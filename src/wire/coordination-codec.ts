@@ -1,0 +1,170 @@
+import type { MutationOutcome } from '../api/mutation.ts';
+import type { Consistency, ReadFrom } from '../dynamo/client.ts';
+import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
+import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
+import type { Codec } from '../env/codec.ts';
+import { malformed } from './byte-reader.ts';
+import {
+  bool,
+  byteString,
+  diskId,
+  type Field,
+  keyOrder,
+  list,
+  object,
+  oneOf,
+  optional,
+  record,
+  text,
+  uint,
+} from './field.ts';
+import { messageCodec } from './message-codec.ts';
+import { image, mutation } from './mutation-field.ts';
+import { fieldsOf, type KindCodecs, union } from './union.ts';
+
+const consistency: Field<Consistency> = oneOf({ strict: 0, dynamo: 1 });
+const readFrom: Field<ReadFrom> = oneOf({ latest: 0, committed: 1, laggard: 2 });
+const requestId = optional(text);
+const maybeImage = optional(image);
+
+const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({
+  applied: fieldsOf(1, { next: maybeImage, old: maybeImage }),
+  'condition-failed': fieldsOf(2, { current: maybeImage }),
+  refused: fieldsOf(3, { message: text }),
+});
+
+const operationId: Field<OperationId> = object({ coordinator: diskId, boot: uint, sequence: diskId });
+
+/** In the order in which they were made. */
+const attempts: Field<ReadonlyMap<number, MutationOutcome>> = {
+  leastBytes: 1,
+  write(output, value) {
+    output.uint(value.size);
+    for (const [hlc, outcome] of value) {
+      output.double(hlc);
+      mutationOutcome.write(output, outcome);
+    }
+  },
+  read(input) {
+    const value = new Map<number, MutationOutcome>();
+    const count = input.count(9);
+    for (let left = count; left > 0; left--) value.set(input.time(), mutationOutcome.read(input));
+    if (value.size !== count) throw malformed('an attempt twice');
+    return value;
+  },
+};
+
+const carried: Field<Carried> = union<Carried>({
+  round: fieldsOf(1, { operation: operationId, attempts }),
+  record: fieldsOf(2, { record }),
+});
+const maybeCarried = optional(carried);
+
+const REQUESTS: KindCodecs<CoordinationRequest> = {
+  'coordinate-write': {
+    number: 128,
+    write(output, request) {
+      requestId.write(output, request.requestId);
+      output.byteString(request.key);
+      output.byteString(request.partitionKey);
+      mutation.write(output, request.mutation);
+      consistency.write(output, request.consistency);
+      bool.write(output, request.wantsOld);
+      maybeCarried.write(output, request.carried);
+    },
+    read: (input) => ({
+      kind: 'coordinate-write',
+      requestId: requestId.read(input),
+      key: input.byteString(),
+      partitionKey: input.byteString(),
+      mutation: mutation.read(input),
+      consistency: consistency.read(input),
+      wantsOld: bool.read(input),
+      carried: maybeCarried.read(input),
+    }),
+  },
+  'coordinate-read': {
+    number: 129,
+    write(output, request) {
+      requestId.write(output, request.requestId);
+      output.byteString(request.key);
+      readFrom.write(output, request.from);
+      consistency.write(output, request.consistency);
+    },
+    read: (input) => ({
+      kind: 'coordinate-read',
+      requestId: requestId.read(input),
+      key: input.byteString(),
+      from: readFrom.read(input),
+      consistency: consistency.read(input),
+    }),
+  },
+  'coordinate-range': fieldsOf(130, {
+    requestId,
+    range: object({ from: byteString, to: byteString }),
+    order: keyOrder,
+    limit: uint,
+    from: readFrom,
+    consistency,
+  }),
+  'tables-in': fieldsOf(131, { partition: uint }),
+  'forget-table': fieldsOf(132, { table: byteString }),
+};
+
+/** For what a client of the ring asks of a coordinator. */
+export const COORDINATION_REQUEST_CODEC: Codec<CoordinationRequest> = messageCodec(REQUESTS);
+
+type Answer = AnswerTo<CoordinationRequest>;
+
+const ANSWERS: KindCodecs<Answer> = {
+  applied: {
+    number: 160,
+    write(output, { next, old }) {
+      maybeImage.write(output, next);
+      maybeImage.write(output, old);
+    },
+    read: (input) => ({ kind: 'applied', next: maybeImage.read(input), old: maybeImage.read(input) }),
+  },
+  'condition-failed': fieldsOf(161, { current: maybeImage }),
+  refused: fieldsOf(162, { message: text }),
+  unavailable: fieldsOf(163, { needed: uint, got: uint }),
+  unknown: fieldsOf(164, {}),
+  overloaded: fieldsOf(165, {}),
+  'storage-failed': fieldsOf(166, { message: text }),
+  'handed-back': fieldsOf(167, { carried }),
+  found: {
+    number: 168,
+    write: (output, { item }) => image.write(output, item),
+    read: (input) => ({ kind: 'found', item: image.read(input) }),
+  },
+  none: fieldsOf(169, {}),
+  items: fieldsOf(170, { items: list(image), more: bool }),
+  tables: fieldsOf(171, { tables: list(byteString) }),
+  forgetting: fieldsOf(172, {}),
+};
+
+const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
+
+const FAILURES = ['unavailable', 'unknown', 'overloaded', 'storage-failed'] as const;
+
+/** Which answers each request may get. */
+const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {
+  'coordinate-write': new Set(['applied', 'condition-failed', 'refused', 'handed-back', ...FAILURES] as const),
+  'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
+  'coordinate-range': new Set(['items', ...FAILURES] as const),
+  'tables-in': new Set(['tables', ...FAILURES] as const),
+  'forget-table': new Set(['forgetting', ...FAILURES] as const),
+};
+
+/** For what a coordinator answers to a request of this kind: any other answer is refused. */
+export function answerCodec<R extends CoordinationRequest>(kind: R['kind']): Codec<AnswerTo<R>> {
+  const kinds: ReadonlySet<Answer['kind']> = ANSWERS_TO[kind];
+  return {
+    encode: (answer) => ANSWER_CODEC.encode(answer),
+    decode(bytes) {
+      const answer = ANSWER_CODEC.decode(bytes);
+      if (!kinds.has(answer.kind)) throw malformed(`${answer.kind} as an answer to ${kind}`);
+      return answer as AnswerTo<R>;
+    },
+  };
+}

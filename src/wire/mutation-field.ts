@@ -1,0 +1,182 @@
+import type { AttributeMap, AttributeType, AttributeValue } from '../api/attribute-value.ts';
+import type { Comparator, Condition, Operand, Path, Update, UpdateAction, UpdateValue } from '../api/expression/ast.ts';
+import type { IndexedTable } from '../api/index-entry.ts';
+import type { ItemImage } from '../api/item.ts';
+import type { Mutation } from '../api/mutation.ts';
+import type { KeyAttribute, KeySchema, KeyType } from '../api/primary-key.ts';
+import type { SecondaryIndex } from '../api/table-definition.ts';
+import { malformed } from './byte-reader.ts';
+import { bool, double, type Field, list, object, oneOf, optional, text } from './field.ts';
+import { fieldsOf, nested, union } from './union.ts';
+
+export const image: Field<ItemImage> = {
+  leastBytes: 2,
+  write(output, { size, json }) {
+    output.uint(size);
+    output.bytes(json);
+  },
+  read: (input) => ({ size: input.uint(), json: input.bytes() }),
+};
+
+const attributeType = oneOf<AttributeType>({
+  S: 0,
+  N: 1,
+  B: 2,
+  SS: 3,
+  NS: 4,
+  BS: 5,
+  M: 6,
+  L: 7,
+  NULL: 8,
+  BOOL: 9,
+});
+
+const attributeValue: Field<AttributeValue> = {
+  leastBytes: 2,
+  write(output, value) {
+    const [type, content] = Object.entries(value)[0] as [AttributeType, never];
+    attributeType.write(output, type);
+    CONTENTS[type].write(output, content);
+  },
+  read(input) {
+    const type = attributeType.read(input);
+    return { [type]: CONTENTS[type].read(input) } as unknown as AttributeValue;
+  },
+};
+
+/** Clients choose the names, so `__proto__` is one like any other. */
+const attributeMap: Field<AttributeMap> = {
+  leastBytes: 1,
+  write(output, map) {
+    const entries = Object.entries(map);
+    output.uint(entries.length);
+    for (const [name, value] of entries) {
+      output.text(name);
+      attributeValue.write(output, value);
+    }
+  },
+  read(input) {
+    const entries: [string, AttributeValue][] = [];
+    for (let left = input.count(3); left > 0; left--) entries.push([input.text(), attributeValue.read(input)]);
+    const map = Object.fromEntries(entries);
+    if (Object.keys(map).length !== entries.length) throw malformed('an attribute twice');
+    return map;
+  },
+};
+
+/** What a value of each type has in it. */
+type ContentOf<Value, Type extends string> = Value extends Readonly<Record<Type, infer Content>> ? Content : never;
+
+const CONTENTS: { readonly [Type in AttributeType]: Field<ContentOf<AttributeValue, Type>> } = {
+  S: text,
+  N: text,
+  B: text,
+  SS: list(text),
+  NS: list(text),
+  BS: list(text),
+  M: nested(() => attributeMap),
+  L: nested(() => list(attributeValue)),
+  NULL: bool,
+  BOOL: bool,
+};
+
+/** A step is an index plus one, or 0 and a name. */
+const step: Field<string | number> = {
+  leastBytes: 1,
+  write(output, value) {
+    output.uint(typeof value === 'number' ? value + 1 : 0);
+    if (typeof value === 'string') output.text(value);
+  },
+  read(input) {
+    const index = input.uint();
+    return index === 0 ? input.text() : index - 1;
+  },
+};
+const path: Field<Path> = list(step);
+
+const operand: Field<Operand> = nested(() => OPERAND);
+const OPERAND = union<Operand>({
+  path: fieldsOf(1, { path }),
+  value: fieldsOf(2, { value: attributeValue }),
+  size: fieldsOf(3, { operand }),
+});
+
+const condition: Field<Condition> = nested(() => CONDITION);
+const CONDITION = union<Condition>({
+  compare: fieldsOf(1, {
+    comparator: oneOf<Comparator>({ '=': 0, '<>': 1, '<': 2, '<=': 3, '>': 4, '>=': 5 }),
+    left: operand,
+    right: operand,
+  }),
+  between: fieldsOf(2, { operand, lower: operand, upper: operand }),
+  in: fieldsOf(3, { operand, choices: list(operand) }),
+  and: fieldsOf(4, { left: condition, right: condition }),
+  or: fieldsOf(5, { left: condition, right: condition }),
+  not: fieldsOf(6, { condition }),
+  exists: fieldsOf(7, { path }),
+  'not-exists': fieldsOf(8, { path }),
+  type: fieldsOf(9, { operand, type: attributeType }),
+  'begins-with': fieldsOf(10, { operand, argument: operand }),
+  contains: fieldsOf(11, { operand, argument: operand }),
+});
+
+const updateValue: Field<UpdateValue> = nested(() => UPDATE_VALUE);
+const UPDATE_VALUE = union<UpdateValue>({
+  path: fieldsOf(1, { path }),
+  value: fieldsOf(2, { value: attributeValue }),
+  plus: fieldsOf(3, { left: updateValue, right: updateValue }),
+  minus: fieldsOf(4, { left: updateValue, right: updateValue }),
+  'list-append': fieldsOf(5, { left: updateValue, right: updateValue }),
+  'if-not-exists': fieldsOf(6, { path, otherwise: updateValue }),
+});
+
+const updateAction = union<UpdateAction>({
+  set: fieldsOf(1, { path, value: updateValue }),
+  remove: fieldsOf(2, { path }),
+  add: fieldsOf(3, { path, value: attributeValue }),
+  delete: fieldsOf(4, { path, value: attributeValue }),
+});
+
+const update: Field<Update> = object({ origin: oneOf({ expression: 0, legacy: 1 }), actions: list(updateAction) });
+
+const keyAttribute: Field<KeyAttribute> = object({ name: text, type: oneOf<KeyType>({ S: 0, N: 1, B: 2 }) });
+const keySchema: Field<KeySchema> = object({ partition: keyAttribute, sort: optional(keyAttribute) });
+
+const secondaryIndex: Field<SecondaryIndex> = object({
+  name: text,
+  kind: oneOf({ local: 0, global: 1 }),
+  key: object({ partition: list(keyAttribute), sort: list(keyAttribute) }),
+  projection: object({
+    ProjectionType: optional(oneOf({ ALL: 0, KEYS_ONLY: 1, INCLUDE: 2 })),
+    NonKeyAttributes: optional(list(text)),
+  }),
+  throughput: optional(
+    object({
+      readUnits: double,
+      writeUnits: double,
+      increasedAtMs: optional(double),
+      decreasedAtMs: optional(double),
+      decreases: optional(double),
+      onDemand: optional(object({ MaxReadRequestUnits: optional(double), MaxWriteRequestUnits: optional(double) })),
+      warm: object({ ReadUnitsPerSecond: double, WriteUnitsPerSecond: double }),
+    }),
+  ),
+});
+
+const indexedTable: Field<IndexedTable> = object({ key: keySchema, indexes: list(secondaryIndex) });
+
+const maybeCondition = optional(condition);
+
+/** A put without condition is most of what is written: no part of it is looked up. */
+export const mutation: Field<Mutation> = union<Mutation>({
+  put: {
+    number: 1,
+    write(output, { item, condition }) {
+      image.write(output, item);
+      maybeCondition.write(output, condition);
+    },
+    read: (input) => ({ kind: 'put', item: image.read(input), condition: maybeCondition.read(input) }),
+  },
+  delete: fieldsOf(2, { condition: maybeCondition }),
+  update: fieldsOf(3, { condition: maybeCondition, update, key: attributeMap, table: indexedTable }),
+});

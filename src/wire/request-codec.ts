@@ -1,0 +1,93 @@
+import type { Request } from '../dynamo/messages.ts';
+import type { Codec } from '../env/codec.ts';
+import { ballot, byteString, config, keyOrder, list, maybeBool, optional, record, text, uint } from './field.ts';
+import { messageCodec } from './message-codec.ts';
+import { fieldsOf, type KindCodecs } from './union.ts';
+
+const epoch = uint;
+const partition = uint;
+
+/** Those that every request of a client causes are written out; the others are lists of their fields. */
+const REQUESTS: KindCodecs<Request> = {
+  prepare: {
+    number: 1,
+    write(output, { key, ballot, epoch }) {
+      output.byteString(key);
+      output.ballot(ballot);
+      output.uint(epoch);
+    },
+    read: (input) => ({
+      kind: 'prepare',
+      key: input.byteString(),
+      ballot: input.ballot(),
+      epoch: input.uint(),
+    }),
+  },
+  accept: {
+    number: 2,
+    write(output, { key, record, epoch }) {
+      output.byteString(key);
+      output.bytes(record.stored);
+      output.uint(epoch);
+    },
+    read: (input) => ({
+      kind: 'accept',
+      key: input.byteString(),
+      record: record.read(input),
+      epoch: input.uint(),
+    }),
+  },
+  learn: {
+    number: 3,
+    write(output, { key, record, isFlushed, isNeeded }) {
+      output.byteString(key);
+      output.bytes(record.stored);
+      maybeBool.write(output, isFlushed);
+      maybeBool.write(output, isNeeded);
+    },
+    read: (input) => ({
+      kind: 'learn',
+      key: input.byteString(),
+      record: record.read(input),
+      isFlushed: maybeBool.read(input),
+      isNeeded: maybeBool.read(input),
+    }),
+  },
+  read: {
+    number: 4,
+    write(output, { key, epoch }) {
+      output.byteString(key);
+      output.uint(epoch);
+    },
+    read: (input) => ({ kind: 'read', key: input.byteString(), epoch: input.uint() }),
+  },
+  'read-committed': {
+    number: 5,
+    write: (output, { key }) => output.byteString(key),
+    read: (input) => ({ kind: 'read-committed', key: input.byteString() }),
+  },
+  'read-range': fieldsOf(6, {
+    from: byteString,
+    to: byteString,
+    order: keyOrder,
+    limit: uint,
+    epoch: optional(epoch),
+  }),
+  adopt: fieldsOf(7, { key: byteString, ballot, record: optional(record), epoch }),
+  hint: fieldsOf(8, { key: byteString, record, home: text }),
+  'merkle-hashes': fieldsOf(9, { epoch, partition, level: uint, indexes: list(uint) }),
+  'merkle-keys': fieldsOf(10, { epoch, partition, leaf: uint, after: optional(byteString), limit: uint }),
+  fetch: fieldsOf(11, { epoch, keys: list(byteString) }),
+  'confirm-tombstone': fieldsOf(12, { key: byteString, record, epoch }),
+  purge: fieldsOf(13, { key: byteString, ballot, epoch }),
+  copy: fieldsOf(14, { partition, epoch, sources: list(text) }),
+  seal: fieldsOf(15, { partition, epoch }),
+  'sealed-records': fieldsOf(16, { partition, epoch, after: optional(byteString), limit: uint }),
+  stage: fieldsOf(17, { next: config, sources: list(text) }),
+  activate: fieldsOf(18, { config }),
+  gossip: fieldsOf(19, { epochs: list(epoch) }),
+  ping: fieldsOf(20, {}),
+};
+
+/** For what a node asks of a replica. */
+export const REQUEST_CODEC: Codec<Request> = messageCodec(REQUESTS);
