@@ -113,7 +113,7 @@ export function wireNode(basis: NodeBasis): NodeParts {
 function wireSurroundings({ settings, env, wire, state }: NodeBasis): Surroundings {
   const { id, limits, ring } = settings;
   const view = new RingView(ring);
-  for (const config of state.votes.known) view.hear(config);
+  for (const config of state.votes.known) view.learnConfig(config);
   const detector = new FailureDetector({
     self: id,
     clock: env.clock,

@@ -384,6 +384,7 @@ class Simulation {
         isBootstrap: true,
         limits,
         rules,
+        checks: this.#defects.checks ?? 'all',
       };
       return new SimulatedHost(settings, {
         time: this.#time,

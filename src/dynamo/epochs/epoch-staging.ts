@@ -4,6 +4,7 @@ import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
 import type { ExchangeReport } from '../healing/repair-report.ts';
+import { assertInvariant } from '../invariants.ts';
 import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
@@ -180,6 +181,8 @@ export class EpochStaging {
     // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
     // took part in that, so what only it holds is its own.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
+    const before = readAttempt(store, partition)?.attempt ?? -1;
+    assertInvariant(before < attempt, 'docs/protocol.md I13', 'an attempt is staged after a later one');
     dropStaged(store, partition, epoch);
     for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, record.stored);
     // Last: a crash keeps a beginning of what was written.

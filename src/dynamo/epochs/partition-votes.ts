@@ -1,7 +1,8 @@
-import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../../env/store.ts';
+import { assertInvariant } from '../invariants.ts';
 import { partitionOf, partitionPrefix } from '../keyspace.ts';
 import type { Member, PartitionConfig, VoteState } from '../messages.ts';
+import type { NodeSettings } from '../node-settings.ts';
 import { parseState, writeState } from '../state-rows.ts';
 
 /** A partition in which this node votes, in the epoch of the config. */
@@ -24,14 +25,18 @@ const LEFT = 'left/';
 export class PartitionVotes {
   readonly #self: Member;
   readonly #store: Store;
+  /** Only in a simulation that shows what comes of it. */
+  readonly #mayGoBack: boolean;
   #votes = new Map<number, Vote>();
   readonly #states = new Map<number, VoteState>();
   /** The newest config that was acted on without a vote. */
   #left = new Map<number, PartitionConfig>();
 
-  constructor(self: Member, store: Store) {
+  /** @param settings by default the rules hold, and are asserted */
+  constructor(self: Member, store: Store, settings?: Pick<NodeSettings, 'rules' | 'checks'>) {
     this.#self = self;
     this.#store = store;
+    this.#mayGoBack = settings?.rules.rowsNeverGoBack === false && settings.checks !== 'all';
     this.reload();
   }
 
@@ -81,8 +86,23 @@ export class PartitionVotes {
 
   /** Begins an epoch that names this node. The caller flushes, and calls `open` once that is durable. */
   begin(config: PartitionConfig): void {
-    assert(this.isNamedIn(config));
+    const { partition, epoch } = config;
+    const [present, left] = [this.#votes.get(partition)?.config.epoch ?? -1, this.#left.get(partition)?.epoch ?? -1];
+    const isForward = (present < epoch && left <= epoch) || this.#mayGoBack;
+    assertInvariant(isForward, 'docs/protocol.md I12', 'a row goes back to an earlier epoch');
+    this.#begin(config);
+  }
+
+  /** Takes the vote that the first start of a cluster gives this disk, perhaps again, if a crash interrupted that start. */
+  bootstrap(config: PartitionConfig): void {
+    const present = this.#votes.get(config.partition)?.config.epoch ?? config.epoch;
+    assertInvariant(present === config.epoch, 'docs/protocol.md I12', 'a cluster is founded that has begun an epoch');
+    this.#begin(config);
+  }
+
+  #begin(config: PartitionConfig): void {
     const { partition } = config;
+    assertInvariant(this.isNamedIn(config), 'docs/protocol.md I9', 'a disk begins an epoch that does not name it');
     this.#write({ config, isSealed: false });
     this.#set(partition, { config, isSealed: true });
     // Last: a crash keeps a beginning of what was written.
@@ -91,7 +111,9 @@ export class PartitionVotes {
 
   /** The epoch that was begun is durable: from now on it votes. */
   open(partition: number): void {
-    this.#set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
+    const vote = this.#votes.get(partition);
+    assertInvariant(vote?.isSealed === true, 'docs/protocol.md I8', 'an epoch is opened that was not begun');
+    this.#set(partition, { config: vote.config, isSealed: false });
   }
 
   /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
@@ -101,8 +123,11 @@ export class PartitionVotes {
 
   /** Gives up the vote in a partition, if it has one, for this config was decided. The caller flushes. */
   leave(config: PartitionConfig): void {
-    const { partition } = config;
-    if ((this.#left.get(partition)?.epoch ?? -1) < config.epoch) {
+    const { partition, epoch } = config;
+    const present = this.#votes.get(partition)?.config.epoch ?? -1;
+    const isForward = present < epoch || this.#mayGoBack;
+    assertInvariant(isForward, 'docs/protocol.md I12', 'a vote is given up for an epoch that is not newer');
+    if ((this.#left.get(partition)?.epoch ?? -1) < epoch) {
       this.#left.set(partition, config);
       writeState(this.#store, keyOf(LEFT, partition), config);
     }

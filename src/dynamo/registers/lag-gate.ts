@@ -1,4 +1,3 @@
-import { strict as assert } from 'node:assert';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
@@ -195,7 +194,6 @@ export class LagGate {
   #drop(held: Held): void {
     if (!this.#all.delete(held)) return;
     this.#bytes -= held.bytes;
-    assert(this.#bytes >= 0 && (this.#all.size > 0 || this.#bytes === 0), 'held bytes are counted wrongly');
     this.#parts.clock.cancel(held.timer);
     const left = this.#byKey.get(held.key)!;
     left.splice(left.indexOf(held), 1);

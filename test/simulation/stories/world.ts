@@ -117,6 +117,7 @@ export class StoryWorld {
       isBootstrap: true,
       limits: { ...SCENARIOS.healing.limits, ...limits, ...this.defects.limits },
       rules: { ...SOUND_RULES, ...this.defects.rules },
+      checks: this.defects.checks ?? 'all',
     };
     const world = this;
     return new SimulatedHost(settings, {
