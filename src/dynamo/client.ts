@@ -105,6 +105,8 @@ export interface RangeRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
 }
 
 export type RangeOutcome =
@@ -132,6 +134,8 @@ export interface ScanRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
 }
 
 export type ScanStart =

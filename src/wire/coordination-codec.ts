@@ -15,6 +15,7 @@ import {
   oneOf,
   optional,
   record,
+  requestId,
   text,
   uint,
 } from './field.ts';
@@ -24,7 +25,6 @@ import { fieldsOf, type KindCodecs, union } from './union.ts';
 
 const consistency: Field<Consistency> = oneOf({ strict: 0, dynamo: 1 });
 const readFrom: Field<ReadFrom> = oneOf({ latest: 0, committed: 1, laggard: 2 });
-const requestId = optional(text);
 const maybeImage = optional(image);
 
 const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({

@@ -82,12 +82,13 @@ function readOne(
   states: readonly KeyState[],
   majority: number,
 ): Task<RegisterReadOutcome> {
+  const operation = { requestId: undefined, key, deadlineMs };
   const isDamaged = states.some((state) => state.isDamaged);
   if (demand.kind !== 'strong') {
-    return readEventually(coordinator, key, deadlineMs, demand.kind === 'own' ? 1 : demand.replicas);
+    return readEventually(coordinator, operation, demand.kind === 'own' ? 1 : demand.replicas);
   }
-  if (isDamaged) return readStrongly(coordinator, key, deadlineMs);
-  return proveNewest(coordinator, key, states, majority, deadlineMs);
+  if (isDamaged) return readStrongly(coordinator, operation);
+  return proveNewest(coordinator, operation, states, majority);
 }
 
 interface Page {
@@ -114,7 +115,7 @@ function* readPage(
     isFirstTry = false;
     const epoch = demand.kind === 'strong' ? config.epoch : undefined;
     const request = { kind: 'read-range', from, to, order, limit, epoch } as const;
-    const { agreed, replies } = yield* coordinator.ask(targets, request, 'range', needed);
+    const { agreed, replies } = yield* coordinator.ask(targets, request, { reply: 'range', needed });
     if (agreed.length >= needed) {
       const horizon = horizonOf(agreed, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');
       const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
