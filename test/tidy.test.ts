@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   admin:
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|ring-error)\.ts$|^src\/web\/metrics\.ts$/,
   inspect:
-    /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
+    /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
