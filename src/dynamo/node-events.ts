@@ -3,13 +3,15 @@ import type { PartitionConfig } from './messages.ts';
 import type { ItemRecord } from './record.ts';
 
 /**
- * What the parts of one node announce. A part says what has happened to it and knows no listener; `NodeReactions` says what
- * follows. Each event is delivered synchronously, within the call that caused it.
+ * What the parts of one node announce. A part says what has happened to it and knows no listener; `NodeReactions` says
+ * what follows. Each event is delivered synchronously, within the call that caused it.
  */
 export interface NodeEvents {
   /** The replica has another committed record of the key than before, or none any more. */
   committedChanged(key: StoreKey): void;
-  /** The store gave up writes that it had already shown: whatever was derived from its contents must be derived again. */
+  /**
+   * The store gave up writes that it had already shown: whatever was derived from its contents must be derived again.
+   */
   writesLost(): void;
   /** The Merkle trees met a row of the key that cannot be read. The replica may still have the record in its cache. */
   damagedRowMet(key: StoreKey): void;

@@ -38,8 +38,8 @@ import { RingView } from './ring-view.ts';
 import { runTask, type Task } from './task.ts';
 
 /*
- * How a node is put together: in five steps, each of which uses only what the steps before it have made. What would lead back
- * is an event (`NodeEvents`).
+ * How a node is put together: in five steps, each of which uses only what the steps before it have made. What would
+ * lead back is an event (`NodeEvents`).
  */
 
 /** What a node is made from. */

@@ -4,21 +4,19 @@ import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
 import type { ExchangeReport } from '../healing/repair-report.ts';
-import { assertInvariant } from '../invariants.ts';
-import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
+import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
-import { readState, whole, writeState } from '../state-rows.ts';
 import { runTask, type Task, wait } from '../task.ts';
+import { stagedAttempt, stagedEpoch, writeStaged } from './staged-rows.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
 
-/** A stage under way, and who waits for it. */
+/** A stage under way, with the answers that wait for it. */
 interface Staging {
   readonly attempt: number;
   readonly answers: Answer[];
@@ -27,35 +25,22 @@ interface Staging {
 type Gathered =
   | {
       readonly kind: 'gathered';
-      /** The newest record of each key that a source has accepted and does not know to be committed. */
+      /** Of each key that a source has accepted and does not know to be committed: the newest record. */
       readonly accepted: ReadonlyMap<StoreKey, ItemRecord>;
-      /** Keys that are here and at none of the sources. */
+      /** Keys that this node has and none of the sources. */
       readonly unknown: readonly StoreKey[];
     }
   | { readonly kind: 'unanswered'; readonly source: NodeId };
 
-/** An accepted record with which a new epoch begins. */
-export interface StagedRecord {
-  readonly key: StoreKey;
-  readonly record: ItemRecord;
-}
-
-/** Below: the attempt that a partition's staged records belong to, and the records by store key. */
-const ATTEMPT = 'staged-attempt/';
-const RECORD = 'staged/';
-
-/** Rows read or removed at a time. */
-const PAGE = 256;
-
 /**
- * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it
- * copies what the others have committed, and stages, durably, what the sealed members have accepted.
+ * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it copies
+ * the committed records of the other members, and stages, durably, the accepted records of the sealed ones.
  */
 export class EpochStaging {
   readonly #parts: EpochStagingParts;
-  /** Who waits for a copy under way, by partition. */
+  /** The copies under way, by partition, with the answers that wait for them. */
   readonly #copying = new Map<number, { readonly answers: Answer[] }>();
-  /** The attempt that each partition is being staged for. */
+  /** The stages under way, by partition. */
   readonly #staging = new Map<number, Staging>();
   readonly #timers = new Set<Timer>();
   #isStopped = false;
@@ -66,12 +51,12 @@ export class EpochStaging {
     this.#parts = parts;
   }
 
-  /** Whether this node is about to become a member: what it has of the partition must not be taken for left behind. */
+  /** Whether this node is about to become a member: its records of the partition are no orphans then. */
   isCopying(partition: number): boolean {
     return this.#copying.has(partition) || this.#staging.has(partition) || this.#isStaged(partition);
   }
 
-  /** What is being copied or staged of a partition comes to nothing: this node erases or replaces what it holds of it. */
+  /** Gives up the copy or stage of a partition: this node is erasing or replacing its records of it. */
   giveUp(partition: number): void {
     this.#copying.delete(partition);
     this.#staging.delete(partition);
@@ -98,16 +83,18 @@ export class EpochStaging {
 
   #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
     const decided = this.#parts.decidedEpoch(partition);
-    // Heard too late: its members may have purged since what a source that has not heard of this epoch still has.
+    // The request is late. The members of the newer epoch may have purged records that a source of this epoch still
+    // has.
     if (decided > epoch) return answer(this.#failed(`knows of epoch ${decided}`));
     const running = this.#copying.get(partition);
     if (running !== undefined) {
-      // From whichever source: it answers this one too.
+      // One copy answers both requests, whatever their sources.
       running.answers.push(answer);
       return;
     }
     if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
-    // Who has staged has it all. To copy on could bring back what was purged, and the stage has erased.
+    // A node that has staged has all records. A copy could bring back one that was purged, and that the stage has
+    // erased.
     if (this.#isStaged(partition)) return answer({ kind: 'copied', from: this.#parts.self });
     const copying = { answers: [answer] };
     this.#copying.set(partition, copying);
@@ -128,8 +115,8 @@ export class EpochStaging {
     if (running !== undefined && running.attempt > attempt) {
       return answer(this.#failed(`is staging for attempt ${running.attempt}`));
     }
-    // An older one can decide nothing any more. It learns nothing either, nor does a copy: what it asked for before could
-    // bring back what this one erases.
+    // An older attempt can decide nothing any more. Its stage, and a copy, learn nothing from now on: the records that
+    // they asked for before could bring back what this stage erases.
     this.#copying.delete(partition);
     const staging: Staging = { attempt, answers: [answer] };
     this.#staging.set(partition, staging);
@@ -140,13 +127,13 @@ export class EpochStaging {
     });
   }
 
-  /** For an epoch that is not decided yet, as far as this node knows. */
+  /** Whether the partition is staged for an epoch that is not decided yet, as far as this node knows. */
   #isStaged(partition: number): boolean {
     const { store, decidedEpoch } = this.#parts;
     return stagedEpoch(store, partition) > decidedEpoch(partition);
   }
 
-  /** Any one source will do: what it lacks is brought by the stage. */
+  /** Copies from the first source that answers: the stage brings what that one lacks. */
   *#copy(partition: number, epoch: number, sources: readonly NodeId[]): Task<Reply> {
     const { self, exchange } = this.#parts;
     for (const source of sources) {
@@ -160,48 +147,43 @@ export class EpochStaging {
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
     const { self, store, votesIn, isNamedIn, isBeginning, decidedEpoch, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
-    // The controller would count this disk, and it has no vote.
+    // The controller would count this disk, which will have no vote.
     if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
     const present = votesIn(partition);
     const losses = this.#losses;
     if (isBeginning(partition)) return this.#failed('is passing to another epoch');
-    // Nothing can be decided with it any more, and what it would erase may be wanted by now.
+    // Once the epoch is decided, a stage for it is useless, and the records that it would erase may be needed.
     const isDecided = () => decidedEpoch(partition) >= epoch;
     if (isDecided()) return this.#failed(`knows of epoch ${decidedEpoch(partition)}`);
-    const staged = readAttempt(store, partition)?.attempt;
-    // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
+    const staged = stagedAttempt(store, partition);
+    // A late message of an older attempt must not replace what its successor has staged.
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
     if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
 
     const gathered = yield* this.#gather(partition, epoch - 1, sources);
     if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
     if (votesIn(partition) !== present || isDecided()) return this.#failed('the epoch has changed meanwhile');
-    // Before anything is staged: asked for this attempt again, what is staged of it answers.
+    // Checked before anything is staged: when this attempt is asked for again, its staged rows answer.
     if (this.#losses !== losses) return this.#failed('the disk has refused writes meanwhile');
-    // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
-    // took part in that, so what only it holds is its own.
+    // A newcomer's record that no sealed member knows was deleted and purged after it had been copied. A member of the
+    // epoch before took part in every purge, so a record that only this member has is its own.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
-    const before = readAttempt(store, partition)?.attempt ?? -1;
-    assertInvariant(before < attempt, 'docs/protocol.md I13', 'an attempt is staged after a later one');
-    dropStaged(store, partition, epoch);
-    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, record.stored);
-    // Last: a crash keeps a beginning of what was written.
-    writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
+    writeStaged(store, next, gathered.accepted);
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
-  /** Brings here what the sealed members have committed, and tells what else they have accepted. */
+  /** Learns the committed records of the sealed members. @returns what else they have accepted */
   *#gather(partition: number, epoch: number, sources: readonly NodeId[]): Task<Gathered> {
     const { self, exchange } = this.#parts;
     const others = sources.filter((source) => source !== self);
     const accepted = new Map<StoreKey, ItemRecord>();
-    // First what is accepted: a record that is learned meanwhile moves from there to what is committed.
+    // Accepted records first: a record that is learned meanwhile moves from the accepted to the committed ones.
     for (const source of sources) {
       const isTold = yield* this.#gatherAccepted(partition, epoch, source, accepted);
       if (!isTold) return { kind: 'unanswered', source };
     }
     for (let isSecond = false; ; isSecond = true) {
-      /** How many sources lack a key that is here. */
+      /** How many sources lack a key that this node has. */
       const lacking = new Map<StoreKey, number>();
       let repaired = 0;
       for (const source of others) {
@@ -211,8 +193,9 @@ export class EpochStaging {
         if (report === undefined) return { kind: 'unanswered', source };
         repaired += report.recordsRepaired;
       }
-      // Tombstones past their grace are in no tree. Where this node had nothing, it saw none, and may then have taken from
-      // another source what was deleted: now that it has that, the trees differ.
+      // Tombstones past their grace are in no tree. Where this node had nothing it saw none of them, and may have taken
+      // a deleted record from another source: now that it has that record, the trees differ, and a second round finds
+      // it.
       if (repaired > 0 && !isSecond) continue;
       for (const source of others) {
         const isTold = yield* this.#pullCommitted(source, epoch, [...accepted.keys()]);
@@ -224,8 +207,8 @@ export class EpochStaging {
   }
 
   /**
-   * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree shows:
-   * without the tombstone it would be taken for the newest.
+   * Learns a source's committed records of these keys. An accepted record may be older than a tombstone that is in no
+   * tree; without that tombstone it would count as the newest.
    */
   *#pullCommitted(source: NodeId, epoch: number, keys: readonly StoreKey[]): Task<boolean> {
     const { self, store, limits } = this.#parts;
@@ -245,7 +228,7 @@ export class EpochStaging {
     return true;
   }
 
-  /** Adds what a sealed member has accepted, the newest of each key. */
+  /** Adds the accepted records of a sealed member, of each key the newest. @returns false if it did not answer */
   *#gatherAccepted(
     partition: number,
     epoch: number,
@@ -316,13 +299,16 @@ interface EpochStagingParts {
   readonly transport: Transport<Request, Reply>;
   /** Whether a config names this node with the disk that it has. */
   readonly isNamedIn: (config: PartitionConfig) => boolean;
-  /** Whether it is erasing or replacing what it holds of the partition. */
+  /** Whether this node is erasing or replacing its records of the partition. */
   readonly isBeginning: (partition: number) => boolean;
-  /** The newest epoch of a partition that this node has heard of. */
+  /** The newest epoch of a partition that this node knows. */
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
-  /** Takes what a member of the epoch has and this node has not. */
+  /**
+   * Learns the records of a member of the epoch that are newer than this node's. `onExtra` gets keys that only this
+   * node has.
+   */
   readonly exchange: (
     partition: number,
     epoch: number,
@@ -333,58 +319,12 @@ interface EpochStagingParts {
   readonly erase: (key: StoreKey) => void;
 }
 
-/**
- * What was staged of a partition under this attempt; undefined if another was, or none. Gives the store up if some of it is
- * damaged: the attempt was decided counting on all of it.
- */
-export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
-  if (readAttempt(store, partition)?.attempt !== attempt) return undefined;
-  const staged: StagedRecord[] = [];
-  for (const { key, value } of stagedRows(store, partition)) {
-    staged.push({ key: key.slice(RECORD.length), record: decodeRecord(whole(store, key, value)) });
-  }
-  return staged;
-}
-
-/** The epoch for which a partition was staged; -1 if it was not. */
-export function stagedEpoch(store: Store, partition: number): number {
-  return readAttempt(store, partition)?.epoch ?? -1;
-}
-
-/**
- * Drops what was staged for epochs up to this one. What was staged for a later one stays, however late this epoch is heard
- * of: the controller of that one may count on it. The caller flushes.
- */
-export function dropStaged(store: Store, partition: number, epoch: number): void {
-  if (stagedEpoch(store, partition) > epoch) return;
-  // The name first: a crash keeps a beginning of what was written, and rows that are left must not be taken for all.
-  store.remove('meta', ATTEMPT + partitionPrefix(partition));
-  for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
-}
-
-/** Runs a task as long as it is wanted: what it waited for by then does not reach it any more. */
+/** Runs a task until it is no longer wanted: it does not get the result that it waits for then. */
 function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
   for (let step = task.next(undefined as never); ; ) {
     if (step.done === true) return step.value;
     const result: never = yield step.value;
     if (!isWanted()) return undefined;
     step = task.next(result);
-  }
-}
-
-function readAttempt(
-  store: Store,
-  partition: number,
-): { readonly attempt: number; readonly epoch: number } | undefined {
-  return readState(store, ATTEMPT + partitionPrefix(partition));
-}
-
-function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {
-  const prefix = RECORD + partitionPrefix(partition);
-  for (let from = prefix; ; ) {
-    const page = store.range('meta', from, prefixEnd(prefix), PAGE);
-    yield* page;
-    if (page.length < PAGE) return;
-    from = `${page.at(-1)!.key}\x00`;
   }
 }

@@ -7,8 +7,8 @@ import type { NodeEvents } from '../node-events.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { NodeId } from '../ring.ts';
-import { dropStaged, readStaged, stagedEpoch } from './epoch-staging.ts';
 import type { PartitionVotes } from './partition-votes.ts';
+import { dropStaged, readStaged, stagedEpoch } from './staged-rows.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'seal' | 'sealed-records' | 'activate' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
@@ -20,9 +20,9 @@ export interface EpochSwitchParts {
   readonly log: Log;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
-  /** The newest config that this node knows of, of the partition of one that it is told. */
+  /** The newest config that this node knows of the partition of `told`. */
   readonly newest: (told: PartitionConfig) => PartitionConfig;
-  /** Gives what is young of a partition to its other members; calls `done` however that ended. */
+  /** Hands young records of a partition to its other members; calls `done` however that ended. */
   readonly handOff: (partition: number, done: () => void) => void;
   readonly events: NodeEvents;
 }
@@ -33,7 +33,7 @@ export interface EpochSwitchParts {
  */
 export class EpochSwitch {
   readonly #parts: EpochSwitchParts;
-  /** Partitions whose new epoch is on its way to the disk, and who waits for that. */
+  /** Partitions whose new epoch is on its way to the disk, with the answers that wait for it. */
   readonly #beginning = new Map<number, { readonly epoch: number; readonly answers: Answer[] }>();
 
   #begun = 0;
@@ -47,7 +47,7 @@ export class EpochSwitch {
     return this.#begun;
   }
 
-  /** Whether it passes to another epoch at the moment. */
+  /** Whether this node is passing to another epoch of the partition. */
   isBeginning(partition: number): boolean {
     return this.#beginning.has(partition);
   }
@@ -64,11 +64,12 @@ export class EpochSwitch {
   }
 
   /**
-   * A new epoch was decided. `answer` is called once this node acts by it or by a later one, durably; not at all if that
-   * fails.
+   * A new epoch was decided. `answer` is called once this node acts by it or by a later one, durably; not at all if
+   * that fails.
    *
-   * Hazard: a config may be heard of long after it was decided. Who was sealed in it and has left since would vote in it
-   * again, and with a member that has heard of nothing be a majority: so it is always the newest one known that counts.
+   * Hazard: a config may arrive long after it was decided. A member that was sealed in it and has left since would vote
+   * in it again, and could form a majority with a member that knows nothing newer. So the newest config known always
+   * counts.
    */
   activate(told: PartitionConfig, answer: Answer): void {
     const { self, store, votes, acceptor } = this.#parts;
@@ -78,13 +79,13 @@ export class EpochSwitch {
     const isNamed = votes.isNamedIn(config);
     const beginning = this.#beginning.get(partition);
     if (beginning !== undefined) {
-      // A still newer one is told again.
+      // A still newer config will be sent again.
       if (beginning.epoch >= epoch) beginning.answers.push(answer);
       return;
     }
     if (present !== undefined && present.epoch >= epoch) return answer({ kind: 'activated', from: self });
     if (isNamed) return this.#begin(config, present, answer);
-    // Also of one in which it never had a vote: what it was told of late must not give it one.
+    // Noted even if this node never had a vote here: a config that arrives late must not give it one.
     votes.leave(config);
     if (present !== undefined) acceptor.rows.replaceAccepted(partition, []);
     dropStaged(store, partition, epoch);
@@ -121,14 +122,14 @@ export class EpochSwitch {
       dropStaged(store, partition, epoch);
       store.flush(finish);
     };
-    // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold what was purged meanwhile. It
-    // can begin with nothing: a majority has staged, and every quorum meets it.
-    // What was staged for a still later epoch was compared with members of this one or a later one.
+    // A newcomer that did not stage this attempt, or a member that missed an epoch, may have records that were purged
+    // meanwhile. It can begin with nothing: a majority has staged, and every quorum meets that majority. Records staged
+    // for a still later epoch were compared with members of this epoch or a later one.
     const isCurrent = staged !== undefined || present?.epoch === epoch - 1 || stagedEpoch(store, partition) > epoch;
     if (!isCurrent && acceptor.rows.holdsAnyOf(partition)) {
-      // Without a vote, what it learns until it is erased does not count towards W.
+      // Without a vote, what this node learns before the erasure does not count towards W.
       votes.leave(config);
-      // In `dynamo` mode it may be the only one that has a record.
+      // In `dynamo` mode it may have the only copy of a record.
       this.#parts.handOff(partition, () => acceptor.erasePartition(partition, () => true, begin));
     } else begin();
   }
@@ -139,10 +140,10 @@ export class EpochSwitch {
     if (config?.epoch !== epoch || this.#beginning.has(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config });
     }
-    // An epoch begins with all that its sources have: what this one cannot read may be missing at the others.
+    // The next epoch begins with the records of its sources, and the others may lack what this one cannot read.
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
     if (!votes.isSealed(partition)) votes.seal(partition);
-    // The flush also covers every record accepted before: what it tells below cannot be lost to a crash.
+    // The flush also covers every record accepted before: what `#tellSealed` reports cannot be lost to a crash.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       answer({ kind: 'sealed', from: self });
@@ -159,7 +160,7 @@ export class EpochSwitch {
     const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
     for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
-    // What was damaged on disk may be in memory still.
+    // The cache may still have what is damaged on disk.
     const recordOf = (key: StoreKey, value: Uint8Array) =>
       value === DAMAGED ? acceptor.stateOf(key).accepted! : decodeRecord(value);
     const entries = rows
@@ -168,9 +169,9 @@ export class EpochSwitch {
         const { committed } = acceptor.stateOf(key);
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
       });
-    // The filter may leave a page empty that is not the last: `after` of the next one is the last key looked at.
+    // The filter may empty a page that is not the last, so the next page begins after the last key looked at.
     const next = rows.length === limit ? rows.at(-1)!.key : undefined;
-    // What is left out because it is committed must stay so: it is asked for later, among what is committed.
+    // A record left out as committed must stay so: it is asked for later, among the committed ones.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       answer({ kind: 'sealed-records', from: self, entries, next });

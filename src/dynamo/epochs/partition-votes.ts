@@ -8,7 +8,7 @@ import { parseState, writeState } from '../state-rows.ts';
 /** A partition in which this node votes, in the epoch of the config. */
 interface Vote {
   readonly config: PartitionConfig;
-  /** No prepare, accept or read in this epoch any more: the next one is being prepared. */
+  /** No prepare, accept or read in this epoch any more: the next epoch is being prepared. */
   readonly isSealed: boolean;
 }
 
@@ -16,11 +16,11 @@ const PREFIX = 'vote/';
 const LEFT = 'left/';
 
 /**
- * The partitions in which a node votes, durably in the `meta` store (docs/protocol.md section 1.3). A
- * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
+ * The partitions in which a disk votes, durably in the `meta` store (docs/protocol.md section 1.3). A disk without a
+ * vote in a partition, as after the old one was lost, takes no part in choosing its records.
  *
- * Of a partition that it has left, or is about to begin with nothing, it keeps the config by which it did: it was sealed in
- * an earlier one, and must not vote in that again (docs/protocol.md I12).
+ * When a disk gives up its vote in a partition, or begins it with nothing, it keeps the config that made it do so: it
+ * was sealed in an earlier one and must not vote in that again (docs/protocol.md I12).
  */
 export class PartitionVotes {
   readonly #self: Member;
@@ -29,7 +29,7 @@ export class PartitionVotes {
   readonly #mayGoBack: boolean;
   #votes = new Map<number, Vote>();
   readonly #states = new Map<number, VoteState>();
-  /** The newest config that was acted on without a vote. */
+  /** By partition: the newest config by which this disk gave up its vote, or did not get one. */
   #left = new Map<number, PartitionConfig>();
 
   /** @param settings by default the rules hold, and are asserted */
@@ -41,8 +41,8 @@ export class PartitionVotes {
   }
 
   /**
-   * Reads the votes again, as after writes were lost. Gives the store up if one is damaged: without its row, a node that voted
-   * would begin its epoch again with less than it accepted.
+   * Reads the votes again, as after writes were lost. Gives the store up if a row is damaged: without it, a disk that
+   * has voted would begin its epoch again with fewer records than it accepted.
    */
   reload(): void {
     this.#votes = new Map();
@@ -51,7 +51,7 @@ export class PartitionVotes {
     this.#left = this.#read<PartitionConfig>(LEFT);
   }
 
-  /** Whether it may promise and accept in this epoch. */
+  /** Whether this disk may promise and accept in this epoch. */
   has(partition: number, epoch: number): boolean {
     const vote = this.#votes.get(partition);
     return vote !== undefined && vote.config.epoch === epoch && !vote.isSealed;
@@ -65,17 +65,17 @@ export class PartitionVotes {
     return this.#votes.get(partition)?.isSealed === true;
   }
 
-  /** What it has in a partition, if it has a vote there. The same object as long as that does not change: asked at each learn. */
+  /** The vote in a partition, sealed or not. The same object until it changes: each learn asks for it. */
   stateOf(partition: number): VoteState | undefined {
     return this.#states.get(partition);
   }
 
-  /** Those in which it votes, sealed or not. */
+  /** The partitions in which this disk has a vote, sealed or not. */
   get partitions(): readonly number[] {
     return [...this.#votes.keys()];
   }
 
-  /** The newest config of each partition that this disk has acted on, with a vote or by giving up that. */
+  /** The newest config of each partition that this disk has acted on, by voting or by giving up its vote. */
   get known(): readonly PartitionConfig[] {
     return [...[...this.#votes.values()].map(({ config }) => config), ...this.#left.values()];
   }
@@ -93,7 +93,9 @@ export class PartitionVotes {
     this.#begin(config);
   }
 
-  /** Takes the vote that the first start of a cluster gives this disk, perhaps again, if a crash interrupted that start. */
+  /**
+   * Takes the vote that the first start of a cluster gives this disk, perhaps again, if a crash interrupted that start.
+   */
   bootstrap(config: PartitionConfig): void {
     const present = this.#votes.get(config.partition)?.config.epoch ?? config.epoch;
     assertInvariant(present === config.epoch, 'docs/protocol.md I12', 'a cluster is founded that has begun an epoch');
@@ -109,19 +111,19 @@ export class PartitionVotes {
     if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
   }
 
-  /** The epoch that was begun is durable: from now on it votes. */
+  /** The epoch that was begun is durable: from now on this disk votes in it. */
   open(partition: number): void {
     const vote = this.#votes.get(partition);
     assertInvariant(vote?.isSealed === true, 'docs/protocol.md I8', 'an epoch is opened that was not begun');
     this.#set(partition, { config: vote.config, isSealed: false });
   }
 
-  /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
+  /** From now on takes no part in the present epoch. The caller flushes before it says so. */
   seal(partition: number): void {
     this.#write({ ...this.#votes.get(partition)!, isSealed: true });
   }
 
-  /** Gives up the vote in a partition, if it has one, for this config was decided. The caller flushes. */
+  /** Gives up the vote in a partition, if there is one, because this config was decided. The caller flushes. */
   leave(config: PartitionConfig): void {
     const { partition, epoch } = config;
     const present = this.#votes.get(partition)?.config.epoch ?? -1;

@@ -22,9 +22,9 @@ interface Held {
 }
 
 /**
- * Stands before the committed store of one replica and keeps stale what the rules of lag select. For the protocol each held
- * record is a `learn` that is late or lost, which is allowed at any time; the record is on the disks of those who accepted it.
- * Held in memory: a node that restarts holds nothing and is as stale as its disk.
+ * Stands before the committed store of one replica and keeps stale what the rules of lag select. For the protocol each
+ * held record is a `learn` that is late or lost, which is allowed at any time; the record is on the disks of those who
+ * accepted it. Held in memory: a node that restarts holds nothing and is as stale as its disk.
  */
 export class LagGate {
   readonly #parts: LagGateParts;
@@ -93,7 +93,9 @@ export class LagGate {
     for (const key of [...this.#byKey.keys()]) this.release(key);
   }
 
-  /** The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it. */
+  /**
+   * The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it.
+   */
   noteCommitted(key: StoreKey): void {
     if (!this.#byKey.has(key)) return;
     const committed = this.#parts.committed(key);
