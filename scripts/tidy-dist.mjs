@@ -4,8 +4,15 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const DIST = join(import.meta.dirname, '../dist');
-/** The last one is for bench/; the package is packed without it. */
-const CODE = ['cli.js', 'index.js', 'env/memory-store.js'];
+/** All but the first two are for bench/; the package is packed without them. */
+const CODE = [
+  'cli.js',
+  'index.js',
+  'env/memory-store.js',
+  'wire/coordination-codec.js',
+  'wire/reply-codec.js',
+  'wire/request-codec.js',
+];
 const TYPES = ['index.d.ts'];
 
 /** Adds to `found` what a file leads to, itself included. Paths are relative to dist/. */

@@ -71,7 +71,7 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   if (stopping.started(cluster)) return;
   const { addresses, adminAddresses } = cluster;
   const startUp = { config, version: version(), addresses, adminAddresses };
-  tell(startUp, isLocal);
+  tell(startUp, { isLocal });
   const note = strangersNote(startUp);
   if (note !== undefined) log.info(note);
   letYoungSpaceGrow();
@@ -127,7 +127,7 @@ function stopOnSignals(): Stopping {
  * On standard output, unless only warnings are wanted.
  * @param isLocal whether whoever reads it expects DynamoDB Local, as anything but a person may
  */
-function tell(startUp: StartUp, isLocal: boolean): void {
+function tell(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): void {
   const { logLevel, logFormat } = startUp.config;
   if (logFormat === 'json') {
     const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });

@@ -3,6 +3,7 @@ import { createAdmin } from './admin/create-admin.ts';
 import { nodeFigures } from './admin/node-figures.ts';
 import type { Admin } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
+import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
@@ -15,7 +16,7 @@ import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { LocalRing } from './host/local-ring.ts';
-import type { Location } from './peer/ring-description.ts';
+import type { Location } from './peer/locate.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -69,113 +70,151 @@ export interface Cluster {
  * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left behind then
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
-  const undo: (() => Promise<void>)[] = [];
-  /** Tries every step, so that one that fails leaves nothing else behind; then throws what the first one threw. */
-  const undoAll = async () => {
-    const failures: unknown[] = [];
-    for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-  };
+  const releases = new Releases();
   try {
-    const directory = await openDirectory(config);
-    undo.push(() => directory.close());
-    const clock = new SystemClock();
-    const traces =
-      config.trace && config.limits.tracesKept > 0 ? new TraceLog(config.limits, () => clock.elapsedMs()) : undefined;
-    const ring = await LocalRing.open(config, directory, log, traces);
-    undo.push(() => ring.close());
-    const { client } = ring;
-    const catalog = new TableCatalog(client);
-    undo.push(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
-    const router = createRouter({
-      client,
-      catalog,
-      newId: randomUUID,
-      defaultConsistency: config.consistency,
-      isolate: config.isolate,
-      transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
-      pause: nextTurn,
-      throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
-    });
-    const seedParts = { router, nowMs: () => clock.now(), log };
-    if (config.seedDir !== undefined) {
-      const { seed } = await import('./seed/seed.ts');
-      await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
-    }
-    const faults = createFaults(config, clock, catalog, ring);
-    const delays = new FaultDelays(clock);
-    undo.push(async () => faults.stop());
-    if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
-    const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
-    const execute = withFaults(router.execute, {
-      rules: faults,
-      wait: (delayMs) => delays.wait(delayMs),
-      namespaceOf: (context) => namespaceOf(context, config.isolate),
-      onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
-    });
-    const web = createWebServer({
-      execute: traces?.traced(execute) ?? execute,
-      nowMs: () => clock.now(),
-      requestId: createRequestIds(),
-      isReady: () => true,
-      onInternalError: (error) => log.error('a request failed by a bug', { error }),
-      limits: config.limits.web,
-      pause: nextTurn,
-      corsOrigins: config.corsOrigins,
-      onRequest: requestLog(config, log),
-      onHint: (hint) => log.warn(hint),
-      operator: {
-        admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
-        figures: {
-          nodes: () => ring.describe().nodes.map(nodeFigures),
-          faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
-        },
-        elapsedMs: () => clock.elapsedMs(),
-        onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),
-        isApart: config.adminPort !== undefined,
-      },
-    });
-    const open = async (listener: Listener, port: number) => {
-      const listening = await listen(listener, config.hosts, port);
-      undo.push(() => closeWithin(config.limits.stopGraceMs, clock, listening));
-      return listening.addresses;
-    };
-    const adminAddresses = config.adminPort === undefined ? [] : await open(web.operator, config.adminPort);
-    const addresses = await open(web, config.port);
-    // First of all when it stops: requests that a rule makes wait are not waited for.
-    undo.push(async () => delays.stop());
-    if (config.dataDir === undefined) {
-      // Not awaited: it may take its time, and it never rejects.
-      removeLeftovers(directory, clock.now()).then((paths) => {
-        for (const path of paths) log.info('removed the data of a killed server', { path });
-      });
-    }
-    return {
-      addresses,
-      adminAddresses,
-      web,
-      ring,
-      locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
-        ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
-      faults,
-      tables: router.tables,
-      admin,
-      // Loaded when it is wanted: the rest starts sooner.
-      async seed(source, namespace) {
-        const { seed } = await import('./seed/seed.ts');
-        await seed(source, { namespace, existing: 'error' }, seedParts);
-      },
-      stop: undoAll,
-    };
+    return await buildCluster(config, log, releases);
   } catch (error) {
-    // What went wrong first is what the user can change.
-    await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
+    // The first error is what the user can change.
+    await releases.runAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
     throw error;
   }
 }
 
+/** How to release what has been started, in reverse order. */
+class Releases {
+  #steps: (() => Promise<void>)[] = [];
+
+  add(step: () => void | Promise<void>): void {
+    this.#steps.unshift(async () => step());
+  }
+
+  /** Runs every step, so that one that fails leaves nothing else behind; then throws what the first one threw. */
+  async runAll(): Promise<void> {
+    const failures: unknown[] = [];
+    const steps = this.#steps;
+    this.#steps = [];
+    for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+async function buildCluster(config: Config, log: Log, releases: Releases): Promise<Cluster> {
+  const clock = new SystemClock();
+  const directory = await openDirectory(config);
+  releases.add(() => directory.close());
+  const traces = createTraces(config, clock);
+  const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
+  releases.add(() => ring.close());
+  const catalog = new TableCatalog(ring.client);
+  releases.add(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
+  const router = createRouterOf(config, ring, catalog, clock);
+  const seedParts = { router, nowMs: () => clock.now(), log };
+  if (config.seedDir !== undefined) {
+    const { seed } = await import('./seed/seed.ts');
+    await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
+  }
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  const delays = new FaultDelays(clock);
+  const execute = withFaults(router.execute, {
+    rules: faults,
+    wait: (delayMs) => delays.wait(delayMs),
+    namespaceOf: (context) => namespaceOf(context, config.isolate),
+    onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
+  });
+  const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
+  const web = createWeb({ config, log, clock, ring, faults, admin, execute: traces?.traced(execute) ?? execute });
+  const open = async (listener: Listener, port: number) => {
+    const listening = await listen(listener, config.hosts, port);
+    releases.add(() => closeWithin(config.limits.stopGraceMs, clock, listening));
+    return listening.addresses;
+  };
+  const adminAddresses = config.adminPort === undefined ? [] : await open(web.operator, config.adminPort);
+  const addresses = await open(web, config.port);
+  // The first thing at a stop: requests that a rule makes wait are not waited for.
+  releases.add(() => delays.stop());
+  if (config.dataDir === undefined) sweepLeftovers(directory, clock, log);
+  return {
+    addresses,
+    adminAddresses,
+    web,
+    ring,
+    locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
+      ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
+    faults,
+    tables: router.tables,
+    admin,
+    // Loaded when it is wanted: the server starts sooner.
+    async seed(source, namespace) {
+      const { seed } = await import('./seed/seed.ts');
+      await seed(source, { namespace, existing: 'error' }, seedParts);
+    },
+    stop: () => releases.runAll(),
+  };
+}
+
+function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undefined {
+  return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
+}
+
+function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCatalog, clock: Clock) {
+  return createRouter({
+    client,
+    catalog,
+    newId: randomUUID,
+    defaultConsistency: config.consistency,
+    isolate: config.isolate,
+    transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
+    pause: nextTurn,
+    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
+  });
+}
+
+interface WebParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly ring: LocalRing;
+  readonly faults: FaultRules;
+  readonly admin: Admin;
+  readonly execute: Execute;
+}
+
+function createWeb({ config, log, clock, ring, faults, admin, execute }: WebParts): WebServer {
+  return createWebServer({
+    execute,
+    nowMs: () => clock.now(),
+    requestId: createRequestIds(),
+    isReady: () => true,
+    onInternalError: (error) => log.error('a request failed by a bug', { error }),
+    limits: config.limits.web,
+    pause: nextTurn,
+    corsOrigins: config.corsOrigins,
+    onRequest: requestLog(config, log),
+    onHint: (hint) => log.warn(hint),
+    operator: {
+      admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
+      figures: {
+        nodes: () => ring.describe().nodes.map(nodeFigures),
+        faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+      },
+      elapsedMs: () => clock.elapsedMs(),
+      onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),
+      isApart: config.adminPort !== undefined,
+    },
+  });
+}
+
+/** Removes what killed servers have left. Nobody waits for it: it may take its time, and it never rejects. */
+function sweepLeftovers(directory: DataDirectory, clock: Clock, log: Log): void {
+  removeLeftovers(directory, clock.now()).then((paths) => {
+    for (const path of paths) log.info('removed the data of a killed server', { path });
+  });
+}
+
 /** Erases what is left of deleted tables, now and then. @returns what ends it */
-function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => Promise<void> {
+function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => void {
   const stoppable = new StoppableClock(clock);
   const next = () => {
     stoppable.after(intervalMs, async () => {
@@ -189,7 +228,7 @@ function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number
     });
   };
   next();
-  return async () => stoppable.stop();
+  return () => stoppable.stop();
 }
 
 function createFaults(

@@ -66,7 +66,7 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
     limits: completeLimits(limits),
   };
   const told = (name: SettingName) =>
-    `${OPTIONS[name].flag} ${config[name]}${originText(variables[name], given[name] === undefined)}`;
+    `${OPTIONS[name].flag} ${config[name]}${originText({ variable: variables[name], isDefault: given[name] === undefined })}`;
   for (const [small, large] of NOT_MORE_THAN) {
     if (config[small] > config[large]) throw new ConfigError(`${told(small)} is more than ${told(large)}`);
   }

@@ -10,8 +10,8 @@ import { completeConfig, type LimitOptions, type Settings } from './config.ts';
 import type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
-import type { LocalRing } from './host/local-ring.ts';
-import type { Location } from './peer/ring-description.ts';
+import type { Ring } from './host/ring.ts';
+import type { Location } from './peer/locate.ts';
 import { accessKeyOf } from './router/namespace.ts';
 import type { SeedSource } from './seed/seed.ts';
 
@@ -33,8 +33,9 @@ export { RingError } from './dynamo/epochs/rebalancer.ts';
 export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 export type { ScrubReport } from './dynamo/healing/scrub.ts';
 export type { LinkFault } from './env/faulty-network.ts';
-export type { LocalRing } from './host/local-ring.ts';
-export type { Location, NodeDescription, ReplicaDescription, RingDescription } from './peer/ring-description.ts';
+export type { Ring } from './host/ring.ts';
+export type { Location, ReplicaDescription } from './peer/locate.ts';
+export type { NodeDescription, RingDescription } from './peer/ring-description.ts';
 
 /** The settings of the command line, of which any may be left out. */
 export interface DynaringOptions extends Partial<Settings> {
@@ -51,7 +52,7 @@ export interface Dynaring extends AsyncDisposable {
   /**
    * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, scrub.
    */
-  readonly ring: LocalRing;
+  readonly ring: Ring;
   /**
    * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S: 'ABBA' } })`.
    *

@@ -2,10 +2,11 @@ import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } fr
 import { afterEach, describe, expect, test } from 'vitest';
 import type { LagRelease, LagRule } from '../src/dynamo/client.ts';
 import { storeKeyOf } from '../src/dynamo/keyspace.ts';
-import type { Dynaring, DynaringOptions } from '../src/index.ts';
+import type { DynaringOptions } from '../src/index.ts';
 import { startDynaring } from '../src/index.ts';
+import { type InsideDynaring, insideOf } from './parts/inside.ts';
 
-let db: Dynaring;
+let db: InsideDynaring;
 let client: DynamoDBClient;
 /** The storage id of the last table that a rule was asked about. */
 let storageId: string;
@@ -17,7 +18,7 @@ afterEach(async () => {
 
 /** A ring in which every eventually consistent read is one that asks for a replica that lags. */
 async function start(options: DynaringOptions = {}, tags: { Key: string; Value: string }[] = []): Promise<void> {
-  db = await startDynaring({ partitions: 16, ...options });
+  db = insideOf(await startDynaring({ partitions: 16, ...options }));
   const { client: inner } = db.ring;
   const read = inner.read.bind(inner);
   inner.read = (request) => read(request.from === 'committed' ? { ...request, from: 'laggard' } : request);

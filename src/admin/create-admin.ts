@@ -15,10 +15,11 @@ import type { Settings } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { LocalRing } from '../host/local-ring.ts';
+import type { Ring } from '../host/ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 
 export interface AdminParts {
-  readonly ring: LocalRing;
+  readonly ring: Ring & Pick<LocalRing, 'locate' | 'nodeOfDisk'>;
   readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
   /** Undefined: nothing is traced. */
   readonly traces: TraceLog | undefined;
@@ -95,7 +96,7 @@ function conflict(error: unknown, field?: string): never {
   throw error instanceof RingError ? new AdminError(error.message, field, 409) : error;
 }
 
-async function actOn(ring: LocalRing, id: string, action: NodeAction): Promise<void> {
+async function actOn(ring: Ring, id: string, action: NodeAction): Promise<void> {
   switch (action) {
     case 'stop':
       return ring.stop(id);
@@ -110,7 +111,7 @@ async function actOn(ring: LocalRing, id: string, action: NodeAction): Promise<v
   }
 }
 
-function setLink(ring: LocalRing, from: string, to: string, setting: LinkSetting): void {
+function setLink(ring: Ring, from: string, to: string, setting: LinkSetting): void {
   try {
     ring.setLink(from, to, setting);
   } catch (error) {
@@ -120,7 +121,7 @@ function setLink(ring: LocalRing, from: string, to: string, setting: LinkSetting
   }
 }
 
-function describeCluster(ring: LocalRing, settings: AdminParts['settings']): ClusterView {
+function describeCluster(ring: Ring, settings: AdminParts['settings']): ClusterView {
   const { replication, writeQuorum, readQuorum } = settings;
   const { nodes, partitions, moves } = ring.describe();
   const homes = partitions.map(({ members }) => members.map(({ node }) => node));

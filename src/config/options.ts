@@ -59,14 +59,13 @@ const onOrOff = {
   parse: (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined),
   accepts: (value: unknown) => typeof value === 'boolean',
 };
-/** A flag that stands for `on`; as a variable it may also be `off`. @param on the value that it gives the setting */
-const alone = (on: boolean) => ({
-  value: '',
-  expects: 'on or off',
-  choices: ['on', 'off'],
-  parse: (text: string) => (text === 'on' ? on : text === 'off' ? !on : undefined),
-  accepts: (value: unknown) => typeof value === 'boolean',
-});
+/** A flag without a value that sets its setting to true. Its environment variable is `on` or `off`. */
+const turnsOn = { ...onOrOff, value: '' };
+/** A flag without a value that sets its setting to false. Its environment variable is `on` (false) or `off` (true). */
+const turnsOff = {
+  ...turnsOn,
+  parse: (text: string) => (text === 'on' ? false : text === 'off' ? true : undefined),
+};
 
 function isListOfTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
@@ -215,7 +214,7 @@ export const OPTIONS = {
     parse: (text: string) => text,
     accepts: (value: unknown) => typeof value === 'string' && value !== '',
   },
-  admin: { group: 'network', flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...alone(false) },
+  admin: { group: 'network', flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...turnsOff },
   adminPort: {
     group: 'network',
     flag: '--admin-port',
@@ -239,9 +238,9 @@ export const OPTIONS = {
     group: 'tests',
     flag: '--delay-transient-statuses',
     help: 'show CREATING, UPDATING and DELETING for two seconds',
-    ...alone(true),
+    ...turnsOn,
   },
-  trace: { group: 'tests', flag: '--trace', help: 'keep what happened for each of the last requests', ...alone(true) },
+  trace: { group: 'tests', flag: '--trace', help: 'keep what happened for each of the last requests', ...turnsOn },
   logLevel: {
     group: 'log',
     flag: '--log-level',
@@ -249,7 +248,7 @@ export const OPTIONS = {
     help: 'debug, info, warn, error or silent (info)',
     ...oneOf('debug', 'info', 'warn', 'error', 'silent'),
   },
-  logRequests: { group: 'log', flag: '--log-requests', help: 'a line at info for each request', ...alone(true) },
+  logRequests: { group: 'log', flag: '--log-requests', help: 'a line at info for each request', ...turnsOn },
   logFormat: {
     group: 'log',
     flag: '--log-format',
@@ -268,8 +267,14 @@ export function variableOf(name: SettingName): string {
   return `DYNARING_${OPTIONS[name].flag.slice(2).replaceAll('-', '_').toUpperCase()}`;
 }
 
+/** Where a value came from: an environment variable, a default, or else a flag. */
+interface Origin {
+  readonly variable: string | undefined;
+  readonly isDefault?: boolean;
+}
+
 /** Where a value came from, for errors. */
-export function originText(variable: string | undefined, isDefault: boolean): string {
+export function originText({ variable, isDefault = false }: Origin): string {
   if (variable !== undefined) return ` (from ${variable})`;
   return isDefault ? ' (the default)' : '';
 }

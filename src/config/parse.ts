@@ -147,7 +147,7 @@ function parseOption(option: Option, text: string, variable?: string): unknown {
   if (value !== undefined) return value;
   const { flag, expects, choices = [] } = option;
   const hint = hintOf(text, choices);
-  throw new ConfigError(`${flag}${originText(variable, false)} must be ${expects}, not ${JSON.stringify(text)}${hint}`);
+  throw new ConfigError(`${flag}${originText({ variable })} must be ${expects}, not ${JSON.stringify(text)}${hint}`);
 }
 
 function splitFlag(argument: string): [flag: string, value: string | undefined] {

@@ -40,7 +40,7 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
     seal: (request, answer) => epochSwitch.receive(request, answer),
     'sealed-records': (request, answer) => epochSwitch.receive(request, answer),
     activate: (request, answer) => {
-      view.hear(request.config);
+      view.learnConfig(request.config);
       epochSwitch.receive(request, answer);
     },
     gossip: (request, answer) => gossip.receive(request, answer),

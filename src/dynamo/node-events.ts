@@ -22,7 +22,7 @@ export interface NodeEvents {
   /** The lag gate lets go of a record that it has held back. */
   heldReleased(key: StoreKey, record: ItemRecord): void;
   /** Another node sent a decided config. It may be known already. */
-  configHeard(config: PartitionConfig): void;
+  configReceived(config: PartitionConfig): void;
   /** This node is about to replace or erase its records of the partition, to begin a new epoch. */
   epochBeginning(partition: number): void;
   /** This node votes in the partition, in a new epoch. */
@@ -39,7 +39,7 @@ export const NO_EVENTS: NodeEvents = {
   keyDamaged() {},
   nothingToRestore() {},
   heldReleased() {},
-  configHeard() {},
+  configReceived() {},
   epochBeginning() {},
   epochBegun() {},
   partitionLeft() {},

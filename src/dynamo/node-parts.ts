@@ -113,7 +113,7 @@ export function wireNode(basis: NodeBasis): NodeParts {
 function wireSurroundings({ settings, env, wire, state }: NodeBasis): Surroundings {
   const { id, limits, ring } = settings;
   const view = new RingView(ring);
-  for (const config of state.votes.known) view.hear(config);
+  for (const config of state.votes.known) view.learnConfig(config);
   const detector = new FailureDetector({
     self: id,
     clock: env.clock,
@@ -174,7 +174,7 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
     keepHint: (home, key, record) => {
       if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
     },
-    onConfig: (config) => events.configHeard(config),
+    onConfig: (config) => events.configReceived(config),
   });
   const locks = new KeyLock(limits);
   const finisher = new Finisher({
@@ -269,7 +269,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   });
   const epochFollower = new EpochFollower({ clock, limits, view, votes, epochSwitch });
   const orphans = new Orphans({ clock, limits, votes, view, acceptor, antiEntropy, epochStaging });
-  const onConfig = events.configHeard.bind(events);
+  const onConfig = events.configReceived.bind(events);
   const gossip = new Gossip({ self, view, clock, random, limits, transport, onConfig });
   return { epochSwitch, epochStaging, epochFollower, orphans, gossip };
 }

@@ -52,8 +52,8 @@ export class NodeReactions implements NodeEvents {
     learnPastGate(this.#parts, key, record);
   }
 
-  configHeard(config: PartitionConfig): void {
-    this.#parts.epochFollower.hear(config);
+  configReceived(config: PartitionConfig): void {
+    this.#parts.epochFollower.learnConfig(config);
   }
 
   epochBeginning(partition: number): void {

@@ -183,8 +183,8 @@ export class StorageNode implements CoordinatingNode {
   }
 
   /** Tells this node of a config that was decided, in case nobody else has. */
-  hear(config: PartitionConfig): void {
-    this.#parts.epochFollower.hear(config);
+  learnConfig(config: PartitionConfig): void {
+    this.#parts.epochFollower.learnConfig(config);
   }
 
   /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */

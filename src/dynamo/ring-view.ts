@@ -34,7 +34,7 @@ export class RingView {
   }
 
   /** Takes a decided config. @returns whether it is newer than the one known */
-  hear(config: PartitionConfig): boolean {
+  learnConfig(config: PartitionConfig): boolean {
     const known = this.#configs[config.partition];
     assert(known !== undefined, 'a config of a partition that this ring does not have');
     if (known.epoch > config.epoch) return false;

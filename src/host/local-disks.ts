@@ -2,28 +2,24 @@ import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNodeState } from '../dynamo/node-state.ts';
 import type { NodeId } from '../dynamo/ring.ts';
-import { readState, writeState } from '../dynamo/state-rows.ts';
 import type { Clock } from '../env/clock.ts';
-import { type ClusterRecord, type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';
+import { type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';
 import { LmdbStore } from '../env/lmdb-store.ts';
 import type { LmdbStoreOptions } from '../env/lmdb-store-options.ts';
 import type { Log } from '../env/log.ts';
 import type { Store } from '../env/store.ts';
 import { StoreDamagedError } from '../env/store-damage.ts';
+import {
+  type DiskIdentity,
+  readIdentity,
+  readLastStart,
+  writeIdentity,
+  writeLastStart,
+} from '../peer/disk-identity.ts';
 import { DiskWatch } from './disk-watch.ts';
+import type { FileConfigRegister } from './file-config-register.ts';
 import { newDiskId } from './found-cluster.ts';
-import { type Host, NO_DISK } from './ring-host.ts';
-
-/** What a node's disk says of itself, so that it is not taken for another's. */
-interface Identity {
-  readonly clusterId: string;
-  readonly node: NodeId;
-  readonly diskId: number;
-}
-
-const IDENTITY = 'identity';
-/** With which start of the cluster the disk was last used. */
-const START = 'start';
+import { type LocalNode, NO_DISK } from './local-nodes.ts';
 
 /** A file in a node's folder with which its owner takes what a damaged journal has left, for want of anything better. */
 const ACCEPT_LOSS = 'accept-loss';
@@ -31,14 +27,12 @@ const ACCEPT_LOSS = 'accept-loss';
 /** What a damaged disk's folder is called from then on, behind the node's id. */
 const DAMAGED = '.damaged';
 
-interface Parts {
+interface NodeDisksParts {
   readonly directory: DataDirectory;
+  readonly register: FileConfigRegister;
   readonly log: Log;
   readonly clock: Clock;
   readonly options: Pick<LmdbStoreOptions, 'durability' | 'lazyFlushMs'>;
-  record(): ClusterRecord;
-  /** Replaces the record, durably. */
-  save(record: ClusterRecord): void;
 }
 
 /**
@@ -47,7 +41,7 @@ interface Parts {
  * an empty one, which has another id and so no vote until the others have brought it back.
  */
 export class NodeDisks {
-  readonly #parts: Parts;
+  readonly #parts: NodeDisksParts;
   /** Opened, and not yet taken by their nodes. */
   readonly #opened = new Map<NodeId, LmdbStore>();
   /** Why disks count as lost. */
@@ -58,10 +52,10 @@ export class NodeDisks {
   /** Those whose losses are accepted. */
   readonly #accepted = new Set<NodeId>();
 
-  constructor(parts: Parts) {
+  constructor(parts: NodeDisksParts) {
     this.#parts = parts;
     this.#watch = new DiskWatch(parts.clock, parts.log);
-    this.#start = (parts.record().starts ?? 0) + 1;
+    this.#start = (parts.register.record.starts ?? 0) + 1;
   }
 
   /**
@@ -70,12 +64,12 @@ export class NodeDisks {
    *
    * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
    */
-  async openAll(hosts: readonly Host[]): Promise<void> {
-    for (const host of hosts) {
-      if (host.diskId === NO_DISK) this.#losses.set(host.id, new StoreDamagedError('is missing or empty'));
-      else await this.#openKnown(host);
+  async openAll(nodes: readonly LocalNode[]): Promise<void> {
+    for (const node of nodes) {
+      if (node.diskId === NO_DISK) this.#losses.set(node.id, new StoreDamagedError('is missing or empty'));
+      else await this.#openKnown(node);
     }
-    this.checkVoters(hosts);
+    this.checkVoters(nodes);
     for (const [id, { message }] of this.#losses) if (!this.#parts.directory.isBlank(id)) this.setAside(id, message);
     this.#losses.clear();
   }
@@ -135,33 +129,34 @@ export class NodeDisks {
    * @returns its disk id
    * @throws DataDirectoryError, StoreDamagedError
    */
-  identify(id: NodeId, store: Store, isBootstrap: boolean): number {
-    const { log, record, save } = this.#parts;
+  identify(id: NodeId, store: Store, { isBootstrap }: { readonly isBootstrap: boolean }): number {
+    const { log, register } = this.#parts;
     const known = this.#known(id, store);
-    writeState(store, START, this.#start);
+    writeLastStart(store, this.#start);
     if (known !== undefined) return known.diskId;
-    const { clusterId, nodes } = record();
+    const { clusterId, nodes } = register.record;
     const diskId = isBootstrap ? nodes.find(({ node }) => node === id)!.diskId : newDiskId();
     if (!isBootstrap) {
       log.warn('a node begins with an empty disk', { node: id });
       // The record first: a disk that says another name than the record would be refused at the next start.
       const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
-      save({ ...record(), nodes: renamed });
+      register.saveRoster(renamed);
     }
-    writeState(store, IDENTITY, { clusterId, node: id, diskId } satisfies Identity);
+    writeIdentity(store, { clusterId, node: id, diskId });
     return diskId;
   }
 
   /** All disks durably have the number of this start: one that has an earlier one is an old copy from now on. */
   noteStarted(): void {
-    this.#parts.save({ ...this.#parts.record(), starts: this.#start });
+    const { register } = this.#parts;
+    register.save({ ...register.record, starts: this.#start });
   }
 
   /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
-  checkVoters(hosts: readonly Host[]): void {
-    const { directory, record } = this.#parts;
-    const { configs } = record();
-    const lost = hosts.filter(({ id, diskId }) =>
+  checkVoters(nodes: readonly LocalNode[]): void {
+    const { directory, register } = this.#parts;
+    const { configs } = register.record;
+    const lost = nodes.filter(({ id, diskId }) =>
       configs.some(({ members }) => members.some((each) => each.node === id && each.diskId !== diskId)),
     );
     for (const config of configs) {
@@ -178,8 +173,8 @@ export class NodeDisks {
     }
   }
 
-  async #openKnown(host: Host): Promise<void> {
-    const { id } = host;
+  async #openKnown(node: LocalNode): Promise<void> {
+    const { id } = node;
     let store: LmdbStore | undefined;
     try {
       store = await this.#open(id);
@@ -190,17 +185,17 @@ export class NodeDisks {
       if (!(error instanceof StoreDamagedError)) throw error;
       this.#losses.set(id, error);
     }
-    host.diskId = NO_DISK;
+    node.diskId = NO_DISK;
     this.#opened.delete(id);
     await store?.close();
   }
 
   async #open(id: NodeId): Promise<LmdbStore> {
-    const { directory, log, options, record } = this.#parts;
+    const { directory, log, options, register } = this.#parts;
     const path = directory.nodePath(id);
     const permission = join(path, ACCEPT_LOSS);
     const acceptsLoss = existsSync(permission);
-    const owner = `${id} of cluster ${record().clusterId}`;
+    const owner = `${id} of cluster ${register.record.clusterId}`;
     let store: LmdbStore;
     try {
       store = new LmdbStore(path, { ...options, owner, acceptsLoss });
@@ -234,19 +229,18 @@ export class NodeDisks {
    *
    * @throws DataDirectoryError if that is not what it should say, StoreDamagedError if it is an old copy
    */
-  #known(id: NodeId, store: Store): Identity | undefined {
-    const found = readState<Identity>(store, IDENTITY);
+  #known(id: NodeId, store: Store): DiskIdentity | undefined {
+    const found = readIdentity(store);
     if (found === undefined) return undefined;
     const where = this.#parts.directory.nodePath(id);
-    const { clusterId, nodes } = this.#parts.record();
+    const { clusterId, nodes, starts = 0 } = this.#parts.register.record;
     const expected = nodes.find(({ node }) => node === id)?.diskId;
     if (found.clusterId !== clusterId) throw new DataDirectoryError(`${where} holds the data of another cluster`);
     if (found.node !== id) throw new DataDirectoryError(`${where} holds the data of ${found.node}, not of ${id}`);
     if (expected !== undefined && found.diskId !== expected) {
       throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
     }
-    const { starts = 0 } = this.#parts.record();
-    const start = readState<number>(store, START) ?? 0;
+    const start = readLastStart(store);
     if (start >= starts) return found;
     const age = `it was last used with start ${start} of ${starts}`;
     if (!this.#accepted.has(id)) throw new StoreDamagedError(`is an old copy of itself: ${age}`, { leavesRest: true });

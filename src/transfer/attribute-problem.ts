@@ -27,30 +27,30 @@ function valueProblem(value: unknown, path: string, depth: number): string | und
   switch (type) {
     case 'S':
     case 'N':
-      return expect(isString(content), type, 'a string');
+      return isString(content) ? undefined : unexpected(type, 'a string');
     case 'B':
-      return isString(content) && !isBase64(content)
-        ? `attribute ${path} of type B must be base64 text, which this string is not`
-        : expect(isString(content), type, 'base64 text');
+      if (!isString(content)) return unexpected(type, 'base64 text');
+      if (isBase64(content)) return undefined;
+      return `attribute ${path} of type B must be base64 text, which this string is not`;
     case 'BOOL':
     case 'NULL':
-      return expect(typeof content === 'boolean', type, 'true or false');
+      return typeof content === 'boolean' ? undefined : unexpected(type, 'true or false');
     case 'SS':
     case 'NS':
-      return expect(isArrayOf(content, isString), type, 'an array of strings');
+      return isArrayOf(content, isString) ? undefined : unexpected(type, 'an array of strings');
     case 'BS':
-      return expect(isArrayOf(content, isBase64), type, 'an array of base64 texts');
+      return isArrayOf(content, isBase64) ? undefined : unexpected(type, 'an array of base64 texts');
     case 'L':
-      if (!Array.isArray(content)) return expect(false, type, 'an array');
+      if (!Array.isArray(content)) return unexpected(type, 'an array');
       return firstProblem(content, (member, index) => valueProblem(member, `${path}[${index}]`, depth - 1));
     case 'M':
-      return isObject(content) ? mapProblem(content, path, depth) : expect(false, type, 'an object');
+      return isObject(content) ? mapProblem(content, path, depth) : unexpected(type, 'an object');
     default:
       return `attribute ${path} has the type ${JSON.stringify(type)}, which DynamoDB does not have`;
   }
 
-  function expect(holds: boolean, type: string, what: string): string | undefined {
-    return holds ? undefined : `attribute ${path} of type ${type} must be ${what}, not ${nameOf(content)}`;
+  function unexpected(type: string, what: string): string {
+    return `attribute ${path} of type ${type} must be ${what}, not ${nameOf(content)}`;
   }
 }
 

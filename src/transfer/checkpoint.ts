@@ -108,8 +108,8 @@ export class Checkpoint<State> {
   }
 }
 
-/** What a user is told who ended a transfer. @param restart whether it was begun with `--restart` */
-export function howToGoOn({ path }: Checkpoint<unknown>, restart: boolean): string {
+/** The message for a user who interrupted a transfer. @param restart whether it was begun with `--restart` */
+export function howToGoOn({ path }: Checkpoint<unknown>, { restart }: { readonly restart: boolean }): string {
   return `ended; the same command${restart ? ' without --restart' : ''} goes on from here (${path})`;
 }
 

@@ -34,7 +34,7 @@ export async function runExport(argv: readonly string[], world: World): Promise<
     world.stdout.write(exportHelp());
     return;
   }
-  const meter = new Meter(world, options.isQuiet);
+  const meter = new Meter(world, options);
   const from = new Connection(options.from, world, options.segments);
   const run: Export = { options, from, meter, world };
   try {
@@ -56,9 +56,10 @@ async function exportAll(run: Export): Promise<void> {
   }
   if (options.definitionFile !== undefined) await keepDefinition(run, tables[0]!, options.definitionFile);
   if (options.to.kind === 'stdout') {
+    const table = tables[0]!;
     const startedMs = run.world.nowMs();
-    const items = await exportToStream(options, from, tables[0]!, run.meter, run.world);
-    return tell(run, tables[0]!.name, 'standard output', items, 0, startedMs);
+    const items = await exportToStream({ ...run, table });
+    return tell(run, { table: table.name, to: 'standard output', items, before: 0, startedMs });
   }
   return exportResumably(run, tables);
 }
@@ -96,7 +97,7 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
     }
     throw new Interrupted(
       checkpoint.problem === undefined
-        ? howToGoOn(checkpoint, options.restart)
+        ? howToGoOn(checkpoint, options)
         : `ended; no progress could be kept: ${checkpoint.problem}`,
     );
   }
@@ -124,7 +125,7 @@ async function exportOne(
   const start = resumed ?? newState(options, table, world);
   const itemsBefore = itemsOf(start);
   if (resumed !== undefined && isInPlace(options, resumed)) {
-    tell(run, table.name, pathOf(options), 0, itemsBefore, startedMs);
+    tell(run, { table: table.name, to: pathOf(options), items: 0, before: itemsBefore, startedMs });
     return resumed;
   }
   const folder = options.to.kind === 'folder' ? exportFolder(options.to.path, start.exportId) : undefined;
@@ -136,7 +137,7 @@ async function exportOne(
       from,
       table,
       isConsistent: options.isConsistent,
-      isGzip: folder !== undefined || (!isCsv && isGzipName(options)),
+      coding: folder !== undefined || (!isCsv && isGzipName(options)) ? 'gzip' : 'plain',
       wantsColumns: isCsv && options.columns === undefined,
       meter,
       interrupted: world.interrupted,
@@ -148,7 +149,8 @@ async function exportOne(
   await progress.save();
   if (folder !== undefined) await completeExport(folder, table, state, world.nowMs());
   else await finishFile(options, table, state);
-  tell(run, table.name, folder ?? pathOf(options), itemsOf(state) - itemsBefore, itemsBefore, startedMs);
+  const items = itemsOf(state) - itemsBefore;
+  tell(run, { table: table.name, to: folder ?? pathOf(options), items, before: itemsBefore, startedMs });
   return state;
 }
 
@@ -209,7 +211,16 @@ function isGzipName({ to }: ExportOptions): boolean {
   return to.kind === 'file' && /\.gz$/i.test(to.path);
 }
 
-function tell({ meter, world }: Export, table: string, to: string, items: number, before: number, startedMs: number) {
+/** An export that has ended: `items` of this run, `before` of earlier runs. */
+interface Ended {
+  readonly table: string;
+  readonly to: string;
+  readonly items: number;
+  readonly before: number;
+  readonly startedMs: number;
+}
+
+function tell({ meter, world }: Export, { table, to, items, before, startedMs }: Ended): void {
   const parts = before > 0 ? [`${countText(before, 'item')} before`] : [];
   const what = `exported ${countText(items, 'item')} of ${table} to ${to}`;
   meter.say(summaryText(what, parts, items, (world.nowMs() - startedMs) / 1_000));

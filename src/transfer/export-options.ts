@@ -66,7 +66,7 @@ export function parseExport(argv: readonly string[], env: Readonly<Record<string
   const all = given.has('all');
   if (all && tables.length > 0) throw new TransferError('--all and --table exclude each other');
   if (!all && tables.length === 0) throw new TransferError('which table? --table NAME, or --all');
-  const to = targetOf(given.value('output'), all || tables.length > 1);
+  const to = targetOf(given.value('output'), all || tables.length > 1 ? 'many' : 'one');
   const format =
     oneOf('format', given.value('format'), ['json', 'csv']) ??
     (to.kind === 'file' && /\.csv(\.gz)?$/i.test(to.path) ? 'csv' : 'json');
@@ -84,7 +84,11 @@ export function parseExport(argv: readonly string[], env: Readonly<Record<string
     format,
     delimiter: delimiterOf(given.value('csv-delimiter')),
     columns: given.value('columns')?.split(','),
-    segments: wholeNumber('segments', given.value('segments'), 1, LIMITS.maxSegments, LIMITS.defaultSegments),
+    segments: wholeNumber('segments', given.value('segments'), {
+      min: 1,
+      max: LIMITS.maxSegments,
+      otherwise: LIMITS.defaultSegments,
+    }),
     isConsistent: !given.has('eventually-consistent'),
     overwrite: given.has('overwrite'),
     progressFile: given.value('progress-file'),
@@ -111,13 +115,14 @@ ${listOptions(OPTIONS)}
 }
 
 /** A file is what is one, or ends like one; any other path is a folder. */
-function targetOf(output: string | undefined, isMany: boolean): ExportTarget {
+function targetOf(output: string | undefined, tables: 'one' | 'many'): ExportTarget {
   if (output === undefined || output === '-') {
-    if (isMany) throw new TransferError('more than one table needs --output FOLDER');
+    if (tables === 'many') throw new TransferError('more than one table needs --output FOLDER');
     return { kind: 'stdout' };
   }
   const found = statSync(output, { throwIfNoEntry: false });
   const isFile = found === undefined ? /\.(json|jsonl|ndjson|csv|gz)$/i.test(output) : !found.isDirectory();
-  if (isMany && isFile) throw new TransferError(`more than one table needs a folder, which --output ${output} is not`);
+  if (tables === 'many' && isFile)
+    throw new TransferError(`more than one table needs a folder, which --output ${output} is not`);
   return isFile ? { kind: 'file', path: output } : { kind: 'folder', path: output };
 }

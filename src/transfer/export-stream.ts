@@ -12,25 +12,32 @@ import { newSegments, scanPages } from './scan-pages.ts';
 import type { FoundTable } from './tables.ts';
 import type { World } from './world.ts';
 
+/** The export of one table to standard output. */
+export interface StreamExport {
+  readonly options: ExportOptions;
+  readonly from: Connection;
+  readonly table: FoundTable;
+  readonly meter: Meter;
+  readonly world: World;
+}
+
 /**
  * Reads a table to standard output, which nothing can take back: it cannot be gone on with.
  * @returns the number of items
  * @throws TransferError, Interrupted
  */
-export async function exportToStream(
-  options: ExportOptions,
-  from: Connection,
-  table: FoundTable,
-  meter: Meter,
-  world: World,
-): Promise<number> {
+export async function exportToStream(run: StreamExport): Promise<number> {
+  const { options, from, table, meter, world } = run;
   // Told by the write that meets it, as when the reader of a pipe has gone.
   world.stdout.on('error', () => {});
   const write = (text: string) => writeOut(world, text);
-  if (options.format === 'csv') return exportCsv(options, from, table, meter, world, write);
+  if (options.format === 'csv') return exportCsv(run, write);
   let [items, bytes] = [0, 0];
   meter.start(() => ({ table: table.name, items, bytes, retries: from.retries }));
-  const pages = scanPages(from, table.name, newSegments(options.segments), options.isConsistent);
+  const pages = scanPages(
+    { connection: from, table: table.name, isConsistent: options.isConsistent },
+    newSegments(options.segments),
+  );
   for await (const page of pages) {
     if (world.interrupted.aborted) throw new Interrupted('ended; standard output cannot be gone on with');
     const text = linesOf(page.items);
@@ -44,18 +51,17 @@ export async function exportToStream(
 
 /** Through a temporary file, as the header is known only at the end. */
 async function exportCsv(
-  { segments, isConsistent, columns, delimiter }: ExportOptions,
-  from: Connection,
-  table: FoundTable,
-  meter: Meter,
-  { interrupted }: World,
+  { options, from, table, meter, world }: StreamExport,
   write: (text: string) => Promise<void>,
 ): Promise<number> {
+  const { segments, isConsistent, columns, delimiter } = options;
+  const { interrupted } = world;
   const folder = await mkdtemp(join(tmpdir(), 'dynaring-export-'));
   const path = join(folder, 'items.json');
   try {
     const wantsColumns = columns === undefined;
-    const run = { from, table, isConsistent, isGzip: false, wantsColumns, meter, interrupted, onState: () => {} };
+    const onState = () => {};
+    const run = { from, table, isConsistent, coding: 'plain', wantsColumns, meter, interrupted, onState } as const;
     const state = await exportTable(run, {
       table: table.name,
       identity: table.identity,

@@ -3,7 +3,7 @@ import type { Connection } from './endpoint-connection.ts';
 import type { OutputState, TableState } from './export-state.ts';
 import { Interrupted, TransferError } from './failure.ts';
 import type { Meter } from './meter.ts';
-import { OutputFile } from './output-file.ts';
+import { type OutputCoding, OutputFile } from './output-file.ts';
 import { scanPages } from './scan-pages.ts';
 import type { FoundTable } from './tables.ts';
 import { LIMITS } from './transfer-limits.ts';
@@ -12,7 +12,7 @@ export interface TableExport {
   readonly from: Connection;
   readonly table: FoundTable;
   readonly isConsistent: boolean;
-  readonly isGzip: boolean;
+  readonly coding: OutputCoding;
   readonly wantsColumns: boolean;
   readonly meter: Meter;
   readonly interrupted: AbortSignal;
@@ -27,13 +27,15 @@ export interface TableExport {
  */
 export async function exportTable(run: TableExport, start: TableState): Promise<TableState> {
   const { from, table, meter, interrupted } = run;
+  const scan = { connection: from, table: table.name, isConsistent: run.isConsistent };
   const files: OutputFile[] = [];
   let state = start;
   const columns = new Set(start.columns);
   meter.start(() => readingOf(state, table, from.retries));
   try {
-    for (const { path, point } of start.outputs) files.push(await OutputFile.open(path, run.isGzip, point));
-    for await (const page of scanPages(from, table.name, start.segments, run.isConsistent)) {
+    for (const { path, point } of start.outputs)
+      files.push(await OutputFile.open(path, { coding: run.coding, from: point }));
+    for await (const page of scanPages(scan, start.segments)) {
       if (interrupted.aborted) throw new Interrupted();
       const index = files.length === 1 ? 0 : page.segment;
       await files[index]!.write(linesOf(page.items));

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { type Column, type CsvOptions, columnsOf, writeOfRecord } from './csv-header.ts';
-import { type CsvRecord, recordsOf } from './csv-records.ts';
+import { type CsvOptions, columnsOf, writeOfRecord } from './csv-header.ts';
+import { recordsOf } from './csv-records.ts';
 import type { DataFile } from './data-file.ts';
 import { md5Of } from './data-file.ts';
 import { TransferError } from './failure.ts';
@@ -38,20 +38,23 @@ export type FileInput =
 
 export type FileEntries = AsyncGenerator<readonly Entry<FilePlace>[]>;
 
+/** Files to read, and the table that their items are for. */
+export interface FileReading {
+  readonly input: FileInput;
+  readonly format: Format;
+  readonly table: FoundTable;
+  /** Called with the number of bytes that were read, as they are on disk (compressed, if the file is). */
+  readonly onRead: (bytes: number) => void;
+}
+
 /**
  * What the lines of files ask for, from a place on.
- * @param onRead is told the bytes that were read, as they are on disk
  * @throws TransferError for a file that is not whole
  */
-export async function* fileEntries(
-  input: FileInput,
-  format: Format,
-  table: FoundTable,
-  start: FileStart,
-  onRead: (bytes: number) => void,
-): FileEntries {
+export async function* fileEntries({ input, format, table, onRead }: FileReading, start: FileStart): FileEntries {
   if (input.kind === 'stdin') {
-    yield* entriesOf('-', 0, format, table, FIRST_LINE, () => streamContent(input.stream, '-', onRead));
+    const content = () => streamContent(input.stream, '-', onRead);
+    yield* entriesOf({ name: '-', file: 0, format, table, content }, FIRST_LINE);
     return;
   }
   for (const { bytes } of input.files.slice(0, start.file)) onRead(bytes);
@@ -61,7 +64,7 @@ export async function* fileEntries(
     await checkIntact(file);
     const content = (at: number, tell = onRead) => fileContent(file.path, at, tell);
     let count = from.count;
-    for await (const entries of entriesOf(file.path, index, format, table, from, content)) {
+    for await (const entries of entriesOf({ name: file.path, file: index, format, table, content }, from)) {
       count = entries.at(-1)?.place.count ?? count;
       yield entries;
     }
@@ -73,13 +76,21 @@ export async function* fileEntries(
 
 type Content = (start: number, onRead?: (bytes: number) => void) => AsyncIterable<Buffer>;
 
-function entriesOf(name: string, file: number, format: Format, table: FoundTable, from: FileStart, content: Content) {
-  return format.kind === 'json'
-    ? jsonEntries(file, table, from, content)
-    : csvEntries(name, file, format.options, table, from, content);
+/** One of the files, and where its items go. */
+interface OpenFile {
+  readonly name: string;
+  /** Its index among the files. */
+  readonly file: number;
+  readonly format: Format;
+  readonly table: FoundTable;
+  readonly content: Content;
 }
 
-async function* jsonEntries(file: number, table: FoundTable, from: FileStart, content: Content): FileEntries {
+function entriesOf(file: OpenFile, from: FileStart): FileEntries {
+  return file.format.kind === 'json' ? jsonEntries(file, from) : csvEntries(file, file.format.options, from);
+}
+
+async function* jsonEntries({ file, table, content }: OpenFile, from: FileStart): FileEntries {
   let { count } = from;
   for await (const lines of linesOf(content(from.end), from)) {
     yield lines.map(({ number, end, content }) => {
@@ -96,12 +107,9 @@ async function* jsonEntries(file: number, table: FoundTable, from: FileStart, co
 }
 
 async function* csvEntries(
-  name: string,
-  file: number,
+  { name, file, table, content }: OpenFile,
   options: CsvOptions,
-  table: FoundTable,
   from: FileStart,
-  content: Content,
 ): FileEntries {
   let columns = options.header && columnsOf(options.header, table, options, '--csv-header');
   if (columns === undefined && from.end > 0) {
@@ -121,14 +129,10 @@ async function* csvEntries(
       continue;
     }
     count++;
-    yield [csvEntry(file, table, columns, record, count)];
+    const { number, position, raw } = record;
+    const place = { file, number, ...position, count, raw: raw.replace(/^[\r\n]+|\r?\n$/g, '') };
+    yield [{ place, bytes: 2 * raw.length, work: writeOfRecord(table, columns, record) }];
   }
-}
-
-function csvEntry(file: number, table: FoundTable, columns: readonly Column[], record: CsvRecord, count: number) {
-  const { number, position, raw } = record;
-  const place = { file, number, ...position, count, raw: raw.replace(/^[\r\n]+|\r?\n$/g, '') };
-  return { place, bytes: 2 * raw.length, work: writeOfRecord(table, columns, record) };
 }
 
 async function firstOf<Part>(parts: AsyncIterable<Part>): Promise<Part[]> {

@@ -14,10 +14,12 @@ export function fileSource(input: FileInput, format: Format, position: FileStart
   let read = 0;
   let at = position;
   return {
-    entries: (table) =>
-      fileEntries(input, format, table, position, (bytes) => {
+    entries: (table) => {
+      const onRead = (bytes: number) => {
         read += bytes;
-      }),
+      };
+      return fileEntries({ input, format, table, onRead }, position);
+    },
     passed: (place) => {
       at = place;
     },

@@ -25,7 +25,7 @@ export async function finishFile(
   const part = partOf(to.path);
   const whole = format === 'json' ? part : `${to.path}.csv-part`;
   if (format === 'csv') {
-    const output = await OutputFile.open(whole, /\.gz$/i.test(to.path));
+    const output = await OutputFile.open(whole, { coding: /\.gz$/i.test(to.path) ? 'gzip' : 'plain' });
     await writeCsv(part, columns ?? columnOrder(table, state.columns), delimiter, (text) => output.write(text));
     await output.finish();
   }

@@ -39,7 +39,7 @@ export async function runImport(argv: readonly string[], world: World): Promise<
     world.stdout.write(importHelp());
     return;
   }
-  const meter = new Meter(world, options.isQuiet);
+  const meter = new Meter(world, options);
   const target = new Connection(options.to, world, options.concurrency);
   const from =
     options.from.kind === 'endpoint' ? new Connection(options.from.endpoint, world, options.segments) : undefined;
@@ -47,7 +47,7 @@ export async function runImport(argv: readonly string[], world: World): Promise<
     target.close();
     from?.close();
   };
-  const work = async () => runPlan(options, await planImport(options, from, world), target, meter, world);
+  const work = async () => runPlan({ options, target, meter, world }, await planImport(options, from, world));
   try {
     await endedInTime(work(), cut, world);
   } finally {
@@ -56,7 +56,16 @@ export async function runImport(argv: readonly string[], world: World): Promise<
   }
 }
 
-async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connection, meter: Meter, world: World) {
+/** What all jobs of one import share. */
+interface Import {
+  readonly options: ImportOptions;
+  readonly target: Connection;
+  readonly meter: Meter;
+  readonly world: World;
+}
+
+async function runPlan(run: Import, plan: ImportPlan): Promise<void> {
+  const { options, meter, world } = run;
   const path = options.progressFile ?? plan.progressFile;
   const checkpoint =
     path === undefined || plan.progressFile === undefined
@@ -75,29 +84,27 @@ async function runPlan(options: ImportOptions, plan: ImportPlan, target: Connect
       }
       const startedMs = world.nowMs();
       const onState = (stateOf: () => ImportState) => checkpoint?.changed(stateOf);
-      const { totals, before, rejectedBytes } = await runJob(options, job, state, target, meter, world, onState);
+      const { totals, before, rejectedBytes } = await runJob(run, job, state, onState);
       state = { finished: { ...state.finished, [job.table]: totals }, rejectedBytes };
       meter.say(summaryOf(job.table, totals, before, (world.nowMs() - startedMs) / 1_000));
     }
     await checkpoint?.remove();
   } catch (error) {
     await checkpoint?.flush();
-    if (error instanceof Interrupted) throw interrupted(checkpoint, options.restart);
+    if (error instanceof Interrupted) throw interrupted(checkpoint, options);
     if (checkpoint?.problem !== undefined) meter.say(`no progress could be kept: ${checkpoint.problem}`);
     throw error;
   }
 }
 
 async function runJob(
-  options: ImportOptions,
+  run: Import,
   job: ImportJob,
   { finished, rejectedBytes, current }: ImportState,
-  target: Connection,
-  meter: Meter,
-  world: World,
   onState: (stateOf: () => ImportState) => void,
 ): Promise<{ readonly totals: Totals; readonly before: Totals; readonly rejectedBytes: number }> {
-  const table = await targetTable(job, target, meter, world);
+  const { options, target, meter, world } = run;
+  const table = await targetTable(run, job);
   let resumed = current?.table === job.table ? current : undefined;
   if (resumed !== undefined && resumed.identity !== table.identity) {
     meter.say(`table ${job.table} was made anew since: the import begins from the start`);
@@ -145,7 +152,7 @@ async function runJob(
   }
 }
 
-async function targetTable(job: ImportJob, target: Connection, meter: Meter, world: World): Promise<FoundTable> {
+async function targetTable({ target, meter, world }: Import, job: ImportJob): Promise<FoundTable> {
   const found = await findTable(target, job.table);
   const definition = await job.definition();
   if (found !== undefined) {
@@ -171,12 +178,12 @@ function identityOf(options: ImportOptions, plan: ImportPlan): Identity {
   };
 }
 
-function interrupted(checkpoint: Checkpoint<unknown> | undefined, restart: boolean): Interrupted {
+function interrupted(checkpoint: Checkpoint<unknown> | undefined, options: ImportOptions): Interrupted {
   if (checkpoint === undefined)
     return new Interrupted('ended; what was read is written, but the rest has to begin anew');
   if (checkpoint.problem !== undefined)
     return new Interrupted(`ended; no progress could be kept: ${checkpoint.problem}`);
-  return new Interrupted(howToGoOn(checkpoint, restart));
+  return new Interrupted(howToGoOn(checkpoint, options));
 }
 
 function summaryOf(table: string, totals: Totals, before: Totals, seconds: number): string {

@@ -79,7 +79,10 @@ function copyJob(options: ImportOptions, from: FoundTable, connection: Connectio
   return {
     table: options.table ?? from.name,
     open: (position) =>
-      scanSource(connection, from, options.segments, options.isConsistent, position as SegmentState[] | undefined),
+      scanSource(
+        { connection, from, segments: options.segments, isConsistent: options.isConsistent },
+        position as SegmentState[] | undefined,
+      ),
     definition: () =>
       options.createFile === undefined
         ? readDefinition(connection, from)

@@ -107,24 +107,40 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
       ...(given.has('csv-header') && { header: given.value('csv-header')!.split(',') }),
       types,
     },
-    segments: wholeNumber('segments', given.value('segments'), 1, LIMITS.maxSegments, LIMITS.defaultSegments),
+    segments: wholeNumber('segments', given.value('segments'), {
+      min: 1,
+      max: LIMITS.maxSegments,
+      otherwise: LIMITS.defaultSegments,
+    }),
     isConsistent: !given.has('eventually-consistent'),
     maxBadLines: given.has('skip-bad-lines')
-      ? wholeNumber('skip-bad-lines', given.value('skip-bad-lines'), 1, 1e15, Number.POSITIVE_INFINITY)
+      ? wholeNumber('skip-bad-lines', given.value('skip-bad-lines'), {
+          min: 1,
+          max: 1e15,
+          otherwise: Number.POSITIVE_INFINITY,
+        })
       : 0,
     rejectsFile: given.value('rejects'),
-    concurrency: wholeNumber(
-      'concurrency',
-      given.value('concurrency'),
-      1,
-      LIMITS.maxConcurrency,
-      LIMITS.defaultConcurrency,
-    ),
-    batchSize: wholeNumber('batch-size', given.value('batch-size'), 1, LIMITS.maxBatchItems, LIMITS.maxBatchItems),
+    concurrency: wholeNumber('concurrency', given.value('concurrency'), {
+      min: 1,
+      max: LIMITS.maxConcurrency,
+      otherwise: LIMITS.defaultConcurrency,
+    }),
+    batchSize: wholeNumber('batch-size', given.value('batch-size'), {
+      min: 1,
+      max: LIMITS.maxBatchItems,
+      otherwise: LIMITS.maxBatchItems,
+    }),
     progressFile: given.value('progress-file'),
     restart: given.has('restart'),
     isQuiet: given.has('quiet'),
   };
+  checkTogether(options);
+  return options;
+}
+
+/** @throws TransferError for options that contradict each other */
+function checkTogether(options: ImportOptions): void {
   if (options.rejectsFile !== undefined && options.maxBadLines === 0) {
     throw new TransferError('--rejects needs --skip-bad-lines: without it the import ends at the first bad line');
   }
@@ -135,11 +151,11 @@ export function parseImport(argv: readonly string[], env: Readonly<Record<string
   ) {
     throw new TransferError('--rejects must be another file than the input');
   }
-  if (all && options.createFile !== undefined) throw new TransferError('--create is for one table, not for --all');
-  if (options.from.kind === 'stdin' && table === undefined && options.createFile === undefined) {
+  if (options.all && options.createFile !== undefined)
+    throw new TransferError('--create is for one table, not for --all');
+  if (options.from.kind === 'stdin' && options.table === undefined && options.createFile === undefined) {
     throw new TransferError('which table? --table NAME');
   }
-  return options;
 }
 
 /** A delimiter of one byte, as csv-parse and the service take it. */

@@ -46,7 +46,7 @@ export async function* linesOf(
     const bytes = isTooLong || held.length > 1 ? Buffer.concat(held) : held[0]!;
     held = [];
     heldBytes = 0;
-    const content = isTooLong ? tooLong(bytes) : contentOf(bytes, number === 1);
+    const content = isTooLong ? tooLong(bytes) : contentOf(number === 1 ? withoutMark(bytes) : bytes);
     return content && { number, end, content };
   };
   for await (const chunk of chunks) {
@@ -66,15 +66,18 @@ export async function* linesOf(
 }
 
 /** Undefined for a blank line. */
-function contentOf(bytes: Buffer, isFirst: boolean): Line['content'] | undefined {
-  let [from, to] = [0, bytes.length];
+function contentOf(bytes: Buffer): Line['content'] | undefined {
+  let to = bytes.length;
   if (bytes[to - 1] === LINE_FEED) to--;
   if (bytes[to - 1] === CARRIAGE_RETURN) to--;
-  if (isFirst && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)) from = 3;
-  const content = bytes.subarray(from, to);
+  const content = bytes.subarray(0, to);
   if (!isUtf8(content)) return { kind: 'bad', problem: 'it is not UTF-8', bytes: content };
   const text = content.toString('utf8');
   return /\S/.test(text) ? { kind: 'text', text } : undefined;
+}
+
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes;
 }
 
 function tooLong(bytes: Buffer): Line['content'] {

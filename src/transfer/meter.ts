@@ -26,7 +26,7 @@ export class Meter {
   #stop: () => void = () => {};
   #isDrawn = false;
 
-  constructor(world: World, isQuiet: boolean) {
+  constructor(world: World, { isQuiet }: { readonly isQuiet: boolean }) {
     this.#screen = world.screen;
     this.#world = world;
     this.#isQuiet = isQuiet;

@@ -84,14 +84,15 @@ function unknownOption(given: string, texts: OptionTexts): TransferError {
   return new TransferError(`there is no option ${name}${hintOf(name, flags) || '; --help lists those there are'}`);
 }
 
+export interface WholeNumberRange {
+  readonly min: number;
+  readonly max: number;
+  /** The value if the option is not given. */
+  readonly otherwise: number;
+}
+
 /** @throws TransferError */
-export function wholeNumber(
-  flag: string,
-  text: string | undefined,
-  min: number,
-  max: number,
-  otherwise: number,
-): number {
+export function wholeNumber(flag: string, text: string | undefined, { min, max, otherwise }: WholeNumberRange): number {
   if (text === undefined) return otherwise;
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;

@@ -13,6 +13,14 @@ export interface OutputPoint {
   readonly crc: number;
 }
 
+export type OutputCoding = 'plain' | 'gzip';
+
+export interface OutputOptions {
+  readonly coding: OutputCoding;
+  /** The part of an earlier run's file to keep; whatever is behind it is cut off and written again. Nothing unless given. */
+  readonly from?: OutputPoint;
+}
+
 export const NOTHING_WRITTEN: OutputPoint = { bytes: 0, contentBytes: 0, crc: 0 };
 
 /** Deflate, no name, no time, an unknown system (RFC 1952). */
@@ -28,30 +36,29 @@ const deflated = promisify<Buffer, object, Buffer>(deflateRaw);
  */
 export class OutputFile {
   readonly path: string;
-  readonly #isGzip: boolean;
+  readonly #coding: OutputCoding;
   readonly #file: FileHandle;
   #point: OutputPoint;
 
-  private constructor(path: string, isGzip: boolean, file: FileHandle, point: OutputPoint) {
+  private constructor(path: string, coding: OutputCoding, file: FileHandle, point: OutputPoint) {
     this.path = path;
-    this.#isGzip = isGzip;
+    this.#coding = coding;
     this.#file = file;
     this.#point = point;
   }
 
   /**
-   * @param point what is kept of an earlier run; what is beyond is written again
    * @throws TransferError
    */
-  static async open(path: string, isGzip: boolean, point = NOTHING_WRITTEN): Promise<OutputFile> {
+  static async open(path: string, { coding, from: point = NOTHING_WRITTEN }: OutputOptions): Promise<OutputFile> {
     try {
       const file = await open(path, point.bytes > 0 ? 'r+' : 'w');
       if ((await file.stat()).size < point.bytes) {
         throw new TransferError(`${path}: it is shorter than it was; --restart begins anew`);
       }
       await file.truncate(point.bytes);
-      const output = new OutputFile(path, isGzip, file, point);
-      if (isGzip && point.bytes === 0) await output.#append(GZIP_HEADER);
+      const output = new OutputFile(path, coding, file, point);
+      if (coding === 'gzip' && point.bytes === 0) await output.#append(GZIP_HEADER);
       return output;
     } catch (error) {
       if (error instanceof TransferError) throw error;
@@ -76,7 +83,7 @@ export class OutputFile {
 
   /** Nothing may be written after this. */
   async finish(): Promise<void> {
-    if (this.#isGzip) {
+    if (this.#coding === 'gzip') {
       const trailer = Buffer.alloc(8);
       trailer.writeUInt32LE(this.#point.crc, 0);
       trailer.writeUInt32LE(this.#point.contentBytes % 2 ** 32, 4);
@@ -91,13 +98,13 @@ export class OutputFile {
   }
 
   async #writePart(content: Buffer): Promise<void> {
-    const stored = this.#isGzip ? await deflated(content, { finishFlush: constants.Z_SYNC_FLUSH }) : content;
+    const stored = this.#coding === 'gzip' ? await deflated(content, { finishFlush: constants.Z_SYNC_FLUSH }) : content;
     await this.#append(stored);
     const { bytes, contentBytes, crc } = this.#point;
     this.#point = {
       bytes,
       contentBytes: contentBytes + content.length,
-      crc: this.#isGzip ? crc32(content, crc) : 0,
+      crc: this.#coding === 'gzip' ? crc32(content, crc) : 0,
     };
   }
 

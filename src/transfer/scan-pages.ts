@@ -15,6 +15,13 @@ export interface Page {
   readonly state: SegmentState;
 }
 
+/** What is scanned, and how. */
+export interface TableScan {
+  readonly connection: Connection;
+  readonly table: string;
+  readonly isConsistent: boolean;
+}
+
 export function newSegments(count: number): SegmentState[] {
   return Array.from({ length: count }, () => ({ isDone: false }));
 }
@@ -23,16 +30,11 @@ export function newSegments(count: number): SegmentState[] {
  * Reads a table by a parallel Scan, each segment from its state on, in any order. One page of each segment is read ahead.
  * @throws TransferError
  */
-export async function* scanPages(
-  connection: Connection,
-  table: string,
-  segments: readonly SegmentState[],
-  isConsistent: boolean,
-): AsyncGenerator<Page> {
+export async function* scanPages(scan: TableScan, segments: readonly SegmentState[]): AsyncGenerator<Page> {
   const under = new Map<number, Promise<Page>>();
   const begin = (segment: number, state: SegmentState) => {
     if (state.isDone) return;
-    const page = readPage(connection, table, segment, segments.length, state.after, isConsistent);
+    const page = readPage(scan, { segment, segments: segments.length, after: state.after });
     // It is awaited below; one that fails while another page is with the caller is no unhandled rejection.
     page.catch(() => {});
     under.set(segment, page);
@@ -46,13 +48,16 @@ export async function* scanPages(
   }
 }
 
+interface PageRequest {
+  readonly segment: number;
+  /** The number of segments. */
+  readonly segments: number;
+  readonly after: AttributeMap | undefined;
+}
+
 async function readPage(
-  connection: Connection,
-  table: string,
-  segment: number,
-  segments: number,
-  after: AttributeMap | undefined,
-  isConsistent: boolean,
+  { connection, table, isConsistent }: TableScan,
+  { segment, segments, after }: PageRequest,
 ): Promise<Page> {
   const request = {
     TableName: table,

@@ -12,20 +12,27 @@ type ScanPlace =
   | { readonly kind: 'item'; readonly key: string; readonly json: string }
   | { readonly kind: 'page'; readonly segment: number; readonly state: SegmentState };
 
+/** A table that is read by a parallel Scan. */
+interface ScanInput {
+  readonly connection: Connection;
+  readonly from: FoundTable;
+  /** The number of parallel segments. */
+  readonly segments: number;
+  readonly isConsistent: boolean;
+}
+
 /** @param position of an earlier run, as `position` gave it */
 export function scanSource(
-  connection: Connection,
-  from: FoundTable,
-  segmentCount: number,
-  isConsistent: boolean,
-  position: readonly SegmentState[] = newSegments(segmentCount),
+  { connection, from, segments, isConsistent }: ScanInput,
+  position: readonly SegmentState[] = newSegments(segments),
 ): Source<ScanPlace> {
+  const scan = { connection, table: from.name, isConsistent };
   const states = [...position];
   const total = from.description.ItemCount ?? 0;
   let read = 0;
   return {
     async *entries(table) {
-      for await (const { segment, items, state } of scanPages(connection, from.name, position, isConsistent)) {
+      for await (const { segment, items, state } of scanPages(scan, position)) {
         read += items.length;
         const page: ScanPlace = { kind: 'page', segment, state };
         yield [...items.map((item) => itemEntry(table, item)), { place: page, bytes: 0, work: { kind: 'done' } }];

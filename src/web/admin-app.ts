@@ -47,7 +47,7 @@ export function createAdminRouter(options: AdminOptions): Router {
   for (const route of ADMIN_ROUTES) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
   for (const [path, routes] of paths) {
     const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1');
-    for (const route of routes) mount(router, pattern, route, options, gate);
+    for (const route of routes) mount(router, { ...route, pattern }, options, gate);
     const methods = routes.map(({ method }) => method);
     router.all(pattern, (request, response) => {
       response.setHeader('Allow', methods.join(', '));
@@ -111,10 +111,14 @@ function createGate({ limits, onAction }: AdminOptions): AdminGate {
   return { enter, work };
 }
 
+type MountedRoute = AdminRoute & { readonly pattern: string };
+
 /** Characters of a path in the log. */
 const MAX_LOGGED_PATH = 500;
 
-function mount(router: Router, pattern: string, route: AdminRoute, options: AdminOptions, gate: AdminGate): void {
+/** @param route `pattern` is its path as express wants it */
+function mount(router: Router, route: MountedRoute, options: AdminOptions, gate: AdminGate): void {
+  const { pattern } = route;
   const answerNow = async (request: Request, response: Response): Promise<void> => {
     const { pause, answers } = options;
     const answer = await route.answer(options, callOf(route, request));

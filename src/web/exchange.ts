@@ -175,7 +175,7 @@ export class Exchange implements Turn, Transfer {
       this.#state = 'answering';
       this.#body = NO_BODY;
       meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
-      log?.answered(this.#request, notes, this.#length, answer, beganAtMs);
+      log?.answered(this.#request, answer, { notes, receivedBytes: this.#length, beganAtMs });
       this.#giveRoom();
       if (!this.#isClosed) this.#send(answer);
     });
@@ -205,7 +205,7 @@ export class Exchange implements Turn, Transfer {
     const { meter, log } = this.#gate;
     const beganAtMs = meter.begin();
     meter.end(this.#request.headers['x-amz-target'], this.#length, answer, beganAtMs);
-    log?.answered(this.#request, undefined, this.#length, answer, beganAtMs);
+    log?.answered(this.#request, answer, { receivedBytes: this.#length, beganAtMs });
     if (!this.#isClosed) this.#send(answer);
   }
 

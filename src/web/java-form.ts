@@ -4,10 +4,10 @@ import { resolve, type Schema } from './schema.ts';
 /**
  * A value as the service's messages show it: what Java's `toString` makes of its model classes, with every member of a
  * structure, absent ones as `null`.
- * @param most characters; a longer text ends there, in `...`, and what stands behind is not looked at
+ * @param most characters; a longer text ends there, in `...`, and the rest of the value is not looked at
  */
 export function javaForm(value: unknown, schema: Schema, common: Schema, most: number): string {
-  const writer = { common, text: '', most };
+  const writer: Writer = { common, text: '', most };
   write(writer, value, schema);
   return cut(writer.text, most);
 }
@@ -36,27 +36,25 @@ function write(writer: Writer, value: unknown, of: Schema): void {
   } else if (typeof value !== 'object') {
     writer.text += scalar(value, schema, writer.most - writer.text.length);
   } else if (Array.isArray(value)) {
-    writeAll(writer, '[', value, (element) => write(writer, element, schema.items ?? {}), ']');
+    writeAll(writer, '[]', value, (element) => write(writer, element, schema.items ?? {}));
   } else if (schema.properties) {
     const members = schema.echo ?? Object.keys(schema.properties);
-    writeAll(
-      writer,
-      `${schema.title}(`,
-      members,
-      (member) => writePart(writer, javaName(member), member, value, schema),
-      ')',
+    const { title, properties } = schema;
+    writer.text += title;
+    writeAll(writer, '()', members, (member) =>
+      writePart(writer, javaName(member), value, [member, properties[member]]),
     );
   } else {
-    writeAll(writer, '{', Object.keys(value), (key) => writePart(writer, key, key, value, schema), '}');
+    const { additionalProperties } = schema;
+    writeAll(writer, '{}', Object.keys(value), (key) => writePart(writer, key, value, [key, additionalProperties]));
   }
 }
 
 function writeAll<Part>(
   writer: Writer,
-  start: string,
+  [start, end]: string,
   parts: readonly Part[],
   writeOne: (part: Part) => void,
-  end: string,
 ): void {
   writer.text += start;
   for (const [at, part] of parts.entries()) {
@@ -67,10 +65,11 @@ function writeAll<Part>(
   writer.text += end;
 }
 
-function writePart(writer: Writer, name: string, key: string, value: object, schema: Schema): void {
+/** Writes one member of a structure, or one entry of a map. */
+function writePart(writer: Writer, name: string, value: object, [key, schema]: [string, Schema | undefined]): void {
   writer.text += `${name.slice(0, writer.most)}=`;
   const content = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : null;
-  write(writer, content, schema.properties?.[key] ?? schema.additionalProperties ?? {});
+  write(writer, content, schema ?? {});
 }
 
 function scalar(value: unknown, { contentEncoding }: Schema, most: number): string {

@@ -51,12 +51,12 @@ export async function parseSlices(
     const into = open.at(-1);
     const isArray = into === undefined || Array.isArray(into.part.chunks[0]);
     if (slice.from < slice.to || slice.isNeeded) {
-      const chunk = parseSlice(bytes, slice, isArray);
+      const chunk = parseSlice(bytes, slice, isArray ? '[]' : '{}');
       if (chunk === undefined) return undefined;
       if (into === undefined) for (const value of chunk as unknown[]) root.push(value);
       else if (into.isFull || into.elements > mostElements) into.isFull = true;
       else keep(into, chunk);
-      if (!openParts(bytes, slice, into === undefined ? root : chunk, open, parts)) return undefined;
+      if (!openParts(bytes, slice, into === undefined ? root : chunk, { open, parts })) return undefined;
     }
     if (slice.closes) open.pop();
   }
@@ -77,11 +77,11 @@ function keep(into: OpenPart, chunk: Chunk): void {
   if (Array.isArray(chunk)) into.elements += chunk.length;
 }
 
-function parseSlice(bytes: Buffer, slice: Slice, isArray: boolean): Chunk | undefined {
+function parseSlice(bytes: Buffer, slice: Slice, [start, end]: string): Chunk | undefined {
   const { opened, isNeeded } = slice;
-  let text = (isArray ? '[' : '{') + textOf(bytes, slice);
+  let text = start + textOf(bytes, slice);
   for (let level = opened.length - 1; level >= 0; level--) text += opened[level]!.isArray ? ']' : '}';
-  const chunk = parseText(text + (isArray ? ']' : '}')) as Chunk | undefined;
+  const chunk = parseText(text + end) as Chunk | undefined;
   if (chunk === undefined || !isNeeded) return chunk;
   return isEmpty(chunk) ? undefined : chunk;
 }
@@ -96,11 +96,17 @@ function textOf(bytes: Buffer, { from, to, leftOut }: Pick<Slice, 'from' | 'to' 
   return text + bytes.toString('utf8', at, to);
 }
 
+/** The parts of a text that `openParts` adds to. */
+interface PartLists {
+  readonly open: OpenPart[];
+  readonly parts: Part[];
+}
+
 /**
  * Notes the containers in which a slice has ended: each is the last that there is in the one before.
  * @returns false if there is nothing between the last bracket and the comma
  */
-function openParts(bytes: Buffer, slice: Slice, chunk: Chunk, open: OpenPart[], parts: Part[]): boolean {
+function openParts(bytes: Buffer, slice: Slice, chunk: Chunk, { open, parts }: PartLists): boolean {
   let holder = chunk;
   for (const { keyFrom: from, keyTo: to } of slice.opened) {
     const leftOut = slice.leftOut.filter((range) => from <= range.from && range.to <= to);

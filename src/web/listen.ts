@@ -40,7 +40,8 @@ export async function listen(web: Listener, hosts: readonly string[], port: numb
       let chosen = port;
       for (const host of hosts) {
         const server = web.createHttpServer();
-        if (!(await bind(server, host, chosen, servers.length > 0, web.onInternalError))) continue;
+        if (!(await bind(server, { host, port: chosen, isOptional: servers.length > 0 }, web.onInternalError)))
+          continue;
         servers.push(server);
         chosen = (server.address() as AddressInfo).port;
       }
@@ -55,7 +56,15 @@ export async function listen(web: Listener, hosts: readonly string[], port: numb
 
 type OnError = (error: Error) => void;
 
-function bind(server: Server, host: string, port: number, isOptional: boolean, onError: OnError): Promise<boolean> {
+interface Binding {
+  readonly host: string;
+  readonly port: number;
+  /** A machine without this address is no error. */
+  readonly isOptional: boolean;
+}
+
+/** @returns false if the machine does not have the optional address */
+function bind(server: Server, { host, port, isOptional }: Binding, onError: OnError): Promise<boolean> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (isOptional && NO_SUCH_ADDRESS.has(error.code ?? '')) resolve(false);

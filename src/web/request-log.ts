@@ -29,6 +29,14 @@ export interface RequestEntry {
 /** Texts of a client in an entry are cut, and printable. */
 export type OnRequest = (entry: RequestEntry) => void;
 
+/** How a request was handled. */
+interface Handling {
+  readonly notes?: RequestNotes | undefined;
+  readonly receivedBytes: number;
+  /** By the clock that the log was made with. */
+  readonly beganAtMs: number;
+}
+
 /** One entry for each request that is answered. Whoever wants none makes none. */
 export class RequestLog {
   readonly #onRequest: OnRequest;
@@ -40,13 +48,10 @@ export class RequestLog {
     this.#elapsedMs = elapsedMs;
   }
 
-  /** @param beganAtMs by the same clock */
   answered(
     request: IncomingMessage,
-    notes: RequestNotes | undefined,
-    receivedBytes: number,
     { status, error, headers, body }: HttpResponse,
-    beganAtMs: number,
+    { notes, receivedBytes, beganAtMs }: Handling,
   ): void {
     const id = headers.indexOf('x-amzn-RequestId');
     const operation = operationOf(request);

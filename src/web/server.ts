@@ -165,7 +165,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
 async function answerWithoutBody(gate: Gate, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const beganAtMs = gate.meter.begin();
   const answer = await gate.handle(requestOf(request, NO_BODY));
-  gate.log?.answered(request, undefined, 0, answer, beganAtMs);
+  gate.log?.answered(request, answer, { receivedBytes: 0, beganAtMs });
   send(gate, response, answer);
 }
 

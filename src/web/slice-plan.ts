@@ -169,7 +169,7 @@ class Walk {
 
   end(): SlicePlan | Unsliceable {
     if (this.#open > 0 || this.#at > this.#body.length) return 'broken';
-    if (!this.#isAfterCut) this.#add(this.#body.length, [], false);
+    if (!this.#isAfterCut) this.#add({ to: this.#body.length, opened: [], closes: false });
     return { slices: this.#slices, containers: this.#containers };
   }
 
@@ -184,14 +184,14 @@ class Walk {
       // In an array, the text before an element is no key; nobody looks at it.
       opened.push({ isArray: this.#isArray[level] === 1, keyFrom: this.#keyFrom[level]!, keyTo: this.#keyTo[level]! });
     }
-    this.#add(at, opened, false);
+    this.#add({ to: at, opened, closes: false });
     this.#cut = this.#open;
     this.#begin(at + 1);
   }
 
   #closeAt(at: number): void {
     // Nothing is left of it if the last that was in it was cut too.
-    if (!this.#isAfterCut) this.#add(at, [], true);
+    if (!this.#isAfterCut) this.#add({ to: at, opened: [], closes: true });
     else this.#slices.push({ from: at, to: at, opened: [], closes: true, isNeeded: false, leftOut: [] });
     this.#cut = this.#open;
     this.#begin(at + 1);
@@ -205,7 +205,7 @@ class Walk {
     this.#isAfterCut = false;
   }
 
-  #add(to: number, opened: readonly Opened[], closes: boolean): void {
+  #add({ to, opened, closes }: Pick<Slice, 'to' | 'opened' | 'closes'>): void {
     this.#slices.push({ from: this.#from, to, opened, closes, isNeeded: this.#isNeeded, leftOut: this.#leftOut });
     this.#leftOut = [];
   }

@@ -66,7 +66,7 @@ export class EpochRing {
     );
     this.decided = { partition: 0, epoch: 0, members: this.members(ids.slice(0, members)), attempt: 0 };
     this.register = {
-      read: () => this.decided,
+      read: (_partition, done) => done(this.decided),
       begin: (_partition, done) => {
         this.#lastAttempt++;
         done(this.#lastAttempt);

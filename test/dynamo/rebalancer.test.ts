@@ -109,19 +109,14 @@ function running(configs: PartitionConfig[], roster: readonly Member[]) {
   const asked: { readonly move: Move; readonly done: (outcome: EpochChangeOutcome) => void }[] = [];
   const told: number[] = [];
   const membership = new Rebalancer({
-    register: {
-      read: (partition) => state.configs[partition]!,
-      begin: () => {},
-      decide: () => {},
-    },
-    partitions: configs.length,
+    configs: () => state.configs,
     replication: 3,
     clock,
     log: silentLog,
     retryMs: 500,
     roster: () => state.roster,
     sealed: () => state.sealed,
-    tellAll: (all) => told.push(all.length),
+    publish: (all) => told.push(all.length),
     changeEpoch: (move, done) => asked.push({ move, done }),
   });
   /** Answers the move that is under way. */

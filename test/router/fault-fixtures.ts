@@ -4,7 +4,7 @@ import { SeededRandom } from '../../src/env/random.ts';
 import type { StorageDescription } from '../../src/router/fault-lag.ts';
 import { FaultRules, type FaultRulesParts } from '../../src/router/fault-rules.ts';
 import { attribute } from '../api/sample-table.ts';
-import { ManualTimers } from './manual-timers.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
 export const PARTITIONS = 64;
 
@@ -21,12 +21,12 @@ export const STORAGE: Readonly<Record<string, StorageDescription>> = {
 
 /** Fault rules of a ring with N=3 and W=2, and what they were told. */
 export function openRules(parts: Partial<FaultRulesParts> = {}) {
-  const timers = new ManualTimers();
+  const clock = new ManualClock();
   const lags: (readonly LagRule[])[] = [];
   const rules = new FaultRules({
     replication: 3,
     writeQuorum: 2,
-    timers,
+    timers: clock,
     newSeed: () => 4711,
     seeded: (seed) => {
       const random = new SeededRandom(seed);
@@ -37,5 +37,5 @@ export function openRules(parts: Partial<FaultRulesParts> = {}) {
     onLagChange: (told) => lags.push(told),
     ...parts,
   });
-  return { rules, timers, lags };
+  return { rules, clock, lags };
 }

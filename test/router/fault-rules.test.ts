@@ -180,31 +180,31 @@ describe('how often a rule fires', () => {
   });
 
   test('is none once the server has stopped, and no timer is left', () => {
-    const { rules, timers } = openRules();
+    const { rules, clock } = openRules();
     rules.add({ ...ERROR, forMs: 1_000 });
     rules.stop();
     expect(refusal(() => rules.add({ ...ERROR, forMs: 1_000 }))).toMatchObject({ status: 409 });
     rules.clear();
-    expect([rules.list(), timers.pending]).toEqual([[], 0]);
+    expect([rules.list(), clock.timers]).toEqual([[], 0]);
   });
 
   test('is bounded in time by forMs', () => {
-    const { rules, timers } = openRules();
+    const { rules, clock } = openRules();
     rules.add({ ...ERROR, forMs: 1_000 });
-    timers.advance(999);
+    clock.advance(999);
     expect(rules.isEmpty).toBe(false);
-    timers.advance(1);
+    clock.advance(1);
     expect(rules.isEmpty).toBe(true);
   });
 
   test('leaves no timer behind when the rule is gone before', () => {
-    const { rules, timers } = openRules();
+    const { rules, clock } = openRules();
     for (let i = 0; i < 3; i++) rules.add({ ...ERROR, forMs: 1_000, times: 1 });
     rules.fireFirst(get('a'), always);
     rules.remove('f2');
-    expect(timers.pending).toBe(1);
+    expect(clock.timers).toBe(1);
     rules.clear();
-    expect(timers.pending).toBe(0);
+    expect(clock.timers).toBe(0);
   });
 
   test('is counted for the first that fires alone, or for each', () => {
@@ -273,14 +273,14 @@ describe('a staleness rule', () => {
   });
 
   test('reaches the ring when it comes and when it goes, as the same object while it lives', () => {
-    const { rules, lags, timers } = openRules();
+    const { rules, lags, clock } = openRules();
     rules.add(ERROR);
     expect(lags).toEqual([]);
     rules.add({ kind: 'staleness', worst: true });
     rules.add({ kind: 'staleness', versions: 1, forMs: 500 });
     expect(lags.at(-1)!.map(({ id }) => id)).toEqual(['f2', 'f3']);
     expect(lags[1]![0]).toBe(lags[0]![0]);
-    timers.advance(500);
+    clock.advance(500);
     expect(lags.at(-1)!.map(({ id }) => id)).toEqual(['f2']);
     rules.remove('f1');
     expect(lags).toHaveLength(3);

@@ -30,7 +30,7 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
   const config = completeConfig({ partitions: 16, ...settings }, limits);
   const traces = new TraceLog(config.limits, () => performance.now());
   const directory = await openTemporaryDirectory();
-  const ring = await LocalRing.open(config, directory, silentLog, traces);
+  const ring = await LocalRing.open({ settings: config, directory, log: silentLog, observer: traces });
   const router = createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency });
   const execute = traces.traced(router.execute);
   const admin = createAdmin({

@@ -35,7 +35,7 @@ describe('progress', () => {
       };
       const meter = new Meter(
         { ...world, every, screen: { ...world.screen, isTerminal: true, columns: () => width } },
-        isQuiet,
+        { isQuiet },
       );
       meter.start(() => HALF);
       tick();

@@ -34,33 +34,33 @@ export function* changeEpoch(
 ): Task<EpochChangeOutcome> {
   const { coordinator, register } = parts;
   const { clock } = coordinator;
-  const base = register.read(partition);
+  // What this node knows of the partition may be stale: the new epoch has to follow the one that was decided.
+  const { value: base, error: unread } = yield* askRegister<PartitionConfig>(clock, (done) =>
+    register.read(partition, done),
+  );
+  if (base === undefined) return { kind: 'failed', reason: unread?.message ?? 'the present config is unknown' };
   const isCopied = yield* copy(parts, base, members);
   if (!isCopied) return { kind: 'failed', reason: `new members of partition ${partition} have not copied it yet` };
-  const begun = yield* begin(register, clock, partition);
-  if (begun.attempt === undefined)
-    return { kind: 'failed', reason: begun.error?.message ?? 'no attempt could be begun' };
-  const { attempt } = begun;
+  const { value: attempt, error: unbegun } = yield* askRegister<number>(clock, (done) =>
+    register.begin(partition, done),
+  );
+  if (attempt === undefined) return { kind: 'failed', reason: unbegun?.message ?? 'no attempt could be begun' };
   const next: PartitionConfig = { partition, epoch: base.epoch + 1, members, attempt };
 
   const startMs = clock.elapsedMs();
   const sources = yield* seal(parts, base);
   if (sources === undefined) {
-    const decided = register.read(partition);
-    if (decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
-    return { kind: 'failed', reason: `too few members of partition ${partition} could be sealed` };
+    return yield* giveUp(parts, base, `too few members of partition ${partition} could be sealed`);
   }
   const isStaged = yield* stage(parts, next, sources);
-  if (!isStaged) {
-    const decided = register.read(partition);
-    if (decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
-    return { kind: 'failed', reason: `too few new members of partition ${partition} are ready` };
-  }
-  const { decided, error } = yield* decide(register, clock, next);
-  if (decided === undefined) return { kind: 'failed', reason: error?.message ?? 'the config could not be decided' };
+  if (!isStaged) return yield* giveUp(parts, base, `too few new members of partition ${partition} are ready`);
+  const { value: decided, error: undecided } = yield* askRegister<PartitionConfig>(clock, (done) =>
+    register.decide(next, done),
+  );
+  if (decided === undefined) return { kind: 'failed', reason: undecided?.message ?? 'the config could not be decided' };
   if (decided.epoch === base.epoch) return { kind: 'failed', reason: 'another attempt was begun meanwhile' };
-  if (decided.attempt !== attempt) return yield* spreadOther(parts, base, decided);
-  const votingSinceMs = yield* spread(parts, base, decided);
+  if (decided.attempt !== attempt) return yield* activateOther(parts, base, decided);
+  const votingSinceMs = yield* activate(parts, base, decided);
   return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
 }
 
@@ -92,27 +92,32 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members
   return newcomers.every(({ node }) => copied.has(node));
 }
 
-function* begin(
-  register: ConfigRegister,
+/** Waits for one answer of the register. */
+function* askRegister<T>(
   clock: Coordinator['clock'],
-  partition: number,
-): Task<{ readonly attempt: number | undefined; readonly error: Error | undefined }> {
+  ask: (done: (value: T | undefined, error?: Error) => void) => void,
+): Task<{ readonly value: T | undefined; readonly error: Error | undefined }> {
   return yield* wait((resume) => {
     let isWithin = true;
-    register.begin(partition, (attempt, error) => {
-      if (isWithin) clock.after(0, () => resume({ attempt, error }));
-      else resume({ attempt, error });
+    ask((value, error) => {
+      if (isWithin) clock.after(0, () => resume({ value, error }));
+      else resume({ value, error });
     });
     isWithin = false;
   });
 }
 
+/** Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries early. */
+function isSuperseded({ view }: Coordinator, partition: number, epoch: number): boolean {
+  return view.newestConfig(partition).epoch > epoch;
+}
+
 /** Step 1. @returns a majority of the old members, durably sealed */
-function* seal({ coordinator, register }: EpochChangeParts, base: PartitionConfig): Task<NodeId[] | undefined> {
+function* seal({ coordinator }: EpochChangeParts, base: PartitionConfig): Task<NodeId[] | undefined> {
   const { partition, epoch, members } = base;
   const needed = coordinator.majorityOf(base);
   const sealed = new Set<NodeId>();
-  for (let tries = 0; tries < TRIES && register.read(partition).epoch === epoch; tries++) {
+  for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, partition, epoch); tries++) {
     const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, 'sealed', needed);
     for (const { from } of agreed) sealed.add(from);
     if (sealed.size >= needed) return [...sealed];
@@ -122,7 +127,7 @@ function* seal({ coordinator, register }: EpochChangeParts, base: PartitionConfi
 }
 
 /** Steps 2 and 3: the new members gather, durably, what the sealed ones have. A majority of them is enough. */
-function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
+function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
   const { limits } = coordinator.settings;
   const needed = coordinator.majorityOf(next);
   const staged = new Set<NodeId>();
@@ -135,7 +140,7 @@ function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConf
     const { agreed } = yield* coordinator.ask(missing, request, 'staged', count, { timeoutMs, onLate: note });
     agreed.forEach(note);
   };
-  for (let tries = 0; tries < TRIES && register.read(next.partition).epoch < next.epoch; tries++) {
+  for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, next.epoch - 1); tries++) {
     yield* askMissing(needed - staged.size, limits.repairTimeoutMs);
     if (staged.size >= needed) {
       // One that has not staged begins with less than the others. Worth a moment, if it seems up.
@@ -148,33 +153,17 @@ function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConf
   return false;
 }
 
-/** Step 4. */
-function* decide(
-  register: ConfigRegister,
-  clock: Coordinator['clock'],
-  next: PartitionConfig,
-): Task<{ readonly decided: PartitionConfig | undefined; readonly error: Error | undefined }> {
-  return yield* wait((resume) => {
-    let isWithin = true;
-    register.decide(next, (decided, error) => {
-      if (isWithin) clock.after(0, () => resume({ decided, error }));
-      else resume({ decided, error });
-    });
-    isWithin = false;
-  });
-}
-
 /**
  * Step 5: tells old and new members, until all that are up have answered. The others hear it by gossip.
  * @returns when a majority of the new members had begun to vote, undefined if that was not seen
  */
-function* spread(
+function* activate(
   { coordinator }: EpochChangeParts,
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<number | undefined> {
   // From here gossip spreads it too, should all that follows get lost.
-  coordinator.hear(config);
+  coordinator.learnConfig(config);
   const everybody = [...config.members, ...base.members.filter(({ node }) => !names(config, node))];
   const request = { kind: 'activate', config } as const;
   const active = new Set<NodeId>();
@@ -198,12 +187,22 @@ function* spread(
   return votingSinceMs;
 }
 
-function* spreadOther(
+/** Ends an attempt that cannot go on, unless another one has decided the next epoch. */
+function* giveUp(parts: EpochChangeParts, base: PartitionConfig, reason: string): Task<EpochChangeOutcome> {
+  const { coordinator, register } = parts;
+  const { value: decided } = yield* askRegister<PartitionConfig>(coordinator.clock, (done) =>
+    register.read(base.partition, done),
+  );
+  if (decided !== undefined && decided.epoch > base.epoch) return yield* activateOther(parts, base, decided);
+  return { kind: 'failed', reason };
+}
+
+function* activateOther(
   parts: EpochChangeParts,
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<EpochChangeOutcome> {
-  yield* spread(parts, base, config);
+  yield* activate(parts, base, config);
   return { kind: 'superseded', config };
 }
 

@@ -16,8 +16,8 @@ export class EpochFollower {
   }
 
   /** A decided config was heard of. It may be known already. */
-  hear(config: PartitionConfig): void {
-    if (!this.#isStopped && this.#parts.view.hear(config)) this.#activate(config);
+  learnConfig(config: PartitionConfig): void {
+    if (!this.#isStopped && this.#parts.view.learnConfig(config)) this.#activate(config);
   }
 
   /** Begins the newest epoch of a partition, or leaves the partition, if that has not been done yet. */

@@ -2,7 +2,6 @@ import type { Clock, Timer } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import type { Member, PartitionConfig } from '../messages.ts';
 import { assignPartitions, type NodeId } from '../ring.ts';
-import type { ConfigRegister } from './config-register.ts';
 import type { EpochChangeOutcome } from './epoch-change.ts';
 
 /** A partition that is to have other members than it has. */
@@ -66,8 +65,11 @@ export interface MoveProgress {
 }
 
 export interface RebalancerParts {
-  readonly register: ConfigRegister;
-  readonly partitions: number;
+  /**
+   * The newest configs that are known, by partition. They may be stale: an epoch change begins with what the register says,
+   * and a config that it finds must be here afterwards, or the move is planned again without end.
+   */
+  readonly configs: () => readonly PartitionConfig[];
   /** N */
   readonly replication: number;
   readonly clock: Clock;
@@ -79,7 +81,7 @@ export interface RebalancerParts {
   /** Partitions that an earlier attempt may have left sealed. */
   readonly sealed: () => readonly number[];
   /** Tells all nodes that are there what is decided. */
-  readonly tellAll: (configs: readonly PartitionConfig[]) => void;
+  readonly publish: (configs: readonly PartitionConfig[]) => void;
   /** Leads one partition into its next epoch at some node that is there. */
   readonly changeEpoch: (move: Move, done: (outcome: EpochChangeOutcome) => void) => void;
 }
@@ -121,7 +123,7 @@ export class Rebalancer {
    */
   watch(intervalMs: number): void {
     this.#watchTimer = this.#parts.clock.after(intervalMs, () => {
-      this.#parts.tellAll(this.#configs());
+      this.#parts.publish(this.#parts.configs());
       if (!this.#isRunning && this.#parts.sealed().length > 0) this.#run();
       this.watch(intervalMs);
     });
@@ -177,14 +179,9 @@ export class Rebalancer {
     for (const done of waiting) done();
   }
 
-  #configs(): PartitionConfig[] {
-    const { register, partitions } = this.#parts;
-    return Array.from({ length: partitions }, (_, partition) => register.read(partition));
-  }
-
   #moves(): Move[] {
     const { replication, roster, sealed } = this.#parts;
-    const configs = this.#configs();
+    const configs = this.#parts.configs();
     const moves = new Map(planMoves(configs, roster(), replication).map((move) => [move.partition, move]));
     // One that was sealed and left answers nobody. With the same members it does so soonest: what else is wanted of it
     // follows, and takes as long as the newcomers copy.

@@ -124,7 +124,7 @@ export class Coordinator {
   }
 
   /** A config was decided. */
-  hear(config: PartitionConfig): void {
+  learnConfig(config: PartitionConfig): void {
     this.#onConfig(config);
   }
 
