@@ -87,8 +87,7 @@ export class Promises {
     if (this.#promised.size <= this.#limits.promisesKept) return;
     const [oldest, evicted] = this.#promised.entries().next().value!;
     this.#promised.delete(oldest);
-    // Perhaps above the ceiling, if a record was accepted there. That is on disk, and speaks for itself after a
-    // restart.
+    // May be above the ceiling, if a record was accepted there: that is on disk, and counts after a restart.
     this.#floorHlc = Math.max(this.#floorHlc, evicted.hlc);
   }
 
