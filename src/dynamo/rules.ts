@@ -44,6 +44,8 @@ export interface Rules {
   readonly damagedHasNoVote: boolean;
   /** A damaged record is restored from so many other replicas that every majority has one of them. */
   readonly restoreMeetsEveryMajority: boolean;
+  /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
+  readonly horizonFollowsOrder: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -63,4 +65,5 @@ export const SOUND_RULES: Rules = {
   heldYields: true,
   damagedHasNoVote: true,
   restoreMeetsEveryMajority: true,
+  horizonFollowsOrder: true,
 };

@@ -1,22 +1,22 @@
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
-import type { ExchangeReport } from '../healing/repair-report.ts';
+import type { ComparisonReport } from '../healing/repair-report.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
-import { runTask, type Task, wait } from '../task.ts';
+import { runTask, type Task, type TimedWait, wait, waitAtMost } from '../task.ts';
 import { stagedAttempt, stagedEpoch, writeStaged } from './staged-rows.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
 
-/** A stage under way, with the answers that wait for it. */
+/** A stage under way, and the requests that wait for it. */
 interface Staging {
   readonly attempt: number;
   readonly answers: Answer[];
@@ -25,24 +25,25 @@ interface Staging {
 type Gathered =
   | {
       readonly kind: 'gathered';
-      /** Of each key that a source has accepted and does not know to be committed: the newest record. */
+      /** The newest record of each key that a source has accepted and does not know to be committed. */
       readonly accepted: ReadonlyMap<StoreKey, ItemRecord>;
-      /** Keys that this node has and none of the sources. */
+      /** Keys that this node has and no source has. */
       readonly unknown: readonly StoreKey[];
     }
   | { readonly kind: 'unanswered'; readonly source: NodeId };
 
 /**
- * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it copies
- * the committed records of the other members, and stages, durably, the accepted records of the sealed ones.
+ * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it
+ * copies what the others have committed, and stages, durably, what the sealed members have accepted.
  */
 export class EpochStaging {
   readonly #parts: EpochStagingParts;
-  /** The copies under way, by partition, with the answers that wait for them. */
+  /** The requests that wait for a copy under way, by partition. */
   readonly #copying = new Map<number, { readonly answers: Answer[] }>();
-  /** The stages under way, by partition. */
+  /** The attempt that each partition is being staged for. */
   readonly #staging = new Map<number, Staging>();
-  readonly #timers = new Set<Timer>();
+  /** Requests whose answer is waited for. */
+  readonly #waits = new Set<TimedWait<Reply>>();
   #isStopped = false;
   /** How often writes were lost. */
   #losses = 0;
@@ -51,31 +52,31 @@ export class EpochStaging {
     this.#parts = parts;
   }
 
-  /** Whether this node is about to become a member: its records of the partition are no orphans then. */
+  /** Whether this node is about to become a member. Then its records of the partition must not be erased as orphans. */
   isCopying(partition: number): boolean {
     return this.#copying.has(partition) || this.#staging.has(partition) || this.#isStaged(partition);
   }
 
-  /** Gives up the copy or stage of a partition: this node is erasing or replacing its records of it. */
+  /** Ends a copy or a stage of a partition: this node is about to erase or replace what it holds of it. */
   giveUp(partition: number): void {
     this.#copying.delete(partition);
     this.#staging.delete(partition);
   }
 
-  /** The store has given up writes that it had shown. */
+  /** The store has lost writes that reads had already shown. */
   noteLoss(): void {
     this.#losses++;
   }
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of this.#timers) this.#parts.clock.cancel(timer);
-    this.#timers.clear();
+    for (const each of this.#waits) each.abandon();
+    this.#waits.clear();
     this.#copying.clear();
     this.#staging.clear();
   }
 
-  /** Answers when the work is done; asked for the same again, it answers both. */
+  /** Answers when the work is done. A repeated request joins the work under way, and gets the same answer. */
   receive(request: Handled, answer: Answer): void {
     if (request.kind === 'copy') this.#receiveCopy(request, answer);
     else this.#receiveStage(request, answer);
@@ -83,18 +84,16 @@ export class EpochStaging {
 
   #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
     const decided = this.#parts.decidedEpoch(partition);
-    // The request is late. The members of the newer epoch may have purged records that a source of this epoch still
-    // has.
+    // The request is late. Members of the newer epoch may have purged what a source that is still in this one has.
     if (decided > epoch) return answer(this.#failed(`knows of epoch ${decided}`));
     const running = this.#copying.get(partition);
     if (running !== undefined) {
-      // One copy answers both requests, whatever their sources.
+      // Whichever source it copies from, the result answers this request too.
       running.answers.push(answer);
       return;
     }
     if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
-    // A node that has staged has all records. A copy could bring back one that was purged, and that the stage has
-    // erased.
+    // A node that has staged has everything. Another copy could bring back what was purged and the stage has erased.
     if (this.#isStaged(partition)) return answer({ kind: 'copied', from: this.#parts.self });
     const copying = { answers: [answer] };
     this.#copying.set(partition, copying);
@@ -115,8 +114,8 @@ export class EpochStaging {
     if (running !== undefined && running.attempt > attempt) {
       return answer(this.#failed(`is staging for attempt ${running.attempt}`));
     }
-    // An older attempt can decide nothing any more. Its stage, and a copy, learn nothing from now on: the records that
-    // they asked for before could bring back what this stage erases.
+    // An older attempt can decide nothing any more. Its stage ends here, and so does a copy: answers that they still
+    // wait for could bring back what this stage erases.
     this.#copying.delete(partition);
     const staging: Staging = { attempt, answers: [answer] };
     this.#staging.set(partition, staging);
@@ -127,18 +126,18 @@ export class EpochStaging {
     });
   }
 
-  /** Whether the partition is staged for an epoch that is not decided yet, as far as this node knows. */
+  /** Whether the partition is staged here for an epoch that is not decided yet, as far as this node knows. */
   #isStaged(partition: number): boolean {
     const { store, decidedEpoch } = this.#parts;
     return stagedEpoch(store, partition) > decidedEpoch(partition);
   }
 
-  /** Copies from the first source that answers: the stage brings what that one lacks. */
+  /** Copies from one source; what that source lacks, the stage brings. */
   *#copy(partition: number, epoch: number, sources: readonly NodeId[]): Task<Reply> {
-    const { self, exchange } = this.#parts;
+    const { self, copyFrom } = this.#parts;
     for (const source of sources) {
       if (source === self) continue;
-      const report = yield* exchange(partition, epoch, source);
+      const report = yield* copyFrom({ partition, epoch, peer: source });
       if (report !== undefined) return { kind: 'copied', from: self };
     }
     return this.#failed('no source could be copied from');
@@ -147,37 +146,37 @@ export class EpochStaging {
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
     const { self, store, votesIn, isNamedIn, isBeginning, decidedEpoch, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
-    // The controller would count this disk, which will have no vote.
+    // The controller would count the stage of a disk that has no vote in the new epoch.
     if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
     const present = votesIn(partition);
     const losses = this.#losses;
     if (isBeginning(partition)) return this.#failed('is passing to another epoch');
-    // Once the epoch is decided, a stage for it is useless, and the records that it would erase may be needed.
+    // Once the epoch is decided the stage is of no use, and it could erase records that are needed by now.
     const isDecided = () => decidedEpoch(partition) >= epoch;
     if (isDecided()) return this.#failed(`knows of epoch ${decidedEpoch(partition)}`);
     const staged = stagedAttempt(store, partition);
-    // A late message of an older attempt must not replace what its successor has staged.
+    // A late message of a dead attempt must not replace what its successor has staged.
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
     if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
 
     const gathered = yield* this.#gather(partition, epoch - 1, sources);
     if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
     if (votesIn(partition) !== present || isDecided()) return this.#failed('the epoch has changed meanwhile');
-    // Checked before anything is staged: when this attempt is asked for again, its staged rows answer.
+    // Checked before anything is staged: a repeated request is answered by what is staged, without gathering again.
     if (this.#losses !== losses) return this.#failed('the disk has refused writes meanwhile');
-    // A newcomer's record that no sealed member knows was deleted and purged after it had been copied. A member of the
-    // epoch before took part in every purge, so a record that only this member has is its own.
+    // A newcomer's record that no sealed member has was deleted and purged after it had been copied. A member of the
+    // old epoch has taken part in every purge, so a record that only it holds counts.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
     writeStaged(store, next, gathered.accepted);
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
-  /** Learns the committed records of the sealed members. @returns what else they have accepted */
+  /** Learns what the sealed members have committed, and collects what else they have accepted. */
   *#gather(partition: number, epoch: number, sources: readonly NodeId[]): Task<Gathered> {
-    const { self, exchange } = this.#parts;
+    const { self, copyFrom } = this.#parts;
     const others = sources.filter((source) => source !== self);
     const accepted = new Map<StoreKey, ItemRecord>();
-    // Accepted records first: a record that is learned meanwhile moves from the accepted to the committed ones.
+    // Accepted records first: one that is committed meanwhile is then found by the second step, never by neither.
     for (const source of sources) {
       const isTold = yield* this.#gatherAccepted(partition, epoch, source, accepted);
       if (!isTold) return { kind: 'unanswered', source };
@@ -187,15 +186,14 @@ export class EpochStaging {
       const lacking = new Map<StoreKey, number>();
       let repaired = 0;
       for (const source of others) {
-        const report = yield* exchange(partition, epoch, source, (key) => {
-          lacking.set(key, (lacking.get(key) ?? 0) + 1);
-        });
+        const onExtra = (key: StoreKey) => lacking.set(key, (lacking.get(key) ?? 0) + 1);
+        const report = yield* copyFrom({ partition, epoch, peer: source, onExtra });
         if (report === undefined) return { kind: 'unanswered', source };
         repaired += report.recordsRepaired;
       }
-      // Tombstones past their grace are in no tree. Where this node had nothing it saw none of them, and may have taken
-      // a deleted record from another source: now that it has that record, the trees differ, and a second round finds
-      // it.
+      // Merkle trees leave out tombstones past their grace. So a node that had nothing may have taken a deleted record
+      // from one source and missed its tombstone at another. Now that it has the record, the trees differ: compare
+      // again.
       if (repaired > 0 && !isSecond) continue;
       for (const source of others) {
         const isTold = yield* this.#pullCommitted(source, epoch, [...accepted.keys()]);
@@ -207,8 +205,8 @@ export class EpochStaging {
   }
 
   /**
-   * Learns a source's committed records of these keys. An accepted record may be older than a tombstone that is in no
-   * tree; without that tombstone it would count as the newest.
+   * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree
+   * shows; without the tombstone it would count as the newest record.
    */
   *#pullCommitted(source: NodeId, epoch: number, keys: readonly StoreKey[]): Task<boolean> {
     const { self, store, limits } = this.#parts;
@@ -228,7 +226,7 @@ export class EpochStaging {
     return true;
   }
 
-  /** Adds the accepted records of a sealed member, of each key the newest. @returns false if it did not answer */
+  /** Adds what a sealed member has accepted to `accepted`, which keeps the newest record of each key. */
   *#gatherAccepted(
     partition: number,
     epoch: number,
@@ -255,39 +253,39 @@ export class EpochStaging {
 
   *#flushed(reply: Reply): Task<Reply> {
     const { store, clock } = this.#parts;
-    const error = yield* wait<Error | undefined>((resume) => {
-      let isWithin = true;
-      store.flush((failure) => {
-        if (isWithin) clock.after(0, () => resume(failure));
-        else resume(failure);
-      });
-      isWithin = false;
-    });
+    const error = yield* wait<Error | undefined>(clock, (resume) => store.flush(resume));
     return error === undefined ? reply : this.#failed(error.message);
   }
 
   *#ask<Kind extends Reply['kind']>(node: NodeId, request: Request, kind: Kind): Task<ReplyOf<Kind> | undefined> {
     const { transport, clock, limits } = this.#parts;
-    return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
-      if (this.#isStopped) return;
-      let isOver = false;
-      const finish = (reply: ReplyOf<Kind> | undefined) => {
-        if (isOver || this.#isStopped) return;
-        isOver = true;
-        clock.cancel(timer);
-        this.#timers.delete(timer);
-        resume(reply);
-      };
-      const timer = clock.after(limits.phaseTimeoutMs, () => finish(undefined));
-      this.#timers.add(timer);
-      transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
-    });
+    let waiting: TimedWait<Reply> | undefined;
+    try {
+      const reply = yield* waitAtMost<Reply>(clock, limits.phaseTimeoutMs, (timed) => {
+        if (this.#isStopped) return timed.abandon();
+        waiting = timed;
+        this.#waits.add(timed);
+        transport.send(node, request, (answer) => timed.finish(answer));
+      });
+      return reply?.kind === kind ? (reply as ReplyOf<Kind>) : undefined;
+    } finally {
+      if (waiting !== undefined) this.#waits.delete(waiting);
+    }
   }
 
   #failed(reason: string): Reply {
     this.#parts.log.debug('cannot prepare for a new epoch', { node: this.#parts.self, reason });
     return { kind: 'failed', from: this.#parts.self, reason };
   }
+}
+
+/** A member of an epoch that a partition is copied from. */
+interface CopySource {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly peer: NodeId;
+  /** Gets each key that is here and not at the peer. */
+  readonly onExtra?: (key: StoreKey) => void;
 }
 
 interface EpochStagingParts {
@@ -299,32 +297,31 @@ interface EpochStagingParts {
   readonly transport: Transport<Request, Reply>;
   /** Whether a config names this node with the disk that it has. */
   readonly isNamedIn: (config: PartitionConfig) => boolean;
-  /** Whether this node is erasing or replacing its records of the partition. */
+  /** Whether this node is erasing or replacing what it holds of the partition. */
   readonly isBeginning: (partition: number) => boolean;
   /** The newest epoch of a partition that this node knows. */
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
-  /**
-   * Learns the records of a member of the epoch that are newer than this node's. `onExtra` gets keys that only this
-   * node has.
-   */
-  readonly exchange: (
-    partition: number,
-    epoch: number,
-    peer: NodeId,
-    onExtra?: (key: StoreKey) => void,
-  ) => Task<ExchangeReport | undefined>;
+  /** Takes what a member of the epoch has and this node has not. */
+  readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
   readonly erase: (key: StoreKey) => void;
 }
 
-/** Runs a task until it is no longer wanted: it does not get the result that it waits for then. */
+/**
+ * Runs a task as long as it is wanted. Afterwards nothing that it waits for reaches it.
+ *
+ * @returns undefined if it was ended
+ */
 function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
   for (let step = task.next(undefined as never); ; ) {
     if (step.done === true) return step.value;
     const result: never = yield step.value;
-    if (!isWanted()) return undefined;
+    if (!isWanted()) {
+      task.return(undefined as never);
+      return undefined;
+    }
     step = task.next(result);
   }
 }

@@ -5,10 +5,10 @@ import type { Member, PartitionConfig, VoteState } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { parseState, writeState } from '../state-rows.ts';
 
-/** A partition in which this node votes, in the epoch of the config. */
+/** The vote of this node in a partition, in the epoch of the config. */
 interface Vote {
   readonly config: PartitionConfig;
-  /** No prepare, accept or read in this epoch any more: the next epoch is being prepared. */
+  /** Whether it refuses prepare, accept and read in this epoch, because the next one is being prepared. */
   readonly isSealed: boolean;
 }
 
@@ -16,11 +16,11 @@ const PREFIX = 'vote/';
 const LEFT = 'left/';
 
 /**
- * The partitions in which a disk votes, durably in the `meta` store (docs/protocol.md section 1.3). A disk without a
- * vote in a partition, as after the old one was lost, takes no part in choosing its records.
+ * The partitions in which a node votes, durably in the `meta` store (docs/protocol.md section 1.3). A
+ * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
  *
- * When a disk gives up its vote in a partition, or begins it with nothing, it keeps the config that made it do so: it
- * was sealed in an earlier one and must not vote in that again (docs/protocol.md I12).
+ * When it leaves a partition, or begins one with nothing, it keeps the config that made it do so: it was sealed in an
+ * earlier one, and must not vote in that again (docs/protocol.md I12).
  */
 export class PartitionVotes {
   readonly #self: Member;
@@ -29,7 +29,7 @@ export class PartitionVotes {
   readonly #mayGoBack: boolean;
   #votes = new Map<number, Vote>();
   readonly #states = new Map<number, VoteState>();
-  /** By partition: the newest config by which this disk gave up its vote, or did not get one. */
+  /** By partition, the newest config that this node has acted on without a vote. */
   #left = new Map<number, PartitionConfig>();
 
   /** @param settings by default the rules hold, and are asserted */
@@ -41,8 +41,8 @@ export class PartitionVotes {
   }
 
   /**
-   * Reads the votes again, as after writes were lost. Gives the store up if a row is damaged: without it, a disk that
-   * has voted would begin its epoch again with fewer records than it accepted.
+   * Reads the votes again, as after writes were lost. Gives the store up if a row is damaged: a voter without its row
+   * would begin its epoch again with less than it has accepted.
    */
   reload(): void {
     this.#votes = new Map();
@@ -51,7 +51,7 @@ export class PartitionVotes {
     this.#left = this.#read<PartitionConfig>(LEFT);
   }
 
-  /** Whether this disk may promise and accept in this epoch. */
+  /** Whether it may promise and accept in this epoch. */
   has(partition: number, epoch: number): boolean {
     const vote = this.#votes.get(partition);
     return vote !== undefined && vote.config.epoch === epoch && !vote.isSealed;
@@ -65,12 +65,15 @@ export class PartitionVotes {
     return this.#votes.get(partition)?.isSealed === true;
   }
 
-  /** The vote in a partition, sealed or not. The same object until it changes: each learn asks for it. */
+  /**
+   * The state of its vote in a partition, if it has one. The same object until that changes, since each learn asks for
+   * it.
+   */
   stateOf(partition: number): VoteState | undefined {
     return this.#states.get(partition);
   }
 
-  /** The partitions in which this disk has a vote, sealed or not. */
+  /** The partitions in which it votes, sealed or not. */
   get partitions(): readonly number[] {
     return [...this.#votes.keys()];
   }
@@ -107,23 +110,23 @@ export class PartitionVotes {
     assertInvariant(this.isNamedIn(config), 'docs/protocol.md I9', 'a disk begins an epoch that does not name it');
     this.#write({ config, isSealed: false });
     this.#set(partition, { config, isSealed: true });
-    // Last: a crash keeps a beginning of what was written.
+    // Removed last: a crash keeps a prefix of the writes.
     if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
   }
 
-  /** The epoch that was begun is durable: from now on this disk votes in it. */
+  /** The epoch that was begun is durable: the node votes from now on. */
   open(partition: number): void {
     const vote = this.#votes.get(partition);
     assertInvariant(vote?.isSealed === true, 'docs/protocol.md I8', 'an epoch is opened that was not begun');
     this.#set(partition, { config: vote.config, isSealed: false });
   }
 
-  /** From now on takes no part in the present epoch. The caller flushes before it says so. */
+  /** Ends its part in the present epoch. The caller flushes before it answers. */
   seal(partition: number): void {
     this.#write({ ...this.#votes.get(partition)!, isSealed: true });
   }
 
-  /** Gives up the vote in a partition, if there is one, because this config was decided. The caller flushes. */
+  /** Gives up the vote in a partition, if it has one, because this config was decided. The caller flushes. */
   leave(config: PartitionConfig): void {
     const { partition, epoch } = config;
     const present = this.#votes.get(partition)?.config.epoch ?? -1;
@@ -150,8 +153,8 @@ export class PartitionVotes {
 
   #read<Row>(prefix: string): Map<number, Row> {
     const store = this.#store;
-    // As many as a ring can have partitions.
-    const rows = store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    // The limit is the largest number of partitions that a ring can have.
+    const rows = store.range('meta', { from: prefix, to: `${prefix}\xff\xff`, limit: 65_536 });
     return new Map(
       rows.map(({ key, value }) => [partitionOf(key.slice(prefix.length)), parseState<Row>(store, key, value)]),
     );

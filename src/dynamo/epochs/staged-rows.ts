@@ -1,4 +1,4 @@
-import type { Store, StoreKey } from '../../env/store.ts';
+import { keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { PartitionConfig } from '../messages.ts';
@@ -79,9 +79,9 @@ function readAttempt(store: Store, partition: number): StagedAttempt | undefined
 function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {
   const prefix = RECORD + partitionPrefix(partition);
   for (let from = prefix; ; ) {
-    const page = store.range('meta', from, prefixEnd(prefix), PAGE);
+    const page = store.range('meta', { from, to: prefixEnd(prefix), limit: PAGE });
     yield* page;
     if (page.length < PAGE) return;
-    from = `${page.at(-1)!.key}\x00`;
+    from = keyAfter(page.at(-1)!.key);
   }
 }
