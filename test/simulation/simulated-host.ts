@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { LagRule } from '../../src/dynamo/client.ts';
 import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
 import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
-import { readStaged } from '../../src/dynamo/epochs/epoch-staging.ts';
+import { readStaged } from '../../src/dynamo/epochs/staged-rows.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeSettings } from '../../src/dynamo/node-settings.ts';

@@ -2,9 +2,10 @@ import { strict as assert } from 'node:assert';
 import type { ItemImage } from '../../api/item.ts';
 import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
-import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
+import { type Ballot, compareBallots, TICKS_PER_MS } from '../ballot.ts';
 import type { BallotClock } from '../ballot-clock.ts';
 import type { Consistency, Failure } from '../client.ts';
+import { assertInvariant } from '../invariants.ts';
 import type { PartitionConfig, Reply } from '../messages.ts';
 import { highestOf, ItemRecord, isSettled, type LineageEntry, mostHeldOf, type ReplicaState } from '../record.ts';
 import type { Task } from '../task.ts';
@@ -286,7 +287,12 @@ function* prepare(coordinator: Coordinator, round: Round, asked = round.needed):
   const { requestId, key } = operation;
   const request = { kind: 'prepare', requestId, key, ballot, epoch: config.epoch } as const;
   const { agreed, replies } = yield* coordinator.ask(config.members, request, { reply: 'promise', needed: asked });
-  if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
+  if (agreed.length >= needed) {
+    const top = highestOf(agreed);
+    const isNewest = top === undefined || compareBallots(top.ballot, ballot) < 0;
+    assertInvariant(isNewest, 'docs/protocol.md I3', 'a record would derive from one with a higher ballot');
+    return { kind: 'promised', top, promises: agreed };
+  }
   return storageFailure(replies) ?? { kind: 'refused', agreed, replies };
 }
 
