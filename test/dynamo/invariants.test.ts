@@ -147,8 +147,8 @@ test('I6, an operation is in a record once', () => {
 describe('I8, an epoch begins with one set of records:', () => {
   test('no other config is heard of for an epoch that is known', () => {
     const view = new RingView([config(3)]);
-    expect(view.hear(config(3))).toBe(false);
-    expect(() => view.hear(config(3, 'a', 4))).toThrow('docs/protocol.md I8');
+    expect(view.learnConfig(config(3))).toBe(false);
+    expect(() => view.learnConfig(config(3, 'a', 4))).toThrow('docs/protocol.md I8');
   });
 
   test('a member that was sealed is not opened again without a new epoch', () => {
