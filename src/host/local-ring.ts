@@ -1,5 +1,5 @@
 import type { ItemKey, LagRule } from '../dynamo/client.ts';
-import { Rebalancer, RingError } from '../dynamo/epochs/rebalancer.ts';
+import { Rebalancer } from '../dynamo/epochs/rebalancer.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
@@ -7,6 +7,7 @@ import { storeKeyOf } from '../dynamo/keyspace.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingClient } from '../dynamo/ring-client.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import { RingView } from '../dynamo/ring-view.ts';
 import { SystemClock } from '../env/clock.ts';
 import type { MessageCodecs } from '../env/codec.ts';
