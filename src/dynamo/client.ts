@@ -93,6 +93,8 @@ export interface RangeRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
 }
 
 export type RangeOutcome =
@@ -120,6 +122,8 @@ export interface ScanRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
 }
 
 export type ScanStart =

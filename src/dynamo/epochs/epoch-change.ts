@@ -86,8 +86,8 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members
       .map(({ node }) => node)
       .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
     const request = { kind: 'copy', partition: base.partition, epoch: base.epoch, sources } as const;
-    const options = { timeoutMs: repairTimeoutMs, onLate: note };
-    const { agreed } = yield* coordinator.ask(missing, request, 'copied', missing.length, options);
+    const quorum = { reply: 'copied', needed: missing.length, timeoutMs: repairTimeoutMs, onLate: note } as const;
+    const { agreed } = yield* coordinator.ask(missing, request, quorum);
     agreed.forEach(note);
     if (agreed.length < missing.length) yield* coordinator.pause();
   }
@@ -99,14 +99,7 @@ function* askRegister<T>(
   clock: Coordinator['clock'],
   ask: (done: (value: T | undefined, error?: Error) => void) => void,
 ): Task<{ readonly value: T | undefined; readonly error: Error | undefined }> {
-  return yield* wait((resume) => {
-    let isWithin = true;
-    ask((value, error) => {
-      if (isWithin) clock.after(0, () => resume({ value, error }));
-      else resume({ value, error });
-    });
-    isWithin = false;
-  });
+  return yield* wait(clock, (resume) => ask((value, error) => resume({ value, error })));
 }
 
 /**
@@ -123,7 +116,7 @@ function* seal({ coordinator }: EpochChangeParts, base: PartitionConfig): Task<N
   const needed = coordinator.majorityOf(base);
   const sealed = new Set<NodeId>();
   for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, partition, epoch); tries++) {
-    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, 'sealed', needed);
+    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, { reply: 'sealed', needed });
     for (const { from } of agreed) sealed.add(from);
     if (sealed.size >= needed) return [...sealed];
     yield* coordinator.pause();
@@ -142,7 +135,12 @@ function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, source
   };
   const askMissing = function* (count: number, timeoutMs: number): Task<void> {
     const missing = next.members.filter(({ node }) => !staged.has(node));
-    const { agreed } = yield* coordinator.ask(missing, request, 'staged', count, { timeoutMs, onLate: note });
+    const { agreed } = yield* coordinator.ask(missing, request, {
+      reply: 'staged',
+      needed: count,
+      timeoutMs,
+      onLate: note,
+    });
     agreed.forEach(note);
   };
   for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, next.epoch - 1); tries++) {
@@ -184,7 +182,7 @@ function* activate(
     if (missing.length === 0) break;
     // The first try waits for a majority only: from then on requests are served again.
     const count = tries === 0 ? needed : missing.length;
-    const { agreed } = yield* coordinator.ask(missing, request, 'activated', count, { onLate: note });
+    const { agreed } = yield* coordinator.ask(missing, request, { reply: 'activated', needed: count, onLate: note });
     agreed.forEach(note);
     if (active.size === everybody.length) break;
     if (tries > 0) yield* coordinator.pause();

@@ -1,9 +1,9 @@
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
-import type { ExchangeReport } from '../healing/repair-report.ts';
+import type { ComparisonReport } from '../healing/repair-report.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
@@ -12,7 +12,7 @@ import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { readState, whole, writeState } from '../state-rows.ts';
-import { runTask, type Task, wait } from '../task.ts';
+import { runTask, type Task, type TimedWait, wait, waitAtMost } from '../task.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
@@ -57,7 +57,8 @@ export class EpochStaging {
   readonly #copying = new Map<number, { readonly answers: Answer[] }>();
   /** The attempt that each partition is being staged for. */
   readonly #staging = new Map<number, Staging>();
-  readonly #timers = new Set<Timer>();
+  /** Requests whose answer is waited for. */
+  readonly #waits = new Set<TimedWait<Reply>>();
   #isStopped = false;
   /** How often writes were lost. */
   #losses = 0;
@@ -84,8 +85,8 @@ export class EpochStaging {
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of this.#timers) this.#parts.clock.cancel(timer);
-    this.#timers.clear();
+    for (const each of this.#waits) each.abandon();
+    this.#waits.clear();
     this.#copying.clear();
     this.#staging.clear();
   }
@@ -148,10 +149,10 @@ export class EpochStaging {
 
   /** Copies from one source; what that source lacks, the stage brings. */
   *#copy(partition: number, epoch: number, sources: readonly NodeId[]): Task<Reply> {
-    const { self, exchange } = this.#parts;
+    const { self, copyFrom } = this.#parts;
     for (const source of sources) {
       if (source === self) continue;
-      const report = yield* exchange(partition, epoch, source);
+      const report = yield* copyFrom({ partition, epoch, peer: source });
       if (report !== undefined) return { kind: 'copied', from: self };
     }
     return this.#failed('no source could be copied from');
@@ -192,7 +193,7 @@ export class EpochStaging {
 
   /** Learns what the sealed members have committed, and collects what else they have accepted. */
   *#gather(partition: number, epoch: number, sources: readonly NodeId[]): Task<Gathered> {
-    const { self, exchange } = this.#parts;
+    const { self, copyFrom } = this.#parts;
     const others = sources.filter((source) => source !== self);
     const accepted = new Map<StoreKey, ItemRecord>();
     // Accepted records first: one that is committed meanwhile is then found by the second step, never by neither.
@@ -205,9 +206,8 @@ export class EpochStaging {
       const lacking = new Map<StoreKey, number>();
       let repaired = 0;
       for (const source of others) {
-        const report = yield* exchange(partition, epoch, source, (key) => {
-          lacking.set(key, (lacking.get(key) ?? 0) + 1);
-        });
+        const onExtra = (key: StoreKey) => lacking.set(key, (lacking.get(key) ?? 0) + 1);
+        const report = yield* copyFrom({ partition, epoch, peer: source, onExtra });
         if (report === undefined) return { kind: 'unanswered', source };
         repaired += report.recordsRepaired;
       }
@@ -273,39 +273,39 @@ export class EpochStaging {
 
   *#flushed(reply: Reply): Task<Reply> {
     const { store, clock } = this.#parts;
-    const error = yield* wait<Error | undefined>((resume) => {
-      let isWithin = true;
-      store.flush((failure) => {
-        if (isWithin) clock.after(0, () => resume(failure));
-        else resume(failure);
-      });
-      isWithin = false;
-    });
+    const error = yield* wait<Error | undefined>(clock, (resume) => store.flush(resume));
     return error === undefined ? reply : this.#failed(error.message);
   }
 
   *#ask<Kind extends Reply['kind']>(node: NodeId, request: Request, kind: Kind): Task<ReplyOf<Kind> | undefined> {
     const { transport, clock, limits } = this.#parts;
-    return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
-      if (this.#isStopped) return;
-      let isOver = false;
-      const finish = (reply: ReplyOf<Kind> | undefined) => {
-        if (isOver || this.#isStopped) return;
-        isOver = true;
-        clock.cancel(timer);
-        this.#timers.delete(timer);
-        resume(reply);
-      };
-      const timer = clock.after(limits.phaseTimeoutMs, () => finish(undefined));
-      this.#timers.add(timer);
-      transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
-    });
+    let waiting: TimedWait<Reply> | undefined;
+    try {
+      const reply = yield* waitAtMost<Reply>(clock, limits.phaseTimeoutMs, (timed) => {
+        if (this.#isStopped) return timed.abandon();
+        waiting = timed;
+        this.#waits.add(timed);
+        transport.send(node, request, (answer) => timed.finish(answer));
+      });
+      return reply?.kind === kind ? (reply as ReplyOf<Kind>) : undefined;
+    } finally {
+      if (waiting !== undefined) this.#waits.delete(waiting);
+    }
   }
 
   #failed(reason: string): Reply {
     this.#parts.log.debug('cannot prepare for a new epoch', { node: this.#parts.self, reason });
     return { kind: 'failed', from: this.#parts.self, reason };
   }
+}
+
+/** A member of an epoch that a partition is copied from. */
+interface CopySource {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly peer: NodeId;
+  /** Gets each key that is here and not at the peer. */
+  readonly onExtra?: (key: StoreKey) => void;
 }
 
 interface EpochStagingParts {
@@ -326,12 +326,7 @@ interface EpochStagingParts {
   /**
    * Learns records that a member of the epoch has and this node lacks. `onExtra`: called for each key the other lacks.
    */
-  readonly exchange: (
-    partition: number,
-    epoch: number,
-    peer: NodeId,
-    onExtra?: (key: StoreKey) => void,
-  ) => Task<ExchangeReport | undefined>;
+  readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
   readonly erase: (key: StoreKey) => void;
 }
@@ -374,7 +369,10 @@ function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undef
   for (let step = task.next(undefined as never); ; ) {
     if (step.done === true) return step.value;
     const result: never = yield step.value;
-    if (!isWanted()) return undefined;
+    if (!isWanted()) {
+      task.return(undefined as never);
+      return undefined;
+    }
     step = task.next(result);
   }
 }
