@@ -3,7 +3,7 @@ import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
 import { parseCommandLine, type ServeCommand } from './config/parse.ts';
 import { type StartUp, startUpEntries, startUpText, strangersNote } from './config/start-up.ts';
-import { ConfigError } from './config.ts';
+import { isRefusal } from './config.ts';
 import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
@@ -11,8 +11,6 @@ import type { TransferName } from './transfer/command.ts';
 
 /** The status for a wrong setting, or for something that the machine refuses. */
 const STATUS_REFUSED = 1;
-/** Of modules that are loaded late, by name. */
-const REFUSALS = ['DataDirectoryError', 'SeedError'];
 /** The status for a bug of ours: `EX_SOFTWARE` of sysexits(3). */
 const STATUS_BUG = 70;
 /** The status that shells give a program that SIGINT ended. */
@@ -41,8 +39,8 @@ async function main(argv: readonly string[]): Promise<void> {
     }
   } catch (error) {
     if (stopping.isStopping) process.exit(0);
-    printError(`dynaring: ${refusalOf(error)}`);
-    process.exit(isRefusal(error) ? STATUS_REFUSED : STATUS_BUG);
+    printError(`dynaring: ${messageOf(error)}`);
+    process.exit(isRefusal(error) || isOfSystem(error) ? STATUS_REFUSED : STATUS_BUG);
   }
 }
 
@@ -146,16 +144,20 @@ function endOnBugs(log: Log): void {
   });
 }
 
-/** Whether an error asks the user to change something; all others are bugs. */
-function isRefusal(error: unknown): error is Error {
-  if (error instanceof ConfigError) return true;
-  return error instanceof Error && (REFUSALS.includes(error.name) || 'syscall' in error);
+/** An error of the operating system: the machine refuses something. */
+function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }
 
-function refusalOf(error: unknown): string {
-  if (!isRefusal(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  // Nothing else has one here.
-  if (error.name === 'SeedError') return `--seed-dir ${error.message}`;
+/** What the user is told: one line, or the stack of a bug. */
+function messageOf(error: unknown): string {
+  if (isRefusal(error))
+    return inOneLine(error.option === undefined ? error.message : `${error.option} ${error.message}`);
+  if (isOfSystem(error)) return systemMessageOf(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function systemMessageOf(error: NodeJS.ErrnoException): string {
   const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
     address?: string;
     port?: number;
@@ -165,7 +167,11 @@ function refusalOf(error: unknown): string {
   if (code === 'EACCES' && port !== undefined) return `listening on port ${port} of ${address} is not allowed`;
   if (syscall === 'getaddrinfo') return `there is no host called ${hostname}; --host takes an address of this machine`;
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}; --host chooses another`;
-  return error.message.replaceAll(/\s*\n\s*/g, ' ');
+  return inOneLine(error.message);
+}
+
+function inOneLine(message: string): string {
+  return message.replaceAll(/\s*\n\s*/g, ' ');
 }
 
 function version(): string {

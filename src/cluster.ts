@@ -7,7 +7,7 @@ import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
-import { storeKeyOf } from './dynamo/keyspace.ts';
+import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
@@ -144,7 +144,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     web,
     ring,
     locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
-      ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
+      ring.locate(await catalog.itemKey(namespace, tableName, key)),
     faults,
     tables: router.tables,
     admin,
@@ -234,23 +234,16 @@ function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number
   return () => stoppable.stop();
 }
 
-function createFaults(
-  { replication, writeQuorum, partitions }: Config,
-  clock: SystemClock,
-  catalog: TableCatalog,
-  ring: LocalRing,
-): FaultRules {
+function createFaults(quorums: Config, clock: SystemClock, catalog: TableCatalog, ring: LocalRing): FaultRules {
   return new FaultRules({
-    replication,
-    writeQuorum,
+    catalog,
+    whyNoReplicaLags: whyNoReplicaLags(quorums),
     timers: clock,
     newSeed: () => randomInt(2 ** 31),
     seeded: (seed) => {
       const random = new SeededRandom(seed);
       return () => random.next();
     },
-    describeStorage: (storageId) => catalog.describeStorage(storageId),
-    storeKeyOf: (key) => storeKeyOf(key, partitions),
     onLagChange: (rules) => ring.setLags(rules),
   });
 }

@@ -29,9 +29,9 @@ export {
   type Lag,
 } from './api/fault-rule.ts';
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
-export { RingError } from './dynamo/epochs/rebalancer.ts';
 export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 export type { ScrubReport } from './dynamo/healing/scrub.ts';
+export { RingError } from './dynamo/ring-error.ts';
 export type { LinkFault } from './env/faulty-network.ts';
 export type { Ring } from './host/ring.ts';
 export type { Location, ReplicaDescription } from './peer/locate.ts';

@@ -13,7 +13,7 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.ts';
 import type { Settings } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { LocalRing } from '../host/local-ring.ts';
 import type { Ring } from '../host/ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
@@ -115,9 +115,7 @@ function setLink(ring: Ring, from: string, to: string, setting: LinkSetting): vo
   try {
     ring.setLink(from, to, setting);
   } catch (error) {
-    if (!(error instanceof RingError)) throw error;
-    const field = (['delayMs', 'dropRate'] as const).find((name) => error.message.startsWith(name));
-    throw new AdminError(error.message, field ?? 'body');
+    throw error instanceof RingError ? new AdminError(error.message, error.field ?? 'body') : error;
   }
 }
 

@@ -1,11 +1,12 @@
 import type { ItemKey, LagRule } from '../dynamo/client.ts';
-import { Rebalancer, RingError } from '../dynamo/epochs/rebalancer.ts';
+import { Rebalancer } from '../dynamo/epochs/rebalancer.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import { storeKeyOf } from '../dynamo/keyspace.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingClient } from '../dynamo/ring-client.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import { RingView } from '../dynamo/ring-view.ts';
 import { SystemClock } from '../env/clock.ts';
 import type { DataDirectory } from '../env/data-directory.ts';

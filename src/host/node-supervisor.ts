@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { Member } from '../dynamo/messages.ts';
 import type { NodeSettings } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import { SOUND_RULES } from '../dynamo/rules.ts';
 import type { Clock } from '../env/clock.ts';
 import { type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';

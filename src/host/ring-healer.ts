@@ -1,8 +1,8 @@
 import type { LagRule } from '../dynamo/client.ts';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
 import { unlessDamaged } from '../env/store-damage.ts';
 import type { PeerWork } from '../peer/peer.ts';

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { getNodePath, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import type { Refusal } from '../config.ts';
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 1_000;
@@ -9,8 +10,11 @@ const MAX_FILES = 1_000;
 /**
  * Invalid seed data. The message is one line that begins with the place: `file:line:column`, or a path in an object.
  */
-export class SeedError extends Error {
+export class SeedError extends Error implements Refusal {
   override readonly name = 'SeedError';
+  readonly kind = 'refusal';
+  /** On the command line, seed data comes from nowhere else. */
+  readonly option = '--seed-dir';
 }
 
 /** Parsed JSON that knows the place of each of its parts. */

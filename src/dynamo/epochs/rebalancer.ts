@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import type { Member, PartitionConfig } from '../messages.ts';
 import { assignPartitions, type NodeId } from '../ring.ts';
+import { RingError } from '../ring-error.ts';
 import type { EpochChangeOutcome } from './epoch-change.ts';
 
 /** A change of the members of one partition. */
@@ -191,11 +192,6 @@ export class Rebalancer {
     for (const partition of sealed()) moves.set(partition, { partition, members: configs[partition]!.members });
     return [...moves.values()];
   }
-}
-
-/** Why something cannot be done to the ring: `message` is one line for the user. */
-export class RingError extends Error {
-  override readonly name = 'RingError';
 }
 
 /** @throws RingError if the node is there already */
