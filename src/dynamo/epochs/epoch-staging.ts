@@ -303,7 +303,7 @@ interface EpochStagingParts {
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
-  /** Takes what a member of the epoch has and this node has not. */
+  /** Learns records that a member of the epoch has and this node lacks. */
   readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
   readonly erase: (key: StoreKey) => void;
