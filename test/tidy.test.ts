@@ -42,14 +42,14 @@ const MAY_IMPORT: Record<string, RegExp> = {
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
-  peer: /^src\/(peer|dynamo)\/|^src\/api\/primary-key\.ts$|^src\/env\/(env|clock|random|log|store|transport|stoppable-clock|store-damage)\.ts$/,
+  peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,
   trace: /^src\/(trace|api|dynamo)\/|^src\/env\/(faulty-network|store)\.ts$/,
   seed: /^src\/(seed|api)\/|^src\/config\.ts$|^src\/router\/(router|namespace|in-parallel)\.ts$|^src\/web\/(schema|validate)\.ts$|^src\/env\/log\.ts$|^node:/,
   admin:
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|ring-error)\.ts$|^src\/web\/metrics\.ts$/,
   inspect:
-    /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
+    /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
@@ -252,6 +252,20 @@ function anchorsOf(document: string): string[] {
         .replaceAll(' ', '-')}`,
   );
 }
+
+test('the documents name files that exist', () => {
+  const documents = ['README.md', 'CONTRIBUTING.md', ...listMarkdown('docs')];
+  const missing = documents.flatMap((document) => {
+    const named = readFileSync(join(ROOT, document), 'utf8').matchAll(
+      /`((?:src|test|api-schema|bench|scripts|examples)\/[\w./-]+)`/g,
+    );
+    return [...named]
+      .map(([, path]) => path!)
+      .filter((path) => !/\b(Query|NAME|query-operation)\b/.test(path) && !existsSync(join(ROOT, path)))
+      .map((path) => `${document}: ${path}`);
+  });
+  expect(missing).toEqual([]);
+});
 
 function listMarkdown(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })

@@ -21,7 +21,7 @@ import type { TraceLog } from '../trace/trace-log.ts';
 export interface AdminParts {
   readonly ring: Ring & Pick<LocalRing, 'locate' | 'nodeOfDisk'>;
   readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
-  /** Undefined: nothing is traced. */
+  /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
   readonly faults: {
     add(rule: FaultRule): ActiveFault;
@@ -33,13 +33,13 @@ export interface AdminParts {
     reset(namespace?: string): Promise<void>;
     snapshot(namespace?: string): Promise<Snapshot>;
     restore(snapshot: Snapshot): Promise<void>;
-    /** Where an item is kept. @throws ApiError where the service would say it */
+    /** The key under which an item is stored. @throws ApiError as the service would: no such table, no such key */
     itemKey(table: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
   };
   readonly lags: {
     /**
-     * Releases what is held back, and waits until no replica is behind and no hint is left.
-     * @throws RingError if that does not come about in time
+     * Releases records that rules of lag hold back, and waits until no replica is behind and no hint is left.
+     * @throws RingError if that takes too long
      */
     waitUntilConsistent(): Promise<void>;
   };
@@ -91,7 +91,7 @@ export function createAdmin({ ring, settings, traces, faults, tables, lags }: Ad
   };
 }
 
-/** What the ring cannot do as it is now. */
+/** Turns a refusal of the ring, which depends on the state it is in, into a 409. */
 function conflict(error: unknown, field?: string): never {
   throw error instanceof RingError ? new AdminError(error.message, field, 409) : error;
 }

@@ -64,10 +64,10 @@ function learn(self: NodeId, { acceptor, ballots, gate }: NodeParts, request: Of
 function keepHint(
   self: NodeId,
   { parts, store }: { readonly parts: NodeParts; readonly store: Store },
-  { home, key, record }: HintRequest,
+  { requestId, home, key, record }: HintRequest,
   answer: Answer,
 ): void {
-  if (!parts.hints.keep(home, key, record)) return answer({ kind: 'hint-refused', from: self });
+  if (!parts.hints.keep(home, { requestId, key, record })) return answer({ kind: 'hint-refused', from: self });
   store.flush((error) => {
     if (error === undefined) answer({ kind: 'hinted', from: self });
     else answer({ kind: 'storage-failed', from: self, message: error.message });

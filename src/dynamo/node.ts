@@ -123,13 +123,14 @@ export class StorageNode implements CoordinatingNode {
   }
 
   status(): NodeStatus {
-    const { votes, hints, gate, detector, epochSwitch, antiEntropy, purge, restore, scrub } = this.#parts;
+    const { coordinator, votes, hints, gate, detector, epochSwitch, antiEntropy, purge, restore, scrub } = this.#parts;
     const { partitions } = votes;
     return {
       id: this.id,
       diskId: this.#settings.diskId,
       partitions,
       sealed: partitions.filter((partition) => votes.isSealed(partition)),
+      writesUnderWay: coordinator.running,
       hints: hints.count,
       hintBytes: hints.bytes,
       held: gate.count,

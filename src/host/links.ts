@@ -62,7 +62,9 @@ export class Links {
     this.#reachable.delete(id);
   }
 
-  /** A node stops: nobody reaches it any more. What it owes its clients is asked elsewhere, or has an unknown outcome. */
+  /**
+   * A node stops: nobody reaches it any more. What it owes its clients is asked elsewhere, or has an unknown outcome.
+   */
   disconnect(id: NodeId): void {
     this.withdraw(id);
     this.client.detach(id);

@@ -43,9 +43,9 @@ export interface LocalRingParts {
 }
 
 /**
- * A ring all of whose nodes run in this process. It builds the parts that do the work and hands each call to one of them:
- * `NodeSupervisor` starts and stops nodes, `Roster` adds and removes them, `Links` carries what is sent, `RingHealer`
- * repairs, `FileConfigRegister` decides who votes, `Rebalancer` and `MoveLeader` move partitions.
+ * A ring all of whose nodes run in this process. It builds the parts that do the work and hands each call to one of
+ * them: `NodeSupervisor` starts and stops nodes, `Roster` adds and removes them, `Links` carries what is sent,
+ * `RingHealer` repairs, `FileConfigRegister` decides who votes, `Rebalancer` and `MoveLeader` move partitions.
  */
 export class LocalRing implements Ring {
   readonly #clock = new SystemClock();

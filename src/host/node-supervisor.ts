@@ -209,7 +209,10 @@ export class NodeSupervisor {
     }
   }
 
-  /** The disk of a running node is damaged. The node goes on with an empty one, or ends if the others could not bring it back. */
+  /**
+   * The disk of a running node is damaged. The node goes on with an empty one, or ends if the others could not bring it
+   * back.
+   */
   #replaceDisk(node: LocalNode, store: LmdbStore, { message }: StoreDamagedError): void {
     const { directory, disks, lifetime, log, onDiskLost } = this.#parts;
     const { id } = node;

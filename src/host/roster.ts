@@ -58,7 +58,11 @@ export class Roster {
     return id;
   }
 
-  /** Moves a node's partitions to the others, then ends it. @throws RingError if there is no such node, or too few would be left */
+  /**
+   * Moves a node's partitions to the others, then ends it.
+   *
+   * @throws RingError if there is no such node, or too few would be left
+   */
   async remove(id: NodeId): Promise<void> {
     const { register, lifetime } = this.#parts;
     lifetime.checkOpen();

@@ -1,5 +1,6 @@
 import type { ByteString } from '../api/primary-key.ts';
 import { type Ballot, highestAt, isFloor } from '../dynamo/ballot.ts';
+import type { RangeRequest } from '../dynamo/client.ts';
 import type { Member, PartitionConfig } from '../dynamo/messages.ts';
 import { decodeRecord, type ItemRecord, isWholeRecord } from '../dynamo/record.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
@@ -114,6 +115,9 @@ export function oneOf<Text extends string>(numbers: Readonly<Record<Text, number
   };
 }
 
+/** Of a range read. */
+export const keyOrder: Field<RangeRequest['order']> = oneOf({ forward: 0, backward: 1 });
+
 /** Whether it is there, and then the value. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
   return {
@@ -125,6 +129,9 @@ export function optional<T>(field: Field<T>): Field<T | undefined> {
     read: (input) => (bool.read(input) ? field.read(input) : undefined),
   };
 }
+
+/** The client's request that a message is sent for, in a trace; else one byte. */
+export const requestId = optional(text);
 
 /** Their number, and then each. */
 export function list<T>(field: Field<T>): Field<T[]> {
