@@ -97,7 +97,7 @@ export class Rebalancer {
   #lastFailure: string | undefined;
   #isRunning = false;
   #isStopped = false;
-  /** The roster has changed while moves were under way. */
+  /** What to call when the configs fit the roster. */
   #waiting: (() => void)[] = [];
   #timer: Timer | undefined;
   #watchTimer: Timer | undefined;
@@ -111,8 +111,8 @@ export class Rebalancer {
     return { moved: this.#moved, left, longestPauseMs: this.#longestPauseMs, lastFailure: this.#lastFailure };
   }
 
-  /** Makes the configs fit the roster; `done` is called when they do. Asked again meanwhile, it also does that. */
-  settle(done: () => void): void {
+  /** Makes the configs fit the roster, also a roster that changes meanwhile; `done` is called when they do. */
+  rebalance(done: () => void): void {
     this.#waiting.push(done);
     if (!this.#isRunning) this.#run();
   }
