@@ -7,7 +7,7 @@ import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
-import { storeKeyOf } from './dynamo/keyspace.ts';
+import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
@@ -38,36 +38,39 @@ interface Address {
 
 /** A whole Dynaring in one process: the storage nodes, a router and a web server. */
 export interface Cluster {
-  /** Where it listens; with port 0 this is how to learn the port. */
+  /** Where it listens. With port 0 in the settings, the port that the system chose. */
   readonly addresses: readonly Address[];
-  /** Where administrators are served, if they are served apart. */
+  /** Where administrators are served, if they have a port of their own. */
   readonly adminAddresses: readonly Address[];
-  /** For mounting it in another server of this process. */
+  /** For mounting the server in another one of this process. */
   readonly web: WebServer;
-  /** What may happen to its nodes and links. */
+  /** Its storage nodes, and what can happen to them and to their links. */
   readonly ring: LocalRing;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
-  /** What goes wrong on purpose. */
+  /** The rules of what goes wrong on purpose. */
   readonly faults: FaultRules;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
   /** All that an administrator may do, as over HTTP. */
   readonly admin: Admin;
   /**
-   * Makes tables with items, which must not be there yet.
-   * @throws SeedError
+   * Makes tables with items.
+   * @throws SeedError, also if such a table exists already
    */
   seed(source: SeedSource, namespace?: string): Promise<void>;
-  /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
+  /**
+   * Stops the server: it takes no new requests, those under way get `limits.stopGraceMs`, then all is flushed and
+   * released.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * The composition root: from here on, and only here, everybody knows which implementations they run on.
- * Resolves once requests can be served.
+ * The composition root: only here are implementations chosen and joined. Resolves once requests can be served.
  *
- * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left behind then
+ * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left
+ *   behind then
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
   const releases = new Releases();
@@ -141,7 +144,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     web,
     ring,
     locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
-      ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
+      ring.locate(await catalog.itemKey(namespace, tableName, key)),
     faults,
     tables: router.tables,
     admin,
@@ -213,12 +216,12 @@ function sweepLeftovers(directory: DataDirectory, clock: Clock, log: Log): void 
   });
 }
 
-/** Erases what is left of deleted tables, now and then. @returns what ends it */
+/** Erases the remains of deleted tables, now and then. @returns a function that ends that */
 function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => void {
   const stoppable = new StoppableClock(clock);
   const next = () => {
     stoppable.after(intervalMs, async () => {
-      // What cannot be read now, for too few nodes are up, will be then.
+      // If too few nodes are up to read the catalogue now, the next sweep will.
       const tables = await catalog
         .finishDeletions(clock.now())
         .then(() => catalog.forgetDeleted())
@@ -231,28 +234,21 @@ function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number
   return () => stoppable.stop();
 }
 
-function createFaults(
-  { replication, writeQuorum, partitions }: Config,
-  clock: SystemClock,
-  catalog: TableCatalog,
-  ring: LocalRing,
-): FaultRules {
+function createFaults(quorums: Config, clock: SystemClock, catalog: TableCatalog, ring: LocalRing): FaultRules {
   return new FaultRules({
-    replication,
-    writeQuorum,
+    catalog,
+    whyNoReplicaLags: whyNoReplicaLags(quorums),
     timers: clock,
     newSeed: () => randomInt(2 ** 31),
     seeded: (seed) => {
       const random = new SeededRandom(seed);
       return () => random.next();
     },
-    describeStorage: (storageId) => catalog.describeStorage(storageId),
-    storeKeyOf: (key) => storeKeyOf(key, partitions),
     onLagChange: (rules) => ring.setLags(rules),
   });
 }
 
-/** Requests under way get so long. */
+/** Stops listening. Requests under way get `graceMs`. */
 function closeWithin(graceMs: number, clock: SystemClock, listening: Listening): Promise<void> {
   let timer: Timer;
   const grace = new Promise<void>((resolve) => {
@@ -266,7 +262,7 @@ function openDirectory({ dataDir, partitions, replication, nodes }: Config): Pro
   return openDataDirectory(dataDir, { partitions, replication, nodes });
 }
 
-/** Ids in the service's form, 52 capital letters and digits: random ones for the process, then a count. */
+/** Makes ids in the service's form, 52 capital letters and digits: a random prefix of the process, then a count. */
 function createRequestIds(): () => string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
   const prefix = Array.from(randomBytes(40), (byte) => alphabet[byte % alphabet.length]).join('');

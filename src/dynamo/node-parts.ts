@@ -137,6 +137,7 @@ function wireReplica(
   const gate = new LagGate({
     self,
     clock,
+    partitions: view.partitions,
     limits,
     writeQuorum,
     membersOf: (key) => configOfKey(key).members,

@@ -4,8 +4,8 @@ import type { RingView } from '../dynamo/ring-view.ts';
 import type { ClusterRecord, DataDirectory } from '../env/data-directory.ts';
 
 /**
- * The cluster's record in its data directory, as the register that decides the configs (docs/decisions/0007). The file is
- * replaced atomically and flushed before anything in it counts. All calls answer within the call.
+ * The cluster's record in its data directory, as the register that decides the configs (docs/decisions/0007). The file
+ * is replaced atomically and flushed before anything in it counts. All calls answer within the call.
  */
 export class FileConfigRegister implements ConfigRegister {
   readonly #directory: DataDirectory;

@@ -1,9 +1,9 @@
 import type { CoordinatingNode } from '../dynamo/coordinating-node.ts';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { NodeLimits } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import { RingClient } from '../dynamo/ring-client.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import { FaultyNetwork, type LinkFault } from '../env/faulty-network.ts';
@@ -62,7 +62,9 @@ export class Links {
     this.#reachable.delete(id);
   }
 
-  /** A node stops: nobody reaches it any more. What it owes its clients is asked elsewhere, or has an unknown outcome. */
+  /**
+   * A node stops: nobody reaches it any more. What it owes its clients is asked elsewhere, or has an unknown outcome.
+   */
   disconnect(id: NodeId): void {
     this.withdraw(id);
     this.client.detach(id);
@@ -118,7 +120,9 @@ export class Links {
 function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
   // Written so that NaN fails too.
   if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
-    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`);
+    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`, 'delayMs');
   }
-  if (!(dropRate >= 0 && dropRate <= 1)) throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`);
+  if (!(dropRate >= 0 && dropRate <= 1)) {
+    throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`, 'dropRate');
+  }
 }

@@ -21,10 +21,10 @@ import type { FileConfigRegister } from './file-config-register.ts';
 import { newDiskId } from './found-cluster.ts';
 import { type LocalNode, NO_DISK } from './local-nodes.ts';
 
-/** A file in a node's folder with which its owner takes what a damaged journal has left, for want of anything better. */
+/** A file that the user puts in a node's folder to accept what a damaged journal has left of its data. */
 const ACCEPT_LOSS = 'accept-loss';
 
-/** What a damaged disk's folder is called from then on, behind the node's id. */
+/** What the folder of a damaged disk is called once it is set aside: the node's id, then this. */
 const DAMAGED = '.damaged';
 
 interface NodeDisksParts {
@@ -36,20 +36,20 @@ interface NodeDisksParts {
 }
 
 /**
- * The disks of a ring's nodes: tells them from one another, and those that may have lost what they had acknowledged from
- * those that have it all. A node whose disk is damaged must not vote with it: the disk is set aside, and the node begins on
- * an empty one, which has another id and so no vote until the others have brought it back.
+ * The disks of the nodes. It recognises each disk, and finds those that may have lost writes which they had
+ * acknowledged. A node must not vote with a damaged disk: the disk is set aside, and the node begins on an empty one.
+ * That has another id, and so no vote until the other nodes have brought it up to date.
  */
 export class NodeDisks {
   readonly #parts: NodeDisksParts;
-  /** Opened, and not yet taken by their nodes. */
+  /** Stores that are open and that no node has taken yet. */
   readonly #opened = new Map<NodeId, LmdbStore>();
   /** Why disks count as lost. */
   readonly #losses = new Map<NodeId, StoreDamagedError>();
   readonly #watch: DiskWatch;
   /** Counts the starts of the cluster, this one included. */
   readonly #start: number;
-  /** Those whose losses are accepted. */
+  /** Nodes whose losses the user has accepted. */
   readonly #accepted = new Set<NodeId>();
 
   constructor(parts: NodeDisksParts) {
@@ -59,8 +59,8 @@ export class NodeDisks {
   }
 
   /**
-   * Opens the disks of a cluster that was here before, and sets those aside that are damaged, unless too few are left: then
-   * nothing is changed.
+   * Opens the disks of a cluster that was here before, and sets the damaged ones aside. If too few would be left, it
+   * changes nothing.
    *
    * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
    */
@@ -86,12 +86,12 @@ export class NodeDisks {
     return store;
   }
 
-  /** A node has ended: what becomes of its disk is nobody's business until it is taken again. */
+  /** A node has ended: nobody watches its disk until it is taken again. */
   release(id: NodeId): void {
     this.#watch.forget(id);
   }
 
-  /** Closes what was opened and not taken. */
+  /** Closes the stores that no node has taken. */
   async close(): Promise<void> {
     this.#watch.stop();
     const stores = [...this.#opened.values()];
@@ -99,18 +99,18 @@ export class NodeDisks {
     for (const store of stores) await store.close();
   }
 
-  /** Why a node does not start on a disk that turns out to be damaged, and what can be done. */
+  /** Why a node does not start on a damaged disk, and what the user can do. */
   refusalOf(id: NodeId, { message }: StoreDamagedError): string {
     const path = this.#parts.directory.nodePath(id);
     return `cannot start ${id}: its disk is damaged (${message}); put its data back, or remove ${path} for the others to bring it back`;
   }
 
-  /** Why a node does not start on a disk that takes no writes. */
+  /** Why a node does not start on a disk that refuses writes. */
   unwritable(id: NodeId, { message }: Error): DataDirectoryError {
     return new DataDirectoryError(`cannot write in ${this.#parts.directory.nodePath(id)}: ${message}`);
   }
 
-  /** Gives a damaged disk's folder another name, in place of an earlier one of that name. The store has to be closed. */
+  /** Renames the folder of a damaged disk; an earlier one of that name is erased. The store has to be closed before. */
   setAside(id: NodeId, reason: string): void {
     const path = this.#parts.directory.nodePath(id);
     const isKept = moveAside(path, path + DAMAGED);
@@ -123,8 +123,7 @@ export class NodeDisks {
   }
 
   /**
-   * Tells a node's disk from those of others, and gives a name to one that is empty: from then on it is not the one that
-   * voted before.
+   * Makes sure that a disk is the node's own. An empty disk gets a new identity: it is not the disk that voted before.
    *
    * @returns its disk id
    * @throws DataDirectoryError, StoreDamagedError
@@ -138,7 +137,7 @@ export class NodeDisks {
     const diskId = isBootstrap ? nodes.find(({ node }) => node === id)!.diskId : newDiskId();
     if (!isBootstrap) {
       log.warn('a node begins with an empty disk', { node: id });
-      // The record first: a disk that says another name than the record would be refused at the next start.
+      // The record first: a disk with another id than the record's would be refused at the next start.
       const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
       register.saveRoster(renamed);
     }
@@ -146,13 +145,13 @@ export class NodeDisks {
     return diskId;
   }
 
-  /** All disks durably have the number of this start: one that has an earlier one is an old copy from now on. */
+  /** All disks durably have the number of this start. From now on a disk with an earlier number is an old copy. */
   noteStarted(): void {
     const { register } = this.#parts;
     register.save({ ...register.record, starts: this.#start });
   }
 
-  /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
+  /** @throws DataDirectoryError if so many disks were lost that some partition has no majority left */
   checkVoters(nodes: readonly LocalNode[]): void {
     const { directory, register } = this.#parts;
     const { configs } = register.record;
@@ -225,9 +224,9 @@ export class NodeDisks {
   }
 
   /**
-   * What the disk says of itself, if it does.
+   * Reads the identity of a disk; undefined if it has none.
    *
-   * @throws DataDirectoryError if that is not what it should say, StoreDamagedError if it is an old copy
+   * @throws DataDirectoryError if it is the disk of something else, StoreDamagedError if it is an old copy
    */
   #known(id: NodeId, store: Store): DiskIdentity | undefined {
     const found = readIdentity(store);
@@ -249,7 +248,7 @@ export class NodeDisks {
   }
 }
 
-/** @returns false if it was erased instead: a folder that is a volume of its own cannot be moved */
+/** @returns false if the content was erased instead: a folder that is a mount point cannot be renamed */
 function moveAside(path: string, aside: string): boolean {
   rmSync(aside, { recursive: true, force: true });
   try {

@@ -1,5 +1,5 @@
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { LmdbStore } from '../env/lmdb-store.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { NodeDescription } from '../peer/ring-description.ts';

@@ -1,11 +1,12 @@
 import type { ItemKey, LagRule } from '../dynamo/client.ts';
-import { Rebalancer, RingError } from '../dynamo/epochs/rebalancer.ts';
+import { Rebalancer } from '../dynamo/epochs/rebalancer.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import { storeKeyOf } from '../dynamo/keyspace.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingClient } from '../dynamo/ring-client.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import { RingView } from '../dynamo/ring-view.ts';
 import { SystemClock } from '../env/clock.ts';
 import type { DataDirectory } from '../env/data-directory.ts';
@@ -42,9 +43,9 @@ export interface LocalRingParts {
 }
 
 /**
- * A ring all of whose nodes run in this process. It builds the parts that do the work and hands each call to one of them:
- * `NodeSupervisor` starts and stops nodes, `Roster` adds and removes them, `Links` carries what is sent, `RingHealer`
- * repairs, `FileConfigRegister` decides who votes, `Rebalancer` and `MoveLeader` move partitions.
+ * A ring all of whose nodes run in this process. It builds the parts that do the work and hands each call to one of
+ * them: `NodeSupervisor` starts and stops nodes, `Roster` adds and removes them, `Links` carries what is sent,
+ * `RingHealer` repairs, `FileConfigRegister` decides who votes, `Rebalancer` and `MoveLeader` move partitions.
  */
 export class LocalRing implements Ring {
   readonly #clock = new SystemClock();

@@ -39,7 +39,10 @@ export class MoveLeader {
     leader.node.changeEpoch(this.#register, move.partition, move.members, led.finish);
   }
 
-  /** A node is gone: a move that it led fails at once. It may have sealed the partition, so nobody waits until it gives up itself. */
+  /**
+   * A node is gone: a move that it led fails at once. It may have sealed the partition, so nobody waits until it gives
+   * up itself.
+   */
   giveUp(by: NodeId): void {
     if (this.#led?.by === by) this.#led.finish({ kind: 'failed', reason: `${by}, which led it, is gone` });
   }

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { Member } from '../dynamo/messages.ts';
 import type { NodeSettings } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import { SOUND_RULES } from '../dynamo/rules.ts';
 import type { Clock } from '../env/clock.ts';
 import { type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';
@@ -209,7 +209,10 @@ export class NodeSupervisor {
     }
   }
 
-  /** The disk of a running node is damaged. The node goes on with an empty one, or ends if the others could not bring it back. */
+  /**
+   * The disk of a running node is damaged. The node goes on with an empty one, or ends if the others could not bring it
+   * back.
+   */
   #replaceDisk(node: LocalNode, store: LmdbStore, { message }: StoreDamagedError): void {
     const { directory, disks, lifetime, log, onDiskLost } = this.#parts;
     const { id } = node;

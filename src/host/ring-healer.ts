@@ -1,8 +1,8 @@
 import type { LagRule } from '../dynamo/client.ts';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
 import { unlessDamaged } from '../env/store-damage.ts';
 import type { PeerWork } from '../peer/peer.ts';
@@ -10,7 +10,9 @@ import type { RingDescription } from '../peer/ring-description.ts';
 import type { LocalNodes } from './local-nodes.ts';
 import type { RingLifetime } from './ring-lifetime.ts';
 
-/** How long replicas may take to become alike once nobody writes: longer than it takes to suspect a node that is down. */
+/**
+ * How long replicas may take to become alike once nobody writes: longer than it takes to suspect a node that is down.
+ */
 const CONSISTENT_WITHIN_MS = 30_000;
 /** The wait between two looks at whether they are alike. Hints are offered, and nodes probed, less often. */
 const CONSISTENT_POLL_MS = 20;
@@ -46,7 +48,9 @@ export class RingHealer {
     return this.#repairs > 0 ? [] : this.#lags;
   }
 
-  /** Lets replicas lag by these rules, in place of those before. Records that only the old rules held back are released. */
+  /**
+   * Lets replicas lag by these rules, in place of those before. Records that only the old rules held back are released.
+   */
   setLags(rules: readonly LagRule[]): void {
     this.#parts.lifetime.checkOpen();
     this.#lags = [...rules];

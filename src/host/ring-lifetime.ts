@@ -1,4 +1,4 @@
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 
 /** Whether a ring is open, and who waits for something in it that would never come once it is closed. */
 export class RingLifetime {

@@ -6,17 +6,19 @@ import type { LinkFault } from '../env/faulty-network.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
 
 /**
- * The storage nodes of a server, and what can happen to them: nodes stop, pause, lose their disk, come and go; links break.
- * The ring goes on as docs/replication.md says, and heals. Nodes are called `node-1`, `node-2` and so on.
+ * The storage nodes of a server, and what can happen to them: nodes stop, pause, lose their disk, come and go; links
+ * break. The ring goes on as docs/replication.md says, and heals. Nodes are called `node-1`, `node-2` and so on.
  *
- * Every call throws or rejects with a RingError, one line for people, if the ring cannot do that now, has no such node, or
- * is closed.
+ * Every call throws or rejects with a RingError, one line for people, if the ring cannot do that now, has no such node,
+ * or is closed.
  */
 export interface Ring {
   /** The nodes, who votes on which partition, and the moves under way, as they are now. */
   describe(): RingDescription;
 
-  /** Stops a node in order: it answers what it was asked, and its disk keeps what it has. It is missing until `start`. */
+  /**
+   * Stops a node in order: it answers what it was asked, and its disk keeps what it has. It is missing until `start`.
+   */
   stop(id: NodeId): Promise<void>;
   /** Starts a node that was stopped, on the disk it has. What it missed reaches it as hints and by repair. */
   start(id: NodeId): Promise<void>;
@@ -56,9 +58,9 @@ export interface Ring {
    */
   repair(): Promise<RepairReport>;
   /**
-   * Resolves when all replicas are alike: a comparison of all of them found nothing, no node keeps a hint or a record whose
-   * outcome it does not know, and no partition is to be moved. Repairs as often as it takes. Records written meanwhile have
-   * to become alike too.
+   * Resolves when all replicas are alike: a comparison of all of them found nothing, no node keeps a hint or a record
+   * whose outcome it does not know, and no partition is to be moved. Repairs as often as it takes. Records written
+   * meanwhile have to become alike too.
    *
    * @param withinMs half a minute unless given; then it rejects with what is still behind
    */

@@ -1,6 +1,7 @@
-import { type Rebalancer, RingError, withNode, withoutNode } from '../dynamo/epochs/rebalancer.ts';
+import { type Rebalancer, withNode, withoutNode } from '../dynamo/epochs/rebalancer.ts';
 import type { StorageNode } from '../dynamo/node.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
 import type { DataDirectory } from '../env/data-directory.ts';
 import type { Log } from '../env/log.ts';
@@ -57,7 +58,11 @@ export class Roster {
     return id;
   }
 
-  /** Moves a node's partitions to the others, then ends it. @throws RingError if there is no such node, or too few would be left */
+  /**
+   * Moves a node's partitions to the others, then ends it.
+   *
+   * @throws RingError if there is no such node, or too few would be left
+   */
   async remove(id: NodeId): Promise<void> {
     const { register, lifetime } = this.#parts;
     lifetime.checkOpen();

@@ -23,7 +23,10 @@ export function writeIdentity(store: Store, identity: DiskIdentity): void {
   writeState(store, IDENTITY, identity);
 }
 
-/** The number of the cluster's start in which the disk was last used; 0 if it never was. A lower one than others': an old copy. */
+/**
+ * The number of the cluster's start in which the disk was last used; 0 if it never was. A lower one than others': an
+ * old copy.
+ */
 export function readLastStart(store: Store): number {
   return readState<number>(store, START) ?? 0;
 }

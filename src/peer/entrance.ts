@@ -4,8 +4,8 @@ import type { StorageNode } from '../dynamo/node.ts';
 import { leaveIfDamaged } from '../env/store-damage.ts';
 
 /**
- * What clients of the ring ask of a node. A node whose store is damaged does not answer, and throws nothing: its clients
- * then retry at another node.
+ * What clients of the ring ask of a node. A node whose store is damaged does not answer, and throws nothing: its
+ * clients then retry at another node.
  */
 export class Entrance implements CoordinatingNode {
   readonly #node: StorageNode;

@@ -30,8 +30,8 @@ export interface PeerWork<Outcome> {
 
 /**
  * One running node of a cluster, from its start on a store to its stop. Once stopped it does nothing more, as if its
- * process were gone: no timer fires, no message is sent or received, no store is touched. So a peer that starts again is a
- * new object.
+ * process were gone: no timer fires, no message is sent or received, no store is touched. So a peer that starts again
+ * is a new object.
  *
  * It has no promises and takes the world from its `Env`: a simulation can run it.
  */
@@ -60,7 +60,8 @@ export class Peer {
 
   /**
    * Starts a node on its store. `opened` gets the peer once the node's new boot number is durable: only then may it
-   * receive messages and requests. An error means that the store could not be written. May call `opened` within the call.
+   * receive messages and requests. An error means that the store could not be written. May call `opened` within the
+   * call.
    *
    * @throws StoreDamagedError if the store's state cannot be read
    */
@@ -95,7 +96,11 @@ export class Peer {
     this.#paused ??= new PausedNode(this.#entrance, this.#ownersClock, this.#limits.suspectAfterMs);
   }
 
-  /** Ends a pause. @returns hands the node what has waited: to be called once clients and other nodes can reach it again */
+  /**
+   * Ends a pause.
+   *
+   * @returns hands the node what has waited: to be called once clients and other nodes can reach it again
+   */
   resume(): () => void {
     const paused = this.#paused;
     this.#paused = undefined;
@@ -114,8 +119,8 @@ export class Peer {
   }
 
   /**
-   * Waits until clients have the answers that this node owes them, but no longer than an operation lives. The owner lets
-   * no new requests in.
+   * Waits until clients have the answers that this node owes them, but no longer than an operation lives. The owner
+   * lets no new requests in.
    *
    * @param whenIdle calls back once the node owes its clients nothing
    */

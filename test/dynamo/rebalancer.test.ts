@@ -1,16 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
-import {
-  type Move,
-  planMoves,
-  Rebalancer,
-  RingError,
-  withNode,
-  withoutNode,
-} from '../../src/dynamo/epochs/rebalancer.ts';
+import { type Move, planMoves, Rebalancer, withNode, withoutNode } from '../../src/dynamo/epochs/rebalancer.ts';
 import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions } from '../../src/dynamo/ring.ts';
+import { RingError } from '../../src/dynamo/ring-error.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 

@@ -6,7 +6,7 @@ import { AdminError } from '../../src/api/fault-rule.ts';
 import type { Execute, OperationName } from '../../src/api/operations.ts';
 import { storageIdOf } from '../../src/api/table-definition.ts';
 import { completeConfig, type LimitOptions, type Settings } from '../../src/config.ts';
-import { RingError } from '../../src/dynamo/epochs/rebalancer.ts';
+import { RingError } from '../../src/dynamo/ring-error.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { openTemporaryDirectory } from '../../src/env/temporary-directory.ts';
 import { LocalRing } from '../../src/host/local-ring.ts';

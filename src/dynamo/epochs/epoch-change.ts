@@ -6,11 +6,13 @@ import { type Task, wait } from '../task.ts';
 import type { ConfigRegister } from './config-register.ts';
 
 export type EpochChangeOutcome =
-  /** `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes. */
+  /**
+   * `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes.
+   */
   | { readonly kind: 'changed'; readonly config: PartitionConfig; readonly pausedMs: number }
-  /** Somebody else has decided the next epoch. */
+  /** Another controller has decided the next epoch. */
   | { readonly kind: 'superseded'; readonly config: PartitionConfig }
-  /** Nothing was decided, or that is unknown; it may be begun again. The partition may be sealed. */
+  /** Nothing was decided, or the outcome is unknown; it may be tried again. The partition may be sealed. */
   | { readonly kind: 'failed'; readonly reason: string };
 
 export interface EpochChangeParts {
@@ -19,7 +21,7 @@ export interface EpochChangeParts {
   readonly log: Log;
 }
 
-/** How often a step is repeated for members that do not answer. */
+/** How often a step is tried for members that do not answer. */
 const TRIES = 5;
 
 /**
@@ -66,7 +68,7 @@ export function* changeEpoch(
 
 /**
  * Step 0: newcomers copy what is committed, while requests go on.
- * @returns whether all have: to seal before that would make requests wait for as long as they copy
+ * @returns whether all have. A seal before that would make requests wait for as long as newcomers copy
  */
 function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<boolean> {
   const { repairTimeoutMs } = coordinator.settings.limits;
@@ -79,7 +81,7 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members
     const missing = newcomers.filter(({ node }) => !copied.has(node));
     if (missing.length === 0) return true;
     if (tries > 0 && !missing.some(({ node }) => coordinator.isUp(node))) return false;
-    // Those that seem up first: the first that answers is copied from.
+    // Nodes that seem up first: newcomers copy from the first one that answers.
     const sources = base.members
       .map(({ node }) => node)
       .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
@@ -100,7 +102,10 @@ function* askRegister<T>(
   return yield* wait(clock, (resume) => ask((value, error) => resume({ value, error })));
 }
 
-/** Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries early. */
+/**
+ * Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries
+ * early.
+ */
 function isSuperseded({ view }: Coordinator, partition: number, epoch: number): boolean {
   return view.newestConfig(partition).epoch > epoch;
 }
@@ -119,7 +124,7 @@ function* seal({ coordinator }: EpochChangeParts, base: PartitionConfig): Task<N
   return undefined;
 }
 
-/** Steps 2 and 3: the new members gather, durably, what the sealed ones have. A majority of them is enough. */
+/** Steps 2 and 3: the new members durably gather what the sealed ones have. @returns whether a majority has */
 function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
   const { limits } = coordinator.settings;
   const needed = coordinator.majorityOf(next);
@@ -141,7 +146,7 @@ function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, source
   for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, next.epoch - 1); tries++) {
     yield* askMissing(needed - staged.size, limits.repairTimeoutMs);
     if (staged.size >= needed) {
-      // One that has not staged begins with less than the others. Worth a moment, if it seems up.
+      // A member that has not staged begins with less than the others. If it seems up, it is worth a short wait.
       const isWorth = next.members.some(({ node }) => !staged.has(node) && coordinator.isUp(node));
       if (isWorth) yield* askMissing(next.members.length - staged.size, limits.phaseTimeoutMs);
       return true;
@@ -152,7 +157,7 @@ function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, source
 }
 
 /**
- * Step 5: tells old and new members, until all that are up have answered. The others hear it by gossip.
+ * Step 5: sends the config to old and new members until all that are up have answered. Gossip brings it to the others.
  * @returns when a majority of the new members had begun to vote, undefined if that was not seen
  */
 function* activate(
@@ -160,7 +165,7 @@ function* activate(
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<number | undefined> {
-  // From here gossip spreads it too, should all that follows get lost.
+  // From here on gossip spreads the config too, in case the messages below are lost.
   coordinator.learnConfig(config);
   const everybody = [...config.members, ...base.members.filter(({ node }) => !names(config, node))];
   const request = { kind: 'activate', config } as const;
@@ -175,7 +180,7 @@ function* activate(
   for (let tries = 0; tries < TRIES; tries++) {
     const missing = everybody.filter(({ node }) => !active.has(node) && (tries === 0 || coordinator.isUp(node)));
     if (missing.length === 0) break;
-    // The first majority first: from then on requests are answered again.
+    // The first try waits for a majority only: from then on requests are served again.
     const count = tries === 0 ? needed : missing.length;
     const { agreed } = yield* coordinator.ask(missing, request, { reply: 'activated', needed: count, onLate: note });
     agreed.forEach(note);

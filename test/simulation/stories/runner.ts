@@ -8,7 +8,7 @@ import { lookAt } from './claims.ts';
 import { judge } from './judge.ts';
 import type { Command, Step, Story, Task } from './story.ts';
 import { ask } from './tasks.ts';
-import { StoryWorld } from './world.ts';
+import { EVERYTHING, StoryWorld } from './world.ts';
 
 /** A line that came out otherwise than it says. */
 export interface Surprise {
@@ -124,7 +124,7 @@ class StoryRun {
       case 'lag': {
         const { release } = command;
         // The line tells one rule from another.
-        const rules = release === undefined ? [] : [{ id: `line ${step.line}`, holds: () => true, release }];
+        const rules = release === undefined ? [] : [{ id: `line ${step.line}`, scope: EVERYTHING, release }];
         this.#world.lags = rules;
         for (const { node } of this.#world.hosts) node?.setLags(rules);
         return;
