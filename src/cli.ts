@@ -9,15 +9,15 @@ import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
 import type { TransferName } from './transfer/command.ts';
 
-/** A wrong setting, or a machine that refuses. */
+/** Exit status for a wrong setting, or for an error of the system. */
 const STATUS_REFUSED = 1;
-/** Of modules that are loaded late, by name. */
+/** Refusals of modules that are loaded late, by their names. */
 const REFUSALS = ['DataDirectoryError', 'SeedError'];
 /** A bug of ours: `EX_SOFTWARE` of sysexits(3). */
 const STATUS_BUG = 70;
-/** What shells answer for a program that SIGINT ended. */
+/** The status that shells report for a program ended by SIGINT. */
 const STATUS_INTERRUPTED = 130;
-/** When SIGTERM has not ended the process by now, it ends as it is: what was acknowledged survives that. */
+/** Time-out after SIGTERM, when the process ends without finishing. Acknowledged writes survive that. */
 const STOP_WITHIN_MS = 900;
 
 await main(process.argv.slice(2));
@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
   if (first === 'inspect') return inspect(others);
-  // Before anything else: process 1 of a container is not ended by a signal that it does not handle.
+  // First of all: process 1 of a container ignores signals without a handler.
   const stopping = stopOnSignals();
   try {
     const command = parseCommandLine(argv, process.env);
@@ -46,7 +46,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Moves tables, as a client of some server: nothing of this one is loaded. */
+/** Moves tables as a client of any server. Nothing of this server is loaded. */
 async function transfer(name: TransferName, argv: readonly string[]): Promise<void> {
   const { runTransfer } = await import('./transfer/command.ts');
   process.exit(await runTransfer(name, argv));
@@ -65,7 +65,7 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warn(warning);
   const letYoungSpaceGrow = keepYoungSpaceSmall();
-  // Loaded only now, so that a wrong option is told at once.
+  // Loaded late, so that a wrong option is reported at once.
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
@@ -78,8 +78,8 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
 }
 
 /**
- * Whoever reads what is printed may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason
- * to end what clients use or an import under way.
+ * The reader of our output may exit (`| head`), and the disk of a log may be full. That is no bug, and no reason to end
+ * a server or an import in progress.
  */
 function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
@@ -91,11 +91,11 @@ function outliveReaders(): void {
 
 interface Stopping {
   readonly isStopping: boolean;
-  /** @returns whether a signal has come before, in which case it is being stopped */
+  /** @returns whether a signal has already come, so that the cluster is being stopped */
   started(cluster: Cluster): boolean;
 }
 
-/** One signal stops the server in order, a second one at once. */
+/** The first signal stops the server gracefully, the second one at once. */
 function stopOnSignals(): Stopping {
   let isStopping = false;
   let running: Cluster | undefined;
@@ -124,8 +124,8 @@ function stopOnSignals(): Stopping {
 }
 
 /**
- * On standard output, unless only warnings are wanted.
- * @param isLocal whether whoever reads it expects DynamoDB Local, as anything but a person may
+ * Prints the start-up text to standard output, unless only warnings are wanted.
+ * @param isLocal whether to print DynamoDB Local's lines. They are printed anyway if the output is no terminal
  */
 function tell(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): void {
   const { logLevel, logFormat } = startUp.config;
@@ -138,7 +138,7 @@ function tell(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): voi
   }
 }
 
-/** After a bug outside of a request nothing of what is in memory may be relied on: a restart reads what is on disk. */
+/** After a bug outside a request the state in memory cannot be trusted. A restart reads the state on disk. */
 function endOnBugs(log: Log): void {
   process.on('uncaughtException', (error) => {
     log.error('ended by a bug', { error: error instanceof Error ? error.stack : error });
@@ -146,7 +146,7 @@ function endOnBugs(log: Log): void {
   });
 }
 
-/** What the user or the machine has to change, as against a bug. */
+/** Whether the user or the system has to remedy it, as against a bug. */
 function isRefusal(error: unknown): error is Error {
   if (error instanceof ConfigError) return true;
   return error instanceof Error && (REFUSALS.includes(error.name) || 'syscall' in error);
@@ -154,7 +154,7 @@ function isRefusal(error: unknown): error is Error {
 
 function refusalOf(error: unknown): string {
   if (!isRefusal(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  // Nothing else has one here.
+  // Only `--seed-dir` causes this error here.
   if (error.name === 'SeedError') return `--seed-dir ${error.message}`;
   const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
     address?: string;

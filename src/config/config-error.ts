@@ -1,4 +1,4 @@
-/** A setting that cannot be: `message` is one line for the user. */
+/** An invalid setting: `message` is one line for the user. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
