@@ -160,9 +160,9 @@ export class Connections {
   }
 
   /**
-   * Chooses the connection to close. Among connections older than `PATIENCE_MS`: first those that never carried a
-   * request, then the least recently used, then those that have sent part of a request or do not read their answer. If
-   * all are younger, one that never carried a request, although its client may be about to send one.
+   * Chooses the connection to close. Among connections that have been idle for `PATIENCE_MS`: first those that never
+   * carried a request, then the least recently used, then those that have sent part of a request or do not read their
+   * answer. If there is none, one that never carried a request, although its client may be about to send one.
    */
   #leastUsed(): Connection | undefined {
     const nowMs = this.#elapsedMs();
