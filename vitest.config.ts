@@ -10,7 +10,8 @@ import { defineConfig } from 'vitest/config';
  * - `sdk`: a whole server in the process of the test, driven by the official SDK.
  */
 const UNIT = [
-  'test/{api,dynamo,paper,router,trace,wire}/**/*.test.ts',
+  'test/{api,dynamo,paper,peer,router,trace,wire}/**/*.test.ts',
+  'test/host/!(cut-off-node|local-ring|lost-disks).test.ts',
   'test/cli/!(library|test-double).test.ts',
   'test/env/!(lmdb-pages).test.ts',
   'test/transfer/!(round-trip|resume).test.ts',

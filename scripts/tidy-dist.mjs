@@ -4,8 +4,15 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const DIST = join(import.meta.dirname, '../dist');
-/** The last entry is for bench/; it is not in the package. */
-const CODE = ['cli.js', 'index.js', 'env/memory-store.js'];
+/** All but the first two are for bench/; the package is packed without them. */
+const CODE = [
+  'cli.js',
+  'index.js',
+  'env/memory-store.js',
+  'wire/coordination-codec.js',
+  'wire/reply-codec.js',
+  'wire/request-codec.js',
+];
 const TYPES = ['index.d.ts'];
 
 /** Adds a file and everything that it imports to `found`. Paths are relative to dist/. */

@@ -3,21 +3,19 @@ import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
 import { parseCommandLine, type ServeCommand } from './config/parse.ts';
 import { type StartUp, startUpEntries, startUpText, strangersNote } from './config/start-up.ts';
-import { ConfigError } from './config.ts';
+import { isRefusal } from './config.ts';
 import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
 import type { TransferName } from './transfer/command.ts';
 
-/** Exit status for a wrong setting, or for an error of the system. */
+/** The status for a wrong setting, or for something that the machine refuses. */
 const STATUS_REFUSED = 1;
-/** Refusals of modules that are loaded late, by their names. */
-const REFUSALS = ['DataDirectoryError', 'SeedError'];
-/** A bug of ours: `EX_SOFTWARE` of sysexits(3). */
+/** The status for a bug of ours: `EX_SOFTWARE` of sysexits(3). */
 const STATUS_BUG = 70;
-/** The status that shells report for a program ended by SIGINT. */
+/** The status that shells give a program that SIGINT ended. */
 const STATUS_INTERRUPTED = 130;
-/** Time-out after SIGTERM, when the process ends without finishing. Acknowledged writes survive that. */
+/** A stop that takes longer is cut short: acknowledged writes survive that. */
 const STOP_WITHIN_MS = 900;
 
 await main(process.argv.slice(2));
@@ -27,7 +25,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
   if (first === 'inspect') return inspect(others);
-  // First of all: process 1 of a container ignores signals without a handler.
+  // Before anything else: a signal that process 1 of a container does not handle does not end it.
   const stopping = stopOnSignals();
   try {
     const command = parseCommandLine(argv, process.env);
@@ -41,18 +39,18 @@ async function main(argv: readonly string[]): Promise<void> {
     }
   } catch (error) {
     if (stopping.isStopping) process.exit(0);
-    printError(`dynaring: ${refusalOf(error)}`);
-    process.exit(isRefusal(error) ? STATUS_REFUSED : STATUS_BUG);
+    printError(`dynaring: ${messageOf(error)}`);
+    process.exit(isRefusal(error) || isOfSystem(error) ? STATUS_REFUSED : STATUS_BUG);
   }
 }
 
-/** Moves tables as a client of any server. Nothing of this server is loaded. */
+/** Moves tables as a client of some server. None of this server's modules is loaded. */
 async function transfer(name: TransferName, argv: readonly string[]): Promise<void> {
   const { runTransfer } = await import('./transfer/command.ts');
   process.exit(await runTransfer(name, argv));
 }
 
-/** Prints what a data directory holds; nothing of the server is loaded. */
+/** Prints the content of a data directory. None of the server's modules is loaded. */
 async function inspect(argv: readonly string[]): Promise<void> {
   const { runInspect } = await import('./inspect/inspect-command.ts');
   process.exitCode = await runInspect(argv, { print, printError });
@@ -65,21 +63,21 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warn(warning);
   const letYoungSpaceGrow = keepYoungSpaceSmall();
-  // Loaded late, so that a wrong option is reported at once.
+  // Loaded only now, so that a wrong option is reported without delay.
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
   const { addresses, adminAddresses } = cluster;
   const startUp = { config, version: version(), addresses, adminAddresses };
-  tell(startUp, { isLocal });
+  printStartUp(startUp, { isLocal });
   const note = strangersNote(startUp);
   if (note !== undefined) log.info(note);
   letYoungSpaceGrow();
 }
 
 /**
- * The reader of our output may exit (`| head`), and the disk of a log may be full. That is no bug, and no reason to end
- * a server or an import in progress.
+ * The reader of our output may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason to
+ * end a server that clients use, or an import under way.
  */
 function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
@@ -91,11 +89,11 @@ function outliveReaders(): void {
 
 interface Stopping {
   readonly isStopping: boolean;
-  /** @returns whether a signal has already come, so that the cluster is being stopped */
+  /** @returns whether a signal came during the start: then the cluster is being stopped already */
   started(cluster: Cluster): boolean;
 }
 
-/** The first signal stops the server gracefully, the second one at once. */
+/** The first signal stops the server in order, a second one at once. */
 function stopOnSignals(): Stopping {
   let isStopping = false;
   let running: Cluster | undefined;
@@ -124,10 +122,10 @@ function stopOnSignals(): Stopping {
 }
 
 /**
- * Prints the start-up text to standard output, unless only warnings are wanted.
- * @param isLocal whether to print DynamoDB Local's lines. They are printed anyway if the output is no terminal
+ * Prints the start-up text on standard output, unless only warnings are wanted. `isLocal`: whether it begins as
+ * DynamoDB Local's text does, for a program that waits for that. On a terminal there is none.
  */
-function tell(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): void {
+function printStartUp(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): void {
   const { logLevel, logFormat } = startUp.config;
   if (logFormat === 'json') {
     const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });
@@ -138,7 +136,7 @@ function tell(startUp: StartUp, { isLocal }: { readonly isLocal: boolean }): voi
   }
 }
 
-/** After a bug outside a request the state in memory cannot be trusted. A restart reads the state on disk. */
+/** After a bug outside of a request the state in memory cannot be trusted; a restart reads the state on disk. */
 function endOnBugs(log: Log): void {
   process.on('uncaughtException', (error) => {
     log.error('ended by a bug', { error: error instanceof Error ? error.stack : error });
@@ -146,16 +144,20 @@ function endOnBugs(log: Log): void {
   });
 }
 
-/** Whether the user or the system has to remedy it, as against a bug. */
-function isRefusal(error: unknown): error is Error {
-  if (error instanceof ConfigError) return true;
-  return error instanceof Error && (REFUSALS.includes(error.name) || 'syscall' in error);
+/** An error of the operating system: the machine refuses something. */
+function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }
 
-function refusalOf(error: unknown): string {
-  if (!isRefusal(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  // Only `--seed-dir` causes this error here.
-  if (error.name === 'SeedError') return `--seed-dir ${error.message}`;
+/** What the user is told: one line, or the stack of a bug. */
+function messageOf(error: unknown): string {
+  if (isRefusal(error))
+    return inOneLine(error.option === undefined ? error.message : `${error.option} ${error.message}`);
+  if (isOfSystem(error)) return systemMessageOf(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function systemMessageOf(error: NodeJS.ErrnoException): string {
   const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
     address?: string;
     port?: number;
@@ -165,7 +167,11 @@ function refusalOf(error: unknown): string {
   if (code === 'EACCES' && port !== undefined) return `listening on port ${port} of ${address} is not allowed`;
   if (syscall === 'getaddrinfo') return `there is no host called ${hostname}; --host takes an address of this machine`;
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}; --host chooses another`;
-  return error.message.replaceAll(/\s*\n\s*/g, ' ');
+  return inOneLine(error.message);
+}
+
+function inOneLine(message: string): string {
+  return message.replaceAll(/\s*\n\s*/g, ' ');
 }
 
 function version(): string {

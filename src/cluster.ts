@@ -3,10 +3,11 @@ import { createAdmin } from './admin/create-admin.ts';
 import { nodeFigures } from './admin/node-figures.ts';
 import type { Admin } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
+import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
-import { storeKeyOf } from './dynamo/keyspace.ts';
+import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
@@ -15,7 +16,7 @@ import { SeededRandom } from './env/random.ts';
 import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { LocalRing } from './host/local-ring.ts';
-import type { Location } from './peer/ring-description.ts';
+import type { Location } from './peer/locate.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -37,149 +38,190 @@ interface Address {
 
 /** A whole Dynaring in one process: the storage nodes, a router and a web server. */
 export interface Cluster {
-  /** Where it listens; with port 0 this is how to learn the port. */
+  /** Where it listens. With port 0 in the settings, the port that the system chose. */
   readonly addresses: readonly Address[];
-  /** Where administrators are served, if they are served apart. */
+  /** Where administrators are served, if they have a port of their own. */
   readonly adminAddresses: readonly Address[];
-  /** For mounting it in another server of this process. */
+  /** For mounting the server in another one of this process. */
   readonly web: WebServer;
-  /** What may happen to its nodes and links. */
+  /** Its storage nodes, and what can happen to them and to their links. */
   readonly ring: LocalRing;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
-  /** What goes wrong on purpose. */
+  /** The rules of what goes wrong on purpose. */
   readonly faults: FaultRules;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
   /** All that an administrator may do, as over HTTP. */
   readonly admin: Admin;
   /**
-   * Makes tables with items, which must not be there yet.
-   * @throws SeedError
+   * Makes tables with items.
+   * @throws SeedError, also if such a table exists already
    */
   seed(source: SeedSource, namespace?: string): Promise<void>;
-  /** Ends it: no new requests, those under way get `limits.stopGraceMs`, then everything is flushed and released. */
+  /**
+   * Stops the server: it takes no new requests, those under way get `limits.stopGraceMs`, then all is flushed and
+   * released.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * The composition root: from here on, and only here, everybody knows which implementations they run on.
- * Resolves once requests can be served.
+ * The composition root: only here are implementations chosen and joined. Resolves once requests can be served.
  *
- * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left behind then
+ * @throws `DataDirectoryError`, `SeedError`, or the system's error if an address cannot be listened on; nothing is left
+ *   behind then
  */
 export async function startCluster(config: Config, log: Log): Promise<Cluster> {
-  const undo: (() => Promise<void>)[] = [];
-  /** Tries every step, so that one that fails leaves nothing else behind; then throws what the first one threw. */
-  const undoAll = async () => {
-    const failures: unknown[] = [];
-    for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-  };
+  const releases = new Releases();
   try {
-    const directory = await openDirectory(config);
-    undo.push(() => directory.close());
-    const clock = new SystemClock();
-    const traces =
-      config.trace && config.limits.tracesKept > 0 ? new TraceLog(config.limits, () => clock.elapsedMs()) : undefined;
-    const ring = await LocalRing.open(config, directory, log, traces);
-    undo.push(() => ring.close());
-    const { client } = ring;
-    const catalog = new TableCatalog(client);
-    undo.push(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
-    const router = createRouter({
-      client,
-      catalog,
-      newId: randomUUID,
-      defaultConsistency: config.consistency,
-      isolate: config.isolate,
-      transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
-      pause: nextTurn,
-      throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
-    });
-    const seedParts = { router, nowMs: () => clock.now(), log };
-    if (config.seedDir !== undefined) {
-      const { seed } = await import('./seed/seed.ts');
-      await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
-    }
-    const faults = createFaults(config, clock, catalog, ring);
-    const delays = new FaultDelays(clock);
-    undo.push(async () => faults.stop());
-    if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
-    const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
-    const execute = withFaults(router.execute, {
-      rules: faults,
-      wait: (delayMs) => delays.wait(delayMs),
-      namespaceOf: (context) => namespaceOf(context, config.isolate),
-      onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
-    });
-    const web = createWebServer({
-      execute: traces?.traced(execute) ?? execute,
-      nowMs: () => clock.now(),
-      requestId: createRequestIds(),
-      isReady: () => true,
-      onInternalError: (error) => log.error('a request failed by a bug', { error }),
-      limits: config.limits.web,
-      pause: nextTurn,
-      corsOrigins: config.corsOrigins,
-      onRequest: requestLog(config, log),
-      onHint: (hint) => log.warn(hint),
-      operator: {
-        admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
-        figures: {
-          nodes: () => ring.describe().nodes.map(nodeFigures),
-          faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
-        },
-        elapsedMs: () => clock.elapsedMs(),
-        onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),
-        isApart: config.adminPort !== undefined,
-      },
-    });
-    const open = async (listener: Listener, port: number) => {
-      const listening = await listen(listener, config.hosts, port);
-      undo.push(() => closeWithin(config.limits.stopGraceMs, clock, listening));
-      return listening.addresses;
-    };
-    const adminAddresses = config.adminPort === undefined ? [] : await open(web.operator, config.adminPort);
-    const addresses = await open(web, config.port);
-    // First of all when it stops: requests that a rule makes wait are not waited for.
-    undo.push(async () => delays.stop());
-    if (config.dataDir === undefined) {
-      // Not awaited: it may take its time, and it never rejects.
-      removeLeftovers(directory, clock.now()).then((paths) => {
-        for (const path of paths) log.info('removed the data of a killed server', { path });
-      });
-    }
-    return {
-      addresses,
-      adminAddresses,
-      web,
-      ring,
-      locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
-        ring.locate(await catalog.itemKey(namespace, tableName, structuredClone(key))),
-      faults,
-      tables: router.tables,
-      admin,
-      // Loaded when it is wanted: the rest starts sooner.
-      async seed(source, namespace) {
-        const { seed } = await import('./seed/seed.ts');
-        await seed(source, { namespace, existing: 'error' }, seedParts);
-      },
-      stop: undoAll,
-    };
+    return await buildCluster(config, log, releases);
   } catch (error) {
-    // What went wrong first is what the user can change.
-    await undoAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
+    // The first error is what the user can change.
+    await releases.runAll().catch((failure: unknown) => log.error('could not release everything', { error: failure }));
     throw error;
   }
 }
 
-/** Erases what is left of deleted tables, now and then. @returns what ends it */
-function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => Promise<void> {
+/** How to release what has been started, in reverse order. */
+class Releases {
+  #steps: (() => Promise<void>)[] = [];
+
+  add(step: () => void | Promise<void>): void {
+    this.#steps.unshift(async () => step());
+  }
+
+  /** Runs every step, so that one that fails leaves nothing else behind; then throws what the first one threw. */
+  async runAll(): Promise<void> {
+    const failures: unknown[] = [];
+    const steps = this.#steps;
+    this.#steps = [];
+    for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+async function buildCluster(config: Config, log: Log, releases: Releases): Promise<Cluster> {
+  const clock = new SystemClock();
+  const directory = await openDirectory(config);
+  releases.add(() => directory.close());
+  const traces = createTraces(config, clock);
+  const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
+  releases.add(() => ring.close());
+  const catalog = new TableCatalog(ring.client);
+  releases.add(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
+  const router = createRouterOf(config, ring, catalog, clock);
+  const seedParts = { router, nowMs: () => clock.now(), log };
+  if (config.seedDir !== undefined) {
+    const { seed } = await import('./seed/seed.ts');
+    await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
+  }
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  const delays = new FaultDelays(clock);
+  const execute = withFaults(router.execute, {
+    rules: faults,
+    wait: (delayMs) => delays.wait(delayMs),
+    namespaceOf: (context) => namespaceOf(context, config.isolate),
+    onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
+  });
+  const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
+  const web = createWeb({ config, log, clock, ring, faults, admin, execute: traces?.traced(execute) ?? execute });
+  const open = async (listener: Listener, port: number) => {
+    const listening = await listen(listener, config.hosts, port);
+    releases.add(() => closeWithin(config.limits.stopGraceMs, clock, listening));
+    return listening.addresses;
+  };
+  const adminAddresses = config.adminPort === undefined ? [] : await open(web.operator, config.adminPort);
+  const addresses = await open(web, config.port);
+  // The first thing at a stop: requests that a rule makes wait are not waited for.
+  releases.add(() => delays.stop());
+  if (config.dataDir === undefined) sweepLeftovers(directory, clock, log);
+  return {
+    addresses,
+    adminAddresses,
+    web,
+    ring,
+    locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
+      ring.locate(await catalog.itemKey(namespace, tableName, key)),
+    faults,
+    tables: router.tables,
+    admin,
+    // Loaded when it is wanted: the server starts sooner.
+    async seed(source, namespace) {
+      const { seed } = await import('./seed/seed.ts');
+      await seed(source, { namespace, existing: 'error' }, seedParts);
+    },
+    stop: () => releases.runAll(),
+  };
+}
+
+function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undefined {
+  return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
+}
+
+function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCatalog, clock: Clock) {
+  return createRouter({
+    client,
+    catalog,
+    newId: randomUUID,
+    defaultConsistency: config.consistency,
+    isolate: config.isolate,
+    transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
+    pause: nextTurn,
+    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
+  });
+}
+
+interface WebParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly ring: LocalRing;
+  readonly faults: FaultRules;
+  readonly admin: Admin;
+  readonly execute: Execute;
+}
+
+function createWeb({ config, log, clock, ring, faults, admin, execute }: WebParts): WebServer {
+  return createWebServer({
+    execute,
+    nowMs: () => clock.now(),
+    requestId: createRequestIds(),
+    isReady: () => true,
+    onInternalError: (error) => log.error('a request failed by a bug', { error }),
+    limits: config.limits.web,
+    pause: nextTurn,
+    corsOrigins: config.corsOrigins,
+    onRequest: requestLog(config, log),
+    onHint: (hint) => log.warn(hint),
+    operator: {
+      admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
+      figures: {
+        nodes: () => ring.describe().nodes.map(nodeFigures),
+        faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+      },
+      elapsedMs: () => clock.elapsedMs(),
+      onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),
+      isApart: config.adminPort !== undefined,
+    },
+  });
+}
+
+/** Removes what killed servers have left. Nobody waits for it: it may take its time, and it never rejects. */
+function sweepLeftovers(directory: DataDirectory, clock: Clock, log: Log): void {
+  removeLeftovers(directory, clock.now()).then((paths) => {
+    for (const path of paths) log.info('removed the data of a killed server', { path });
+  });
+}
+
+/** Erases the remains of deleted tables, now and then. @returns a function that ends that */
+function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => void {
   const stoppable = new StoppableClock(clock);
   const next = () => {
     stoppable.after(intervalMs, async () => {
-      // What cannot be read now, for too few nodes are up, will be then.
+      // If too few nodes are up to read the catalogue now, the next sweep will.
       const tables = await catalog
         .finishDeletions(clock.now())
         .then(() => catalog.forgetDeleted())
@@ -189,31 +231,24 @@ function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number
     });
   };
   next();
-  return async () => stoppable.stop();
+  return () => stoppable.stop();
 }
 
-function createFaults(
-  { replication, writeQuorum, partitions }: Config,
-  clock: SystemClock,
-  catalog: TableCatalog,
-  ring: LocalRing,
-): FaultRules {
+function createFaults(quorums: Config, clock: SystemClock, catalog: TableCatalog, ring: LocalRing): FaultRules {
   return new FaultRules({
-    replication,
-    writeQuorum,
+    catalog,
+    whyNoReplicaLags: whyNoReplicaLags(quorums),
     timers: clock,
     newSeed: () => randomInt(2 ** 31),
     seeded: (seed) => {
       const random = new SeededRandom(seed);
       return () => random.next();
     },
-    describeStorage: (storageId) => catalog.describeStorage(storageId),
-    storeKeyOf: (key) => storeKeyOf(key, partitions),
     onLagChange: (rules) => ring.setLags(rules),
   });
 }
 
-/** Requests under way get so long. */
+/** Stops listening. Requests under way get `graceMs`. */
 function closeWithin(graceMs: number, clock: SystemClock, listening: Listening): Promise<void> {
   let timer: Timer;
   const grace = new Promise<void>((resolve) => {
@@ -227,7 +262,7 @@ function openDirectory({ dataDir, partitions, replication, nodes }: Config): Pro
   return openDataDirectory(dataDir, { partitions, replication, nodes });
 }
 
-/** Ids in the service's form, 52 capital letters and digits: random ones for the process, then a count. */
+/** Makes ids in the service's form, 52 capital letters and digits: a random prefix of the process, then a count. */
 function createRequestIds(): () => string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
   const prefix = Array.from(randomBytes(40), (byte) => alphabet[byte % alphabet.length]).join('');

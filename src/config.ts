@@ -4,7 +4,7 @@ import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName } fro
 import { completeLimits, type LimitOptions } from './config/process-limits.ts';
 import type { Config, Settings } from './config/settings.ts';
 
-export { ConfigError } from './config/config-error.ts';
+export { ConfigError, isRefusal, type Refusal } from './config/config-error.ts';
 export type { LimitOptions, Limits } from './config/process-limits.ts';
 export type { Config, Durability, ReadFrom, Settings } from './config/settings.ts';
 

@@ -1,4 +1,4 @@
-// TypeScript 6 and later takes in no types by itself, those of Node neither.
+// TypeScript 6 and later includes no types by itself, not even those of Node.
 /// <reference types="node" preserve="true" />
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Snapshot, Trace } from './api/admin.ts';
@@ -10,8 +10,8 @@ import { completeConfig, type LimitOptions, type Settings } from './config.ts';
 import type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
-import type { LocalRing } from './host/local-ring.ts';
-import type { Location } from './peer/ring-description.ts';
+import type { Ring } from './host/ring.ts';
+import type { Location } from './peer/locate.ts';
 import { accessKeyOf } from './router/namespace.ts';
 import type { SeedSource } from './seed/seed.ts';
 
@@ -29,14 +29,15 @@ export {
   type Lag,
 } from './api/fault-rule.ts';
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
-export { RingError } from './dynamo/epochs/rebalancer.ts';
 export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 export type { ScrubReport } from './dynamo/healing/scrub.ts';
+export { RingError } from './dynamo/ring-error.ts';
 export type { LinkFault } from './env/faulty-network.ts';
-export type { LocalRing } from './host/local-ring.ts';
-export type { Location, NodeDescription, ReplicaDescription, RingDescription } from './peer/ring-description.ts';
+export type { Ring } from './host/ring.ts';
+export type { Location, ReplicaDescription } from './peer/locate.ts';
+export type { NodeDescription, RingDescription } from './peer/ring-description.ts';
 
-/** The settings of the command line, of which any may be left out. */
+/** The settings of the command line, all optional. */
 export interface DynaringOptions extends Partial<Settings> {
   readonly limits?: LimitOptions;
 }
@@ -46,35 +47,37 @@ export interface Dynaring extends AsyncDisposable {
   readonly port: number;
   /** `http://127.0.0.1:port` */
   readonly endpoint: string;
-  /** Answers DynamoDB operations in an Express application too: `app.use(dynaring.middleware)`. */
+  /** Serves DynamoDB operations in an Express application of yours: `app.use(dynaring.middleware)`. */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
   /**
-   * Its storage nodes and what may happen to them: stop, pause or wipe one, break links, add and remove nodes, repair, scrub.
+   * Its storage nodes and what can happen to them: stop, pause or wipe one, break links, add and remove nodes, repair,
+   * scrub.
    */
-  readonly ring: LocalRing;
+  readonly ring: Ring;
   /**
-   * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S: 'ABBA' } })`.
+   * Where an item lives, and what each of its replicas holds of it: `await dynaring.locate('Music', { Artist: { S:
+   * 'ABBA' } })`.
    *
    * @param key as in a request's JSON: binaries in base64
-   * @throws what GetItem would answer to such a table or key
+   * @throws the error that GetItem would answer with, if there is no such table or the key does not fit it
    */
   locate(tableName: string, key: AttributeMap): Promise<Location>;
-  /** For `new DynamoDBClient(...)`. */
+  /** The settings for `new DynamoDBClient(...)`. */
   clientConfig(): ClientConfig;
   /**
-   * For a client whose tables are apart from those of all other namespaces.
+   * The settings for a client with a namespace of its own: it sees none of the tables of other namespaces.
    *
    * @param name 1 to 64 letters, digits, `_`, `.` or `-`
    * @throws AdminError for any other name
    */
   namespace(name: string): ClientConfig;
-  /** What goes wrong on purpose. */
+  /** The rules of what goes wrong on purpose. */
   readonly faults: Faults;
   /** Deletes all tables, or those of one namespace. Fault rules stay. */
   reset(namespace?: string): Promise<void>;
   /** All tables with their items, or those of one namespace: plain JSON. */
   snapshot(namespace?: string): Promise<Snapshot>;
-  /** Brings back the tables of a snapshot as they were, in place of those that are there now. */
+  /** Replaces the present tables by those of a snapshot, as they were. */
   restore(snapshot: Snapshot): Promise<void>;
   /**
    * Makes tables and items of a JSON file, of the files of a folder, or of objects.
@@ -85,34 +88,39 @@ export interface Dynaring extends AsyncDisposable {
   /** Compares all replicas and brings those up to date that are behind, also where a fault rule holds records back. */
   repair(): Promise<RepairReport>;
   /**
-   * The same until all replicas are alike and nothing is on its way: for the end of a test.
+   * Repairs until all replicas are alike and nothing is on its way: for the end of a test.
    *
    * @throws RingError that says what is behind, if they are not alike within half a minute
    */
   waitUntilConsistent(): Promise<void>;
   /**
-   * What happened for one of the last requests: the replicas asked and answered, ballots, hints, read repair, fault rules.
+   * What happened during a request: which replicas were asked and answered, ballots, hints, read repair, fault rules.
    *
-   * @param request what an SDK's client answered, or threw, or the request id
-   * @returns undefined if it is none of the last 1,000
+   * @param request the answer or the error of an SDK's client, or a request id
+   * @returns undefined if it was not among the last 1,000 requests
    */
   trace(request: string | AnswerOfSdk): Trace | undefined;
-  /** Stops it and releases all it holds; data is gone unless it has a `dataDir`. A second call waits for the first. */
+  /**
+   * Stops the server and releases all it holds. Without a `dataDir` the data is gone. A second call waits for the
+   * first.
+   */
   stop(): Promise<void>;
 }
 
-/** Rules of what goes wrong, for as long as they are in force. docs/faults.md has them all. */
+/** Rules of what goes wrong, for as long as they are in force. docs/guide/faults.md describes all kinds. */
 export interface Faults {
-  /** @throws AdminError that names the field, if the rule makes no sense or cannot be in this ring; or after `stop` */
+  /**
+   * @throws AdminError that names the field, if the rule is invalid or this ring is too small for it; or after `stop`
+   */
   add(rule: FaultRule): ActiveFault;
-  /** In the order in which they came, with how often each fired and the seed it draws with. */
+  /** The rules in the order in which they were added, how often each fired, and the seed it draws with. */
   list(): readonly ActiveFault[];
-  /** @throws AdminError if there is none of that id */
+  /** @throws AdminError if there is no rule of that id */
   remove(id: string): void;
   clear(): void;
 }
 
-/** As SDKs of JavaScript answer and throw. */
+/** What the answers and the errors of the JavaScript SDK have in common. */
 export interface AnswerOfSdk {
   readonly $metadata: { readonly requestId?: string | undefined };
 }
@@ -124,10 +132,10 @@ export interface ClientConfig {
 }
 
 /**
- * Starts a server in this process and resolves once it answers. Unlike on the command line, the port is any free one,
- * nothing is logged (with `logRequests`, what is at `info`), and requests are traced, unless asked for otherwise.
+ * Starts a server in this process and resolves once it answers. Some defaults differ from the command line's: the port
+ * is any free one, requests are traced, and nothing is logged (with `logRequests`, entries from level `info` on).
  *
- * @throws ConfigError for settings that do not fit together; else what the system says
+ * @throws ConfigError for settings that do not fit together; the system's error if the server cannot start
  */
 export async function startDynaring({ limits, ...settings }: DynaringOptions = {}): Promise<Dynaring> {
   const logLevel = settings.logRequests === true ? 'info' : 'silent';

@@ -8,6 +8,7 @@ import { endpointOf } from '../src/config/endpoint.ts';
 import { completeConfig } from '../src/config.ts';
 import { silentLog } from '../src/env/log.ts';
 import { startDynaring } from '../src/index.ts';
+import { insideOf } from './parts/inside.ts';
 import { createTable } from './processes/server-process.ts';
 
 let dataDir: string;
@@ -72,7 +73,7 @@ test('a table whose deletion was seen for its time goes with its items, though n
   const table = { TableName: 'Things' };
   await createTable(client, table.TableName);
   await expect.poll(() => client.send(new PutItemCommand({ ...table, Item: { id: { S: 'a' } } }))).toBeDefined();
-  const tablesWithRecords = async () => (await dynaring.ring.client.tables()).size;
+  const tablesWithRecords = async () => (await insideOf(dynaring).ring.client.tables()).size;
   const before = await tablesWithRecords();
   await client.send(new DeleteTableCommand(table));
   client.destroy();

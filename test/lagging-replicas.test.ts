@@ -1,13 +1,14 @@
 import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, test } from 'vitest';
+import { storageIdOf } from '../src/api/table-definition.ts';
 import type { LagRelease, LagRule } from '../src/dynamo/client.ts';
-import { storeKeyOf } from '../src/dynamo/keyspace.ts';
-import type { Dynaring, DynaringOptions } from '../src/index.ts';
+import type { DynaringOptions } from '../src/index.ts';
 import { startDynaring } from '../src/index.ts';
+import { type InsideDynaring, insideOf } from './parts/inside.ts';
 
-let db: Dynaring;
+let db: InsideDynaring;
 let client: DynamoDBClient;
-/** The storage id of the last table that a rule was asked about. */
+/** Of the table `things`. */
 let storageId: string;
 
 afterEach(async () => {
@@ -17,12 +18,12 @@ afterEach(async () => {
 
 /** A ring in which every eventually consistent read is one that asks for a replica that lags. */
 async function start(options: DynaringOptions = {}, tags: { Key: string; Value: string }[] = []): Promise<void> {
-  db = await startDynaring({ partitions: 16, ...options });
+  db = insideOf(await startDynaring({ partitions: 16, ...options }));
   const { client: inner } = db.ring;
   const read = inner.read.bind(inner);
   inner.read = (request) => read(request.from === 'committed' ? { ...request, from: 'laggard' } : request);
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
-  await client.send(
+  const { TableDescription } = await client.send(
     new CreateTableCommand({
       TableName: 'things',
       BillingMode: 'PAY_PER_REQUEST',
@@ -31,6 +32,7 @@ async function start(options: DynaringOptions = {}, tags: { Key: string; Value: 
       Tags: tags,
     }),
   );
+  storageId = storageIdOf(TableDescription!.TableId!);
 }
 
 async function put(k: string, v: string): Promise<void> {
@@ -54,14 +56,7 @@ async function valuesOfAll(isConsistent = false): Promise<(string | undefined)[]
 }
 
 function everything(release: LagRelease): LagRule {
-  return {
-    id: 'everything',
-    holds: (table) => {
-      storageId = table;
-      return true;
-    },
-    release,
-  };
+  return { id: 'everything', scope: [{ kind: 'table', table: storageId }], release };
 }
 
 const held = () => db.ring.describe().nodes.reduce((sum, { status }) => sum + (status?.held ?? 0), 0);
@@ -113,7 +108,7 @@ describe('GetItem of a replica that lags', () => {
   test('is so much time old', async () => {
     await start();
     await put('k', 'old');
-    db.ring.setLags([everything({ kind: 'after', delayMs: () => 300 })]);
+    db.ring.setLags([everything({ kind: 'after', delay: { kind: 'constant', delayMs: 300 } })]);
     const sinceMs = performance.now();
     await put('k', 'new');
     expect(await get('k')).toBe('old');
@@ -236,10 +231,8 @@ describe('a ring with rules of lag', () => {
   test('holds only what a rule names', async () => {
     await start();
     await Promise.all([put('k', 'old'), put('other', 'old')]);
-    db.ring.setLags([everything({ kind: 'versions', count: 1 })]);
-    await put('k', 'old');
-    const named = storeKeyOf({ table: storageId, partitionKey: 'k', sortKey: '' }, 16);
-    db.ring.setLags([{ id: 'one', holds: (table, key) => table === storageId && key === named, release: NEVER }]);
+    const key = { table: storageId, partitionKey: 'k', sortKey: '' };
+    db.ring.setLags([{ id: 'one', scope: [{ kind: 'item', key }], release: NEVER }]);
     await Promise.all([put('k', 'new'), put('other', 'new')]);
     expect([await get('k'), await get('other')]).toEqual(['old', 'new']);
   });

@@ -8,7 +8,10 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
+
+import { insideOf } from './parts/inside.ts';
 import { createTable, keysOf } from './parts/tables.ts';
+
 import { temporaryDirectory } from './processes/server-process.ts';
 
 type Item = Record<string, AttributeValue>;
@@ -88,7 +91,7 @@ describe('however a table is cut', () => {
   test('a million segments have every item, in the one that it belongs to', async () => {
     const TotalSegments = 1_000_000;
     for (const Item of SINGLES) {
-      const Segment = db.ring.client.segmentOf({ table: '', partitionKey: Item.pk!.S! }, TotalSegments);
+      const Segment = insideOf(db).ring.client.segmentOf({ table: '', partitionKey: Item.pk!.S! }, TotalSegments);
       const input = { TableName: 'singles', TotalSegments };
       const { Items } = await client.send(new ScanCommand({ ...input, Segment }));
       expect(Items).toEqual([Item]);

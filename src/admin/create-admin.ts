@@ -13,14 +13,15 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.ts';
 import type { Settings } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
-import { RingError } from '../dynamo/epochs/rebalancer.ts';
+import { RingError } from '../dynamo/ring-error.ts';
 import type { LocalRing } from '../host/local-ring.ts';
+import type { Ring } from '../host/ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 
 export interface AdminParts {
-  readonly ring: LocalRing;
+  readonly ring: Ring & Pick<LocalRing, 'locate' | 'nodeOfDisk'>;
   readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
-  /** Undefined: nothing is traced. */
+  /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
   readonly faults: {
     add(rule: FaultRule): ActiveFault;
@@ -32,13 +33,13 @@ export interface AdminParts {
     reset(namespace?: string): Promise<void>;
     snapshot(namespace?: string): Promise<Snapshot>;
     restore(snapshot: Snapshot): Promise<void>;
-    /** Where an item is kept. @throws ApiError where the service would say it */
+    /** The key under which an item is stored. @throws ApiError as the service would: no such table, no such key */
     itemKey(table: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
   };
   readonly lags: {
     /**
-     * Releases what is held back, and waits until no replica is behind and no hint is left.
-     * @throws RingError if that does not come about in time
+     * Releases records that rules of lag hold back, and waits until no replica is behind and no hint is left.
+     * @throws RingError if that takes too long
      */
     waitUntilConsistent(): Promise<void>;
   };
@@ -90,12 +91,12 @@ export function createAdmin({ ring, settings, traces, faults, tables, lags }: Ad
   };
 }
 
-/** What the ring cannot do as it is now. */
+/** Turns a refusal of the ring, which depends on the state it is in, into a 409. */
 function conflict(error: unknown, field?: string): never {
   throw error instanceof RingError ? new AdminError(error.message, field, 409) : error;
 }
 
-async function actOn(ring: LocalRing, id: string, action: NodeAction): Promise<void> {
+async function actOn(ring: Ring, id: string, action: NodeAction): Promise<void> {
   switch (action) {
     case 'stop':
       return ring.stop(id);
@@ -110,17 +111,15 @@ async function actOn(ring: LocalRing, id: string, action: NodeAction): Promise<v
   }
 }
 
-function setLink(ring: LocalRing, from: string, to: string, setting: LinkSetting): void {
+function setLink(ring: Ring, from: string, to: string, setting: LinkSetting): void {
   try {
     ring.setLink(from, to, setting);
   } catch (error) {
-    if (!(error instanceof RingError)) throw error;
-    const field = (['delayMs', 'dropRate'] as const).find((name) => error.message.startsWith(name));
-    throw new AdminError(error.message, field ?? 'body');
+    throw error instanceof RingError ? new AdminError(error.message, error.field ?? 'body') : error;
   }
 }
 
-function describeCluster(ring: LocalRing, settings: AdminParts['settings']): ClusterView {
+function describeCluster(ring: Ring, settings: AdminParts['settings']): ClusterView {
   const { replication, writeQuorum, readQuorum } = settings;
   const { nodes, partitions, moves } = ring.describe();
   const homes = partitions.map(({ members }) => members.map(({ node }) => node));

@@ -1,7 +1,7 @@
 import type { NodeDescription } from '../peer/ring-description.ts';
 import type { NodeFigures } from '../web/metrics.ts';
 
-/** What a node says of itself, for those who count. */
+/** The figures of a node for `/metrics`. */
 export function nodeFigures({ id, state, status }: NodeDescription): NodeFigures {
   if (status === undefined) return { node: id, state, figures: undefined };
   const {

@@ -1,7 +1,7 @@
 import type { AttributeMap } from './attribute-value.ts';
 import type { ActiveFault, FaultRule } from './fault-rule.ts';
 
-/** What may be wrong with the way from one node to another. */
+/** The faults of the link from one node to another. */
 export interface LinkSetting {
   readonly cut?: boolean;
   readonly delayMs?: number;
@@ -11,7 +11,7 @@ export interface LinkSetting {
 
 export type NodeAction = 'stop' | 'start' | 'pause' | 'resume' | 'wipe';
 
-/** What a comparison of all replicas did. */
+/** The result of a comparison of all replicas. */
 export interface RepairSummary {
   readonly partitions: number;
   readonly hashesExchanged: number;
@@ -20,18 +20,18 @@ export interface RepairSummary {
   readonly ms: number;
 }
 
-/** What reading all that is stored has found. */
+/** The result of reading all stored values. */
 export interface ScrubSummary {
-  /** Stored values that were read, of all nodes. */
+  /** Stored values that were read, on all nodes together. */
   readonly records: number;
-  /** Those whose bytes were not what was written. */
+  /** Values whose bytes are not those that were written. */
   readonly damaged: number;
-  /** Keys of those that others have restored. */
+  /** Keys whose damaged values other replicas have restored. */
   readonly restored: number;
   readonly ms: number;
 }
 
-/** A table and its items, as they were. */
+/** A table and its items at the time of the snapshot. */
 export interface TableSnapshot {
   readonly namespace: string;
   /** The stored definition of the table, as JSON. */
@@ -42,7 +42,7 @@ export interface TableSnapshot {
 /** The tables of one namespace, or of all. Plain JSON. */
 export interface Snapshot {
   readonly format: 1;
-  /** Undefined: of all. */
+  /** Undefined: the tables are those of all namespaces. */
   readonly namespace?: string;
   readonly tables: readonly TableSnapshot[];
 }
@@ -51,7 +51,7 @@ export interface ClusterView {
   readonly nodes: readonly {
     readonly id: string;
     readonly state: 'up' | 'paused' | 'stopped';
-    /** How many partitions it holds, and of how many it is the first member. */
+    /** How many partitions it holds; `leads`: of how many of them it is the first member. */
     readonly partitions: number;
     readonly leads: number;
     readonly hints: number;
@@ -60,7 +60,7 @@ export interface ClusterView {
   readonly partitions: readonly {
     readonly partition: number;
     readonly epoch: number;
-    /** The home replicas, first the one that coordinates. */
+    /** The home replicas, the preferred coordinator first. */
     readonly homes: readonly string[];
   }[];
   readonly replication: number;
@@ -77,21 +77,21 @@ export interface KeyView {
   readonly preferenceList: readonly string[];
   readonly replicas: readonly {
     readonly node: string;
-    /** False: it does not run, and nothing is known. */
+    /** False: the node does not run, so nothing is known of its replica. */
     readonly isKnown: boolean;
     /** The time of its committed record, in ms since 1970. */
     readonly committedAtMs?: number;
     readonly isTombstone?: boolean;
     readonly isUnsettled?: boolean;
     readonly isBehind?: boolean;
-    /** Whether it cannot read what it has, and is waiting for others to restore it. */
+    /** Whether its record cannot be read and waits to be restored from other replicas. */
     readonly isDamaged?: boolean;
     /** Records that a staleness rule holds back from it. */
     readonly held?: number;
   }[];
 }
 
-/** A message, or something else that happened for a request, so many ms after it came. */
+/** A message, or another event, that a request caused; so many ms after the request came. */
 export interface TraceEvent {
   readonly atMs: number;
   readonly what: 'asked' | 'answered' | 'hint' | 'read-repair' | 'fault';
@@ -109,9 +109,9 @@ export interface Trace {
   readonly events: readonly TraceEvent[];
 }
 
-/** The door for whoever runs the server or a test: what `/_dynaring/` offers and `startDynaring()` too. */
+/** The door for administrators: the actions that `/_dynaring/` serves, and `startDynaring()` too. */
 export interface Admin {
-  /** @throws AdminError if the rule makes no sense, or cannot be in this ring */
+  /** @throws AdminError if the rule makes no sense, or is not possible in this ring */
   addFault(rule: FaultRule): ActiveFault;
   faults(): readonly ActiveFault[];
   /** @throws AdminError if there is none of that id */
@@ -121,19 +121,19 @@ export interface Admin {
   node(id: string, action: NodeAction): Promise<void>;
   setLink(from: string, to: string, setting: LinkSetting): void;
   healLink(from: string, to: string): void;
-  /** Releases what staleness rules hold back, and compares all replicas. */
+  /** Releases the records that staleness rules hold back, and compares all replicas. */
   repair(): Promise<RepairSummary>;
-  /** Reads all that is stored, and has restored from other replicas what is damaged. */
+  /** Reads all stored values, and has damaged ones restored from other replicas. */
   scrub(): Promise<ScrubSummary>;
   /** Releases and compares as `repair` does, and waits until no replica is behind and no hint is left. */
   waitUntilConsistent(): Promise<void>;
   /** Deletes the tables of one namespace, or of all. */
   reset(namespace?: string): Promise<void>;
   snapshot(namespace?: string): Promise<Snapshot>;
-  /** Brings back the tables as they were, in place of those that are there now. */
+  /** Brings back the tables of a snapshot. They replace the present tables of its namespace, or of all. */
   restore(snapshot: Snapshot): Promise<void>;
   cluster(): ClusterView;
-  /** @throws AdminError, or ApiError where the service would say it */
+  /** @throws AdminError; ApiError for errors that the service would answer */
   key(table: string, key: AttributeMap, namespace?: string): Promise<KeyView>;
   trace(requestId: string): Trace | undefined;
 }

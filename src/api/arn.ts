@@ -1,7 +1,7 @@
 import type { ApiError } from './errors.ts';
 import { validationErrors } from './refusal.ts';
 
-/** The account that owns everything here: the one that emulators have in common. */
+/** The account that owns everything here. Other emulators use the same. */
 const ACCOUNT_ID = '000000000000';
 
 export function tableArn(region: string, name: string): string {
@@ -9,23 +9,23 @@ export function tableArn(region: string, name: string): string {
 }
 
 /**
- * The ARN of an encryption key that a request names by id, alias or ARN. There is no key service here to resolve an alias
- * to its key, so it stays an alias.
+ * The ARN of an encryption key that a request names by id, alias or ARN. An alias stays an alias, since there is no key
+ * service here to resolve it.
  */
 export function keyArn(region: string, keyId: string): string {
   if (keyId.startsWith('arn:')) return keyId;
   return `arn:aws:kms:${region}:${ACCOUNT_ID}:${keyId.startsWith('alias/') ? keyId : `key/${keyId}`}`;
 }
 
-/** The resource of an ARN, with all its slashes. */
+/** Captures the resource of an ARN, with all its slashes. */
 const RESOURCE = /^arn:[^:]*:[^:]*:[^:]*:[^:]*:(.+)$/s;
 const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
 
 /**
- * The name of the table that a `TableName` means, be it an ARN or a name, which has passed its schema.
+ * The name of the table that a `TableName` refers to. The `TableName` is a name or an ARN, and has passed its schema.
  *
- * Region and account of an ARN are not compared with anything: any credentials and any region reach the same tables here,
- * and an ARN copied from a real account finds its table as its name would. DynamoDB Local does the same.
+ * The region and account of an ARN are not checked: all credentials and regions reach the same tables here, so an ARN
+ * copied from a real account finds the table of that name. DynamoDB Local does the same.
  * @throws ValidationException for what is not the ARN of a table
  */
 export function tableNameOf(nameOrArn: string): string {
@@ -50,7 +50,7 @@ function notATableArn(arn: string): ApiError {
   );
 }
 
-/** In the form of the constraints that the schemas check; `arn` has passed its schema, so it is short. */
+/** An error in the form of those of the schemas. `arn` has passed its schema, so it is short. */
 function constraintFailed(arn: string, constraint: string): ApiError {
   return validationErrors([`Value '${arn}' at 'tableName' failed to satisfy constraint: ${constraint}`]);
 }

@@ -1,11 +1,11 @@
 import type { AttributeMap } from './attribute-value.ts';
 
-/** Above what the service allows (`normaliseMap` checks that), below what the stack takes. */
+/** More than the service allows, which `normaliseMap` checks, and less than would overflow the stack. */
 const MAX_DEPTH = 40;
 
 /**
- * Whether parsed JSON has the shape of an item: for what comes past the schemas of requests, which say it otherwise. What
- * the values must be beyond that, `normaliseMap` checks.
+ * Whether parsed JSON has the shape of an item. This is for items that do not come in a request, whose schema would
+ * check it. All further rules for values are checked by `normaliseMap`.
  */
 export function isAttributeMap(value: unknown): value is AttributeMap {
   return isMapAt(value, MAX_DEPTH);

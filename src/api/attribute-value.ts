@@ -27,12 +27,12 @@ export type AttributeValue =
  */
 export type AttributeMap = Record<string, AttributeValue>;
 
-/** The type descriptors of `AttributeValue`, as they stand on the wire. */
+/** The type descriptors of `AttributeValue`, as on the wire. */
 export type AttributeType = 'S' | 'N' | 'B' | 'SS' | 'NS' | 'BS' | 'M' | 'L' | 'NULL' | 'BOOL';
 
 /**
- * Document depth (developer guide, "Attribute nesting depth"): an attribute's value is level 1, so a scalar may stand
- * inside 31 maps and lists.
+ * Document depth (developer guide, "Attribute nesting depth"): an attribute's value is level 1, so a scalar may be
+ * nested in 31 maps and lists.
  */
 const MAX_LEVELS = 32;
 const MAX_NAME_BYTES = 65535;
@@ -42,26 +42,27 @@ export const NESTED_TOO_DEEP =
   'Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit';
 
 /**
- * Checks the values of an item or key in the order they were sent, and brings them into canonical form in place:
- * numbers as `normaliseNumber` writes them, sets sorted, members that are not part of an AttributeValue dropped. That binaries are
- * canonical base64 and members have the right JSON types is the schema's to say (tier 1), so it holds already.
+ * Checks the values of an item or key in the order in which they were sent, and brings them into canonical form in
+ * place: numbers as `normaliseNumber` writes them, sets sorted, members that are not part of an AttributeValue dropped.
+ * The schema (tier 1) has already made sure that binaries are canonical base64 and that members have the right JSON
+ * types.
  *
- * Sets are not sorted any more once their members together are known to fit no item.
- * @param texts how the operation words faults of values
+ * Sets are no longer sorted once their members together are too large for any item.
+ * @param texts the operation's words for faults of values
  * @throws ApiError (ValidationException)
  */
 export function normaliseMap(map: AttributeMap, texts: ValueTexts = VALUE_TEXTS.default): void {
   normaliseMembers(map, 1, { texts, setBytesLeft: MAX_ITEM_BYTES });
 }
 
-/** As `normaliseMap`, for one value of any size. A caller that names the value (`:v`) wraps the message. */
+/** The same as `normaliseMap` for one value of any size. A caller that names the value (`:v`) wraps the message. */
 export function normaliseValue(value: AttributeValue, texts: ValueTexts = VALUE_TEXTS.default): void {
   normaliseAt(value, 1, { texts, setBytesLeft: Number.POSITIVE_INFINITY });
 }
 
 /**
- * Checks the depth of a document that is put somewhere else than it came from.
- * @param level of the value; an attribute's is 1
+ * Checks the depth of a document that an update moves to another place.
+ * @param level the level of the value; that of an attribute is 1
  * @throws ApiError (ValidationException)
  */
 export function checkLevels(value: AttributeValue, level: number): void {
@@ -97,8 +98,8 @@ export function equalValues(left: AttributeValue, right: AttributeValue): boolea
 }
 
 /**
- * The service's order of two values in canonical form: negative, zero or positive; undefined unless both are S, both N
- * or both B, as other values have no order.
+ * The service's order of two values in canonical form: negative, zero or positive. Undefined unless both are S, both N
+ * or both B: other values have no order.
  */
 export function compareValues(left: AttributeValue, right: AttributeValue): number | undefined {
   if ('S' in left && 'S' in right) return compareTexts(left.S, right.S);
@@ -107,7 +108,9 @@ export function compareValues(left: AttributeValue, right: AttributeValue): numb
   return undefined;
 }
 
-/** Orders texts by their UTF-8 bytes. JavaScript's own order differs: it puts U+E000..U+FFFF after the surrogate pairs. */
+/**
+ * Orders texts by their UTF-8 bytes. JavaScript's own order differs: it puts U+E000..U+FFFF after the surrogate pairs.
+ */
 export function compareTexts(left: string, right: string): number {
   const shared = Math.min(left.length, right.length);
   for (let at = 0; at < shared; at++) {
@@ -118,21 +121,21 @@ export function compareTexts(left: string, right: string): number {
   return left.length - right.length;
 }
 
-/** Orders base64 texts by the bytes they stand for. */
+/** Orders base64 texts by the bytes that they encode. */
 function compareBinaries(left: string, right: string): number {
   return Buffer.compare(Buffer.from(left, 'base64'), Buffer.from(right, 'base64'));
 }
 
-/** The number of bytes that canonical base64 stands for. */
+/** The number of bytes that canonical base64 encodes. */
 export function binaryLength(base64: string): number {
   const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
   return (base64.length / 4) * 3 - padding;
 }
 
-/** What goes with one walk through values. */
+/** The state of one walk through values. */
 interface Walk {
   readonly texts: ValueTexts;
-  /** Sorting is what costs most: so many bytes the members of sets may still have, at the least. */
+  /** How many bytes members of sets may still have. It bounds the cost of sorting, which is the largest part. */
   setBytesLeft: number;
 }
 
@@ -162,7 +165,7 @@ function normaliseAt(value: AttributeValue | undefined | null, level: number, wa
   if (dropped) dropForeign(value as Partial<Record<AttributeType, unknown>>);
 }
 
-/** Returns false if `member` is no type of the service or has no value: then it counts as absent. */
+/** @returns false if `member` is no type of the service or has no value: it counts as absent then */
 function normaliseContent(value: AttributeValue, member: string, level: number, walk: Walk): boolean {
   const content = (value as Record<string, unknown>)[member];
   if (content === null || content === undefined) return false;
@@ -208,7 +211,7 @@ function stringSet(members: string[], walk: Walk): string[] {
 
 function numberSet(members: string[], walk: Walk): string[] {
   if (members.length === 0) throw invalid('An number set  may not be empty');
-  // Of all numbers, zero alone has a single byte.
+  // Every number but zero has at least two bytes.
   takeSetBytes(walk, 2 * members.length - 1);
   const sorted = members.map((member) => normaliseNumber(member, walk.texts)).sort(compareNumbers);
   if (hasNeighboursAlike(sorted)) throw walk.texts.duplicates('NS', members);
@@ -218,7 +221,7 @@ function numberSet(members: string[], walk: Walk): string[] {
 function binarySet(members: string[], walk: Walk): string[] {
   if (members.length === 0) throw invalid('Binary sets should not be empty');
   for (const member of members) takeSetBytes(walk, binaryLength(member));
-  // Decoded once, not in each comparison; the default order of byte strings is the order of their bytes.
+  // Decoded once instead of in each comparison. The default order of byte strings is the order of their bytes.
   const sorted = members.map((member) => Buffer.from(member, 'base64').toString('latin1')).sort();
   if (hasNeighboursAlike(sorted)) throw walk.texts.duplicates('BS', members);
   return sorted.map((bytes) => Buffer.from(bytes, 'latin1').toString('base64'));
@@ -229,7 +232,7 @@ function takeSetBytes(walk: Walk, bytes: number): void {
   if (walk.setBytesLeft < 0) throw itemTooLarge();
 }
 
-/** Also of the names in legacy parameters: an item that has got an empty one cannot be put back. */
+/** Also checks the names in legacy parameters: an item with an empty attribute name could not be put back. */
 export function checkName(name: string): void {
   if (name === '') throw invalid('Empty attribute name');
   if (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES) {
@@ -269,7 +272,7 @@ function contentOf(value: AttributeValue, type: AttributeType): unknown {
   return (value as Record<string, unknown>)[type];
 }
 
-/** Moves the surrogates (D800..DFFF), which begin four-byte sequences, behind E000..FFFF. */
+/** Moves the surrogates (D800..DFFF), which stand for four-byte sequences, behind E000..FFFF. */
 function utf8Rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;

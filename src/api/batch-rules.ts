@@ -4,7 +4,8 @@ import { checkExpressionParameters } from './expression/resolve.ts';
 import type { KeysAndAttributes } from './operations.ts';
 
 /**
- * A BatchGetItem has expressions for all its tables or for none (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * A BatchGetItem uses expressions for all its tables or for none (recorded 2026-09-20 to 2026-10-09, eu-west-2 and
+ * us-east-1).
  * @throws ApiError (ValidationException)
  */
 export function checkNotMixed(ofTables: readonly KeysAndAttributes[]): void {
@@ -19,9 +20,9 @@ export function checkNotMixed(ofTables: readonly KeysAndAttributes[]): void {
 }
 
 /**
- * No key may be there twice. A BatchGetItem finds that before it finds a table missing (recorded at the same time), so without
- * knowing its schema.
- * @param keys normalised, of one table
+ * No key may appear twice. A BatchGetItem reports this before a missing table (recorded at the same time), so it is
+ * checked without the table's schema.
+ * @param keys the keys of one table, normalised
  * @throws ApiError (ValidationException)
  */
 export function checkDistinctKeys(keys: readonly AttributeMap[]): void {

@@ -4,7 +4,7 @@ import { sizeOf } from './item.ts';
 import type { ReturnConsumedCapacity } from './operations.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 
-/** Developer guide, "Capacity unit consumption": what one unit pays for. */
+/** Developer guide, "Capacity unit consumption": the bytes that one unit pays for. */
 const READ_UNIT_BYTES = 4 * 1024;
 const WRITE_UNIT_BYTES = 1024;
 
@@ -13,10 +13,10 @@ export interface Capacity {
   readonly CapacityUnits: number;
 }
 
-/** The API's `ConsumedCapacity`. Indexes that nothing was consumed from are left out, and so are maps without any. */
+/** The API's `ConsumedCapacity`, without the indexes that consumed nothing and without empty maps. */
 export interface ConsumedCapacity {
   readonly TableName: string;
-  /** Of the table and all indexes together. */
+  /** The sum of the table and all indexes. */
   readonly CapacityUnits: number;
   readonly Table?: Capacity;
   readonly LocalSecondaryIndexes?: Readonly<Record<string, Capacity>>;
@@ -32,7 +32,7 @@ export interface SizedItem {
 /** What a write consumes, in units. */
 export interface WriteUnits {
   readonly table: number;
-  /** Of those indexes that it changes. */
+  /** The indexes that the write changes. */
   readonly indexes: readonly { readonly index: SecondaryIndex; readonly units: number }[];
 }
 
@@ -43,44 +43,35 @@ export interface PageUnits {
   readonly index: number;
 }
 
+export type ReadConsistency = 'strong' | 'eventual';
+
+/** The consistency that a request wants: eventual by default. */
+export function readConsistencyOf({ ConsistentRead }: { readonly ConsistentRead?: boolean }): ReadConsistency {
+  return ConsistentRead === true ? 'strong' : 'eventual';
+}
+
 /**
- * What a GetItem consumed: a unit for each 4 KB of the whole item, whatever is projected, half of it if the read was
- * eventually consistent; at least one such unit, so also when there is no item.
+ * What a GetItem consumed: one unit for each 4 KB of the whole item, whatever is projected. An eventually consistent
+ * read consumes half. A read that finds no item consumes as much as one of the smallest item.
  *
- * @param tableName as the request named the table, an ARN too: the answer says the same
+ * @param tableName the name or ARN by which the request named the table: the answer repeats it
  * @param size bytes of the item found, 0 for none
  */
 export function readCapacity(
   level: 'TOTAL' | 'INDEXES',
   tableName: string,
   size: number,
-  consistent: boolean,
+  consistency: ReadConsistency,
 ): ConsumedCapacity {
-  const CapacityUnits = readUnits(size, consistent);
+  const CapacityUnits = readUnits(size, consistency);
   if (level === 'TOTAL') return { TableName: tableName, CapacityUnits };
   return { TableName: tableName, CapacityUnits, Table: { CapacityUnits } };
 }
 
 /**
- * What a write of one item consumed: a unit for each 1 KB of the larger of the item before and after, and the same for
- * what changed in each index (`indexUnits`).
+ * What one or more writes to a table consumed.
  *
- * @param tableName as the request named the table
- */
-export function writeCapacity(
-  level: 'TOTAL' | 'INDEXES',
-  tableName: string,
-  table: Table,
-  before: SizedItem | undefined,
-  after: SizedItem | undefined,
-): ConsumedCapacity {
-  return unitsCapacity(level, tableName, writeUnits(table, before, after));
-}
-
-/**
- * The same of units that are known, such as those of several writes together.
- *
- * @param tableName as the request named the table
+ * @param tableName the name or ARN by which the request named the table
  */
 export function unitsCapacity(
   level: 'TOTAL' | 'INDEXES',
@@ -99,11 +90,10 @@ export function unitsCapacity(
 }
 
 /**
- * What a Scan or Query consumed: a unit for each 4 KB of all that it looked at together, whatever of it was answered, half
- * of it if it read eventually consistently.
+ * What a Scan or Query consumed.
  *
- * @param tableName as the request named the table
- * @param index what was read, if it was not the table
+ * @param tableName the name or ARN by which the request named the table
+ * @param index the index that was read; undefined: the table was
  */
 export function pageCapacity(
   level: 'TOTAL' | 'INDEXES',
@@ -124,11 +114,18 @@ export function pageCapacity(
   };
 }
 
-/** @param size bytes of the item found, 0 for none */
-export function readUnits(size: number, consistent: boolean): number {
-  return units(size, READ_UNIT_BYTES) * (consistent ? 1 : 0.5);
+/**
+ * One unit for each 4 KB, at least one; half of that if the read is eventually consistent.
+ * @param size bytes of the item found (0 for none), or of everything that a page looked at
+ */
+export function readUnits(size: number, consistency: ReadConsistency): number {
+  return units(size, READ_UNIT_BYTES) * (consistency === 'strong' ? 1 : 0.5);
 }
 
+/**
+ * What a write of one item consumes: one unit for each 1 KB of the larger of the item before and after, and further
+ * ones for the change of each index (`indexUnits`).
+ */
 export function writeUnits(table: Table, before: SizedItem | undefined, after: SizedItem | undefined): WriteUnits {
   const change: Change = { before, after, isSame: undefined };
   return {
@@ -154,17 +151,20 @@ export function wantsCapacity(level: ReturnConsumedCapacity | undefined): level 
   return level === 'TOTAL' || level === 'INDEXES';
 }
 
-/** What a write makes of an item. Tables have up to 25 indexes, most of which hold whole items: those are looked through once. */
+/**
+ * A write, as the indexes of its table see it. Up to 25 indexes may project the whole item: it is compared once for
+ * all.
+ */
 interface Change {
   readonly before: SizedItem | undefined;
   readonly after: SizedItem | undefined;
-  /** Whether the item stays as it was, once that is known. */
+  /** Whether the item stays the same. Undefined: it has not been compared yet. */
   isSame: boolean | undefined;
 }
 
 /**
- * An index is charged for the change of what it holds: one write to add, change or remove an entry, two if its key
- * changed, none if it is as it was (developer guide, "Provisioned throughput considerations for global secondary
+ * An index is charged for the change of its entry: one write to add, change or remove it, two writes if its key
+ * changes, none if it stays the same (developer guide, "Provisioned throughput considerations for global secondary
  * indexes"; measured by a user of the service, dynoxide issue 176).
  */
 function indexUnits(table: Table, index: SecondaryIndex, change: Change): number {

@@ -17,27 +17,27 @@ import {
 } from './table-settings-rules.ts';
 import { checkUnits, newThroughput, throughputOnDemand } from './throughput-rules.ts';
 
-/** What a new table gets from its surroundings. */
+/** Properties of a new table that its request does not give. */
 export interface Origin {
   readonly namespace: string;
   /** A new UUID in lower case. */
   readonly id: string;
   readonly nowMs: number;
   readonly region: string;
-  /** If the tags do not say. */
+  /** Used if the tags say nothing. */
   readonly consistency: TableConsistency;
 }
 
 /**
- * The definition that a CreateTable request, which has passed its schema, asks for.
+ * The definition that a CreateTable request asks for. The request has passed its schema.
  *
- * The checks are in the service's order as far as that is recorded: billing, then keys and their definitions, then that
- * every definition is used ("masks other errors"), then local indexes, then global ones. Where the settings after them
- * stand among each other is not recorded.
+ * The checks are in the service's order as far as it is recorded: billing, then keys and their definitions, then that
+ * every definition is used ("masks other errors"), then local indexes, then global ones. The order of the settings
+ * after them is not recorded.
  * @throws ValidationException
  */
 export function newTable(request: CreateTableRequest, origin: Origin): Table {
-  // Its schema requires both of a table that copies none.
+  // The schema requires both members unless the request copies a table.
   const { AttributeDefinitions: definitions = [], KeySchema: keySchema = [] } = request;
   if (request.GlobalTableSourceArn) {
     throw invalidParameter('GlobalTableSourceArn is not supported: there is no other account to copy a table from');
@@ -98,7 +98,7 @@ function billingMode({
   return mode;
 }
 
-/** Every definition must belong to a key: read from the request, since this comes before the rules for indexes. */
+/** Every definition must belong to a key. The keys are read from the request, since index rules are checked later. */
 function checkUsed(request: CreateTableRequest, definitions: readonly AttributeDefinition[]): void {
   const { KeySchema: keySchema = [], LocalSecondaryIndexes: local, GlobalSecondaryIndexes: global } = request;
   const { VectorIndexes: vectors } = request;

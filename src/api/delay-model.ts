@@ -4,21 +4,29 @@ import type { DelayModelName } from './fault-rule.ts';
 export type Leg = 'W' | 'A' | 'R' | 'S';
 
 interface Pareto {
+  /** The least value, in ms. */
   readonly xm: number;
   readonly alpha: number;
 }
 
-/** With chance `share` of the Pareto distribution, else of the exponential one of rate `lambda`. */
-interface Mixture {
+/**
+ * Delays in ms: with probability `share` drawn from the Pareto distribution, else from the exponential one of rate
+ * `lambda`.
+ */
+export interface DelayDistribution {
+  /** 0 to 1. */
   readonly share: number;
   readonly pareto: Pareto;
+  /** Per ms. */
   readonly lambda: number;
 }
 
-const SSD: Mixture = { share: 0.9122, pareto: { xm: 0.235, alpha: 10 }, lambda: 1.66 };
+const SSD: DelayDistribution = { share: 0.9122, pareto: { xm: 0.235, alpha: 10 }, lambda: 1.66 };
 
 /** Fits to one-way delays of production systems, in ms (PBS: Bailis et al., VLDB 2012, table 3). */
-const MODELS: Readonly<Record<DelayModelName, { readonly write: Mixture; readonly other: Mixture }>> = {
+const MODELS: Readonly<
+  Record<DelayModelName, { readonly write: DelayDistribution; readonly other: DelayDistribution }>
+> = {
   'LNKD-SSD': { write: SSD, other: SSD },
   'LNKD-DISK': { write: { share: 0.38, pareto: { xm: 1.05, alpha: 1.51 }, lambda: 0.183 }, other: SSD },
   YMMR: {
@@ -29,27 +37,31 @@ const MODELS: Readonly<Record<DelayModelName, { readonly write: Mixture; readonl
 
 export const DELAY_MODEL_NAMES = Object.keys(MODELS) as readonly DelayModelName[];
 
+/** How long one message takes. */
+export function delayDistribution(model: DelayModelName, leg: Leg): DelayDistribution {
+  return leg === 'W' ? MODELS[model].write : MODELS[model].other;
+}
+
 /**
- * One message's delay in ms.
+ * One delay in ms; the exponential part has no upper bound.
  * @param draw uniform in [0, 1); called twice
  */
-export function drawDelayMs(model: DelayModelName, leg: Leg, draw: () => number): number {
-  const { share, pareto, lambda } = leg === 'W' ? MODELS[model].write : MODELS[model].other;
+export function drawDelayMs({ share, pareto, lambda }: DelayDistribution, draw: () => number): number {
   return draw() < share ? drawPareto(pareto, draw) : drawExponential(lambda, draw);
 }
 
-/** What a request waits for one replica, there and back, in ms. */
+/** How long a request waits for one replica, there and back, in ms. */
 export function drawRoundTripMs(model: DelayModelName, access: 'read' | 'write', draw: () => number): number {
   const [there, back] = access === 'write' ? (['W', 'A'] as const) : (['R', 'S'] as const);
-  return drawDelayMs(model, there, draw) + drawDelayMs(model, back, draw);
+  return drawDelayMs(delayDistribution(model, there), draw) + drawDelayMs(delayDistribution(model, back), draw);
 }
 
-/** None is below `xm`. */
+/** At least `xm`. */
 export function drawPareto({ xm, alpha }: Pareto, draw: () => number): number {
   return xm / (1 - draw()) ** (1 / alpha);
 }
 
-/** Of mean 1 / `lambda`. */
+/** The mean is 1 / `lambda`. */
 export function drawExponential(lambda: number, draw: () => number): number {
   return -Math.log(1 - draw()) / lambda;
 }

@@ -1,12 +1,12 @@
-/** The namespaces that the service's error types live in; `__type` is `namespace#Name`. */
+/** The namespaces of the service's error types: `__type` is `namespace#Name`. */
 const DYNAMODB = 'com.amazonaws.dynamodb.v20120810';
 const CORAL_SERVICE = 'com.amazon.coral.service';
 const CORAL_VALIDATE = 'com.amazon.coral.validate';
 const CORAL_AVAILABILITY = 'com.amazon.coral.availability';
 
 /**
- * An error that the client caused or must handle, as the service would answer it. One factory per exception; anything
- * else thrown is a bug of ours. `body` holds the members beside `__type` and `message` (for example `Item`).
+ * An error that the client caused or must handle, as the service would answer it. There is one factory per exception.
+ * Any other thrown error is a bug of ours. `body` has the members other than `__type` and `message`, such as `Item`.
  */
 export class ApiError extends Error {
   override readonly name: string;
@@ -14,12 +14,12 @@ export class ApiError extends Error {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
 
+  /** @param more `status`: 400 by default; `body`: nothing by default */
   private constructor(
     namespace: string,
     name: string,
     message: string,
-    status = 400,
-    body: Readonly<Record<string, unknown>> = {},
+    { status = 400, body = {} }: { readonly status?: number; readonly body?: Readonly<Record<string, unknown>> } = {},
   ) {
     super(message);
     this.name = name;
@@ -42,15 +42,7 @@ export class ApiError extends Error {
     return new ApiError(CORAL_SERVICE, 'UnknownOperationException', message);
   }
 
-  static missingAuthenticationToken(message: string): ApiError {
-    return new ApiError(CORAL_SERVICE, 'MissingAuthenticationTokenException', message);
-  }
-
-  static incompleteSignature(message: string): ApiError {
-    return new ApiError(CORAL_SERVICE, 'IncompleteSignatureException', message);
-  }
-
-  /** Credentials that cannot be placed. */
+  /** Credentials that the service does not know. */
   static unrecognizedClient(message: string): ApiError {
     return new ApiError(CORAL_SERVICE, 'UnrecognizedClientException', message);
   }
@@ -67,51 +59,49 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'LimitExceededException', message);
   }
 
-  /** @param item the current item, where `ReturnValuesOnConditionCheckFailure` asks for it (an AttributeMap or RawJson) */
+  /** @param item the current item (an AttributeMap or RawJson), if `ReturnValuesOnConditionCheckFailure` asks for it */
   static conditionalCheckFailed(item?: unknown): ApiError {
-    return new ApiError(
-      DYNAMODB,
-      'ConditionalCheckFailedException',
-      'The conditional request failed',
-      400,
-      item === undefined ? {} : { Item: item },
-    );
+    const body = item === undefined ? {} : { Item: item };
+    return new ApiError(DYNAMODB, 'ConditionalCheckFailedException', 'The conditional request failed', { body });
   }
 
   /** Of a provisioned table or index. @param reasons the API's `ThrottlingReason`s */
   static provisionedThroughputExceeded(message: string, reasons: readonly object[]): ApiError {
     const body = { ThrottlingReasons: reasons };
-    return new ApiError(DYNAMODB, 'ProvisionedThroughputExceededException', message, 400, body);
+    return new ApiError(DYNAMODB, 'ProvisionedThroughputExceededException', message, { body });
   }
 
-  /** Of the account. */
+  /** Throttling by a limit of the account. */
   static requestLimitExceeded(message: string, reasons: readonly object[]): ApiError {
-    return new ApiError(DYNAMODB, 'RequestLimitExceeded', message, 400, { ThrottlingReasons: reasons });
+    return new ApiError(DYNAMODB, 'RequestLimitExceeded', message, { body: { ThrottlingReasons: reasons } });
   }
 
-  /** Of a table or index on demand, or of operations on tables, which have no reasons. The SDKs' model spells them so. */
+  /**
+   * Throttling of a table or index in on-demand mode, or of operations on tables; the latter gives no reasons. The
+   * member is spelled as in the SDKs' model.
+   */
   static throttling(message: string, reasons: readonly object[]): ApiError {
     const body = reasons.length === 0 ? {} : { throttlingReasons: reasons };
-    return new ApiError(CORAL_AVAILABILITY, 'ThrottlingException', message, 400, body);
+    return new ApiError(CORAL_AVAILABILITY, 'ThrottlingException', message, { body });
   }
 
-  /** A write of an item that a transaction has hold of. */
+  /** A write of an item that is part of a transaction. */
   static transactionConflict(): ApiError {
     return new ApiError(DYNAMODB, 'TransactionConflictException', 'Transaction is ongoing for the item');
   }
 
   /** 500: the write may or may not have happened (docs/protocol.md section 3.2, unknown). The SDKs retry it. */
   static internalServerError(message: string): ApiError {
-    return new ApiError(DYNAMODB, 'InternalServerError', message, 500);
+    return new ApiError(DYNAMODB, 'InternalServerError', message, { status: 500 });
   }
 
   /**
-   * 503: the request did not happen, whatever the reason. The SDKs retry it, with growing pauses. The text is the service's
-   * (developer guide, "Error handling with DynamoDB").
+   * 503: the request did not happen, whatever the reason. The SDKs retry it, with growing pauses. The text is the
+   * service's (developer guide, "Error handling with DynamoDB").
    */
   static serviceUnavailable(): ApiError {
     const message = 'DynamoDB is currently unavailable. (This should be a temporary state.)';
-    return new ApiError(CORAL_SERVICE, 'ServiceUnavailableException', message, 503);
+    return new ApiError(CORAL_SERVICE, 'ServiceUnavailableException', message, { status: 503 });
   }
 
   static accessDenied(message: string): ApiError {

@@ -4,11 +4,11 @@ import { OPERATION_TRAITS } from './operation-traits.ts';
 import type { OperationName } from './operations.ts';
 import { type Access, ON_DEMAND_EXCEEDED, PROVISIONED_TABLE_EXCEEDED, throttlingReason } from './throttling.ts';
 
-/** API reference, common errors of PutItem and its kin. */
+/** API reference, errors of PutItem and similar operations. */
 const ACCOUNT_EXCEEDED =
   'Throughput exceeds the current throughput limit for your account. Please contact AWS Support at ' +
   'https://aws.amazon.com/support request a limit increase';
-/** Developer guide, "Error handling with DynamoDB", of operations on tables. */
+/** Developer guide, "Error handling with DynamoDB", for operations on tables. */
 const TOO_MANY_REQUESTS = 'Rate of requests exceeds the allowed throughput.';
 
 /** Whether the service can answer this operation with this error (API reference, the errors of each operation). */
@@ -17,7 +17,7 @@ export function faultErrorFits(error: FaultError, operation: OperationName): boo
   switch (error) {
     case 'ConditionalCheckFailedException':
     case 'TransactionConflictException':
-      // Not of a batch, whose writes have no conditions.
+      // Not a batch: its writes have no conditions.
       return access === 'write' && keyMember !== undefined;
     case 'ProvisionedThroughputExceededException':
     case 'RequestLimitExceeded':
@@ -31,8 +31,8 @@ export function faultErrorFits(error: FaultError, operation: OperationName): boo
 
 /**
  * The error of a fault rule, in the service's words.
- * @param operation one that it fits
- * @param arn of the request's table; not used for operations that are of none
+ * @param operation an operation that the error fits
+ * @param arn the ARN of the request's table; not used for operations that name none
  */
 export function faultError(error: FaultError, operation: OperationName, arn: string): ApiError {
   const { access } = OPERATION_TRAITS[operation];

@@ -1,34 +1,36 @@
 import type { AttributeMap } from './attribute-value.ts';
 import type { OperationName } from './operations.ts';
 
-/** Delays of production systems, by the names that PBS gives them (Bailis et al., VLDB 2012, table 3). */
+/** Delays of production systems, by their names in the PBS paper (Bailis et al., VLDB 2012, table 3). */
 export type DelayModelName = 'LNKD-SSD' | 'LNKD-DISK' | 'YMMR';
 
-/** Which requests a rule is for, and how often it fires. What is left out does not restrict. */
+/** Which requests a rule is for, and how often it fires. A field that is left out does not restrict it. */
 export interface FaultScope {
   readonly table?: string;
   readonly operation?: OperationName;
   /** The item's key, or the partition key alone: in DynamoDB's JSON, `{"id": {"S": "a"}}`. */
   readonly key?: AttributeMap;
   readonly namespace?: string;
-  /** 0 to 1. Of the requests that match otherwise, drawn with `seed`. Default: each. */
+  /** With which probability a request that matches fires the rule, 0 to 1, drawn with `seed`. Default: 1. */
   readonly probability?: number;
-  /** A whole number. The same seed and the same requests in the same order give the same draws. Default: a random one. */
+  /**
+   * A whole number. The same seed and the same requests in the same order give the same draws. Default: a random one.
+   */
   readonly seed?: number;
-  /** How often it fires at most; then it is gone. */
+  /** How often the rule fires at most; then it is removed. */
   readonly times?: number;
-  /** How long it lives, in ms. */
+  /** After so many ms the rule is removed. */
   readonly forMs?: number;
 }
 
-/** How far the replicas that a staleness rule lets lag are behind. */
+/** How stale the lagging replicas of a staleness rule are. */
 export type Lag =
   | { readonly lagMs: number }
   /** So many versions of each item. */
   | { readonly versions: number }
   /** Each record arrives after a delay drawn from the model's W leg. */
   | { readonly model: DelayModelName }
-  /** Nothing arrives: the oldest value that eventual consistency permits. */
+  /** Nothing arrives: reads see the oldest value that eventual consistency permits. */
   | { readonly worst: true };
 
 /** Before the operation is carried out, or after it took effect. */
@@ -57,17 +59,17 @@ export type FaultRule = FaultScope & FaultEffect;
 /** A rule that is in force. */
 export interface ActiveFault {
   readonly id: string;
-  /** As it was given, with the seed that is drawn with. */
+  /** The rule as it was given, with the seed that it draws with. */
   readonly rule: FaultRule;
   readonly fired: number;
 }
 
-/** A rule, or another request of an administrator, that makes no sense. `message` is one line that names the field. */
+/** The error for a fault rule, or another request of an administrator, that makes no sense. `message` is one line. */
 export class AdminError extends Error {
   override readonly name = 'AdminError';
-  /** The field that is wrong, if it is one. */
+  /** The wrong field, if it is a field that is wrong. */
   readonly field: string | undefined;
-  /** 400, or 404 for what is not there, or 409 for what cannot be now. */
+  /** 400; 404 if there is no such thing; 409 if it is not possible in the present state. */
   readonly status: 400 | 404 | 409;
 
   constructor(message: string, field?: string, status: 400 | 404 | 409 = 400) {

@@ -11,14 +11,14 @@ import {
 } from './primary-key.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 
-/** Of a table, what says where its items stand in its indexes. */
+/** The part of a table that decides the places of its items in its indexes. */
 export type IndexedTable = Pick<Table, 'key' | 'indexes'>;
 
 /**
- * What an index holds of an item: the keys of table and index and what it projects; undefined if the item lacks a key
- * attribute of the index (developer guide, "Taking advantage of sparse indexes"), or had a value before the index was there
- * that cannot be one: of another type, empty or too long.
+ * The entry of an item in an index: the keys of table and index, and the projected attributes.
  * @param item normalised; undefined for no item
+ * @returns undefined if the index has no entry: the item lacks a key attribute of the index (developer guide, "Taking
+ *   advantage of sparse indexes"), or has a value in it, older than the index, of another type, empty or too long
  */
 export function indexEntry(
   table: IndexedTable,
@@ -32,16 +32,16 @@ export function indexEntry(
   for (const attribute of index.key.sort) if (!hasKey(item, attribute, MAX_SORT_KEY_BYTES)) return undefined;
   if (index.projection.ProjectionType === 'ALL') return item;
   const kept = projectedNames(table, index);
-  // Own properties whatever their names, `__proto__` too.
+  // `fromEntries` makes own properties of all names, `__proto__` included.
   return Object.fromEntries(Object.entries(item).filter(([name]) => kept.has(name)));
 }
 
-/** Whether two entries of one index, made by one item before and after a write, stand at the same place of it. */
+/** Whether two entries of one index, for one item before and after a write, have the same index key. */
 export function haveSameIndexKey(index: SecondaryIndex, left: AttributeMap, right: AttributeMap): boolean {
   return keysOf(index).every(({ name }) => equalValues(left[name]!, right[name]!));
 }
 
-/** Who gave an item its attributes, which the service words differently. */
+/** Where the attributes of an item come from: the service's error texts differ by it. */
 export type ItemOrigin = 'request' | 'expression' | 'legacy';
 
 /**
@@ -55,7 +55,8 @@ export function checkIndexKeys(
   origin: ItemOrigin = 'request',
 ): void {
   if (indexes.every((index) => indexKeyFault(index, item, origin) === undefined)) return;
-  // Of several, the first by name (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1, of wrong types).
+  // The service reports the first index by name (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1, of wrong
+  // types).
   for (const index of [...indexes].sort((one, other) => (one.name < other.name ? -1 : 1))) {
     const fault = indexKeyFault(index, item, origin);
     if (fault !== undefined) throw fault;
@@ -64,11 +65,11 @@ export function checkIndexKeys(
 
 function indexKeyFault(index: SecondaryIndex, item: AttributeMap, origin: ItemOrigin): ApiError | undefined {
   for (const attribute of index.key.partition) {
-    const fault = keyAttributeFault(index, attribute, MAX_PARTITION_KEY_BYTES, item, origin);
+    const fault = keyAttributeFault(index, { attribute, maxBytes: MAX_PARTITION_KEY_BYTES }, item, origin);
     if (fault !== undefined) return fault;
   }
   for (const attribute of index.key.sort) {
-    const fault = keyAttributeFault(index, attribute, MAX_SORT_KEY_BYTES, item, origin);
+    const fault = keyAttributeFault(index, { attribute, maxBytes: MAX_SORT_KEY_BYTES }, item, origin);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -78,7 +79,7 @@ function indexKeyFault(index: SecondaryIndex, item: AttributeMap, origin: ItemOr
  * Checks the limit for tables with local indexes: the item and its entries in all of them have 400 KB together
  * (developer guide, quotas, "Item size for tables with local secondary indexes").
  * @param item normalised
- * @param size of the item
+ * @param size the size of the item
  * @param tooLarge makes the error
  * @throws ApiError (ValidationException)
  */
@@ -99,7 +100,7 @@ export function checkCollectionEntry(
   if (total > MAX_ITEM_BYTES) throw tooLarge();
 }
 
-/** Recorded of PutItem and of expressions (ExtendDB pull requests 184 and 275). */
+/** Recorded for PutItem and for expressions (ExtendDB pull requests 184 and 275). */
 const EMPTY_KEY: Readonly<Record<ItemOrigin, string>> = {
   request: 'A value specified for a secondary index key',
   legacy: 'A value specified for a secondary index key',
@@ -108,8 +109,7 @@ const EMPTY_KEY: Readonly<Record<ItemOrigin, string>> = {
 
 function keyAttributeFault(
   index: SecondaryIndex,
-  attribute: KeyAttribute,
-  maxBytes: number,
+  { attribute, maxBytes }: { readonly attribute: KeyAttribute; readonly maxBytes: number },
   item: AttributeMap,
   origin: ItemOrigin,
 ): ApiError | undefined {
@@ -124,7 +124,7 @@ function keyAttributeFault(
   }
   const length = keyValueBytes(attribute, value);
   if (length === 0) {
-    // UpdateItem does not say which (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+    // UpdateItem does not name the index (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
     const where = origin === 'request' ? ` IndexName: ${index.name}, IndexKey: ${name}` : '';
     return ApiError.validation(
       `One or more parameter values are not valid. ${EMPTY_KEY[origin]} is not supported. ` +
@@ -140,7 +140,7 @@ function keyAttributeFault(
   return undefined;
 }
 
-/** Whether the entries of an index hold an attribute, if its items have it. */
+/** Whether the entries of an index hold an attribute that their items have. */
 export function projects(table: IndexedTable, index: SecondaryIndex, attribute: string): boolean {
   return index.projection.ProjectionType === 'ALL' || projectedNames(table, index).has(attribute);
 }

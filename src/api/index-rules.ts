@@ -17,7 +17,9 @@ const MOST_LOCAL_INDEXES = 5;
 export const MOST_GLOBAL_INDEXES = 20;
 const MOST_VECTOR_INDEXES = 5;
 const MOST_DIMENSIONS = 4096;
-/** Attributes that `INCLUDE` projections of all indexes of a table may name, counted once per index. */
+/**
+ * How many attributes the `INCLUDE` projections of a table's indexes may name together, each counted once per index.
+ */
 const MOST_PROJECTED_ATTRIBUTES = 100;
 
 /**
@@ -88,7 +90,7 @@ export function globalIndexes(
 
 /**
  * A global index that UpdateTable adds.
- * @param definitions those of the request: the table's own do not count
+ * @param definitions the definitions of the request: those of the table do not count
  * @throws ValidationException
  */
 export function addedGlobalIndex(
@@ -123,7 +125,7 @@ function globalIndex(
   return { name: index.IndexName, kind: 'global', key, projection, throughput };
 }
 
-/** Kept as the service keeps it: with its attributes sorted. */
+/** The projection as the service keeps it: with its attributes sorted. */
 function checkedProjection({ ProjectionType: type, NonKeyAttributes: attributes }: Projection): Projection {
   if (!type) throw invalidParameter('Unknown ProjectionType: null');
   if (type !== 'INCLUDE') {
@@ -137,7 +139,7 @@ function checkedProjection({ ProjectionType: type, NonKeyAttributes: attributes 
 }
 
 /**
- * The vector indexes of a new table, or `existing` ones with another.
+ * The vector indexes of a new table, or the `existing` ones and a new one.
  * @throws ValidationException
  */
 export function vectorIndexes(
@@ -178,7 +180,7 @@ export function vectorIndexesNeedOnDemand() {
 }
 
 /**
- * What holds for the indexes of a table together: distinct names, and a limit to what they project.
+ * Checks the rules for all indexes of a table together: distinct names, and a limit on projected attributes.
  * @throws ValidationException
  */
 export function checkTogether(table: Pick<Table, 'indexes' | 'vectorIndexes'>): void {
@@ -195,7 +197,7 @@ export function checkTogether(table: Pick<Table, 'indexes' | 'vectorIndexes'>): 
   }
 }
 
-/** Of all kinds: they share one name space. */
+/** The names of indexes of all kinds: no two may be the same. */
 export function indexNames(table: Pick<Table, 'indexes' | 'vectorIndexes'>): string[] {
   return [...table.indexes.map(({ name }) => name), ...table.vectorIndexes.map(({ IndexName }) => IndexName)];
 }

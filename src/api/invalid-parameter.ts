@@ -1,6 +1,6 @@
 import { ApiError } from './errors.ts';
 
-/** A `ValidationException` in the words that most rules between parameters begin with. */
+/** A `ValidationException` that begins with the words of most rules between parameters. */
 export function invalidParameter(problem: string): ApiError {
   return ApiError.validation(`One or more parameter values were invalid: ${problem}`);
 }

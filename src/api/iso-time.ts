@@ -1,12 +1,12 @@
 const DAY_MS = 86_400_000;
 const DAYS_OF_400_YEARS = 146_097;
-/** From 0000-03-01 to 1970-01-01. */
+/** The days from 0000-03-01 to 1970-01-01. */
 const DAYS_BEFORE_1970 = 719_468;
 
 /**
- * A time as ISO 8601 text in UTC, `2026-10-08T23:07:31.275Z`, without the `Date` that this room may not use.
- * The date is Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date Algorithms"): years begin in March, so
- * that the leap day is their last.
+ * A time as ISO 8601 text in UTC, `2026-10-08T23:07:31.275Z`, without the `Date` that this room may not use. The date
+ * is calculated by Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date Algorithms"): years begin in
+ * March, so the leap day is the last day of a year.
  * @param timeMs milliseconds since 1970, not negative
  */
 export function isoTime(timeMs: number): string {

@@ -3,8 +3,8 @@ import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 import { numberSize } from './number.ts';
 
 /**
- * An item as it is stored and travels between tiers: the JSON text of its normalised `AttributeMap` in UTF-8, so that
- * GetItem answers with these very bytes, beside its size by the service's rules, so that capacity needs no parsing.
+ * An item as it is stored and sent between tiers. It has the JSON text of the normalised `AttributeMap` in UTF-8, so
+ * that GetItem answers with these bytes, and the size by the service's rules, so that capacity needs no parsing.
  */
 export interface ItemImage {
   /** Size in bytes as DynamoDB counts it (names + values), not the length of `json`. */
@@ -12,14 +12,14 @@ export interface ItemImage {
   readonly json: Uint8Array;
 }
 
-/** What a list or map costs beside its content, and each of its elements beside itself. */
+/** Bytes that a list or map counts in addition to its elements; each element also counts one more than its value. */
 export const DOCUMENT_BYTES = 3;
 const ELEMENT_BYTES = 1;
 
 /**
  * Makes the stored form.
  * @param item normalised
- * @param size of the item, where it is known
+ * @param size the size of the item, if the caller knows it
  * @throws ApiError (ValidationException) above 400 KB
  */
 export function toImage(item: AttributeMap, size = sizeOf(item)): ItemImage {

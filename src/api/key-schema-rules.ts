@@ -4,7 +4,7 @@ import type { KeyAttribute, KeySchema } from './primary-key.ts';
 import type { IndexKeySchema } from './table-definition.ts';
 import type { AttributeDefinition, KeySchemaElement } from './table-requests.ts';
 
-/** Attributes of one kind in the key of a global index. */
+/** How many attributes of each kind the key of a global index may have. */
 const MOST_INDEX_KEY_ATTRIBUTES = 4;
 
 /** @throws ValidationException if two definitions have one name, whatever their types */
@@ -29,7 +29,7 @@ export function tableKey(
 }
 
 /**
- * The key of a local index, which has the form of a table's.
+ * The key of a local index. It has the form of a table's key.
  * @throws ValidationException
  */
 export function localIndexKey(
@@ -106,12 +106,14 @@ function typeOf(element: KeySchemaElement, definitions: readonly AttributeDefini
   return definitions.find(({ AttributeName }) => AttributeName === element.AttributeName)?.AttributeType;
 }
 
-/** Names as the service's texts list them. */
+/** The names as the service's texts list them. */
 export function names(elements: readonly { AttributeName: string }[]): string {
   return `[${elements.map(({ AttributeName }) => AttributeName).join(', ')}]`;
 }
 
-/** As they are kept: in the order that the service describes them in, and without members that it does not know. */
+/**
+ * The definitions as they are kept: in the order of the service's descriptions, and without members it does not know.
+ */
 export function sorted(definitions: readonly AttributeDefinition[]): AttributeDefinition[] {
   return definitions
     .map(({ AttributeName, AttributeType }) => ({ AttributeName, AttributeType }))

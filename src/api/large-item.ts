@@ -2,11 +2,11 @@ import type { AttributeMap } from './attribute-value.ts';
 import { type ItemImage, sizeOf, toImage } from './item.ts';
 import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 
-/** Attributes that are worked on in one go. */
+/** How many attributes are encoded between two pauses. */
 const ATTRIBUTES_AT_ONCE = 4_000;
 
 /**
- * `toImage` of an item that may have a hundred thousand attributes: a few milliseconds, then a pause.
+ * The same as `toImage` for an item that may have a hundred thousand attributes: it pauses every few milliseconds.
  * @param item normalised
  * @throws ApiError (ValidationException) above 400 KB
  */

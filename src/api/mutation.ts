@@ -8,8 +8,9 @@ import { fromImage, type ItemImage, sizeOf, toImage } from './item.ts';
 import { MAX_ITEM_BYTES, updateTooLarge } from './item-limits.ts';
 
 /**
- * What a write does to one item: plain data, so it travels to the node that coordinates it, and a pure function of the
- * item it finds, because a coordinator may apply it more than once for one outcome (docs/protocol.md section 3.2).
+ * What a write does to one item. It is plain data, so that it can be sent to its coordinator. It is a pure function of
+ * the present item, because a coordinator may apply it more than once on the way to one outcome (docs/protocol.md
+ * section 3.2).
  */
 export type Mutation = {
   readonly condition?: Condition | undefined;
@@ -18,19 +19,19 @@ export type Mutation = {
 interface UpdateMutation {
   readonly kind: 'update';
   readonly update: Update;
-  /** Of the item, for the case that it is not there yet. */
+  /** The key of the item, in case the item does not exist yet. */
   readonly key: AttributeMap;
-  /** What the item that comes out must fit. */
+  /** The table and indexes that the new item has to fit. */
   readonly table: IndexedTable;
 }
 
 export type MutationOutcome =
   | { readonly kind: 'applied'; readonly next: ItemImage | undefined; readonly old: ItemImage | undefined }
   | { readonly kind: 'condition-failed'; readonly current: ItemImage | undefined }
-  /** The item that is there does not allow it: a ValidationException. Nothing is written. */
+  /** The present item does not allow the update: a ValidationException. Nothing is written. */
   | { readonly kind: 'refused'; readonly message: string };
 
-/** Pure; parses the current item only if there is a condition or an update. */
+/** Pure. Parses the current item only if there is a condition or an update. */
 export function applyMutation(mutation: Mutation, current: ItemImage | undefined): MutationOutcome {
   const { condition } = mutation;
   const isRead = condition !== undefined || mutation.kind === 'update';
@@ -54,8 +55,8 @@ function updated(
 }
 
 /**
- * What an item may have after an update by expression: recorded 2026-09-20 to 2026-10-09 in most regions, with a key `pk` of
- * one character as 409,581 bytes.
+ * For an item that an update expression makes, the limit without the key is so many bytes lower: recorded 2026-09-20 to
+ * 2026-10-09 in most regions, with a key `pk` of one character, as a limit of 409,581 bytes.
  */
 const EXPRESSION_RESERVE_BYTES = 22;
 

@@ -2,10 +2,10 @@ import { MAX_DIGITS, normaliseNumber, numberOverflow } from './number.ts';
 
 /**
  * The exact sum or difference of two numbers.
- * @param left as `normaliseNumber` writes it, as is `right`
- * @returns the same form
- * @throws ApiError (ValidationException) if it is out of the service's range; a sum of more than 38 digits is said to be
- * above it too (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: 1e50 - 1)
+ * @param left as `normaliseNumber` writes it, and so is `right`
+ * @returns the result in the same form
+ * @throws ApiError (ValidationException) if the result is out of the service's range. The service reports a result of
+ *   more than 38 digits as above the range too (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: 1e50 - 1)
  */
 export function addNumbers(left: string, right: string, operator: 'plus' | 'minus'): string {
   const scale = Math.max(fractionDigits(left), fractionDigits(right));

@@ -1,7 +1,9 @@
 import { ApiError } from './errors.ts';
 import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
-/** The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers"). */
+/**
+ * The service's numbers: up to 38 significant digits, magnitudes 1E-130 .. 9.99..E+125 (developer guide, "Numbers").
+ */
 export const MAX_DIGITS = 38;
 const MIN_EXPONENT = -130;
 const MAX_EXPONENT = 125;
@@ -12,8 +14,8 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 
 /**
- * A number in scientific form: `d.ddd * 10^exponent`. `digits` has no leading and no trailing zero and is empty for zero,
- * whose sign and exponent are then `false` and 0: one value has one form.
+ * A number in scientific form: `d.ddd * 10^exponent`. `digits` has no leading and no trailing zeros. For zero, `digits`
+ * is empty, `negative` false and `exponent` 0: so each value has one form.
  */
 interface Decimal {
   readonly negative: boolean;
@@ -22,11 +24,11 @@ interface Decimal {
 }
 
 /**
- * The text the service gives back for a number: plain notation without exponent over the whole range, no superfluous
+ * The text that the service returns for a number: plain notation without exponent over the whole range, no superfluous
  * zeros, no `-0`. Two numbers are equal exactly if their canonical texts are.
  *
- * @param texts how the operation words faults of values
- * @throws ApiError (ValidationException) if `text` is no number or out of the service's range
+ * @param texts the operation's words for faults of values
+ * @throws ApiError (ValidationException) if `text` is not a number, or is out of the service's range
  */
 export function normaliseNumber(text: string, texts: ValueTexts = VALUE_TEXTS.default): string {
   return isCanonicalInteger(text) ? text : format(parse(text, texts));
@@ -43,9 +45,9 @@ export function compareNumbers(left: string, right: string): number {
 }
 
 /**
- * Bytes that compare as the numbers do: a sign byte (0x7f, 0x80 for zero, 0x81), the exponent in one byte, the digits
- * in pairs. Of a negative number the exponent and the pairs are complemented, and a last byte above every pair makes the
- * longer one (-1.21) come before its prefix (-1.2).
+ * Bytes that compare as the numbers do: a sign byte (0x7f, 0x80 for zero, 0x81), the exponent in one byte, then the
+ * digits in pairs. For a negative number, the exponent and the pairs are complemented, and a last byte above every pair
+ * sorts the longer number (-1.21) before its prefix (-1.2).
  *
  * @param canonical from `normaliseNumber`
  * @returns a `ByteString`: one byte per UTF-16 unit
@@ -64,8 +66,8 @@ export function encodeNumber(canonical: string): string {
 }
 
 /**
- * The bytes the service counts for a number: one, one more for each pair of significant digits (aligned at the decimal
- * point, so 1.2 has two pairs), one more below zero (developer guide, "DynamoDB item sizes and formats").
+ * The bytes that the service counts for a number: one, and one for each pair of significant digits (aligned at the
+ * decimal point, so 1.2 has two pairs), and one if it is negative (developer guide, "DynamoDB item sizes and formats").
  *
  * @param canonical from `normaliseNumber`
  */
@@ -73,7 +75,7 @@ export function numberSize(canonical: string): number {
   if (canonical === '0') return 1;
   if (isCanonicalInteger(canonical)) return integerSize(canonical);
   const { negative, digits, exponent } = parse(canonical);
-  return sizeOfDigits(negative, digits.length, exponent);
+  return sizeOfDigits(digits.length, exponent) + (negative ? 1 : 0);
 }
 
 function integerSize(canonical: string): number {
@@ -81,15 +83,15 @@ function integerSize(canonical: string): number {
   const start = negative ? 1 : 0;
   let end = canonical.length;
   while (canonical.charCodeAt(end - 1) === ZERO) end--;
-  return sizeOfDigits(negative, end - start, canonical.length - start - 1);
+  return sizeOfDigits(end - start, canonical.length - start - 1) + (negative ? 1 : 0);
 }
 
-function sizeOfDigits(negative: boolean, digits: number, exponent: number): number {
+function sizeOfDigits(digits: number, exponent: number): number {
   const halfPair = exponent % 2 === 0 ? 1 : 0;
-  return 1 + Math.ceil((digits + halfPair) / 2) + (negative ? 1 : 0);
+  return 1 + Math.ceil((digits + halfPair) / 2);
 }
 
-/** Most numbers that clients send are already canonical integers; this spares them the parser. */
+/** Most numbers that clients send are canonical integers already, and need no parser. */
 function isCanonicalInteger(text: string): boolean {
   const start = text.charCodeAt(0) === MINUS ? 1 : 0;
   const length = text.length - start;
@@ -99,7 +101,9 @@ function isCanonicalInteger(text: string): boolean {
   return true;
 }
 
-/** `[+-] digits [. digits] [e [+-] digits]`, at least one digit before the exponent: the grammar of Java's BigDecimal. */
+/**
+ * `[+-] digits [. digits] [e [+-] digits]`, at least one digit before the exponent: the grammar of Java's BigDecimal.
+ */
 function parse(text: string, { emptyNumber, exponentBits }: ValueTexts = VALUE_TEXTS.default): Decimal {
   if (text === '') throw ApiError.validation(emptyNumber);
   const sign = text.charCodeAt(0);
@@ -113,11 +117,12 @@ function parse(text: string, { emptyNumber, exponentBits }: ValueTexts = VALUE_T
   if (power === undefined || (integer === '' && fraction === '')) {
     throw ApiError.validation(`The parameter cannot be converted to a numeric value: ${text}`);
   }
-  return toDecimal(sign === MINUS, integer, fraction, power, exponentBits);
+  const decimal = toDecimal(integer, fraction, power, exponentBits);
+  return sign === MINUS && decimal.digits !== '' ? { ...decimal, negative: true } : decimal;
 }
 
+/** The number without its sign. */
 function toDecimal(
-  negative: boolean,
   integer: string,
   fraction: string,
   power: number,
@@ -129,9 +134,9 @@ function toDecimal(
   let last = all.length;
   while (last > first && all.charCodeAt(last - 1) === ZERO) last--;
   const isZero = first === last;
-  // Of zero, whose digits are all the same, the last one counts: 0e126 is beyond the range, as 0e-131 is.
+  // Zero has no first significant digit, so its last digit decides: 0e126 is out of range, and so is 0e-131.
   let exponent = isZero ? power - fraction.length : integer.length - 1 - first + power;
-  // The number of digits before the point, one more, is what wraps around in 32 bits.
+  // In 32 bits, it is the number of digits before the point (one more than the exponent) that wraps around.
   if (exponentBits === 32 && exponent >= MAX_INT32) exponent = -exponent;
   if (exponent > MAX_EXPONENT) throw numberOverflow();
   if (exponent < MIN_EXPONENT) {
@@ -143,7 +148,7 @@ function toDecimal(
   if (last - first > MAX_DIGITS) {
     throw ApiError.validation('Attempting to store more than 38 significant digits in a Number');
   }
-  return { negative, digits: all.slice(first, last), exponent };
+  return { negative: false, digits: all.slice(first, last), exponent };
 }
 
 export function numberOverflow(): ApiError {
@@ -154,10 +159,12 @@ export function numberOverflow(): ApiError {
 
 const MAX_INT32 = 2 ** 31 - 1;
 const MAX_INT64 = 2n ** 63n - 1n;
-/** Digits that every power has which is to be looked at more closely than by `Number`. */
+/** An exponent with fewer digits is within 64 bits for certain. */
 const INT64_DIGITS = 19;
 
-/** The power of ten written from `at` to the end of `text`, 0 if nothing is there, undefined if it is malformed. */
+/**
+ * The power of ten that is written from `at` to the end of `text`: 0 if there is none, undefined if it is malformed.
+ */
 function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits']): number | undefined {
   if (at === text.length) return 0;
   if (text[at] !== 'e' && text[at] !== 'E') return undefined;
@@ -167,15 +174,15 @@ function parseExponent(text: string, at: number, bits: ValueTexts['exponentBits'
   const digits = text.slice(start);
   const power = Number(digits);
   if (bits === 32 && power > MAX_INT32) return undefined;
-  if (digits.length >= INT64_DIGITS && isBeyondInt64(digits, sign === MINUS)) return undefined;
+  if (digits.length >= INT64_DIGITS && isBeyond(digits, sign === MINUS ? MAX_INT64 + 1n : MAX_INT64)) return undefined;
   return sign === MINUS ? -power : power;
 }
 
-/** There is one negative number more. Leading zeros do not count. */
-function isBeyondInt64(digits: string, negative: boolean): boolean {
+/** @param digits a whole number, maybe with leading zeros; `limit` has `INT64_DIGITS` digits */
+function isBeyond(digits: string, limit: bigint): boolean {
   const significant = digits.replace(/^0+/, '');
   if (significant.length !== INT64_DIGITS) return significant.length > INT64_DIGITS;
-  return BigInt(significant) > MAX_INT64 + (negative ? 1n : 0n);
+  return BigInt(significant) > limit;
 }
 
 function format({ negative, digits, exponent }: Decimal): string {
@@ -187,7 +194,10 @@ function format({ negative, digits, exponent }: Decimal): string {
   return `${sign}0.${'0'.repeat(-integerLength)}${digits}`;
 }
 
-/** Canonical texts of one sign: the longer integer part is the larger; of equal lengths, the texts compare as they are. */
+/**
+ * Compares canonical texts without sign: the longer integer part is larger; with equal lengths, the order of texts
+ * holds.
+ */
 function compareMagnitudes(left: string, right: string): number {
   const byLength = integerLength(left) - integerLength(right);
   if (byLength !== 0) return byLength;

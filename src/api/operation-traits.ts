@@ -1,20 +1,20 @@
 import type { BatchGetItemRequest, OperationName } from './operations.ts';
 
-/** What others than its handler have to know of an operation. */
+/** Properties of an operation that concern more than its handler. */
 export interface OperationTraits {
-  /** Of the items of a table; undefined: it does not touch them. */
+  /** What it does with items. Undefined: it does not touch any. */
   readonly access?: 'read' | 'write';
   readonly namesTable: boolean;
-  /** The member of a request that holds the item's key, alone or among other attributes. */
+  /** The member of a request that has the item's key, alone or among other attributes. */
   readonly keyMember?: 'Key' | 'Item';
   /**
-   * Whether `1 validation error detected: ` stands before what a request alone is refused for (see `checkAlone`). Query,
-   * which is not served yet, has it too; of all others such refusals are bare.
+   * Whether `1 validation error detected: ` precedes the text if a request by itself is refused (see `checkAlone`).
+   * Query, which is not served yet, has it too. All other operations answer the bare text.
    */
   readonly hasEnvelope?: true;
   /** Whether a request reads eventually consistently; undefined: no request of this operation does. */
   readonly readsEventually?: (request: object) => boolean;
-  /** Its answer has no body: in the service's model the operation has no output. */
+  /** The answer has no body: the operation has no output in the service's model. */
   readonly answersNothing?: true;
 }
 
@@ -51,7 +51,7 @@ function isSomeNotConsistent({ RequestItems = {} }: Partial<BatchGetItemRequest>
   return Object.values(RequestItems).some(isNotConsistent);
 }
 
-/** The tables that a request names, by name or ARN: of batches one for each of theirs. */
+/** The tables that a request names, by name or ARN. A batch may name several. */
 export function namedTables(operation: OperationName, request: object): readonly string[] {
   if (!OPERATION_TRAITS[operation].namesTable) return [];
   const { TableName, ResourceArn, RequestItems } = request as {

@@ -1,6 +1,6 @@
 import type { AttributeMap, AttributeValue } from './attribute-value.ts';
 
-/** The operations served, by the names the wire and the SDKs use. `api-schema/` has one file for each. */
+/** The operations served, by their names on the wire and in SDKs. `api-schema/` has one file for each. */
 export const OPERATIONS = [
   'BatchGetItem',
   'BatchWriteItem',
@@ -25,7 +25,7 @@ export const OPERATIONS = [
 
 export type OperationName = (typeof OPERATIONS)[number];
 
-/** What tier 1 knows of a request beside its body. Time comes in here because tiers 1 and 2 read no clock. */
+/** What is known of a request beside its body. Time comes in here because tiers 1 and 2 read no clock. */
 export interface RequestContext {
   readonly requestId: string;
   /** Wall-clock time of arrival, milliseconds since 1970. */
@@ -33,11 +33,16 @@ export interface RequestContext {
   /** From the signature's credential scope; any text is accepted. */
   readonly accessKeyId: string;
   readonly region: string;
-  /** The `Host` header, as the client wrote it: where an SDK that discovers endpoints must be sent back to. */
+  /** The `Host` header as the client wrote it: an SDK that discovers endpoints is sent back to this host. */
   readonly host?: string;
-  /** Where eventually consistent reads go, if a fault rule sends them somewhere else than usual: to a replica that lags. */
+  /** A fault rule sends the eventually consistent reads of this request to a replica that lags. */
   readonly eventualReadsFrom?: 'laggard' | undefined;
-  /** The request is large: whoever works on all of it awaits this between the steps, so that others have their turn. */
+  /**
+   * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was
+   * made. Tier 1 does not set it.
+   */
+  readonly transientMs?: number;
+  /** For a large request: work on all of it awaits this between its steps, so that other requests have their turn. */
   readonly pause?: (() => Promise<void>) | undefined;
 }
 
@@ -48,7 +53,7 @@ export interface RequestContext {
  */
 export type Execute = (operation: OperationName, request: object, context: RequestContext) => Promise<object>;
 
-/** JSON text in UTF-8 that stands for a value of a response and is sent unparsed. */
+/** A value of a response as JSON text in UTF-8, which is sent without being parsed. */
 export class RawJson {
   readonly bytes: Uint8Array;
   constructor(bytes: Uint8Array) {
@@ -65,7 +70,7 @@ export interface ExpectedAttributeValue {
   AttributeValueList?: AttributeValue[];
 }
 
-/** The parameters that conditions, projections and filters come in, on whichever operation. */
+/** The parameters of conditions and projections, of all operations together. */
 export interface ExpressionParameters {
   ConditionExpression?: string;
   ProjectionExpression?: string;
@@ -76,13 +81,13 @@ export interface ExpressionParameters {
   AttributesToGet?: string[];
 }
 
-/** One of the legacy filters. */
+/** A legacy filter. */
 export interface FilterCondition {
   ComparisonOperator: string;
   AttributeValueList?: AttributeValue[];
 }
 
-/** The parameters that filters and projections of many items come in. */
+/** The parameters of filters and projections for many items. */
 export interface FilterParameters {
   FilterExpression?: string;
   ProjectionExpression?: string;
@@ -109,13 +114,13 @@ export interface DeleteItemRequest extends WriteParameters {
   Key: AttributeMap;
 }
 
-/** One of the legacy updates. */
+/** A legacy update of one attribute. */
 export interface AttributeValueUpdate {
   Value?: AttributeValue;
   Action?: 'ADD' | 'PUT' | 'DELETE';
 }
 
-/** The parameters that updates and their conditions come in. */
+/** The parameters of updates and their conditions. */
 export interface UpdateParameters extends ExpressionParameters {
   UpdateExpression?: string;
   AttributeUpdates?: Record<string, AttributeValueUpdate>;
@@ -146,25 +151,25 @@ export interface ScanRequest extends FilterParameters {
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }
 
-/** What BatchGetItem reads of one table. */
+/** The items of one table that a BatchGetItem reads. */
 export interface KeysAndAttributes extends ExpressionParameters {
   Keys: AttributeMap[];
   ConsistentRead?: boolean;
 }
 
-/** By the tables' names, or their ARNs. */
+/** The keys of the map are names or ARNs of tables. */
 export interface BatchGetItemRequest {
   RequestItems: Record<string, KeysAndAttributes>;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }
 
-/** One of the two. */
+/** Has one of the two members. */
 export interface BatchWrite {
   PutRequest?: { Item: AttributeMap };
   DeleteRequest?: { Key: AttributeMap };
 }
 
-/** By the tables' names, or their ARNs. */
+/** The keys of the map are names or ARNs of tables. */
 export interface BatchWriteItemRequest {
   RequestItems: Record<string, BatchWrite[]>;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;

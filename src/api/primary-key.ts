@@ -4,8 +4,8 @@ import { encodeNumber } from './number.ts';
 import { VALUE_TEXTS, type ValueTexts } from './value-texts.ts';
 
 /**
- * A string that holds one byte per UTF-16 unit (`latin1`). Two such strings compare with `<` as their bytes do, hash and
- * index a `Map` fast, and turn into a Buffer by `Buffer.from(text, 'latin1')`.
+ * A string with one byte per UTF-16 unit (`latin1`). Two such strings compare with `<` as their bytes do, are fast as
+ * keys of a `Map`, and are converted to a Buffer by `Buffer.from(text, 'latin1')`.
  */
 export type ByteString = string;
 
@@ -24,9 +24,9 @@ export interface KeySchema {
 }
 
 /**
- * A primary key, encoded: equal keys have equal encodings (1 and 1.0 are one number), and sort keys of one type compare
- * bytewise in DynamoDB's order (S and B by unsigned bytes, N by value). The type is the schema's, so it is not encoded:
- * keys of different tables are not comparable.
+ * An encoded primary key. Equal keys have equal encodings (1 and 1.0 are one number), and sort keys of one type compare
+ * bytewise in DynamoDB's order (S and B by unsigned bytes, N by value). The type is not encoded, since the schema has
+ * it: so keys of different tables are not comparable.
  */
 export interface EncodedKey {
   readonly partitionKey: ByteString;
@@ -39,9 +39,9 @@ export const MAX_PARTITION_KEY_BYTES = 2048;
 export const MAX_SORT_KEY_BYTES = 1024;
 
 /**
- * The key of an item that is put.
+ * The key of an item that a request puts.
  * @param item normalised
- * @param texts how the operation words faults of values
+ * @param texts the operation's words for faults of values
  * @throws ApiError (ValidationException) if a key attribute is missing, of another type, empty or too long
  */
 export function keyOfItem(
@@ -56,7 +56,7 @@ export function keyOfItem(
 }
 
 /**
- * The key of a request that names an item: exactly the attributes of the schema.
+ * The key in a request that names an item. It has exactly the attributes of the schema.
  * @param key normalised
  * @throws ApiError (ValidationException)
  */
@@ -107,7 +107,9 @@ function encodeNotEmpty(attribute: KeyAttribute, value: AttributeValue): ByteStr
   return encoded;
 }
 
-/** The bytes that the limits speak of, of a value of the attribute's type; numbers are far below them. */
+/**
+ * The bytes that count for the limits on keys. The value has the attribute's type; numbers are far below the limits.
+ */
 export function keyValueBytes({ type }: KeyAttribute, value: AttributeValue): number {
   const text = (value as Record<KeyType, string>)[type];
   switch (type) {
@@ -120,7 +122,7 @@ export function keyValueBytes({ type }: KeyAttribute, value: AttributeValue): nu
   }
 }
 
-/** The encoding of a key attribute's value, which is of the attribute's type. Its length is that of `keyValueBytes`, except of numbers. */
+/** Encodes a value of the attribute's type. The encoding of a string or binary has the length `keyValueBytes`. */
 export function encodeKeyValue({ type }: KeyAttribute, value: AttributeValue): ByteString {
   const text = (value as Record<KeyType, string>)[type];
   switch (type) {
@@ -138,7 +140,7 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-/** As the service's messages name the types that can be empty. */
+/** The name in the service's messages of a type whose values can be empty. */
 export function nameOfType(type: KeyType): string {
   return type === 'B' ? 'binary' : 'string';
 }

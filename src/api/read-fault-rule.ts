@@ -14,11 +14,11 @@ import { normaliseNumber } from './number.ts';
 import { OPERATION_TRAITS } from './operation-traits.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 
-/** A day: more than any test runs, and less than the longest timer, which would run at once. */
+/** A day: longer than any test runs. Node.js fires timers beyond 2^31 ms at once, so there has to be a limit. */
 const MAX_FAULT_MS = 86_400_000;
-/** A request that waits holds a connection; SDKs give up long before. */
+/** A waiting request holds a connection. SDKs time out long before. */
 export const MAX_LATENCY_MS = 600_000;
-/** More than any namespace has. */
+/** Longer than any namespace. */
 const MAX_NAMESPACE_CHARACTERS = 1_024;
 
 const SCOPE_FIELDS = ['table', 'operation', 'key', 'namespace', 'probability', 'seed', 'times', 'forMs'];
@@ -43,10 +43,10 @@ const TIMES = ['before', 'after'] as const;
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * A fault rule from its JSON. Members that are undefined count as absent, as in JSON; the result shares nothing with the
- * input.
+ * A fault rule from its JSON. Members that are undefined count as absent, as in JSON. The result shares nothing with
+ * the input.
  *
- * @throws AdminError that names the first field that is wrong
+ * @throws AdminError that names the first wrong field
  */
 export function readFaultRule(json: unknown): FaultRule {
   if (!isObject(json)) throw new AdminError(`a fault rule must be an object, not ${inWords(json)}`);
@@ -120,7 +120,7 @@ function readScope(json: Json): FaultScope {
   return Object.fromEntries(Object.entries(scope).filter(([, value]) => value !== undefined));
 }
 
-/** What each field allows by itself, and yet no request can ever meet. */
+/** Refuses combinations of valid fields that no request can match. */
 function checkTogether(effect: FaultEffect, { operation, table, key }: FaultScope): void {
   if (operation === undefined) return;
   const traits = OPERATION_TRAITS[operation];
@@ -168,7 +168,7 @@ function readKey(json: Json): AttributeMap | undefined {
   if (!isObject(key)) throw wrong('key', `must be an item's key in DynamoDB's JSON, not ${inWords(key)}`);
   const attributes = Object.entries(key);
   if (attributes.length < 1 || attributes.length > 2) throw wrong('key', 'must have one or two attributes');
-  // Own properties whatever their names, `__proto__` too.
+  // `fromEntries` makes own properties of all names, `__proto__` included.
   return Object.fromEntries(attributes.map(([name, value]) => [name, readKeyValue(name, value)]));
 }
 
@@ -216,7 +216,7 @@ function readWhen(json: Json): 'before' | 'after' {
   return when;
 }
 
-/** The one of these fields that is given. */
+/** The only one of these fields that is given. */
 function onlyOne(fields: readonly string[], json: Json): string {
   const [first, second] = fields.filter((field) => json[field] !== undefined);
   if (first === undefined) throw wrong(fields[0]!, `or another of ${fields.join(', ')} must be given`);
@@ -261,7 +261,7 @@ function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** For a message of one line. */
+/** The value as text for a message of one line. */
 function inWords(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);

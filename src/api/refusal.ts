@@ -3,21 +3,21 @@ import { isItemTooLarge } from './item-limits.ts';
 import { OPERATION_TRAITS } from './operation-traits.ts';
 import type { OperationName } from './operations.ts';
 
-/** Below the request and its member, a value may be nested 62 deep, two levels of JSON each, around one more. */
+/** Levels of JSON: the request, its member, and 62 nested values of two levels each around one more. */
 const MOST_ENVELOPED_LEVELS = 2 + 2 * 62 + 1;
 
-/** The service's message of one validation error, or of several. */
+/** The service's error for one or several validation errors. */
 export function validationErrors(texts: readonly string[]): ApiError {
   const detected = texts.length === 1 ? '1 validation error detected' : `${texts.length} validation errors detected`;
   return ApiError.validation(`${detected}: ${texts.join('; ')}`);
 }
 
 /**
- * Runs the checks that a request can fail whatever table and item it meets; what they refuse is worded as the operation's
- * trait says. The one place where a refusal gets its envelope: what is thrown behind the checks stays bare, as does the size of
- * an item, which shows before them where it is very large.
+ * Runs the checks that depend on the request alone, whatever its table and item. Only here an error text gets the
+ * envelope that the operation's trait asks for: errors of later checks stay bare, and so does the error for the size of
+ * an item, which is thrown before these checks if the item is very large.
  * @param check may change the request
- * @returns what it returns
+ * @returns what `check` returns
  * @throws ApiError
  */
 export function checkAlone<Request extends object, Checked>(
@@ -34,9 +34,10 @@ export function checkAlone<Request extends object, Checked>(
 }
 
 /**
- * Whether the service puts what it refuses of a request into an envelope, and has constraint errors of other forms than
- * the echo for it: of some operations, unless the request lacks its key or item, or nests a value deeply. What is recorded of
- * those two looks as if an older validation took over (2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * Whether the service puts the errors of a request into an envelope, and has constraint errors of other forms than the
+ * echo for it. It does so for some operations, unless the request lacks its key or item, or nests a value deeply. The
+ * recordings of these two exceptions look as if an older validation took over (2026-09-20 to 2026-10-09, eu-west-2 and
+ * us-east-1).
  */
 export function isEnveloped(operation: OperationName, request: unknown): boolean {
   const { hasEnvelope, keyMember } = OPERATION_TRAITS[operation];
@@ -45,7 +46,7 @@ export function isEnveloped(operation: OperationName, request: unknown): boolean
   return !nestsDeeperThan(request, MOST_ENVELOPED_LEVELS);
 }
 
-/** Whether parsed JSON has objects and arrays in more levels than these. */
+/** Whether objects and arrays are nested more than `levels` deep in parsed JSON. */
 export function nestsDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;

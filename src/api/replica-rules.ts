@@ -6,7 +6,7 @@ import { checkTableClass } from './table-settings-rules.ts';
 const STRONG_REGIONS = 3;
 
 /**
- * What can be said of replica updates without their table.
+ * Checks replica updates by themselves, without their table.
  * @throws ValidationException
  */
 export function checkReplicaUpdates(request: UpdateTableRequest): void {
@@ -44,8 +44,8 @@ export function checkReplicaUpdates(request: UpdateTableRequest): void {
 }
 
 /**
- * The table after its replica updates. One store serves all regions here, so a replica is there as soon as it is named,
- * and what is kept of it is its description.
+ * The table after its replica updates. One store serves all regions here, so a replica exists as soon as it is named,
+ * and only its description is kept.
  * @throws ValidationException
  */
 export function withReplicas(table: Table, request: UpdateTableRequest, region: string): Table {
@@ -68,7 +68,7 @@ export function withReplicas(table: Table, request: UpdateTableRequest, region: 
   };
 }
 
-/** The table as one of a single region, all others forgotten. No text of the service is recorded for its refusals. */
+/** The table as a table of one region, without the others. The service's texts for these refusals are not recorded. */
 function disassociated(table: Table, leaving: string, localRegion: string): Table {
   if (leaving !== localRegion) {
     throw ApiError.validation(`Only the replica of the local region, ${localRegion}, can be disassociated`);
@@ -124,7 +124,7 @@ function withReplica(
   return replicas.map((replica) => (replica.RegionName === region ? { ...replica, ...change } : replica));
 }
 
-/** A mode that only a table with replicas can have. */
+/** The error for a mode that only a table with replicas can have. */
 export function overridesWithoutReplica(): ApiError {
   return ApiError.validation(
     "Value 'ENABLED_WITH_OVERRIDES' at 'GlobalTableSettingsReplicationMode' failed to satisfy constraint: " +

@@ -9,31 +9,31 @@ import { type EncodedKey, type KeyAttribute, keyOfKey } from './primary-key.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 import { VALUE_TEXTS } from './value-texts.ts';
 
-/** A part of a table that one of several clients reads. */
+/** The part of a table that one of several parallel clients reads. */
 export interface ScanSegment {
   readonly index: number;
   readonly total: number;
 }
 
-/** A Scan that is right as far as one can tell without its table. */
+/** A Scan that has passed all checks that need no table. */
 export interface CheckedScan extends Filtering {
   readonly segment: ScanSegment | undefined;
 }
 
 /** How a Scan is to be carried out. */
 export interface ScanPlan extends CheckedScan {
-  /** What is read, if it is not the table. */
+  /** The index that is read. Undefined: the table is. */
   readonly index: SecondaryIndex | undefined;
-  /** Behind which item of the table it begins. */
+  /** The scan begins behind this item of the table. */
   readonly after: EncodedKey | undefined;
-  /** Only counts are answered. */
+  /** The answer has only counts. */
   readonly isCount: boolean;
-  /** Entries of the index are completed from the table. */
+  /** Entries of the index are completed with attributes from the table. */
   readonly isFetching: boolean;
 }
 
 /**
- * Checks a request by itself, in the service's order as far as that is known. Its values are normalised in place.
+ * Checks a request by itself, in the service's order as far as it is known. Normalises its values in place.
  * @throws ApiError (ValidationException)
  */
 export function checkScan(request: ScanRequest): CheckedScan {
@@ -47,7 +47,7 @@ export function checkScan(request: ScanRequest): CheckedScan {
 }
 
 /**
- * What a checked request means for its table.
+ * How a checked request is carried out on its table.
  * @throws ApiError (ValidationException)
  */
 export function planScan(table: Table, request: ScanRequest, checked: CheckedScan): ScanPlan {
@@ -61,18 +61,18 @@ export function planScan(table: Table, request: ScanRequest, checked: CheckedSca
   return { ...checked, index, after, isCount: request.Select === 'COUNT', isFetching };
 }
 
-/** Whether what is looked at are whole items: of the table, or of an index that has or completes them. */
+/** Whether the scan looks at whole items: of the table, or of an index that projects or completes them. */
 export function isWhole({ index, isFetching }: ScanPlan): boolean {
   return index === undefined || isFetching || index.projection.ProjectionType === 'ALL';
 }
 
-/** The attributes that name a place in what is read: `LastEvaluatedKey` has them. */
+/** The attributes that name a place in the table or index: those of `LastEvaluatedKey`. */
 export function placeKeys(table: Table, index: SecondaryIndex | undefined): readonly KeyAttribute[] {
   if (index !== undefined) return entryKeys(table, index);
   return table.key.sort ? [table.key.partition, table.key.sort] : [table.key.partition];
 }
 
-/** @param segment the one that the key is in (recorded in extenddb pull request 203) */
+/** The segment is the one that the key is in (recorded in extenddb pull request 203). */
 export function startOfOtherSegment({ index, total }: ScanSegment): ApiError {
   return ApiError.validation(
     'The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. ' +
@@ -101,7 +101,7 @@ function segmentOf({ Segment: index, TotalSegments: total }: ScanRequest): ScanS
   return { index, total };
 }
 
-/** Recorded by dynoxide (pull request 100): `Querying` also of a Scan. */
+/** Recorded by dynoxide (pull request 100): the text has `Querying` for a Scan too. */
 function checkSelect({ Select: select, ...request }: ScanRequest): void {
   const given = PROJECTING.find((name) => request[name] != null);
   switch (select) {
@@ -133,8 +133,8 @@ function indexOf({ indexes }: Table, name: string | undefined): SecondaryIndex |
 }
 
 /**
- * Whether entries lack what is asked for. Those of a local index are then completed from the table; a global one has only
- * what it projects (API reference, `Select`).
+ * Whether entries lack attributes that the request wants. Entries of a local index are then completed from the table; a
+ * global index has only its projected attributes (API reference, `Select`).
  */
 function needsItems(
   table: Table,
@@ -163,8 +163,9 @@ function needsItems(
 }
 
 /**
- * Texts recorded in extenddb issue 59 and pull request 86; those of faulty values, which say nothing of a starting key, and of
- * a key that fits neither index nor table, 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1.
+ * The texts were recorded in extenddb issue 59 and pull request 86. Those for faulty values, which do not mention a
+ * starting key, and for a key that fits neither index nor table were recorded 2026-09-20 to 2026-10-09, eu-west-2 and
+ * us-east-1.
  */
 function startOf(table: Table, index: SecondaryIndex | undefined, startKey: AttributeMap): EncodedKey {
   const fitsTable = fits(startKey, placeKeys(table, undefined));

@@ -1,6 +1,6 @@
 import { OPERATIONS } from './operations.ts';
 
-/** All operations of the service: 62 of DynamoDB (`DynamoDB_20120810`), and those of its streams that are none of them. */
+/** All operations of the service: the 62 of DynamoDB (`DynamoDB_20120810`), and those of DynamoDB Streams. */
 const DYNAMODB = `
   BatchExecuteStatement BatchGetItem BatchWriteItem CancelBulkOperation CreateBackup CreateGlobalTable CreateTable
   DeleteBackup DeleteItem DeleteResourcePolicy DeleteTable DescribeBackup DescribeBulkOperation
@@ -17,7 +17,7 @@ const STREAMS = 'DescribeStream GetRecords GetShardIterator ListStreams';
 
 const served: ReadonlySet<string> = new Set(OPERATIONS);
 
-/** X-Amz-Target of each operation of the service that is not served, and the operation's name. */
+/** The operations of the service that are not served here: their names by X-Amz-Target. */
 export const NOT_SERVED: ReadonlyMap<unknown, string> = new Map(
   [
     ...targets('DynamoDB_20120810', DYNAMODB),

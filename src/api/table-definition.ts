@@ -15,21 +15,23 @@ import type {
 } from './table-requests.ts';
 
 /**
- * Everything that is kept of one table: plain JSON data, frozen by convention. A change makes a new `Table`.
- * Parts that are only stored and described keep the shape they have on the wire.
+ * The definition of one table: plain JSON data, frozen by convention. A change makes a new `Table`. Parts that are only
+ * stored and described keep their shape on the wire.
  */
 export interface Table {
-  /** Empty: the default one. Tables of two namespaces have nothing to do with each other, whatever their names. */
+  /** Empty: the default namespace. Tables of two namespaces are independent, even with the same name. */
   readonly namespace: string;
   readonly name: string;
-  /** The service's `TableId`, a UUID: a table that is deleted and created again has another one. */
+  /** The service's `TableId`, a UUID: a table that is deleted and created again has a new one. */
   readonly id: string;
-  /** What the storage nodes call this table (`ItemKey.table`): never used again after the table is deleted. */
+  /** The id of the table at the storage nodes (`ItemKey.table`). It is never used again after the table is deleted. */
   readonly storageId: ByteString;
   readonly arn: string;
   readonly createdAtMs: number;
   readonly key: KeySchema;
-  /** Every attribute that is a key somewhere, sorted by name as the service describes them. */
+  /**
+   * Every attribute that is in the key of the table or of an index, sorted by name as in the service's descriptions.
+   */
   readonly attributeDefinitions: readonly AttributeDefinition[];
   readonly indexes: readonly SecondaryIndex[];
   readonly vectorIndexes: readonly VectorIndex[];
@@ -40,39 +42,39 @@ export interface Table {
   readonly tableClass?: { readonly name: TableClass; readonly changedAtMs?: number };
   readonly deletionProtection: boolean;
   readonly tags: readonly Tag[];
-  /** Fixed when the table is made. Undefined, as in tables made before there was a choice: `strict`. */
+  /** Fixed when the table is created. Undefined, as in tables older than this choice: `strict`. */
   readonly consistency?: TableConsistency;
-  /** The attribute that says when an item expires. Undefined: items do not expire. */
+  /** The attribute with the time at which an item expires. Undefined: items do not expire. */
   readonly expiryAttribute?: string;
-  /** JSON text, as it was handed in. */
+  /** JSON text, as the client gave it. */
   readonly resourcePolicy?: string;
   readonly replicas: readonly ReplicaSettings[];
   readonly multiRegionConsistency?: MultiRegionConsistency;
   readonly witnessRegion?: string;
   readonly settingsReplicationMode?: GlobalTableSettingsReplicationMode;
-  /** Whether a global table refuses to be taken apart by `Disassociate`; it does if this is not said. */
+  /** Whether a global table refuses `Disassociate`. Default: it does. */
   readonly disassociationProtection?: boolean;
-  /** What is, or was, seen to be under way. */
+  /** The change that is, or was, seen to be under way. */
   readonly transition?: Transition;
 }
 
 export type Status = 'CREATING' | 'UPDATING' | 'DELETING' | 'ACTIVE';
 
-/** A change that is in force already, but seen to be under way; of `DELETING`, the table is deleted at the end. */
+/** A change that has taken effect, but is seen to be under way. A table with `DELETING` is deleted at the end of it. */
 export interface Transition {
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Of the table. `ACTIVE` if only its indexes or settings change. */
+  /** The status of the table: `ACTIVE` if only its indexes or settings change. */
   readonly status: Status;
-  /** By name. */
+  /** The status of each index, by its name. */
   readonly indexes: readonly (readonly [string, Status])[];
   readonly encryption: boolean;
   readonly warming: boolean;
-  /** The table as it is described meanwhile. */
+  /** The table that is described meanwhile. */
   readonly shown: Table;
 }
 
-/** What the table's requests may rely on: the service's guarantees, or the 2007 paper's (`dynamo/client.ts`). */
+/** The guarantees for requests: those of the service, or those of the 2007 paper (`dynamo/client.ts`). */
 export type TableConsistency = 'strict' | 'dynamo';
 
 export interface SecondaryIndex {
@@ -80,7 +82,7 @@ export interface SecondaryIndex {
   readonly kind: 'local' | 'global';
   readonly key: IndexKeySchema;
   readonly projection: Projection;
-  /** Of a global index; a local one lives on its table's throughput. */
+  /** Only for a global index: a local one uses the throughput of its table. */
   readonly throughput?: Throughput;
 }
 
@@ -95,40 +97,44 @@ export interface IndexKeySchema {
 
 export interface Billing {
   readonly mode: BillingMode;
-  /** When the table last became on-demand; stays when it is provisioned again. */
+  /** When the table last became on-demand. It stays when the table is provisioned again. */
   readonly onDemandSinceMs?: number;
 }
 
-/** What a table or a global index may consume; always described, enforced only where `router/throughput.ts` runs. */
+/**
+ * The throughput of a table or a global index. It is always described, and enforced only with `router/throughput.ts`.
+ */
 export interface Throughput {
-  /** 0 on demand. */
+  /** 0 in on-demand mode. */
   readonly readUnits: number;
   readonly writeUnits: number;
   readonly increasedAtMs?: number;
   readonly decreasedAtMs?: number;
-  /** Decreases on the UTC day of `decreasedAtMs`. */
+  /** How often it was decreased on the UTC day of `decreasedAtMs`. */
   readonly decreases?: number;
   readonly onDemand?: OnDemandThroughput;
-  /** What can be served at once. Never decreases, not even when the provisioned throughput does. */
+  /** The load that can be served at once. It never decreases, not even with the provisioned throughput. */
   readonly warm: Required<WarmThroughput>;
 }
 
-/** The table's latest stream, labelled by its start; without `viewType` it was disabled and is only remembered. */
+/**
+ * The latest stream of a table, labelled by its start. Without `viewType` it is disabled, and only its label is kept.
+ */
 export interface Stream {
   readonly startedAtMs: number;
   readonly viewType?: StreamViewType;
 }
 
-/** Server-side encryption by a key of the account; a table without it is encrypted by a key the service owns. */
+/** Server-side encryption by a key of the account. A table without it is encrypted by a key of the service. */
 export interface Encryption {
   readonly type: 'KMS';
   readonly keyArn: string;
 }
 
 /**
- * The bytes that name a table in storage: the first eight of its UUID.
+ * The id of a table in storage: the first eight bytes of its UUID.
  *
- * Hazard: of these, 60 bits are random, so two tables of one cluster share a name with a probability of about n^2 / 2^61.
+ * Hazard: 60 of these bits are random, so among n tables two share an id with a probability of about n^2 / 2^61.
  */
 export function storageIdOf(tableId: string): ByteString {
   return Buffer.from(tableId.replaceAll('-', '').slice(0, 16), 'hex').toString('latin1');

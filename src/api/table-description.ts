@@ -5,10 +5,13 @@ import type { IndexKeySchema, SecondaryIndex, Status, Stream, Table, Throughput 
 import type { KeySchemaElement, ReplicaSettings, VectorIndex } from './table-requests.ts';
 import { decreasesOn } from './throughput-rules.ts';
 
-/** What an answer shows to be under way. Everything is `ACTIVE` one request later, unless there is a `Transition`. */
+/**
+ * The changes that an answer shows to be under way. The next request sees `ACTIVE`, unless the table has a
+ * `Transition`.
+ */
 export interface Phase {
   readonly table: Status;
-  /** By index name; of an index that is missing here: `CREATING` while the table is, else `ACTIVE`. */
+  /** Status by index name. An index that is missing here is `CREATING` while the table is, and `ACTIVE` otherwise. */
   readonly indexes?: ReadonlyMap<string, Status>;
   /** The encryption is being changed. */
   readonly encryption?: boolean;
@@ -19,8 +22,8 @@ export interface Phase {
 const NOTHING_UNDER_WAY: Phase = { table: 'ACTIVE' };
 
 /**
- * The `TableDescription` of a table: what every table operation answers, in the shape that the service gives it. Members
- * that are undefined are absent. Times are seconds since 1970 with three decimals.
+ * The `TableDescription` of a table, which every table operation answers, in the service's shape. Members that are
+ * undefined are absent. Times are seconds since 1970 with three decimals.
  * @param nowMs decides whether the last decrease of throughput was made today
  */
 export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHING_UNDER_WAY) {
@@ -70,7 +73,7 @@ export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHIN
     DeletionProtectionEnabled: table.deletionProtection,
     DisassociationProtectionEnabled: table.replicas.length > 0 ? (table.disassociationProtection ?? true) : undefined,
     OnDemandThroughput: table.throughput.onDemand,
-    // The answer to CreateTable has it only if the request did, and then as UPDATING.
+    // The answer to CreateTable has this member only if the request had it, and then as UPDATING.
     WarmThroughput:
       creating && !phase.warming
         ? undefined
@@ -79,7 +82,7 @@ export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHIN
 }
 
 /**
- * The answer to DeleteTable: the service leaves out the members that describe the content of the table.
+ * The answer to DeleteTable. The service leaves out the members that describe the content of the table.
  */
 export function describeDeleted(table: Table, nowMs: number) {
   const { TableName, ProvisionedThroughput, TableSizeBytes, ItemCount, TableArn, TableId, ...rest } = describeTable(
@@ -145,7 +148,7 @@ function indexStatus(name: string, phase: Phase): Status {
   return phase.indexes?.get(name) ?? (phase.table === 'CREATING' ? 'CREATING' : 'ACTIVE');
 }
 
-/** Only an index that is added to an existing table has the member, and at first it is false. */
+/** Only an index that is added to an existing table has this member; at first it is false. */
 function isBackfilling(status: Status, phase: Phase): false | undefined {
   return status === 'CREATING' && phase.table !== 'CREATING' ? false : undefined;
 }

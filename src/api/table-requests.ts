@@ -1,6 +1,6 @@
 /**
- * Requests of the table operations, in the shape of the wire (API reference, 2012-08-10). Members that the service
- * documents as mutually dependent are all optional here; `create-table.ts` and `update-table.ts` hold those rules.
+ * Requests of the table operations, as on the wire (API reference, 2012-08-10). Members that depend on each other by
+ * the service's documentation are all optional here: `create-table.ts` and `update-table.ts` have these rules.
  */
 export interface CreateTableRequest {
   TableName: string;
@@ -160,7 +160,7 @@ export type MultiRegionConsistency = 'EVENTUAL' | 'STRONG';
 
 export type GlobalTableSettingsReplicationMode = 'ENABLED' | 'DISABLED' | 'ENABLED_WITH_OVERRIDES';
 
-/** A replica of a global table: what `ReplicaUpdates` may set of it. */
+/** The settings of a replica of a global table that `ReplicaUpdates` can change. */
 export interface ReplicaSettings {
   RegionName: string;
   KMSMasterKeyId?: string;

@@ -33,12 +33,12 @@ export function checkTags(tags: readonly Tag[]): void {
   }
 }
 
-/** Our own: the service keeps tags and reads none. */
+/** A tag of our own: the service itself reads no tags. */
 export const CONSISTENCY_TAG = 'dynaring:consistency';
 
 /**
- * What a new table's tags say of its consistency.
- * @param fallback if they say nothing
+ * The consistency that the tags of a new table ask for.
+ * @param fallback the consistency if they ask for none
  * @throws ValidationException
  */
 export function consistencyOf(tags: readonly Tag[], fallback: TableConsistency): TableConsistency {
@@ -49,7 +49,7 @@ export function consistencyOf(tags: readonly Tag[], fallback: TableConsistency):
 }
 
 /**
- * The form of a policy only: nobody is refused anything here, so its statements are not read.
+ * Checks only the form of a policy. Its statements are not read, since requests are not authorised here.
  * @throws ValidationException
  */
 export function checkPolicy(policy: string): void {
@@ -99,7 +99,7 @@ export function checkChangedStream({ StreamEnabled: enabled, StreamViewType: vie
   }
 }
 
-/** A stream that starts now. Two streams of one table never share a label, also when a clock stands still. */
+/** A stream that starts now. Two streams of one table never have the same label, even if the clock stands still. */
 export function newStream(viewType: StreamViewType, nowMs: number, previous?: Stream): Stream {
   return { startedAtMs: Math.max(nowMs, (previous?.startedAtMs ?? 0) + 1), viewType };
 }
@@ -114,7 +114,7 @@ export function checkEncryption({ Enabled: enabled, SSEType: type, KMSMasterKeyI
   if (key && !type) throw invalidParameter('SSEType KMS is required if KMSMasterKeyId is specified');
 }
 
-/** What a checked specification asks for; undefined is the default, a key that the service owns. */
+/** The encryption that a checked specification asks for. Undefined: the default, by a key of the service. */
 export function encryption(specification: SSESpecification | undefined, region: string): Encryption | undefined {
   if (!specification?.Enabled && !specification?.SSEType) return undefined;
   return { type: 'KMS', keyArn: keyArn(region, specification.KMSMasterKeyId ?? 'alias/aws/dynamodb') };

@@ -6,14 +6,14 @@ import { CONSISTENCY_TAG, checkTags } from './table-settings-rules.ts';
 
 const TABLE_ARN = /^arn:[^:]*:dynamodb:[^:]*:[^:]*:table\/([a-zA-Z0-9_.-]{3,255})$/;
 const ARN = /^arn:[^:]*:([^:]*):[^:]*:[^:]*:.+$/s;
-/** Of a table's stream. */
+/** The ARN of a stream of a table. */
 const STREAM_ARN = /^arn:[^:]*:dynamodb:[^:]*:[^:]*:table\/[a-zA-Z0-9_.-]{3,255}\/stream\/.+$/s;
 
 /**
- * The table that a `ResourceArn` names. Region and account are not compared with anything, as of a `TableName`.
- * @throws ValidationException for what is no ARN of a table, ResourceNotFoundException for that of a stream (recorded in
- * findings of aws-controllers-k8s on DynamoDB, October 2026), AccessDeniedException for one of another service (as compared
- * with the service, ExtendDB/extenddb#227)
+ * The table that a `ResourceArn` names. Region and account are not checked, as in a `TableName`.
+ * @throws ValidationException for a text that is no ARN of a table; ResourceNotFoundException for the ARN of a stream
+ *   (recorded in findings of aws-controllers-k8s on DynamoDB, October 2026); AccessDeniedException for the ARN of
+ *   another service (by comparison with the service, ExtendDB/extenddb#227)
  */
 export function taggedTable(resourceArn: string): string {
   const name = TABLE_ARN.exec(resourceArn)?.[1];
@@ -43,8 +43,8 @@ export function checkTagKeys(keys: readonly string[]): void {
 }
 
 /**
- * The table with further tags, or others in the place of those with the same keys.
- * @throws ValidationException if there are too many then, or for the tag that only a new table may have
+ * The table with further tags; a tag replaces another with the same key.
+ * @throws ValidationException if that makes too many tags, or for the tag that only a new table may have
  */
 export function withTags(table: Table, added: readonly Tag[]): Table {
   const values = new Map(table.tags.map(({ Key, Value }) => [Key, Value]));
@@ -57,14 +57,14 @@ export function withTags(table: Table, added: readonly Tag[]): Table {
   return { ...table, tags };
 }
 
-/** Keys that the table does not have are none of its tags already. */
+/** The table without the tags of these keys. Keys that it does not have are ignored. */
 export function withoutTags(table: Table, keys: readonly string[]): Table {
   const removed = table.tags.filter(({ Key }) => keys.includes(Key!));
   if (removed.some(({ Key }) => Key === CONSISTENCY_TAG)) throw consistencyIsFixed();
   return { ...table, tags: table.tags.filter((tag) => !removed.includes(tag)) };
 }
 
-/** Our own: how a table is kept is decided when it is made. */
+/** An error of our own: the consistency of a table is fixed when it is created. */
 function consistencyIsFixed(): ApiError {
   return ApiError.validation(`The tag ${CONSISTENCY_TAG} of a table is given when it is created, and stays`);
 }

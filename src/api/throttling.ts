@@ -1,10 +1,10 @@
 import { ApiError } from './errors.ts';
 import type { Table } from './table-definition.ts';
 
-/** What a throttled request wanted of its table or index. */
+/** What a throttled request wanted to do. */
 export type Access = 'read' | 'write';
 
-/** Which limit it met (API reference, `ThrottlingReason`). */
+/** The limit that a request exceeded (API reference, `ThrottlingReason`). */
 export type ThrottlingLimit =
   | 'ProvisionedThroughputExceeded'
   | 'KeyRangeThroughputExceeded'
@@ -13,14 +13,14 @@ export type ThrottlingLimit =
 
 /** The API's `ThrottlingReason`. */
 export interface ThrottlingReason {
-  /** `TableReadProvisionedThroughputExceeded` and its kin: resource, access, limit. */
+  /** Resource, access and limit, such as `TableReadProvisionedThroughputExceeded`. */
   readonly reason: string;
   /** The ARN of the table or index. */
   readonly resource: string;
 }
 
 const LEVEL = 'The level of configured provisioned throughput for';
-/** API reference, TransactGetItems, `ProvisionedThroughputExceeded`; recorded of requests as well. */
+/** API reference, TransactGetItems, `ProvisionedThroughputExceeded`; recorded for other requests as well. */
 export const PROVISIONED_TABLE_EXCEEDED = `${LEVEL} the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.`;
 const PROVISIONED_INDEX_EXCEEDED =
   `${LEVEL} one or more global secondary indexes of the table was exceeded. Consider increasing your provisioning ` +
@@ -38,8 +38,8 @@ export function throttlingReason(arn: string, access: Access, limit: ThrottlingL
 }
 
 /**
- * The error for a request that goes over a limit of its table, or of an index of it.
- * @param index by name; undefined: the table itself
+ * The error for a request that exceeds a limit of its table or of an index.
+ * @param index the name of the index; undefined: the limit is the table's
  */
 export function throttled(table: Table, index: string | undefined, access: Access, limit: ThrottlingLimit): ApiError {
   const arn = index === undefined ? table.arn : `${table.arn}/index/${index}`;

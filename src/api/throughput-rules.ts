@@ -9,16 +9,16 @@ import type {
   WarmThroughput,
 } from './table-requests.ts';
 
-/** What an on-demand table or index can serve from the start (developer guide, "Initial throughput for on-demand"). */
+/** The throughput of a new on-demand table or index (developer guide, "Initial throughput for on-demand"). */
 const INITIAL_ON_DEMAND: Required<WarmThroughput> = { ReadUnitsPerSecond: 12_000, WriteUnitsPerSecond: 4_000 };
 
 const ON_DEMAND_GUIDE =
   'https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial';
 
-/** Provisioned units that no account can have. */
+/** More provisioned units than any account can have. */
 const MOST_UNITS = 1_000_000_000_000;
 
-/** Where the throughput is: a table, or the global index of that name. */
+/** The table or, by its name, the global index whose throughput it is. */
 export type Place = { readonly kind: 'table' } | { readonly kind: 'index'; readonly name: string };
 
 /** @throws ValidationException for units beyond any quota */
@@ -32,8 +32,8 @@ export function checkUnits(provisioned: ProvisionedThroughput | undefined): void
 }
 
 /**
- * The throughput that CreateTable gives a table, or that CreateTable and UpdateTable give a new index. That `provisioned`
- * fits the billing mode is checked before, because the texts differ from caller to caller.
+ * The throughput of a new table, or of a new index. The caller has checked that `provisioned` fits the billing mode,
+ * because the error texts differ between callers.
  * @throws ValidationException
  */
 export function newThroughput(place: Place, mode: BillingMode, requested: IndexThroughput): Throughput {
@@ -53,7 +53,7 @@ export function newThroughput(place: Place, mode: BillingMode, requested: IndexT
   };
 }
 
-/** The warm throughput that the billing mode alone provides. */
+/** The warm throughput that the billing mode alone gives. */
 function warmBase(mode: BillingMode, provisioned: ProvisionedThroughput | undefined): Required<WarmThroughput> {
   if (mode === 'PAY_PER_REQUEST' || provisioned === undefined) return INITIAL_ON_DEMAND;
   return {
@@ -74,14 +74,19 @@ function checkWarm(place: Place, warm: WarmThroughput, base: Required<WarmThroug
   }
 }
 
+/** The throughput of a table or index as it is before a change. */
+export interface PresentThroughput {
+  readonly place: Place;
+  readonly current: Throughput;
+  readonly mode: BillingMode;
+}
+
 /**
  * The throughput after an UpdateTable that names this table or index.
  * @throws ValidationException if a value is out of range, or would lower the warm throughput
  */
 export function changedThroughput(
-  place: Place,
-  current: Throughput,
-  mode: BillingMode,
+  { place, current, mode }: PresentThroughput,
   requested: IndexThroughput,
   nowMs: number,
 ): Throughput {
@@ -126,9 +131,9 @@ export function decreasesOn(nowMs: number, { decreasedAtMs, decreases = 0 }: Thr
 }
 
 /**
- * The throughput as the answer to UpdateTable shows it: what is provisioned as it was, but the time of the change at once,
- * and -1 for a ceiling that is removed (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
- * @param requested of the table or index; undefined if the request does not name it
+ * The throughput as the answer to UpdateTable shows it: the provisioned units before the change, but already the time
+ * of the change, and -1 for a ceiling that is removed (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * @param requested what the request says of the table or index; undefined if it does not name it
  */
 export function shownThroughput(
   before: Throughput,
@@ -148,12 +153,12 @@ export function shownThroughput(
   };
 }
 
-/** Whether this is what is provisioned already, which the service refuses to be asked for. */
+/** Whether so much is provisioned already. The service refuses such a change. */
 export function isUnchanged(current: Throughput, provisioned: ProvisionedThroughput): boolean {
   return current.readUnits === provisioned.ReadCapacityUnits && current.writeUnits === provisioned.WriteCapacityUnits;
 }
 
-/** @param subject and where: what the service calls it in its two places */
+/** @param subject and `where`: how the service names the table or index in the two parts of the text */
 export function willNotChange(subject: string, where: string, requested: ProvisionedThroughput): ApiError {
   const { ReadCapacityUnits: read, WriteCapacityUnits: write } = requested;
   return ApiError.validation(
@@ -170,7 +175,7 @@ export function throughputOnDemand(): ApiError {
   );
 }
 
-/** The throughput after a change of the billing mode; a switch drops the ceilings that held on demand. */
+/** The throughput after a change of the billing mode. The change drops the ceilings of on-demand mode. */
 export function switchedThroughput(current: Throughput, mode: BillingMode): Throughput {
   const { onDemand: _, ...rest } = current;
   return mode === 'PROVISIONED'
@@ -206,7 +211,7 @@ function refuseOnDemand(onDemand: OnDemandThroughput, refusal: (member: OnDemand
   if (member !== undefined) throw invalidParameter(refusal(member));
 }
 
-/** The service words this differently on creation and on update. */
+/** The service has different words for this on creation and on update. */
 function createRefusal(place: Place, member: OnDemandMember): string {
   const where = place.kind === 'table' ? '' : ` for index: ${place.name}`;
   return `${member} for OnDemandThroughput${where} cannot be specified when table BillingMode is PROVISIONED.`;
@@ -217,7 +222,7 @@ function updateRefusal(place: Place, member: OnDemandMember): string {
   return `${member} for OnDemandThroughput${where} cannot be specified when the table BillingMode is PROVISIONED`;
 }
 
-/** @param lowest 1, or -1 where that value removes a ceiling; 0 is never valid */
+/** @param lowest 1, or -1 where that value removes a ceiling. 0 is never valid. */
 function checkOnDemand(place: Place, onDemand: OnDemandThroughput, lowest: 1 | -1): void {
   const where = place.kind === 'table' ? 'table' : `index : ${place.name}`;
   for (const member of ON_DEMAND_MEMBERS) {
@@ -228,7 +233,7 @@ function checkOnDemand(place: Place, onDemand: OnDemandThroughput, lowest: 1 | -
   }
 }
 
-/** Member by member; -1 removes a ceiling. Undefined when none is left. */
+/** Merges member by member; -1 removes a ceiling. @returns undefined if no ceiling is left */
 function mergeOnDemand(
   current: OnDemandThroughput | undefined,
   requested: OnDemandThroughput,

@@ -2,7 +2,7 @@ import { ApiError } from './errors.ts';
 import type { Table } from './table-definition.ts';
 import type { TimeToLiveSpecification } from './table-requests.ts';
 
-/** The API's `TimeToLiveDescription`. There is no `ENABLING` and `DISABLING`: a change is finished when it is answered. */
+/** The API's `TimeToLiveDescription`, without `ENABLING` and `DISABLING`: a change is complete when it is answered. */
 export interface TimeToLiveDescription {
   readonly TimeToLiveStatus: 'ENABLED' | 'DISABLED';
   readonly AttributeName?: string;
@@ -14,9 +14,9 @@ export function describeTimeToLive({ expiryAttribute }: Table): TimeToLiveDescri
 }
 
 /**
- * What UpdateTimeToLive makes of a table.
- * @throws ApiError (ValidationException) if it is so already, or if expiry goes by another attribute: that has to be
- *   disabled first, under its name
+ * The table after an UpdateTimeToLive.
+ * @throws ApiError (ValidationException) if nothing would change, or if items expire by another attribute: expiry has
+ *   to be disabled first, with the name of that attribute
  */
 export function withTimeToLive(table: Table, { Enabled, AttributeName }: TimeToLiveSpecification): Table {
   const { expiryAttribute: current, ...rest } = table;

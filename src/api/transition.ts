@@ -1,18 +1,27 @@
 import type { Status, Table, Transition } from './table-definition.ts';
 import { describeDeleted, describeTable, type Phase } from './table-description.ts';
 
+/** How a change is seen while it seems to be under way. */
+export interface Change {
+  /** The table that descriptions show meanwhile. */
+  readonly shown: Table;
+  readonly phase: Phase;
+  /** When it began, in ms since 1970. */
+  readonly nowMs: number;
+  /** For how long it is seen. 0: not at all. */
+  readonly transientMs: number;
+}
+
 /**
- * A table whose change is seen to be under way for a while.
- * @param next what it is then
- * @param shown what descriptions show until then
- * @param durationMs 0: nothing is seen of it
+ * A table with a change that is seen to be under way for a while.
+ * @param next the table after the change
  */
-export function inTransition(next: Table, shown: Table, phase: Phase, nowMs: number, durationMs: number): Table {
+export function inTransition(next: Table, { shown, phase, nowMs, transientMs }: Change): Table {
   const settled = settledTable(next);
-  if (durationMs === 0) return settled;
+  if (transientMs === 0) return settled;
   const transition: Transition = {
     fromMs: nowMs,
-    untilMs: nowMs + durationMs,
+    untilMs: nowMs + transientMs,
     status: phase.table,
     indexes: [...(phase.indexes ?? [])],
     encryption: phase.encryption === true,
@@ -22,7 +31,7 @@ export function inTransition(next: Table, shown: Table, phase: Phase, nowMs: num
   return { ...settled, transition };
 }
 
-/** The table without what was under way. */
+/** The table without its transition. */
 export function settledTable(table: Table): Table {
   if (table.transition === undefined) return table;
   const { transition: _, ...settled } = table;
@@ -30,21 +39,22 @@ export function settledTable(table: Table): Table {
 }
 
 /**
- * Whether the change is seen to be under way at this time. A request that came before the change may look at the table
- * after it, so times shortly before count as well; a clock that was set back further ends what was under way.
+ * Whether the change is seen to be under way at this time. A request that arrived before the change may read the table
+ * after it, so times shortly before the change count as well. A clock that was set back further than that ends the
+ * transition.
  */
 function isSeen({ fromMs, untilMs }: Transition, nowMs: number): boolean {
   return nowMs < untilMs && nowMs >= fromMs - (untilMs - fromMs);
 }
 
-/** The status at this time; undefined: it is deleted by now. */
+/** The status at this time. Undefined: the table is deleted by now. */
 export function statusAt({ transition }: Table, nowMs: number): Status | undefined {
   if (transition === undefined) return 'ACTIVE';
   if (isSeen(transition, nowMs)) return transition.status;
   return transition.status === 'DELETING' ? undefined : 'ACTIVE';
 }
 
-/** Whether items of the table can be asked for. While it is made or deleted the service knows no such table. */
+/** Whether requests on items find the table. They do not while it is being made or deleted. */
 export function isUsable(table: Table, nowMs: number): boolean {
   if (table.transition === undefined) return true;
   const status = statusAt(table, nowMs);

@@ -11,18 +11,33 @@ import { invalidParameter } from './invalid-parameter.ts';
 import { sorted } from './key-schema-rules.ts';
 import type { KeyAttribute } from './primary-key.ts';
 import type { IndexKeySchema, SecondaryIndex, Status, Table } from './table-definition.ts';
-import type { GlobalSecondaryIndexUpdate, UpdateTableRequest, VectorIndexUpdate } from './table-requests.ts';
+import type {
+  BillingMode,
+  GlobalSecondaryIndexUpdate,
+  UpdateTableRequest,
+  VectorIndexUpdate,
+} from './table-requests.ts';
 import { changedThroughput, isUnchanged, willNotChange } from './throughput-rules.ts';
 
 interface Indexed {
   readonly table: Table;
-  /** Of every index that the request names. */
+  /** The status of every index that the request names. */
   readonly phases: ReadonlyMap<string, Status>;
+}
+
+/** A request for index updates. */
+interface IndexChange {
+  /** The table before the request. */
+  readonly before: Table;
+  readonly request: UpdateTableRequest;
+  readonly nowMs: number;
+  /** The status of every index that was looked at so far. */
+  readonly phases: Map<string, Status>;
 }
 
 /**
  * The table after the index updates of a request.
- * @param table with its new billing mode
+ * @param table the table with its new billing mode
  * @param before the table before the request
  * @throws LimitExceededException, ResourceNotFoundException, ValidationException
  */
@@ -35,13 +50,14 @@ export function withIndexUpdates(table: Table, before: Table, request: UpdateTab
     );
   }
   const phases = new Map<string, Status>();
+  const change: IndexChange = { before, request, nowMs, phases };
   let next = table;
-  for (const update of updates) next = withGlobalUpdate(next, before, update, request, nowMs, phases);
+  for (const update of updates) next = withGlobalUpdate(next, update, change);
   for (const update of vectorUpdates) next = withVectorUpdate(next, update, request, phases);
   return { table: next, phases };
 }
 
-/** A table that becomes provisioned needs a throughput for each of its global indexes in the same request. */
+/** A request that makes a table provisioned has to give a throughput for each of its global indexes. */
 function checkSwitchedIndexes(table: Table, before: Table, updates: readonly GlobalSecondaryIndexUpdate[]): void {
   if (table.billing.mode !== 'PROVISIONED' || before.billing.mode === 'PROVISIONED') return;
   const provided = new Set(
@@ -57,11 +73,8 @@ function throughputMissing(name: string): ApiError {
 
 function withGlobalUpdate(
   table: Table,
-  before: Table,
   { Create: create, Update: update, Delete: remove }: GlobalSecondaryIndexUpdate,
-  request: UpdateTableRequest,
-  nowMs: number,
-  phases: Map<string, Status>,
+  { before, request, nowMs, phases }: IndexChange,
 ): Table {
   if (create) {
     phases.set(create.IndexName, 'CREATING');
@@ -84,31 +97,37 @@ function withGlobalUpdate(
   phases.set(update!.IndexName, 'UPDATING');
   const index = globalIndexOf(table, update!.IndexName, 'update');
   const old = before.indexes.find(({ name }) => name === index.name)!;
-  const changed = withIndexThroughput(index, old, update!, table, nowMs);
+  const changed = withIndexThroughput({ index, old, mode: table.billing.mode }, update!, nowMs);
   return { ...table, indexes: table.indexes.map((other) => (other === index ? changed : other)) };
 }
 
+/** A global index whose throughput a request changes. */
+interface ChangedIndex {
+  readonly index: SecondaryIndex;
+  /** The index before the request. */
+  readonly old: SecondaryIndex;
+  readonly mode: BillingMode;
+}
+
 function withIndexThroughput(
-  index: SecondaryIndex,
-  old: SecondaryIndex,
+  { index, old, mode }: ChangedIndex,
   update: NonNullable<GlobalSecondaryIndexUpdate['Update']>,
-  { billing }: Table,
   nowMs: number,
 ): SecondaryIndex {
   const { ProvisionedThroughput: provisioned, OnDemandThroughput: onDemand, WarmThroughput: warm } = update;
   const changesCeilings = onDemand && Object.keys(onDemand).length > 0;
-  if (billing.mode === 'PAY_PER_REQUEST' && (provisioned || (!changesCeilings && !warm))) {
+  if (mode === 'PAY_PER_REQUEST' && (provisioned || (!changesCeilings && !warm))) {
     throw invalidParameter(
       `The only Updates for index: ${index.name} when TableThroughputMode is PAY_PER_REQUEST ` +
         'can be to OnDemandThroughput, WarmThroughput',
     );
   }
-  if (billing.mode === 'PROVISIONED' && !provisioned && !onDemand && !warm) throw throughputMissing(index.name);
+  if (mode === 'PROVISIONED' && !provisioned && !onDemand && !warm) throw throughputMissing(index.name);
   if (provisioned && isUnchanged(old.throughput!, provisioned)) {
     throw willNotChange(`the index ${index.name}`, `index ${index.name}`, provisioned);
   }
   const place = { kind: 'index', name: index.name } as const;
-  return { ...index, throughput: changedThroughput(place, index.throughput!, billing.mode, update, nowMs) };
+  return { ...index, throughput: changedThroughput({ place, current: index.throughput!, mode }, update, nowMs) };
 }
 
 function withVectorUpdate(
@@ -149,8 +168,8 @@ function indexNotFound(table: Table, name: string): ApiError {
 }
 
 /**
- * Adds the definitions of the new index's attributes; the service ignores all others, whatever they say.
- * @param keys names of the attributes that the new index needs defined
+ * Adds the definitions of the attributes of a new index. The service ignores all others, whatever they say.
+ * @param keys the names of the attributes that the new index needs
  */
 function withDefinitions(table: Table, keys: readonly string[], request: UpdateTableRequest): Table {
   checkTogether(table);
@@ -168,8 +187,8 @@ function withDefinitions(table: Table, keys: readonly string[], request: UpdateT
 }
 
 /**
- * A key attribute keeps its type in all keys of a table (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1; which of
- * several schemas that have the attribute is shown is not).
+ * A key attribute has the same type in all keys of a table (recorded 2026-09-20 to 2026-10-09, eu-west-2 and
+ * us-east-1). No recording says which schema the error shows if several have the attribute.
  */
 function checkNotRedefined({ key: { partition, sort }, indexes }: Table, added: IndexKeySchema): void {
   const existing: IndexKeySchema[] = [

@@ -6,11 +6,11 @@ import { checkChangedStream, checkEncryption, checkTableClass } from './table-se
 import { checkUnits, throughputOnDemand } from './throughput-rules.ts';
 
 /**
- * What the service says about an UpdateTable request without looking at its table, so also when there is none.
+ * Checks an UpdateTable request by itself. The service answers these errors even if there is no such table.
  *
- * The service makes one logical change per request. Which changes go together, which text names the conflict, and that
- * encryption is named before table class, protection and warm throughput, are recorded (aws-controllers-k8s, findings on
- * DynamoDB of October 2026); how the other checks stand among each other is not.
+ * The service makes one logical change per request. It is recorded which changes go together, which text names the
+ * conflict, and that encryption is named before table class, protection and warm throughput (aws-controllers-k8s,
+ * findings on DynamoDB of October 2026). The order of the other checks is not recorded.
  * @throws ValidationException
  */
 export function checkUpdate(request: UpdateTableRequest): void {
@@ -25,7 +25,9 @@ export function checkUpdate(request: UpdateTableRequest): void {
   checkReplicaUpdates(request);
 }
 
-/** The members that change something, and the names the service has for them and for members that are not public. */
+/**
+ * The members that change something, with the service's names for them, and its names for members that are not public.
+ */
 const CHANGES = [
   ['ProvisionedThroughput', 'ProvisionedThroughput'],
   ['BillingMode', 'BillingMode'],
@@ -54,7 +56,7 @@ function checkSomethingChanges(request: UpdateTableRequest): void {
   throw ApiError.validation(`At least one of ${missing.join(', ')} or ${last} is required`);
 }
 
-/** An empty list counts as absent here, and is refused as empty once another member changes something. */
+/** An empty list counts as absent here. It is refused as empty if another member changes something. */
 function isAbsent(member: unknown): boolean {
   return member == null || (Array.isArray(member) && member.length === 0);
 }
@@ -77,7 +79,7 @@ function checkChangesGoTogether(request: UpdateTableRequest): void {
   if (has('WarmThroughput') && request.GlobalSecondaryIndexUpdates?.some(({ Create }) => Create)) {
     throw invalidParameter('Create global secondary index cannot be specified when updating WarmThroughput');
   }
-  // Recorded before the text of WarmThroughput for stream + ceilings and for warm throughput + ceilings alike.
+  // Recorded: this text precedes that of WarmThroughput, for stream and ceilings as for warm throughput and ceilings.
   if (
     has('OnDemandThroughput') &&
     present.some((member) => member !== 'OnDemandThroughput' && member !== 'BillingMode')

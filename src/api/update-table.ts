@@ -18,13 +18,13 @@ import { withIndexUpdates } from './update-indexes.ts';
 
 export interface Update {
   readonly next: Table;
-  /** The table as the answer shows it: some changes are shown as requested, some only once they are finished. */
+  /** The table that the answer shows. It shows some changes as requested, and others only when they are finished. */
   readonly shown: Table;
   readonly phase: Phase;
 }
 
 /**
- * What a request that has passed `checkUpdate` makes of a table.
+ * The table after a request that has passed `checkUpdate`.
  * @throws ValidationException, ResourceNotFoundException, LimitExceededException
  */
 export function updatedTable(table: Table, request: UpdateTableRequest, nowMs: number, region: string): Update {
@@ -87,7 +87,11 @@ function withThroughput(next: Table, table: Table, request: UpdateTableRequest, 
   }
   return {
     ...next,
-    throughput: changedThroughput({ kind: 'table' }, next.throughput, next.billing.mode, request, nowMs),
+    throughput: changedThroughput(
+      { place: { kind: 'table' }, current: next.throughput, mode: next.billing.mode },
+      request,
+      nowMs,
+    ),
   };
 }
 
@@ -105,7 +109,7 @@ function withStream(
   return { ...table, stream: { startedAtMs: stream.startedAtMs } };
 }
 
-/** A replica is fed by a stream, which the service enables by itself (developer guide, "Global tables"). */
+/** Replicas read a stream of the table, which the service enables by itself (developer guide, "Global tables"). */
 function withReplicaStream(table: Table, nowMs: number): Table {
   if (table.replicas.length === 0 || table.stream?.viewType !== undefined) return table;
   return { ...table, stream: newStream('NEW_AND_OLD_IMAGES', nowMs, table.stream) };
@@ -114,7 +118,7 @@ function withReplicaStream(table: Table, nowMs: number): Table {
 function changedEncryption(table: Table, specification: SSESpecification, region: string): Table['sse'] {
   const next = encryption(specification, region);
   if (next === undefined && table.sse === undefined) throw invalidParameter('Table is already encrypted by default');
-  // Only the very ARN is recognised; an alias or id of the same key counts as a change.
+  // Only the same ARN counts as no change: an alias or id of the same key is another text.
   if (table.sse !== undefined && specification.KMSMasterKeyId === table.sse.keyArn) {
     throw invalidParameter(
       'Table is already encrypted with given KMSMasterKeyId. ' +
@@ -130,8 +134,8 @@ function withTableClass(table: Table, name: NonNullable<UpdateTableRequest['Tabl
 }
 
 /**
- * Billing, provisioned and warm throughput, table class and encryption are shown as they were, and an index that is being
- * deleted is still shown; all else is shown as requested.
+ * The answer shows billing, provisioned and warm throughput, table class and encryption as before the request, and
+ * still shows an index that is being deleted. Everything else is shown as requested.
  */
 function shownTable(table: Table, next: Table, request: UpdateTableRequest, nowMs: number): Table {
   const before = new Map(table.indexes.map((index) => [index.name, index]));
@@ -162,7 +166,7 @@ function shownTable(table: Table, next: Table, request: UpdateTableRequest, nowM
   };
 }
 
-/** Protection, encryption, ceilings, warm throughput and the throughput of an index change without the table's status. */
+/** Changes of protection, encryption, ceilings, warm throughput and an index's throughput leave the table `ACTIVE`. */
 function tableStatus(request: UpdateTableRequest, indexes: ReadonlyMap<string, Status>): Status {
   const changesTable =
     request.BillingMode ||

@@ -1,23 +1,25 @@
 import { ApiError } from './errors.ts';
 
 /**
- * How the service words faults of values, which differs from operation to operation (recorded 2026-09-20 to 2026-10-09,
- * eu-west-2 and us-east-1): some still answer in an older form. This is the one table of it; who checks values for an
- * operation passes the operation's entry on.
+ * The service's words for faults of values. They differ between operations: some still answer in an older form
+ * (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). This is the only table of them: code that checks values
+ * for an operation passes the entry of the operation on.
  */
 export interface ValueTexts {
-  /** Of a set in which a member stands twice. @param members as they were sent */
+  /** The error for a set with equal members. @param members as they were sent */
   readonly duplicates: (type: 'SS' | 'NS' | 'BS', members: readonly string[]) => ApiError;
-  /** Of `{"N": ""}`. */
+  /** The text for `{"N": ""}`. */
   readonly emptyNumber: string;
   /**
-   * Bits that a power of ten may have before the text is no number any more. With 32 the service adds up in 32 bits too, and
-   * a sum that does not fit wraps around: `1e2147483647` underflows.
+   * Bits of the largest power of ten in a valid number. With 32, the service also adds in 32 bits, and a sum that does
+   * not fit wraps around: `1e2147483647` underflows.
    */
   readonly exponentBits: 32 | 64;
-  /** Whether the refusal of a value in `ExpressionAttributeValues` says which one it is. */
+  /** Whether the error for a value in `ExpressionAttributeValues` names the value. */
   readonly namesPlaceholder: boolean;
-  /** What is wrong with the key of an item that is put is said of the attribute (`told`), or of the key as a whole. */
+  /**
+   * Whether the error for the key of an item that is put is about the attribute (`told`), or about the key as a whole.
+   */
   readonly keyFaultsOfPut: 'told' | 'schema';
 }
 

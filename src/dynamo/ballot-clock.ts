@@ -1,6 +1,7 @@
 import type { Clock } from '../env/clock.ts';
 import { type Ballot, consistencyOf, isFloor, TICKS_PER_MS } from './ballot.ts';
 import type { Consistency } from './client.ts';
+import { assertInvariant } from './invariants.ts';
 import type { NodeLimits } from './node-settings.ts';
 import type { Rules } from './rules.ts';
 
@@ -29,6 +30,8 @@ export class BallotClock {
     const ballot = { hlc: Math.max(this.#lastHlc + 1, Math.floor(clock.now() * TICKS_PER_MS)), coordinator, boot };
     // The next tick is of this mode, then.
     if (consistencyOf(ballot) !== this.#mode) ballot.hlc++;
+    // A clock that is no number, or is beyond the whole numbers, would issue one ballot again and again.
+    assertInvariant(ballot.hlc > this.#lastHlc, 'docs/protocol.md I1', 'a coordinator issues a ballot twice');
     this.#lastHlc = ballot.hlc;
     return ballot;
   }

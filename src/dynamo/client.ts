@@ -1,3 +1,4 @@
+import type { DelayDistribution } from '../api/delay-model.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -11,48 +12,65 @@ export interface ItemKey {
 }
 
 /**
- * `strict`: every write is a consensus round; reads may ask for the latest. `dynamo`: as in the 2007 paper, a write goes
- * to the first N healthy nodes and is answered after W, reads after R, and of two writes at a time the last wins.
+ * `strict`: every write is a consensus round; reads may ask for the latest. `dynamo`: as in the 2007 paper, a write
+ * goes to the first N healthy nodes and is answered after W, reads after R, and of two writes at a time the last wins.
  */
 export type Consistency = 'strict' | 'dynamo';
 
 /**
- * Which record a read returns. `latest`: linearizable in `strict` mode; the newest of max(R, N-W+1) replicas in `dynamo`
- * mode. `committed`: the newest committed record among R replicas, which may be stale. `laggard`: the committed record of
- * one replica that a `LagRule` may hold back.
+ * Holds the definitions of all other tables, on which every request rests: its replicas never lag on purpose, and no
+ * limit of throughput is for it. No table of a client has this id, since a UUID is never zero.
+ */
+export const SYSTEM_TABLE: ByteString = '\0'.repeat(8);
+
+/**
+ * Which record a read returns. `latest`: linearizable in `strict` mode; the newest of max(R, N-W+1) replicas in
+ * `dynamo` mode. `committed`: the newest committed record among R replicas, which may be stale. `laggard`: the
+ * committed record of one replica that a `LagRule` may hold back.
  */
 export type ReadFrom = 'latest' | 'committed' | 'laggard';
 
 /**
- * Lets replicas lag behind: records that it holds are kept back from the last N - W home replicas of their partition, and
- * from fewer when some are down. Every answer that rests on a quorum stays as it is. Of several rules that hold a record,
- * the first counts.
+ * Lets replicas lag behind: records in its scope are kept back from the last N - W home replicas of their partition,
+ * and from fewer when some are down. Every answer that rests on a quorum stays as it is. Of several rules for one
+ * record, the first counts. A rule is plain data, so it can be sent to a node in another process.
  */
 export interface LagRule {
+  /** A rule that comes again under the id of an earlier one replaces it; what the earlier one holds back stays so. */
   readonly id: string;
-  /**
-   * Asked once for each record that comes, so it has to be quick.
-   * @param table the storage id of the record's table
-   * @param key the store key (`keyspace.ts`): `storeKeyOf` an item, which begins with the `collectionPrefix` of its
-   *   partition key
-   */
-  holds(table: ByteString, key: ByteString): boolean;
+  /** Which records are kept back: those of any of these places. */
+  readonly scope: readonly LagPlace[];
   readonly release: LagRelease;
 }
 
-/** When a record that is held back arrives all the same, if not by an order. */
+export type LagPlace =
+  | { readonly kind: 'table'; readonly table: ByteString }
+  /** All items of one partition key. */
+  | { readonly kind: 'collection'; readonly table: ByteString; readonly partitionKey: ByteString }
+  | { readonly kind: 'item'; readonly key: ItemKey };
+
+/** When a record that is held back arrives after all, unless an order releases it earlier. */
 export type LagRelease =
   | { readonly kind: 'never' }
-  /** Each record by itself, so many ms later. */
-  | { readonly kind: 'after'; readonly delayMs: () => number }
+  /** Each record by itself, after this delay. */
+  | { readonly kind: 'after'; readonly delay: LagDelay }
   /** When so many newer versions of its item have come. */
   | { readonly kind: 'versions'; readonly count: number };
+
+export type LagDelay =
+  | { readonly kind: 'constant'; readonly delayMs: number }
+  /**
+   * A draw for each record. Every node draws a sequence of its own, which `seed` (a whole number) decides: the same
+   * records in the same order are delayed by the same times.
+   */
+  | { readonly kind: 'drawn'; readonly distribution: DelayDistribution; readonly seed: number };
 
 export interface WriteOptions {
   readonly consistency: Consistency;
   /**
-   * Whether the outcome must tell the item that was there before. In `dynamo` mode a put or delete without it and without
-   * a condition reads nothing, and is possible as long as any node lives; an update always reads, and is a consensus round.
+   * Whether the outcome must tell the item that was there before. In `dynamo` mode a put or delete without it and
+   * without a condition reads nothing, and is possible as long as any node lives; an update always reads, and is a
+   * consensus round.
    */
   readonly wantsOld: boolean;
   /** The request that this is done for, so that it can be traced. */
@@ -93,6 +111,8 @@ export interface RangeRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
 }
 
 export type RangeOutcome =
@@ -100,8 +120,8 @@ export type RangeOutcome =
   | Failure;
 
 /**
- * One of `total` slices of a table that have nothing in common and are all of it together. Slices are equal parts of the
- * ring, so the items of one partition key are in one of them.
+ * One of `total` slices of a table that have nothing in common and are all of it together. Slices are equal parts of
+ * the ring, so the items of one partition key are in one of them.
  */
 export interface Segment {
   /** 0 to `total` - 1. */
@@ -120,6 +140,8 @@ export interface ScanRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
 }
 
 export type ScanStart =
@@ -147,20 +169,23 @@ export interface DynamoClient {
   /** Q: into how many partitions the items of every table are cut. */
   readonly partitions: number;
   /**
-   * `strict`: applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the key.
-   * `dynamo`: a write with a condition or `wantsOld` is atomic against other such writes only; any other is the last one
-   * that wins.
+   * `strict`: applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the
+   * key. `dynamo`: a write with a condition or `wantsOld` is atomic against other such writes only; any other is the
+   * last one that wins.
    */
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
   /** The item as `from` has it. */
   read(request: ReadRequest): Promise<ReadOutcome>;
   /** The items of one item collection in the order of their sort keys. */
   range(request: RangeRequest): Promise<RangeOutcome>;
-  /** The tables of which any node that can be asked now holds records: also of those that no request can reach any more. */
+  /**
+   * The tables of which any node that can be asked now holds records: also of those that no request can reach any more.
+   */
   tables(): Promise<ReadonlySet<ByteString>>;
   /**
-   * The items of a table in one partition: those of one partition key in the order of their sort keys, the partition keys
-   * in an order of their own, which is always the same. Each item as a read of it would have been; no snapshot of them all.
+   * The items of a table in one partition: those of one partition key in the order of their sort keys, the partition
+   * keys in an order of their own, which is always the same. Each item as a read of it would have been; no snapshot of
+   * them all.
    */
   scan(request: ScanRequest): Promise<ScanOutcome>;
   /** The index of the segment that the items of a partition key are in. */

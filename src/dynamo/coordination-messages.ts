@@ -64,7 +64,10 @@ export interface ForgetTable {
   readonly table: ByteString;
 }
 
-export type CoordinationRequest = CoordinateWrite | CoordinateRead | CoordinateRange | TablesIn | ForgetTable;
+/** A request for one operation, which any node of the ring may coordinate. */
+export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange;
+
+export type CoordinationRequest = PassableRequest | TablesIn | ForgetTable;
 
 export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly ByteString[] } | Failure;
 

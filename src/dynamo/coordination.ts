@@ -34,7 +34,7 @@ import {
 import { type Change, writeRegister } from './registers/register-write.ts';
 import { UNREADABLE } from './registers/replica-rows.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
-import { runTask } from './task.ts';
+import { answered, runTask, type Task } from './task.ts';
 
 /** The parts of a node that the requests of clients need. */
 export interface CoordinationParts {
@@ -89,49 +89,53 @@ export class Coordination implements CoordinatingNode {
   }
 
   /** A put or delete of `dynamo` mode that reads nothing. It waits for no other write of its key. */
-  #writeBlindly({ key, partitionKey, mutation, carried }: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
+  #writeBlindly(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
+    const { requestId, key, partitionKey, mutation, carried } = request;
     assert(carried?.kind !== 'round');
     const { coordinator, acceptor, hints } = this.#parts;
     const item = mutation.kind === 'put' ? mutation.item : undefined;
     const known = highestOf([acceptor.stateOf(key), { committed: hints.committed(key) }]);
     const deadlineMs = coordinator.deadline();
-    runTask(writeSloppily(coordinator, key, partitionKey, known, item, deadlineMs, carried), reply);
+    runTask(writeSloppily(coordinator, { requestId, key, deadlineMs, partitionKey, item, known, carried }), reply);
   }
 
   /** A consensus round, once the writes of the key that came before have ended. */
   #writeInTurn(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { key, partitionKey, mutation, consistency, carried } = request;
+    const { requestId, key, partitionKey, mutation, consistency: mode, carried } = request;
     assert(carried?.kind !== 'record');
     const { coordinator, locks } = this.#parts;
     const deadlineMs = coordinator.deadline();
     const change: Change = (current) => applyMutation(mutation, current);
-    let hasWaited = false;
-    const start = () => {
-      const release = (outcome: WriteAnswer) => {
-        locks.release(key);
-        reply(outcome);
-      };
+    const begin = (hasWaited: boolean): Task<WriteAnswer> => {
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
-      const { members } = coordinator.configOfKey(key);
-      if (hasWaited && coordinator.isCutOff(members, coordinator.majorityOf({ members }))) {
-        return release(untried(NOT_TRIED, carried));
-      }
-      runTask(writeRegister(coordinator, key, partitionKey, change, consistency, deadlineMs, carried), release);
+      const isInVain = hasWaited && this.#isCutOff(key);
+      if (isInVain) return answered(untried(NOT_TRIED, carried));
+      return writeRegister(coordinator, { requestId, key, deadlineMs, partitionKey, change, mode, carried });
     };
-    if (!locks.acquire(key, start)) return reply(untried({ kind: 'overloaded' }, carried));
-    hasWaited = true;
+    if (!locks.run(key, begin, reply)) reply(untried({ kind: 'overloaded' }, carried));
   }
 
-  #read({ key, from, consistency }: CoordinateRead, reply: ReplyTo<CoordinateRead>): void {
+  /** Whether this node seems to be cut off from the home replicas of a key. */
+  #isCutOff(key: StoreKey): boolean {
+    const { coordinator } = this.#parts;
+    const { members } = coordinator.configOfKey(key);
+    return coordinator.isCutOff(members, coordinator.majorityOf({ members }));
+  }
+
+  #read({ requestId, key, from, consistency }: CoordinateRead, reply: ReplyTo<CoordinateRead>): void {
     if (from === 'laggard' && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
     const { coordinator } = this.#parts;
     const isStrong = from === 'latest';
-    const deadlineMs = coordinator.deadline();
-    const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
-    if (consistency === 'dynamo') return runTask(readSloppily(coordinator, key, isStrong, deadlineMs), finish);
+    const isLocal = !isStrong && consistency === 'strict' && isReadLocal(coordinator);
     // The most common request of all needs no message, so it is spared the task too.
-    if (!isStrong && isReadLocal(coordinator) && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
-    runTask((isStrong ? readStrongly : readEventually)(coordinator, key, deadlineMs), finish);
+    if (isLocal && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
+    const operation = { requestId, key, deadlineMs: coordinator.deadline() };
+    const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
+    if (consistency === 'strict') {
+      return runTask((isStrong ? readStrongly : readEventually)(coordinator, operation), finish);
+    }
+    const needed = isStrong ? consistentReadQuorum(coordinator, key) : coordinator.settings.readQuorum;
+    runTask(readSloppily(coordinator, operation, needed), finish);
   }
 
   #readRange({ range, limit, from, consistency }: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {

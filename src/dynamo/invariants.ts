@@ -8,8 +8,8 @@ import type { ItemRecord } from './record.ts';
  */
 export type Checks = 'cheap' | 'all';
 
-/** An invariant of the protocol, by its number in docs/protocol.md. */
-export type Invariant = `docs/protocol.md I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`;
+/** Where an invariant is stated. */
+export type Invariant = `docs/protocol.md ${`I${number}` | `section ${string}`}`;
 
 /**
  * Throws an AssertionError if an invariant of the protocol does not hold: that is a bug of ours, and what is in memory cannot be

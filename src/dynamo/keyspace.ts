@@ -35,6 +35,11 @@ export function tableOf(key: StoreKey): ByteString {
   return key.slice(2, 10);
 }
 
+/** The collection that a store key belongs to: what `collectionPrefix` gives for its partition key. */
+export function collectionOf(key: StoreKey): StoreKey {
+  return key.slice(0, DIGEST_AT + HASH_BYTES);
+}
+
 /** The range of a table's records in one partition: `from` inclusive, `to` exclusive. */
 export function tableRange(partition: number, table: ByteString): { from: StoreKey; to: StoreKey } {
   const from = partitionPrefix(partition) + table;

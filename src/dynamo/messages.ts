@@ -21,8 +21,16 @@ export interface PartitionConfig {
   readonly attempt: number;
 }
 
+/** The client's request that a message is sent for. Traces follow it; what a replica answers does not depend on it. */
+export interface ForRequest {
+  /** Undefined when nobody traces, and for what a node does by itself. */
+  readonly requestId?: string | undefined;
+}
+
 /** What a coordinator asks of a replica (docs/protocol.md section 2). The partition is the beginning of the key. */
-export type RegisterRequest =
+export type RegisterRequest = (ForRequest & RegisterCall) | AdoptRequest;
+
+type RegisterCall =
   | { readonly kind: 'prepare'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number }
   | { readonly kind: 'accept'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | {
@@ -33,14 +41,6 @@ export type RegisterRequest =
       readonly isFlushed?: boolean;
       /** Whether the write, or a change of epoch, waits for this copy: then no rule holds it back. */
       readonly isNeeded?: boolean;
-    }
-  /** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
-  | {
-      readonly kind: 'adopt';
-      readonly key: StoreKey;
-      readonly ballot: Ballot;
-      readonly record: ItemRecord | undefined;
-      readonly epoch: number;
     }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
@@ -54,11 +54,20 @@ export type RegisterRequest =
       readonly epoch: number | undefined;
     };
 
+/** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
+interface AdoptRequest {
+  readonly kind: 'adopt';
+  readonly key: StoreKey;
+  readonly ballot: Ballot;
+  readonly record: ItemRecord | undefined;
+  readonly epoch: number;
+}
+
 /**
  * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). Answered once
  * the disk has it: it may be the only copy.
  */
-export type HintRequest = {
+export type HintRequest = ForRequest & {
   readonly kind: 'hint';
   readonly key: StoreKey;
   readonly record: ItemRecord;

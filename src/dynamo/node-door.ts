@@ -40,7 +40,7 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
     seal: (request, answer) => epochSwitch.receive(request, answer),
     'sealed-records': (request, answer) => epochSwitch.receive(request, answer),
     activate: (request, answer) => {
-      view.hear(request.config);
+      view.learnConfig(request.config);
       epochSwitch.receive(request, answer);
     },
     gossip: (request, answer) => gossip.receive(request, answer),
@@ -64,10 +64,10 @@ function learn(self: NodeId, { acceptor, ballots, gate }: NodeParts, request: Of
 function keepHint(
   self: NodeId,
   { parts, store }: { readonly parts: NodeParts; readonly store: Store },
-  { home, key, record }: HintRequest,
+  { requestId, home, key, record }: HintRequest,
   answer: Answer,
 ): void {
-  if (!parts.hints.keep(home, key, record)) return answer({ kind: 'hint-refused', from: self });
+  if (!parts.hints.keep(home, { requestId, key, record })) return answer({ kind: 'hint-refused', from: self });
   store.flush((error) => {
     if (error === undefined) answer({ kind: 'hinted', from: self });
     else answer({ kind: 'storage-failed', from: self, message: error.message });

@@ -18,7 +18,7 @@ import { HintedHandoff } from './healing/hinted-handoff.ts';
 import { KeyRestore } from './healing/key-restore.ts';
 import { MerkleForest } from './healing/merkle-forest.ts';
 import { PurgeMember } from './healing/purge-member.ts';
-import { exchange } from './healing/replica-comparison.ts';
+import { compareWithPeer } from './healing/replica-comparison.ts';
 import { Scrub } from './healing/scrub.ts';
 import { TombstonePurge } from './healing/tombstones.ts';
 import { partitionOf } from './keyspace.ts';
@@ -35,7 +35,7 @@ import { LagGate } from './registers/lag-gate.ts';
 import { identityRound } from './registers/register-write.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
-import { runTask, type Task } from './task.ts';
+import type { Task } from './task.ts';
 
 /*
  * How a node is put together: in five steps, each of which uses only what the steps before it have made. What would lead back
@@ -113,7 +113,7 @@ export function wireNode(basis: NodeBasis): NodeParts {
 function wireSurroundings({ settings, env, wire, state }: NodeBasis): Surroundings {
   const { id, limits, ring } = settings;
   const view = new RingView(ring);
-  for (const config of state.votes.known) view.hear(config);
+  for (const config of state.votes.known) view.learnConfig(config);
   const detector = new FailureDetector({
     self: id,
     clock: env.clock,
@@ -137,6 +137,7 @@ function wireReplica(
   const gate = new LagGate({
     self,
     clock,
+    partitions: view.partitions,
     limits,
     writeQuorum,
     membersOf: (key) => configOfKey(key).members,
@@ -171,8 +172,8 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
     boot: state.boot,
     isUp,
     isSilent: (node, forMs) => detector.isSilent(node, forMs),
-    keepHint: (home, key, record) => {
-      if (hints.keep(home, key, record)) settings.onHint?.(home, key, record.ballot);
+    keepHint: (home, { requestId, key }, record) => {
+      if (hints.keep(home, { requestId, key, record })) settings.onHint?.({ requestId, home, ballot: record.ballot });
     },
     onConfig: (config) => events.configHeard(config),
   });
@@ -209,7 +210,7 @@ function wireRepair(basis: NodeBasis, parts: Surroundings & Replica & Leadership
     coordinator,
     acceptor,
     retryMs: limits.finishIntervalMs,
-    foundAtNobody: (partition) => events.nothingToRestore(partition),
+    nothingToRestore: (partition) => events.nothingToRestore(partition),
   });
   const scrub = new Scrub({
     self,
@@ -253,13 +254,10 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     log,
     limits,
     transport,
-    exchange: (partition, epoch, peer, onExtra) =>
-      exchange(
+    copyFrom: ({ epoch, ...source }) =>
+      compareWithPeer(
         { ...comparison, learnHere: learnForEpoch, epochOf: () => epoch, needsAll: true },
-        partition,
-        peer,
-        'pull',
-        onExtra,
+        { ...source, direction: 'pull' },
       ),
     isNamedIn: (config) => votes.isNamedIn(config),
     isBeginning: (partition) => epochSwitch.isBeginning(partition),
@@ -319,14 +317,10 @@ function finishKey(
   mode: Consistency,
   done: () => void,
 ): void {
-  const start = () => {
-    runTask(identityRound(coordinator, key, mode, coordinator.deadline()), () => {
-      locks.release(key);
-      done();
-    });
-  };
-  // The one who holds the key is about to settle it.
-  if (!locks.acquire(key, start)) done();
+  const begin = () =>
+    identityRound(coordinator, { requestId: undefined, key, mode, deadlineMs: coordinator.deadline() });
+  // The write that holds the key is about to settle it.
+  if (!locks.run(key, begin, done)) done();
 }
 
 /** Has one of the different records chosen that replicas hold of a key under one ballot. @returns whether it was */
@@ -336,6 +330,7 @@ function* settleConflict(
 ): Task<boolean> {
   const { committed } = acceptor.stateOf(key);
   const mode = committed === undefined ? 'strict' : consistencyOf(committed.ballot);
-  const outcome = yield* identityRound(coordinator, key, mode, coordinator.deadline(), true);
+  const proof = { requestId: undefined, key, mode, deadlineMs: coordinator.deadline(), isConflict: true };
+  const outcome = yield* identityRound(coordinator, proof);
   return outcome.kind === 'proven';
 }

@@ -53,7 +53,7 @@ export class NodeReactions implements NodeEvents {
   }
 
   configHeard(config: PartitionConfig): void {
-    this.#parts.epochFollower.hear(config);
+    this.#parts.epochFollower.learnConfig(config);
   }
 
   epochBeginning(partition: number): void {

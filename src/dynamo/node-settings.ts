@@ -1,4 +1,3 @@
-import type { StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
 import type { Checks } from './invariants.ts';
 import type { PartitionConfig } from './messages.ts';
@@ -31,8 +30,8 @@ export interface NodeLimits {
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
   readonly queuedWrites: number;
-  /** Answered writes whose record is kept in memory for replicas that did not take it yet, before it becomes a hint. */
-  readonly spreadingKept: number;
+  /** Answered writes whose record is kept in memory until replicas acknowledge it late, before it becomes a hint. */
+  readonly pendingHintsKept: number;
   /** A node that left a message unanswered for so long is taken for down. Above the slowest healthy answer. */
   readonly suspectAfterMs: number;
   /** How often a node that is taken for down is asked whether it is back, and one that is silent whether it is there. */
@@ -85,7 +84,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   statesKept: 200,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
-  spreadingKept: 1_000,
+  pendingHintsKept: 1_000,
   suspectAfterMs: 1_000,
   probeIntervalMs: 500,
   gossipIntervalMs: 1_000,
@@ -106,6 +105,14 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   lagBytesKept: 64 * 1024 * 1024,
   finishIntervalMs: 1_000,
 };
+
+/** A hint that a coordinator keeps. */
+export interface KeptHint {
+  /** The request whose record it is, if it is traced. */
+  readonly requestId: string | undefined;
+  readonly home: NodeId;
+  readonly ballot: Ballot;
+}
 
 export interface NodeSettings {
   readonly id: NodeId;
@@ -134,6 +141,6 @@ export interface NodeSettings {
   readonly rules: Rules;
   /** Which assertions of invariants are on. Default: `cheap`. */
   readonly checks?: Checks;
-  /** Told of each record that the node, as a coordinator, begins to keep for a home replica which did not take it. */
-  readonly onHint?: ((home: NodeId, key: StoreKey, ballot: Ballot) => void) | undefined;
+  /** Called for each hint that the node, as a coordinator, begins to keep for a home replica which did not take a record. */
+  readonly onHint?: ((hint: KeptHint) => void) | undefined;
 }

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../env/store.ts';
 import { PartitionVotes } from './epochs/partition-votes.ts';
 import { LATE } from './healing/late-tombstones.ts';
+import { assertInvariant } from './invariants.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { MARK } from './registers/damaged-keys.ts';
 import { readState, whole, writeState } from './state-rows.ts';
@@ -21,6 +22,9 @@ export interface NodeState {
 const BOOT: StoreKey = 'boot';
 const CEILING: StoreKey = 'ceiling';
 const BOOTSTRAPPED: StoreKey = 'bootstrapped';
+
+/** A record has four bytes for it. */
+const MAX_BOOT = 0xffff_ffff;
 
 /** Rows read at a time, which may be staged items of 400 KB. */
 const PAGE = 64;
@@ -52,14 +56,16 @@ function isDispensable(key: StoreKey): boolean {
  */
 export function openNodeState(
   store: Store,
-  { id, diskId, ring, isBootstrap }: NodeSettings,
+  settings: NodeSettings,
   done: (state: NodeState, error?: Error) => void,
 ): void {
+  const { id, diskId, ring, isBootstrap } = settings;
   const boot = (readState<number>(store, BOOT) ?? 0) + 1;
+  assertInvariant(boot >= 1 && boot <= MAX_BOOT, 'docs/protocol.md I1', 'a boot that no record can name');
   writeState(store, BOOT, boot);
-  const votes = new PartitionVotes({ node: id, diskId }, store);
+  const votes = new PartitionVotes({ node: id, diskId }, store, settings);
   if (isBootstrap && store.get('meta', BOOTSTRAPPED) === undefined) {
-    for (const config of ring) if (votes.isNamedIn(config)) votes.begin(config);
+    for (const config of ring) if (votes.isNamedIn(config)) votes.bootstrap(config);
     // Last: a crash keeps a beginning of what was written.
     writeState(store, BOOTSTRAPPED, true);
   }

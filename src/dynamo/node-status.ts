@@ -9,6 +9,8 @@ export interface NodeStatus {
   /** The partitions in which it votes, and those of them that wait for their next epoch. */
   readonly partitions: readonly number[];
   readonly sealed: readonly number[];
+  /** Writes that this node coordinates now. */
+  readonly writesUnderWay: number;
   /** Records kept for other nodes. */
   readonly hints: number;
   readonly hintBytes: number;

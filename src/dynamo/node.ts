@@ -123,13 +123,14 @@ export class StorageNode implements CoordinatingNode {
   }
 
   status(): NodeStatus {
-    const { votes, hints, gate, detector, epochSwitch, antiEntropy, purge, restore, scrub } = this.#parts;
+    const { coordinator, votes, hints, gate, detector, epochSwitch, antiEntropy, purge, restore, scrub } = this.#parts;
     const { partitions } = votes;
     return {
       id: this.id,
       diskId: this.#settings.diskId,
       partitions,
       sealed: partitions.filter((partition) => votes.isSealed(partition)),
+      writesUnderWay: coordinator.running,
       hints: hints.count,
       hintBytes: hints.bytes,
       held: gate.count,
@@ -182,8 +183,8 @@ export class StorageNode implements CoordinatingNode {
   }
 
   /** Tells this node of a config that was decided, in case nobody else has. */
-  hear(config: PartitionConfig): void {
-    this.#parts.epochFollower.hear(config);
+  learnConfig(config: PartitionConfig): void {
+    this.#parts.epochFollower.learnConfig(config);
   }
 
   /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */

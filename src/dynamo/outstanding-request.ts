@@ -1,16 +1,13 @@
 import type { Clock } from '../env/clock.ts';
 import type { Failure } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
-import type { AnswerTo, CoordinateRange, CoordinateRead, CoordinateWrite } from './coordination-messages.ts';
+import type { AnswerTo, PassableRequest } from './coordination-messages.ts';
 import type { CoordinatorChoice } from './coordinator-choice.ts';
 import { partitionOf } from './keyspace.ts';
 import type { NodeLimits } from './node-settings.ts';
 import { type HandedBack, mayBePassedOn } from './registers/handed-back.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
-
-/** A request that any node of the ring may coordinate. */
-export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange;
 
 /** What a client of the ring hears in the end: nothing is handed back to it. */
 export type OutcomeOf<R extends PassableRequest> = Exclude<AnswerTo<R>, HandedBack> | Failure;
@@ -102,9 +99,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     const id = this.#choose();
     if (id === undefined) return false;
     this.#node = id;
-    if (observer !== undefined && request.requestId !== undefined && request.kind !== 'coordinate-range') {
-      observer.asked(request.requestId, request.key, id, request.kind === 'coordinate-write');
-    }
+    if (request.requestId !== undefined) observer?.asked(request.requestId, id, request.kind);
     nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer));
     // The node may have answered, or given the request back so that another one is asked by now, within the call.
     if (!this.#isOver && this.#hasOutlasted && this.#node === id) choice.noteSent(id);
@@ -121,10 +116,8 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   #hear(id: NodeId, answer: AnswerTo<R>): void {
     const { choice, observer } = this.#parts;
-    const { requestId, kind } = this.#request;
-    if (observer !== undefined && requestId !== undefined && kind !== 'coordinate-range') {
-      observer.answered(requestId, id, answer.kind as (AnswerTo<CoordinateWrite> | AnswerTo<CoordinateRead>)['kind']);
-    }
+    const { requestId } = this.#request;
+    if (requestId !== undefined) observer?.answered(requestId, id, answer.kind);
     const isGivenBack = mayBePassedOn(answer);
     // A late answer counts too: nothing probes a node that was suspected, so this may be all that brings it back.
     if (this.#hasOutlasted) choice.noteHeard(id);

@@ -1,11 +1,9 @@
-import type { StoreKey } from '../env/store.ts';
-import type { ReadOutcome, WriteOutcome } from './client.ts';
-import type { HandedBack } from './registers/handed-back.ts';
+import type { AnswerTo, PassableRequest } from './coordination-messages.ts';
 import type { NodeId } from './ring.ts';
 
-/** Told of the way of each request that names itself. */
+/** Told which node coordinates each request that names itself, and of what it answers. */
 export interface RequestObserver {
   /** A node is about to coordinate the request. It may be the second one, if the first did not answer. */
-  asked(requestId: string, key: StoreKey, coordinator: NodeId, isWrite: boolean): void;
-  answered(requestId: string, coordinator: NodeId, outcome: (WriteOutcome | ReadOutcome | HandedBack)['kind']): void;
+  asked(requestId: string, coordinator: NodeId, kind: PassableRequest['kind']): void;
+  answered(requestId: string, coordinator: NodeId, outcome: AnswerTo<PassableRequest>['kind']): void;
 }

@@ -15,7 +15,7 @@ import type {
   WriteOutcome,
 } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
-import type { AnswerTo, CoordinateRange, KeyRange, TablesIn } from './coordination-messages.ts';
+import type { AnswerTo, CoordinateRange, KeyRange, PassableRequest, TablesIn } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import {
   collectionPrefix,
@@ -28,13 +28,7 @@ import {
   tableRange,
 } from './keyspace.ts';
 import type { NodeLimits } from './node-settings.ts';
-import {
-  type OutcomeOf,
-  type Outstanding,
-  OutstandingRequest,
-  type PassableRequest,
-  type RequestParts,
-} from './outstanding-request.ts';
+import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts } from './outstanding-request.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
@@ -86,7 +80,7 @@ export class RingClient implements DynamoClient {
   write(key: ItemKey, mutation: Mutation, { consistency, wantsOld, requestId }: WriteOptions): Promise<WriteOutcome> {
     return this.#ask({
       kind: 'coordinate-write',
-      requestId,
+      requestId: this.#traced(requestId),
       key: storeKeyOf(key, this.#view.partitions),
       partitionKey: key.partitionKey,
       mutation,
@@ -98,7 +92,7 @@ export class RingClient implements DynamoClient {
 
   read({ key, from, consistency, requestId }: ReadRequest): Promise<ReadOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask({ kind: 'coordinate-read', requestId, key: storeKey, from, consistency });
+    return this.#ask({ kind: 'coordinate-read', requestId: this.#traced(requestId), key: storeKey, from, consistency });
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -180,15 +174,23 @@ export class RingClient implements DynamoClient {
     this.#sweepTimer = undefined;
   }
 
-  #askRange({ limit, from, consistency }: RangeRequest | ScanRequest, range: KeyRange): Promise<RangeOutcome> {
+  #askRange(
+    { limit, from, consistency, requestId }: RangeRequest | ScanRequest,
+    range: KeyRange,
+  ): Promise<RangeOutcome> {
     return this.#ask<CoordinateRange>({
       kind: 'coordinate-range',
-      requestId: undefined,
+      requestId: this.#traced(requestId),
       range,
       limit,
       from,
       consistency,
     });
+  }
+
+  /** The id that messages carry: without an observer nobody looks at it. */
+  #traced(requestId: string | undefined): string | undefined {
+    return this.#parts.observer === undefined ? undefined : requestId;
   }
 
   #ask<R extends PassableRequest>(request: R): Promise<OutcomeOf<R>> {

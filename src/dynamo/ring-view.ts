@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { assertInvariant } from './invariants.ts';
 import type { PartitionConfig } from './messages.ts';
 import type { NodeId, PreferenceList } from './ring.ts';
 
@@ -32,10 +33,18 @@ export class RingView {
   }
 
   /** Takes a config that was decided. @returns whether it is newer than the one known */
-  hear(config: PartitionConfig): boolean {
+  learnConfig(config: PartitionConfig): boolean {
     const known = this.#configs[config.partition];
     assert(known !== undefined, 'a config of a partition that this ring does not have');
-    if (known.epoch >= config.epoch) return false;
+    if (known.epoch > config.epoch) return false;
+    if (known.epoch === config.epoch) {
+      assertInvariant(
+        known.attempt === config.attempt,
+        'docs/protocol.md I8',
+        'two configs were decided for one epoch',
+      );
+      return false;
+    }
     this.#configs[config.partition] = config;
     this.#preferences = [];
     return true;

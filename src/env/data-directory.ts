@@ -79,6 +79,8 @@ export interface DataDirectory {
 /** Why a data directory cannot be used: `message` is one line for the user. */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
+  /** A `Refusal` (config/config-error.ts), which this room does not know. */
+  readonly kind = 'refusal';
 }
 
 /** Raised with each change that an older version would misread. */

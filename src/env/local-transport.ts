@@ -1,9 +1,11 @@
+import type { MessageCodecs } from './codec.ts';
 import type { Receive, Transport } from './transport.ts';
 
 /**
  * The network between the nodes of one process. Every request sent since the last turn is delivered in one microtask, in
- * the order in which it was sent; nothing is copied. A reply is delivered when it is given: a request never is, so what
- * the sender does then runs within no call of its own. What is addressed to a node that is not registered is lost.
+ * the order in which it was sent; nothing is copied, unless there are codecs. A reply is delivered when it is given: a request
+ * never is, so what the sender does then runs within no call of its own. What is addressed to a node that is not registered is
+ * lost.
  */
 export class LocalTransport<Request, Reply> {
   readonly #receivers = new Map<string, Receive<Request, Reply>>();
@@ -11,15 +13,38 @@ export class LocalTransport<Request, Reply> {
   #queue: Delivery<Request, Reply>[] = [];
   #isScheduled = false;
   readonly #drain = () => this.#deliverAll();
+  readonly #codecs: MessageCodecs<Request, Reply> | undefined;
+
+  /**
+   * @param codecs for tests: each message is encoded when it is sent, and what was decoded from that is delivered, as if the
+   *   nodes were in several processes
+   */
+  constructor(codecs?: MessageCodecs<Request, Reply>) {
+    this.#codecs = codecs;
+  }
 
   /** What `node` sends with until it is unregistered. Asking again gives a fresh one and cuts the old one off. */
   transport(node: string): Transport<Request, Reply> {
     this.#cutOff(node);
     const sender: Endpoint = { node, isOpen: true };
     this.#endpoints.set(node, sender);
+    const codecs = this.#codecs;
+    if (codecs !== undefined) return this.#serialising(sender, codecs);
     return {
       send: (to, request, onReply) => {
         if (sender.isOpen) this.#enqueue({ sender, to, request, onReply });
+      },
+    };
+  }
+
+  /** Sends what the bytes of each message say. The reply is encoded when it is given, by whoever gives it. */
+  #serialising(sender: Endpoint, codecs: MessageCodecs<Request, Reply>): Transport<Request, Reply> {
+    return {
+      send: (to, request, onReply) => {
+        if (!sender.isOpen) return;
+        const received = codecs.request.decode(codecs.request.encode(request));
+        const onDecoded = (reply: Reply) => onReply(codecs.reply.decode(codecs.reply.encode(reply)));
+        this.#enqueue({ sender, to, request: received, onReply: onDecoded });
       },
     };
   }

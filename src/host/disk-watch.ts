@@ -2,24 +2,24 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 
-/** How long nothing may have been refused before the disk counts as well again. */
+/** A disk counts as well again when it has refused nothing for this long. */
 const CALM_MS = 5_000;
 const REMIND_MS = 60_000;
 const LOOK_MS = 1_000;
 
-/** What the system says of a disk, a quota or a limit that is used up. */
+/** The system's words for a disk, a quota or a limit that is used up. */
 const FULL = /\b(ENOSPC|EDQUOT|EFBIG|MDB_MAP_FULL)\b|No space left|quota exceeded|File too large/i;
 
 interface Trouble {
   readonly path: string;
-  /** When the last write was refused, and the last one taken. */
+  /** When the disk last refused a write, and when it last took one. */
   refusedMs: number;
   takenMs: number;
 }
 
 /**
- * Says in the log when disks begin to refuse writes, each minute that they still do, and when they take them again: one line
- * each, however many writes and nodes it concerns.
+ * Logs when disks begin to refuse writes, once a minute while they still do, and when they take writes again. Each time
+ * it is one line, however many writes and nodes are concerned.
  */
 export class DiskWatch {
   readonly #clock: Clock;

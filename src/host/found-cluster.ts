@@ -1,12 +1,16 @@
 import { strict as assert } from 'node:assert';
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Config } from '../config.ts';
 import type { Member } from '../dynamo/messages.ts';
 import { assignPartitions, type NodeId } from '../dynamo/ring.ts';
 import type { ClusterRecord } from '../env/data-directory.ts';
+import type { LocalRingSettings } from './local-ring-settings.ts';
 
 /** A new cluster: its nodes, and their partitions in epoch 0. */
-export function foundCluster({ nodes, partitions, replication }: Config): ClusterRecord {
+export function foundCluster({
+  nodes,
+  partitions,
+  replication,
+}: Pick<LocalRingSettings, 'nodes' | 'partitions' | 'replication'>): ClusterRecord {
   const members = Array.from({ length: nodes }, (_, i): Member => ({ node: nodeId(i + 1), diskId: newDiskId() }));
   const byNode = new Map(members.map((member) => [member.node, member]));
   const assignment = assignPartitions(partitions, [...byNode.keys()], replication);
@@ -27,17 +31,19 @@ export function foundCluster({ nodes, partitions, replication }: Config): Cluste
   };
 }
 
-/** 48 random bits: never the same for two disks. */
+/** 48 random bits, so that no two disks have the same. */
 export function newDiskId(): number {
   const diskId = randomBytes(6).readUIntBE(0, 6);
   assert(Number.isSafeInteger(diskId));
   return diskId;
 }
 
+/** The name of the node of this number, which is also its folder's. */
 export function nodeId(number: number): NodeId {
   return `node-${number}`;
 }
 
+/** The number of a node whose name `nodeId` made. */
 export function numberOf(id: NodeId): number {
   return Number(id.slice(nodeId(0).length - 1));
 }

@@ -2,80 +2,74 @@ import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNodeState } from '../dynamo/node-state.ts';
 import type { NodeId } from '../dynamo/ring.ts';
-import { readState, writeState } from '../dynamo/state-rows.ts';
 import type { Clock } from '../env/clock.ts';
-import { type ClusterRecord, type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';
+import { type DataDirectory, DataDirectoryError } from '../env/data-directory.ts';
 import { LmdbStore } from '../env/lmdb-store.ts';
 import type { LmdbStoreOptions } from '../env/lmdb-store-options.ts';
 import type { Log } from '../env/log.ts';
 import type { Store } from '../env/store.ts';
 import { StoreDamagedError } from '../env/store-damage.ts';
+import {
+  type DiskIdentity,
+  readIdentity,
+  readLastStart,
+  writeIdentity,
+  writeLastStart,
+} from '../peer/disk-identity.ts';
 import { DiskWatch } from './disk-watch.ts';
+import type { FileConfigRegister } from './file-config-register.ts';
 import { newDiskId } from './found-cluster.ts';
-import { type Host, NO_DISK } from './ring-host.ts';
+import { type LocalNode, NO_DISK } from './local-nodes.ts';
 
-/** What a node's disk says of itself, so that it is not taken for another's. */
-interface Identity {
-  readonly clusterId: string;
-  readonly node: NodeId;
-  readonly diskId: number;
-}
-
-const IDENTITY = 'identity';
-/** With which start of the cluster the disk was last used. */
-const START = 'start';
-
-/** A file in a node's folder with which its owner takes what a damaged journal has left, for want of anything better. */
+/** A file that the user puts in a node's folder to accept what a damaged journal has left of its data. */
 const ACCEPT_LOSS = 'accept-loss';
 
-/** What a damaged disk's folder is called from then on, behind the node's id. */
+/** What the folder of a damaged disk is called once it is set aside: the node's id, then this. */
 const DAMAGED = '.damaged';
 
-interface Parts {
+interface NodeDisksParts {
   readonly directory: DataDirectory;
+  readonly register: FileConfigRegister;
   readonly log: Log;
   readonly clock: Clock;
   readonly options: Pick<LmdbStoreOptions, 'durability' | 'lazyFlushMs'>;
-  record(): ClusterRecord;
-  /** Replaces the record, durably. */
-  save(record: ClusterRecord): void;
 }
 
 /**
- * The disks of a ring's nodes: tells them from one another, and those that may have lost what they had acknowledged from
- * those that have it all. A node whose disk is damaged must not vote with it: the disk is set aside, and the node begins on
- * an empty one, which has another id and so no vote until the others have brought it back.
+ * The disks of the nodes. It recognises each disk, and finds those that may have lost writes which they had
+ * acknowledged. A node must not vote with a damaged disk: the disk is set aside, and the node begins on an empty one.
+ * That has another id, and so no vote until the other nodes have brought it up to date.
  */
 export class NodeDisks {
-  readonly #parts: Parts;
-  /** Opened, and not yet taken by their nodes. */
+  readonly #parts: NodeDisksParts;
+  /** Stores that are open and that no node has taken yet. */
   readonly #opened = new Map<NodeId, LmdbStore>();
   /** Why disks count as lost. */
   readonly #losses = new Map<NodeId, StoreDamagedError>();
   readonly #watch: DiskWatch;
   /** Counts the starts of the cluster, this one included. */
   readonly #start: number;
-  /** Those whose losses are accepted. */
+  /** Nodes whose losses the user has accepted. */
   readonly #accepted = new Set<NodeId>();
 
-  constructor(parts: Parts) {
+  constructor(parts: NodeDisksParts) {
     this.#parts = parts;
     this.#watch = new DiskWatch(parts.clock, parts.log);
-    this.#start = (parts.record().starts ?? 0) + 1;
+    this.#start = (parts.register.record.starts ?? 0) + 1;
   }
 
   /**
-   * Opens the disks of a cluster that was here before, and sets those aside that are damaged, unless too few are left: then
-   * nothing is changed.
+   * Opens the disks of a cluster that was here before, and sets the damaged ones aside. If too few would be left, it
+   * changes nothing.
    *
    * @throws DataDirectoryError if a disk holds another node's data, or too many have lost theirs
    */
-  async openAll(hosts: readonly Host[]): Promise<void> {
-    for (const host of hosts) {
-      if (host.diskId === NO_DISK) this.#losses.set(host.id, new StoreDamagedError('is missing or empty'));
-      else await this.#openKnown(host);
+  async openAll(nodes: readonly LocalNode[]): Promise<void> {
+    for (const node of nodes) {
+      if (node.diskId === NO_DISK) this.#losses.set(node.id, new StoreDamagedError('is missing or empty'));
+      else await this.#openKnown(node);
     }
-    this.checkVoters(hosts);
+    this.checkVoters(nodes);
     for (const [id, { message }] of this.#losses) if (!this.#parts.directory.isBlank(id)) this.setAside(id, message);
     this.#losses.clear();
   }
@@ -92,12 +86,12 @@ export class NodeDisks {
     return store;
   }
 
-  /** A node has ended: what becomes of its disk is nobody's business until it is taken again. */
+  /** A node has ended: nobody watches its disk until it is taken again. */
   release(id: NodeId): void {
     this.#watch.forget(id);
   }
 
-  /** Closes what was opened and not taken. */
+  /** Closes the stores that no node has taken. */
   async close(): Promise<void> {
     this.#watch.stop();
     const stores = [...this.#opened.values()];
@@ -105,18 +99,18 @@ export class NodeDisks {
     for (const store of stores) await store.close();
   }
 
-  /** Why a node does not start on a disk that turns out to be damaged, and what can be done. */
+  /** Why a node does not start on a damaged disk, and what the user can do. */
   refusalOf(id: NodeId, { message }: StoreDamagedError): string {
     const path = this.#parts.directory.nodePath(id);
     return `cannot start ${id}: its disk is damaged (${message}); put its data back, or remove ${path} for the others to bring it back`;
   }
 
-  /** Why a node does not start on a disk that takes no writes. */
+  /** Why a node does not start on a disk that refuses writes. */
   unwritable(id: NodeId, { message }: Error): DataDirectoryError {
     return new DataDirectoryError(`cannot write in ${this.#parts.directory.nodePath(id)}: ${message}`);
   }
 
-  /** Gives a damaged disk's folder another name, in place of an earlier one of that name. The store has to be closed. */
+  /** Renames the folder of a damaged disk; an earlier one of that name is erased. The store has to be closed before. */
   setAside(id: NodeId, reason: string): void {
     const path = this.#parts.directory.nodePath(id);
     const isKept = moveAside(path, path + DAMAGED);
@@ -129,39 +123,39 @@ export class NodeDisks {
   }
 
   /**
-   * Tells a node's disk from those of others, and gives a name to one that is empty: from then on it is not the one that
-   * voted before.
+   * Makes sure that a disk is the node's own. An empty disk gets a new identity: it is not the disk that voted before.
    *
    * @returns its disk id
    * @throws DataDirectoryError, StoreDamagedError
    */
-  identify(id: NodeId, store: Store, isBootstrap: boolean): number {
-    const { log, record, save } = this.#parts;
+  identify(id: NodeId, store: Store, { isBootstrap }: { readonly isBootstrap: boolean }): number {
+    const { log, register } = this.#parts;
     const known = this.#known(id, store);
-    writeState(store, START, this.#start);
+    writeLastStart(store, this.#start);
     if (known !== undefined) return known.diskId;
-    const { clusterId, nodes } = record();
+    const { clusterId, nodes } = register.record;
     const diskId = isBootstrap ? nodes.find(({ node }) => node === id)!.diskId : newDiskId();
     if (!isBootstrap) {
       log.warn('a node begins with an empty disk', { node: id });
-      // The record first: a disk that says another name than the record would be refused at the next start.
+      // The record first: a disk with another id than the record's would be refused at the next start.
       const renamed = nodes.map((member) => (member.node === id ? { node: id, diskId } : member));
-      save({ ...record(), nodes: renamed });
+      register.saveRoster(renamed);
     }
-    writeState(store, IDENTITY, { clusterId, node: id, diskId } satisfies Identity);
+    writeIdentity(store, { clusterId, node: id, diskId });
     return diskId;
   }
 
-  /** All disks durably have the number of this start: one that has an earlier one is an old copy from now on. */
+  /** All disks durably have the number of this start. From now on a disk with an earlier number is an old copy. */
   noteStarted(): void {
-    this.#parts.save({ ...this.#parts.record(), starts: this.#start });
+    const { register } = this.#parts;
+    register.save({ ...register.record, starts: this.#start });
   }
 
-  /** @throws DataDirectoryError if so many disks were lost that no majority of some partition is left */
-  checkVoters(hosts: readonly Host[]): void {
-    const { directory, record } = this.#parts;
-    const { configs } = record();
-    const lost = hosts.filter(({ id, diskId }) =>
+  /** @throws DataDirectoryError if so many disks were lost that some partition has no majority left */
+  checkVoters(nodes: readonly LocalNode[]): void {
+    const { directory, register } = this.#parts;
+    const { configs } = register.record;
+    const lost = nodes.filter(({ id, diskId }) =>
       configs.some(({ members }) => members.some((each) => each.node === id && each.diskId !== diskId)),
     );
     for (const config of configs) {
@@ -178,8 +172,8 @@ export class NodeDisks {
     }
   }
 
-  async #openKnown(host: Host): Promise<void> {
-    const { id } = host;
+  async #openKnown(node: LocalNode): Promise<void> {
+    const { id } = node;
     let store: LmdbStore | undefined;
     try {
       store = await this.#open(id);
@@ -190,17 +184,17 @@ export class NodeDisks {
       if (!(error instanceof StoreDamagedError)) throw error;
       this.#losses.set(id, error);
     }
-    host.diskId = NO_DISK;
+    node.diskId = NO_DISK;
     this.#opened.delete(id);
     await store?.close();
   }
 
   async #open(id: NodeId): Promise<LmdbStore> {
-    const { directory, log, options, record } = this.#parts;
+    const { directory, log, options, register } = this.#parts;
     const path = directory.nodePath(id);
     const permission = join(path, ACCEPT_LOSS);
     const acceptsLoss = existsSync(permission);
-    const owner = `${id} of cluster ${record().clusterId}`;
+    const owner = `${id} of cluster ${register.record.clusterId}`;
     let store: LmdbStore;
     try {
       store = new LmdbStore(path, { ...options, owner, acceptsLoss });
@@ -230,23 +224,22 @@ export class NodeDisks {
   }
 
   /**
-   * What the disk says of itself, if it does.
+   * Reads the identity of a disk; undefined if it has none.
    *
-   * @throws DataDirectoryError if that is not what it should say, StoreDamagedError if it is an old copy
+   * @throws DataDirectoryError if it is the disk of something else, StoreDamagedError if it is an old copy
    */
-  #known(id: NodeId, store: Store): Identity | undefined {
-    const found = readState<Identity>(store, IDENTITY);
+  #known(id: NodeId, store: Store): DiskIdentity | undefined {
+    const found = readIdentity(store);
     if (found === undefined) return undefined;
     const where = this.#parts.directory.nodePath(id);
-    const { clusterId, nodes } = this.#parts.record();
+    const { clusterId, nodes, starts = 0 } = this.#parts.register.record;
     const expected = nodes.find(({ node }) => node === id)?.diskId;
     if (found.clusterId !== clusterId) throw new DataDirectoryError(`${where} holds the data of another cluster`);
     if (found.node !== id) throw new DataDirectoryError(`${where} holds the data of ${found.node}, not of ${id}`);
     if (expected !== undefined && found.diskId !== expected) {
       throw new DataDirectoryError(`${where} holds data of ${id} from before its disk was replaced`);
     }
-    const { starts = 0 } = this.#parts.record();
-    const start = readState<number>(store, START) ?? 0;
+    const start = readLastStart(store);
     if (start >= starts) return found;
     const age = `it was last used with start ${start} of ${starts}`;
     if (!this.#accepted.has(id)) throw new StoreDamagedError(`is an old copy of itself: ${age}`, { leavesRest: true });
@@ -255,7 +248,7 @@ export class NodeDisks {
   }
 }
 
-/** @returns false if it was erased instead: a folder that is a volume of its own cannot be moved */
+/** @returns false if the content was erased instead: a folder that is a mount point cannot be renamed */
 function moveAside(path: string, aside: string): boolean {
   rmSync(aside, { recursive: true, force: true });
   try {

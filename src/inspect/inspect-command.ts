@@ -1,6 +1,5 @@
-import { DataDirectoryError } from '../env/data-directory.ts';
+import { isRefusal } from '../config/config-error.ts';
 import { inspect } from './inspect.ts';
-import { InspectError } from './inspect-error.ts';
 import { inspectHelp, parseInspect } from './inspect-options.ts';
 import { inspectionText } from './inspection-text.ts';
 
@@ -30,7 +29,7 @@ export async function runInspect(argv: readonly string[], output: InspectOutput)
     output.print(options.isJson ? `${JSON.stringify(found, null, 2)}\n` : inspectionText(found));
     return STATUS_DONE;
   } catch (error) {
-    if (!(error instanceof InspectError || error instanceof DataDirectoryError)) throw error;
+    if (!isRefusal(error)) throw error;
     output.printError(`dynaring: ${error.message}`);
     return STATUS_REFUSED;
   }

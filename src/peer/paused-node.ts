@@ -4,7 +4,7 @@ import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messa
 import { untried } from '../dynamo/registers/handed-back.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 
-/** Requests that may wait for a paused node; further ones are refused at once. */
+/** So many requests may wait for a paused node; further ones are refused at once. */
 const HELD_REQUESTS = 10_000;
 
 interface Held {
@@ -13,8 +13,8 @@ interface Held {
 }
 
 /**
- * Stands before a node that is paused: requests wait until it goes on, but not for longer than `patienceMs`. Then they are
- * given back as if they had never been sent, which is true: the node has not seen them, and never will.
+ * Queues the requests to a paused node until it goes on. A request waits for `patienceMs` at most and is then handed
+ * back as not sent, which is true: the node has not seen it, and never will.
  */
 export class PausedNode implements CoordinatingNode {
   readonly #node: CoordinatingNode;
@@ -44,7 +44,8 @@ export class PausedNode implements CoordinatingNode {
       case 'tables-in':
         return giveBack();
       case 'forget-table':
-        // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by repair.
+        // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by
+        // repair.
         if (this.#held.size < HELD_REQUESTS) this.#held.add({ ask, timer: undefined });
         return;
       default:

@@ -2,6 +2,8 @@ import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { checkDistinctKeys, checkNotMixed, duplicateKeys } from '../api/batch-rules.ts';
 import {
   type ConsumedCapacity,
+  type ReadConsistency,
+  readConsistencyOf,
   readUnits,
   sumOfWriteUnits,
   unitsCapacity,
@@ -31,19 +33,19 @@ import { VALUE_TEXTS } from '../api/value-texts.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
+import type { ItemParts } from './item-operations.ts';
 import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
 import type { ReadRoom } from './read-room.ts';
 import { BATCH_PARALLELISM } from './router-limits.ts';
-import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
-/** API reference, BatchGetItem and BatchWriteItem: of all tables together. */
+/** API reference, BatchGetItem and BatchWriteItem: for all tables together. */
 const MAX_KEYS = 100;
 const MAX_WRITES = 25;
 const TEXTS = VALUE_TEXTS.BatchWriteItem;
-/** API reference, BatchGetItem: what would go beyond it is left to the next request. */
+/** API reference, BatchGetItem: keys whose items would exceed it are answered as unprocessed. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
-/** The same as it is sent: an item of a hundred thousand empty texts has ten times the bytes that the service counts. */
+/** The same bound on the JSON text: for an item of a hundred thousand empty strings it is ten times as long. */
 const MAX_RESPONSE_JSON_BYTES = 48 * 1024 * 1024;
 
 export interface BatchGetItemResponse {
@@ -68,23 +70,15 @@ export interface BatchOperations {
 }
 
 /**
- * BatchGetItem and BatchWriteItem. Everything that is wrong with a batch refuses it as a whole, before anything is done; then
- * each item goes its own way, as a GetItem, PutItem or DeleteItem of its own would. What the cluster or its limits of
- * throughput do not let through is unprocessed, and answered as such; only if nothing got through the batch fails.
+ * BatchGetItem and BatchWriteItem. An invalid part refuses the whole batch before anything is done. Then each item is
+ * carried out like a GetItem, PutItem or DeleteItem of its own. Items that the cluster could not process, or that were
+ * throttled, are answered as unprocessed; the batch fails only if no item was processed.
  *
- * The requests belong to these functions: their values are normalised in place.
- * @param throughput undefined: without limits
- * @param room for what BatchGetItem reads
+ * The functions own their requests: they normalise values in place.
+ * @param parts `room` bounds what BatchGetItem reads at a time
  */
-export function createBatchOperations(
-  client: DynamoClient,
-  catalog: TableCatalog,
-  throughput: ThroughputGate | undefined,
-  room: ReadRoom,
-): BatchOperations {
-  const tableOf = async (namespace: string, name: string, nowMs: number) =>
-    catalog.cached(namespace, name) ?? (await catalog.get(namespace, name, nowMs));
-
+export function createBatchOperations(parts: ItemParts & { readonly room: ReadRoom }): BatchOperations {
+  const { client, catalog, throughput, room } = parts;
   return {
     async batchGetItem(request, context, namespace) {
       const wanted = Object.entries(request.RequestItems);
@@ -94,11 +88,11 @@ export function createBatchOperations(
       for (const [, { Keys }] of wanted) checkDistinctKeys(Keys);
       const reads: Read[] = [];
       for (const [at, [name, { Keys, ConsistentRead }]] of wanted.entries()) {
-        const table = await tableOf(namespace, name, context.nowMs);
+        const table = await catalog.tableFor(name, context, namespace);
         checkKeyPaths(table, { projection: projections[at] });
         for (const key of Keys) {
-          const isConsistent = ConsistentRead === true;
-          reads.push({ name, table, key, at: keyOfKey(table.key, key), isConsistent, projection: projections[at] });
+          const consistency = readConsistencyOf({ ConsistentRead });
+          reads.push({ name, table, key, at: keyOfKey(table.key, key), consistency, projection: projections[at] });
         }
       }
       checkDistinct(reads);
@@ -120,7 +114,7 @@ export function createBatchOperations(
       }
       const writes: Write[] = [];
       for (const [at, [name, ofTable]] of wanted.entries()) {
-        const table = await tableOf(namespace, name, context.nowMs);
+        const table = await catalog.tableFor(name, context, namespace);
         for (const [index, asked] of ofTable.entries()) writes.push(writeOf(name, table, asked, images[at]![index]));
       }
       checkDistinct(writes);
@@ -130,9 +124,9 @@ export function createBatchOperations(
   };
 }
 
-/** One item of a batch, and what came of it. */
+/** One item of a batch, and the result for it. */
 interface Member {
-  /** The table, as the request named it. */
+  /** The table as the request names it. */
   readonly name: string;
   readonly table: Table;
   readonly at: EncodedKey;
@@ -142,20 +136,20 @@ interface Member {
 
 interface Read extends Member {
   readonly key: AttributeMap;
-  readonly isConsistent: boolean;
+  readonly consistency: ReadConsistency;
   readonly projection: Projection | undefined;
-  /** Undefined: not read. */
+  /** Undefined: it was not read. */
   found?: { readonly image: ItemImage | undefined };
 }
 
 interface Write extends Member {
   readonly asked: BatchWrite;
-  /** The item or the key: it holds the partition key. */
+  /** The item or the key: either has the partition key. */
   readonly named: AttributeMap;
   readonly mutation: Mutation;
-  /** What is there afterwards. */
+  /** The item after the write. */
   readonly after: { readonly size: number; readonly item: AttributeMap } | undefined;
-  /** Undefined: not written. */
+  /** Undefined: it was not written. */
   units?: WriteUnits;
 }
 
@@ -169,7 +163,7 @@ function checkCount<T>(
   if (count > limit) throw ApiError.validation(`Too many items requested for the ${operation} call`);
 }
 
-/** Also where a table is named in two ways. */
+/** No item may be in a batch twice, even if its table is named in two ways. */
 function checkDistinct(members: readonly Member[]): void {
   const places = members.map(({ table, at }) => JSON.stringify([table.storageId, at.partitionKey, at.sortKey]));
   if (new Set(places).size < places.length) throw duplicateKeys();
@@ -198,7 +192,7 @@ async function readAll(reads: readonly Read[], room: ReadRoom, readOne: (read: R
   }
 }
 
-/** As long as there is room in the answer. */
+/** Gives reads as long as there is room in the answer. */
 function* untilFull(reads: readonly Read[]): Generator<Read> {
   for (const read of reads) {
     if (isFull(reads)) return;
@@ -222,10 +216,10 @@ async function readOne(
   { eventualReadsFrom, requestId }: RequestContext,
   read: Read,
 ): Promise<void> {
-  const { table, at, isConsistent } = read;
+  const { table, at, consistency } = read;
   const outcome = await client.read({
     key: { table: table.storageId, ...at },
-    from: isConsistent ? 'latest' : (eventualReadsFrom ?? 'committed'),
+    from: consistency === 'strong' ? 'latest' : (eventualReadsFrom ?? 'committed'),
     consistency: table.consistency ?? 'strict',
     requestId,
   });
@@ -235,12 +229,12 @@ async function readOne(
   }
   const image = outcome.kind === 'found' ? outcome.item : undefined;
   read.error = refusalOf(() =>
-    throughput?.chargeRead(table, at.partitionKey, readUnits(image?.size ?? 0, isConsistent)),
+    throughput?.chargeRead(table, at.partitionKey, readUnits(image?.size ?? 0, consistency)),
   );
   if (read.error === undefined) read.found = { image };
 }
 
-/** Throttled, if it is. */
+/** The error of a charge that throughput limits refuse. */
 function refusalOf(charge: () => void): ApiError | undefined {
   try {
     charge();
@@ -258,7 +252,7 @@ function answerOfReads(request: BatchGetItemRequest, reads: readonly Read[]): Ba
   for (const read of reads) {
     bytes += read.found?.image?.size ?? 0;
     jsonBytes += read.found?.image?.json.length ?? 0;
-    // Those that were read at the same time as what filled the answer wait for the next request too.
+    // Items that were read while the answer became full are left to the next request too.
     const fits = bytes <= MAX_RESPONSE_BYTES && jsonBytes <= MAX_RESPONSE_JSON_BYTES;
     if (read.found !== undefined && fits) answered.push(read);
   }
@@ -277,14 +271,14 @@ function answerOfReads(request: BatchGetItemRequest, reads: readonly Read[]): Ba
   const level = request.ReturnConsumedCapacity;
   if (wantsCapacity(level)) {
     response.ConsumedCapacity = byTable(answered).map(([name, ofTable]) => {
-      const units = ofTable.map(({ found, isConsistent }) => readUnits(found?.image?.size ?? 0, isConsistent));
+      const units = ofTable.map(({ found, consistency }) => readUnits(found?.image?.size ?? 0, consistency));
       return unitsCapacity(level, name, { table: units.reduce((sum, each) => sum + each, 0), indexes: [] });
     });
   }
   return response;
 }
 
-/** Checks what an item or a key says by itself. @returns the item that is to be put */
+/** Checks one write by itself. @returns the image of the item to put; undefined for a delete */
 function imageOf({ PutRequest, DeleteRequest }: BatchWrite): ItemImage | undefined {
   if ((PutRequest == null) === (DeleteRequest == null)) {
     throw ApiError.validation(
@@ -299,7 +293,7 @@ function imageOf({ PutRequest, DeleteRequest }: BatchWrite): ItemImage | undefin
   return toImage(PutRequest.Item);
 }
 
-/** @param image of the item that is to be put */
+/** @param image of the item to put; undefined for a delete */
 function writeOf(name: string, table: Table, asked: BatchWrite, image: ItemImage | undefined): Write {
   if (image === undefined) {
     const named = asked.DeleteRequest!.Key;
@@ -372,7 +366,7 @@ function answerOfWrites(request: BatchWriteItemRequest, writes: readonly Write[]
   return response;
 }
 
-/** Of each item collection once, of tables that have local indexes. */
+/** One entry for each item collection of a table with local indexes. */
 function metricsOf(written: readonly Write[]): Record<string, ItemCollectionMetrics[]> {
   const inCollections = written.filter(({ table }) => table.indexes.some(({ kind }) => kind === 'local'));
   return Object.fromEntries(
@@ -383,7 +377,7 @@ function metricsOf(written: readonly Write[]): Record<string, ItemCollectionMetr
   );
 }
 
-/** In the order of the request. */
+/** Groups items by table, in the order of the request. */
 function byTable<T extends Member>(members: readonly T[]): [name: string, ofTable: T[]][] {
   const names = new Set(members.map(({ name }) => name));
   return [...names].map((name) => [name, members.filter((member) => member.name === name)]);

@@ -3,8 +3,9 @@ import type { MutationOutcome } from '../api/mutation.ts';
 import type { Failure } from '../dynamo/client.ts';
 
 /**
- * The one translation of what the cluster could not do. SDKs retry its failures: 503 says that nothing happened, 500 that it may
- * have. A write that the item refused is the client's own fault (developer guide, "Error handling with DynamoDB").
+ * The only translation of cluster failures into the service's errors (developer guide, "Error handling with DynamoDB").
+ * SDKs retry them: 503 means that the operation did not happen, 500 that it may have. A write that the item refused is
+ * the client's own mistake.
  */
 export function clusterError(failure: Failure | Extract<MutationOutcome, { kind: 'refused' }>): ApiError {
   switch (failure.kind) {

@@ -1,33 +1,33 @@
 import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Table } from '../api/table-definition.ts';
-import type { ItemKey, RangeRequest } from '../dynamo/client.ts';
+import { type ItemKey, type RangeRequest, SYSTEM_TABLE } from '../dynamo/client.ts';
 
-/** The strict system table that holds the definitions: no table of a client has this storage id (a UUID is never zero). */
-export const SYSTEM_TABLE = '\0'.repeat(8);
 const PARTITION_KEY = 'tables';
-/** Ends the namespace in a sort key: neither a namespace nor a table's name has it in it. */
+/** Ends the namespace in a sort key. Neither a namespace nor a table's name contains it. */
 const SEPARATOR = '/';
-/** The least text above all that begin with the separator. */
+/** The least text above all texts that begin with the separator. */
 const AFTER_SEPARATOR = '0';
 /** The one attribute of a definition's item: the JSON text of the `Table`. */
 const DEFINITION = 'definition';
 
-/** How a definition is kept: `namespace/name`, so that the tables of a namespace follow one another, in byte order. */
+/**
+ * The key of a definition. Its sort key is `namespace/name`, so the tables of a namespace are adjacent, in byte order.
+ */
 export function definitionKey({ namespace, name }: Pick<Table, 'namespace' | 'name'>): ItemKey {
   return { table: SYSTEM_TABLE, partitionKey: PARTITION_KEY, sortKey: namespace + SEPARATOR + name };
 }
 
 /**
- * The definitions of one namespace, or of all.
- * @param after the last one that is known, or a name that comes before those wanted
+ * The range of the definitions of one namespace or, if it is undefined, of all.
+ * @param after the range begins behind this table, which need not exist; undefined: at the first
  */
 export function definitionRange(
   namespace: string | undefined,
   after: Pick<Table, 'namespace' | 'name'> | undefined,
   limit: number,
 ): RangeRequest {
-  // No name is empty, so the namespace's beginning itself is no definition.
+  // No table has an empty name, so the start of a namespace is not the key of a definition.
   const first = after ?? (namespace === undefined ? undefined : { namespace, name: '' });
   return {
     table: SYSTEM_TABLE,
@@ -41,9 +41,9 @@ export function definitionRange(
 }
 
 /**
- * Holds as long as the stored definition is `current`. Its text holds the table's storage id, so a table that was deleted
- * and made again is not taken for the same; one that was changed and changed back is, which harms nobody.
- * @param current undefined: as long as there is none
+ * The condition that the stored definition is still `current`. The text contains the storage id, so a table that was
+ * deleted and created again does not meet it. A table that was changed and changed back does, which is harmless.
+ * @param current undefined: the condition that there is no definition
  */
 export function unchanged(current: string | undefined): Condition {
   const path = [DEFINITION];

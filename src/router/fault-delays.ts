@@ -1,6 +1,6 @@
 import type { FaultTimers } from './fault-rules.ts';
 
-/** Requests that a latency rule makes wait. There are as many at most as tier 1 has under way. */
+/** Requests that wait because of a latency rule. Their number is limited by the requests that tier 1 has under way. */
 export class FaultDelays {
   readonly #timers: FaultTimers;
   readonly #waiting = new Map<() => void, unknown>();
@@ -23,7 +23,7 @@ export class FaultDelays {
     });
   }
 
-  /** Ends all waiting, that of now and that to come. */
+  /** Ends all waits, present and future ones. */
   stop(): void {
     this.#isStopped = true;
     for (const [giveUp, timer] of this.#waiting) {

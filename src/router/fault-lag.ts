@@ -1,93 +1,89 @@
 import { tableNameOf } from '../api/arn.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
-import { drawDelayMs } from '../api/delay-model.ts';
+import { delayDistribution } from '../api/delay-model.ts';
 import type { FaultScope, Lag } from '../api/fault-rule.ts';
 import { type ByteString, encodeKeyValue, type KeyAttribute, type KeySchema } from '../api/primary-key.ts';
-import type { ItemKey, LagRelease, LagRule } from '../dynamo/client.ts';
+import type { LagPlace, LagRelease, LagRule } from '../dynamo/client.ts';
 import { normalisedKey } from './fault-scope.ts';
-import { MAX_REMEMBERED_PREFIXES } from './router-limits.ts';
+import type { StorageDescription } from './table-catalog.ts';
 
-/** What a storage id stands for. */
-export interface StorageDescription {
-  readonly namespace: string;
-  /** Of the table. */
-  readonly name: string;
-  readonly key: KeySchema;
+/**
+ * A staleness rule as the ring has to be told it: which records are held back, and until when. How likely a read is to
+ * see the old value is decided for each read, not here.
+ *
+ * The ring knows tables by their storage ids alone, so a rule lists the places in those tables of the catalogue that it
+ * is for, and changes as tables come and go. A table is in the catalogue before the first of its items is written or
+ * read.
+ */
+export class StalenessRule {
+  readonly #id: string;
+  readonly #scope: FaultScope;
+  readonly #tableName: string | undefined;
+  readonly #key: AttributeMap | undefined;
+  readonly #release: LagRelease;
+  /** By storage id. As many at most as the catalogue has tables. */
+  readonly #places = new Map<ByteString, LagPlace>();
+  #lag: LagRule | undefined;
+
+  /** @param seed a whole number, for the delays that a model draws */
+  constructor(id: string, rule: Lag & FaultScope, seed: number) {
+    this.#id = id;
+    this.#scope = rule;
+    this.#tableName = rule.table === undefined ? undefined : tableNameOf(rule.table);
+    this.#key = rule.key && normalisedKey(rule.key);
+    this.#release = releaseOf(rule, seed);
+  }
+
+  /** The rule for the ring: the same object until a table that it is for comes or goes. */
+  get lag(): LagRule {
+    this.#lag ??= { id: this.#id, scope: [...this.#places.values()], release: this.#release };
+    return this.#lag;
+  }
+
+  /** A table has come into the catalogue. @returns whether that changes `lag` */
+  addTable(table: StorageDescription): boolean {
+    const place = this.#placeIn(table);
+    if (place === undefined) return false;
+    this.#places.set(table.storageId, place);
+    this.#lag = undefined;
+    return true;
+  }
+
+  /** A table has gone out of the catalogue. @returns whether that changes `lag` */
+  removeTable(storageId: ByteString): boolean {
+    if (!this.#places.delete(storageId)) return false;
+    this.#lag = undefined;
+    return true;
+  }
+
+  /** Undefined: the rule is for nothing in this table. */
+  #placeIn({ storageId: table, namespace, name, key: schema }: StorageDescription): LagPlace | undefined {
+    if (this.#scope.namespace !== undefined && this.#scope.namespace !== namespace) return undefined;
+    if (this.#tableName !== undefined && this.#tableName !== name) return undefined;
+    return this.#key === undefined ? { kind: 'table', table } : placeOfKey(this.#key, schema, table);
+  }
 }
 
-export interface LagParts {
-  /** Undefined for what is no table of a client: that is never held back. */
-  readonly describeStorage: (storageId: ByteString) => StorageDescription | undefined;
-  /** The key that the ring stores an item under. With an empty sort key: what the keys of its collection begin with. */
-  readonly storeKeyOf: (key: ItemKey) => ByteString;
+function releaseOf(lag: Lag, seed: number): LagRelease {
+  if ('worst' in lag) return { kind: 'never' };
+  if ('versions' in lag) return { kind: 'versions', count: lag.versions };
+  if ('lagMs' in lag) return { kind: 'after', delay: { kind: 'constant', delayMs: lag.lagMs } };
+  return { kind: 'after', delay: { kind: 'drawn', distribution: delayDistribution(lag.model, 'W'), seed } };
 }
 
 /**
- * What a staleness rule asks of the ring: which records are held back, and until when. How likely a read is to see it is
- * decided for each read, not here.
- * @param draw uniform in [0, 1), for delays alone
+ * The item or, if the rule names the partition key alone, the item collection.
+ * @returns undefined if no item of the table has such a key
  */
-export function lagRuleOf(id: string, rule: Lag & FaultScope, parts: LagParts, draw: () => number): LagRule {
-  const table = rule.table === undefined ? undefined : tableNameOf(rule.table);
-  const isOfKey = rule.key === undefined ? undefined : keyMatcher(normalisedKey(rule.key), parts);
-  return {
-    id,
-    release: releaseOf(rule, draw),
-    holds(storageId, key) {
-      const storage = parts.describeStorage(storageId);
-      if (storage === undefined) return false;
-      if (rule.namespace !== undefined && rule.namespace !== storage.namespace) return false;
-      if (table !== undefined && table !== storage.name) return false;
-      return isOfKey === undefined || isOfKey(storageId, storage.key, key);
-    },
-  };
-}
-
-function releaseOf(lag: Lag, draw: () => number): LagRelease {
-  if ('worst' in lag) return { kind: 'never' };
-  if ('versions' in lag) return { kind: 'versions', count: lag.versions };
-  if ('lagMs' in lag) {
-    const { lagMs } = lag;
-    return { kind: 'after', delayMs: () => lagMs };
-  }
-  const { model } = lag;
-  return { kind: 'after', delayMs: () => drawDelayMs(model, 'W', draw) };
-}
-
-/** Compares keys as they are stored; a rule that names the partition key alone is for the whole collection. */
-function keyMatcher(ruleKey: AttributeMap, { storeKeyOf }: LagParts) {
-  const stored = new Map<ByteString, StoredKey | undefined>();
-  return (storageId: ByteString, schema: KeySchema, key: ByteString): boolean => {
-    if (!stored.has(storageId)) {
-      if (stored.size >= MAX_REMEMBERED_PREFIXES) stored.clear();
-      stored.set(storageId, storedKey(ruleKey, schema, storageId, storeKeyOf));
-    }
-    const found = stored.get(storageId);
-    if (found === undefined) return false;
-    return found.isWhole ? key === found.bytes : key.startsWith(found.bytes);
-  };
-}
-
-interface StoredKey {
-  readonly bytes: ByteString;
-  /** Of one item, not of a collection. */
-  readonly isWhole: boolean;
-}
-
-/** Undefined: no item of this table has such a key. */
-function storedKey(
-  ruleKey: AttributeMap,
-  schema: KeySchema,
-  table: ByteString,
-  storeKeyOf: LagParts['storeKeyOf'],
-): StoredKey | undefined {
+function placeOfKey(ruleKey: AttributeMap, schema: KeySchema, table: ByteString): LagPlace | undefined {
   const partitionKey = encoded(schema.partition, ruleKey);
   if (partitionKey === undefined) return undefined;
   if (Object.keys(ruleKey).length === 1) {
-    return { bytes: storeKeyOf({ table, partitionKey, sortKey: '' }), isWhole: schema.sort === undefined };
+    if (schema.sort !== undefined) return { kind: 'collection', table, partitionKey };
+    return { kind: 'item', key: { table, partitionKey, sortKey: '' } };
   }
   const sortKey = schema.sort && encoded(schema.sort, ruleKey);
-  return sortKey === undefined ? undefined : { bytes: storeKeyOf({ table, partitionKey, sortKey }), isWhole: true };
+  return sortKey === undefined ? undefined : { kind: 'item', key: { table, partitionKey, sortKey } };
 }
 
 function encoded(attribute: KeyAttribute, key: AttributeMap): ByteString | undefined {

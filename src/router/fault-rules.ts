@@ -1,28 +1,34 @@
 import { type ActiveFault, AdminError, type FaultEffect, type FaultRule } from '../api/fault-rule.ts';
 import { readFaultRule } from '../api/read-fault-rule.ts';
 import type { LagRule } from '../dynamo/client.ts';
-import { type LagParts, lagRuleOf } from './fault-lag.ts';
+import { StalenessRule } from './fault-lag.ts';
 import { type FaultRequest, scopeMatcher } from './fault-scope.ts';
 import { checkNamespace } from './namespace.ts';
 import { MAX_FAULT_RULES } from './router-limits.ts';
+import type { TablesAtHand } from './table-catalog.ts';
 
-/** Time as tier 2 needs it, which has no clock of its own. */
+/** Time, which tier 2 has no clock of its own for. */
 export interface FaultTimers {
   /** Calls `run` once after `delayMs`, never within the call. */
   after(delayMs: number, run: () => void): unknown;
   cancel(timer: unknown): void;
 }
 
-export interface FaultRulesParts extends LagParts {
-  /** N and W of the ring. */
-  readonly replication: number;
-  readonly writeQuorum: number;
+export interface FaultRulesParts {
+  readonly catalog: TablesAtHand;
+  /** Why staleness rules make no sense in this ring, if so: no replica of it can lag. Continues a sentence. */
+  readonly whyNoReplicaLags: string | undefined;
   readonly timers: FaultTimers;
-  /** For rules that bring no seed: a whole number. */
+  /** The seed of a rule that is given none: a whole number. */
   readonly newSeed: () => number;
   /** Numbers uniform in [0, 1) that are the same for the same seed. */
   readonly seeded: (seed: number) => () => number;
-  /** The staleness rules after each change of theirs, for the ring. A rule is the same object as long as it lives. */
+  /**
+   * Tells the ring the staleness rules after each change. A rule is the same object until it changes.
+   *
+   * Hazard: a table that is new to the catalogue may be written to as soon as this returns. A ring whose nodes are in
+   * other processes has to acknowledge the rules before that.
+   */
   readonly onLagChange: (rules: readonly LagRule[]) => void;
   readonly maxRules?: number;
 }
@@ -33,7 +39,10 @@ export interface Firing {
   readonly effect: FaultEffect;
   /** Uniform in [0, 1), apart from the draws that decide whether a rule fires. */
   readonly draw: () => number;
-  /** The request is done. Only then a staleness rule whose last time this was lets go of what it holds back. */
+  /**
+   * To be called when the request is done. If it was the last one of a staleness rule, the rule then releases what it
+   * holds.
+   */
   readonly end: () => void;
 }
 
@@ -43,14 +52,14 @@ interface Rule {
   readonly matches: (request: FaultRequest) => boolean;
   readonly drawFires: () => number;
   readonly drawDelay: () => number;
-  readonly lag: LagRule | undefined;
+  readonly staleness: StalenessRule | undefined;
   fired: number;
-  /** Requests that it fired for and that are not done. */
+  /** Requests that it fired for and that are still under way. */
   underWay: number;
   timer: unknown;
 }
 
-/** Makes the draws of delays others than those of the firings, which must not depend on how many delays were drawn. */
+/** Separates the draws of delays from those of firings, which must not depend on how many delays were drawn. */
 const DELAY_SALT = 0x5bd1e995;
 
 /** The fault rules in force, in the order in which they came. */
@@ -62,6 +71,10 @@ export class FaultRules {
 
   constructor(parts: FaultRulesParts) {
     this.#parts = parts;
+    parts.catalog.watch({
+      added: (table) => this.#changeLags((staleness) => staleness.addTable(table)),
+      removed: (storageId) => this.#changeLags((staleness) => staleness.removeTable(storageId)),
+    });
   }
 
   get isEmpty(): boolean {
@@ -69,8 +82,8 @@ export class FaultRules {
   }
 
   /**
-   * @param given is checked here, whoever made it
-   * @throws AdminError if it makes no sense, cannot be in this ring, is one too many, or the server has stopped
+   * @param given is checked here, wherever it comes from
+   * @throws AdminError if it makes no sense, is not possible in this ring, is one too many, or the server has stopped
    */
   add(given: FaultRule): ActiveFault {
     const { maxRules = MAX_FAULT_RULES, newSeed, seeded, timers } = this.#parts;
@@ -84,21 +97,20 @@ export class FaultRules {
     const seed = checked.seed ?? newSeed();
     const rule = { ...checked, seed };
     const id = `f${++this.#lastId}`;
-    const drawDelay = seeded(seed ^ DELAY_SALT);
     const added: Rule = {
       id,
       rule,
       matches: scopeMatcher(rule),
       drawFires: seeded(seed),
-      drawDelay,
-      lag: rule.kind === 'staleness' ? lagRuleOf(id, rule, this.#parts, drawDelay) : undefined,
+      drawDelay: seeded(seed ^ DELAY_SALT),
+      staleness: rule.kind === 'staleness' ? this.#stalenessOf(id, rule, seed) : undefined,
       fired: 0,
       underWay: 0,
       timer: undefined,
     };
     this.#rules.set(id, added);
     if (rule.forMs !== undefined) added.timer = timers.after(rule.forMs, () => this.#drop(added));
-    if (added.lag !== undefined) this.#tellLags();
+    if (added.staleness !== undefined) this.#tellLags();
     return describe(added);
   }
 
@@ -114,19 +126,21 @@ export class FaultRules {
   }
 
   clear(): void {
-    const hadLags = [...this.#rules.values()].some(({ lag }) => lag !== undefined);
+    const hadLags = [...this.#rules.values()].some(({ staleness }) => staleness !== undefined);
     for (const { timer } of this.#rules.values()) this.#parts.timers.cancel(timer);
     this.#rules.clear();
     if (hadLags) this.#tellLags();
   }
 
-  /** Ends all rules; there are none from now on. A timer of one would keep the process. */
+  /** Ends all rules, and takes none from now on. The timer of a rule would keep the process alive. */
   stop(): void {
     this.clear();
     this.#isStopped = true;
   }
 
-  /** The first of the rules wanted that matches and is drawn. Those after it neither count nor draw. */
+  /**
+   * Fires the first of the wanted rules that matches and whose draw succeeds. Rules after it neither count nor draw.
+   */
   fireFirst(request: FaultRequest, isWanted: (effect: FaultEffect) => boolean): Firing | undefined {
     for (const rule of this.#rules.values()) {
       if (isWanted(rule.rule) && fires(rule, request)) return this.#fire(rule);
@@ -134,7 +148,7 @@ export class FaultRules {
     return undefined;
   }
 
-  /** All of the rules wanted that match and are drawn. */
+  /** Fires all wanted rules that match and whose draw succeeds. */
   fireEach(request: FaultRequest, isWanted: (effect: FaultEffect) => boolean): readonly Firing[] {
     const firing = [...this.#rules.values()].filter((rule) => isWanted(rule.rule) && fires(rule, request));
     return firing.map((rule) => this.#fire(rule));
@@ -143,8 +157,8 @@ export class FaultRules {
   #fire(rule: Rule): Firing {
     rule.fired++;
     rule.underWay++;
-    // What a staleness rule holds back is let go when the last read is done: that one must not see it yet.
-    if (isSpent(rule) && rule.lag === undefined) this.#drop(rule);
+    // A staleness rule releases what it holds when its last read is done: that read must not see the new value yet.
+    if (isSpent(rule) && rule.staleness === undefined) this.#drop(rule);
     const end = () => {
       rule.underWay--;
       if (isSpent(rule) && rule.underWay === 0) this.#drop(rule);
@@ -155,18 +169,31 @@ export class FaultRules {
   #drop(rule: Rule): void {
     if (!this.#rules.delete(rule.id)) return;
     this.#parts.timers.cancel(rule.timer);
-    if (rule.lag !== undefined) this.#tellLags();
+    if (rule.staleness !== undefined) this.#tellLags();
+  }
+
+  #stalenessOf(id: string, rule: Extract<FaultRule, { kind: 'staleness' }>, seed: number): StalenessRule {
+    const staleness = new StalenessRule(id, rule, seed ^ DELAY_SALT);
+    for (const table of this.#parts.catalog.tables()) staleness.addTable(table);
+    return staleness;
+  }
+
+  #changeLags(change: (staleness: StalenessRule) => boolean): void {
+    let isChanged = false;
+    for (const { staleness } of this.#rules.values()) {
+      if (staleness !== undefined && change(staleness)) isChanged = true;
+    }
+    if (isChanged) this.#tellLags();
   }
 
   #tellLags(): void {
-    this.#parts.onLagChange([...this.#rules.values()].flatMap(({ lag }) => lag ?? []));
+    this.#parts.onLagChange([...this.#rules.values()].flatMap(({ staleness }) => staleness?.lag ?? []));
   }
 
   #checkLag({ kind }: FaultRule): void {
-    const { replication, writeQuorum } = this.#parts;
-    if (kind !== 'staleness' || writeQuorum < replication) return;
-    const quorums = `N=${replication}, W=${writeQuorum}`;
-    throw new AdminError(`"kind" cannot be staleness here: a write waits for every replica (${quorums})`, 'kind');
+    const { whyNoReplicaLags } = this.#parts;
+    if (kind !== 'staleness' || whyNoReplicaLags === undefined) return;
+    throw new AdminError(`"kind" cannot be staleness here: ${whyNoReplicaLags}`, 'kind');
   }
 }
 

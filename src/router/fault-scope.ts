@@ -5,15 +5,15 @@ import { normaliseNumber } from '../api/number.ts';
 import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
 
-/** A request as fault rules see it: it has passed its schema, and nothing else yet. */
+/** A request as fault rules see it. It has passed its schema, but no other check. */
 export interface FaultRequest {
   readonly operation: OperationName;
   readonly request: object;
-  /** Undefined: its credentials name none, and it will be refused. */
+  /** Undefined: the credentials name none, and the request will be refused. */
   readonly namespace: string | undefined;
 }
 
-/** Whether a request is one that a rule is for, its probability apart. */
+/** Tells whether a request matches the scope of a rule, apart from its probability. */
 export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => boolean {
   const table = scope.table === undefined ? undefined : tableNameOf(scope.table);
   const key = scope.key && normalisedKey(scope.key);
@@ -24,12 +24,12 @@ export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => bool
     (key === undefined || containsKey(operation, request, key));
 }
 
-/** A rule's key with its numbers in canonical form. */
+/** The key of a rule with its numbers in canonical form. */
 export function normalisedKey(key: AttributeMap): AttributeMap {
   return Object.fromEntries(Object.entries(key).map(([name, value]) => [name, normalised(value)]));
 }
 
-/** @param named a name or an ARN, or one that can be neither */
+/** @param named by the request: a name, an ARN, or an invalid text */
 function isNameOf(table: string, named: string): boolean {
   try {
     return tableNameOf(named) === table;

@@ -12,36 +12,34 @@ import type { FaultRequest } from './fault-scope.ts';
 
 export interface FaultParts {
   readonly rules: FaultRules;
-  /** Resolves after `delayMs`; with false if the request must not be carried out any more. */
+  /** Resolves after `delayMs`; to false if the request must not be carried out any more. */
   readonly wait: (delayMs: number) => Promise<boolean>;
   readonly namespaceOf: (context: RequestContext) => string | undefined;
-  /** Told of each firing, for traces. */
+  /** Is told of each firing, for traces. */
   readonly onFired: (requestId: string, ruleId: string, effect: FaultEffect) => void;
 }
 
 /**
- * Tier 2 with fault rules before and after it. While there are none, a request costs one question more.
+ * Tier 2 with fault rules before and after it. While there are no rules, a request pays for one check.
  *
- * The order for each request: every latency rule; then the first error or dropped connection from before; the operation
- * itself, where an eventually consistent read may be sent to a replica that lags; then, if it succeeded, the first error or
- * dropped connection from after.
+ * The order for each request: all latency rules; then the first error or dropped connection of a rule with `before`;
+ * then the operation itself, in which an eventually consistent read may go to a replica that lags; then, if it
+ * succeeded, the first error or dropped connection of a rule with `after`.
  */
 export function withFaults(execute: Execute, parts: FaultParts): Execute {
   const { rules } = parts;
   return (operation, request, context) =>
     rules.isEmpty
       ? execute(operation, request, context)
-      : executeWithFaults(execute, parts, operation, request, context);
+      : executeWithFaults(execute, parts, { operation, request, namespace: parts.namespaceOf(context) }, context);
 }
 
 async function executeWithFaults(
   execute: Execute,
   parts: FaultParts,
-  operation: OperationName,
-  request: object,
+  seen: FaultRequest,
   context: RequestContext,
 ): Promise<object> {
-  const seen: FaultRequest = { operation, request, namespace: parts.namespaceOf(context) };
   await delay(parts, seen, context);
   failIfFired('before', parts, seen, context);
   const response = await readOrWrite(execute, parts, seen, context);
@@ -57,11 +55,11 @@ async function delay(parts: FaultParts, seen: FaultRequest, context: RequestCont
     delayMs += latencyMs(firing, seen.operation);
     tell(parts, firing, context);
   }
-  // A model's draws have no bound by themselves.
+  // The draws of a model have no upper bound.
   if (!(await parts.wait(Math.min(delayMs, MAX_LATENCY_MS)))) throw ApiError.serviceUnavailable();
 }
 
-/** A model gives the time for one replica, there and back. */
+/** With a model: the time of a round trip to one replica. */
 function latencyMs({ effect, draw }: Firing, operation: OperationName): number {
   if (effect.kind !== 'latency') return 0;
   if ('ms' in effect) return effect.ms;
@@ -105,7 +103,7 @@ function tell(parts: FaultParts, { id, effect }: Firing, { requestId }: RequestC
   parts.onFired(requestId, id, effect);
 }
 
-/** Of a batch the first, as one must be named. */
+/** The error has to name one table: in a batch, it is the first. */
 function arnOf([table = '']: readonly string[], { region }: RequestContext): string {
   return table.startsWith('arn:') ? table : tableArn(region, table);
 }

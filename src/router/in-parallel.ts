@@ -1,6 +1,7 @@
 /**
- * Does `work` for each item, for at most `atOnce` at a time, begun in their order. Ends when all work has ended; after a
- * failure none is begun any more, and the failure is thrown.
+ * Does `work` for each item, in their order, and for at most `atOnce` of them at a time. Resolves when all work has
+ * ended. After a failure, it starts no further work, and rejects with the first failure when the work under way has
+ * ended.
  */
 export async function inParallel<T>(
   items: Iterable<T>,

@@ -10,32 +10,32 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import type { Found, PageSource, WalkReader } from './page-source.ts';
 import { StoredItem } from './table-walk.ts';
 
-/** An index that is read, with where that begins. */
+/** A scan of an index. */
 export interface IndexScan {
   readonly table: Table;
   readonly index: SecondaryIndex;
   readonly plan: ScanPlan;
-  /** The names of the entry behind which it begins. Undefined: at the beginning. */
+  /** It begins behind the entry that this key names. Undefined: at the beginning. */
   readonly startKey: AttributeMap | undefined;
 }
 
-/** An entry with its place, by which it is sorted. */
+/** An entry with its sort position in the index. */
 interface Placed extends Found {
   readonly place: ByteString;
 }
 
 /**
- * The first entries of many by their places, as many as a page may have: whatever the number of entries, no more than twice a
- * page is kept.
+ * Of many entries, the first ones by place, as many as a page may have. However many are added, it keeps at most twice
+ * a page in memory.
  */
 class FirstEntries {
   readonly #bytes: number;
   readonly #items: number;
   #kept: Placed[] = [];
   #keptBytes = 0;
-  /** Where the page ends, as far as is known: what is behind it is not looked at any more. */
+  /** The last place that the page can still have: entries behind it are dropped. */
   #bound: ByteString | undefined;
-  /** Whether there are more than are kept. */
+  /** Whether entries were dropped. */
   isCut = false;
 
   constructor(bytesLeft: number, itemsLeft: number) {
@@ -54,7 +54,7 @@ class FirstEntries {
     if (isTwice) this.#cut();
   }
 
-  /** In order. */
+  /** The entries of the page, in order. */
   sorted(): readonly Placed[] {
     this.#cut();
     return this.#kept;
@@ -65,7 +65,7 @@ class FirstEntries {
     let bytes = 0;
     for (const [at, entry] of this.#kept.entries()) {
       bytes += countedBytes(entry);
-      // The entry that goes beyond the page's bytes is still in it.
+      // The entry that exceeds the page's bytes still belongs to it.
       if (bytes <= this.#bytes && at + 1 < this.#items) continue;
       if (at + 1 < this.#kept.length) this.isCut = true;
       this.#kept.length = at + 1;
@@ -77,24 +77,27 @@ class FirstEntries {
 }
 
 function countedBytes({ bytes, stored }: Found): number {
-  // An item that is kept beside its entry takes memory, whether the page counts it or not.
+  // An item that is kept with its entry takes memory, whether or not the page counts it.
   return Math.max(pageBytes(bytes), stored?.image.size ?? 0);
 }
 
 function placed(scan: IndexScan, item: StoredItem, entry: AttributeMap, place: ByteString): Placed {
   const bytes = sizeOf(entry);
-  // Not the parsed item, which takes several times the memory.
+  // A new object without the parsed item, which takes several times the memory.
   if (isWhole(scan.plan)) return { place, stored: new StoredItem(item.image), entry: undefined, bytes };
   return { place, stored: undefined, entry, bytes };
 }
 
-/** What may be walked through so that a page comes in the order of its index. */
+/** How far a walk may go to give a page in the order of its index. */
 export interface WalkBounds {
   readonly items: number;
   readonly bytes: number;
 }
 
-/** Whether a walk is longer than it may be, which is asked of `goesOnBeyond` the first time that it is. */
+/**
+ * Tells whether a walk has to end because it exceeds its bounds. The first time, `goesOnBeyond` decides whether it
+ * does.
+ */
 class WalkGuard {
   readonly #bounds: WalkBounds;
   readonly #goesOnBeyond: () => boolean;
@@ -113,8 +116,8 @@ class WalkGuard {
 }
 
 /**
- * The entries of a local index: item collection by item collection in the order of the table, and each of them by the sort key
- * of the index. A collection is read as a whole for each page that has entries of it, since the table has it in another order.
+ * The entries of a local index: item collections in the order of the table, and within each the sort keys of the index.
+ * The table stores a collection in another order, so the whole collection is read for each page that has entries of it.
  */
 class LocalOrder implements PageSource {
   readonly #reader: WalkReader;
@@ -124,7 +127,7 @@ class LocalOrder implements PageSource {
   #at = 0;
   #isCut = false;
 
-  /** @param reader begins with the collection that the start key is in */
+  /** @param reader begins with the collection of the start key */
   constructor(reader: WalkReader, scan: IndexScan, guard: WalkGuard) {
     this.#reader = reader;
     this.#scan = scan;
@@ -181,13 +184,14 @@ class LocalOrder implements PageSource {
   }
 }
 
-/** Digits that any position in `POSITIONS` has. */
+/** Into how many parts the ring is cut to sort the partitions of a global index. */
 const POSITIONS = 1_000_000;
+/** So many digits write each of them. */
 const POSITION_DIGITS = 6;
 
 /**
- * The entries of a global index: partitions together, in an order of their own as those of a table are, and each by the sort
- * key. Without an index that is stored, a page takes a walk through the whole table.
+ * The entries of a global index: partition by partition, in the order of their hashes as in a table, and within each by
+ * sort key. The index is not stored, so each page takes a walk through the whole table.
  */
 class GlobalOrder implements PageSource {
   readonly #client: DynamoClient;
@@ -196,7 +200,7 @@ class GlobalOrder implements PageSource {
   readonly #guard: WalkGuard;
   #first: FirstEntries | undefined;
 
-  /** @param reader begins at the beginning */
+  /** @param reader begins at the start of the table */
   constructor(client: DynamoClient, reader: WalkReader, scan: IndexScan, guard: WalkGuard) {
     this.#client = client;
     this.#reader = reader;
@@ -231,19 +235,21 @@ class GlobalOrder implements PageSource {
   }
 }
 
-/**
- * The entries of an index in its order.
- * @param readerFrom walks through the table, behind a key or from the beginning
- * @param bounds of the walk that a page takes: through the table for a global index, through each item collection for a local
- * @param goesOnBeyond asked once the walk is longer than that
- */
-export function indexOrder(
-  client: DynamoClient,
-  readerFrom: (after: EncodedKey | undefined) => WalkReader,
-  scan: IndexScan,
-  bounds: WalkBounds,
-  goesOnBeyond: () => boolean,
-): PageSource {
+export interface IndexOrderParts {
+  readonly client: DynamoClient;
+  /** Walks through the table, from behind a key or from the beginning. */
+  readonly readerFrom: (after: EncodedKey | undefined) => WalkReader;
+  readonly scan: IndexScan;
+  /**
+   * For the walk of one page: through the whole table for a global index, through each item collection for a local one.
+   */
+  readonly bounds: WalkBounds;
+  /** Asked once, when the walk exceeds `bounds`: whether it goes on. */
+  readonly goesOnBeyond: () => boolean;
+}
+
+/** The entries of an index in the order of the index. */
+export function indexOrder({ client, readerFrom, scan, bounds, goesOnBeyond }: IndexOrderParts): PageSource {
   const guard = new WalkGuard(bounds, goesOnBeyond);
   if (scan.index.kind === 'global') return new GlobalOrder(client, readerFrom(undefined), scan, guard);
   const { after } = scan.plan;

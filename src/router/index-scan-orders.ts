@@ -1,23 +1,24 @@
 import type { ScanPlan } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 
-/** Beyond, the one that was scanned longest ago begins anew. */
+/** How many are remembered. Beyond that, the index that was scanned longest ago is forgotten. */
 const MOST_INDEXES = 10_000;
-/** How long a scan may take, and pause between two pages, in which its table has grown too large for its order. */
+/** How long a scan goes on in the order of its index after its table has grown too large, and between two pages. */
 const GOES_ON_MS = 10 * 60_000;
 
 interface State {
-  /** When the last page was answered after which the scan goes on. */
+  /** When the last page that has a next page was answered. */
   endedMs: number;
-  /** Since when it is known to be too large. */
+  /** Since when the table is known to be too large. */
   beyondSinceMs: number | undefined;
   isLarge: boolean;
 }
 
 /**
- * In which order the indexes of each table are read. An entry names its place in the order of its index and in that of
- * its table alike, so a scan that went on in the other order would leave entries out: the index of a table that grows too large is
- * read in its order as long as scans may be under way that have begun in it. What is too large stays so, even if it shrinks.
+ * The order in which each index is read: its own, or that of its table if the table is too large. A start key names a
+ * place in either order, so a scan that changed its order between two pages would leave out entries. Therefore the
+ * index of a table that grows too large is read in its own order as long as scans that began in it may be under way. A
+ * table that is too large counts as too large even when it shrinks.
  */
 export class IndexScanOrders {
   readonly #states = new Map<string, State>();
@@ -26,7 +27,7 @@ export class IndexScanOrders {
     return this.#states.get(labelOf(table, plan))?.isLarge === true;
   }
 
-  /** The table, or an item collection, is too large. @returns whether the index is read in its order all the same */
+  /** The table, or an item collection, is too large. @returns whether the index is still read in its own order */
   goesOnBeyond(table: Table, plan: ScanPlan, nowMs: number): boolean {
     const state = this.#stateOf(table, plan);
     state.beyondSinceMs ??= nowMs;
@@ -35,7 +36,7 @@ export class IndexScanOrders {
     return isUnderWay;
   }
 
-  /** A page was answered in the order of the index, and there are more. */
+  /** A page was answered in the order of the index, and there is a next page. */
   ended(table: Table, plan: ScanPlan, nowMs: number): void {
     this.#stateOf(table, plan).endedMs = nowMs;
   }
@@ -47,7 +48,7 @@ export class IndexScanOrders {
       beyondSinceMs: undefined,
       isLarge: false,
     };
-    // A map keeps the order in which they came: the one that was used longest ago is the first.
+    // A map keeps the order of insertion: its first entry was used longest ago.
     this.#states.delete(label);
     this.#states.set(label, state);
     if (this.#states.size > MOST_INDEXES) {

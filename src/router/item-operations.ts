@@ -1,5 +1,12 @@
 import { type AttributeMap, NESTED_TOO_DEEP, normaliseMap } from '../api/attribute-value.ts';
-import { type ConsumedCapacity, readCapacity, readUnits, wantsCapacity, writeUnits } from '../api/consumed-capacity.ts';
+import {
+  type ConsumedCapacity,
+  readCapacity,
+  readConsistencyOf,
+  readUnits,
+  wantsCapacity,
+  writeUnits,
+} from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
@@ -7,6 +14,7 @@ import { checkExpressionParameters, type ResolvedExpressions, resolveExpressions
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
 import { fromImage, toImage } from '../api/item.ts';
 import { toImageInSlices } from '../api/large-item.ts';
+import type { Mutation } from '../api/mutation.ts';
 import {
   type DeleteItemRequest,
   type GetItemRequest,
@@ -34,48 +42,49 @@ export interface ItemOperations {
   deleteItem(request: DeleteItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
 }
 
+/** What the operations on items are made from. */
+export interface ItemParts {
+  readonly client: DynamoClient;
+  readonly catalog: TableCatalog;
+  /** Undefined: throughput is not limited. */
+  readonly throughput: ThroughputGate | undefined;
+}
+
 /**
- * PutItem, GetItem and DeleteItem. Each checks in the service's order: first what the request says by itself (rules
- * between parameters, then values, then expressions), then its table, then the key against the table, and only then it
- * goes to the cluster.
+ * PutItem, GetItem and DeleteItem. Each of them checks in the service's order: first the request by itself (rules
+ * between parameters, then values, then expressions), then the table, then the key against the table. Only then it goes
+ * to the cluster.
  *
- * The requests belong to these functions: their values are normalised in place.
- * @param throughput undefined: without limits
+ * The functions own their requests: they normalise values in place.
  */
-export function createItemOperations(
-  client: DynamoClient,
-  catalog: TableCatalog,
-  throughput?: ThroughputGate,
-): ItemOperations {
+export function createItemOperations({ client, catalog, throughput }: ItemParts): ItemOperations {
   return {
     async putItem(request, context, namespace) {
       const { condition } = checkAlone('PutItem', request, checkPut);
       const image =
         context.pause === undefined ? toImage(request.Item) : await toImageInSlices(request.Item, context.pause);
-      const table =
-        catalog.cached(namespace, request.TableName) ??
-        (await catalog.get(namespace, request.TableName, context.nowMs));
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
       const key = keyOfItem(table.key, request.Item);
       if (condition !== undefined) checkKeyPaths(table, { condition });
       checkIndexKeys(table.indexes, request.Item);
       checkCollectionEntry(table, request.Item, image.size);
       const after = { size: image.size, item: request.Item };
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, after));
-      const { old } = await write(client, request, context, table, key, { kind: 'put', item: image, condition });
+      const mutation: Mutation = { kind: 'put', item: image, condition };
+      const { old } = await write(client, { request, context, table, key, mutation });
       settle?.(writeUnits(table, old && sizedItem(table, old), after));
-      return writeResponse(request, table, request.Item, old, after);
+      return writeResponse(request, table, { named: request.Item, old, after });
     },
 
     async getItem(request, context, namespace) {
       checkExpressionParameters(request);
       normaliseMap(request.Key);
       const { projection } = resolveExpressions(request);
-      const table =
-        catalog.cached(namespace, request.TableName) ??
-        (await catalog.get(namespace, request.TableName, context.nowMs));
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       if (projection !== undefined) checkKeyPaths(table, { projection });
-      const consistent = request.ConsistentRead === true;
       const outcome = await client.read({
         key: { table: table.storageId, partitionKey, sortKey },
         from: readFromOf(request, context),
@@ -86,28 +95,32 @@ export function createItemOperations(
 
       const response: GetItemResponse = {};
       const image = outcome.kind === 'found' ? outcome.item : undefined;
-      throughput?.chargeRead(table, partitionKey, readUnits(image?.size ?? 0, consistent));
+      throughput?.chargeRead(table, partitionKey, readUnits(image?.size ?? 0, readConsistencyOf(request)));
       if (image !== undefined) {
         response.Item = projection ? applyProjection(projection, fromImage(image)) : new RawJson(image.json);
       }
       const level = request.ReturnConsumedCapacity;
       if (wantsCapacity(level)) {
-        response.ConsumedCapacity = readCapacity(level, request.TableName, image?.size ?? 0, consistent);
+        response.ConsumedCapacity = readCapacity(
+          level,
+          request.TableName,
+          image?.size ?? 0,
+          readConsistencyOf(request),
+        );
       }
       return response;
     },
 
     async deleteItem(request, context, namespace) {
       const { condition } = checkAlone('DeleteItem', request, checkDelete);
-      const table =
-        catalog.cached(namespace, request.TableName) ??
-        (await catalog.get(namespace, request.TableName, context.nowMs));
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
       const key = keyOfKey(table.key, request.Key);
       if (condition !== undefined) checkKeyPaths(table, { condition });
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
-      const { old } = await write(client, request, context, table, key, { kind: 'delete', condition });
+      const { old } = await write(client, { request, context, table, key, mutation: { kind: 'delete', condition } });
       settle?.(writeUnits(table, old && sizedItem(table, old), undefined));
-      return writeResponse(request, table, request.Key, old, undefined);
+      return writeResponse(request, table, { named: request.Key, old, after: undefined });
     },
   };
 }
@@ -125,7 +138,7 @@ function checkWrite(request: PutItemRequest | DeleteItemRequest, named: Attribut
   try {
     normaliseMap(named);
   } catch (error) {
-    // Recorded of a document that is nested too deeply: it comes after what is to be returned.
+    // As recorded: ReturnValues is checked before the depth of a document.
     if (error instanceof ApiError && error.message === NESTED_TOO_DEEP) checkReturnValues(request);
     throw error;
   }

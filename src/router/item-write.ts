@@ -1,5 +1,11 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
-import { type ConsumedCapacity, type SizedItem, wantsCapacity, writeCapacity } from '../api/consumed-capacity.ts';
+import {
+  type ConsumedCapacity,
+  type SizedItem,
+  unitsCapacity,
+  wantsCapacity,
+  writeUnits,
+} from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { fromImage, type ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
@@ -32,19 +38,25 @@ type WriteRequest = PutItemRequest | UpdateItemRequest | DeleteItemRequest;
 
 type AppliedWrite = Extract<MutationOutcome, { kind: 'applied' }>;
 
+/** A write of one item that has passed all checks. */
+export interface ItemWrite {
+  readonly request: WriteRequest;
+  readonly context: RequestContext;
+  readonly table: Table;
+  readonly key: EncodedKey;
+  readonly mutation: Mutation;
+}
+
 /**
  * Lets the cluster apply a mutation.
- * @throws ApiError if it was refused, or if the cluster could not do it
+ * @throws ApiError if the condition failed, the item refused the mutation, or the cluster could not do it
  */
 export async function write(
   client: DynamoClient,
-  request: WriteRequest,
-  context: RequestContext,
-  table: Table,
-  { partitionKey, sortKey }: EncodedKey,
-  mutation: Mutation,
+  { request, context, table, key: { partitionKey, sortKey }, mutation }: ItemWrite,
 ): Promise<AppliedWrite> {
-  // A table in dynamo mode pays for the old item only where it is asked for: its capacity then counts the new one alone.
+  // In dynamo mode the old item costs a read, so it is read only if the request wants it. Without it, consumed capacity
+  // counts the new item alone.
   const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation, {
     consistency: table.consistency ?? 'strict',
     wantsOld: request.ReturnValues === 'ALL_OLD',
@@ -56,23 +68,28 @@ export async function write(
   throw ApiError.conditionalCheckFailed(isWanted ? new RawJson(outcome.current!.json) : undefined);
 }
 
-/**
- * What PutItem and DeleteItem answer, and UpdateItem beside its `Attributes`.
- * @param named a map that holds the partition key: the item or the key of the request
- */
+/** What became of a write. */
+export interface WrittenItem {
+  /** A map that has the partition key: the item or the key of the request. */
+  readonly named: AttributeMap;
+  /** The item that was there before, as far as it is known. */
+  readonly old: ItemImage | undefined;
+  /** The item that is there now. */
+  readonly after: SizedItem | undefined;
+}
+
+/** What PutItem and DeleteItem answer. UpdateItem answers the same, but for its `Attributes`. */
 export function writeResponse(
   request: WriteRequest,
   table: Table,
-  named: AttributeMap,
-  old: ItemImage | undefined,
-  after: SizedItem | undefined,
+  { named, old, after }: WrittenItem,
 ): WriteItemResponse {
   const response: WriteItemResponse = {};
   if (request.ReturnValues === 'ALL_OLD' && old !== undefined) response.Attributes = new RawJson(old.json);
   const level = request.ReturnConsumedCapacity;
   if (wantsCapacity(level)) {
     const before = old && sizedItem(table, old);
-    response.ConsumedCapacity = writeCapacity(level, request.TableName, table, before, after);
+    response.ConsumedCapacity = unitsCapacity(level, request.TableName, writeUnits(table, before, after));
   }
   if (request.ReturnItemCollectionMetrics === 'SIZE' && table.indexes.some(({ kind }) => kind === 'local')) {
     response.ItemCollectionMetrics = collectionMetrics(table, named);
@@ -80,14 +97,14 @@ export function writeResponse(
   return response;
 }
 
-/** Only indexes need the old item itself; without them its parsing is spared. */
+/** The item is parsed only for a table with indexes: without them, its size is enough. */
 export function sizedItem(table: Table, image: ItemImage): SizedItem {
   return { size: image.size, item: table.indexes.length === 0 ? {} : fromImage(image) };
 }
 
 /**
- * The service's lower and upper bound of the collection's size, in GB. They are an estimate there; here they are the
- * range that a collection under 1 GB has, without looking.
+ * The service answers a lower and an upper bound of the collection's size in GB, by its estimate. This does not look at
+ * the collection: the bounds are those of one under 1 GB.
  */
 export function collectionMetrics(table: Table, named: AttributeMap): ItemCollectionMetrics {
   const { name } = table.key.partition;

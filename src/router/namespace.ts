@@ -2,31 +2,35 @@ import { ApiError } from '../api/errors.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import type { RequestContext } from '../api/operations.ts';
 
-/** Which part of its credentials gives a request its namespace, if its access key does not name one. */
+/** The part of the credentials that gives a request its namespace, unless its access key names one. */
 export type Isolation = 'none' | 'access-key' | 'region' | 'both';
 
-/** The namespace of requests that nothing else is said of. */
+/** The namespace of all other requests. */
 export const DEFAULT_NAMESPACE = '';
 
-/** An access key that begins so goes on with the name of a namespace. */
+/** The access key that selects a namespace is this prefix and the name of the namespace. */
 const KEY_PREFIX = 'dynaringns';
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const NAME_RULE = '1 to 64 letters, digits, "_", "." or "-"';
-/** Access keys and regions of real accounts; these are namespaces as they are. */
+/** Access keys and regions of real accounts match this. They are used as namespaces without encoding. */
 const PLAIN_PART = /^[A-Za-z0-9_.-]{0,128}$/;
-/** Bytes of an access key or region as part of a namespace. With two of them a definition's key still fits the store. */
+/**
+ * Most bytes of an access key or region in a namespace. With two of them, the key of a definition still fits the store.
+ */
 const MAX_PART_BYTES = 256;
-/** What `namespaceOf` may give. Neither a slash, which ends a namespace in the store, nor a colon, which ARNs have. */
+/**
+ * All that `namespaceOf` may return. It has no slash, which ends a namespace in the store, and no colon, as ARNs have.
+ */
 const ANY_NAMESPACE = /^[A-Za-z0-9_.!~*'()%@-]*$/;
 const MAX_NAMESPACE_BYTES = 2 * MAX_PART_BYTES + 1;
 
 /**
- * The namespace that a request works in: tables of two namespaces have nothing to do with each other.
+ * The namespace of a request. Tables of different namespaces are independent of each other.
  *
- * An access key `dynaringns…` selects the namespace that the rest of it names, whatever `isolate` says. With isolation by
- * access key, or by region, a namespace is called as the key or the region is; with both, `key@region`. Characters that
- * names do not have are percent-encoded, so different credentials have different namespaces.
- * @returns undefined if the access key names none, or is too long to be one
+ * An access key `dynaringns…` selects the namespace that the rest of it names, whatever `isolate` says. With isolation
+ * by access key or by region, the namespace is the key or the region; with both, it is `key@region`. Other characters
+ * than those of names are percent-encoded, so different credentials have different namespaces.
+ * @returns undefined if the access key has an invalid name, or the access key or the region is too long
  */
 export function namespaceOf(
   { accessKeyId, region }: Pick<RequestContext, 'accessKeyId' | 'region'>,
@@ -50,7 +54,9 @@ export function namespaceOf(
   }
 }
 
-/** The answer to a request without a namespace. Its name is the service's for credentials that it cannot place. */
+/**
+ * The error for a request without a namespace. The service has this exception for credentials that it does not know.
+ */
 export function noNamespace({ accessKeyId }: Pick<RequestContext, 'accessKeyId'>): ApiError {
   return ApiError.unrecognizedClient(
     accessKeyId.startsWith(KEY_PREFIX)
@@ -61,7 +67,7 @@ export function noNamespace({ accessKeyId }: Pick<RequestContext, 'accessKeyId'>
 
 /**
  * The access key that selects a namespace.
- * @throws AdminError if `name` cannot be that of one
+ * @throws AdminError if `name` is not valid
  */
 export function accessKeyOf(name: string): string {
   if (typeof name === 'string' && NAME.test(name)) return KEY_PREFIX + name;
@@ -69,8 +75,8 @@ export function accessKeyOf(name: string): string {
 }
 
 /**
- * A namespace that an administrator names: also the default one, and those of access keys and regions.
- * @throws AdminError if there can be none of that name
+ * Checks a namespace that an administrator names. The default one is allowed, and those of access keys and regions too.
+ * @throws AdminError if there can be no such namespace
  */
 export function checkNamespace(namespace: string): string {
   const isPossible =

@@ -6,22 +6,22 @@ import type { Table } from '../api/table-definition.ts';
 import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './router-limits.ts';
 import type { StoredItem, TableWalk } from './table-walk.ts';
 
-/** What a page looks at: an item of the table, or an entry of an index. */
+/** An item of the table, or an entry of an index, that a page looks at. */
 export interface Found {
-  /** Undefined of an entry from which all that may be asked for is answered. */
+  /** Undefined for an entry that has all attributes that the request may want. */
   readonly stored: StoredItem | undefined;
-  /** Undefined of an item, and of an entry that is to be made of `stored` again, which takes less memory meanwhile. */
+  /** Undefined for an item, and for an entry that is to be made again from `stored`, which saves memory meanwhile. */
   readonly entry: AttributeMap | undefined;
-  /** Size of the item or the entry by the service's rules. */
+  /** The size of the item or the entry by the service's rules. */
   readonly bytes: number;
 }
 
-/** Where a page comes from, in the order of what is read. */
+/** Gives the items or entries of a page in their order. */
 export interface PageSource {
   /**
-   * @param bytesLeft and `itemsLeft`: what still fits in the page; more than that may be found
-   * @returns at least one of what comes next; `end`: there is nothing more; `cut`: there is more, but not for this page;
-   *   `beyond`: so much would have to be walked through that the page is to be read from another source
+   * @param bytesLeft how many bytes, and `itemsLeft` how many items, still fit in the page; more may be returned
+   * @returns at least one of the next ones; `end`: there are no more; `cut`: there are more, but not for this page;
+   *   `beyond`: the walk would be too long, so the page is to be read from another source
    */
   next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'>;
 }
@@ -29,11 +29,11 @@ export interface PageSource {
 /** Gives up the event loop until others have had their turn. */
 export type Pause = () => Promise<void>;
 
-/** How much is read from a walk between two pauses: some milliseconds' work, with what is done with it. */
+/** How much is read from a walk between two pauses: some milliseconds of work, including its processing. */
 const ITEMS_AT_ONCE = 256;
 const BYTES_AT_ONCE = 256 * 1024;
 
-/** Items of a walk, about so many at a time as are asked for in bytes, if the next ones are like the ones before. */
+/** Reads the items of a walk by bytes: how many items at a time is estimated from the average size so far. */
 export class WalkReader {
   readonly #walk: TableWalk;
   readonly #pause: Pause;
@@ -47,7 +47,7 @@ export class WalkReader {
     this.#pause = pause;
   }
 
-  /** @returns at least one item; undefined: there are no more */
+  /** @returns at least one item; undefined if there are no more */
   async read(bytesLeft = BYTES_AT_ONCE, itemsLeft = MOST_SCAN_ITEMS): Promise<readonly StoredItem[] | undefined> {
     if (this.items - this.#itemsAtPause >= ITEMS_AT_ONCE || this.bytes - this.#bytesAtPause >= BYTES_AT_ONCE) {
       this.#itemsAtPause = this.items;

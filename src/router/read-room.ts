@@ -7,50 +7,53 @@ import {
   TURNS_OF_OTHERS,
 } from './router-limits.ts';
 
-/** A request that reads many items: those that came first are served first, so that they end and make room. */
+/** A request that reads many items. Requests are served in the order of arrival, so that they end and make room. */
 export interface ManyReads {
   readonly waiting: (() => void)[];
-  /** Read so far. */
+  /** Bytes read so far. */
   bytes: number;
 }
 
 /**
- * Bounds what requests that read many items have in memory together, and what is done for them before others have their turn.
+ * Bounds the memory that requests for many items use together, and the work for them before other requests have their
+ * turn.
  *
- * All nodes live in this process, so that reads may end without the event loop having been round: a hundred batches of 16 MB
- * would be read, encoded and kept in one go.
+ * Without it, a hundred batches of 16 MB would be read, encoded and held in one turn of the event loop: all nodes are
+ * in this process, so reads may end within the turn.
  */
 export class ReadRoom {
   readonly #pause: () => Promise<void>;
-  /** Reads that are begun and not at their end; the cluster may take its time for them. */
+  /** Reads that have begun and not ended. The cluster may take long for them. */
   #reading = 0;
-  /** Of those, what was begun in this turn of the event loop, or since the last that was counted. */
+  /** How many of them began in this turn of the event loop, or since the last turn that was counted. */
   #begun = 0;
-  /** Read since then. */
+  /** Bytes read since then. */
   #bytes = 0;
-  /** Of requests that have not handed over what they have read. */
+  /** Bytes held by requests that have not ended. */
   #held = 0;
   #isPausing = false;
   #waiting = 0;
   readonly #requests = new Set<ManyReads>();
   #turns: Promise<void> = Promise.resolve();
 
-  /** @param pause gives up the event loop until others have had their turn */
+  /** @param pause gives up the event loop until other requests have had their turn */
   constructor(pause: () => Promise<void>) {
-    // A write takes several turns of the event loop, with the disk between; it must not wait in each of them.
+    // A write takes several turns of the event loop, with disk writes between them. It must not wait in each of them.
     this.#pause = async () => {
       for (let turns = 0; turns < TURNS_OF_OTHERS; turns++) await pause();
     };
   }
 
-  /** A request begins. It has to be ended. */
+  /** Begins a request. Every request has to be ended by `end`. */
   begin(): ManyReads {
     const request = { waiting: [], bytes: 0 };
     this.#requests.add(request);
     return request;
   }
 
-  /** It has read all that it wants. With many bytes this resolves in a turn of its own, for what is to be made of them. */
+  /**
+   * Ends a request. If it has read many bytes, this resolves in a turn of its own, in which the answer can be encoded.
+   */
   end(request: ManyReads): Promise<void> | undefined {
     this.#requests.delete(request);
     if (request.bytes < LARGE_READ_BYTES) {
@@ -65,7 +68,7 @@ export class ReadRoom {
     return this.#turns;
   }
 
-  /** Waits for its turn to read. @returns undefined: it is its turn now. Each turn has to be given back. */
+  /** Waits for a turn to read. Every turn has to be given back by `give`. @returns undefined if it may read now */
   take(request: ManyReads): Promise<void> | undefined {
     if (this.#mayRead && this.#held < READ_BYTES_HELD) {
       this.#begin();
@@ -78,7 +81,7 @@ export class ReadRoom {
     });
   }
 
-  /** @param bytes that were read */
+  /** Gives a turn back. @param bytes how many were read in it */
   give(request: ManyReads, bytes: number): void {
     this.#reading--;
     if (this.#begun > 0) this.#begun--;
@@ -103,7 +106,7 @@ export class ReadRoom {
 
   #serve(): void {
     if (this.#waiting === 0) return;
-    // The first goes on whatever is held, so that there is always one that comes to its end.
+    // The first request goes on however much is held, so that there is always one that ends.
     for (const { waiting } of this.#requests) {
       while (waiting.length > 0 && this.#mayRead) {
         this.#begin();

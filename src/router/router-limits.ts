@@ -1,68 +1,69 @@
-/** What one router keeps in memory, and does at a time. */
+/** Limits on memory and parallelism of one router. */
 export interface RouterLimits {
   /**
-   * Definitions of tables at hand, some KB each. A request to any other table costs one more read and write of the cluster.
+   * Table definitions in the cache, some KB each. A request to any other table costs one more read and write of the
+   * cluster.
    */
   readonly maxCachedTables: number;
   /**
-   * Requests to the cluster at a time of one reset, snapshot or restore. More are faster, up to a point, and slow others
-   * down more.
+   * How many requests to the cluster one reset, snapshot or restore makes at a time. More are faster, up to a point,
+   * and slow down other requests more.
    */
   readonly adminParallelism: number;
-  /** Items of one page when a table is read as a whole; each may have 400 KB. More are faster and take more memory. */
+  /** Items per page when a whole table is read. Each may have 400 KB. More are faster and take more memory. */
   readonly scanPageItems: number;
-  /** The items of a snapshot together, as the service counts them. In memory they are several times that. */
+  /** Bytes of all items of a snapshot, by the service's rules. In memory they take several times as much. */
   readonly maxSnapshotBytes: number;
 }
 
 export const DEFAULT_ROUTER_LIMITS: RouterLimits = {
-  // The service lets an account have 10,000 tables in a region at most.
+  // As many tables as the service allows for an account in a region.
   maxCachedTables: 10_000,
   adminParallelism: 32,
   scanPageItems: 100,
   maxSnapshotBytes: 256 * 1024 * 1024,
 };
 
-/** A request is compared with each of them. */
+/** Every request is compared with each rule. */
 export const MAX_FAULT_RULES = 1_000;
 
-/** Tables whose place in storage one staleness rule remembers; of others it works it out for each record. */
-export const MAX_REMEMBERED_PREFIXES = 1_000;
-
-/** Tables whose consumption is counted; the one that was used longest ago begins anew. */
+/** Tables whose consumption is counted. Beyond that, the table that was used longest ago is forgotten. */
 export const MAX_THROTTLED_TABLES = 10_000;
 
 /**
- * Partition keys whose consumption is counted, reads and writes apart: up to 2 KB each. A key that is used again after so
- * many others may consume a second's worth too much.
+ * Partition keys whose consumption is counted, for reads and writes separately: up to 2 KB each. A key that is used
+ * again after so many others may consume the units of one second too much.
  */
 export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
 
-/** Items that a Scan asks the cluster for at first, and at most, at a time; each may have 400 KB. */
+/** Items that a Scan requests from the cluster at a time: at first, and at most. Each may have 400 KB. */
 export const FIRST_SCAN_ITEMS = 8;
 export const MOST_SCAN_ITEMS = 256;
 
 /**
- * What is walked through for a page of an index, so that it comes in the order of the index: a table, or a segment of it, if the
- * index is global, an item collection if it is local. It takes some tenths of a second; more are more of that, for each page.
+ * How large a walk for a page in the order of an index may be: through a table, or a segment of it, for a global index,
+ * and through an item collection for a local one. A walk of this size takes some tenths of a second for each page, and
+ * a larger one takes longer in proportion.
  */
 export const ORDERED_WALK = { items: 10_000, bytes: 8 * 1024 * 1024 } as const;
 
-/** Items of one batch that are read or written at a time. */
+/** How many items of one batch are read or written at a time. */
 export const BATCH_PARALLELISM = 25;
 
-/** Items that requests for many of them read at a time, all together; each may have 400 KB, in JSON ten times as much. */
+/**
+ * Items that all requests for many items together read at a time. Each may have 400 KB, and ten times that in JSON.
+ */
 export const READS_AT_ONCE = 1_000;
 
-/** Of those, what is begun before others have their turn; and the bytes that are read, a few milliseconds. */
+/** Reads that begin, and bytes that are read, before other requests have their turn: a few milliseconds. */
 export const READS_PER_TURN = 100;
 export const READ_BYTES_PER_TURN = 2 * 1024 * 1024;
 
-/** Turns of the event loop that others have between. More: many large reads take longer, and others less. */
+/** Turns of the event loop for other requests in between. More slow down many large reads, and speed up the others. */
 export const TURNS_OF_OTHERS = 4;
 
-/** Bytes that such requests may hold before only the first of them goes on: four whole answers. */
+/** Bytes that such requests may hold together (four full answers). Above it, only the first request goes on. */
 export const READ_BYTES_HELD = 64 * 1024 * 1024;
 
-/** What is answered with so much is answered in a turn of its own: 16 MB take 20 ms. */
+/** An answer with at least so many bytes is encoded in a turn of its own: 16 MB take 20 ms. */
 export const LARGE_READ_BYTES = 256 * 1024;

@@ -3,6 +3,8 @@ import {
   type ConsumedCapacity,
   type PageUnits,
   pageCapacity,
+  type ReadConsistency,
+  readConsistencyOf,
   readUnits,
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
@@ -15,15 +17,14 @@ import type { EncodedKey } from '../api/primary-key.ts';
 import { checkScan, isWhole, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
-import { indexOrder, type WalkBounds } from './index-order.ts';
+import { type IndexScan, indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
+import type { ItemParts } from './item-operations.ts';
 import { type Found, type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
 import { readFromOf } from './read-from.ts';
-import { ReadRoom } from './read-room.ts';
+import type { ReadRoom } from './read-room.ts';
 import { ORDERED_WALK } from './router-limits.ts';
-import type { TableCatalog } from './table-catalog.ts';
 import { type StoredItem, TableWalk } from './table-walk.ts';
-import type { ThroughputGate } from './throughput.ts';
 
 export interface ScanResponse {
   Items?: readonly (RawJson | AttributeMap)[];
@@ -37,43 +38,41 @@ export interface ScanOperations {
   scan(request: ScanRequest, context: RequestContext, namespace: string): Promise<ScanResponse>;
 }
 
-/**
- * Scan. The values of requests are normalised in place.
- * @param throughput undefined: without limits
- * @param pause gives up the event loop until others have had their turn
- * @param room for a page
- * @param bounds of the walk that a page of an index may take to be in its order
- */
-export function createScanOperations(
-  client: DynamoClient,
-  catalog: TableCatalog,
-  throughput?: ThroughputGate,
-  pause: Pause = async () => {},
-  room = new ReadRoom(pause),
-  bounds: WalkBounds = ORDERED_WALK,
-): ScanOperations {
+export interface ScanParts extends ItemParts {
+  /** Gives up the event loop until other requests have had their turn. */
+  readonly pause: Pause;
+  /** Bounds what is read at a time. */
+  readonly room: ReadRoom;
+  /**
+   * How much of a table a page of an index may walk through to come in the order of the index. Default: `ORDERED_WALK`.
+   */
+  readonly bounds?: WalkBounds;
+}
+
+/** Scan. The function owns its request: it normalises values in place. */
+export function createScanOperations(parts: ScanParts): ScanOperations {
+  const { client, catalog, throughput, pause, room, bounds = ORDERED_WALK } = parts;
   const orders = new IndexScanOrders();
 
   /** @returns undefined for a table, and for an index that is read in the order of its table */
   function orderOf(
-    table: Table,
-    plan: ScanPlan,
-    { ExclusiveStartKey: startKey }: ScanRequest,
+    scan: Omit<IndexScan, 'index'>,
     readerFrom: (after: EncodedKey | undefined) => WalkReader,
     nowMs: number,
   ): PageSource | undefined {
+    const { table, plan } = scan;
     const { index } = plan;
     if (index === undefined || orders.isLarge(table, plan)) return undefined;
     const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
-    return indexOrder(client, readerFrom, { table, index, plan, startKey }, bounds, goesOnBeyond);
+    return indexOrder({ client, readerFrom, scan: { ...scan, index }, bounds, goesOnBeyond });
   }
 
   return {
     async scan(request, context, namespace) {
       const { nowMs } = context;
       const checked = checkScan(request);
-      const table =
-        catalog.cached(namespace, request.TableName) ?? (await catalog.get(namespace, request.TableName, nowMs));
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);
       const from = readFromOf(request, context);
@@ -82,16 +81,17 @@ export function createScanOperations(
         new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const page = await inRoom(room, async () => {
-        const inOrder = orderOf(table, plan, request, readerFrom, nowMs);
-        const found = inOrder && (await readPage(inOrder, table, plan, limit, pause));
+        const wanted: WantedPage = { table, plan, limit, pause };
+        const inOrder = orderOf({ table, plan, startKey: request.ExclusiveStartKey }, readerFrom, nowMs);
+        const found = inOrder && (await readPage(inOrder, wanted));
         if (found?.last !== undefined) orders.ended(table, plan, nowMs);
         if (found !== undefined) return found;
-        return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), table, plan, limit, pause);
+        return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), wanted);
       });
       if (page === undefined) throw new Error('a table was too large to be read in its own order');
-      const units = unitsOf(page, plan, request.ConsistentRead === true);
+      const units = unitsOf(page, plan, readConsistencyOf(request));
       settle?.(units);
-      return responseOf(request, table, plan, page, units);
+      return responseOf(request, { table, plan }, page, units);
     },
   };
 }
@@ -117,35 +117,37 @@ function checkSegment(client: DynamoClient, { storageId: table }: Table, { segme
   if (index !== segment.index) throw startOfOtherSegment({ index, total: segment.total });
 }
 
-/** What was looked at for one answer. */
+interface WantedPage {
+  readonly table: Table;
+  readonly plan: ScanPlan;
+  /** At most so many items or entries are looked at. */
+  readonly limit: number;
+  readonly pause: Pause;
+}
+
+/** What was read for one answer. */
 interface Page {
-  /** Those that the filter let through, as they are answered; none if counts alone are. */
+  /** The items that passed the filter, in the form of the answer; none if the request wants only counts. */
   readonly items: readonly (RawJson | AttributeMap)[];
-  /** Of those that the filter let through. */
+  /** How many passed the filter. */
   readonly count: number;
   readonly scanned: number;
-  /** What is paid for: of all that was looked at. */
+  /** The size of everything that was looked at, which is what the request pays for. */
   readonly bytes: number;
-  /** Sizes of the items that completed entries of an index. */
+  /** Sizes of the items that were fetched to complete entries of an index. */
   readonly fetchedSizes: readonly number[];
-  /** Where the next page begins; undefined if there is none. */
+  /** The next page begins behind this; undefined if there is none. */
   readonly last: AttributeMap | undefined;
 }
 
-/** A filter of hundreds of operators takes some milliseconds for these. */
+/** How much is filtered before a pause: with hundreds of operators, a filter takes some milliseconds for it. */
 const FILTERED_AT_ONCE_BYTES = 64 * 1024;
 
 /**
- * Of each item it keeps what is answered and no more: an index has small entries of large items.
+ * Keeps no more of each item than the answer needs: an index may have small entries of large items.
  * @returns undefined if the page is to be read from another source
  */
-async function readPage(
-  source: PageSource,
-  table: Table,
-  plan: ScanPlan,
-  limit: number,
-  pause: Pause,
-): Promise<Page | undefined> {
+async function readPage(source: PageSource, { table, plan, limit, pause }: WantedPage): Promise<Page | undefined> {
   const { index, filter, isCount, isFetching } = plan;
   const areWhole = isWhole(plan);
   const project = plan.projection && projector(plan.projection);
@@ -188,12 +190,12 @@ async function readPage(
           bytesLeft -= size;
         }
       }
-      // A page that is full is recorded with 128.5 units always, of items of all sizes (F. Pachot, "DynamoDB Scan (and why
-      // 128.5 RCU?)"): so what made it full is what it consumes.
+      // Recordings show 128.5 units for every full page, whatever the size of its items (F. Pachot, "DynamoDB Scan (and
+      // why 128.5 RCU?)"). So a full page consumes the bytes that filled it, overhead included.
       if (bytesLeft < 0) page.bytes += extraBytes;
       if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
     }
-    // Not its attributes, which would have to be parsed.
+    // Not the attributes: only the last item of a page has to be parsed.
     last = found.at(-1);
   }
 }
@@ -202,16 +204,15 @@ function attributesOf({ stored, entry }: Found): AttributeMap {
   return entry ?? stored!.attributes;
 }
 
-function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistent: boolean): PageUnits {
-  const units = readUnits(bytes, consistent);
+function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistency: ReadConsistency): PageUnits {
+  const units = readUnits(bytes, consistency);
   if (index === undefined) return { table: units, index: 0 };
-  return { table: fetchedSizes.reduce((sum, size) => sum + readUnits(size, consistent), 0), index: units };
+  return { table: fetchedSizes.reduce((sum, size) => sum + readUnits(size, consistency), 0), index: units };
 }
 
 function responseOf(
   request: ScanRequest,
-  table: Table,
-  plan: ScanPlan,
+  { table, plan }: Pick<WantedPage, 'table' | 'plan'>,
   { items, count, scanned, last }: Page,
   units: PageUnits,
 ): ScanResponse {
@@ -225,12 +226,14 @@ function responseOf(
   return response;
 }
 
-/** What names a place in what is read: the key of an item or an entry. */
+/** The attributes that name a place in the table or index: the key of an item or an entry. */
 function placeIn(table: Table, { index }: ScanPlan, attributes: AttributeMap): AttributeMap {
   return Object.fromEntries(placeKeys(table, index).map(({ name }) => [name, attributes[name]!]));
 }
 
-/** Stored bytes where the whole item is asked for. @param entry undefined: the item is what is answered */
+/**
+ * The answer has the stored bytes where the whole item is wanted. @param entry undefined: the item itself is answered
+ */
 function answered(
   stored: StoredItem | undefined,
   entry: AttributeMap | undefined,

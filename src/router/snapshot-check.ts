@@ -11,7 +11,7 @@ import { checkNamespace } from './namespace.ts';
 
 /** A table of a snapshot that can be restored. */
 export interface RestorableTable {
-  /** With a storage id of its own. */
+  /** Has a new storage id. */
   readonly table: Table;
   readonly items: readonly AttributeMap[];
   /** Its place in the snapshot, for errors: `tables[0]`. */
@@ -21,9 +21,9 @@ export interface RestorableTable {
 const TABLE_NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
 
 /**
- * Checks all of a snapshot but its items.
+ * Checks a snapshot, except for its items.
  * @param newId gives a new random UUID
- * @throws AdminError that names what `snapshot` never gives
+ * @throws AdminError that names the wrong part
  */
 export function restorableTables(snapshot: Snapshot, newId: () => string): readonly RestorableTable[] {
   if (typeof snapshot !== 'object' || snapshot === null)
@@ -47,9 +47,9 @@ export function restorableTables(snapshot: Snapshot, newId: () => string): reado
 }
 
 /**
- * What to store for an item of a snapshot. The snapshot stays as it is.
- * @param place names it in errors
- * @throws AdminError for what PutItem would refuse
+ * The key and image of an item of a snapshot. The snapshot is not changed.
+ * @param place names the item in errors
+ * @throws AdminError for an item that PutItem would refuse
  */
 export function restorableItem(
   table: Table,
@@ -75,7 +75,7 @@ function tableOf({ namespace, definition, items }: Partial<TableSnapshot>, place
   return table;
 }
 
-/** Whether it has all that is needed to serve and to describe the table. */
+/** Whether a definition has all members that are needed to serve and to describe the table. */
 function isTable({ name, key, ...rest }: Table): boolean {
   if (!TABLE_NAME.test(name)) return false;
   if (rest.consistency !== undefined && rest.consistency !== 'strict' && rest.consistency !== 'dynamo') return false;
@@ -84,7 +84,7 @@ function isTable({ name, key, ...rest }: Table): boolean {
     describeTable({ name, key, ...rest }, 0);
     return isKeyAttribute(key.partition) && (key.sort === undefined || isKeyAttribute(key.sort));
   } catch (error) {
-    // It reads members of what is not there.
+    // Thrown where it reads a member of a missing value.
     if (error instanceof TypeError || error instanceof RangeError) return false;
     throw error;
   }

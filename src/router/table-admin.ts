@@ -1,8 +1,6 @@
 import type { Snapshot, TableSnapshot } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
-import { normaliseMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
-import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ItemKey } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -10,36 +8,34 @@ import { inParallel } from './in-parallel.ts';
 import { checkNamespace } from './namespace.ts';
 import type { RouterLimits } from './router-limits.ts';
 import { type RestorableTable, restorableItem, restorableTables } from './snapshot-check.ts';
-import type { StorageDescription, TableCatalog } from './table-catalog.ts';
+import type { TableCatalog } from './table-catalog.ts';
 import { scanPartition } from './table-scan.ts';
 
-/** What an administrator does to whole tables. Errors are `AdminError`, or `ApiError` when the cluster cannot. */
+/** The actions of an administrator on whole tables. Errors are `AdminError`, or `ApiError` if the cluster fails. */
 export interface TableAdmin {
-  /** Deletes the tables of one namespace, or of all, protected against deletion or not. */
+  /** Deletes the tables of one namespace, or of all, even if they are protected against deletion. */
   reset(namespace?: string): Promise<void>;
   /**
-   * The tables of one namespace, or of all, with their items. Each item is as a strong read during the call would have
-   * found it; the items together are as at one moment only if nobody writes meanwhile.
+   * The tables of one namespace, or of all, with their items. Each item is as a strongly consistent read during the
+   * call would return it. The items together show one moment only if there are no writes meanwhile.
    */
   snapshot(namespace?: string): Promise<Snapshot>;
   /**
-   * Brings back the tables of a snapshot, in place of all that are in its namespace now, or in all. Each is replaced at
-   * once, when all its items are there; until then, and if it comes to nothing, everything stays as it was. Indexes,
-   * consistency and ids come back as they were.
+   * Brings back the tables of a snapshot. They replace all present tables of its namespace, or of all namespaces. No
+   * table is replaced before all items are stored; if that fails, everything stays as it was. Indexes, consistency and
+   * ids come back as they were.
    */
   restore(snapshot: Snapshot): Promise<void>;
-  /** Deletes one table, protected against deletion or not. Nothing if there is none. */
+  /** Deletes one table, even if it is protected against deletion. Does nothing if there is none. */
   drop(tableName: string, namespace: string): Promise<void>;
-  /** What a storage id stands for, of a table that was used lately; undefined for others. */
-  describeStorage(storageId: ByteString): StorageDescription | undefined;
   /**
-   * Where an item is kept.
+   * The register of an item.
    * @throws ApiError as GetItem would
    */
   itemKey(tableName: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
 }
 
-/** Definitions of one page of a list. */
+/** Definitions per page of a list. */
 const LIST_PAGE = 100;
 
 /** @param newId gives a new random UUID */
@@ -85,32 +81,28 @@ export function createTableAdmin(
 
     async restore(snapshot) {
       const restored = restorableTables(snapshot, newId);
-      try {
-        await inParallel(itemsOf(restored), atOnce, ({ table, item, place }) => restoreItem(table, item, place));
-      } catch (error) {
-        for (const { table } of restored) await client.forgetTable(table.storageId);
-        throw error;
-      }
-      const kept = new Set(restored.map(({ table }) => `${table.namespace}/${table.name}`));
-      for await (const tables of pages(snapshot.namespace)) {
-        const others = tables.filter(({ namespace, name }) => !kept.has(`${namespace}/${name}`));
-        await inParallel(others, atOnce, remove);
-      }
-      await inParallel(restored, atOnce, ({ table }) => catalog.put(table));
+      const storageIds = restored.map(({ table }) => table.storageId);
+      await catalog.whileComing(storageIds, async () => {
+        try {
+          await inParallel(itemsOf(restored), atOnce, ({ table, item, place }) => restoreItem(table, item, place));
+        } catch (error) {
+          for (const storageId of storageIds) await client.forgetTable(storageId);
+          throw error;
+        }
+        const kept = new Set(restored.map(({ table }) => `${table.namespace}/${table.name}`));
+        for await (const tables of pages(snapshot.namespace)) {
+          const others = tables.filter(({ namespace, name }) => !kept.has(`${namespace}/${name}`));
+          await inParallel(others, atOnce, remove);
+        }
+        await inParallel(restored, atOnce, ({ table }) => catalog.put(table));
+      });
     },
 
     async drop(tableName, namespace) {
       await catalog.remove(checkNamespace(namespace), tableName, () => {});
     },
 
-    describeStorage: (storageId) => catalog.describeStorage(storageId),
-
-    async itemKey(tableName, key, namespace) {
-      const table = await catalog.get(checkNamespace(namespace), tableName);
-      const normalised = structuredClone(key);
-      normaliseMap(normalised);
-      return { table: table.storageId, ...keyOfKey(table.key, normalised) };
-    },
+    itemKey: async (tableName, key, namespace) => catalog.itemKey(checkNamespace(namespace), tableName, key),
   };
 
   function* partitionsOf<T>(tables: readonly T[]): Generator<T & { readonly partition: number }> {
@@ -144,7 +136,7 @@ export function createTableAdmin(
       { kind: 'put', item: image },
       { consistency: table.consistency ?? 'strict', wantsOld: false },
     );
-    // Without a condition none can fail.
+    // The write has no condition, so it cannot fail by one.
     if (outcome.kind !== 'applied' && outcome.kind !== 'condition-failed') throw clusterError(outcome);
   }
 }
@@ -155,7 +147,7 @@ function* itemsOf(tables: readonly RestorableTable[]) {
   }
 }
 
-/** Where it is kept is nothing of the table's: restored, it is kept elsewhere. */
+/** Leaves out the storage id, since a restored table gets a new one. */
 function toSnapshot(
   { namespace, storageId: _, transition: __, ...definition }: Table,
   items: readonly AttributeMap[],

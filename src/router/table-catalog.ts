@@ -1,10 +1,11 @@
 import { tableNameOf } from '../api/arn.ts';
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
+import type { RequestContext } from '../api/operations.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { isUsable, settledTable, statusAt } from '../api/transition.ts';
-import type { DynamoClient, ItemKey, WriteOptions } from '../dynamo/client.ts';
+import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import {
   definitionImage,
@@ -12,44 +13,69 @@ import {
   definitionRange,
   definitionText,
   parseDefinition,
-  SYSTEM_TABLE,
   unchanged,
 } from './definition-item.ts';
 import { DEFAULT_NAMESPACE } from './namespace.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 
 const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
-/** A change that loses this many races in a row gives up, having done nothing. */
+/** A change that loses this many races in a row gives up; it has done nothing then. */
 const CHANGE_ATTEMPTS = 8;
-/** Definitions read at a time when all are. */
+/** Definitions per page when all tables are read. */
 const PAGE = 100;
 
-/** Where a table is found. */
 type Place = Pick<Table, 'namespace' | 'name'>;
 
-/** What a storage id stands for. */
-export type StorageDescription = Pick<Table, 'namespace' | 'name' | 'key'>;
+/** Who looks for a table. */
+export type TableView =
+  /**
+   * A request that came at `nowMs`, in ms since 1970. It does not find a table that has been DELETING for its time:
+   * looking for that finishes the deletion.
+   */
+  | { readonly kind: 'client'; readonly nowMs: number }
+  /** An administrator, who finds every table that has a definition, whatever its status. */
+  | { readonly kind: 'administrator' };
+
+export const ADMINISTRATOR: TableView = { kind: 'administrator' };
+
+/** Which table a storage id stands for, and how the keys of its items are made. */
+export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' | 'key'>;
+
+/** The tables whose definitions are at hand: requests read and write items of no others. */
+export interface TablesAtHand {
+  tables(): Iterable<StorageDescription>;
+  /**
+   * Tells `watcher` of each table that comes to hand, before a request uses it, and of each that is no longer at hand.
+   */
+  watch(watcher: TableWatcher): void;
+}
+
+export interface TableWatcher {
+  added(table: StorageDescription): void;
+  removed(storageId: ByteString): void;
+}
 
 /**
- * The definitions of all tables. They live in the cluster as items of one collection, sorted by namespace and name, so a
- * change is one compare-and-set of a register, and ListTables is one range.
+ * The definitions of all tables. They are items of one collection in the cluster, sorted by namespace and name. So a
+ * change is one compare-and-set of a register, and ListTables is one range read.
  *
- * The item path needs a definition per request, so this keeps the ones in use. With one router the cache is exact: all
- * changes come through here, those of one name take turns, and a definition enters the cache only after a write that the
- * cluster applied (see `load`).
+ * Every item operation needs a definition, so this caches those in use. With one router the cache is exact: all changes
+ * come through here, changes of one name take turns, and a definition enters the cache only after a write that the
+ * cluster applied (see `#load`).
  *
- * Hazard: with several routers it is not. Another router's cache would go on serving a table that was changed or deleted,
- * and write items under a storage id that nobody can reach. Before a second router runs, a change must be announced to and
- * acknowledged by every router, or cached definitions must carry a lease that a change waits out.
+ * Hazard: with several routers the cache can be stale. Another router would go on serving a table that was changed or
+ * deleted, and write items under a storage id that nobody can reach. Before a second router runs, every router has to
+ * acknowledge a change, or cached definitions have to carry a lease that a change waits out.
  */
-export class TableCatalog {
+export class TableCatalog implements TablesAtHand {
   readonly #client: DynamoClient;
   readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
   /** By `labelOf`. */
   readonly #cache = new Map<string, Table>();
-  /** The same, by storage id. */
-  readonly #byStorage = new Map<ByteString, Table>();
-  /** The last piece of work of each table that has some; as long as the requests in flight, which tier 1 limits. */
+  readonly #watchers: TableWatcher[] = [];
+  /** The storage ids of tables whose items are written before their definition, as by a restore. */
+  readonly #coming = new Set<ByteString>();
+  /** The last piece of work of each table that has some. At most one per request in flight, which tier 1 limits. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(client: DynamoClient, limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS) {
@@ -57,56 +83,70 @@ export class TableCatalog {
     this.#limits = limits;
   }
 
-  /** The definition, if it is at hand. `tableName` may be anything; an ARN is never at hand. */
+  /** The definition, if it is in the cache. `tableName` may be any text; a table is never cached by its ARN. */
   cached(namespace: string, tableName: string): Table | undefined {
     return this.#cache.get(labelOf(namespace, tableName));
   }
 
-  /** What a storage id stands for, of a table that is at hand; undefined for any other, and once it is deleted. */
-  describeStorage(storageId: ByteString): StorageDescription | undefined {
-    return this.#byStorage.get(storageId);
+  tables(): Iterable<Table> {
+    return this.#cache.values();
+  }
+
+  watch(watcher: TableWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   /**
-   * The definition for an item operation.
+   * The table of a client's request on items: at once if it is at hand, which nearly always it is. Callers await only a
+   * promise, so that a request does not pay for a turn that it does not need.
    * @param tableName a name or an ARN
-   * @param nowMs the time of the request; undefined: of a table that is seen to be under way, too, as administrators want it
-   * @throws ResourceNotFoundException in the words of the item operations; ValidationException for a bad name or ARN
+   * @throws ApiError as `get` does, by rejection
    */
-  async get(namespace: string, tableName: string, nowMs?: number): Promise<Table> {
-    const table = await this.find(namespace, tableNameOf(tableName), nowMs);
-    if (table === undefined || (nowMs !== undefined && !isUsable(table, nowMs)))
+  tableFor(tableName: string, { nowMs }: Pick<RequestContext, 'nowMs'>, namespace: string): Table | Promise<Table> {
+    return this.cached(namespace, tableName) ?? this.get(namespace, tableName, { kind: 'client', nowMs });
+  }
+
+  /**
+   * The definition of a table on whose items somebody wants to work.
+   * @param tableName a name or an ARN
+   * @throws ResourceNotFoundException in the words of the item operations, also if the view is a client's and the table
+   *   is being made or deleted; ValidationException for a bad name or ARN
+   */
+  async get(namespace: string, tableName: string, view: TableView): Promise<Table> {
+    const table = await this.find(namespace, tableNameOf(tableName), view);
+    if (table === undefined || (view.kind === 'client' && !isUsable(table, view.nowMs)))
       throw ApiError.resourceNotFound('Requested resource not found');
     return table;
   }
 
   /**
-   * The register of an item.
-   *
+   * Where an administrator finds an item.
    * @param tableName a name or an ARN
-   * @param key changed: normalised
-   * @throws ApiError
+   * @param key in DynamoDB's JSON; it stays as it is
+   * @throws ApiError as GetItem would
    */
   async itemKey(namespace: string, tableName: string, key: AttributeMap): Promise<ItemKey> {
-    normaliseMap(key);
-    const table = await this.get(namespace, tableName);
-    return { table: table.storageId, ...keyOfKey(table.key, key) };
+    const normalised = structuredClone(key);
+    normaliseMap(normalised);
+    const table = await this.get(namespace, tableName, ADMINISTRATOR);
+    return { table: table.storageId, ...keyOfKey(table.key, normalised) };
   }
 
-  /** @param nowMs a table whose deletion was seen for its time is deleted by now; undefined: it is still found */
-  async find(namespace: string, name: string, nowMs?: number): Promise<Table | undefined> {
+  /** @returns undefined if there is no such table for this view */
+  async find(namespace: string, name: string, view: TableView): Promise<Table | undefined> {
     const place = { namespace, name };
-    return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place, nowMs));
+    return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place, view));
   }
 
-  /** Stores a new table. False if its name is taken. */
+  /** Stores a new table. @returns false if its name is taken */
   create(table: Table): Promise<boolean> {
     return this.#inTurn(table, () => this.#replace(undefined, table));
   }
 
   /**
-   * Replaces a definition by what `change` makes of it, atomically: it may be called again when another change came first.
-   * Returns the new definition, or undefined if there is no such table.
+   * Replaces a definition atomically.
+   * @param change makes the new definition of the present one, or throws; called again if another change came first
+   * @returns the new definition, or undefined if there is no such table
    */
   change(namespace: string, name: string, change: (table: Table) => Table): Promise<Table | undefined> {
     const place = { namespace, name };
@@ -121,7 +161,7 @@ export class TableCatalog {
     });
   }
 
-  /** Stores a table, in place of the one of its name, whose records go, if there is one. */
+  /** Stores a table. A table of the same name is replaced, and its records are erased. */
   put(table: Table): Promise<void> {
     return this.#inTurn(table, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
@@ -135,11 +175,13 @@ export class TableCatalog {
   }
 
   /**
-   * Removes a definition and then the table's records. `check` may object by throwing.
-   * Returns the removed definition, or undefined if there is no such table.
+   * Removes a definition, and then the records of its table.
    *
-   * A process that ends between the two, a removal whose outcome stays unknown and happens later, a write that was on its
-   * way and a node that is down leave records that no request reaches: `forgetDeleted` finds them.
+   * Some records may stay that no request can reach: after a crash between the two steps, after a removal whose outcome
+   * was unknown and that happened later, of a write that was under way, and on a node that is down. `forgetDeleted`
+   * finds them.
+   * @param check may object by throwing
+   * @returns the removed definition, or undefined if there is no such table
    */
   remove(namespace: string, name: string, check: (table: Table) => void): Promise<Table | undefined> {
     const place = { namespace, name };
@@ -159,14 +201,29 @@ export class TableCatalog {
   }
 
   /**
-   * Erases the records of tables that are no more. A table has no record before it has a definition, and its id is never
-   * used again: so one that has records at first and no definition after that was deleted, whatever happens meanwhile.
+   * Does `work`, which writes items of tables that have no definition yet and then stores the definitions: meanwhile
+   * `forgetDeleted` leaves these tables alone.
+   */
+  async whileComing<T>(storageIds: readonly ByteString[], work: () => Promise<T>): Promise<T> {
+    for (const storageId of storageIds) this.#coming.add(storageId);
+    try {
+      return await work();
+    } finally {
+      for (const storageId of storageIds) this.#coming.delete(storageId);
+    }
+  }
+
+  /**
+   * Erases the records of deleted tables. A table has no records before it has a definition, unless it is in `whileComing`,
+   * and its id is never used again. So a table that has records in a first look and no definition in a later one was
+   * deleted, whatever happens meanwhile.
    *
-   * @returns how many tables that were
+   * @returns how many tables were erased
    */
   async forgetDeleted(): Promise<number> {
     const unknown = new Set(await this.#client.tables());
     unknown.delete(SYSTEM_TABLE);
+    for (const storageId of this.#coming) unknown.delete(storageId);
     for (const { storageId } of this.#cache.values()) unknown.delete(storageId);
     let after: Place | undefined;
     for (let more = unknown.size > 0; more; ) {
@@ -179,21 +236,22 @@ export class TableCatalog {
     return unknown.size;
   }
 
-  /** Deletes the tables whose deletion was seen for its time. */
+  /** Deletes the tables that have been DELETING for their time. */
   async finishDeletions(nowMs: number): Promise<void> {
     let after: Place | undefined;
     for (let more = true; more; ) {
       const page = await this.list(undefined, after, PAGE);
       const deleted = page.tables.filter((table) => statusAt(table, nowMs) === undefined);
-      for (const { namespace, name } of deleted) await this.find(namespace, name, nowMs);
+      for (const { namespace, name } of deleted) await this.find(namespace, name, { kind: 'client', nowMs });
       after = page.tables.at(-1);
       more = page.more;
     }
   }
 
   /**
-   * The tables of one namespace or of all, sorted by namespace and name in byte order: at most `limit`, after `after`, which
-   * need not exist; `more` if there are further ones.
+   * One page of the tables of a namespace or, if it is undefined, of all: sorted by namespace and name in byte order.
+   * @param after the page begins behind this table, which need not exist; undefined: at the first
+   * @returns at most `limit` tables, and whether there are more
    */
   async list(
     namespace: string | undefined,
@@ -206,22 +264,22 @@ export class TableCatalog {
   }
 
   /**
-   * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change whose
-   * outcome was unknown may still be on its way, and only a later write decides that it happened or never will
-   * (docs/protocol.md I4). Without such a write (a full disk, say) the definition is used but not kept.
+   * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change
+   * whose outcome was unknown may still be under way, and only a later write decides whether it happened or never will
+   * (docs/protocol.md I4). Without such a write (if the disk is full, say) the definition is used but not cached.
    */
-  async #load(place: Place, nowMs: number | undefined): Promise<Table | undefined> {
+  async #load(place: Place, view: TableView): Promise<Table | undefined> {
     const known = this.cached(place.namespace, place.name);
     if (known !== undefined) return known;
     const text = await this.#read(place);
     if (text === undefined) return undefined;
     const stored = parseDefinition(text);
-    if (nowMs !== undefined && statusAt(stored, nowMs) === undefined) {
+    const status = view.kind === 'client' ? statusAt(stored, view.nowMs) : 'as stored';
+    if (status === undefined) {
       if (await this.#erase(place, text)) await this.#client.forgetTable(stored.storageId);
       return undefined;
     }
-    const isOver = nowMs !== undefined && statusAt(stored, nowMs) === 'ACTIVE';
-    const table = isOver ? settledTable(stored) : stored;
+    const table = status === 'ACTIVE' ? settledTable(stored) : stored;
     if (!isKept(table)) return table;
     const item = definitionImage(table === stored ? text : JSON.stringify(table));
     const outcome = await this.#client.write(
@@ -249,8 +307,10 @@ export class TableCatalog {
       STRICT,
     );
     if (outcome.kind === 'condition-failed') return false;
-    this.#forget(next);
-    if (outcome.kind !== 'applied') throw clusterError(outcome);
+    if (outcome.kind !== 'applied') {
+      this.#forget(next);
+      throw clusterError(outcome);
+    }
     this.#remember(next);
     return true;
   }
@@ -265,11 +325,15 @@ export class TableCatalog {
   }
 
   #remember(table: Table): void {
-    this.#forget(table);
+    const label = labelOf(table.namespace, table.name);
+    const isKnown = this.#cache.get(label)?.storageId === table.storageId;
+    if (!isKnown || !isKept(table)) this.#forget(table);
     if (!isKept(table)) return;
+    // The order of the cache is that in which tables were remembered.
+    this.#cache.delete(label);
     if (this.#cache.size >= this.#limits.maxCachedTables) this.#forget(this.#cache.values().next().value!);
-    this.#cache.set(labelOf(table.namespace, table.name), table);
-    this.#byStorage.set(table.storageId, table);
+    this.#cache.set(label, table);
+    if (!isKnown) for (const watcher of this.#watchers) watcher.added(table);
   }
 
   #forget({ namespace, name }: Place): void {
@@ -277,7 +341,7 @@ export class TableCatalog {
     const known = this.#cache.get(label);
     if (known === undefined) return;
     this.#cache.delete(label);
-    this.#byStorage.delete(known.storageId);
+    for (const watcher of this.#watchers) watcher.removed(known.storageId);
   }
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */
@@ -294,14 +358,14 @@ export class TableCatalog {
 }
 
 /**
- * Whether the definition may be at hand. One of a table that is made or deleted is not, so that the items' way, which
- * takes what is at hand, need not look at the time.
+ * Whether the definition may be cached. The definition of a table that is being made or deleted may not: item
+ * operations take what is in the cache without looking at the time.
  */
 function isKept({ transition }: Table): boolean {
   return transition?.status !== 'CREATING' && transition?.status !== 'DELETING';
 }
 
-/** Names a table in this process. The default namespace, which nearly every request is for, costs no new string. */
+/** Names a table in this process. In the default namespace, which nearly every request uses, it costs no new string. */
 function labelOf(namespace: string, name: string): string {
   return namespace === DEFAULT_NAMESPACE ? name : `${namespace}/${name}`;
 }

@@ -20,43 +20,58 @@ import { type Update, updatedTable } from '../api/update-table.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
-/** What a page of ListTables holds at most, and if the request does not say. */
+/** The largest page of ListTables, and the default. */
 const LIST_TABLES_LIMIT = 100;
 
+export interface TableParts {
+  readonly catalog: TableCatalog;
+  /** Gives a new random UUID. */
+  readonly newId: () => string;
+  /** The consistency of new tables whose tags do not say one. */
+  readonly consistency: TableConsistency;
+  /** Has to know of changed limits. Undefined: throughput is not limited. */
+  readonly throughput: ThroughputGate | undefined;
+  /**
+   * How long CREATING, UPDATING and DELETING are seen after the answer, in ms, for requests whose context does not say
+   * it.
+   */
+  readonly transientMs: number;
+}
+
 /**
- * The operations on tables. All of them are finished when they answer, though the answers show, as the service's do, that
- * something is under way: the waiters of the SDKs would sleep 20 s on one `CREATING`. With a `transientMs` above 0 it is
- * seen for so long: a table that is made has no items yet, and none may be changed before the last change is over.
- * @param newId gives a new random UUID
- * @param consistency of new tables whose tags do not say
- * @param throughput what has to know of changed limits, if they are enforced
- * @param transientMs how long CREATING, UPDATING and DELETING are seen after the answer
+ * The operations on tables. All of them are finished when they answer. As the service's answers do, the answers show a
+ * transient status all the same. A later request does not see it by default, since the waiters of the SDKs would sleep
+ * 20 s on one `CREATING`. With a `transientMs` above 0 it is seen for so long: until then a table that is being made
+ * has no items, and no table can be changed again.
  */
-export function createTableOperations(
-  catalog: TableCatalog,
-  newId: () => string,
-  consistency: TableConsistency,
-  throughput?: ThroughputGate,
-  transientMs = 0,
-) {
-  /** Also in place of one whose deletion was seen for its time. */
+export function createTableOperations({ catalog, newId, consistency, throughput, transientMs }: TableParts) {
+  const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
+  /** Also in place of a table that has been DELETING for its time. */
   const create = async (table: Table, nowMs: number): Promise<boolean> =>
     (await catalog.create(table)) ||
-    ((await catalog.find(table.namespace, table.name, nowMs)) === undefined && (await catalog.create(table)));
+    ((await catalog.find(table.namespace, table.name, { kind: 'client', nowMs })) === undefined &&
+      (await catalog.create(table)));
+  /** @returns undefined if there is none, or it has been DELETING for its time */
+  const find = async (namespace: string, name: string, nowMs: number): Promise<Table | undefined> => {
+    const table = await catalog.find(namespace, name, { kind: 'client', nowMs });
+    return table === undefined || statusAt(table, nowMs) === undefined ? undefined : table;
+  };
 
   return {
-    async createTable(request: CreateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
+    async createTable(request: CreateTableRequest, context: RequestContext, namespace: string) {
+      const { nowMs, region } = context;
       const table = newTable(request, { namespace, id: newId(), nowMs, region, consistency });
       const phase: Phase = { table: 'CREATING', warming: request.WarmThroughput != null };
-      if (!(await create(inTransition(table, table, phase, nowMs, transientMs), nowMs)))
+      const transition = { shown: table, phase, nowMs, transientMs: lastsMs(context) };
+      if (!(await create(inTransition(table, transition), nowMs)))
         throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
       return { TableDescription: describeTable(table, nowMs, phase) };
     },
 
     async describeTable({ TableName }: DescribeTableRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.find(namespace, name, nowMs);
-      if (table === undefined || statusAt(table, nowMs) === undefined) throw tableNotFound(name);
+      const table = await find(namespace, name, nowMs);
+      if (table === undefined) throw tableNotFound(name);
       return { Table: describeAt(table, nowMs) };
     },
 
@@ -71,21 +86,24 @@ export function createTableOperations(
       return { TableNames: names, LastEvaluatedTableName: more ? tables.at(-1)?.name : undefined };
     },
 
-    async updateTable(request: UpdateTableRequest, { nowMs, region }: RequestContext, namespace: string) {
+    async updateTable(request: UpdateTableRequest, context: RequestContext, namespace: string) {
+      const { nowMs, region } = context;
       checkUpdate(request);
       const name = tableNameOf(request.TableName);
       let update: Update | undefined;
       const changed = await catalog.change(namespace, name, (table) => {
         checkAtRest(table, nowMs);
         update = updatedTable(settledTable(table), request, nowMs, region);
-        return inTransition(update.next, update.shown, update.phase, nowMs, transientMs);
+        const { next, shown, phase } = update;
+        return inTransition(next, { shown, phase, nowMs, transientMs: lastsMs(context) });
       });
       if (changed === undefined || update === undefined) throw tableNotFound(name);
       throughput?.changed(changed);
       return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
     },
 
-    async deleteTable({ TableName }: DeleteTableRequest, { nowMs }: RequestContext, namespace: string) {
+    async deleteTable({ TableName }: DeleteTableRequest, context: RequestContext, namespace: string) {
+      const { nowMs } = context;
       const name = tableNameOf(TableName);
       const check = (table: Table) => {
         if (statusAt(table, nowMs) === 'DELETING') return;
@@ -97,12 +115,17 @@ export function createTableOperations(
       };
       const deleting = (table: Table) => {
         check(table);
-        // Who deletes it again is told that it is being deleted (API reference, DeleteTable).
+        // A second DeleteTable is answered that the table is being deleted (API reference, DeleteTable).
         if (statusAt(table, nowMs) === 'DELETING') return table;
-        return inTransition(table, table, { table: 'DELETING' }, nowMs, transientMs);
+        return inTransition(table, {
+          shown: table,
+          phase: { table: 'DELETING' },
+          nowMs,
+          transientMs: lastsMs(context),
+        });
       };
       const table =
-        transientMs === 0
+        lastsMs(context) === 0
           ? await catalog.remove(namespace, name, check)
           : await catalog.change(namespace, name, deleting);
       if (table === undefined) throw tableNotFound(name);
@@ -111,8 +134,8 @@ export function createTableOperations(
 
     async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, { nowMs }: RequestContext, namespace: string) {
       const name = tableNameOf(TableName);
-      const table = await catalog.find(namespace, name, nowMs);
-      if (table === undefined || statusAt(table, nowMs) === undefined) throw tableNotFound(name);
+      const table = await find(namespace, name, nowMs);
+      if (table === undefined) throw tableNotFound(name);
       return { TimeToLiveDescription: describeTimeToLive(table) };
     },
 
@@ -130,7 +153,7 @@ export function createTableOperations(
       return { TimeToLiveSpecification };
     },
 
-    /** The quotas of a new account in most regions; none of them is enforced. */
+    /** The quotas of a new account in most regions. None of them is enforced. */
     async describeLimits() {
       return {
         AccountMaxReadCapacityUnits: 80_000,
@@ -140,7 +163,7 @@ export function createTableOperations(
       };
     },
 
-    /** Names the very host that was asked, so that an SDK that discovers endpoints comes back here. */
+    /** Names the host that was asked, so that an SDK that discovers endpoints comes back to it. */
     async describeEndpoints(_request: object, { host, region }: RequestContext) {
       return { Endpoints: [{ Address: host ?? `dynamodb.${region}.amazonaws.com`, CachePeriodInMinutes: 1440 }] };
     },
@@ -152,8 +175,8 @@ function tableNotFound(name: string): ApiError {
 }
 
 /**
- * @throws ResourceInUseException in the service's words, as clients of it have recorded them; ResourceNotFoundException
- * once a deletion was seen for its time
+ * @throws ResourceInUseException in the service's words, as clients have recorded them; ResourceNotFoundException if
+ *   the table has been DELETING for its time
  */
 function checkAtRest(table: Table, nowMs: number): void {
   const status = statusAt(table, nowMs);

@@ -5,17 +5,17 @@ import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ScanStart } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 
-/** An item as it is stored, and parsed. */
+/** An item in its stored form and parsed. */
 export interface ScannedItem {
   readonly image: ItemImage;
   readonly item: AttributeMap;
 }
 
 /**
- * The items of a table in one of the partitions, page by page: each as a strong read would have found it, or as the table's
- * mode allows.
- * @param pageItems at most so many of a page
- * @throws ApiError when the cluster cannot
+ * The items of a table in one partition, page by page. Each is as a consistent read would return it, with the
+ * guarantees of the table's mode.
+ * @param pageItems the most items of a page
+ * @throws ApiError if the cluster fails
  */
 export async function* scanPartition(
   client: DynamoClient,

@@ -6,8 +6,8 @@ import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/clien
 import { clusterError } from './cluster-errors.ts';
 
 /**
- * An item as it is stored, which is parsed when its attributes are first asked for, and only then. It is what a page of its
- * table finds (`Found` in page-source.ts), with nothing made for it beside.
+ * An item in its stored form. It is parsed on the first use of its attributes. It is also the `Found` (page-source.ts)
+ * of a page of its table, so that no further object is made for it.
  */
 export class StoredItem {
   readonly image: ItemImage;
@@ -34,20 +34,20 @@ export class StoredItem {
 
 export interface WalkOptions {
   readonly segment: Segment | undefined;
-  /** Behind which item it begins, which need not exist. Undefined: at the beginning. */
+  /** The walk begins behind this item, which need not exist. Undefined: at the start of the table. */
   readonly after: EncodedKey | undefined;
   readonly from: ReadFrom;
 }
 
 /**
- * Goes through the items of a table, or of a segment of it, partition by partition. Where it is, it knows by the last item
- * alone, so another walk can go on from there, also after the ring has changed.
+ * Reads the items of a table, or of a segment of it, partition by partition. Its place is given by the last item alone,
+ * so another walk can go on from there, even after the ring has changed.
  */
 export class TableWalk {
   readonly #client: DynamoClient;
   readonly #table: Table;
   readonly #options: WalkOptions;
-  /** Undefined: at the end. */
+  /** Undefined at the end. */
   #next: ScanStart | undefined;
 
   constructor(client: DynamoClient, table: Table, options: WalkOptions) {
@@ -59,7 +59,7 @@ export class TableWalk {
 
   /**
    * @returns at least one and at most `limit` further items; undefined if there are none
-   * @throws ApiError when the cluster cannot
+   * @throws ApiError if the cluster fails
    */
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
     const { segment, from } = this.#options;

@@ -13,7 +13,7 @@ import type { TableCatalog } from './table-catalog.ts';
 export interface TagOperations {
   tagResource(request: TagResourceRequest, context: RequestContext, namespace: string): Promise<object>;
   untagResource(request: UntagResourceRequest, context: RequestContext, namespace: string): Promise<object>;
-  /** All tags of a table, which are few, on one page. */
+  /** All tags of a table on one page: they are few. */
   listTagsOfResource(
     request: ListTagsOfResourceRequest,
     context: RequestContext,
@@ -21,7 +21,7 @@ export interface TagOperations {
   ): Promise<{ readonly Tags: readonly Tag[] }>;
 }
 
-/** TagResource, UntagResource and ListTagsOfResource. A change is in force when it is answered. */
+/** TagResource, UntagResource and ListTagsOfResource. A change is complete when it is answered. */
 export function createTagOperations(catalog: TableCatalog): TagOperations {
   const change = async (arn: string, { nowMs }: RequestContext, namespace: string, to: (table: Table) => Table) => {
     const changed = await catalog.change(namespace, taggedTable(arn), (table) => {
@@ -45,7 +45,7 @@ export function createTagOperations(catalog: TableCatalog): TagOperations {
     },
 
     async listTagsOfResource({ ResourceArn }, { nowMs }, namespace) {
-      const table = await catalog.find(namespace, taggedTable(ResourceArn), nowMs);
+      const table = await catalog.find(namespace, taggedTable(ResourceArn), { kind: 'client', nowMs });
       if (table === undefined || statusAt(table, nowMs) === undefined) throw resourceNotFound(ResourceArn);
       return { Tags: table.tags };
     },

@@ -9,14 +9,14 @@ import { TokenBucket } from './token-bucket.ts';
 const BURST_S = 300;
 /** Burst capacity does not raise the limits of a partition. */
 const PARTITION_BURST_S = 1;
-/** Developer guide, "Designing partition keys": what one partition serves in a second. */
+/** Developer guide, "Designing partition keys": the units that one partition serves in a second. */
 const PARTITION_UNITS_PER_S: Readonly<Record<Access, number>> = { read: 3_000, write: 1_000 };
 
-/** What the smallest read consumes. */
+/** The units of the smallest read. */
 const LEAST_READ_UNITS = 0.5;
 
 export interface ThroughputParts {
-  /** Milliseconds that never step. */
+  /** A monotonic time in ms. */
   readonly elapsedMs: () => number;
   readonly maxTables?: number;
   readonly maxPartitionKeys?: number;
@@ -24,31 +24,32 @@ export interface ThroughputParts {
 
 const ACCESSES: readonly Access[] = ['read', 'write'];
 
-/** A bucket that a request takes from, and what it is to be told if there is not enough. */
+/** Units that a request takes from a bucket, and the limit in the error if there are not enough. */
 interface Charge {
   readonly bucket: TokenBucket;
   readonly units: number;
   readonly limit: ThrottlingLimit;
-  /** Of the table if undefined. */
+  /** Undefined: the limit is the table's. */
   readonly index?: string;
 }
 
-/** Of one table: by access, and for global indexes by access and their name. */
+/** The buckets of one table: by access, and for global indexes by access and name. */
 type TableBuckets = Map<string, TokenBucket>;
 
 /**
- * Limits what tables, global indexes and partition keys consume, with the service's rates: what is provisioned, or the
- * ceilings of on-demand throughput; and the limits of one partition, for which each partition key counts as a partition of
- * its own, as a hot one ends up in the service. A table may spend what it did not use in the last five minutes; one that is
- * new to this process begins with one second's worth.
+ * Limits the throughput of tables, global indexes and partition keys by the service's rates. The rate of a table or
+ * index is its provisioned throughput, or the ceiling of its on-demand throughput. The limits of a partition are
+ * applied to each partition key, since the service gives a hot key a partition of its own. A table may use the capacity
+ * that it left unused in the last five minutes; a table that is new to this process starts with the units of one
+ * second.
  *
- * A request that would go over a limit takes nothing from any of its buckets.
+ * A request that would exceed a limit takes nothing from any of its buckets.
  */
 export class ThroughputGate {
   readonly #elapsedMs: () => number;
   readonly #maxTables: number;
   readonly #maxPartitionKeys: number;
-  /** Both by last use. */
+  /** Both maps are in the order of last use. */
   readonly #tables = new Map<ByteString, TableBuckets>();
   readonly #partitionKeys = new Map<string, TokenBucket>();
 
@@ -59,18 +60,20 @@ export class ThroughputGate {
   }
 
   /**
-   * A read that was done, before it is answered: only then its units are known, and it has changed nothing.
-   * @throws ApiError if they are not there
+   * Charges a read, after it was done and before it is answered: its units are known only then, and it has changed
+   * nothing.
+   * @throws ApiError if the units are not available
    */
   chargeRead(table: Table, partitionKey: ByteString, units: number): void {
     this.#takeAll(table, 'read', this.#tableCharges(table, 'read', partitionKey, units));
   }
 
   /**
-   * The page of a Scan, which may take more than a small table ever has at once: it is read as long as anything is there.
-   * @param index what is read, if it is not the table
-   * @returns to be called with what it did consume, which is owed as far as it is not there
-   * @throws ApiError if nothing is there
+   * Charges the page of a Scan. A page may consume more than a small table ever has at once, so it needs only the
+   * smallest amount to begin.
+   * @param index the index that is read; undefined: the table is
+   * @returns a function to be called with the units that the page consumed; units that are not available are owed
+   * @throws ApiError if not even the smallest amount is available
    */
   chargePage(table: Table, index: SecondaryIndex | undefined): (consumed: PageUnits) => void {
     const charges = this.#pageCharges(table, index, { table: LEAST_READ_UNITS, index: LEAST_READ_UNITS });
@@ -82,10 +85,10 @@ export class ThroughputGate {
   }
 
   /**
-   * A write, before it is done.
-   * @param expected what it consumes if there is no item yet
-   * @returns to be called with what it did consume: the difference is owed, or given back
-   * @throws ApiError if the units are not there
+   * Charges a write before it is done.
+   * @param expected the units that it consumes if there is no item yet
+   * @returns a function to be called with the units that the write consumed: the difference is owed, or given back
+   * @throws ApiError if the units are not available
    */
   chargeWrite(table: Table, partitionKey: ByteString, expected: WriteUnits): (consumed: WriteUnits) => void {
     const charges = this.#writeCharges(table, partitionKey, expected);
@@ -96,7 +99,7 @@ export class ThroughputGate {
     };
   }
 
-  /** The table was updated: its new rates hold from now on. */
+  /** The table was updated: its new rates apply from now on. */
   changed(table: Table): void {
     const buckets = this.#tables.get(table.storageId);
     if (buckets === undefined) return;
@@ -110,7 +113,7 @@ export class ThroughputGate {
   }
 
   #writeCharges(table: Table, partitionKey: ByteString, { table: units, indexes }: WriteUnits): Charge[] {
-    // Local indexes live on the throughput and in the partitions of their table.
+    // Local indexes use the throughput and the partitions of their table.
     const local = indexes.filter(({ index }) => index.kind === 'local').reduce((sum, each) => sum + each.units, 0);
     const charges = this.#tableCharges(table, 'write', partitionKey, units + local);
     for (const { index, units } of indexes) {
@@ -122,7 +125,7 @@ export class ThroughputGate {
     return charges;
   }
 
-  /** No partition's: a page goes over many. */
+  /** A page is charged to no partition, since it reads many. */
   #pageCharges(table: Table, index: SecondaryIndex | undefined, units: PageUnits): Charge[] {
     const limit = limitOf(table.billing);
     const rate = rateOf(table.billing, table.throughput, 'read');
@@ -154,7 +157,7 @@ export class ThroughputGate {
     for (const { bucket, units } of charges) bucket.take(units);
   }
 
-  /** Its rate changes in `changed` alone: requests under way still have the definition from before. */
+  /** Only `changed` changes the rate of a bucket: requests under way may still have an old definition. */
   #bucketOf({ storageId }: Table, use: string, unitsPerS: number): TokenBucket {
     const buckets = touch(this.#tables, storageId, this.#maxTables, (): TableBuckets => new Map());
     let bucket = buckets.get(use);
@@ -171,7 +174,7 @@ export class ThroughputGate {
   }
 }
 
-/** Makes an entry the one used last; at the limit the one used longest ago goes. */
+/** Makes an entry the last used one. At the limit, the entry that was used longest ago is removed. */
 function touch<Key, Value>(map: Map<Key, Value>, key: Key, limit: number, make: () => Value): Value {
   const value = map.get(key) ?? make();
   map.delete(key);
@@ -184,7 +187,7 @@ function useOf(access: Access, index?: string): string {
   return index === undefined ? access : `${access} ${index}`;
 }
 
-/** The rates of a table and its global indexes that are limited. */
+/** The rates of a table and its global indexes, as far as they are limited. */
 function limitsOf(table: Table): ReadonlyMap<string, number> {
   const uses: [string, number | undefined][] = [
     [useOf('read'), rateOf(table.billing, table.throughput, 'read')],
@@ -199,7 +202,7 @@ function limitsOf(table: Table): ReadonlyMap<string, number> {
   return new Map(uses.filter((use): use is [string, number] => use[1] !== undefined));
 }
 
-/** Units a second; undefined: no limit. */
+/** Units a second. Undefined: no limit. */
 function rateOf({ mode }: Billing, throughput: Throughput | undefined, access: Access): number | undefined {
   if (throughput === undefined) return undefined;
   if (mode === 'PROVISIONED') return access === 'read' ? throughput.readUnits : throughput.writeUnits;

@@ -1,15 +1,15 @@
 /**
- * Capacity units that come at a steady rate and are kept for some seconds. Of what is taken, in any time t it gives at most
- * `rate * t` and the larger of what it can keep and the largest single amount.
+ * Capacity units that arrive at a steady rate and are kept for some seconds. In any time t, it gives at most `rate * t`
+ * plus the larger of its capacity and the largest single amount.
  */
 export class TokenBucket {
   readonly #keptS: number;
   #unitsPerS: number;
-  /** Below zero: owed. */
+  /** Negative: units are owed. */
   #units: number;
   #atMs: number;
 
-  /** It begins with one second's worth. */
+  /** The bucket starts with the units of one second. */
   constructor(unitsPerS: number, keptS: number, nowMs: number) {
     this.#unitsPerS = unitsPerS;
     this.#keptS = keptS;
@@ -17,7 +17,7 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** From now on. */
+  /** Sets the rate from now on. */
   setRate(unitsPerS: number, nowMs: number): void {
     if (unitsPerS === this.#unitsPerS) return;
     this.#fill(nowMs);
@@ -25,13 +25,13 @@ export class TokenBucket {
     this.#cap();
   }
 
-  /** Whether so many can be taken now: they are there, or it is full and could never have more. */
+  /** Whether so many units can be taken now: they are available, or the bucket is full and could never have more. */
   has(units: number, nowMs: number): boolean {
     this.#fill(nowMs);
     return this.#units >= Math.min(units, this.#most);
   }
 
-  /** Takes them even if they are not there: then they are owed. Below zero: gives them back. */
+  /** Takes units even if they are not available: they are owed then. A negative number gives units back. */
   take(units: number): void {
     this.#units -= units;
     this.#cap();

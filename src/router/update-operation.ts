@@ -10,34 +10,27 @@ import {
   resolveUpdateParameters,
 } from '../api/expression/resolve-update-parameters.ts';
 import { fromImage, type ItemImage, sizeOf } from '../api/item.ts';
+import type { Mutation } from '../api/mutation.ts';
 import { RawJson, type RequestContext, type UpdateItemRequest } from '../api/operations.ts';
 import { type KeySchema, keyOfKey } from '../api/primary-key.ts';
 import { checkAlone } from '../api/refusal.ts';
-import type { DynamoClient } from '../dynamo/client.ts';
+import type { ItemParts } from './item-operations.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
-import type { TableCatalog } from './table-catalog.ts';
-import type { ThroughputGate } from './throughput.ts';
 
 export interface UpdateOperation {
   updateItem(request: UpdateItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
 }
 
 /**
- * UpdateItem. It checks in the order of `createItemOperations`, and what depends on the item that is there is checked
- * where the mutation is applied. The request belongs to it: its values are normalised in place.
- * @param throughput undefined: without limits
+ * UpdateItem. It checks in the order of `createItemOperations`; rules that depend on the stored item are checked where
+ * the mutation is applied. The function owns its request: it normalises values in place.
  */
-export function createUpdateOperation(
-  client: DynamoClient,
-  catalog: TableCatalog,
-  throughput?: ThroughputGate,
-): UpdateOperation {
+export function createUpdateOperation({ client, catalog, throughput }: ItemParts): UpdateOperation {
   return {
     async updateItem(request, context, namespace) {
       const { update, condition } = checkAlone('UpdateItem', request, checkedUpdate);
-      const table =
-        catalog.cached(namespace, request.TableName) ??
-        (await catalog.get(namespace, request.TableName, context.nowMs));
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
       const key = keyOfKey(table.key, request.Key);
       checkKeyPaths(table, { update, condition });
       checkKeyStays(table.key, update);
@@ -46,16 +39,17 @@ export function createUpdateOperation(
         key.partitionKey,
         writeUnits(table, undefined, leastItem(request.Key, update)),
       );
-      const { old, next } = await write(client, request, context, table, key, {
+      const mutation: Mutation = {
         kind: 'update',
         update,
         key: request.Key,
         table: { key: table.key, indexes: table.indexes },
         condition,
-      });
+      };
+      const { old, next } = await write(client, { request, context, table, key, mutation });
       const after = next && sizedItem(table, next);
       settle?.(writeUnits(table, old && sizedItem(table, old), after));
-      const response = writeResponse(request, table, request.Key, old, after);
+      const response = writeResponse(request, table, { named: request.Key, old, after });
       const Attributes = returnedAttributes(request, update, old, next);
       return Attributes === undefined ? response : { ...response, Attributes };
     },
@@ -68,7 +62,7 @@ function checkedUpdate(request: UpdateItemRequest): ConditionalUpdate {
   return resolveUpdateParameters(request);
 }
 
-/** What is known of the item that comes out before it is looked for: what indexes need to refuse it in time. */
+/** The part of the new item that is known before the old one is read: indexes can refuse a write by it in time. */
 function leastItem(key: AttributeMap, { actions }: Update): SizedItem {
   const entries = Object.entries(key);
   for (const action of actions) {
@@ -79,7 +73,7 @@ function leastItem(key: AttributeMap, { actions }: Update): SizedItem {
   return { size: sizeOf(item), item };
 }
 
-/** No action may touch a key attribute, not even to give it the value that it has. */
+/** No action may touch a key attribute, not even to set the value that it has. */
 function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): void {
   for (const { path } of actions) {
     if (path[0] === partition.name || path[0] === sort?.name) {
@@ -91,8 +85,9 @@ function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): voi
 }
 
 /**
- * API reference, UpdateItem, `ReturnValues`: of a document path that is updated, only what it leads to. Of a list element
- * that is removed that is the one which stands there now (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * API reference, UpdateItem, `ReturnValues`: for an updated document path, only the value that the path leads to. For a
+ * list element that was removed, this is the element that now has its index (recorded 2026-09-20 to 2026-10-09,
+ * eu-west-2 and us-east-1).
  */
 function returnedAttributes(
   { ReturnValues }: UpdateItemRequest,

@@ -3,7 +3,7 @@ import { AdminError, type FaultRule } from '../api/fault-rule.ts';
 import { ConfigError } from '../config.ts';
 
 /**
- * Puts the fault rules of a file into force: JSON, one rule or an array of them.
+ * Adds the fault rules of a JSON file, which is one rule or an array of them.
  *
  * @throws ConfigError that names the file, the rule and what is wrong with it
  */
@@ -12,7 +12,7 @@ export function addFaultsOfFile(path: string, add: (rule: FaultRule) => void): v
   const rules: readonly unknown[] = Array.isArray(json) ? json : [json];
   for (const [index, rule] of rules.entries()) {
     try {
-      // What it is has to be found out by whoever adds it.
+      // `add` validates it.
       add(rule as FaultRule);
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;
@@ -30,7 +30,7 @@ function parse(path: string): unknown {
     throw new ConfigError(`--faults ${path} cannot be read: ${(error as Error).message}`);
   }
   try {
-    // What some editors put before UTF-8 is no JSON.
+    // Some editors begin a file with a byte order mark, which JSON does not allow.
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new ConfigError(`--faults ${path} is not JSON: ${(error as Error).message.replaceAll(/\s*\n\s*/g, ' ')}`);

@@ -2,26 +2,32 @@ import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { getNodePath, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import type { Refusal } from '../config.ts';
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 1_000;
 
-/** Seed data that cannot be taken. The message is one line that begins with the place, for files `file:line:column`. */
-export class SeedError extends Error {
+/**
+ * Invalid seed data. The message is one line that begins with the place: `file:line:column`, or a path in an object.
+ */
+export class SeedError extends Error implements Refusal {
   override readonly name = 'SeedError';
+  readonly kind = 'refusal';
+  /** On the command line, seed data comes from nowhere else. */
+  readonly option = '--seed-dir';
 }
 
-/** JSON whose parts know where they stand. */
+/** Parsed JSON that knows the place of each of its parts. */
 export interface SeedDocument {
   readonly text: string;
   readonly root: Node;
-  /** A file, or what the caller's objects are called. */
+  /** The file's path, or a name for an object of the caller. */
   readonly source: string;
   placeOf(node: Node): string;
 }
 
 /**
- * Reads a file, or the files of a folder whose names end with `.json`, in the order of their names.
+ * Reads a file, or all `.json` files of a folder, sorted by name.
  * @throws SeedError
  */
 export function readDocuments(path: string): readonly SeedDocument[] {
@@ -39,7 +45,7 @@ export function readDocuments(path: string): readonly SeedDocument[] {
 }
 
 /**
- * The same for objects at hand. What JSON does not have is as `JSON.stringify` writes it.
+ * Makes a document of an object. Values that JSON does not have are written as `JSON.stringify` writes them.
  * @throws SeedError
  */
 export function documentOf(value: object): SeedDocument {
@@ -59,7 +65,7 @@ function readDocument(path: string): SeedDocument {
   if (size > MAX_FILE_BYTES) throw new SeedError(`${path}: it has more than ${MAX_FILE_BYTES} bytes`);
   const bytes = readFileSync(path);
   if (!isUtf8(bytes)) throw new SeedError(`${path}: it is not UTF-8`);
-  // What some editors put before UTF-8 is no JSON.
+  // Some editors begin a file with a byte order mark, which JSON does not allow.
   const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
   const positions = positionsIn(text);
   const placeAt = (offset: number) => `${path}:${positions(offset)}`;
@@ -82,7 +88,7 @@ function parse(text: string, placeAt: (offset: number) => string): Node {
   return root;
 }
 
-/** Gives `line:column` of an offset, both from 1. */
+/** @returns a function that gives the `line:column` of an offset, both from 1 */
 function positionsIn(text: string): (offset: number) => string {
   const lineStarts = [0];
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lineStarts.push(at + 1);
@@ -97,7 +103,7 @@ function positionsIn(text: string): (offset: number) => string {
   };
 }
 
-/** By the names of jsonc-parser's errors; its enum itself is of types only. */
+/** Keyed by the names of jsonc-parser's error codes: it exports that enum as a type only. */
 const TEXTS: Readonly<Record<string, string>> = {
   InvalidSymbol: 'this is no value',
   InvalidNumberFormat: 'this is no number',

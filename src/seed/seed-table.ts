@@ -19,8 +19,8 @@ export interface ParsedTable {
 }
 
 /**
- * The tables of a document, which is one table or an array of them.
- * @throws SeedError for what no table has
+ * Reads the tables of a document, which is one table or an array of them.
+ * @throws SeedError for a member that no table has
  */
 export function tablesIn(document: SeedDocument): readonly ParsedTable[] {
   const { root } = document;
@@ -29,8 +29,8 @@ export function tablesIn(document: SeedDocument): readonly ParsedTable[] {
 }
 
 /**
- * The value of a part of a document.
- * @throws SeedError for a member that stands there twice, and for text that has no form in UTF-8
+ * Reads the value of a part of a document.
+ * @throws SeedError for a member that occurs twice, and for text that UTF-8 cannot encode
  */
 export function jsonOf(document: SeedDocument, node: Node): unknown {
   switch (node.type) {
@@ -45,7 +45,7 @@ export function jsonOf(document: SeedDocument, node: Node): unknown {
   }
 }
 
-/** An item in DynamoDB's JSON. */
+/** Reads an item, and converts it to DynamoDB's JSON if it is plain. */
 export function itemOf({ document, format }: Pick<ParsedTable, 'document' | 'format'>, node: Node): unknown {
   const isPlain = node.type === 'object' && (format ?? formatOf(document, node)) === 'plain';
   return isPlain ? contentOf(document, node) : jsonOf(document, node);
@@ -104,8 +104,8 @@ function namespaceIn(document: SeedDocument, node: Node): string {
 }
 
 /**
- * A key is a text or a number, and so is that member of a plain item, while in DynamoDB's JSON every member is an object: an
- * item of objects only is in DynamoDB's JSON, any other is plain. One that seems to be both is refused.
+ * Finds out how an item is written. In DynamoDB's JSON every member is an object. A plain item has at least one that is
+ * not: its key, which is a text or a number. An item that could be both is refused.
  */
 function formatOf(document: SeedDocument, node: Node): SeedFormat {
   const attributes = members(document, node);
@@ -123,7 +123,7 @@ function looksTyped({ type, children }: Node): boolean {
   return /^(S|N|B|SS|NS|BS|M|L|NULL|BOOL)$/.test(children![0]!.children![0]!.value);
 }
 
-/** The content of an `M`, or an item. */
+/** Converts a plain object to the content of an `M`, or of an item. */
 function contentOf(document: SeedDocument, node: Node): object {
   return Object.fromEntries(members(document, node).map(([name, value]) => [name, typedOf(document, value)]));
 }
@@ -133,7 +133,7 @@ function typedOf(document: SeedDocument, node: Node): object {
     case 'string':
       return { S: textIn(document, node) };
     case 'number':
-      // As it is written: a JavaScript number would lose digits.
+      // The text of the file: a JavaScript number would lose digits.
       return { N: document.text.slice(node.offset, node.offset + node.length) };
     case 'boolean':
       return { BOOL: node.value };

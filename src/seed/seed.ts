@@ -12,12 +12,12 @@ import { placeOfViolation, validateRequest } from '../web/validate.ts';
 import { documentOf, readDocuments, type SeedError } from './seed-document.ts';
 import { fail, itemOf, jsonOf, members, type ParsedTable, type SeedFormat, tablesIn } from './seed-table.ts';
 
-/** Items that are written at a time. */
+/** How many items are written concurrently. */
 const ITEMS_AT_ONCE = 32;
-/** Of the ARNs of tables that no request named a region for. */
+/** The region in the ARNs of seeded tables: no request names one. */
 const REGION = 'local';
 
-/** What the SDK's types and object literals without `as const` may be taken for; the validator has the last word. */
+/** Loose enough for the SDK's types and for object literals without `as const`; the validator checks what is given. */
 type Loose<T> = T extends string
   ? string
   : T extends readonly (infer Element)[]
@@ -28,23 +28,23 @@ type Loose<T> = T extends string
 
 /** A table with its items, as in a seed file. */
 export interface SeedTable extends Loose<CreateTableRequest> {
-  /** Plain JSON objects, or DynamoDB's JSON. */
+  /** Plain JSON objects, or items in DynamoDB's JSON. */
   readonly Items?: readonly object[];
-  /** Default: an item with objects only is in DynamoDB's JSON, any other is plain. */
+  /** Default: an item whose members are all objects is in DynamoDB's JSON, any other is plain. */
   readonly Format?: SeedFormat;
-  /** Default: the one that all is seeded into. */
+  /** Default: the namespace of `SeedOptions`. */
   readonly Namespace?: string;
-  /** As UpdateTimeToLive has it. Default: items do not expire. */
+  /** As in an UpdateTimeToLive request. Default: items do not expire. */
   readonly TimeToLiveSpecification?: TimeToLiveSpecification;
 }
 
-/** A file, a folder of files, or what would stand in one. */
+/** A file, a folder of files, or the content of one. */
 export type SeedSource = string | SeedTable | readonly SeedTable[];
 
 export interface SeedOptions {
-  /** For tables that do not say. Default: the default one. */
+  /** The namespace of tables that do not name one. Default: the default namespace. */
   readonly namespace?: string;
-  /** What a table means that is there already. */
+  /** What to do about a table that exists already. */
   readonly existing: 'error' | 'leave-alone';
 }
 
@@ -55,9 +55,9 @@ export interface SeedParts {
 }
 
 /**
- * Makes tables and puts their items by the very requests that a client would send. All of it is checked before anything is
- * made, as far as that goes without the tables; after an error the tables that were made are deleted again.
- * @throws SeedError that begins with where what is wrong stands
+ * Makes tables and puts their items by the same requests that a client would send. Everything is validated first, as
+ * far as that is possible without the tables. After an error the tables that were made are deleted again.
+ * @throws SeedError that begins with the place of the error
  */
 export async function seed(source: SeedSource, { namespace, existing }: SeedOptions, parts: SeedParts): Promise<void> {
   const documents = typeof source === 'string' ? readDocuments(source) : [documentOf(source)];
@@ -104,7 +104,7 @@ function expiryOf({ timeToLive }: ParsedTable, { TableName }: CreateTableRequest
   if (timeToLive === undefined) return undefined;
   const request = { TableName, TimeToLiveSpecification: timeToLive };
   const checked = validateRequest('UpdateTimeToLive', request) as UpdateTimeToLiveRequest;
-  // A new table has none, and disabling that is an error.
+  // A new table has no time to live, and disabling what is not enabled is an error.
   return checked.TimeToLiveSpecification.Enabled ? checked : undefined;
 }
 
@@ -119,7 +119,7 @@ function namespaceOf({ document, node, namespace }: ParsedTable, fallback: strin
   }
 }
 
-/** @returns false if there is one already, which is left alone */
+/** @returns false if the table exists already; it is left alone */
 async function makeTable(table: CheckedTable, existing: SeedOptions['existing'], parts: SeedParts): Promise<boolean> {
   const { document, node, request, name, namespace } = table;
   try {
@@ -142,7 +142,7 @@ async function setExpiry({ document, node, namespace, expiry }: CheckedTable, pa
   }
 }
 
-/** What went wrong first is what the user can change; that this does not work either is only logged. */
+/** Deletes tables after an error. The user can do something about that error, so a failure here is only logged. */
 async function takeBack(name: string, namespace: string, { router, log }: SeedParts): Promise<void> {
   try {
     await router.tables.drop(name, namespace);
@@ -168,7 +168,7 @@ async function putItems(table: CheckedTable, parts: SeedParts): Promise<void> {
       if (!(error instanceof ApiError)) throw error;
       failAt(at, fail(document, culpritOfItem(table, node) ?? node, textOf(error)));
     }
-    // The request's values are in canonical form by now.
+    // Validation has put the request's values into canonical form.
     const key = JSON.stringify(keyNames.map((name) => put.Item[name]));
     const other = placesByKey.get(key);
     placesByKey.set(key, at);
@@ -180,7 +180,7 @@ async function putItems(table: CheckedTable, parts: SeedParts): Promise<void> {
   try {
     await inParallel(items.entries(), ITEMS_AT_ONCE, put);
   } catch (error) {
-    // Items are begun in order, so all before the first that failed have been tried.
+    // Items are begun in order, so all items before the first failed one have been tried.
     throw failures.get(Math.min(...failures.keys())) ?? error;
   }
 }
@@ -200,7 +200,7 @@ function validatedPut(table: CheckedTable, node: Node): Put {
   }
 }
 
-/** The value of the attribute that is refused by itself, if one is. */
+/** Finds the attribute that causes a refusal: the first that is refused even as the only one of its item. */
 function culpritOfItem(table: CheckedTable, node: Node): Node | undefined {
   if (node.type !== 'object') return undefined;
   const item = itemOf(table, node) as AttributeMap;
@@ -216,7 +216,7 @@ function culpritOfItem(table: CheckedTable, node: Node): Node | undefined {
   return undefined;
 }
 
-/** The part of a table that an error of its schema names, or the member that has a wrong type. */
+/** Finds the part of a table that a schema error names, or the member that has a wrong type. */
 function culpritOfTable({ document, node, request, timeToLive }: ParsedTable, error: ApiError): Node | undefined {
   const steps =
     placeOfViolation('CreateTable', request) ??

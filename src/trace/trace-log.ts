@@ -2,11 +2,10 @@ import type { Trace } from '../api/admin.ts';
 import type { Execute } from '../api/operations.ts';
 import type { Ballot } from '../dynamo/ballot.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
+import type { KeptHint } from '../dynamo/node-settings.ts';
 import type { RequestObserver } from '../dynamo/request-observer.ts';
 import type { NetworkObserver } from '../env/faulty-network.ts';
-import type { StoreKey } from '../env/store.ts';
 import { TraceRecord } from './trace-record.ts';
-import { TracesByKey } from './traces-by-key.ts';
 
 export interface TraceLimits {
   /** Requests, of which the oldest gives way. */
@@ -16,20 +15,16 @@ export interface TraceLimits {
 }
 
 /**
- * What happened for each of the last requests, seen from outside: the protocol knows nothing of it. Messages carry no
- * request, so they are told apart by what they are about. The messages of a write carry its ballot, which no other has. Its
- * first one is that of the oldest write that its coordinator runs for the key, for those take turns. Reads are sent at once,
- * so they are of the youngest read. What is told to a replica while an answer is heard is of the request that was answered.
+ * What happened for each of the last requests. Each message that a node sends for a request carries its id, so an event is
+ * of the request that it names. The trace log watches from outside: no node knows of it, or answers otherwise for it.
  */
 export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply> {
   readonly #limits: TraceLimits;
   readonly #now: () => number;
-  /** A ring. */
+  /** A ring buffer: when it is full, the oldest record is used again. */
   readonly #records: TraceRecord[] = [];
   #next = 0;
-  readonly #byKey = new TracesByKey();
-  /** Whose answer is being heard. */
-  #hearing: TraceRecord | undefined;
+  readonly #byRequestId = new Map<string, TraceRecord>();
 
   /** @param now milliseconds since some moment in the past */
   constructor(limits: TraceLimits, now: () => number) {
@@ -44,7 +39,7 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
       const { use } = record;
       const answer = execute(operation, request, context);
       const end = () => {
-        if (record.use === use) record.end(this.#now());
+        if (record.use === use) record.end();
       };
       answer.then(end, end);
       return answer;
@@ -54,7 +49,7 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
   /** A fault rule has fired for a request. */
   fired(requestId: string, ruleId: string, detail?: string): void {
     const text = detail === undefined ? ruleId : `${ruleId} ${detail}`;
-    this.#find(requestId)?.add(this.#now(), 'fault', undefined, text);
+    this.#byRequestId.get(requestId)?.add('fault', undefined, text);
   }
 
   /**
@@ -62,90 +57,38 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
    * @returns undefined if there was no such request, or it was too long ago
    */
   trace(requestId: string, nodeOf: (diskId: number) => string | undefined): Trace | undefined {
-    return this.#find(requestId)?.describe(this.#now(), nodeOf);
+    return this.#byRequestId.get(requestId)?.describe(nodeOf);
   }
 
-  asked(requestId: string, key: StoreKey, coordinator: string, isWrite: boolean): void {
-    const record = this.#find(requestId);
+  asked(requestId: string, coordinator: string, kind: Parameters<RequestObserver['asked']>[2]): void {
+    const record = this.#byRequestId.get(requestId);
     if (record === undefined) return;
     record.coordinator = coordinator;
-    record.isCoordinated = true;
-    record.isWrite = isWrite;
-    if (record.key !== key) {
-      this.#byKey.remove(record);
-      record.key = key;
-      this.#byKey.add(record);
-    }
-    record.add(this.#now(), 'asked', coordinator, 'coordinate');
+    record.isWrite = kind === 'coordinate-write';
+    record.add('asked', coordinator, 'coordinate');
   }
 
   answered(requestId: string, coordinator: string, outcome: string): void {
-    const record = this.#find(requestId);
-    if (record === undefined) return;
-    record.isCoordinated = false;
-    record.add(this.#now(), 'answered', coordinator, outcome);
+    this.#byRequestId.get(requestId)?.add('answered', coordinator, outcome);
   }
 
-  sent(from: string, to: string, request: Request, onReply: (reply: Reply) => void): (reply: Reply) => void {
-    let record: TraceRecord | undefined;
-    let ballot: Ballot | undefined;
-    switch (request.kind) {
-      case 'prepare':
-        ballot = request.ballot;
-        record = this.#whosePrepare(from, request.key, ballot);
-        break;
-      case 'accept':
-      case 'learn':
-      case 'hint':
-        ballot = request.record.ballot;
-        record = this.#whoseRecord(from, request.key, ballot);
-        break;
-      case 'read':
-      case 'read-committed':
-        record = this.#byKey.youngestRead(request.key, from);
-        break;
-      default:
-    }
+  sent(_from: string, to: string, request: Request, onReply: (reply: Reply) => void): (reply: Reply) => void {
+    const requestId = requestIdOf(request);
+    const record = requestId === undefined ? undefined : this.#byRequestId.get(requestId);
     if (record === undefined) return onReply;
-    note(record, this.#now(), to, request, ballot);
-    return this.#hearingFor(record, onReply);
-  }
-
-  /** A coordinator keeps a record for a home replica. */
-  hintKept(by: string, home: string, key: StoreKey, ballot: Ballot): void {
-    this.#byKey.ofBallot(key, ballot)?.add(this.#now(), 'hint', home, `kept by ${by}`, ballot);
-  }
-
-  #hearingFor(record: TraceRecord, onReply: (reply: Reply) => void): (reply: Reply) => void {
+    record.countMessage();
+    note(record, to, request);
     const { use } = record;
     return (reply) => {
-      if (record.use !== use) return onReply(reply);
-      record.add(this.#now(), 'answered', reply.from, reply.kind, ballotOf(reply));
-      const before = this.#hearing;
-      this.#hearing = record;
+      if (record.use === use) record.add('answered', reply.from, reply.kind, ballotOf(reply));
       onReply(reply);
-      this.#hearing = before;
     };
   }
 
-  #whosePrepare(from: string, key: StoreKey, ballot: Ballot): TraceRecord | undefined {
-    // A write pauses before it tries again: what is sent while it hears an answer is the next one's, whose turn it is.
-    const record = this.#byKey.oldestWrite(key, from, this.#hearing) ?? this.#byKey.youngestRead(key, from);
-    record?.attempt(ballot);
-    return record;
-  }
-
-  #whoseRecord(from: string, key: StoreKey, ballot: Ballot): TraceRecord | undefined {
-    const hearing = this.#hearing;
-    // A read that has not written tells others what somebody else wrote.
-    if (hearing?.key === key && !hearing.isWrite && !hearing.hasBallot) return hearing;
-    const record = this.#byKey.ofBallot(key, ballot);
-    if (record !== undefined) return record;
-    // In dynamo mode nothing is prepared.
-    const write = this.#byKey.youngestWrite(key, from);
-    if (write === undefined || write.hasBallot) return undefined;
-    write.attempt(ballot);
-    return write;
+  /** @param by the coordinator that keeps the hint */
+  hintKept(by: string, { requestId, home, ballot }: KeptHint): void {
+    const record = requestId === undefined ? undefined : this.#byRequestId.get(requestId);
+    record?.add('hint', home, `kept by ${by}`, ballot);
   }
 
   #begin(requestId: string, operation: string): TraceRecord {
@@ -153,30 +96,49 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
     this.#next = (at + 1) % this.#limits.tracesKept;
     let record = this.#records[at];
     if (record === undefined) {
-      record = new TraceRecord(this.#limits.traceEventsKept);
+      record = new TraceRecord(this.#limits.traceEventsKept, this.#now);
       this.#records.push(record);
-    } else this.#byKey.remove(record);
-    record.begin(requestId, operation, this.#now());
+    } else if (this.#byRequestId.get(record.requestId) === record) this.#byRequestId.delete(record.requestId);
+    record.begin(requestId, operation);
+    this.#byRequestId.set(requestId, record);
     return record;
-  }
-
-  /** From the youngest, which is nearly always the one. */
-  #find(requestId: string): TraceRecord | undefined {
-    const records = this.#records;
-    for (let i = 1; i <= records.length; i++) {
-      const at = this.#next - i;
-      const record = records[at < 0 ? at + records.length : at]!;
-      if (record.requestId === requestId) return record;
-    }
-    return undefined;
   }
 }
 
-function note(record: TraceRecord, nowMs: number, to: string, request: Request, ballot: Ballot | undefined): void {
-  record.countMessage();
-  if (request.kind === 'hint') return record.add(nowMs, 'hint', request.home, `kept by ${to}`, ballot);
-  const isRepair = request.kind === 'learn' && !record.isWrite && !record.hasBallot;
-  record.add(nowMs, isRepair ? 'read-repair' : 'asked', to, request.kind, ballot);
+function note(record: TraceRecord, to: string, request: Request): void {
+  switch (request.kind) {
+    case 'hint':
+      return record.add('hint', request.home, `kept by ${to}`, request.record.ballot);
+    case 'prepare':
+      record.attempt(request.ballot);
+      return record.add('asked', to, request.kind, request.ballot);
+    case 'accept':
+      return record.add('asked', to, request.kind, request.record.ballot);
+    case 'learn': {
+      const { ballot } = request.record;
+      // A read sends what others have written, unless it has chosen the record again under a ballot of its own.
+      const isRepair = !record.isWrite && !record.attempted(ballot);
+      return record.add(isRepair ? 'read-repair' : 'asked', to, request.kind, ballot);
+    }
+    default:
+      return record.add('asked', to, request.kind);
+  }
+}
+
+/** The client's request that a message is sent for, if it names one. */
+function requestIdOf(request: Request): string | undefined {
+  switch (request.kind) {
+    case 'prepare':
+    case 'accept':
+    case 'learn':
+    case 'read':
+    case 'read-committed':
+    case 'read-range':
+    case 'hint':
+      return request.requestId;
+    default:
+      return undefined;
+  }
 }
 
 /** The ballot that an answer tells, if it does. */

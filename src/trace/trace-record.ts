@@ -1,7 +1,6 @@
 import type { Trace, TraceEvent } from '../api/admin.ts';
 import { isoTime } from '../api/iso-time.ts';
 import { type Ballot, TICKS_PER_MS } from '../dynamo/ballot.ts';
-import type { StoreKey } from '../env/store.ts';
 
 /** Numbers of an event: when, and the three of its ballot. */
 const NUMBERS = 4;
@@ -18,70 +17,69 @@ export class TraceRecord {
   /** Grows with each use, so that late answers to an earlier request are told apart. */
   use = 0;
   isRunning = false;
-  /** Whether a node coordinates it now. It may have answered before anybody hears of that. */
-  isCoordinated = false;
+  /** Whether the last that was asked of a coordinator is a write. */
   isWrite = false;
-  key: StoreKey | undefined;
   coordinator: string | undefined;
-  /** Of the last attempt to write: what an accept, a learn and a hint of this request are known by. */
+  /** The ballot of its last prepare. */
   readonly #ballot = new Float64Array(3);
   #beganAtMs = 0;
   #ms = 0;
   #messages = 0;
   #count = 0;
   readonly #limit: number;
+  readonly #now: () => number;
   readonly #numbers: Float64Array;
   readonly #whats: TraceEvent['what'][] = [];
   readonly #nodes: (string | undefined)[] = [];
   readonly #details: string[] = [];
 
-  /** @param limit how many events are kept; those beyond are dropped */
-  constructor(limit: number) {
+  /**
+   * @param limit how many events are kept; those beyond are dropped
+   * @param now milliseconds since some moment in the past
+   */
+  constructor(limit: number, now: () => number) {
+    this.#now = now;
     this.#limit = limit;
     this.#numbers = new Float64Array(limit * NUMBERS);
   }
 
-  begin(requestId: string, operation: string, nowMs: number): void {
+  begin(requestId: string, operation: string): void {
     this.requestId = requestId;
     this.operation = operation;
     this.use++;
     this.isRunning = true;
-    this.isCoordinated = false;
     this.isWrite = false;
-    this.key = undefined;
     this.coordinator = undefined;
     this.#ballot[0] = NONE;
-    this.#beganAtMs = nowMs;
+    this.#beganAtMs = this.#now();
     this.#messages = 0;
     this.#count = 0;
   }
 
-  end(nowMs: number): void {
+  end(): void {
     this.isRunning = false;
-    this.#ms = nowMs - this.#beganAtMs;
+    this.#ms = this.#now() - this.#beganAtMs;
   }
 
-  /** Whether it has made an attempt to write. */
-  get hasBallot(): boolean {
-    return this.#ballot[0] !== NONE;
-  }
-
+  /** It prepares a ballot. */
   attempt({ hlc, coordinator, boot }: Ballot): void {
     this.#ballot[0] = hlc;
     this.#ballot[1] = coordinator;
     this.#ballot[2] = boot;
   }
 
-  /** Whether a ballot is that of its last attempt. */
+  /** Whether a ballot is that of its last prepare. */
   attempted({ hlc, coordinator, boot }: Ballot): boolean {
     return this.#ballot[0] === hlc && this.#ballot[1] === coordinator && this.#ballot[2] === boot;
   }
 
+  /** A node has sent a message for it. */
   countMessage(): void {
     this.#messages++;
   }
 
-  add(nowMs: number, what: TraceEvent['what'], node: string | undefined, detail: string, ballot?: Ballot): void {
+  /** Adds an event that happens now, unless there are as many as are kept. */
+  add(what: TraceEvent['what'], node: string | undefined, detail: string, ballot?: Ballot): void {
     if (this.#count >= this.#limit) return;
     const at = this.#count++;
     this.#whats[at] = what;
@@ -89,7 +87,7 @@ export class TraceRecord {
     this.#details[at] = detail;
     const numbers = this.#numbers;
     const from = at * NUMBERS;
-    numbers[from] = nowMs - this.#beganAtMs;
+    numbers[from] = this.#now() - this.#beganAtMs;
     if (ballot === undefined) {
       numbers[from + 1] = NONE;
       return;
@@ -100,9 +98,9 @@ export class TraceRecord {
   }
 
   /** @param nodeOf the node that has a disk */
-  describe(nowMs: number, nodeOf: (diskId: number) => string | undefined): Trace {
+  describe(nodeOf: (diskId: number) => string | undefined): Trace {
     const { requestId, operation, coordinator } = this;
-    const ms = rounded(this.isRunning ? nowMs - this.#beganAtMs : this.#ms);
+    const ms = rounded(this.isRunning ? this.#now() - this.#beganAtMs : this.#ms);
     const events = Array.from({ length: this.#count }, (_, at) => this.#eventAt(at, nodeOf));
     return { requestId, operation, coordinator, ms, events };
   }

@@ -75,16 +75,13 @@ export class ByteReader {
     return { hlc: this.time(), coordinator: this.uint48(), boot: this.uint32() };
   }
 
-  /** A view of the message: whoever keeps it copies it. */
-  view(): Buffer {
+  /** A copy, so that what keeps the value does not keep the message. */
+  bytes(): Buffer {
     const length = this.uint();
     const from = this.#take(length);
-    return this.#bytes.subarray(from, from + length);
-  }
-
-  /** A copy. */
-  bytes(): Buffer {
-    return Buffer.from(this.view());
+    const bytes = Buffer.allocUnsafe(length);
+    this.#bytes.copy(bytes, 0, from, from + length);
+    return bytes;
   }
 
   byteString(): ByteString {

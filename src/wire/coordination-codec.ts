@@ -4,14 +4,26 @@ import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messa
 import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
 import type { Codec } from '../env/codec.ts';
 import { malformed } from './byte-reader.ts';
-import { bool, byteString, diskId, type Field, list, object, oneOf, optional, record, text, uint } from './field.ts';
+import {
+  bool,
+  byteString,
+  diskId,
+  type Field,
+  list,
+  object,
+  oneOf,
+  optional,
+  record,
+  requestId,
+  text,
+  uint,
+} from './field.ts';
 import { messageCodec } from './message-codec.ts';
 import { image, mutation } from './mutation-field.ts';
 import { fieldsOf, type KindCodecs, union } from './union.ts';
 
 const consistency: Field<Consistency> = oneOf({ strict: 0, dynamo: 1 });
 const readFrom: Field<ReadFrom> = oneOf({ latest: 0, committed: 1, laggard: 2 });
-const requestId = optional(text);
 const maybeImage = optional(image);
 
 const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({

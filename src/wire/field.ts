@@ -126,6 +126,9 @@ export function optional<T>(field: Field<T>): Field<T | undefined> {
   };
 }
 
+/** The client's request that a message is sent for, in a trace; else one byte. */
+export const requestId = optional(text);
+
 /** Their number, and then each. */
 export function list<T>(field: Field<T>): Field<T[]> {
   return {

@@ -1,6 +1,6 @@
 import type { Request } from '../dynamo/messages.ts';
 import type { Codec } from '../env/codec.ts';
-import { ballot, byteString, config, list, maybeBool, optional, record, text, uint } from './field.ts';
+import { ballot, byteString, config, list, maybeBool, optional, record, requestId, text, uint } from './field.ts';
 import { messageCodec } from './message-codec.ts';
 import { fieldsOf, type KindCodecs } from './union.ts';
 
@@ -11,13 +11,15 @@ const partition = uint;
 const REQUESTS: KindCodecs<Request> = {
   prepare: {
     number: 1,
-    write(output, { key, ballot, epoch }) {
+    write(output, { requestId: id, key, ballot, epoch }) {
+      requestId.write(output, id);
       output.byteString(key);
       output.ballot(ballot);
       output.uint(epoch);
     },
     read: (input) => ({
       kind: 'prepare',
+      requestId: requestId.read(input),
       key: input.byteString(),
       ballot: input.ballot(),
       epoch: input.uint(),
@@ -25,13 +27,15 @@ const REQUESTS: KindCodecs<Request> = {
   },
   accept: {
     number: 2,
-    write(output, { key, record, epoch }) {
+    write(output, { requestId: id, key, record, epoch }) {
+      requestId.write(output, id);
       output.byteString(key);
       output.bytes(record.stored);
       output.uint(epoch);
     },
     read: (input) => ({
       kind: 'accept',
+      requestId: requestId.read(input),
       key: input.byteString(),
       record: record.read(input),
       epoch: input.uint(),
@@ -39,7 +43,8 @@ const REQUESTS: KindCodecs<Request> = {
   },
   learn: {
     number: 3,
-    write(output, { key, record, isFlushed, isNeeded }) {
+    write(output, { requestId: id, key, record, isFlushed, isNeeded }) {
+      requestId.write(output, id);
       output.byteString(key);
       output.bytes(record.stored);
       maybeBool.write(output, isFlushed);
@@ -47,6 +52,7 @@ const REQUESTS: KindCodecs<Request> = {
     },
     read: (input) => ({
       kind: 'learn',
+      requestId: requestId.read(input),
       key: input.byteString(),
       record: record.read(input),
       isFlushed: maybeBool.read(input),
@@ -55,20 +61,29 @@ const REQUESTS: KindCodecs<Request> = {
   },
   read: {
     number: 4,
-    write(output, { key, epoch }) {
+    write(output, { requestId: id, key, epoch }) {
+      requestId.write(output, id);
       output.byteString(key);
       output.uint(epoch);
     },
-    read: (input) => ({ kind: 'read', key: input.byteString(), epoch: input.uint() }),
+    read: (input) => ({
+      kind: 'read',
+      requestId: requestId.read(input),
+      key: input.byteString(),
+      epoch: input.uint(),
+    }),
   },
   'read-committed': {
     number: 5,
-    write: (output, { key }) => output.byteString(key),
-    read: (input) => ({ kind: 'read-committed', key: input.byteString() }),
+    write(output, { requestId: id, key }) {
+      requestId.write(output, id);
+      output.byteString(key);
+    },
+    read: (input) => ({ kind: 'read-committed', requestId: requestId.read(input), key: input.byteString() }),
   },
-  'read-range': fieldsOf(6, { from: byteString, to: byteString, limit: uint, epoch: optional(epoch) }),
+  'read-range': fieldsOf(6, { requestId, from: byteString, to: byteString, limit: uint, epoch: optional(epoch) }),
   adopt: fieldsOf(7, { key: byteString, ballot, record: optional(record), epoch }),
-  hint: fieldsOf(8, { key: byteString, record, home: text }),
+  hint: fieldsOf(8, { requestId, key: byteString, record, home: text }),
   'merkle-hashes': fieldsOf(9, { epoch, partition, level: uint, indexes: list(uint) }),
   'merkle-keys': fieldsOf(10, { epoch, partition, leaf: uint, after: optional(byteString), limit: uint }),
   fetch: fieldsOf(11, { epoch, keys: list(byteString) }),

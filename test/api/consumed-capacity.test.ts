@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
-import { readCapacity, writeCapacity } from '../../src/api/consumed-capacity.ts';
+import { readCapacity, unitsCapacity, writeUnits } from '../../src/api/consumed-capacity.ts';
 import { sizeOf } from '../../src/api/item.ts';
 import { attribute, globalIndex, localIndex, sampleTable } from './sample-table.ts';
 
@@ -12,8 +12,8 @@ describe('a read', () => {
     ['a byte above 4 KB', 4097, 1, 2],
     ['400 KB', 409_600, 50, 100],
   ])('of %s costs half of what a consistent one costs', (_, size, eventual, consistent) => {
-    expect(readCapacity('TOTAL', 'T', size, false)).toEqual({ TableName: 'T', CapacityUnits: eventual });
-    expect(readCapacity('INDEXES', 'T', size, true)).toEqual({
+    expect(readCapacity('TOTAL', 'T', size, 'eventual')).toEqual({ TableName: 'T', CapacityUnits: eventual });
+    expect(readCapacity('INDEXES', 'T', size, 'strong')).toEqual({
       TableName: 'T',
       CapacityUnits: consistent,
       Table: { CapacityUnits: consistent },
@@ -25,12 +25,14 @@ describe('a write', () => {
   const plain = sampleTable({ partition: attribute('S:pk') });
   const ofSize = (size: number) => ({ size, item: {} });
   const cost = (before?: number, after?: number) =>
-    writeCapacity(
+    unitsCapacity(
       'TOTAL',
       'T',
-      plain,
-      before === undefined ? undefined : ofSize(before),
-      after === undefined ? undefined : ofSize(after),
+      writeUnits(
+        plain,
+        before === undefined ? undefined : ofSize(before),
+        after === undefined ? undefined : ofSize(after),
+      ),
     );
 
   it.each([
@@ -54,7 +56,7 @@ describe('a write to a table with indexes', () => {
   const keys: AttributeMap = { pk: { S: 'p' }, sk: { S: 's' } };
   const sized = (item: AttributeMap | undefined) => item && { size: sizeOf(item), item: { ...keys, ...item } };
   const write = (before: AttributeMap | undefined, after: AttributeMap | undefined) =>
-    writeCapacity('INDEXES', 'T', table, sized(before), sized(after));
+    unitsCapacity('INDEXES', 'T', writeUnits(table, sized(before), sized(after)));
   const expected = (gsi: number, lsi: number) => ({
     TableName: 'T',
     CapacityUnits: 1 + gsi + lsi,
@@ -91,7 +93,7 @@ describe('a write to a table with indexes', () => {
   });
 
   it('counts the indexes in the total without naming them', () => {
-    expect(writeCapacity('TOTAL', 'T', table, undefined, sized({ g, l }))).toEqual({
+    expect(unitsCapacity('TOTAL', 'T', writeUnits(table, undefined, sized({ g, l })))).toEqual({
       TableName: 'T',
       CapacityUnits: 3,
     });
@@ -99,7 +101,7 @@ describe('a write to a table with indexes', () => {
 
   it('names an index whatever its name', () => {
     const hostile = sampleTable({ partition: attribute('S:pk') }, [globalIndex('__proto__', { partition: 'S:g' })]);
-    const capacity = writeCapacity('INDEXES', 'T', hostile, undefined, sized({ g }));
+    const capacity = unitsCapacity('INDEXES', 'T', writeUnits(hostile, undefined, sized({ g })));
     expect(JSON.stringify(capacity.GlobalSecondaryIndexes)).toBe('{"__proto__":{"CapacityUnits":1}}');
   });
 });

@@ -20,7 +20,7 @@ const LATENCY: FaultRule = { kind: 'latency', ms: 5, seed: 1 };
 
 function refusal(text: string): string {
   writeFileSync(file, text);
-  const { rules } = openRules({ writeQuorum: 3 });
+  const { rules } = openRules({ whyNoReplicaLags: 'a write waits for every replica (N=3, W=3)' });
   try {
     addFaultsOfFile(file, (rule) => rules.add(rule));
   } catch (error) {

@@ -46,6 +46,7 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
     isBootstrap,
     limits: { ...DEFAULT_NODE_LIMITS, ...limits },
     rules: SOUND_RULES,
+    checks: 'all',
   };
   const flush = () => {
     const due = waiting;

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareBallots, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { MerkleForest } from '../../src/dynamo/healing/merkle-forest.ts';
-import type { ExchangeReport } from '../../src/dynamo/healing/repair-report.ts';
-import { type Direction, exchange } from '../../src/dynamo/healing/replica-comparison.ts';
+import type { ComparisonReport } from '../../src/dynamo/healing/repair-report.ts';
+import { compareWithPeer, type Direction } from '../../src/dynamo/healing/replica-comparison.ts';
 import { collectionPrefix, leafOf, leafRange, partitionOf, tableOf } from '../../src/dynamo/keyspace.ts';
 import type { MerkleRequest, Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
@@ -75,8 +75,8 @@ function replicas() {
     direction: Direction,
     onExtra?: (key: StoreKey) => void,
     needsAll = false,
-  ): ExchangeReport | undefined => {
-    let outcome: ExchangeReport | undefined;
+  ): ComparisonReport | undefined => {
+    let outcome: ComparisonReport | undefined;
     const parts = {
       ...a,
       clock,
@@ -87,12 +87,12 @@ function replicas() {
       epochOf: () => 0,
       needsAll,
       settleConflict: (key: StoreKey) =>
-        wait<boolean>((resume) => {
+        wait<boolean>(clock, (resume) => {
           conflicts.push(key);
           clock.after(1, () => resume(true));
         }),
     };
-    runTask(exchange(parts, 0, 'b', direction, onExtra), (report) => {
+    runTask(compareWithPeer(parts, { partition: 0, peer: 'b', direction, onExtra }), (report) => {
       outcome = report;
     });
     clock.advance(20_000);

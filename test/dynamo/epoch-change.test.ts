@@ -94,7 +94,7 @@ describe('a partition that changes its members', () => {
       ring.settle();
       ring.kill('F');
       // Whatever was decided is told, as gossip would.
-      for (const id of 'ABCDE') ring.node(id).hear(ring.decided);
+      for (const id of 'ABCDE') ring.node(id).learnConfig(ring.decided);
       if (!isOf(ring, 'ADE')) expect(ring.change('B', 'ADE')).toMatchObject({ kind: 'changed' });
       ring.settle();
       expectAllThere(ring, 'D');
@@ -119,7 +119,7 @@ describe('a partition that changes its members', () => {
         // Controllers that are still at work end one another's attempts.
         ring.settle();
         if (!isOf(ring, members)) ring.change('A', members);
-        for (const id of 'ABCDEF') ring.node(id).hear(ring.decided);
+        for (const id of 'ABCDEF') ring.node(id).learnConfig(ring.decided);
         ring.release();
         ring.settle();
         expect(isOf(ring, members)).toBe(true);

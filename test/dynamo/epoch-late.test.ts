@@ -26,7 +26,7 @@ describe('what was staged for the decided attempt', () => {
       ring.kill('B', survivors);
       store.flush = flush;
       ring.start('B');
-      for (const id of 'BC') ring.node(id).hear(ring.decided);
+      for (const id of 'BC') ring.node(id).learnConfig(ring.decided);
       ring.ask('B', { kind: 'activate', config: ring.decided });
       ring.isLost = (sent) => touches(sent, 'A');
       ring.settle();
@@ -55,7 +55,7 @@ describe('what was staged for the decided attempt', () => {
       for (const id of 'EF') ring.ask(id, { kind: 'activate', config: first });
       ring.isLost = (sent) => touches(sent, 'AB');
       ring.settle();
-      for (const id of 'DEF') ring.node(id).hear(ring.decided);
+      for (const id of 'DEF') ring.node(id).learnConfig(ring.decided);
       for (const id of 'DEF') ring.ask(id, { kind: 'activate', config: ring.decided });
       ring.settle();
       for (const name of ['x', 'y']) expect(ring.read('E', name)).toBe(name);

@@ -66,7 +66,7 @@ export class EpochRing {
     );
     this.decided = { partition: 0, epoch: 0, members: this.members(ids.slice(0, members)), attempt: 0 };
     this.register = {
-      read: () => this.decided,
+      read: (_partition, done) => done(this.decided),
       begin: (_partition, done) => {
         this.#lastAttempt++;
         done(this.#lastAttempt);
@@ -106,6 +106,7 @@ export class EpochRing {
       isBootstrap,
       limits: this.#limits,
       rules: SOUND_RULES,
+      checks: 'all',
     };
     const env = { clock: this.clock, random: new SeededRandom(1), log: silentLog, store: machine.store };
     const transport = {

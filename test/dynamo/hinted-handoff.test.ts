@@ -16,6 +16,7 @@ const record = (ms: number): ItemRecord =>
     partitionKey: 'k',
     lineage: [],
   });
+const chosen = (ms: number, key = KEY) => ({ requestId: undefined, key, record: record(ms) });
 
 let clock: ManualClock;
 let store: MemoryStore;
@@ -76,7 +77,7 @@ describe('a hint', () => {
   test('waits as long as its home is down, and goes when it was taken', () => {
     const hints = open();
     up.delete('b');
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     hints.start();
     clock.advance(500);
     expect(learned).toEqual([]);
@@ -95,7 +96,7 @@ describe('a hint', () => {
   ])('is kept while its home %s', (_why, unfit) => {
     const hints = open();
     unfit().add('b');
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     hints.start();
     clock.advance(150);
     expect(learned).toEqual(['b 1']);
@@ -108,7 +109,7 @@ describe('a hint', () => {
 
   test('is the newest record of its key and home', () => {
     const hints = open();
-    for (const ms of [5, 9, 7]) hints.keep('b', KEY, record(ms));
+    for (const ms of [5, 9, 7]) hints.keep('b', chosen(ms));
     expect(hints.count).toBe(1);
     expect(hints.committed(KEY)?.ballot.hlc).toBe(9 * TICKS_PER_MS);
     hints.deliver('b');
@@ -118,30 +119,30 @@ describe('a hint', () => {
 
   test('that became newer while its former self was on the way stays', () => {
     const hints = open();
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     hints.deliver('b');
-    hints.keep('b', KEY, record(2));
+    hints.keep('b', chosen(2));
     clock.advance(50);
     expect(hints.committed(KEY)?.ballot.hlc).toBe(2 * TICKS_PER_MS);
   });
 
   test('survives a restart of its holder, and counts again', () => {
     const before = open();
-    before.keep('b', KEY, record(1));
-    before.keep('c', KEY, record(1));
+    before.keep('b', chosen(1));
+    before.keep('c', chosen(1));
     const after = open();
     expect([after.count, after.bytes]).toEqual([before.count, before.bytes]);
     expect(after.count).toBe(2);
   });
 
   test('finds no room above the bounds', () => {
-    expect(open({ hintsKept: 0 }).keep('b', KEY, record(1))).toBe(false);
-    expect(open({ hintBytesKept: 10 }).keep('b', KEY, record(1))).toBe(false);
+    expect(open({ hintsKept: 0 }).keep('b', chosen(1))).toBe(false);
+    expect(open({ hintBytesKept: 10 }).keep('b', chosen(1))).toBe(false);
   });
 
   test('that is too old is dropped, not delivered', () => {
     const hints = open();
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     clock.advance(10_001);
     hints.deliver('b');
     clock.advance(50);
@@ -151,7 +152,7 @@ describe('a hint', () => {
 
   test('for a home that has left goes to all present members', () => {
     const hints = open();
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     up.delete('b');
     members = ['a', 'c', 'd'];
     hints.start();
@@ -163,7 +164,7 @@ describe('a hint', () => {
 
   test('stays until its home takes it with a vote, since a newcomer may erase what it was told before', () => {
     const hints = open();
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     voteless.add('b');
     hints.start();
     clock.advance(450);
@@ -178,7 +179,7 @@ describe('a hint', () => {
   test('stays while its home holds it back, and is offered with few others at a time', () => {
     const hints = open({ repairBatch: 2 });
     lagging.add('b');
-    for (let i = 0; i < 5; i++) hints.keep('b', `${KEY}${i}`, record(i));
+    for (let i = 0; i < 5; i++) hints.keep('b', chosen(i, `${KEY}${i}`));
     hints.start();
     clock.advance(50 + 3 * 100);
     expect(learned).toEqual(['b 0', 'b 1', 'b 2', 'b 3', 'b 4']);
@@ -194,20 +195,20 @@ describe('a hint', () => {
   test('that is too old goes although its home is down, and makes room for others', () => {
     const hints = open({ hintsKept: 2 });
     up.delete('b');
-    hints.keep('b', `${KEY}1`, record(1));
-    hints.keep('b', `${KEY}2`, record(1));
+    hints.keep('b', chosen(1, `${KEY}1`));
+    hints.keep('b', chosen(1, `${KEY}2`));
     hints.start();
     clock.advance(9_000);
     expect(hints.count).toBe(2);
     clock.advance(2_000);
     expect(hints.count).toBe(0);
-    expect(hints.keep('c', KEY, record(1))).toBe(true);
+    expect(hints.keep('c', chosen(1))).toBe(true);
     hints.stop();
   });
 
   test('that is too old is no answer to a read', () => {
     const hints = open();
-    hints.keep('b', KEY, record(1));
+    hints.keep('b', chosen(1));
     expect(hints.committed(KEY)).toBeDefined();
     clock.advance(10_001);
     expect(hints.committed(KEY)).toBeUndefined();
@@ -216,7 +217,7 @@ describe('a hint', () => {
   test('of a partition that has moved goes to its members, although its home is down and has others', () => {
     const hints = open({ repairBatch: 2 });
     up.delete('b');
-    for (const i of [1, 2, 3, 4, 5]) hints.keep('b', `${KEY}${i}`, record(i));
+    for (const i of [1, 2, 3, 4, 5]) hints.keep('b', chosen(i, `${KEY}${i}`));
     moved.set(`${KEY}4`, ['c', 'd']);
     hints.start();
     clock.advance(1_000);
@@ -227,7 +228,7 @@ describe('a hint', () => {
 
   test('is not held up by those before it, one of whose new homes is down', () => {
     const hints = open({ repairBatch: 2 });
-    for (const i of [1, 2, 3, 4]) hints.keep('b', `${KEY}${i}`, record(i));
+    for (const i of [1, 2, 3, 4]) hints.keep('b', chosen(i, `${KEY}${i}`));
     for (const i of [1, 2]) moved.set(`${KEY}${i}`, ['c', 'e']);
     for (const i of [3, 4]) moved.set(`${KEY}${i}`, ['c', 'd']);
     hints.start();

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import type { LagRelease, LagRule, RangeOutcome, ReadFrom, ReadOutcome } from '../../src/dynamo/client.ts';
+import {
+  type LagPlace,
+  type LagRelease,
+  type LagRule,
+  type RangeOutcome,
+  type ReadFrom,
+  type ReadOutcome,
+  SYSTEM_TABLE,
+} from '../../src/dynamo/client.ts';
 import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
@@ -12,7 +20,10 @@ import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './th
 const NODES: readonly NodeName[] = ['A', 'B', 'C'];
 const NEVER: LagRelease = { kind: 'never' };
 
-const everything = (release: LagRelease, id = 'rule'): LagRule => ({ id, holds: () => true, release });
+const TABLE = '\0\0\0\0\0\0\0\x01';
+const ALL: readonly LagPlace[] = [TABLE, SYSTEM_TABLE].map((table) => ({ kind: 'table', table }));
+const everything = (release: LagRelease, id = 'rule'): LagRule => ({ id, scope: ALL, release });
+const afterMs = (delayMs: number): LagRelease => ({ kind: 'after', delay: { kind: 'constant', delayMs } });
 
 /** Lets some time pass, not all that is planned. */
 const A_MOMENT_MS = 5;
@@ -81,14 +92,15 @@ describe('a replica that a rule holds back', () => {
 
   test('gets each record so much later, and never an older one after a newer', () => {
     const ring = new ThreeNodes();
-    const delaysMs = [100, 200, 30];
-    lag(ring, everything({ kind: 'after', delayMs: () => delaysMs.shift()! }));
+    lag(ring, everything(afterMs(100)));
     write(ring, 'A', '1', 0);
     ring.settle(99);
     expect(shown(ring, 'C')).toBeUndefined();
     ring.settle(1);
     expect(shown(ring, 'C')).toBe('1');
+    lag(ring, everything(afterMs(200)));
     write(ring, 'A', '2', 0);
+    lag(ring, everything(afterMs(30)));
     write(ring, 'A', '3', 0);
     ring.settle(30);
     expect(shown(ring, 'C')).toBe('3');
@@ -144,19 +156,49 @@ describe('a replica that a rule holds back', () => {
   test('holds nothing of the tables that define the others', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
-    const key = collectionPrefix('\0'.repeat(8), 'user', 1);
+    const key = collectionPrefix(SYSTEM_TABLE, 'user', 1);
     expect(tell(ring, 'C', version(1, 1), { key })).toMatchObject({ vote: { epoch: 0 } });
   });
 
-  test('holds only what its rule names, by table and key', () => {
+  test.each<[what: string, place: LagPlace, isHeld: boolean]>([
+    ['its table', { kind: 'table', table: TABLE }, true],
+    ['no other table', { kind: 'table', table: '\0\0\0\0\0\0\0\x02' }, false],
+    ['its collection', { kind: 'collection', table: TABLE, partitionKey: 'user' }, true],
+    ['no other collection', { kind: 'collection', table: TABLE, partitionKey: 'use' }, false],
+    ['its item', { kind: 'item', key: { table: TABLE, partitionKey: 'user', sortKey: '' } }, true],
+    ['no other item', { kind: 'item', key: { table: TABLE, partitionKey: 'user', sortKey: 'a' } }, false],
+    [
+      'no item of another table',
+      { kind: 'item', key: { table: 'table-02', partitionKey: 'user', sortKey: '' } },
+      false,
+    ],
+  ])('holds only what its rule names: %s', (_what, place, isHeld) => {
     const ring = new ThreeNodes();
-    const asked: string[][] = [];
-    lag(ring, { id: 'rule', holds: (table, key) => asked.push([table, key]) > 1, release: NEVER });
+    lag(ring, { id: 'rule', scope: [{ kind: 'table', table: 'table-03' }, place], release: NEVER });
     write(ring, 'A', '1');
+    expect(shown(ring, 'C')).toBe(isHeld ? undefined : '1');
+  });
+
+  test('holds by the first of several rules, and by all places of a rule', () => {
+    const ring = new ThreeNodes();
+    const item: LagPlace = { kind: 'item', key: { table: TABLE, partitionKey: 'user', sortKey: '' } };
+    lag(ring, { id: 'first', scope: [item, ...ALL, item], release: afterMs(100) }, everything(NEVER, 'second'));
+    write(ring, 'A', '1', 0);
+    ring.settle(99);
+    expect(shown(ring, 'C')).toBeUndefined();
+    ring.settle(1);
     expect(shown(ring, 'C')).toBe('1');
+  });
+
+  test('keeps what it holds when its rule changes its places', () => {
+    const ring = new ThreeNodes();
+    lag(ring, everything(NEVER));
+    write(ring, 'A', '1');
+    lag(ring, { id: 'rule', scope: [], release: NEVER });
+    expect(shown(ring, 'C')).toBeUndefined();
+    expect(ring.node('C').heldOf(KEY)).toBe(1);
     write(ring, 'A', '2');
-    expect(shown(ring, 'C')).toBe('1');
-    expect(asked).toEqual(Array(2).fill(['\0\0\0\0\0\0\0\x01', KEY]));
+    expect(shown(ring, 'C')).toBe('2');
   });
 
   test('shows a range as old as its items', () => {
@@ -210,7 +252,7 @@ describe('what is held has bounds', () => {
 
   test('in time: with its node everything ends', () => {
     const ring = new ThreeNodes();
-    lag(ring, everything({ kind: 'after', delayMs: () => 100 }));
+    lag(ring, everything(afterMs(100)));
     write(ring, 'A', '1');
     ring.node('C').stop();
     ring.settle(200);
@@ -264,8 +306,8 @@ describe('nothing of a node by itself ends the lag', () => {
   test('while other keys are settled as ever', () => {
     const ring = new ThreeNodes({ limits });
     ring.node('C').startBackground();
-    const lagging = collectionPrefix('\0\0\0\0\0\0\0\x01', 'lagging', 1);
-    lag(ring, { id: 'rule', holds: (_table, key) => key === lagging, release: NEVER });
+    const lagging: LagPlace = { kind: 'item', key: { table: TABLE, partitionKey: 'lagging', sortKey: '' } };
+    lag(ring, { id: 'rule', scope: [lagging], release: NEVER });
     ring.isLost = ({ to, kind }) => to === 'C' && kind === 'learn';
     write(ring, 'A', '1');
     expect(ring.node('C').isUnsettled).toBe(true);

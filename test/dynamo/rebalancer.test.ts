@@ -1,16 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
-import {
-  type Move,
-  planMoves,
-  Rebalancer,
-  RingError,
-  withNode,
-  withoutNode,
-} from '../../src/dynamo/epochs/rebalancer.ts';
+import { type Move, planMoves, Rebalancer, withNode, withoutNode } from '../../src/dynamo/epochs/rebalancer.ts';
 import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
 import { assignPartitions } from '../../src/dynamo/ring.ts';
+import { RingError } from '../../src/dynamo/ring-error.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 
@@ -109,19 +103,14 @@ function running(configs: PartitionConfig[], roster: readonly Member[]) {
   const asked: { readonly move: Move; readonly done: (outcome: EpochChangeOutcome) => void }[] = [];
   const told: number[] = [];
   const membership = new Rebalancer({
-    register: {
-      read: (partition) => state.configs[partition]!,
-      begin: () => {},
-      decide: () => {},
-    },
-    partitions: configs.length,
+    configs: () => state.configs,
     replication: 3,
     clock,
     log: silentLog,
     retryMs: 500,
     roster: () => state.roster,
     sealed: () => state.sealed,
-    tellAll: (all) => told.push(all.length),
+    publish: (all) => told.push(all.length),
     changeEpoch: (move, done) => asked.push({ move, done }),
   });
   /** Answers the move that is under way. */

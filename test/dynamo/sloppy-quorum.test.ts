@@ -91,7 +91,7 @@ describe('a put in dynamo mode that was answered', () => {
     expect(ring.change('A', 'ABC')?.kind).toBe('changed');
     expect(ring.change('A', 'ABC')?.kind).toBe('changed');
     ring.isLost = () => false;
-    ring.node('B').hear(ring.decided);
+    ring.node('B').learnConfig(ring.decided);
     ring.settle();
     expect(ring.node('B').votingConfig(0)?.epoch).toBe(2);
     expect(ring.committed('B', 'k')).toBe('v');
@@ -105,7 +105,7 @@ describe('a put in dynamo mode that was answered', () => {
     ring.isLost = ({ from, to }) => from !== to && (from === 'B' || to === 'B');
     expect(ring.change('A', 'ABC')?.kind).toBe('changed');
     expect(ring.change('A', 'ABC')?.kind).toBe('changed');
-    ring.node('B').hear(ring.decided);
+    ring.node('B').learnConfig(ring.decided);
     ring.settle(60_000);
     expect(ring.node('B').votingConfig(0)?.epoch).toBe(2);
   });

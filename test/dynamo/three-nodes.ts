@@ -80,6 +80,7 @@ export class ThreeNodes {
           isBootstrap: true,
           limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
           rules: SOUND_RULES,
+          checks: 'all',
         } as const;
         const env = {
           clock: {

@@ -83,7 +83,7 @@ describe('4.8.1 ring membership', () => {
     const ring = filledRing(6);
     const config = ring.configs[0]!;
     const next = { ...config, epoch: 1, attempt: 1, members: [...config.members].reverse() };
-    ring.node('node-6').hear(next);
+    ring.node('node-6').learnConfig(next);
     expect(ring.ids.filter((id) => epochsOf(ring, id)[0] === 1)).toEqual(['node-6']);
     ring.run(20 * gossipIntervalMs);
     for (const id of ring.ids) expect(ring.node(id).view.newestConfig(0)).toEqual(next);
@@ -92,8 +92,8 @@ describe('4.8.1 ring membership', () => {
   test.each(['node-1', 'node-2'])('two that meet both end up with what is newer, if %s begins too', (asking) => {
     const ring = new PaperRing({ nodes: 2, replication: 2, partitions: 2 });
     const next = ring.configs.map((config) => ({ ...config, epoch: config.partition + 1, attempt: 1 }));
-    ring.node('node-1').hear(next[0]!);
-    ring.node('node-2').hear(next[1]!);
+    ring.node('node-1').learnConfig(next[0]!);
+    ring.node('node-2').learnConfig(next[1]!);
     ring.isLost = ({ kind, from, isReply }) => kind === 'gossip' && !isReply && from !== asking;
     ring.startBackground();
     ring.run(gossipIntervalMs + 10);

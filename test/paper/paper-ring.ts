@@ -80,7 +80,7 @@ export class PaperRing {
       members: list.map((node) => this.#memberOf(node)),
     }));
     this.register = {
-      read: (partition) => this.#decided[partition]!,
+      read: (partition, done) => done(this.#decided[partition]),
       begin: (_partition, done) => done(++this.#lastAttempt),
       decide: (next, done) => {
         const { epoch } = this.#decided[next.partition]!;
@@ -163,6 +163,7 @@ export class PaperRing {
       isBootstrap,
       limits: { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, ...limits },
       rules: SOUND_RULES,
+      checks: 'all',
     };
     const env = { clock: this.clock, random: new SeededRandom(machine.diskId), log: silentLog, store: machine.store };
     const transport = {
@@ -201,15 +202,14 @@ export class PaperRing {
     // One list for one roster: another one would be another order.
     const roster = this.members(ids);
     const membership = new Rebalancer({
-      register: this.register,
-      partitions: this.partitions,
+      configs: () => this.#decided,
       replication: this.replication,
       clock: this.clock,
       log: silentLog,
       retryMs: 100,
       roster: () => roster,
       sealed: () => [],
-      tellAll: () => {},
+      publish: () => {},
       changeEpoch: ({ partition, members }, done) => {
         const leader = this.#decided[partition]!.members.find(({ node }) => this.ids.includes(node))!;
         this.node(leader.node).changeEpoch(this.register, partition, members, done);

@@ -1,41 +1,47 @@
 import type { LagRule } from '../../src/dynamo/client.ts';
 import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
+import { LagScope } from '../../src/dynamo/registers/lag-scope.ts';
 import { SeededRandom } from '../../src/env/random.ts';
-import type { StorageDescription } from '../../src/router/fault-lag.ts';
 import { FaultRules, type FaultRulesParts } from '../../src/router/fault-rules.ts';
+import type { StorageDescription, TableWatcher } from '../../src/router/table-catalog.ts';
 import { attribute } from '../api/sample-table.ts';
-import { ManualTimers } from './manual-timers.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 
-export const PARTITIONS = 64;
+const PARTITIONS = 64;
 
-/** Tables that are known by their storage ids. */
-export const STORAGE: Readonly<Record<string, StorageDescription>> = {
-  'orders-0': { namespace: '', name: 'Orders', key: { partition: attribute('S:id') } },
-  'orders-3': { namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') } },
-  'events-0': {
+/** Tables that are at hand from the beginning. */
+const TABLES: readonly StorageDescription[] = [
+  { storageId: 'orders-0', namespace: '', name: 'Orders', key: { partition: attribute('S:id') } },
+  { storageId: 'orders-3', namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') } },
+  {
+    storageId: 'events-0',
     namespace: '',
     name: 'Events',
     key: { partition: attribute('N:id'), sort: attribute('S:at') },
   },
-};
+];
 
-/** Fault rules of a ring with N=3 and W=2, and what they were told. */
+/** Fault rules of a ring in which replicas can lag, and what they were told. */
 export function openRules(parts: Partial<FaultRulesParts> = {}) {
-  const timers = new ManualTimers();
+  const clock = new ManualClock();
   const lags: (readonly LagRule[])[] = [];
+  const watchers: TableWatcher[] = [];
   const rules = new FaultRules({
-    replication: 3,
-    writeQuorum: 2,
-    timers,
+    catalog: { tables: () => TABLES, watch: (watcher) => watchers.push(watcher) },
+    whyNoReplicaLags: undefined,
+    timers: clock,
     newSeed: () => 4711,
     seeded: (seed) => {
       const random = new SeededRandom(seed);
       return () => random.next();
     },
-    describeStorage: (id) => STORAGE[id],
-    storeKeyOf: (key) => storeKeyOf(key, PARTITIONS),
     onLagChange: (told) => lags.push(told),
     ...parts,
   });
-  return { rules, timers, lags };
+  return { rules, clock, lags, catalog: watchers[0]! };
+}
+
+/** Whether a rule of lag is for an item, as a replica sees it. */
+export function isHeld({ scope }: LagRule, table: string, partitionKey: string, sortKey = ''): boolean {
+  return new LagScope(scope, PARTITIONS).includes(storeKeyOf({ table, partitionKey, sortKey }, PARTITIONS));
 }

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { delayDistribution } from '../../src/api/delay-model.ts';
 import { AdminError, type FaultRule } from '../../src/api/fault-rule.ts';
 import { encodeNumber } from '../../src/api/number.ts';
-import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
+import { type LagRule, SYSTEM_TABLE } from '../../src/dynamo/client.ts';
+import { whyNoReplicaLags } from '../../src/dynamo/registers/lag-gate.ts';
 import type { FaultRequest } from '../../src/router/fault-scope.ts';
-import { openRules, PARTITIONS } from './fault-fixtures.ts';
+import { attribute } from '../api/sample-table.ts';
+import { isHeld, openRules } from './fault-fixtures.ts';
 
 const ERROR = { kind: 'error', error: 'InternalServerError', when: 'before' } as const;
 const always = () => true;
@@ -115,7 +118,7 @@ describe('a rule that is added', () => {
   });
 
   test('cannot be staleness where a write waits for every replica', () => {
-    const { rules } = openRules({ writeQuorum: 3 });
+    const { rules } = openRules({ whyNoReplicaLags: whyNoReplicaLags({ replication: 3, writeQuorum: 3 }) });
     expect(refusal(() => rules.add({ kind: 'staleness', worst: true }))).toMatchObject({
       status: 400,
       field: 'kind',
@@ -180,31 +183,31 @@ describe('how often a rule fires', () => {
   });
 
   test('is none once the server has stopped, and no timer is left', () => {
-    const { rules, timers } = openRules();
+    const { rules, clock } = openRules();
     rules.add({ ...ERROR, forMs: 1_000 });
     rules.stop();
     expect(refusal(() => rules.add({ ...ERROR, forMs: 1_000 }))).toMatchObject({ status: 409 });
     rules.clear();
-    expect([rules.list(), timers.pending]).toEqual([[], 0]);
+    expect([rules.list(), clock.timers]).toEqual([[], 0]);
   });
 
   test('is bounded in time by forMs', () => {
-    const { rules, timers } = openRules();
+    const { rules, clock } = openRules();
     rules.add({ ...ERROR, forMs: 1_000 });
-    timers.advance(999);
+    clock.advance(999);
     expect(rules.isEmpty).toBe(false);
-    timers.advance(1);
+    clock.advance(1);
     expect(rules.isEmpty).toBe(true);
   });
 
   test('leaves no timer behind when the rule is gone before', () => {
-    const { rules, timers } = openRules();
+    const { rules, clock } = openRules();
     for (let i = 0; i < 3; i++) rules.add({ ...ERROR, forMs: 1_000, times: 1 });
     rules.fireFirst(get('a'), always);
     rules.remove('f2');
-    expect(timers.pending).toBe(1);
+    expect(clock.timers).toBe(1);
     rules.clear();
-    expect(timers.pending).toBe(0);
+    expect(clock.timers).toBe(0);
   });
 
   test('is counted for the first that fires alone, or for each', () => {
@@ -219,68 +222,103 @@ describe('how often a rule fires', () => {
 });
 
 describe('a staleness rule', () => {
-  const orders = (id: string) => storeKeyOf({ table: 'orders-0', partitionKey: id, sortKey: '' }, PARTITIONS);
-  const event = (id: string, at: string) =>
-    storeKeyOf({ table: 'events-0', partitionKey: encodeNumber(id), sortKey: at }, PARTITIONS);
   const lagOf = (rule: object) => {
     const { rules, lags } = openRules();
     rules.add({ kind: 'staleness', worst: true, ...rule } as FaultRule);
     return lags.at(-1)![0]!;
   };
+  const holdsOrder = (lag: LagRule, id: string, table = 'orders-0') => isHeld(lag, table, id);
+  const holdsEvent = (lag: LagRule, id: string, at: string) => isHeld(lag, 'events-0', encodeNumber(id), at);
 
   test('holds the records of all tables of clients, and of nothing else', () => {
     const lag = lagOf({});
-    expect(lag.holds('orders-0', orders('a'))).toBe(true);
-    expect(lag.holds('\0'.repeat(8), orders('a'))).toBe(false);
+    expect(holdsOrder(lag, 'a')).toBe(true);
+    expect(holdsEvent(lag, '1', 'x')).toBe(true);
+    expect(isHeld(lag, SYSTEM_TABLE, 'a')).toBe(false);
+    expect(holdsOrder(lag, 'a', 'orders-9')).toBe(false);
   });
 
   test('holds the records of its table and its namespace', () => {
-    expect(lagOf({ table: 'Orders' }).holds('orders-0', orders('a'))).toBe(true);
-    expect(lagOf({ table: 'Orders' }).holds('orders-3', orders('a'))).toBe(true);
-    expect(lagOf({ table: 'Orders' }).holds('events-0', event('1', 'x'))).toBe(false);
-    expect(lagOf({ table: 'Orders', namespace: 'worker-3' }).holds('orders-3', orders('a'))).toBe(true);
-    expect(lagOf({ table: 'Orders', namespace: 'worker-3' }).holds('orders-0', orders('a'))).toBe(false);
-    expect(lagOf({ table: 'arn:aws:dynamodb:local:000000000000:table/Orders' }).holds('orders-0', orders('a'))).toBe(
-      true,
-    );
+    const orders = lagOf({ table: 'Orders' });
+    expect(holdsOrder(orders, 'a')).toBe(true);
+    expect(holdsOrder(orders, 'a', 'orders-3')).toBe(true);
+    expect(holdsEvent(orders, '1', 'x')).toBe(false);
+    const ofWorker = lagOf({ table: 'Orders', namespace: 'worker-3' });
+    expect(holdsOrder(ofWorker, 'a', 'orders-3')).toBe(true);
+    expect(holdsOrder(ofWorker, 'a')).toBe(false);
+    expect(holdsOrder(lagOf({ table: 'arn:aws:dynamodb:local:000000000000:table/Orders' }), 'a')).toBe(true);
   });
 
   test('holds the records of its key, by the partition key alone or whole', () => {
     const collection = lagOf({ key: { id: { N: '1.0' } } });
-    expect(collection.holds('events-0', event('1', 'x'))).toBe(true);
-    expect(collection.holds('events-0', event('1', 'y'))).toBe(true);
-    expect(collection.holds('events-0', event('2', 'x'))).toBe(false);
-    expect(collection.holds('orders-0', orders('1'))).toBe(false);
+    expect(holdsEvent(collection, '1', 'x')).toBe(true);
+    expect(holdsEvent(collection, '1', 'y')).toBe(true);
+    expect(holdsEvent(collection, '2', 'x')).toBe(false);
+    expect(holdsOrder(collection, '1')).toBe(false);
     const whole = lagOf({ key: { at: { S: 'x' }, id: { N: '1' } } });
-    expect(whole.holds('events-0', event('1', 'x'))).toBe(true);
-    expect(whole.holds('events-0', event('1', 'xy'))).toBe(false);
-    expect(whole.holds('orders-0', orders('1'))).toBe(false);
-    expect(lagOf({ key: { id: { S: 'a' } } }).holds('orders-0', orders('a'))).toBe(true);
-    expect(lagOf({ key: { at: { S: 'x' } } }).holds('events-0', event('1', 'x'))).toBe(false);
+    expect(holdsEvent(whole, '1', 'x')).toBe(true);
+    expect(holdsEvent(whole, '1', 'xy')).toBe(false);
+    expect(holdsOrder(whole, '1')).toBe(false);
+    expect(holdsOrder(lagOf({ key: { id: { S: 'a' } } }), 'a')).toBe(true);
+    expect(holdsOrder(lagOf({ key: { id: { S: 'a' } } }), 'b')).toBe(false);
+    expect(holdsEvent(lagOf({ key: { at: { S: 'x' } } }), '1', 'x')).toBe(false);
   });
 
   test('says when a record arrives all the same', () => {
     expect(lagOf({}).release).toEqual({ kind: 'never' });
     expect(lagOf({ worst: undefined, versions: 2 }).release).toEqual({ kind: 'versions', count: 2 });
     const fixed = lagOf({ worst: undefined, lagMs: 70 }).release;
-    expect(fixed.kind === 'after' && fixed.delayMs()).toBe(70);
-    const release = lagOf({ worst: undefined, model: 'YMMR', seed: 1 }).release;
-    if (release.kind !== 'after') throw new Error(release.kind);
-    const delays = Array.from({ length: 1_000 }, release.delayMs);
-    expect(new Set(delays).size).toBeGreaterThan(900);
-    // Of the W leg, which has long delays in one of sixteen.
-    expect(delays.filter((ms) => ms > 60).length).toBeGreaterThan(30);
+    expect(fixed).toEqual({ kind: 'after', delay: { kind: 'constant', delayMs: 70 } });
+    const drawn = lagOf({ worst: undefined, model: 'YMMR', seed: 1 }).release;
+    const distribution = delayDistribution('YMMR', 'W');
+    expect(drawn).toEqual({ kind: 'after', delay: { kind: 'drawn', distribution, seed: expect.any(Number) } });
+    expect(lagOf({ worst: undefined, model: 'YMMR', seed: 1 }).release).toEqual(drawn);
+    expect(lagOf({ worst: undefined, model: 'YMMR', seed: 2 }).release).not.toEqual(drawn);
+  });
+
+  test('is plain data, which another process can be sent', () => {
+    for (const rule of [{}, { key: { id: { N: '1' } } }, { worst: undefined, model: 'YMMR' }]) {
+      const lag = lagOf(rule);
+      expect(JSON.parse(JSON.stringify(lag))).toEqual(lag);
+    }
+  });
+
+  test('follows the tables that it is for as they come and go', () => {
+    const { rules, lags, catalog } = openRules();
+    rules.add({ kind: 'staleness', worst: true, table: 'Orders', key: { id: { S: 'a' } } });
+    rules.add({ kind: 'staleness', worst: true, table: 'Events' });
+    const [, events] = lags.at(-1)!;
+    catalog.added({
+      storageId: 'orders-4',
+      namespace: 'worker-4',
+      name: 'Orders',
+      key: { partition: attribute('S:id') },
+    });
+    expect(lags).toHaveLength(3);
+    const [orders, unchanged] = lags.at(-1)!;
+    expect([orders!.id, holdsOrder(orders!, 'a', 'orders-4'), holdsOrder(orders!, 'b', 'orders-4')]).toEqual([
+      'f1',
+      true,
+      false,
+    ]);
+    expect(unchanged).toBe(events);
+    catalog.removed('orders-4');
+    expect(holdsOrder(lags.at(-1)![0]!, 'a', 'orders-4')).toBe(false);
+    expect(holdsOrder(lags.at(-1)![0]!, 'a')).toBe(true);
+    catalog.added({ storageId: 'others', namespace: '', name: 'Others', key: { partition: attribute('S:id') } });
+    catalog.removed('others');
+    expect(lags).toHaveLength(4);
   });
 
   test('reaches the ring when it comes and when it goes, as the same object while it lives', () => {
-    const { rules, lags, timers } = openRules();
+    const { rules, lags, clock } = openRules();
     rules.add(ERROR);
     expect(lags).toEqual([]);
     rules.add({ kind: 'staleness', worst: true });
     rules.add({ kind: 'staleness', versions: 1, forMs: 500 });
     expect(lags.at(-1)!.map(({ id }) => id)).toEqual(['f2', 'f3']);
     expect(lags[1]![0]).toBe(lags[0]![0]);
-    timers.advance(500);
+    clock.advance(500);
     expect(lags.at(-1)!.map(({ id }) => id)).toEqual(['f2']);
     rules.remove('f1');
     expect(lags).toHaveLength(3);

@@ -6,15 +6,15 @@ import type { Execute, OperationName, RequestContext } from '../../src/api/opera
 import { FaultDelays } from '../../src/router/fault-delays.ts';
 import type { FaultRules } from '../../src/router/fault-rules.ts';
 import { withFaults } from '../../src/router/faulty-execute.ts';
+import type { ManualClock } from '../parts/manual-clock.ts';
 import { openRules } from './fault-fixtures.ts';
-import type { ManualTimers } from './manual-timers.ts';
 
 const CONTEXT: RequestContext = { requestId: 'R1', nowMs: 0, accessKeyId: 'any', region: 'eu-west-1' };
 const ARN = 'arn:aws:dynamodb:eu-west-1:000000000000:table/Orders';
 const READ = { TableName: 'Orders', Key: { id: { S: 'a' } } };
 
 let rules: FaultRules;
-let timers: ManualTimers;
+let clock: ManualClock;
 let delays: FaultDelays;
 let execute: Execute;
 /** What tier 2 was asked. */
@@ -23,8 +23,8 @@ let told: string[];
 let failure: Error | undefined;
 
 beforeEach(() => {
-  ({ rules, timers } = openRules());
-  delays = new FaultDelays(timers);
+  ({ rules, clock } = openRules());
+  delays = new FaultDelays(clock);
   carriedOut = [];
   told = [];
   failure = undefined;
@@ -163,10 +163,10 @@ describe('latency', () => {
     const answer = errorOf(get());
     await settle();
     expect(told).toEqual(['R1 f2 latency', 'R1 f3 latency']);
-    timers.advance(69);
+    clock.advance(69);
     await settle();
     expect(told).toHaveLength(2);
-    timers.advance(1);
+    clock.advance(1);
     expect((await answer).status).toBe(500);
   });
 
@@ -199,7 +199,7 @@ describe('latency', () => {
     expect((await answer).status).toBe(503);
     expect((await errorOf(put())).status).toBe(503);
     expect(carriedOut).toEqual([]);
-    expect(timers.pending).toBe(0);
+    expect(clock.timers).toBe(0);
   });
 });
 

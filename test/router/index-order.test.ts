@@ -33,7 +33,14 @@ async function scanOf(items: readonly AttributeMap[], bounds = ALL, pause = asyn
   const put = (item: AttributeMap) =>
     client.write({ table: TABLE.storageId, ...keyOfItem(TABLE.key, item) }, { kind: 'put', item: toImage(item) });
   for (const item of items) await put(item);
-  const { scan } = createScanOperations(client, catalog, undefined, pause, new ReadRoom(pause), bounds);
+  const { scan } = createScanOperations({
+    client,
+    catalog,
+    throughput: undefined,
+    pause,
+    room: new ReadRoom(pause),
+    bounds,
+  });
   const page = async (request: Partial<ScanRequest>, nowMs = CONTEXT.nowMs) => {
     const answer = await scan({ TableName: TABLE.name, ...request }, { ...CONTEXT, nowMs }, '');
     const unwrap = (_: string, value: unknown) =>

@@ -18,7 +18,7 @@ let operations: {
 beforeEach(async () => {
   client = new MemoryClient();
   catalog = new TableCatalog(client);
-  const { putItem, getItem, deleteItem } = createItemOperations(client, catalog);
+  const { putItem, getItem, deleteItem } = createItemOperations({ client, catalog, throughput: undefined });
   operations = {
     putItem: (request) => putItem(request, CONTEXT, ''),
     getItem: (request) => getItem(request, CONTEXT, ''),

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { newTable } from '../../src/api/create-table.ts';
-import { TableCatalog } from '../../src/router/table-catalog.ts';
+import { ADMINISTRATOR, TableCatalog } from '../../src/router/table-catalog.ts';
 import { MemoryClient } from './memory-client.ts';
 import { CONTEXT, refusal, tableRequest } from './table-fixtures.ts';
 
@@ -28,23 +28,29 @@ describe('a table catalog', () => {
     expect(await catalog.create(table())).toBe(true);
     expect(catalog.cached('', 'Music')).toEqual(JSON.parse(JSON.stringify(table())));
     client.calls.length = 0;
-    expect((await catalog.get('', 'Music')).id).toBe(table().id);
-    expect((await catalog.get('', ARN)).id).toBe(table().id);
+    expect((await catalog.get('', 'Music', ADMINISTRATOR)).id).toBe(table().id);
+    expect((await catalog.get('', ARN, ADMINISTRATOR)).id).toBe(table().id);
     expect(client.calls).toEqual([]);
   });
 
   test('finds a table that another process created, and asks for it once', async () => {
     await new TableCatalog(client).create(table());
     client.calls.length = 0;
-    const found = await Promise.all([catalog.get('', 'Music'), catalog.get('', 'Music'), catalog.get('', ARN)]);
+    const found = await Promise.all([
+      catalog.get('', 'Music', ADMINISTRATOR),
+      catalog.get('', 'Music', ADMINISTRATOR),
+      catalog.get('', ARN, ADMINISTRATOR),
+    ]);
     expect(found.map(({ id }) => id)).toEqual(Array(3).fill(table().id));
     expect(client.calls).toEqual(['read', 'write']);
     expect(catalog.cached('', 'Music')).toEqual(found[0]);
   });
 
   test('says that a table is missing in the words of the item operations', async () => {
-    expect(await refusal(catalog.get('', 'Music'))).toBe('ResourceNotFoundException: Requested resource not found');
-    expect(await refusal(catalog.get('', 'arn:aws:s3:::bucket'))).toMatch(
+    expect(await refusal(catalog.get('', 'Music', ADMINISTRATOR))).toBe(
+      'ResourceNotFoundException: Requested resource not found',
+    );
+    expect(await refusal(catalog.get('', 'arn:aws:s3:::bucket', ADMINISTRATOR))).toMatch(
       /^ValidationException: .* Valid ARN format is/,
     );
   });
@@ -53,7 +59,7 @@ describe('a table catalog', () => {
     const small = new TableCatalog(client, { maxCachedTables: 2 });
     for (const name of ['one', 'two', 'three']) await small.create({ ...table(), name });
     expect(['one', 'two', 'three'].map((name) => small.cached('', name)?.name)).toEqual([undefined, 'two', 'three']);
-    expect((await small.get('', 'one')).name).toBe('one');
+    expect((await small.get('', 'one', ADMINISTRATOR)).name).toBe('one');
     await small.change('', 'three', (current) => current);
     expect(['one', 'two', 'three'].map((name) => small.cached('', name)?.name)).toEqual(['one', undefined, 'three']);
   });
@@ -62,9 +68,9 @@ describe('a table catalog', () => {
     await catalog.create(table());
     await catalog.remove('', 'Music', () => {});
     expect(catalog.cached('', 'Music')).toBeUndefined();
-    expect(catalog.describeStorage(table().storageId)).toBeUndefined();
+    expect([...catalog.tables()]).toEqual([]);
     expect(client.forgotten).toEqual([table().storageId]);
-    expect(await catalog.find('', 'Music')).toBeUndefined();
+    expect(await catalog.find('', 'Music', ADMINISTRATOR)).toBeUndefined();
   });
 
   test('keeps a table whose removal is objected to', async () => {
@@ -74,7 +80,7 @@ describe('a table catalog', () => {
       throw objection;
     };
     await expect(catalog.remove('', 'Music', object)).rejects.toBe(objection);
-    expect(await catalog.find('', 'Music')).toBeDefined();
+    expect(await catalog.find('', 'Music', ADMINISTRATOR)).toBeDefined();
     expect(client.forgotten).toEqual([]);
   });
 
@@ -96,7 +102,7 @@ describe('a table catalog', () => {
       other.change('', 'Music', (theirs) => ({ ...theirs, tags: [{ Key: 'theirs', Value: '' }] })),
     ]);
     expect(client.calls.filter((call) => call === 'write')).toHaveLength(4);
-    const both = await new TableCatalog(client).find('', 'Music');
+    const both = await new TableCatalog(client).find('', 'Music', ADMINISTRATOR);
     expect(both?.tags).toEqual([{ Key: 'theirs', Value: '' }]);
     expect(both?.deletionProtection).toBe(true);
   });
@@ -129,7 +135,7 @@ describe('a table catalog', () => {
     expect(await refusal(work(catalog))).toMatch(/^InternalServerError/);
     client.failWrite = undefined;
     expect(catalog.cached('', 'Music')).toBeUndefined();
-    const found = await catalog.find('', 'Music');
+    const found = await catalog.find('', 'Music', ADMINISTRATOR);
     if (kind === 'creation') expect(found?.id).toBe(table(2).id);
     if (kind === 'change') expect(found?.deletionProtection).toBe(true);
     if (kind === 'removal') expect(found).toBeUndefined();
@@ -138,13 +144,13 @@ describe('a table catalog', () => {
   test('serves a table that it cannot write back, without having it at hand', async () => {
     await new TableCatalog(client).create(table());
     client.failWrite = { kind: 'storage-failed', message: 'disk full' };
-    expect((await catalog.get('', 'Music')).id).toBe(table().id);
+    expect((await catalog.get('', 'Music', ADMINISTRATOR)).id).toBe(table().id);
     expect(catalog.cached('', 'Music')).toBeUndefined();
   });
 
   test('says that the cluster is unavailable when it is', async () => {
     client.failRead = { kind: 'unavailable', needed: 2, got: 1 };
-    expect(await refusal(catalog.get('', 'Music'))).toMatch(/^ServiceUnavailableException/);
+    expect(await refusal(catalog.get('', 'Music', ADMINISTRATOR))).toMatch(/^ServiceUnavailableException/);
     expect(await refusal(catalog.list('', undefined, 10))).toMatch(/^ServiceUnavailableException/);
     client.failRead = undefined;
     client.failWrite = { kind: 'overloaded' };
@@ -183,31 +189,39 @@ describe('a table catalog', () => {
     expect([tables.map(({ name }) => name), more]).toEqual([['__proto__'], false]);
   });
 
-  test('knows what the storage ids stand for of the tables that it has at hand', async () => {
+  test('tells of the tables that come to hand and of those that go', async () => {
     const small = new TableCatalog(client, { maxCachedTables: 1 });
-    await small.create({ ...table(), namespace: 'one' });
-    expect(small.describeStorage(table().storageId)).toMatchObject({
-      namespace: 'one',
-      name: 'Music',
-      key: { partition: { name: 'pk', type: 'S' } },
+    const seen: string[] = [];
+    small.watch({
+      added: ({ storageId, namespace }) => seen.push(`+${namespace} ${storageId}`),
+      removed: (storageId) => seen.push(`- ${storageId}`),
     });
+    const told = () => seen.splice(0);
+    const [one, two, three] = [table().storageId, table(2).storageId, table(3).storageId];
+    const atHand = () => [...small.tables()].map(({ storageId }) => storageId);
+    await small.create({ ...table(), namespace: 'one' });
+    expect([told(), atHand()]).toEqual([[`+one ${one}`], [one]]);
     await small.create({ ...table(2), namespace: 'two' });
-    expect(small.describeStorage(table().storageId)).toBeUndefined();
-    expect(small.describeStorage(table(2).storageId)).toMatchObject({ namespace: 'two' });
+    expect([told(), atHand()]).toEqual([[`- ${one}`, `+two ${two}`], [two]]);
     await small.put({ ...table(3), namespace: 'two' });
-    expect(small.describeStorage(table(2).storageId)).toBeUndefined();
-    expect(small.describeStorage(table(3).storageId)).toMatchObject({ namespace: 'two' });
+    expect([told(), atHand()]).toEqual([[`- ${two}`, `+two ${three}`], [three]]);
+    await small.change('two', 'Music', (current) => ({ ...current, deletionProtection: true }));
+    expect([told(), atHand()]).toEqual([[], [three]]);
+    await small.get('one', 'Music', ADMINISTRATOR);
+    expect([told(), atHand()]).toEqual([[`- ${three}`, `+one ${one}`], [one]]);
+    await small.remove('one', 'Music', () => {});
+    expect([told(), atHand()]).toEqual([[`- ${one}`], []]);
   });
 
   test('keeps tables of one name in two namespaces apart', async () => {
     await catalog.create({ ...table(1), namespace: 'a' });
-    expect(await catalog.find('', 'Music')).toBeUndefined();
+    expect(await catalog.find('', 'Music', ADMINISTRATOR)).toBeUndefined();
     expect(await catalog.create({ ...table(2), namespace: 'b' })).toBe(true);
     expect(await catalog.create({ ...table(3), namespace: 'a' })).toBe(false);
     await catalog.change('a', 'Music', (current) => ({ ...current, deletionProtection: true }));
     await catalog.remove('b', 'Music', () => {});
-    expect((await new TableCatalog(client).get('a', ARN)).deletionProtection).toBe(true);
-    expect(await new TableCatalog(client).find('b', 'Music')).toBeUndefined();
+    expect((await new TableCatalog(client).get('a', ARN, ADMINISTRATOR)).deletionProtection).toBe(true);
+    expect(await new TableCatalog(client).find('b', 'Music', ADMINISTRATOR)).toBeUndefined();
     expect(client.forgotten).toEqual([table(2).storageId]);
   });
 
@@ -232,7 +246,7 @@ describe('a table catalog', () => {
   test('puts a table in place of another, whose records go', async () => {
     await catalog.put(table(1));
     await catalog.put(table(2));
-    expect((await new TableCatalog(client).get('', 'Music')).id).toBe(table(2).id);
+    expect((await new TableCatalog(client).get('', 'Music', ADMINISTRATOR)).id).toBe(table(2).id);
     expect(catalog.cached('', 'Music')?.id).toBe(table(2).id);
     expect(client.forgotten).toEqual([table(1).storageId]);
   });

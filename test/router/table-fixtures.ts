@@ -1,7 +1,8 @@
 import type { OperationName, RequestContext } from '../../src/api/operations.ts';
 import type { CreateTableRequest, UpdateTableRequest } from '../../src/api/table-requests.ts';
 import { createRouter } from '../../src/router/router.ts';
-import type { RouterLimits } from '../../src/router/router-limits.ts';
+import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from '../../src/router/router-limits.ts';
+import { TableCatalog } from '../../src/router/table-catalog.ts';
 import { MemoryClient } from './memory-client.ts';
 
 export const CONTEXT: RequestContext = {
@@ -48,13 +49,15 @@ export function newRouter(client = new MemoryClient(), limits: Partial<RouterLim
     ids += 1;
     return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
-  const { execute: router, executeIn, tables } = createRouter({ client, newId, limits, transientMs });
+  const catalog = new TableCatalog(client, { ...DEFAULT_ROUTER_LIMITS, ...limits });
+  const { execute: router, executeIn, tables } = createRouter({ client, catalog, newId, limits, transientMs });
   // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
   type Answer = any;
   const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>
     router(operation, request, { ...CONTEXT, ...context }) as Promise<Answer>;
   return {
     client,
+    catalog,
     tables,
     executeIn,
     execute,

@@ -1,3 +1,4 @@
+import type { Checks, Invariant } from '../../src/dynamo/invariants.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { Violation } from './checks.ts';
@@ -35,6 +36,8 @@ export interface Defects {
   /** Rules that the code itself can switch off. */
   readonly rules?: Partial<Rules>;
   readonly limits?: Partial<NodeLimits>;
+  /** Which assertions are on; all by default. With `cheap` it is left to the judge to notice what is wrong. */
+  readonly checks?: Checks;
   /** What goes wrong between a node and its disk, or at its door. */
   readonly sabotage?: Sabotage;
   /** What goes wrong with messages; made anew for each history, since it may keep state. */
@@ -61,6 +64,8 @@ export interface BrokenRule {
   readonly scenario: ScenarioName;
   /** How the checker sees it, in the end: that nothing fails for another reason only. */
   readonly shows: Violation['kind'];
+  /** The invariant whose assertion in the code notices the loss, if there is one. */
+  readonly asserts?: Invariant;
   /** It must show within so many histories from seed 1. */
   readonly histories: number;
 }
@@ -113,6 +118,7 @@ export const BROKEN_RULES = {
     defects: { rules: { lineage: false } },
     scenario: 'mixed',
     shows: 'not-linearizable',
+    asserts: 'docs/protocol.md I6',
     histories: 2_000,
   },
   'lineage-cut-short': {
@@ -281,6 +287,7 @@ export const BROKEN_RULES = {
     defects: { rules: { rowsNeverGoBack: false } },
     scenario: 'late-epochs',
     shows: 'invariant',
+    asserts: 'docs/protocol.md I12',
     histories: 500,
   },
   'never-compared': {

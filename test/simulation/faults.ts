@@ -41,7 +41,10 @@ export interface PlannedLag {
   readonly endMs: number;
   /** Which keys it is for, by index. */
   readonly holds: readonly boolean[];
-  readonly release: { readonly kind: 'never' | 'after' } | { readonly kind: 'versions'; readonly count: number };
+  readonly release:
+    | { readonly kind: 'never' }
+    | { readonly kind: 'after' }
+    | { readonly kind: 'versions'; readonly count: number };
 }
 
 const ECHOES: Record<NonNullable<Scenario['echoes']>, (scenario: Scenario) => Echoes> = {

@@ -34,7 +34,12 @@ export class SimulatedMembership {
     this.#roster = parts.roster;
     const { time, random, trace } = parts;
     this.register = {
-      read: (partition) => this.configs[partition]!,
+      read: (partition, done) => {
+        time.after(random.next() * 2, () => {
+          const decided = this.configs[partition]!;
+          time.after(random.next() * 2, () => done(decided));
+        });
+      },
       begin: (partition, done) => {
         time.after(random.next() * 10, () => {
           const attempt = ++this.#lastAttempt;
@@ -57,17 +62,16 @@ export class SimulatedMembership {
       },
     };
     this.#rebalancer = new Rebalancer({
-      register: this.register,
-      partitions: this.configs.length,
+      configs: () => this.configs,
       replication: parts.replication,
       clock: new SimulatedClock(time, 0),
       log: silentLog,
       retryMs: 40,
       roster: () => this.#roster,
       sealed: () => this.#sealed(),
-      tellAll: (configs) => {
+      publish: (configs) => {
         if (parts.tellsNobody) return;
-        for (const { node } of parts.hosts) for (const config of configs) node?.hear(config);
+        for (const { node } of parts.hosts) for (const config of configs) node?.learnConfig(config);
       },
       changeEpoch: ({ partition, members }, done) => this.#lead(partition, members, done),
     });

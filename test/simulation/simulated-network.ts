@@ -1,9 +1,14 @@
+import { strict as assert } from 'node:assert';
 import { type Ballot, NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
+import type { Codec } from '../../src/env/codec.ts';
 import type { Random } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { Receive, Transport } from '../../src/env/transport.ts';
+import { REPLY_CODEC } from '../../src/wire/reply-codec.ts';
+import { REQUEST_CODEC } from '../../src/wire/request-codec.ts';
+import { differenceOf } from './difference.ts';
 import { showReply, showRequest, type Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -72,7 +77,10 @@ interface Process {
   readonly receive: Receive<Request, Reply>;
 }
 
-/** Carries the messages of all nodes, badly until it is healed. */
+/**
+ * Carries the messages of all nodes, badly until it is healed. As bytes: a message is encoded when it is sent, and decoded
+ * each time that it arrives, so nodes share no memory, and two deliveries of one message do not either.
+ */
 export class SimulatedNetwork {
   readonly #time: VirtualTime;
   readonly #random: Random;
@@ -121,11 +129,12 @@ export class SimulatedNetwork {
       send: (to, original, onReply) => {
         const request = this.#tampering.request?.(original) ?? original;
         this.#observer.sent(from, request);
+        const take = sentAsBytes(REQUEST_CODEC, request);
         this.#carry({ from, to, kind: request.kind }, showRequest(request), () => {
           // What a process says to itself dies with it.
           if (from === to && !isAlive()) return;
           const receiver = this.#processes.has(to) ? to : (this.#tampering.standIn ?? to);
-          this.#deliver(from, receiver, request, isAlive, onReply);
+          this.#deliver(from, receiver, take(), isAlive, onReply);
         });
       },
     };
@@ -138,9 +147,11 @@ export class SimulatedNetwork {
     process.receive(from, request, (original) => {
       if (this.#processes.get(to) !== process) return;
       this.#observer.answered(to, request, original, acknowledged);
+      const take = sentAsBytes(REPLY_CODEC, original);
       this.#carry({ from: to, to: from, kind: original.kind }, showReply(original), () => {
         if (!isAlive()) return;
-        const reply = this.#tampering.reply?.(original) ?? original;
+        const decoded = take();
+        const reply = this.#tampering.reply?.(decoded) ?? decoded;
         this.#observer.delivered(request, reply);
         onReply(reply);
       });
@@ -183,4 +194,20 @@ export class SimulatedNetwork {
       (cut) => cut.from === from && cut.to === to && cut.startMs <= nowMs && nowMs < cut.endMs,
     );
   }
+}
+
+/**
+ * Encodes a message, and makes certain that the bytes say all of it.
+ * @returns gives what was decoded from the bytes, for each delivery anew
+ */
+function sentAsBytes<Message>(codec: Codec<Message>, message: Message): () => Message {
+  const bytes = codec.encode(message);
+  let decoded: Message | undefined = codec.decode(bytes);
+  const difference = differenceOf(decoded, message);
+  assert(difference === undefined, `what was encoded decodes to something else: ${difference}`);
+  return () => {
+    const taken = decoded ?? codec.decode(bytes);
+    decoded = undefined;
+    return taken;
+  };
 }

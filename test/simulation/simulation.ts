@@ -1,5 +1,6 @@
+import type { DelayDistribution } from '../../src/api/delay-model.ts';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import type { LagRule } from '../../src/dynamo/client.ts';
+import type { LagPlace, LagRelease, LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
@@ -47,8 +48,8 @@ const AFTER_LAST_READS_MS = 120;
 const ANTI_ENTROPY_INTERVAL_MS = 400;
 /** That a client turns to a node at which the key is not at home. */
 const STRANGER_CHANCE = 0.1;
-/** A rule of lag that releases each record by itself does so within this time. */
-const LONGEST_LAG_MS = 300;
+/** How long a rule of lag holds each record that it releases by itself: about 120 ms, now and then much longer. */
+const LAG_DELAYS: DelayDistribution = { share: 0.5, pareto: { xm: 10, alpha: 1 }, lambda: 1 / 150 };
 /** By which a clock that was wrong at its start and was stepped since may be ahead. */
 const WORST_SKEW_MS = 800;
 const TABLE = 'table-01';
@@ -237,11 +238,15 @@ class Simulation {
     }
   }
 
-  #lagOf(id: string, { holds, release }: PlannedLag): LagRule {
-    const keys = new Set(this.#keys.filter((_key, index) => holds[index]).map(({ storeKey }) => storeKey));
-    const delayMs = () => this.#random.next() * LONGEST_LAG_MS;
-    const released = release.kind === 'after' ? { kind: release.kind, delayMs } : release;
-    return { id, holds: (table, key) => table === TABLE && keys.has(key), release: released as LagRule['release'] };
+  #lagOf(id: string, { startMs, holds, release }: PlannedLag): LagRule {
+    const keys = this.#keys.filter((_key, index) => holds[index]);
+    const scope = keys.map(({ storeKey, partitionKey, collection }): LagPlace => {
+      return { kind: 'item', key: { table: TABLE, partitionKey, sortKey: storeKey.slice(collection.length) } };
+    });
+    if (release.kind !== 'after') return { id, scope, release: release as LagRelease };
+    // Drawn with the history's seed, as when it starts is.
+    const seed = Math.floor(startMs * 1e6);
+    return { id, scope, release: { kind: 'after', delay: { kind: 'drawn', distribution: LAG_DELAYS, seed } } };
   }
 
   #setLags(rules: readonly LagRule[]): void {
@@ -384,6 +389,7 @@ class Simulation {
         isBootstrap: true,
         limits,
         rules,
+        checks: this.#defects.checks ?? 'all',
       };
       return new SimulatedHost(settings, {
         time: this.#time,

@@ -45,7 +45,8 @@ export function findWounds({
       wounds.push(`${host.id} does not run`);
       continue;
     }
-    const { hints, held, damage } = host.node.status();
+    const { writesUnderWay, hints, held, damage } = host.node.status();
+    if (writesUnderWay > 0) wounds.push(`${host.id} has not ended ${writesUnderWay} writes`);
     if (damage.left > 0) wounds.push(`${host.id} has ${damage.left} damaged keys`);
     if (held > 0) wounds.push(`${host.id} holds ${held} records back`);
     if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);

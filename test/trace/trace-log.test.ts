@@ -183,6 +183,22 @@ test('requests for one key at a time are told apart', async () => {
   for (const trace of traces.slice(20)) expect(tally(trace)).toMatchObject({ 'asked read': 3 });
 });
 
+test('puts of one key at a time in dynamo mode, which prepare nothing, are told apart', async () => {
+  await start({ consistency: 'dynamo' });
+  const traces = await Promise.all(Array.from({ length: 10 }, () => put('hot')));
+  for (const trace of traces) expect(tally(trace)).toMatchObject({ 'asked coordinate': 1, 'asked learn': 3 });
+  const ballots = traces.map(({ events }) => new Set(events.flatMap(({ ballot }) => ballot ?? [])));
+  for (const ofOne of ballots) expect(ofOne.size).toBe(1);
+  expect(new Set(ballots.flatMap((ofOne) => [...ofOne])).size).toBe(10);
+});
+
+test('reads of several keys in one request are all of its trace', async () => {
+  await start();
+  const RequestItems = { things: { Keys: ['a', 'b', 'c'].map((k) => ({ k: { S: k } })), ConsistentRead: true } };
+  const trace = await it.trace('BatchGetItem', { RequestItems });
+  expect(tally(trace)).toMatchObject({ 'asked coordinate': 3, 'asked read': 9, 'answered none': 3 });
+});
+
 describe('what is kept has limits', () => {
   test('the oldest request gives way, and its late messages go to no other', async () => {
     await start({}, { tracesKept: 3, node: { phaseTimeoutMs: 50 } });

@@ -6,7 +6,7 @@ import { AdminError } from '../../src/api/fault-rule.ts';
 import type { Execute, OperationName } from '../../src/api/operations.ts';
 import { storageIdOf } from '../../src/api/table-definition.ts';
 import { completeConfig, type LimitOptions, type Settings } from '../../src/config.ts';
-import { RingError } from '../../src/dynamo/epochs/rebalancer.ts';
+import { RingError } from '../../src/dynamo/ring-error.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { openTemporaryDirectory } from '../../src/env/temporary-directory.ts';
 import { LocalRing } from '../../src/host/local-ring.ts';
@@ -30,7 +30,7 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
   const config = completeConfig({ partitions: 16, ...settings }, limits);
   const traces = new TraceLog(config.limits, () => performance.now());
   const directory = await openTemporaryDirectory();
-  const ring = await LocalRing.open(config, directory, silentLog, traces);
+  const ring = await LocalRing.open({ settings: config, directory, log: silentLog, observer: traces });
   const router = createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency });
   const execute = traces.traced(router.execute);
   const admin = createAdmin({

@@ -53,16 +53,17 @@ const config: Arbitrary<PartitionConfig> = fc.record({
   attempt: uint,
 });
 const [key, epoch, partition] = [byteString, uint, uint];
+const requestId = maybe(text);
 
 export const REQUESTS: ByKind<Request> = {
-  prepare: kind('prepare', { key, ballot, epoch }),
-  accept: kind('accept', { key, record, epoch }),
-  learn: kind('learn', { key, record, isFlushed: maybe(fc.boolean()), isNeeded: maybe(fc.boolean()) }),
+  prepare: kind('prepare', { requestId, key, ballot, epoch }),
+  accept: kind('accept', { requestId, key, record, epoch }),
+  learn: kind('learn', { requestId, key, record, isFlushed: maybe(fc.boolean()), isNeeded: maybe(fc.boolean()) }),
   adopt: kind('adopt', { key, ballot, record: maybe(record), epoch }),
-  read: kind('read', { key, epoch }),
-  'read-committed': kind('read-committed', { key }),
-  'read-range': kind('read-range', { from: key, to: key, limit: uint, epoch: maybe(epoch) }),
-  hint: kind('hint', { key, record, home: text }),
+  read: kind('read', { requestId, key, epoch }),
+  'read-committed': kind('read-committed', { requestId, key }),
+  'read-range': kind('read-range', { requestId, from: key, to: key, limit: uint, epoch: maybe(epoch) }),
+  hint: kind('hint', { requestId, key, record, home: text }),
   'merkle-hashes': kind('merkle-hashes', { epoch, partition, level: uint, indexes: many(uint) }),
   'merkle-keys': kind('merkle-keys', { epoch, partition, leaf: uint, after: maybe(key), limit: uint }),
   fetch: kind('fetch', { epoch, keys: many(key) }),
@@ -244,7 +245,6 @@ const carried: Arbitrary<Carried> = fc.oneof(
   }),
 );
 
-const requestId = maybe(text);
 const consistency = fc.constantFrom('strict', 'dynamo' as const);
 const readFrom = fc.constantFrom('latest', 'committed', 'laggard' as const);
 

@@ -1,7 +1,7 @@
 import type { AttributeType, AttributeValue } from '../attribute-value.ts';
 
 /**
- * Resolved expressions: `#name` and `:value` are already replaced, so an AST is plain data that a mutation carries to
+ * Resolved expressions: `#name` and `:value` are replaced, so an AST is plain data, which a mutation can carry to
  * another process. A path is the list of its steps: a text names an attribute, a number indexes a list.
  */
 export type Path = readonly (string | number)[];
@@ -23,7 +23,7 @@ export type Condition =
   | { readonly kind: 'type'; readonly operand: Operand; readonly type: AttributeType }
   | { readonly kind: 'begins-with' | 'contains'; readonly operand: Operand; readonly argument: Operand };
 
-/** What SET gives an attribute. */
+/** The value that SET gives an attribute. */
 export type UpdateValue =
   | { readonly kind: 'path'; readonly path: Path }
   | { readonly kind: 'value'; readonly value: AttributeValue }
@@ -36,11 +36,13 @@ export type UpdateAction =
   | { readonly kind: 'remove'; readonly path: Path }
   | { readonly kind: 'add' | 'delete'; readonly path: Path; readonly value: AttributeValue };
 
-/** `UpdateExpression` or the legacy `AttributeUpdates`, which differ in the words of their errors. No path leads to or through another. */
+/**
+ * `UpdateExpression` or the legacy `AttributeUpdates`: their error texts differ. No path leads to or through another.
+ */
 export interface Update {
   readonly origin: 'expression' | 'legacy';
   readonly actions: readonly UpdateAction[];
 }
 
-/** What `ProjectionExpression` or `AttributesToGet` keeps of an item. */
+/** The paths of an item that `ProjectionExpression` or `AttributesToGet` keeps. */
 export type Projection = readonly Path[];

@@ -11,11 +11,11 @@ import { LARGE_COLLECTION, Memo } from './memo.ts';
 import { containsText } from './text-search.ts';
 
 /**
- * Whether an item meets a condition (developer guide, "Condition and filter expressions, operators, and functions").
- * An operand that the item lacks, or of a type that the operator does not know, makes a comparison false and never
- * an error; only `<>` and `attribute_not_exists` hold for what is missing.
+ * Whether an item meets a condition (developer guide, "Condition and filter expressions, operators, and functions"). A
+ * comparison is false, and never an error, if the item lacks an operand or has one of a type that the operator does not
+ * know. Only `<>` and `attribute_not_exists` hold for a missing operand.
  * @param condition resolved, its values normalised
- * @param item normalised; undefined if there is none, which is like an item without attributes
+ * @param item normalised; undefined if there is none, which counts as an item without attributes
  */
 export function evaluateCondition(condition: Condition, item: AttributeMap | undefined): boolean {
   return isMet(condition, item, hasOneOperator(condition) ? undefined : new Memo());
@@ -25,7 +25,7 @@ function hasOneOperator({ kind }: Condition): boolean {
   return kind !== 'and' && kind !== 'or' && kind !== 'not';
 }
 
-/** @param memo undefined: there is nothing to remember for another operator */
+/** @param memo undefined: no other operator could use an answer again */
 function isMet(condition: Condition, item: AttributeMap | undefined, memo: Memo | undefined): boolean {
   switch (condition.kind) {
     case 'and':
@@ -66,7 +66,7 @@ function isMet(condition: Condition, item: AttributeMap | undefined, memo: Memo 
   }
 }
 
-/** @returns what `path` leads to, or undefined where the item has no such element */
+/** @returns the value that `path` leads to, or undefined if the item has no such element */
 export function valueAt(path: Path, item: AttributeMap | undefined): AttributeValue | undefined {
   if (item === undefined) return undefined;
   let value = attributeOf(item, path[0]!);
@@ -95,7 +95,7 @@ function operandValue(
 }
 
 /**
- * The `size` function. A string counts UTF-16 units and not bytes: recorded of the service, `size` of "é𝄞" is 3
+ * The `size` function. A string counts UTF-16 units and not bytes: by a recording of the service, `size` of "é𝄞" is 3
  * (ExtendDB issue 60). Numbers, booleans and nulls have no size.
  */
 function sizeOf(value: AttributeValue, memo: Memo | undefined): number | undefined {
@@ -151,13 +151,13 @@ function containsValue(value: AttributeValue, sought: AttributeValue): boolean {
   if ('S' in value) return 'S' in sought && containsText(value.S, sought.S);
   if ('B' in value) return 'B' in sought && containsText(bytesOf(value.B), bytesOf(sought.B));
   if ('SS' in value) return 'S' in sought && value.SS.includes(sought.S);
-  // Numbers are normalised, so equal ones have equal texts; so have equal binaries in base64.
+  // Equal numbers have equal texts, since they are normalised; so do equal binaries in base64.
   if ('NS' in value) return 'N' in sought && value.NS.includes(sought.N);
   if ('BS' in value) return 'B' in sought && value.BS.includes(sought.B);
   return false;
 }
 
-/** One byte per character. */
+/** The decoded bytes, one per character. */
 function bytesOf(base64: string): string {
   return Buffer.from(base64, 'base64').toString('latin1');
 }

@@ -3,35 +3,37 @@ import { type ExpressionKind, expressionError, syntaxError, type Token, tokenize
 
 /** Developer guide, "Expression parameters" quotas: bytes of one expression's text. */
 const MAX_EXPRESSION_BYTES = 4096;
-/** Same place: operators and functions of one expression. Connectives, NOT and function calls count too. */
+/** The same page: operators and functions of one expression. Connectives, NOT and function calls count too. */
 const MAX_OPERATORS = 300;
 /**
- * Parentheses and calls that may be open at once. A valid expression never needs more than its operators and an outer
- * pair, so whatever is deeper has a fault noticed so far, or one of two (or a syntax error further on, which goes unseen),
- * and recursion stays bounded.
+ * How many parentheses and calls may be open at once, so that recursion is bounded. A valid expression never needs more
+ * than its operators and an outer pair. A deeper one has too many operators or redundant parentheses (or a syntax error
+ * further on, which is not found).
  */
 const MAX_OPEN_PARENTHESES = MAX_OPERATORS + 20;
-/** The service stops counting there (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). */
+/**
+ * The service stops counting at one more than the limit (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ */
 const TOO_MANY_OPERATORS = `The expression contains too many operators; operator count: ${MAX_OPERATORS + 1}`;
 const REDUNDANT_PARENTHESES = 'The expression has redundant parentheses;';
 
 /**
- * The faults that the service reports only once the syntax of the whole expression is right, in the order in which it
- * prefers them; of each sort the first one in the text.
+ * The faults that the service reports only if the syntax of the whole expression is right, in its order of preference.
+ * Of each kind, it reports the first in the text.
  */
 const FAULTS = ['section', 'parentheses', 'function', 'misuse', 'reserved', 'path', 'operators'] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Where a parser stands in an expression, and what it has noticed on the way. Every grammar reads through one. */
+/** The position of a parser in an expression, and the faults that it has noted so far. All grammars use it. */
 export interface Cursor {
   readonly kind: ExpressionKind;
   readonly text: string;
   readonly tokens: readonly Token[];
   position: number;
   openParentheses: number;
-  /** Those read so far. */
+  /** Operators read so far. */
   operators: number;
-  /** The parenthesised group completed last: the positions of its `(` and its `)`. */
+  /** The positions of `(` and `)` of the parenthesised group that was completed last. */
   groupStart: number;
   groupEnd: number;
   readonly faults: Partial<Record<Fault, string>>;
@@ -57,7 +59,7 @@ export function startCursor(kind: ExpressionKind, text: string): Cursor {
   };
 }
 
-/** To be called when the grammar is satisfied: throws for what is left of the text, then for the first fault. */
+/** To be called at the end of the grammar: throws for text that is left, and then for the first noted fault. */
 export function finish(cursor: Cursor): void {
   if (peek(cursor).kind !== 'end') throw fail(cursor);
   if (cursor.operators > MAX_OPERATORS) blame(cursor, 'operators', TOO_MANY_OPERATORS);
@@ -71,17 +73,17 @@ function throwFirstFault(cursor: Cursor): void {
   }
 }
 
-/** Notes a fault that a syntax error later in the text would still outrank. */
+/** Notes a fault. It is reported only if no syntax error follows. */
 export function blame(cursor: Cursor, fault: Fault, problem: string): void {
   cursor.faults[fault] ??= problem;
 }
 
-/** @returns the syntax error for the token at hand */
+/** @returns the syntax error for the present token */
 export function fail(cursor: Cursor): ApiError {
   return syntaxError(cursor.kind, cursor.text, cursor.tokens, cursor.position);
 }
 
-/** Enters a parenthesis, of a group or of a call. */
+/** Enters the parenthesis of a group or a call. */
 export function open(cursor: Cursor): void {
   expectSymbol(cursor, '(');
   cursor.openParentheses++;
@@ -92,7 +94,7 @@ export function open(cursor: Cursor): void {
   }
 }
 
-/** Leaves the parenthesis of a group that was entered at token `start`, and notices if it did nothing. */
+/** Leaves the parenthesis of a group that was entered at token `start`, and notes a redundant one. */
 export function close(cursor: Cursor, start: number): void {
   const end = cursor.position;
   expectSymbol(cursor, ')');
@@ -104,7 +106,7 @@ export function close(cursor: Cursor, start: number): void {
   cursor.groupEnd = end;
 }
 
-/** @returns the token at hand */
+/** @returns the present token */
 export function peek(cursor: Cursor): Token {
   return cursor.tokens[cursor.position]!;
 }

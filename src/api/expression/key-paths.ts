@@ -10,8 +10,8 @@ export interface Expressions {
 }
 
 /**
- * No path of an expression may lead into a key attribute of the table or of an index, whose values have no inside (recorded
- * 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * No path of an expression may lead into a key attribute of the table or of an index: these have scalar values
+ * (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
  * @throws ApiError (ValidationException)
  */
 export function checkKeyPaths(table: IndexedTable, { condition, projection, update }: Expressions): void {

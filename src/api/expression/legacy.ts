@@ -14,7 +14,7 @@ import { checkValueBytes } from './value-bytes.ts';
 
 /**
  * `Expected` with `ConditionalOperator` as a condition (developer guide, "Legacy conditional parameters").
- * @returns undefined if nothing is expected
+ * @returns undefined without `Expected`
  */
 export function resolveExpected(request: ExpressionParameters): Condition | undefined {
   const expected = request.Expected ?? {};
@@ -25,7 +25,7 @@ export function resolveExpected(request: ExpressionParameters): Condition | unde
   return joinConditions(conditions, request.ConditionalOperator);
 }
 
-/** @returns undefined if all attributes are asked for */
+/** @returns undefined if the request wants all attributes */
 export function resolveAttributesToGet(request: ExpressionParameters): Projection | undefined {
   const names = request.AttributesToGet;
   if (names == null) return undefined;
@@ -38,7 +38,7 @@ export function resolveAttributesToGet(request: ExpressionParameters): Projectio
   return names.map((name) => [name]);
 }
 
-/** The rule for `ConditionalOperator`, which filters have too. */
+/** The rule for `ConditionalOperator`, which holds for filters too. */
 export function checkConditionalOperator(operator: 'AND' | 'OR' | null | undefined, conditions: number): void {
   if (operator == null) return;
   if (conditions === 0) throw ApiError.validation('ConditionalOperator cannot be used without Filter or Expected');
@@ -57,9 +57,9 @@ export function joinConditions(
 }
 
 /**
- * One comparison of the legacy sort, also for filters and key conditions. Normalises the values in place.
- * @param operator one of the service's thirteen, which the schema has checked
- * @param texts how the operation words faults of values
+ * A legacy comparison, also for filters and key conditions. Normalises the values in place.
+ * @param operator one of the service's thirteen; the schema has checked it
+ * @param texts the operation's words for faults of values
  */
 export function legacyComparison(
   name: string,
@@ -121,7 +121,7 @@ function expectation(name: string, expected: ExpectedAttributeValue): Condition 
 
 interface Rule {
   readonly counts: (count: number) => boolean;
-  /** The types that the arguments may have; undefined for all. */
+  /** The types that the arguments may have. Undefined: all. */
   readonly types?: readonly AttributeType[];
   readonly condition: (
     attribute: Extract<Operand, { kind: 'path' }>,
@@ -147,7 +147,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     types: SCALARS,
     condition: (operand, [argument]) => ({ kind: 'contains', operand, argument: argument! }),
   },
-  // An attribute that the item lacks neither contains the value nor is without it.
+  // For an attribute that the item lacks, neither CONTAINS nor NOT_CONTAINS holds.
   NOT_CONTAINS: {
     counts: one,
     types: SCALARS,
@@ -178,7 +178,7 @@ function comparing(comparator: Comparator): Rule['condition'] {
   return (left, [right]) => ({ kind: 'compare', comparator, left, right: right! });
 }
 
-/** A balanced tree, because `Expected` may have thousands of attributes and conditions are evaluated by recursion. */
+/** Makes a balanced tree: `Expected` may have thousands of attributes, and conditions are evaluated by recursion. */
 function joinRange(
   conditions: readonly Condition[],
   start: number,

@@ -1,6 +1,6 @@
 import { ApiError } from '../errors.ts';
 
-/** The parameters that hold expressions; they share one token grammar. */
+/** The parameters with expressions. All have the same grammar of tokens. */
 export type ExpressionKind =
   | 'ConditionExpression'
   | 'FilterExpression'
@@ -15,7 +15,7 @@ export type TokenKind =
   | 'name-reference'
   /** `:value` */
   | 'value-reference'
-  /** `0`, or digits that do not start with 0. */
+  /** `0`, or digits that do not begin with 0. */
   | 'index'
   /** One of `KEYWORDS`, in any case. */
   | 'keyword'
@@ -27,7 +27,7 @@ export type TokenKind =
 
 export interface Token {
   readonly kind: TokenKind;
-  /** As the client wrote it, but upper case for a keyword. */
+  /** The text as the client wrote it; a keyword is in upper case. */
   readonly text: string;
   /** Where the token begins and ends in the expression. */
   readonly start: number;
@@ -35,12 +35,12 @@ export interface Token {
 }
 
 /**
- * These words are tokens of their own in every expression, so that an attribute of such a name is a syntax error and
- * not only a reserved word (the grammar that the service's own DAX clients carry).
+ * These words are tokens of their own in every expression. So an attribute of such a name is a syntax error, and not
+ * only a reserved word (by the grammar in the service's own DAX clients).
  */
 const KEYWORDS: ReadonlySet<string> = new Set(['ADD', 'AND', 'BETWEEN', 'DELETE', 'IN', 'NOT', 'OR', 'REMOVE', 'SET']);
 
-/** @returns the tokens of `text`; the last one is the only one of kind `end`. Never throws. */
+/** @returns the tokens of `text`; only the last one is of kind `end`. Never throws. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let position = skipBlanks(text, 0);
@@ -54,8 +54,8 @@ export function tokenize(text: string): Token[] {
 }
 
 /**
- * The service quotes the offending token, and as `near` the expression from the token before it to the one after it
- * (recorded answers: `a-b` gives `token: "-", near: "a-b"`; `SET` gives `token: "<EOF>", near: "SET"`).
+ * The service quotes the wrong token and, as `near`, the expression from the token before it to the one after it
+ * (recorded: `a-b` gives `token: "-", near: "a-b"`; `SET` gives `token: "<EOF>", near: "SET"`).
  */
 export function syntaxError(kind: ExpressionKind, text: string, tokens: readonly Token[], position: number): ApiError {
   const token = tokens[position]!;
@@ -73,7 +73,7 @@ export function expressionError(kind: ExpressionKind, problem: string): ApiError
   return ApiError.validation(`Invalid ${kind}: ${problem}`);
 }
 
-/** @returns whether `text` is `prefix` (`#` or `:`) and then letters, digits and `_`, as expressions can refer to it */
+/** @returns whether expressions can refer to `text`: `prefix` (`#` or `:`), and then letters, digits and `_` */
 export function isReference(text: string, prefix: '#' | ':'): boolean {
   return text.length > 1 && text[0] === prefix && endOfWord(text, 1) === text.length;
 }

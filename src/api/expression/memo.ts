@@ -1,23 +1,23 @@
 import { type AttributeType, type AttributeValue, equalValues, typeOf } from '../attribute-value.ts';
 
-/** Below, looking it up costs as much as finding it out again. */
+/** For a smaller text, a look-up costs as much as the work itself. */
 const LARGE_TEXT = 256;
 export const LARGE_COLLECTION = 16;
 
 type Question = 'equal' | 'order' | 'contains' | 'begins-with';
 
 /**
- * What the operators of one condition have found out about large values, so that a text of 4 KB, which can name the same two
- * values hundreds of times, has each pair of them compared once. Values are told apart by identity: paths and placeholders
- * that are the same lead to the same object.
+ * Remembers the answers of the operators of one condition about large values. A text of 4 KB can name the same two
+ * values hundreds of times; with this, each pair is compared once. Values are compared by identity: equal paths and
+ * equal placeholders lead to the same object.
  */
 export class Memo {
-  // Made when they are needed: most conditions have no large values.
+  // Made on first use: most conditions have no large values.
   #answers: Map<Question, Map<AttributeValue, Map<AttributeValue, unknown>>> | undefined;
   #sizes: Map<AttributeValue, number> | undefined;
   #elements: Map<AttributeValue, Map<AttributeType, Set<unknown>> | undefined> | undefined;
 
-  /** What `work` answers for these values; asked once for large ones. */
+  /** The answer of `work` for these values. For large values, `work` is called once. */
   pair<Answer>(
     question: Question,
     left: AttributeValue,
@@ -39,8 +39,8 @@ export class Memo {
   }
 
   /**
-   * Whether a list has an element that equals a value. The second time that a list is looked through, it is sorted so that
-   * there is no third.
+   * Whether a list has an element that equals a value. The second search in a list builds an index of it, so there is
+   * no third walk through the list.
    */
   hasElement(list: Extract<AttributeValue, { L: unknown }>, sought: AttributeValue): boolean {
     this.#elements ??= new Map();
@@ -70,7 +70,7 @@ function isLarge(value: AttributeValue): boolean {
   if ('S' in value) return value.S.length > LARGE_TEXT;
   if ('B' in value) return value.B.length > LARGE_TEXT;
   if ('L' in value) return value.L.length > LARGE_COLLECTION;
-  // Of a map, counting alone would take the time.
+  // Every map: counting the bytes of a map would take as long as the work.
   if ('M' in value) return true;
   const content = contentOf(value, typeOf(value));
   return Array.isArray(content) && content.length > LARGE_COLLECTION;
@@ -85,7 +85,7 @@ function elementsOf(elements: readonly AttributeValue[]): Map<AttributeType, Set
   return byType;
 }
 
-/** Something primitive that is the same for two values of a type exactly if they are equal. */
+/** A primitive that is the same for two values of a type exactly if they are equal. */
 function identityOf(value: AttributeValue, type: AttributeType): unknown {
   const content = contentOf(value, type);
   return typeof content === 'object' ? textOf(value) : content;

@@ -15,7 +15,8 @@ import { parseOperand, parsePath } from './parser.ts';
 import type { OperandSyntax, UpdateActionSyntax, UpdateSyntax, UpdateValueSyntax } from './syntax.ts';
 
 /**
- * Parses the text of an update: clauses SET, REMOVE, ADD and DELETE in any order (developer guide, "Update expressions").
+ * Parses the text of an update: clauses SET, REMOVE, ADD and DELETE in any order (developer guide, "Update
+ * expressions").
  * @returns the syntax tree, with names and values still to be replaced
  * @throws ApiError for everything that is wrong with the text alone
  */
@@ -64,7 +65,7 @@ function parseAction(cursor: Cursor, clause: Clause): UpdateActionSyntax {
   }
 }
 
-/** An operand, or one sum or difference of two; either may be in parentheses, and a sum is no operand of another. */
+/** An operand, or one sum or difference of two. Either may be in parentheses. A sum cannot be an operand of another. */
 function parseValue(cursor: Cursor): UpdateValueSyntax {
   const left = isSymbol(cursor, '(') ? parseGroup(cursor) : parseOperand(cursor);
   if (!isOperand(left)) return left;

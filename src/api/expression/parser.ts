@@ -34,16 +34,16 @@ const UPDATE_FUNCTIONS: ReadonlySet<string> = new Set(['if_not_exists', 'list_ap
 
 /**
  * Parses the text of a condition or filter.
- * @param kind the parameter that the text came in, for the error
+ * @param kind the parameter that has the text, for the error
  * @returns the syntax tree, with names and values still to be replaced
  * @throws ApiError for everything that is wrong with the text alone
  */
 export function parseCondition(kind: ExpressionKind, text: string): ConditionSyntax {
   const cursor = startCursor(kind, text);
-  const condition = parseOr(cursor, false);
+  const condition = parseOr(cursor, 'expression');
   checkIsCondition(cursor, condition);
   finish(cursor);
-  // Only a parenthesis admits a bare operand, see parsePrimary.
+  // Only within parentheses can it be a bare operand, see parsePrimary.
   return condition as ConditionSyntax;
 }
 
@@ -56,23 +56,26 @@ export function parseProjection(kind: ExpressionKind, text: string): ProjectionS
   return paths;
 }
 
-/** In the grammar of the service NOT binds tighter than AND, and AND tighter than OR. */
-function parseOr(cursor: Cursor, inParentheses: boolean): ConditionSyntax | OperandSyntax {
-  let left = parseAnd(cursor, inParentheses);
-  while (acceptKeyword(cursor, 'OR')) left = connect(cursor, 'or', left, parseAnd(cursor, false));
+/** Where a part of an expression is: directly within parentheses, where it may be a bare operand, or anywhere else. */
+type Place = 'parentheses' | 'expression';
+
+/** In the grammar of the service, NOT binds tighter than AND, and AND tighter than OR. */
+function parseOr(cursor: Cursor, place: Place): ConditionSyntax | OperandSyntax {
+  let left = parseAnd(cursor, place);
+  while (acceptKeyword(cursor, 'OR')) left = connect(cursor, 'or', left, parseAnd(cursor, 'expression'));
   return left;
 }
 
-function parseAnd(cursor: Cursor, inParentheses: boolean): ConditionSyntax | OperandSyntax {
-  let left = parseNot(cursor, inParentheses);
-  while (acceptKeyword(cursor, 'AND')) left = connect(cursor, 'and', left, parseNot(cursor, false));
+function parseAnd(cursor: Cursor, place: Place): ConditionSyntax | OperandSyntax {
+  let left = parseNot(cursor, place);
+  while (acceptKeyword(cursor, 'AND')) left = connect(cursor, 'and', left, parseNot(cursor, 'expression'));
   return left;
 }
 
-function parseNot(cursor: Cursor, inParentheses: boolean): ConditionSyntax | OperandSyntax {
+function parseNot(cursor: Cursor, place: Place): ConditionSyntax | OperandSyntax {
   let negations = 0;
   while (acceptKeyword(cursor, 'NOT')) negations++;
-  let operand = parsePrimary(cursor, inParentheses && negations === 0);
+  let operand = parsePrimary(cursor, negations === 0 ? place : 'expression');
   for (; negations > 0; negations--) {
     cursor.operators++;
     checkIsCondition(cursor, operand);
@@ -94,23 +97,23 @@ function connect(
 }
 
 /**
- * A comparison, BETWEEN, IN, a function, or a condition in parentheses. Operands may be in parentheses too, and what a
- * `(` opens shows only behind its `)`: so a group is parsed as either, and only a group directly inside parentheses
- * may turn out to be a bare operand, as the `(a)` in `((a)) = :v`, which then awaits its comparator further out.
+ * A comparison, BETWEEN, IN, a function, or a condition in parentheses. Operands may be in parentheses too, and only
+ * the text behind the `)` shows which it was. So a group is parsed as either. Only a group directly within parentheses
+ * may be a bare operand, such as the `(a)` in `((a)) = :v`: its comparator follows further out.
  */
-function parsePrimary(cursor: Cursor, inParentheses: boolean): ConditionSyntax | OperandSyntax {
+function parsePrimary(cursor: Cursor, place: Place): ConditionSyntax | OperandSyntax {
   const first = isSymbol(cursor, '(') ? parseGroup(cursor) : parseOperand(cursor);
   if (isCondition(first)) return first;
   const tail = parseComparison(cursor, first);
   if (tail !== undefined) return tail;
-  if (first.kind !== 'call' && !(inParentheses && isSymbol(cursor, ')'))) throw fail(cursor);
+  if (first.kind !== 'call' && !(place === 'parentheses' && isSymbol(cursor, ')'))) throw fail(cursor);
   return first;
 }
 
 function parseGroup(cursor: Cursor): ConditionSyntax | OperandSyntax {
   const start = cursor.position;
   open(cursor);
-  const inner = parseOr(cursor, true);
+  const inner = parseOr(cursor, 'parentheses');
   close(cursor, start);
   return inner;
 }
@@ -238,7 +241,10 @@ function checkOperands(cursor: Cursor, operands: readonly OperandSyntax[]): void
   }
 }
 
-/** A list that was just put together is no operand of another (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). */
+/**
+ * The result of `list_append` cannot be an operand of another `list_append` (recorded 2026-09-20 to 2026-10-09,
+ * eu-west-2 and us-east-1).
+ */
 function checkNotNested(cursor: Cursor, operands: readonly OperandSyntax[]): void {
   for (const operand of operands) {
     if (operand.kind === 'call' && operand.name === 'list_append') blameMisuse(cursor, operand);

@@ -20,7 +20,7 @@ const NONE = Object.freeze({});
 
 /**
  * Checks the two maps of placeholders by themselves, and normalises the values in place.
- * @param texts how the operation words faults of values
+ * @param texts the operation's words for faults of values
  */
 export function readPlaceholders(request: ExpressionParameters, texts: ValueTexts = VALUE_TEXTS.default): Placeholders {
   const names = request.ExpressionAttributeNames;
@@ -83,7 +83,7 @@ function checkNames(names: Readonly<Record<string, string>>): void {
 function checkValues(values: Readonly<Record<string, AttributeValue>>, texts: ValueTexts): void {
   const keys = Object.keys(values);
   checkKeys('ExpressionAttributeValues', keys, ':');
-  // Before they are looked at more closely, which takes longer.
+  // Before the other checks, which take longer.
   checkValueBytes('ExpressionAttributeValues', values);
   for (const key of keys) {
     if (texts.namesPlaceholder) checkNamedValue(key, values[key]!, texts);
@@ -91,7 +91,7 @@ function checkValues(values: Readonly<Record<string, AttributeValue>>, texts: Va
   }
 }
 
-/** The service says where the problem is, but not of a document that is too deep. */
+/** The service names the value in the error, except for a document that is nested too deeply. */
 function checkNamedValue(key: string, value: AttributeValue, texts: ValueTexts): void {
   try {
     normaliseValue(value, texts);

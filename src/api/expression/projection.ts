@@ -3,23 +3,25 @@ import type { Path, Projection } from './ast.ts';
 
 /**
  * The part of an item that a projection keeps. Maps and lists on the way to a kept value keep their shape, except that
- * list elements close up in the order of the list; what the item lacks leaves no trace.
- * @returns a new map; it shares the values it keeps whole with `item`, so neither may be changed afterwards
+ * the kept elements of a list close up, in the order of the list. A path that the item lacks adds nothing.
+ * @returns a new map. It shares the values that it keeps whole with `item`, so neither may be changed afterwards
  */
 export function applyProjection(projection: Projection, item: AttributeMap): AttributeMap {
   return projectMap(item, stepsOf(projection));
 }
 
-/** The same for many items: what a projection of a thousand paths asks for is worked out once. */
+/** The same for many items: the work that depends on the projection alone (up to a thousand paths) is done once. */
 export function projector(projection: Projection): (item: AttributeMap) => AttributeMap {
   const steps = stepsOf(projection);
   return (item) => projectMap(item, steps);
 }
 
-/** From so many steps on, the attributes that a map has are looked for among the steps, and not the other way round. */
+/**
+ * With more steps than this, the attributes of a map are looked up among the steps, instead of the steps in the map.
+ */
 const MANY_STEPS = 16;
 
-/** The paths of a projection by their first step. The empty record stands for a value that is kept whole. */
+/** The paths of a projection by their first step. An empty map stands for a value that is kept whole. */
 type Steps = Map<string | number, Steps>;
 
 function stepsOf(paths: readonly Path[]): Steps {

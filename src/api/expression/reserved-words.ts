@@ -44,7 +44,7 @@ const RESERVED_WORDS: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
-/** @returns whether expressions must write this attribute name as a `#name` */
+/** @returns whether expressions have to refer to this attribute by a `#name` */
 export function isReservedWord(name: string): boolean {
   return RESERVED_WORDS.has(name.toUpperCase());
 }

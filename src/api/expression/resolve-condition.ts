@@ -4,12 +4,12 @@ import { type ExpressionKind, expressionError } from './lexer.ts';
 import { definedName, definedValue, type Placeholders } from './placeholders.ts';
 import type { CallSyntax, ConditionSyntax, OperandSyntax, PathSyntax } from './syntax.ts';
 
-/** Developer guide, "Comparison operator and function reference": operands of one IN. */
+/** Developer guide, "Comparison operator and function reference": most operands of one IN. */
 const MAX_IN_OPERANDS = 100;
 
 const ATTRIBUTE_TYPES: readonly AttributeType[] = ['B', 'NULL', 'SS', 'BOOL', 'L', 'BS', 'N', 'NS', 'S', 'M'];
 
-/** A type list in the order in which the service prints the types that a path may have. */
+/** The types that a path may have, in the order in which the service prints them. */
 const ANY_TYPE = '{NS,SS,L,BS,N,M,B,BOOL,NULL,S}';
 
 const OPERAND_COUNTS: Readonly<Record<string, number>> = {
@@ -22,9 +22,9 @@ const OPERAND_COUNTS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Replaces the names and values in a parsed condition and checks what depends on them. The service looks at one
- * comparison or function after the other, and in each first for placeholders that are not defined, then at the number
- * of operands, then for a repeated first operand, then at the types of the literal operands.
+ * Replaces the names and values in a parsed condition, and makes the checks that depend on them. The service checks one
+ * comparison or function after the other. In each, it first looks for undefined placeholders, then at the number of
+ * operands, then for a repeated first operand, then at the types of the literal operands.
  */
 export function resolveCondition(kind: ExpressionKind, syntax: ConditionSyntax, placeholders: Placeholders): Condition {
   switch (syntax.kind) {
@@ -53,7 +53,7 @@ export function describePath(path: Path): string {
   return `[${path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).join(', ')}]`;
 }
 
-/** An operand whose placeholders are replaced, while its calls are not yet known to be right. */
+/** An operand with its placeholders replaced, and its calls not checked yet. */
 type Resolved = Exclude<Operand, { kind: 'size' }> | ResolvedCall;
 
 interface ResolvedCall {
@@ -146,7 +146,7 @@ function resolveCall(kind: ExpressionKind, syntax: CallSyntax, placeholders: Pla
   return { kind: 'call', name: syntax.name, operands };
 }
 
-/** The parser lets no call but `size` be an operand. */
+/** The only call that the parser lets be an operand is `size`. */
 function toOperand(resolved: Resolved): Operand {
   if (resolved.kind !== 'call') return resolved;
   return { kind: 'size', operand: toOperand(resolved.operands[0]!) };
@@ -209,7 +209,7 @@ function checkDistinct(kind: ExpressionKind, operator: string, operands: readonl
   }
 }
 
-/** `size` of a literal, or of another `size`, must be of a type that has one. */
+/** The argument of `size`, if it is a literal or another `size`, must have a type with a size. */
 function checkSizes(kind: ExpressionKind, operand: Resolved): void {
   if (operand.kind !== 'call') return;
   for (const inner of operand.operands) {
@@ -239,7 +239,7 @@ function checkBounds(kind: ExpressionKind, lower: Resolved, upper: Resolved): vo
   );
 }
 
-/** @returns the type that an operand has whatever the item, or undefined for a path */
+/** @returns the type of an operand that does not depend on the item, or undefined for a path */
 function staticType(operand: Resolved): AttributeType | undefined {
   if (operand.kind === 'path') return undefined;
   if (operand.kind === 'call') return 'N';

@@ -8,25 +8,29 @@ import { resolveCondition } from './resolve-condition.ts';
 import { resolveProjection } from './resolve-projection.ts';
 import { checkValueBytes } from './value-bytes.ts';
 
-/** Which of the items that are read are answered, and what of them. */
+/** Which of the items that are read are answered, and which of their attributes. */
 export interface Filtering {
-  /** Undefined: all. */
+  /** Undefined: all items. */
   readonly filter?: Condition;
-  /** Undefined: all that there is. */
+  /** Undefined: all attributes. */
   readonly projection?: Projection;
 }
 
-const EXPRESSION_PARAMETERS = ['ProjectionExpression', 'FilterExpression'] as const;
-const OTHER_PARAMETERS = ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'] as const;
+const RULES = {
+  expressions: ['ProjectionExpression', 'FilterExpression'],
+  others: ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'],
+  users: ['FilterExpression'],
+  namesUsers: true,
+} as const;
 
 /**
- * The rules between the parameters, and then the legacy ones by themselves, which the service looks at before the rest of
- * the request. Values are normalised in place.
- * @returns what the legacy parameters ask for
+ * Checks the rules between the parameters, and then the legacy parameters by themselves: the service looks at these
+ * before the rest of the request. Values are normalised in place.
+ * @returns the filter and the projection that the legacy parameters ask for
  * @throws ApiError (ValidationException)
  */
 export function resolveLegacyFilter(request: FilterParameters): Filtering {
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ['FilterExpression'], true);
+  checkTogether(request, RULES);
   const projection = resolveAttributesToGet(request);
   if (request.ScanFilter != null) checkValueBytes('ScanFilter', request.ScanFilter);
   const conditions = Object.entries(request.ScanFilter ?? {}).map(comparison);
@@ -35,7 +39,7 @@ export function resolveLegacyFilter(request: FilterParameters): Filtering {
 }
 
 /**
- * Resolves the expressions of a request that {@link resolveLegacyFilter} has let through. Values are normalised in place.
+ * Resolves the expressions of a request that has passed {@link resolveLegacyFilter}. Values are normalised in place.
  * @throws ApiError (ValidationException)
  */
 export function resolveFilterExpressions(request: FilterParameters): Filtering {

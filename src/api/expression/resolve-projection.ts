@@ -5,7 +5,7 @@ import type { Placeholders } from './placeholders.ts';
 import { describePath, resolvePath } from './resolve-condition.ts';
 import type { ProjectionSyntax } from './syntax.ts';
 
-/** Replaces the names in a parsed projection, whose paths must then neither overlap nor contradict each other. */
+/** Replaces the names in a parsed projection. Its paths must not overlap or conflict. */
 export function resolveProjection(
   kind: ExpressionKind,
   syntax: ProjectionSyntax,
@@ -17,8 +17,8 @@ export function resolveProjection(
 }
 
 /**
- * Paths overlap where one leads to the other or through it, and conflict where one takes a list for what the other
- * takes for a map. The service prefers to report an overlap. Also for the paths of an update.
+ * Checks the paths of a projection or an update. Two paths overlap if one leads to the other or through it. They
+ * conflict if one has an index where the other has an attribute name. The service prefers to report an overlap.
  */
 export function checkDisjoint(kind: ExpressionKind, paths: readonly Path[]): void {
   const root = newNode(undefined);
@@ -32,7 +32,7 @@ export function checkDisjoint(kind: ExpressionKind, paths: readonly Path[]): voi
 }
 
 interface Node {
-  /** The first of the paths that lead here or through here. */
+  /** The first path that leads to this place or through it. */
   readonly firstPath: Path | undefined;
   ends: boolean;
   readonly names: Map<string, Node>;

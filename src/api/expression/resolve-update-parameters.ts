@@ -16,20 +16,23 @@ export interface ConditionalUpdate {
   readonly condition?: Condition | undefined;
 }
 
-const EXPRESSION_PARAMETERS = ['UpdateExpression', 'ConditionExpression'] as const;
-const OTHER_PARAMETERS = ['AttributeUpdates', 'Expected', 'ConditionalOperator'] as const;
+const RULES = {
+  expressions: ['UpdateExpression', 'ConditionExpression'],
+  others: ['AttributeUpdates', 'Expected', 'ConditionalOperator'],
+  users: ['UpdateExpression', 'ConditionExpression'],
+} as const;
 
 const updateTexts = new Map<string, UpdateSyntax>();
 
-/** The rules between the parameters, which the service checks before it looks at the key. */
+/** The rules between the parameters. The service checks them before the key. */
 export function checkUpdateParameters(request: UpdateParameters): void {
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, EXPRESSION_PARAMETERS);
+  checkTogether(request, RULES);
 }
 
 /**
- * Makes an update and its condition of the parameters that carry them, of a request that {@link checkUpdateParameters}
- * has let through. Values are normalised in place.
- * @returns plain data; without any of the parameters, an update that changes nothing
+ * Makes an update and its condition from the parameters of a request that has passed {@link checkUpdateParameters}.
+ * Values are normalised in place.
+ * @returns plain data; an update that changes nothing if the request has none of the parameters
  * @throws ApiError (ValidationException) for everything that is wrong with these parameters by themselves
  */
 export function resolveUpdateParameters(request: UpdateParameters): ConditionalUpdate {

@@ -10,7 +10,7 @@ import type { CallSyntax, OperandSyntax, UpdateActionSyntax, UpdateSyntax, Updat
 
 const KIND = 'UpdateExpression';
 
-/** What ADD and DELETE take, and the names that the service has for the types which they do not (recorded: STRING). */
+/** The types that ADD and DELETE take, and the service's names for the types that they refuse (recorded: STRING). */
 const ADDABLE: readonly AttributeType[] = ['N', 'SS', 'NS', 'BS'];
 const DELETABLE: readonly AttributeType[] = ['SS', 'NS', 'BS'];
 const TYPE_NAMES: Partial<Record<AttributeType, string>> = {
@@ -24,8 +24,8 @@ const TYPE_NAMES: Partial<Record<AttributeType, string>> = {
 };
 
 /**
- * Replaces the names and values in a parsed update and checks what depends on them: of each action the placeholders,
- * the numbers and types of operands, and at last whether the paths of all of them are disjoint.
+ * Replaces the names and values in a parsed update, and makes the checks that depend on them: for each action the
+ * placeholders, and the number and types of operands; at last whether the paths of all actions are disjoint.
  */
 export function resolveUpdate(syntax: UpdateSyntax, placeholders: Placeholders): readonly UpdateAction[] {
   const actions = syntax.map((action) => resolveAction(action, placeholders));
@@ -104,7 +104,7 @@ function checkOperands(operator: string, expected: AttributeType, operands: read
   }
 }
 
-/** @returns the type that a value has whatever the item, or undefined if it depends on the item */
+/** @returns the type of a value, or undefined if it depends on the item */
 function staticType(value: UpdateValue): AttributeType | undefined {
   switch (value.kind) {
     case 'value':

@@ -14,18 +14,21 @@ export interface ResolvedExpressions {
   readonly projection?: Projection;
 }
 
-/** Parsed texts kept of each sort. A text has at most 4 KB, so the trees of all of them stay within some megabytes. */
+/** Texts of each kind whose syntax is kept. A text has at most 4 KB, so all the trees stay within some megabytes. */
 const MAX_CACHED_TEXTS = 200;
 
 const NOTHING: ResolvedExpressions = Object.freeze({});
 
-const EXPRESSION_PARAMETERS = ['ProjectionExpression', 'ConditionExpression'] as const;
-const OTHER_PARAMETERS = ['AttributesToGet', 'Expected', 'ConditionalOperator'] as const;
+const RULES = {
+  expressions: ['ProjectionExpression', 'ConditionExpression'],
+  others: ['AttributesToGet', 'Expected', 'ConditionalOperator'],
+  users: ['ConditionExpression'],
+} as const;
 
 /**
- * Makes a condition and a projection of the parameters that carry them, expressions as well as the legacy ones.
- * @param request with no other of these parameters than its operation has; its values are normalised in place
- * @returns plain data, all names and values replaced, checked and normalised
+ * Makes a condition and a projection from the parameters of a request, expressions as well as legacy parameters.
+ * @param request has only those of these parameters that its operation has; its values are normalised in place
+ * @returns plain data, in which all names and values are replaced, checked and normalised
  * @throws ApiError for everything that is wrong with these parameters by themselves, in the service's order
  */
 export function resolveExpressions(request: ExpressionParameters): ResolvedExpressions {
@@ -49,28 +52,28 @@ export function resolveExpressions(request: ExpressionParameters): ResolvedExpre
   return { condition, projection };
 }
 
-/**
- * The rules between the parameters, which the service checks before it looks at the item or the key;
- * {@link resolveExpressions} includes them.
- */
+/** The rules between the parameters. The service checks them before the item or the key. */
 export function checkExpressionParameters(request: ExpressionParameters): void {
   if (hasNone(request)) return;
-  checkTogether(request, EXPRESSION_PARAMETERS, OTHER_PARAMETERS, ['ConditionExpression']);
+  checkTogether(request, RULES);
 }
 
-/**
- * The rules between parameters, whatever these are called.
- * @param expressions those that hold an expression, in the order in which the service names them
- * @param others those that must not be beside one
- * @param users the expressions that may refer to values
- * @param namesUsers whether the text names those, as the service's does only for what reads items
- */
+/** The parameters of an operation that have rules between them. */
+export interface ParameterRules<Name extends string> {
+  /** Parameters that hold an expression, in the order in which the service names them. */
+  readonly expressions: readonly Name[];
+  /** Parameters that are not allowed together with an expression. */
+  readonly others: readonly Name[];
+  /** Expressions that may refer to values. */
+  readonly users: readonly Name[];
+  /** Whether the error names `users`. The service does so only for operations that read items. */
+  readonly namesUsers?: boolean;
+}
+
+/** @throws ValidationException for parameters that are not allowed together */
 export function checkTogether<Name extends string>(
   request: Readonly<Partial<Record<Name | 'ExpressionAttributeNames' | 'ExpressionAttributeValues', unknown>>>,
-  expressions: readonly Name[],
-  others: readonly Name[],
-  users: readonly Name[],
-  namesUsers = false,
+  { expressions, others, users, namesUsers = false }: ParameterRules<Name>,
 ): void {
   const used = expressions.filter((name) => request[name] != null);
   if (used.length > 0) {
@@ -105,7 +108,7 @@ function hasNone(request: ExpressionParameters): boolean {
 const conditionTexts = new Map<string, ConditionSyntax>();
 const projectionTexts = new Map<string, ProjectionSyntax>();
 
-/** Of a condition or a filter; the same texts come again and again. */
+/** The syntax of a condition or a filter. It is kept, since the same texts come again and again. */
 export function conditionSyntax(kind: ExpressionKind, text: string): ConditionSyntax {
   return conditionTexts.get(text) ?? keep(conditionTexts, text, parseCondition(kind, text));
 }
@@ -114,7 +117,9 @@ export function projectionSyntax(kind: ExpressionKind, text: string): Projection
   return projectionTexts.get(text) ?? keep(projectionTexts, text, parseProjection(kind, text));
 }
 
-/** Only texts that parsed get here. When full, the text that came first goes; a map keeps that order. */
+/**
+ * Keeps the syntax of a text that was parsed. When the map is full, the oldest text is dropped: a map keeps that order.
+ */
 export function keep<Syntax>(texts: Map<string, Syntax>, text: string, syntax: Syntax): Syntax {
   if (texts.size >= MAX_CACHED_TEXTS) {
     for (const oldest of texts.keys()) {

@@ -1,8 +1,8 @@
 import type { Comparator } from './ast.ts';
 
 /**
- * What the parser makes of an expression's text, before `#name` and `:value` are replaced: it depends on nothing but
- * the text, so it can be kept and used for many requests.
+ * The syntax of an expression, before `#name` and `:value` are replaced. It depends on the text alone, so it can be
+ * cached and used for many requests.
  */
 
 /** A text step is an attribute name as written, or a `#name`; a number indexes a list. */

@@ -1,9 +1,11 @@
-/** The engine's own search is faster, and up to this length of what is sought it takes no more than a few steps a character. */
+/**
+ * For a sought text up to this length, the search of the JavaScript engine is faster, and takes few steps a character.
+ */
 const MAX_NATIVE_LENGTH = 128;
 
 /**
- * Whether a text contains another, in time that is proportional to both lengths together. The engine's own search of a long
- * text takes the product of both where the text nearly matches everywhere: seconds for one of 400 KB.
+ * Whether a text contains another, in time proportional to the sum of their lengths. The search of the JavaScript
+ * engine takes time proportional to the product where the text nearly matches everywhere: seconds for a text of 400 KB.
  */
 export function containsText(text: string, sought: string): boolean {
   if (sought.length <= MAX_NATIVE_LENGTH || sought.length > text.length) return text.includes(sought);
@@ -18,7 +20,9 @@ export function containsText(text: string, sought: string): boolean {
   return false;
 }
 
-/** Knuth, Morris and Pratt: of each beginning of a text, the length of the longest shorter beginning that it ends with. */
+/**
+ * Knuth, Morris and Pratt: for each prefix of a text, the length of its longest proper prefix that is also its suffix.
+ */
 function bordersOf(text: string): Int32Array {
   const borders = new Int32Array(text.length);
   let border = 0;

@@ -7,15 +7,16 @@ import type { Path, Update, UpdateAction, UpdateValue } from './ast.ts';
 import { valueAt } from './condition.ts';
 
 /**
- * The item that an update makes of another. Every action sees the item as it was, and every list index counts in the
- * list as it was (developer guide, "Update expressions").
+ * The item after an update. Every action sees the item as it was before, and list indexes count in the list as it was
+ * before (developer guide, "Update expressions").
  *
- * All that the actions make stands in the item afterwards, so the work ends, as does the memory it takes, as soon as what
- * they have made so far fits no item: a text of 4 KB can name one large value hundreds of times.
+ * A text of 4 KB can name one large value hundreds of times. All values that the actions make become part of the item,
+ * so the update ends with an error as soon as the values made so far are too large for any item. That bounds time and
+ * memory.
  * @param update resolved, its values normalised
- * @param item normalised; undefined if there is none. It is left as it is, and the new one shares parts with it
- * @param key what an item that is made has beside
- * @returns undefined if there was no item and the update only removes: then none is made, whatever the paths
+ * @param item normalised; undefined if there is none. It is not changed, and the new item shares parts with it
+ * @param key the key attributes of a new item
+ * @returns undefined if there was no item and the update only removes: no item is made then, whatever the paths
  * @throws ApiError (ValidationException) if the update does not fit the item
  */
 export function applyUpdate(
@@ -25,7 +26,7 @@ export function applyUpdate(
 ): AttributeMap | undefined {
   const onlyRemoves = actions.length > 0 && actions.every(({ kind }) => kind === 'remove' || kind === 'delete');
   if (item === undefined && onlyRemoves) return undefined;
-  // The key attributes of an item that is made count as there (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+  // A new item counts as having its key attributes (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
   const before = item ?? key;
   const root = newNode();
   const work: Work = { bytesLeft: MAX_ITEM_BYTES, removed: undefined };
@@ -38,11 +39,11 @@ export function applyUpdate(
   return editMap(before, root);
 }
 
-/** What one update may still make, and has at hand. */
+/** The state of one update. */
 interface Work {
-  /** Of an item, as the service counts them. */
+  /** How many bytes the values that it makes may still have, as the service counts them. */
   bytesLeft: number;
-  /** The members of sets that DELETE takes away: one value may stand in many actions. */
+  /** The members of the sets that DELETE removes, kept because many actions may name the same value. */
   removed: Map<AttributeValue, ReadonlySet<string>> | undefined;
 }
 
@@ -51,7 +52,7 @@ function take(work: Work, bytes: number): void {
   if (work.bytesLeft < 0) throw updateTooLarge();
 }
 
-/** What the item has at the path of an action afterwards; undefined: nothing. */
+/** The value at the path of an action after the update. Undefined: none. */
 function newValue(
   action: UpdateAction,
   item: AttributeMap,
@@ -92,7 +93,7 @@ function evaluate(value: UpdateValue, item: AttributeMap, work: Work): Attribute
   }
 }
 
-/** The values that `list_append`, and what is nested in it, puts one behind the other. */
+/** Collects the lists that a `list_append`, and those nested in it, concatenates. */
 function collectParts(value: UpdateValue, item: AttributeMap, work: Work, parts: AttributeValue[]): void {
   if (value.kind === 'list-append') {
     collectParts(value.left, item, work, parts);
@@ -104,7 +105,7 @@ function collectParts(value: UpdateValue, item: AttributeMap, work: Work, parts:
   }
 }
 
-/** Each element is copied once, and none before it is known that all of them fit. */
+/** Copies each element once, and only after it is known that all of them fit. */
 function concatenation(parts: readonly AttributeValue[], work: Work, origin: Update['origin']): AttributeValue {
   const lists = parts.map((part) => {
     if ('L' in part) return part.L;
@@ -113,13 +114,14 @@ function concatenation(parts: readonly AttributeValue[], work: Work, origin: Upd
   let bytes = 0;
   for (const part of parts) {
     bytes += valueSize(part);
-    // Each part counts as a list of its own here; what is too large by no more than that is found when the item is made.
+    // Each part counts as a list of its own here. A result that is too large by this little is found when the item is
+    // encoded.
     if (bytes - DOCUMENT_BYTES * parts.length > work.bytesLeft) throw updateTooLarge();
   }
   return { L: lists.flat() };
 }
 
-/** Of two values of one type, which ADD knows. */
+/** The result of ADD for two values of one type that it takes. */
 function sum(current: AttributeValue, added: AttributeValue, work: Work): AttributeValue {
   if ('N' in current && 'N' in added) return { N: addNumbers(current.N, added.N, 'plus') };
   if ('L' in current && 'L' in added) return concatenation([current, added], work, 'legacy');
@@ -128,7 +130,7 @@ function sum(current: AttributeValue, added: AttributeValue, work: Work): Attrib
   return ofMembers(current, new Set([...membersOf(current), ...membersOf(added)]))!;
 }
 
-/** Of two sets of one type; a set that would be empty is none. */
+/** The result of DELETE for two sets of one type. Undefined if no member is left. */
 function difference(current: AttributeValue, removed: AttributeValue, work: Work): AttributeValue | undefined {
   work.removed ??= new Map();
   let gone = work.removed.get(removed);
@@ -154,7 +156,7 @@ function ofMembers(like: AttributeValue, members: ReadonlySet<string>): Attribut
 
 /** The changes below one place of the item. */
 interface Node {
-  /** The place itself gets another value, or none. */
+  /** The place itself gets a new value, or is removed. */
   change?: { readonly value: AttributeValue | undefined };
   readonly names: Map<string, Node>;
   readonly indexes: Map<number, Node>;
@@ -185,7 +187,7 @@ function editValue(current: AttributeValue | undefined, node: Node): AttributeVa
   throw ApiError.validation('The document path provided in the update expression is invalid for update');
 }
 
-/** Attributes keep their places, and new ones follow. Own properties whatever their names, `__proto__` too. */
+/** Attributes keep their order, and new ones follow. `__proto__` and other special names become own properties too. */
 function editMap(map: AttributeMap, { names }: Node): AttributeMap {
   const entries: [string, AttributeValue][] = [];
   for (const name of Object.keys(map)) {
@@ -200,7 +202,7 @@ function editMap(map: AttributeMap, { names }: Node): AttributeMap {
   return Object.fromEntries(entries);
 }
 
-/** What is removed closes up; what is set beyond the end is appended in the order of the indexes. */
+/** Removed elements close up. Elements that are set beyond the end are appended in the order of their indexes. */
 function editList(list: readonly AttributeValue[], { indexes }: Node): AttributeValue[] {
   const edited = list.map((element, index) => {
     const node = indexes.get(index);

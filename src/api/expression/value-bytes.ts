@@ -4,17 +4,17 @@ import { ApiError } from '../errors.ts';
 export const MAX_PLACEHOLDER_BYTES = 2 * 1024 * 1024;
 
 /**
- * Refuses values that have more bytes together than the service lets an expression have, before any of them is sorted or
- * copied. The legacy parameters, which have no limit of their own, get the same one.
- * @param parameter that the values came in
- * @param values of any shape that passed the schema; they need not be normalised
+ * Refuses values with more bytes together than the service allows for an expression, before any of them is sorted or
+ * copied. The same limit holds for the legacy parameters, which have none of their own.
+ * @param parameter the parameter that has the values
+ * @param values have passed the schema; they need not be normalised
  * @throws ApiError (ValidationException)
  */
 export function checkValueBytes(parameter: string, values: object): void {
   if (bytesLeftOf(values, MAX_PLACEHOLDER_BYTES) < 0) throw ApiError.validation(`${parameter} exceeds max size`);
 }
 
-/** What names and texts leave of `bytes`, near enough for a limit of megabytes; stops as soon as that is less than none. */
+/** `bytes` minus the bytes of names and texts, accurate enough for a limit of megabytes. Stops below zero. */
 function bytesLeftOf(value: unknown, bytes: number): number {
   if (typeof value === 'string') return bytes - Buffer.byteLength(value);
   if (typeof value !== 'object' || value === null) return bytes - 1;

@@ -6,11 +6,13 @@ import { type Task, wait } from '../task.ts';
 import type { ConfigRegister } from './config-register.ts';
 
 export type EpochChangeOutcome =
-  /** `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes. */
+  /**
+   * `pausedMs`: how long strict requests of the partition had to wait, from the first seal to a majority that votes.
+   */
   | { readonly kind: 'changed'; readonly config: PartitionConfig; readonly pausedMs: number }
-  /** Somebody else has decided the next epoch. */
+  /** Another controller has decided the next epoch. */
   | { readonly kind: 'superseded'; readonly config: PartitionConfig }
-  /** Nothing was decided, or that is unknown; it may be begun again. The partition may be sealed. */
+  /** Nothing was decided, or the outcome is unknown; it may be tried again. The partition may be sealed. */
   | { readonly kind: 'failed'; readonly reason: string };
 
 export interface EpochChangeParts {
@@ -19,7 +21,7 @@ export interface EpochChangeParts {
   readonly log: Log;
 }
 
-/** How often a step is repeated for members that do not answer. */
+/** How often a step is tried for members that do not answer. */
 const TRIES = 5;
 
 /**
@@ -34,39 +36,39 @@ export function* changeEpoch(
 ): Task<EpochChangeOutcome> {
   const { coordinator, register } = parts;
   const { clock } = coordinator;
-  const base = register.read(partition);
+  // What this node knows of the partition may be stale: the new epoch has to follow the one that was decided.
+  const { value: base, error: unread } = yield* askRegister<PartitionConfig>(clock, (done) =>
+    register.read(partition, done),
+  );
+  if (base === undefined) return { kind: 'failed', reason: unread?.message ?? 'the present config is unknown' };
   const isCopied = yield* copy(parts, base, members);
   if (!isCopied) return { kind: 'failed', reason: `new members of partition ${partition} have not copied it yet` };
-  const begun = yield* begin(register, clock, partition);
-  if (begun.attempt === undefined)
-    return { kind: 'failed', reason: begun.error?.message ?? 'no attempt could be begun' };
-  const { attempt } = begun;
+  const { value: attempt, error: unbegun } = yield* askRegister<number>(clock, (done) =>
+    register.begin(partition, done),
+  );
+  if (attempt === undefined) return { kind: 'failed', reason: unbegun?.message ?? 'no attempt could be begun' };
   const next: PartitionConfig = { partition, epoch: base.epoch + 1, members, attempt };
 
   const startMs = clock.elapsedMs();
   const sources = yield* seal(parts, base);
   if (sources === undefined) {
-    const decided = register.read(partition);
-    if (decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
-    return { kind: 'failed', reason: `too few members of partition ${partition} could be sealed` };
+    return yield* giveUp(parts, base, `too few members of partition ${partition} could be sealed`);
   }
   const isStaged = yield* stage(parts, next, sources);
-  if (!isStaged) {
-    const decided = register.read(partition);
-    if (decided.epoch > base.epoch) return yield* spreadOther(parts, base, decided);
-    return { kind: 'failed', reason: `too few new members of partition ${partition} are ready` };
-  }
-  const { decided, error } = yield* decide(register, clock, next);
-  if (decided === undefined) return { kind: 'failed', reason: error?.message ?? 'the config could not be decided' };
+  if (!isStaged) return yield* giveUp(parts, base, `too few new members of partition ${partition} are ready`);
+  const { value: decided, error: undecided } = yield* askRegister<PartitionConfig>(clock, (done) =>
+    register.decide(next, done),
+  );
+  if (decided === undefined) return { kind: 'failed', reason: undecided?.message ?? 'the config could not be decided' };
   if (decided.epoch === base.epoch) return { kind: 'failed', reason: 'another attempt was begun meanwhile' };
-  if (decided.attempt !== attempt) return yield* spreadOther(parts, base, decided);
-  const votingSinceMs = yield* spread(parts, base, decided);
+  if (decided.attempt !== attempt) return yield* activateOther(parts, base, decided);
+  const votingSinceMs = yield* activate(parts, base, decided);
   return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
 }
 
 /**
  * Step 0: newcomers copy what is committed, while requests go on.
- * @returns whether all have: to seal before that would make requests wait for as long as they copy
+ * @returns whether all have. A seal before that would make requests wait for as long as newcomers copy
  */
 function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<boolean> {
   const { repairTimeoutMs } = coordinator.settings.limits;
@@ -79,41 +81,42 @@ function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members
     const missing = newcomers.filter(({ node }) => !copied.has(node));
     if (missing.length === 0) return true;
     if (tries > 0 && !missing.some(({ node }) => coordinator.isUp(node))) return false;
-    // Those that seem up first: the first that answers is copied from.
+    // Nodes that seem up first: newcomers copy from the first one that answers.
     const sources = base.members
       .map(({ node }) => node)
       .sort((a, b) => Number(coordinator.isUp(b)) - Number(coordinator.isUp(a)));
     const request = { kind: 'copy', partition: base.partition, epoch: base.epoch, sources } as const;
-    const options = { timeoutMs: repairTimeoutMs, onLate: note };
-    const { agreed } = yield* coordinator.ask(missing, request, 'copied', missing.length, options);
+    const quorum = { reply: 'copied', needed: missing.length, timeoutMs: repairTimeoutMs, onLate: note } as const;
+    const { agreed } = yield* coordinator.ask(missing, request, quorum);
     agreed.forEach(note);
     if (agreed.length < missing.length) yield* coordinator.pause();
   }
   return newcomers.every(({ node }) => copied.has(node));
 }
 
-function* begin(
-  register: ConfigRegister,
+/** Waits for one answer of the register. */
+function* askRegister<T>(
   clock: Coordinator['clock'],
-  partition: number,
-): Task<{ readonly attempt: number | undefined; readonly error: Error | undefined }> {
-  return yield* wait((resume) => {
-    let isWithin = true;
-    register.begin(partition, (attempt, error) => {
-      if (isWithin) clock.after(0, () => resume({ attempt, error }));
-      else resume({ attempt, error });
-    });
-    isWithin = false;
-  });
+  ask: (done: (value: T | undefined, error?: Error) => void) => void,
+): Task<{ readonly value: T | undefined; readonly error: Error | undefined }> {
+  return yield* wait(clock, (resume) => ask((value, error) => resume({ value, error })));
+}
+
+/**
+ * Whether this node knows of a later epoch. If it does not, there may be one all the same: this only ends vain tries
+ * early.
+ */
+function isSuperseded({ view }: Coordinator, partition: number, epoch: number): boolean {
+  return view.newestConfig(partition).epoch > epoch;
 }
 
 /** Step 1. @returns a majority of the old members, durably sealed */
-function* seal({ coordinator, register }: EpochChangeParts, base: PartitionConfig): Task<NodeId[] | undefined> {
+function* seal({ coordinator }: EpochChangeParts, base: PartitionConfig): Task<NodeId[] | undefined> {
   const { partition, epoch, members } = base;
   const needed = coordinator.majorityOf(base);
   const sealed = new Set<NodeId>();
-  for (let tries = 0; tries < TRIES && register.read(partition).epoch === epoch; tries++) {
-    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, 'sealed', needed);
+  for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, partition, epoch); tries++) {
+    const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, { reply: 'sealed', needed });
     for (const { from } of agreed) sealed.add(from);
     if (sealed.size >= needed) return [...sealed];
     yield* coordinator.pause();
@@ -121,8 +124,8 @@ function* seal({ coordinator, register }: EpochChangeParts, base: PartitionConfi
   return undefined;
 }
 
-/** Steps 2 and 3: the new members gather, durably, what the sealed ones have. A majority of them is enough. */
-function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
+/** Steps 2 and 3: the new members durably gather what the sealed ones have. @returns whether a majority has */
+function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
   const { limits } = coordinator.settings;
   const needed = coordinator.majorityOf(next);
   const staged = new Set<NodeId>();
@@ -132,13 +135,18 @@ function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConf
   };
   const askMissing = function* (count: number, timeoutMs: number): Task<void> {
     const missing = next.members.filter(({ node }) => !staged.has(node));
-    const { agreed } = yield* coordinator.ask(missing, request, 'staged', count, { timeoutMs, onLate: note });
+    const { agreed } = yield* coordinator.ask(missing, request, {
+      reply: 'staged',
+      needed: count,
+      timeoutMs,
+      onLate: note,
+    });
     agreed.forEach(note);
   };
-  for (let tries = 0; tries < TRIES && register.read(next.partition).epoch < next.epoch; tries++) {
+  for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, next.epoch - 1); tries++) {
     yield* askMissing(needed - staged.size, limits.repairTimeoutMs);
     if (staged.size >= needed) {
-      // One that has not staged begins with less than the others. Worth a moment, if it seems up.
+      // A member that has not staged begins with less than the others. If it seems up, it is worth a short wait.
       const isWorth = next.members.some(({ node }) => !staged.has(node) && coordinator.isUp(node));
       if (isWorth) yield* askMissing(next.members.length - staged.size, limits.phaseTimeoutMs);
       return true;
@@ -148,33 +156,17 @@ function* stage({ coordinator, register }: EpochChangeParts, next: PartitionConf
   return false;
 }
 
-/** Step 4. */
-function* decide(
-  register: ConfigRegister,
-  clock: Coordinator['clock'],
-  next: PartitionConfig,
-): Task<{ readonly decided: PartitionConfig | undefined; readonly error: Error | undefined }> {
-  return yield* wait((resume) => {
-    let isWithin = true;
-    register.decide(next, (decided, error) => {
-      if (isWithin) clock.after(0, () => resume({ decided, error }));
-      else resume({ decided, error });
-    });
-    isWithin = false;
-  });
-}
-
 /**
- * Step 5: tells old and new members, until all that are up have answered. The others hear it by gossip.
+ * Step 5: sends the config to old and new members until all that are up have answered. Gossip brings it to the others.
  * @returns when a majority of the new members had begun to vote, undefined if that was not seen
  */
-function* spread(
+function* activate(
   { coordinator }: EpochChangeParts,
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<number | undefined> {
-  // From here gossip spreads it too, should all that follows get lost.
-  coordinator.hear(config);
+  // From here on gossip spreads the config too, in case the messages below are lost.
+  coordinator.learnConfig(config);
   const everybody = [...config.members, ...base.members.filter(({ node }) => !names(config, node))];
   const request = { kind: 'activate', config } as const;
   const active = new Set<NodeId>();
@@ -188,9 +180,9 @@ function* spread(
   for (let tries = 0; tries < TRIES; tries++) {
     const missing = everybody.filter(({ node }) => !active.has(node) && (tries === 0 || coordinator.isUp(node)));
     if (missing.length === 0) break;
-    // The first majority first: from then on requests are answered again.
+    // The first try waits for a majority only: from then on requests are served again.
     const count = tries === 0 ? needed : missing.length;
-    const { agreed } = yield* coordinator.ask(missing, request, 'activated', count, { onLate: note });
+    const { agreed } = yield* coordinator.ask(missing, request, { reply: 'activated', needed: count, onLate: note });
     agreed.forEach(note);
     if (active.size === everybody.length) break;
     if (tries > 0) yield* coordinator.pause();
@@ -198,12 +190,22 @@ function* spread(
   return votingSinceMs;
 }
 
-function* spreadOther(
+/** Ends an attempt that cannot go on, unless another one has decided the next epoch. */
+function* giveUp(parts: EpochChangeParts, base: PartitionConfig, reason: string): Task<EpochChangeOutcome> {
+  const { coordinator, register } = parts;
+  const { value: decided } = yield* askRegister<PartitionConfig>(coordinator.clock, (done) =>
+    register.read(base.partition, done),
+  );
+  if (decided !== undefined && decided.epoch > base.epoch) return yield* activateOther(parts, base, decided);
+  return { kind: 'failed', reason };
+}
+
+function* activateOther(
   parts: EpochChangeParts,
   base: PartitionConfig,
   config: PartitionConfig,
 ): Task<EpochChangeOutcome> {
-  yield* spread(parts, base, config);
+  yield* activate(parts, base, config);
   return { kind: 'superseded', config };
 }
 

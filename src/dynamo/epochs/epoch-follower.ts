@@ -5,7 +5,7 @@ import type { RingView } from '../ring-view.ts';
 import type { EpochSwitch } from './epoch-switch.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 
-/** Keeps a node's votes in line with the newest configs that it has heard of. */
+/** Keeps a node's votes in line with the newest configs that it knows. */
 export class EpochFollower {
   readonly #parts: EpochFollowerParts;
   #timer: Timer | undefined;
@@ -15,9 +15,9 @@ export class EpochFollower {
     this.#parts = parts;
   }
 
-  /** A decided config was heard of. It may be known already. */
-  hear(config: PartitionConfig): void {
-    if (!this.#isStopped && this.#parts.view.hear(config)) this.#activate(config);
+  /** Takes a config that was decided, and acts on it unless it was known. */
+  learnConfig(config: PartitionConfig): void {
+    if (!this.#isStopped && this.#parts.view.learnConfig(config)) this.#activate(config);
   }
 
   /** Begins the newest epoch of a partition, or leaves the partition, if that has not been done yet. */

@@ -1,9 +1,10 @@
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
-import type { ExchangeReport } from '../healing/repair-report.ts';
+import type { ComparisonReport } from '../healing/repair-report.ts';
+import { assertInvariant } from '../invariants.ts';
 import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
@@ -11,13 +12,13 @@ import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { readState, whole, writeState } from '../state-rows.ts';
-import { runTask, type Task, wait } from '../task.ts';
+import { runTask, type Task, type TimedWait, wait, waitAtMost } from '../task.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
 
-/** A stage under way, and who waits for it. */
+/** A stage under way, and the requests that wait for it. */
 interface Staging {
   readonly attempt: number;
   readonly answers: Answer[];
@@ -28,7 +29,7 @@ type Gathered =
       readonly kind: 'gathered';
       /** The newest record of each key that a source has accepted and does not know to be committed. */
       readonly accepted: ReadonlyMap<StoreKey, ItemRecord>;
-      /** Keys that are here and at none of the sources. */
+      /** Keys that this node has and no source has. */
       readonly unknown: readonly StoreKey[];
     }
   | { readonly kind: 'unanswered'; readonly source: NodeId };
@@ -39,11 +40,11 @@ export interface StagedRecord {
   readonly record: ItemRecord;
 }
 
-/** Below: the attempt that a partition's staged records belong to, and the records by store key. */
+/** Prefixes of rows: the attempt to which a partition's staged records belong, and each record by its store key. */
 const ATTEMPT = 'staged-attempt/';
 const RECORD = 'staged/';
 
-/** Rows read or removed at a time. */
+/** How many rows are read or removed at a time. */
 const PAGE = 256;
 
 /**
@@ -52,11 +53,12 @@ const PAGE = 256;
  */
 export class EpochStaging {
   readonly #parts: EpochStagingParts;
-  /** Who waits for a copy under way, by partition. */
+  /** The requests that wait for a copy under way, by partition. */
   readonly #copying = new Map<number, { readonly answers: Answer[] }>();
   /** The attempt that each partition is being staged for. */
   readonly #staging = new Map<number, Staging>();
-  readonly #timers = new Set<Timer>();
+  /** Requests whose answer is waited for. */
+  readonly #waits = new Set<TimedWait<Reply>>();
   #isStopped = false;
   /** How often writes were lost. */
   #losses = 0;
@@ -65,31 +67,31 @@ export class EpochStaging {
     this.#parts = parts;
   }
 
-  /** Whether this node is about to become a member: what it has of the partition must not be taken for left behind. */
+  /** Whether this node is about to become a member. Then its records of the partition must not be erased as orphans. */
   isCopying(partition: number): boolean {
     return this.#copying.has(partition) || this.#staging.has(partition) || this.#isStaged(partition);
   }
 
-  /** What is being copied or staged of a partition comes to nothing: this node erases or replaces what it holds of it. */
+  /** Ends a copy or a stage of a partition: this node is about to erase or replace what it holds of it. */
   giveUp(partition: number): void {
     this.#copying.delete(partition);
     this.#staging.delete(partition);
   }
 
-  /** The store has given up writes that it had shown. */
+  /** The store has lost writes that reads had already shown. */
   noteLoss(): void {
     this.#losses++;
   }
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of this.#timers) this.#parts.clock.cancel(timer);
-    this.#timers.clear();
+    for (const each of this.#waits) each.abandon();
+    this.#waits.clear();
     this.#copying.clear();
     this.#staging.clear();
   }
 
-  /** Answers when the work is done; asked for the same again, it answers both. */
+  /** Answers when the work is done. A repeated request joins the work under way, and gets the same answer. */
   receive(request: Handled, answer: Answer): void {
     if (request.kind === 'copy') this.#receiveCopy(request, answer);
     else this.#receiveStage(request, answer);
@@ -97,16 +99,16 @@ export class EpochStaging {
 
   #receiveCopy({ partition, epoch, sources }: Of<'copy'>, answer: Answer): void {
     const decided = this.#parts.decidedEpoch(partition);
-    // Heard too late: its members may have purged since what a source that has not heard of this epoch still has.
+    // The request is late. Members of the newer epoch may have purged what a source that is still in this one has.
     if (decided > epoch) return answer(this.#failed(`knows of epoch ${decided}`));
     const running = this.#copying.get(partition);
     if (running !== undefined) {
-      // From whichever source: it answers this one too.
+      // Whichever source it copies from, the result answers this request too.
       running.answers.push(answer);
       return;
     }
     if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
-    // Who has staged has it all. To copy on could bring back what was purged, and the stage has erased.
+    // A node that has staged has everything. Another copy could bring back what was purged and the stage has erased.
     if (this.#isStaged(partition)) return answer({ kind: 'copied', from: this.#parts.self });
     const copying = { answers: [answer] };
     this.#copying.set(partition, copying);
@@ -127,8 +129,8 @@ export class EpochStaging {
     if (running !== undefined && running.attempt > attempt) {
       return answer(this.#failed(`is staging for attempt ${running.attempt}`));
     }
-    // An older one can decide nothing any more. It learns nothing either, nor does a copy: what it asked for before could
-    // bring back what this one erases.
+    // An older attempt can decide nothing any more. Its stage ends here, and so does a copy: answers that they still
+    // wait for could bring back what this stage erases.
     this.#copying.delete(partition);
     const staging: Staging = { attempt, answers: [answer] };
     this.#staging.set(partition, staging);
@@ -139,18 +141,18 @@ export class EpochStaging {
     });
   }
 
-  /** For an epoch that is not decided yet, as far as this node knows. */
+  /** Whether the partition is staged here for an epoch that is not decided yet, as far as this node knows. */
   #isStaged(partition: number): boolean {
     const { store, decidedEpoch } = this.#parts;
     return stagedEpoch(store, partition) > decidedEpoch(partition);
   }
 
-  /** Any one source will do: what it lacks is brought by the stage. */
+  /** Copies from one source; what that source lacks, the stage brings. */
   *#copy(partition: number, epoch: number, sources: readonly NodeId[]): Task<Reply> {
-    const { self, exchange } = this.#parts;
+    const { self, copyFrom } = this.#parts;
     for (const source of sources) {
       if (source === self) continue;
-      const report = yield* exchange(partition, epoch, source);
+      const report = yield* copyFrom({ partition, epoch, peer: source });
       if (report !== undefined) return { kind: 'copied', from: self };
     }
     return this.#failed('no source could be copied from');
@@ -159,57 +161,59 @@ export class EpochStaging {
   *#stage(next: PartitionConfig, sources: readonly NodeId[]): Task<Reply> {
     const { self, store, votesIn, isNamedIn, isBeginning, decidedEpoch, erase } = this.#parts;
     const { partition, epoch, attempt } = next;
-    // The controller would count this disk, and it has no vote.
+    // The controller would count the stage of a disk that has no vote in the new epoch.
     if (!isNamedIn(next)) return this.#failed('another disk of this node is named');
     const present = votesIn(partition);
     const losses = this.#losses;
     if (isBeginning(partition)) return this.#failed('is passing to another epoch');
-    // Nothing can be decided with it any more, and what it would erase may be wanted by now.
+    // Once the epoch is decided the stage is of no use, and it could erase records that are needed by now.
     const isDecided = () => decidedEpoch(partition) >= epoch;
     if (isDecided()) return this.#failed(`knows of epoch ${decidedEpoch(partition)}`);
     const staged = readAttempt(store, partition)?.attempt;
-    // A late message of an attempt that can decide nothing any more must not take the place of its successor's.
+    // A late message of a dead attempt must not replace what its successor has staged.
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
     if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
 
     const gathered = yield* this.#gather(partition, epoch - 1, sources);
     if (gathered.kind === 'unanswered') return this.#failed(`${gathered.source} did not answer`);
     if (votesIn(partition) !== present || isDecided()) return this.#failed('the epoch has changed meanwhile');
-    // Before anything is staged: asked for this attempt again, what is staged of it answers.
+    // Checked before anything is staged: a repeated request is answered by what is staged, without gathering again.
     if (this.#losses !== losses) return this.#failed('the disk has refused writes meanwhile');
-    // A record that no sealed member knows of was deleted and purged after it had been copied. A member of the epoch before
-    // took part in that, so what only it holds is its own.
+    // A newcomer's record that no sealed member has was deleted and purged after it had been copied. A member of the
+    // old epoch has taken part in every purge, so a record that only it holds counts.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
+    const before = readAttempt(store, partition)?.attempt ?? -1;
+    assertInvariant(before < attempt, 'docs/protocol.md I13', 'an attempt is staged after a later one');
     dropStaged(store, partition, epoch);
     for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, record.stored);
-    // Last: a crash keeps a beginning of what was written.
+    // Written last: a crash keeps a prefix of the writes, and a staged partition must be whole.
     writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
-  /** Brings here what the sealed members have committed, and tells what else they have accepted. */
+  /** Learns what the sealed members have committed, and collects what else they have accepted. */
   *#gather(partition: number, epoch: number, sources: readonly NodeId[]): Task<Gathered> {
-    const { self, exchange } = this.#parts;
+    const { self, copyFrom } = this.#parts;
     const others = sources.filter((source) => source !== self);
     const accepted = new Map<StoreKey, ItemRecord>();
-    // First what is accepted: a record that is learned meanwhile moves from there to what is committed.
+    // Accepted records first: one that is committed meanwhile is then found by the second step, never by neither.
     for (const source of sources) {
       const isTold = yield* this.#gatherAccepted(partition, epoch, source, accepted);
       if (!isTold) return { kind: 'unanswered', source };
     }
     for (let isSecond = false; ; isSecond = true) {
-      /** How many sources lack a key that is here. */
+      /** How many sources lack a key that this node has. */
       const lacking = new Map<StoreKey, number>();
       let repaired = 0;
       for (const source of others) {
-        const report = yield* exchange(partition, epoch, source, (key) => {
-          lacking.set(key, (lacking.get(key) ?? 0) + 1);
-        });
+        const onExtra = (key: StoreKey) => lacking.set(key, (lacking.get(key) ?? 0) + 1);
+        const report = yield* copyFrom({ partition, epoch, peer: source, onExtra });
         if (report === undefined) return { kind: 'unanswered', source };
         repaired += report.recordsRepaired;
       }
-      // Tombstones past their grace are in no tree. Where this node had nothing, it saw none, and may then have taken from
-      // another source what was deleted: now that it has that, the trees differ.
+      // Merkle trees leave out tombstones past their grace. So a node that had nothing may have taken a deleted record
+      // from one source and missed its tombstone at another. Now that it has the record, the trees differ: compare
+      // again.
       if (repaired > 0 && !isSecond) continue;
       for (const source of others) {
         const isTold = yield* this.#pullCommitted(source, epoch, [...accepted.keys()]);
@@ -221,8 +225,8 @@ export class EpochStaging {
   }
 
   /**
-   * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree shows:
-   * without the tombstone it would be taken for the newest.
+   * Learns what a source has committed of these keys. An accepted record may be older than a tombstone that no tree
+   * shows; without the tombstone it would count as the newest record.
    */
   *#pullCommitted(source: NodeId, epoch: number, keys: readonly StoreKey[]): Task<boolean> {
     const { self, store, limits } = this.#parts;
@@ -242,7 +246,7 @@ export class EpochStaging {
     return true;
   }
 
-  /** Adds what a sealed member has accepted, the newest of each key. */
+  /** Adds what a sealed member has accepted to `accepted`, which keeps the newest record of each key. */
   *#gatherAccepted(
     partition: number,
     epoch: number,
@@ -269,39 +273,39 @@ export class EpochStaging {
 
   *#flushed(reply: Reply): Task<Reply> {
     const { store, clock } = this.#parts;
-    const error = yield* wait<Error | undefined>((resume) => {
-      let isWithin = true;
-      store.flush((failure) => {
-        if (isWithin) clock.after(0, () => resume(failure));
-        else resume(failure);
-      });
-      isWithin = false;
-    });
+    const error = yield* wait<Error | undefined>(clock, (resume) => store.flush(resume));
     return error === undefined ? reply : this.#failed(error.message);
   }
 
   *#ask<Kind extends Reply['kind']>(node: NodeId, request: Request, kind: Kind): Task<ReplyOf<Kind> | undefined> {
     const { transport, clock, limits } = this.#parts;
-    return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
-      if (this.#isStopped) return;
-      let isOver = false;
-      const finish = (reply: ReplyOf<Kind> | undefined) => {
-        if (isOver || this.#isStopped) return;
-        isOver = true;
-        clock.cancel(timer);
-        this.#timers.delete(timer);
-        resume(reply);
-      };
-      const timer = clock.after(limits.phaseTimeoutMs, () => finish(undefined));
-      this.#timers.add(timer);
-      transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
-    });
+    let waiting: TimedWait<Reply> | undefined;
+    try {
+      const reply = yield* waitAtMost<Reply>(clock, limits.phaseTimeoutMs, (timed) => {
+        if (this.#isStopped) return timed.abandon();
+        waiting = timed;
+        this.#waits.add(timed);
+        transport.send(node, request, (answer) => timed.finish(answer));
+      });
+      return reply?.kind === kind ? (reply as ReplyOf<Kind>) : undefined;
+    } finally {
+      if (waiting !== undefined) this.#waits.delete(waiting);
+    }
   }
 
   #failed(reason: string): Reply {
     this.#parts.log.debug('cannot prepare for a new epoch', { node: this.#parts.self, reason });
     return { kind: 'failed', from: this.#parts.self, reason };
   }
+}
+
+/** A member of an epoch that a partition is copied from. */
+interface CopySource {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly peer: NodeId;
+  /** Gets each key that is here and not at the peer. */
+  readonly onExtra?: (key: StoreKey) => void;
 }
 
 interface EpochStagingParts {
@@ -313,26 +317,21 @@ interface EpochStagingParts {
   readonly transport: Transport<Request, Reply>;
   /** Whether a config names this node with the disk that it has. */
   readonly isNamedIn: (config: PartitionConfig) => boolean;
-  /** Whether it is erasing or replacing what it holds of the partition. */
+  /** Whether this node is erasing or replacing what it holds of the partition. */
   readonly isBeginning: (partition: number) => boolean;
-  /** The newest epoch of a partition that this node has heard of. */
+  /** The newest epoch of a partition that this node knows. */
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
   /** Takes what a member of the epoch has and this node has not. */
-  readonly exchange: (
-    partition: number,
-    epoch: number,
-    peer: NodeId,
-    onExtra?: (key: StoreKey) => void,
-  ) => Task<ExchangeReport | undefined>;
+  readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
   readonly erase: (key: StoreKey) => void;
 }
 
 /**
- * What was staged of a partition under this attempt; undefined if another was, or none. Gives the store up if some of it is
- * damaged: the attempt was decided counting on all of it.
+ * Reads what was staged of a partition under this attempt; undefined if nothing was, or only under another attempt.
+ * Gives the store up if any of it is damaged: the attempt was decided because all of it was staged.
  */
 export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
   if (readAttempt(store, partition)?.attempt !== attempt) return undefined;
@@ -343,28 +342,35 @@ export function readStaged(store: Store, partition: number, attempt: number): St
   return staged;
 }
 
-/** The epoch for which a partition was staged; -1 if it was not. */
+/** The epoch for which a partition is staged; -1 if it is not staged. */
 export function stagedEpoch(store: Store, partition: number): number {
   return readAttempt(store, partition)?.epoch ?? -1;
 }
 
 /**
- * Drops what was staged for epochs up to this one. What was staged for a later one stays, however late this epoch is heard
- * of: the controller of that one may count on it. The caller flushes.
+ * Drops what was staged for epochs up to this one. What was staged for a later epoch stays, even if this node learns of
+ * this epoch late: the controller of the later one may count on it. The caller flushes.
  */
 export function dropStaged(store: Store, partition: number, epoch: number): void {
   if (stagedEpoch(store, partition) > epoch) return;
-  // The name first: a crash keeps a beginning of what was written, and rows that are left must not be taken for all.
+  // The attempt first: a crash keeps a prefix of the writes, and a part of the rows must not count as all of them.
   store.remove('meta', ATTEMPT + partitionPrefix(partition));
   for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
 }
 
-/** Runs a task as long as it is wanted: what it waited for by then does not reach it any more. */
+/**
+ * Runs a task as long as it is wanted. Afterwards nothing that it waits for reaches it.
+ *
+ * @returns undefined if it was ended
+ */
 function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
   for (let step = task.next(undefined as never); ; ) {
     if (step.done === true) return step.value;
     const result: never = yield step.value;
-    if (!isWanted()) return undefined;
+    if (!isWanted()) {
+      task.return(undefined as never);
+      return undefined;
+    }
     step = task.next(result);
   }
 }

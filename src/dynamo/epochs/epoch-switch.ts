@@ -20,7 +20,7 @@ export interface EpochSwitchParts {
   readonly log: Log;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
-  /** The newest config that this node knows of, of the partition of one that it is told. */
+  /** The newest config that this node knows of a partition: perhaps newer than the one it is told. */
   readonly newest: (told: PartitionConfig) => PartitionConfig;
   /** Gives what is young of a partition to its other members; calls `done` however that ended. */
   readonly handOff: (partition: number, done: () => void) => void;
@@ -28,12 +28,12 @@ export interface EpochSwitchParts {
 }
 
 /**
- * How a replica passes from one epoch of a partition to the next (docs/protocol.md section 8.3): it is sealed, tells
- * what it had accepted, and begins to vote again with the records that were staged for the decided attempt.
+ * Takes a replica from one epoch of a partition to the next (docs/protocol.md section 8.3): it is sealed, hands out
+ * what it has accepted, and begins to vote again with the records that were staged for the decided attempt.
  */
 export class EpochSwitch {
   readonly #parts: EpochSwitchParts;
-  /** Partitions whose new epoch is on its way to the disk, and who waits for that. */
+  /** Partitions whose new epoch is on its way to the disk, and the requests that wait for that. */
   readonly #beginning = new Map<number, { readonly epoch: number; readonly answers: Answer[] }>();
 
   #begun = 0;
@@ -47,7 +47,7 @@ export class EpochSwitch {
     return this.#begun;
   }
 
-  /** Whether it passes to another epoch at the moment. */
+  /** Whether the new epoch of a partition is on its way to the disk. */
   isBeginning(partition: number): boolean {
     return this.#beginning.has(partition);
   }
@@ -64,11 +64,12 @@ export class EpochSwitch {
   }
 
   /**
-   * A new epoch was decided. `answer` is called once this node acts by it or by a later one, durably; not at all if that
-   * fails.
+   * A new epoch was decided. `answer` is called once this node acts by it or by a later one, durably; not at all if
+   * that fails.
    *
-   * Hazard: a config may be heard of long after it was decided. Who was sealed in it and has left since would vote in it
-   * again, and with a member that has heard of nothing be a majority: so it is always the newest one known that counts.
+   * Hazard: a config may arrive long after it was decided. A node that was sealed in that epoch and has left since
+   * would vote in it again, and could form a majority with a member that missed the seal. So only the newest known
+   * config counts.
    */
   activate(told: PartitionConfig, answer: Answer): void {
     const { self, store, votes, acceptor } = this.#parts;
@@ -78,13 +79,13 @@ export class EpochSwitch {
     const isNamed = votes.isNamedIn(config);
     const beginning = this.#beginning.get(partition);
     if (beginning !== undefined) {
-      // A still newer one is told again.
+      // For a still newer config nobody gets an answer now: its controller asks again.
       if (beginning.epoch >= epoch) beginning.answers.push(answer);
       return;
     }
     if (present !== undefined && present.epoch >= epoch) return answer({ kind: 'activated', from: self });
     if (isNamed) return this.#begin(config, present, answer);
-    // Also of one in which it never had a vote: what it was told of late must not give it one.
+    // Also for a partition in which it never had a vote: an older config that arrives late must not give it one.
     votes.leave(config);
     if (present !== undefined) acceptor.rows.replaceAccepted(partition, []);
     dropStaged(store, partition, epoch);
@@ -117,18 +118,20 @@ export class EpochSwitch {
       if (failure !== undefined) return finish(failure);
       acceptor.rows.replaceAccepted(partition, staged ?? []);
       votes.begin(config);
-      // After the vote: a crash keeps a beginning of this, and without its vote the node has to do it again.
+      // After the vote: a crash keeps a prefix of these writes, and a node without the vote has to begin again from the
+      // stage.
       dropStaged(store, partition, epoch);
       store.flush(finish);
     };
-    // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold what was purged meanwhile. It
-    // can begin with nothing: a majority has staged, and every quorum meets it.
-    // What was staged for a still later epoch was compared with members of this one or a later one.
+    // A newcomer that did not stage this attempt, or a member that missed an epoch, may hold records that were purged
+    // meanwhile. It can begin with nothing, because a majority has staged and every quorum meets that majority. A node
+    // that has staged for a still later epoch is current: that stage compared it with members of this epoch or a later
+    // one.
     const isCurrent = staged !== undefined || present?.epoch === epoch - 1 || stagedEpoch(store, partition) > epoch;
     if (!isCurrent && acceptor.rows.holdsAnyOf(partition)) {
-      // Without a vote, what it learns until it is erased does not count towards W.
+      // It gives up its vote first, so that records it learns until the erasure do not count towards W.
       votes.leave(config);
-      // In `dynamo` mode it may be the only one that has a record.
+      // In `dynamo` mode this may be the only node that has a record.
       this.#parts.handOff(partition, () => acceptor.erasePartition(partition, () => true, begin));
     } else begin();
   }
@@ -139,10 +142,11 @@ export class EpochSwitch {
     if (config?.epoch !== epoch || this.#beginning.has(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config });
     }
-    // An epoch begins with all that its sources have: what this one cannot read may be missing at the others.
+    // The new epoch begins with what its sources have. A record that this source cannot read may be missing at the
+    // others.
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
     if (!votes.isSealed(partition)) votes.seal(partition);
-    // The flush also covers every record accepted before: what it tells below cannot be lost to a crash.
+    // The flush covers every record accepted before, so what `sealed-records` hands out cannot be lost to a crash.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       answer({ kind: 'sealed', from: self });
@@ -159,7 +163,7 @@ export class EpochSwitch {
     const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
     for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
-    // What was damaged on disk may be in memory still.
+    // A record that is damaged on disk may still be in memory.
     const recordOf = (key: StoreKey, value: Uint8Array) =>
       value === DAMAGED ? acceptor.stateOf(key).accepted! : decodeRecord(value);
     const entries = rows
@@ -168,9 +172,9 @@ export class EpochSwitch {
         const { committed } = acceptor.stateOf(key);
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
       });
-    // The filter may leave a page empty that is not the last: `after` of the next one is the last key looked at.
+    // `next` is the last key looked at, since the filter may leave a page empty that is not the last.
     const next = rows.length === limit ? rows.at(-1)!.key : undefined;
-    // What is left out because it is committed must stay so: it is asked for later, among what is committed.
+    // Records left out as committed must be durably committed: the controller looks for them there in a later step.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       answer({ kind: 'sealed-records', from: self, entries, next });

@@ -7,8 +7,8 @@ import type { EpochStaging } from './epoch-staging.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 
 /**
- * The partitions of which a node holds records although they belong to others: it has left them, or a late record came. They
- * are handed to their members, and then erased here.
+ * Finds partitions of which this node holds records without being a member: it has left them, or a late record came.
+ * Their records are handed to the members, and then erased here.
  */
 export class Orphans {
   readonly #parts: OrphansParts;
@@ -20,7 +20,9 @@ export class Orphans {
     this.#parts = parts;
   }
 
-  /** A record may still arrive for a partition that this node has given up; or its members were not ready to take it. */
+  /**
+   * Looks again and again: a record may arrive for a partition that was given up, or its members were not ready before.
+   */
   start(): void {
     const { view, acceptor, clock, limits } = this.#parts;
     for (let partition = 0; partition < view.partitions; partition++) {
@@ -34,7 +36,10 @@ export class Orphans {
     this.#timer = undefined;
   }
 
-  /** Hands what is here of a partition to its members, then erases it; nothing if this node has to do with it again. */
+  /**
+   * Hands this node's records of a partition to the members, then erases them; stops if the node becomes a member
+   * again.
+   */
   giveUp(partition: number): void {
     if (!this.#isOrphan(partition) || this.#givingUp.has(partition)) return;
     this.#givingUp.add(partition);
@@ -50,7 +55,7 @@ export class Orphans {
     });
   }
 
-  /** Whether what is here of a partition belongs to others, and not to a newcomer that is about to vote. */
+  /** Whether this node is no member of a partition, nor a newcomer that is about to become one. */
   #isOrphan(partition: number): boolean {
     const { votes, view, epochStaging } = this.#parts;
     const isNamed = votes.isNamedIn(view.newestConfig(partition));

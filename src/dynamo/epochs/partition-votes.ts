@@ -1,13 +1,14 @@
-import { strict as assert } from 'node:assert';
 import type { Store, StoreKey } from '../../env/store.ts';
+import { assertInvariant } from '../invariants.ts';
 import { partitionOf, partitionPrefix } from '../keyspace.ts';
 import type { Member, PartitionConfig, VoteState } from '../messages.ts';
+import type { NodeSettings } from '../node-settings.ts';
 import { parseState, writeState } from '../state-rows.ts';
 
-/** A partition in which this node votes, in the epoch of the config. */
+/** The vote of this node in a partition, in the epoch of the config. */
 interface Vote {
   readonly config: PartitionConfig;
-  /** No prepare, accept or read in this epoch any more: the next one is being prepared. */
+  /** Whether it refuses prepare, accept and read in this epoch, because the next one is being prepared. */
   readonly isSealed: boolean;
 }
 
@@ -18,26 +19,30 @@ const LEFT = 'left/';
  * The partitions in which a node votes, durably in the `meta` store (docs/protocol.md section 1.3). A
  * node without a vote in a partition, as after its disk was lost, takes no part in choosing its records.
  *
- * Of a partition that it has left, or is about to begin with nothing, it keeps the config by which it did: it was sealed in
- * an earlier one, and must not vote in that again (docs/protocol.md I12).
+ * When it leaves a partition, or begins one with nothing, it keeps the config that made it do so: it was sealed in an
+ * earlier one, and must not vote in that again (docs/protocol.md I12).
  */
 export class PartitionVotes {
   readonly #self: Member;
   readonly #store: Store;
+  /** Only in a simulation that shows what comes of it. */
+  readonly #mayGoBack: boolean;
   #votes = new Map<number, Vote>();
   readonly #states = new Map<number, VoteState>();
-  /** The newest config that was acted on without a vote. */
+  /** By partition, the newest config that this node has acted on without a vote. */
   #left = new Map<number, PartitionConfig>();
 
-  constructor(self: Member, store: Store) {
+  /** @param settings by default the rules hold, and are asserted */
+  constructor(self: Member, store: Store, settings?: Pick<NodeSettings, 'rules' | 'checks'>) {
     this.#self = self;
     this.#store = store;
+    this.#mayGoBack = settings?.rules.rowsNeverGoBack === false && settings.checks !== 'all';
     this.reload();
   }
 
   /**
-   * Reads the votes again, as after writes were lost. Gives the store up if one is damaged: without its row, a node that voted
-   * would begin its epoch again with less than it accepted.
+   * Reads the votes again, as after writes were lost. Gives the store up if a row is damaged: a voter without its row
+   * would begin its epoch again with less than it has accepted.
    */
   reload(): void {
     this.#votes = new Map();
@@ -60,17 +65,20 @@ export class PartitionVotes {
     return this.#votes.get(partition)?.isSealed === true;
   }
 
-  /** What it has in a partition, if it has a vote there. The same object as long as that does not change: asked at each learn. */
+  /**
+   * The state of its vote in a partition, if it has one. The same object until that changes, since each learn asks for
+   * it.
+   */
   stateOf(partition: number): VoteState | undefined {
     return this.#states.get(partition);
   }
 
-  /** Those in which it votes, sealed or not. */
+  /** The partitions in which it votes, sealed or not. */
   get partitions(): readonly number[] {
     return [...this.#votes.keys()];
   }
 
-  /** The newest config of each partition that this disk has acted on, with a vote or by giving up that. */
+  /** The newest config of each partition that this disk has acted on, by voting or by giving up its vote. */
   get known(): readonly PartitionConfig[] {
     return [...[...this.#votes.values()].map(({ config }) => config), ...this.#left.values()];
   }
@@ -81,28 +89,50 @@ export class PartitionVotes {
 
   /** Begins an epoch that names this node. The caller flushes, and calls `open` once that is durable. */
   begin(config: PartitionConfig): void {
-    assert(this.isNamedIn(config));
+    const { partition, epoch } = config;
+    const [present, left] = [this.#votes.get(partition)?.config.epoch ?? -1, this.#left.get(partition)?.epoch ?? -1];
+    const isForward = (present < epoch && left <= epoch) || this.#mayGoBack;
+    assertInvariant(isForward, 'docs/protocol.md I12', 'a row goes back to an earlier epoch');
+    this.#begin(config);
+  }
+
+  /**
+   * Takes the vote that the first start of a cluster gives this disk, perhaps again, if a crash interrupted that start.
+   */
+  bootstrap(config: PartitionConfig): void {
+    const present = this.#votes.get(config.partition)?.config.epoch ?? config.epoch;
+    assertInvariant(present === config.epoch, 'docs/protocol.md I12', 'a cluster is founded that has begun an epoch');
+    this.#begin(config);
+  }
+
+  #begin(config: PartitionConfig): void {
     const { partition } = config;
+    assertInvariant(this.isNamedIn(config), 'docs/protocol.md I9', 'a disk begins an epoch that does not name it');
     this.#write({ config, isSealed: false });
     this.#set(partition, { config, isSealed: true });
-    // Last: a crash keeps a beginning of what was written.
+    // Removed last: a crash keeps a prefix of the writes.
     if (this.#left.delete(partition)) this.#store.remove('meta', keyOf(LEFT, partition));
   }
 
-  /** The epoch that was begun is durable: from now on it votes. */
+  /** The epoch that was begun is durable: the node votes from now on. */
   open(partition: number): void {
-    this.#set(partition, { config: this.#votes.get(partition)!.config, isSealed: false });
+    const vote = this.#votes.get(partition);
+    assertInvariant(vote?.isSealed === true, 'docs/protocol.md I8', 'an epoch is opened that was not begun');
+    this.#set(partition, { config: vote.config, isSealed: false });
   }
 
-  /** Refuses to take part in the present epoch any more. The caller flushes before it says so. */
+  /** Ends its part in the present epoch. The caller flushes before it answers. */
   seal(partition: number): void {
     this.#write({ ...this.#votes.get(partition)!, isSealed: true });
   }
 
-  /** Gives up the vote in a partition, if it has one, for this config was decided. The caller flushes. */
+  /** Gives up the vote in a partition, if it has one, because this config was decided. The caller flushes. */
   leave(config: PartitionConfig): void {
-    const { partition } = config;
-    if ((this.#left.get(partition)?.epoch ?? -1) < config.epoch) {
+    const { partition, epoch } = config;
+    const present = this.#votes.get(partition)?.config.epoch ?? -1;
+    const isForward = present < epoch || this.#mayGoBack;
+    assertInvariant(isForward, 'docs/protocol.md I12', 'a vote is given up for an epoch that is not newer');
+    if ((this.#left.get(partition)?.epoch ?? -1) < epoch) {
       this.#left.set(partition, config);
       writeState(this.#store, keyOf(LEFT, partition), config);
     }
@@ -123,7 +153,7 @@ export class PartitionVotes {
 
   #read<Row>(prefix: string): Map<number, Row> {
     const store = this.#store;
-    // As many as a ring can have partitions.
+    // The limit is the largest number of partitions that a ring can have.
     const rows = store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
     return new Map(
       rows.map(({ key, value }) => [partitionOf(key.slice(prefix.length)), parseState<Row>(store, key, value)]),

@@ -2,17 +2,17 @@ import type { Clock, Timer } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import type { Member, PartitionConfig } from '../messages.ts';
 import { assignPartitions, type NodeId } from '../ring.ts';
-import type { ConfigRegister } from './config-register.ts';
+import { RingError } from '../ring-error.ts';
 import type { EpochChangeOutcome } from './epoch-change.ts';
 
-/** A partition that is to have other members than it has. */
+/** A change of the members of one partition. */
 export interface Move {
   readonly partition: number;
   readonly members: readonly Member[];
 }
 
 /**
- * What has to move so that `roster` holds the ring evenly: as few replicas as possible change their node (the Dynamo
+ * Plans the moves after which `roster` holds the ring evenly. As few replicas as possible change their node (the Dynamo
  * paper, section 6.2, strategy 3). A member whose disk was replaced moves in place.
  *
  * @param configs the present ones, of all partitions
@@ -28,14 +28,17 @@ export function planMoves(configs: readonly PartitionConfig[], roster: readonly 
   for (const [partition, list] of assignment.entries()) {
     const members = list.map((node) => byNode.get(node)!);
     const config = configs[partition]!;
-    // Another order alone is not worth a pause.
+    // Another order of the same members is not worth a pause.
     if (!isSameSet(members, config.members)) moves.push({ partition, members });
     else countLead(leads, config.members[0]!);
   }
   return moves.map(({ partition, members }) => ({ partition, members: withLead(members, leads) }));
 }
 
-/** The same members, first the one that leads fewest partitions so far: the others keep their leads, so these make up. */
+/**
+ * Puts the member that leads the fewest partitions first. Partitions that do not move keep their leader, so these even
+ * out the numbers.
+ */
 function withLead(members: readonly Member[], leads: Map<NodeId, number>): readonly Member[] {
   const of = ({ node }: Member) => leads.get(node) ?? 0;
   const lead = members.reduce((best, member) => (of(member) < of(best) ? member : best));
@@ -54,39 +57,42 @@ function isSameSet(one: readonly Member[], other: readonly Member[]): boolean {
   );
 }
 
-/** How far a change of the roster has come. */
+/** The progress of the moves that a change of the roster causes. */
 export interface MoveProgress {
-  /** Since it began, or since this process did. */
+  /** How many partitions have moved since the process started. */
   readonly moved: number;
   readonly left: number;
-  /** The longest pause of a partition. */
+  /** The longest time for which a move has kept strict requests of a partition waiting. */
   readonly longestPauseMs: number;
-  /** Why the last attempt that failed did. */
+  /** The reason of the last failure. */
   readonly lastFailure: string | undefined;
 }
 
 export interface RebalancerParts {
-  readonly register: ConfigRegister;
-  readonly partitions: number;
+  /**
+   * The newest configs that are known, by partition. They may be stale: an epoch change begins with what the register
+   * says, and a config that it finds must be here afterwards, or the move is planned again without end.
+   */
+  readonly configs: () => readonly PartitionConfig[];
   /** N */
   readonly replication: number;
   readonly clock: Clock;
   readonly log: Log;
   /** The pause before moves that failed are tried again. */
   readonly retryMs: number;
-  /** Who should hold the ring: decided before, and kept elsewhere. */
+  /** Which nodes shall hold the ring. The owner decides and keeps that. */
   readonly roster: () => readonly Member[];
-  /** Partitions that an earlier attempt may have left sealed. */
+  /** Partitions that an earlier attempt may have left sealed. They are moved first, in place. */
   readonly sealed: () => readonly number[];
-  /** Tells all nodes that are there what is decided. */
-  readonly tellAll: (configs: readonly PartitionConfig[]) => void;
-  /** Leads one partition into its next epoch at some node that is there. */
+  /** Sends the decided configs to all nodes that are up. */
+  readonly publish: (configs: readonly PartitionConfig[]) => void;
+  /** Has some node that is up lead one partition into its next epoch. */
   readonly changeEpoch: (move: Move, done: (outcome: EpochChangeOutcome) => void) => void;
 }
 
 /**
- * Moves partitions, one after the other, until the configs are as the roster wants them. It keeps nothing: what is to be
- * done is worked out from the configs each time, so it can end anywhere and begin again.
+ * Moves partitions, one after the other, until the roster holds the ring evenly. It keeps no plan: each run works the
+ * moves out from the configs, so it can stop anywhere and begin again.
  */
 export class Rebalancer {
   readonly #parts: RebalancerParts;
@@ -95,7 +101,7 @@ export class Rebalancer {
   #lastFailure: string | undefined;
   #isRunning = false;
   #isStopped = false;
-  /** The roster has changed while moves were under way. */
+  /** Callbacks of `settle`, called once no move is left. */
   #waiting: (() => void)[] = [];
   #timer: Timer | undefined;
   #watchTimer: Timer | undefined;
@@ -109,19 +115,19 @@ export class Rebalancer {
     return { moved: this.#moved, left, longestPauseMs: this.#longestPauseMs, lastFailure: this.#lastFailure };
   }
 
-  /** Makes the configs fit the roster; `done` is called when they do. Asked again meanwhile, it also does that. */
+  /** Moves partitions until the configs fit the roster, then calls `done`. A call during moves joins them. */
   settle(done: () => void): void {
     this.#waiting.push(done);
     if (!this.#isRunning) this.#run();
   }
 
   /**
-   * Now and then does what a controller that died may have left: tells the nodes what is decided, and goes on with
+   * Every `intervalMs` finishes what a controller that died may have left: publishes the configs again, and moves
    * partitions that are sealed.
    */
   watch(intervalMs: number): void {
     this.#watchTimer = this.#parts.clock.after(intervalMs, () => {
-      this.#parts.tellAll(this.#configs());
+      this.#parts.publish(this.#parts.configs());
       if (!this.#isRunning && this.#parts.sealed().length > 0) this.#run();
       this.watch(intervalMs);
     });
@@ -141,7 +147,7 @@ export class Rebalancer {
     let hasFailed = false;
     const next = () => {
       if (this.#isStopped) return;
-      // What was planned for another roster may not be wanted any more.
+      // A plan for another roster is void.
       const move = this.#parts.roster() === roster ? moves.shift() : undefined;
       if (move !== undefined) {
         this.#parts.changeEpoch(move, (outcome) => {
@@ -177,25 +183,15 @@ export class Rebalancer {
     for (const done of waiting) done();
   }
 
-  #configs(): PartitionConfig[] {
-    const { register, partitions } = this.#parts;
-    return Array.from({ length: partitions }, (_, partition) => register.read(partition));
-  }
-
   #moves(): Move[] {
     const { replication, roster, sealed } = this.#parts;
-    const configs = this.#configs();
+    const configs = this.#parts.configs();
     const moves = new Map(planMoves(configs, roster(), replication).map((move) => [move.partition, move]));
-    // One that was sealed and left answers nobody. With the same members it does so soonest: what else is wanted of it
-    // follows, and takes as long as the newcomers copy.
+    // A partition that was left sealed serves no strict request. With the members it has it is back soonest; the move
+    // that the roster wants follows, and takes as long as newcomers copy.
     for (const partition of sealed()) moves.set(partition, { partition, members: configs[partition]!.members });
     return [...moves.values()];
   }
-}
-
-/** Why something cannot be done to the ring: `message` is one line for the user. */
-export class RingError extends Error {
-  override readonly name = 'RingError';
 }
 
 /** @throws RingError if the node is there already */

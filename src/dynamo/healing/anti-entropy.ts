@@ -3,11 +3,11 @@ import type { Random } from '../../env/random.ts';
 import type { NodeId } from '../ring.ts';
 import type { RingView } from '../ring-view.ts';
 import { runTask, type Task } from '../task.ts';
-import { addTo, type ExchangeReport, type RepairTotal } from './repair-report.ts';
-import { type ExchangeParts, exchange } from './replica-comparison.ts';
+import { type ComparisonReport, NOTHING_REPAIRED, type RepairTotal, withComparison } from './repair-report.ts';
+import { type ComparisonParts, compareWithPeer } from './replica-comparison.ts';
 
 /** What repair did. */
-export interface RepairReport extends Readonly<RepairTotal> {
+export interface RepairReport extends RepairTotal {
   readonly ms: number;
 }
 
@@ -26,10 +26,10 @@ export class AntiEntropy {
   #round: Pair[] = [];
   #stepMs = 0;
   #timer: Timer | undefined;
-  /** Comparisons that are tried again, with members that were in another epoch or did not answer. */
+  /** Comparisons that are retried later, with members that were in another epoch or did not answer. */
   readonly #retries = new Set<Timer>();
-  readonly #total: RepairTotal = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
-  /** Ends a repair on demand as far as it has come. */
+  #total = NOTHING_REPAIRED;
+  /** Ends a repair on demand before it is complete. */
   readonly #repairs = new Set<() => void>();
   #isStopped = false;
 
@@ -37,16 +37,16 @@ export class AntiEntropy {
     this.#parts = parts;
   }
 
-  /** What all comparisons since the start have done, those of catching up and handing off among them. */
-  get total(): Readonly<RepairTotal> {
+  /** The sum of all comparisons since the start, those of catching up and handing off among them. */
+  get total(): RepairTotal {
     return this.#total;
   }
 
-  #count(report: ExchangeReport | undefined): void {
-    if (report !== undefined) addTo(this.#total, report);
+  #count(report: ComparisonReport | undefined): void {
+    if (report !== undefined) this.#total = withComparison(this.#total, report);
   }
 
-  /** In each interval every own partition is compared with every other member once, evenly spread. */
+  /** In each interval every own partition is compared with every other member once, at an even pace. */
   start(): void {
     if (this.#parts.intervalMs > 0) this.#next();
   }
@@ -57,7 +57,7 @@ export class AntiEntropy {
     this.#timer = undefined;
     for (const timer of this.#retries) this.#parts.clock.cancel(timer);
     this.#retries.clear();
-    // What they wait for may never come.
+    // The replies that they wait for may never come.
     for (const end of this.#repairs) end();
   }
 
@@ -66,21 +66,22 @@ export class AntiEntropy {
     const { clock, isUp, limits } = this.#parts;
     const startMs = clock.elapsedMs();
     const parts = this.#parts;
-    const total: RepairTotal = { partitions: 0, hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
-    const count = (report: ExchangeReport) => this.#count(report);
+    let total = NOTHING_REPAIRED;
+    const count = (report: ComparisonReport) => {
+      this.#count(report);
+      total = withComparison(total, report);
+    };
     const end = () => {
       if (this.#repairs.delete(end)) done({ ...total, ms: clock.elapsedMs() - startMs });
     };
     this.#repairs.add(end);
-    // One peer after the other, so that nothing is brought by two.
+    // One peer after the other, so that no record is sent by two.
     function* repairPartition(pairs: readonly Pair[]): Task<void> {
-      for (const { partition, peer } of pairs) {
-        // One that has been found silent is not waited for with each partition again.
-        if (!isUp(peer)) continue;
-        const report = yield* exchange(parts, partition, peer, 'both');
-        if (report === undefined) continue;
-        count(report);
-        addTo(total, report);
+      for (const pair of pairs) {
+        // A peer that was found silent is not waited for again with each partition.
+        if (!isUp(pair.peer)) continue;
+        const report = yield* compareWithPeer(parts, { ...pair, direction: 'both' });
+        if (report !== undefined) count(report);
       }
     }
     const waiting = this.#pairsByPartition();
@@ -95,40 +96,40 @@ export class AntiEntropy {
   }
 
   /**
-   * Takes what the other members of a partition have, at once. One that has not begun the epoch yet is asked again; the
-   * rest is left to the comparisons in the background.
+   * Pulls what the other members of a partition have, at once. A member that has not begun the epoch yet is asked
+   * again; the rest is left to the comparisons in the background.
    */
   catchUp(partition: number): void {
     const { self, view, isUp, epochOf } = this.#parts;
     const epoch = epochOf(partition);
     for (const { node } of view.newestConfig(partition).members) {
-      if (node !== self && isUp(node)) this.#catchUpWith(node, partition, epoch, CATCH_UP_TRIES);
+      if (node !== self && isUp(node)) this.#catchUpWith({ partition, peer: node }, epoch, CATCH_UP_TRIES);
     }
   }
 
-  #catchUpWith(peer: NodeId, partition: number, epoch: number | undefined, tries: number): void {
+  #catchUpWith(pair: Pair, epoch: number | undefined, tries: number): void {
     const { clock, limits, epochOf } = this.#parts;
-    runTask(exchange(this.#parts, partition, peer, 'pull'), (report) => {
+    runTask(compareWithPeer(this.#parts, { ...pair, direction: 'pull' }), (report) => {
       this.#count(report);
       if (report !== undefined || tries <= 1 || this.#isStopped) return;
       const timer = clock.after(limits.phaseTimeoutMs, () => {
         this.#retries.delete(timer);
-        if (epochOf(partition) === epoch) this.#catchUpWith(peer, partition, epoch, tries - 1);
+        if (epochOf(pair.partition) === epoch) this.#catchUpWith(pair, epoch, tries - 1);
       });
       this.#retries.add(timer);
     });
   }
 
-  /** Gives what is here of a partition to one of its members, before it is erased. */
+  /** Hands what is here of a partition to one of its members, before it is erased here. */
   handOff(partition: number, done: (isDone: boolean) => void): void {
     const { self, view, isUp } = this.#parts;
-    // This node is none of the members any more, or not yet.
+    // This node is no member any more, or not yet.
     const parts = { ...this.#parts, epochOf: () => view.newestConfig(partition).epoch };
     const members = view.newestConfig(partition).members.filter(({ node }) => node !== self && isUp(node));
-    const count = (report: ExchangeReport | undefined) => this.#count(report);
+    const count = (report: ComparisonReport | undefined) => this.#count(report);
     function* handOver(): Task<boolean> {
       for (const { node } of members) {
-        const report = yield* exchange(parts, partition, node, 'hand-off');
+        const report = yield* compareWithPeer(parts, { partition, peer: node, direction: 'hand-off' });
         count(report);
         if (report !== undefined) return true;
       }
@@ -146,14 +147,14 @@ export class AntiEntropy {
     this.#timer = clock.after(this.#stepMs, () => {
       const pair = this.#round.pop();
       if (pair === undefined || !isUp(pair.peer)) return this.#next();
-      runTask(exchange(this.#parts, pair.partition, pair.peer, 'both'), (report) => {
+      runTask(compareWithPeer(this.#parts, { ...pair, direction: 'both' }), (report) => {
         this.#count(report);
         if (!this.#isStopped) this.#next();
       });
     });
   }
 
-  /** What this node has to compare: its partitions, each with each other member. */
+  /** The comparisons of a round: for each partition of this node, one with each other member. */
   #pairsByPartition(): Pair[][] {
     const { self, view } = this.#parts;
     return view.configs
@@ -172,7 +173,7 @@ export class AntiEntropy {
   }
 }
 
-interface AntiEntropyParts extends ExchangeParts {
+interface AntiEntropyParts extends ComparisonParts {
   readonly random: Random;
   readonly view: RingView;
   readonly isUp: (node: NodeId) => boolean;

@@ -1,120 +1,99 @@
 import type { ByteString } from '../../api/primary-key.ts';
-import type { Clock, Timer } from '../../env/clock.ts';
-import type { Log } from '../../env/log.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import type { Timer } from '../../env/clock.ts';
+import { DAMAGED, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots, sameBallot } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
 import { isKeptSince, type PartitionConfig, type Reply, type Request } from '../messages.ts';
-import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
+import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
-
-/** Separates the home from the key in the key of a hint; no node id contains it. */
-const SEPARATOR = '\0';
-const HINTS_END: StoreKey = '\xff';
-/** A hint is the time at which it was kept, in ms since 1970, and the record. */
-const TIME_BYTES = 8;
-/** Hints read at a time when they are counted. */
-const PAGE = 256;
+import { pause, runTask, type Task, waitAtMost } from '../task.ts';
+import {
+  ballotOfHint,
+  type HintRow,
+  HintRows,
+  type HintRowsParts,
+  hintKey,
+  nameOf,
+  recordOfHint,
+} from './hint-rows.ts';
 
 /**
- * Committed records that this node keeps for home replicas which did not take them (the Dynamo paper, section 4.6), apart
- * from its own. They are offered again and again, and dropped when the home has them; a restart keeps them. What finds no
- * room, grows too old or cannot be read, is left to Merkle repair.
+ * Committed records that this node keeps for home replicas which did not take them (the Dynamo paper, section 4.6),
+ * apart from its own. It offers them to the home again and again, and drops them when the home has them; a restart
+ * keeps them. A hint that finds no room, grows too old or cannot be read, is left to Merkle repair.
  */
 export class HintedHandoff {
   readonly #parts: HintedHandoffParts;
-  /** How many hints there are for each home. */
-  readonly #counts = new Map<NodeId, number>();
-  #bytes = 0;
-  /** Homes to which hints are on their way. */
+  readonly #rows: HintRows;
+  /** Home replicas to which hints are being delivered. */
   readonly #delivering = new Set<NodeId>();
-  /** Up to where hints were offered to homes that hold some back. */
+  /** For home replicas where a rule of lag holds hints back: the last hint that was offered. */
   readonly #offered = new Map<NodeId, StoreKey>();
-  /** Up to where the hints of homes that are down were looked through. */
-  readonly #lookedThrough = new Map<NodeId, StoreKey>();
   #timer: Timer | undefined;
   #isStopped = false;
-  #damaged = 0;
 
   constructor(parts: HintedHandoffParts) {
     this.#parts = parts;
-    this.reload();
+    this.#rows = new HintRows(parts);
   }
 
-  /** Counts the hints again, as at a start or after writes were lost. */
+  /** Counts the hints again, after writes were lost. */
   reload(): void {
-    this.#counts.clear();
-    this.#bytes = 0;
-    for (const { key, value } of this.#all()) {
-      if (value === DAMAGED) this.#remove(key);
-      else this.#count(homeOf(key), 1, value.length);
-    }
+    this.#rows.recount();
+  }
+
+  get count(): number {
+    return this.#rows.count;
+  }
+
+  get bytes(): number {
+    return this.#rows.bytes;
   }
 
   /** Hints that could not be read, since the start. */
   get damaged(): number {
-    return this.#damaged;
-  }
-
-  get count(): number {
-    let count = 0;
-    for (const each of this.#counts.values()) count += each;
-    return count;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
+    return this.#rows.damaged;
   }
 
   /** Keeps a committed record for `home`, unless it has a newer one for it. @returns false if there is no room */
-  keep(home: NodeId, key: StoreKey, record: ItemRecord): boolean {
-    const { store, clock, limits } = this.#parts;
-    const hint = hintKey(home, key);
-    const before = this.#get(hint);
-    if (before !== undefined && compareBallots(ballotIn(before.subarray(TIME_BYTES)), record.ballot) >= 0) return true;
-    const { stored } = record;
-    const value = Buffer.allocUnsafe(TIME_BYTES + stored.length);
-    value.writeDoubleBE(clock.now());
-    value.set(stored, TIME_BYTES);
-    const moreBytes = value.length - (before?.length ?? 0);
-    if (before === undefined && this.count >= limits.hintsKept) return false;
-    if (this.#bytes + moreBytes > limits.hintBytesKept) return false;
-    store.put('hints', hint, value);
-    this.#count(home, before === undefined ? 1 : 0, moreBytes);
-    return true;
+  keep(home: NodeId, { requestId, key, record }: HintedRecord): boolean {
+    return this.#rows.put({ home, key }, record, requestId);
   }
 
-  /** Whether anything is kept for the key, for whomever. */
+  /** Whether a hint of the key is kept, for any home replica. */
   hasHint(key: StoreKey): boolean {
     return this.#kept(key).length > 0;
   }
 
-  /** The newest record of the key that is kept for anybody, unless it is too old: it may have been deleted, and purged. */
+  /**
+   * The newest record of the key that is kept for any home replica. A hint that is too old does not count: its item may
+   * have been deleted, and purged.
+   */
   committed(key: StoreKey): ItemRecord | undefined {
     let newest: ItemRecord | undefined;
-    for (const { record, isTooOld } of this.#kept(key)) {
-      if (isTooOld) continue;
+    for (const value of this.#kept(key)) {
+      if (this.#rows.isTooOld(value)) continue;
+      const record = recordOfHint(value);
       if (newest === undefined || compareBallots(record.ballot, newest.ballot) > 0) newest = record;
     }
     return newest;
   }
 
-  /** Drops what is kept of a table that was deleted. */
+  /** Drops the hints of a table that was deleted. */
   forgetTable(table: ByteString): void {
-    for (const { key } of this.#all()) if (tableOf(storeKeyIn(key)) === table) this.#drop(key);
+    for (const { hint } of this.#rows.all()) if (tableOf(nameOf(hint).key) === table) this.#rows.drop(hint);
   }
 
   /** Drops a hint if it is damaged. */
   check(hint: StoreKey): void {
-    this.#get(hint);
+    this.#rows.get(hint);
   }
 
   start(): void {
     const { clock, limits, isUp } = this.#parts;
     this.#timer = clock.after(limits.hintIntervalMs, () => {
-      for (const home of [...this.#counts.keys()]) {
+      for (const home of [...this.#rows.homes]) {
         if (isUp(home)) this.deliver(home);
         else this.#lookThrough(home);
       }
@@ -128,105 +107,120 @@ export class HintedHandoff {
     this.#timer = undefined;
   }
 
-  /** Offers its hints to a home, a batch after the other, until all were taken or one batch was not answered. */
+  /** Offers its hints to a home replica, batch by batch, until it has taken all or has not answered to one batch. */
   deliver(home: NodeId): void {
     if (this.#delivering.has(home) || this.#isStopped) return;
     this.#delivering.add(home);
-    this.#deliverAfter(home, this.#offered.get(home) ?? hintKey(home, ''));
-  }
-
-  #deliverAfter(home: NodeId, after: StoreKey): void {
-    const { store, clock, limits } = this.#parts;
-    if (this.#isStopped) return;
-    const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
-    this.#offered.delete(home);
-    if (hints.length === 0) {
-      this.#delivering.delete(home);
-      return;
-    }
-    let isAnyHeld = false;
-    let unanswered = hints.length;
-    let isOver = false;
-    const finish = (next: () => void) => {
-      if (isOver) return;
-      isOver = true;
-      clock.cancel(timer);
-      next();
-    };
-    const last = hints.at(-1)!.key;
-    // Whoever does not answer is asked again in the next round. What goes to others must not hold up what is behind it.
-    const timer = clock.after(limits.phaseTimeoutMs, () =>
-      finish(() => {
-        if (this.#isForHome(home, last)) this.#delivering.delete(home);
-        else this.#deliverAfter(home, last);
-      }),
+    runTask(
+      this.#deliverAll(home),
+      () => {},
+      () => this.#delivering.delete(home),
     );
-    for (const { key, value } of hints) {
-      this.#offer(home, key, value, (isHeld) => {
-        isAnyHeld ||= isHeld;
-        if (--unanswered > 0) return;
-        finish(() => {
-          if (!isAnyHeld) return clock.after(limits.repairPauseMs, () => this.#deliverAfter(home, last));
-          // They stay, and there may be many: no more than one batch in each round.
-          this.#offered.set(home, last);
-          this.#delivering.delete(home);
-        });
-      });
+  }
+
+  *#deliverAll(home: NodeId): Task<void> {
+    const { clock, limits } = this.#parts;
+    let after = this.#offered.get(home) ?? '';
+    while (!this.#isStopped) {
+      const page = this.#rows.page(home, after, limits.repairBatch);
+      this.#offered.delete(home);
+      const last = page.at(-1)?.hint;
+      if (last === undefined) return;
+      const outcome = yield* this.#offerBatch(home, page);
+      if (outcome === 'held') {
+        // They stay, and there may be many: no more than one batch in each interval.
+        this.#offered.set(home, last);
+        return;
+      }
+      // A home replica that does not answer is tried again in the next interval. Hints that go to other replicas,
+      // because this one is no home any more, must not hold up the hints behind them.
+      if (outcome === 'unanswered' && this.#isForHome(home, last)) return;
+      if (outcome === 'taken') yield* pause(clock, limits.repairPauseMs);
+      after = last;
     }
   }
 
-  /** The next of the hints for a home that is down: those that are too old go, those that it has left go elsewhere. */
+  /** Offers some hints together. `held`: a rule of lag holds at least one of them back at the home replica. */
+  *#offerBatch(home: NodeId, page: readonly HintRow[]): Task<'taken' | 'held' | 'unanswered'> {
+    const { clock, limits } = this.#parts;
+    const offers = page.flatMap((row) => this.#offerOf(home, row) ?? []);
+    if (offers.length === 0) return 'taken';
+    let unanswered = offers.length;
+    let isAnyHeld = false;
+    const outcome = yield* waitAtMost<'taken' | 'held'>(clock, limits.phaseTimeoutMs, (timed) => {
+      const answered = (isHeld: boolean) => {
+        isAnyHeld ||= isHeld;
+        if (--unanswered === 0) timed.finish(isAnyHeld ? 'held' : 'taken');
+      };
+      for (const offer of offers) this.#send(offer, answered);
+    });
+    return outcome ?? 'unanswered';
+  }
+
+  /**
+   * Looks at the next hints for a home that is down: drops those that are too old, and sends on those that it has left.
+   */
   #lookThrough(home: NodeId): void {
     if (this.#delivering.has(home)) return;
-    const { store, limits } = this.#parts;
-    const after = this.#lookedThrough.get(home) ?? hintKey(home, '');
-    const hints = store.range('hints', `${after}\x00`, `${home}\x01`, limits.repairBatch);
-    if (hints.length < limits.repairBatch) this.#lookedThrough.delete(home);
-    else this.#lookedThrough.set(home, hints.at(-1)!.key);
-    for (const { key, value } of hints) {
-      const isOld = value === DAMAGED || this.#isTooOld(value);
-      if (isOld || !this.#isForHome(home, key)) this.#offer(home, key, value, () => {});
+    const { limits } = this.#parts;
+    for (const row of this.#rows.nextInTurn(home, limits.repairBatch)) {
+      const isUseless = row.value === DAMAGED || this.#rows.isTooOld(row.value);
+      if (!isUseless && this.#isForHome(home, row.hint)) continue;
+      const offer = this.#offerOf(home, row);
+      if (offer !== undefined) this.#send(offer, () => {});
     }
   }
 
-  /** Offers one hint to those who should have it; `settled` is called once they answered, and told whether any holds it back. */
-  #offer(home: NodeId, hint: StoreKey, value: Uint8Array, settled: (isHeld: boolean) => void): void {
-    const { log, transport, configOfKey } = this.#parts;
+  /**
+   * To whom a hint is to be offered. Drops the hint if it is damaged, too old, or for this node's own replica alone.
+   */
+  #offerOf(home: NodeId, { hint, value }: HintRow): Offer | undefined {
+    const { log, configOfKey } = this.#parts;
     if (value === DAMAGED) {
-      this.#lose(hint);
-      return settled(false);
+      this.#rows.dropDamaged(hint);
+      return undefined;
     }
-    const record = decodeRecord(value.subarray(TIME_BYTES));
-    if (this.#isTooOld(value)) {
+    if (this.#rows.isTooOld(value)) {
       log.debug('dropped a hint that is too old', { for: home });
-      this.#drop(hint);
-      return settled(false);
+      this.#rows.drop(hint);
+      return undefined;
     }
-    const key = storeKeyIn(hint);
-    const waiting = new Set(this.#targetsOf(home, key));
-    if (waiting.size === 0) {
-      // This node is the only one that should have it, and its replica does.
-      this.#drop(hint);
-      return settled(false);
+    const { key } = nameOf(hint);
+    const to = this.#targetsOf(home, key);
+    if (to.length === 0) {
+      this.#rows.drop(hint);
+      return undefined;
     }
-    const { epoch } = configOfKey(key);
+    const requestId = this.#rows.requestIdOf(hint);
+    return { hint, requestId, key, record: recordOfHint(value), to, epoch: configOfKey(key).epoch };
+  }
+
+  /**
+   * Sends a hint to the replicas that should have its record, and drops the hint when all of them have it.
+   * @param answered called when all have answered, with whether a rule of lag holds the record back at one of them
+   */
+  #send({ hint, requestId, key, record, to, epoch }: Offer, answered: (isHeld: boolean) => void): void {
+    const waiting = new Set(to);
     let isTaken = true;
     let isHeld = false;
-    for (const node of waiting) {
-      transport.send(node, { kind: 'learn', key, record, isFlushed: true }, (reply) => {
+    for (const node of to) {
+      this.#parts.transport.send(node, { kind: 'learn', requestId, key, record, isFlushed: true }, (reply) => {
         if (reply.kind !== 'learned' || !waiting.delete(node)) return;
-        // Who has no vote yet, as on a new disk, may erase what it has before it gets one; so may one that is behind. What
-        // comes to a sealed member may be too late for the next epoch.
+        // A member that has no vote yet, as on a new disk, may erase what it has before it gets one; so may a member in
+        // an older epoch. What comes to a sealed member may be too late for the next epoch.
         if (!isKeptSince(epoch, reply)) isTaken = false;
         if (reply.isHeld === true) isHeld = true;
         if (waiting.size > 0) return;
-        if (!isTaken) return settled(isHeld);
-        // A newer record may be kept by now.
-        const now = this.#get(hint);
-        if (now !== undefined && sameBallot(ballotIn(now.subarray(TIME_BYTES)), record.ballot)) this.#drop(hint);
-        settled(false);
+        if (isTaken) this.#dropTaken(hint, record);
+        answered(isHeld && !isTaken);
       });
     }
+  }
+
+  /** Drops a hint that was taken, unless a newer record is kept by now. */
+  #dropTaken(hint: StoreKey, { ballot }: ItemRecord): void {
+    const kept = this.#rows.get(hint);
+    if (kept !== undefined && sameBallot(ballotOfHint(kept), ballot)) this.#rows.drop(hint);
   }
 
   /** The home, as long as it is one; else those that are now, this node's own replica among them. */
@@ -235,97 +229,41 @@ export class HintedHandoff {
     return members.includes(home) ? [home] : members;
   }
 
-  /** Whether the home of a hint still is one. */
+  /** Whether the home replica of a hint still is one. */
   #isForHome(home: NodeId, hint: StoreKey): boolean {
-    return this.#targetsOf(home, storeKeyIn(hint)).includes(home);
+    return this.#targetsOf(home, nameOf(hint).key).includes(home);
   }
 
-  #isTooOld(value: Uint8Array): boolean {
-    const { clock, limits } = this.#parts;
-    const keptAtMs = Buffer.from(value.buffer, value.byteOffset, TIME_BYTES).readDoubleBE();
-    return clock.now() - keptAtMs > limits.hintLifeMs;
-  }
-
-  #kept(key: StoreKey): { readonly record: ItemRecord; readonly isTooOld: boolean }[] {
-    const kept: { record: ItemRecord; isTooOld: boolean }[] = [];
-    for (const home of this.#counts.keys()) {
-      const value = this.#get(hintKey(home, key));
-      if (value === undefined) continue;
-      kept.push({ record: decodeRecord(value.subarray(TIME_BYTES)), isTooOld: this.#isTooOld(value) });
+  /** The hints of a key, for all home replicas. */
+  #kept(key: StoreKey): Uint8Array[] {
+    const kept: Uint8Array[] = [];
+    for (const home of this.#rows.homes) {
+      const value = this.#rows.get(hintKey({ home, key }));
+      if (value !== undefined) kept.push(value);
     }
     return kept;
   }
-
-  #drop(hint: StoreKey): void {
-    const value = this.#get(hint);
-    if (value === undefined) return;
-    this.#parts.store.remove('hints', hint);
-    this.#count(homeOf(hint), -1, -value.length);
-  }
-
-  /** What is kept; one that cannot be read is dropped. */
-  #get(hint: StoreKey): Uint8Array | undefined {
-    const value = this.#parts.store.get('hints', hint);
-    if (value !== DAMAGED) return value;
-    this.#lose(hint);
-    return undefined;
-  }
-
-  /** Drops a hint that cannot be read: of its bytes it is only known that they were counted. */
-  #lose(hint: StoreKey): void {
-    this.#remove(hint);
-    this.#count(homeOf(hint), -1, -Math.floor(this.#bytes / Math.max(1, this.count)));
-  }
-
-  #remove(hint: StoreKey): void {
-    this.#damaged++;
-    this.#parts.store.remove('hints', hint);
-    // One that finds many does not say so of each.
-    if ((this.#damaged & (this.#damaged - 1)) !== 0) return;
-    const { log, self } = this.#parts;
-    log.warn('hints are damaged and were dropped', { node: self, for: homeOf(hint), soFar: this.#damaged });
-  }
-
-  #count(home: NodeId, more: number, moreBytes: number): void {
-    const count = (this.#counts.get(home) ?? 0) + more;
-    if (count <= 0) {
-      this.#counts.delete(home);
-      this.#lookedThrough.delete(home);
-    } else this.#counts.set(home, count);
-    this.#bytes += moreBytes;
-  }
-
-  *#all(): Iterable<{ readonly key: StoreKey; readonly value: Uint8Array }> {
-    let last: StoreKey = SEPARATOR;
-    for (;;) {
-      const page = this.#parts.store.range('hints', `${last}\x00`, HINTS_END, PAGE);
-      yield* page;
-      if (page.length < PAGE) return;
-      last = page.at(-1)!.key;
-    }
-  }
 }
 
-interface HintedHandoffParts {
-  readonly self: NodeId;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly limits: NodeLimits;
+/** A committed record that a home replica has not taken. */
+export interface HintedRecord {
+  /** The client's request whose record it is. Undefined as in `ForRequest`. */
+  readonly requestId: string | undefined;
+  readonly key: StoreKey;
+  readonly record: ItemRecord;
+}
+
+/** A hint and the replicas that should have its record. */
+interface Offer extends HintedRecord {
+  readonly hint: StoreKey;
+  readonly to: readonly NodeId[];
+  /** The epoch of the key's partition as far as this node knows. */
+  readonly epoch: number;
+}
+
+interface HintedHandoffParts extends HintRowsParts {
   readonly transport: Transport<Request, Reply>;
   readonly isUp: (node: NodeId) => boolean;
   /** The newest config known of a key's partition. */
   readonly configOfKey: (key: StoreKey) => PartitionConfig;
-}
-
-function hintKey(home: NodeId, key: StoreKey): StoreKey {
-  return home + SEPARATOR + key;
-}
-
-function homeOf(hint: StoreKey): NodeId {
-  return hint.slice(0, hint.indexOf(SEPARATOR));
-}
-
-function storeKeyIn(hint: StoreKey): StoreKey {
-  return hint.slice(hint.indexOf(SEPARATOR) + 1);
 }

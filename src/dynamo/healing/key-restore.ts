@@ -12,37 +12,37 @@ import { runTask, type Task } from '../task.ts';
 
 /** Keys restored at a time, each of which may be an item of 400 KB. */
 const RESTORES_AT_ONCE = 16;
-/** Keys that wait; of more, those are found again that are read again. */
+/** Keys that wait. Damage of a further key is noted when it is read again. */
 const QUEUE_LENGTH = 100_000;
-/** Between two lines of the log. */
-const SAY_EVERY_MS = 1_000;
+/** The least time between two lines of the log. */
+const LOG_EVERY_MS = 1_000;
 
 /** What a node has found of damaged records since its start. */
 export interface DamageFigures {
   /** Keys with a record that could not be read. */
   readonly found: number;
   readonly restored: number;
-  /** Of the restored, those that so many other replicas could not read either that a newer record may be lost. */
+  /** Restored keys that too many other replicas could not read either: a newer record may be lost. */
   readonly unproven: number;
-  /** Keys that are damaged still, as far as is known. */
+  /** Keys that are known to be damaged still. */
   readonly left: number;
 }
 
 /**
- * Brings back what cannot be read of a replica's keys (docs/protocol.md section 10). Until then the replica has no
- * say about them: a record that it forgot may be one that was chosen with its voice.
+ * Restores the damaged records of a replica from the other replicas (docs/protocol.md section 10). Until then
+ * the replica has no vote on those keys: it may have forgotten a record that was chosen with its vote.
  */
 export class KeyRestore {
   readonly #parts: KeyRestoreParts;
   readonly #waiting = new Set<StoreKey>();
-  /** With the ballot of the round, once enough others have promised it. */
+  /** Keys that are being restored, with the ballot of the round once enough other replicas have promised it. */
   readonly #running = new Map<StoreKey, Ballot>();
-  /** Tried in vain, as while another node was down. */
+  /** Keys that could not be restored, for example while another node was down. */
   readonly #failed = new Set<StoreKey>();
   #turn: Timer | undefined;
   #retry: Timer | undefined;
-  #said: Timer | undefined;
-  #isNews = false;
+  #logTimer: Timer | undefined;
+  #isLogDue = false;
   #isStopped = false;
   #found = 0;
   #restored = 0;
@@ -59,22 +59,25 @@ export class KeyRestore {
     return { found: this.#found, restored: this.#restored, unproven: this.#unproven, left };
   }
 
-  /** A key is damaged. It is tried at once, and then again and again. */
+  /** Notes that a key is damaged. It is restored as soon as possible, with retries. */
   note(key: StoreKey): void {
     if (this.#isStopped || this.#waiting.has(key) || this.#running.has(key) || this.#failed.has(key)) return;
     if (this.#waiting.size + this.#failed.size >= QUEUE_LENGTH) return;
     this.#found++;
     this.#waiting.add(key);
-    this.#say();
+    this.#logDamage();
     this.#schedule();
   }
 
-  /** Whether a record is to be adopted now. One of an earlier round, which comes late, knows nothing of what was lost since. */
+  /**
+   * Whether the round with this ballot still runs. A late record of an earlier round may be older than what was lost
+   * since.
+   */
   isRunning(key: StoreKey, ballot: Ballot): boolean {
     return sameBallot(this.#running.get(key) ?? NO_BALLOT, ballot);
   }
 
-  /** Calls `done` when each key that is known to be damaged now was tried. */
+  /** Calls `done` when each key that is known to be damaged now was tried, or at the stop. */
   tryAll(done: () => void): void {
     if (this.#isStopped) return;
     this.#retryFailed();
@@ -84,12 +87,12 @@ export class KeyRestore {
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of [this.#turn, this.#retry, this.#said]) this.#parts.clock.cancel(timer);
+    for (const timer of [this.#turn, this.#retry, this.#logTimer]) this.#parts.clock.cancel(timer);
     for (const done of this.#whenTried) done();
     this.#whenTried = [];
   }
 
-  /** Never within the call that has found the damage, which may hold what it read in its hands. */
+  /** Never within the call that has found the damage: it may still use what it has read. */
   #schedule(): void {
     this.#turn ??= this.#parts.clock.after(0, () => {
       this.#turn = undefined;
@@ -101,26 +104,28 @@ export class KeyRestore {
     let begun = 0;
     for (const key of this.#waiting) {
       if (this.#running.size >= RESTORES_AT_ONCE) return;
-      // Some end at once, and there may be many.
+      // Some tasks end at once, and there may be many of them.
       if (++begun > RESTORES_AT_ONCE) return this.#schedule();
       this.#waiting.delete(key);
       this.#running.set(key, NO_BALLOT);
-      runTask(this.#restore(key), (isRestored) => {
-        this.#running.delete(key);
-        if (this.#isStopped) return;
-        if (isRestored) {
-          this.#restored++;
-          this.#say();
-        }
-        // What has rotted again by then was not noted, since the key was under way.
-        if (this.#parts.acceptor.rows.damagedKeys.has(key)) this.#failed.add(key);
-        this.#schedule();
-      });
+      const tried = (isRestored: boolean) => this.#noteTried({ key, isRestored });
+      runTask(this.#restore(key), tried, () => this.#running.delete(key));
     }
     if (this.#running.size > 0) return;
     const { clock, retryMs } = this.#parts;
     if (this.#failed.size > 0) this.#retry ??= clock.after(retryMs, () => this.#retryFailed());
     for (const done of this.#whenTried.splice(0)) done();
+  }
+
+  #noteTried({ key, isRestored }: { readonly key: StoreKey; readonly isRestored: boolean }): void {
+    if (this.#isStopped) return;
+    if (isRestored) {
+      this.#restored++;
+      this.#logDamage();
+    }
+    // If the record has rotted again, that was not noted, since the key was being restored.
+    if (this.#parts.acceptor.rows.damagedKeys.has(key)) this.#failed.add(key);
+    this.#schedule();
   }
 
   #retryFailed(): void {
@@ -132,18 +137,15 @@ export class KeyRestore {
   }
 
   /**
-   * An identity round that begins after the damage was found, with a fresh ballot, and without asking this replica: so many
-   * others promise that one of every majority is among them. What they hold was perhaps chosen, and is then not older than
-   * what is missing; this replica accepts it like the others, and with a majority it is chosen under the fresh ballot.
+   * An identity round that begins after the damage was found, with a fresh ballot, and without a promise of this
+   * replica. So many others promise that they include a member of every majority. If a record was chosen, they
+   * therefore hold it or a newer one. This replica adopts the newest, and the round has it chosen under the fresh
+   * ballot.
    */
   *#restore(key: StoreKey): Task<boolean> {
     const { self, coordinator, acceptor, clock, log } = this.#parts;
     if (!(partitionOf(key) < coordinator.view.partitions)) {
-      // Its key is damaged, of whichever partition it was.
-      acceptor.erase(key);
-      for (let partition = 0; partition < coordinator.view.partitions; partition++) {
-        this.#parts.foundAtNobody(partition);
-      }
+      this.#eraseStrayKey(key);
       return true;
     }
     if (!acceptor.isDamaged(key)) return true;
@@ -156,55 +158,73 @@ export class KeyRestore {
     const ballots = coordinator.ballots[yield* this.#modeOf(key, others, enough)];
     const ballot = ballots.next();
     const request = { kind: 'prepare', key, ballot, epoch } as const;
-    const { agreed, replies } = yield* coordinator.ask(others, request, 'promise', enough);
+    const { agreed, replies } = yield* coordinator.ask(others, request, { reply: 'promise', needed: enough });
     const isProven = agreed.length >= enough;
-    // The next try has to be above what this one was refused for.
+    // The ballot of the next try has to be above the one that this one was refused for.
     if (!isProven) for (const reply of replies) if (reply.kind === 'rejected') ballots.refused(reply.effective);
     const states = isProven ? agreed : yield* this.#askEach(others, request);
     if (states === undefined) return false;
-    // What can still be read here, as of a write that came since, may be newer than what those others have.
+    // What this replica can still read, for example of a write since, may be newer than what the others have.
     const newest = highestOf([acceptor.stateOf(key), ...states]);
     const record: ItemRecord | undefined = newest?.withBallot(ballot);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
-    const adopted = yield* coordinator.ask([{ node: self }], adopt, 'accepted', 1);
+    const adopted = yield* coordinator.ask([{ node: self }], adopt, { reply: 'accepted', needed: 1 });
     if (adopted.agreed.length === 0) return false;
     if (!isProven) {
       this.#unproven++;
       log.error('a record was damaged on too many replicas: what is restored may be old, or nothing', { node: self });
     }
     if (record === undefined) {
-      // Perhaps it was the key that rotted, and the record is missing under another one.
-      this.#parts.foundAtNobody(partitionOf(key));
+      // Perhaps the key itself rotted, and the record is missing under another key.
+      this.#parts.nothingToRestore(partitionOf(key));
       return true;
     }
-    const accepted = yield* coordinator.ask(others, { kind: 'accept', key, record, epoch }, 'accepted', majority - 1);
+    const accept = { kind: 'accept', key, record, epoch } as const;
+    const accepted = yield* coordinator.ask(others, accept, { reply: 'accepted', needed: majority - 1 });
     if (accepted.agreed.length < majority - 1) return false;
     const isWhole = acceptor.restored(key, record);
-    const patienceMs = clock.elapsedMs() + settings.limits.phaseTimeoutMs;
-    yield* coordinator.learnAt(key, record, settings.writeQuorum, patienceMs);
+    const deadlineMs = clock.elapsedMs() + settings.limits.phaseTimeoutMs;
+    yield* coordinator.learnAt({ requestId: undefined, key, deadlineMs }, record, settings.writeQuorum);
     return isWhole;
   }
 
   /**
-   * The mode of the key's table, as what there is of it tells. So many others are asked as are needed anyway: the first to
-   * answer may have nothing of it, and a record of a `dynamo` table must not be dated ahead.
+   * Erases a row whose key is damaged, so that its partition is unknown. Its record may be missing in any partition.
+   */
+  #eraseStrayKey(key: StoreKey): void {
+    const { acceptor, coordinator, nothingToRestore } = this.#parts;
+    acceptor.erase(key);
+    for (let partition = 0; partition < coordinator.view.partitions; partition++) nothingToRestore(partition);
+  }
+
+  /**
+   * The mode of the key's table, by the newest record that can be read. As many other replicas are asked as the round
+   * needs anyway: the first to answer may have no record, and a record of a `dynamo` table must not be dated ahead.
    */
   *#modeOf(key: StoreKey, others: readonly Member[], enough: number): Task<Consistency> {
     const { acceptor, coordinator } = this.#parts;
-    const { agreed } = yield* coordinator.ask(others, { kind: 'read-committed', key }, 'state', enough);
+    const { agreed } = yield* coordinator.ask(
+      others,
+      { kind: 'read-committed', key },
+      { reply: 'state', needed: enough },
+    );
     const newest = highestCommitted([acceptor.stateOf(key), ...agreed]);
     return newest === undefined ? 'strict' : consistencyOf(newest.ballot);
   }
 
   /**
-   * All that there is of a key, if every other member answers, although some of them cannot read theirs. Whoever has the rest
-   * is not going to come: so it is lost, and waiting would only keep the key from everybody.
+   * The states of a key on all other members, of which some cannot read theirs; undefined if one did not answer. With
+   * all answers in, no further replica can bring what is missing: it is lost, and waiting would only keep the key
+   * unavailable.
    */
   *#askEach(others: readonly Member[], request: Request): Task<readonly ReplicaState[] | undefined> {
     const states: ReplicaState[] = [];
     for (const member of others) {
-      const { replies } = yield* this.#parts.coordinator.ask([member], request, 'promise', 1);
+      const { replies } = yield* this.#parts.coordinator.ask([member], request, {
+        reply: 'promise',
+        needed: 1,
+      });
       const [reply] = replies;
       if (reply?.kind !== 'promise' && reply?.kind !== 'damaged') return undefined;
       states.push(reply);
@@ -212,16 +232,16 @@ export class KeyRestore {
     return states;
   }
 
-  /** At most one line in a while: a disk that rots does so in many places. */
-  #say(): void {
-    this.#isNews = true;
-    if (this.#said !== undefined) return;
+  /** Logs the figures, at most once in `LOG_EVERY_MS`: a disk that rots does so in many places. */
+  #logDamage(): void {
+    this.#isLogDue = true;
+    if (this.#logTimer !== undefined) return;
     const { clock, log, self } = this.#parts;
-    this.#isNews = false;
+    this.#isLogDue = false;
     log.warn('stored records are damaged', { node: self, ...this.figures });
-    this.#said = clock.after(SAY_EVERY_MS, () => {
-      this.#said = undefined;
-      if (this.#isNews) this.#say();
+    this.#logTimer = clock.after(LOG_EVERY_MS, () => {
+      this.#logTimer = undefined;
+      if (this.#isLogDue) this.#logDamage();
     });
   }
 }
@@ -232,8 +252,8 @@ interface KeyRestoreParts {
   readonly log: Log;
   readonly coordinator: Coordinator;
   readonly acceptor: Acceptor;
-  /** Before what was tried in vain is tried again. */
+  /** The pause before the keys that could not be restored are tried again. */
   readonly retryMs: number;
-  /** There was a record in a partition under a key that no other member has. */
-  readonly foundAtNobody: (partition: number) => void;
+  /** No other member has a record of a key that is damaged here, in this partition as far as is known. */
+  readonly nothingToRestore: (partition: number) => void;
 }

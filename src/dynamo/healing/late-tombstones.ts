@@ -6,53 +6,56 @@ import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import { writeState } from '../state-rows.ts';
 
-/** In `meta`, before the key. */
+/** The prefix of the rows in `meta`; the key follows. */
 export const LATE: StoreKey = 'late/';
 
 /**
- * When a replica was told of those of its tombstones that were old by then (`meta`, `late/` and the key). A tombstone's age
- * is that of its ballot, and so by the clock of the node that deleted the item: where that is hours behind, older writes and
- * their hints may be young. What a replica has had for the grace, by its own clock, no hint can be older than.
+ * When this replica learned the tombstones that were already old by then (`meta`, `late/` and the key).
  *
- * Of the others nothing is kept: who was told of one sooner has had it for long enough when its ballot is past the grace.
+ * The age of a tombstone is that of its ballot, by the clock of the node that deleted the item. If that clock is hours
+ * behind, writes older than the tombstone and their hints may still be young. Once this replica has had the tombstone
+ * for the grace, by its own clock, no hint is older than it.
+ *
+ * For other tombstones no row is kept: a replica that learned a tombstone soon has had it for long enough when its
+ * ballot is past the grace.
  */
 export class LateTombstones {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #graceMs: number;
   readonly #lateAfterMs: number;
-  /** Whether there may be any: as a rule there is none, and nothing has to be looked up. */
-  #mayBe = false;
+  /** Whether there may be a row: mostly there is none, and no lookup is needed. */
+  #hasRows = false;
 
   constructor(store: Store, clock: Clock, limits: NodeLimits) {
     this.#store = store;
     this.#clock = clock;
     this.#graceMs = limits.tombstoneGraceMs;
-    // What is left of the grace then is longer than older writes live: in operations, in messages, as hints.
+    // The rest of the grace is then longer than older writes can live in operations, in messages and as hints.
     const { tombstoneGraceMs, hintLifeMs, opLifeMs, messageLifeMs } = limits;
     this.#lateAfterMs = Math.max(0, tombstoneGraceMs - hintLifeMs - opLifeMs - 2 * messageLifeMs);
     this.reload();
   }
 
-  /** Looks at the disk again, as after writes were lost. */
+  /** Reads the store again, after writes were lost. */
   reload(): void {
-    this.#mayBe = this.#store.range('meta', LATE, prefixEnd(LATE), 1).length > 0;
+    this.#hasRows = this.#store.range('meta', LATE, prefixEnd(LATE), 1).length > 0;
   }
 
-  /** To be called before a committed record is written, so that a crash does not keep a tombstone without this. */
+  /** Call it before a committed record is written, so that after a crash no late tombstone is there without its row. */
   note(key: StoreKey, { item, ballot }: ItemRecord): void {
     if (item !== undefined || this.#ageMs(ballot) <= this.#lateAfterMs) return this.forget(key);
     this.#noteNow(key);
   }
 
-  /** The committed record of a key is gone, or is another. */
+  /** Drops the row of a key: its committed record is gone, or is another one. */
   forget(key: StoreKey): void {
-    if (this.#mayBe && this.#store.get('meta', LATE + key) !== undefined) this.#store.remove('meta', LATE + key);
+    if (this.#hasRows && this.#store.get('meta', LATE + key) !== undefined) this.#store.remove('meta', LATE + key);
   }
 
-  /** Whether the replica has had its tombstone of a key for less than the grace, however old that is. */
+  /** Whether this replica has had its tombstone of a key for less than the grace, however old the tombstone is. */
   isYoung(key: StoreKey): boolean {
-    const stored = this.#mayBe ? this.#store.get('meta', LATE + key) : undefined;
+    const stored = this.#hasRows ? this.#store.get('meta', LATE + key) : undefined;
     if (stored === undefined) return false;
     if (stored === DAMAGED) {
       this.#noteNow(key);
@@ -62,7 +65,7 @@ export class LateTombstones {
   }
 
   #noteNow(key: StoreKey): void {
-    this.#mayBe = true;
+    this.#hasRows = true;
     writeState(this.#store, LATE + key, this.#clock.now());
   }
 

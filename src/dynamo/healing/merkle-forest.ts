@@ -8,9 +8,9 @@ import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, decodeRecord, type ItemRecord, isTombstone } from '../record.ts';
 import { MerkleTree, merkleHash } from './merkle-tree.ts';
 
-/** Records read in one go while leaves are built: each may be an item of 400 KB. */
+/** Records read in one go while leaves are built; each may be an item of 400 KB. */
 const SLICE = 64;
-/** With more dirty leaves than this share of all, one walk over the partition is cheaper than a range for each. */
+/** With a larger share of dirty leaves than this, one walk over the partition is cheaper than a range for each leaf. */
 const WALK_ABOVE = 1 / 16;
 const SLICE_PAUSE_MS = 1;
 
@@ -18,14 +18,14 @@ type Answer = (reply: Reply) => void;
 type Entry = { readonly key: StoreKey; readonly value: Uint8Array };
 
 /**
- * The Merkle trees of one node, one for each partition that was ever compared. A leaf is a range of the hash ring, which
- * for each table is one range of the store; its hash is over key, ballot and content of its committed records. A write
- * marks its leaf dirty and nothing else; dirty leaves are built again before a tree is compared.
+ * The Merkle trees of one node, one for each partition that was ever compared. A leaf is a range of the hash ring,
+ * which is one range of the store for each table; its hash covers key, ballot and content of the committed records. A
+ * write only marks its leaf dirty; dirty leaves are built again before a tree is compared.
  */
 export class MerkleForest {
   readonly #parts: MerkleForestParts;
   readonly #trees: (MerkleTree | undefined)[];
-  /** Who waits for the trees that are being built. */
+  /** For each partition whose tree is being built: what to call when it is. */
   readonly #refreshing = new Map<number, (() => void)[]>();
   #isStopped = false;
 
@@ -34,7 +34,7 @@ export class MerkleForest {
     this.#trees = Array.from({ length: parts.partitions });
   }
 
-  /** The store is about to be closed: nothing is built any more, and nobody waits for it. */
+  /** The store is about to be closed: building ends, and what waits for it is called. */
   stop(): void {
     this.#isStopped = true;
     const waiting = [...this.#refreshing.values()].flat();
@@ -52,7 +52,7 @@ export class MerkleForest {
     if (tree !== undefined) tree.touch(leafOf(key, this.#parts.partitions, tree.leafCount));
   }
 
-  /** Records have changed of which nobody told: those of one partition, or any. */
+  /** Marks a tree dirty, or all: records may have changed without a call of `touch`. */
   clear(partition: number | undefined): void {
     if (partition !== undefined) this.#trees[partition]?.touchAll();
     else for (const tree of this.#trees) tree?.touchAll();
@@ -63,7 +63,7 @@ export class MerkleForest {
     if (this.#isStopped) return done();
     const waiting = this.#refreshing.get(partition);
     if (waiting !== undefined) {
-      // The build under way may have passed what changed before this call.
+      // The build under way may already have read a leaf that changed before this call.
       waiting.push(() => this.refresh(partition, done));
       return;
     }
@@ -79,7 +79,7 @@ export class MerkleForest {
     const dirty = tree.dirtyLeaves();
     for (const leaf of dirty) tree.clean(leaf);
     if (dirty.length > tree.leafCount * WALK_ABOVE) this.#walk(partition, tree, new Set(dirty), finish);
-    else this.#buildEach(partition, tree, dirty, this.tablesIn(partition), finish);
+    else this.#buildEach(partition, tree, dirty, finish);
   }
 
   /** The hashes of nodes of one level, one after the other. */
@@ -96,7 +96,8 @@ export class MerkleForest {
     limit: number,
   ): { readonly entries: readonly KeyDigest[]; readonly more: boolean } {
     const entries: KeyDigest[] = [];
-    // Asked for where trees differ. If records do not, a tombstone has grown too old to count since the leaf was built.
+    // Keys are asked for where trees differ. If the records are alike, a tombstone became too old to count since the
+    // build.
     this.#treeOf(partition).touch(leaf);
     for (const table of this.tablesIn(partition)) {
       if (after !== undefined && table < tableOf(after)) continue;
@@ -106,7 +107,7 @@ export class MerkleForest {
         if (entries.length === limit) return { entries, more: true };
         if (value === DAMAGED) {
           this.#parts.onDamaged(key);
-          // Older than whatever anybody has of it.
+          // Older than any record of a peer.
           entries.push({ key, ballot: NO_BALLOT, digest: '' });
         } else entries.push({ key, ballot: ballotIn(value), digest: digestOf(value) });
       }
@@ -126,7 +127,7 @@ export class MerkleForest {
     return stored;
   }
 
-  /** The tables that have records in a partition, in order: each is found by looking behind the one before. */
+  /** The tables that have records in a partition, in order. Each is found by a read behind the one before. */
   tablesIn(partition: number): ByteString[] {
     const tables: ByteString[] = [];
     const { to } = partitionRange(partition);
@@ -145,9 +146,9 @@ export class MerkleForest {
       case 'merkle-hashes': {
         const { partition, level, indexes } = request;
         if (partition >= partitions || level > this.depth) return;
-        const tell = () => answer({ kind: 'merkle-hashes', from, hashes: this.hashes(partition, level, indexes) });
-        // A comparison begins at the root; below it, it goes on with the same tree.
-        return level === 0 ? this.refresh(partition, tell) : tell();
+        const send = () => answer({ kind: 'merkle-hashes', from, hashes: this.hashes(partition, level, indexes) });
+        // A comparison begins at the root; the lower levels are read from the same build.
+        return level === 0 ? this.refresh(partition, send) : send();
       }
       case 'merkle-keys': {
         const { partition, leaf, after, limit } = request;
@@ -169,14 +170,9 @@ export class MerkleForest {
     return this.#trees[partition];
   }
 
-  /** Builds leaves one after the other, each table's records of it in a range of their own. */
-  #buildEach(
-    partition: number,
-    tree: MerkleTree,
-    leaves: readonly number[],
-    tables: readonly ByteString[],
-    done: () => void,
-  ): void {
+  /** Builds leaves one after the other, by one range read for each leaf and table. */
+  #buildEach(partition: number, tree: MerkleTree, leaves: readonly number[], done: () => void): void {
+    const tables = this.tablesIn(partition);
     let at = 0;
     const step = () => {
       if (this.#isStopped) return;
@@ -220,7 +216,7 @@ export class MerkleForest {
     step();
   }
 
-  /** @returns how many records it read */
+  /** Adds the hashes of the records of a range. @returns how many records were read */
   #digestRange(from: StoreKey, to: StoreKey, digests: Uint8Array[]): number {
     let read = 0;
     for (let next = from; ; ) {
@@ -232,7 +228,10 @@ export class MerkleForest {
     }
   }
 
-  /** Tombstones that may be purged are left out: a member that has done so already is not behind. */
+  /**
+   * Whether a record is part of the tree. Tombstones that may be purged are not: a member that has purged one is not
+   * stale.
+   */
   #counts({ key, value }: Entry): boolean {
     if (value === DAMAGED) {
       this.#parts.onDamaged(key);
@@ -254,23 +253,26 @@ interface MerkleForestParts {
   readonly limits: NodeLimits;
   /** Q */
   readonly partitions: number;
-  /** The committed record of a key cannot be read. In its leaf it counts as one that nobody else has. */
+  /** The committed record of a key cannot be read. In its leaf it counts as a record that no peer has. */
   readonly onDamaged: (key: StoreKey) => void;
 }
 
-/** Most leaves of a small table have no record, and those of a ring are tens of thousands. */
+/** Most leaves of a small table have no record, and a ring has tens of thousands of leaves. */
 const EMPTY_LEAF = merkleHash('');
 
 function leafHash(digests: readonly Uint8Array[] = []): Uint8Array {
   return digests.length === 0 ? EMPTY_LEAF : merkleHash(Buffer.concat(digests));
 }
 
-/** Of a stored record, its ballot included. */
+/** The digest of a stored record, which includes its ballot. */
 function digestOf(value: Uint8Array): string {
   return Buffer.from(merkleHash(value)).toString('latin1');
 }
 
-/** Key and stored record are joined by the key's length, so that no two entries are hashed from the same bytes. */
+/**
+ * The hash of a key and its stored record. The length of the key comes first, so that no two entries have the same
+ * bytes.
+ */
 function recordHash({ key, value }: Entry): Uint8Array {
   const prefix = Buffer.allocUnsafe(2 + key.length);
   prefix.writeUInt16BE(key.length);

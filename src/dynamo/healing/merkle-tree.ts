@@ -2,27 +2,27 @@ import { hash } from 'node:crypto';
 
 /** Children of a node that is not a leaf. */
 export const FANOUT = 4;
-/** SHA-256, cut to what two chance collisions in a lifetime would need. */
+/** SHA-256, cut to a length at which no accidental collision is expected. */
 export const HASH_BYTES = 16;
 
-/** The hash of a leaf without records, and of a tree without any at each level, is this of nothing. */
+/** The hash of a leaf without records is `merkleHash('')`. */
 export function merkleHash(content: Uint8Array | string): Uint8Array {
   return hash('sha256', content, 'buffer').subarray(0, HASH_BYTES);
 }
 
 /**
- * A Merkle tree of fixed shape (the Dynamo paper, section 4.7): `FANOUT ** depth` leaves, every other node the hash of its
- * children. Leaves are set from outside, once they were marked dirty; the nodes above are computed when asked for.
+ * A Merkle tree of fixed shape (the Dynamo paper, section 4.7): `FANOUT ** depth` leaves; every other node is the hash
+ * of its children. The owner marks leaves dirty and sets their hashes; the nodes above are computed when they are read.
  */
 export class MerkleTree {
   readonly depth: number;
   readonly leafCount: number;
-  /** All hashes, level after level, the root first. Those of the empty tree are shared until a leaf differs from them. */
+  /** All hashes, level after level, the root first. Empty trees share one array until a leaf is set. */
   #hashes: Buffer;
   readonly #levelStarts: readonly number[];
   readonly #dirty: Uint8Array;
   #dirtyCount: number;
-  /** Nodes above changed leaves, by number, whose hash is not computed yet. */
+  /** 1 for each node above a changed leaf whose hash is not computed yet. */
   readonly #outdated: Uint8Array;
 
   /** All leaves begin empty, and dirty. */
@@ -64,7 +64,7 @@ export class MerkleTree {
     return leaves;
   }
 
-  /** Before its records are read: whatever changes from now on makes it dirty again. */
+  /** Call it before the records of the leaf are read: a change from then on makes the leaf dirty again. */
   clean(leaf: number): void {
     if (this.#dirty[leaf] === 0) return;
     this.#dirty[leaf] = 0;
@@ -83,7 +83,7 @@ export class MerkleTree {
     }
   }
 
-  /** The hash of a node as its leaves were last set; level 0 is the root. A view: it changes with the tree. */
+  /** The hash of a node from its leaves as last set; level 0 is the root. A view into the tree: it changes with it. */
   hashOf(level: number, index: number): Uint8Array {
     const at = this.#levelStarts[level]! + index;
     if (this.#outdated[at] === 1 && level < this.depth) {
@@ -101,7 +101,7 @@ function isAt(hashes: Uint8Array, at: number, content: Uint8Array): boolean {
   return true;
 }
 
-/** By depth. A ring that nobody has written to has hundreds of trees, which would all be alike. */
+/** By depth. A ring without writes has hundreds of trees with the same hashes. */
 const EMPTY_HASHES = new Map<number, Buffer>();
 
 function emptyHashes(depth: number): Buffer {

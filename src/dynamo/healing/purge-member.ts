@@ -30,8 +30,8 @@ export class PurgeMember {
   }
 
   /**
-   * First step: takes the tombstone, and confirms, once that is durable, that there is nothing else of the key here. Each
-   * member looks at its own clock, so that one that is ahead does not purge too soon.
+   * First step: takes the tombstone, and confirms, once that is durable, that there is nothing else of the key here.
+   * Each member looks at its own clock, so that one that is ahead does not purge too soon.
    */
   #confirm({ key, record }: Of<'confirm-tombstone'>, answer: Answer): void {
     const { settings, store, clock, acceptor, hasOtherRecord } = this.#parts;
@@ -46,7 +46,9 @@ export class PurgeMember {
     });
   }
 
-  /** Last step: drops the tombstone, and from now on refuses whatever is older, as if the tombstone were still there. */
+  /**
+   * Last step: drops the tombstone, and from now on refuses whatever is older, as if the tombstone were still there.
+   */
   #purge(request: Of<'purge'>, answer: Answer): void {
     const { key, ballot } = request;
     const { settings, acceptor } = this.#parts;

@@ -7,36 +7,54 @@ import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
-import { type Task, wait } from '../task.ts';
+import { pause, type Task, wait, waitAtMost } from '../task.ts';
 import type { MerkleForest } from './merkle-forest.ts';
 import { FANOUT, HASH_BYTES } from './merkle-tree.ts';
-import type { ExchangeReport } from './repair-report.ts';
+import { type ComparisonReport, NOTHING_EXCHANGED, sumOf } from './repair-report.ts';
 
-/**
- * `both`: each side takes what is newer at the other. `pull`: only this one does. `hand-off`: only the other one does, and
- * only records as young as a hint may be: an older one may have been deleted, and purged, since this node was a member. Not
- * as old as a tombstone may be, for the clocks of those who purge and of this node differ.
- */
-export type Direction = 'both' | 'pull' | 'hand-off';
+/** What a comparison is to do with the records that differ. */
+export type Direction =
+  /** Each side takes what is newer at the other. */
+  | 'both'
+  /** Only this node takes what is newer at the peer. */
+  | 'pull'
+  /**
+   * Only the peer takes what is newer here, and only records as young as a hint may be: an older one may have been
+   * deleted, and purged, since this node was a member. The age of a tombstone is no limit that would do, since the
+   * clocks of the members that purge and of this node differ.
+   */
+  | 'hand-off';
 
-export interface ExchangeParts {
+/** One partition to be compared with one peer. */
+export interface Comparison {
+  readonly partition: number;
+  readonly peer: NodeId;
+  readonly direction: Direction;
+  /** Gets each key that is here and not at the peer. */
+  readonly onExtra?: ((key: StoreKey) => void) | undefined;
+}
+
+export interface ComparisonParts {
   readonly self: NodeId;
   readonly clock: Clock;
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
   readonly forest: MerkleForest;
-  /** The epoch of a partition of which the other side has to be a member; undefined: there is nobody to compare with. */
+  /** The epoch of a partition in which the peer has to vote; undefined: this partition cannot be compared. */
   readonly epochOf: (partition: number) => number | undefined;
-  /** The node's own door for chosen records. */
+  /** Learns a chosen record on this node. */
   readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
-  /** The store is about to be closed, or is: nothing may be looked up in it any more. */
+  /** The store is about to be closed, or is: it must not be read any more. */
   readonly isStopped: () => boolean;
-  /** Whether all that the peer has is needed: then it is not compared with while it cannot read some of it. */
+  /**
+   * Whether all that the peer has is needed: a peer that cannot read some of it then counts as one that does not
+   * answer.
+   */
   readonly needsAll?: boolean;
   /**
-   * Has one of the different records chosen that replicas hold of a key under one ballot, which names one
+   * Has one of the records chosen that replicas hold of a key under one ballot, which should name one record
    * (docs/protocol.md I1).
-   * @returns whether it was
+   * @returns whether one was chosen
    */
   readonly settleConflict: (key: StoreKey) => Task<boolean>;
 }
@@ -46,128 +64,145 @@ const BALLOT_BYTES = 18;
 /** Tree nodes asked for in one message. */
 const HASHES_AT_A_TIME = 256;
 
+/** A comparison under way: in the epoch in which it began. */
+interface EpochComparison extends Comparison {
+  readonly epoch: number;
+}
+
+/** Keys of one leaf, by what is to be done with them. */
+interface Differences {
+  /** The peer's record is newer, or there is none here. */
+  readonly missing: readonly StoreKey[];
+  /** The record here is newer, or the peer has none. */
+  readonly extra: readonly StoreKey[];
+  /** The records differ under one ballot. */
+  readonly conflicts: readonly StoreKey[];
+}
+
 /**
- * Compares what this node has committed of a partition with what `peer` has (the Dynamo paper, section 4.7): the roots,
+ * Compares what this node has committed of a partition with what a peer has (the Dynamo paper, section 4.7): the roots,
  * then the children of nodes that differ, then the keys of leaves that differ, then only the records that differ. Safe
- * while writes go on, since all it does is to learn chosen records. May be broken off anywhere: the next comparison finds
+ * while writes go on, since all it does is to learn chosen records. It may stop anywhere: the next comparison finds
  * what is left.
  *
- * @param onExtra gets each key that is here and not at the peer
  * @returns undefined if the peer did not answer in time, or cannot be compared with
  */
-export function* exchange(
-  parts: ExchangeParts,
-  partition: number,
-  peer: NodeId,
-  direction: Direction,
-  onExtra?: (key: StoreKey) => void,
-): Task<ExchangeReport | undefined> {
-  const report: ExchangeReport = { hashesExchanged: 0, bytesExchanged: 0, recordsRepaired: 0 };
+export function* compareWithPeer(parts: ComparisonParts, comparison: Comparison): Task<ComparisonReport | undefined> {
+  const { partition, peer, direction, onExtra } = comparison;
   const epoch = parts.epochOf(partition);
   // The store of a node that has stopped may be closed.
   if (epoch === undefined || parts.isStopped()) return undefined;
-  const leaves = yield* differingLeaves(parts, partition, epoch, peer, report);
-  if (leaves === undefined) return undefined;
-  for (const leaf of leaves) {
-    const isDone = yield* repairLeaf(parts, partition, epoch, leaf, peer, direction, report, onExtra);
-    if (!isDone) return undefined;
+  const inEpoch: EpochComparison = { partition, peer, direction, onExtra, epoch };
+  const found = yield* differingLeaves(parts, inEpoch);
+  if (found === undefined) return undefined;
+  let { report } = found;
+  for (const leaf of found.leaves) {
+    const repaired = yield* repairLeaf(parts, inEpoch, leaf);
+    if (repaired === undefined) return undefined;
+    report = sumOf(report, repaired);
   }
   return report;
 }
 
+/** Finds the leaves that differ, level by level. @returns undefined if the peer did not answer */
 function* differingLeaves(
-  parts: ExchangeParts,
-  partition: number,
-  epoch: number,
-  peer: NodeId,
-  report: ExchangeReport,
-): Task<number[] | undefined> {
-  const { forest } = parts;
-  yield* wait<void>((resume) => {
-    let isWithin = true;
-    forest.refresh(partition, () => {
-      // A task is never resumed within the call that waits.
-      if (isWithin) parts.clock.after(0, () => resume());
-      else resume();
-    });
-    isWithin = false;
-  });
+  parts: ComparisonParts,
+  { partition, peer, epoch }: EpochComparison,
+): Task<{ readonly leaves: readonly number[]; readonly report: ComparisonReport } | undefined> {
+  const { forest, clock } = parts;
+  yield* wait<void>(clock, (resume) => forest.refresh(partition, resume));
   if (parts.isStopped()) return undefined;
+  let hashesExchanged = 0;
+  let bytesExchanged = 0;
   let differing = [0];
-  for (let level = 0; level <= forest.depth; level++) {
+  for (let level = 0; differing.length > 0; level++) {
     const next: number[] = [];
     for (let at = 0; at < differing.length; at += HASHES_AT_A_TIME) {
       const indexes = differing.slice(at, at + HASHES_AT_A_TIME);
-      const reply = yield* ask(
-        parts,
-        peer,
-        { kind: 'merkle-hashes', epoch, partition, level, indexes },
-        'merkle-hashes',
-      );
+      const request = { kind: 'merkle-hashes', epoch, partition, level, indexes } as const;
+      const reply = yield* ask(parts, peer, request, 'merkle-hashes');
       if (reply === undefined || reply.hashes.length !== indexes.length * HASH_BYTES) return undefined;
-      report.hashesExchanged += indexes.length;
-      report.bytesExchanged += reply.hashes.length;
+      hashesExchanged += indexes.length;
+      bytesExchanged += reply.hashes.length;
       const own = forest.hashes(partition, level, indexes);
-      for (const [i, index] of indexes.entries()) {
-        const from = i * HASH_BYTES;
-        if (
-          Buffer.compare(own.subarray(from, from + HASH_BYTES), reply.hashes.subarray(from, from + HASH_BYTES)) !== 0
-        ) {
-          next.push(index);
-        }
-      }
+      next.push(...indexes.filter((_, i) => Buffer.compare(hashAt(own, i), hashAt(reply.hashes, i)) !== 0));
     }
-    if (level === forest.depth || next.length === 0) return next;
+    differing = next;
+    if (level === forest.depth) break;
     differing = next.flatMap((index) => Array.from({ length: FANOUT }, (_, child) => index * FANOUT + child));
   }
-  return differing;
+  return { leaves: differing, report: { ...NOTHING_EXCHANGED, hashesExchanged, bytesExchanged } };
 }
 
-/** Goes through the keys of a leaf on both sides, page by page. @returns false if the peer did not answer */
+/** One of the hashes that lie one after the other. */
+function hashAt(hashes: Uint8Array, index: number): Uint8Array {
+  return hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
+}
+
+/** Goes through the keys of a leaf on both sides, page by page. @returns undefined if the peer did not answer */
 function* repairLeaf(
-  parts: ExchangeParts,
-  partition: number,
-  epoch: number,
+  parts: ComparisonParts,
+  comparison: EpochComparison,
   leaf: number,
-  peer: NodeId,
-  direction: Direction,
-  report: ExchangeReport,
-  onExtra: ((key: StoreKey) => void) | undefined,
-): Task<boolean> {
+): Task<ComparisonReport | undefined> {
   const { forest, limits, clock } = parts;
+  const { partition, epoch, peer, onExtra } = comparison;
   const limit = limits.repairBatch;
+  let report = NOTHING_EXCHANGED;
   let after: StoreKey | undefined;
   for (;;) {
-    if (parts.isStopped()) return false;
+    if (parts.isStopped()) return undefined;
     const page = yield* ask(parts, peer, { kind: 'merkle-keys', epoch, partition, leaf, after, limit }, 'merkle-keys');
-    if (page === undefined || (parts.needsAll === true && page.entries.some(isDamaged))) return false;
-    for (const { key } of page.entries) report.bytesExchanged += key.length + BALLOT_BYTES + HASH_BYTES;
+    if (page === undefined || (parts.needsAll === true && page.entries.some(isDamaged))) return undefined;
+    const digestBytes = page.entries.reduce((sum, { key }) => sum + key.length + BALLOT_BYTES + HASH_BYTES, 0);
+    report = sumOf(report, { ...NOTHING_EXCHANGED, bytesExchanged: digestBytes });
     const own = forest.keys(partition, leaf, after, limit);
-    // Only as far as both have told.
+    // Only up to where both sides have listed their keys.
     const ends = [page, own].filter(({ more }) => more).map(({ entries }) => entries.at(-1)!.key);
     const end = ends.length === 0 ? undefined : ends.reduce((a, b) => (a < b ? a : b));
     const upTo = (entries: readonly KeyDigest[]) => entries.filter(({ key }) => end === undefined || key <= end);
-    const { missing, extra, conflicts } = compare(upTo(own.entries), upTo(page.entries), onExtra);
-    // Else the peer, or this node, has no vote: those who have will meet.
-    for (const key of direction === 'both' ? conflicts : []) {
-      const isSettled = yield* parts.settleConflict(key);
-      if (isSettled) report.recordsRepaired++;
-    }
-    if (direction !== 'hand-off' && !(yield* pull(parts, partition, peer, epoch, missing, report))) return false;
-    if (direction !== 'pull' && !(yield* push(parts, peer, epoch, extra, direction, report))) return false;
-    if (end === undefined) return true;
+    const differences = differencesOf(upTo(own.entries), upTo(page.entries), onExtra);
+    const repaired = yield* repairDifferences(parts, comparison, differences);
+    if (repaired === undefined) return undefined;
+    report = sumOf(report, repaired);
+    if (end === undefined) return report;
     after = end;
-    if (missing.length + extra.length > 0)
-      yield* wait<void>((resume) => clock.after(limits.repairPauseMs, () => resume()));
+    if (differences.missing.length + differences.extra.length > 0) yield* pause(clock, limits.repairPauseMs);
   }
 }
 
-/** What is newer there, what is newer here, and what is not the same although it should be. The lists are in key order. */
-function compare(
+/** @returns undefined if the peer did not answer */
+function* repairDifferences(
+  parts: ComparisonParts,
+  comparison: EpochComparison,
+  { missing, extra, conflicts }: Differences,
+): Task<ComparisonReport | undefined> {
+  const { direction } = comparison;
+  let report = NOTHING_EXCHANGED;
+  // In the other directions one side has no vote: two replicas that have one will find the conflict.
+  for (const key of direction === 'both' ? conflicts : []) {
+    const isSettled = yield* parts.settleConflict(key);
+    if (isSettled) report = sumOf(report, { ...NOTHING_EXCHANGED, recordsRepaired: 1 });
+  }
+  if (direction !== 'hand-off') {
+    const pulled = yield* pull(parts, comparison, missing);
+    if (pulled === undefined) return undefined;
+    report = sumOf(report, pulled);
+  }
+  if (direction !== 'pull') {
+    const pushed = yield* push(parts, comparison, extra);
+    if (pushed === undefined) return undefined;
+    report = sumOf(report, pushed);
+  }
+  return report;
+}
+
+/** Compares two lists in key order. */
+function differencesOf(
   own: readonly KeyDigest[],
   theirs: readonly KeyDigest[],
-  onExtra: ((key: StoreKey) => void) | undefined,
-): { missing: StoreKey[]; extra: StoreKey[]; conflicts: StoreKey[] } {
+  onExtra: Comparison['onExtra'],
+): Differences {
   const conflicts: StoreKey[] = [];
   const missing: StoreKey[] = [];
   const extra: StoreKey[] = [];
@@ -189,68 +224,61 @@ function isDamaged({ ballot }: KeyDigest): boolean {
   return sameBallot(ballot, NO_BALLOT);
 }
 
+/** Takes records of the peer. @returns undefined if it did not send them */
 function* pull(
-  parts: ExchangeParts,
-  partition: number,
-  peer: NodeId,
-  epoch: number,
+  parts: ComparisonParts,
+  { partition, peer, epoch }: EpochComparison,
   keys: readonly StoreKey[],
-  report: ExchangeReport,
-): Task<boolean> {
-  if (keys.length === 0) return true;
+): Task<ComparisonReport | undefined> {
+  if (keys.length === 0) return NOTHING_EXCHANGED;
   const reply = yield* ask(parts, peer, { kind: 'fetch', epoch, keys }, 'records');
-  if (reply === undefined || reply.records.length !== keys.length) return false;
-  // In a later one its members, of which the peer need not be one, may have purged meanwhile what the peer still has.
-  if (parts.epochOf(partition) !== epoch) return false;
+  if (reply === undefined || reply.records.length !== keys.length) return undefined;
+  // The members of a later epoch, of which the peer need not be one, may have purged meanwhile what the peer still has.
+  if (parts.epochOf(partition) !== epoch) return undefined;
+  let recordsRepaired = 0;
+  let bytesExchanged = 0;
   for (const [i, record] of reply.records.entries()) {
     // It may have been purged meanwhile.
     if (record === undefined) continue;
-    report.recordsRepaired++;
-    report.bytesExchanged += keys[i]!.length * 2 + record.stored.length;
+    recordsRepaired++;
+    bytesExchanged += keys[i]!.length * 2 + record.stored.length;
     parts.learnHere(keys[i]!, record);
   }
-  return true;
+  return { ...NOTHING_EXCHANGED, recordsRepaired, bytesExchanged };
 }
 
+/** Sends records to the peer, one after the other. @returns undefined if it did not acknowledge one */
 function* push(
-  parts: ExchangeParts,
-  peer: NodeId,
-  epoch: number,
+  parts: ComparisonParts,
+  { peer, epoch, direction }: EpochComparison,
   keys: readonly StoreKey[],
-  direction: Direction,
-  report: ExchangeReport,
-): Task<boolean> {
+): Task<ComparisonReport | undefined> {
   const { clock, limits, forest } = parts;
   const oldestHlc = direction === 'hand-off' ? (clock.now() - limits.hintLifeMs) * TICKS_PER_MS : 0;
+  let recordsRepaired = 0;
+  let bytesExchanged = 0;
   for (const key of keys) {
     const record = forest.recordOf(key);
     if (record === undefined || record.ballot.hlc < oldestHlc) continue;
-    // What was handed off is erased here, so it has to be on a disk there, of a member that keeps it.
+    // What was handed off is erased here, so it has to be on the disk of a member that keeps it.
     const isFlushed = direction === 'hand-off';
     const reply = yield* ask(parts, peer, { kind: 'learn', key, record, isFlushed }, 'learned');
-    if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply))) return false;
-    report.recordsRepaired++;
-    report.bytesExchanged += key.length + record.stored.length;
+    if (reply === undefined || (isFlushed && !isKeptSince(epoch, reply))) return undefined;
+    recordsRepaired++;
+    bytesExchanged += key.length + record.stored.length;
   }
-  return true;
+  return { ...NOTHING_EXCHANGED, recordsRepaired, bytesExchanged };
 }
 
-/** One answer of one node, or undefined if it was another or took too long. */
+/** The reply of one node; undefined if it was of another kind, did not come in time, or this node has stopped. */
 function* ask<Kind extends Reply['kind']>(
-  { transport, clock, limits, isStopped }: ExchangeParts,
+  { transport, clock, limits, isStopped }: ComparisonParts,
   node: NodeId,
   request: Request,
   kind: Kind,
 ): Task<ReplyOf<Kind> | undefined> {
-  return yield* wait<ReplyOf<Kind> | undefined>((resume) => {
-    let isOver = false;
-    const finish = (reply: ReplyOf<Kind> | undefined) => {
-      if (isOver) return;
-      isOver = true;
-      clock.cancel(timer);
-      resume(isStopped?.() === true ? undefined : reply);
-    };
-    const timer = clock.after(limits.repairTimeoutMs, () => finish(undefined));
-    transport.send(node, request, (reply) => finish(reply.kind === kind ? (reply as ReplyOf<Kind>) : undefined));
+  const reply = yield* waitAtMost<Reply>(clock, limits.repairTimeoutMs, (timed) => {
+    transport.send(node, request, (answer) => timed.finish(answer));
   });
+  return reply?.kind === kind && !isStopped() ? (reply as ReplyOf<Kind>) : undefined;
 }

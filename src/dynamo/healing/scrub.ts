@@ -3,13 +3,16 @@ import type { Log } from '../../env/log.ts';
 import { DAMAGED, STORE_NAMES, type Store, type StoreKey, type StoreName } from '../../env/store.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { NodeId } from '../ring.ts';
-import { runTask, type Task, wait } from '../task.ts';
+import { pause, runTask, type Task, wait } from '../task.ts';
 import type { HintedHandoff } from './hinted-handoff.ts';
 import type { KeyRestore } from './key-restore.ts';
 
-/** Values read in one go, each of which may be an item of 400 KB: some milliseconds then, and a tenth of one mostly. */
+/** Values read in one go: mostly a tenth of a millisecond, some milliseconds if each is an item of 400 KB. */
 const BATCH = 32;
-/** In the background a scrub takes a small part of the time: so many pauses as a batch took, and at least this. */
+/**
+ * A scrub in the background pauses after each batch: this many times as long as the batch took, and at least the
+ * second.
+ */
 const PAUSES_PER_BATCH = 20;
 const SHORTEST_PAUSE_MS = 1;
 
@@ -17,23 +20,23 @@ const SHORTEST_PAUSE_MS = 1;
 export interface ScrubReport {
   /** Values that were read: records, hints, and rows of the nodes' own state. */
   readonly records: number;
-  /** Those of them whose bytes were not what was written. */
+  /** Those of the values whose bytes were not what was written. */
   readonly damaged: number;
-  /** Of the keys of those, the ones that are damaged no more. */
+  /** Keys of damaged values that were restored since. */
   readonly restored: number;
   readonly ms: number;
 }
 
 /**
- * Reads all that a node has stored, in small steps, and has restored what is damaged: a read finds that out too, but what
- * is seldom read could be damaged on all replicas by the time that it is.
+ * Reads all that a node has stored, in small steps, and has damaged records restored. A read finds damage too, but a
+ * record that is seldom read could be damaged on all replicas by then.
  */
 export class Scrub {
   readonly #parts: ScrubParts;
   #timer: Timer | undefined;
   #isStopped = false;
   #running: ((report: ScrubReport) => void)[] | undefined;
-  /** Whether somebody waits for the one under way. */
+  /** Whether a caller waits for the scrub under way: it makes no pauses then. */
   #isUrgent = false;
   #records = 0;
   #scrubs = 0;
@@ -47,7 +50,7 @@ export class Scrub {
     return { records: this.#records, scrubs: this.#scrubs };
   }
 
-  /** From now on, so long after the end of each scrub the next one begins. */
+  /** From now on a scrub begins when `intervalMs` have passed since the end of the last one. */
   start(): void {
     const { clock, intervalMs } = this.#parts;
     if (intervalMs <= 0 || this.#isStopped) return;
@@ -60,7 +63,7 @@ export class Scrub {
     this.#timer = undefined;
   }
 
-  /** Reads everything now, without leisure; one that is under way is joined. `done` is not called after `stop`. */
+  /** Reads everything now, without long pauses; joins a scrub that is under way. `done` is not called after `stop`. */
   scrubNow(done: (report: ScrubReport) => void): void {
     this.#isUrgent = true;
     this.#begin(done);
@@ -71,15 +74,17 @@ export class Scrub {
       this.#running.push(done);
       return;
     }
-    this.#running = [done];
-    runTask(this.#scrub(), (report) => {
-      const waiting = this.#running!;
-      this.#running = undefined;
-      this.#isUrgent = false;
+    const waiting = [done];
+    this.#running = waiting;
+    const reported = (report: ScrubReport) => {
       if (this.#isStopped) return;
       this.#scrubs++;
       if (report.damaged > 0) this.#parts.log.warn('a scrub has found damage', { node: this.#parts.self, ...report });
       for (const each of waiting) each(report);
+    };
+    runTask(this.#scrub(), reported, () => {
+      this.#running = undefined;
+      this.#isUrgent = false;
     });
   }
 
@@ -103,12 +108,12 @@ export class Scrub {
         if (page.length < BATCH) break;
         last = `${page.at(-1)!.key}\0`;
         const pauseMs = this.#isUrgent ? 0 : (clock.elapsedMs() - beganMs) * PAUSES_PER_BATCH;
-        yield* wait<void>((resume) => clock.after(Math.max(SHORTEST_PAUSE_MS, pauseMs), () => resume()));
+        yield* pause(clock, Math.max(SHORTEST_PAUSE_MS, pauseMs));
       }
     }
     if (keys.size > 0 && !this.#isStopped) {
-      // A task is never resumed within the call that waits.
-      yield* wait<void>((resume) => restore.tryAll(() => clock.after(0, () => resume())));
+      // In an event of its own: `tryAll` also calls back when the node stops, and then the report is not wanted.
+      yield* wait<void>(clock, (resume) => restore.tryAll(() => clock.after(0, resume)));
     }
     let restored = 0;
     for (const key of keys) if (!acceptor.isDamaged(key)) restored++;
@@ -125,7 +130,7 @@ export class Scrub {
       case 'hints':
         return hints.check(key);
       case 'meta':
-        // Nobody else has it. The node goes on with what it has in memory, with which it may be the one that is needed.
+        // No other node has a copy. This one goes on with its state in memory: a quorum may need it.
         log.error("a record of the node's own state is damaged: at its next start it has lost its disk", {
           node: self,
         });

@@ -8,19 +8,19 @@ import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, decodeRecord, type ItemRecord, isTombstone } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { RingView } from '../ring-view.ts';
-import { runTask, type Task, wait } from '../task.ts';
+import { pause, runTask, type Task, waitAtMost } from '../task.ts';
 
-/** What a pass over the tombstones of a node's partitions came to. */
+/** The result of a pass over the tombstones of a node's partitions. */
 export interface PurgeReport {
   readonly purged: number;
   /** Old enough, but not confirmed by every member: tried again in the next pass. */
   readonly waiting: number;
 }
 
-/** So many passes later than the first member, the others purge what is still there. */
+/** How many passes later than the first member the other members purge what is still there. */
 const LATER_PASSES = 3;
 
-/** Tombstones that wait together, from being confirmed to being purged; each a key of up to 1 KB in memory. */
+/** Confirmed tombstones that wait together to be purged; each is a key of up to 1 KB in memory. */
 const CONFIRMED_AT_A_TIME = 20_000;
 
 /** A tombstone that every member of the epoch has, and nothing else of the key. */
@@ -36,8 +36,8 @@ interface Confirmed {
  * that is down blocks the purge, so it can never bring the item back. Purged on some only is harmless: none and a
  * tombstone read alike.
  *
- * Between the two lies as long as a message may live: one that was behind may have sent the old item, as a repair, just
- * before it confirmed, and to who has dropped the tombstone that would be new.
+ * Between the two steps it waits for as long as a message may live. A stale member may have sent the old item, as a
+ * repair, just before it confirmed; a member that has dropped the tombstone by then would take that item for new.
  */
 export class TombstonePurge {
   readonly #parts: TombstonePurgeParts;
@@ -50,7 +50,7 @@ export class TombstonePurge {
     this.#parts = parts;
   }
 
-  /** Tombstones that it has had purged since the start. */
+  /** Tombstones purged since the start. */
   get purged(): number {
     return this.#purged;
   }
@@ -76,16 +76,18 @@ export class TombstonePurge {
       this.#running.push(done);
       return;
     }
-    this.#running = [done];
-    runTask(this.#pass(), (report) => {
-      const waiting = this.#running!;
-      this.#running = undefined;
+    const waiting = [done];
+    this.#running = waiting;
+    const reported = (report: PurgeReport) => {
       for (const each of waiting) each(report);
+    };
+    runTask(this.#pass(), reported, () => {
+      this.#running = undefined;
     });
   }
 
   *#pass(): Task<PurgeReport> {
-    const { view } = this.#parts;
+    const { view, clock, limits } = this.#parts;
     let found = 0;
     let purged = 0;
     let confirmed: Confirmed[] = [];
@@ -106,7 +108,7 @@ export class TombstonePurge {
           confirmed = [];
         }
         next = last && `${last}\x00`;
-        if (next !== undefined) yield* this.#pause();
+        if (next !== undefined) yield* pause(clock, limits.repairPauseMs);
       }
     }
     purged += yield* this.#purgeAll(confirmed);
@@ -114,9 +116,10 @@ export class TombstonePurge {
   }
 
   /**
-   * How old a tombstone has to be for this node to purge it; undefined if it is no member. The first member that is up does
-   * the work, so that not all do it. The others come later, for what it does not have: a late message can bring back a
-   * tombstone to one of them after all have dropped it, and no comparison shows one that old.
+   * How old a tombstone has to be for this node to purge it; undefined if this node is no member. The first member that
+   * is up does the work, so that not all do it. The others purge later, for tombstones that the first does not have: a
+   * late message can bring a tombstone back to one member after all have dropped it, and no comparison shows a
+   * tombstone that old.
    */
   #ageToPurge({ members }: PartitionConfig): number | undefined {
     const { self, isUp, limits } = this.#parts;
@@ -125,7 +128,9 @@ export class TombstonePurge {
     return limits.tombstoneGraceMs + (isFirst ? 0 : LATER_PASSES * limits.purgeIntervalMs);
   }
 
-  /** The next records of a range that are tombstones older than that, and where to go on. */
+  /**
+   * The tombstones older than `ageMs` in the next page of a range; `last` is where the page ended, if there are more.
+   */
   #oldTombstones(from: StoreKey, to: StoreKey, ageMs: number) {
     const { store, clock, limits, isYoung } = this.#parts;
     const page = store.range('items', from, to, limits.repairBatch);
@@ -146,7 +151,7 @@ export class TombstonePurge {
   /** @returns how many all members have dropped */
   *#purgeAll(confirmed: readonly Confirmed[]): Task<number> {
     if (confirmed.length === 0) return 0;
-    yield* this.#pause(this.#parts.limits.messageLifeMs);
+    yield* pause(this.#parts.clock, this.#parts.limits.messageLifeMs);
     let purged = 0;
     for (const { key, ballot, config } of confirmed) {
       if (this.#isStopped) break;
@@ -161,30 +166,19 @@ export class TombstonePurge {
   /** Whether all members answered `kind`. */
   *#askAll({ members }: PartitionConfig, request: Request, kind: Reply['kind']): Task<boolean> {
     const { clock, limits, transport, isUp } = this.#parts;
-    // One that is down would be waited for with each tombstone, and those of other partitions wait behind.
+    // Else each tombstone would wait for a member that is down, and those of other partitions behind it.
     if (!members.every(({ node }) => isUp(node))) return false;
-    return yield* wait<boolean>((resume) => {
+    const isAgreed = yield* waitAtMost<boolean>(clock, limits.phaseTimeoutMs, (timed) => {
       const missing = new Set(members.map(({ node }) => node));
-      let isOver = false;
-      const finish = (isAgreed: boolean) => {
-        if (isOver) return;
-        isOver = true;
-        clock.cancel(timer);
-        resume(isAgreed);
-      };
-      const timer = clock.after(limits.phaseTimeoutMs, () => finish(false));
       for (const { node } of members) {
         transport.send(node, request, (reply) => {
-          if (reply.kind !== kind) return finish(false);
+          if (reply.kind !== kind) return timed.finish(false);
           missing.delete(node);
-          if (missing.size === 0) finish(true);
+          if (missing.size === 0) timed.finish(true);
         });
       }
     });
-  }
-
-  *#pause(forMs = this.#parts.limits.repairPauseMs): Task<void> {
-    yield* wait<void>((resume) => this.#parts.clock.after(forMs, () => resume()));
+    return isAgreed === true;
   }
 }
 

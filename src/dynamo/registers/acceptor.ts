@@ -263,11 +263,11 @@ export class Acceptor {
 
   /** Takes a chosen record. Looks at neither promises nor epochs: the greatest ballot wins (docs/protocol.md I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
-    const { accepted, committed, isDamaged } = this.rows.state(key);
-    if (committed === undefined || compareBallots(record.ballot, committed.ballot) > 0) {
-      if (isDamaged === true) this.rows.mark(key);
+    const state = this.rows.state(key);
+    if (state.committed === undefined || compareBallots(record.ballot, state.committed.ballot) > 0) {
+      if (state.isDamaged === true) this.rows.mark(key);
       this.#lateTombstones.note(key, record);
-      this.rows.commit(key, record, accepted);
+      this.rows.commit(key, record, state);
       this.promises.settle(key, record.ballot);
       this.#events.committedChanged(key);
     }

@@ -2,14 +2,14 @@ import type { Clock } from '../../env/clock.ts';
 import type { NodeId } from '../ring.ts';
 
 /**
- * Which nodes a client of the ring had better not ask to coordinate: those that gave a request back because they are cut
- * off from the others. Now and then one request is let through to see whether they still are; it costs that one a delay.
- * Nothing but routing rests on it.
+ * The nodes that a client of the ring should not ask to coordinate for now: they gave a request back because they are
+ * cut off from the other nodes. Now and then one request is let through as a probe; if the node is still cut off, that
+ * request is delayed. Affects routing only.
  */
 export class CoordinatorStanding {
   readonly #clock: Clock;
   readonly #retryMs: number;
-  /** When each of them may be asked again. */
+  /** For each node that gave a request back: when it may be asked again. */
   readonly #barredUntilMs = new Map<NodeId, number>();
 
   /** @param retryMs between two requests that are let through */
@@ -18,7 +18,9 @@ export class CoordinatorStanding {
     this.#retryMs = retryMs;
   }
 
-  /** Called for a node that is asked next if the answer is yes. */
+  /**
+   * Whether a node may be asked now. If so, the caller asks it: a node that gave a request back gets one per `retryMs`.
+   */
   admits(node: NodeId): boolean {
     const barredUntilMs = this.#barredUntilMs.get(node);
     if (barredUntilMs === undefined) return true;
@@ -27,12 +29,12 @@ export class CoordinatorStanding {
     return true;
   }
 
-  /** It could not reach enough of the others. */
+  /** The node could not reach enough of the others. */
   noteGaveBack(node: NodeId): void {
     this.#barredUntilMs.set(node, this.#clock.elapsedMs() + this.#retryMs);
   }
 
-  /** It has reached enough of the others, or is back. */
+  /** The node has reached enough of the others, or has started again. */
   noteServed(node: NodeId): void {
     if (this.#barredUntilMs.size > 0) this.#barredUntilMs.delete(node);
   }

@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { Random } from '../../env/random.ts';
 import type { StoreKey } from '../../env/store.ts';
@@ -10,21 +11,29 @@ import type { NodeSettings } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { RingView } from '../ring-view.ts';
-import { type Task, wait } from '../task.ts';
+import { pause, type Task, waitAtMost } from '../task.ts';
 import type { OperationId } from './handed-back.ts';
+import type { Operation } from './operation.ts';
+import { type LateCopies, PendingHints } from './pending-hints.ts';
 
 export type ReplyOf<Kind extends Reply['kind']> = Extract<Reply, { kind: Kind }>;
 
-/** What happened in one phase: those who did what was asked, and all who answered. */
+/** What one phase came to. */
 export interface Phase<Kind extends Reply['kind']> {
+  /** The replies of those that did what was asked. */
   readonly agreed: readonly ReplyOf<Kind>[];
+  /** All replies, at most one of each member. */
   readonly replies: readonly Reply[];
 }
 
-export interface AskOptions {
-  /** Default: the limit of a phase. */
+/** What a phase waits for. */
+export interface Quorum<Kind extends Reply['kind']> {
+  /** The kind of reply of a member that did what was asked. */
+  readonly reply: Kind;
+  readonly needed: number;
+  /** Default: the time-out of a phase. */
   readonly timeoutMs?: number;
-  /** Gets the answers that come when the phase is over. */
+  /** Gets the replies that come when the phase is over. */
   readonly onLate?: (reply: Reply) => void;
 }
 
@@ -36,30 +45,20 @@ export interface CoordinatorParts {
   readonly transport: Transport<Request, Reply>;
   readonly view: RingView;
   readonly boot: number;
-  /** This node's own opinion, of which nothing but speed depends. */
+  /** What the failure detector of this node says. Affects latency only, never safety. */
   readonly isUp: (node: NodeId) => boolean;
-  /** Whether it has left a message of this node unanswered for so long, or is taken for down. */
+  /** Whether the node has left a message of this one unanswered for so long, or is suspected to be down. */
   readonly isSilent: (node: NodeId, forMs: number) => boolean;
   /** Keeps a committed record for a home replica that did not take it. */
-  readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
+  readonly keepHint: (home: NodeId, operation: Operation, record: ItemRecord) => void;
   /** A replica answered with a config that is newer than the one known. */
   readonly onConfig: (config: PartitionConfig) => void;
 }
 
-/** A committed record that not all home replicas have taken yet. */
-export interface Spreading {
-  readonly key: StoreKey;
-  readonly record: ItemRecord;
-  /** The home replicas that have it; late answers are added. */
-  readonly holders: Set<NodeId>;
-  /** Those from which a rule of lag holds it back: they are not to be told again. */
-  readonly lagging: Set<NodeId>;
-  readonly sinceMs: number;
-}
-
 /**
- * What the coordinating side of a node has in common: it asks replicas, counts answers, and remembers what they taught
- * it. The rules themselves are in `register-write`, `register-read`, `range-read` and `sloppy-quorum`.
+ * What all rounds of a coordinator have in common: it sends requests to replicas, counts their replies, and learns
+ * newer configs and ballots from refusals. The rules themselves are in `register-write`, `register-read`, `range-read`
+ * and `sloppy-quorum`.
  */
 export class Coordinator {
   readonly settings: NodeSettings;
@@ -70,16 +69,14 @@ export class Coordinator {
   readonly boot: number;
   readonly isUp: (node: NodeId) => boolean;
   readonly #isSilent: (node: NodeId, forMs: number) => boolean;
-  readonly keepHint: (home: NodeId, key: StoreKey, record: ItemRecord) => void;
   readonly #transport: Transport<Request, Reply>;
   readonly #onConfig: (config: PartitionConfig) => void;
-  /** Own operations that have not been answered, by sequence number: their ids must stay in the lineage. */
+  readonly #pendingHints: PendingHints;
+  /** Own operations that have not ended, by sequence number. */
   readonly #running = new Set<number>();
+  /** Own operations that another coordinator may continue, each with the timer that forgets it. */
+  readonly #letGo = new Map<number, Timer>();
   #lastSequence = 0;
-  /** Answered writes, oldest first, that some home replica may still lack. */
-  readonly #spreading = new Set<Spreading>();
-  #spreadTimer: Timer | undefined;
-  #isStopped = false;
 
   constructor(parts: CoordinatorParts) {
     this.settings = parts.settings;
@@ -90,12 +87,18 @@ export class Coordinator {
     this.boot = parts.boot;
     this.isUp = parts.isUp;
     this.#isSilent = parts.isSilent;
-    this.keepHint = parts.keepHint;
     this.#transport = parts.transport;
     this.#onConfig = parts.onConfig;
+    this.#pendingHints = new PendingHints({
+      self: this.settings.id,
+      clock: this.clock,
+      limits: this.settings.limits,
+      membersOf: (key) => this.configOfKey(key).members,
+      keepHint: parts.keepHint,
+    });
   }
 
-  /** The key's home replicas as far as this node knows. */
+  /** The newest config of the key's partition that this node knows. */
   configOfKey(key: StoreKey): PartitionConfig {
     return this.view.newestConfig(partitionOf(key));
   }
@@ -110,21 +113,34 @@ export class Coordinator {
     return { coordinator: this.settings.diskId, boot: this.boot, sequence: this.#lastSequence };
   }
 
+  /** Ends an operation that this coordinator has begun, once. */
   endOperation({ sequence }: OperationId): void {
-    this.#running.delete(sequence);
+    if (!this.#running.delete(sequence)) assert.fail('an operation that ends was begun, and has not ended');
   }
 
-  /** Another coordinator may go on with the operation: its id stays in lineages for as long as anybody may look for it. */
-  letGoOfOperation(operation: OperationId): void {
-    this.clock.after(this.settings.limits.lineageWindowMs, () => this.endOperation(operation));
+  /**
+   * Ends an operation here that another coordinator may continue. Its id stays in lineages for as long as that
+   * coordinator may look for it.
+   */
+  letGoOfOperation(id: OperationId): void {
+    this.endOperation(id);
+    const { sequence } = id;
+    const forget = () => this.#letGo.delete(sequence);
+    this.#letGo.set(sequence, this.clock.after(this.settings.limits.lineageWindowMs, forget));
   }
 
-  isRunning(sequence: number): boolean {
-    return this.#running.has(sequence);
+  /** Whether a coordinator may still look for the id of this operation in a lineage. */
+  isWanted(sequence: number): boolean {
+    return this.#running.has(sequence) || this.#letGo.has(sequence);
   }
 
-  /** A config was decided. */
-  hear(config: PartitionConfig): void {
+  /** How many operations are under way. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Learns a config that was decided. */
+  learnConfig(config: PartitionConfig): void {
     this.#onConfig(config);
   }
 
@@ -133,59 +149,50 @@ export class Coordinator {
   }
 
   /**
-   * Sends `request` to all members and waits until `needed` answered with `kind`, until so many answered otherwise or are
-   * down that this cannot be reached, or until the phase timed out. Learns of configs from refusals.
+   * Sends `request` to all members and waits until enough of them have replied as wanted, until so many have refused or
+   * are down that no quorum can be reached, or until the time-out. Learns of newer configs from refusals.
    */
   *ask<Kind extends Reply['kind']>(
     members: readonly { readonly node: NodeId }[],
     request: Request,
-    kind: Kind,
-    needed: number,
-    { timeoutMs = this.settings.limits.phaseTimeoutMs, onLate }: AskOptions = {},
+    { reply: kind, needed, timeoutMs = this.settings.limits.phaseTimeoutMs, onLate }: Quorum<Kind>,
   ): Task<Phase<Kind>> {
-    const phase = yield* wait<Phase<Kind>>((resume) => {
-      const agreed: ReplyOf<Kind>[] = [];
-      const replies: Reply[] = [];
-      let isOver = false;
-      const finish = () => {
-        if (isOver) return;
-        isOver = true;
-        this.clock.cancel(timer);
-        resume({ agreed, replies });
-      };
-      const timer = this.clock.after(timeoutMs, finish);
+    const agreed: ReplyOf<Kind>[] = [];
+    const replies: Reply[] = [];
+    yield* waitAtMost<void>(this.clock, timeoutMs, (phase) => {
       const onReply = (reply: Reply) => {
-        if (isOver) return onLate?.(reply);
+        if (phase.isOver) return onLate?.(reply);
         if (replies.some(({ from }) => from === reply.from)) return;
         replies.push(reply);
         if (reply.kind === kind) agreed.push(reply as ReplyOf<Kind>);
-        if (agreed.length >= needed || replies.length === members.length) return finish();
-        // Who refuses often says why, and nodes that are taken for down are not waited for to hear the same.
+        if (agreed.length >= needed || replies.length === members.length) return phase.finish();
+        // A refusal often says why. To get the same from further nodes, those that seem down are not waited for.
         if (reply.kind === kind) return;
         const hopes = members.filter(({ node }) => this.isUp(node) && !replies.some(({ from }) => from === node));
-        if (agreed.length + hopes.length < needed) finish();
+        if (agreed.length + hopes.length < needed) phase.finish();
       };
       for (const { node } of members) this.#transport.send(node, request, onReply);
     });
-    this.#observe(phase.replies);
-    return phase;
+    this.#learnConfigs(replies);
+    return { agreed, replies };
   }
 
-  /** Tells replicas of a chosen record without waiting. */
-  tell(nodes: readonly { readonly node: NodeId }[], key: StoreKey, record: ItemRecord): void {
-    for (const { node } of nodes) this.#transport.send(node, { kind: 'learn', key, record }, () => {});
+  /** Sends a chosen record to a replica without waiting for its reply. */
+  sendChosen(node: NodeId, { requestId, key }: Operation, record: ItemRecord): void {
+    this.#transport.send(node, { kind: 'learn', requestId, key, record }, () => {});
   }
 
   /**
-   * Sends a chosen record to all home replicas and waits until `copies` of them hold it as committed, this node among
-   * them if it is one: eventually consistent reads ask the first healthy home replica, so by default they see what was
-   * answered. What the others do not take in time is kept for them as a hint.
+   * Sends a chosen record to all home replicas and waits until `copies` of them have committed it, this node among them
+   * if it is one: eventually consistent reads ask the first healthy home replica, so by default they see what was
+   * answered. For a replica that does not take it in time a hint is kept.
    * @returns false if the deadline passed first, or this node is cut off; the record is chosen all the same
    */
-  *learnAt(key: StoreKey, record: ItemRecord, copies: number, deadlineMs: number): Task<boolean> {
-    const sinceMs = this.clock.elapsedMs();
-    const spreading: Spreading = { key, record, holders: new Set(), lagging: new Set(), sinceMs };
-    const { holders, lagging } = spreading;
+  *learnAt(operation: Operation, record: ItemRecord, copies: number): Task<boolean> {
+    const { requestId, key, deadlineMs } = operation;
+    const holders = new Set<NodeId>();
+    const lagging = new Set<NodeId>();
+    const late: LateCopies = { operation, record, holders, lagging, sinceMs: this.clock.elapsedMs() };
     for (let isRetry = false; ; isRetry = true) {
       // The members may change meanwhile; only present ones count.
       const { members } = this.configOfKey(key);
@@ -193,43 +200,39 @@ export class Coordinator {
       const isEnough = () => holders.size >= copies && (!isHome || holders.has(this.settings.id));
       for (const holder of holders) if (!members.some(({ node }) => node === holder)) holders.delete(holder);
       if (!isEnough()) {
-        yield* wait<void>((resume) => {
-          let isOver = false;
-          const finish = () => {
-            if (isOver) return;
-            isOver = true;
-            this.clock.cancel(timer);
-            resume();
-          };
-          const timer = this.clock.after(this.settings.limits.phaseTimeoutMs, finish);
+        yield* waitAtMost<void>(this.clock, this.settings.limits.phaseTimeoutMs, (phase) => {
           const onReply = (reply: Reply) => {
             if (isCopy(reply)) holders.add(reply.from);
             else if (reply.kind === 'learned' && reply.isHeld === true) lagging.add(reply.from);
-            if (!isOver && isEnough()) finish();
-            else if (isOver && this.#isSpread(spreading)) this.#spreading.delete(spreading);
+            if (phase.isOver) this.#pendingHints.noteCopy(late);
+            else if (isEnough()) phase.finish();
           };
           for (const { node } of members) {
             if (holders.has(node)) continue;
             const isNeeded = isRetry || node === this.settings.id;
-            this.#transport.send(node, { kind: 'learn', key, record, isNeeded }, onReply);
+            this.#transport.send(node, { kind: 'learn', requestId, key, record, isNeeded }, onReply);
           }
         });
       }
       const isDone = isEnough();
       if (!isDone && !this.isPast(deadlineMs) && !this.isCutOff(members, this.majorityOf({ members }))) continue;
-      this.spread(spreading);
+      this.hintLater(late);
       return isDone;
     }
   }
 
-  /** From now on nobody is waited for any more. */
-  stop(): void {
-    this.#isStopped = true;
-    this.clock.cancel(this.#spreadTimer);
-    this.#spreadTimer = undefined;
-    this.#spreading.clear();
+  /** Gives the home replicas that lack a record until the time-out of a phase, then keeps hints for them. */
+  hintLater(late: LateCopies): void {
+    this.#pendingHints.add(late);
   }
 
+  /** From now on no hint is kept: the store may be closed. Operations under way end by themselves. */
+  stop(): void {
+    this.#pendingHints.stop();
+    for (const timer of this.#letGo.values()) this.clock.cancel(timer);
+  }
+
+  /** When an operation that begins now is given up. */
   deadline(): number {
     return this.clock.elapsedMs() + this.settings.limits.opLifeMs;
   }
@@ -239,10 +242,10 @@ export class Coordinator {
   }
 
   /**
-   * Whether this node seems to be cut off: so many of these members are taken for down, or would be before the next phase
-   * is half over, that `needed` of them are not to be had. Another coordinator may reach them, so this one should not use up
-   * the life of an operation. It is an opinion: nobody may give up for it before trying once. A slow disk is no reason,
-   * since a node answers probes meanwhile.
+   * Whether this node seems to be cut off: so many of these members are suspected to be down, or would be before the
+   * next phase is half over, that `needed` of them cannot be reached. Another coordinator may reach them, so this one
+   * should not use up the life of an operation. The failure detector may be wrong, so try once before you give up for
+   * this. A slow disk does not count, since a node answers probes meanwhile.
    */
   isCutOff(members: readonly { readonly node: NodeId }[], needed: number): boolean {
     const { suspectAfterMs, phaseTimeoutMs } = this.settings.limits;
@@ -253,74 +256,27 @@ export class Coordinator {
   }
 
   /**
-   * A random pause, so that two coordinators that refuse each other do not go on doing so.
+   * A random pause before a retry, so that two coordinators do not keep refusing each other's ballots.
    * @param leastMs how long it is at least
    */
   *pause(leastMs = 0): Task<void> {
-    const delayMs = leastMs + 1 + this.random.next() * this.settings.limits.maxBackoffMs;
-    yield* wait<void>((resume) => this.clock.after(delayMs, () => resume()));
+    yield* pause(this.clock, leastMs + 1 + this.random.next() * this.settings.limits.maxBackoffMs);
   }
 
-  /** Gives the home replicas that do not hold a record a little longer, then keeps hints for them. */
-  spread(spreading: Spreading): void {
-    // Operations under way end by themselves; hints have no store to go to any more.
-    if (this.#isStopped) return;
-    if (this.#isSpread(spreading)) return;
-    this.#spreading.add(spreading);
-    if (this.#spreadTimer === undefined) this.#armSpread(this.settings.limits.phaseTimeoutMs);
-    // Records are not to be held in memory for replicas that take none.
-    if (this.#spreading.size > this.settings.limits.spreadingKept) {
-      const [oldest] = this.#spreading;
-      this.#hint(oldest!);
-    }
-  }
-
-  /** Whether no home replica is left to be told. */
-  #isSpread({ key, holders, lagging }: Spreading): boolean {
-    const { members } = this.configOfKey(key);
-    if (lagging.size === 0) return holders.size >= members.length;
-    return members.every(({ node }) => holders.has(node) || lagging.has(node));
-  }
-
-  #armSpread(delayMs: number): void {
-    this.#spreadTimer = this.clock.after(delayMs, () => {
-      this.#spreadTimer = undefined;
-      const { phaseTimeoutMs } = this.settings.limits;
-      const nowMs = this.clock.elapsedMs();
-      for (const spreading of this.#spreading) {
-        const leftMs = spreading.sinceMs + phaseTimeoutMs - nowMs;
-        if (leftMs > 0) return this.#armSpread(leftMs);
-        this.#hint(spreading);
-      }
-    });
-  }
-
-  #hint(spreading: Spreading): void {
-    this.#spreading.delete(spreading);
-    const { key, record, holders, lagging } = spreading;
-    for (const { node } of this.configOfKey(key).members) {
-      if (holders.has(node) || lagging.has(node) || node === this.settings.id) continue;
-      this.keepHint(node, key, record);
-    }
-  }
-
-  #observe(replies: readonly Reply[]): void {
+  /** A replica whose config is older gets the newer one; a newer one of a replica is learned. */
+  #learnConfigs(replies: readonly Reply[]): void {
     for (const reply of replies) {
-      if (reply.kind === 'wrong-epoch' && reply.config !== undefined) this.#observeConfig(reply.from, reply.config);
-    }
-  }
-
-  /** A replica that is behind is told the newer config, one that is ahead tells it. */
-  #observeConfig(from: NodeId, config: PartitionConfig): void {
-    const known = this.view.newestConfig(config.partition);
-    if (config.epoch > known.epoch) this.#onConfig(config);
-    else if (config.epoch < known.epoch) {
-      this.#transport.send(from, { kind: 'activate', config: known }, () => {});
+      if (reply.kind !== 'wrong-epoch' || reply.config === undefined) continue;
+      const known = this.view.newestConfig(reply.config.partition);
+      if (reply.config.epoch > known.epoch) this.#onConfig(reply.config);
+      else if (reply.config.epoch < known.epoch) {
+        this.#transport.send(reply.from, { kind: 'activate', config: known }, () => {});
+      }
     }
   }
 }
 
-/** Whether a replica could not write: then trying again at once only makes it worse. */
+/** The first refusal by a disk, if there is one: then a retry at once only makes it worse. */
 export function storageFailure(replies: readonly Reply[]): Extract<Failure, { kind: 'storage-failed' }> | undefined {
   for (const reply of replies) {
     if (reply.kind === 'storage-failed') return { kind: 'storage-failed', message: reply.message };

@@ -4,18 +4,19 @@ import { type Ballot, consistencyOf, sameBallot } from '../ballot.ts';
 import type { Consistency } from '../client.ts';
 import type { NodeLimits } from '../node-settings.ts';
 
-/** Identity rounds run at a time. */
+/** Identity rounds that run at a time. */
 const BATCH = 64;
-/** Records looked at in the background, those that no majority can be had for among them. */
-const LOOK = 1_024;
+/** The most records that one pass in the background reads, including those for which no majority can be reached. */
+const PASS_LIMIT = 1_024;
 
 /**
- * Settles what this replica accepted and never learned the outcome of (docs/protocol.md section 3.8): whoever
- * coordinated it may be gone. An identity round chooses each such record, or what came after it, and tells all.
+ * Settles the records that this replica accepted without learning the outcome (docs/protocol.md section 3.8): their
+ * coordinator may have crashed. For each, an identity round chooses the record, or a newer one, and sends it to all
+ * replicas.
  */
 export class Finisher {
   readonly #parts: FinisherParts;
-  /** What the last look found. Whatever is still there at the next has no coordinator that is about to settle it. */
+  /** What the last pass found. If a record is still there at the next pass, no coordinator is about to settle it. */
   #seen = new Map<StoreKey, Ballot>();
   #timer: Timer | undefined;
   #isStopped = false;
@@ -26,7 +27,7 @@ export class Finisher {
 
   start(): void {
     const { clock, limits } = this.#parts;
-    this.#timer = clock.after(limits.finishIntervalMs, () => this.#look());
+    this.#timer = clock.after(limits.finishIntervalMs, () => this.#pass());
   }
 
   stop(): void {
@@ -35,7 +36,7 @@ export class Finisher {
     this.#timer = undefined;
   }
 
-  /** Tries all that is unsettled now, and then calls `done`; what no majority could be had for stays. */
+  /** Tries to settle all records now, then calls `done`. A record for which no majority could be reached stays. */
   settleAll(done: () => void): void {
     const settleAfter = (last: StoreKey) => {
       const found = this.#isStopped ? [] : this.#parts.acceptedKeys(last, BATCH);
@@ -45,15 +46,15 @@ export class Finisher {
     settleAfter('');
   }
 
-  #look(): void {
-    const found = this.#parts.acceptedKeys('', LOOK);
-    const stale = found.filter(({ key, ballot }) => {
+  #pass(): void {
+    const found = this.#parts.acceptedKeys('', PASS_LIMIT);
+    const abandoned = found.filter(({ key, ballot }) => {
       const seen = this.#seen.get(key);
       return seen !== undefined && sameBallot(seen, ballot);
     });
     this.#seen = new Map(found.map(({ key, ballot }) => [key, ballot]));
     const finishFrom = (first: number) => {
-      const batch = stale.slice(first, first + BATCH);
+      const batch = abandoned.slice(first, first + BATCH);
       if (batch.length > 0) this.#finishAll(batch, () => finishFrom(first + BATCH));
       else if (!this.#isStopped) this.start();
     };
@@ -78,11 +79,11 @@ interface Accepted {
 
 interface FinisherParts {
   /**
-   * Keys after `after`, at most `limit`, whose newest record was accepted and is not known to be committed. Without those
-   * that are held back: to settle them would end their lag.
+   * Keys after `after`, at most `limit`, whose newest record was accepted and is not known to be committed. Leaves out
+   * keys that a rule of lag holds back: to settle them would end their lag.
    */
   readonly acceptedKeys: (after: StoreKey, limit: number) => readonly Accepted[];
-  /** Runs an identity round on a key of a table of that mode; calls `done` however it ended. */
+  /** Runs an identity round on a key of a table of that mode; calls `done` when it ended, whatever the outcome. */
   readonly finish: (key: StoreKey, mode: Consistency, done: () => void) => void;
   readonly clock: Clock;
   readonly limits: NodeLimits;

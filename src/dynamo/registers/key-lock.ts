@@ -1,14 +1,15 @@
 import type { StoreKey } from '../../env/store.ts';
+import { runTask, type Task } from '../task.ts';
 
 /**
- * Runs the writes of one key one after the other in this coordinator, in the order they came. For speed only: two rounds
- * on one key would refuse each other's ballots. Safety never rests on it.
+ * Runs the writes of one key one after the other in this coordinator, in the order they came. For speed only: two
+ * rounds on one key would refuse each other's ballots. Safety never rests on it.
  */
 export class KeyLock {
   readonly #keyQueueLength: number;
   readonly #queuedWrites: number;
-  /** The keys in use, each with those that wait for it. */
-  readonly #waiting = new Map<StoreKey, Queue>();
+  /** The keys in use. */
+  readonly #queues = new Map<StoreKey, Queue>();
   #queued = 0;
 
   constructor(limits: { readonly keyQueueLength: number; readonly queuedWrites: number }) {
@@ -17,47 +18,56 @@ export class KeyLock {
   }
 
   /**
-   * Calls `start` once the key is free, at once if it is; whoever started must call `release`.
-   * @returns false if the queue is full: `start` will not be called
+   * Runs a task once the key is free, at once if it is. The key is free again when the task ends, also by an error, and
+   * before `done` is called.
+   * @param begin makes the task, a generator that has not begun; it is told whether the task had to wait for the key
+   * @returns false if the queue is full: nothing is called
    */
-  acquire(key: StoreKey, start: () => void): boolean {
-    const queue = this.#waiting.get(key);
+  run<T>(key: StoreKey, begin: (hasWaited: boolean) => Task<T>, done: (value: T) => void): boolean {
+    const queue = this.#queues.get(key);
     if (queue === undefined) {
-      this.#waiting.set(key, { starts: [], isStarting: false, isFree: false });
-      start();
+      this.#queues.set(key, { starts: [], isStarting: false, isFree: false });
+      runTask(begin(false), done, () => this.#release(key));
       return true;
     }
     if (queue.starts.length >= this.#keyQueueLength || this.#queued >= this.#queuedWrites) return false;
     this.#queued++;
-    queue.starts.push(start);
+    queue.starts.push(() => runTask(begin(true), done, () => this.#release(key)));
     return true;
   }
 
-  release(key: StoreKey): void {
-    const queue = this.#waiting.get(key);
-    if (queue === undefined) return;
+  #release(key: StoreKey): void {
+    const queue = this.#queues.get(key)!;
     queue.isFree = true;
-    // Whoever is started may be out of time and release at once: a loop, or a thousand of them would nest.
+    // A task that is started may end at once: a loop, or a thousand of them would nest.
     if (queue.isStarting) return;
     queue.isStarting = true;
+    let failure: { readonly error: unknown } | undefined;
     while (queue.isFree) {
       const next = queue.starts.shift();
       if (next === undefined) {
-        this.#waiting.delete(key);
-        return;
+        this.#queues.delete(key);
+        break;
       }
       queue.isFree = false;
       this.#queued--;
-      next();
+      try {
+        next();
+      } catch (error) {
+        // The writes behind it must not wait for ever.
+        failure ??= { error };
+      }
     }
     queue.isStarting = false;
+    if (failure !== undefined) throw failure.error;
   }
 }
 
-/** Who waits for a key in use. */
+/** What waits for a key in use. */
 interface Queue {
   readonly starts: (() => void)[];
-  /** `release` is starting one of them right now. */
+  /** `#release` is starting one of them right now. */
   isStarting: boolean;
+  /** No task holds the key. */
   isFree: boolean;
 }

@@ -1,17 +1,21 @@
-import { strict as assert } from 'node:assert';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
-import type { LagRule } from '../client.ts';
+import { type LagPlace, type LagRule, SYSTEM_TABLE } from '../client.ts';
 import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { type ItemRecord, isSameVersion } from '../record.ts';
 import type { NodeId } from '../ring.ts';
+import { LagDelays } from './lag-delays.ts';
+import { LagScope } from './lag-scope.ts';
 
-/** The definitions of tables: every request needs them, so they never lag. */
-const SYSTEM_TABLE: ByteString = '\0'.repeat(8);
+/** A rule in force. */
+interface Rule {
+  readonly rule: LagRule;
+  readonly scope: LagScope;
+}
 
 /** A chosen record that has arrived and is not shown yet. */
 interface Held {
@@ -23,13 +27,14 @@ interface Held {
 }
 
 /**
- * Stands before the committed store of one replica and keeps stale what the rules of lag select. For the protocol each held
- * record is a `learn` that is late or lost, which is allowed at any time; the record is on the disks of those who accepted it.
- * Held in memory: a node that restarts holds nothing and is as stale as its disk.
+ * Stands before the committed store of one replica and keeps stale what the rules of lag select. For the protocol each
+ * held record is a `learn` that is late or lost, which is allowed at any time; the record is on the disks of those who
+ * accepted it. Held in memory: a node that restarts holds nothing and is as stale as its disk.
  */
 export class LagGate {
   readonly #parts: LagGateParts;
-  #rules: readonly LagRule[] = [];
+  readonly #delays: LagDelays;
+  #rules: readonly Rule[] = [];
   /** In the order of their ballots. */
   readonly #byKey = new Map<StoreKey, Held[]>();
   /** In the order in which they came. */
@@ -38,6 +43,7 @@ export class LagGate {
 
   constructor(parts: LagGateParts) {
     this.#parts = parts;
+    this.#delays = new LagDelays(parts.self);
   }
 
   /** Records that are held. */
@@ -51,7 +57,11 @@ export class LagGate {
 
   /** Sets the rules in force. A record is released if the rule that held it is not among them. */
   setRules(rules: readonly LagRule[]): void {
-    this.#rules = rules;
+    const known = new Map(this.#rules.map(({ rule, scope }): [readonly LagPlace[], LagScope] => [rule.scope, scope]));
+    this.#rules = rules.map((rule) => ({
+      rule,
+      scope: known.get(rule.scope) ?? new LagScope(rule.scope, this.#parts.partitions),
+    }));
     if (rules.length === 0) return this.releaseAll();
     const present = new Set(rules.map(({ id }) => id));
     for (const held of [...this.#all]) {
@@ -94,7 +104,9 @@ export class LagGate {
     for (const key of [...this.#byKey.keys()]) this.release(key);
   }
 
-  /** The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it. */
+  /**
+   * The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it.
+   */
   noteCommitted(key: StoreKey): void {
     if (!this.#byKey.has(key)) return;
     const committed = this.#parts.committed(key);
@@ -119,9 +131,8 @@ export class LagGate {
 
   #ruleFor(key: StoreKey): LagRule | undefined {
     if (this.#rules.length === 0) return undefined;
-    const table = tableOf(key);
-    if (table === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
-    return this.#rules.find((rule) => rule.holds(table, key));
+    if (tableOf(key) === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
+    return this.#rules.find(({ scope }) => scope.includes(key))?.rule;
   }
 
   /** Whether a write can be answered without this replica: W others that come before it seem up. */
@@ -152,7 +163,7 @@ export class LagGate {
         for (const older of list.slice(0, at)) if (older.rule.release.kind === 'never') this.#drop(older);
         break;
       case 'after':
-        held.timer = this.#parts.clock.after(release.delayMs(), () => this.#release(held));
+        held.timer = this.#parts.clock.after(this.#delays.next(rule, release.delay), () => this.#release(held));
         break;
       case 'versions':
         this.#releaseOvertaken(list, release.count);
@@ -195,7 +206,6 @@ export class LagGate {
   #drop(held: Held): void {
     if (!this.#all.delete(held)) return;
     this.#bytes -= held.bytes;
-    assert(this.#bytes >= 0 && (this.#all.size > 0 || this.#bytes === 0), 'held bytes are counted wrongly');
     this.#parts.clock.cancel(held.timer);
     const left = this.#byKey.get(held.key)!;
     left.splice(left.indexOf(held), 1);
@@ -203,9 +213,24 @@ export class LagGate {
   }
 }
 
+/**
+ * Why no replica of a ring can lag, or undefined if some can.
+ * @param quorums N and W
+ */
+export function whyNoReplicaLags(quorums: {
+  readonly replication: number;
+  readonly writeQuorum: number;
+}): string | undefined {
+  const { replication, writeQuorum } = quorums;
+  if (writeQuorum < replication) return undefined;
+  return `a write waits for every replica (N=${replication}, W=${writeQuorum})`;
+}
+
 interface LagGateParts {
   readonly self: NodeId;
   readonly clock: Clock;
+  /** Q */
+  readonly partitions: number;
   readonly limits: NodeLimits;
   /** W: this many copies are never held back. */
   readonly writeQuorum: number;

@@ -72,10 +72,14 @@ function readOne(
 ): Task<RegisterReadOutcome> {
   const isDamaged = states.some((state) => state.isDamaged);
   if (demand.kind !== 'strong') {
-    return readEventually(coordinator, key, deadlineMs, demand.kind === 'own' ? 1 : demand.replicas);
+    return readEventually(
+      coordinator,
+      { requestId: undefined, key, deadlineMs },
+      demand.kind === 'own' ? 1 : demand.replicas,
+    );
   }
-  if (isDamaged) return readStrongly(coordinator, key, deadlineMs);
-  return proveNewest(coordinator, key, states, majority, deadlineMs);
+  if (isDamaged) return readStrongly(coordinator, { requestId: undefined, key, deadlineMs });
+  return proveNewest(coordinator, { requestId: undefined, key, deadlineMs }, states, majority);
 }
 
 interface Page {
@@ -107,8 +111,7 @@ function* readPage(
     const { agreed, replies } = yield* coordinator.ask(
       targets,
       { kind: 'read-range', from, to, limit, epoch },
-      'range',
-      needed,
+      { reply: 'range', needed },
     );
     if (agreed.length >= needed) return mergePages(agreed, needed);
     const failure = storageFailure(replies);

@@ -1,5 +1,4 @@
 import type { ItemImage } from '../../api/item.ts';
-import type { StoreKey } from '../../env/store.ts';
 import { compareBallots, TICKS_PER_MS } from '../ballot.ts';
 import type { Failure, ReadOutcome } from '../client.ts';
 import type { Member, PartitionConfig, Reply } from '../messages.ts';
@@ -7,30 +6,28 @@ import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaSt
 import type { NodeId } from '../ring.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
+import type { Operation } from './operation.ts';
 import { identityRound } from './register-write.ts';
 
 export type RegisterReadOutcome = { readonly kind: 'read'; readonly record: ItemRecord | undefined } | Failure;
 
 /**
  * A linearizable read (docs/protocol.md section 3.4): the newest record of a majority if these replies prove it
- * chosen, else what an identity round chooses. Replicas that were seen to be behind are told afterwards.
+ * chosen, else what an identity round chooses. Stale replicas that it meets are repaired afterwards.
  */
-export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineMs: number): Task<RegisterReadOutcome> {
+export function* readStrongly(coordinator: Coordinator, operation: Operation): Task<RegisterReadOutcome> {
+  const { requestId, key, deadlineMs } = operation;
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
     const config = coordinator.configOfKey(key);
     needed = coordinator.majorityOf(config);
-    const late = new LateRepair(coordinator, key);
-    const { agreed, replies } = yield* coordinator.ask(
-      config.members,
-      { kind: 'read', key, epoch: config.epoch },
-      'state',
-      needed,
-      late,
-    );
+    const late = new LateRepair(coordinator, operation);
+    const request = { kind: 'read', requestId, key, epoch: config.epoch } as const;
+    const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
+    const { agreed, replies } = yield* coordinator.ask(config.members, request, quorum);
     if (agreed.length >= needed) {
-      const outcome = yield* proveNewest(coordinator, key, agreed, needed, deadlineMs);
+      const outcome = yield* proveNewest(coordinator, operation, agreed, needed);
       if (outcome.kind === 'read') late.begin(outcome.record);
       return outcome;
     }
@@ -49,55 +46,51 @@ export function* readStrongly(coordinator: Coordinator, key: StoreKey, deadlineM
  */
 export function* proveNewest(
   coordinator: Coordinator,
-  key: StoreKey,
+  operation: Operation,
   states: readonly (ReplicaState & { readonly from: NodeId })[],
   majority: number,
-  deadlineMs: number,
 ): Task<RegisterReadOutcome> {
   const newest = highestOf(states);
   if (newest === undefined) return { kind: 'read', record: undefined };
   if (isSettled(newest, states, majority)) {
-    repairLaggards(coordinator, key, newest, states);
+    repairStale(coordinator, operation, newest, states);
     return { kind: 'read', record: newest };
   }
   if (!coordinator.settings.rules.identityRound) return { kind: 'read', record: newest };
-  const proven = yield* identityRound(coordinator, key, 'strict', deadlineMs);
+  const proven = yield* identityRound(coordinator, { ...operation, mode: 'strict' });
   return proven.kind === 'proven' ? { kind: 'read', record: proven.record } : proven;
 }
 
-/**
- * Read repair (the Dynamo paper, section 5): replicas whose committed record is older than one that is known to be chosen
- * are told of that.
- */
-export function repairLaggards(
+/** Read repair (the Dynamo paper, section 5): sends a chosen record to the replicas whose committed record is older. */
+export function repairStale(
   coordinator: Coordinator,
-  key: StoreKey,
+  operation: Operation,
   newest: ItemRecord,
   states: readonly (Pick<ReplicaState, 'committed'> & { readonly from: NodeId })[],
 ): void {
   if (!coordinator.settings.readRepair) return;
-  const { members } = coordinator.configOfKey(key);
+  const { members } = coordinator.configOfKey(operation.key);
   const { clock, settings } = coordinator;
   const isYoung = newest.ballot.hlc >= (clock.now() - settings.limits.hintLifeMs) * TICKS_PER_MS;
   for (const { from, committed } of states) {
-    // A substitute that was asked is no replica.
+    // A substitute is no home replica: its hint is no replica's record.
     if (!members.some(({ node }) => node === from)) continue;
-    // Who has nothing of a key may have purged it. A node that was away for long must not bring it back.
+    // A replica without a record of the key may have purged it. A node that was away for long must not bring it back.
     if (committed === undefined ? isYoung : compareBallots(committed.ballot, newest.ballot) < 0) {
-      coordinator.tell([{ node: from }], key, newest);
+      coordinator.sendChosen(from, operation, newest);
     }
   }
 }
 
-/** Repairs also the replicas whose answer to a read came when the client had its own. */
+/** Repairs the replicas whose reply to a read comes after the client was answered. */
 export class LateRepair {
   readonly #coordinator: Coordinator;
-  readonly #key: StoreKey;
+  readonly #operation: Operation;
   #newest: ItemRecord | undefined;
 
-  constructor(coordinator: Coordinator, key: StoreKey) {
+  constructor(coordinator: Coordinator, operation: Operation) {
     this.#coordinator = coordinator;
-    this.#key = key;
+    this.#operation = operation;
   }
 
   /** @param newest what the read has answered, which is chosen */
@@ -107,7 +100,7 @@ export class LateRepair {
 
   readonly onLate = (reply: Reply): void => {
     if (reply.kind === 'state' && this.#newest !== undefined) {
-      repairLaggards(this.#coordinator, this.#key, this.#newest, [reply]);
+      repairStale(this.#coordinator, this.#operation, this.#newest, [reply]);
     }
   };
 }
@@ -116,29 +109,24 @@ export class LateRepair {
  * An eventually consistent read: the newest committed record among R home replicas (docs/protocol.md section 3.5).
  * If one of those does not answer in time, or cannot read what it has, all home replicas are asked.
  *
- * @param readQuorum how many
+ * @param readQuorum how many have to answer
  */
 export function* readEventually(
   coordinator: Coordinator,
-  key: StoreKey,
-  deadlineMs: number,
+  operation: Operation,
   readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
+  const { requestId, key, deadlineMs } = operation;
   let got = 0;
   let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOfKey(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
-    const late = new LateRepair(coordinator, key);
-    const { agreed, replies } = yield* coordinator.ask(
-      targets,
-      { kind: 'read-committed', key },
-      'state',
-      readQuorum,
-      late,
-    );
+    const late = new LateRepair(coordinator, operation);
+    const quorum = { reply: 'state', needed: readQuorum, onLate: late.onLate } as const;
+    const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', requestId, key }, quorum);
     if (agreed.length >= readQuorum) {
       const newest = highestCommitted(agreed);
-      if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
+      if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
       late.begin(newest);
       return { kind: 'read', record: newest };
     }
@@ -151,19 +139,21 @@ export function* readEventually(
   return { kind: 'unavailable', needed: readQuorum, got };
 }
 
-/** Whether a replica could not read what it has, or not write. It says so at once, and is asked again when that may be over. */
+/**
+ * Whether a replica could not read what it has, or not write. It replies so at once; it is asked again after a pause.
+ */
 export function isAnyUnable(replies: readonly Reply[]): boolean {
   return replies.some(({ kind }) => kind === 'damaged' || kind === 'storage-failed');
 }
 
-/** Whether an eventually consistent read asks nobody but the replica of the node that coordinates it, which has a vote. */
+/** Whether an eventually consistent read asks only the replica of the node that coordinates it, if that has a vote. */
 export function isReadLocal({ settings }: Coordinator): boolean {
   return settings.readQuorum === 1 && settings.readFrom === 'first';
 }
 
 /**
- * The replicas that an eventually consistent read asks: this node, which is the first healthy one, and the next; or random
- * ones. Those that are taken for down come last.
+ * The replicas that an eventually consistent read asks: this node, which is the first healthy one, and the next; or
+ * random ones. Those that are suspected to be down come last.
  */
 export function chooseReplicas(
   coordinator: Coordinator,
@@ -183,7 +173,7 @@ export function chooseReplicas(
   return healthy.length >= count ? healthy.slice(0, count) : inOrder.slice(0, count);
 }
 
-/** For a client, who sees no records. */
+/** What a client is answered: an item, without the record around it. */
 export function toReadOutcome(outcome: RegisterReadOutcome): ReadOutcome {
   return outcome.kind === 'read' ? found(outcome.record?.item) : outcome;
 }

@@ -2,7 +2,6 @@ import { strict as assert } from 'node:assert';
 import type { ItemImage } from '../../api/item.ts';
 import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
-import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { BallotClock } from '../ballot-clock.ts';
 import type { Consistency, Failure } from '../client.ts';
@@ -11,182 +10,230 @@ import { highestOf, ItemRecord, isSettled, type LineageEntry, mostHeldOf, type R
 import type { Task } from '../task.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
+import type { Operation } from './operation.ts';
 
-/** What a write makes of the item it finds. Pure: it may be applied to several versions on the way to one outcome. */
+/**
+ * Computes the outcome of a write from the item before it. Pure: it may be applied to several versions before one is
+ * chosen.
+ */
 export type Change = (current: ItemImage | undefined) => MutationOutcome;
 
-/** The part of a write that another coordinator may carry on with. */
+/** The part of a write that another coordinator may continue. */
 export type CarriedRound = Extract<Carried, { kind: 'round' }>;
+
+/** A write that reads what it changes. */
+export interface RegisterWrite extends Operation {
+  /** In full, since the key holds a hash of it. */
+  readonly partitionKey: ByteString;
+  readonly change: Change;
+  /** The mode of the table. In `dynamo` mode the record is not dated ahead of the clock. */
+  readonly mode: Consistency;
+  /** What another coordinator has handed back of the same write. */
+  readonly carried: CarriedRound | undefined;
+}
 
 /**
  * One write to one register: a CASPaxos round on a majority of the home replicas, tried until it is chosen, refused by
  * its condition, or out of time (docs/protocol.md section 3.2). Takes effect once or not at all: a retry that finds
  * its own id in the lineage of the newest record does not apply the change again.
  *
- * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and else
- * hands back what another needs to go on.
- *
- * @param mode of the table: in `dynamo` mode the record is not dated ahead of the clock
- * @param carried what another coordinator has handed back of the same write
+ * A coordinator that is cut off does not use up that time: it answers `unavailable` if it has proposed nothing, and
+ * else hands back what another coordinator needs to continue.
  */
 export function* writeRegister(
   coordinator: Coordinator,
-  key: StoreKey,
-  partitionKey: ByteString,
-  change: Change,
-  mode: Consistency,
-  deadlineMs: number,
-  carried?: CarriedRound,
+  write: RegisterWrite,
 ): Task<MutationOutcome | Failure | HandedBack> {
-  const operation = carried?.operation ?? coordinator.beginOperation();
-  const attempts = new Map(carried?.attempts);
-  const outcome = yield* writeRounds(coordinator, key, partitionKey, change, mode, deadlineMs, operation, attempts);
-  if (carried === undefined) {
-    const isLetGo = outcome.kind === 'handed-back' && coordinator.settings.rules.remembersHandedBack;
-    if (isLetGo) coordinator.letGoOfOperation(operation);
-    else coordinator.endOperation(operation);
+  const { carried } = write;
+  const id = carried?.operation ?? coordinator.beginOperation();
+  let isLetGo = false;
+  try {
+    const outcome = yield* writeRounds(coordinator, { write, id, attempts: new Map(carried?.attempts) });
+    isLetGo = outcome.kind === 'handed-back' && coordinator.settings.rules.remembersHandedBack;
+    return outcome;
+  } finally {
+    // The coordinator that has begun an operation is the one that remembers its id.
+    if (carried === undefined) {
+      if (isLetGo) coordinator.letGoOfOperation(id);
+      else coordinator.endOperation(id);
+    }
   }
-  return outcome;
 }
 
-/** @param attempts what each attempt that was sent would have answered, by the time of its ballot, oldest first */
-function* writeRounds(
-  coordinator: Coordinator,
-  key: StoreKey,
-  partitionKey: ByteString,
-  change: Change,
-  mode: Consistency,
-  deadlineMs: number,
-  operation: OperationId,
-  attempts: Map<number, MutationOutcome>,
-): Task<MutationOutcome | Failure | HandedBack> {
-  const { limits, rules, writeQuorum } = coordinator.settings;
-  const ballots = coordinator.ballots[mode];
-  // An attempt is found by the time of its ballot, so no two have the same, whoever makes them.
+/** A write and what was sent of it so far. */
+interface WriteUnderWay {
+  readonly write: RegisterWrite;
+  readonly id: OperationId;
+  /**
+   * What each attempt that was sent would have answered, by the time of its ballot, oldest first. From the first one on
+   * the write may have happened.
+   */
+  readonly attempts: Map<number, MutationOutcome>;
+}
+
+/** One consensus round. */
+interface Round {
+  readonly operation: Operation;
+  readonly ballot: Ballot;
+  /** Both phases go to the members of one epoch, even if a newer one is learned in between. */
+  readonly config: PartitionConfig;
+  /** A majority of its members. */
+  readonly needed: number;
+  /** Where the ballot is from. */
+  readonly ballots: BallotClock;
+}
+
+function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<MutationOutcome | Failure | HandedBack> {
+  const { write, id, attempts } = underWay;
+  const { limits, writeQuorum } = coordinator.settings;
+  const ballots = coordinator.ballots[write.mode];
+  // An attempt is found by the time of its ballot, so no two attempts have the same time, also of different
+  // coordinators.
   for (const hlc of attempts.keys()) ballots.goAbove(hlc);
-  /** When the first attempt was sent: from here on the operation may have happened. */
-  let [firstHlc] = attempts.keys();
   let isCutOff = false;
   let got = 0;
   let needed = 0;
-  while (!coordinator.isPast(deadlineMs)) {
-    const ballot = ballots.next();
-    // Both phases of a round go to the members of one epoch, even if a newer one is learned in between.
-    const config = coordinator.configOfKey(key);
-    needed = coordinator.majorityOf(config);
+  while (!coordinator.isPast(write.deadlineMs)) {
+    const round = beginRound(coordinator, write, ballots);
+    const { config, ballot } = round;
+    needed = round.needed;
+    const [firstHlc] = attempts.keys();
     if (firstHlc !== undefined && ballot.hlc - firstHlc > limits.lineageWindowMs * TICKS_PER_MS)
       return { kind: 'unknown' };
 
-    const prepared = yield* prepare(coordinator, config, key, ballot);
-    if (prepared.kind === 'storage-failed') return firstHlc === undefined ? prepared : { kind: 'unknown' };
+    const prepared = yield* prepare(coordinator, round);
+    if (prepared.kind === 'storage-failed') return attempts.size === 0 ? prepared : { kind: 'unknown' };
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
       isCutOff = coordinator.isCutOff(config.members, needed);
       if (isCutOff) break;
-      yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
+      yield* pauseAfter(coordinator, round, prepared);
       continue;
     }
-    const { top, promises } = prepared;
-    assert(top === undefined || top.partitionKey === partitionKey, 'two partition keys with one hash');
+    const { outcome, record } = applyChange(coordinator, underWay, round, prepared);
+    if (record === undefined) return outcome;
 
-    const earlier = rules.lineage ? findAttempt(top, operation) : undefined;
-    let outcome: MutationOutcome;
-    let record: ItemRecord;
-    if (earlier !== undefined) {
-      const attempted = attempts.get(earlier.hlc);
-      assert(attempted !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
-      outcome = attempted;
-      record = top!.withBallot(ballot);
-    } else {
-      outcome = change(top?.item);
-      if (outcome.kind === 'applied') {
-        firstHlc ??= ballot.hlc;
-        attempts.set(ballot.hlc, outcome);
-        const lineage = extendLineage(coordinator, top, ballot, operation);
-        record = new ItemRecord({ ballot, item: outcome.next, partitionKey, lineage });
-      } else {
-        const isUnsent = firstHlc === undefined || !rules.conditionFalseNeedsNoOwnAccept;
-        if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return outcome;
-        // The record that refuses must be chosen before the refusal is told; choosing it again does that.
-        record = top?.withBallot(ballot) ?? new ItemRecord({ ballot, item: undefined, partitionKey, lineage: [] });
-      }
-    }
-
-    const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
+    const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
-      const isCommitted = yield* coordinator.learnAt(key, record, writeQuorum, deadlineMs);
+      const isCommitted = yield* coordinator.learnAt(write, record, writeQuorum);
       if (isCommitted) return outcome;
-      isCutOff = !coordinator.isPast(deadlineMs);
+      isCutOff = !coordinator.isPast(write.deadlineMs);
       break;
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
     isCutOff = coordinator.isCutOff(config.members, needed);
     if (isCutOff) break;
-    yield* pauseAfter(coordinator, ballots, config, accepted, deadlineMs);
+    yield* pauseAfter(coordinator, round, accepted);
   }
-  if (firstHlc === undefined) return { kind: 'unavailable', needed, got };
-  return isCutOff ? { kind: 'handed-back', carried: { kind: 'round', operation, attempts } } : { kind: 'unknown' };
+  if (attempts.size === 0) return { kind: 'unavailable', needed, got };
+  return isCutOff ? { kind: 'handed-back', carried: { kind: 'round', operation: id, attempts } } : { kind: 'unknown' };
+}
+
+/** What a round is to propose, and what the write answers once that is chosen; without a record, it answers at once. */
+interface Proposal {
+  readonly outcome: MutationOutcome;
+  readonly record: ItemRecord | undefined;
 }
 
 /**
- * Proves the newest record of a register by choosing it again unchanged (docs/protocol.md section 3.3), so that
- * it may be shown to a reader. A register that no majority member knows of stays without a record.
- *
- * @param isConflict whether replicas hold different records under one ballot: then all are asked that answer in time
+ * Applies the change to the newest record that a majority knows of, unless an attempt of this write is in its lineage.
+ */
+function applyChange(
+  coordinator: Coordinator,
+  { write, id, attempts }: WriteUnderWay,
+  { ballot, needed }: Round,
+  { top, promises }: Promised,
+): Proposal {
+  const { partitionKey, change } = write;
+  const { rules } = coordinator.settings;
+  assert(top === undefined || top.partitionKey === partitionKey, 'two partition keys with one hash');
+  const earlier = rules.lineage ? findAttempt(top, id) : undefined;
+  if (earlier !== undefined) {
+    const outcome = attempts.get(earlier.hlc);
+    assert(outcome !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
+    return { outcome, record: top!.withBallot(ballot) };
+  }
+  const outcome = change(top?.item);
+  if (outcome.kind === 'applied') {
+    attempts.set(ballot.hlc, outcome);
+    const lineage = extendLineage(coordinator, top, ballot, id);
+    return { outcome, record: new ItemRecord({ ballot, item: outcome.next, partitionKey, lineage }) };
+  }
+  const isUnsent = attempts.size === 0 || !rules.conditionFalseNeedsNoOwnAccept;
+  if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return { outcome, record: undefined };
+  // The record that refuses must be chosen before the refusal is answered; choosing it again does that.
+  const nothing = { ballot, item: undefined, partitionKey, lineage: [] };
+  return { outcome, record: top?.withBallot(ballot) ?? new ItemRecord(nothing) };
+}
+
+/** An identity round on one register. */
+export interface Proof extends Operation {
+  /** The mode of the table. */
+  readonly mode: Consistency;
+  /** Whether replicas hold different records under one ballot: then all that answer in time are asked. Default: no. */
+  readonly isConflict?: boolean;
+}
+
+/**
+ * Proves the newest record of a register by choosing it again unchanged (docs/protocol.md section 3.3), so
+ * that it may be shown to a reader. A register of which no majority member has a record stays without one.
  */
 export function* identityRound(
   coordinator: Coordinator,
-  key: StoreKey,
-  mode: Consistency,
-  deadlineMs: number,
-  isConflict = false,
+  proof: Proof,
 ): Task<{ readonly kind: 'proven'; readonly record: ItemRecord | undefined } | Failure> {
-  const ballots = coordinator.ballots[mode];
+  const { requestId, key, deadlineMs, isConflict = false } = proof;
+  const ballots = coordinator.ballots[proof.mode];
   let got = 0;
   let needed = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const ballot = ballots.next();
-    const config = coordinator.configOfKey(key);
-    needed = coordinator.majorityOf(config);
-    const asked = isConflict && got === 0 ? config.members.length : needed;
-    const prepared = yield* prepare(coordinator, config, key, ballot, asked);
+    const round = beginRound(coordinator, proof, ballots);
+    const { config, ballot } = round;
+    needed = round.needed;
+    const prepared = yield* prepare(coordinator, round, isConflict && got === 0 ? config.members.length : needed);
     if (prepared.kind === 'storage-failed') return prepared;
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
       if (coordinator.isCutOff(config.members, needed)) break;
-      yield* pauseAfter(coordinator, ballots, config, prepared, deadlineMs);
+      yield* pauseAfter(coordinator, round, prepared);
       continue;
     }
     const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
     if (top === undefined) return { kind: 'proven', record: undefined };
     const record = top.withBallot(ballot);
-    const accepted = yield* propose(coordinator, config, key, record, deadlineMs);
+    const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
-      // The reader may go on without the copies; an eventually consistent read after it should not be older, though.
+      // The reader could be answered without these copies, but an eventually consistent read after it should not be
+      // older.
       const { settings, clock } = coordinator;
       const patienceMs = Math.min(deadlineMs, clock.elapsedMs() + settings.limits.phaseTimeoutMs);
-      yield* coordinator.learnAt(key, record, settings.writeQuorum, patienceMs);
+      yield* coordinator.learnAt({ requestId, key, deadlineMs: patienceMs }, record, settings.writeQuorum);
       return { kind: 'proven', record };
     }
     const failure = storageFailure(accepted.replies);
     if (failure !== undefined) return failure;
     if (coordinator.isCutOff(config.members, needed)) break;
-    yield* pauseAfter(coordinator, ballots, config, accepted, deadlineMs);
+    yield* pauseAfter(coordinator, round, accepted);
   }
   return { kind: 'unavailable', needed, got };
 }
 
+function beginRound(coordinator: Coordinator, operation: Operation, ballots: BallotClock): Round {
+  const ballot = ballots.next();
+  const config = coordinator.configOfKey(operation.key);
+  return { operation, ballot, config, needed: coordinator.majorityOf(config), ballots };
+}
+
 /**
- * Before the next round: learns from the refusals of the last one how high a ballot has to be. Or, where too few are left
- * without those that refuse because of a ceiling and those that are silent, waits for that.
+ * Before the next round: learns from the refusals of the last one how high a ballot has to be, and pauses. If no
+ * majority is left without the replicas that refuse because of a ceiling and those that are silent, waits until that
+ * ceiling has passed.
  */
 function* pauseAfter(
   coordinator: Coordinator,
-  ballots: BallotClock,
-  config: PartitionConfig,
-  { agreed, replies }: Round,
-  deadlineMs: number,
+  { operation, config, needed, ballots }: Round,
+  { agreed, replies }: AnyPhase,
 ): Task<void> {
   const { members } = config;
   let waitMs = 0;
@@ -196,15 +243,15 @@ function* pauseAfter(
     if (aheadMs > 0) waiting++;
     waitMs = Math.max(waitMs, aheadMs);
   }
-  const spare = members.length - coordinator.majorityOf(config);
-  // A round that enough have refused does not wait for the others, which may be there.
+  const spare = members.length - needed;
+  // Members that did not answer are not silent if the round ended before, because enough others had refused.
   const silent = replies.length - agreed.length > spare ? 0 : members.length - replies.length;
-  const leftMs = deadlineMs - coordinator.clock.elapsedMs();
+  const leftMs = operation.deadlineMs - coordinator.clock.elapsedMs();
   yield* coordinator.pause(waiting + silent > spare ? Math.max(0, Math.min(waitMs, leftMs)) : 0);
 }
 
-/** Those who did what was asked in a round, and all who answered. */
-interface Round {
+/** The replies to a phase, of whatever kind. */
+interface AnyPhase {
   readonly agreed: readonly Reply[];
   readonly replies: readonly Reply[];
 }
@@ -213,43 +260,32 @@ interface Round {
  * Asks the home replicas to accept a record. As long as none refuses, slow disks are waited for: the same accept again
  * changes nothing, whereas another round would only give them more to write.
  */
-function* propose(
-  coordinator: Coordinator,
-  config: PartitionConfig,
-  key: StoreKey,
-  record: ItemRecord,
-  deadlineMs: number,
-): Task<Round> {
-  const needed = coordinator.majorityOf(config);
-  const request = { kind: 'accept', key, record, epoch: config.epoch } as const;
+function* propose(coordinator: Coordinator, { operation, config, needed }: Round, record: ItemRecord): Task<AnyPhase> {
+  const { requestId, key } = operation;
+  const request = { kind: 'accept', requestId, key, record, epoch: config.epoch } as const;
   for (;;) {
-    const { agreed, replies } = yield* coordinator.ask(config.members, request, 'accepted', needed);
-    const isUndecided = agreed.length < needed && agreed.length === replies.length;
-    const isInVain = coordinator.isPast(deadlineMs) || coordinator.isCutOff(config.members, needed);
-    if (!isUndecided || isInVain) return { agreed, replies };
+    const phase = yield* coordinator.ask(config.members, request, { reply: 'accepted', needed });
+    const isUndecided = phase.agreed.length < needed && phase.agreed.length === phase.replies.length;
+    const isInVain = coordinator.isPast(operation.deadlineMs) || coordinator.isCutOff(config.members, needed);
+    if (!isUndecided || isInVain) return phase;
   }
 }
 
-type Prepared =
-  | { readonly kind: 'promised'; readonly top: ItemRecord | undefined; readonly promises: readonly ReplicaState[] }
-  | ({ readonly kind: 'refused' } & Round)
-  | Extract<Failure, { kind: 'storage-failed' }>;
+/** A majority has promised. `top`: the newest record that they hold. */
+interface Promised {
+  readonly kind: 'promised';
+  readonly top: ItemRecord | undefined;
+  readonly promises: readonly ReplicaState[];
+}
 
-/** @param asked how many promises to wait for, if they come in time; a majority of them will do */
-function* prepare(
-  coordinator: Coordinator,
-  config: PartitionConfig,
-  key: StoreKey,
-  ballot: Ballot,
-  asked = coordinator.majorityOf(config),
-): Task<Prepared> {
-  const needed = coordinator.majorityOf(config);
-  const { agreed, replies } = yield* coordinator.ask(
-    config.members,
-    { kind: 'prepare', key, ballot, epoch: config.epoch },
-    'promise',
-    asked,
-  );
+type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Extract<Failure, { kind: 'storage-failed' }>;
+
+/** @param asked how many promises to wait for, if they come in time; a majority is enough */
+function* prepare(coordinator: Coordinator, round: Round, asked = round.needed): Task<Prepared> {
+  const { operation, ballot, config, needed } = round;
+  const { requestId, key } = operation;
+  const request = { kind: 'prepare', requestId, key, ballot, epoch: config.epoch } as const;
+  const { agreed, replies } = yield* coordinator.ask(config.members, request, { reply: 'promise', needed: asked });
   if (agreed.length >= needed) return { kind: 'promised', top: highestOf(agreed), promises: agreed };
   return storageFailure(replies) ?? { kind: 'refused', agreed, replies };
 }
@@ -263,7 +299,7 @@ function findAttempt(
   );
 }
 
-/** The ids that a successor of `top` carries: those that somebody may still look for, and its own. */
+/** The ids in the lineage of a successor of `top`: those that a coordinator may still look for, and its own. */
 function extendLineage(
   coordinator: Coordinator,
   top: ItemRecord | undefined,
@@ -271,7 +307,7 @@ function extendLineage(
   operation: OperationId,
 ): LineageEntry[] {
   const { settings, boot } = coordinator;
-  // Written out: a copy by `...` takes longer than all else that is done here.
+  // Written out: a copy by `...` takes longer than the rest of this function.
   const own = {
     coordinator: operation.coordinator,
     boot: operation.boot,
@@ -282,7 +318,7 @@ function extendLineage(
   const isWanted = (entry: LineageEntry) => {
     if (ballot.hlc - entry.hlc > settings.limits.lineageWindowMs * TICKS_PER_MS) return false;
     const isOwn = entry.coordinator === settings.diskId && entry.boot === boot;
-    return !isOwn || coordinator.isRunning(entry.sequence);
+    return !isOwn || coordinator.isWanted(entry.sequence);
   };
   return [...top.lineage.filter(isWanted), own];
 }

@@ -1,6 +1,7 @@
 import type { ItemImage } from '../../api/item.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
-import { type Ballot, compareBallots } from '../ballot.ts';
+import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
+import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
@@ -36,6 +37,7 @@ export class ReplicaRows {
   readonly #store: Store;
   readonly #statesKept: number;
   readonly #isDamageSeen: boolean;
+  readonly #isCheckedFully: boolean;
   /** What the store has of recently used keys, oldest first: each round asks three times. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
   /** Keys whose accepted record the disk may not have yet, with its ballot: until then no answer may report it. */
@@ -44,8 +46,9 @@ export class ReplicaRows {
   readonly #onDamaged: (key: StoreKey) => void;
 
   /** @param onDamaged called whenever a key is found to be damaged */
-  constructor(store: Store, { limits, rules }: NodeSettings, onDamaged: (key: StoreKey) => void) {
+  constructor(store: Store, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
     this.#store = store;
+    this.#isCheckedFully = checks === 'all';
     this.#statesKept = limits.statesKept;
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
@@ -68,7 +71,10 @@ export class ReplicaRows {
 
   state(key: StoreKey): ReplicaState {
     const known = this.#recent.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (this.#isCheckedFully) this.#checkCached(key, known);
+      return known;
+    }
     const accepted = this.#store.get('paxos', key);
     const committed = this.#store.get('items', key);
     const isUnreadable = accepted === DAMAGED || committed === DAMAGED;
@@ -94,6 +100,12 @@ export class ReplicaRows {
 
   /** Writes an accepted record. @param committed what is committed of the key */
   accept(key: StoreKey, record: ItemRecord, committed: ItemRecord | undefined): void {
+    const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
+    assertInvariant(
+      isNewer,
+      'docs/protocol.md section 1.3',
+      'a record is accepted that is older than the committed one',
+    );
     this.#store.put('paxos', key, record.stored);
     this.#remember(key, { accepted: record, committed });
     this.#unflushed.set(key, record.ballot);
@@ -105,8 +117,10 @@ export class ReplicaRows {
     this.#unflushed.set(key, record.ballot);
   }
 
-  /** Writes a committed record, and removes the key's accepted one unless that is newer. */
-  commit(key: StoreKey, record: ItemRecord, accepted: ItemRecord | undefined): void {
+  /** Writes a committed record, and removes the key's accepted one unless that is newer. @param before what there was */
+  commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
+    const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
+    assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
     this.#store.put('items', key, record.stored);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
@@ -276,6 +290,16 @@ export class ReplicaRows {
     if (this.#recent.size <= this.#statesKept) return;
     const [oldest] = this.#recent.keys();
     this.#recent.delete(oldest!);
+  }
+
+  /** The cache says what the store has, unless that has rotted. */
+  #checkCached(key: StoreKey, { accepted, committed }: ReplicaState): void {
+    for (const [name, record] of [['paxos', accepted] as const, ['items', committed] as const]) {
+      const stored = this.#store.get(name, key);
+      if (stored === DAMAGED) continue;
+      const isSame = record && stored ? sameBallot(record.ballot, ballotIn(stored)) : record === stored;
+      assertInvariant(isSame, 'docs/protocol.md section 1.3', `the cached state of a key is not that of ${name}`);
+    }
   }
 
   #noteFound(key: StoreKey): void {

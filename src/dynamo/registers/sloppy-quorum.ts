@@ -7,38 +7,43 @@ import { partitionOf } from '../keyspace.ts';
 import { isCopy, type Reply, type Request } from '../messages.ts';
 import { highestCommitted, ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
-import { type Task, wait } from '../task.ts';
+import { type Task, waitAtMost } from '../task.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Carried, HandedBack } from './handed-back.ts';
-import { isAnyUnable, LateRepair, type RegisterReadOutcome, repairLaggards } from './register-read.ts';
+import type { Operation } from './operation.ts';
+import { isAnyUnable, LateRepair, type RegisterReadOutcome, repairStale } from './register-read.ts';
 
-/** The part of such a write that another coordinator may carry on with. */
+/** The part of such a write that another coordinator may continue. */
 export type CarriedRecord = Extract<Carried, { kind: 'record' }>;
 
+/** A put or delete without condition in `dynamo` mode. */
+export interface BlindWrite extends Operation {
+  /** In full, since the key holds a hash of it. */
+  readonly partitionKey: ByteString;
+  /** Undefined: a delete. */
+  readonly item: ItemImage | undefined;
+  /** The newest record of the key on this node: the write is ordered after it, wherever the clock stands. */
+  readonly known: ItemRecord | undefined;
+  /** What another coordinator has handed back of the same write. */
+  readonly carried: CarriedRecord | undefined;
+}
+
 /**
- * A put or delete without condition in `dynamo` mode (the Dynamo paper, sections 4.5 and 4.6): goes to the first N healthy
- * nodes of the preference list, and is answered when W of them have it on their disks. A node that stands in for a home replica keeps the
- * record for it as a hint. Nobody else is asked what there is: of two writes at a time the one with the greater ballot stays.
- * A coordinator that is cut off from W nodes hands the record back, which another may send again as it is.
- *
- * @param known what this node itself has of the key: the write comes after it, however its clock stands
- * @param item undefined: a delete
- * @param carried what another coordinator has handed back of the same write
+ * Carries out a blind write (the Dynamo paper, sections 4.5 and 4.6): sends the record to the first N healthy nodes of
+ * the preference list and answers when W of them have it on their disks. A node that stands in for a home replica keeps
+ * the record for it as a hint. No replica is read: of two concurrent writes the one with the greater ballot stays. A
+ * coordinator that is cut off from W nodes hands the record back; another may send it again as it is.
  */
 export function* writeSloppily(
   coordinator: Coordinator,
-  key: StoreKey,
-  partitionKey: ByteString,
-  known: ItemRecord | undefined,
-  item: ItemImage | undefined,
-  deadlineMs: number,
-  carried?: CarriedRecord,
+  write: BlindWrite,
 ): Task<MutationOutcome | Failure | HandedBack> {
+  const { key, deadlineMs, partitionKey, item, known, carried } = write;
   const { settings, clock, view } = coordinator;
   if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
   const record =
     carried?.record ?? new ItemRecord({ ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] });
-  const round = new SloppyRound(coordinator, key, record);
+  const round = new SloppyRound(coordinator, write, record);
   const everybody = view.preferenceList(partitionOf(key)).map((node) => ({ node }));
   let isCutOff = false;
   while (round.holders.size < settings.writeQuorum && !isCutOff && !coordinator.isPast(deadlineMs)) {
@@ -46,10 +51,10 @@ export function* writeSloppily(
     isCutOff = coordinator.isCutOff(everybody, settings.writeQuorum);
   }
   const isWritten = round.holders.size >= settings.writeQuorum;
-  // Homes that were thought to be up get hints if they do not answer soon.
-  // So do those from which a rule of lag holds it back: nobody has accepted it before, and memory is no place for it.
+  // Homes that seemed to be up get hints if they do not answer soon. So do those from which a rule of lag holds the
+  // record back: no replica has accepted it before, and what is held back in memory alone could be lost.
   const sinceMs = clock.elapsedMs();
-  coordinator.spread({ key, record, holders: round.covered, lagging: new Set(), sinceMs });
+  coordinator.hintLater({ operation: write, record, holders: round.covered, lagging: new Set(), sinceMs });
   if (isWritten) return { kind: 'applied', next: item, old: undefined };
   return isCutOff ? { kind: 'handed-back', carried: { kind: 'record', record } } : { kind: 'unknown' };
 }
@@ -61,49 +66,45 @@ class SloppyRound {
   /** Home replicas that have it, or for which a substitute keeps it. */
   readonly covered = new Set<NodeId>();
   readonly #coordinator: Coordinator;
-  readonly #key: StoreKey;
+  readonly #operation: Operation;
   readonly #record: ItemRecord;
-  /** Nodes that were asked and have not answered in time: down, as far as this write is concerned. */
+  /** Nodes that did not reply in time: this write takes them for down. */
   readonly #silent = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
   #isRetry = false;
 
-  constructor(coordinator: Coordinator, key: StoreKey, record: ItemRecord) {
+  constructor(coordinator: Coordinator, operation: Operation, record: ItemRecord) {
     this.#coordinator = coordinator;
-    this.#key = key;
+    this.#operation = operation;
     this.#record = record;
   }
 
-  /** Asks for the copies that are missing, each of its home if that seems up and else of a substitute. */
+  /**
+   * Sends the copies that are missing, each to its home replica if that seems up and else to a substitute. Waits until
+   * W nodes have the record, or until the time-out of a phase.
+   */
   *send(): Task<void> {
     const { clock, settings } = this.#coordinator;
     const round = this.#plan();
     this.#isRetry = true;
-    yield* wait<void>((resume) => {
-      let isOver = false;
-      const finish = () => {
-        if (isOver) return;
-        isOver = true;
-        clock.cancel(timer);
-        for (const { node } of round) if (!this.holders.has(node)) this.#silent.add(node);
-        resume();
-      };
-      const timer = clock.after(settings.limits.phaseTimeoutMs, finish);
+    yield* waitAtMost<void>(clock, settings.limits.phaseTimeoutMs, (phase) => {
       for (const { node, home, request } of round) {
         this.#asked.add(node);
         this.#coordinator.send(node, request, (reply) => {
           if (!isTaken(reply)) return;
           this.holders.add(node);
           this.covered.add(home);
-          if (this.holders.size >= settings.writeQuorum) finish();
+          if (this.holders.size >= settings.writeQuorum) phase.finish();
         });
       }
     });
+    for (const { node } of round) if (!this.holders.has(node)) this.#silent.add(node);
   }
 
+  /** Which node to send which request, for each home replica without a copy. */
   #plan(): { readonly node: NodeId; readonly home: NodeId; readonly request: Request }[] {
     const { view, isUp, settings } = this.#coordinator;
-    const key = this.#key;
+    const { requestId, key } = this.#operation;
     const record = this.#record;
     const partition = partitionOf(key);
     const homes = view.newestConfig(partition).members.map(({ node }) => node);
@@ -115,12 +116,12 @@ class SloppyRound {
       .filter((home) => !this.covered.has(home))
       .map((home) => {
         const node = isWell(home) ? home : substitutes.shift();
-        // Nobody left to stand in: perhaps the home is up after all.
+        // No substitute is left: perhaps the home is up after all.
         if (node === undefined || node === home) {
           const isNeeded = this.#isRetry || home === settings.id;
-          return { node: home, home, request: { kind: 'learn', key, record, isFlushed: true, isNeeded } };
+          return { node: home, home, request: { kind: 'learn', requestId, key, record, isFlushed: true, isNeeded } };
         }
-        return { node, home, request: { kind: 'hint', key, record, home } };
+        return { node, home, request: { kind: 'hint', requestId, key, record, home } };
       });
   }
 }
@@ -131,30 +132,31 @@ function isTaken(reply: Reply): boolean {
 
 /**
  * A read in `dynamo` mode: asks the first N healthy nodes, of which substitutes answer with the hints they keep, and
- * returns the newest of the first R answers; with `isConsistent`, of so many that one of any W holders is among them. Those
- * who are found to be behind are told afterwards.
+ * returns the newest record of the first `needed` answers. Replicas that are found to be stale are repaired afterwards.
+ *
+ * @param needed for a consistent read, `consistentReadQuorum`
  */
 export function* readSloppily(
   coordinator: Coordinator,
-  key: StoreKey,
-  isConsistent: boolean,
-  deadlineMs: number,
+  operation: Operation,
+  needed = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { settings, view, isUp } = coordinator;
+  const { requestId, key, deadlineMs } = operation;
+  const { view, isUp } = coordinator;
   const partition = partitionOf(key);
-  const needed = isConsistent ? consistentReadQuorum(coordinator, key) : settings.readQuorum;
   const everybody = view.preferenceList(partition);
   const replication = view.newestConfig(partition).members.length;
   let targets = everybody.filter((node) => isUp(node)).slice(0, replication);
   if (targets.length < needed) targets = [...everybody];
   let got = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const late = new LateRepair(coordinator, key);
+    const late = new LateRepair(coordinator, operation);
     const members = targets.map((node) => ({ node }));
-    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', key }, 'state', needed, late);
+    const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
+    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', requestId, key }, quorum);
     if (agreed.length >= needed) {
       const newest = highestCommitted(agreed);
-      if (newest !== undefined) repairLaggards(coordinator, key, newest, agreed);
+      if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
       late.begin(newest);
       return { kind: 'read', record: newest };
     }
@@ -167,7 +169,7 @@ export function* readSloppily(
   return { kind: 'unavailable', needed, got };
 }
 
-/** How many answers a consistent read in `dynamo` mode waits for: with W holders of N, one of them is among so many. */
+/** How many replies a consistent read in `dynamo` mode needs: of so many, one is from one of the W holders among N. */
 export function consistentReadQuorum(coordinator: Coordinator, key: StoreKey): number {
   const { readQuorum, writeQuorum } = coordinator.settings;
   return Math.max(readQuorum, coordinator.configOfKey(key).members.length - writeQuorum + 1);

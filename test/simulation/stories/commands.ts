@@ -174,7 +174,8 @@ function lagOf(text: string, context: Context): LagRelease | undefined {
   if (text === 'without end') return { kind: 'never' };
   const [, count, unit] = /^by (\d+) (ms|versions?)$/.exec(text) ?? [];
   if (unit === undefined) return context.refuse('replicas lag by so many ms or versions, or without end');
-  return unit === 'ms' ? { kind: 'after', delayMs: () => Number(count) } : { kind: 'versions', count: Number(count) };
+  if (unit !== 'ms') return { kind: 'versions', count: Number(count) };
+  return { kind: 'after', delay: { kind: 'constant', delayMs: Number(count) } };
 }
 
 function parseClaim(words: string, context: Context): Command | undefined {

@@ -1,4 +1,4 @@
-import type { LagRule } from '../../../src/dynamo/client.ts';
+import type { LagPlace, LagRule } from '../../../src/dynamo/client.ts';
 import { collectionPrefix } from '../../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../../src/dynamo/messages.ts';
 import type { NodeId } from '../../../src/dynamo/ring.ts';
@@ -19,6 +19,8 @@ import { PlannedCourier } from './planned-courier.ts';
 import type { Setting } from './story.ts';
 
 const TABLE = 'table-01';
+/** The scope of a rule of lag. */
+export const EVERYTHING: readonly LagPlace[] = [{ kind: 'table', table: TABLE }];
 /** Of those whose hash is in the first half of the ring. */
 export const PARTITION_KEY = 'x';
 /** In which a node in the background compares itself with each other. */
@@ -117,6 +119,7 @@ export class StoryWorld {
       isBootstrap: true,
       limits: { ...SCENARIOS.healing.limits, ...limits, ...this.defects.limits },
       rules: { ...SOUND_RULES, ...this.defects.rules },
+      checks: this.defects.checks ?? 'all',
     };
     const world = this;
     return new SimulatedHost(settings, {

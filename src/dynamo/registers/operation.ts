@@ -1,0 +1,10 @@
+import type { StoreKey } from '../../env/store.ts';
+
+/** What an operation on one register carries through all its rounds. */
+export interface Operation {
+  /** The client's request that it is for, which its messages carry. Undefined as in `ForRequest`. */
+  readonly requestId: string | undefined;
+  readonly key: StoreKey;
+  /** When the coordinator gives up, in the time of `Clock.elapsedMs`. */
+  readonly deadlineMs: number;
+}

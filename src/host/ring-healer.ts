@@ -1,0 +1,161 @@
+import type { LagRule } from '../dynamo/client.ts';
+import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
+import type { ScrubReport } from '../dynamo/healing/scrub.ts';
+import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
+import { RingError } from '../dynamo/ring-error.ts';
+import type { Clock } from '../env/clock.ts';
+import { unlessDamaged } from '../env/store-damage.ts';
+import type { PeerWork } from '../peer/peer.ts';
+import type { RingDescription } from '../peer/ring-description.ts';
+import type { LocalNodes } from './local-nodes.ts';
+import type { RingLifetime } from './ring-lifetime.ts';
+
+/**
+ * How long replicas may take to become alike once nobody writes: longer than it takes to suspect a node that is down.
+ */
+const CONSISTENT_WITHIN_MS = 30_000;
+/** The wait between two looks at whether they are alike. Hints are offered, and nodes probed, less often. */
+const CONSISTENT_POLL_MS = 20;
+
+const NOTHING_REPAIRED: RepairReport = {
+  partitions: 0,
+  hashesExchanged: 0,
+  bytesExchanged: 0,
+  recordsRepaired: 0,
+  ms: 0,
+};
+
+interface RingHealerParts {
+  readonly nodes: LocalNodes;
+  readonly lifetime: RingLifetime;
+  readonly clock: Clock;
+  readonly describe: () => RingDescription;
+}
+
+/** Makes the replicas of a ring alike, and lets them lag behind on purpose. */
+export class RingHealer {
+  readonly #parts: RingHealerParts;
+  #lags: readonly LagRule[] = [];
+  /** Repairs under way. Meanwhile no replica lags. */
+  #repairs = 0;
+
+  constructor(parts: RingHealerParts) {
+    this.#parts = parts;
+  }
+
+  /** The rules of lag that nodes keep now. */
+  get lagsInForce(): readonly LagRule[] {
+    return this.#repairs > 0 ? [] : this.#lags;
+  }
+
+  /**
+   * Lets replicas lag by these rules, in place of those before. Records that only the old rules held back are released.
+   */
+  setLags(rules: readonly LagRule[]): void {
+    this.#parts.lifetime.checkOpen();
+    this.#lags = [...rules];
+    this.#tellLags();
+  }
+
+  /** Releases all that rules of lag hold back; the rules stay. */
+  releaseLags(): void {
+    for (const { node } of this.#parts.nodes.peers) unlessDamaged(() => node.releaseLags());
+  }
+
+  /** @returns the sums of all nodes; `ms` too, as one works after the other */
+  repair(): Promise<RepairReport> {
+    return this.#withoutLags(() => this.#repairOnce());
+  }
+
+  /** @throws RingError that says what is behind, if replicas are not alike in time */
+  async waitUntilConsistent(withinMs = CONSISTENT_WITHIN_MS): Promise<void> {
+    const { clock } = this.#parts;
+    const untilMs = clock.elapsedMs() + withinMs;
+    await this.#withoutLags(async () => {
+      for (;;) {
+        const behind = await this.#repairAndFindBehind();
+        if (behind.length === 0) return;
+        if (clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
+        await new Promise<void>((resolve) => clock.after(CONSISTENT_POLL_MS, resolve));
+      }
+    });
+  }
+
+  /** Settles what nodes have accepted without learning its outcome, for example before they were killed. */
+  async settleAccepted(): Promise<void> {
+    await this.#byEach({ ifStopped: {}, begin: (node, done) => node.settleAccepted(() => done({})) });
+  }
+
+  purgeTombstones(): Promise<PurgeReport> {
+    return this.#byEach<PurgeReport>({
+      ifStopped: { purged: 0, waiting: 0 },
+      begin: (node, done) => node.purgeTombstones(done),
+    });
+  }
+
+  scrub(): Promise<ScrubReport> {
+    return this.#byEach<ScrubReport>({
+      ifStopped: { records: 0, damaged: 0, restored: 0, ms: 0 },
+      begin: (node, done) => node.scrub(done),
+    });
+  }
+
+  #repairOnce(): Promise<RepairReport> {
+    return this.#byEach<RepairReport>({ ifStopped: NOTHING_REPAIRED, begin: (node, done) => node.repair(done) });
+  }
+
+  /** Has each node that is up do some work, one after the other. @returns the sums of their reports */
+  async #byEach<Report extends { readonly [Name in keyof Report]: number }>(work: PeerWork<Report>): Promise<Report> {
+    const { nodes, lifetime } = this.#parts;
+    lifetime.checkOpen();
+    let total = work.ifStopped;
+    for (const peer of nodes.activePeers) {
+      total = addUp(total, await lifetime.untilClosed<Report>((resolve) => peer.perform(work, resolve)));
+    }
+    return total;
+  }
+
+  /** Repairs once. @returns what still keeps `waitUntilConsistent` waiting */
+  async #repairAndFindBehind(): Promise<string[]> {
+    const { nodes, lifetime, describe } = this.#parts;
+    lifetime.checkOpen();
+    // A node that does not answer cannot be compared with, and the repair would wait for it.
+    const absent = nodes.describe().filter(({ state }) => state !== 'up');
+    if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
+    await this.settleAccepted();
+    const { partitions, recordsRepaired } = await this.#repairOnce();
+    const behind: string[] = [];
+    if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
+    const { nodes: described, partitions: configs, moves } = describe();
+    const comparisons = configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
+    if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
+    for (const { id, state, status } of described) {
+      if (state !== 'up') behind.push(`${id} is ${state} now`);
+      if (status !== undefined && status.hints > 0) behind.push(`${id} keeps ${status.hints} hints`);
+      if (nodes.peerOf(id)?.node.isUnsettled === true) behind.push(`${id} has accepted what is not settled`);
+    }
+    if (moves.left > 0) behind.push(`${moves.left} partitions are to be moved`);
+    return behind;
+  }
+
+  async #withoutLags<T>(work: () => Promise<T>): Promise<T> {
+    this.#repairs++;
+    this.#tellLags();
+    try {
+      return await work();
+    } finally {
+      this.#repairs--;
+      this.#tellLags();
+    }
+  }
+
+  #tellLags(): void {
+    for (const { node } of this.#parts.nodes.peers) unlessDamaged(() => node.setLags(this.lagsInForce));
+  }
+}
+
+/** The sums of two reports. */
+function addUp<Report extends { readonly [Name in keyof Report]: number }>(one: Report, other: Report): Report {
+  const names = Object.keys(one) as (keyof Report)[];
+  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as Report;
+}

@@ -1,0 +1,48 @@
+import type { OperationName, RequestContext } from '../api/operations.ts';
+import { createBatchOperations } from './batch-operations.ts';
+import { createItemOperations, type ItemParts } from './item-operations.ts';
+import { ReadRoom } from './read-room.ts';
+import { createScanOperations } from './scan-operations.ts';
+import { createTableOperations, type TableParts } from './table-operations.ts';
+import { createTagOperations } from './tag-operations.ts';
+import { createUpdateOperation } from './update-operation.ts';
+
+/** Carries out a request whose type the schema of its operation has proved. */
+export type Handler = (request: never, context: RequestContext, namespace: string) => Promise<object>;
+
+export interface OperationParts extends ItemParts, TableParts {
+  /** Gives up the event loop until other requests have had their turn. */
+  readonly pause: () => Promise<void>;
+}
+
+/** The handlers of all operations. A handler has the name of its operation, with a small first letter. */
+export function createOperationTable(parts: OperationParts): Readonly<Record<OperationName, Handler>> {
+  const room = new ReadRoom(parts.pause);
+  const { putItem, getItem, deleteItem } = createItemOperations(parts);
+  const { updateItem } = createUpdateOperation(parts);
+  const { scan } = createScanOperations({ ...parts, room });
+  const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
+  const tables = createTableOperations(parts);
+  const tags = createTagOperations(parts.catalog);
+  return {
+    BatchGetItem: batchGetItem,
+    BatchWriteItem: batchWriteItem,
+    CreateTable: tables.createTable,
+    DeleteItem: deleteItem,
+    DeleteTable: tables.deleteTable,
+    DescribeEndpoints: tables.describeEndpoints,
+    DescribeLimits: tables.describeLimits,
+    DescribeTable: tables.describeTable,
+    DescribeTimeToLive: tables.describeTimeToLive,
+    GetItem: getItem,
+    ListTables: tables.listTables,
+    ListTagsOfResource: tags.listTagsOfResource,
+    PutItem: putItem,
+    Scan: scan,
+    TagResource: tags.tagResource,
+    UntagResource: tags.untagResource,
+    UpdateItem: updateItem,
+    UpdateTable: tables.updateTable,
+    UpdateTimeToLive: tables.updateTimeToLive,
+  };
+}
