@@ -167,7 +167,7 @@ test('different texts under one ballot, each with a checksum that is right, beco
   await stop();
   // As of a disk that had rotted before its values got their checksums.
   const store = new LmdbStore(join(dataDir, 'nodes', 'node-2'), { durability: 'process' });
-  for (const { key, value } of store.range('items', '\0', '\xff\xff', 10_000)) {
+  for (const { key, value } of store.range('items', { from: '\0', to: '\xff\xff', limit: 10_000 })) {
     const at = Buffer.from(value).indexOf('the value of item');
     if (at >= 0) store.put('items', key, Buffer.from(value).fill('T', at, at + 1));
   }
@@ -187,7 +187,7 @@ test('a record whose key has rotted is brought back under its key, by what is le
   const store = new LmdbStore(folder, { durability: 'process' });
   const text = textOf(7);
   const { key } = store
-    .range('items', '\0', '\xff\xff', 10_000)
+    .range('items', { from: '\0', to: '\xff\xff', limit: 10_000 })
     .find(({ value }) => Buffer.from(value).includes(text))!;
   await store.close();
   const file = join(folder, 'data.mdb');

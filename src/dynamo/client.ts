@@ -2,6 +2,7 @@ import type { DelayDistribution } from '../api/delay-model.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
+import type { KeyOrder } from '../env/store.ts';
 
 /** Names one register: an item of one table. */
 export interface ItemKey {
@@ -100,14 +101,25 @@ export interface ReadRequest {
   readonly requestId?: string | undefined;
 }
 
+/** One end of a range of sort keys. */
+export interface SortKeyBound {
+  /** No item need have it. */
+  readonly sortKey: ByteString;
+  /** Whether the range holds an item with just this sort key. */
+  readonly isInclusive: boolean;
+}
+
+/** A part of one item collection. There are no items in it if its lower bound is above its upper one. */
 export interface RangeRequest {
   readonly table: ByteString;
   readonly partitionKey: ByteString;
-  /** Exclusive lower bound of the sort keys, or undefined for the first. */
-  readonly after?: ByteString;
-  /** Exclusive upper bound, or undefined for the last. */
-  readonly before?: ByteString;
-  /** At most this many items. */
+  /** Undefined: from the lowest sort key of the collection, whatever the order. */
+  readonly lower?: SortKeyBound | undefined;
+  /** Undefined: to the highest one. */
+  readonly upper?: SortKeyBound | undefined;
+  /** `forward`: by ascending sort key. */
+  readonly order: KeyOrder;
+  /** At most this many items, the first ones in this order. */
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
@@ -176,7 +188,7 @@ export interface DynamoClient {
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
   /** The item as `from` has it. */
   read(request: ReadRequest): Promise<ReadOutcome>;
-  /** The items of one item collection in the order of their sort keys. */
+  /** The items of one item collection by ascending or descending sort key. */
   range(request: RangeRequest): Promise<RangeOutcome>;
   /**
    * The tables of which any node that can be asked now holds records: also of those that no request can reach any more.

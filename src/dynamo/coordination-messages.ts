@@ -1,6 +1,6 @@
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
-import type { StoreKey } from '../env/store.ts';
+import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
 import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome } from './client.ts';
 import type { Carried, WriteAnswer } from './registers/handed-back.ts';
 
@@ -34,18 +34,14 @@ export interface CoordinateRead {
   readonly consistency: Consistency;
 }
 
-/** The keys of one partition with `from <= key < to`. */
-export interface KeyRange {
-  readonly from: StoreKey;
-  readonly to: StoreKey;
-}
-
-/** Reads the items of a range in key order: part of an item collection, or a page of a scan. */
+/** Reads the items of a range, in key order or against it: part of an item collection, or a page of a scan. */
 export interface CoordinateRange {
   readonly kind: 'coordinate-range';
   readonly requestId: string | undefined;
-  readonly range: KeyRange;
-  /** At most this many items. */
+  /** Within one partition. */
+  readonly range: HalfOpenRange;
+  readonly order: KeyOrder;
+  /** At most this many items, the first ones in this order. */
   readonly limit: number;
   /** As in `CoordinateRead`. */
   readonly from: ReadFrom;

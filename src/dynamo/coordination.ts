@@ -138,14 +138,15 @@ export class Coordination implements CoordinatingNode {
     runTask(readSloppily(coordinator, operation, needed), finish);
   }
 
-  #readRange({ range, limit, from, consistency }: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
+  #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
+    const { range, order, limit, from } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
-    const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand({ range, from, consistency });
-    runTask(readRange(coordinator, range.from, range.to, limit, demand, coordinator.deadline()), reply);
+    const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
+    runTask(readRange(coordinator, { ...range, order, limit }, demand, coordinator.deadline()), reply);
   }
 
-  #rangeDemand({ range, from, consistency }: Pick<CoordinateRange, 'range' | 'from' | 'consistency'>): RangeDemand {
+  #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {
     if (from === 'latest' && consistency === 'strict') return { kind: 'strong' };
     const { coordinator } = this.#parts;
     const { readQuorum } = coordinator.settings;

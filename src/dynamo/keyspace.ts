@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { ByteString } from '../api/primary-key.ts';
-import type { StoreKey } from '../env/store.ts';
-import type { ItemKey } from './client.ts';
+import { type HalfOpenRange, keyAfter, type StoreKey } from '../env/store.ts';
+import type { ItemKey, SortKeyBound } from './client.ts';
 
 /**
  * Where a key stands in the store: partition (2 bytes) | table (8) | hash of the partition key (16) | sort key.
@@ -18,6 +18,25 @@ export function collectionPrefix(table: ByteString, partitionKey: ByteString, pa
 
 export function storeKeyOf(key: ItemKey, partitions: number): StoreKey {
   return collectionPrefix(key.table, key.partitionKey, partitions) + key.sortKey;
+}
+
+/**
+ * The keys of a collection between two bounds.
+ * @param prefix the `collectionPrefix`
+ * @param lower undefined: from the first key of the collection
+ * @param upper undefined: to the last one
+ */
+export function sortKeyRange(
+  prefix: StoreKey,
+  lower: SortKeyBound | undefined,
+  upper: SortKeyBound | undefined,
+): HalfOpenRange {
+  const from = lower === undefined ? prefix : prefix + lower.sortKey;
+  const to = upper === undefined ? prefixEnd(prefix) : prefix + upper.sortKey;
+  return {
+    from: lower?.isInclusive === false ? keyAfter(from) : from,
+    to: upper?.isInclusive === true ? keyAfter(to) : to,
+  };
 }
 
 /** SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register. */

@@ -1,4 +1,4 @@
-import type { StoreKey } from '../env/store.ts';
+import type { KeyOrder, StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import type { NodeId } from './ring.ts';
@@ -46,9 +46,11 @@ type RegisterCall =
   | { readonly kind: 'read-committed'; readonly key: StoreKey }
   | {
       readonly kind: 'read-range';
-      /** `from` inclusive, `to` exclusive, both within one partition. */
+      /** `from` inclusive, `to` exclusive, both within one partition, whatever the order. */
       readonly from: StoreKey;
       readonly to: StoreKey;
+      /** Which end of the range the page begins at. */
+      readonly order: KeyOrder;
       readonly limit: number;
       /** Undefined: committed records only, whatever the epoch. */
       readonly epoch: number | undefined;

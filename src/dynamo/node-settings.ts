@@ -26,6 +26,11 @@ export interface NodeLimits {
   readonly promisesKept: number;
   /** Keys whose records a replica keeps decoded. Above the writes under way; each may hold two items of 400 KB. */
   readonly statesKept: number;
+  /**
+   * By how many entries a page that a range read asks of a replica is longer than the items still wanted: tombstones take
+   * room in it too. Fewer: more round trips where much was deleted. More: longer answers where nothing was.
+   */
+  readonly rangeSpareEntries: number;
   /** Writes of one key that may wait behind the one running. */
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
@@ -82,6 +87,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   maxDriftMs: 60_000,
   promisesKept: 100_000,
   statesKept: 200,
+  rangeSpareEntries: 16,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
   pendingHintsKept: 1_000,

@@ -36,11 +36,11 @@ const END: StoreKey = '\xff\xff';
  * told that it is there.
  */
 export function checkNodeState(store: Store): void {
-  for (let from: StoreKey = '\0'; ; ) {
-    const page = store.range('meta', from, END, PAGE);
+  for (let after: StoreKey = ''; ; ) {
+    const page = store.range('meta', { after, to: END, limit: PAGE });
     for (const { key, value } of page) if (!isDispensable(key)) whole(store, key, value);
     if (page.length < PAGE) return;
-    from = `${page.at(-1)!.key}\0`;
+    after = page.at(-1)!.key;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
+import { type HalfOpenRange, type KeyOrder, keyAfter } from '../env/store.ts';
 import type {
   DynamoClient,
   ItemKey,
@@ -15,15 +16,15 @@ import type {
   WriteOutcome,
 } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
-import type { AnswerTo, CoordinateRange, KeyRange, PassableRequest, TablesIn } from './coordination-messages.ts';
+import type { AnswerTo, CoordinateRange, PassableRequest, TablesIn } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import {
   collectionPrefix,
   haveOverlap,
   partitionOf,
-  prefixEnd,
   sliceOf,
   sliceRange,
+  sortKeyRange,
   storeKeyOf,
   tableRange,
 } from './keyspace.ts';
@@ -96,12 +97,9 @@ export class RingClient implements DynamoClient {
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
-    const { table, partitionKey, after, before } = request;
+    const { table, partitionKey, lower, upper, order } = request;
     const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
-    return this.#askRange(request, {
-      from: after === undefined ? prefix : `${prefix}${after}\x00`,
-      to: before === undefined ? prefixEnd(prefix) : prefix + before,
-    });
+    return this.#askRange(request, sortKeyRange(prefix, lower, upper), order);
   }
 
   async scan(request: ScanRequest): Promise<ScanOutcome> {
@@ -109,11 +107,11 @@ export class RingClient implements DynamoClient {
     const last = start.kind === 'after' ? storeKeyOf({ table, ...start }, this.partitions) : undefined;
     const partition = start.kind === 'after' ? partitionOf(last!) : start.partition;
     const all = this.#segmentRange(partition, table, segment);
-    const from = last === undefined ? all?.from : `${last}\x00`;
+    const from = last === undefined ? all?.from : keyAfter(last);
     if (all === undefined || from === undefined || from >= all.to) {
       return { kind: 'items', items: [], partition, more: false };
     }
-    const outcome = await this.#askRange(request, { from, to: all.to });
+    const outcome = await this.#askRange(request, { from, to: all.to }, 'forward');
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
   }
 
@@ -122,7 +120,7 @@ export class RingClient implements DynamoClient {
   }
 
   /** Undefined: the partition has nothing of the segment. */
-  #segmentRange(partition: number, table: ByteString, segment: Segment | undefined): KeyRange | undefined {
+  #segmentRange(partition: number, table: ByteString, segment: Segment | undefined): HalfOpenRange | undefined {
     if (segment === undefined) return tableRange(partition, table);
     const { index, total } = segment;
     return haveOverlap(partition, this.partitions, index, total)
@@ -176,12 +174,14 @@ export class RingClient implements DynamoClient {
 
   #askRange(
     { limit, from, consistency, requestId }: RangeRequest | ScanRequest,
-    range: KeyRange,
+    range: HalfOpenRange,
+    order: KeyOrder,
   ): Promise<RangeOutcome> {
     return this.#ask<CoordinateRange>({
       kind: 'coordinate-range',
       requestId: this.#traced(requestId),
       range,
+      order,
       limit,
       from,
       consistency,

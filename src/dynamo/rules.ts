@@ -35,6 +35,8 @@ export interface Rules {
   readonly damagedHasNoVote: boolean;
   /** What is brought in its place is the newest of so many others that each majority has one among them. */
   readonly restoreMeetsEveryMajority: boolean;
+  /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
+  readonly horizonFollowsOrder: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -54,4 +56,5 @@ export const SOUND_RULES: Rules = {
   heldYields: true,
   damagedHasNoVote: true,
   restoreMeetsEveryMajority: true,
+  horizonFollowsOrder: true,
 };

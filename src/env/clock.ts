@@ -11,7 +11,7 @@ export interface Clock {
   elapsedMs(): number;
   /** Calls `run` once after `delayMs`. Never early, never within the call. */
   after(delayMs: number, run: () => void): Timer;
-  /** Nothing happens for one that has run, or for `undefined`. */
+  /** Does nothing for a timer that has run, or for `undefined`. */
   cancel(timer: Timer): void;
 }
 

@@ -1,6 +1,6 @@
 /** Turns messages into bytes and back. Generic, as `Transport` is: `env` knows no message. */
 export interface Codec<Message> {
-  /** @returns bytes that are the caller's */
+  /** @returns bytes that the caller may keep and change */
   encode(message: Message): Uint8Array;
   /**
    * @param bytes one message, from the first byte to the last

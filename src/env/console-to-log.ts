@@ -2,8 +2,9 @@ import { format } from 'node:util';
 import type { Log } from './log.ts';
 
 /**
- * From now on what libraries write to the console goes to the log, at the level `debug`: lmdb-js writes each error there that it
- * also throws, as text over several lines. For a process of our own, not for one that others live in.
+ * Sends to the log, at the level `debug`, whatever libraries write to the console from now on: lmdb-js writes each
+ * error that it throws to the console too, as text over several lines. Only for a process of our own, since it changes
+ * `console` for the whole process.
  */
 export function sendConsoleToLog(log: Log): void {
   for (const name of ['log', 'info', 'warn', 'error'] as const) {

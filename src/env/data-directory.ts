@@ -20,7 +20,7 @@ import { migrateFromFormat2 } from './format-2.ts';
 import { isDamage } from './lmdb-environment.ts';
 import { lockName, type NameLock } from './name-lock.ts';
 
-/** A node and the contents of its disk, which have a name of their own in its ballots and votes. */
+/** A node and its disk. Ballots and votes name the disk by `diskId`: a wiped disk is another one. */
 interface NodeRecord {
   readonly node: string;
   readonly diskId: number;
@@ -31,21 +31,21 @@ interface NodeRecord {
  * and who was decided to vote on each partition.
  */
 export interface ClusterRecord {
-  /** Tells its nodes' data from those of other clusters. */
+  /** Identifies the cluster: nodes' data of other clusters carry another id. */
   readonly clusterId: string;
   /** Q */
   readonly partitions: number;
   /** N */
   readonly replication: number;
-  /** How many nodes it was made with. */
+  /** How many nodes the cluster was made with. */
   readonly firstNodes: number;
-  /** The number of the last node that was made: those of removed nodes are not used again. */
+  /** The highest node number given out so far: the numbers of removed nodes are not used again. */
   readonly lastNode: number;
-  /** How often it was started with all its disks. Undefined: it was not counted yet. */
+  /** How often the cluster was started with all its disks. Undefined: not counted yet. */
   readonly starts?: number;
   /** The number of the last attempt to change a config that was begun. */
   readonly lastAttempt: number;
-  /** Who shall hold the ring; the configs follow, partition by partition. */
+  /** The nodes that shall hold the ring. The configs follow this roster partition by partition. */
   readonly nodes: readonly NodeRecord[];
   /** By partition. */
   readonly configs: readonly {
@@ -59,20 +59,22 @@ export interface ClusterRecord {
 /** Where the nodes of one cluster keep their data. */
 export interface DataDirectory {
   readonly path: string;
-  /** The record of the cluster that bootstrapped here, as it was at the opening; undefined if none did. */
+  /**
+   * The record of the cluster that bootstrapped here, as it was when the directory was opened; undefined if none did.
+   */
   readonly cluster: ClusterRecord | undefined;
-  /** Where a node's LMDB environment is or shall be. `nodeId` is a file name. */
+  /** The folder of a node's LMDB environment, which may not exist yet. `nodeId` is a file name. */
   nodePath(nodeId: string): string;
-  /** The nodes of which there is anything, or was. */
+  /** The nodes that have a folder here, even an empty one. */
   nodeIds(): string[];
-  /** Whether there is nothing at all of a node: it is new, or its disk was lost or is not mounted. */
+  /** Whether a node's folder is missing or empty: the node is new, or its disk was lost or is not mounted. */
   isBlank(nodeId: string): boolean;
   /**
-   * Replaces the record, durably and at once. The first time once all nodes have bootstrapped and flushed: from then on
-   * this is the directory of that cluster. Throws `DataDirectoryError`.
+   * Replaces the record, atomically and durably. The first call comes when all nodes have bootstrapped and flushed:
+   * from then on this is the directory of that cluster. Throws `DataDirectoryError`.
    */
   saveCluster(cluster: ClusterRecord): void;
-  /** Gives the directory up, and removes it if it is temporary. The stores in it have to be closed before. */
+  /** Releases the directory, and removes it if it is temporary. The stores in it must be closed before. */
   close(): Promise<void>;
 }
 
@@ -86,30 +88,30 @@ export class DataDirectoryError extends Error {
 /** Raised with each change that an older version would misread. */
 const FORMAT_VERSION = 3;
 
-/** The only earlier one that can be read: it is rewritten at its opening. */
+/** The only earlier format that can be read: the directory is rewritten when it is opened. */
 const MIGRATED_VERSION = 2;
 
 /**
- * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON: a digit that has changed would be another epoch
- * or disk. First written when the cluster has bootstrapped.
+ * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON, because a digit that has changed would
+ * name another epoch or disk. First written when the cluster has bootstrapped.
  */
 const CLUSTER_FILE = 'dynaring.json';
 
-/** There while a cluster bootstraps: nothing in `NODES` was acknowledged to anybody yet. */
+/** Exists while a cluster bootstraps: nothing in `NODES` has been acknowledged to anybody yet. */
 const BOOTSTRAP_FILE = 'dynaring-bootstrap';
 
-/** What is made here is for its owner alone; what is there already stays as it is. */
+/** New folders and files are for their owner alone; existing ones keep their permissions. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** The folder of the nodes. */
+/** The folder that holds a folder for each node. */
 const NODES = 'nodes';
 const NODE_ID = /^node-[1-9]\d*$/;
 
 /**
  * Opens the user's directory, or makes it, and keeps other processes out of it until `close`.
  *
- * @throws `DataDirectoryError`: it cannot be used, or was made by a cluster of another shape than `expected`
+ * @throws `DataDirectoryError`: the directory cannot be used, or was made by a cluster of another shape than `expected`
  */
 export async function openDataDirectory(
   userPath: string,
@@ -133,7 +135,7 @@ export async function openDataDirectory(
         (existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : []).filter((each) => NODE_ID.test(each)),
       isBlank: (nodeId) => isBlank(join(path, NODES, nodeId)),
       saveCluster: (saved) => {
-        // The file says that the nodes are there: so all of them must be on disk before it is, at any durability.
+        // The file claims that the nodes exist, so they must all be on disk before it is, whatever the durability.
         const isFirst = existsSync(join(path, BOOTSTRAP_FILE));
         if (isFirst && existsSync(join(path, NODES))) syncFolder(join(path, NODES));
         writeCluster(path, saved);
@@ -153,21 +155,21 @@ export async function openDataDirectory(
   }
 }
 
-/** What a data directory is, for somebody who only looks. */
+/** Describes a data directory to a reader that does not take it. */
 export interface DataDirectoryView {
   readonly path: string;
   readonly formatVersion: number;
   readonly cluster: ClusterRecord;
-  /** Whether a process has it. */
+  /** Whether a process holds the directory. */
   readonly isInUse: boolean;
-  /** Of the nodes of which there is anything. */
+  /** The nodes whose folder is not empty, by number. */
   readonly nodes: readonly { readonly id: string; readonly folder: string }[];
 }
 
 /**
- * Looks into a data directory without taking or changing it; a server may run on it.
+ * Looks into a data directory without taking or changing it. A server may be running on it.
  *
- * @throws DataDirectoryError if it is none, or one that this version cannot read as it is
+ * @throws DataDirectoryError if it is no data directory, or one that this version can read only after a rewrite
  */
 export async function viewDataDirectory(userPath: string): Promise<DataDirectoryView> {
   const path = resolve(userPath);
@@ -187,7 +189,7 @@ export async function viewDataDirectory(userPath: string): Promise<DataDirectory
   return { path, formatVersion, cluster, isInUse: await isHeld(path, { leavesDead: true }), nodes };
 }
 
-/** Whether a folder is not there or has nothing in it. */
+/** Whether a folder is missing or empty. */
 export function isBlank(path: string): boolean {
   try {
     return readdirSync(path).length === 0;
@@ -213,7 +215,7 @@ function createDirectory(path: string): void {
   }
 }
 
-/** Node's own `recursive` never returns where a directory exists and yet cannot have children, as /proc. */
+/** Node's own `recursive` never returns where a directory exists but cannot have children, as in /proc. */
 function makeDirectories(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   const parent = dirname(path);
@@ -232,7 +234,9 @@ async function takeLock(path: string): Promise<DirectoryLock> {
   return lock;
 }
 
-/** Of a cluster that is known: its id is told to nobody who cannot read the directory. */
+/**
+ * Locks a name that only readers of the directory know, since it is made of the cluster's id. Only for a known cluster.
+ */
 async function takeName(path: string, { clusterId }: ClusterRecord): Promise<NameLock> {
   const { dev, ino } = statSync(path);
   const name = await lockName(`${clusterId} ${dev}:${ino}`);
@@ -270,7 +274,9 @@ function readCluster(path: string): Found {
   throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
 }
 
-/** JSON keeps the order of names, and every number of the record is a safe integer: it prints as it was. */
+/**
+ * Parsing and printing keep the JSON: it preserves the order of names, and all numbers of a record are safe integers.
+ */
 function checksumOf(cluster: object): number {
   return crc32(JSON.stringify(cluster));
 }
@@ -285,7 +291,7 @@ function parse(text: string): unknown {
 
 function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
   const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, starts = 0, nodes, configs } = cluster;
-  // Their names are those of folders, which are removed with them.
+  // A node's name is that of its folder, which is deleted when the node is removed.
   const areNodes = (list: readonly NodeRecord[]) =>
     Array.isArray(list) &&
     list.every((each) => NODE_ID.test(each?.node) && Number.isSafeInteger(each.diskId)) &&
@@ -306,7 +312,7 @@ function checkShape(
   { partitions, replication, firstNodes, nodes }: ClusterRecord,
   expected: { readonly partitions: number; readonly replication: number; readonly nodes: number },
 ): void {
-  // Nodes come and go while it runs; both numbers are right then.
+  // Nodes come and go while a cluster runs, so both the first and the present number are right.
   const has = expected.nodes === nodes.length ? nodes.length : firstNodes;
   const mismatches = [
     { flag: '--partitions', has: partitions, asked: expected.partitions },
@@ -319,7 +325,7 @@ function checkShape(
   throw new DataDirectoryError(`the data directory ${path} was made with ${made}: it cannot be opened with ${asked}`);
 }
 
-/** The record says the new format when all nodes have it: until then the next opening begins again. */
+/** The record gets the new format when all nodes have it. After a crash before that, the next opening begins again. */
 async function migrate(path: string, cluster: ClusterRecord): Promise<void> {
   const names = existsSync(join(path, NODES)) ? readdirSync(join(path, NODES)) : [];
   for (const name of names) {
@@ -342,7 +348,9 @@ function writeCluster(path: string, cluster: ClusterRecord): void {
   writeDurably(path, CLUSTER_FILE, `${JSON.stringify(whole)}\n`);
 }
 
-/** Clears a bootstrap away that did not end; refuses nodes of which nothing says that they may be cleared away. */
+/**
+ * Removes what an unfinished bootstrap has left. Refuses a directory with nodes that no unfinished bootstrap explains.
+ */
 function beginBootstrap(path: string): void {
   const nodes = join(path, NODES);
   const isUnfinished = existsSync(join(path, BOOTSTRAP_FILE));
@@ -353,7 +361,7 @@ function beginBootstrap(path: string): void {
   else writeDurably(path, BOOTSTRAP_FILE, '');
 }
 
-/** After a crash the file has its old content or the new one, never part of it. */
+/** After a crash the file has its old content or the new one, never a mixture. */
 function writeDurably(folder: string, name: string, text: string): void {
   const path = join(folder, name);
   const draft = `${path}.draft`;
@@ -361,14 +369,14 @@ function writeDurably(folder: string, name: string, text: string): void {
     writeFileSync(draft, text, { mode: FILE_MODE });
     sync(draft);
     renameSync(draft, path);
-    // A new name is on disk when its directory is.
+    // A new name is on disk only when its directory is.
     sync(folder);
   } catch (error) {
     throw new DataDirectoryError(`cannot write in the data directory ${folder}: ${reasonOf(error)}`);
   }
 }
 
-/** Puts a folder with all that is in it on disk. */
+/** Syncs a folder and everything in it. */
 function syncFolder(path: string): void {
   for (const entry of readdirSync(path, { withFileTypes: true })) {
     const inner = join(path, entry.name);
@@ -387,7 +395,7 @@ function sync(path: string): void {
   }
 }
 
-/** `EACCES: permission denied`: without the call and the path, which the sentence around it names. */
+/** `EACCES: permission denied`, without the call and the path: the sentence around it names the path. */
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/, \w+( '.*)?$/, '') : String(error);
 }

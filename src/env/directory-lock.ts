@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A directory that belongs to this process until `release`, or until the process is gone, however it goes. */
+/** A directory that belongs to this process until `release`, or until the process ends, however it ends. */
 export interface DirectoryLock {
   release(): Promise<void>;
 }
@@ -13,25 +13,28 @@ export interface DirectoryLock {
 const ATTEMPTS = 4;
 const MAX_BACKOFF_MS = 100;
 
-/** Between two looks whether the socket is there still. */
+/** The pause between two checks that the socket still exists. */
 const LOOK_MS = 1_000;
 
-/** What `connect` and `listen` take on every system: the name must fit into `sockaddr_un`, 104 bytes on macOS. */
+/**
+ * The longest address that `connect` and `listen` take on every system: it must fit into `sockaddr_un`, 104 bytes on
+ * macOS.
+ */
 const MAX_ADDRESS_BYTES = 103;
 
 /**
- * Takes the directory, or says undefined: another process, or another part of this one, has it.
+ * Takes the directory. Returns undefined if another process, or another part of this one, holds it.
  *
- * The lock is a Unix socket in the directory that somebody listens on. The kernel closes it with its process, also on
- * kill -9, and it is reached through the file system, so that it works between containers, where process ids mean
- * nothing. Each contender listens on a name of its own first, and only then looks for others; if one of them accepts a
- * connection, it withdraws. So of two, the one that looks later sees the other. Both may withdraw; they try again.
- * Dead sockets are removed, which is safe because no name is used twice.
+ * The lock is a Unix socket in the directory that its owner listens on. The kernel closes the socket with the process,
+ * also on kill -9. The socket is reached through the file system, so the lock works between containers, where process
+ * ids mean nothing. Each contender first listens on a name of its own and then looks for others; if another one accepts
+ * a connection, the contender withdraws. So the later of two contenders sees the earlier one. Both may withdraw, and
+ * try again. Dead sockets are removed, which is safe because no name is used twice.
  *
  * Where sockets cannot be made in the directory (some mounts of a host's folder into a virtual machine, or a long path
  * on a system without /proc), they are made in the temporary directory, under a name made of the directory's device and
- * inode: that still keeps two processes of one machine apart, but not two containers. Others may make files there too: a socket
- * of somebody who may not write in the directory itself is none of its locks.
+ * inode. That still keeps two processes of one machine apart, but not two containers. Other users can make files there
+ * too, so a socket counts only if its owner may write in the directory itself.
  *
  * A socket that is removed is made again within a second.
  */
@@ -49,7 +52,7 @@ function isThere({ place, name }: Claim): boolean {
   return existsSync(join(place.folder, name));
 }
 
-/** Makes the claim again whenever its socket was removed, until it is released. */
+/** Renews the claim whenever its socket was removed, until the lock is released. */
 function keepClaim(path: string, first: Claim): DirectoryLock {
   let claim = first;
   let work: Promise<void> = Promise.resolve();
@@ -73,10 +76,10 @@ function keepClaim(path: string, first: Claim): DirectoryLock {
 }
 
 /**
- * True if a process has the directory.
+ * Whether a process holds the directory.
  *
- * @param options `except`: the name of the caller's own claim; `leavesDead`: whether to leave the sockets of processes that
- *   are gone where they are
+ * @param options `except`: the name of the caller's own claim, which does not count; `leavesDead`: whether to leave the
+ *   sockets of dead processes in place
  */
 export async function isHeld(
   path: string,
@@ -99,7 +102,7 @@ export async function isHeld(
   return hasOther;
 }
 
-/** None of a folder that there is not, as TMPDIR may name: nobody can listen there. */
+/** Empty for a folder that does not exist, as TMPDIR may name one: nobody can listen there. */
 function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
@@ -114,7 +117,7 @@ interface Claim extends DirectoryLock {
   readonly place: Place;
 }
 
-/** Listens in the first place that lets us. */
+/** Listens in the first place where that is possible. */
 async function claimDirectory(path: string): Promise<Claim> {
   const places = openPlaces(path);
   let failure: unknown;
@@ -136,9 +139,9 @@ async function claimDirectory(path: string): Promise<Claim> {
 interface Place {
   readonly folder: string;
   readonly prefix: string;
-  /** How a socket of the folder is named to the system. */
+  /** The address by which the system reaches a socket of the folder. */
   addressOf(name: string): string;
-  /** Whether a socket there is somebody's who may write in the directory. */
+  /** Whether the owner of a socket there may write in the directory. */
   isTrusted(socket: string): boolean;
   /** After this, `addressOf` is void. */
   close(): void;
@@ -161,7 +164,7 @@ function openPlaces(path: string): Place[] {
   const near = plainPlace(path, PREFIX);
   const longest = near.addressOf(`${PREFIX}${'0'.repeat(16)}${SUFFIX}`);
   if (Buffer.byteLength(longest) <= MAX_ADDRESS_BYTES) return [near, temporary];
-  // libuv cuts a longer name off without a word, and would listen somewhere else.
+  // libuv silently truncates a longer address, and would listen somewhere else.
   return existsSync('/proc/self/fd') ? [descriptorPlace(path), temporary] : [temporary];
 }
 
@@ -189,7 +192,7 @@ function listen(address: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
     server.once('error', reject);
-    // A lock is no reason for a process to go on.
+    // A lock must not keep the process alive.
     server.listen(address, () => resolve(server.unref()));
   });
 }
@@ -199,7 +202,7 @@ function stop(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-/** False only if it is certain that nobody listens. */
+/** True in doubt: false only if it is certain that nobody listens. */
 function isListening(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(address);

@@ -1,7 +1,7 @@
 import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** How many bytes longer a file can become: what the disk has left, or what the process may write. */
+/** By how many bytes a file can still grow: limited by the free space of the disk and by what the process may write. */
 export function roomFor(path: string): number {
   const { bavail, bfree, bsize } = statfsSync(dirname(path));
   const onDisk = (process.getuid?.() === 0 ? bfree : bavail) * bsize;
@@ -11,7 +11,7 @@ export function roomFor(path: string): number {
 
 let largest: number | undefined;
 
-/** `ulimit -f`, where the system says so. */
+/** The limit of `ulimit -f`, where the system tells it. */
 function largestFile(): number {
   largest ??= readLimit();
   return largest;

@@ -3,7 +3,10 @@ import type { Log } from './log.ts';
 import type { Random } from './random.ts';
 import type { Store } from './store.ts';
 
-/** Everything of a node that is not a function of its inputs. Its transport is apart: it needs the node to exist. */
+/**
+ * Everything in a node that is not a function of its inputs, but for its transport, which can only be made once the
+ * node exists.
+ */
 export interface Env {
   readonly clock: Clock;
   readonly random: Random;

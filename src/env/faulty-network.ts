@@ -3,39 +3,39 @@ import type { LocalTransport } from './local-transport.ts';
 import type { Random } from './random.ts';
 import type { Receive, Transport } from './transport.ts';
 
-/** What is wrong with the way from one node to another. */
+/** What is wrong with the link from one node to another, in this direction. */
 export interface LinkFault {
   /** Nothing arrives. */
   readonly cut?: boolean;
-  /** Everything arrives so much later. */
+  /** Everything arrives this much later. */
   readonly delayMs?: number;
   /** The share of messages that get lost, 0 to 1. */
   readonly dropRate?: number;
 }
 
-/** Sees each request on its way, faults or not. */
+/** Sees each request that is sent, whether or not the link has a fault. */
 export interface NetworkObserver<Request, Reply> {
   /** Right before it is sent. @returns what is to hear the answer instead of `onReply`, or `onReply` itself */
   sent(from: string, to: string, request: Request, onReply: (reply: Reply) => void): (reply: Reply) => void;
 }
 
-/** Messages that may wait for a paused node; further ones are lost, as from a full socket buffer. */
+/** How many messages may wait for a paused node; further ones are lost, as with a full socket buffer. */
 const HELD_MESSAGES = 10_000;
 
 /**
- * The network between the nodes of one process, with faults on request. What is wrong with a link holds for requests that
- * are sent while it is, and for the answers to those. Without faults it adds one look at a flag to each message.
+ * The network between the nodes of one process, with faults on request. A link's fault applies to the requests that are
+ * sent while it is set, and to their answers. Without faults, each message costs one look at a flag more.
  */
 export class FaultyNetwork<Request, Reply> {
   readonly #network: LocalTransport<Request, Reply>;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #observer: NetworkObserver<Request, Reply> | undefined;
-  /** By `from` and `to`. */
+  /** The faults of each link, by `from` and then `to`. */
   readonly #links = new Map<string, Map<string, LinkFault>>();
-  /** Paused nodes, with what is held until they go on. */
+  /** Paused nodes, each with the deliveries that are held until it is resumed. */
   readonly #paused = new Map<string, (() => void)[]>();
-  /** What each node that runs sends with. */
+  /** The present transport of each running node. */
   readonly #transports = new Map<string, Transport<Request, Reply>>();
   #isFaulty = false;
 
@@ -57,7 +57,7 @@ export class FaultyNetwork<Request, Reply> {
       send: (to, request, tell) => {
         const onReply = this.#observer === undefined ? tell : this.#observer.sent(node, to, request, tell);
         if (!this.#isFaulty) return inner.send(to, request, onReply);
-        // A node that has stopped by the time an answer arrives hears it as little as on the network without faults.
+        // As without faults, a node that has stopped by the time an answer arrives does not get it.
         const hear = (reply: Reply) => {
           if (this.#transports.get(node) === transport) onReply(reply);
         };
@@ -74,7 +74,7 @@ export class FaultyNetwork<Request, Reply> {
     this.#network.register(node, receive);
   }
 
-  /** The node has stopped; what was held for it is lost. */
+  /** The node has stopped; messages held for it are lost. */
   unregister(node: string): void {
     this.#network.unregister(node);
     this.#transports.delete(node);
@@ -82,7 +82,7 @@ export class FaultyNetwork<Request, Reply> {
     this.#refresh();
   }
 
-  /** Sets what is wrong with one way, instead of what was. */
+  /** Sets the fault of one link, in this direction, in place of the one before. */
   setLink(from: string, to: string, fault: LinkFault): void {
     const links = this.#links.get(from) ?? new Map<string, LinkFault>();
     links.set(to, fault);
@@ -101,13 +101,13 @@ export class FaultyNetwork<Request, Reply> {
     this.#refresh();
   }
 
-  /** From now on what goes to the node or comes from it waits, as if its process were stopped by a signal. */
+  /** From now on messages to and from the node wait, as if its process were stopped by a signal. */
   pause(node: string): void {
     if (!this.#paused.has(node)) this.#paused.set(node, []);
     this.#refresh();
   }
 
-  /** The node goes on; what was held is delivered in order. */
+  /** The node goes on; the held messages are delivered in order. */
   resume(node: string): void {
     const held = this.#paused.get(node) ?? [];
     this.#paused.delete(node);
@@ -124,7 +124,7 @@ export class FaultyNetwork<Request, Reply> {
   }
 
   #carry(from: string, to: string, deliver: () => void): void {
-    // A node is no link from itself; a paused one does not even hear itself.
+    // A node has no link to itself, so no fault; but a paused node does not even hear itself.
     const fault = from === to ? undefined : this.#links.get(from)?.get(to);
     if (fault?.cut === true) return;
     if (fault?.dropRate !== undefined && this.#random.next() < fault.dropRate) return;
@@ -136,7 +136,7 @@ export class FaultyNetwork<Request, Reply> {
   #arrive(from: string, to: string, deliver: () => void): void {
     const held = this.#paused.get(from) ?? this.#paused.get(to);
     if (held === undefined) return deliver();
-    // The other end may be paused as well by then.
+    // By the time this node is resumed, the other end may be paused: so `#arrive` again.
     if (held.length < HELD_MESSAGES) held.push(() => this.#arrive(from, to, deliver));
   }
 }

@@ -8,14 +8,14 @@ import { checkPages } from './lmdb-pages.ts';
 import { STORE_NAMES, type StoreKey, type StoreName } from './store.ts';
 
 /*
- * Data directories of format 2, as far as they differ from those of today: their values have no checksum, and stand in
- * databases of other names; their journals' files have no header and their frames no number,
+ * Data directories of format 2, as far as they differ from those of today. Their values have no checksum, and stand in
+ * databases of other names. The files of their journals have no header, and the frames no number,
  *   u32 length of the content | u32 CRC-32 of what follows, begun with that of the frame before | u48 generation | content
- * so that what is behind the first frame that cannot be read is not told from an end. Nothing here may follow a change of the
- * code that it describes.
+ * so the first frame that cannot be read looks like the end of the journal. This file repeats what other files say
+ * today: it describes an old format, and must not change when they do.
  */
 
-/** Rows moved in one transaction, each of which may be an item of 400 KB. */
+/** Rows moved in one transaction. Each may be an item of 400 KB. */
 const PAGE = 64;
 
 const JOURNAL_FILES = ['journal-0', 'journal-1'] as const;
@@ -23,7 +23,7 @@ const JOURNAL_STORES: readonly StoreName[] = ['items', 'paxos', 'meta', 'hints']
 const FRAME_HEADER_BYTES = 14;
 const ENTRY_HEADER_BYTES = 8;
 
-/** Up to where LMDB holds everything that is in the journal. */
+/** The place in the journal up to which LMDB holds everything. */
 interface Position {
   readonly generation: number;
   readonly link: number;
@@ -37,13 +37,15 @@ interface Entry {
 }
 
 /**
- * Rewrites what a node has in a directory of format 2: each value gets its checksum. Durable when it returns. May be broken
- * off anywhere and is then begun again: a row moves from the old database to the new one in one transaction, and the
- * database that it is in says which form it has. Its bytes do not: a flipped bit could make the new form look like the old.
+ * Rewrites the data of a node from format 2: each value gets its checksum. The result is durable when the call returns.
+ * A crash in between is safe, since the next call goes on: a row moves from the old database to the new one in one
+ * transaction, and the database that holds a row tells its form. Its bytes could not: a flipped bit could make the new
+ * form look like the old.
  *
- * Nobody can say of these values whether they are what was written. Those that cannot be decoded are written as damaged.
+ * The old values have no checksum, so it is unknown whether they are what was written. Those that cannot be decoded are
+ * written as damaged.
  *
- * @throws StoreDamagedError; what the system says where it cannot be written
+ * @throws StoreDamagedError, or the system's error if the data cannot be written
  */
 export async function migrateFromFormat2(path: string): Promise<void> {
   checkPages(join(path, DATA_FILE));
@@ -83,14 +85,14 @@ export async function migrateFromFormat2(path: string): Promise<void> {
         if (value === undefined) to.remove(key);
         else to.put(key, sealed(name, key, value));
       }
-      // Should this end before the files are gone, there is nothing in them.
+      // If the process dies before the files are removed, the next call finds nothing in them that is newer than this.
       journal.put('settled', Buffer.from(JSON.stringify(position), 'latin1'));
     });
     for (const file of JOURNAL_FILES) rmSync(join(path, file), { force: true });
     journal.removeSync('settled');
     for (const { from } of stores) from.dropSync();
   } finally {
-    // What is still being closed must not be opened again.
+    // The environment must not be opened again while it is still being closed.
     await root.close();
   }
 }
@@ -120,7 +122,7 @@ function isJson(value: Buffer): boolean {
   }
 }
 
-/** What the journal holds beyond `settled`, up to where its process died. */
+/** Reads the entries of the journal behind `settled`, up to where its process died. */
 function readJournal(path: string, settled: Position): { readonly entries: Entry[]; readonly position: Position } {
   const entries: Entry[] = [];
   let position = settled;

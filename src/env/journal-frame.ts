@@ -9,27 +9,30 @@ export interface JournalEntry {
   readonly written: Written;
 }
 
-/** What the frames of one opening of a journal have in common, drawn at random: nothing else can be taken for one of them. */
+/**
+ * Drawn at random for each opening of a journal and common to all its frames, so nothing else can be taken for one of
+ * them.
+ */
 export interface FrameSeal {
-  /** The first four bytes of each. */
+  /** The first four bytes of each frame. */
   readonly mark: number;
-  /** What each CRC begins with. */
+  /** The value that each CRC starts from. */
   readonly seed: number;
 }
 
 /** Where a frame stands in its journal. */
 export interface FramePlace {
   readonly generation: number;
-  /** Counts the frames of all generations. */
+  /** The number of the frame, counted over all generations. */
   readonly sequence: number;
-  /** The CRC of the frame before. */
+  /** The CRC of the previous frame. */
   readonly previous: number;
 }
 
 export interface Frame extends FramePlace {
-  /** Its own CRC. */
+  /** The CRC of this frame. */
   readonly link: number;
-  /** Where the next begins. */
+  /** Where the next frame begins. */
   readonly end: number;
 }
 
@@ -39,7 +42,7 @@ export interface Frame extends FramePlace {
  *   u32 CRC-32 of the frame before | u48 generation | u48 sequence | content | u32 the CRC once more
  * and the content entries:
  *   u8 store | u8 1 if removed | u16 key bytes | u32 value bytes | key | value
- * The system takes a write from its start to its end: a frame that ends with its CRC was written whole.
+ * The system writes from the start of a buffer to its end, so a frame that ends with its CRC was written whole.
  */
 const AT = { mark: 0, length: 4, link: 8, previous: 12, generation: 16, sequence: 22 } as const;
 const HEADER_BYTES = 28;
@@ -48,10 +51,10 @@ const TRAILER_BYTES = 4;
 const ENTRY_HEADER_BYTES = 8;
 const STORES: readonly StoreName[] = ['items', 'paxos', 'meta', 'hints'];
 
-/** The header of a frame that there is not. */
+/** Overwrites the header of a frame that must not be found. */
 export const NO_FRAME = Buffer.alloc(HEADER_BYTES, 0xff);
 
-/** The bytes of a frame; `linkOf` them is what the next frame repeats. */
+/** The bytes of a frame. The next frame repeats their `linkOf`. */
 export function encodeFrame(entries: readonly JournalEntry[], place: FramePlace, { mark, seed }: FrameSeal): Buffer {
   let length = HEADER_BYTES;
   for (const { key, written } of entries) {
@@ -85,7 +88,7 @@ export function linkOf(frame: Buffer): number {
   return frame.readUInt32BE(AT.link);
 }
 
-/** The frame that begins at `offset`; undefined if there is none, or not all of it as it was written. */
+/** The frame that begins at `offset`; undefined if there is none, or if it is not as it was written. */
 export function frameAt(bytes: Buffer, offset: number, seal: FrameSeal): Frame | undefined {
   const contentEnd = contentEndOf(bytes, offset, seal);
   if (contentEnd === undefined) return undefined;
@@ -100,7 +103,7 @@ export function frameAt(bytes: Buffer, offset: number, seal: FrameSeal): Frame |
   };
 }
 
-/** Whether the frame of this number was written to its end at `offset`, whatever has become of it. */
+/** Whether the frame of this number was once written to its end at `offset`. It may have been changed since. */
 export function isWrittenWhole(bytes: Buffer, offset: number, sequence: number, seal: FrameSeal): boolean {
   const contentEnd = contentEndOf(bytes, offset, seal);
   if (contentEnd === undefined || bytes.readUIntBE(offset + AT.sequence, NUMBER_BYTES) !== sequence) return false;
@@ -118,7 +121,7 @@ export function* framesIn(bytes: Buffer, offset: number, seal: FrameSeal): Itera
   }
 }
 
-/** Hands out the entries of a frame that `frameAt` has found. */
+/** Calls `apply` with each entry of a frame that `frameAt` has found. */
 export function decodeFrame(bytes: Buffer, offset: number, { end }: Frame, apply: (entry: JournalEntry) => void): void {
   decodeEntries(bytes.subarray(offset + HEADER_BYTES, end - TRAILER_BYTES), apply);
 }

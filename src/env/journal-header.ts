@@ -1,25 +1,27 @@
 import { crc32 } from 'node:zlib';
 
-/** What a file of a journal says of itself, at its start. */
+/** The start of a journal's file describes the file. */
 export interface JournalHeader {
-  /** Of which opening it is (`JournalRun`). */
+  /** The id of the opening that the file belongs to (`JournalRun`). */
   readonly journal: string;
-  /** Whose it is: a text for people. */
+  /** The owner of the store, a text for people. */
   readonly owner: string;
   /** The run of the machine, if it is known. */
   readonly machine: string | null;
-  /** The file is at least so long. */
+  /** The file is at least this long, in bytes. */
   readonly length: number;
-  /** The sequence number of a frame that was appended, in whichever file, when this was written. */
+  /** The sequence number of the last frame, in either file, that had been appended when this header was written. */
   readonly appended: number;
-  /** How long `data.mdb` was then. */
+  /** The length of `data.mdb` at that time. */
   readonly dataBytes: number;
 }
 
-/** Frames begin behind it: a page of its own, because it is written again while the frames stay as they are. */
+/**
+ * The frames follow the header. It has a page of its own, because it is rewritten while the frames stay as they are.
+ */
 export const JOURNAL_HEADER_BYTES = 4_096;
 
-/** One sector, so that it is written whole or not at all. */
+/** One sector, so that a header is written whole or not at all. */
 const TEXT_BYTES = 512;
 const TITLE = 'dynaring journal 2';
 
@@ -32,7 +34,7 @@ export function encodeHeader(header: JournalHeader): Buffer {
   return block;
 }
 
-/** Undefined if there is none, or it is damaged. */
+/** Undefined if the file has no header, or a damaged one. */
 export function decodeHeader(file: Buffer): JournalHeader | undefined {
   const [title, json, sum] = file.toString('utf8', 0, TEXT_BYTES).split('\n', 3);
   if (title !== TITLE || crc32(`${title}\n${json}\n`).toString(16) !== sum) return undefined;

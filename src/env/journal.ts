@@ -6,38 +6,39 @@ import { encodeHeader, JOURNAL_HEADER_BYTES } from './journal-header.ts';
 import { machineRun } from './machine-run.ts';
 import { StoreDamagedError } from './store-damage.ts';
 
-/** One opening of a journal: until the next, or until the store is closed in order, its files have to be there. */
+/** One opening of a journal. Its files must exist until the next opening, or until the store is closed in order. */
 export interface JournalRun {
-  /** 16 hexadecimal digits, never the same for two. */
+  /** 16 hexadecimal digits, different for each opening. */
   readonly id: string;
-  /** Whether appends are on disk when they are done. */
+  /** Whether an append is on disk when it is done. */
   readonly isSynced: boolean;
-  /** The run of the machine, if that is known (`machineRun`). */
+  /** The run of the machine (`machineRun`); null if unknown. */
   readonly machine: string | null;
 }
 
 /** How far a journal has come. */
 export interface JournalPosition {
   readonly generation: number;
-  /** The CRC of the last frame, which the next repeats; 0 if there is none. */
+  /** The CRC of the last frame, which the next frame repeats; 0 if there is none. */
   readonly link: number;
   /** The number of the last frame. */
   readonly sequence: number;
-  /** Which files hold what follows. Null: none do. */
+  /** The opening whose files hold the frames that follow. Null: there are none. */
   readonly run: JournalRun | null;
 }
 
 /**
- * Reads what a store has written down of a position, as JSON.
+ * Reads a position that a store has written down as JSON.
  *
- * @throws StoreDamagedError if it is none, or one of another version: the journal beside it cannot be read by it
+ * @throws StoreDamagedError if the text is no position, or one of another version: then the journal cannot be read by
+ *   it
  */
 export function decodePosition(json: string): JournalPosition {
   let found: Partial<JournalPosition> | null = null;
   try {
     found = JSON.parse(json);
   } catch {
-    // What is no JSON is no position.
+    // Text that is no JSON is no position.
   }
   if (isPosition(found)) return found;
   throw new StoreDamagedError('data.mdb does not say what its journal holds: it is damaged, or of an older directory');
@@ -50,52 +51,57 @@ function isPosition(found: Partial<JournalPosition> | null): found is JournalPos
 }
 
 export interface JournalSettings {
-  /** Whether an append is done only when the disk has it, or when the system has it. */
+  /** True: an append is done when the disk has it. False: when the system has it. */
   readonly sync: boolean;
-  /** Whose journal it is, for people: it tells it from those of other stores. */
+  /** The owner of the journal, a text for people; tells this journal from those of other stores. */
   readonly owner: string;
-  /** The file of what is settled. */
+  /** The path of `data.mdb`, LMDB's file. */
   readonly dataFile: string;
 }
 
 /*
- * Two files, used by turns. A file holds a header and then frames, one per `append`. While a journal is open its files are
- * overwritten and lengthened, never cut: so anything may follow the last frame of a generation. As each frame names the one
- * before, in the other file too, what is read is always a beginning of what was appended.
+ * A journal has two files, which are used in turn. A file holds a header and then frames, one per `append`. While a
+ * journal is open its files are overwritten and lengthened, never cut, so anything may follow the last frame of a
+ * generation. Each frame names the previous one, across files too, so the frames that are read are always the first
+ * ones that were appended.
  *
- * That it is all of it cannot be read from the frames. Files are lengthened ahead, by steps, and say how long they are: one
- * that was cut is known by that. Every now and then the file that is not being written says which frames there are.
+ * The frames alone do not tell whether the last ones are missing. Therefore a file is lengthened ahead, in steps, and
+ * its header says its length: that shows a file that was cut. And every now and then the header of the file that is not
+ * being written says how many frames were appended.
  */
 export const JOURNAL_FILES = ['journal-0', 'journal-1'] as const;
 
-/** A file grows by so much: nothing is written there yet, and most systems give it no room on the disk before. */
+/**
+ * A file grows by this much at a time. Nothing is written there yet, and most systems reserve no room on the disk for
+ * it.
+ */
 const GROWTH_BYTES = 1024 * 1024;
 
-/** How old what the headers say may be, and for how long the place of the files is taken for granted. */
+/** How stale the headers may be, and for how long the files are assumed to be still in their place. */
 const STATE_AFTER_MS = 100;
 
-/** Node writes less than 2 GiB at once. */
+/** Node writes less than 2 GiB in one call. */
 const MAX_WRITE_BYTES = 1024 * 1024 * 1024;
 
 const FILE_MODE = 0o600;
 
 type Done = (error?: Error) => void;
 
-/** One of the two. */
+/** One of the two files. */
 interface JournalFile {
   readonly path: string;
   readonly descriptor: number;
-  /** Not synced. */
+  /** Writes through it are not synced. */
   readonly headerDescriptor: number;
   readonly inode: number;
-  /** How long its header says it is. */
+  /** The length that the file's header claims. */
   length: number;
 }
 
 /**
- * What a store has promised to keep and has not yet put where it belongs: an append is one write to the end of a file,
- * much cheaper than a transaction that changes many pages of a tree. Entries are gathered in generations; when all
- * entries of a generation are elsewhere, its file serves the one after the next.
+ * Keeps the writes that a store has acknowledged and LMDB does not have yet. An append is one write to the end of a
+ * file, much cheaper than a transaction that changes many pages of a tree. Entries are gathered in generations. When
+ * LMDB has all entries of a generation, the file of that generation serves the one after the next.
  */
 export class Journal {
   readonly run: JournalRun;
@@ -107,19 +113,19 @@ export class Journal {
   #sequence: number;
   /** Where the next frame begins. */
   #end = JOURNAL_HEADER_BYTES;
-  /** Runs out when the headers are to say what was appended since they last did. */
+  /** Runs out when a header is to be brought up to date with the appends. */
   #stateTimer: NodeJS.Timeout | undefined;
   #isGrowing = false;
   #isStating = false;
-  /** How long the data file was when that was last looked up. */
+  /** The length of `data.mdb` when it was last looked up. */
   #dataBytes = 0;
   #afterStating: (() => void) | undefined;
-  /** When the files were last seen where they should be. */
+  /** When the files were last seen in their place. */
   #seenMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * Begins the generation after `settled` in new files: what the old ones held must be elsewhere by now, and must not be
-   * looked for in them. They are looked for once `position` is in the store.
+   * Begins the generation after `settled` in new files. LMDB must have everything that the old files held, and must say
+   * that no file is to be read. The new files are read at the next start once LMDB has stored `position`.
    *
    * @param settled as `readJournal` returned it
    */
@@ -134,19 +140,19 @@ export class Journal {
     this.#files = openFiles(folder, settings.sync, (length) => this.#header(length));
   }
 
-  /** The present generation, and its last frame. */
+  /** The present generation and its last frame. */
   get position(): JournalPosition {
     return { generation: this.#generation, link: this.#link, sequence: this.#sequence, run: this.run };
   }
 
-  /** Bytes of the present generation. */
+  /** The bytes of the present generation. */
   get length(): number {
     return this.#end - JOURNAL_HEADER_BYTES;
   }
 
   /**
-   * Adds entries to the present generation. No other call may come before `done`. After an error none of them is there,
-   * and the next append takes their place.
+   * Adds entries to the present generation. No other call may come before `done`. After an error the journal has none
+   * of these entries, and the next append takes their place.
    */
   append(entries: readonly JournalEntry[], done: Done): void {
     const place = { generation: this.#generation, sequence: this.#sequence + 1, previous: this.#link };
@@ -163,7 +169,7 @@ export class Journal {
     });
   }
 
-  /** Begins the next generation, in the file of the last but one: whose entries must be elsewhere by now. */
+  /** Begins the next generation, in the file of the last but one. LMDB must have the entries of that one. */
   rotate(): void {
     this.#generation++;
     this.#end = JOURNAL_HEADER_BYTES;
@@ -184,9 +190,9 @@ export class Journal {
     const writeFrom = (written: number): void => {
       const rest = Math.min(frame.length - written, MAX_WRITE_BYTES);
       write(descriptor, frame, written, rest, this.#end + written, (error, count) => {
-        // The system may have all of a frame of which it says that the disk refused it: a start must not find it.
+        // The system may have written the whole frame although it reports an error: a restart must not find the frame.
         if (error !== null) return write(descriptor, NO_FRAME, 0, NO_FRAME.length, this.#end, () => done(error));
-        // A disk that is nearly full takes a part; the rest then fails or fits.
+        // A disk that is nearly full writes a part; the rest then fails or fits.
         if (written + count < frame.length) return writeFrom(written + count);
         this.#end += frame.length;
         this.#link = linkOf(frame);
@@ -198,7 +204,9 @@ export class Journal {
     writeFrom(0);
   }
 
-  /** Makes sure that what is written can be found again: files that were removed take writes as before. */
+  /**
+   * Checks that the file is still in its place: a file that was removed takes writes as before, and nobody finds them.
+   */
   #look({ path, inode }: JournalFile, done: Done): void {
     stat(path, (error, found) => {
       if (error !== null || found.ino !== inode) {
@@ -222,7 +230,7 @@ export class Journal {
       this.#isGrowing = false;
       done(error);
     };
-    // First the length, then the claim of it.
+    // First the length, then the header that claims it.
     ftruncate(file.descriptor, length, (error) => {
       if (error !== null) return finish(error);
       const header = this.#header(length);
@@ -234,7 +242,7 @@ export class Journal {
     });
   }
 
-  /** Says in the file that is not being written how far the other one has come. What fails is said another time. */
+  /** Writes into the header of the idle file how far the other file has come. If that fails, the next time will do. */
   #state(): void {
     this.#stateTimer = undefined;
     if (this.#isGrowing) {
@@ -279,7 +287,7 @@ function openFiles(folder: string, sync: boolean, headerOf: (length: number) => 
     const plain = constants.O_RDWR | constants.O_CREAT;
     for (const name of JOURNAL_FILES) {
       const path = join(folder, name);
-      // Anew: frames of before could not be told from those to come.
+      // Truncated, because old frames could not be told from those to come.
       const descriptor = openSync(path, plain | constants.O_TRUNC | (sync ? constants.O_DSYNC : 0), FILE_MODE);
       const headerDescriptor = sync ? openSync(path, plain) : descriptor;
       const length = JOURNAL_HEADER_BYTES;
@@ -288,7 +296,7 @@ function openFiles(folder: string, sync: boolean, headerOf: (length: number) => 
       header.set(headerOf(length));
       writeSync(descriptor, header);
     }
-    // A new file is on disk when the folder that names it is.
+    // A new file is on disk only when the folder that names it is.
     if (sync) syncFolder(folder);
     return files;
   } catch (error) {

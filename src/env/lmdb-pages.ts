@@ -2,23 +2,25 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { StoreDamagedError } from './store-damage.ts';
 
 /*
- * LMDB trusts its file: what it follows there is an offset or a page number, and one that leads out of the file ends the process
- * by a signal. So its pages are looked at before it opens them. As lmdb 3.5 lays them out, all little-endian:
+ * LMDB trusts its file: it follows offsets and page numbers, and one that leads out of the file kills the process by a
+ * signal. So the pages are checked before LMDB opens the file. The layout of lmdb 3.5, all numbers little-endian:
  *
- * A page begins with u64 its number | u64 transaction | u16 | u16 kind | u16 lower | u16 upper; of an overflow page the last two
- * are u32 how many pages it is. Pages 0 and 1 say what the environment is; the one of the later transaction counts.
- * A branch or leaf has behind this head the places of its nodes, `lower` bytes of them, each a u16 that counts from the head's
- * end, as `upper` does, where the nodes begin.
- * A node is u16 low | u16 high | u16 flags | u16 bytes of the key | key | data. Low and high are the length of a leaf's data, with
- * the flags the page number of a branch's child.
- * The first tree has lists of free pages: i64 how many numbers follow, then page numbers. One below zero says that so many pages
- * are free from the next number on; zero says nothing.
+ * - A page begins with its head: u64 its number | u64 transaction | u16 | u16 kind | u16 lower | u16 upper. On an
+ *   overflow page the last two are one u32, the number of its pages.
+ * - Pages 0 and 1 describe the environment; the one of the later transaction counts.
+ * - On a branch or leaf the head is followed by the places of its nodes, `lower` bytes of them, each a u16. A place
+ *   counts from the end of the head, and so does `upper`, where the nodes begin.
+ * - A node is u16 low | u16 high | u16 flags | u16 bytes of the key | key | data. On a leaf, low and high are the
+ * length
+ *   of the data; on a branch, low, high and flags are the page number of the child.
+ * - The first tree holds lists of free pages: i64 how many numbers follow, then page numbers. A number below zero, -n,
+ *   means that n pages are free from the next number on. Zero means nothing.
  */
 const HEAD_BYTES = 24;
 const PAGE_AT = { number: 0, transaction: 8, kind: 18, lower: 20, upper: 22, overflowPages: 20 } as const;
 const META_AT = { magic: 24, pageBytes: 48, trees: [48, 96], lastPage: 144, transaction: 152, end: 168 } as const;
 const META_MAGIC = 0xbeefc0de;
-/** Of a tree, wherever it is described. */
+/** The layout of a tree's description, wherever it stands. */
 const TREE_AT = { flags: 4, depth: 6, entries: 32, root: 40, end: 48 } as const;
 const NODE_BYTES = 8;
 
@@ -26,7 +28,7 @@ const KIND_MASK = 0x6f;
 const BRANCH = 0x01;
 const LEAF = 0x02;
 const OVERFLOW = 0x04;
-/** The data is the number of the overflow page that has it. */
+/** The data is the number of the overflow page that holds the value. */
 const IS_OVERFLOW = 0x01;
 /** The data describes a tree. */
 const IS_TREE = 0x02;
@@ -36,26 +38,26 @@ const OVERFLOW_NODE_BYTES = 24;
 const NO_PAGE = 2n ** 64n - 1n;
 const MAX_DEPTH = 32;
 
-/** Of 4 KB: a terabyte. A byte of memory each. */
+/** Pages of 4 KB: a terabyte. The check needs a byte of memory for each. */
 const MAX_PAGES = 2 ** 28;
 
-/** Leaves are read as long as so much of the file is; of others it is only known then that they are there. */
+/** Leaves are read until this many bytes of the file were read. Of further leaves only the existence is checked. */
 const READ_BYTES = 64 * 1024 * 1024;
 
 /**
- * Makes sure that LMDB can open a file: that its trees are whole, their nodes lie within their pages, keys are in order, and there
- * are as many as there should be; and that no page that is in use is in a list of free ones. What the values are is not looked at.
+ * Makes sure that LMDB can open a file: its trees are whole, their nodes lie within their pages, the keys are in order
+ * and complete in number, and no page in use is in a list of free ones. The values are not looked at.
  *
  * @throws StoreDamagedError
  */
 export function checkPages(path: string): void {
   withFile(path, (descriptor, size) => {
-    // A new file is empty until its first two pages are written.
+    // A new file is empty until LMDB has written its first two pages.
     if (size > 0) new PageCheck(descriptor, size).run();
   });
 }
 
-/** How many bytes of a file LMDB may fill with the next transactions, without making it longer. */
+/** How many bytes of the file the next transactions can fill without making it longer. */
 export function freeBytesIn(path: string): number {
   let free = 0;
   withFile(path, (descriptor, size) => {
@@ -120,7 +122,7 @@ class PageCheck {
     return this.#transaction;
   }
 
-  /** @returns the page of the last transaction */
+  /** @returns the page that describes the environment, of the last transaction */
   #begin(): Buffer {
     const first = this.#readMeta(0);
     this.#pageBytes = first.readUInt32LE(META_AT.pageBytes);
@@ -144,7 +146,10 @@ class PageCheck {
     return meta;
   }
 
-  /** @param kind `free`: lists of free pages, with numbers for keys; `names`: the trees of the databases; `database`: one of them */
+  /**
+   * @param kind `free`: lists of free pages, with numbers for keys; `names`: the trees of the databases; `database`:
+   * one of them
+   */
   #checkTree(description: Buffer, at: number, kind: 'free' | 'names' | 'database'): void {
     if (kind === 'database' && description.readUInt16LE(at + TREE_AT.flags) !== 0)
       throw damaged('a database is of another kind');
@@ -256,19 +261,22 @@ class PageCheck {
 
   #checkHead(page: Buffer, number: number, kind: number): void {
     const isIt = page.readBigUInt64LE(PAGE_AT.number) === BigInt(number);
-    // One of a later transaction would be taken for one that this process has in memory.
+    // LMDB would take a page of a later transaction for one that this process has in memory.
     const isPast = page.readBigUInt64LE(PAGE_AT.transaction) <= this.#transaction;
     if (isIt && isPast && (page.readUInt16LE(PAGE_AT.kind) & KIND_MASK) === kind) return;
     throw damaged(`page ${number} is not what it should be`);
   }
 
-  /** A page of a tree, which must be in the file. */
+  /** A page of a tree. It must be in the file. */
   #claim(number: number, count: number): void {
     if ((number + count) * this.#pageBytes > this.#size) throw damaged(`page ${number} is not there`);
     this.#take(number, count);
   }
 
-  /** Each page has one place, in a tree or in a list of free ones; those at the end may be free and not there. */
+  /**
+   * Notes that a page is used, in a tree or in a list of free pages: once only. Free pages may lie behind the end of
+   * the file.
+   */
   #take(number: number, count: number): void {
     if (number < 0 || number + count > this.#taken.length) throw damaged(`there is no page ${number}`);
     for (let at = number; at < number + count; at++) {
@@ -280,12 +288,12 @@ class PageCheck {
 
 interface Tree {
   readonly isFree: boolean;
-  /** Whether its values are trees. */
+  /** Whether the values of the tree are trees. */
   readonly isNames: boolean;
   entries: number;
-  /** The key before. */
+  /** The previous key. */
   last: Buffer | undefined;
-  /** Whether all leaves were read. */
+  /** Whether all leaves of the tree were read. */
   isRead: boolean;
 }
 

@@ -4,20 +4,20 @@ import type { JournalEntry } from './journal-frame.ts';
 import { isDamage, type LmdbEnvironment, MAX_KEY_BYTES } from './lmdb-environment.ts';
 import { LMDB_STORE_DEFAULTS, type LmdbStoreOptions } from './lmdb-store-options.ts';
 import { openLmdb } from './open-lmdb.ts';
-import type { Store, StoreKey, StoreName } from './store.ts';
+import { type Entry, halfOpen, type RangeQuery, type Store, type StoreKey, type StoreName } from './store.ts';
 import { leaveIfDamaged, StoreDamagedError, unlessDamaged } from './store-damage.ts';
 import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
 
-/** The journal may be so many batches long: rewriting few keys fills it and not the batch. */
+/** How many full batches long the journal may be: rewriting a few keys fills the journal and not the batch. */
 const JOURNAL_BATCHES = 4;
 
 /** The wait after a failed commit: a full disk stays full for a while, and lmdb-js writes each failure to stderr. */
 const RETRY_AFTER_MS = 500;
 
-/** While a store that is damaged waits for what is under way. */
+/** The pause between two looks whether a closing store is still busy. */
 const BUSY_POLL_MS = 2;
 
-/** A write, and what the pending batch said of its key before: with that it can be taken back. */
+/** A write, and what the pending batch held of its key before, so that the write can be undone. */
 interface Unkept extends JournalEntry {
   readonly before: Written | undefined;
 }
@@ -33,30 +33,32 @@ interface Append {
 }
 
 /**
- * A node's store: LMDB for what is settled, a journal for what is promised, and two batches in memory for what LMDB does
- * not show yet, which reads see first: `#pending`, which gathers writes, and `#committing`, which LMDB is writing.
+ * A node's store: LMDB, a journal for acknowledged writes that LMDB does not have yet, and two batches in memory, which
+ * hold the writes that LMDB does not show yet. `#pending` gathers writes, and LMDB is writing `#committing`. Reads look
+ * there first.
  *
- * A flush appends what is not in the journal yet; all flushes that are asked for during an append share the next. A batch
- * goes to LMDB when it is large or old, so that many writes share its pages, and of several writes to a key only the last
- * is ever written there: an accepted record that is committed soon after never is. With `durability: 'memory'` there is
- * no journal.
+ * A flush appends the writes that are not in the journal yet; all flushes that are asked for during an append share the
+ * next one. A batch goes to LMDB when it is large or old, so that many writes share its pages. If a key is written
+ * several times in a batch, only the last write goes to LMDB: an accepted record that is committed soon after never
+ * does. With `durability: 'memory'` there is no journal.
  *
  * Measured, us of CPU per PutItem on three nodes, all threads (bench/README.md): a transaction per flush instead of the
  * journal costs 35 more without sync and 60 more with.
  *
- * A disk that refuses an append makes the flush fail, and all writes since are taken back. One that refuses a commit is
- * asked again; until then the batch stays in memory and in the journal, and when the next is full as well, flushes fail.
+ * If the disk refuses an append, the flush fails, and its writes and all later ones are undone. If LMDB refuses a
+ * commit, the commit is retried. Until it succeeds the batch stays in memory and in the journal, and once the next
+ * batch is full as well, flushes fail.
  *
- * A store that cannot be read, or whose pages are damaged, is of no use any more: it says so once, and then refuses everything.
+ * A store that cannot be read, or whose pages are damaged, reports that once and then refuses every call.
  */
 export class LmdbStore implements Store {
   onLost: (() => void) | undefined = undefined;
   /** Called once, when it turns out that the store is damaged. Every call throws a StoreDamagedError from then on. */
   onDamaged: ((error: StoreDamagedError) => void) | undefined = undefined;
-  /** Called when the disk has taken something, or has refused to. */
+  /** Called after each write to the disk, with the error if it was refused. */
   onWritten: ((refusal?: Error) => void) | undefined = undefined;
   readonly #lmdb: LmdbEnvironment;
-  /** Undefined: nothing is promised beyond the process. */
+  /** Undefined: writes need not survive the process. */
   readonly #journal: Journal | undefined;
   readonly #options: Required<LmdbStoreOptions>;
   #pending = new WriteBatch();
@@ -70,27 +72,27 @@ export class LmdbStore implements Store {
   #waiting: Done[] = [];
   #append: Append | undefined;
   #damage: StoreDamagedError | undefined;
-  /** Why LMDB refused `#committing` the last time. */
+  /** Why LMDB refused the last commit of `#committing`; undefined if it did not. */
   #commitFailure: Error | undefined;
-  /** There are writes that have waited for their append long enough. */
+  /** Whether a write has waited for its append long enough. */
   #isLate = false;
-  /** The pending batch is to be committed although it is not full. */
+  /** Whether the pending batch shall be committed although it is not full. */
   #isAged = false;
   #lazyTimer: NodeJS.Timeout | undefined;
   #agingTimer: NodeJS.Timeout | undefined;
-  /** Defined while LMDB refuses `#committing` and is left alone. */
+  /** Defined while the next retry of a refused commit is waited for. */
   #retryTimer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
   /** Called when LMDB has taken or refused a batch. */
   #onCommitted: (() => void) | undefined;
 
-  /** What may have been lost of what it had acknowledged, although it was opened: for the log. */
+  /** Which acknowledged writes may be lost although the store was opened: a text for the log. */
   readonly loss: string | undefined;
 
   /**
    * Opens the store in the directory `path`, or makes it.
    *
-   * @throws StoreDamagedError if it may have lost what it had acknowledged; what the system says where it cannot be opened
+   * @throws StoreDamagedError if acknowledged writes may be lost; the system's error if the store cannot be opened
    */
   constructor(path: string, options: LmdbStoreOptions) {
     this.#options = { ...LMDB_STORE_DEFAULTS, ...options };
@@ -119,17 +121,21 @@ export class LmdbStore implements Store {
 
   remove(name: StoreName, key: StoreKey): void {
     const isPending = this.#note(name, key, REMOVED) !== undefined;
-    // Looking costs less than a removal of nothing; of the keys in `paxos`, most come and go between two batches.
+    // A look costs less than the removal of a key that is not there, and most keys of `paxos` come and go between two
+    // batches.
     if (isPending && this.#isAbsentBelow(name, key)) this.#pending.forget(name, key);
     else this.#pending.set(name, key, REMOVED);
   }
 
-  range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    if (from >= to || limit <= 0) return [];
+  range(name: StoreName, query: RangeQuery): Entry[] {
+    const { limit, order = 'forward' } = query;
+    const range = halfOpen(query);
+    if (range.from >= range.to || limit <= 0) return [];
     const batches = [this.#committing, this.#pending].filter((batch) => batch !== undefined);
     if (this.#damage !== undefined) throw this.#damage;
     try {
-      return rangeOver(this.#lmdb.range(name, from, to), writtenBetween(batches, name, from, to), to, limit);
+      const written = writtenBetween(batches, name, range, order);
+      return rangeOver(this.#lmdb.range(name, range, order), written, order, limit);
     } catch (error) {
       throw this.#noteDamage(error);
     }
@@ -151,12 +157,12 @@ export class LmdbStore implements Store {
   }
 
   /**
-   * Rejects if the disk refuses the last writes; what the journal has is then there at the next start. One that is damaged is
-   * only let go of.
+   * Rejects if the disk refuses the last writes; the next start then finds what the journal has. A damaged store is
+   * released without writing anything.
    */
   async close(): Promise<void> {
     const failure = this.#damage ?? (await this.settle().catch((error: unknown) => error));
-    // Nothing may be under way: what is closed is used again by others.
+    // Nothing may be under way when files are closed: the system gives their descriptors to others.
     while (this.#append !== undefined || this.#isCommitting) await delay(BUSY_POLL_MS);
     for (const timer of [this.#lazyTimer, this.#agingTimer, this.#retryTimer]) clearTimeout(timer);
     clearImmediate(this.#turn);
@@ -169,16 +175,19 @@ export class LmdbStore implements Store {
     if (failure !== undefined && failure !== this.#damage) throw failure;
   }
 
-  /** LMDB has it all: nobody is to look for anything in the journal's files. */
+  /** LMDB has everything: notes that the next start need not read the journal's files. */
   #dismissJournal({ position }: Journal): void {
     try {
       this.#lmdb.commitSync(new WriteBatch(), { ...position, run: null });
     } catch {
-      // As after a kill: the files will be looked into.
+      // As after a kill: the next start reads the files.
     }
   }
 
-  /** Resolves when LMDB has all earlier writes, whatever the durability; with `disk`, on disk. Rejects if it refuses them. */
+  /**
+   * Resolves when LMDB has all earlier writes, whatever the durability, and with `disk` has synced them. Rejects if it
+   * refuses them.
+   */
   async settle(): Promise<void> {
     if (this.#retryTimer !== undefined) this.#retry();
     const refusal = await new Promise<Error | undefined>((resolve) => this.flush(resolve));
@@ -194,13 +203,13 @@ export class LmdbStore implements Store {
     if (failure !== undefined) throw failure;
   }
 
-  /** @returns what the pending batch says of the key before this write */
+  /** @returns what the pending batch held of the key before this write */
   #note(name: StoreName, key: StoreKey, written: Written): Written | undefined {
     if (this.#damage !== undefined) throw this.#damage;
-    // LMDB would refuse it much later, and the whole batch with it.
+    // LMDB would refuse such a key only much later, and its whole batch with it.
     if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new Error(`a store key of ${key.length} bytes`);
     const before = this.#pending.tables[name].get(key);
-    // Without a journal nothing is refused, and so nothing taken back, unless LMDB refuses.
+    // Without a journal no append is refused, so writes are undone only if LMDB refuses a commit.
     if (this.#journal !== undefined || this.#commitFailure !== undefined) {
       this.#unkept.push({ name, key, written, before });
     }
@@ -235,18 +244,18 @@ export class LmdbStore implements Store {
     return this.#journal !== undefined && this.#journal.length >= JOURNAL_BATCHES * batchBytes;
   }
 
-  /** LMDB lacks something that is not in `#committing`. */
+  /** Whether there are writes that are neither in LMDB nor in `#committing`. */
   #hasUnsettled(): boolean {
     return this.#pending.entryCount > 0 || (this.#journal?.length ?? 0) > 0;
   }
 
-  /** What was asked for during an append or a commit; timers that ran out then do not run again. */
+  /** Schedules what was asked for during an append or a commit: timers that ran out meanwhile do not run again. */
   #scheduleWaiting(): void {
     const settles = this.#isAged && this.#committing === undefined;
     if (this.#waiting.length > 0 || this.#isLate || settles || this.#isFull()) this.#schedule();
   }
 
-  /** Whatever is asked for in one turn of the event loop is done together at its end. */
+  /** All that is asked for in one turn of the event loop is done together at the end of the turn. */
   #schedule(): void {
     if (this.#damage === undefined && this.#append === undefined) this.#turn ??= setImmediate(() => this.#takeTurn());
   }
@@ -255,13 +264,13 @@ export class LmdbStore implements Store {
     this.#turn = undefined;
     const isFull = this.#isFull();
     if (isFull && this.#committing !== undefined) {
-      // Writers have outrun LMDB: they wait for it, unless it refuses.
+      // Writers have outrun LMDB: they wait for it, or fail if it refuses.
       if (this.#retryTimer !== undefined) this.#takeBack(this.#commitFailure!);
       return;
     }
     const settles = (isFull || this.#isAged) && this.#committing === undefined && this.#hasUnsettled();
     const { entries, waiting } = this.#takeUnkept();
-    // From here on writes belong to the next batch: this one is exactly what the journal has after the append.
+    // From here on writes go to the next batch, so that this batch is exactly what the journal holds after the append.
     if (settles) this.#beginBatch();
     if (this.#journal === undefined || entries.length === 0) {
       this.#finish({ entries, waiting, settles });
@@ -305,14 +314,14 @@ export class LmdbStore implements Store {
     tellAll(waiting);
   }
 
-  /** Takes back what the journal refused, and all that came after it. */
+  /** Undoes the writes that the journal refused, and all later ones. */
   #fail({ entries, waiting, settles }: Append, cause: Error): void {
     if (settles) {
-      // All of the new batch came after.
+      // All writes of the new batch are later ones.
       this.#pending = this.#committing!;
       this.#committing = undefined;
       this.#unkept = [];
-      // What the journal had before can still be settled, which gives the next append another file.
+      // The writes that the journal already had can still go to LMDB, which gives the next append another file.
       this.#isAged = true;
     }
     this.#unkept = [...entries, ...this.#unkept];
@@ -331,7 +340,7 @@ export class LmdbStore implements Store {
     tellAll(waiting, error);
   }
 
-  /** The store is of no use any more, which is told once. @returns what every call throws from now on */
+  /** Reports, once, that the store is damaged. @returns what every call throws from now on */
   #noteDamage(cause: unknown): StoreDamagedError {
     if (this.#damage !== undefined) return this.#damage;
     const damage = new StoreDamagedError(cause instanceof Error ? cause.message : String(cause), { cause });
@@ -374,7 +383,7 @@ export class LmdbStore implements Store {
   }
 }
 
-/** Whoever builds on a flush may read, and so find out that the store is damaged. */
+/** A callback may read from the store, and so find out that it is damaged: the others are called all the same. */
 function tellAll(waiting: readonly Done[], error?: Error): void {
   for (const done of waiting) {
     try {

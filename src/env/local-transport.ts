@@ -2,10 +2,10 @@ import type { MessageCodecs } from './codec.ts';
 import type { Receive, Transport } from './transport.ts';
 
 /**
- * The network between the nodes of one process. Every request sent since the last turn is delivered in one microtask, in
- * the order in which it was sent; nothing is copied, unless there are codecs. A reply is delivered when it is given: a request
- * never is, so what the sender does then runs within no call of its own. What is addressed to a node that is not registered is
- * lost.
+ * The network between the nodes of one process. All requests sent since the last turn are delivered in one microtask,
+ * in the order in which they were sent; nothing is copied, unless there are codecs. A reply is delivered within the call
+ * that gives it. A request is never delivered within `send`, so `onReply` never runs within a call of the sender either.
+ * A request to a node that is not registered is lost.
  */
 export class LocalTransport<Request, Reply> {
   readonly #receivers = new Map<string, Receive<Request, Reply>>();
@@ -16,14 +16,16 @@ export class LocalTransport<Request, Reply> {
   readonly #codecs: MessageCodecs<Request, Reply> | undefined;
 
   /**
-   * @param codecs for tests: each message is encoded when it is sent, and what was decoded from that is delivered, as if the
-   *   nodes were in several processes
+   * @param codecs for tests: each message is encoded and decoded on its way, as if the nodes were in several processes
    */
   constructor(codecs?: MessageCodecs<Request, Reply>) {
     this.#codecs = codecs;
   }
 
-  /** What `node` sends with until it is unregistered. Asking again gives a fresh one and cuts the old one off. */
+  /**
+   * The transport with which `node` sends until it is unregistered. A second call returns a new one and cuts the old
+   * one off.
+   */
   transport(node: string): Transport<Request, Reply> {
     this.#cutOff(node);
     const sender: Endpoint = { node, isOpen: true };
@@ -37,7 +39,10 @@ export class LocalTransport<Request, Reply> {
     };
   }
 
-  /** Sends what the bytes of each message say. The reply is encoded when it is given, by whoever gives it. */
+  /**
+   * Delivers what each message reads as after it was encoded and decoded. A reply is encoded within the call that gives
+   * it.
+   */
   #serialising(sender: Endpoint, codecs: MessageCodecs<Request, Reply>): Transport<Request, Reply> {
     return {
       send: (to, request, onReply) => {
@@ -49,7 +54,7 @@ export class LocalTransport<Request, Reply> {
     };
   }
 
-  /** From now on `receive` gets the requests to `node`. */
+  /** From now on `receive` gets the requests that are sent to `node`. */
   register(node: string, receive: Receive<Request, Reply>): void {
     this.#receivers.set(node, receive);
   }
@@ -73,7 +78,10 @@ export class LocalTransport<Request, Reply> {
     queueMicrotask(this.#drain);
   }
 
-  /** What is sent meanwhile joins the same turn. A receiver that throws ends it; the rest is delivered all the same. */
+  /**
+   * Requests sent meanwhile join the same turn. If a receiver throws, the turn ends, and the rest is delivered in the
+   * next.
+   */
   #deliverAll(): void {
     let at = 0;
     try {
@@ -89,13 +97,14 @@ export class LocalTransport<Request, Reply> {
     const receive = this.#receivers.get(to);
     if (receive === undefined) return;
     receive(sender.node, request, (reply) => {
-      // A node that was stopped, or stopped and started again, neither answers nor hears for its former self.
+      // A node that has stopped, even if it was started again, neither answers earlier requests nor hears the answers
+      // to its own.
       if (sender.isOpen && this.#receivers.get(to) === receive) onReply(reply);
     });
   }
 }
 
-/** Where a node's requests come from and its replies return to, from its start to its stop. */
+/** The sender of a node's requests, to whom the replies return, from the node's start to its stop. */
 interface Endpoint {
   readonly node: string;
   isOpen: boolean;

@@ -3,7 +3,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 /** `text`: one line for people. `json`: one JSON object a line, with `time`, `level`, `message` and the fields. */
 export type LogFormat = 'text' | 'json';
 
-/** Structured log: a fixed text, and what varies in `fields`. */
+/** A structured log: the message is a fixed text, and everything that varies is in `fields`. */
 export interface Log {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -34,7 +34,7 @@ export function createLog({ level, format, write, now }: LogOptions): Log {
   return { debug: writerOf('debug'), info: writerOf('info'), warn: writerOf('warn'), error: writerOf('error') };
 }
 
-/** Says nothing. */
+/** A log that writes nothing. */
 export const silentLog: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 function ignore(): void {}
@@ -60,12 +60,12 @@ function fieldText(value: unknown): string {
   return JSON.stringify(text, plain) ?? String(text);
 }
 
-/** Somebody else's text must not be able to forge a line of the log. */
+/** Quotes a text that comes from elsewhere: it must not be able to forge a line of the log. */
 function oneLine(text: string): string {
   return text.replace(/[\r\n]+/g, ' ');
 }
 
-/** JSON has neither errors nor big integers, and bytes would fill pages. */
+/** A value as JSON can hold it: JSON has neither errors nor big integers, and bytes would fill pages. */
 function plain(_name: string, value: unknown): unknown {
   if (value instanceof Error) return value.stack ?? value.message;
   if (typeof value === 'bigint') return value.toString();

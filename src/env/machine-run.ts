@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * What tells this run of the machine from those before and after it: a killed process loses nothing that the system had
- * taken, a restarted machine may. Undefined where the system does not say, which is anywhere but on Linux.
+ * The id of this run of the machine, from its boot to its shutdown. A killed process loses nothing that the system had
+ * taken; a restarted machine may. Undefined if the system does not tell: only Linux does.
  */
 export function machineRun(): string | undefined {
   try {

@@ -1,16 +1,25 @@
-import { DAMAGED, type Store, type StoreKey, type StoreName } from './store.ts';
+import {
+  DAMAGED,
+  type Entry,
+  type HalfOpenRange,
+  halfOpen,
+  type RangeQuery,
+  type Store,
+  type StoreKey,
+  type StoreName,
+} from './store.ts';
 
 export interface MemoryStoreOptions {
   /**
-   * Stands for the time a disk takes: called once per flush, it calls `complete` when the flush shall be done, now or
-   * later (a later flush may complete first; it then covers the earlier one). Default: at once.
+   * Stands for the time that a disk takes. It is called once per flush and calls `complete` when the flush shall be
+   * done, now or later. A later flush may complete first, and then covers the earlier one. Default: at once.
    */
   readonly flushAfter?: (complete: () => void) => void;
 }
 
 /**
- * A store that forgets at the end of the process, and, for simulations, at `crash`: writes that no completed flush
- * covers are then undone. Creating one allocates next to nothing.
+ * A store that forgets everything at the end of the process. For simulations, `crash` undoes the writes that no
+ * completed flush covers. Creating a store allocates next to nothing.
  */
 export class MemoryStore implements Store {
   onLost: (() => void) | undefined = undefined;
@@ -23,7 +32,7 @@ export class MemoryStore implements Store {
   };
   /** How to undo the writes that are not durable, oldest first. */
   readonly #undo: Undo[] = [];
-  /** How many writes are durable since the store was created; the number of `#undo[0]`. */
+  /** How many writes since the store was created are durable. It is also the number of the write `#undo[0]`. */
   #durableCount = 0;
   /** The flushes under way, oldest first. */
   #flushes: { readonly done: (error?: Error) => void }[] = [];
@@ -48,8 +57,12 @@ export class MemoryStore implements Store {
     if (table !== undefined && before !== undefined) this.#undo.push({ table, key, before });
   }
 
-  range(name: StoreName, from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    return this.#tables[name]?.range(from, to, limit) ?? [];
+  range(name: StoreName, query: RangeQuery): Entry[] {
+    const table = this.#tables[name];
+    if (table === undefined) return [];
+    return query.order === 'backward'
+      ? table.backward(halfOpen(query), query.limit)
+      : table.forward(halfOpen(query), query.limit);
   }
 
   flush(done: (error?: Error) => void): void {
@@ -79,7 +92,7 @@ export class MemoryStore implements Store {
     return new Error(reason);
   }
 
-  /** For simulations: the bytes of a value are not those that were written any more. Nothing if there is none. */
+  /** For simulations: damages the value of a key, if there is one. */
   damage(name: StoreName, key: StoreKey): void {
     const table = this.#tables[name];
     if (table?.get(key) !== undefined) table.set(key, DAMAGED);
@@ -91,9 +104,9 @@ export class MemoryStore implements Store {
   }
 
   /**
-   * The process dies and the store is opened again: what is not durable is undone, and the callbacks of flushes under
-   * way are never called. A real store also writes without being asked: `survivorCount` of the volatile writes,
-   * the oldest, survive.
+   * The process dies and the store is opened again: writes that are not durable are undone, and the callbacks of
+   * flushes under way are never called. Since a real store also writes without a flush, the oldest `survivorCount` of
+   * the volatile writes survive.
    */
   crash(survivorCount = 0): void {
     this.#flushes = [];
@@ -101,7 +114,10 @@ export class MemoryStore implements Store {
     this.#undoVolatile();
   }
 
-  /** The disk refuses what is not durable: it is undone, `onLost` is told, and the flushes under way get `error`. */
+  /**
+   * The disk refuses the writes that are not durable: they are undone, `onLost` is called, and the flushes under way
+   * get `error`.
+   */
   fail(error: Error): void {
     const flushes = this.#flushes;
     this.#flushes = [];
@@ -134,7 +150,7 @@ interface Undo {
   readonly before: Uint8Array | undefined;
 }
 
-/** A sorted map on two arrays: at simulation sizes nothing is faster, and 100,000 entries are still quick. */
+/** A sorted map on two arrays. At the sizes of a simulation nothing is faster, and 100,000 entries are still quick. */
 class Table {
   readonly #keys: StoreKey[] = [];
   readonly #values: Uint8Array[] = [];
@@ -165,11 +181,21 @@ class Table {
     return this.#values.splice(at, 1)[0];
   }
 
-  range(from: StoreKey, to: StoreKey, limit: number): { key: StoreKey; value: Uint8Array }[] {
-    const found: { key: StoreKey; value: Uint8Array }[] = [];
+  forward({ from, to }: HalfOpenRange, limit: number): Entry[] {
+    const found: Entry[] = [];
     for (let at = this.#seek(from); at < this.#keys.length && found.length < limit; at++) {
       const key = this.#keys[at]!;
       if (key >= to) break;
+      found.push({ key, value: this.#values[at]! });
+    }
+    return found;
+  }
+
+  backward({ from, to }: HalfOpenRange, limit: number): Entry[] {
+    const found: Entry[] = [];
+    for (let at = this.#seek(to) - 1; at >= 0 && found.length < limit; at--) {
+      const key = this.#keys[at]!;
+      if (key < from) break;
       found.push({ key, value: this.#values[at]! });
     }
     return found;

@@ -7,10 +7,11 @@ export interface NameLock {
 }
 
 /**
- * Takes a name that no file stands for, so that nobody can remove it: a socket in Linux' abstract namespace, which each network
- * namespace has one of. Undefined: another process has it, or another part of this one. On other systems it keeps nobody out.
+ * Takes a name without a file, so that nobody can remove it: a socket in Linux' abstract namespace, of which each
+ * network namespace has one. Returns undefined if another process, or another part of this one, holds the name. On
+ * other systems the lock keeps nobody out.
  *
- * @param secret what the name is made of: whoever knows it could take the name first
+ * @param secret the name is derived from it; a process that knows the secret could take the name first
  */
 export async function lockName(secret: string): Promise<NameLock | undefined> {
   if (process.platform !== 'linux') return { release: async () => {} };
@@ -18,10 +19,10 @@ export async function lockName(secret: string): Promise<NameLock | undefined> {
   const server = createServer((socket) => socket.destroy());
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      // What the system does not let us have keeps nobody out either.
+      // If the system refuses the socket for another reason, there is no lock, and the server runs without.
       resolve(error.code === 'EADDRINUSE' ? undefined : { release: async () => {} });
     });
-    // A lock is no reason for a process to go on.
+    // A lock must not keep the process alive.
     server.listen(name, () => resolve({ release: () => stop(server) })).unref();
   });
 }

@@ -10,16 +10,17 @@ import { WriteBatch } from './write-batch.ts';
 
 export interface OpenedLmdb {
   readonly lmdb: LmdbEnvironment;
-  /** Undefined: nothing is promised beyond the process. */
+  /** Undefined: writes need not survive the process. */
   readonly journal: Journal | undefined;
-  /** What may have been lost, although it was opened. */
+  /** Which acknowledged writes may be lost although the store was opened: a text for the log. */
   readonly loss: string | undefined;
 }
 
 /**
- * Opens what a store keeps in the directory `path`, or makes it, and settles what the journal of another run has left.
+ * Opens LMDB and the journal in the directory `path`, or makes them, and moves the entries of an earlier journal to
+ * LMDB.
  *
- * @throws StoreDamagedError if something that was acknowledged may be lost; what the system says where it cannot be opened
+ * @throws StoreDamagedError if acknowledged writes may be lost; the system's error if the files cannot be opened
  */
 export function openLmdb(path: string, { durability, owner, acceptsLoss }: Required<LmdbStoreOptions>): OpenedLmdb {
   const sync = durability === 'disk';
@@ -34,7 +35,8 @@ export function openLmdb(path: string, { durability, owner, acceptsLoss }: Requi
     const apply = ({ name, key, written }: JournalEntry) => rest.set(name, key, written);
     const { position, loss } = readJournal(path, settled, { owner, acceptsLoss, apply });
     const isKept = durability !== 'memory';
-    // First nothing is to be looked for in the files, so that they can be begun anew, and then it is.
+    // LMDB first says that no journal file is to be read, so that the files can be truncated, and then that the new
+    // ones are.
     if (settled?.run !== null && (isKept || settled !== undefined)) lmdb.commitSync(rest, { ...position, run: null });
     if (!isKept) return { lmdb, journal: undefined, loss };
     const journal = new Journal(path, position, { sync, owner, dataFile });

@@ -1,10 +1,10 @@
-/** Where all chance comes from, so that a simulation replays it from a seed. */
+/** The source of all randomness, so that a simulation can replay it from a seed. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
 }
 
-/** Chance that nobody can repeat; not for secrets. */
+/** Random numbers without a seed. Not for secrets. */
 export class SystemRandom implements Random {
   next(): number {
     return Math.random();

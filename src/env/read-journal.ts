@@ -7,18 +7,18 @@ import { machineRun } from './machine-run.ts';
 import { StoreDamagedError } from './store-damage.ts';
 
 export interface JournalReading {
-  /** Of the last frame read. */
+  /** The position of the last frame that was read. */
   readonly position: JournalPosition;
-  /** What may have been lost although the store goes on, for the log. */
+  /** Which acknowledged writes may be lost although the store is opened: a text for the log. */
   readonly loss: string | undefined;
 }
 
 export interface JournalReader {
-  /** Whose journal it has to be. */
+  /** The journal must belong to this owner. */
   readonly owner: string;
-  /** Takes what is left, whatever is lost. */
+  /** Whether to go on with the entries that are left, whatever is lost. */
   readonly acceptsLoss: boolean;
-  /** Gets the entries, in order. */
+  /** Called with each entry, in order. */
   readonly apply: (entry: JournalEntry) => void;
 }
 
@@ -35,15 +35,16 @@ interface HeadedFile {
 }
 
 /**
- * Reads what a journal holds beyond `settled`, in order, up to where its process died.
+ * Reads the entries of a journal behind `settled`, in order, up to where its process died.
  *
- * An append that was not answered when its process was killed may be there in part, at the end; all before it is there. So
- * the end that is found must not come before what the files say was appended, a file must be as long as it says, no frame
- * may follow, and none that was written to its end may be changed. A machine that was restarted may have lost more where
- * appends were not synced: that is what was promised, and is no damage.
+ * If a process is killed during an append, a part of that frame may be at the end of the journal; all earlier frames
+ * are there. So the last frame that is found must not come before the last one that the headers claim; a file must be
+ * as long as its header says; no frame may follow behind one that cannot be read; and a frame that was written to its
+ * end must not have changed. If appends were not synced, a restart of the machine may have lost more. That keeps the
+ * promise, and is no damage.
  *
- * @param settled undefined: the store has none, it is new or lost its own
- * @throws StoreDamagedError if what was acknowledged may be lost; another error if it is the journal of another store
+ * @param settled undefined if LMDB has no position: the store is new, or has lost its `data.mdb`
+ * @throws StoreDamagedError if acknowledged writes may be lost; another error if the journal belongs to another store
  */
 export function readJournal(
   folder: string,
@@ -55,7 +56,7 @@ export function readJournal(
   const { run } = settled;
   if (run === null) return { position: settled, loss: undefined };
 
-  // Where that is not known it has to be reckoned with.
+  // If it is unknown whether the machine was restarted, assume that it was.
   const isSameMachine = run.machine !== null && run.machine === machineRun();
   const loss = new Loss(reader.acceptsLoss || (!run.isSynced && !isSameMachine));
   const headed = files.flatMap((file) => checkHeader(file, run, reader.owner, loss) ?? []);
@@ -80,7 +81,7 @@ export function readJournal(
   return { position, loss: loss.found };
 }
 
-/** Both files are made after the store, and named in it before anything is acknowledged. */
+/** Both files are made after `data.mdb`, which names them before anything is acknowledged. So there must be none. */
 function readNothing(files: readonly File[]): JournalReading {
   const unknown = files.find(({ bytes }) => bytes !== undefined);
   if (unknown !== undefined)
@@ -88,7 +89,7 @@ function readNothing(files: readonly File[]): JournalReading {
   return { position: { generation: 0, link: 0, sequence: 0, run: null }, loss: undefined };
 }
 
-/** What was lost, if anything: an error, unless it may be. */
+/** Notes a loss where a loss is accepted, and throws it where it is not. */
 class Loss {
   found: string | undefined;
   readonly #isAccepted: boolean;
@@ -123,9 +124,9 @@ function checkHeader({ name, bytes }: File, run: JournalRun, owner: string, loss
 }
 
 /**
- * @param end where reading ended, if there is anything
+ * @param end where reading ended; undefined if no file had a frame to read
  * @param last the sequence number of the last frame read
- * @param isSameMachine no machine was restarted: the system has all it had taken, in order
+ * @param isSameMachine the machine was not restarted, so the files hold all that the system had taken, in order
  */
 function checkEnd(
   files: readonly HeadedFile[],
@@ -148,8 +149,8 @@ function checkEnd(
 }
 
 /**
- * Makes sure that the file of what is settled is as long as the journal beside it says: LMDB's file never becomes shorter,
- * and LMDB takes its process with it where it did.
+ * Makes sure that `data.mdb` is at least as long as the journal beside it says. LMDB never shortens the file, and a
+ * file that was cut would crash the process.
  *
  * @throws StoreDamagedError
  */
@@ -159,7 +160,7 @@ export function checkDataLength(folder: string, dataFile: string): void {
     const header = readHeader(join(folder, name));
     if (header === undefined) continue;
     if (found === undefined) throw new StoreDamagedError('data.mdb is missing');
-    // A machine that was restarted may have kept the one file and not the other.
+    // After a restart of the machine, one file may be newer than the other.
     if (header.machine === null || header.machine !== machineRun() || header.dataBytes <= found) continue;
     throw new StoreDamagedError(`data.mdb was cut, from ${header.dataBytes} to ${found} bytes`);
   }

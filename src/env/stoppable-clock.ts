@@ -1,13 +1,13 @@
 import type { Clock, Timer } from './clock.ts';
 
-/** The clock of something that ends before its process does: none of its timers runs after that. */
+/** The clock of a part that stops before its process ends: none of its timers runs after the stop. */
 export class StoppableClock implements Clock {
   readonly #clock: Clock;
   readonly #timers = new Set<Timer>();
   readonly #perform: (run: () => void) => void;
   #isStopped = false;
 
-  /** @param perform does what a timer is for */
+  /** @param perform called with each timer's function, which it must call */
   constructor(clock: Clock, perform: (run: () => void) => void = (run) => run()) {
     this.#clock = clock;
     this.#perform = perform;
@@ -25,7 +25,7 @@ export class StoppableClock implements Clock {
     return this.#clock.elapsedMs();
   }
 
-  /** @returns `undefined` if it has stopped */
+  /** @returns `undefined` if the clock has stopped */
   after(delayMs: number, run: () => void): Timer {
     if (this.#isStopped) return undefined;
     const timer = this.#clock.after(delayMs, () => {

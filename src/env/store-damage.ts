@@ -1,10 +1,10 @@
 /**
- * A store may have lost what it has acknowledged, or cannot be read any more: `message` says what was found, without the path.
- * Its node must not vote with it.
+ * A store may have lost acknowledged writes, or cannot be read any more. `message` says what was found, without the
+ * path. The node must not vote with such a store.
  */
 export class StoreDamagedError extends Error {
   override readonly name = 'StoreDamagedError';
-  /** Whether a store could be opened with what is left of it. */
+  /** Whether the store could still be opened with the data that is left. */
   readonly leavesRest: boolean;
 
   constructor(message: string, options: ErrorOptions & { readonly leavesRest?: boolean } = {}) {
@@ -14,8 +14,8 @@ export class StoreDamagedError extends Error {
 }
 
 /**
- * Runs something of a node. If its store turns out to be damaged meanwhile the node stops where it is: its owner has been told,
- * and it answers nothing more.
+ * Runs a step of a node. If the node's store turns out to be damaged in it, the step ends there: the owner has been
+ * told by then, and the node answers nothing more.
  */
 export function unlessDamaged(run: () => void): void {
   try {
@@ -25,7 +25,7 @@ export function unlessDamaged(run: () => void): void {
   }
 }
 
-/** The same for those who cannot spare the closure: for the `catch` around what a node does. */
+/** The same without a closure, for a `catch` on a hot path. */
 export function leaveIfDamaged(error: unknown): void {
   if (!(error instanceof StoreDamagedError)) throw error;
 }

@@ -18,7 +18,7 @@ export interface StoredRow {
   readonly key: StoreKey;
   /** DAMAGED if its checksum is wrong. */
   readonly value: Uint8Array;
-  /** Which of the two has the newest of it: what only the journal has is not in LMDB yet. */
+  /** Where the newest value of the row is. `journal`: LMDB does not have it yet. */
   readonly place: 'lmdb' | 'journal';
 }
 
@@ -26,7 +26,7 @@ export interface StoredRow {
 export interface JournalFile {
   readonly name: string;
   readonly bytes: number;
-  /** Readable frames of its present opening. */
+  /** How many frames of the present opening can be read. */
   readonly frames: number;
   /** Undefined if its header cannot be read. */
   readonly owner: string | undefined;
@@ -36,21 +36,22 @@ export interface StoredJournal {
   readonly files: readonly JournalFile[];
   /** Rows that LMDB does not have yet, removals included. */
   readonly pendingRows: number;
-  /** What is missing of it, if anything is. */
+  /** Which acknowledged writes are missing in it, if any. */
   readonly loss: string | undefined;
 }
 
 /**
- * A copy is good if no transaction has ended meanwhile: a server under load ends one a second, and a copy of 100 MB takes a
- * tenth of one.
+ * How often a copy is tried. It is good if no transaction has committed meanwhile: a server under load commits one a
+ * second, and a copy of 100 MB takes a tenth of a second.
  */
 const ATTEMPTS = 40;
 const MAX_PAUSE_MS = 50;
 
 /**
- * What one node has on disk: LMDB, and in front of it what only the journal has. All of it is read from a copy, because a
- * server may be running on the original, and LMDB cannot be opened beside it: it found the server's entry in `lock.mdb`
- * stale and cleared it, and the server took that for a damaged disk (lmdb 3.5.6; MDB_BAD_RSLOT).
+ * The rows that one node has on disk: those of LMDB, under the newer ones that only the journal has. They are read from a
+ * copy, because a server may be running on the original, and LMDB cannot be opened twice: the second process found the
+ * server's entry in `lock.mdb` stale and cleared it, which the server took for a damaged disk (lmdb 3.5.6;
+ * MDB_BAD_RSLOT).
  */
 export class StoredRows {
   readonly dataBytes: number;
@@ -61,10 +62,10 @@ export class StoredRows {
   readonly #pending: WriteBatch;
 
   /**
-   * Copies what a node has to the system's temporary directory, where it stays until `close`.
+   * Copies the files of a node to the system's temporary directory, where they stay until `close`.
    *
-   * @param folder of one node
-   * @throws Error that says in one line why it cannot be read
+   * @param folder the folder of the node
+   * @throws Error whose message says in one line why the files cannot be read
    */
   static async open(folder: string): Promise<StoredRows> {
     const copy = mkdtempSync(join(tmpdir(), 'dynaring-inspect-'));
@@ -107,7 +108,7 @@ export class StoredRows {
     }
   }
 
-  /** One that was never written is not there. */
+  /** Empty for a database that was never written: LMDB has not made it. */
   #table<Name>(key: Name, name: string): readonly [Name, Database<Uint8Array, StoreKey>][] {
     const options = { name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } } as const;
     const table = this.#root.openDB<Uint8Array, StoreKey>(options) as Database<Uint8Array, StoreKey> | undefined;
@@ -146,7 +147,9 @@ export class StoredRows {
   }
 }
 
-/** Copies LMDB's file and the journal as they were at one moment. LMDB writes over no page that its last transaction needs. */
+/**
+ * Copies LMDB's file and the journal as they were at one moment. LMDB overwrites no page that its last transaction needs.
+ */
 async function copyAtRest(folder: string, copy: string): Promise<void> {
   const dataFile = join(folder, DATA_FILE);
   if (!existsSync(dataFile)) throw new Error(`it has no ${DATA_FILE}`);
@@ -189,7 +192,7 @@ function describeFile(folder: string, name: string, settled: JournalPosition | u
   return { name, bytes: bytes.length, frames, owner: decodeHeader(bytes)?.owner };
 }
 
-/** LMDB's buffers are its own. */
+/** Copies a value out of LMDB's buffer, which the next read overwrites. */
 function ownBytes(value: Uint8Array): Uint8Array {
   return value === DAMAGED ? DAMAGED : Buffer.from(value);
 }

@@ -6,22 +6,26 @@ import { type DataDirectory, DataDirectoryError, isBlank } from './data-director
 import { isHeld, lockDirectory } from './directory-lock.ts';
 
 const PREFIX = 'dynaring-data-';
-/** Its name until its lock is there: so one of the other name without a lock has lost its owner. */
+/**
+ * The prefix until the directory is locked. So a directory with the final prefix and without a lock has lost its owner.
+ */
 const UNFINISHED_PREFIX = '.dynaring-data-';
-/** A directory that is unfinished at this age stays so. */
+/** A directory that is still unfinished at this age will stay so. */
 const UNFINISHED_MS = 60_000;
-/** Nothing without it is removed, whatever its name. */
+/** A directory without this file is never removed, whatever its name. */
 const MARK = 'dynaring-temporary';
 
 /**
- * Where a container with a read-only root file system can write all the same: Linux keeps it in memory, and Docker limits it
- * to 64 MB unless told otherwise.
+ * A container with a read-only root file system can write here. Linux keeps the files in memory, and Docker limits them
+ * to 64 MB by default.
  */
 const SHARED_MEMORY = '/dev/shm';
 
 /**
- * A fresh data directory that `close` removes. `parents`: where it may be, the first that can be written to counts; the
- * system's directory for such things comes first.
+ * Makes a new data directory, which `close` removes.
+ *
+ * @param parents the directory is made in the first of these that is writable; by default the system's temporary
+ *   directory comes first
  *
  * @throws DataDirectoryError
  */
@@ -42,7 +46,7 @@ export async function openTemporaryDirectory(
       nodePath: (nodeId) => join(path, nodeId),
       nodeIds: () => [],
       isBlank: (nodeId) => isBlank(join(path, nodeId)),
-      // Nobody will open it again, so there is nothing to tell them.
+      // Nobody will open the directory again, so nobody needs the record.
       saveCluster: () => {},
       close: async () => {
         await rm(path, { recursive: true, force: true });
@@ -65,8 +69,9 @@ function isWritable(path: string): boolean {
 }
 
 /**
- * Removes the temporary directories beside `own` whose owners are dead, and returns their paths. It takes its time:
- * call it when the server is up. It never rejects; what cannot be removed stays. `now`: milliseconds since 1970.
+ * Removes the temporary directories beside `own` whose owners are dead, and returns their paths. It may take a while,
+ * so call it when the server is up. It never rejects; a directory that cannot be removed stays. `now`: milliseconds
+ * since 1970.
  */
 export async function removeLeftovers(own: DataDirectory, now: number): Promise<string[]> {
   const parent = dirname(own.path);
@@ -84,7 +89,7 @@ async function removeLeftover(path: string, name: string, now: number): Promise<
   if (!isFinished && !name.startsWith(UNFINISHED_PREFIX)) return false;
   const found = await lstat(path);
   if (!found.isDirectory() || (!isFinished && now - found.mtimeMs < UNFINISHED_MS)) return false;
-  // Throws where there is no mark.
+  // Throws if there is no mark.
   await lstat(join(path, MARK));
   if (await isHeld(path)) return false;
   await rm(path, { recursive: true, force: true });

@@ -1,15 +1,16 @@
-import type { StoreKey, StoreName } from './store.ts';
+import { compareKeys, type Entry, type HalfOpenRange, type KeyOrder, type StoreKey, type StoreName } from './store.ts';
 
-/** What is written to a key: its value, or REMOVED. */
+/** The new value of a key, or REMOVED. */
 export type Written = Uint8Array | typeof REMOVED;
 
 export const REMOVED = null;
 
-/** What a key's entry in the maps is reckoned to take, on top of its bytes. */
+/** The estimated memory of a map entry, on top of its key and value. */
 const ENTRY_BYTES = 100;
 
 /**
- * Writes that LMDB does not show yet: the newest of each key. They are written in one transaction or not at all.
+ * Writes that LMDB does not show yet: the newest one of each key. LMDB commits a batch in one transaction, or none of
+ * it.
  */
 export class WriteBatch {
   readonly tables: Readonly<Record<StoreName, Map<StoreKey, Written>>> = {
@@ -36,7 +37,7 @@ export class WriteBatch {
     table.set(key, written);
   }
 
-  /** The batch leaves the key alone. */
+  /** Drops what the batch holds of a key, which then stays as it is in LMDB. */
   forget(name: StoreName, key: StoreKey): void {
     const table = this.tables[name];
     const before = table.get(key);
@@ -51,33 +52,38 @@ export interface Change {
   readonly value: Written;
 }
 
-/** What batches say of the keys in a range, in order; of two that know a key the later one counts. */
+/** The changes of batches to the keys in a range, in order. If two batches hold a key, the later one counts. */
 export function writtenBetween(
   batches: readonly WriteBatch[],
   name: StoreName,
-  from: StoreKey,
-  to: StoreKey,
+  { from, to }: HalfOpenRange,
+  order: KeyOrder,
 ): readonly Change[] {
   const found = new Map<StoreKey, Written>();
   for (const { tables } of batches) {
     for (const [key, value] of tables[name]) if (key >= from && key < to) found.set(key, value);
   }
-  return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1));
+  return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => compareKeys(a.key, b.key, order));
 }
 
-/** At most `limit` entries below `to`, of those that are settled and what was written over them. Both are in order. */
+/**
+ * The first `limit` entries of a range: the settled ones with the written changes laid over them. Both come in `order`,
+ * and no more of `settled` is read than needed.
+ */
 export function rangeOver(
-  settled: Iterable<{ readonly key: StoreKey; readonly value: Uint8Array }>,
+  settled: Iterable<Entry>,
   written: readonly Change[],
-  to: StoreKey,
+  order: KeyOrder,
   limit: number,
-): { key: StoreKey; value: Uint8Array }[] {
-  const found: { key: StoreKey; value: Uint8Array }[] = [];
+): Entry[] {
+  const isBackward = order === 'backward';
+  const found: Entry[] = [];
   let next = 0;
-  /** Adds what was written below `end`; false when the limit is reached. */
-  const addWritten = (end: StoreKey): boolean => {
-    for (; next < written.length && written[next]!.key < end; next++) {
+  /** Adds the changes of keys that come before `end`, all if it is undefined; false when the limit is reached. */
+  const addWritten = (end: StoreKey | undefined): boolean => {
+    for (; next < written.length; next++) {
       const { key, value } = written[next]!;
+      if (end !== undefined && (isBackward ? key <= end : key >= end)) return true;
       if (value !== REMOVED) found.push({ key, value });
       if (found.length === limit) return false;
     }
@@ -89,7 +95,7 @@ export function rangeOver(
     found.push({ key, value });
     if (found.length === limit) return found;
   }
-  addWritten(to);
+  addWritten(undefined);
   return found;
 }
 

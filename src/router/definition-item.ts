@@ -32,8 +32,9 @@ export function definitionRange(
   return {
     table: SYSTEM_TABLE,
     partitionKey: PARTITION_KEY,
-    ...(first === undefined ? {} : { after: definitionKey(first).sortKey }),
-    ...(namespace === undefined ? {} : { before: namespace + AFTER_SEPARATOR }),
+    lower: first && { sortKey: definitionKey(first).sortKey, isInclusive: false },
+    upper: namespace === undefined ? undefined : { sortKey: namespace + AFTER_SEPARATOR, isInclusive: false },
+    order: 'forward',
     limit,
     from: 'latest',
     consistency: 'strict',

@@ -9,6 +9,7 @@ import {
   byteString,
   diskId,
   type Field,
+  keyOrder,
   list,
   object,
   oneOf,
@@ -101,6 +102,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-range': fieldsOf(130, {
     requestId,
     range: object({ from: byteString, to: byteString }),
+    order: keyOrder,
     limit: uint,
     from: readFrom,
     consistency,

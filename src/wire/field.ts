@@ -1,5 +1,6 @@
 import type { ByteString } from '../api/primary-key.ts';
 import { type Ballot, highestAt, isFloor } from '../dynamo/ballot.ts';
+import type { RangeRequest } from '../dynamo/client.ts';
 import type { Member, PartitionConfig } from '../dynamo/messages.ts';
 import { decodeRecord, type ItemRecord, isWholeRecord } from '../dynamo/record.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
@@ -113,6 +114,9 @@ export function oneOf<Text extends string>(numbers: Readonly<Record<Text, number
     read: (input) => choice(input, choices),
   };
 }
+
+/** Of a range read. */
+export const keyOrder: Field<RangeRequest['order']> = oneOf({ forward: 0, backward: 1 });
 
 /** Whether it is there, and then the value. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {

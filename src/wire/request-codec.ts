@@ -1,6 +1,18 @@
 import type { Request } from '../dynamo/messages.ts';
 import type { Codec } from '../env/codec.ts';
-import { ballot, byteString, config, list, maybeBool, optional, record, requestId, text, uint } from './field.ts';
+import {
+  ballot,
+  byteString,
+  config,
+  keyOrder,
+  list,
+  maybeBool,
+  optional,
+  record,
+  requestId,
+  text,
+  uint,
+} from './field.ts';
 import { messageCodec } from './message-codec.ts';
 import { fieldsOf, type KindCodecs } from './union.ts';
 
@@ -81,7 +93,14 @@ const REQUESTS: KindCodecs<Request> = {
     },
     read: (input) => ({ kind: 'read-committed', requestId: requestId.read(input), key: input.byteString() }),
   },
-  'read-range': fieldsOf(6, { requestId, from: byteString, to: byteString, limit: uint, epoch: optional(epoch) }),
+  'read-range': fieldsOf(6, {
+    requestId,
+    from: byteString,
+    to: byteString,
+    order: keyOrder,
+    limit: uint,
+    epoch: optional(epoch),
+  }),
   adopt: fieldsOf(7, { key: byteString, ballot, record: optional(record), epoch }),
   hint: fieldsOf(8, { requestId, key: byteString, record, home: text }),
   'merkle-hashes': fieldsOf(9, { epoch, partition, level: uint, indexes: list(uint) }),

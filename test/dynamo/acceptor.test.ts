@@ -11,6 +11,7 @@ import { Acceptor } from '../../src/dynamo/registers/acceptor.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import type { Clock } from '../../src/env/clock.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
+import { type KeyOrder, keyAfter } from '../../src/env/store.ts';
 
 const NOW_MS = 1_000_000;
 const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
@@ -460,8 +461,8 @@ describe('a range read', () => {
     ask({ kind: 'learn', key: at('d'), record: record(ballot(1)) });
     askFlushed({ kind: 'accept', key: at('c'), record: record(ballot(1)), epoch: 0 });
     askFlushed({ kind: 'accept', key: at('b'), record: record(ballot(2)), epoch: 0 });
-    const range = (limit: number, epoch: number | undefined) =>
-      askFlushed({ kind: 'read-range', from: at('a'), to: at('z'), limit, epoch });
+    const range = (limit: number, epoch: number | undefined, order: KeyOrder = 'forward') =>
+      askFlushed({ kind: 'read-range', from: at('a'), to: at('z'), order, limit, epoch });
     expect(range(10, 0)).toMatchObject({
       more: false,
       entries: [
@@ -472,6 +473,26 @@ describe('a range read', () => {
     });
     expect(range(2, 0)).toMatchObject({ more: true, entries: [{ key: at('b') }, { key: at('c') }] });
     expect(range(10, undefined)).toMatchObject({ entries: [{ key: at('b') }, { key: at('d') }] });
+  });
+
+  test('lists them from the highest key down, and keeps to its bounds', () => {
+    const { ask, askFlushed } = replica();
+    const at = (suffix: string) => `${KEY}${suffix}`;
+    for (const suffix of ['a', 'b', 'd', 'f']) ask({ kind: 'learn', key: at(suffix), record: record(ballot(1)) });
+    for (const suffix of ['c', 'd', 'e']) {
+      askFlushed({ kind: 'accept', key: at(suffix), record: record(ballot(2)), epoch: 0 });
+    }
+    const range = (limit: number, epoch: number | undefined, to = at('f')) => {
+      const reply = askFlushed({ kind: 'read-range', from: at('b'), to, order: 'backward', limit, epoch });
+      if (reply?.kind !== 'range') throw new Error('no range');
+      return `${reply.entries.map(({ key }) => key.slice(KEY.length)).join('')}${reply.more ? ' and more' : ''}`;
+    };
+    expect(range(10, 0)).toBe('edcb');
+    expect(range(10, 0, keyAfter(at('f')))).toBe('fedcb');
+    expect(range(2, 0)).toBe('ed and more');
+    expect(range(3, 0)).toBe('edc and more');
+    expect(range(10, undefined)).toBe('db');
+    expect(range(1, undefined)).toBe('d and more');
   });
 });
 
@@ -497,7 +518,7 @@ describe('a replica that cannot read a record', () => {
 
   test('has no say about the key, whatever it is asked', () => {
     const { askFlushed } = damaged();
-    const range: Request = { kind: 'read-range', from: KEY, to: `${KEY}\xff`, limit: 10, epoch: 0 };
+    const range = { kind: 'read-range', from: KEY, to: `${KEY}\xff`, order: 'forward', limit: 10, epoch: 0 } as const;
     for (const request of [prepare(ballot(9_000)), accept(record(ballot(9_000))), read, readCommitted]) {
       expect(askFlushed(request), request.kind).toMatchObject({ kind: 'damaged' });
     }

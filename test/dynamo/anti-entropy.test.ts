@@ -99,7 +99,9 @@ function replicas() {
     return outcome;
   };
   const contents = ({ store }: typeof a) =>
-    store.range('items', '\0', '\xff', 1_000).map(({ key, value }) => [key, decodeRecord(value).ballot.hlc]);
+    store
+      .range('items', { from: '\0', to: '\xff', limit: 1_000 })
+      .map(({ key, value }) => [key, decodeRecord(value).ballot.hlc]);
   const kill = () => {
     isDead = true;
   };

@@ -1,12 +1,7 @@
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { Consistency, ReadFrom } from '../../src/dynamo/client.ts';
-import type {
-  CoordinateRange,
-  CoordinateRead,
-  CoordinateWrite,
-  KeyRange,
-} from '../../src/dynamo/coordination-messages.ts';
-import type { StoreKey } from '../../src/env/store.ts';
+import type { CoordinateRange, CoordinateRead, CoordinateWrite } from '../../src/dynamo/coordination-messages.ts';
+import type { HalfOpenRange, StoreKey } from '../../src/env/store.ts';
 
 /** A strict write of a key of the partition key `user` that wants no old item, unless `more` says otherwise. */
 export function writeOf(key: StoreKey, mutation: Mutation, more: Partial<CoordinateWrite> = {}): CoordinateWrite {
@@ -27,12 +22,13 @@ export function readOf(key: StoreKey, from: ReadFrom, consistency: Consistency =
   return { kind: 'coordinate-read', requestId: undefined, key, from, consistency };
 }
 
-/** A read of a range, with a limit that no test reaches by chance. */
-export function rangeOf(range: KeyRange, from: ReadFrom, more: Partial<CoordinateRange> = {}): CoordinateRange {
+/** A read of a range in key order, with a limit that no test reaches by chance, unless `more` says otherwise. */
+export function rangeOf(range: HalfOpenRange, from: ReadFrom, more: Partial<CoordinateRange> = {}): CoordinateRange {
   return {
     kind: 'coordinate-range',
     requestId: undefined,
     range,
+    order: 'forward',
     limit: 1_000,
     from,
     consistency: 'strict',

@@ -101,7 +101,7 @@ describe('a committed record that cannot be read', () => {
     nodes.settle(3_000);
     expect(readWithin(nodes, 'C', 'latest')).toBe('two');
     expect(nodes.node('A').stateOf(KEY).isDamaged).toBeUndefined();
-    expect(nodes.stores.A.range('meta', 'damaged/', 'damaged0', 10)).toEqual([]);
+    expect(nodes.stores.A.range('meta', { from: 'damaged/', to: 'damaged0', limit: 10 })).toEqual([]);
   });
 });
 

@@ -168,7 +168,7 @@ describe('I9, who is not named has no vote:', () => {
 
   test('a replica does not vote by a row that was written for another disk', () => {
     const { store, votes, accept } = replica();
-    const { key } = store.range('meta', 'vote/', 'vote0', 1)[0]!;
+    const { key } = store.range('meta', { from: 'vote/', to: 'vote0', limit: 1 })[0]!;
     store.put('meta', key, Buffer.from(JSON.stringify({ config: config(0, 'b'), isSealed: false })));
     votes.reload();
     expect(() => accept(record(1))).toThrow('docs/protocol.md I9');

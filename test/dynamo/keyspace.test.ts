@@ -7,6 +7,7 @@ import {
   prefixEnd,
   sliceOf,
   sliceRange,
+  sortKeyRange,
   storeKeyOf,
   tableRange,
 } from '../../src/dynamo/keyspace.ts';
@@ -26,6 +27,25 @@ describe('store keys', () => {
         expect(keyA >= prefix && keyA < prefixEnd(prefix)).toBe(true);
       }),
     );
+  });
+
+  test('a range of sort keys holds those between its bounds, and a bound itself where it is inclusive', () => {
+    const prefix = collectionPrefix(TABLE, 'user', 64);
+    const bound = fc.option(fc.record({ sortKey: bytes(3), isInclusive: fc.boolean() }), { nil: undefined });
+    fc.assert(
+      fc.property(bound, bound, bytes(3), (lower, upper, random) => {
+        const { from, to } = sortKeyRange(prefix, lower, upper);
+        for (const sortKey of [random, lower?.sortKey ?? '', upper?.sortKey ?? '', `${upper?.sortKey}\0`]) {
+          const isAbove =
+            lower === undefined || sortKey > lower.sortKey || (lower.isInclusive && sortKey === lower.sortKey);
+          const isBelow =
+            upper === undefined || sortKey < upper.sortKey || (upper.isInclusive && sortKey === upper.sortKey);
+          const key = prefix + sortKey;
+          expect(key >= from && key < to, JSON.stringify(sortKey)).toBe(isAbove && isBelow);
+        }
+      }),
+    );
+    expect(sortKeyRange(prefix, undefined, undefined)).toEqual({ from: prefix, to: prefixEnd(prefix) });
   });
 
   test('the place on the ring depends on the partition key alone', () => {

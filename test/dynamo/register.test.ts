@@ -275,7 +275,7 @@ describe('a node that settles what it accepted', () => {
     expect(operation.result).toBe('finished');
     for (const name of ['A', 'B', 'C'] as const) {
       expect(nodes.read(name, 'committed')).toBe('one');
-      expect(nodes.stores[name].range('paxos', '\0', '\xff', 10)).toEqual([]);
+      expect(nodes.stores[name].range('paxos', { from: '\0', to: '\xff', limit: 10 })).toEqual([]);
     }
   });
 
@@ -289,7 +289,7 @@ describe('a node that settles what it accepted', () => {
     );
     nodes.settle();
     expect(operation.result).toBe('finished');
-    expect(nodes.stores.A.range('paxos', '\0', '\xff', 10)).toHaveLength(1);
+    expect(nodes.stores.A.range('paxos', { from: '\0', to: '\xff', limit: 10 })).toHaveLength(1);
   });
 });
 

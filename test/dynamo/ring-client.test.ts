@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Failure, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { Failure, RangeOutcome, WriteOutcome } from '../../src/dynamo/client.ts';
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
+import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
+import { collectionPrefix, prefixEnd } from '../../src/dynamo/keyspace.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { Carried, WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
@@ -154,4 +156,35 @@ describe('a node that has left a write unanswered for too long', () => {
     expect(ring.asked.map(({ node }) => node)).toEqual(['A', 'B', next]);
     ring.client.stop();
   });
+});
+
+test('a range of sort keys is asked of the node that coordinates as a range of store keys, in the order of the request', async () => {
+  const asked: CoordinationRequest[] = [];
+  const node: CoordinatingNode = {
+    coordinate: (request, reply) => {
+      asked.push(request);
+      (reply as (answer: RangeOutcome) => void)({ kind: 'items', items: [], more: false });
+    },
+  };
+  const client = new RingClient({
+    view: new RingView([{ partition: 0, epoch: 0, attempt: 0, members: [{ node: 'A', diskId: 1 }] }]),
+    nodes: new Map([['A', node]]),
+    clock: new ManualClock(),
+    limits: DEFAULT_NODE_LIMITS,
+    writeQuorum: 1,
+  });
+  const { table, partitionKey } = KEY;
+  const whole = { table, partitionKey, order: 'forward', limit: 5, from: 'latest', consistency: 'strict' } as const;
+  await client.range(whole);
+  await client.range({
+    ...whole,
+    lower: { sortKey: 'b', isInclusive: false },
+    upper: { sortKey: 'd', isInclusive: true },
+    order: 'backward',
+  });
+  const prefix = collectionPrefix(table, partitionKey, 1);
+  expect(asked).toMatchObject([
+    { kind: 'coordinate-range', range: { from: prefix, to: prefixEnd(prefix) }, order: 'forward', limit: 5 },
+    { kind: 'coordinate-range', range: { from: `${prefix}b\0`, to: `${prefix}d\0` }, order: 'backward', limit: 5 },
+  ]);
 });

@@ -77,7 +77,8 @@ describe('a scrub', () => {
     nodes.start((done) => nodes.node('A').coordinate(writeOf(keyOf(0), put('new')), done));
     nodes.settle(3_000);
     expect(nodes.node('A').status().hints).toBe(1);
-    for (const { key } of nodes.stores.A.range('hints', '\0', '\xff', 10)) nodes.stores.A.damage('hints', key);
+    for (const { key } of nodes.stores.A.range('hints', { from: '\0', to: '\xff', limit: 10 }))
+      nodes.stores.A.damage('hints', key);
     expect(scrub(nodes, 'A')).toMatchObject({ damaged: 1 });
     expect(nodes.node('A').status()).toMatchObject({ hints: 0, hintBytes: 0, damagedHints: 1 });
   });

@@ -160,7 +160,7 @@ describe('the time since a replica was told of a tombstone whose clock was behin
   test('is forgotten with the tombstone, so that a later one of the key does not wait for it', () => {
     const ring = told();
     ring.commit('ABC', 'x', recordOf('again', (ring.clock.now() - 1) * TICKS_PER_MS));
-    expect(ring.store('A').range('meta', 'late/', 'late0', 10)).toEqual([]);
+    expect(ring.store('A').range('meta', { from: 'late/', to: 'late0', limit: 10 })).toEqual([]);
     ring.commit('ABC', 'x', recordOf(undefined, ring.clock.now() * TICKS_PER_MS));
     ring.clock.advance(tombstoneGraceMs + 1);
     expect(purgedBy(ring, 'A')).toBe(1);
@@ -168,7 +168,7 @@ describe('the time since a replica was told of a tombstone whose clock was behin
 
   test('is forgotten with what was purged, and with a table that was deleted', () => {
     const ring = told();
-    const rows = () => ring.store('A').range('meta', 'late/', 'late0', 10).length;
+    const rows = () => ring.store('A').range('meta', { from: 'late/', to: 'late0', limit: 10 }).length;
     expect(rows()).toBe(1);
     ring.clock.advance(tombstoneGraceMs + 1);
     expect(purgedBy(ring, 'A')).toBe(1);

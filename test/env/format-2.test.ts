@@ -70,7 +70,7 @@ async function contentsOf(node: string): Promise<{ readonly rows: Record<string,
   const rows: Record<string, string> = {};
   let damaged = 0;
   for (const name of STORE_NAMES) {
-    for (const { key, value } of store.range(name, '\0', '\xff\xff', 10_000)) {
+    for (const { key, value } of store.range(name, { from: '\0', to: '\xff\xff', limit: 10_000 })) {
       if (value === DAMAGED) damaged++;
       rows[`${name} ${key}`] = Buffer.from(value).toString('latin1');
     }

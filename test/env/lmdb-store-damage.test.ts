@@ -34,7 +34,7 @@ test('a value of which a bit was flipped is read as damaged, by its key and in a
     // What was found once is not remembered as if it had been sound.
     expect(store.get(name, 'b')).toBe(DAMAGED);
     expect(store.get(name, 'c')).toBe(DAMAGED);
-    const found = store.range(name, 'a', 'd', 10);
+    const found = store.range(name, { from: 'a', to: 'd', limit: 10 });
     expect(found.map(({ key, value }) => [key, value === DAMAGED])).toEqual([
       ['a', false],
       ['b', true],
@@ -46,7 +46,10 @@ test('a value of which a bit was flipped is read as damaged, by its key and in a
   await store.settle();
   for (const name of STORE_NAMES) {
     expect(Buffer.from(store.get(name, 'b')!).toString()).toBe('written again');
-    expect(store.range(name, 'a', 'd', 10).map(({ value }) => value === DAMAGED)).toEqual([false, false]);
+    expect(store.range(name, { from: 'a', to: 'd', limit: 10 }).map(({ value }) => value === DAMAGED)).toEqual([
+      false,
+      false,
+    ]);
   }
   await store.close();
 });

@@ -81,7 +81,7 @@ function put(store: Store, key: string, value = key): void {
 }
 
 function all(store: Store): Record<string, string> {
-  const found = store.range('items', '\x00', '\xff', 100_000);
+  const found = store.range('items', { from: '\x00', to: '\xff', limit: 100_000 });
   return Object.fromEntries(found.map(({ key, value }) => [key, Buffer.from(value).toString()]));
 }
 
@@ -316,7 +316,7 @@ describe('a killed store that is opened', () => {
     await whenGone(child);
     expect(said).toEqual([expect.stringMatching(/^refused ./)]);
     const roomy = open({ durability: 'process' }, killed);
-    expect(roomy.range('items', 'k', 'l', 100)).toHaveLength(30);
+    expect(roomy.range('items', { from: 'k', to: 'l', limit: 100 })).toHaveLength(30);
   });
 });
 

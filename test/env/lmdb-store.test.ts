@@ -36,7 +36,9 @@ for (const durability of ['process', 'disk'] as const) {
       await whenGone(child);
 
       const store = new LmdbStore(path, { durability });
-      const keys = (['items', 'paxos'] as const).flatMap((name) => store.range(name, '0', ':', 1_000_000));
+      const keys = (['items', 'paxos'] as const).flatMap((name) =>
+        store.range(name, { from: '0', to: ':', limit: 1_000_000 }),
+      );
       const numbers = keys.map(({ key }) => Number(key)).sort((a, b) => a - b);
       expect(numbers).toEqual(Array.from(numbers, (_, at) => at));
       expect(numbers.length).toBeGreaterThan(acknowledged);
@@ -81,7 +83,7 @@ describe('a disk without room', () => {
     expect(store.get('items', `k${kept}`)).toBeUndefined();
     for (let at = 0; at < 100; at++) store.put('items', `more${at}`, Buffer.alloc(50_000, at));
     await flush(store);
-    expect(store.range('items', 'more', 'morf', 1_000)).toHaveLength(100);
+    expect(store.range('items', { from: 'more', to: 'morf', limit: 1_000 })).toHaveLength(100);
     await store.close();
   });
 });

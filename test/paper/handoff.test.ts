@@ -31,7 +31,7 @@ function copies(ring: PaperRing, text: string): number {
   const hints = ring.ids.filter((id) =>
     ring
       .store(id)
-      .range('hints', '\0', '\xff', 100)
+      .range('hints', { from: '\0', to: '\xff', limit: 100 })
       .some(({ key: hint, value }) => hint.endsWith(key) && Buffer.from(value).includes(`"${text}"`)),
   ).length;
   return replicas + hints;
@@ -73,7 +73,7 @@ describe('4.6 hinted handoff', () => {
     ring.put(coordinator, NAME, 'x');
     ring.run(10);
     expect(ring.hintsAt(substitute)).toEqual([down]);
-    expect(ring.store(substitute).range('items', '\0', '\xff', 10)).toEqual([]);
+    expect(ring.store(substitute).range('items', { from: '\0', to: '\xff', limit: 10 })).toEqual([]);
   });
 
   test('the database is looked through now and then, and what is in it delivered once its home has recovered', () => {

@@ -143,7 +143,7 @@ export class PaperRing {
   /** The homes for which a node keeps anything. */
   hintsAt(id: NodeId): NodeId[] {
     return this.store(id)
-      .range('hints', '\0', '\xff', 1_000)
+      .range('hints', { from: '\0', to: '\xff', limit: 1_000 })
       .map(({ key }) => key.slice(0, key.indexOf('\0')));
   }
 

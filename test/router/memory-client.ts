@@ -11,6 +11,7 @@ import type {
   ReadRequest,
   ScanOutcome,
   ScanRequest,
+  SortKeyBound,
   WriteOutcome,
 } from '../../src/dynamo/client.ts';
 
@@ -45,15 +46,15 @@ export class MemoryClient implements DynamoClient {
     return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
   }
 
-  async range({ table, partitionKey, after, before, limit }: RangeRequest): Promise<RangeOutcome> {
+  async range({ table, partitionKey, lower, upper, order, limit }: RangeRequest): Promise<RangeOutcome> {
     this.calls.push('range');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
     const found = [...this.#items.values()]
       .filter(({ key }) => key.table === table && key.partitionKey === partitionKey)
-      .filter(({ key }) => after === undefined || key.sortKey > after)
-      .filter(({ key }) => before === undefined || key.sortKey < before)
+      .filter(({ key }) => isInside(key.sortKey, lower, upper))
       .sort((a, b) => (a.key.sortKey < b.key.sortKey ? -1 : 1));
+    if (order === 'backward') found.reverse();
     return { kind: 'items', items: found.slice(0, limit).map(({ item }) => item), more: found.length > limit };
   }
 
@@ -90,6 +91,12 @@ export class MemoryClient implements DynamoClient {
   #partitionOf(partitionKey: string): number {
     return partitionKey.charCodeAt(partitionKey.length - 1) % this.partitions;
   }
+}
+
+function isInside(sortKey: string, lower: SortKeyBound | undefined, upper: SortKeyBound | undefined): boolean {
+  if (sortKey === lower?.sortKey && !lower.isInclusive) return false;
+  if (sortKey === upper?.sortKey && !upper.isInclusive) return false;
+  return (lower === undefined || sortKey >= lower.sortKey) && (upper === undefined || sortKey <= upper.sortKey);
 }
 
 function nameOf(key: ItemKey): string {

@@ -32,6 +32,7 @@ export function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
     const range = {
       kind: 'read-range',
       ...partitionRange(request.partition),
+      order: 'forward',
       limit: 100,
       epoch: request.epoch,
     } as const;
@@ -187,6 +188,22 @@ export function hideMore(reply: Reply): Reply {
   return reply.kind === 'range' ? { ...reply, more: false } : reply;
 }
 
+/** Answers a page that is read backward with what is at the beginning of the range, in the order that was asked for. */
+export function pagingFromTheLowerBound(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'read-range' || request.order === 'forward') return receive(from, request, reply);
+    receive(from, { ...request, order: 'forward' }, (answer) => {
+      reply(answer.kind === 'range' ? { ...answer, entries: answer.entries.toReversed() } : answer);
+    });
+  };
+}
+
+/** Takes an inclusive upper bound for an exclusive one: the half-open form of it is the key and a zero. */
+export function lowerUpperBound(request: Request): Request {
+  if (request.kind !== 'read-range' || !request.to.endsWith('\0')) return request;
+  return { ...request, to: request.to.slice(0, -1) };
+}
+
 /** Keeps of a record's lineage what its own ballot put there. */
 export function cutLineage(request: Request): Request {
   if (request.kind !== 'accept' && request.kind !== 'learn') return request;
@@ -219,7 +236,7 @@ export function overlay(store: Store, changed: Partial<Store>): Store {
     get: (name, key) => store.get(name, key),
     put: (name, key, value) => store.put(name, key, value),
     remove: (name, key) => store.remove(name, key),
-    range: (name, from, to, limit) => store.range(name, from, to, limit),
+    range: (name, query) => store.range(name, query),
     flush: (done) => store.flush(done),
     giveUp: (reason) => store.giveUp(reason),
     close: () => store.close(),

@@ -41,6 +41,8 @@ export interface Scenario {
   readonly isCollection: boolean;
   readonly partitions: number;
   readonly mix: Mix;
+  /** Whether range reads go either way, and begin and end at any key; otherwise they go forward through a whole collection. */
+  readonly rangesVary: boolean;
   readonly consistency: Consistency;
   /** A client waits for up to so long before its next operation. */
   readonly thinkMs: number;
@@ -117,6 +119,7 @@ const BASE: Scenario = {
   isCollection: false,
   partitions: 1,
   mix: MIXED,
+  rangesVary: false,
   consistency: 'strict',
   thinkMs: 20,
   faults: 'normal',
@@ -226,6 +229,17 @@ export const SCENARIOS = {
     clients: 5,
     operations: 54,
     mix: { ...MIXED, put: 4, delete: 30, conditionalPut: 1, read: 0, rangeRead: 10 },
+  },
+  // Pages of a replica hold few keys more than are asked for, and many keys are new to some of the replicas.
+  'ordered-collection': {
+    ...BASE,
+    keys: 12,
+    isCollection: true,
+    clients: 5,
+    operations: 40,
+    mix: { ...MIXED, put: 8, delete: 6, conditionalPut: 1, read: 0, rangeRead: 14 },
+    rangesVary: true,
+    limits: { ...LIMITS, rangeSpareEntries: 1 },
   },
   'short-lineage': { ...BASE, limits: { ...LIMITS, lineageWindowMs: 60 } },
   'little-memory': {
@@ -364,6 +378,15 @@ export const SCENARIOS = {
     isCollection: true,
     operations: 16,
     mix: { ...MIXED, rangeRead: 10 },
+  },
+  'rotting-ordered': {
+    ...ROTTING,
+    keys: 6,
+    isCollection: true,
+    operations: 20,
+    mix: { ...MIXED, rangeRead: 10 },
+    rangesVary: true,
+    limits: { ...ROTTING.limits, rangeSpareEntries: 1 },
   },
   'rotting-two': { ...ROTTING, nodes: 2, replication: 2 },
   'rotting-five': { ...ROTTING, nodes: 5, replication: 5, writeQuorum: 3, clients: 4 },

@@ -3,7 +3,6 @@ import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
 import type { Consistency, ReadFrom, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
 import type { CoordinateWrite } from '../../src/dynamo/coordination-messages.ts';
-import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
@@ -13,6 +12,7 @@ import type { ChosenRecords } from './chosen-records.ts';
 import type { History } from './history.ts';
 import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
 import type { RegisterAnswer, RegisterCall, RegisterCondition, RegisterValue } from './linearizability.ts';
+import { drawRange, keysOf, type RangeAction, showRange, storeRangeOf } from './range-action.ts';
 import type { Mix } from './scenarios.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { ToldRecords } from './told-records.ts';
@@ -37,13 +37,6 @@ type Action = RegisterCall | EventualAction | RangeAction;
 interface EventualAction {
   readonly kind: 'eventual-read';
   readonly from: Exclude<ReadFrom, 'latest'>;
-}
-
-/** Reads the items of the key's collection, from the first one. */
-interface RangeAction {
-  readonly kind: 'range-read';
-  readonly limit: number;
-  readonly from: ReadFrom;
 }
 
 /** The clients of one history: each does one operation after the other, on a random key by a random node of it. */
@@ -188,19 +181,15 @@ export class Workload {
     tellBlindly(told, storeKey, host, action, write, (outcome) => finish(answerOfWrite(outcome)));
   }
 
-  /** A range read counts as a read of every key of the collection, as far as it got. */
-  #askRange(
-    node: StorageNode,
-    { collection, partitionKey }: SimulatedKey,
-    { limit, from }: RangeAction,
-    finish: (answer: RegisterAnswer) => void,
-  ): void {
-    const keys = this.#parts.keys.filter((key) => key.collection === collection && key.partitionKey === partitionKey);
+  /** A range read counts as a read of every key of the range, as far as it got. */
+  #askRange(node: StorageNode, key: SimulatedKey, action: RangeAction, finish: (answer: RegisterAnswer) => void): void {
+    const { limit, from, order } = action;
+    const keys = keysOf(action, this.#collectionOf(key));
     const records = keys.map((key) =>
       from === 'latest' ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key, from),
     );
-    const range = { from: collection, to: prefixEnd(collection) };
-    node.coordinate(rangeOf(range, from, { limit }), (outcome) => {
+    const range = storeRangeOf(action, key.collection);
+    node.coordinate(rangeOf(range, from, { limit, order }), (outcome) => {
       if (outcome.kind !== 'items') return finish({ kind: 'unknown' });
       const values = outcome.items.map((item) => registerValueOf(item)!);
       this.#note(`the range holds ${values.join(', ') || 'nothing'}${outcome.more ? ', and more' : ''}`);
@@ -211,9 +200,14 @@ export class Workload {
         const isShown = next < values.length && this.#seen.get(key)!.includes(values[next]!);
         records[index]!({ kind: 'read', value: isShown ? values[next++]! : null });
       }
-      assert(next === values.length, 'an item that is not of this collection, or not in order');
+      assert(next === values.length, 'an item that is not of this range, or not in order');
       finish({ kind: 'unknown' });
     });
+  }
+
+  /** The keys of a key's collection, ascending. */
+  #collectionOf({ collection, partitionKey }: SimulatedKey): readonly SimulatedKey[] {
+    return this.#parts.keys.filter((key) => key.collection === collection && key.partitionKey === partitionKey);
   }
 
   /** @returns what to call with the answer */
@@ -257,11 +251,7 @@ export class Workload {
           from: this.#parts.lags && this.#parts.random.next() < 0.5 ? 'laggard' : 'committed',
         };
       case 'rangeRead':
-        return {
-          kind: 'range-read',
-          limit: 1 + randomBelow(this.#parts.random, 4),
-          from: this.#parts.random.next() < 0.7 ? 'latest' : 'committed',
-        };
+        return drawRange(this.#parts.random, this.#collectionOf(key), this.#parts.rangesVary);
     }
   }
 
@@ -303,6 +293,7 @@ export interface WorkloadParts {
   readonly clients: number;
   readonly operations: number;
   readonly mix: Mix;
+  readonly rangesVary: boolean;
   readonly consistency: Consistency;
   readonly thinkMs: number;
   /** W */
@@ -384,8 +375,7 @@ function fromOf(action: Extract<RegisterCall, { kind: 'read' }> | EventualAction
 }
 
 function showAction(action: Action): string {
-  if (action.kind === 'range-read')
-    return `${action.from === 'latest' ? '' : 'eventual '}range-read of ${action.limit}`;
+  if (action.kind === 'range-read') return showRange(action);
   if (action.kind === 'eventual-read' && action.from === 'laggard') return 'lagging-read';
   const what = action.kind === 'put' ? `put ${action.value}` : action.kind;
   if (action.kind !== 'put' && action.kind !== 'delete') return what;

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DAMAGED, type Store, type StoreKey, type StoreName } from '../../src/env/store.ts';
+import {
+  DAMAGED,
+  type KeyRange,
+  type RangeQuery,
+  type Store,
+  type StoreKey,
+  type StoreName,
+} from '../../src/env/store.ts';
 import { flush } from './flush.ts';
 
 /** One kind of store, as the suite makes and ends it. */
@@ -33,16 +40,16 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
 
     test('has nothing at first', () => {
       expect(store.get('items', 'a')).toBeUndefined();
-      expect(store.range('items', 'a', 'z', 10)).toEqual([]);
+      expect(store.range('items', { from: 'a', to: 'z', limit: 10 })).toEqual([]);
     });
 
     test('reads a write before it is flushed, and after', async () => {
       store.put('items', 'k', bytes('one'));
       expect(text(store.get('items', 'k'))).toBe('one');
-      expect(texts(store.range('items', 'a', 'z', 10))).toEqual(['k=one']);
+      expect(texts(store.range('items', { from: 'a', to: 'z', limit: 10 }))).toEqual(['k=one']);
       await flush(store);
       expect(text(store.get('items', 'k'))).toBe('one');
-      expect(texts(store.range('items', 'a', 'z', 10))).toEqual(['k=one']);
+      expect(texts(store.range('items', { from: 'a', to: 'z', limit: 10 }))).toEqual(['k=one']);
     });
 
     test('reads the newest of several writes, while each of them is on its way', async () => {
@@ -66,7 +73,7 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       await flush(store);
       store.remove('items', 'written');
       expect(store.get('items', 'written')).toBeUndefined();
-      expect(store.range('items', 'a', 'z', 10)).toEqual([]);
+      expect(store.range('items', { from: 'a', to: 'z', limit: 10 })).toEqual([]);
       await flush(store);
       expect(store.get('items', 'unwritten')).toBeUndefined();
       expect(store.get('items', 'written')).toBeUndefined();
@@ -111,9 +118,13 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       for (const key of halves[0]!.toReversed()) store.put('items', key, bytes('x'));
       await flush(store);
       for (const key of halves[1]!.toReversed()) store.put('items', key, bytes('x'));
-      expect(store.range('items', '\x00', '\xff\xff\xff', 100).map(({ key }) => key)).toEqual(keys);
+      expect(store.range('items', { from: '\x00', to: '\xff\xff\xff', limit: 100 }).map(({ key }) => key)).toEqual(
+        keys,
+      );
       await flush(store);
-      expect(store.range('items', '\x00', '\xff\xff\xff', 100).map(({ key }) => key)).toEqual(keys);
+      expect(store.range('items', { from: '\x00', to: '\xff\xff\xff', limit: 100 }).map(({ key }) => key)).toEqual(
+        keys,
+      );
     });
 
     test('takes the longest keys, and bounds that are longer still', async () => {
@@ -122,9 +133,15 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       await flush(store);
       expect(text(store.get('items', `${prefix}a`))).toBe('a');
       const between = (from: StoreKey, to: StoreKey) =>
-        store.range('items', from, to, 9).map(({ key }) => key.slice(MAX_KEY_BYTES - 1));
+        store.range('items', { from, to, limit: 9 }).map(({ key }) => key.slice(MAX_KEY_BYTES - 1));
       expect(between(`${prefix}\x00`, `${prefix}\xff`)).toEqual(['\x00', 'a']);
       expect(between(`${prefix}\x00\x00`, `${prefix}\xff\x00`)).toEqual(['a', '\xff']);
+      const backward = (range: KeyRange) =>
+        store.range('items', { ...range, limit: 9, order: 'backward' }).map(({ key }) => key.slice(MAX_KEY_BYTES - 1));
+      expect(backward({ from: `${prefix}\x00`, to: `${prefix}\xff` })).toEqual(['a', '\x00']);
+      expect(backward({ after: `${prefix}\x00`, through: `${prefix}\xff` })).toEqual(['\xff', 'a']);
+      expect(backward({ from: `${prefix}\x00\x00`, to: `${prefix}\xff\x00` })).toEqual(['\xff', 'a']);
+      expect(backward({ after: `${prefix}a\xff`, through: `${prefix}\xff\xff` })).toEqual(['\xff']);
     });
 
     test('keeps values from none to a megabyte, byte for byte', async () => {
@@ -133,7 +150,9 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       for (const size of sizes) store.put('items', `size ${size}`, patternOf(size));
       await flush(store);
       const kept = sizes.map((size) => store.get('items', `size ${size}`)!);
-      const listed = new Map(store.range('items', 'size', 'sizf', 99).map(({ key, value }) => [key, value]));
+      const listed = new Map(
+        store.range('items', { from: 'size', to: 'sizf', limit: 99 }).map(({ key, value }) => [key, value]),
+      );
       for (const [at, size] of sizes.entries()) {
         expect(Buffer.compare(kept[at]!, patternOf(size)), `get ${size}`).toBe(0);
         expect(Buffer.compare(listed.get(`size ${size}`)!, patternOf(size)), `range ${size}`).toBe(0);
@@ -145,13 +164,16 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       store.put('items', 'b', bytes('other'));
       await flush(store);
       const read = store.get('items', 'a')!;
-      const ranged = store.range('items', 'a', 'b', 1)[0]!.value;
+      const ranged = store.range('items', { from: 'a', to: 'b', limit: 1 })[0]!.value;
+      const backward = store.range('items', { from: 'a', through: 'b', limit: 2, order: 'backward' });
       store.get('items', 'b');
-      store.range('items', 'b', 'c', 1);
+      store.range('items', { from: 'b', to: 'c', limit: 1 });
+      store.range('items', { from: 'a', to: 'c', limit: 2, order: 'backward' });
       store.put('items', 'a', bytes('later'));
       await flush(store);
       store.get('items', 'a');
       expect([text(read), text(ranged)]).toEqual(['first', 'first']);
+      expect(texts(backward)).toEqual(['b=other', 'a=first']);
     });
 
     test('reads DAMAGED in place of other bytes than were written, until the key is written again', async () => {
@@ -159,7 +181,9 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       await flush(store);
       store = await under.rot(store, 'b', 'the value of b');
       expect(store.get('items', 'b')).toBe(DAMAGED);
-      expect(store.range('items', 'a', 'z', 10).map(({ key, value }) => [key, value === DAMAGED])).toEqual([
+      expect(
+        store.range('items', { from: 'a', to: 'z', limit: 10 }).map(({ key, value }) => [key, value === DAMAGED]),
+      ).toEqual([
         ['a', false],
         ['b', true],
         ['c', false],
@@ -178,7 +202,7 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       store.remove('items', 'b');
       store.put('items', 'bb', bytes('bb'));
       const keys = (from: StoreKey, to: StoreKey, limit: number) =>
-        store.range('items', from, to, limit).map(({ key }) => key);
+        store.range('items', { from, to, limit }).map(({ key }) => key);
       expect(keys('a', 'e', 9)).toEqual(['a', 'bb', 'c', 'd']);
       expect(keys('a', 'e', 3)).toEqual(['a', 'bb', 'c']);
       expect(keys('a', 'e', 1)).toEqual(['a']);
@@ -186,6 +210,97 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       expect(keys('b', 'bb', 9)).toEqual([]);
       expect(keys('d', 'b', 9)).toEqual([]);
       expect(keys('c', 'c', 9)).toEqual([]);
+    });
+
+    test('reads a range backward from its upper bound down, each bound as it is named', async () => {
+      for (const key of ['a', 'b', 'c', 'd', 'e']) store.put('items', key, bytes(key));
+      await flush(store);
+      store.remove('items', 'b');
+      store.put('items', 'bb', bytes('bb'));
+      const keys = (range: KeyRange, limit: number) =>
+        store.range('items', { ...range, limit, order: 'backward' }).map(({ key }) => key);
+      expect(keys({ from: 'a', to: 'e' }, 9)).toEqual(['d', 'c', 'bb', 'a']);
+      expect(keys({ from: 'a', through: 'e' }, 9)).toEqual(['e', 'd', 'c', 'bb', 'a']);
+      expect(keys({ after: 'a', to: 'e' }, 9)).toEqual(['d', 'c', 'bb']);
+      expect(keys({ after: 'bb', through: 'zz' }, 9)).toEqual(['e', 'd', 'c']);
+      expect(keys({ from: 'a', to: 'e' }, 3)).toEqual(['d', 'c', 'bb']);
+      expect(keys({ from: 'a', to: 'e' }, 1)).toEqual(['d']);
+      expect(keys({ from: 'a', to: 'e' }, 0)).toEqual([]);
+      expect(keys({ after: 'a', through: 'b' }, 9)).toEqual([]);
+      expect(keys({ from: 'd', to: 'b' }, 9)).toEqual([]);
+      expect(keys({ from: 'c', through: 'c' }, 9)).toEqual(['c']);
+      expect(keys({ from: 'c', to: 'c' }, 9)).toEqual([]);
+      expect(keys({ after: 'c', through: 'c' }, 9)).toEqual([]);
+    });
+
+    test('reads a range page by page, either way, while it is written to', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(fc.nat(199), { maxLength: 80 }),
+          fc.uniqueArray(fc.nat(199), { maxLength: 40 }),
+          fc.integer({ min: 1, max: 30 }),
+          async (settled, changed, limit) => {
+            const keyOf = (at: number) => `page ${at.toString().padStart(3, '0')}`;
+            const model = new Set(settled.map(keyOf));
+            for (let at = 0; at < 200; at++) store.remove('items', keyOf(at));
+            for (const at of settled) store.put('items', keyOf(at), bytes('settled'));
+            await flush(store);
+            for (const [index, at] of changed.entries()) {
+              // A few are taken up into the next batch while the range is read.
+              if (index === changed.length >> 1) store.flush(() => {});
+              if (at % 2 === 0) store.put('items', keyOf(at), bytes('changed'));
+              else store.remove('items', keyOf(at));
+              if (at % 2 === 0) model.add(keyOf(at));
+              else model.delete(keyOf(at));
+            }
+            const forward: StoreKey[] = [];
+            for (let after = 'page'; ; ) {
+              const page = store.range('items', { after, to: 'pagf', limit });
+              forward.push(...page.map(({ key }) => key));
+              if (page.length < limit) break;
+              after = page.at(-1)!.key;
+            }
+            const backward: StoreKey[] = [];
+            for (let to = 'pagf'; ; ) {
+              const page = store.range('items', { after: 'page', to, limit, order: 'backward' });
+              backward.push(...page.map(({ key }) => key));
+              if (page.length < limit) break;
+              to = page.at(-1)!.key;
+            }
+            expect(forward).toEqual([...model].sort());
+            expect(backward).toEqual(forward.toReversed());
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+
+    test('gives DAMAGED back in its place, whatever the range', async () => {
+      const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
+      for (const key of keys) store.put('items', key, bytes(`the value of ${key}`));
+      await flush(store);
+      store = await under.rot(store, 'b', 'the value of b');
+      store = await under.rot(store, 'd', 'the value of d');
+      store.remove('items', 'e');
+      store.put('items', 'd', bytes('again'));
+      store.put('items', 'cc', bytes('new'));
+      const model: [StoreKey, string][] = [
+        ['a', 'the value of a'],
+        ['b', 'damaged'],
+        ['c', 'the value of c'],
+        ['cc', 'new'],
+        ['d', 'again'],
+        ['f', 'the value of f'],
+      ];
+      fc.assert(
+        fc.property(query(fc.constantFrom(...keys, 'bb', 'cc', 'g')), (asked) => {
+          const found = store
+            .range('items', asked)
+            .map(({ key, value }) => [key, value === DAMAGED ? 'damaged' : text(value)]);
+          expect(found).toEqual(pageOf(model, asked));
+        }),
+        { numRuns: 500 },
+      );
     });
 
     test('calls back every flush exactly once', async () => {
@@ -213,7 +328,7 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
           for (const name of NAMES) {
-            for (const { key } of store.range(name, '\x00', HIGHEST, 1_000)) store.remove(name, key);
+            for (const { key } of store.range(name, EVERYTHING)) store.remove(name, key);
           }
           const model = new Map<string, number>();
           const flushes: Promise<void>[] = [];
@@ -225,9 +340,7 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
           }
           await Promise.all(flushes);
           for (const name of NAMES) {
-            expect(rangeOf(store, name, '\x00', HIGHEST, 1_000)).toEqual(
-              modelRange(model, name, '\x00', HIGHEST, 1_000),
-            );
+            expect(rangeOf(store, name, EVERYTHING)).toEqual(modelRange(model, name, EVERYTHING));
           }
         }),
         { numRuns: 60 },
@@ -254,33 +367,33 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
 type Step =
   | { readonly kind: 'put'; readonly name: StoreName; readonly key: StoreKey; readonly size: number }
   | { readonly kind: 'remove' | 'get'; readonly name: StoreName; readonly key: StoreKey }
-  | {
-      readonly kind: 'range';
-      readonly name: StoreName;
-      readonly from: StoreKey;
-      readonly to: StoreKey;
-      readonly limit: number;
-    }
+  | { readonly kind: 'range'; readonly name: StoreName; readonly query: RangeQuery }
   | { readonly kind: 'flush' | 'turn' | 'await' | 'reopen' };
 
-/** Above every key of the steps. */
-const HIGHEST = '\xff\xff\xff\xff';
+/** All keys of the steps. */
+const EVERYTHING: RangeQuery = { from: '\x00', to: '\xff\xff\xff\xff', limit: 1_000 };
 const NAMES: readonly StoreName[] = ['items', 'paxos', 'meta'];
 const name = fc.constantFrom(...NAMES);
 /** Few keys, so that they meet; with the bytes that are special somewhere. */
 const key = fc
   .array(fc.constantFrom('\x00', '\x01', 'a', '\x80', '\xff'), { minLength: 1, maxLength: 3 })
   .map((units) => units.join(''));
+/** Any range with bounds among these keys, either way; limits may be longer than the range. */
+const query = (bound: fc.Arbitrary<StoreKey>): fc.Arbitrary<RangeQuery> =>
+  fc
+    .tuple(
+      fc.oneof(fc.record({ from: bound }), fc.record({ after: bound })),
+      fc.oneof(fc.record({ to: bound }), fc.record({ through: bound })),
+      fc.record({ limit: fc.nat(12), order: fc.constantFrom('forward' as const, 'backward' as const) }),
+    )
+    .map(([lower, upper, page]) => ({ ...lower, ...upper, ...page }));
 /** Told apart by their sizes; some on an overflow page. */
 const size = fc.oneof(fc.nat(20), fc.nat(70_000));
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('put' as const), name, key, size }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom('remove' as const, 'get' as const), name, key }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('range' as const), name, from: key, to: key, limit: fc.nat(12) }),
-  },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('range' as const), name, query: query(key) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'turn' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('await' as const, 'reopen' as const) }) },
 );
@@ -298,11 +411,9 @@ async function run(store: Store, model: Map<string, number>, each: Step, flushes
     case 'get':
       expect(shape(store.get(each.name, each.key))).toBe(model.get(`${each.name} ${each.key}`));
       return;
-    case 'range': {
-      const { from, to, limit } = each;
-      expect(rangeOf(store, each.name, from, to, limit)).toEqual(modelRange(model, each.name, from, to, limit));
+    case 'range':
+      expect(rangeOf(store, each.name, each.query)).toEqual(modelRange(model, each.name, each.query));
       return;
-    }
     case 'flush':
       flushes.push(flush(store));
       return;
@@ -313,18 +424,25 @@ async function run(store: Store, model: Map<string, number>, each: Step, flushes
   }
 }
 
-function rangeOf(store: Store, name: StoreName, from: StoreKey, to: StoreKey, limit: number): string[] {
-  return store.range(name, from, to, limit).map(({ key, value }) => `${JSON.stringify(key)} ${shape(value)}`);
+function rangeOf(store: Store, name: StoreName, query: RangeQuery): string[] {
+  return store.range(name, query).map(({ key, value }) => `${JSON.stringify(key)} ${shape(value)}`);
 }
 
-function modelRange(model: Map<string, number>, name: StoreName, from: StoreKey, to: StoreKey, limit: number) {
-  return [...model]
+function modelRange(model: Map<string, number>, name: StoreName, query: RangeQuery): string[] {
+  const entries = [...model]
     .filter(([at]) => at.startsWith(`${name} `))
-    .map(([at, size]) => ({ key: at.slice(name.length + 1), size }))
-    .filter(({ key }) => key >= from && key < to)
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .slice(0, limit)
-    .map(({ key, size }) => `${JSON.stringify(key)} ${size}`);
+    .map(([at, size]) => [at.slice(name.length + 1), size] as const);
+  return pageOf(entries, query).map(([key, size]) => `${JSON.stringify(key)} ${size}`);
+}
+
+/** What a range is, said in the most naive way. */
+function pageOf<Each extends readonly [StoreKey, unknown]>(entries: readonly Each[], query: RangeQuery): Each[] {
+  const found = entries
+    .filter(([key]) => (query.from === undefined ? key > query.after : key >= query.from))
+    .filter(([key]) => (query.to === undefined ? key <= query.through : key < query.to))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  if (query.order === 'backward') found.reverse();
+  return found.slice(0, query.limit);
 }
 
 /** The size of a value that is as a step made it. */

@@ -54,6 +54,7 @@ const config: Arbitrary<PartitionConfig> = fc.record({
 });
 const [key, epoch, partition] = [byteString, uint, uint];
 const requestId = maybe(text);
+const keyOrder = fc.constantFrom('forward' as const, 'backward' as const);
 
 export const REQUESTS: ByKind<Request> = {
   prepare: kind('prepare', { requestId, key, ballot, epoch }),
@@ -62,7 +63,14 @@ export const REQUESTS: ByKind<Request> = {
   adopt: kind('adopt', { key, ballot, record: maybe(record), epoch }),
   read: kind('read', { requestId, key, epoch }),
   'read-committed': kind('read-committed', { requestId, key }),
-  'read-range': kind('read-range', { requestId, from: key, to: key, limit: uint, epoch: maybe(epoch) }),
+  'read-range': kind('read-range', {
+    requestId,
+    from: key,
+    to: key,
+    order: keyOrder,
+    limit: uint,
+    epoch: maybe(epoch),
+  }),
   hint: kind('hint', { requestId, key, record, home: text }),
   'merkle-hashes': kind('merkle-hashes', { epoch, partition, level: uint, indexes: many(uint) }),
   'merkle-keys': kind('merkle-keys', { epoch, partition, leaf: uint, after: maybe(key), limit: uint }),
@@ -262,6 +270,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
+    order: keyOrder,
     limit: uint,
     from: readFrom,
     consistency,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
 import type { ComparisonReport } from '../healing/repair-report.ts';
@@ -385,9 +385,9 @@ function readAttempt(
 function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {
   const prefix = RECORD + partitionPrefix(partition);
   for (let from = prefix; ; ) {
-    const page = store.range('meta', from, prefixEnd(prefix), PAGE);
+    const page = store.range('meta', { from, to: prefixEnd(prefix), limit: PAGE });
     yield* page;
     if (page.length < PAGE) return;
-    from = `${page.at(-1)!.key}\x00`;
+    from = keyAfter(page.at(-1)!.key);
   }
 }

@@ -160,7 +160,7 @@ export class EpochSwitch {
       return answer({ kind: 'wrong-epoch', from: self, config });
     }
     const { from, to } = partitionRange(partition);
-    const rows = store.range('paxos', after === undefined ? from : `${after}\x00`, to, limit);
+    const rows = store.range('paxos', { ...(after === undefined ? { from } : { after }), to, limit });
     for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
     // A record that is damaged on disk may still be in memory.

@@ -154,7 +154,7 @@ export class PartitionVotes {
   #read<Row>(prefix: string): Map<number, Row> {
     const store = this.#store;
     // The limit is the largest number of partitions that a ring can have.
-    const rows = store.range('meta', prefix, `${prefix}\xff\xff`, 65_536);
+    const rows = store.range('meta', { from: prefix, to: `${prefix}\xff\xff`, limit: 65_536 });
     return new Map(
       rows.map(({ key, value }) => [partitionOf(key.slice(prefix.length)), parseState<Row>(store, key, value)]),
     );

@@ -1,6 +1,6 @@
 import type { Clock } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, type RangeQuery, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots } from '../ballot.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
@@ -138,7 +138,7 @@ export class HintRows {
   /** The next hints for a home replica, in key order. @param after '' for the first */
   page(home: NodeId, after: StoreKey, limit: number): readonly HintRow[] {
     const from = after === '' ? hintKey({ home, key: '' }) : after;
-    return this.#range(`${from}\x00`, `${home}\x01`, limit);
+    return this.#range({ after: from, to: `${home}\x01`, limit });
   }
 
   /** As `page`, but each call continues where the last one ended; after the end it starts again. */
@@ -152,7 +152,7 @@ export class HintRows {
   *all(): Iterable<HintRow> {
     let last: StoreKey = SEPARATOR;
     for (;;) {
-      const page = this.#range(`${last}\x00`, HINTS_END, PAGE);
+      const page = this.#range({ after: last, to: HINTS_END, limit: PAGE });
       yield* page;
       if (page.length < PAGE) return;
       last = page.at(-1)!.hint;
@@ -165,8 +165,8 @@ export class HintRows {
     return clock.now() - keptAtMs > limits.hintLifeMs;
   }
 
-  #range(from: StoreKey, to: StoreKey, limit: number): HintRow[] {
-    return this.#parts.store.range('hints', from, to, limit).map(({ key, value }) => ({ hint: key, value }));
+  #range(query: RangeQuery): HintRow[] {
+    return this.#parts.store.range('hints', query).map(({ key, value }) => ({ hint: key, value }));
   }
 
   #removeDamaged(hint: StoreKey): void {

@@ -39,7 +39,7 @@ export class LateTombstones {
 
   /** Reads the store again, after writes were lost. */
   reload(): void {
-    this.#hasRows = this.#store.range('meta', LATE, prefixEnd(LATE), 1).length > 0;
+    this.#hasRows = this.#store.range('meta', { from: LATE, to: prefixEnd(LATE), limit: 1 }).length > 0;
   }
 
   /** Call it before a committed record is written, so that after a crash no late tombstone is there without its row. */

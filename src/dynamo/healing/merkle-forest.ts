@@ -1,6 +1,6 @@
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock } from '../../env/clock.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import { NO_BALLOT, TICKS_PER_MS } from '../ballot.ts';
 import { leafOf, leafRange, partitionOf, partitionPrefix, partitionRange, tableOf, tableRange } from '../keyspace.ts';
 import type { KeyDigest, MerkleRequest, Reply } from '../messages.ts';
@@ -102,8 +102,9 @@ export class MerkleForest {
     for (const table of this.tablesIn(partition)) {
       if (after !== undefined && table < tableOf(after)) continue;
       const { from, to } = this.#rangeOf(partition, table, leaf);
-      const first = after !== undefined && table === tableOf(after) ? `${after}\x00` : from;
-      for (const { key, value } of this.#parts.store.range('items', first, to, limit - entries.length + 1)) {
+      const start = after !== undefined && table === tableOf(after) ? { after } : { from };
+      const page = this.#parts.store.range('items', { ...start, to, limit: limit - entries.length + 1 });
+      for (const { key, value } of page) {
         if (entries.length === limit) return { entries, more: true };
         if (value === DAMAGED) {
           this.#parts.onDamaged(key);
@@ -132,7 +133,7 @@ export class MerkleForest {
     const tables: ByteString[] = [];
     const { to } = partitionRange(partition);
     for (let from = partitionPrefix(partition); from < to; ) {
-      const [first] = this.#parts.store.range('items', from, to, 1);
+      const [first] = this.#parts.store.range('items', { from, to, limit: 1 });
       if (first === undefined) break;
       tables.push(tableOf(first.key));
       from = tableRange(partition, tables.at(-1)!).to;
@@ -197,7 +198,7 @@ export class MerkleForest {
     let next = from;
     const step = () => {
       if (this.#isStopped) return;
-      const slice = this.#parts.store.range('items', next, to, SLICE);
+      const slice = this.#parts.store.range('items', { from: next, to, limit: SLICE });
       for (const entry of slice) {
         const leaf = leafOf(entry.key, this.#parts.partitions, tree.leafCount);
         if (!leaves.has(leaf) || !this.#counts(entry)) continue;
@@ -206,7 +207,7 @@ export class MerkleForest {
         else found.push(recordHash(entry));
       }
       if (slice.length === SLICE) {
-        next = `${slice.at(-1)!.key}\x00`;
+        next = keyAfter(slice.at(-1)!.key);
         this.#parts.clock.after(SLICE_PAUSE_MS, step);
         return;
       }
@@ -220,11 +221,11 @@ export class MerkleForest {
   #digestRange(from: StoreKey, to: StoreKey, digests: Uint8Array[]): number {
     let read = 0;
     for (let next = from; ; ) {
-      const slice = this.#parts.store.range('items', next, to, SLICE);
+      const slice = this.#parts.store.range('items', { from: next, to, limit: SLICE });
       for (const entry of slice) if (this.#counts(entry)) digests.push(recordHash(entry));
       read += slice.length;
       if (slice.length < SLICE) return read;
-      next = `${slice.at(-1)!.key}\x00`;
+      next = keyAfter(slice.at(-1)!.key);
     }
   }
 

@@ -95,9 +95,9 @@ export class Scrub {
     let records = 0;
     let damaged = 0;
     for (const name of STORE_NAMES) {
-      for (let last: StoreKey = '\0'; !this.#isStopped; ) {
+      for (let after: StoreKey = ''; !this.#isStopped; ) {
         const beganMs = clock.elapsedMs();
-        const page = this.#parts.store.range(name, last, END, BATCH);
+        const page = this.#parts.store.range(name, { after, to: END, limit: BATCH });
         for (const { key, value } of page) {
           if (value !== DAMAGED) continue;
           damaged++;
@@ -106,7 +106,7 @@ export class Scrub {
         records += page.length;
         this.#records += page.length;
         if (page.length < BATCH) break;
-        last = `${page.at(-1)!.key}\0`;
+        after = page.at(-1)!.key;
         const pauseMs = this.#isUrgent ? 0 : (clock.elapsedMs() - beganMs) * PAUSES_PER_BATCH;
         yield* pause(clock, Math.max(SHORTEST_PAUSE_MS, pauseMs));
       }

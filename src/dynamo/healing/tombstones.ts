@@ -133,7 +133,7 @@ export class TombstonePurge {
    */
   #oldTombstones(from: StoreKey, to: StoreKey, ageMs: number) {
     const { store, clock, limits, isYoung } = this.#parts;
-    const page = store.range('items', from, to, limits.repairBatch);
+    const page = store.range('items', { from, to, limit: limits.repairBatch });
     const newestHlc = (clock.now() - ageMs) * TICKS_PER_MS;
     const tombstones = page
       .filter(

@@ -292,9 +292,9 @@ export class Acceptor {
   }
 
   #readRange(request: Of<'read-range'>, answer: Answer): void {
-    const { from, to, limit, epoch } = request;
+    const { from, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const { entries, more, acceptedKeys } = this.rows.range(from, to, limit, epoch === undefined);
+    const { entries, more, acceptedKeys } = this.rows.range(request, epoch === undefined ? 'committed' : 'all');
     const unflushed = acceptedKeys.find((key) => this.rows.isUnflushed(key));
     const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
     // One flush covers them all.

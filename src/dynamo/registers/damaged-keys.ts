@@ -45,7 +45,7 @@ export class DamagedKeys {
   reload(): void {
     this.#marked.clear();
     for (let last = MARK; ; ) {
-      const page = this.#store.range('meta', `${last}\x00`, MARKS_END, PAGE);
+      const page = this.#store.range('meta', { after: last, to: MARKS_END, limit: PAGE });
       for (const { key } of page) {
         this.#marked.add(key.slice(MARK.length));
         this.#known.add(key.slice(MARK.length));

@@ -59,7 +59,7 @@ export class Erasure {
     if (this.#isStopped || !isWanted()) return;
     let hasMore = false;
     for (const name of ['items', 'paxos'] as const) {
-      const found = store.range(name, from, to, ERASE_BATCH);
+      const found = store.range(name, { from, to, limit: ERASE_BATCH });
       hasMore ||= found.length === ERASE_BATCH;
       for (const { key } of found) {
         store.remove(name, key);

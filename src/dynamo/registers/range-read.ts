@@ -1,5 +1,5 @@
 import type { ItemImage } from '../../api/item.ts';
-import type { StoreKey } from '../../env/store.ts';
+import { compareKeys, type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../../env/store.ts';
 import type { Failure, RangeOutcome } from '../client.ts';
 import type { PartitionConfig, RangeEntry } from '../messages.ts';
 import { highestCommitted } from '../record.ts';
@@ -13,9 +13,7 @@ import {
   readEventually,
   readStrongly,
 } from './register-read.ts';
-
-/** So many more entries than the items wanted are asked of a replica at a time, since tombstones are among them. */
-const SPARE_ENTRIES = 16;
+import type { PageQuery } from './replica-rows.ts';
 
 /**
  * How much a range read asks for. `strong`: of a majority, each record proved to be chosen. `committed`: what so many
@@ -26,29 +24,40 @@ export type RangeDemand =
   | { readonly kind: 'committed'; readonly replicas: number }
   | { readonly kind: 'own' };
 
+/** What stays the same from the first page of a range read to its last. */
+interface RangeRead {
+  readonly coordinator: Coordinator;
+  readonly order: KeyOrder;
+  readonly demand: RangeDemand;
+  readonly deadlineMs: number;
+}
+
 /**
- * Reads the items of one range of keys within a partition, in key order. Strong: the union of the keys that a
- * majority knows of, each by the rule of a strong read, so every item is as a strong read of it during this call would
- * have been; not a snapshot of them all. Otherwise: the newest committed records among the replicas asked.
+ * Reads the first items of one range of keys within a partition, in key order or against it. Strong: the union of the
+ * keys that a majority knows of, each read by the rule of a strong read. So each item is as a strong read of it during
+ * this call would have found it; the items together are no snapshot. Otherwise: the newest committed records among the
+ * replicas asked.
+ *
+ * @param query at most `limit` items are returned, while a replica may be asked for more entries than that
  */
 export function* readRange(
   coordinator: Coordinator,
-  from: StoreKey,
-  to: StoreKey,
-  limit: number,
+  query: PageQuery,
   demand: RangeDemand,
   deadlineMs: number,
 ): Task<RangeOutcome> {
+  const { order, limit } = query;
+  const read: RangeRead = { coordinator, order, demand, deadlineMs };
   const items: ItemImage[] = [];
-  let next: StoreKey | undefined = from;
-  while (next !== undefined) {
-    const wanted = limit - items.length + SPARE_ENTRIES;
-    const page: Page | Failure = yield* readPage(coordinator, next, to, wanted, demand, deadlineMs);
+  let rest: HalfOpenRange | undefined = { from: query.from, to: query.to };
+  while (rest !== undefined && rest.from < rest.to) {
+    const wanted = limit - items.length + coordinator.settings.limits.rangeSpareEntries;
+    const page: Page | Failure = yield* readPage(read, rest, wanted);
     if (page.kind !== 'page') return page;
-    for (const [key, states] of page.keys) {
+    for (const { key, states } of page.keys) {
       let record = highestCommitted(states);
       if (demand.kind === 'strong' || states.some(({ isDamaged }) => isDamaged)) {
-        const newest = yield* readOne(coordinator, key, states, page.majority, demand, deadlineMs);
+        const newest = yield* readOne(read, key, states, page.majority);
         if (newest.kind !== 'read') return newest;
         record = newest.record;
       }
@@ -56,48 +65,45 @@ export function* readRange(
       if (items.length === limit) return { kind: 'items', items, more: true };
       items.push(record.item);
     }
-    next = page.next;
+    rest = page.rest;
   }
   return { kind: 'items', items, more: false };
 }
 
-/** One key of a page. Who cannot read it has no say about it: then it is read by itself, which asks others. */
+/** What a replica holds of one key of a page. */
+type KeyState = RangeEntry & { readonly from: NodeId };
+
+/**
+ * One key of a page. A replica that cannot read its record has no say about the key: then the key is read by itself.
+ */
 function readOne(
-  coordinator: Coordinator,
+  { coordinator, demand, deadlineMs }: RangeRead,
   key: StoreKey,
-  states: readonly (RangeEntry & { readonly from: NodeId })[],
+  states: readonly KeyState[],
   majority: number,
-  demand: RangeDemand,
-  deadlineMs: number,
 ): Task<RegisterReadOutcome> {
+  const operation = { requestId: undefined, key, deadlineMs };
   const isDamaged = states.some((state) => state.isDamaged);
   if (demand.kind !== 'strong') {
-    return readEventually(
-      coordinator,
-      { requestId: undefined, key, deadlineMs },
-      demand.kind === 'own' ? 1 : demand.replicas,
-    );
+    return readEventually(coordinator, operation, demand.kind === 'own' ? 1 : demand.replicas);
   }
-  if (isDamaged) return readStrongly(coordinator, { requestId: undefined, key, deadlineMs });
-  return proveNewest(coordinator, { requestId: undefined, key, deadlineMs }, states, majority);
+  if (isDamaged) return readStrongly(coordinator, operation);
+  return proveNewest(coordinator, operation, states, majority);
 }
 
 interface Page {
   readonly kind: 'page';
   readonly majority: number;
-  /** In key order: what each replica that answered holds of each key. */
-  readonly keys: readonly (readonly [StoreKey, readonly (RangeEntry & { readonly from: NodeId })[]])[];
-  /** Where the next page begins; undefined if this was the last. */
-  readonly next: StoreKey | undefined;
+  /** In the order of the read: what each replica that answered holds of each key. */
+  readonly keys: readonly { readonly key: StoreKey; readonly states: readonly KeyState[] }[];
+  /** What is left of the range behind this page; undefined if this was the last page. */
+  readonly rest: HalfOpenRange | undefined;
 }
 
 function* readPage(
-  coordinator: Coordinator,
-  from: StoreKey,
-  to: StoreKey,
+  { coordinator, order, demand, deadlineMs }: RangeRead,
+  { from, to }: HalfOpenRange,
   limit: number,
-  demand: RangeDemand,
-  deadlineMs: number,
 ): Task<Page | Failure> {
   let got = 0;
   let needed = 0;
@@ -108,12 +114,13 @@ function* readPage(
     const targets = targetsOf(coordinator, config, demand, isFirstTry);
     isFirstTry = false;
     const epoch = demand.kind === 'strong' ? config.epoch : undefined;
-    const { agreed, replies } = yield* coordinator.ask(
-      targets,
-      { kind: 'read-range', from, to, limit, epoch },
-      { reply: 'range', needed },
-    );
-    if (agreed.length >= needed) return mergePages(agreed, needed);
+    const request = { kind: 'read-range', from, to, order, limit, epoch } as const;
+    const { agreed, replies } = yield* coordinator.ask(targets, request, { reply: 'range', needed });
+    if (agreed.length >= needed) {
+      const horizon = horizonOf(agreed, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');
+      const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
+      return { kind: 'page', majority: needed, keys: mergePages(agreed, order, horizon), rest };
+    }
     const failure = storageFailure(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
@@ -139,26 +146,40 @@ function targetsOf(
   return chooseReplicas(coordinator, config, demand.replicas);
 }
 
-/** Only as far as every replica has told: behind that, one of them may hold keys that it did not name. */
-function mergePages(replies: readonly ReplyOf<'range'>[], majority: number): Page {
+/**
+ * The last key up to which every replica has told what it holds: the nearest of the last keys of those whose page was
+ * full. Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may
+ * hold keys that its page had no room for. Undefined: all have told everything.
+ */
+function horizonOf(pages: readonly ReplyOf<'range'>[], order: KeyOrder): StoreKey | undefined {
   let horizon: StoreKey | undefined;
-  for (const { entries, more } of replies) {
+  for (const { entries, more } of pages) {
     const last = entries.at(-1)?.key;
-    if (more && last !== undefined && (horizon === undefined || last < horizon)) horizon = last;
+    if (!more || last === undefined) continue;
+    if (horizon === undefined || compareKeys(last, horizon, order) < 0) horizon = last;
   }
-  const keys = new Map<StoreKey, (RangeEntry & { readonly from: NodeId })[]>();
-  for (const { from, entries } of replies) {
+  return horizon;
+}
+
+/** What is left of a range when it was read up to a key, which is read too. */
+function behind(key: StoreKey, { from, to }: HalfOpenRange, order: KeyOrder): HalfOpenRange {
+  return order === 'forward' ? { from: keyAfter(key), to } : { from, to: key };
+}
+
+/** What the replicas hold of each key up to the horizon. */
+function mergePages(
+  pages: readonly ReplyOf<'range'>[],
+  order: KeyOrder,
+  horizon: StoreKey | undefined,
+): { readonly key: StoreKey; readonly states: readonly KeyState[] }[] {
+  const keys = new Map<StoreKey, KeyState[]>();
+  for (const { from, entries } of pages) {
     for (const entry of entries) {
-      if (horizon !== undefined && entry.key > horizon) break;
+      if (horizon !== undefined && compareKeys(entry.key, horizon, order) > 0) break;
       const states = keys.get(entry.key);
       if (states === undefined) keys.set(entry.key, [{ ...entry, from }]);
       else states.push({ ...entry, from });
     }
   }
-  return {
-    kind: 'page',
-    majority,
-    keys: [...keys].sort(([a], [b]) => (a < b ? -1 : 1)),
-    next: horizon === undefined ? undefined : `${horizon}\x00`,
-  };
+  return [...keys].map(([key, states]) => ({ key, states })).sort((a, b) => compareKeys(a.key, b.key, order));
 }

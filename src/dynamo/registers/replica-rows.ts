@@ -1,5 +1,5 @@
 import type { ItemImage } from '../../api/item.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { compareKeys, DAMAGED, type HalfOpenRange, type KeyOrder, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
@@ -15,9 +15,15 @@ const KEYS_END: StoreKey = '\xff\xff';
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
 
+/** Which page of a range is asked for: its first `limit` entries in this order. */
+export interface PageQuery extends HalfOpenRange {
+  readonly order: KeyOrder;
+  readonly limit: number;
+}
+
 /** The entries of a range, and which of them the disk may not have yet. */
 export interface RangePage {
-  /** In key order. */
+  /** In the order that was asked for. */
   readonly entries: readonly RangeEntry[];
   readonly more: boolean;
   readonly acceptedKeys: readonly StoreKey[];
@@ -216,10 +222,11 @@ export class ReplicaRows {
     return adoption.readings === this.#damaged.readingsOf(key);
   }
 
-  /** At most `limit` entries with `from <= key < to`. @param isCommittedOnly whether accepted records are left out */
-  range(from: StoreKey, to: StoreKey, limit: number, isCommittedOnly: boolean): RangePage {
-    const committed = this.#store.range('items', from, to, limit);
-    const accepted = isCommittedOnly ? [] : this.#store.range('paxos', from, to, limit);
+  /** @param what `committed` leaves out the records that are accepted and not committed */
+  range(query: PageQuery, what: 'all' | 'committed'): RangePage {
+    const { order, limit } = query;
+    const committed = this.#store.range('items', query);
+    const accepted = what === 'committed' ? [] : this.#store.range('paxos', query);
     const entries = new Map<StoreKey, RangeEntry>();
     const isSound = (key: StoreKey, value: Uint8Array) => value !== DAMAGED && !this.#damaged.isMarked(key);
     for (const { key, value } of committed) {
@@ -230,7 +237,8 @@ export class ReplicaRows {
       if (isSound(key, value)) entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
       else entries.set(key, { key, ...this.noteDamaged(key) });
     }
-    const sorted = [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    // Each of the two lists is complete up to its last key, so the first `limit` of both together leave nothing out.
+    const sorted = [...entries.values()].sort((a, b) => compareKeys(a.key, b.key, order));
     return {
       entries: sorted.slice(0, limit),
       more: committed.length === limit || accepted.length === limit || sorted.length > limit,
@@ -249,7 +257,7 @@ export class ReplicaRows {
   ): { readonly key: StoreKey; readonly ballot: Ballot }[] {
     const accepted: { readonly key: StoreKey; readonly ballot: Ballot }[] = [];
     for (let last = after; ; ) {
-      const page = this.#store.range('paxos', `${last}\x00`, KEYS_END, limit);
+      const page = this.#store.range('paxos', { after: last, to: KEYS_END, limit });
       for (const { key, value } of page) {
         if (value === DAMAGED) this.noteDamaged(key);
         else if (accepted.length < limit && !isSkipped(key)) accepted.push({ key, ballot: ballotIn(value) });
@@ -261,15 +269,14 @@ export class ReplicaRows {
 
   /** Whether there is any record of a partition. */
   holdsAnyOf(partition: number): boolean {
-    const { from, to } = partitionRange(partition);
-    return (['items', 'paxos'] as const).some((name) => this.#store.range(name, from, to, 1).length > 0);
+    const any = { ...partitionRange(partition), limit: 1 };
+    return (['items', 'paxos'] as const).some((name) => this.#store.range(name, any).length > 0);
   }
 
   /** Replaces the accepted records of a partition by those with which a new epoch begins. The caller flushes. */
   replaceAccepted(partition: number, staged: readonly AcceptedRecord[]): void {
-    const { from, to } = partitionRange(partition);
     for (;;) {
-      const rows = this.#store.range('paxos', from, to, ERASE_BATCH);
+      const rows = this.#store.range('paxos', { ...partitionRange(partition), limit: ERASE_BATCH });
       for (const { key } of rows) {
         this.#store.remove('paxos', key);
         this.#unflushed.delete(key);
