@@ -87,16 +87,13 @@ export class DataDirectoryError extends Error {
 
 /** Raised with each change that an older version would misread. */
 const FORMAT_VERSION = 3;
-
 /** The only earlier format that can be read: the directory is rewritten when it is opened. */
 const MIGRATED_VERSION = 2;
-
 /**
  * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON, because a digit that has changed would
  * name another epoch or disk. First written when the cluster has bootstrapped.
  */
 const CLUSTER_FILE = 'dynaring.json';
-
 /** Exists while a cluster bootstraps: nothing in `NODES` has been acknowledged to anybody yet. */
 const BOOTSTRAP_FILE = 'dynaring-bootstrap';
 
