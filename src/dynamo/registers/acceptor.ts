@@ -269,7 +269,7 @@ export class Acceptor {
       if (state.isDamaged === true) this.rows.mark(key);
       this.#lateTombstones.note(key, record);
       this.rows.commit(key, record, state);
-      this.promises.settle(key, record.ballot);
+      this.promises.dropUpTo(key, record.ballot);
       this.#events.committedChanged(key);
     }
     const partition = partitionOf(key);

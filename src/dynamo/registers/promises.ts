@@ -102,7 +102,7 @@ export class Promises {
   }
 
   /** The key's record has this ballot now: a promise that is not higher is no longer needed. */
-  settle(key: StoreKey, ballot: Ballot): void {
+  dropUpTo(key: StoreKey, ballot: Ballot): void {
     const promised = this.#promised.get(key);
     if (promised !== undefined && compareBallots(promised, ballot) <= 0) this.#promised.delete(key);
   }
