@@ -25,20 +25,21 @@ export interface RecordFields {
 }
 
 /**
- * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). It is made with its stored
- * form, which every replica stores and every message carries as it is: so a record is encoded once, by the coordinator that
- * makes it, and its fields and its bytes cannot differ. Nothing changes it. A copy by `...` is no record, which the methods
- * see to: it would have the bytes of another.
+ * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). Immutable.
+ *
+ * A record carries its stored form. The coordinator that makes a record encodes it once; every message carries these bytes,
+ * and every replica stores them. Hazard: a copy by `{ ...record, ballot }` would keep the bytes of the original. It lacks the
+ * method of the class, so TypeScript does not accept it as a record.
  */
 export class ItemRecord implements RecordFields {
   readonly ballot: Ballot;
   readonly item: ItemImage | undefined;
   readonly partitionKey: ByteString;
   readonly lineage: readonly LineageEntry[];
-  /** The layout below (docs/data-layout.md). May be stored and sent without a copy; nobody may write to it. */
+  /** The bytes of the record (docs/data-layout.md). Shared by stores and messages without a copy: never write to them. */
   readonly stored: Uint8Array;
 
-  /** @param stored the bytes that the fields were read from, if they were */
+  /** @param stored the bytes that the fields were decoded from; left out, the fields are encoded */
   constructor({ ballot, item, partitionKey, lineage }: RecordFields, stored?: Uint8Array) {
     this.ballot = ballot;
     this.item = item;
@@ -47,7 +48,7 @@ export class ItemRecord implements RecordFields {
     this.stored = stored ?? encode(this);
   }
 
-  /** The same version under another ballot, as it is chosen again. */
+  /** The same version under another ballot, for a round that chooses it again. */
   withBallot(ballot: Ballot): ItemRecord {
     const stored = Buffer.from(this.stored);
     writeBallot(stored, ballot);
@@ -193,8 +194,8 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
 }
 
 /**
- * Whether these bytes, which come from another process, are one record from the first to the last. The item's JSON is
- * whatever follows the header, and is not looked at.
+ * Whether bytes from another process are exactly one record. Checks lengths, flags and times. The item's JSON is whatever
+ * follows; it is not parsed.
  */
 export function isWholeRecord(received: Uint8Array): boolean {
   const bytes = asBuffer(received);

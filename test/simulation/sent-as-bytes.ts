@@ -2,8 +2,8 @@ import { strict as assert } from 'node:assert';
 import type { Codec } from '../../src/env/codec.ts';
 
 /**
- * Encodes a message, and makes certain that the bytes say all of it.
- * @returns gives what was decoded from the bytes, for each delivery anew
+ * Encodes a message, and asserts that the bytes decode to the same message.
+ * @returns a function that decodes the message anew for each delivery
  */
 export function sentAsBytes<Message>(codec: Codec<Message>, message: Message): () => Message {
   const bytes = codec.encode(message);
@@ -18,8 +18,8 @@ export function sentAsBytes<Message>(codec: Codec<Message>, message: Message): (
 }
 
 /**
- * Where two values of plain data differ, as a path of property names; undefined if they do not. A property that is undefined
- * is one that is not there. Quick: it is asked for every message of every history.
+ * Where two values of plain data differ, as a path of property names; undefined if they are equal. A property that is
+ * undefined equals one that is absent. Called for every message of every history, so it has to be fast.
  */
 function differenceOf(one: unknown, other: unknown, at = ''): string | undefined {
   if (Object.is(one, other)) return undefined;
