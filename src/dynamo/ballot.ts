@@ -37,19 +37,19 @@ export function maxBallot(a: Ballot, b: Ballot): Ballot {
   return compareBallots(a, b) >= 0 ? a : b;
 }
 
-/** The highest ballot that any coordinator could issue with this time. */
+/** Above every ballot of this time, whoever issues it. */
 export function highestAt(hlc: number): Ballot {
   return { hlc, coordinator: Number.MAX_SAFE_INTEGER, boot: Number.MAX_SAFE_INTEGER };
 }
 
-/** Whether it is no ballot of anybody, but the floor below which a replica refuses all. */
+/** Whether this is no ballot that was issued, but the floor of a replica, below which it refuses all. */
 export function isFloor({ coordinator }: Ballot): boolean {
   return coordinator === Number.MAX_SAFE_INTEGER;
 }
 
 /**
- * The mode of the table that a ballot was issued for: its ticks are even in a `dynamo` table and odd in a `strict` one. Not
- * so of the records of versions before this rule: whatever rests on it must do with either answer.
+ * The mode of the table that a ballot was issued for: its ticks are even in a `dynamo` table and odd in a `strict` one.
+ * Records of versions before this rule may give the wrong answer, so whatever rests on it must work with either.
  */
 export function consistencyOf({ hlc }: Pick<Ballot, 'hlc'>): Consistency {
   return hlc % 2 === 0 ? 'dynamo' : 'strict';

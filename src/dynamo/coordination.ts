@@ -139,11 +139,12 @@ export class Coordination implements CoordinatingNode {
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
-    const { range, order, limit, from } = request;
+    const { requestId, range, order, limit, from } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
-    runTask(readRange(coordinator, { ...range, order, limit }, demand, coordinator.deadline()), reply);
+    const operation = { requestId, deadlineMs: coordinator.deadline() };
+    runTask(readRange(coordinator, { ...range, order, limit }, demand, operation), reply);
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

@@ -6,7 +6,7 @@ import type { NodeId } from './ring.ts';
 
 /** What was seen of one other node. */
 interface Peer {
-  /** When the oldest message was sent that nothing has been heard after; undefined: none is waited for. */
+  /** When the oldest message was sent since which nothing was heard; undefined if no answer is outstanding. */
   waitingSinceMs: number | undefined;
   /** Something was heard since the last round of probes. */
   isHeard: boolean;
@@ -14,9 +14,9 @@ interface Peer {
 }
 
 /**
- * One node's own opinion of which others are there, from its own traffic and light probes (the Dynamo paper, section
- * 4.8.3): a node that leaves a message unanswered for too long is taken for down until it is heard again. There is no
- * agreement on this, and nothing but routing, substitutes and waiting rests on it.
+ * One node's failure detector: its own view of which others are up, from its own traffic and light probes (the Dynamo
+ * paper, section 4.8.3). A node that leaves a message unanswered for too long is suspected until it is heard again.
+ * Nodes do not agree on this. It affects routing, substitutes and time-outs, never safety.
  */
 export class FailureDetector {
   readonly #self: NodeId;
@@ -39,14 +39,17 @@ export class FailureDetector {
     this.#probe = parts.probe;
   }
 
-  /** A message that will be answered was sent. Called for every message: it reads the clock only if none is waited for. */
+  /**
+   * A message that will be answered was sent. Called for every message, so it reads the clock only for the first
+   * unanswered one.
+   */
   noteSent(node: NodeId): void {
     if (node === this.#self) return;
     const peer = this.#peers.get(node) ?? this.#add(node);
     peer.waitingSinceMs ??= this.#clock.elapsedMs();
   }
 
-  /** Anything came from it. */
+  /** Any message or answer of the node arrived. */
   noteHeard(node: NodeId): void {
     if (node === this.#self) return;
     const peer = this.#peers.get(node) ?? this.#add(node);
@@ -55,7 +58,7 @@ export class FailureDetector {
     peer.isSuspect = false;
   }
 
-  /** Whether it has left a message unanswered for so long, or is taken for down. */
+  /** Whether the node has left a message unanswered for that long, or is suspected. */
   isSilent(node: NodeId, forMs: number): boolean {
     const peer = this.#peers.get(node);
     if (peer === undefined) return false;
@@ -63,7 +66,7 @@ export class FailureDetector {
     return this.#clock.elapsedMs() - peer.waitingSinceMs >= forMs;
   }
 
-  /** True for itself, and for nodes that nothing is known of. */
+  /** Whether the node is not suspected. True for this node itself, and for nodes of which nothing is known. */
   isUp(node: NodeId): boolean {
     const peer = this.#peers.get(node);
     if (peer === undefined) return true;
@@ -73,7 +76,7 @@ export class FailureDetector {
     return !peer.isSuspect;
   }
 
-  /** Probes those that were silent since the last round, suspects among them. */
+  /** From now on probes, in each round, the nodes that were silent since the last one, suspected nodes too. */
   start(peers: () => readonly NodeId[]): void {
     const round = () => {
       const present = new Set(peers());

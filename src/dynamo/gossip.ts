@@ -7,9 +7,9 @@ import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
 /**
- * Spreads decided configs (the Dynamo paper, section 4.8.1): now and then a node turns to another, drawn at random, and
- * each tells the other what is newer. Of two configs of a partition the one with the higher epoch is the newer; both were
- * decided, so nothing has to be agreed on.
+ * Spreads decided configs (the Dynamo paper, section 4.8.1): at intervals a node asks another one, drawn at random, and
+ * the two exchange the newer configs. The config with the higher epoch is the newer one; both were decided, so there is
+ * nothing to agree on.
  */
 export class Gossip {
   readonly #parts: GossipParts;
@@ -32,7 +32,7 @@ export class Gossip {
     this.#timer = undefined;
   }
 
-  /** Answers a node that has told its epochs. */
+  /** Answers a node that has sent its epochs. */
   receive({ epochs }: GossipRequest, answer: (reply: Reply) => void): void {
     const { self, view } = this.#parts;
     const newer: PartitionConfig[] = [];
@@ -69,6 +69,6 @@ interface GossipParts {
   readonly random: Random;
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
-  /** Gets what was heard; it may be known already. */
+  /** Gets each config that was received; it may be known already. */
   readonly onConfig: (config: PartitionConfig) => void;
 }

@@ -3,8 +3,8 @@ import { sameBallot } from './ballot.ts';
 import type { ItemRecord } from './record.ts';
 
 /**
- * Which assertions of invariants are on. `cheap`: those that cost a request nothing measurable. `all`: also those that look
- * something up or compare records, as simulations and tests want it.
+ * Which assertions of invariants are on. `cheap`: those that cost a request nothing measurable. `all`: also those that
+ * look something up or compare records, as simulations and tests want it.
  */
 export type Checks = 'cheap' | 'all';
 
@@ -12,8 +12,9 @@ export type Checks = 'cheap' | 'all';
 export type Invariant = `docs/protocol.md ${`I${number}` | `section ${string}`}`;
 
 /**
- * Throws an AssertionError if an invariant of the protocol does not hold: that is a bug of ours, and what is in memory cannot be
- * relied on any more (docs/ARCHITECTURE.md, three kinds of failure). A simulation prints the seed of its history.
+ * Throws an AssertionError if an invariant of the protocol does not hold: that is a bug of ours, and what is in memory
+ * cannot be relied on any more (docs/ARCHITECTURE.md, three kinds of failure). A simulation prints the seed of its
+ * history.
  *
  * Cheaper than `assert` of Node, which collects its arguments: this one is on the path of every write.
  */

@@ -4,9 +4,9 @@ import { type HalfOpenRange, keyAfter, type StoreKey } from '../env/store.ts';
 import type { ItemKey, SortKeyBound } from './client.ts';
 
 /**
- * Where a key stands in the store: partition (2 bytes) | table (8) | hash of the partition key (16) | sort key.
- * Partition first, so that scanning, moving or hashing a partition is one range; then the table, so that forgetting it
- * is one range per partition; then the collection, whose items follow one another in the order of their sort keys.
+ * The layout of a store key: partition (2 bytes) | table (8) | hash of the partition key (16) | sort key. Partition
+ * first, so that scanning, moving or hashing a partition is one range; then the table, so that forgetting a table is
+ * one range per partition; then the collection, whose items are in the order of their sort keys.
  */
 const HASH_BYTES = 16;
 
@@ -39,7 +39,9 @@ export function sortKeyRange(
   };
 }
 
-/** SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register. */
+/**
+ * SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register.
+ */
 function digestOf(partitionKey: ByteString): ByteString {
   return hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
 }
@@ -79,12 +81,12 @@ export function prefixEnd(prefix: StoreKey): StoreKey {
   return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1);
 }
 
-/** What the store keys of a partition begin with. */
+/** The first bytes of all store keys of a partition. */
 export function partitionPrefix(partition: number): string {
   return String.fromCharCode(partition >> 8, partition & 0xff);
 }
 
-/** Where the positions on the ring end: a position is the first four bytes of the hash. */
+/** The end of the positions on the ring: a position is the first four bytes of the hash. */
 const RING_END = 0x100000000;
 const DIGEST_AT = 10;
 
@@ -103,23 +105,22 @@ export function leafOf(key: StoreKey, partitions: number, leaves: number): numbe
 
 /** The records of one table in one slice of a partition: `from` inclusive, `to` exclusive. */
 export function leafRange(
-  partition: number,
+  { partition, leaf }: { readonly partition: number; readonly leaf: number },
   table: ByteString,
-  leaf: number,
   partitions: number,
   leaves: number,
 ): { from: StoreKey; to: StoreKey } {
   return sliceRange(partition, table, partition * leaves + leaf, partitions * leaves);
 }
 
-/** The one of so many equal slices of the ring that the items of a partition key are in. */
+/** The slice of the ring, of `slices` equal ones, that the items of a partition key are in. */
 export function sliceOf(partitionKey: ByteString, slices: number): number {
   return sliceAt(positionIn(digestOf(partitionKey), 0), slices);
 }
 
 /**
- * The records of one table that are both in a partition and in one of so many equal slices of the ring: `from` inclusive,
- * `to` exclusive. There may be none.
+ * The records of one table that are in a partition and also in one slice of the ring, of `slices` equal ones: `from`
+ * inclusive, `to` exclusive. The range may be empty.
  */
 export function sliceRange(
   partition: number,
@@ -135,7 +136,7 @@ export function sliceRange(
   return { from: edge(slice), to: edge(slice + 1) };
 }
 
-/** Whether any place on the ring is both in a partition and in a slice. */
+/** Whether a partition and a slice of the ring overlap. */
 export function haveOverlap(partition: number, partitions: number, slice: number, slices: number): boolean {
   return partition * slices < (slice + 1) * partitions && slice * partitions < (partition + 1) * slices;
 }
@@ -144,7 +145,7 @@ function sliceAt(position: number, slices: number): number {
   return Math.floor((position * slices) / RING_END);
 }
 
-/** The least position of a slice, which is counted from the beginning of the ring. */
+/** The lowest position of a slice; slices are counted from the beginning of the ring. */
 function sliceStart(slice: number, slices: number): number {
   let position = Math.ceil((slice * RING_END) / slices);
   // The quotient is rounded; whether a position belongs to a slice is not.

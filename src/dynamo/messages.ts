@@ -3,27 +3,27 @@ import type { Ballot } from './ballot.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import type { NodeId } from './ring.ts';
 
-/** A node and the contents of its disk: a wiped disk that comes back is another member. */
+/** A node with its disk: the same node with a disk that was wiped is another member. */
 export interface Member {
   readonly node: NodeId;
   readonly diskId: number;
 }
 
 /**
- * Who may vote on a partition's registers: members by node and disk, so that a wiped disk that comes back is not taken
- * for the one that promised (docs/protocol.md counterexample 9). First the one that coordinates by preference.
+ * Which members vote on a partition's registers, by node and disk: a wiped disk that comes back must not be taken for the
+ * disk that has promised (docs/protocol.md counterexample 9). The first member is the preferred coordinator.
  */
 export interface PartitionConfig {
   readonly partition: number;
   readonly epoch: number;
   readonly members: readonly Member[];
-  /** Which attempt to change the epoch was decided: names the staged records that are the beginning of this epoch. */
+  /** The attempt to change the epoch that was decided. The records staged under it are the beginning of this epoch. */
   readonly attempt: number;
 }
 
-/** The client's request that a message is sent for. Traces follow it; what a replica answers does not depend on it. */
+/** Names the client's request that a message is sent for, for traces. No answer depends on it. */
 export interface ForRequest {
-  /** Undefined when nobody traces, and for what a node does by itself. */
+  /** Undefined when nobody traces, and in messages that a node sends by itself. */
   readonly requestId?: string | undefined;
 }
 
@@ -37,9 +37,9 @@ type RegisterCall =
       readonly kind: 'learn';
       readonly key: StoreKey;
       readonly record: ItemRecord;
-      /** Whether the answer waits for the disk: in `dynamo` mode nobody has accepted the record before. */
+      /** Whether the answer waits for the disk: in `dynamo` mode no replica has accepted the record before. */
       readonly isFlushed?: boolean;
-      /** Whether the write, or a change of epoch, waits for this copy: then no rule holds it back. */
+      /** Whether the write, or a change of epoch, waits for this copy: then no rule of lag holds it back. */
       readonly isNeeded?: boolean;
     }
   | { readonly kind: 'read'; readonly key: StoreKey; readonly epoch: number }
@@ -56,7 +56,10 @@ type RegisterCall =
       readonly epoch: number | undefined;
     };
 
-/** To itself, of a key that is damaged here: to accept what others hold and have promised `ballot` for; perhaps nothing. */
+/**
+ * To itself, about a key that is damaged here: accept the record that the other replicas hold and have promised `ballot`
+ * for. They may hold none.
+ */
 interface AdoptRequest {
   readonly kind: 'adopt';
   readonly key: StoreKey;
@@ -66,8 +69,8 @@ interface AdoptRequest {
 }
 
 /**
- * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). Answered once
- * the disk has it: it may be the only copy.
+ * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). It answers when
+ * its disk has the record, which may be the only copy.
  */
 export type HintRequest = ForRequest & {
   readonly kind: 'hint';
@@ -77,8 +80,8 @@ export type HintRequest = ForRequest & {
 };
 
 /**
- * Between two replicas that compare what they have committed of a partition (the Dynamo paper, section 4.7). Only a member
- * of `epoch` answers: one that missed an epoch may hold what was deleted and purged meanwhile.
+ * Between two replicas that compare their committed records of a partition (the Dynamo paper, section 4.7). Only a member
+ * of `epoch` answers: a replica that missed an epoch may hold records that were deleted and purged meanwhile.
  */
 export type MerkleRequest = {
   readonly epoch: number;
@@ -109,7 +112,7 @@ export type PurgeRequest =
 
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
-  /** To a newcomer: copy what `sources`, members of `epoch`, have committed, before anything pauses. Answered when done. */
+  /** To a new member: copy the committed records of `sources`, members of `epoch`, before writes pause. Answered when done. */
   | { readonly kind: 'copy'; readonly partition: number; readonly epoch: number; readonly sources: readonly NodeId[] }
   /** To an old member: from now on no prepare, accept or read in this epoch. */
   | { readonly kind: 'seal'; readonly partition: number; readonly epoch: number }
@@ -121,12 +124,15 @@ export type EpochRequest =
       readonly after: StoreKey | undefined;
       readonly limit: number;
     }
-  /** To a member of `next`: gather, durably, all that the sealed `sources` have. Answered when done. */
+  /** To a member of `next`: gather, durably, all records of the sealed `sources`. Answered when done. */
   | { readonly kind: 'stage'; readonly next: PartitionConfig; readonly sources: readonly NodeId[] }
-  /** The config was decided. To anybody; those it names begin to vote in it. */
+  /** To any node: the config was decided. The members that it names begin to vote in it. */
   | { readonly kind: 'activate'; readonly config: PartitionConfig };
 
-/** A round of gossip: the sender's epochs by partition; the answer has the configs that are newer, and those wanted. */
+/**
+ * A round of gossip: the sender's epochs by partition. The answer has the configs that the sender lacks, and the partitions
+ * of which the receiver wants a newer config.
+ */
 export type GossipRequest = { readonly kind: 'gossip'; readonly epochs: readonly number[] };
 
 export type Request =
@@ -145,26 +151,26 @@ export interface RangeEntry extends ReplicaState {
 /** A record in a comparison of replicas, without its value. */
 export interface KeyDigest {
   readonly key: StoreKey;
-  /** `NO_BALLOT` of one that cannot be read. */
+  /** `NO_BALLOT` if the record cannot be read. */
   readonly ballot: Ballot;
   /** SHA-256 of the encoded record, its first 16 bytes as latin1. */
   readonly digest: string;
 }
 
-/** The epoch in which a replica is a member of a partition, and whether it waits there for the next one. */
+/** The epoch in which a replica is a member of a partition, and whether it is sealed there until the next one. */
 export interface VoteState {
   readonly epoch: number;
   readonly isSealed: boolean;
 }
 
-/** What a replica answers. `from` lets the asker count a doubled answer once. */
+/** The answer of a replica. `from` lets the coordinator count an answer once that comes twice. */
 export type Reply = { readonly from: NodeId } & (
   | ({ readonly kind: 'promise' } & ReplicaState)
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
-   * `vote`: what the replica had in the partition from when it took the record until it answered; undefined if that was
-   * nothing, or changed meanwhile. `isHeld`: a rule of lag holds the record back; it is in memory at best, and `vote`
+   * `vote`: the replica's vote in the partition, from when it took the record until it answered; undefined if it had none,
+   * or if that changed meanwhile. `isHeld`: a rule of lag holds the record back. Then it is in memory at best, and `vote` is
    * undefined.
    */
   | { readonly kind: 'learned'; readonly vote: VoteState | undefined; readonly isHeld?: boolean }
@@ -176,12 +182,12 @@ export type Reply = { readonly from: NodeId } & (
     }
   /** `effective`: the lowest ballot that would not have been refused is just above it. */
   | { readonly kind: 'rejected'; readonly effective: Ballot }
-  /** Also while sealed; then the epoch is the one that was asked for. */
+  /** The replica does not vote in the epoch asked for, or is sealed in it. `config`: in which it votes. */
   | { readonly kind: 'wrong-epoch'; readonly config: PartitionConfig | undefined }
   /** The ballot is too far ahead of the replica's clock (docs/protocol.md section 2.1). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
-  /** A record that bears on the answer cannot be read; it is being restored. With what can be read of the key. */
+  /** A record that the answer depends on cannot be read, and is being restored. With those of the key that can be read. */
   | ({ readonly kind: 'damaged' } & ReplicaState)
   | { readonly kind: 'hinted' }
   /** No room for more hints. */
@@ -203,23 +209,23 @@ export type Reply = { readonly from: NodeId } & (
       readonly next: StoreKey | undefined;
     }
   | { readonly kind: 'staged' }
-  /** A copy or a stage that came to nothing; it may be asked for again. */
+  /** A copy or a stage that has failed; it may be tried again. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'activated' }
   | { readonly kind: 'gossip'; readonly newer: readonly PartitionConfig[]; readonly wanted: readonly number[] }
   | { readonly kind: 'pong' }
 );
 
-/** Whether a replica that was told of a record is one of the W copies that a write waits for: a member, sealed or not. */
+/** Whether the answer to a `learn` counts as one of the W copies that a write waits for: it is a member's, sealed or not. */
 export function isCopy(reply: Reply): boolean {
   return reply.kind === 'learned' && reply.vote !== undefined;
 }
 
 /**
- * Whether a replica that was told of a record, and answered when its disk had that, is in an epoch from this one on and was
- * not sealed by then: so the next epoch begins with what it has, if it is among those that are sealed for that. What comes
- * to a sealed one may be too late for that, and is lost if it leaves. A majority of such answers, all of one epoch, is kept
- * whatever comes; one of them is enough to give up a copy of one's own.
+ * Whether the answer to a `learn`, given when the disk had the record, is of a member of this or a later epoch that was not
+ * sealed by then. The next epoch begins with the records of such a member, if it is among those that are sealed for it. A
+ * record that reaches a sealed member may be too late for that, and is lost if the member leaves. A majority of such
+ * answers in one epoch means that the record is kept, whatever comes. One is enough to drop a copy of one's own.
  */
 export function isKeptSince(epoch: number, reply: Reply): boolean {
   return reply.kind === 'learned' && reply.vote !== undefined && reply.vote.epoch >= epoch && !reply.vote.isSealed;

@@ -74,7 +74,9 @@ function keepHint(
   });
 }
 
-/** Only a member of the same epoch is compared with: another may have records that were deleted and purged meanwhile. */
+/**
+ * Only a member of the same epoch is compared with: another may have records that were deleted and purged meanwhile.
+ */
 function compare(self: NodeId, { forest, votes }: NodeParts, request: MerkleRequest, answer: Answer): void {
   const partition = request.kind === 'fetch' ? partitionOf(request.keys[0]!) : request.partition;
   const config = votes.votingConfig(partition);

@@ -3,13 +3,15 @@ import type { PartitionConfig } from './messages.ts';
 import type { ItemRecord } from './record.ts';
 
 /**
- * What the parts of one node announce. A part says what has happened to it and knows no listener; `NodeReactions` says what
- * follows. Each event is delivered synchronously, within the call that caused it.
+ * What the parts of one node announce. A part says what has happened to it and knows no listener; `NodeReactions` says
+ * what follows. Each event is delivered synchronously, within the call that caused it.
  */
 export interface NodeEvents {
   /** The replica has another committed record of the key than before, or none any more. */
   committedChanged(key: StoreKey): void;
-  /** The store gave up writes that it had already shown: whatever was derived from its contents must be derived again. */
+  /**
+   * The store gave up writes that it had already shown: whatever was derived from its contents must be derived again.
+   */
   writesLost(): void;
   /** The Merkle trees met a row of the key that cannot be read. The replica may still have the record in its cache. */
   damagedRowMet(key: StoreKey): void;
@@ -20,7 +22,7 @@ export interface NodeEvents {
   /** The lag gate lets go of a record that it has held back. */
   heldReleased(key: StoreKey, record: ItemRecord): void;
   /** Another node sent a decided config. It may be known already. */
-  configHeard(config: PartitionConfig): void;
+  configReceived(config: PartitionConfig): void;
   /** This node is about to replace or erase its records of the partition, to begin a new epoch. */
   epochBeginning(partition: number): void;
   /** This node votes in the partition, in a new epoch. */
@@ -37,7 +39,7 @@ export const NO_EVENTS: NodeEvents = {
   keyDamaged() {},
   nothingToRestore() {},
   heldReleased() {},
-  configHeard() {},
+  configReceived() {},
   epochBeginning() {},
   epochBegun() {},
   partitionLeft() {},

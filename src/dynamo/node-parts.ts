@@ -38,8 +38,8 @@ import { RingView } from './ring-view.ts';
 import type { Task } from './task.ts';
 
 /*
- * How a node is put together: in five steps, each of which uses only what the steps before it have made. What would lead back
- * is an event (`NodeEvents`).
+ * How a node is put together: in five steps, each of which uses only what the steps before it have made. What would
+ * lead back is an event (`NodeEvents`).
  */
 
 /** What a node is made from. */
@@ -175,7 +175,7 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
     keepHint: (home, { requestId, key }, record) => {
       if (hints.keep(home, { requestId, key, record })) settings.onHint?.({ requestId, home, ballot: record.ballot });
     },
-    onConfig: (config) => events.configHeard(config),
+    onConfig: (config) => events.configReceived(config),
   });
   const locks = new KeyLock(limits);
   const finisher = new Finisher({
@@ -267,7 +267,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   });
   const epochFollower = new EpochFollower({ clock, limits, view, votes, epochSwitch });
   const orphans = new Orphans({ clock, limits, votes, view, acceptor, antiEntropy, epochStaging });
-  const onConfig = events.configHeard.bind(events);
+  const onConfig = events.configReceived.bind(events);
   const gossip = new Gossip({ self, view, clock, random, limits, transport, onConfig });
   return { epochSwitch, epochStaging, epochFollower, orphans, gossip };
 }

@@ -52,7 +52,7 @@ export class NodeReactions implements NodeEvents {
     learnPastGate(this.#parts, key, record);
   }
 
-  configHeard(config: PartitionConfig): void {
+  configReceived(config: PartitionConfig): void {
     this.#parts.epochFollower.learnConfig(config);
   }
 

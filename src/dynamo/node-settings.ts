@@ -10,14 +10,14 @@ export interface NodeLimits {
   readonly opLifeMs: number;
   /** How long one phase waits for a quorum before it is tried again. Above the slowest healthy round trip. */
   readonly phaseTimeoutMs: number;
-  /** The random pause before a retry is up to this. Too short and two coordinators duel; too long and they idle. */
+  /** The longest random pause before a retry. Shorter: two coordinators duel. Longer: they idle. */
   readonly maxBackoffMs: number;
   /** Lineage entries older than this are dropped, and an operation older than this is given up; at least opLifeMs. */
   readonly lineageWindowMs: number;
   /**
-   * How far above a promised ballot the durable ceiling is set: one flushed write per node in this time. So long after a crash
-   * a conditional write in `dynamo` mode may have to wait. Above what a slow disk takes for that write, and a phase: else the
-   * next ballot is above the ceiling again.
+   * How far above a promised ballot the durable ceiling is set: one flushed write per node in this time. After a crash
+   * a conditional write in `dynamo` mode may have to wait for this long. Above the time of that write on a slow disk
+   * plus a phase: else the next ballot is above the ceiling again.
    */
   readonly ceilingAheadMs: number;
   /** Ballots further ahead of this node's clock are refused. */
@@ -37,19 +37,19 @@ export interface NodeLimits {
   readonly queuedWrites: number;
   /** Answered writes whose record is kept in memory until replicas acknowledge it late, before it becomes a hint. */
   readonly pendingHintsKept: number;
-  /** A node that left a message unanswered for so long is taken for down. Above the slowest healthy answer. */
+  /** A node that leaves a message unanswered for this long is suspected. Above the slowest healthy answer. */
   readonly suspectAfterMs: number;
-  /** How often a node that is taken for down is asked whether it is back, and one that is silent whether it is there. */
+  /** How often suspected and silent nodes are probed. */
   readonly probeIntervalMs: number;
-  /** How often a node exchanges what it knows of the ring with another, drawn at random. */
+  /** How often a node exchanges its configs with another one, drawn at random. */
   readonly gossipIntervalMs: number;
-  /** Records kept for other nodes that are down; beyond it, further ones are left to Merkle repair. */
+  /** Hints: records kept for other nodes that are down. Beyond it, further ones are left to Merkle repair. */
   readonly hintsKept: number;
   /** The bytes of those records. */
   readonly hintBytesKept: number;
   /**
-   * The longest that a message may be on its way, or its answer be waited for. Tombstones that all have confirmed are purged
-   * so much later.
+   * The longest time that a message may be on its way, or its answer be waited for. Tombstones are purged this long
+   * after all members have confirmed them.
    */
   readonly messageLifeMs: number;
   /** Hints older than this are dropped: above opLifeMs and the life of a message, below tombstoneGraceMs. */
@@ -62,19 +62,24 @@ export interface NodeLimits {
   readonly repairsAtOnce: number;
   /** The pause between two such batches. Longer: less load, slower repair. */
   readonly repairPauseMs: number;
-  /** How long one step of a comparison may take, that of building a tree included. */
+  /** The time-out of one step of a comparison, in which the other side may have to build its tree. */
   readonly repairTimeoutMs: number;
-  /** The levels of a Merkle tree below its root; each node has four children, so 5 levels make 1,024 leaves a partition. */
+  /**
+   * The levels of a Merkle tree below its root; each node has four children, so 5 levels make 1,024 leaves a partition.
+   */
   readonly merkleDepth: number;
-  /** How long a tombstone stays before it may be purged. Above hintLifeMs: an older record must not come back after it. */
+  /**
+   * How long a tombstone stays before it may be purged. Above hintLifeMs: an older record must not arrive after the
+   * purge.
+   */
   readonly tombstoneGraceMs: number;
   /** How often a node looks for tombstones that may be purged. */
   readonly purgeIntervalMs: number;
-  /** Records that rules of lag hold back from a replica; beyond it, the oldest are released. */
+  /** Records that rules of lag may hold back from a replica; beyond it, the oldest are released. */
   readonly lagRecordsKept: number;
   /** The bytes of those records. */
   readonly lagBytesKept: number;
-  /** How often a node looks for records that it accepted and whose outcome it never learned. */
+  /** How often a node looks for accepted records whose outcome it never learned. */
   readonly finishIntervalMs: number;
 }
 
@@ -128,19 +133,19 @@ export interface NodeSettings {
   readonly writeQuorum: number;
   /** R: replicas asked by an eventually consistent read. */
   readonly readQuorum: number;
-  /** Which home replicas those are: the first of the preference list, or random ones. */
+  /** Which home replicas an eventually consistent read asks: the first of the preference list, or random ones. */
   readonly readFrom: 'first' | 'random';
-  /** Whether replicas that a read finds to be behind are told. */
+  /** Whether a read repairs stale replicas that it finds. */
   readonly readRepair: boolean;
-  /** In this time a node compares each of its partitions with each other replica once. 0: never by itself. */
+  /** In this time a node compares each of its partitions once with each other replica. 0: only on demand. */
   readonly antiEntropyIntervalMs: number;
-  /** So long after a scrub of all that is stored the next one begins. 0, or undefined: never by itself. */
+  /** The pause between two scrubs of the whole store. 0, or undefined: only on demand. */
   readonly scrubIntervalMs?: number;
   /** The ring as it is known at the start: a config for each partition. Gossip brings what is newer. */
   readonly ring: readonly PartitionConfig[];
   /**
-   * Whether this is the first start of the cluster: the node then takes the votes that `ring` gives it. Later starts read
-   * their own, and a node without one, whose disk was lost, waits for an epoch change.
+   * Whether this is the first start of the cluster: the node then takes the votes that `ring` gives it. Later starts
+   * read the votes from the disk; a node without one, whose disk was lost, waits for an epoch change.
    */
   readonly isBootstrap: boolean;
   readonly limits: NodeLimits;

@@ -8,11 +8,11 @@ import { MARK } from './registers/damaged-keys.ts';
 import { readState, whole, writeState } from './state-rows.ts';
 
 /**
- * What a node knows of itself, durably, in the `meta` store: how often it started, how far ahead it may have promised,
- * and in which partitions it votes. JSON, because it is read at start-up and seldom written.
+ * A node's own durable state, in the `meta` store: how often it was started, up to what time it may have promised
+ * ballots, and in which partitions it votes. JSON, because it is read at start-up and seldom written.
  */
 export interface NodeState {
-  /** Counts the starts of this disk, this one included. */
+  /** The number of starts of this disk, this one included. */
   readonly boot: number;
   /** No ballot above this time was promised before this start. Ticks. */
   readonly ceilingHlc: number;
@@ -26,14 +26,14 @@ const BOOTSTRAPPED: StoreKey = 'bootstrapped';
 /** A record has four bytes for it. */
 const MAX_BOOT = 0xffff_ffff;
 
-/** Rows read at a time, which may be staged items of 400 KB. */
+/** Rows read at a time; each may be a staged item of 400 KB. */
 const PAGE = 64;
 /** Above every key. */
 const END: StoreKey = '\xff\xff';
 
 /**
- * Looks through a node's state, and gives the store up if a row of it is damaged. Before the node starts: until then nobody was
- * told that it is there.
+ * Reads a node's state through, and gives the store up if a row of it is damaged. To be called before the node starts,
+ * while nobody counts on it yet.
  */
 export function checkNodeState(store: Store): void {
   for (let after: StoreKey = ''; ; ) {
@@ -44,15 +44,15 @@ export function checkNodeState(store: Store): void {
   }
 }
 
-/** Of a mark at a damaged key, that it is there is all that counts; of an old tombstone, that it came late. */
+/** The mark of a damaged key, or of a late tombstone: such a row counts by being there, whatever its value. */
 function isDispensable(key: StoreKey): boolean {
   return key.startsWith(MARK) || key.startsWith(LATE);
 }
 
 /**
- * Reads the state at start-up and counts the start. `done` is called once the new boot number, and at the first start of
- * the cluster the node's votes, are durable: only then may the node issue ballots or vote. Gives the store up if a row is
- * damaged.
+ * Reads the state at start-up and counts the start. `done` is called once the new boot number, and at the first start
+ * of the cluster the node's votes, are durable: only then may the node issue ballots or vote. Gives the store up if a
+ * row is damaged.
  */
 export function openNodeState(
   store: Store,

@@ -6,7 +6,7 @@ import type { NodeId } from './ring.ts';
 export interface NodeStatus {
   readonly id: NodeId;
   readonly diskId: number;
-  /** The partitions in which it votes, and those of them that wait for their next epoch. */
+  /** The partitions in which it votes, and those among them that are sealed for their next epoch. */
   readonly partitions: readonly number[];
   readonly sealed: readonly number[];
   /** Writes that this node coordinates now. */
@@ -16,17 +16,17 @@ export interface NodeStatus {
   readonly hintBytes: number;
   /** Records that rules of lag hold back from its replicas. */
   readonly held: number;
-  /** The nodes it takes for down. */
+  /** The nodes that it suspects to be down. */
   readonly suspects: readonly NodeId[];
-  /** Since it was started: the epochs of partitions in which it has begun to vote. */
+  /** How many epochs of partitions it has begun to vote in since its start. */
   readonly epochsBegun: number;
-  /** What it has repaired, as the one that led the comparison. */
+  /** What it has repaired in the comparisons that it led. */
   readonly repaired: Omit<RepairReport, 'ms'>;
   readonly tombstonesPurged: number;
   /** Stored records that could not be read. */
   readonly damage: DamageFigures;
   /** Hints that could not be read. */
   readonly damagedHints: number;
-  /** Values that scrubs have read since the start, and those of them that have come to their end. */
+  /** Values that scrubs have read since the start, and scrubs that are complete. */
   readonly scrubbed: { readonly records: number; readonly scrubs: number };
 }

@@ -22,10 +22,11 @@ import type { RingView } from './ring-view.ts';
 import { runTask } from './task.ts';
 
 /**
- * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of the
- * world only through its Env and its Transport, and does all its work within the events that those deliver.
+ * One storage node: a replica, a coordinator, and what keeps its replicas alike and its ring up to date. It learns of
+ * the world only through its Env and its Transport, and does all its work within the events that those deliver.
  *
- * `node-parts` makes its parts, `node-reactions` says how they act on each other, `node-door` which of them answers what.
+ * `node-parts` makes its parts, `node-reactions` says how they act on each other, `node-door` which of them answers
+ * what.
  */
 export class StorageNode implements CoordinatingNode {
   readonly id: NodeId;
@@ -81,8 +82,8 @@ export class StorageNode implements CoordinatingNode {
   }
 
   /**
-   * From now on every request is refused, and background work ends; the store may be closed. Operations under way are not
-   * waited for: they hear no answers any more.
+   * From now on every request is refused, and background work ends; the store may be closed. Operations under way are
+   * not waited for: they hear no answers any more.
    */
   stop(): void {
     this.#isStopped = true;
@@ -160,8 +161,8 @@ export class StorageNode implements CoordinatingNode {
 
   /**
    * Settles what this replica accepted and never learned the outcome of, for example before it was killed: an identity
-   * round proves each such record and tells all home replicas, so that eventually consistent reads show it too. `done` is
-   * called when all were tried; a record for which no majority answered stays as it is.
+   * round proves each such record and tells all home replicas, so that eventually consistent reads show it too. `done`
+   * is called when all were tried; a record for which no majority answered stays as it is.
    */
   settleAccepted(done: () => void): void {
     this.#parts.finisher.settleAll(done);

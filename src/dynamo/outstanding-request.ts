@@ -9,7 +9,7 @@ import { type HandedBack, mayBePassedOn } from './registers/handed-back.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
 
-/** What a client of the ring hears in the end: nothing is handed back to it. */
+/** The answer that a client of the ring gets: what is handed back goes to another node instead. */
 export type OutcomeOf<R extends PassableRequest> = Exclude<AnswerTo<R>, HandedBack> | Failure;
 
 /** A request in the hands of a node that has not answered within the call, as the client that watches it sees it. */
@@ -33,15 +33,15 @@ export interface RequestParts {
   readonly clock: Clock;
   readonly limits: NodeLimits;
   readonly observer: RequestObserver | undefined;
-  /** Called for a request that was not answered within the call; from now on the client watches it. */
-  readonly outlasted: (request: Outstanding) => void;
-  /** Called when such a request has its outcome. */
-  readonly ended: (request: Outstanding) => void;
+  /** Called once for a request that no node has answered within the call: it may need another node, or a time-out. */
+  readonly watch: (request: Outstanding) => void;
+  /** Called when a watched request has its outcome. */
+  readonly unwatch: (request: Outstanding) => void;
 }
 
 /**
- * One request of a client of the ring: asks one node after the other to coordinate it, until one has answered for itself
- * or the life of an operation (`opLifeMs`) is over.
+ * One request of a client of the ring. It asks one node after the other to coordinate, until one has an answer or the life
+ * of an operation (`opLifeMs`) is over.
  */
 export class OutstandingRequest<R extends PassableRequest> implements Outstanding {
   readonly #parts: RequestParts;
@@ -50,12 +50,12 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   readonly #partition: number;
   /** What the next node is asked: a write carries what another coordinator has handed back of it. */
   #request: R;
-  /** The nodes that gave the request back, or did not answer. */
+  /** The nodes that have given the request back, or not answered it, since all of them were last asked. */
   #tried: Set<NodeId> | undefined;
   #node: NodeId = '';
   #isOver = false;
-  /** Whether some node has not answered within the call. */
-  #hasOutlasted = false;
+  /** Whether some node has not answered within the call; then `#sinceMs` is set. */
+  #isWatched = false;
   #sinceMs = 0;
 
   constructor(parts: RequestParts, request: R, resolve: (outcome: OutcomeOf<R>) => void) {
@@ -77,11 +77,12 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     return this.#request.kind !== 'coordinate-write';
   }
 
+  /** Asks the first node. Called once. */
   begin(): void {
     if (!this.#askNext()) return this.#finish(UNAVAILABLE);
-    if (this.#isOver || this.#hasOutlasted) return;
+    if (this.#isOver || this.#isWatched) return;
     this.#parts.choice.noteSent(this.#node);
-    this.#outlast();
+    this.#watch();
   }
 
   askAgain(): void {
@@ -102,7 +103,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     if (request.requestId !== undefined) observer?.asked(request.requestId, id, request.kind);
     nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer));
     // The node may have answered, or given the request back so that another one is asked by now, within the call.
-    if (!this.#isOver && this.#hasOutlasted && this.#node === id) choice.noteSent(id);
+    if (!this.#isOver && this.#isWatched && this.#node === id) choice.noteSent(id);
     return true;
   }
 
@@ -120,7 +121,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     if (requestId !== undefined) observer?.answered(requestId, id, answer.kind);
     const isGivenBack = mayBePassedOn(answer);
     // A late answer counts too: nothing probes a node that was suspected, so this may be all that brings it back.
-    if (this.#hasOutlasted) choice.noteHeard(id);
+    if (this.#isWatched) choice.noteHeard(id);
     if (isGivenBack) choice.noteGaveBack(id);
     if (this.#isOver) return;
     if (isGivenBack) return this.#passOn(id, answer);
@@ -135,7 +136,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   #passOn(id: NodeId, answer: HandedBack | Failure): void {
     if (answer.kind === 'handed-back') this.#request = { ...this.#request, carried: answer.carried };
-    this.#outlast();
+    this.#watch();
     if (this.#parts.clock.elapsedMs() - this.#sinceMs >= this.#parts.limits.opLifeMs) {
       const request: PassableRequest = this.#request;
       const mayHaveBegun = request.kind === 'coordinate-write' && request.carried !== undefined;
@@ -155,17 +156,17 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     });
   }
 
-  #outlast(): void {
-    if (this.#hasOutlasted) return;
-    this.#hasOutlasted = true;
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
     this.#sinceMs = this.#parts.clock.elapsedMs();
-    this.#parts.outlasted(this);
+    this.#parts.watch(this);
   }
 
   #finish(outcome: OutcomeOf<R>): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (this.#hasOutlasted) this.#parts.ended(this);
+    if (this.#isWatched) this.#parts.unwatch(this);
     this.#resolve(outcome);
   }
 }

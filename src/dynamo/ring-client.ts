@@ -35,10 +35,9 @@ import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
 /**
- * The client of a ring whose nodes it can reach by themselves: hands each request to the first node of the key's
- * preference list that seems well. Sending the writes of a key to one node keeps them from refusing one another; nothing
- * else rests on it. A node that cannot coordinate a request gives it back, and another node is asked, within the life of
- * an operation.
+ * The client of a ring each of whose nodes it can reach. It hands each request to the first node of the key's preference
+ * list that seems well: writes of a key that go to one node do not refuse one another. Nothing else depends on that choice.
+ * A node that cannot coordinate a request gives it back, and another node is asked, within the life of an operation.
  */
 export class RingClient implements DynamoClient {
   readonly #view: RingView;
@@ -64,11 +63,11 @@ export class RingClient implements DynamoClient {
       clock,
       limits,
       observer,
-      outlasted: (request) => {
+      watch: (request) => {
         this.#outstanding.add(request);
         this.#sweepTimer ??= clock.after(this.#sweepMs, () => this.#sweep());
       },
-      ended: (request) => {
+      unwatch: (request) => {
         this.#outstanding.delete(request);
       },
     };
@@ -119,7 +118,7 @@ export class RingClient implements DynamoClient {
     return sliceOf(partitionKey, total);
   }
 
-  /** Undefined: the partition has nothing of the segment. */
+  /** @returns undefined if the partition and the segment have no key in common */
   #segmentRange(partition: number, table: ByteString, segment: Segment | undefined): HalfOpenRange | undefined {
     if (segment === undefined) return tableRange(partition, table);
     const { index, total } = segment;
@@ -132,9 +131,14 @@ export class RingClient implements DynamoClient {
     const tables = new Set<ByteString>();
     const silent = new Set<NodeId>();
     for (let partition = 0; partition < this.#view.partitions; partition++) {
-      await this.#askAll({ kind: 'tables-in', partition }, silent, (answer) => {
-        if (answer.kind === 'tables') for (const table of answer.tables) tables.add(table);
-      });
+      const asked = [...this.#nodes.keys()].filter((id) => !silent.has(id));
+      const answers = await this.#askAll(asked, { kind: 'tables-in', partition });
+      for (const id of asked) {
+        const answer = answers.get(id);
+        // A node that does not answer is not waited for again in each partition.
+        if (answer === undefined) silent.add(id);
+        else if (answer.kind === 'tables') for (const table of answer.tables) tables.add(table);
+      }
       // Requests come first.
       await new Promise<void>((resolve) => this.#clock.after(0, resolve));
     }
@@ -145,7 +149,7 @@ export class RingClient implements DynamoClient {
     for (const node of this.#nodes.values()) node.coordinate({ kind: 'forget-table', table }, () => {});
   }
 
-  /** Calls `done` when a node owes nothing any more: the owner has removed it, so it is asked nothing new. */
+  /** Calls `done` when a node owes no answer any more. The owner has removed the node, so it is asked nothing new. */
   whenIdle(node: NodeId, done: () => void): void {
     if (![...this.#outstanding].some((request) => request.node === node)) return done();
     this.#clock.after(IDLE_POLL_MS, () => this.whenIdle(node, done));
@@ -156,7 +160,7 @@ export class RingClient implements DynamoClient {
     this.#choice.noteAttached(node);
   }
 
-  /** A node has stopped and was removed: what it still owes is asked elsewhere, or has an unknown outcome. */
+  /** A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome. */
   detach(node: NodeId): void {
     for (const request of this.#outstanding) {
       if (request.node !== node) continue;
@@ -165,7 +169,7 @@ export class RingClient implements DynamoClient {
     }
   }
 
-  /** Fails what is under way. No other call may follow. */
+  /** Fails the requests under way. No other call may follow. */
   stop(): void {
     for (const request of this.#outstanding) request.fail();
     this.#clock.cancel(this.#sweepTimer);
@@ -197,32 +201,23 @@ export class RingClient implements DynamoClient {
     return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve).begin());
   }
 
-  /**
-   * Asks every node but the silent ones.
-   * @param silent gets those that have not answered within `suspectAfterMs`
-   * @returns when all have answered, or that time is over
-   */
-  #askAll(request: TablesIn, silent: Set<NodeId>, heard: (answer: AnswerTo<TablesIn>) => void): Promise<void> {
+  /** @returns the answers of the nodes that answer within `suspectAfterMs` */
+  #askAll(ids: readonly NodeId[], request: TablesIn): Promise<ReadonlyMap<NodeId, AnswerTo<TablesIn>>> {
+    const answers = new Map<NodeId, AnswerTo<TablesIn>>();
     return new Promise((resolve) => {
-      const waiting = new Set([...this.#nodes.keys()].filter((id) => !silent.has(id)));
-      const giveUp = () => {
-        for (const id of waiting) silent.add(id);
-        waiting.clear();
-        resolve();
-      };
-      const timer = this.#clock.after(this.#limits.suspectAfterMs, giveUp);
-      const end = () => {
+      const timer = this.#clock.after(this.#limits.suspectAfterMs, () => resolve(answers));
+      const endIfComplete = () => {
+        if (answers.size < ids.length) return;
         this.#clock.cancel(timer);
-        resolve();
+        resolve(answers);
       };
-      if (waiting.size === 0) return end();
-      for (const id of [...waiting]) {
+      for (const id of ids) {
         this.#nodes.get(id)!.coordinate(request, (answer) => {
-          if (!waiting.delete(id)) return;
-          heard(answer);
-          if (waiting.size === 0) end();
+          answers.set(id, answer);
+          endIfComplete();
         });
       }
+      endIfComplete();
     });
   }
 

@@ -4,8 +4,8 @@ import type { PartitionConfig } from './messages.ts';
 import type { NodeId, PreferenceList } from './ring.ts';
 
 /**
- * The ring as one participant knows it: the newest config it has heard of for each partition. It may lag behind; a
- * replica that is asked in an old epoch answers with its own config, and gossip brings the rest.
+ * The ring as one participant knows it: of each partition the newest config that it has heard of. The view may be
+ * stale: a replica that is asked in an old epoch answers with its own config, and gossip brings the rest.
  */
 export class RingView {
   readonly #configs: PartitionConfig[];
@@ -28,11 +28,12 @@ export class RingView {
     return this.#configs;
   }
 
+  /** The newest config of the partition that was heard of. */
   newestConfig(partition: number): PartitionConfig {
     return this.#configs[partition]!;
   }
 
-  /** Takes a config that was decided. @returns whether it is newer than the one known */
+  /** Takes a decided config. @returns whether it is newer than the one known */
   learnConfig(config: PartitionConfig): boolean {
     const known = this.#configs[config.partition];
     assert(known !== undefined, 'a config of a partition that this ring does not have');
@@ -51,8 +52,8 @@ export class RingView {
   }
 
   /**
-   * The nodes to turn to for a partition: first its home replicas, then, as substitutes, the other nodes in the order in
-   * which they are met clockwise on the ring (the Dynamo paper, sections 4.3 and 4.6).
+   * The nodes to ask for a partition: first its home replicas, then, as substitutes, the other nodes in their clockwise
+   * order on the ring (the Dynamo paper, sections 4.3 and 4.6).
    */
   preferenceList(partition: number): PreferenceList {
     const known = this.#preferences[partition];

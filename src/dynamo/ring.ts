@@ -41,7 +41,7 @@ function place(node: NodeId, home: NodeId[], load: Map<NodeId, number>, shared: 
   load.set(node, load.get(node)! + 1);
 }
 
-/** How many partitions each two nodes are both in. */
+/** For each two nodes, the number of partitions that both are in. */
 class SharedPartitions {
   readonly #counts = new Map<NodeId, Map<NodeId, number>>();
 
@@ -52,7 +52,7 @@ class SharedPartitions {
     }
   }
 
-  /** With each of `others`, together. */
+  /** The sum of what `node` shares with each of the others. */
   count(node: NodeId, others: readonly NodeId[]): number {
     const counts = this.#counts.get(node);
     return others.reduce((sum, other) => sum + (counts?.get(other) ?? 0), 0);
@@ -68,7 +68,9 @@ class SharedPartitions {
   }
 }
 
-/** The least loaded node that is not in `home` yet; among equals the one that has shared fewest partitions with it. */
+/**
+ * The least loaded node that is not in `home` yet; among equals the one that shares the fewest partitions with `home`.
+ */
 function nextHome(
   nodes: readonly NodeId[],
   load: ReadonlyMap<NodeId, number>,
@@ -79,7 +81,8 @@ function nextHome(
   const least = Math.min(...free.map((node) => load.get(node)!));
   const candidates = free.filter((node) => load.get(node) === least);
   if (candidates.length === 1 || home.length === 0) return candidates[0]!;
-  // Without this, the same N nodes would share all their partitions, and one's failure would fall on the same few.
+  // Without this, the same N nodes would share all their partitions, and the load of one that fails would fall on the
+  // same few.
   const counts = candidates.map((node) => shared.count(node, home));
   return candidates[counts.indexOf(Math.min(...counts))]!;
 }
@@ -96,7 +99,7 @@ function levelLoads(
     const least = sorted[0]!;
     const most = sorted[sorted.length - 1]!;
     if (load.get(most)! - load.get(least)! <= 1) return;
-    for (const { partition, from, to } of cheapestShift(homes, nodes, previous, most, least)) {
+    for (const { partition, from, to } of cheapestShift(homes, nodes, previous, { source: most, target: least })) {
       const home = homes[partition]!;
       home[home.indexOf(from)] = to;
     }
@@ -112,22 +115,21 @@ interface Move {
 }
 
 /**
- * The moves that take one replica off `source` and add one to `target`, over other nodes if that is cheaper. A move of
- * a replica that stays where it was costs one; one that is on its way to a new node anyway may as well go elsewhere.
+ * The moves that take one replica off `source` and add one to `target`, by way of other nodes if that is cheaper. It
+ * costs one to move a replica from where it was before, and nothing to redirect a replica that moves anyway.
  */
 function cheapestShift(
   homes: readonly (readonly NodeId[])[],
   nodes: readonly NodeId[],
   previous: readonly PreferenceList[],
-  source: NodeId,
-  target: NodeId,
+  { source, target }: { readonly source: NodeId; readonly target: NodeId },
 ): Move[] {
   const cost = new Map<NodeId, number>([[source, 0]]);
   const arrival = new Map<NodeId, Move>();
   const open = new Set([source]);
   while (open.size > 0) {
     const from = [...open].reduce((best, node) => (cost.get(node)! < cost.get(best)! ? node : best));
-    // No way is cheaper than one that costs no more than the cheapest that is open.
+    // No path is cheaper than one that costs no more than the cheapest open node.
     if (cost.get(target) === cost.get(from)) break;
     open.delete(from);
     for (const [partition, home] of homes.entries()) {
@@ -142,12 +144,12 @@ function cheapestShift(
     }
   }
   const moves: Move[] = [];
-  // A way exists: the source is in more partitions than the target, so in one that the target is not in.
+  // A path exists: the source is in more partitions than the target, so also in one that the target is not in.
   for (let node = target; node !== source; node = moves[0]!.from) moves.unshift(arrival.get(node)!);
   return moves;
 }
 
-/** Orders each home so that the leading places, and with them the work of coordinating, are spread evenly. */
+/** Orders each home so that the first places, and with them the work of coordinating, are spread evenly. */
 function spreadLeads(homes: readonly NodeId[][], nodes: readonly NodeId[]): PreferenceList[] {
   const leads = new Map<NodeId, number>(nodes.map((node) => [node, 0]));
   return homes.map((members) => {

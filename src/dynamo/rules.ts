@@ -1,15 +1,17 @@
 /**
- * The rules of the register that the simulation switches off one at a time, to show that its checker notices
- * (docs/protocol.md section 6). Nothing else may: with any of them off, acknowledged writes can vanish.
+ * The rules of the protocol that the simulation switches off one at a time, to show that its checker notices
+ * (docs/protocol.md section 6). Nothing else may switch one off: acknowledged writes could be lost.
  */
 export interface Rules {
   /** A replica refuses ballots below what it may have promised before a restart (docs/protocol.md section 1.3). */
   readonly promisesSurviveRestart: boolean;
-  /** A record carries the ids of the operations it contains; a retry that finds itself does not apply twice. */
+  /**
+   * A record carries the ids of the operations it contains; a retry that finds its own id does not apply itself again.
+   */
   readonly lineage: boolean;
   /** The id of a write that was handed back stays in lineages while another coordinator may carry on with it. */
   readonly remembersHandedBack: boolean;
-  /** "Condition false" is answered from a settled record only if this operation never sent an accept. */
+  /** "Condition false" may be answered from a settled record only by an operation that never sent an accept. */
   readonly conditionFalseNeedsNoOwnAccept: boolean;
   /** A strong read that finds its newest record unproven runs an identity round. */
   readonly identityRound: boolean;
@@ -17,23 +19,30 @@ export interface Rules {
   readonly readsCommittedOnly: boolean;
   /** An accept, and a write in `dynamo` mode, is flushed before it is acknowledged. */
   readonly flushBeforeAck: boolean;
-  /** A majority is more than half of the home replicas; else one is taken for enough. */
+  /** A majority is more than half of the home replicas; with this rule off, one replica. */
   readonly majorityQuorums: boolean;
-  /** What is gathered for a new epoch is not held back by rules of lag. */
+  /** Rules of lag do not hold back records that are gathered for a new epoch. */
   readonly epochsPassLagGate: boolean;
-  /** A node that starts takes its ballots from its clock, not from its ceiling. */
+  /** A node that starts issues ballots from the time of its clock, not from its ceiling. */
   readonly ballotsBeginAtClock: boolean;
-  /** In `dynamo` mode no ballot is above a ceiling that is ahead of the clock. */
+  /**
+   * In `dynamo` mode a coordinator waits until a ceiling ahead of its clock has passed, and issues no ballot above it.
+   */
   readonly ceilingsAreWaitedFor: boolean;
-  /** A node acts on the newest config that it knows of, however late it hears of another. */
+  /** A node acts on the newest config that it knows, even if an older one arrives late. */
   readonly rowsNeverGoBack: boolean;
-  /** Who leads the purge of a tombstone has had it for the grace by its own clock, whatever the date of the delete. */
+  /**
+   * The node that leads a purge has had the tombstone for the grace by its own clock, whatever the date of the delete.
+   */
   readonly graceFromOwnLearn: boolean;
-  /** What a rule of lag holds back is dropped when a newer record is committed or erased, as by a purge. */
+  /**
+   * A record that a rule of lag holds back is dropped when a newer one is committed, or the key is erased, as by a
+   * purge.
+   */
   readonly heldYields: boolean;
-  /** A replica that cannot read a record of a key has no say about the key until the newest one was brought. */
+  /** A replica that cannot read a record of a key has no vote about the key until the newest record is restored. */
   readonly damagedHasNoVote: boolean;
-  /** What is brought in its place is the newest of so many others that each majority has one among them. */
+  /** A damaged record is restored from so many other replicas that every majority has one of them. */
   readonly restoreMeetsEveryMajority: boolean;
   /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
   readonly horizonFollowsOrder: boolean;

@@ -1,6 +1,6 @@
 import { DAMAGED, type Store, type StoreKey } from '../env/store.ts';
 
-/** A row of the `meta` store, which are JSON; undefined if there is none. Throws as `whole` does. */
+/** A row of the `meta` store, whose rows are JSON; undefined if there is none. Throws as `whole` does. */
 export function readState<T>(store: Store, key: StoreKey): T | undefined {
   const stored = store.get('meta', key);
   return stored === undefined ? undefined : parseState<T>(store, key, stored);
@@ -12,8 +12,8 @@ export function parseState<T>(store: Store, key: StoreKey, stored: Uint8Array): 
 }
 
 /**
- * The value of a row of `store` that cannot be done without. If it is damaged, what the node promised, or where it votes, cannot
- * be known any more, and nobody else has it: its disk is as good as lost. Throws what `Store.giveUp` returns then.
+ * The value of a row that a node cannot do without. If the row is damaged, nobody knows any more what the node promised
+ * or where it votes, so its disk is as good as lost: gives the store up and throws what `Store.giveUp` returns.
  */
 export function whole(store: Store, key: StoreKey, stored: Uint8Array): Uint8Array {
   if (stored !== DAMAGED) return stored;

@@ -1,60 +1,22 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { crc32 } from 'node:zlib';
+import {
+  CLUSTER_FILE,
+  type ClusterRecord,
+  DataDirectoryError,
+  FORMAT_VERSION,
+  MIGRATED_VERSION,
+  NODE_ID,
+  readCluster,
+  reasonOf,
+  sync,
+  writeCluster,
+  writeDurably,
+} from './cluster-file.ts';
 import { type DirectoryLock, isHeld, lockDirectory } from './directory-lock.ts';
 import { migrateFromFormat2 } from './format-2.ts';
 import { isDamage } from './lmdb-environment.ts';
 import { lockName, type NameLock } from './name-lock.ts';
-
-/** A node and its disk. Ballots and votes name the disk by `diskId`: a wiped disk is another one. */
-interface NodeRecord {
-  readonly node: string;
-  readonly diskId: number;
-}
-
-/**
- * The one durable record of a cluster (docs/protocol.md section 8.1): what it was made with, who shall hold the ring,
- * and who was decided to vote on each partition.
- */
-export interface ClusterRecord {
-  /** Identifies the cluster: nodes' data of other clusters carry another id. */
-  readonly clusterId: string;
-  /** Q */
-  readonly partitions: number;
-  /** N */
-  readonly replication: number;
-  /** How many nodes the cluster was made with. */
-  readonly firstNodes: number;
-  /** The highest node number given out so far: the numbers of removed nodes are not used again. */
-  readonly lastNode: number;
-  /** How often the cluster was started with all its disks. Undefined: not counted yet. */
-  readonly starts?: number;
-  /** The number of the last attempt to change a config that was begun. */
-  readonly lastAttempt: number;
-  /** The nodes that shall hold the ring. The configs follow this roster partition by partition. */
-  readonly nodes: readonly NodeRecord[];
-  /** By partition. */
-  readonly configs: readonly {
-    readonly partition: number;
-    readonly epoch: number;
-    readonly members: readonly NodeRecord[];
-    readonly attempt: number;
-  }[];
-}
 
 /** Where the nodes of one cluster keep their data. */
 export interface DataDirectory {
@@ -78,32 +40,14 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
-/** Why a data directory cannot be used: `message` is one line for the user. */
-export class DataDirectoryError extends Error {
-  override readonly name = 'DataDirectoryError';
-  /** A `Refusal` (config/config-error.ts), which this room does not know. */
-  readonly kind = 'refusal';
-}
-
-/** Raised with each change that an older version would misread. */
-const FORMAT_VERSION = 3;
-/** The only earlier format that can be read: the directory is rewritten when it is opened. */
-const MIGRATED_VERSION = 2;
-/**
- * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON, because a digit that has changed would
- * name another epoch or disk. First written when the cluster has bootstrapped.
- */
-const CLUSTER_FILE = 'dynaring.json';
 /** Exists while a cluster bootstraps: nothing in `NODES` has been acknowledged to anybody yet. */
 const BOOTSTRAP_FILE = 'dynaring-bootstrap';
 
-/** New folders and files are for their owner alone; existing ones keep their permissions. */
+/** New folders are for their owner alone; existing ones keep their permissions. */
 const DIRECTORY_MODE = 0o700;
-const FILE_MODE = 0o600;
 
 /** The folder that holds a folder for each node. */
 const NODES = 'nodes';
-const NODE_ID = /^node-[1-9]\d*$/;
 
 /**
  * Opens the user's directory, or makes it, and keeps other processes out of it until `close`.
@@ -241,69 +185,6 @@ async function takeName(path: string, { clusterId }: ClusterRecord): Promise<Nam
   return name;
 }
 
-interface Found {
-  readonly cluster: ClusterRecord | undefined;
-  readonly formatVersion?: number;
-}
-
-function readCluster(path: string): Found {
-  const file = join(path, CLUSTER_FILE);
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { cluster: undefined };
-    throw new DataDirectoryError(`cannot read ${file}: ${reasonOf(error)}`);
-  }
-  const { formatVersion, checksum, ...cluster } = Object(parse(text)) as Partial<ClusterRecord> & {
-    formatVersion?: unknown;
-    checksum?: unknown;
-  };
-  const isKnown = formatVersion === FORMAT_VERSION || formatVersion === MIGRATED_VERSION;
-  if (typeof formatVersion === 'number' && !isKnown) {
-    const age = formatVersion > FORMAT_VERSION ? 'a newer' : 'an earlier';
-    throw new DataDirectoryError(
-      `the data directory ${path} has format ${formatVersion}, of ${age} version; this version knows ${FORMAT_VERSION}`,
-    );
-  }
-  const isSound = formatVersion === MIGRATED_VERSION || checksum === checksumOf(cluster);
-  if (isKnown && isSound && isRecord(cluster)) return { cluster, formatVersion };
-  throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
-}
-
-/**
- * Parsing and printing keep the JSON: it preserves the order of names, and all numbers of a record are safe integers.
- */
-function checksumOf(cluster: object): number {
-  return crc32(JSON.stringify(cluster));
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(cluster: Partial<ClusterRecord>): cluster is ClusterRecord {
-  const { clusterId, partitions, replication, firstNodes, lastNode, lastAttempt, starts = 0, nodes, configs } = cluster;
-  // A node's name is that of its folder, which is deleted when the node is removed.
-  const areNodes = (list: readonly NodeRecord[]) =>
-    Array.isArray(list) &&
-    list.every((each) => NODE_ID.test(each?.node) && Number.isSafeInteger(each.diskId)) &&
-    new Set(list.map(({ node }) => node)).size === list.length &&
-    list.length >= replication!;
-  return (
-    typeof clusterId === 'string' &&
-    [partitions, replication, firstNodes, lastNode, lastAttempt, starts].every(Number.isInteger) &&
-    areNodes(nodes!) &&
-    Array.isArray(configs) &&
-    configs.length === partitions &&
-    configs.every((config, i) => config?.partition === i && Number.isInteger(config.epoch) && areNodes(config.members))
-  );
-}
-
 function checkShape(
   path: string,
   { partitions, replication, firstNodes, nodes }: ClusterRecord,
@@ -340,11 +221,6 @@ async function migrate(path: string, cluster: ClusterRecord): Promise<void> {
   writeCluster(path, cluster);
 }
 
-function writeCluster(path: string, cluster: ClusterRecord): void {
-  const whole = { formatVersion: FORMAT_VERSION, checksum: checksumOf(cluster), ...cluster };
-  writeDurably(path, CLUSTER_FILE, `${JSON.stringify(whole)}\n`);
-}
-
 /**
  * Removes what an unfinished bootstrap has left. Refuses a directory with nodes that no unfinished bootstrap explains.
  */
@@ -358,21 +234,6 @@ function beginBootstrap(path: string): void {
   else writeDurably(path, BOOTSTRAP_FILE, '');
 }
 
-/** After a crash the file has its old content or the new one, never a mixture. */
-function writeDurably(folder: string, name: string, text: string): void {
-  const path = join(folder, name);
-  const draft = `${path}.draft`;
-  try {
-    writeFileSync(draft, text, { mode: FILE_MODE });
-    sync(draft);
-    renameSync(draft, path);
-    // A new name is on disk only when its directory is.
-    sync(folder);
-  } catch (error) {
-    throw new DataDirectoryError(`cannot write in the data directory ${folder}: ${reasonOf(error)}`);
-  }
-}
-
 /** Syncs a folder and everything in it. */
 function syncFolder(path: string): void {
   for (const entry of readdirSync(path, { withFileTypes: true })) {
@@ -381,18 +242,4 @@ function syncFolder(path: string): void {
     else if (entry.isFile()) sync(inner);
   }
   sync(path);
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** `EACCES: permission denied`, without the call and the path: the sentence around it names the path. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/, \w+( '.*)?$/, '') : String(error);
 }

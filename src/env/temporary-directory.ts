@@ -2,7 +2,8 @@ import { accessSync, constants, mkdtempSync, renameSync, writeFileSync } from 'n
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { type DataDirectory, DataDirectoryError, isBlank } from './data-directory.ts';
+import { DataDirectoryError } from './cluster-file.ts';
+import { type DataDirectory, isBlank } from './data-directory.ts';
 import { isHeld, lockDirectory } from './directory-lock.ts';
 
 const PREFIX = 'dynaring-data-';

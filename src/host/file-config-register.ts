@@ -1,7 +1,8 @@
 import type { ConfigRegister } from '../dynamo/epochs/config-register.ts';
 import type { Member, PartitionConfig } from '../dynamo/messages.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { ClusterRecord, DataDirectory } from '../env/data-directory.ts';
+import type { ClusterRecord } from '../env/cluster-file.ts';
+import type { DataDirectory } from '../env/data-directory.ts';
 
 /**
  * The cluster's record in its data directory, as the register that decides the configs (docs/decisions/0007). The file

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Member } from '../dynamo/messages.ts';
 import { assignPartitions, type NodeId } from '../dynamo/ring.ts';
-import type { ClusterRecord } from '../env/data-directory.ts';
+import type { ClusterRecord } from '../env/cluster-file.ts';
 import type { LocalRingSettings } from './local-ring-settings.ts';
 
 /** A new cluster: its nodes, and their partitions in epoch 0. */

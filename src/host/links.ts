@@ -6,6 +6,7 @@ import { RingClient } from '../dynamo/ring-client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
+import type { MessageCodecs } from '../env/codec.ts';
 import { FaultyNetwork, type LinkFault } from '../env/faulty-network.ts';
 import { LocalTransport } from '../env/local-transport.ts';
 import type { Random } from '../env/random.ts';
@@ -25,6 +26,7 @@ interface LinksParts {
   /** W */
   readonly writeQuorum: number;
   readonly observer: RingObserver | undefined;
+  readonly codecs: MessageCodecs<Request, Reply> | undefined;
 }
 
 /**
@@ -40,9 +42,10 @@ export class Links {
   /** The nodes that clients may ask. */
   readonly #reachable = new Map<NodeId, CoordinatingNode>();
 
-  constructor({ view, clock, random, limits, writeQuorum, observer }: LinksParts) {
+  constructor({ view, clock, random, limits, writeQuorum, observer, codecs }: LinksParts) {
     this.#networkClock = new StoppableClock(clock);
-    this.#network = new FaultyNetwork(new LocalTransport<Request, Reply>(), this.#networkClock, random, observer);
+    const local = new LocalTransport<Request, Reply>(codecs);
+    this.#network = new FaultyNetwork(local, this.#networkClock, random, observer);
     this.client = new RingClient({ view, nodes: this.#reachable, clock, limits, writeQuorum, observer });
   }
 

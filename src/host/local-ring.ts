@@ -4,11 +4,13 @@ import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import { storeKeyOf } from '../dynamo/keyspace.ts';
+import type { Reply, Request } from '../dynamo/messages.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingClient } from '../dynamo/ring-client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import { RingView } from '../dynamo/ring-view.ts';
 import { SystemClock } from '../env/clock.ts';
+import type { MessageCodecs } from '../env/codec.ts';
 import type { DataDirectory } from '../env/data-directory.ts';
 import type { LinkFault } from '../env/faulty-network.ts';
 import type { Log } from '../env/log.ts';
@@ -40,6 +42,8 @@ export interface LocalRingParts {
   readonly directory: DataDirectory;
   readonly log: Log;
   readonly observer?: RingObserver | undefined;
+  /** For tests: messages between nodes go through these, as if each node were a process. */
+  readonly codecs?: MessageCodecs<Request, Reply>;
 }
 
 /**
@@ -61,14 +65,14 @@ export class LocalRing implements Ring {
   readonly #supervisor: NodeSupervisor;
   readonly #roster: Roster;
 
-  private constructor({ settings, directory, log, observer }: LocalRingParts) {
+  private constructor({ settings, directory, log, observer, codecs }: LocalRingParts) {
     const { durability, writeQuorum, limits } = settings;
     const random = new SystemRandom();
     const record = directory.cluster ?? foundCluster(settings);
     const [clock, lifetime, nodes] = [this.#clock, this.#lifetime, this.#nodes];
     const view = new RingView(record.configs);
     const register = new FileConfigRegister(directory, record, view);
-    const links = new Links({ view, clock, random, limits: limits.node, writeQuorum, observer });
+    const links = new Links({ view, clock, random, limits: limits.node, writeQuorum, observer, codecs });
     const leader = new MoveLeader(nodes, view, register);
     const rebalancer = new Rebalancer({
       configs: () => view.configs,

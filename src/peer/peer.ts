@@ -3,6 +3,7 @@ import type { Reply, Request } from '../dynamo/messages.ts';
 import { StorageNode } from '../dynamo/node.ts';
 import type { NodeLimits, NodeSettings } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import { TimedWait } from '../dynamo/task.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import { StoppableClock } from '../env/stoppable-clock.ts';
@@ -125,15 +126,8 @@ export class Peer {
    * @param whenIdle calls back once the node owes its clients nothing
    */
   drain(whenIdle: (idle: () => void) => void, done: () => void): void {
-    let isOver = false;
-    const finish = () => {
-      if (isOver) return;
-      isOver = true;
-      this.#ownersClock.cancel(timer);
-      done();
-    };
-    const timer = this.#ownersClock.after(this.#limits.opLifeMs, finish);
-    whenIdle(finish);
+    const timed = new TimedWait<void>(this.#ownersClock, this.#limits.opLifeMs, done);
+    timed.begin(() => whenIdle(() => timed.finish()));
   }
 
   /** Ends it at once. Operations under way get no answer; `drain` waits for those. */

@@ -1,5 +1,6 @@
 import type { OperationName, RequestContext } from '../api/operations.ts';
 import { createBatchOperations } from './batch-operations.ts';
+import { createDescribeOperations } from './describe-operations.ts';
 import { createItemOperations, type ItemParts } from './item-operations.ts';
 import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
@@ -23,6 +24,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { scan } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
   const tables = createTableOperations(parts);
+  const describe = createDescribeOperations(parts.catalog);
   const tags = createTagOperations(parts.catalog);
   return {
     BatchGetItem: batchGetItem,
@@ -30,12 +32,12 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     CreateTable: tables.createTable,
     DeleteItem: deleteItem,
     DeleteTable: tables.deleteTable,
-    DescribeEndpoints: tables.describeEndpoints,
-    DescribeLimits: tables.describeLimits,
-    DescribeTable: tables.describeTable,
-    DescribeTimeToLive: tables.describeTimeToLive,
+    DescribeEndpoints: describe.describeEndpoints,
+    DescribeLimits: describe.describeLimits,
+    DescribeTable: describe.describeTable,
+    DescribeTimeToLive: describe.describeTimeToLive,
     GetItem: getItem,
-    ListTables: tables.listTables,
+    ListTables: describe.listTables,
     ListTagsOfResource: tags.listTagsOfResource,
     PutItem: putItem,
     Scan: scan,

@@ -60,6 +60,6 @@ export function createRouter(options: RouterOptions): Router {
     },
     executeIn: (namespace, operation, request, context) =>
       handlers[operation](request as never, { ...context, transientMs: 0 }, namespace),
-    tables: createTableAdmin(client, catalog, newId, limits),
+    tables: createTableAdmin({ client, catalog, newId, limits }),
   };
 }

@@ -225,12 +225,9 @@ export class TableCatalog implements TablesAtHand {
     unknown.delete(SYSTEM_TABLE);
     for (const storageId of this.#coming) unknown.delete(storageId);
     for (const { storageId } of this.#cache.values()) unknown.delete(storageId);
-    let after: Place | undefined;
-    for (let more = unknown.size > 0; more; ) {
-      const page = await this.list(undefined, after, PAGE);
-      for (const { storageId } of page.tables) unknown.delete(storageId);
-      after = page.tables.at(-1);
-      more = page.more;
+    if (unknown.size === 0) return 0;
+    for await (const tables of this.pages(undefined)) {
+      for (const { storageId } of tables) unknown.delete(storageId);
     }
     for (const table of unknown) await this.#client.forgetTable(table);
     return unknown.size;
@@ -238,13 +235,20 @@ export class TableCatalog implements TablesAtHand {
 
   /** Deletes the tables that have been DELETING for their time. */
   async finishDeletions(nowMs: number): Promise<void> {
-    let after: Place | undefined;
-    for (let more = true; more; ) {
-      const page = await this.list(undefined, after, PAGE);
-      const deleted = page.tables.filter((table) => statusAt(table, nowMs) === undefined);
+    for await (const tables of this.pages(undefined)) {
+      const deleted = tables.filter((table) => statusAt(table, nowMs) === undefined);
       for (const { namespace, name } of deleted) await this.find(namespace, name, { kind: 'client', nowMs });
+    }
+  }
+
+  /** The tables of a namespace or, if it is undefined, of all, page by page in the order of `list`. */
+  async *pages(namespace: string | undefined): AsyncGenerator<readonly Table[]> {
+    let after: Table | undefined;
+    for (let more = true; more; ) {
+      const page = await this.list(namespace, after, PAGE);
+      yield page.tables;
       after = page.tables.at(-1);
-      more = page.more;
+      more = page.more && after !== undefined;
     }
   }
 

@@ -7,21 +7,15 @@ import { describeDeleted, describeTable, type Phase } from '../api/table-descrip
 import type {
   CreateTableRequest,
   DeleteTableRequest,
-  DescribeTableRequest,
-  DescribeTimeToLiveRequest,
-  ListTablesRequest,
   UpdateTableRequest,
   UpdateTimeToLiveRequest,
 } from '../api/table-requests.ts';
-import { describeTimeToLive, withTimeToLive } from '../api/time-to-live.ts';
-import { describeAt, inTransition, settledTable, statusAt } from '../api/transition.ts';
+import { withTimeToLive } from '../api/time-to-live.ts';
+import { inTransition, settledTable, statusAt } from '../api/transition.ts';
 import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
-
-/** The largest page of ListTables, and the default. */
-const LIST_TABLES_LIMIT = 100;
 
 export interface TableParts {
   readonly catalog: TableCatalog;
@@ -39,7 +33,7 @@ export interface TableParts {
 }
 
 /**
- * The operations on tables. All of them are finished when they answer. As the service's answers do, the answers show a
+ * The operations that create, change and delete tables. All of them are finished when they answer. As the service's answers do, the answers show a
  * transient status all the same. A later request does not see it by default, since the waiters of the SDKs would sleep
  * 20 s on one `CREATING`. With a `transientMs` above 0 it is seen for so long: until then a table that is being made
  * has no items, and no table can be changed again.
@@ -51,11 +45,6 @@ export function createTableOperations({ catalog, newId, consistency, throughput,
     (await catalog.create(table)) ||
     ((await catalog.find(table.namespace, table.name, { kind: 'client', nowMs })) === undefined &&
       (await catalog.create(table)));
-  /** @returns undefined if there is none, or it has been DELETING for its time */
-  const find = async (namespace: string, name: string, nowMs: number): Promise<Table | undefined> => {
-    const table = await catalog.find(namespace, name, { kind: 'client', nowMs });
-    return table === undefined || statusAt(table, nowMs) === undefined ? undefined : table;
-  };
 
   return {
     async createTable(request: CreateTableRequest, context: RequestContext, namespace: string) {
@@ -66,24 +55,6 @@ export function createTableOperations({ catalog, newId, consistency, throughput,
       if (!(await create(inTransition(table, transition), nowMs)))
         throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
       return { TableDescription: describeTable(table, nowMs, phase) };
-    },
-
-    async describeTable({ TableName }: DescribeTableRequest, { nowMs }: RequestContext, namespace: string) {
-      const name = tableNameOf(TableName);
-      const table = await find(namespace, name, nowMs);
-      if (table === undefined) throw tableNotFound(name);
-      return { Table: describeAt(table, nowMs) };
-    },
-
-    async listTables(
-      { ExclusiveStartTableName: after, Limit: limit = LIST_TABLES_LIMIT }: ListTablesRequest,
-      { nowMs }: RequestContext,
-      namespace: string,
-    ) {
-      const start = after === undefined ? undefined : { namespace, name: after };
-      const { tables, more } = await catalog.list(namespace, start, limit);
-      const names = tables.filter((table) => statusAt(table, nowMs) !== undefined).map(({ name }) => name);
-      return { TableNames: names, LastEvaluatedTableName: more ? tables.at(-1)?.name : undefined };
     },
 
     async updateTable(request: UpdateTableRequest, context: RequestContext, namespace: string) {
@@ -132,13 +103,6 @@ export function createTableOperations({ catalog, newId, consistency, throughput,
       return { TableDescription: describeDeleted(settledTable(table), nowMs) };
     },
 
-    async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, { nowMs }: RequestContext, namespace: string) {
-      const name = tableNameOf(TableName);
-      const table = await find(namespace, name, nowMs);
-      if (table === undefined) throw tableNotFound(name);
-      return { TimeToLiveDescription: describeTimeToLive(table) };
-    },
-
     async updateTimeToLive(
       { TableName, TimeToLiveSpecification }: UpdateTimeToLiveRequest,
       { nowMs }: RequestContext,
@@ -152,25 +116,10 @@ export function createTableOperations({ catalog, newId, consistency, throughput,
       if (changed === undefined) throw tableNotFound(name);
       return { TimeToLiveSpecification };
     },
-
-    /** The quotas of a new account in most regions. None of them is enforced. */
-    async describeLimits() {
-      return {
-        AccountMaxReadCapacityUnits: 80_000,
-        AccountMaxWriteCapacityUnits: 80_000,
-        TableMaxReadCapacityUnits: 40_000,
-        TableMaxWriteCapacityUnits: 40_000,
-      };
-    },
-
-    /** Names the host that was asked, so that an SDK that discovers endpoints comes back to it. */
-    async describeEndpoints(_request: object, { host, region }: RequestContext) {
-      return { Endpoints: [{ Address: host ?? `dynamodb.${region}.amazonaws.com`, CachePeriodInMinutes: 1440 }] };
-    },
   };
 }
 
-function tableNotFound(name: string): ApiError {
+export function tableNotFound(name: string): ApiError {
   return ApiError.resourceNotFound(`Requested resource not found: Table: ${name} not found`);
 }
 

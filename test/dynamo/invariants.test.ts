@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Ballot, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { BallotClock } from '../../src/dynamo/ballot-clock.ts';
 import { PartitionVotes } from '../../src/dynamo/epochs/partition-votes.ts';
+import { writeStaged } from '../../src/dynamo/epochs/staged-rows.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
@@ -173,6 +174,14 @@ describe('I9, who is not named has no vote:', () => {
     votes.reload();
     expect(() => accept(record(1))).toThrow('docs/protocol.md I9');
   });
+});
+
+test('I13, an attempt that was superseded decides nothing: it does not replace what its successor has staged', () => {
+  const store = new MemoryStore();
+  writeStaged(store, config(1, 'a', 7), new Map());
+  for (const attempt of [6, 7]) {
+    expect(() => writeStaged(store, config(1, 'a', attempt), new Map())).toThrow('docs/protocol.md I13');
+  }
 });
 
 describe('I12, a row never goes back:', () => {

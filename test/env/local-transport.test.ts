@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { Codec } from '../../src/env/codec.ts';
 import { LocalTransport } from '../../src/env/local-transport.ts';
 
 const turn = () => new Promise(setImmediate);
@@ -62,4 +63,44 @@ test('a node that was started again does not answer for its former self', async 
   replies[0]!('old');
   await turn();
   expect(said).toEqual(['new']);
+});
+
+describe('with codecs', () => {
+  interface Note {
+    text: string;
+  }
+  const json: Codec<Note> = {
+    encode: (note) => Buffer.from(JSON.stringify(note)),
+    decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as Note,
+  };
+
+  test('a message is what it was when it was sent, and nothing that its sender holds', async () => {
+    const local = new LocalTransport<Note, Note>({ request: json, reply: json });
+    const answer: Note = { text: 'answer' };
+    const received: Note[] = [];
+    local.register('b', (_from, request, reply) => {
+      received.push(request);
+      reply(answer);
+      answer.text = 'changed';
+    });
+    const question: Note = { text: 'question' };
+    local.transport('a').send('b', question, (reply) => received.push(reply));
+    question.text = 'changed';
+    await turn();
+    expect(received).toEqual([{ text: 'question' }, { text: 'answer' }]);
+  });
+
+  test('nothing is delivered within the call, or from a node that has stopped', async () => {
+    const local = new LocalTransport<Note, Note>({ request: json, reply: json });
+    const received: Note[] = [];
+    local.register('b', (_from, request) => received.push(request));
+    const a = local.transport('a');
+    a.send('b', { text: 'one' }, () => {});
+    expect(received).toEqual([]);
+    await turn();
+    local.unregister('a');
+    a.send('b', { text: 'two' }, () => {});
+    await turn();
+    expect(received).toEqual([{ text: 'one' }]);
+  });
 });

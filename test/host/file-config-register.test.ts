@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
-import { type ClusterRecord, type DataDirectory, DataDirectoryError } from '../../src/env/data-directory.ts';
+import { type ClusterRecord, DataDirectoryError } from '../../src/env/cluster-file.ts';
+import type { DataDirectory } from '../../src/env/data-directory.ts';
 import { FileConfigRegister } from '../../src/host/file-config-register.ts';
 import { foundCluster } from '../../src/host/found-cluster.ts';
 

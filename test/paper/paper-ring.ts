@@ -215,7 +215,7 @@ export class PaperRing {
         this.node(leader.node).changeEpoch(this.register, partition, members, done);
       },
     });
-    membership.settle(() => {
+    membership.rebalance(() => {
       isDone = true;
     });
     this.#runUntil(() => isDone, forMs);

@@ -106,6 +106,7 @@ export const BROKEN_RULES = {
     defects: { sabotage: { receive: promisingNothing } },
     scenario: 'mixed',
     shows: 'not-linearizable',
+    asserts: 'docs/protocol.md I3',
     histories: 5_000,
   },
   'promises-tell-nothing': {

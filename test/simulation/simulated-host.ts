@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert';
 import type { LagRule } from '../../src/dynamo/client.ts';
+import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
 import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
-import { readStaged } from '../../src/dynamo/epochs/epoch-staging.ts';
+import { readStaged } from '../../src/dynamo/epochs/staged-rows.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
@@ -14,6 +15,7 @@ import { type Random, randomBelow } from '../../src/env/random.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Beginning } from './chosen-records.ts';
+import { RemoteNode } from './remote-node.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 import type { Trace } from './trace.ts';
 import { SimulatedClock, type VirtualTime } from './virtual-time.ts';
@@ -38,6 +40,8 @@ export interface Sabotage {
 export class SimulatedHost {
   /** Undefined while the process is down or still starting. */
   node: StorageNode | undefined;
+  /** That node, as its clients have it. */
+  remote: CoordinatingNode | undefined;
   isDown = true;
   /** The door of the running node. */
   receive: Receive<Request, Reply> | undefined;
@@ -117,6 +121,7 @@ export class SimulatedHost {
     StorageNode.open(settings, { clock, random, log: silentLog, store }, transport, (node, error) => {
       assert(error === undefined);
       this.node = node!;
+      this.remote = new RemoteNode(node!);
       this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
       network.attach(this.id, this.receive);
       this.#note('is ready');
@@ -149,6 +154,7 @@ export class SimulatedHost {
     this.#clock.stop();
     this.#parts.network.detach(this.id);
     this.node = undefined;
+    this.remote = undefined;
     this.receive = undefined;
     this.#disk.crash(survivors);
   }

@@ -1,14 +1,12 @@
-import { strict as assert } from 'node:assert';
 import { type Ballot, NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
-import type { Codec } from '../../src/env/codec.ts';
 import type { Random } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import type { Receive, Transport } from '../../src/env/transport.ts';
 import { REPLY_CODEC } from '../../src/wire/reply-codec.ts';
 import { REQUEST_CODEC } from '../../src/wire/request-codec.ts';
-import { differenceOf } from './difference.ts';
+import { sentAsBytes } from './sent-as-bytes.ts';
 import { showReply, showRequest, type Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -194,20 +192,4 @@ export class SimulatedNetwork {
       (cut) => cut.from === from && cut.to === to && cut.startMs <= nowMs && nowMs < cut.endMs,
     );
   }
-}
-
-/**
- * Encodes a message, and makes certain that the bytes say all of it.
- * @returns gives what was decoded from the bytes, for each delivery anew
- */
-function sentAsBytes<Message>(codec: Codec<Message>, message: Message): () => Message {
-  const bytes = codec.encode(message);
-  let decoded: Message | undefined = codec.decode(bytes);
-  const difference = differenceOf(decoded, message);
-  assert(difference === undefined, `what was encoded decodes to something else: ${difference}`);
-  return () => {
-    const taken = decoded ?? codec.decode(bytes);
-    decoded = undefined;
-    return taken;
-  };
 }

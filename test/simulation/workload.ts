@@ -2,8 +2,8 @@ import { strict as assert } from 'node:assert';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
 import type { Consistency, ReadFrom, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
+import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { CoordinateWrite } from '../../src/dynamo/coordination-messages.ts';
-import type { StorageNode } from '../../src/dynamo/node.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
@@ -110,7 +110,7 @@ export class Workload {
     action: Action,
     answered: (answer: RegisterAnswer) => void,
   ): void {
-    const node = host.node!;
+    const node = host.remote!;
     this.#note(`${who} asks ${host.id}: ${key.name} ${showAction(action)}`);
     const finish = (answer: RegisterAnswer) => {
       this.#note(`${who} is told: ${key.name} ${showAction(action)}: ${showAnswer(answer)}`);
@@ -142,7 +142,7 @@ export class Workload {
     done: (outcome: WriteOutcome, by: SimulatedHost) => void,
   ): void {
     const { carried } = request;
-    host.node!.coordinate(request, (outcome) => {
+    host.remote!.coordinate(request, (outcome) => {
       if (outcome.kind !== 'handed-back' && !(outcome.kind === 'unavailable' && carried !== undefined)) {
         return done(outcome, host);
       }
@@ -169,7 +169,7 @@ export class Workload {
   ): void {
     const { storeKey } = key;
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      host.node!.coordinate(readOf(storeKey, fromOf(action), 'dynamo'), (outcome) => {
+      host.remote!.coordinate(readOf(storeKey, fromOf(action), 'dynamo'), (outcome) => {
         const answer = answerOfRead(outcome);
         if (answer.kind === 'read') told.read(storeKey, answer.value);
         finish(answer);
@@ -182,7 +182,12 @@ export class Workload {
   }
 
   /** A range read counts as a read of every key of the range, as far as it got. */
-  #askRange(node: StorageNode, key: SimulatedKey, action: RangeAction, finish: (answer: RegisterAnswer) => void): void {
+  #askRange(
+    node: CoordinatingNode,
+    key: SimulatedKey,
+    action: RangeAction,
+    finish: (answer: RegisterAnswer) => void,
+  ): void {
     const { limit, from, order } = action;
     const keys = keysOf(action, this.#collectionOf(key));
     const records = keys.map((key) =>

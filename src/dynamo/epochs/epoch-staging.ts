@@ -1,18 +1,16 @@
 import type { Clock } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
-import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
 import type { ComparisonReport } from '../healing/repair-report.ts';
-import { assertInvariant } from '../invariants.ts';
-import { partitionPrefix, prefixEnd } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, type ItemRecord } from '../record.ts';
+import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
-import { readState, whole, writeState } from '../state-rows.ts';
 import { runTask, type Task, type TimedWait, wait, waitAtMost } from '../task.ts';
+import { stagedAttempt, stagedEpoch, writeStaged } from './staged-rows.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;
@@ -33,19 +31,6 @@ type Gathered =
       readonly unknown: readonly StoreKey[];
     }
   | { readonly kind: 'unanswered'; readonly source: NodeId };
-
-/** An accepted record with which a new epoch begins. */
-export interface StagedRecord {
-  readonly key: StoreKey;
-  readonly record: ItemRecord;
-}
-
-/** Prefixes of rows: the attempt to which a partition's staged records belong, and each record by its store key. */
-const ATTEMPT = 'staged-attempt/';
-const RECORD = 'staged/';
-
-/** How many rows are read or removed at a time. */
-const PAGE = 256;
 
 /**
  * What a node does before it becomes a member of a new epoch, or stays one (docs/protocol.md section 8.3): it
@@ -169,7 +154,7 @@ export class EpochStaging {
     // Once the epoch is decided the stage is of no use, and it could erase records that are needed by now.
     const isDecided = () => decidedEpoch(partition) >= epoch;
     if (isDecided()) return this.#failed(`knows of epoch ${decidedEpoch(partition)}`);
-    const staged = readAttempt(store, partition)?.attempt;
+    const staged = stagedAttempt(store, partition);
     // A late message of a dead attempt must not replace what its successor has staged.
     if (staged !== undefined && staged > attempt) return this.#failed(`has staged for attempt ${staged}`);
     if (staged === attempt) return yield* this.#flushed({ kind: 'staged', from: self });
@@ -182,12 +167,7 @@ export class EpochStaging {
     // A newcomer's record that no sealed member has was deleted and purged after it had been copied. A member of the
     // old epoch has taken part in every purge, so a record that only it holds counts.
     if (present !== epoch - 1) for (const key of gathered.unknown) erase(key);
-    const before = readAttempt(store, partition)?.attempt ?? -1;
-    assertInvariant(before < attempt, 'docs/protocol.md I13', 'an attempt is staged after a later one');
-    dropStaged(store, partition, epoch);
-    for (const [key, record] of gathered.accepted) store.put('meta', RECORD + key, record.stored);
-    // Written last: a crash keeps a prefix of the writes, and a staged partition must be whole.
-    writeState(store, ATTEMPT + partitionPrefix(partition), { attempt, epoch });
+    writeStaged(store, next, gathered.accepted);
     return yield* this.#flushed({ kind: 'staged', from: self });
   }
 
@@ -323,39 +303,10 @@ interface EpochStagingParts {
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
-  /** Takes what a member of the epoch has and this node has not. */
+  /** Learns records that a member of the epoch has and this node lacks. */
   readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
   readonly erase: (key: StoreKey) => void;
-}
-
-/**
- * Reads what was staged of a partition under this attempt; undefined if nothing was, or only under another attempt.
- * Gives the store up if any of it is damaged: the attempt was decided because all of it was staged.
- */
-export function readStaged(store: Store, partition: number, attempt: number): StagedRecord[] | undefined {
-  if (readAttempt(store, partition)?.attempt !== attempt) return undefined;
-  const staged: StagedRecord[] = [];
-  for (const { key, value } of stagedRows(store, partition)) {
-    staged.push({ key: key.slice(RECORD.length), record: decodeRecord(whole(store, key, value)) });
-  }
-  return staged;
-}
-
-/** The epoch for which a partition is staged; -1 if it is not staged. */
-export function stagedEpoch(store: Store, partition: number): number {
-  return readAttempt(store, partition)?.epoch ?? -1;
-}
-
-/**
- * Drops what was staged for epochs up to this one. What was staged for a later epoch stays, even if this node learns of
- * this epoch late: the controller of the later one may count on it. The caller flushes.
- */
-export function dropStaged(store: Store, partition: number, epoch: number): void {
-  if (stagedEpoch(store, partition) > epoch) return;
-  // The attempt first: a crash keeps a prefix of the writes, and a part of the rows must not count as all of them.
-  store.remove('meta', ATTEMPT + partitionPrefix(partition));
-  for (const { key } of [...stagedRows(store, partition)]) store.remove('meta', key);
 }
 
 /**
@@ -372,22 +323,5 @@ function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undef
       return undefined;
     }
     step = task.next(result);
-  }
-}
-
-function readAttempt(
-  store: Store,
-  partition: number,
-): { readonly attempt: number; readonly epoch: number } | undefined {
-  return readState(store, ATTEMPT + partitionPrefix(partition));
-}
-
-function* stagedRows(store: Store, partition: number): Iterable<{ key: StoreKey; value: Uint8Array }> {
-  const prefix = RECORD + partitionPrefix(partition);
-  for (let from = prefix; ; ) {
-    const page = store.range('meta', { from, to: prefixEnd(prefix), limit: PAGE });
-    yield* page;
-    if (page.length < PAGE) return;
-    from = keyAfter(page.at(-1)!.key);
   }
 }

@@ -7,8 +7,8 @@ import type { NodeEvents } from '../node-events.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { NodeId } from '../ring.ts';
-import { dropStaged, readStaged, stagedEpoch } from './epoch-staging.ts';
 import type { PartitionVotes } from './partition-votes.ts';
+import { dropStaged, readStaged, stagedEpoch } from './staged-rows.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'seal' | 'sealed-records' | 'activate' }>;
 type Of<Kind extends Handled['kind']> = Extract<Handled, { kind: Kind }>;

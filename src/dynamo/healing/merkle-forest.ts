@@ -244,7 +244,7 @@ export class MerkleForest {
   }
 
   #rangeOf(partition: number, table: ByteString, leaf: number): { from: StoreKey; to: StoreKey } {
-    return leafRange(partition, table, leaf, this.#parts.partitions, this.#treeOf(partition).leafCount);
+    return leafRange({ partition, leaf }, table, this.#parts.partitions, this.#treeOf(partition).leafCount);
   }
 }
 

@@ -91,7 +91,7 @@ export class Acceptor {
     return this.#isStopped;
   }
 
-  /** The newest committed item this replica has, without decoding the rest of its record; UNREADABLE if it is damaged. */
+  /** The newest committed item of this replica, without decoding the rest of its record; UNREADABLE if damaged. */
   committedItem(key: StoreKey): ItemImage | undefined {
     const isPlain = this.#settings.rules.readsCommittedOnly && !this.rows.isRemembered(key);
     if (isPlain) return this.rows.item(key);
@@ -116,15 +116,15 @@ export class Acceptor {
     return false;
   }
 
-  /** Whether nothing but the mark of damage is left of a key, in a partition that this node has left: nobody asks it then. */
+  /** Whether only the mark of damage is left of a key, in a partition that this node has left: nobody asks for it. */
   #isMarkOnly(key: StoreKey): boolean {
     if (this.#votes.votingConfig(partitionOf(key)) !== undefined) return false;
     return this.#store.get('items', key) === undefined && this.#store.get('paxos', key) === undefined;
   }
 
   /**
-   * The adopted record is chosen, so nothing of the key is missing here any more. Unless a record of the key has rotted since
-   * it was adopted, which may have been a newer one.
+   * The adopted record is chosen, so nothing of the key is missing here any more; unless a record of the key, perhaps a
+   * newer one, has rotted since the adoption.
    * @returns whether the key is whole
    */
   restored(key: StoreKey, record: ItemRecord): boolean {
@@ -232,9 +232,10 @@ export class Acceptor {
   }
 
   /**
-   * Accepts the newest record of the other replicas in place of what is damaged of a key, as if it had been here before. The
-   * others promised `ballot` after the damage was found, so it is above everything that was ever acknowledged here; and so many
-   * of them promised that one is among them of those who chose the missing record (docs/protocol.md section 10).
+   * Accepts the newest record of the other replicas in place of a damaged one, as if it had been here before
+   * (docs/protocol.md section 10). The others promised `ballot` after the damage was found, so it is above everything
+   * that was ever acknowledged here. And enough of them promised it: each quorum that may have chosen the missing
+   * record has one of them.
    */
   #adopt(request: Of<'adopt'>, answer: Answer): void {
     const { key, ballot, record, epoch } = request;
@@ -268,7 +269,7 @@ export class Acceptor {
       if (state.isDamaged === true) this.rows.mark(key);
       this.#lateTombstones.note(key, record);
       this.rows.commit(key, record, state);
-      this.promises.settle(key, record.ballot);
+      this.promises.dropUpTo(key, record.ballot);
       this.#events.committedChanged(key);
     }
     const partition = partitionOf(key);
@@ -323,8 +324,8 @@ export class Acceptor {
   /**
    * One bad clock must not poison the others.
    *
-   * Hazard: after this computer's clock was stepped back by more than the bound, keys that were not written meanwhile are
-   * refused until the clock has caught up, or until a restart, because a coordinator's ballots never go back.
+   * Hazard: after this computer's clock was stepped back by more than the bound, keys that were not written meanwhile
+   * are refused until the clock has caught up, or until a restart, because a coordinator's ballots never go back.
    */
   #isDrifting(ballot: Ballot, effective: Ballot): boolean {
     const nowHlc = this.#clock.now() * TICKS_PER_MS;
@@ -339,8 +340,8 @@ export class Acceptor {
   }
 
   /**
-   * Gives a reader an answer that reports the record accepted for `key`, once the disk has that record. The answer says what
-   * the state was at the time of the request, however late: to look again would be to wait for the next accept, and the next.
+   * Gives a reader an answer that reports the accepted record of `key`, once the disk has that record. The answer says
+   * what was here at the time of the request: to look again would mean to wait for the next accept, and the next.
    */
   #answerFlushed(key: StoreKey | undefined, reply: Reply, answer: Answer): void {
     if (key === undefined || !this.rows.isUnflushed(key)) return answer(reply);
@@ -352,7 +353,7 @@ export class Acceptor {
     this.rows.flushAccepted(key, (error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       if (this.#isStopped) return;
-      // What the answer was to report has rotted meanwhile, and another record is in its place: it is not held any more.
+      // What the answer was to report has rotted meanwhile, and another record was adopted in its place.
       if (this.rows.adoptionOf(key) !== adoption) return this.#answerDamaged(key, this.rows.state(key), answer);
       then();
     });

@@ -21,9 +21,9 @@ export interface Adoption {
 }
 
 /**
- * The damaged keys of one replica. A key is _damaged_ from when one of its records cannot be read until the newest record was
- * restored from other replicas (`KeyRestore`). A learn may write over the damaged record in between, with an older one; the
- * key is then marked as damaged, durably.
+ * The damaged keys of one replica. A key is _damaged_ from when one of its records cannot be read until the newest
+ * record was restored from other replicas (`KeyRestore`). A learn may write over the damaged record in between, with an
+ * older one; the key is then marked as damaged, durably.
  */
 export class DamagedKeys {
   readonly #store: Store;
@@ -33,7 +33,9 @@ export class DamagedKeys {
   #hasMore = false;
   /** How often a record of the key was read and was not what had been written. */
   readonly #readings = new Map<StoreKey, number>();
-  /** The last adoption of each key since the start, oldest first, for as long as an answer on its way may depend on it. */
+  /**
+   * The last adoption of each key since the start, oldest first, for as long as an answer on its way may depend on it.
+   */
   readonly #adoptions = new Map<StoreKey, Adoption>();
 
   constructor(store: Store) {
@@ -94,7 +96,9 @@ export class DamagedKeys {
     this.#readings.set(key, this.readingsOf(key) + 1);
   }
 
-  /** How often a record of the key could not be read so far. A larger number than before means that it has rotted since. */
+  /**
+   * How often a record of the key could not be read so far. A larger number than before means that it has rotted since.
+   */
   readingsOf(key: StoreKey): number {
     return this.#readings.get(key) ?? 0;
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../../env/clock.ts';
 import type { Store, StoreKey } from '../../env/store.ts';
 import { partitionRange, tableRange } from '../keyspace.ts';
 
-/** Records erased in one go when a table or a partition is given up, each of which may be an item of 400 KB. */
+/** Records erased at a time when a table or a partition is given up. Each may be an item of 400 KB. */
 export const ERASE_BATCH = 32;
 const ERASE_PAUSE_MS = 1;
 
@@ -12,11 +12,11 @@ interface ErasureParts {
   readonly clock: Clock;
   /** Q */
   readonly partitions: number;
-  /** A record of the key was removed from the store. */
+  /** Called when a record of the key was removed from the store. */
   readonly erased: (key: StoreKey) => void;
 }
 
-/** Erases what a replica holds of tables and partitions that are given up, in small steps. */
+/** Erases a replica's records of tables and partitions that are given up, in small steps. */
 export class Erasure {
   readonly #parts: ErasureParts;
   #isStopped = false;
@@ -33,11 +33,12 @@ export class Erasure {
   /**
    * Erases the records of a table that no request can reach any more, one partition after the other.
    *
-   * Hazard: a write that was under way when the table was deleted may leave its record behind; nobody reaches it.
+   * Hazard: a write that is under way when the table is deleted may leave its record behind, where no request reaches
+   * it.
    */
   table(table: ByteString): void {
     const ranges = Array.from({ length: this.#parts.partitions }, (_, partition) => tableRange(partition, table));
-    // A disk that refuses is not asked for ever.
+    // Stops at a disk that refuses, instead of retrying for ever.
     const next = (error?: Error) => {
       const range = ranges.pop();
       if (range !== undefined && error === undefined) this.#range(range.from, range.to, () => true, next);
@@ -46,8 +47,9 @@ export class Erasure {
   }
 
   /**
-   * Erases all records of a partition in which this node has no vote; then calls `done`, or as soon as the disk refuses one.
-   * @param isWanted asked before each step; once it says no, the rest stays
+   * Erases all records of a partition in which this node has no vote. Calls `done` at the end, or when the disk refuses
+   * a step.
+   * @param isWanted asked before each step; once it is false, the rest stays and `done` is not called
    */
   partition(partition: number, isWanted: () => boolean, done: (error?: Error) => void): void {
     const { from, to } = partitionRange(partition);

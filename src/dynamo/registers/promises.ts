@@ -87,7 +87,7 @@ export class Promises {
     if (this.#promised.size <= this.#limits.promisesKept) return;
     const [oldest, evicted] = this.#promised.entries().next().value!;
     this.#promised.delete(oldest);
-    // Perhaps above the ceiling, if a record was accepted there. That is on disk, and speaks for itself after a restart.
+    // May be above the ceiling, if a record was accepted there: that is on disk, and counts after a restart.
     this.#floorHlc = Math.max(this.#floorHlc, evicted.hlc);
   }
 
@@ -102,7 +102,7 @@ export class Promises {
   }
 
   /** The key's record has this ballot now: a promise that is not higher is no longer needed. */
-  settle(key: StoreKey, ballot: Ballot): void {
+  dropUpTo(key: StoreKey, ballot: Ballot): void {
     const promised = this.#promised.get(key);
     if (promised !== undefined && compareBallots(promised, ballot) <= 0) this.#promised.delete(key);
   }
@@ -112,8 +112,9 @@ export class Promises {
   }
 
   /**
-   * The replica has stopped in order and promises nothing any more. The ceiling comes down to the highest ballot that was
-   * promised: the next start then refuses nothing else. Until the disk has the lower ceiling, it has the higher one.
+   * The replica has stopped in order and promises nothing any more. The ceiling comes down to the highest ballot that
+   * was promised: the next start then refuses nothing else. Until the disk has the lower ceiling, it has the higher
+   * one.
    */
   close(): void {
     const promisedHlc = Math.ceil(Math.max(this.#floorHlc, this.#highestHlc));

@@ -6,6 +6,7 @@ import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
+import type { Operation } from './operation.ts';
 import {
   chooseReplicas,
   proveNewest,
@@ -24,12 +25,15 @@ export type RangeDemand =
   | { readonly kind: 'committed'; readonly replicas: number }
   | { readonly kind: 'own' };
 
+/** What a range read carries through all its pages. */
+export type RangeOperation = Omit<Operation, 'key'>;
+
 /** What stays the same from the first page of a range read to its last. */
 interface RangeRead {
   readonly coordinator: Coordinator;
   readonly order: KeyOrder;
   readonly demand: RangeDemand;
-  readonly deadlineMs: number;
+  readonly operation: RangeOperation;
 }
 
 /**
@@ -44,10 +48,10 @@ export function* readRange(
   coordinator: Coordinator,
   query: PageQuery,
   demand: RangeDemand,
-  deadlineMs: number,
+  operation: RangeOperation,
 ): Task<RangeOutcome> {
   const { order, limit } = query;
-  const read: RangeRead = { coordinator, order, demand, deadlineMs };
+  const read: RangeRead = { coordinator, order, demand, operation };
   const items: ItemImage[] = [];
   let rest: HalfOpenRange | undefined = { from: query.from, to: query.to };
   while (rest !== undefined && rest.from < rest.to) {
@@ -77,12 +81,12 @@ type KeyState = RangeEntry & { readonly from: NodeId };
  * One key of a page. A replica that cannot read its record has no say about the key: then the key is read by itself.
  */
 function readOne(
-  { coordinator, demand, deadlineMs }: RangeRead,
+  { coordinator, demand, operation: ofRange }: RangeRead,
   key: StoreKey,
   states: readonly KeyState[],
   majority: number,
 ): Task<RegisterReadOutcome> {
-  const operation = { requestId: undefined, key, deadlineMs };
+  const operation = { ...ofRange, key };
   const isDamaged = states.some((state) => state.isDamaged);
   if (demand.kind !== 'strong') {
     return readEventually(coordinator, operation, demand.kind === 'own' ? 1 : demand.replicas);
@@ -101,20 +105,21 @@ interface Page {
 }
 
 function* readPage(
-  { coordinator, order, demand, deadlineMs }: RangeRead,
+  { coordinator, order, demand, operation }: RangeRead,
   { from, to }: HalfOpenRange,
   limit: number,
 ): Task<Page | Failure> {
+  const { requestId } = operation;
   let got = 0;
   let needed = 0;
   let isFirstTry = true;
-  while (!coordinator.isPast(deadlineMs)) {
+  while (!coordinator.isPast(operation.deadlineMs)) {
     const config = coordinator.configOfKey(from);
     needed = neededBy(coordinator, config, demand);
     const targets = targetsOf(coordinator, config, demand, isFirstTry);
     isFirstTry = false;
     const epoch = demand.kind === 'strong' ? config.epoch : undefined;
-    const request = { kind: 'read-range', from, to, order, limit, epoch } as const;
+    const request = { kind: 'read-range', requestId, from, to, order, limit, epoch } as const;
     const { agreed, replies } = yield* coordinator.ask(targets, request, { reply: 'range', needed });
     if (agreed.length >= needed) {
       const horizon = horizonOf(agreed, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');

@@ -36,8 +36,8 @@ export interface AcceptedRecord {
 }
 
 /**
- * The records of one replica: committed ones in the store `items`, accepted ones that are not committed yet in `paxos`. The
- * store is the only truth about both; the state of recently used keys is cached.
+ * The records of one replica: committed ones in the store `items`, accepted ones that are not committed yet in `paxos`.
+ * The store is the only truth about both; the state of recently used keys is cached.
  */
 export class ReplicaRows {
   readonly #store: Store;
@@ -123,7 +123,10 @@ export class ReplicaRows {
     this.#unflushed.set(key, record.ballot);
   }
 
-  /** Writes a committed record, and removes the key's accepted one unless that is newer. @param before what there was */
+  /**
+   * Writes a committed record, and removes the key's accepted one unless that is newer.
+   * @param before what there was
+   */
   commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');

@@ -44,10 +44,10 @@ export function ask(
   }
 }
 
-function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, call: Write, answered: Answered): void {
+function writeStrictly({ history, key }: StoryWorld, { remote }: SimulatedHost, call: Write, answered: Answered): void {
   const operation = history.call(key, call);
   const request = writeOf(key, mutationOf(call), { partitionKey: PARTITION_KEY, wantsOld: true });
-  node!.coordinate(request, (outcome) => {
+  remote!.coordinate(request, (outcome) => {
     history.answer(operation, answerOfWrite(outcome));
     answered(showWrite(outcome, true));
   });
@@ -59,7 +59,7 @@ function writeStrictly({ history, key }: StoryWorld, { node }: SimulatedHost, ca
 function writeAsDynamo({ told, key }: StoryWorld, host: SimulatedHost, call: Write, answered: Answered): void {
   const write: BlindWriter = (mutation, done) => {
     const request = writeOf(key, mutation, { partitionKey: PARTITION_KEY, consistency: 'dynamo' });
-    host.node!.coordinate(request, (outcome) => done(outcome, host));
+    host.remote!.coordinate(request, (outcome) => done(outcome, host));
   };
   tellBlindly(told, key, host, call, write, (outcome) => answered(showWrite(outcome, false)));
 }
@@ -70,7 +70,7 @@ const FROM = { read: 'latest', 'eventual-read': 'committed', 'own-read': 'laggar
 function read(
   { history, chosen, told, key }: StoryWorld,
   consistency: Consistency,
-  { node }: SimulatedHost,
+  { remote }: SimulatedHost,
   kind: 'read' | 'eventual-read' | 'own-read',
   answered: Answered,
 ): void {
@@ -88,7 +88,7 @@ function read(
     } else if (answer.kind === 'read') told.read(key, answer.value);
     answered(showRead(outcome));
   };
-  node!.coordinate(readOf(key, from, consistency), done);
+  remote!.coordinate(readOf(key, from, consistency), done);
 }
 
 function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {
