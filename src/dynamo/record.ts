@@ -14,7 +14,7 @@ export interface LineageEntry {
   readonly hlc: number;
 }
 
-/** What a record says. */
+/** The contents of a record. */
 export interface RecordFields {
   readonly ballot: Ballot;
   /** Undefined: a tombstone. */
@@ -25,10 +25,10 @@ export interface RecordFields {
 }
 
 /**
- * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). It is made with its stored
- * form, which every replica stores and every message carries as it is: so a record is encoded once, by the coordinator that
- * makes it, and its fields and its bytes cannot differ. Nothing changes it. A copy by `...` is no record, which the methods
- * see to: it would have the bytes of another.
+ * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). It is made with its
+ * stored form, which every replica stores and every message carries as it is: so a record is encoded once, by the
+ * coordinator that makes it, and its fields and its bytes cannot differ. A record never changes. A copy made by `...`
+ * would have the bytes of another record; it lacks the methods, so the type checker refuses it.
  */
 export class ItemRecord implements RecordFields {
   readonly ballot: Ballot;
@@ -55,11 +55,11 @@ export class ItemRecord implements RecordFields {
   }
 }
 
-/** What a replica holds of a key. */
+/** The records of a key in one replica. */
 export interface ReplicaState {
   readonly accepted?: ItemRecord | undefined;
   readonly committed?: ItemRecord | undefined;
-  /** What it held more cannot be read: it has no say about the key. */
+  /** Some record of the key cannot be read, so the replica has no vote about the key. */
   readonly isDamaged?: true;
 }
 
@@ -82,8 +82,8 @@ export function highestOf(states: readonly ReplicaState[]): ItemRecord | undefin
 }
 
 /**
- * As `highestOf`; of different records under one ballot, the one that most of the replicas hold, and of such the one whose
- * bytes compare as greatest: who asks the same replicas finds the same.
+ * As `highestOf`. Among different records under one ballot it is the one that most replicas hold; of a tie, the one
+ * with the greatest bytes. So everybody who asks the same replicas finds the same record.
  */
 export function mostHeldOf(states: readonly ReplicaState[]): ItemRecord | undefined {
   const highest = highestOf(states);
@@ -108,8 +108,8 @@ export function highestCommitted(states: readonly ReplicaState[]): ItemRecord | 
 }
 
 /**
- * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged. Records
- * without lineage, of writes in `dynamo` mode, are compared by what they hold.
+ * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged.
+ * Records without lineage, of writes in `dynamo` mode, are compared by what they hold.
  */
 export function isSameVersion(one: ItemRecord, other: ItemRecord): boolean {
   const [a, b] = [one.lineage.at(-1), other.lineage.at(-1)];
@@ -193,8 +193,8 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
 }
 
 /**
- * Whether these bytes, which come from another process, are one record from the first to the last. The item's JSON is
- * whatever follows the header, and is not looked at.
+ * Whether these bytes, from another process, are exactly one record. The JSON of the item is whatever follows the
+ * header, and is not checked.
  */
 export function isWholeRecord(received: Uint8Array): boolean {
   const bytes = asBuffer(received);
