@@ -1,5 +1,6 @@
-// The yardstick: the least that any DynamoDB server on node:http has to do. It reads the body, parses it, and answers
-// bytes of the right length with the headers of a real answer. usage: bare-server.mjs PORT ITEM_BYTES...
+// The baseline: the least that any DynamoDB server on node:http has to do. It reads the body, parses it, and answers
+// bytes of the right length with the headers of a real answer.
+// usage: bare-server.mjs PORT ITEM_BYTES...
 import { createServer } from 'node:http';
 import { makeItem, tableName } from './items.mjs';
 

@@ -1,5 +1,6 @@
-// What a message between nodes costs as bytes: size, and CPU to encode and to decode one, for the kinds that requests of
-// clients cause. Each figure is the least of several rounds, taken in turns. Run: npm run bench:codec
+// Measures what messages between nodes cost as bytes: size, and CPU time to encode and to decode one, for the kinds
+// that requests of clients cause. Each figure is the minimum of several rounds, which alternate between the kinds.
+// Run: npm run bench:codec
 import { ItemRecord } from '../dist/dynamo/record.js';
 import { answerCodec, COORDINATION_REQUEST_CODEC } from '../dist/wire/coordination-codec.js';
 import { REPLY_CODEC } from '../dist/wire/reply-codec.js';

@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 
 /**
- * A keep-alive HTTP/1.1 connection with at most one request under way, and with next to no cost of its own: requests are
- * bytes made beforehand, and of an answer only the status and the length are read.
- * `onAnswer(status, bodyLength, connection)` follows each `send`, with status 0 where the connection broke instead;
- * `onClose(connection)` comes last, also where it could not be opened.
+ * A keep-alive HTTP/1.1 connection with at most one request in progress, and with next to no cost of its own: requests
+ * are bytes made beforehand, and only the status and length of an answer are read.
+ * `onAnswer(status, bodyLength, connection)` is called once for each `send`; status 0 means that the connection broke.
+ * `onClose(connection)` is called last, also if the connection could not be opened.
  */
 export function openConnection(port, { onOpen, onAnswer, onClose }) {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });

@@ -1,5 +1,6 @@
-// What `dynaring import` writes in a second, one item a request and 25, into this server and into its peers. The ways take
-// turns; medians, and the range. Run: npm run bench:import -- [--items N] [--rounds N] [--only NAMES]
+// Measures how many items a second `dynaring import` writes, one item per request and 25, into this server and its
+// peers. The variants alternate; the results are medians and ranges.
+// Run: npm run bench:import -- [--items N] [--rounds N] [--only NAMES]
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,7 +52,10 @@ async function runImport(server, table, batchSize) {
   return { rate: (items / ms) * 1_000, cpuUs: (cpuTimeUs(server.pid) - beganUs) / items };
 }
 
-/** What no server of the other benches is: one that costs nothing, and one that costs nothing and is somewhere else. */
+/**
+ * Two endpoints that the other benches do not have: one that costs nothing, and one that costs nothing but answers
+ * late.
+ */
 const NOBODY = fileURLToPath(new URL('null-endpoint.mjs', import.meta.url));
 const NULL_ENDPOINTS = [0, 10].map((delayMs) => ({
   name: `null-${delayMs}-ms`,

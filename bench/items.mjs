@@ -1,4 +1,4 @@
-/** The item that is stored under key number `index`: nine attributes of mixed types, exactly `itemBytes` by the service's counting. */
+/** The item with key number `index`: nine attributes of mixed types, exactly `itemBytes` by the service's counting. */
 export function makeItem(itemBytes, index, version = FIRST_VERSION) {
   const item = {
     ...makeKey(index),
@@ -21,20 +21,20 @@ export function makeKey(index) {
   return { pk: { S: `customer#${String(index).padStart(8, '0')}` } };
 }
 
-/** Ten digits, so that a later version can be written over it in place. */
+/** Always ten digits, so that a later version can overwrite it in place. */
 export const FIRST_VERSION = 1_000_000_001;
 
-/** One table for each item size; the bare server tells by the name how long its answer has to be. */
+/** One table for each item size; the bare server finds the length of its answer in the name. */
 export function tableName(itemBytes) {
   return `Bench${itemBytes}`;
 }
 
-/** No quotes or backslashes: on the wire the filler is as long as in the item. */
+/** Without quotes and backslashes, so that the filler is as long on the wire as in the item. */
 const FILLER =
   'The Analytical Engine weaves algebraical patterns just as the Jacquard loom weaves flowers and leaves. ';
 
-// Sizes as in "DynamoDB item sizes and formats": names and text in UTF-8, a number one byte for two digits and one more,
-// a list or map three bytes and one for each element. All text here is ASCII.
+// Sizes as in "DynamoDB item sizes and formats": names and text in UTF-8; a number one byte for two digits and one
+// more; a list or map three bytes and one for each element. All text here is ASCII.
 function mapSize(map) {
   return Object.entries(map).reduce((sum, [name, value]) => sum + name.length + valueSize(value), 0);
 }

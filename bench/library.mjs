@@ -1,5 +1,6 @@
-// What a test suite pays for the library: a start, a reset, a snapshot and its restoration, in one process, in memory.
-// Medians of twenty. Run: npm run bench:library
+// Measures what the library costs a test suite: a start, a reset, a snapshot and its restoration, in one process, in
+// memory. Medians of twenty.
+// Run: npm run bench:library
 import { execFileSync } from 'node:child_process';
 import { startDynaring } from '../dist/index.js';
 
@@ -21,7 +22,7 @@ const items = table(
   Array.from({ length: ITEMS }, (_, i) => ({ id: `${i}`, filler })),
 );
 
-/** The first time in a process, where modules are loaded and code is not compiled yet. */
+/** The first start in a process, which loads modules and runs code that is not compiled yet. */
 const FIRST = `
   const beginMs = performance.now();
   const { startDynaring } = await import('../dist/index.js');

@@ -1,7 +1,9 @@
-// How evenly the ring deals its partitions, and how many replicas a join moves (the Dynamo paper, section 6.2): nodes come
-// one at a time, from 3 to 30; N=3. Balance is the paper's measure, mean load over maximum load, 1 at best: of replicas, of
-// keys under SHA-256, of requests for them when some keys are far more popular than others, and of the leading places, which
-// coordinate. The paper names no distribution of popularity; here it is Zipf's. Run: npm run bench:load-balance
+// Measures how evenly the ring distributes its partitions, and how many replicas a join moves (the Dynamo paper,
+// section 6.2): nodes join one at a time, from 3 to 30; N=3. Balance is the paper's measure, mean load over maximum
+// load, 1 at best. It is given for replicas, for keys under SHA-256, for requests when some keys are far more popular
+// than others, and for the leading places, which coordinate. The paper names no distribution of popularity; here it is
+// Zipf's.
+// Run: npm run bench:load-balance
 
 import { planMoves } from '../dist/dynamo/epochs/rebalancer.js';
 import { collectionPrefix, partitionOf } from '../dist/dynamo/keyspace.js';
@@ -53,7 +55,7 @@ for (const { partitions, ratio, count } of worstJoins) {
   );
 }
 
-/** The ring when the last of `nodes` has joined it, by the moves that a cluster would make. */
+/** The ring after the last of `nodes` has joined, by the moves that a cluster would make. */
 function join(previous, nodes) {
   const memberOf = (node) => ({ node, diskId: 1 });
   const configs = previous.map((list, partition) => ({ partition, epoch: 0, attempt: 0, members: list.map(memberOf) }));
@@ -64,7 +66,7 @@ function join(previous, nodes) {
   return joined;
 }
 
-/** The load of each partition, where the key of rank i has the weight `weightOf(i)`. */
+/** The load of each partition. The key of rank i has the weight `weightOf(i)`. */
 function weights(partitions, weightOf) {
   const loads = new Array(partitions).fill(0);
   for (let rank = 1; rank <= KEYS; rank++) {
@@ -73,7 +75,7 @@ function weights(partitions, weightOf) {
   return loads;
 }
 
-/** Mean load over maximum load, where a partition loads all the nodes in its list. */
+/** Mean load over maximum load. A partition loads all the nodes in its list. */
 function balance(lists, nodes, loadOf) {
   const loads = new Map(nodes.map((node) => [node, 0]));
   for (const [partition, list] of lists.entries()) {
@@ -87,7 +89,7 @@ function leadsOf(assignment) {
   return assignment.map(([lead]) => [lead]);
 }
 
-/** The share of all replicas that are on another node than before. */
+/** The share of all replicas that have moved to another node. */
 function movedShare(previous, assignment) {
   const moved = assignment.map((list, i) => list.filter((node) => !previous[i].includes(node)).length);
   return moved.reduce((sum, count) => sum + count, 0) / (assignment.length * REPLICATION);

@@ -2,8 +2,8 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Starts the load generator. `run(server, order)` resolves to what it measured (see load.mjs), and rejects if the server
- * ends meanwhile. One run at a time.
+ * Starts the load generator. `run(server, order)` resolves to its measurements (see load.mjs), and rejects if the
+ * server exits meanwhile. One run at a time.
  */
 export function startLoad() {
   const child = fork(fileURLToPath(new URL('load.mjs', import.meta.url)));

@@ -1,5 +1,5 @@
-// The load generator, in a process of its own. Each message is one run, and gets one answer: see `run`. When the bench goes
-// away, however it ended, this process ends the servers it was told of and itself.
+// The load generator, which runs in a process of its own. Each message starts one run, and gets one answer: see `run`.
+// When the bench exits, for whatever reason, this process ends the servers that it knows and itself.
 import { rmSync } from 'node:fs';
 import { openConnection } from './connection.mjs';
 import { FIRST_VERSION } from './items.mjs';
@@ -7,7 +7,7 @@ import { cpuTimeUs } from './process-stats.mjs';
 import { buildItemRequests, versionOffset } from './requests.mjs';
 
 const DRAIN_LIMIT_MS = 15_000;
-/** A server that answers next to nothing must not hold the bench up for ever. */
+/** A server that answers next to nothing must not block the bench for ever. */
 const RUN_LIMIT_MS = 120_000;
 const RECONNECT_MS = 20;
 const OPENED_TOGETHER = 16;
@@ -45,7 +45,7 @@ async function run({ workload, pid, port, itemBytes, keyCount, connections, seco
     if (workload !== 'DeleteItem') {
       return await measure(pool, pid, until(seconds, randomKeys(workload, itemBytes, keyCount)));
     }
-    // A delete is worth measuring only where there is an item: fill, delete all, fill again, and count the deletes.
+    // A delete is worth measuring only if there is an item: fill, delete all, fill again, and count the deletes.
     let total;
     while (total === undefined || total.elapsedMs < seconds * 1000) {
       await measure(pool, pid, allKeysOnce('PutItem', itemBytes, keyCount));
@@ -132,7 +132,8 @@ function openPool(port, size) {
       closed = true;
       for (const connection of pool.connections) connection.destroy();
     }
-    // Not all at once: what overflows the server's backlog seems open here, and stalls for seconds of TCP's retries.
+    // Opened in groups: if the server's backlog overflows, a connection seems open here, but waits seconds for TCP's
+    // retries.
     let left = size;
     const opening = setInterval(() => {
       for (let i = 0; i < OPENED_TOGETHER && left > 0; i++, left--) add();
@@ -141,7 +142,7 @@ function openPool(port, size) {
   });
 }
 
-/** Sends what `next` gives, one request at a time on each connection, and waits for all answers. */
+/** Sends the requests of `next`, one at a time on each connection, and waits for all answers. */
 function measure(pool, pid, next) {
   return new Promise((resolve) => {
     const latenciesMs = [];
@@ -197,7 +198,7 @@ function summary({ latenciesMs, ...counts }) {
   return { ...counts, requests: sorted.length, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: sorted.at(-1) };
 }
 
-/** Two passes as one; of the latencies the worse, as passes are few and alike. */
+/** Adds two passes. Takes the worse latency of both, because passes are few and alike. */
 function add(a, b) {
   if (a === undefined) return b;
   const sum = (name) => a[name] + b[name];

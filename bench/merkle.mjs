@@ -1,6 +1,8 @@
-// What Merkle repair costs (the Dynamo paper, section 4.7): n items on three nodes, one of them down while d items change,
-// then compared with both others. Bytes are hashes of 16, key digests (key, ballot of 18, digest of 16) and records as they
-// are stored; what a wire adds is left out. Next to it a full copy. Run: npm run bench:merkle
+// Measures what Merkle repair costs (the Dynamo paper, section 4.7): n items on three nodes, one of them down while d
+// items change, then compared with both others. It counts the bytes of hashes (16), of key digests (key, ballot of 18,
+// digest of 16) and of records as they are stored; the overhead of a network is left out. A full copy is shown next to
+// it.
+// Run: npm run bench:merkle
 import { randomBytes } from 'node:crypto';
 import { TICKS_PER_MS } from '../dist/dynamo/ballot.js';
 import { AntiEntropy } from '../dist/dynamo/healing/anti-entropy.js';

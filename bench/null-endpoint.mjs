@@ -1,5 +1,6 @@
-// A DynamoDB endpoint that keeps nothing and answers writes with nothing, after so many milliseconds: what a client alone can do,
-// or with an endpoint that is somewhere else. Run by import.mjs: node null-endpoint.mjs PORT MILLISECONDS
+// A DynamoDB endpoint that stores nothing and answers each write with an empty answer after a delay. It shows the limit
+// of the client alone, or with a distant endpoint.
+// Run by import.mjs: node null-endpoint.mjs PORT MILLISECONDS
 import { createServer } from 'node:http';
 
 const [port, delayMs] = process.argv.slice(2).map(Number);

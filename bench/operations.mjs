@@ -8,8 +8,8 @@ const OPERATIONS = Object.keys(sdk)
   .sort();
 
 /**
- * Which operations a server answers with something else than that it does not know them. Each is asked without any
- * parameter: whether it does all that the service does is not seen here, so this is the most it may claim.
+ * The operations that a server answers with anything but "unknown operation". Each is requested without parameters.
+ * This does not show whether it works as in the service, so the result is the most that a server may claim.
  */
 export async function measureOperations({ name, port }) {
   const served = [];

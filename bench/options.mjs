@@ -11,7 +11,7 @@ const HELP = `usage: npm run bench -- [options]
   --keys N          items in a table (default 10000)
   --help`;
 
-/** The command line, or undefined where it asked for help. */
+/** The options of the command line, or undefined if it asked for help. */
 export function readOptions(argv) {
   const { values } = parseArgs({
     args: argv,

@@ -9,8 +9,9 @@ const SETTLE_MS = 2000;
 const SAMPLE_MS = 50;
 
 /**
- * More than a server can take: 2,000 connections that put 400 B items as fast as they are answered, then the same on
- * one key, then 1,000 that put 100 KB items; before and after each the usual load, to see whether it recovers. Memory is sampled all the while.
+ * Overloads a server: 2,000 connections that put 400 B items as fast as they are answered, then the same on one key,
+ * then 1,000 that put 100 KB items. Runs the usual load before and after each, to see whether the server recovers.
+ * Memory is sampled throughout.
  */
 export async function overload(server, load, options, progress) {
   const { port, pid } = server;

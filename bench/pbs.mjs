@@ -1,8 +1,9 @@
-// How stale `dynamo` mode is, against PBS (Bailis et al., VLDB 2012): the real coordinators and replicas on virtual time, each
-// leg of a message drawn from that paper's models of production latencies. N=3; the coordinator is no home replica, since
-// in that paper's WARS model all legs are remote; read repair is off, and hints, gossip and Merkle repair do not run, since
-// WARS has none. For each pair of a write and a read, `wars.mjs` says from the same legs when a read sees the write; the
-// bench fails if the code disagrees with it on any read. Run: npm run bench:pbs
+// Measures how stale `dynamo` mode is, against PBS (Bailis et al., VLDB 2012): the real coordinators and replicas on
+// virtual time, each leg of a message drawn from that paper's models of production latencies. N=3. The coordinator is
+// no home replica, since all legs are remote in that paper's WARS model. Read repair is off, and hints, gossip and
+// Merkle repair do not run, since WARS has none. For each pair of a write and a read, `wars.mjs` computes from the same
+// legs when a read sees the write; the bench fails if the code disagrees on any read.
+// Run: npm run bench:pbs
 import { collectionPrefix } from '../dist/dynamo/keyspace.js';
 import { StorageNode } from '../dist/dynamo/node.js';
 import { DEFAULT_NODE_LIMITS } from '../dist/dynamo/node-settings.js';
@@ -13,9 +14,9 @@ import { SeededRandom } from '../dist/env/random.js';
 import { drawLegs, firstLuckyOffset, freshFromMs, latencyModels, quantile } from './wars.mjs';
 
 const TRIALS = Number(process.env.TRIALS ?? 200_000);
-/** Of the model alone, which is cheap. */
+/** Draws of the model alone, which are cheap. */
 const DRAWS = 2_000_000;
-/** What the published table rests on: reads and writes for each offset. */
+/** The draws behind the published table: reads and writes for each offset. */
 const PUBLISHED_DRAWS = 50_000;
 const SWEEPS = 200;
 const SHARE = 0.999;
@@ -23,7 +24,7 @@ const NEVER_MS = 1e12;
 const HOMES = ['node-1', 'node-2', 'node-3'];
 const COORDINATOR = 'node-4';
 const ITEM = { size: 1, json: Buffer.from('{}') };
-/** Reads begin at these multiples of what the model says is the time for 99.9 %. */
+/** Reads begin at these multiples of the model's time for 99.9 %. */
 const AROUND = [0.5, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.4];
 const random = new SeededRandom(2012);
 
@@ -72,12 +73,12 @@ function isBefore(a, b) {
 
 /**
  * Four nodes, of which the last coordinates and holds nothing.
- * @param legsNow gives the legs of the trial that runs now, by home
+ * @param legsNow returns the legs of the current trial, by home
  */
 function openCoordinator(time, legsNow, readQuorum, writeQuorum) {
   const members = HOMES.map((node, i) => ({ node, diskId: i + 1 }));
   const receivers = new Map();
-  // Nothing here lives by its time-outs.
+  // No result here depends on a time-out.
   const clock = { now: () => 1e9 + time.nowMs, elapsedMs: () => time.nowMs, after: () => undefined, cancel: () => {} };
   const transport = {
     send: (to, request, onReply) => {
@@ -119,7 +120,7 @@ function measure(model, readQuorum, writeQuorum, offsetsMs) {
   let legs;
   let node;
   for (let trial = 0; trial < TRIALS; trial++) {
-    // A new ring now and then: old keys only fill memory.
+    // The ring is replaced from time to time, because old keys only fill memory.
     if (trial % 500 === 0) node = openCoordinator(time, () => legs, readQuorum, writeQuorum);
     legs = drawLegs(model);
     const expectedMs = freshFromMs(legs, readQuorum, writeQuorum);
@@ -140,13 +141,13 @@ function measure(model, readQuorum, writeQuorum, offsetsMs) {
       if (kind !== 'applied') throw new Error(`trial ${trial} was not written: ${kind}`);
       for (const [i, offsetMs] of offsetsMs.entries()) time.after(offsetMs, () => read(i));
     });
-    // What is then still on its way to a replica arrives in a later trial.
+    // Messages that are then still on their way to a replica arrive in a later trial.
     while (unanswered > 0) time.step();
   }
   return fresh.map((count) => count / TRIALS);
 }
 
-/** From when on the share is reached, by a straight line between two offsets. With few trials it may not be. */
+/** The time at which the share is reached, interpolated between two offsets. With few trials it may not be reached. */
 function crossing(shares, offsetsMs) {
   const at = shares.findIndex((share) => share >= SHARE);
   if (at < 0) return Number.POSITIVE_INFINITY;
@@ -159,7 +160,7 @@ function drawModel(model, readQuorum, writeQuorum) {
   return Float64Array.from({ length: DRAWS }, () => freshFromMs(drawLegs(model), readQuorum, writeQuorum)).sort();
 }
 
-/** What the published procedure gives: the middle, and the range of nine in ten. */
+/** The results of the published procedure: the median, and the range of nine in ten. */
 function sweep(drawn, stepMs) {
   const found = Array.from({ length: SWEEPS }, () => firstLuckyOffset(drawn, SHARE, PUBLISHED_DRAWS, stepMs, random));
   found.sort((a, b) => a - b);

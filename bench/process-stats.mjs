@@ -9,8 +9,8 @@ export function cpuTimeUs(pid) {
 }
 
 /**
- * Resident memory of a process and its descendants in MB: now, of that the part that no file backs (a memory-mapped
- * store's pages are the kernel's to drop), and the peak since the start.
+ * Resident memory of a process and its descendants in MB: now, the part of it that no file backs (the kernel can drop
+ * pages of a memory-mapped store), and the peak since the start.
  */
 export function memoryMb(pid) {
   const total = { now: 0, anonymous: 0, peak: 0 };
@@ -26,8 +26,8 @@ export function memoryMb(pid) {
 
 function cpuTicks(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The command's name may hold spaces and parentheses: fields count from the last one. See proc(5): utime is field 14,
-  // then stime, and cutime and cstime of children that have ended.
+  // The command's name may contain spaces and parentheses, so fields are counted from the last parenthesis. See
+  // proc(5): utime is field 14, then stime, then cutime and cstime of children that have ended.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
 }

@@ -1,5 +1,6 @@
-// Where Dynaring's time goes: runs it under V8's sampling profiler with one workload, and prints the functions and rooms
-// that the samples fell into while the load ran. usage: node bench/profile.mjs [WORKLOAD] [SERVER] [SECONDS] [ITEM_BYTES]
+// Shows where Dynaring spends its time: runs it under V8's sampling profiler with one workload, and prints the
+// functions and rooms of the samples taken during the load.
+// usage: node bench/profile.mjs [WORKLOAD] [SERVER] [SECONDS] [ITEM_BYTES]
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +36,10 @@ async function main([workload = 'GetItem', name = 'dynaring-memory', seconds = '
   print({ workload, name, result, ...tally(profile, result.elapsedMs, endedMs) });
 }
 
-/** Self and inclusive microseconds of each function, over the samples of the `windowMs` that ended `endedMs` before the profile did. */
+/**
+ * Self and inclusive microseconds of each function, over the samples of the `windowMs` that ended `endedMs` before the
+ * profile did.
+ */
 function tally(profile, windowMs, endedMs) {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map(profile.nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.id])));
@@ -61,7 +65,7 @@ function label({ callFrame: { functionName, url, lineNumber } }) {
   return `${functionName || '(anonymous)'}${place === '' ? '' : ` ${place}:${lineNumber + 1}`}`;
 }
 
-/** The part of the program that a function belongs to: a room of dist, a package, or Node's own. */
+/** The part of the program that a function belongs to: a room of dist, a package, or Node itself. */
 function roomOf(name) {
   const place = name.slice(name.indexOf(' ') + 1);
   const room = /^dist\/(?:(api|web|router|dynamo|env)\/|)/.exec(place);

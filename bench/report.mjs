@@ -1,6 +1,6 @@
 const PEER = 'bare';
 
-/** The targets of the project for 400 B items, each as the figure that `valueOf` finds in the results. */
+/** The project's targets for 400 B items. `valueOf` finds the figure of each in the results. */
 const TARGETS = [
   { what: 'GetItem CPU, times bare', server: 'dynaring-memory', most: 1.6, valueOf: ratioIn('GetItem 400 B') },
   { what: 'PutItem CPU, times bare', server: 'dynaring-memory', most: 4, valueOf: ratioIn('PutItem 400 B') },
@@ -33,7 +33,7 @@ export function report(results) {
   ].join('\n\n');
 }
 
-/** What a user who chooses a server wants to know of each; the table of the README is this one. */
+/** A comparison of the servers for a user who has to choose one; it is the table in the README. */
 function comparisonTable(results) {
   if (results.operations.length === 0) return [];
   const cpu = (title, server) => {

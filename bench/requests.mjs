@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { FIRST_VERSION, makeItem, makeKey, tableName } from './items.mjs';
 
 /**
- * The headers that the JavaScript SDK sends. The signature is none: it only has the form of one, as no emulator checks it.
+ * The headers that the JavaScript SDK sends. The signature only has the form of one, because no emulator verifies it.
  */
 function sdkHeaders(operation) {
   return {
@@ -23,7 +23,7 @@ function sdkHeaders(operation) {
   };
 }
 
-/** A whole HTTP/1.1 request as bytes. */
+/** A complete HTTP/1.1 request as bytes. */
 export function buildRequest(operation, body) {
   const payload = Buffer.from(JSON.stringify(body));
   const headers = Object.entries({ ...sdkHeaders(operation), 'content-length': payload.length });
@@ -31,7 +31,7 @@ export function buildRequest(operation, body) {
   return Buffer.concat([Buffer.from(head, 'latin1'), payload]);
 }
 
-/** One request outside the measurements. @returns status and parsed body; status 0 where nobody listens */
+/** Sends one request outside the measurements. @returns status and parsed body; status 0 if no server listens */
 export function ask(port, operation, body) {
   return new Promise((resolve) => {
     const headers = { ...sdkHeaders(operation), connection: 'close' };
@@ -81,7 +81,9 @@ export function buildItemRequests(operation, itemBytes, keyCount) {
 
 const FIRST_VERSION_BYTES = Buffer.from(String(FIRST_VERSION));
 
-/** Where in a PutItem request the ten digits of the item's version are: no two puts of a run write the same item. */
+/**
+ * The position of the ten digits of the item's version in a PutItem request: no two puts of a run write the same item.
+ */
 export function versionOffset(putRequest) {
   return putRequest.indexOf(FIRST_VERSION_BYTES);
 }

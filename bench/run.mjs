@@ -1,4 +1,4 @@
-// npm run bench: what Dynaring costs beside a bare HTTP server and its peers. See README.md here.
+// npm run bench: compares Dynaring with a bare HTTP server and its peers. See README.md in this folder.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
@@ -50,7 +50,7 @@ async function main() {
   progress(`written to ${path}`);
 }
 
-/** Spawn to first answer, in rounds over all servers. */
+/** Measures the time from spawn to the first answer, in rounds over all servers. */
 async function measureStarts(present, load, options) {
   const starts = [];
   for (let round = 0; round < (options.quick ? 2 : STARTS); round++) {
@@ -106,7 +106,10 @@ function plansFor(itemBytes, options) {
   ];
 }
 
-/** A B C, A B C, ...: so that whatever else the machine does meanwhile meets all alike. The first round warms up and is dropped. */
+/**
+ * Alternates between servers (A B C, A B C, ...), so that other activity of the machine affects all alike. The first
+ * round warms up and is dropped.
+ */
 async function measureInRounds({ title, ...plan }, servers, load, options) {
   const slices = [];
   for (let round = -1; round < options.rounds; round++) {
@@ -119,7 +122,7 @@ async function measureInRounds({ title, ...plan }, servers, load, options) {
   return slices;
 }
 
-/** What is measured has to be real: the item comes back as it was put. The bare server has nothing to give back. */
+/** Checks that the server really stores: the item comes back as it was put. The bare server stores nothing. */
 async function checkAnswer(name, port, itemBytes, index) {
   if (name === 'bare') return;
   const { status, body } = await ask(port, 'GetItem', { TableName: tableName(itemBytes), Key: makeKey(index) });

@@ -19,7 +19,7 @@ const dynalite = (port, ...args) =>
   node(DYNALITE, '--host', '127.0.0.1', '--port', port, '--createTableMs', '0', ...args);
 const dynoxide = (port, ...args) => [DYNOXIDE, 'serve', '--host', '127.0.0.1', '--port', port, ...args];
 
-/** All that can be measured. `command(port, directory)` gives the program and its arguments. */
+/** All servers that can be measured. `command(port, directory)` returns the program and its arguments. */
 export const SERVERS = [
   { name: 'bare', needs: BARE, command: (port) => node(BARE, port, ...BARE_ITEM_SIZES) },
   { name: 'dynaring-memory', needs: DYNARING, command: (port) => dynaring(port, '--durability', 'memory') },
@@ -48,7 +48,10 @@ const START_LIMIT_MS = 15_000;
 const STOP_LIMIT_MS = 3_000;
 const running = new Set();
 
-/** Those of `names` (a full name, or the part before the dash for all of that family) that are installed here. */
+/**
+ * The servers of `names` that are installed here. A name is a full name, or the part before the dash for all of that
+ * family.
+ */
 export function chooseServers(names) {
   const named = (server) => names.some((name) => server.name === name || server.name.startsWith(`${name}-`));
   const chosen = SERVERS.filter((server) => names.length === 0 || named(server));
@@ -58,7 +61,10 @@ export function chooseServers(names) {
   };
 }
 
-/** Starts a server on a free port, and waits for its first answer. `startMs` is the time between the two, `startCpuMs` what it computed meanwhile. */
+/**
+ * Starts a server on a free port, and waits for its first answer. `startMs` is the time between the two, `startCpuMs`
+ * the CPU time in between.
+ */
 export async function startServer({ name, command }, nodeOptions = []) {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), 'dynaring-bench-'));
@@ -87,7 +93,7 @@ export async function startServer({ name, command }, nodeOptions = []) {
   }
 }
 
-/** Ends a server, by force where it does not end itself, and removes its data. */
+/** Stops a server, by force if it does not exit by itself, and removes its data. */
 export async function stopServer(server) {
   server.child.kill('SIGTERM');
   const force = setTimeout(() => server.child.kill('SIGKILL'), STOP_LIMIT_MS);
@@ -96,7 +102,7 @@ export async function stopServer(server) {
   forget(server);
 }
 
-/** For the way out, where nothing can be awaited. */
+/** For the exit of the process, when nothing can be awaited. */
 export function killAllServers() {
   for (const server of running) {
     server.child.kill('SIGKILL');

@@ -1,6 +1,6 @@
-// What a start costs of the package as users install it: npm pack, npm install of the tarball in an empty folder, then
-// node_modules/.bin/dynaring. Medians, and the slowest or largest in brackets. Run: npm run bench:start [NODE ...]
-// with paths of other Node binaries to compare, if any.
+// Measures the start of the package as users install it: npm pack, npm install of the tarball in an empty folder, then
+// node_modules/.bin/dynaring. Medians, and the slowest or largest in brackets.
+// Run: npm run bench:start [NODE ...] with paths of other Node binaries to compare, if any.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,7 +55,7 @@ async function measure(node, app) {
   }
 }
 
-/** Starts the server, waits until it answers if it is to be asked, and looks at its memory two seconds later. */
+/** Starts the server, waits for its answer if `isAsked`, and reads its memory two seconds later. */
 async function start(node, bin, isAsked) {
   const beginMs = performance.now();
   const child = spawn(node, [bin, '--port', `${PORT}`], { stdio: 'ignore' });

@@ -1,5 +1,5 @@
-// Whether this Node can run Dynaring. What is here has to be understood by a Node that cannot: no module and no syntax of later
-// ones. As a program, which a build begins with, it says what is wrong and ends with status 1.
+// Checks whether this Node can run Dynaring. An older Node must be able to run this file: it uses no module and no
+// syntax of later versions. As a program, which a build runs first, it prints what is wrong and exits with status 1.
 'use strict';
 
 const needed = require('../package.json').engines.node.replace('>=', '');

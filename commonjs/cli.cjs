@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The command that npm links. It loads the program only where that can be loaded: an older Node ends at the first import that
-// it does not know, with a page about it.
+// The command that npm links. It imports the program only if this Node can load it: an older Node would fail at the
+// first import that it does not know, with a page about it.
 'use strict';
 
 const problem = require('./check-node.cjs');

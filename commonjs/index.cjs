@@ -1,6 +1,7 @@
-// For require(), which takes an ES module in each Node that this package runs on; not so in Jest. That loads modules itself,
-// into a context of its own for each test file, and refuses ES modules there. The functions of `process` are from outside of
-// such a context, and their constructor makes one more: it has Node's own require. All tests of a worker share the module.
+// For require(), which can load an ES module in every Node that this package supports, but not in Jest. Jest loads
+// modules itself, in a context for each test file, and refuses ES modules there. The functions of `process` come from
+// outside that context, and their constructor makes one more function outside it, which has Node's own require. All
+// tests of a worker share the module.
 const problem = require('./check-node.cjs');
 if (problem !== undefined) throw new Error(problem);
 

@@ -3,7 +3,7 @@ import type * as dynaring from '../dist/index.js' with { 'resolution-mode': 'imp
 export type * from '../dist/index.js' with { 'resolution-mode': 'import' };
 
 export declare const startDynaring: typeof dynaring.startDynaring;
-// As a value and as a type each: what is declared here hides both of what is exported above.
+// Each as a value and as a type: a declaration here hides both of those exported above.
 export declare const AdminError: typeof dynaring.AdminError;
 export type AdminError = dynaring.AdminError;
 export declare const ConfigError: typeof dynaring.ConfigError;

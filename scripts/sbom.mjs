@@ -1,6 +1,7 @@
-// Prints the bill of materials of the package, CycloneDX. `npm sbom --omit dev` alone leaves out what development needs
-// as well; so npm is shown a lock file of which development is gone. Run: npm run sbom
-// With --installed, only what is in node_modules: of LMDB's binaries those of this machine.
+// Prints the software bill of materials (SBOM) of the package, in CycloneDX. `npm sbom --omit dev` alone leaves out
+// packages that development needs as well; so npm is shown a lock file without the development dependencies.
+// Run: npm run sbom
+// With --installed, it lists only what is in node_modules: of LMDB's binaries, those of this machine.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ const kept = { ...lock, packages: { '': withoutDevelopment(lock.packages['']), .
 
 const parent = mkdtempSync(join(tmpdir(), 'dynaring-sbom-'));
 try {
-  // The name of the folder is what npm calls the whole.
+  // npm takes the name of the package from the name of the folder.
   const folder = join(parent, lock.name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), JSON.stringify(withoutDevelopment(read('package.json'))));

@@ -1,5 +1,5 @@
-// The end of a build: leaves in dist/ only what something leads to. Modules that held nothing but types, or whose source is
-// gone, go, and so do type declarations that index.d.ts does not lead to, which nobody can import.
+// Runs at the end of a build: removes from dist/ every file that no entry point imports. That is modules that held only
+// types or whose source is gone, and type declarations that index.d.ts does not reach, which nobody can import.
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -15,7 +15,7 @@ const CODE = [
 ];
 const TYPES = ['index.d.ts'];
 
-/** Adds to `found` what a file leads to, itself included. Paths are relative to dist/. */
+/** Adds a file and everything that it imports to `found`. Paths are relative to dist/. */
 function follow(path, found) {
   if (found.has(path)) return;
   found.add(path);

@@ -8,11 +8,11 @@ export { ConfigError, isRefusal, type Refusal } from './config/config-error.ts';
 export type { LimitOptions, Limits } from './config/process-limits.ts';
 export type { Config, Durability, ReadFrom, Settings } from './config/settings.ts';
 
-/** The environment variables that settings came from, by setting. */
+/** By setting, the environment variable that it came from. */
 export type Variables = { [Name in SettingName]?: string };
 
 /**
- * Fills in what is not given, and checks that the settings fit together.
+ * Completes the given settings with defaults, and checks that they fit together.
  *
  * @throws ConfigError
  */
@@ -32,7 +32,7 @@ export function completeConfig(given: Partial<Settings>, limits: LimitOptions = 
   return complete(given, limits, {});
 }
 
-/** @param variables the environment variables that settings came from, to name them in errors */
+/** @param variables the environment variables that settings came from, to be named in errors */
 export function complete(given: Partial<Settings>, limits: LimitOptions, variables: Variables): Config {
   const nodes = given.nodes ?? 3;
   const replication = given.replication ?? Math.min(3, nodes);

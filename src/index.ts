@@ -10,7 +10,7 @@ import { completeConfig, type LimitOptions, type Settings } from './config.ts';
 import type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 import { SystemClock } from './env/clock.ts';
 import { createLog } from './env/log.ts';
-import type { Ring } from './host/ring.ts';
+import type { Ring } from './host/ring-control.ts';
 import type { Location } from './peer/locate.ts';
 import { accessKeyOf } from './router/namespace.ts';
 import type { SeedSource } from './seed/seed.ts';
@@ -33,7 +33,7 @@ export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 export type { ScrubReport } from './dynamo/healing/scrub.ts';
 export { RingError } from './dynamo/ring-error.ts';
 export type { LinkFault } from './env/faulty-network.ts';
-export type { Ring } from './host/ring.ts';
+export type { Ring } from './host/ring-control.ts';
 export type { Location, ReplicaDescription } from './peer/locate.ts';
 export type { NodeDescription, RingDescription } from './peer/ring-description.ts';
 

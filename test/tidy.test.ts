@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../src/api/operations.ts';
@@ -187,6 +187,11 @@ describe('the rooms of src', () => {
   test(`have at most ${MAX_LINES} lines in a file`, () => {
     const tooLong = SOURCES.filter(({ lines }) => lines > MAX_LINES).map(({ path }) => path);
     expect(tooLong).toEqual([]);
+  });
+
+  test('have names that no other file has', () => {
+    const names = SOURCES.map(({ path }) => basename(path));
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
   });
 
   test('use no default export, enum or barrel', () => {

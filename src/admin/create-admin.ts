@@ -15,7 +15,7 @@ import type { Settings } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { LocalRing } from '../host/local-ring.ts';
-import type { Ring } from '../host/ring.ts';
+import type { Ring } from '../host/ring-control.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 
 export interface AdminParts {

@@ -1,14 +1,15 @@
 /**
- * An error that the user or the machine has to put right, as against a bug: the command line prints its message alone. Every
- * room has its own, and they are told by `kind`, since a room that is loaded late is not loaded to compare classes.
+ * An error that the user or the system has to remedy, as against a bug: the command line prints only its message. Every
+ * room has a class of its own. They are recognised by `kind`, because comparing classes would load rooms that are
+ * loaded late.
  */
 export interface Refusal extends Error {
   readonly kind: 'refusal';
-  /** The option that the message is about, if it does not say so itself. */
+  /** The option that the message is about, if the message does not name it. */
   readonly option?: string;
 }
 
-/** A setting that is not possible. `message` is one line for the user. */
+/** An invalid setting. `message` is one line for the user. */
 export class ConfigError extends Error implements Refusal {
   override readonly name = 'ConfigError';
   readonly kind = 'refusal';

@@ -1,8 +1,8 @@
-/** Where lines of help end at the latest. */
+/** Longest line of help, in characters. */
 const WIDTH = 100;
 
 /**
- * The lines of a flag and what it is for, which goes on below where it is long.
+ * The help lines of a flag. A long explanation is wrapped.
  * @param column where the explanation begins
  */
 export function helpLines(flag: string, help: string, column: number): readonly string[] {

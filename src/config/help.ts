@@ -1,7 +1,7 @@
 import { helpLines } from './help-lines.ts';
 import { OPTION_GROUPS, OPTIONS, SETTING_NAMES, variableOf } from './options.ts';
 
-/** Where the explanations begin. */
+/** The column where explanations begin. */
 const HELP_COLUMN = 36;
 
 const LOCAL_HELP = [

@@ -1,6 +1,8 @@
 import type { SettingName } from './options.ts';
 
-/** A flag of DynamoDB Local (developer guide, "DynamoDB local usage notes") that is not one of ours by the same name. */
+/**
+ * A flag of DynamoDB Local (developer guide, "DynamoDB local usage notes") that is not one of ours by the same name.
+ */
 export type LocalFlag =
   /** Another name of one of our options. */
   | { readonly kind: 'alias'; readonly setting: SettingName }
@@ -9,7 +11,7 @@ export type LocalFlag =
   /** Changes nothing, for the reason that `note` gives. */
   | { readonly kind: 'nothing'; readonly note: string };
 
-/** By name, without dashes; as DynamoDB Local, this tells capital letters from small ones. */
+/** By name, without dashes; case-sensitive, as in DynamoDB Local. */
 export const LOCAL_FLAGS: ReadonlyMap<string, LocalFlag> = new Map<string, LocalFlag>([
   ['inMemory', { kind: 'in-memory' }],
   ['dbPath', { kind: 'alias', setting: 'dataDir' }],
@@ -38,13 +40,13 @@ export const DYNALITE_HINTS: ReadonlyMap<string, string> = new Map([
   ['ca', 'it speaks plain HTTP'],
 ]);
 
-/** What a Java machine is told in front of its `-jar`. */
+/** An option of the Java machine, which comes before `-jar`. */
 const JAVA_OPTION =
   /^-(D|X|java(agent|library)|agent(lib|path):|(server|client|ea|da|esa|dsa)$|-(add|enable)-[a-z-]+=)/;
 
 /**
- * Arguments as they are for `java` made those of the program: without `java`, what the Java machine is told, and
- * `-jar DynamoDBLocal.jar`. Others stay as they are.
+ * Removes `java`, the options of the Java machine and `-jar DynamoDBLocal.jar` from the arguments. Other arguments stay
+ * as they are.
  */
 export function withoutJava(argv: readonly string[]): readonly string[] {
   const args = argv[0] === 'java' ? argv.slice(1) : argv;

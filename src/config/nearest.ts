@@ -1,8 +1,8 @@
-/** Mistakes that a name may have and still be told. */
+/** How many typing mistakes a name may have and still be recognised. */
 const MAX_MISTAKES = 2;
 
 /**
- * The name that was probably meant: the one that differs in dashes and capital letters alone, or in up to two letters.
+ * The name that was probably meant: one that differs only in dashes and capital letters, or in up to two letters.
  * Undefined if there is none.
  */
 function nearest(given: string, names: readonly string[]): string | undefined {
@@ -10,17 +10,17 @@ function nearest(given: string, names: readonly string[]): string | undefined {
   const mistakes = (name: string) => distance(plain(given), plain(name));
   const best = [...names].sort((a, b) => mistakes(a) - mistakes(b))[0];
   if (best === undefined) return undefined;
-  // Of a short name, two letters are most of it.
+  // In a short name, two mistakes would match too much.
   return mistakes(best) <= Math.min(MAX_MISTAKES, Math.floor(plain(best).length / 3)) ? best : undefined;
 }
 
-/** The same as the end of a message: `; did you mean --port?`, or nothing. */
+/** The nearest name as the end of a message: `; did you mean --port?`, or nothing. */
 export function hintOf(given: string, names: readonly string[]): string {
   const near = nearest(given, names);
   return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
-/** Letters to insert, leave out, replace, or exchange with their neighbour (optimal string alignment). */
+/** The number of letters to insert, leave out, replace, or exchange with their neighbour (optimal string alignment). */
 function distance(from: string, to: string): number {
   let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);

@@ -1,10 +1,10 @@
 import type { Settings } from './settings.ts';
 
-/** The most nodes of one process; each has its own LMDB environment. */
+/** The most nodes in one process; each has its own LMDB environment. */
 const MAX_NODES = 64;
 const MAX_PARTITIONS = 1_024;
 
-/** What `--help` calls the groups that it lists options in, in its order. */
+/** The headings under which `--help` lists options, in order. */
 export const OPTION_GROUPS = {
   network: 'Where it listens',
   ring: 'The ring',
@@ -13,20 +13,20 @@ export const OPTION_GROUPS = {
   log: 'The log',
 } as const;
 
-/** One setting as it is written on a command line. */
+/** The command-line form of a setting. */
 export interface Option {
   readonly group: keyof typeof OPTION_GROUPS;
   readonly flag: string;
-  /** Empty for a flag that stands alone. */
+  /** Empty for a flag without a value. */
   readonly value: string;
   readonly help: string;
   /** Completes "--flag must be ...". */
   readonly expects: string;
-  /** The texts that it may be, if these are few. */
+  /** All valid texts, if these are few. */
   readonly choices?: readonly string[];
-  /** Undefined for a text that is no such value. */
+  /** Returns undefined for an invalid text. */
   readonly parse: (text: string) => unknown;
-  /** Whether a value that was not parsed is one. */
+  /** Whether a value is valid that was given without parsing. */
   readonly accepts: (value: unknown) => boolean;
 }
 
@@ -39,7 +39,7 @@ const wholeNumber = (min: number, max: number) => ({
   accepts: (value: unknown) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
 });
 
-/** Up to `max` seconds, which the setting has in milliseconds. */
+/** Up to `max` seconds; the setting itself is in milliseconds. */
 const seconds = (max: number) => ({
   expects: `seconds from 0 to ${max}`,
   parse: (text: string) => (/^\d{1,7}$/.test(text) && Number(text) <= max ? Number(text) * 1_000 : undefined),
@@ -71,7 +71,7 @@ function isListOfTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
 }
 
-/** Whether an entry of the list can be the origin of a page, or all or a part of its name. */
+/** Whether an entry of the list is `*`, an origin of web pages, a host, or a host and port. */
 function isOrigin(text: string): boolean {
   if (text === '' || /\s/.test(text) || (text.includes('*') && text !== '*')) return false;
   if (!/^https?:/.test(text)) return true;

@@ -9,26 +9,29 @@ import { textOfVariable, unreadVariables } from './variables.ts';
 /** What a command line asks for. */
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ServeCommand;
 
-/** A server is to be started. */
+/** Start a server. */
 export interface ServeCommand {
   readonly kind: 'serve';
   readonly config: Config;
-  /** One line for each flag that changes nothing. */
+  /** One line for each flag that has no effect. */
   readonly notes: readonly string[];
-  /** One line for each thing that is probably meant otherwise. */
+  /** One line for each likely mistake. */
   readonly warnings: readonly string[];
-  /** Whether something of it is DynamoDB Local's: `java`, a flag of its own, a single dash. Its tools may be reading. */
+  /**
+   * Whether the command line is written for DynamoDB Local: `java`, one of its own flags, or a single dash. Tools for
+   * it may read the output then.
+   */
   readonly isLocal: boolean;
 }
 
 const HELP = new Set(['--help', '-help', '-h']);
 const VERSION = new Set(['--version', '-version']);
-/** Commands, which come first; `cli` runs them. */
+/** Subcommands, which come first; `cli` runs them. */
 const COMMANDS = ['import', 'export', 'inspect'];
-/** What starts other servers. */
+/** Subcommands that start other servers. */
 const STARTS = new Set(['start', 'serve', 'server', 'run', 'up']);
 
-/** What was read so far. `variables`: of settings that came from one. */
+/** What has been read so far. `variables` has the settings that came from environment variables. */
 interface Reading {
   readonly settings: Record<string, unknown>;
   readonly variables: Variables;
@@ -39,10 +42,11 @@ interface Reading {
 }
 
 /**
- * Reads the command line and the environment; a flag beats a variable, an empty variable counts as unset.
+ * Reads the command line and the environment. A flag takes precedence over a variable; an empty variable counts as
+ * unset.
  *
- * @param argv what follows the program's name: `--option value` or `--option=value`, with one dash or two; and whatever
- * DynamoDB Local takes, from `java` on
+ * @param argv the arguments behind the program's name: `--option value` or `--option=value`, with one dash or two; and
+ *   everything that DynamoDB Local accepts, from `java` on
  * @throws ConfigError
  */
 export function parseCommandLine(
@@ -78,7 +82,7 @@ function readVariables({ settings, variables }: Reading, env: Readonly<Record<st
   }
 }
 
-/** @returns how many of the arguments after it belong to the flag */
+/** @returns how many of the following arguments belong to the flag */
 function readFlag(reading: Reading, args: readonly string[], index: number): number {
   const [flag, inline] = splitFlag(args[index]!);
   if (!flag.startsWith('-')) throw unexpectedArgument(flag);
@@ -104,7 +108,7 @@ function settingOf(flag: string): SettingName | undefined {
   return SETTING_NAMES.find((name) => OPTIONS[name].flag === long);
 }
 
-/** A directory of a variable gives way to the flag, as everywhere; one of a flag contradicts it. */
+/** The flag overrides a data directory from a variable, as everywhere; it contradicts one from a flag. */
 function stayInMemory({ settings, variables }: Reading): void {
   if (settings.dataDir === undefined) return;
   if (variables.dataDir === undefined) {
@@ -157,7 +161,7 @@ function splitFlag(argument: string): [flag: string, value: string | undefined] 
 
 function valueAfter(args: readonly string[], index: number): string {
   const value = args[index + 1];
-  // A number below zero is told what it has to be.
+  // A negative number is no flag, so that the error says which numbers are valid.
   if (value === undefined || /^-(?!\d)/.test(value)) throw new ConfigError(`${args[index]} needs a value`);
   return value;
 }

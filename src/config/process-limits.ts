@@ -3,31 +3,34 @@ import { DEFAULT_WEB_LIMITS, type WebLimits } from '../web/web-limits.ts';
 import { ConfigError } from './config-error.ts';
 
 /**
- * The bounds of one process. Every loop, queue, cache and wait ends at one of these; what raising or lowering one costs
- * stands where it is declared.
+ * The limits of one process. Every loop, queue, cache and wait is bounded by one of these; the declaration says what
+ * raising or lowering it costs.
  */
 export interface Limits {
   readonly web: WebLimits;
-  /** Of each storage node. */
+  /** For each storage node. */
   readonly node: NodeLimits;
-  /** How long a write that nobody waits for may stay unwritten: longer batches more, and loses more to a crash. */
+  /** How long a write that nobody waits for may stay unwritten. Longer batches more, but loses more in a crash. */
   readonly lazyFlushMs: number;
-  /** How often records of deleted tables are looked for, which a node that was down then has brought back. */
+  /** How often to look for records of deleted tables. A node that was down during the deletion brings them back. */
   readonly sweepIntervalMs: number;
-  /** How long requests under way get to finish after SIGTERM. Under the second after which the process has to be gone. */
+  /**
+   * How long requests in progress may take after SIGTERM. Must be below the second after which the process has to be
+   * gone.
+   */
   readonly stopGraceMs: number;
   /** Requests whose traces are kept. 0: none is traced. Each takes about 4 KB. */
   readonly tracesKept: number;
-  /** Events of each of them. A PutItem has about twenty, and as many more with every further attempt. */
+  /** Events kept for each of them. A PutItem has about twenty, and as many more with every retry. */
   readonly traceEventsKept: number;
   /**
-   * How long a table is CREATING, UPDATING or DELETING with `delayTransientStatuses`. Long enough for a person's next
-   * command to see it; the service itself takes some ten seconds.
+   * How long a table is CREATING, UPDATING or DELETING with `delayTransientStatuses`. It is long enough for a person's
+   * next command to see it; the service itself takes some ten seconds.
    */
   readonly transientStatusMs: number;
 }
 
-/** Limits of which any may be left out. */
+/** The limits, each of which may be left out. */
 export type LimitOptions = {
   readonly [Name in keyof Limits]?: Limits[Name] extends number ? number : Partial<Limits[Name]>;
 };
@@ -44,7 +47,7 @@ const DEFAULT_LIMITS: Limits = {
 };
 
 /**
- * Fills in the limits that are not given.
+ * Completes the given limits with defaults.
  *
  * @throws ConfigError
  */
@@ -61,7 +64,7 @@ export function completeLimits({ web, node, ...limits }: LimitOptions): Limits {
   return complete;
 }
 
-/** What is deleted would come back. */
+/** Otherwise deleted records would come back. */
 const SHORTER_THAN = [
   ['opLifeMs', 'lineageWindowMs'],
   ['opLifeMs', 'hintLifeMs'],
@@ -73,7 +76,7 @@ function withDefaults<T extends object>(defaults: T, given: Partial<T> | undefin
   const known = Object.entries<unknown>(given ?? {}).filter(([, value]) => value !== undefined);
   for (const [name, value] of known) {
     if (!(name in defaults)) throw new ConfigError(`there is no ${prefix}${name}`);
-    // A timer of NaN milliseconds runs at once, and again, and again.
+    // A timer of NaN milliseconds fires at once, again and again.
     if (!(typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY))
       throw new ConfigError(`${prefix}${name} must be a number from 0, not ${value}`);
   }

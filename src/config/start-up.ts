@@ -7,7 +7,7 @@ interface Address {
   readonly port: number;
 }
 
-/** What is told at the start. */
+/** What is printed at start-up. */
 export interface StartUp {
   readonly config: Config;
   readonly version: string;
@@ -15,26 +15,26 @@ export interface StartUp {
   readonly adminAddresses: readonly Address[];
 }
 
-/** Wait strategies look for it in the log of DynamoDB Local. */
+/** Test containers wait for this line in the log of DynamoDB Local. */
 const INITIALIZING = 'Initializing DynamoDB Local with the following configuration:';
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
-/** Clients insist that there are some; these are as good as any. No line is wider than a terminal of 80 columns. */
+/** Clients insist on credentials; any will do. No line is wider than a terminal of 80 columns. */
 const ANY_IDENTITY = [
   'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any',
   'export AWS_REGION=local AWS_DEFAULT_REGION=local',
 ];
 
-/** How it is told. */
+/** The form of the start-up text. */
 export interface StartUpLook {
-  /** Whether the lines of DynamoDB Local come first, for the tools that wait for them. */
+  /** Whether to print the lines of DynamoDB Local first, for tools that wait for them. */
   readonly isLocal: boolean;
   /** For a terminal. */
   readonly isColoured: boolean;
 }
 
-/** For people, and for tools that read DynamoDB Local's lines. */
+/** The start-up text for people, and for tools that read DynamoDB Local's lines. */
 export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLook): string {
   const { config, version, addresses } = startUp;
   const bold = (text: string) => (isColoured ? styleText('bold', text, { validateStream: false }) : text);
@@ -58,7 +58,7 @@ export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLo
   ].join('\n');
 }
 
-/** What others may do who are not of this machine; undefined if they cannot reach it. */
+/** What users of other machines can do; undefined if they cannot reach the server. */
 export function strangersNote({ config, addresses, adminAddresses }: StartUp): string | undefined {
   const open = [...addresses, ...adminAddresses].filter(({ host }) => !LOOPBACK.test(host));
   if (open.length === 0) return undefined;
@@ -72,7 +72,7 @@ export function strangersNote({ config, addresses, adminAddresses }: StartUp): s
   return `whoever reaches ${where} may read and change all data${administer}: no signature is verified${remedy}`;
 }
 
-/** The same for machines: messages with fields, one object a line. */
+/** The start-up text for machines: messages with fields, one object per line. */
 export function startUpEntries(
   startUp: StartUp,
 ): readonly { readonly message: string; readonly fields: Readonly<Record<string, unknown>> }[] {
@@ -100,7 +100,7 @@ export function startUpEntries(
   ];
 }
 
-/** As DynamoDB Local 2 prints its configuration. */
+/** The configuration as DynamoDB Local 2 prints it. */
 function localLines({ config, version, addresses }: StartUp) {
   return [
     ['Port', addresses[0]!.port],
@@ -122,7 +122,7 @@ function whereData({ dataDir, durability }: Config): string {
   return `in ${dataDir}, durability ${durability}`;
 }
 
-/** Where administrators are answered; undefined if they are not. */
+/** The URL for administrators; undefined if there is none. */
 function adminUrl({ config, addresses, adminAddresses }: StartUp): string | undefined {
   if (!config.admin) return undefined;
   return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring`;

@@ -5,11 +5,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const OURS = new Set(SETTING_NAMES.map(variableOf));
 const LOOKS_LIKE_OURS = /^DYNARING_/i;
-/** What a pod, or a container with links, is told of a service that is called dynaring (Kubernetes, "Discovering services"). */
+/**
+ * Variables that describe a service called dynaring to a pod, or to a container with links (Kubernetes, "Discovering
+ * services").
+ */
 const OF_A_SERVICE = /^DYNARING_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP)|NAME$|ENV_)/;
 const ADDRESS_OF_A_SERVICE = /^(tcp|udp|sctp):\/\//;
 
-/** The text of a setting's variable; undefined if it is not set, is empty, or was set for something else. */
+/** The text of a setting's variable; undefined if it is unset, empty, or was set for something else. */
 export function textOfVariable(env: Environment, variable: string): string | undefined {
   const text = env[variable];
   return text === undefined || text === '' || ADDRESS_OF_A_SERVICE.test(text) ? undefined : text;
@@ -28,7 +31,7 @@ export function unreadVariables(env: Environment): readonly string[] {
   return unread;
 }
 
-/** On one line, whatever it has in it. */
+/** The name on one line, whatever characters it has. */
 function shown(name: string): string {
   return JSON.stringify(name).slice(1, -1);
 }

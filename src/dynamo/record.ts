@@ -14,7 +14,7 @@ export interface LineageEntry {
   readonly hlc: number;
 }
 
-/** What a record says. */
+/** The contents of a record. */
 export interface RecordFields {
   readonly ballot: Ballot;
   /** Undefined: a tombstone. */
@@ -56,11 +56,11 @@ export class ItemRecord implements RecordFields {
   }
 }
 
-/** What a replica holds of a key. */
+/** The records of a key in one replica. */
 export interface ReplicaState {
   readonly accepted?: ItemRecord | undefined;
   readonly committed?: ItemRecord | undefined;
-  /** What it held more cannot be read: it has no say about the key. */
+  /** Some record of the key cannot be read, so the replica has no vote about the key. */
   readonly isDamaged?: true;
 }
 
@@ -83,8 +83,8 @@ export function highestOf(states: readonly ReplicaState[]): ItemRecord | undefin
 }
 
 /**
- * As `highestOf`; of different records under one ballot, the one that most of the replicas hold, and of such the one whose
- * bytes compare as greatest: who asks the same replicas finds the same.
+ * As `highestOf`. Among different records under one ballot it is the one that most replicas hold; of a tie, the one
+ * with the greatest bytes. So everybody who asks the same replicas finds the same record.
  */
 export function mostHeldOf(states: readonly ReplicaState[]): ItemRecord | undefined {
   const highest = highestOf(states);
@@ -109,8 +109,8 @@ export function highestCommitted(states: readonly ReplicaState[]): ItemRecord | 
 }
 
 /**
- * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged. Records
- * without lineage, of writes in `dynamo` mode, are compared by what they hold.
+ * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged.
+ * Records without lineage, of writes in `dynamo` mode, are compared by what they hold.
  */
 export function isSameVersion(one: ItemRecord, other: ItemRecord): boolean {
   const [a, b] = [one.lineage.at(-1), other.lineage.at(-1)];

@@ -68,7 +68,11 @@ interface Found {
   readonly formatVersion?: number;
 }
 
-/** The record of a directory. @throws DataDirectoryError if it is damaged, or of a format that this version does not know */
+/**
+ * The record of a directory.
+ *
+ * @throws DataDirectoryError if it is damaged, or of a format that this version does not know
+ */
 export function readCluster(path: string): Found {
   const file = join(path, CLUSTER_FILE);
   let text: string;

@@ -3,9 +3,9 @@ import type { Receive, Transport } from './transport.ts';
 
 /**
  * The network between the nodes of one process. All requests sent since the last turn are delivered in one microtask,
- * in the order in which they were sent; nothing is copied, unless there are codecs. A reply is delivered within the call
- * that gives it. A request is never delivered within `send`, so `onReply` never runs within a call of the sender either.
- * A request to a node that is not registered is lost.
+ * in the order in which they were sent; nothing is copied, unless there are codecs. A reply is delivered within the
+ * call that gives it. A request is never delivered within `send`, so `onReply` never runs within a call of the sender
+ * either. A request to a node that is not registered is lost.
  */
 export class LocalTransport<Request, Reply> {
   readonly #receivers = new Map<string, Receive<Request, Reply>>();

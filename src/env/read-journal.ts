@@ -77,7 +77,7 @@ export function readJournal(
     }
     end = { bytes, offset };
   }
-  checkEnd(headed, end, position.sequence, seal, loss, isSameMachine);
+  checkEnd({ files: headed, end, last: position.sequence, seal }, loss, { isSameMachine });
   return { position, loss: loss.found };
 }
 
@@ -123,18 +123,20 @@ function checkHeader({ name, bytes }: File, run: JournalRun, owner: string, loss
   return { name, bytes, header };
 }
 
-/**
- * @param end where reading ended; undefined if no file had a frame to read
- * @param last the sequence number of the last frame read
- * @param isSameMachine the machine was not restarted, so the files hold all that the system had taken, in order
- */
+interface ReadFiles {
+  readonly files: readonly HeadedFile[];
+  /** Where reading ended; undefined if no file had a frame to read. */
+  readonly end: { readonly bytes: Buffer; readonly offset: number } | undefined;
+  /** The sequence number of the last frame read. */
+  readonly last: number;
+  readonly seal: FrameSeal;
+}
+
+/** @param machine `isSameMachine`: it was not rebooted, so the files hold all that the system had taken, in order */
 function checkEnd(
-  files: readonly HeadedFile[],
-  end: { readonly bytes: Buffer; readonly offset: number } | undefined,
-  last: number,
-  seal: FrameSeal,
+  { files, end, last, seal }: ReadFiles,
   loss: Loss,
-  isSameMachine: boolean,
+  machine: { readonly isSameMachine: boolean },
 ): void {
   for (const { name, bytes, header } of files) {
     for (const { sequence } of framesIn(bytes, JOURNAL_HEADER_BYTES, seal)) {
@@ -142,7 +144,8 @@ function checkEnd(
     }
     if (header.appended > last) loss.report(`append ${last + 1} of ${header.appended} cannot be read`);
     const offset = bytes === end?.bytes ? end.offset : JOURNAL_HEADER_BYTES;
-    if (isSameMachine && frameAt(bytes, offset, seal) === undefined && isWrittenWhole(bytes, offset, last + 1, seal)) {
+    if (!machine.isSameMachine || frameAt(bytes, offset, seal) !== undefined) continue;
+    if (isWrittenWhole(bytes, offset, last + 1, seal)) {
       loss.report(`append ${last + 1} in ${name} was changed after it was written`);
     }
   }

@@ -48,9 +48,9 @@ const ATTEMPTS = 40;
 const MAX_PAUSE_MS = 50;
 
 /**
- * The rows that one node has on disk: those of LMDB, under the newer ones that only the journal has. They are read from a
- * copy, because a server may be running on the original, and LMDB cannot be opened twice: the second process found the
- * server's entry in `lock.mdb` stale and cleared it, which the server took for a damaged disk (lmdb 3.5.6;
+ * The rows that one node has on disk: those of LMDB, under the newer ones that only the journal has. They are read from
+ * a copy, because a server may be running on the original, and LMDB cannot be opened twice: the second process found
+ * the server's entry in `lock.mdb` stale and cleared it, which the server took for a damaged disk (lmdb 3.5.6;
  * MDB_BAD_RSLOT).
  */
 export class StoredRows {
@@ -148,7 +148,8 @@ export class StoredRows {
 }
 
 /**
- * Copies LMDB's file and the journal as they were at one moment. LMDB overwrites no page that its last transaction needs.
+ * Copies LMDB's file and the journal as they were at one moment. LMDB overwrites no page that its last transaction
+ * needs.
  */
 async function copyAtRest(folder: string, copy: string): Promise<void> {
   const dataFile = join(folder, DATA_FILE);

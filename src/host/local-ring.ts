@@ -26,7 +26,7 @@ import { LocalNodes } from './local-nodes.ts';
 import type { LocalRingSettings } from './local-ring-settings.ts';
 import { MoveLeader } from './move-leader.ts';
 import { NodeSupervisor } from './node-supervisor.ts';
-import type { Ring } from './ring.ts';
+import type { Ring } from './ring-control.ts';
 import { RingHealer } from './ring-healer.ts';
 import { RingLifetime } from './ring-lifetime.ts';
 import type { RingObserver } from './ring-observer.ts';

@@ -73,7 +73,7 @@ export class Roster {
   /** Resolves when every partition has the members that it should have, and nodes that were removed have ended. */
   async settled(): Promise<void> {
     const { register, nodes, supervisor, rebalancer, lifetime } = this.#parts;
-    await lifetime.untilClosed<void>((resolve) => rebalancer.settle(resolve));
+    await lifetime.untilClosed<void>((resolve) => rebalancer.rebalance(resolve));
     const { nodes: roster, configs } = register.record;
     const holders = new Set([...roster, ...configs.flatMap(({ members }) => members)].map(({ node }) => node));
     for (const { id } of nodes.all.filter((node) => !holders.has(node.id))) {

@@ -4,7 +4,7 @@ import { inspectHelp, parseInspect } from './inspect-options.ts';
 import { inspectionText } from './inspection-text.ts';
 
 const STATUS_DONE = 0;
-/** As of a server that cannot start. */
+/** The server's exit status when it cannot start. */
 const STATUS_REFUSED = 1;
 
 /** Where the command writes. */

@@ -12,7 +12,7 @@ const OPTIONS = {
   help: { value: '', help: 'this text' },
 } as const;
 
-/** Where the explanations begin. */
+/** The column where explanations begin. */
 const HELP_COLUMN = 24;
 
 export interface InspectOptions {
@@ -22,7 +22,7 @@ export interface InspectOptions {
   readonly isJson: boolean;
 }
 
-/** @throws InspectError for what makes no sense; undefined if the user asked for help */
+/** @throws InspectError for invalid options; undefined if the user asked for help */
 export function parseInspect(argv: readonly string[]): InspectOptions | undefined {
   if (argv.includes('--help') || argv.includes('-h')) return undefined;
   const { values, positionals } = readArguments(argv);

@@ -3,10 +3,10 @@ import type { ItemCopies } from './item-copies.ts';
 import type { NodeSummary, VoteSummary } from './node-summary.ts';
 import type { StoredVersion } from './stored-version.ts';
 
-/** An item's JSON is cut there. */
+/** An item's JSON is cut after this many characters. */
 const ITEM_CHARACTERS = 300;
 
-/** What was found, for people. */
+/** The inspection as text for people. */
 export function inspectionText(found: Inspection): string {
   const { directory, formatVersion, cluster, isInUse, tables, nodes, item } = found;
   const epochs = cluster.configs.map(({ epoch }) => epoch);
@@ -126,7 +126,7 @@ function range(numbers: readonly number[]): string {
   return least === greatest ? String(least) : `${least} to ${greatest}`;
 }
 
-/** The first of them. */
+/** The first few numbers of a list. */
 function list(numbers: readonly number[]): string {
   const shown = numbers.slice(0, 16).join(', ');
   return numbers.length > 16 ? `${shown}, …` : shown;

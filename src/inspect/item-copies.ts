@@ -6,16 +6,16 @@ import { type StoredVersion, versionOf } from './stored-version.ts';
 /** Bytes of a hint's value before the record: when it was kept (docs/data-layout.md). */
 const KEPT_BYTES = 8;
 
-/** What one node has of an item. */
+/** The copies of an item on one node. */
 export interface ItemCopies {
   readonly node: string;
   /** Whether the node votes in the item's partition. */
   readonly isVoter: boolean;
   readonly committed: StoredVersion | undefined;
   readonly accepted: StoredVersion | undefined;
-  /** What it keeps for other nodes. */
+  /** Hints that it keeps for other nodes. */
   readonly hints: readonly { readonly home: string; readonly kept: string; readonly version: StoredVersion }[];
-  /** Whether the key is damaged here and not restored yet: it has no vote on it. */
+  /** Whether the key is damaged on this node and not restored yet: the node has no vote on it. */
   readonly isDamaged: boolean;
 }
 

@@ -11,7 +11,7 @@ export interface TableSummary {
   items: number;
   tombstones: number;
   damaged: number;
-  /** Of the encoded records. */
+  /** Total size of the encoded records. */
   bytes: number;
   /** The time of the newest ballot. */
   newest: string | undefined;
@@ -29,29 +29,29 @@ export interface VoteSummary {
 export interface NodeSummary {
   readonly node: string;
   readonly diskId: number | undefined;
-  /** How often this disk was started. */
+  /** How often a node was started on this disk. */
   readonly boots: number;
-  /** No ballot above this time was promised. */
+  /** The ceiling: no ballot above this time was promised. */
   readonly ceiling: string | undefined;
   readonly votes: readonly VoteSummary[];
-  /** Partitions whose vote it gave up. */
+  /** Partitions in which the node has given up its vote. */
   readonly left: readonly number[];
-  /** Of further rows of `meta`, how many there are. */
+  /** The numbers of further rows of `meta`. */
   readonly staged: number;
   readonly lateTombstones: number;
   readonly damagedKeys: number;
   /** Damaged rows of the node's own state: the node would lose its disk at its next start. */
   readonly damagedState: readonly string[];
   readonly tables: readonly TableSummary[];
-  /** Accepted, and not known to be committed. */
+  /** Accepted records that are not known to be committed. */
   readonly accepted: number;
-  /** By the node that they are kept for. */
+  /** Hints by the home node that they are kept for. */
   readonly hints: Readonly<Record<string, number>>;
   readonly dataBytes: number;
   readonly journal: StoredJournal;
 }
 
-/** Reads all that one node has: as long as it has rows, and a row at a time. */
+/** Reads everything a node has, one row at a time. The time it takes grows with the number of rows. */
 export function summariseNode(node: string, rows: StoredRows): NodeSummary {
   const state = readState(rows);
   const ceiling = state.one('ceiling') as number | undefined;
@@ -108,7 +108,7 @@ function summariseTables(rows: StoredRows): readonly TableSummary[] {
   }));
 }
 
-/** The JSON rows of `meta`. */
+/** Reads the JSON rows of `meta`. */
 function readState(rows: StoredRows) {
   const damaged: string[] = [];
   const parse = (key: StoreKey, value: Uint8Array): unknown => {

@@ -4,7 +4,7 @@ import { decodeRecord } from '../dynamo/record.ts';
 import { DAMAGED } from '../env/store.ts';
 import type { StoredRow } from '../env/stored-rows.ts';
 
-/** One version of an item as a node has it. */
+/** One version of an item on a node. */
 export type StoredVersion =
   | { readonly kind: 'damaged'; readonly place: StoredRow['place'] }
   | {
@@ -14,9 +14,9 @@ export type StoredVersion =
       readonly time: string;
       /** The ballot in full: hybrid logical time in ticks of 1/1024 ms, the coordinator's disk, and its boot. */
       readonly ballot: { readonly hlc: number; readonly coordinator: number; readonly boot: number };
-      /** In which mode it was written. */
+      /** The mode in which it was written. */
       readonly consistency: 'strict' | 'dynamo';
-      /** The operations that its lineage names. */
+      /** The number of operations in its lineage. */
       readonly lineage: number;
       /** By DynamoDB's rules; undefined for a tombstone. */
       readonly size: number | undefined;

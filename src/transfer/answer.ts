@@ -1,11 +1,14 @@
 import { crc32 } from 'node:zlib';
 
-/** What came of one attempt at a request. */
+/** The outcome of one attempt at a request. */
 export type Answer =
   | { readonly kind: 'answered'; readonly body: string }
-  /** The endpoint refused: another attempt would be refused as well. */
+  /** The endpoint refused the request: a retry would be refused as well. */
   | Refusal
-  /** Nothing may have happened, or only now nothing can: worth another attempt. `code` is Node's, of a connection's error. */
+  /**
+   * A transient failure, worth a retry; the request may have been carried out. `code` is Node's, from a connection
+   * error.
+   */
   | { readonly kind: 'failed'; readonly problem: string; readonly code?: string };
 
 export interface Refusal {
@@ -16,8 +19,8 @@ export interface Refusal {
 }
 
 /**
- * Errors with status 400 that pass, so that the SDKs, too, try again; all with status 500 and above do.
- * LimitExceededException is here for operations on tables, of which the service does only some at a time.
+ * Errors with status 400 that are transient, so that SDKs retry them too; all errors with status 500 and above are.
+ * LimitExceededException is here for operations on tables, of which the service carries out only some at a time.
  */
 const PASSING = new Set([
   'ProvisionedThroughputExceededException',
@@ -31,7 +34,7 @@ const PASSING = new Set([
 ]);
 
 /**
- * Sorts what an endpoint answered.
+ * Classifies the answer of an endpoint.
  * @param checksum the header `x-amz-crc32`, if there is one
  */
 export function answerOf(status: number, checksum: string | undefined, body: Buffer): Answer {
@@ -41,7 +44,7 @@ export function answerOf(status: number, checksum: string | undefined, body: Buf
   if (status === 200) return { kind: 'answered', body: body.toString() };
   const { name, message } = errorIn(body);
   const problem = name === undefined ? `HTTP status ${status}` : textOf(name, message);
-  // An operation that an emulator does not have will not be there in a moment either.
+  // An operation that the server does not implement will not exist at the next attempt either.
   if (status === 501 && name !== undefined) return { kind: 'refused', name, message };
   if (status >= 500 || status === 429 || status === 408 || PASSING.has(name ?? '')) return { kind: 'failed', problem };
   return name === undefined

@@ -1,9 +1,9 @@
-/** Above what the service allows, below what the stack takes. */
+/** Above the service's limit, and below what would overflow the stack. */
 const MAX_DEPTH = 40;
 
 /**
- * What keeps parsed JSON from being an item in DynamoDB's JSON: the types of its parts, with the path to the one that is
- * wrong. What values must be beyond that, `normaliseMap` checks in the service's words.
+ * Why parsed JSON is not an item in DynamoDB's JSON: checks the types of its parts, and names the path of the wrong
+ * one. All further rules for values are checked by `normaliseMap`, in the service's words.
  */
 export function itemProblem(value: unknown): string | undefined {
   if (!isObject(value)) return `an item must be an object, not ${nameOf(value)}`;

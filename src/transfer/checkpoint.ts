@@ -3,7 +3,7 @@ import { reasonOf, TransferError } from './failure.ts';
 import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
-/** What a transfer is of: for each part its label, as errors call it, and its value. */
+/** Identifies what a transfer is about: label (as shown in errors) and value of each part. */
 export type Identity = Readonly<Record<string, string>>;
 
 interface Document<State> {
@@ -13,18 +13,18 @@ interface Document<State> {
 }
 
 /**
- * The file that says how far a transfer has come, so that the same command goes on there. It is replaced as a whole, so
- * that a kill leaves the last one or the one before.
+ * The progress file of a transfer, with which the same command resumes. It is replaced atomically, so that after a kill
+ * it holds the last state or the one before.
  */
 export class Checkpoint<State> {
   readonly path: string;
   readonly #of: Identity;
   readonly #world: World;
-  /** Undefined once all is written down. */
+  /** Undefined when everything is saved. */
   #unsaved: (() => State) | undefined;
   #saving: Promise<void> = Promise.resolve();
   #stopTicking: () => void = () => {};
-  /** Why it cannot be written; then the transfer goes on without. */
+  /** Why the file cannot be written; the transfer continues without it then. */
   problem: string | undefined;
 
   constructor(path: string, of: Identity, world: World) {
@@ -34,8 +34,8 @@ export class Checkpoint<State> {
   }
 
   /**
-   * What an earlier run has left.
-   * @throws TransferError if it was of something else
+   * Reads the state that an earlier run has left.
+   * @throws TransferError if the file belongs to another transfer
    */
   async read(): Promise<State | undefined> {
     const text = await readFile(this.path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -59,29 +59,29 @@ export class Checkpoint<State> {
     return document.state;
   }
 
-  /** Begins to write it down every now and then. */
+  /** Starts saving at intervals. */
   start(): void {
     this.#stopTicking = this.#world.every(LIMITS.checkpointMs, () => this.#save());
   }
 
-  /** Something was done. @param stateOf is called when it is written down */
+  /** Notes new progress. @param stateOf makes the state when it is saved */
   changed(stateOf: () => State): void {
     this.#unsaved = stateOf;
   }
 
-  /** Writes down what was done last. */
+  /** Saves the latest state now. */
   async save(): Promise<void> {
     this.#save();
     await this.#saving;
   }
 
-  /** The same, of a transfer that ends before it is complete. */
+  /** Saves the latest state when a transfer ends before it is complete. */
   async flush(): Promise<void> {
     this.#stopTicking();
     await this.save();
   }
 
-  /** The transfer is complete. */
+  /** Removes the file when the transfer is complete. */
   async remove(): Promise<void> {
     this.#stopTicking();
     this.#unsaved = undefined;
@@ -113,7 +113,7 @@ export function howToGoOn({ path }: Checkpoint<unknown>, { restart }: { readonly
   return `ended; the same command${restart ? ' without --restart' : ''} goes on from here (${path})`;
 }
 
-/** What is known of a finished table; undefined if it is not finished. A table may be called `constructor`. */
+/** The result for a finished table; undefined if it is not finished. A table may be called `constructor`. */
 export function finishedOf<Done>(finished: Readonly<Record<string, Done>>, table: string): Done | undefined {
   return Object.hasOwn(finished, table) ? finished[table] : undefined;
 }

@@ -4,18 +4,18 @@ import { runImport } from './import-command.ts';
 import { realWorld } from './world.ts';
 
 const STATUS_DONE = 0;
-/** As of a server that cannot start. */
+/** The server's exit status when it cannot start. */
 const STATUS_REFUSED = 1;
-/** A bug of ours: `EX_SOFTWARE` of sysexits(3), as of the server. */
+/** A bug of ours: `EX_SOFTWARE` of sysexits(3), as for the server. */
 const STATUS_BUG = 70;
-/** What shells answer for a program that SIGINT ended. */
+/** The status that shells report for a program ended by SIGINT. */
 const STATUS_INTERRUPTED = 130;
 
 /** The subcommands that move tables. */
 export type TransferName = 'import' | 'export';
 
 /**
- * Runs `dynaring import` or `dynaring export` to its end. What goes wrong is one line on standard error.
+ * Runs `dynaring import` or `dynaring export` to its end. Any failure is one line on standard error.
  * @returns the exit status
  */
 export async function runTransfer(name: TransferName, argv: readonly string[]): Promise<number> {

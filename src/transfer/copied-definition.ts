@@ -8,7 +8,7 @@ import type {
   Tag,
 } from '../api/table-requests.ts';
 
-/** What DescribeTable says of a table, as far as a copy needs it; other servers leave out more than the service does. */
+/** The part of DescribeTable's answer that a copy needs. Other servers leave out more than the service does. */
 export interface TableDescription extends Omit<CreateTableRequest, 'BillingMode' | 'SSESpecification' | 'TableClass'> {
   readonly TableStatus?: string;
   readonly TableArn?: string;
@@ -25,14 +25,14 @@ export interface TimeToLive {
   readonly Enabled: boolean;
 }
 
-/** A CreateTable request, and what the service sets by a request of its own. */
+/** A CreateTable request, and the settings that need a request of their own. */
 export interface TableDefinition extends CreateTableRequest {
   TimeToLiveSpecification?: TimeToLive;
 }
 
 /**
- * The request that makes a table like the described one. Left out is what CreateTable does not take (replicas, statuses,
- * sizes), and warm throughput, which would be paid for again.
+ * The request that creates a table like the described one. It leaves out what CreateTable does not accept (replicas,
+ * statuses, sizes), and warm throughput, which would be paid for again.
  */
 export function definitionOf(table: TableDescription, tags: Tag[], timeToLive?: TimeToLive): TableDefinition {
   const onDemand = isOnDemand(table);
@@ -77,7 +77,7 @@ export function definitionOf(table: TableDescription, tags: Tag[], timeToLive?: 
   });
 }
 
-/** How the key attributes of a table are called and typed. Undefined if the description does not make sense. */
+/** Names and types of a table's key attributes; undefined if the description is inconsistent. */
 export function keySchemaOf({ KeySchema, AttributeDefinitions }: TableDescription): KeySchema | undefined {
   const attribute = (type: KeySchemaElement['KeyType']): KeyAttribute | undefined => {
     const name = KeySchema?.find(({ KeyType }) => KeyType === type)?.AttributeName;
@@ -88,14 +88,14 @@ export function keySchemaOf({ KeySchema, AttributeDefinitions }: TableDescriptio
   return partition && (sort === undefined ? { partition } : { partition, sort });
 }
 
-/** By the names of attributes that are keys of the table or of an index. */
+/** The types of all attributes that are keys of the table or of an index, by name. */
 export function keyTypesOf({ AttributeDefinitions }: TableDescription): ReadonlyMap<string, 'S' | 'N' | 'B'> {
   return new Map(
     (AttributeDefinitions ?? []).map((each: AttributeDefinition) => [each.AttributeName, each.AttributeType]),
   );
 }
 
-/** Of a whole item or its key. */
+/** The key that is in an item, or in a key. */
 export function keyIn(schema: KeySchema, item: AttributeMap): AttributeMap {
   const names = [schema.partition.name, ...(schema.sort ? [schema.sort.name] : [])];
   return Object.fromEntries(names.map((name) => [name, item[name]!]));
@@ -106,7 +106,10 @@ export function describeKey({ partition, sort }: KeySchema): string {
   return sort === undefined ? part(partition) : `${part(partition)}, ${part(sort)}`;
 }
 
-/** Older servers do not say; a table on demand has no units then, as none can be provisioned. */
+/**
+ * Older servers do not report the billing mode. A table on demand then has no capacity units, because none can be
+ * provisioned.
+ */
 function isOnDemand({ BillingModeSummary, ProvisionedThroughput }: TableDescription): boolean {
   const mode = BillingModeSummary?.BillingMode;
   return mode === undefined ? !ProvisionedThroughput?.ReadCapacityUnits : mode === 'PAY_PER_REQUEST';

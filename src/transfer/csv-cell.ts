@@ -7,8 +7,8 @@ export type CellType = (typeof CELL_TYPES)[number];
 type Cell = { readonly kind: 'value'; readonly json: string } | { readonly kind: 'bad'; readonly problem: string };
 
 /**
- * A cell as JSON of a typed value. Texts, numbers and booleans stand as they are; a set may be a JSON array; any type but
- * `S` may be DynamoDB JSON, as an export writes it (`{"SS":["a"]}`).
+ * Converts a cell to the JSON of a typed value. Texts, numbers and booleans are written as they are; a set may be a
+ * JSON array; any type but `S` may be DynamoDB JSON, as an export writes it (`{"SS":["a"]}`).
  */
 export function readCell(text: string, type: CellType): Cell {
   switch (type) {
@@ -32,7 +32,7 @@ export function readCell(text: string, type: CellType): Cell {
   }
 }
 
-/** A value as a cell: texts, numbers and booleans as they are, all others as DynamoDB JSON. */
+/** Converts a value to a cell: texts, numbers and booleans as they are, all others as DynamoDB JSON. */
 export function writeCell(value: Readonly<Record<string, unknown>>): string {
   const { S, N, BOOL } = value;
   if (typeof S === 'string') return S;
@@ -41,7 +41,9 @@ export function writeCell(value: Readonly<Record<string, unknown>>): string {
   return JSON.stringify(value);
 }
 
-/** With quotes where they are needed; an empty text has them too, as an absent value is an empty cell. */
+/**
+ * Quotes a cell if necessary. An empty text is quoted too, because an empty cell without quotes means an absent value.
+ */
 export function quoteCell(text: string, delimiter: string): string {
   const isPlain = text !== '' && !text.includes(delimiter) && !/["\r\n\uFEFF]|^\s|\s$/.test(text);
   return isPlain ? text : `"${text.replaceAll('"', '""')}"`;
@@ -57,7 +59,7 @@ function typed(text: string, type: CellType): Cell {
     const isTyped = typeof value === 'object' && value !== null && Object.hasOwn(value, type);
     if (isTyped && itemProblem({ value }) === undefined) return { kind: 'value', json: text };
   } catch {
-    // Told below.
+    // Reported below.
   }
   return bad(text, `DynamoDB JSON such as {"${type}":...}`);
 }

@@ -10,7 +10,7 @@ import { bad, putOf } from './write-of.ts';
 /** How the user wants a CSV file to be read. */
 export interface CsvOptions {
   readonly delimiter: string;
-  /** The names of the columns of a file without a header. */
+  /** The names of the columns, for a file without a header. */
   readonly header?: readonly string[];
   readonly types: ReadonlyMap<string, CellType>;
 }
@@ -21,9 +21,9 @@ export interface Column {
 }
 
 /**
- * What the columns of a file are: those that are keys of the table or of an index have the key's type, as in the service's
- * import; the others what the user says, else text.
- * @param place begins errors
+ * Determines the type of each column. Keys of the table or of an index have the key's type, as in the service's import;
+ * other columns have the type that the user gave, or else are texts.
+ * @param place the beginning of errors
  * @throws TransferError
  */
 export function columnsOf(
@@ -51,7 +51,7 @@ export function columnsOf(
   return columns;
 }
 
-/** The write that a record asks for; empty cells without quotes are left out. */
+/** The write for a record. Empty cells without quotes are left out. */
 export function writeOfRecord(table: FoundTable, columns: readonly Column[], { cells }: CsvRecord): Write | BadInput {
   if (cells.length !== columns.length) {
     return bad(`it has ${cells.length} cells, but there are ${columns.length} columns`);

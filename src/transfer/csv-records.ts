@@ -5,16 +5,16 @@ import type { LinePosition } from './lines.ts';
 import { LIMITS } from './transfer-limits.ts';
 
 export interface CsvRecord {
-  /** Of its first line. */
+  /** The number of its first line. */
   readonly number: number;
-  /** Null: an empty cell without quotes. */
+  /** Null for an empty cell without quotes. */
   readonly cells: readonly (string | null)[];
   readonly raw: string;
-  /** After it. */
+  /** The position behind the record. */
   readonly position: LinePosition;
 }
 
-/** What csv-parse gives with `info` and `raw`. */
+/** The output of csv-parse with `info` and `raw`. */
 interface Parsed {
   readonly record: (string | null)[];
   readonly raw: string;
@@ -22,9 +22,9 @@ interface Parsed {
 }
 
 /**
- * The records of a CSV file, its header as well. Lines end with LF or CRLF; blank ones are skipped.
- * @param from what the chunks do not have
- * @throws TransferError for what leaves open where the next record begins
+ * Reads the records of a CSV file, including its header. Lines end with LF or CRLF; blank ones are skipped.
+ * @param from the position of the first chunk in the file
+ * @throws TransferError for an error that leaves the beginning of the next record unknown
  */
 export async function* recordsOf(
   name: string,

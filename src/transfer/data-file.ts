@@ -9,7 +9,7 @@ import { LIMITS } from './transfer-limits.ts';
 export interface DataFile {
   readonly path: string;
   readonly bytes: number;
-  /** What a manifest says of it. */
+  /** The counts and checksum in a manifest. */
   readonly expected?: { readonly items: number; readonly md5?: string };
 }
 
@@ -27,7 +27,7 @@ export async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * The data files of a plain folder in the order of their names; hidden ones are left out.
+ * The data files of a folder without manifests, sorted by name; hidden files are left out.
  * @throws TransferError if there are none
  */
 export async function dataFilesIn(folder: string): Promise<DataFile[]> {
@@ -42,7 +42,7 @@ export async function dataFilesIn(folder: string): Promise<DataFile[]> {
   return Promise.all(names.map((name) => dataFile(join(folder, name))));
 }
 
-/** Tells whether files are the same ones as before: their names, sizes, times and beginnings. */
+/** Changes if the files are not the same as before: made from their names, sizes, times and first bytes. */
 export async function fingerprintOf(files: readonly DataFile[]): Promise<string> {
   const hash = createHash('sha256');
   for (const { path, bytes } of files) {

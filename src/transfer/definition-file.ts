@@ -5,9 +5,9 @@ import { reasonOf, TransferError } from './failure.ts';
 import { exportsIn } from './s3-export.ts';
 
 /**
- * A table's definition from a file that has a CreateTable request, or the answer of DescribeTable, or from the folder of an
- * export.
- * @param table of which; undefined where there is only one
+ * Reads a table's definition from a file with a CreateTable request or with the answer of DescribeTable, or from the
+ * folder of an export.
+ * @param table the table to read; undefined if there is only one
  * @throws TransferError
  */
 export async function readDefinitionFile(path: string, table: string | undefined): Promise<TableDefinition> {

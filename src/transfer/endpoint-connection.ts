@@ -8,34 +8,34 @@ import { signedHeaders } from './sign.ts';
 import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
-/** What came of a request after all its attempts. */
+/** The outcome of a request after all its attempts. */
 export type Result = { readonly kind: 'answered'; readonly body: string } | Refusal;
 
-/** A client of one endpoint that keeps its connections and tries again what passes. */
+/** A client of one endpoint. Keeps connections open, and retries transient failures. */
 export class Connection {
   readonly endpoint: Endpoint;
   readonly #world: World;
   readonly #agent: Agent;
   readonly #closing = new AbortController();
   readonly #stopping = new AbortController();
-  /** Attempts that had to be repeated, for whoever watches. */
+  /** The number of retries so far, for the progress display. */
   retries = 0;
   #hasAnswered = false;
 
-  /** @param concurrency the connections at a time */
+  /** @param concurrency how many connections may be open at a time */
   constructor(endpoint: Endpoint, world: World, concurrency: number) {
     this.endpoint = endpoint;
     this.#world = world;
-    // Every request that pauses listens.
+    // Every request that waits for a retry listens to it, so there may be many listeners.
     setMaxListeners(0, this.#stopping.signal);
     const options = { keepAlive: true, maxSockets: concurrency };
     this.#agent = endpoint.url.protocol === 'https:' ? new AgentOfHttps(options) : new Agent(options);
   }
 
   /**
-   * Sends one request, again and again while its failure may pass.
+   * Sends one request, and retries transient failures.
    * @param body JSON
-   * @throws TransferError if it does not pass
+   * @throws TransferError when all attempts have failed
    * @throws Interrupted if the connection is closed or may not retry
    */
   async send(operation: string, body: string): Promise<Result> {
@@ -52,19 +52,19 @@ export class Connection {
     }
   }
 
-  /** The answer's JSON. @throws TransferError for a refusal too */
+  /** Sends a request and parses the answer. @throws TransferError for a refusal too */
   async ask<Answer>(operation: string, request: object): Promise<Answer> {
     const result = await this.send(operation, JSON.stringify(request));
     if (result.kind === 'answered') return JSON.parse(result.body) as Answer;
     throw new TransferError(`${this.endpoint.url.origin} refused ${operation}: ${result.name}: ${result.message}`);
   }
 
-  /** Lets attempts under way end, and makes no more for those that fail. */
+  /** Lets attempts in progress end, and retries none that fail. */
   stopRetrying(): void {
     this.#stopping.abort();
   }
 
-  /** Cuts what is under way. */
+  /** Aborts all requests. */
   close(): void {
     this.stopRetrying();
     this.#closing.abort();
@@ -80,7 +80,7 @@ export class Connection {
   }
 
   /**
-   * Waits as long as it is polite after so many attempts, and counts one more retry.
+   * Waits for the backoff before the next attempt, and counts a retry.
    * @throws Interrupted if there is to be none
    */
   async pauseBeforeRetry(attempt: number): Promise<void> {

@@ -103,7 +103,7 @@ async function exportResumably(run: Export, tables: readonly FoundTable[]): Prom
   }
 }
 
-/** Where it is kept how far the export of a table has come. */
+/** Where the progress of a table's export is kept. */
 interface Progress {
   changed(state: TableState): void;
   save(): Promise<void>;
@@ -145,7 +145,7 @@ async function exportOne(
     },
     start,
   );
-  // That all of it is there has to be known before the file is under its own name: afterwards nothing else tells.
+  // Progress must be saved before the file gets its own name: afterwards nothing else shows that the file is complete.
   await progress.save();
   if (folder !== undefined) await completeExport(folder, table, state, world.nowMs());
   else await finishFile(options, table, state);
@@ -154,7 +154,10 @@ async function exportOne(
   return state;
 }
 
-/** Whether the export ended between its last two steps: the file is whole and in its place, and was still noted as under way. */
+/**
+ * Whether an earlier run ended between its last two steps: the file is complete and has its name, but the progress file
+ * still calls the export unfinished.
+ */
 function isInPlace({ to }: ExportOptions, { segments }: TableState): boolean {
   if (to.kind !== 'file' || !segments.every(({ isDone }) => isDone)) return false;
   return existsSync(to.path) && !existsSync(partOf(to.path));

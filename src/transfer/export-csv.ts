@@ -4,15 +4,15 @@ import { fileContent } from './input-bytes.ts';
 import { linesOf } from './lines.ts';
 import type { FoundTable } from './tables.ts';
 
-/** The columns of a table's CSV: its key, and then all other attributes in the order of their names. */
+/** The column order of a table's CSV: its key, then all other attributes sorted by name. */
 export function columnOrder({ key }: FoundTable, names: readonly string[]): string[] {
   const keys = [key.partition.name, ...(key.sort ? [key.sort.name] : [])];
   return [...keys, ...names.filter((name) => !keys.includes(name)).sort()];
 }
 
 /**
- * Turns a file of DynamoDB JSON lines into CSV.
- * @param write is given some lines at a time
+ * Converts a file of DynamoDB JSON lines to CSV.
+ * @param write is called with some lines at a time
  */
 export async function writeCsv(
   path: string,
@@ -28,7 +28,7 @@ export async function writeCsv(
   );
   for await (const lines of linesOf(fileContent(path, 0, () => {}))) {
     const rows = lines.map(({ content }) => {
-      // These lines are our own.
+      // Our own export wrote these lines.
       const { Item } = JSON.parse((content as { text: string }).text) as { Item: AttributeMap };
       const cells = columns.map((name) =>
         Object.hasOwn(Item, name) ? quoteCell(writeCell(Item[name]!), delimiter) : '',
@@ -39,7 +39,7 @@ export async function writeCsv(
   }
 }
 
-/** The lines end with CRLF (RFC 4180). */
+/** A row ends with CRLF (RFC 4180). */
 function rowOf(cells: readonly string[], delimiter: string): string {
   return `${cells.join(delimiter)}\r\n`;
 }

@@ -38,7 +38,7 @@ export type ExportTarget =
 /** What the user wants to be exported. */
 export interface ExportOptions {
   readonly from: Endpoint;
-  /** Undefined: all there are. */
+  /** Undefined: all tables. */
   readonly tables: readonly string[] | undefined;
   readonly to: ExportTarget;
   readonly definitionFile: string | undefined;
@@ -53,7 +53,7 @@ export interface ExportOptions {
   readonly isQuiet: boolean;
 }
 
-/** @throws TransferError for what makes no sense; undefined if the user asked for help */
+/** @throws TransferError for invalid options; undefined if the user asked for help */
 export function parseExport(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
   if (asksForHelp(argv)) return undefined;
   const given = readOptions(OPTIONS, argv);
@@ -114,7 +114,9 @@ ${listOptions(OPTIONS)}
 `;
 }
 
-/** A file is what is one, or ends like one; any other path is a folder. */
+/**
+ * The target is a file if it exists as a file, or does not exist and has a file's ending; any other path is a folder.
+ */
 function targetOf(output: string | undefined, tables: 'one' | 'many'): ExportTarget {
   if (output === undefined || output === '-') {
     if (tables === 'many') throw new TransferError('more than one table needs --output FOLDER');

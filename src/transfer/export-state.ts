@@ -1,19 +1,19 @@
 import type { OutputPoint } from './output-file.ts';
 import type { SegmentState } from './scan-pages.ts';
 
-/** How far the export of one table has come. Plain JSON. */
+/** The progress of one table's export. Plain JSON. */
 export interface TableState {
   readonly table: string;
-  /** Of the table at that time. */
+  /** The table's identity when the export began. */
   readonly identity: string;
-  /** When it began. */
+  /** When the export began, in milliseconds since 1970. */
   readonly startedMs: number;
   readonly segments: readonly SegmentState[];
-  /** The files it goes to, in a folder one for each segment. */
+  /** The output files; a folder has one for each segment. */
   readonly outputs: readonly OutputState[];
-  /** Of an export in a folder, else empty. */
+  /** The id of an export to a folder, else empty. */
   readonly exportId: string;
-  /** Names of attributes, if they are wanted. */
+  /** Names of attributes, if they are needed for CSV. */
   readonly columns: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export interface OutputState {
 }
 
 export interface ExportState {
-  /** The items of tables that are complete. */
+  /** The number of items of each finished table. */
   readonly finished: Readonly<Record<string, number>>;
   readonly current?: TableState;
 }

@@ -22,13 +22,13 @@ export interface StreamExport {
 }
 
 /**
- * Reads a table to standard output, which nothing can take back: it cannot be gone on with.
+ * Reads a table to standard output. Nothing written there can be taken back, so such an export cannot be resumed.
  * @returns the number of items
  * @throws TransferError, Interrupted
  */
 export async function exportToStream(run: StreamExport): Promise<number> {
   const { options, from, table, meter, world } = run;
-  // Told by the write that meets it, as when the reader of a pipe has gone.
+  // The failing write reports it, for example when the reader of a pipe has exited.
   world.stdout.on('error', () => {});
   const write = (text: string) => writeOut(world, text);
   if (options.format === 'csv') return exportCsv(run, write);
@@ -49,7 +49,7 @@ export async function exportToStream(run: StreamExport): Promise<number> {
   return items;
 }
 
-/** Through a temporary file, as the header is known only at the end. */
+/** Goes through a temporary file, because the header is known only at the end. */
 async function exportCsv(
   { options, from, table, meter, world }: StreamExport,
   write: (text: string) => Promise<void>,

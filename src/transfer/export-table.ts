@@ -16,12 +16,12 @@ export interface TableExport {
   readonly wantsColumns: boolean;
   readonly meter: Meter;
   readonly interrupted: AbortSignal;
-  /** Is told each time that the files are whole up to a state. */
+  /** Called each time the files are complete up to a state. */
   onState(state: TableState): void;
 }
 
 /**
- * Reads a table into files of DynamoDB JSON lines, from a state on.
+ * Reads a table into files of DynamoDB JSON lines, beginning at a state.
  * @returns the last state; the files are closed
  * @throws TransferError, Interrupted
  */
@@ -55,7 +55,7 @@ export async function exportTable(run: TableExport, start: TableState): Promise<
   return { ...state, outputs: state.outputs.map((output, index) => ({ ...output, point: files[index]!.point })) };
 }
 
-/** The lines of a file; values stand in them as the endpoint has answered them. */
+/** The lines of a file. Values are written exactly as the endpoint sent them. */
 export function linesOf(items: readonly AttributeMap[]): string {
   return items.map((item) => `{"Item":${JSON.stringify(item)}}\n`).join('');
 }

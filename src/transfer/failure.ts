@@ -1,14 +1,14 @@
-/** What the user or an endpoint has to change: `message` is one line for the user. */
+/** A failure that the user or the endpoint has to remedy: `message` is one line for the user. */
 export class TransferError extends Error {
   override readonly name = 'TransferError';
 }
 
-/** The user ended the transfer (SIGINT, SIGTERM): no failure, and what was done is kept. */
+/** The user ended the transfer (SIGINT, SIGTERM). That is no failure, and finished work is kept. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** The texts of errors that the file system made, for a line that already names the file. */
+/** Texts for errors of the file system, for a line that already names the file. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {

@@ -10,17 +10,17 @@ import { linesOf } from './lines.ts';
 import type { FoundTable } from './tables.ts';
 import type { Entry } from './write-queue.ts';
 
-/** How far the reading of files has come: so many are done, and so much of the next. */
+/** A position in the input files: `file` of them are finished, and the next is read up to `end`. */
 export interface FilePlace {
   readonly file: number;
-  /** Of this line, for reports. */
+  /** The line number, for reports. */
   readonly number: number;
-  /** After it, to go on from there. */
+  /** The number of lines up to the position behind this entry, where a later run resumes. */
   readonly line: number;
   readonly end: number;
-  /** Lines with content of this file up to here, for the check against a manifest. */
+  /** The number of non-blank lines of this file up to here, for the check against a manifest. */
   readonly count: number;
-  /** What stands there, for a file of rejects; bytes if it is no text. Not for keeping. */
+  /** The original line, for a file of rejects; bytes if it is no text. Not saved in the progress file. */
   readonly raw: string | Buffer;
 }
 
@@ -28,10 +28,10 @@ export type FileStart = Pick<FilePlace, 'file' | 'line' | 'end' | 'count'>;
 
 export const FIRST_LINE: FileStart = { file: 0, line: 0, end: 0, count: 0 };
 
-/** How the content of files is read. */
+/** The format of the files. */
 export type Format = { readonly kind: 'json' } | { readonly kind: 'csv'; readonly options: CsvOptions };
 
-/** Where items come from, if from files. */
+/** The source of items, if they come from files. */
 export type FileInput =
   | { readonly kind: 'files'; readonly files: readonly DataFile[] }
   | { readonly kind: 'stdin'; readonly stream: Readable };
@@ -48,8 +48,8 @@ export interface FileReading {
 }
 
 /**
- * What the lines of files ask for, from a place on.
- * @throws TransferError for a file that is not whole
+ * Reads the writes that the lines of files ask for, beginning at a position.
+ * @throws TransferError for a file that is damaged or incomplete
  */
 export async function* fileEntries({ input, format, table, onRead }: FileReading, start: FileStart): FileEntries {
   if (input.kind === 'stdin') {
@@ -76,7 +76,7 @@ export async function* fileEntries({ input, format, table, onRead }: FileReading
 
 type Content = (start: number, onRead?: (bytes: number) => void) => AsyncIterable<Buffer>;
 
-/** One of the files, and where its items go. */
+/** One of the files, and the table that its items are for. */
 interface OpenFile {
   readonly name: string;
   /** Its index among the files. */

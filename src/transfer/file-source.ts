@@ -8,7 +8,7 @@ import {
 } from './file-entries.ts';
 import type { Source } from './source.ts';
 
-/** @param position of an earlier run, as `position` gave it */
+/** @param position where an earlier run ended, as its `position()` returned it */
 export function fileSource(input: FileInput, format: Format, position: FileStart = FIRST_LINE): Source<FilePlace> {
   const total = input.kind === 'files' ? input.files.reduce((sum, { bytes }) => sum + bytes, 0) : 0;
   let read = 0;

@@ -6,14 +6,14 @@ import { reasonOf, TransferError } from './failure.ts';
 import { OutputFile } from './output-file.ts';
 import type { FoundTable } from './tables.ts';
 
-/** Where a file is gathered: under its own name there are only whole ones. */
+/** The name of an unfinished file, so that a file with the final name is always complete. */
 export function partOf(path: string): string {
   return `${path}.part`;
 }
 
 /**
- * Puts the lines that an export has gathered under the file's own name; as CSV if the user wants that, whose header is known
- * only now.
+ * Gives the lines that an export has collected the file's final name. If the user wants CSV, converts them first: the
+ * header is known only now.
  * @throws TransferError
  */
 export async function finishFile(

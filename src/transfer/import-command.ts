@@ -11,15 +11,15 @@ import { Rejects } from './rejects.ts';
 import { checkSameKey, type FoundTable, findTable, makeTable, noSuchTable } from './tables.ts';
 import type { World } from './world.ts';
 
-/** How far an import has come. */
+/** The progress of an import. */
 interface ImportState {
   /** By table. */
   readonly finished: Readonly<Record<string, Totals>>;
-  /** What the finished tables have left in the file of rejects. */
+  /** The bytes that the finished tables have left in the file of rejects. */
   readonly rejectedBytes: number;
   readonly current?: {
     readonly table: string;
-    /** Of the table at that time: items in one that was deleted since are gone. */
+    /** The table's identity at that time. If the table was deleted since, the items written to it are gone. */
     readonly identity: string;
     readonly totals: Totals;
     readonly position: unknown;
@@ -116,7 +116,7 @@ async function runJob(
   const source = job.open(resumed?.position);
   const before = resumed?.totals ?? NOTHING_DONE;
   let done: Totals = before;
-  // Once for each write-down, and not for each item.
+  // Called once for each save, not for each item.
   const stateOf = (): ImportState => ({
     finished,
     rejectedBytes,

@@ -15,25 +15,25 @@ import type { World } from './world.ts';
 
 /** The import of one table. */
 export interface ImportJob {
-  /** To write to. */
+  /** The table to write to. */
   readonly table: string;
-  /** @param position of an earlier run */
+  /** @param position where an earlier run ended */
   open(position: unknown): Source<unknown>;
-  /** For a table that is not there. */
+  /** The definition with which to create the table if it does not exist. */
   definition(): Promise<TableDefinition | undefined>;
 }
 
 export interface ImportPlan {
   readonly jobs: readonly ImportJob[];
-  /** Tells whether it is the same input as before. */
+  /** Identifies the input, to notice when a later run has another one. */
   readonly input: string;
-  /** Where progress is kept unless the user says; undefined for an input that cannot be read twice. */
+  /** The progress file unless the user names one; undefined for an input that cannot be read twice. */
   readonly progressFile: string | undefined;
 }
 
 /**
- * Finds out what there is to be imported.
- * @param from to the endpoint, if it is a copy
+ * Finds out what is to be imported.
+ * @param from the connection to the source, if it is a copy
  * @throws TransferError
  */
 export async function planImport(
@@ -135,14 +135,14 @@ async function exportJobs(options: ImportOptions, folder: string, exports: reado
   return { jobs, input: await fingerprintOf(exports.flatMap(({ files }) => files)) };
 }
 
-/** @param definitionFile what the input itself has; the user's own comes first */
+/** @param definitionFile the definition found in the input; one given by the user takes precedence */
 async function jobOf(
   { createFile }: ImportOptions,
   table: string | undefined,
   open: ImportJob['open'],
   definitionFile?: string,
 ): Promise<ImportJob> {
-  // Read at once, so that a wrong file is told before anything is done.
+  // Read at once, so that a mistake in the file is reported before any write.
   const definition =
     createFile !== undefined
       ? await readCreateFile(createFile, table)
@@ -154,7 +154,7 @@ async function jobOf(
   return { table: name, open, definition: async () => definition };
 }
 
-/** What the user's own file has. @throws TransferError that names the option */
+/** Reads the user's own definition. @throws TransferError that names the option */
 async function readCreateFile(path: string, table: string | undefined): Promise<TableDefinition> {
   try {
     return await readDefinitionFile(path, table);

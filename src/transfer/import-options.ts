@@ -44,7 +44,7 @@ export interface ImportOptions {
     | { readonly kind: 'stdin' }
     | { readonly kind: 'endpoint'; readonly endpoint: Endpoint; readonly table: string | undefined };
   readonly to: Endpoint;
-  /** Undefined: that of the source. */
+  /** Undefined: the table of the source. */
   readonly table: string | undefined;
   readonly all: boolean;
   readonly createFile: string | undefined;
@@ -52,18 +52,18 @@ export interface ImportOptions {
   readonly csv: CsvOptions;
   readonly segments: number;
   readonly isConsistent: boolean;
-  /** Bad lines beyond which the import ends. 0: it ends at the first. */
+  /** The import ends when there are more bad lines than this. 0: it ends at the first. */
   readonly maxBadLines: number;
   readonly rejectsFile: string | undefined;
   readonly concurrency: number;
-  /** Items of one request. */
+  /** Items in one request. */
   readonly batchSize: number;
   readonly progressFile: string | undefined;
   readonly restart: boolean;
   readonly isQuiet: boolean;
 }
 
-/** @throws TransferError for what makes no sense; undefined if the user asked for help */
+/** @throws TransferError for invalid options; undefined if the user asked for help */
 export function parseImport(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
   if (asksForHelp(argv)) return undefined;
   const given = readOptions(OPTIONS, argv);
@@ -158,7 +158,7 @@ function checkTogether(options: ImportOptions): void {
   }
 }
 
-/** A delimiter of one byte, as csv-parse and the service take it. */
+/** A delimiter of one byte: csv-parse and the service accept no other. */
 export function delimiterOf(text: string | undefined): string {
   const delimiter = text === 'tab' || text === '\\t' ? '\t' : (text ?? ',');
   if (/^[\x01-\x7e]$/.test(delimiter) && !/["\r\n]/.test(delimiter)) return delimiter;

@@ -8,12 +8,12 @@ import { LIMITS } from './transfer-limits.ts';
 import { type Entry, FailedWrite, type Outcome, WriteQueue } from './write-queue.ts';
 import { WriteSender } from './write-sender.ts';
 
-/** What was done. */
+/** Counts of what was done. */
 export interface Totals {
   readonly put: number;
   readonly deleted: number;
   readonly bad: number;
-  /** Of the items' and keys' JSON. */
+  /** Total size of the JSON of items and keys. */
   readonly bytes: number;
 }
 
@@ -28,18 +28,18 @@ export interface TableImport<Place> {
   readonly maxBadLines: number;
   readonly rejects: Rejects | undefined;
   readonly meter: Meter;
-  /** Of an earlier run. */
+  /** The totals of an earlier run. */
   readonly before: Totals;
-  /** The user wants it to end. */
+  /** Aborted when the user interrupts the import. */
   readonly interrupted: AbortSignal;
   sleep(ms: number): Promise<void>;
-  /** Is told each time that all input up to some place is dealt with. `totals` goes on changing. */
+  /** Called each time that all input up to a place is dealt with. Hazard: `totals` is changed afterwards. */
   onPassed(totals: Totals): void;
 }
 
 /**
- * Writes a source's items into one table.
- * @throws TransferError at the first bad line that may not be skipped, or that the target fails
+ * Writes the items of a source into one table.
+ * @throws TransferError at the first bad line that may not be skipped, or when the target fails
  * @throws Interrupted
  */
 export async function importTable<Place>(run: TableImport<Place>): Promise<Totals> {

@@ -7,9 +7,9 @@ import { reasonOf, TransferError } from './failure.ts';
 const GZIP_MAGIC = [0x1f, 0x8b];
 
 /**
- * The content of a file from `start` on, inflated if it is gzip, whatever its name.
- * @param start in bytes of the inflated content
- * @param onRead is told the bytes read of the file as it is on disk
+ * Reads a file from `start` on. Gzip is recognised by its first bytes, whatever the file's name, and decompressed.
+ * @param start in bytes of the decompressed content
+ * @param onRead called with the number of bytes read, as they are on disk
  * @throws TransferError while it is read
  */
 export async function* fileContent(
@@ -23,7 +23,7 @@ export async function* fileContent(
   yield* withFileName(path, isGzip ? after(start, inflated(raw)) : raw);
 }
 
-/** The same for standard input, which has no other beginning. */
+/** Reads standard input, which can be read only from its beginning. */
 export async function* streamContent(
   stream: Readable,
   name: string,
@@ -69,7 +69,7 @@ async function* counted(chunks: AsyncIterable<Buffer>, onRead: (bytes: number) =
 }
 
 function inflated(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  // The error, if there is one, comes out of the iteration.
+  // The iteration throws the error, if there is one.
   return pipeline(Readable.from(chunks), createGunzip({ chunkSize: 256 * 1024 }), () => {});
 }
 

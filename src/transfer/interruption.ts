@@ -3,8 +3,9 @@ import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
 /**
- * Waits for work. Once the user wants it to end, it has a moment to do so by itself, then one more after it was cut.
- * @param cut ends the requests under way
+ * Waits for `work`. After an interrupt, `work` has a grace period to end by itself; then `cut` is called, and it has
+ * one more.
+ * @param cut ends the requests in progress
  * @throws Interrupted if it has not ended by then
  */
 export function endedInTime<T>(work: Promise<T>, cut: () => void, world: World): Promise<T> {

@@ -3,17 +3,17 @@ import type { FoundTable } from './tables.ts';
 import type { BadInput, Write } from './write.ts';
 import { bad, deleteOf, putOf } from './write-of.ts';
 
-/** What stands before the item in a line that has nothing else. */
+/** The text before the item in a line that has nothing else. */
 const BEFORE_ITEM = /^\s*\{\s*"Item"\s*:\s*/;
 
-/** A line of a document that is laid out over several, as `aws dynamodb scan` prints. */
+/** A line of a document that is formatted over several lines, as `aws dynamodb scan` prints it. */
 const NO_WHOLE_VALUE = /^\s*[{[]\s*$/;
 const ONE_A_LINE = `an item has to be one line, as jq -c '.Items[]' makes of what "aws dynamodb scan" prints`;
 
 /**
- * The write that a line of DynamoDB JSON asks for. It is `{"Item":{...}}` as in a full export of the service,
- * `{"Metadata":...,"Keys":...,"NewImage":...}` as in an incremental one, where a missing `NewImage` means that the item was
- * deleted, or the bare item. A line cannot be two of these: what is a value in one is no value in the other.
+ * The write that a line of DynamoDB JSON asks for. The line is `{"Item":{...}}` (a full export of the service), or
+ * `{"Metadata":...,"Keys":...,"NewImage":...}` (an incremental one, in which a missing `NewImage` means that the item
+ * was deleted), or the bare item. These forms cannot be confused: a value of one is no valid value in another.
  */
 export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
   let value: unknown;
@@ -43,8 +43,8 @@ export function writeOfLine(table: FoundTable, text: string): Write | BadInput {
 }
 
 /**
- * The item as it is written; undefined if the line has "Item" in letters that are escaped.
- * The end not by an expression: it would begin anew at each blank of a long text.
+ * The item's text as written in the line; undefined if "Item" is written with escapes.
+ * The end is not found by a regular expression, which would start again at each blank of a long text.
  */
 function itemText(line: string): string | undefined {
   if (!BEFORE_ITEM.test(line)) return undefined;

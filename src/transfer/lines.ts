@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { LIMITS } from './transfer-limits.ts';
 
-/** A line of a file that is not blank. */
+/** A non-blank line of a file. */
 export interface Line {
   /** From 1. */
   readonly number: number;
@@ -12,7 +12,7 @@ export interface Line {
     | { readonly kind: 'bad'; readonly problem: string; readonly bytes: Buffer };
 }
 
-/** Where reading begins: after `line` lines, `end` bytes from the beginning. */
+/** A position in a file: after `line` lines and `end` bytes. */
 export interface LinePosition {
   readonly line: number;
   readonly end: number;
@@ -23,15 +23,15 @@ const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Cuts bytes into lines, as many at a time as a chunk completes. Holds no more than a chunk and a line.
- * @param from what the chunks do not have: reading begins there
+ * Splits bytes into lines, and yields those that each chunk completes. Holds no more than a chunk and a line.
+ * @param from the position of the first chunk in the file
  */
 export async function* linesOf(
   chunks: AsyncIterable<Buffer>,
   from: LinePosition = { line: 0, end: 0 },
 ): AsyncGenerator<readonly Line[]> {
   let [number, end] = [from.line, from.end];
-  /** The line that is not complete; `heldBytes` counts those of an overlong one too, which are not kept. */
+  /** The incomplete line. `heldBytes` also counts the bytes of a line that is too long, which are not kept. */
   let held: Buffer[] = [];
   let heldBytes = 0;
   const hold = (bytes: Buffer) => {
@@ -65,7 +65,7 @@ export async function* linesOf(
   if (last !== undefined) yield [last];
 }
 
-/** Undefined for a blank line. */
+/** @returns undefined for a blank line */
 function contentOf(bytes: Buffer): Line['content'] | undefined {
   let to = bytes.length;
   if (bytes[to - 1] === LINE_FEED) to--;

@@ -1,11 +1,11 @@
 import type { Screen, World } from './world.ts';
 
-/** What is known of a transfer under way. Shares are of the whole, from 0 to 1. */
+/** The state of a transfer in progress. `share` is the fraction that is done, from 0 to 1. */
 export interface Reading {
   readonly table: string;
   readonly items: number;
   readonly bytes: number;
-  /** Undefined where nobody knows. */
+  /** Undefined if it is not known. */
   readonly share?: number;
   readonly retries: number;
 }
@@ -14,11 +14,11 @@ const DRAW_MS = 100;
 const TELL_MS = 5_000;
 const BAR_WIDTH = 24;
 const DEFAULT_COLUMNS = 80;
-/** Shares below this say nothing of the time that is left. */
+/** Below this share, no remaining time is estimated. */
 const MIN_SHARE = 0.005;
 const CLEAR_LINE = '\r\x1b[K';
 
-/** Shows a transfer on the user's screen: a bar on a terminal, elsewhere a line every few seconds. */
+/** Shows progress on the user's screen: a bar on a terminal, elsewhere a line every few seconds. */
 export class Meter {
   readonly #screen: Screen;
   readonly #world: World;
@@ -32,7 +32,7 @@ export class Meter {
     this.#isQuiet = isQuiet;
   }
 
-  /** @param read is called whenever it is shown */
+  /** @param read called whenever progress is shown */
   start(read: () => Reading): void {
     if (this.#isQuiet) return;
     const startedMs = this.#world.nowMs();
@@ -44,7 +44,7 @@ export class Meter {
       const progress = (reading.share ?? 0) - (first.share ?? 0);
       const left = progress > MIN_SHARE ? (seconds * (1 - (reading.share ?? 0))) / progress : undefined;
       if (this.#screen.isTerminal) {
-        // Terminals that nobody has told their size have 0 columns.
+        // A terminal that does not know its size reports 0 columns.
         this.#draw(barText(reading, rate, left, this.#screen.columns() || DEFAULT_COLUMNS));
       } else this.#screen.write(`dynaring: ${plainText(reading, rate, left)}\n`);
     };
@@ -56,13 +56,13 @@ export class Meter {
     this.#clear();
   }
 
-  /** A line for the user, above the bar. */
+  /** Prints a line for the user, above the bar. */
   say(line: string): void {
     this.#clear();
     this.#screen.write(`dynaring: ${line}\n`);
   }
 
-  /** The same, for what a quiet user does not want to know. */
+  /** As `say`, but not with `--quiet`. */
   note(line: string): void {
     if (!this.#isQuiet) this.say(line);
   }
@@ -83,7 +83,7 @@ export function barText(reading: Reading, rate: number, leftSeconds: number | un
   const { table, share } = reading;
   const filled = Math.round((share ?? 0) * BAR_WIDTH);
   const bar = share === undefined ? '' : `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}] `;
-  // In a narrow window first the bar goes, then the end of the figures.
+  // In a narrow window the bar is left out first, then the end of the figures.
   const text = `${table} ${bar}${figures}`;
   return text.length < columns ? text : `${table} ${figures}`.slice(0, columns - 1);
 }
@@ -126,7 +126,7 @@ function groupDigits(count: number): string {
   return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
-/** The line at the end of a transfer. */
+/** The line printed at the end of a transfer. */
 export function summaryText(what: string, parts: readonly string[], items: number, seconds: number): string {
   const rate = seconds > 0 && items > 0 ? `${groupDigits(Math.round(items / seconds))}/s` : undefined;
   const time = `in ${seconds < 100 ? seconds.toFixed(1) : Math.round(seconds)} s`;

@@ -5,10 +5,10 @@ import { TransferError } from './failure.ts';
 
 /** An option as it is written on the command line. */
 export interface OptionText {
-  /** What its value is called; undefined for one that stands alone. */
+  /** The name of its value in the help; undefined for an option without one. */
   readonly value?: string;
   readonly help: string;
-  /** Whether it stands alone as well. */
+  /** Whether the value may be left out. */
   readonly optional?: true;
   /** Whether it may be given more than once. */
   readonly many?: true;
@@ -16,17 +16,17 @@ export interface OptionText {
 
 export type OptionTexts = Readonly<Record<string, OptionText>>;
 
-/** What the user gave. */
+/** The options that the user gave. */
 export interface GivenOptions<Name extends string> {
   readonly operands: readonly string[];
   has(name: Name): boolean;
-  /** The last value; undefined for an option that was not given or stands alone. */
+  /** The last value; undefined for an option that was not given or has no value. */
   value(name: Name): string | undefined;
   values(name: Name): readonly string[];
 }
 
 /**
- * Reads `--name value`, `--name=value` and operands, among which `-` is one.
+ * Reads `--name value`, `--name=value` and operands; `-` is an operand.
  * @throws TransferError
  */
 export function readOptions<Texts extends OptionTexts>(
@@ -72,12 +72,12 @@ export function readOptions<Texts extends OptionTexts>(
 
 const HELP = new Set(['--help', '-help', '-h']);
 
-/** Whether the user wants to be told the options, whatever else is given. */
+/** Whether the user asks for help, whatever else is given. */
 export function asksForHelp(argv: readonly string[]): boolean {
   return argv.some((arg) => HELP.has(arg));
 }
 
-/** @param given as it was typed, with a single dash as well */
+/** @param given as typed, perhaps with a single dash */
 function unknownOption(given: string, texts: OptionTexts): TransferError {
   const flags = Object.keys(texts).map((name) => `--${name}`);
   const name = given.split('=', 1)[0]!;
@@ -106,7 +106,7 @@ export function oneOf<Choice extends string>(flag: string, text: string | undefi
   throw new TransferError(`--${flag} must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}${hint}`);
 }
 
-/** The options with their help. */
+/** The help texts of the options. */
 export function listOptions(texts: OptionTexts): string {
   const flags = Object.entries(texts).map(([name, { value, optional, help }]) => {
     const flag = value === undefined ? `--${name}` : optional ? `--${name}[=${value}]` : `--${name} ${value}`;

@@ -4,11 +4,11 @@ import { constants, crc32, deflateRaw } from 'node:zlib';
 import { reasonOf, TransferError } from './failure.ts';
 import { LIMITS } from './transfer-limits.ts';
 
-/** How far a file is whole. */
+/** A point up to which a file is complete. */
 export interface OutputPoint {
-  /** On disk. */
+  /** The length on disk. */
   readonly bytes: number;
-  /** Of the content, for the end of a gzip file. */
+  /** The length of the uncompressed content, for the gzip trailer. */
   readonly contentBytes: number;
   readonly crc: number;
 }
@@ -17,7 +17,7 @@ export type OutputCoding = 'plain' | 'gzip';
 
 export interface OutputOptions {
   readonly coding: OutputCoding;
-  /** The part of an earlier run's file to keep; whatever is behind it is cut off and written again. Nothing unless given. */
+  /** The part of an earlier run's file to keep; the rest is cut off and written again. Default: nothing is kept. */
   readonly from?: OutputPoint;
 }
 
@@ -25,14 +25,14 @@ export const NOTHING_WRITTEN: OutputPoint = { bytes: 0, contentBytes: 0, crc: 0 
 
 /** Deflate, no name, no time, an unknown system (RFC 1952). */
 const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-/** A last block without content (RFC 1951). */
+/** An empty last block (RFC 1951). */
 const LAST_BLOCK = Buffer.from([3, 0]);
 
 const deflated = promisify<Buffer, object, Buffer>(deflateRaw);
 
 /**
- * A file that can be gone on with at any point. In gzip, each part is deflated by itself and ends at a whole byte, so that
- * together they are one stream, of which any number of parts is a valid beginning.
+ * A file that can be resumed at any of its points. In gzip, each part is deflated separately and ends at a byte
+ * boundary. Together they are one stream, and any number of parts is a valid beginning of it.
  */
 export class OutputFile {
   readonly path: string;
@@ -47,9 +47,7 @@ export class OutputFile {
     this.#point = point;
   }
 
-  /**
-   * @throws TransferError
-   */
+  /** @throws TransferError */
   static async open(path: string, { coding, from: point = NOTHING_WRITTEN }: OutputOptions): Promise<OutputFile> {
     try {
       const file = await open(path, point.bytes > 0 ? 'r+' : 'w');
@@ -69,7 +67,7 @@ export class OutputFile {
     }
   }
 
-  /** What is written so far. */
+  /** How far the file is written. */
   get point(): OutputPoint {
     return this.#point;
   }
@@ -81,7 +79,7 @@ export class OutputFile {
     }
   }
 
-  /** Nothing may be written after this. */
+  /** Ends and closes the file. Nothing may be written afterwards. */
   async finish(): Promise<void> {
     if (this.#coding === 'gzip') {
       const trailer = Buffer.alloc(8);

@@ -2,8 +2,8 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { reasonOf, TransferError } from './failure.ts';
 
 /**
- * The file that bad lines are kept in, as they are, in their order. Written at once, so that its length at a checkpoint is
- * that of the lines before it.
+ * The file of rejects: bad lines, unchanged and in order. Each is written at once, so that the length of the file at a
+ * checkpoint covers exactly the bad lines before it.
  */
 export class Rejects {
   readonly #path: string;
@@ -11,7 +11,7 @@ export class Rejects {
   /** In bytes. */
   length: number;
 
-  /** @param length of what an earlier run has kept; what is beyond is read again */
+  /** @param length how much of an earlier run's file to keep; the lines behind it will be read again */
   constructor(path: string, length: number) {
     this.#path = path;
     this.length = length;

@@ -6,26 +6,26 @@ import { reasonOf, TransferError } from './failure.ts';
 import { LIMITS } from './transfer-limits.ts';
 
 /**
- * The layout of an export to S3 (developer guide, "DynamoDB table export output format"):
- * `AWSDynamoDB/<export id>/` has `manifest-summary.json`, `manifest-files.json` (an object a line), an `.md5` of each, and
- * `data/`; the data of incremental exports is in `AWSDynamoDB/data/`.
+ * The layout of an export to S3 (developer guide, "DynamoDB table export output format"): `AWSDynamoDB/<export id>/`
+ * has `manifest-summary.json`, `manifest-files.json` (one object per line), an `.md5` of each, and `data/`. The data of
+ * incremental exports is in `AWSDynamoDB/data/`.
  */
 export const ROOT = 'AWSDynamoDB';
 export const SUMMARY = 'manifest-summary.json';
 export const FILES = 'manifest-files.json';
-/** Ours: the CreateTable request, for an import into a table that is not there. */
+/** Our own addition: the CreateTable request, for an import into a table that does not exist. */
 export const DEFINITION = 'table.json';
 
 /** An export in a folder. */
 export interface FoundExport {
   readonly folder: string;
-  /** Undefined if the manifests do not say. */
+  /** Undefined if the manifests do not name it. */
   readonly table: string | undefined;
   readonly isIncremental: boolean;
   /** Exports of one table are applied in this order. */
   readonly order: string;
   readonly files: readonly DataFile[];
-  /** Of the table, where one lies beside the manifests. */
+  /** The path of the table's definition, if it lies beside the manifests. */
   readonly definition: string | undefined;
 }
 
@@ -44,9 +44,9 @@ interface FileLine {
 }
 
 /**
- * The exports in a folder, which is one, or their `AWSDynamoDB`, or what has that; of one table in the order in which they
- * were made, the full one first.
- * @throws TransferError for an export that is not whole
+ * Finds the exports in a folder. The folder is one export, or their `AWSDynamoDB`, or contains that. Exports of one
+ * table are in the order in which they were made, the full one first.
+ * @throws TransferError for an incomplete export
  */
 export async function exportsIn(folder: string): Promise<FoundExport[]> {
   const folders: string[] = [];
@@ -86,7 +86,7 @@ async function readExport(folder: string): Promise<FoundExport> {
   };
 }
 
-/** Where a data file lies, whose key is that of the bucket; the folder may be a copy of any part of it. */
+/** The path of a data file, whose key is its key in the bucket. The folder may be a copy of any part of the bucket. */
 async function locate(folder: string, key: string): Promise<string> {
   const above = dirname(resolve(folder));
   const inRoot = key.slice(key.lastIndexOf(`${ROOT}/`) + ROOT.length + 1);
@@ -95,7 +95,10 @@ async function locate(folder: string, key: string): Promise<string> {
   throw new TransferError(`${join(folder, FILES)} names ${JSON.stringify(key)}, which is not there`);
 }
 
-/** The objects in a manifest, of which the service writes one a line, after a check of its MD5 if that is there. */
+/**
+ * The objects in a manifest, which the service writes one per line. Checks the MD5 of the manifest first, if there is
+ * one.
+ */
 async function readLines(path: string): Promise<unknown[]> {
   if ((await stat(path)).size > LIMITS.maxDocumentBytes) throw new TransferError(`${path}: it is too long`);
   const bytes = await readFile(path).catch((error) => {
@@ -110,7 +113,7 @@ async function readLines(path: string): Promise<unknown[]> {
   try {
     return text === '' ? [] : [JSON.parse(text)];
   } catch {
-    // More than one object.
+    // The line has more than one object.
   }
   return text.split('\n').map((line, index) => {
     try {

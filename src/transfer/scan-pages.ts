@@ -1,7 +1,7 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import type { Connection } from './endpoint-connection.ts';
 
-/** How far one of the parallel parts of a Scan has come. */
+/** The progress of one segment of a parallel Scan. */
 export interface SegmentState {
   /** The `LastEvaluatedKey` of its last page; undefined before the first. */
   readonly after?: AttributeMap;
@@ -11,7 +11,7 @@ export interface SegmentState {
 export interface Page {
   readonly segment: number;
   readonly items: readonly AttributeMap[];
-  /** Of the segment, once these items are dealt with. */
+  /** The segment's state when these items are dealt with. */
   readonly state: SegmentState;
 }
 
@@ -27,7 +27,8 @@ export function newSegments(count: number): SegmentState[] {
 }
 
 /**
- * Reads a table by a parallel Scan, each segment from its state on, in any order. One page of each segment is read ahead.
+ * Reads a table by a parallel Scan. Each segment begins at its state; pages of different segments come in any order.
+ * One page of each segment is read ahead.
  * @throws TransferError
  */
 export async function* scanPages(scan: TableScan, segments: readonly SegmentState[]): AsyncGenerator<Page> {
@@ -35,7 +36,8 @@ export async function* scanPages(scan: TableScan, segments: readonly SegmentStat
   const begin = (segment: number, state: SegmentState) => {
     if (state.isDone) return;
     const page = readPage(scan, { segment, segments: segments.length, after: state.after });
-    // It is awaited below; one that fails while another page is with the caller is no unhandled rejection.
+    // Awaited below. Without this, a page that fails while the caller works on another one would be an unhandled
+    // rejection.
     page.catch(() => {});
     under.set(segment, page);
   };

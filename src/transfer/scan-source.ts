@@ -7,7 +7,7 @@ import type { FoundTable } from './tables.ts';
 import { putOf } from './write-of.ts';
 import type { Entry } from './write-queue.ts';
 
-/** An item of a page, or the page's end. */
+/** An item of a page, or the end of the page. */
 type ScanPlace =
   | { readonly kind: 'item'; readonly key: string; readonly json: string }
   | { readonly kind: 'page'; readonly segment: number; readonly state: SegmentState };
@@ -21,7 +21,7 @@ interface ScanInput {
   readonly isConsistent: boolean;
 }
 
-/** @param position of an earlier run, as `position` gave it */
+/** @param position where an earlier run ended, as its `position()` returned it */
 export function scanSource(
   { connection, from, segments, isConsistent }: ScanInput,
   position: readonly SegmentState[] = newSegments(segments),
@@ -44,7 +44,7 @@ export function scanSource(
     position: () => [...states],
     nameOf: (place) => `${from.name}, item ${place.kind === 'item' ? place.key : ''}`,
     rawOf: (place) => (place.kind === 'item' ? `{"Item":${place.json}}` : ''),
-    // The service brings ItemCount up to date every six hours or so, and an emulator perhaps never.
+    // The service updates ItemCount about every six hours; an emulator may never do so.
     share: () => (total >= read && total > 0 ? read / total : undefined),
   };
 }

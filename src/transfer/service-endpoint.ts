@@ -2,7 +2,7 @@ import { TransferError } from './failure.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Where a table is, and who asks for it. */
+/** Where a table is, and the credentials to ask for it. */
 export interface Endpoint {
   readonly url: URL;
   readonly region: string;
@@ -14,10 +14,10 @@ const DEFAULT_REGION = 'us-east-1';
 /** `dynamodb.eu-west-1.amazonaws.com`, with its FIPS, dual-stack, China and VPC forms. */
 const SERVICE_HOST = /(?:^|\.)dynamodb(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)$/;
 
-/** Where the SDKs and other tools look for an endpoint, in their order. */
+/** The variables in which SDKs and other tools look for an endpoint, in their order. */
 const URL_VARIABLES = ['AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOINT_URL', 'DYNAMODB_ENDPOINT'];
 
-/** The endpoint that `--endpoint` names, else one of the user's variables. @throws TransferError */
+/** The endpoint of `--endpoint`, or else of one of the user's variables. @throws TransferError */
 export function endpointOfUser(url: string | undefined, region: string | undefined, env: Variables): Endpoint {
   const variable = url === undefined ? URL_VARIABLES.find((name) => env[name]) : undefined;
   return endpointOf(variable ?? '--endpoint', url ?? (variable && env[variable]) ?? DEFAULT_URL, region, env);
@@ -29,8 +29,8 @@ export function serviceUrl(region: string): string {
 }
 
 /**
- * Completes what the user said of an endpoint from the environment. Servers other than the service take any credentials, so
- * for them some are made up if there are none.
+ * Completes an endpoint from the environment. Servers other than the service accept any credentials, so some are made
+ * up for them if there are none.
  * @param flag the option or variable that named the URL, for errors
  * @throws TransferError
  */

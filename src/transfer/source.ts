@@ -1,18 +1,18 @@
 import type { FoundTable } from './tables.ts';
 import type { Entry } from './write-queue.ts';
 
-/** Where an import's items come from: an interface of `import-table`, with an implementation for files and one for scans. */
+/** Where the items of an import come from. Used by `import-table`; implemented for files and for scans. */
 export interface Source<Place> {
-  /** What is to be written into a table, from the source's position on. Called once. @throws TransferError */
+  /** The writes for a table, from the source's position on. Called once. @throws TransferError */
   entries(table: FoundTable): AsyncGenerator<readonly Entry<Place>[]>;
   /** All entries up to this one are dealt with. */
   passed(place: Place): void;
-  /** Plain JSON from which another run can go on. Undefined: none can. */
+  /** The position at which a later run can resume, as plain JSON. Undefined if none can. */
   position(): unknown;
-  /** How a place is called in a report. */
+  /** The name of a place in reports. */
   nameOf(place: Place): string;
-  /** What stands there, for a file of rejects. */
+  /** The original input at a place, for a file of rejects. */
   rawOf(place: Place): string | Buffer;
-  /** How much of it was read, from 0 to 1; undefined where nobody knows. */
+  /** The fraction that is read, from 0 to 1; undefined if it is not known. */
   share(): number | undefined;
 }

@@ -14,19 +14,19 @@ import { Interrupted, TransferError } from './failure.ts';
 import { LIMITS } from './transfer-limits.ts';
 import type { World } from './world.ts';
 
-/** Operations that an emulator need not have, and a user need not be allowed. */
+/** Errors of optional operations: an emulator may not have the operation, or the user may not be allowed to use it. */
 const MAY_BE_MISSING = ['UnknownOperationException', 'AccessDeniedException', 'ValidationException'];
 
-/** A table that is there. */
+/** A table that exists. */
 export interface FoundTable {
   readonly name: string;
   readonly key: KeySchema;
   readonly description: TableDescription;
-  /** Another one once the table is deleted and made again. */
+  /** Changes if the table is deleted and created again. */
   readonly identity: string;
 }
 
-/** @throws TransferError for what is not to be expected; undefined if there is no such table */
+/** @throws TransferError for unexpected errors; undefined if there is no such table */
 export async function findTable(connection: Connection, name: string): Promise<FoundTable | undefined> {
   const result = await connection.send('DescribeTable', JSON.stringify({ TableName: name }));
   if (result.kind === 'refused') {
@@ -40,11 +40,11 @@ export async function findTable(connection: Connection, name: string): Promise<F
 }
 
 /**
- * What the user is told who named a table that is not there.
- * @param advice where no name that there is looks like it
+ * The error for a table that does not exist.
+ * @param advice used if no existing name is similar
  */
 export async function noSuchTable(connection: Connection, name: string, advice?: string): Promise<TransferError> {
-  // Whether these can be listed is not what is wrong.
+  // A failure to list tables must not hide the actual error.
   const names = await listTables(connection).catch(() => []);
   const rest = hintOf(name, names) || (advice === undefined ? '' : `; ${advice}`);
   return new TransferError(`there is no table ${name} at ${connection.endpoint.url.origin}${rest}`);
@@ -66,7 +66,7 @@ export async function listTables(connection: Connection): Promise<string[]> {
   return names;
 }
 
-/** The request that makes a table like this one, with tags and time to live as far as the endpoint tells them. */
+/** The request that creates a table like this one, with tags and time to live as far as the endpoint reports them. */
 export async function readDefinition(
   connection: Connection,
   { name, description }: FoundTable,
@@ -88,8 +88,8 @@ export async function readDefinition(
 }
 
 /**
- * Makes a table and waits until it can be written.
- * @returns it, and what of its definition the endpoint does not have
+ * Creates a table and waits until it can be written.
+ * @returns the table, and which part of its definition the endpoint does not support
  * @throws TransferError
  */
 export async function makeTable(
@@ -108,7 +108,7 @@ export async function makeTable(
   return { table, ...(missing !== undefined && { missing }) };
 }
 
-/** @throws TransferError if two tables have not the same key, so that the items of one do not fit into the other */
+/** @throws TransferError if the keys of two tables differ, so that items of one do not fit into the other */
 export function checkSameKey(table: FoundTable, wanted: KeySchema, whose: string): void {
   const [has, needs] = [describeKey(table.key), describeKey(wanted)];
   if (has !== needs)

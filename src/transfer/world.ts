@@ -1,36 +1,36 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A terminal, or what stands in for it. */
+/** A terminal, or its replacement. */
 export interface Screen {
   readonly isTerminal: boolean;
-  /** In characters; undefined where nobody knows. */
+  /** In characters; undefined if it is not known. */
   columns(): number | undefined;
   write(text: string): void;
 }
 
 /**
- * The edge of this room: whatever is not a function of its inputs, but for files and sockets. `realWorld` is the process;
- * tests bring their own.
+ * The edge of this room: everything that is not a function of its inputs, except files and sockets. `realWorld` is the
+ * process; tests bring their own.
  */
 export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly screen: Screen;
-  /** The time of day. */
+  /** Wall-clock time, milliseconds since 1970. */
   nowMs(): number;
-  /** From 0 up to, and without, 1. */
+  /** At least 0, and below 1. */
   random(): number;
-  /** Ends early, by a rejection, when the signal is given. */
+  /** Rejects early when the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls again and again, until the returned function is called. */
+  /** Calls the task at intervals, until the returned function is called. */
   every(ms: number, task: () => void): () => void;
-  /** Given once the user wants the transfer to end. */
+  /** Aborted once the user interrupts the transfer. */
   readonly interrupted: AbortSignal;
 }
 
-/** SIGINT and SIGTERM are the user's wish to end; a second one ends the process as it is, with `status`. */
+/** SIGINT and SIGTERM interrupt the transfer; a second one ends the process at once, with `status`. */
 export function realWorld(status: number): World {
   const { stdin, stdout, stderr, env } = process;
   const interruption = new AbortController();

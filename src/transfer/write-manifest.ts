@@ -13,7 +13,7 @@ import type { FoundTable } from './tables.ts';
 const DATA_NAME_LENGTH = 26;
 const DATA_NAME_DIGITS = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** Such as `01693685827463-2d8752fd`: the time, and chance. */
+/** Such as `01693685827463-2d8752fd`: the time, and a random part. */
 export function newExportId(nowMs: number, random: () => number): string {
   const chance = Math.floor(random() * 2 ** 32).toString(16);
   return `${String(nowMs).padStart(14, '0')}-${chance.padStart(8, '0')}`;
@@ -28,7 +28,7 @@ export function exportFolder(output: string, exportId: string): string {
   return join(output, ROOT, exportId);
 }
 
-/** Makes the folder of an export, with the table's definition in it. @throws TransferError */
+/** Creates the folder of an export, with the table's definition in it. @throws TransferError */
 export async function beginExport(folder: string, definition: TableDefinition): Promise<void> {
   try {
     await mkdir(join(folder, 'data'), { recursive: true });

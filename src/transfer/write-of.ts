@@ -9,9 +9,9 @@ import type { FoundTable } from './tables.ts';
 import type { BadInput, Write } from './write.ts';
 
 /**
- * The write of an item, after the checks that the service makes.
- * @param json the item's own JSON text, which is sent as it is
- * @param item the same, parsed; it is changed
+ * The put of an item, after the checks that the service makes.
+ * @param item the parsed item; it is changed
+ * @param json the item's own JSON text, which is sent unchanged
  */
 export function putOf({ key: schema }: FoundTable, item: unknown, json: string): Write | BadInput {
   return checked(item, (map) => {
@@ -23,7 +23,7 @@ export function putOf({ key: schema }: FoundTable, item: unknown, json: string):
   });
 }
 
-/** The same for the removal of an item by its key. */
+/** The delete of an item by its key, after the same checks. */
 export function deleteOf({ key: schema }: FoundTable, key: unknown, json: string): Write | BadInput {
   return checked(key, (map) => {
     const { partitionKey, sortKey } = keyOfKey(schema, map);
@@ -48,7 +48,10 @@ function checked(value: unknown, write: (map: AttributeMap) => Write | BadInput)
   }
 }
 
-/** An item counts no more than its JSON has characters, but for those that are up to three bytes each in UTF-8. */
+/**
+ * An item's size is at most the number of characters of its JSON, except that some characters are up to three bytes in
+ * UTF-8.
+ */
 function mayBeTooLarge(json: string): boolean {
   return 3 * json.length > MAX_ITEM_BYTES;
 }

@@ -3,15 +3,15 @@ import { LIMITS } from './transfer-limits.ts';
 import type { BadInput, Write } from './write.ts';
 import { isOfTheItem, type WriteResult } from './write-sender.ts';
 
-/** A part of the input, in its order. `done` parts need no request; they carry a place to go on from. */
+/** A part of the input, in order. Parts with `done` need no request; they carry a place from which to resume. */
 export interface Entry<Place> {
   readonly place: Place;
-  /** What it holds in memory, about. */
+  /** Roughly how much memory it takes. */
   readonly bytes: number;
   readonly work: Write | BadInput | { readonly kind: 'done' };
 }
 
-/** What became of an entry. */
+/** The outcome of an entry. */
 export type Outcome = { readonly kind: 'done' } | BadInput;
 
 interface Pending<Place> {
@@ -23,45 +23,45 @@ interface Pending<Place> {
 interface Batch<Place> {
   readonly writes: { readonly pending: Pending<Place>; readonly write: Write }[];
   bytes: number;
-  /** Resolves when nothing of it is under way any more. */
+  /** Resolves when no write of the batch is in progress. */
   readonly done: Promise<void>;
   readonly markDone: () => void;
 }
 
 export interface QueueParts<Place> {
   readonly sender: {
-    /** Writes that are worth sending together; it may change. */
+    /** How many writes are worth sending together; it may change. */
     readonly batchSize: number;
-    /** Ends with the first write that ends the import. @throws what has nothing to do with one write */
+    /** Stops at the first write that ends the import. @throws errors that concern no single write */
     send(writes: readonly Write[]): Promise<readonly WriteResult[]>;
   };
-  /** May throw, which ends the queue as a failed request does. */
+  /** If it throws, the queue ends as after a failed request. */
   readonly report: (entry: Entry<Place>, outcome: Outcome) => void;
-  /** Requests under way at a time. */
+  /** Concurrent requests. */
   readonly concurrency: number;
-  /** How long a write waits for others to go with it. */
+  /** Waits for as long as a write waits for others to be batched with it. */
   readonly linger: () => Promise<void>;
-  /** Called at a failure, while others are under way. */
+  /** Called at a failure, while other requests are in progress. */
   readonly onFailure?: () => void;
 }
 
 /**
- * Sends writes, many in a request and many requests at a time, and reports what became of them in the order of the input: so
- * all input up to the last report is dealt with. Writes of one item are sent one after another, so that the last one stands.
+ * Sends writes in batches and several batches at a time, but reports their outcomes in the order of the input. So all
+ * input up to the last report is dealt with. Writes of one item are sent one after another, so that the last one wins.
  */
 export class WriteQueue<Place> {
   readonly #parts: QueueParts<Place>;
-  /** In the order of the input; those before `#first` are reported, and let go of. */
+  /** In the order of the input. Entries before `#first` are reported and released. */
   #pending: (Pending<Place> | undefined)[] = [];
   #first = 0;
   #pendingBytes = 0;
-  /** Requests, and writes that wait for an earlier one of their item. */
+  /** Requests in progress, and writes that wait for an earlier write of the same item. */
   #underWay = 0;
-  /** Of the next request; not sent yet. */
+  /** The batch of the next request, not sent yet. */
   #open: Batch<Place> | undefined;
   readonly #lastOfKey = new Map<string, Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
-  /** Nothing after the entry whose report has thrown is reported. */
+  /** After a report has thrown, no later entry is reported. */
   #hasReportFailed = false;
   #wake: (() => void) | undefined;
 
@@ -69,7 +69,7 @@ export class WriteQueue<Place> {
     this.#parts = parts;
   }
 
-  /** Whether another entry has to wait. */
+  /** Whether a further entry has to wait. */
   get isFull(): boolean {
     const count = this.#pending.length - this.#first;
     return (
@@ -79,12 +79,12 @@ export class WriteQueue<Place> {
     );
   }
 
-  /** Whether it has failed: it takes no more. */
+  /** Whether the queue has failed; it accepts nothing more then. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;
   }
 
-  /** Takes the next entry of the input. It is for the caller to wait for `room`. */
+  /** Adds the next entry of the input. The caller waits for `room` first. */
   add(entry: Entry<Place>): void {
     const pending: Pending<Place> = { entry };
     this.#pending.push(pending);
@@ -94,22 +94,22 @@ export class WriteQueue<Place> {
     this.#reportCompleted();
   }
 
-  /** Resolves when there is room for one more, or the queue has failed. */
+  /** Resolves when there is room for an entry, or the queue has failed. */
   async room(): Promise<void> {
     while (this.isFull && !this.hasFailed) {
-      // What nobody has sent yet may be what fills it.
+      // The unsent batch may be what fills the queue.
       if (this.#underWay < this.#parts.concurrency) this.#sendOpen();
       await this.#change();
     }
   }
 
-  /** Resolves when nothing is under way. @throws whatever a request or a report has thrown */
+  /** Resolves when nothing is in progress. @throws whatever a request or a report has thrown */
   async drained(): Promise<void> {
     await this.settled();
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Resolves when nothing is under way, whatever became of it. */
+  /** Resolves when nothing is in progress, whether it failed or not. */
   async settled(): Promise<void> {
     this.#sendOpen();
     while (this.#underWay > 0) await this.#change();
@@ -136,7 +136,7 @@ export class WriteQueue<Place> {
     return batch;
   }
 
-  /** A write of an item of which another write is not done yet: it goes after that, by itself. */
+  /** Sends a write by itself after an unfinished write of the same item. */
   #follow(before: Promise<void>, pending: Pending<Place>, write: Write): void {
     const batch = newBatch<Place>();
     batch.writes.push({ pending, write });
@@ -169,7 +169,7 @@ export class WriteQueue<Place> {
   }
 
   async #send({ writes }: Batch<Place>): Promise<void> {
-    // After a failure nothing more is sent: what was not reported is read again when the user goes on.
+    // After a failure nothing more is sent: the user's next run reads again whatever was not reported.
     if (this.hasFailed) return;
     const results = await this.#parts.sender.send(writes.map(({ write }) => write));
     for (const [at, result] of results.entries()) {
@@ -216,7 +216,7 @@ function newBatch<Place>(): Batch<Place> {
   return { writes: [], bytes: 0, done, markDone };
 }
 
-/** A write that failed for a reason that the next ones would not escape: no such table, no permission, no answer. */
+/** A write that failed for a reason that also holds for all following ones: no such table, no permission, no answer. */
 export class FailedWrite<Place> extends Error {
   override readonly name = 'FailedWrite';
   readonly place: Place;

@@ -6,14 +6,14 @@ import { LIMITS } from './transfer-limits.ts';
 import type { Write } from './write.ts';
 import { deleteOf, putOf } from './write-of.ts';
 
-/** What became of one write of several that were sent together. */
+/** The outcome of one of several writes that were sent together. */
 export type WriteResult =
   | { readonly kind: 'written' }
   | Refusal
-  /** Nobody knows, after all its attempts. */
+  /** The outcome is unknown after all attempts. */
   | { readonly kind: 'given-up'; readonly problem: string };
 
-/** Refusals that are about the item; all others are about the table or the user. */
+/** Refusals that concern the item; all others concern the table or the user. */
 const OF_THE_ITEM = ['ValidationException', 'SerializationException', 'ItemCollectionSizeLimitExceededException'];
 
 const WRITTEN: WriteResult = { kind: 'written' };
@@ -22,27 +22,27 @@ export function isOfTheItem({ name }: Refusal): boolean {
   return OF_THE_ITEM.includes(name);
 }
 
-/** Writes into one table of an endpoint: by BatchWriteItem, or where the endpoint has none, one by one. */
+/** Writes into one table of an endpoint: by BatchWriteItem, or one by one if the endpoint does not have it. */
 export class WriteSender {
   readonly #target: Connection;
   readonly #table: FoundTable;
   #batchSize: number;
 
-  /** @param batchSize writes of one request at most. 1: there is to be no BatchWriteItem */
+  /** @param batchSize the most writes in one request. 1: BatchWriteItem is not used */
   constructor(target: Connection, table: FoundTable, batchSize: number) {
     this.#target = target;
     this.#table = table;
     this.#batchSize = batchSize;
   }
 
-  /** Writes that are worth sending together. */
+  /** How many writes are worth sending together. */
   get batchSize(): number {
     return this.#batchSize;
   }
 
   /**
-   * Sends writes of items that are all different ones. One that is refused is found out by sending each by itself.
-   * @returns what became of each, in their order, up to the first that ends the import
+   * Sends writes of different items. If the batch is refused, sends each by itself to find the refused write.
+   * @returns the outcome of each, in order, up to the first that ends the import
    * @throws Interrupted if the connection is closed or may not retry
    */
   async send(writes: readonly Write[]): Promise<readonly WriteResult[]> {
@@ -53,7 +53,7 @@ export class WriteSender {
       if (result.kind === 'given-up') return this.#endingAt(left[0]!, result, writes);
       if (result.kind === 'refused') return this.#afterRefusal(result, left, writes);
       if (result.left.length === 0) return writes.map(() => WRITTEN);
-      // What was taken in between was progress.
+      // If some writes were accepted, that is progress, and the attempts start again.
       if (result.left.length < left.length) attempt = 1;
       left = result.left;
       if (attempt >= LIMITS.maxAttempts) {
@@ -79,7 +79,7 @@ export class WriteSender {
     }
   }
 
-  /** What an answer leaves to be sent again, as it was sent; all of it where that cannot be told. */
+  /** The unprocessed writes of an answer, as they were sent; all of them if that cannot be determined. */
   #unprocessed(body: string, writes: readonly Write[]): readonly Write[] {
     const left = unprocessedIn(body, this.#table.name);
     if (left.length === 0) return [];
@@ -96,10 +96,10 @@ export class WriteSender {
     return write.kind === 'write' ? write.key : undefined;
   }
 
-  /** A batch is refused as a whole: what for is told of each write by itself. */
+  /** A batch is refused as a whole, so each write is sent by itself to find the reason. */
   async #afterRefusal(refusal: Refusal, left: readonly Write[], writes: readonly Write[]) {
     const results = await this.#oneByOne(left);
-    // There is no such operation, or not for this user: but for the way it is sent, all of it is taken.
+    // The endpoint does not have BatchWriteItem, or this user may not use it: all writes are accepted one by one.
     if (!isOfTheItem(refusal) && results.every(({ kind }) => kind === 'written')) this.#batchSize = 1;
     const byWrite = new Map(left.map((write, at) => [write, results[at]]));
     const all = writes.map((write) => (byWrite.has(write) ? byWrite.get(write) : WRITTEN));
@@ -119,7 +119,7 @@ export class WriteSender {
     return results;
   }
 
-  /** All before this write were taken. */
+  /** All writes before this one were accepted. */
   #endingAt(write: Write, result: WriteResult, writes: readonly Write[]): readonly WriteResult[] {
     return [...writes.slice(0, writes.indexOf(write)).map(() => WRITTEN), result];
   }

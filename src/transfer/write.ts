@@ -2,13 +2,13 @@
 export interface Write {
   readonly kind: 'write';
   readonly operation: 'PutItem' | 'DeleteItem';
-  /** JSON of the item, or of its key. Values stand in it as the input has them. */
+  /** JSON of the item, or of its key. Values are written exactly as in the input. */
   readonly json: string;
-  /** Equal for writes of one item, which are sent one after another. */
+  /** Equal for writes of the same item, which are sent one after another. */
   readonly key: string;
 }
 
-/** Input that makes no write. */
+/** Input from which no write can be made. */
 export interface BadInput {
   readonly kind: 'bad';
   readonly problem: string;

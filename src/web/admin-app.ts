@@ -12,7 +12,7 @@ import type { Transfers } from './transfers.ts';
 import type { WebLimits } from './web-limits.ts';
 
 export interface AdminOptions extends AdminDoor {
-  /** Told of each request that was to change something, once it is answered. */
+  /** Called after each request that was to change something has been answered. */
   readonly onAction: (action: AdminAction) => void;
   readonly onInternalError: (error: unknown) => void;
   readonly limits: WebLimits;
@@ -20,7 +20,7 @@ export interface AdminOptions extends AdminDoor {
   readonly answers: Transfers;
   /** Milliseconds since some moment in the past. */
   readonly elapsedMs: () => number;
-  /** Gives up the event loop until others have had their turn. */
+  /** Yields the event loop until other work has had its turn. */
   readonly pause: Pause;
 }
 
@@ -31,14 +31,16 @@ export interface AdminAction {
   readonly status: number;
 }
 
-/** What is wrong with a request to `/_dynaring/`: every status from 400 names the part of the request. */
+/**
+ * Why a request to `/_dynaring/` is refused. For a status below 500, `field` is the part of the request that is wrong.
+ */
 interface Problem {
   readonly status: number;
   readonly error: string;
   readonly field?: string | undefined;
 }
 
-/** The routes under `/_dynaring`, as a part of the application. Nothing passes through it: it answers every request. */
+/** The routes under `/_dynaring`. The router answers every request that reaches it and calls no later handler. */
 export function createAdminRouter(options: AdminOptions): Router {
   const router = express.Router({ caseSensitive: true, strict: true });
   const gate = createGate(options);
@@ -63,7 +65,7 @@ export function createAdminRouter(options: AdminOptions): Router {
     refuse(response, { status: 404, error: `there is no such route; there are ${all}`, field: 'path' });
   });
   router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
-    // The answer is on its way: only express can end it now.
+    // Part of the answer is already sent: only express can end it now.
     if (response.headersSent) return next(error);
     refuse(response, problemOf(error, options));
   });
@@ -71,9 +73,12 @@ export function createAdminRouter(options: AdminOptions): Router {
 }
 
 interface AdminGate {
-  /** Before everything else: headers of all answers, and who may not ask. */
+  /** Runs first: sets the headers of all answers and refuses requests that are not allowed. */
   enter(request: Request, response: Response, next: NextFunction): void;
-  /** Does what was asked for, unless too much is being done. Who sends slowly, or does not read, takes nobody's place. */
+  /**
+   * Runs `work` unless too many requests are in progress. A client that sends or reads slowly does not count as one of
+   * them.
+   */
   work(response: Response, work: () => Promise<void>): Promise<void>;
 }
 
@@ -91,7 +96,8 @@ function createGate({ limits, onAction }: AdminOptions): AdminGate {
     });
     const refusal = refusalOf(request.method, request.headers);
     if (refusal !== undefined) return refuse(response, { status: 403, ...refusal });
-    // A page may send a form or plain text unasked; JSON only after a preflight, which nobody answers here.
+    // A web page may send a form or plain text to another site without a preflight, but JSON only after one, and no
+    // preflight is answered here.
     if (hasBody(request) && !request.is('application/json')) {
       return refuse(response, { status: 415, error: 'a body must be application/json', field: 'Content-Type' });
     }
@@ -113,7 +119,7 @@ function createGate({ limits, onAction }: AdminOptions): AdminGate {
 
 type MountedRoute = AdminRoute & { readonly pattern: string };
 
-/** Characters of a path in the log. */
+/** Longest path in the log, in characters. */
 const MAX_LOGGED_PATH = 500;
 
 /** @param route `pattern` is its path as express wants it */
@@ -126,7 +132,7 @@ function mount(router: Router, route: MountedRoute, options: AdminOptions, gate:
     else if (isSnapshot) sendBytes(response, answer.status, await jsonInPieces(answer.body, pause, '\n'), answers);
     else sendBytes(response, answer.status, Buffer.from(`${JSON.stringify(answer.body)}\n`), answers);
   };
-  // It is held in memory, as objects and as text.
+  // A snapshot is held in memory, once as objects and once as text.
   const isSnapshot = route.path === '/snapshot' && route.method === 'GET';
   const answerThis = isSnapshot ? oneByOne(answerNow) : answerNow;
   const answer = (request: Request, response: Response): Promise<void> =>
@@ -155,8 +161,9 @@ function hasBody({ headers }: Request): boolean {
 }
 
 /**
- * Bodies of this size are held in memory, parsed: one at a time. One of which nothing has come between two others that asked, a
- * second apart, makes room for the last.
+ * A snapshot body is held in memory and parsed, so only one is accepted at a time.
+ * A stuck upload makes room for a newer request: it is stuck if two requests at least `PATIENCE_MS` apart find that it
+ * has received nothing between them.
  */
 function oneAtATime(elapsedMs: () => number) {
   let held: { readonly request: Request; bytes: number; atMs: number } | undefined;
@@ -183,7 +190,7 @@ function oneAtATime(elapsedMs: () => number) {
   };
 }
 
-/** In place of express's own, which would hold up everything for seconds. */
+/** Replaces express's JSON parser, which would block the event loop for seconds. */
 function parser(pause: Pause) {
   return async (request: Request, _response: Response, next: NextFunction): Promise<void> => {
     request.body = await parseInSlices(request.body, pause);
@@ -194,7 +201,7 @@ function parser(pause: Pause) {
 
 type Answer = (request: Request, response: Response) => Promise<void>;
 
-/** Those that ask at the same time wait for each other. */
+/** Serialises requests: each waits for the one before it. */
 function oneByOne(answer: Answer): Answer {
   let last: Promise<unknown> = Promise.resolve();
   return (request, response) => {
@@ -228,7 +235,7 @@ function refuse(response: Response, { status, error, field }: Problem): void {
   sendJson(response, status, { error, field });
 }
 
-/** With the line end without which a shell goes on in the same line. */
+/** Ends the body with a newline, so that a shell prompt starts on a line of its own. */
 function sendJson(response: Response, status: number, body: object): void {
   response
     .status(status)
@@ -239,15 +246,15 @@ function sendJson(response: Response, status: number, body: object): void {
 function problemOf(thrown: unknown, { onInternalError }: AdminOptions): Problem {
   if (thrown instanceof AdminError) {
     const { status, message, field } = thrown;
-    // What is wrong with a request and no field of it is its body.
+    // A bad request without a named field has a bad body.
     return { status, error: message, field: field ?? (status === 400 ? 'body' : undefined) };
   }
-  // What the ring cannot do now is no fault of the request.
+  // A failure of the ring is not a mistake in the request.
   if (thrown instanceof ApiError) {
     return { status: thrown.status, error: thrown.message, field: thrown.status < 500 ? 'body' : undefined };
   }
   if (thrown instanceof URIError) return { status: 400, error: 'the path is not well encoded', field: 'path' };
-  // What the parsers of express throw.
+  // The body parsers of express throw errors with a `status`.
   const { status } = thrown as { readonly status?: number };
   if (status === 413) return { status, error: 'the body is too large', field: 'body' };
   if (status !== undefined && status < 500)

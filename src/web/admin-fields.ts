@@ -3,7 +3,7 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import { isBase64 } from './base64.ts';
 
-/** Reads what an administrator sent. Each throws an AdminError that names the field that makes no sense. */
+/** Readers of what an administrator sends. Each throws an AdminError that names the invalid field. */
 
 const NODE_ACTIONS: readonly NodeAction[] = ['stop', 'start', 'pause', 'resume', 'wipe'];
 
@@ -58,7 +58,7 @@ function checkKeyValue(field: string, value: unknown): void {
   if (only[0] === 'B' && !isBase64(only[1] as string)) throw new AdminError(`${field}.B must be base64`, field);
 }
 
-/** The outer shape of a snapshot; what the tables hold is for the tier that knows tables. */
+/** Checks the outer shape of a snapshot. Tier 2 checks the contents of the tables. */
 export function readSnapshot(body: unknown): Snapshot {
   const { format, namespace, tables, ...others } = objectOf(body, 'body') as Record<string, unknown>;
   const [stranger] = Object.keys(others);

@@ -1,6 +1,6 @@
 import type { LinkSetting, NodeAction, Snapshot } from '../api/admin.ts';
 
-/** Sentences that tell an administrator what was done: each is the `done` of an answer. */
+/** Sentences that say what an administrator's request did: the `done` of an answer. */
 
 const OF_NODES: Readonly<Record<NodeAction, string>> = {
   stop: 'is stopped',
@@ -10,7 +10,7 @@ const OF_NODES: Readonly<Record<NodeAction, string>> = {
   wipe: 'has lost its disk, and is brought back from the others',
 };
 
-/** @param states of all nodes, after it */
+/** @param states the states of all nodes after the action */
 export function nodeOutcome(id: string, action: NodeAction, states: string): string {
   return `${id} ${OF_NODES[action]} (${states})`;
 }

@@ -8,16 +8,16 @@ import { clusterText, statesText } from './cluster-text.ts';
 /** What every route can use. */
 export interface AdminDoor {
   readonly admin: Admin;
-  /** @throws AdminError that names the field that makes no sense */
+  /** @throws AdminError that names the invalid field */
   readonly readRule: (json: unknown) => FaultRule;
 }
 
 export interface AdminCall {
-  /** The parts of the path that vary, by name. */
+  /** The variable parts of the path, by name. */
   readonly params: Readonly<Record<string, string>>;
-  /** Only names that the route knows. */
+  /** Holds only names that the route accepts. */
   readonly query: Readonly<Record<string, string | undefined>>;
-  /** Parsed JSON; undefined if there was none. */
+  /** The parsed JSON body; undefined if there is none. */
   readonly body: unknown;
 }
 
@@ -28,17 +28,17 @@ export type AdminAnswer =
 
 export interface AdminRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below `/_dynaring`, with `{name}` for what varies, as in docs/openapi.json. */
+  /** The path below `/_dynaring`, with `{name}` for variable parts, as in docs/openapi.json. */
   readonly path: string;
-  /** The parameters of its query. */
+  /** The query parameters that the route accepts. */
   readonly query?: readonly string[];
-  /** Which limit its body has; undefined: it has none. */
+  /** The size limit of its body; undefined if it has no body. */
   readonly body?: 'small' | 'snapshot';
-  /** @throws AdminError, or ApiError where the service would say it */
+  /** @throws AdminError, or ApiError where the service would refuse it */
   readonly answer: (door: AdminDoor, call: AdminCall) => AdminAnswer | Promise<AdminAnswer>;
 }
 
-/** All that `/_dynaring/` offers. docs/openapi.json describes it, and a test holds the two together. */
+/** All routes of `/_dynaring/`. docs/openapi.json describes them; a test compares the two. */
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
   {
     method: 'POST',
@@ -149,12 +149,12 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
 ];
 
-/** Does something, and tells in one sentence what was done. */
+/** An action whose answer is one sentence that says what was done. */
 function telling(act: (door: AdminDoor, call: AdminCall) => string | Promise<string>): AdminRoute['answer'] {
   return async (door, call) => ({ status: 200, body: { done: await act(door, call) } });
 }
 
-/** What the service would say of a key or a table, as of a parameter. */
+/** Turns the service's error about a key or a table into an error about the parameter that named it. */
 function namingField(error: unknown): never {
   if (!(error instanceof ApiError) || error.status >= 500) throw error;
   throw new AdminError(error.message, error.name === 'ResourceNotFoundException' ? 'table' : 'key');

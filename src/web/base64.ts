@@ -1,7 +1,6 @@
 /**
- * Whether the service takes this text for binary: RFC 4648 alphabet, padded, and no stray bits in the last character.
- *
- * A loop, because a regular expression can run out of stack on texts of megabytes.
+ * Whether the service accepts this text as binary: RFC 4648 alphabet, padded, and no stray bits in the last character.
+ * This is a loop because a regular expression can overflow the stack on texts of megabytes.
  */
 export function isBase64(text: string): boolean {
   const { length } = text;

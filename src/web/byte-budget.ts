@@ -1,11 +1,11 @@
-/** Room for bytes. */
+/** A budget of bytes that can be reserved. */
 export interface Room {
-  /** Takes `bytes` if they are free; whoever takes them gives them back. */
+  /** Reserves `bytes` if they are free. The caller gives them back. */
   take(bytes: number): boolean;
   give(bytes: number): void;
 }
 
-/** Bytes that requests in flight may hold together. */
+/** The number of bytes that all requests in flight may hold together. */
 export class ByteBudget implements Room {
   #free: number;
 

@@ -2,28 +2,29 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Hints } from './hints.ts';
 
-/** What `node:http` tells of bytes that are no request, or of a request that took too long. */
+/** The error that `node:http` reports for bytes that are no request, or for a request that timed out. */
 interface ClientError extends Error {
   readonly code?: string;
-  /** What was being read. */
+  /** The bytes that were being parsed. */
   readonly rawPacket?: Uint8Array;
 }
 
-/** Bytes of a client that is told that it is wrong which are read and dropped, so that it gets to read that. */
+/** How much more a refused client may send. It is read and dropped, so that the client gets to read the refusal. */
 const MAX_DROPPED_BYTES = 1024 * 1024;
 
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0');
 
-/** A socket as `node:http` has it: with the answer that is under way, if there is one. */
+/** A socket as `node:http` has it, with the answer in progress, if there is one. */
 type HttpSocket = Socket & { readonly _httpMessage?: { readonly headersSent: boolean } | null };
 
 /**
- * Answers what is no request that `node:http` understands, with its statuses except one: the service answers 400 to
- * headers, or a request line, that are too long. The connection ends with the answer.
+ * Answers what `node:http` cannot parse as a request. The statuses are those of `node:http`, except that headers or a
+ * request line that are too long get 400, as from the service. The answer closes the connection.
  *
- * An answer that is written and cut at once is often lost, because a system that has bytes left to read resets the
- * connection. So what else comes where a request should begin is read, within limits, for as long as headers may take.
- * Whoever is late, or has a request under way that holds room, is cut when the answer is written.
+ * Hazard: if the socket is closed while it still has unread bytes, the system resets the connection and the client
+ * often loses the answer. So further bytes are read and dropped, within limits, for as long as headers may take. If the
+ * request timed out, or another request in progress on the connection holds room, the socket is closed as soon as the
+ * answer is written.
  */
 export function answerClientErrors(server: Server, hints: Hints | undefined): void {
   const answeredAt = new WeakMap<Socket, number>();
@@ -35,7 +36,7 @@ export function answerClientErrors(server: Server, hints: Hints | undefined): vo
       return;
     }
     const underWay = socket._httpMessage;
-    // An answer half written cannot be followed by another one.
+    // A second answer cannot follow one that is half written.
     if (!socket.writable || underWay?.headersSent === true) return void socket.destroy();
     const protocol = protocolOf(error.rawPacket);
     if (protocol !== undefined) hints?.otherProtocol(protocol);
@@ -46,14 +47,14 @@ export function answerClientErrors(server: Server, hints: Hints | undefined): vo
   });
 }
 
-/** Whether it is about bytes, and not the connection itself, or time that has run out. */
+/** Whether the error is about the bytes received, as against a failed connection or a time-out. */
 function isOfParser({ code }: ClientError): boolean {
   return code?.startsWith('HPE_') === true;
 }
 
 function protocolOf(packet: Uint8Array | undefined): 'TLS' | 'HTTP/2' | undefined {
   if (packet === undefined) return undefined;
-  // A record of a handshake, of any version (RFC 8446, section 5.1).
+  // A TLS handshake record of any version (RFC 8446, section 5.1).
   if (packet[0] === 0x16 && packet[1] === 0x03) return 'TLS';
   return HTTP2_PREFACE.equals(packet.subarray(0, HTTP2_PREFACE.length)) ? 'HTTP/2' : undefined;
 }

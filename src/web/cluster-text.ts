@@ -1,6 +1,8 @@
 import type { ClusterView } from '../api/admin.ts';
 
-/** What an administrator wants to see at a glance: a summary, and a line for each node. At most 80 columns for a usual ring. */
+/**
+ * An overview for an administrator: a summary, then one line for each node. At most 80 columns wide for a usual ring.
+ */
 export function clusterText(view: ClusterView): string {
   const { nodes, partitions, replication, writeQuorum, readQuorum, movesLeft } = view;
   const up = new Set(nodes.filter(({ state }) => state === 'up').map(({ id }) => id));
@@ -31,7 +33,7 @@ export function statesText({ nodes }: ClusterView): string {
   return `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
 }
 
-/** Suspects by their names where there is room. */
+/** Up to this many suspected nodes are named; above, they are counted. */
 const NAMED_SUSPECTS = 3;
 
 function suspectsText(suspects: readonly string[]): string {
@@ -39,7 +41,7 @@ function suspectsText(suspects: readonly string[]): string {
   return suspects.length <= NAMED_SUSPECTS ? suspects.join(' ') : `${suspects.length} nodes`;
 }
 
-/** Numbers to the right, texts to the left. */
+/** Aligns numbers to the right and texts to the left. */
 function columnsText(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
   const isNumber = (at: number) => at >= 2 && at <= 4;

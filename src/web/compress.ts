@@ -8,22 +8,25 @@ import type { Slots } from './slots.ts';
 
 const COMPRESS = { gzip: promisify(gzip), deflate: promisify(deflate) };
 
-/** The fastest level: most clients are on this machine, or next to it. The chunk is what a thread is asked for at a time. */
+/**
+ * The fastest level, because most clients are on this machine or near it. The chunk is the amount of work handed to a
+ * thread at a time.
+ */
 const OPTIONS = { level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 };
 
-/** With more answers in line than that, the next ones are sent as they are, which clients accept too. */
+/** When more answers than this wait for compression, further ones are sent uncompressed, which clients accept too. */
 const MAX_WAITING = 64;
 
-/** How this answer is to be encoded for the client that sent these headers; undefined: as it is. */
+/** The coding of this answer for a client that sent these headers; undefined: send it uncompressed. */
 export function codingFor(headers: HttpHeaders, answer: HttpResponse): AnswerCoding | undefined {
   const accepted = headers['accept-encoding'];
   return accepted === undefined ? undefined : answerCoding(accepted, answer.body.length);
 }
 
 /**
- * The answer with its body encoded, unless it would grow, by threads of the pool.
- * @param slots answers and bodies that are worked on at a time
- * @param room for large answers while they wait for that; without, they are sent as they are
+ * Compresses the body of an answer on threads of the pool, unless the result would be larger.
+ * @param slots limits how many bodies and answers are compressed or decompressed at a time
+ * @param room memory for large answers while they wait; an answer that gets none is sent uncompressed
  */
 export async function compress(
   answer: HttpResponse,
@@ -36,7 +39,7 @@ export async function compress(
   const isTaken = room.take(bytes);
   if (!isTaken && !isRequired) return answer;
   await slots.take();
-  // zlib fails where there is no memory for it: the answer is good all the same.
+  // zlib fails when it cannot allocate memory; the uncompressed answer is still good.
   const body = await COMPRESS[coding](answer.body, OPTIONS)
     .catch(() => undefined)
     .finally(() => {
@@ -46,7 +49,7 @@ export async function compress(
   if (body === undefined || (body.length >= answer.body.length && !isRequired)) return answer;
   const { headers } = answer;
   replace(headers, 'Content-Length', String(body.length));
-  // Of the body as it is sent: SDKs check it before they decode (aws-sdk-go-v2, aws-sdk-java).
+  // The checksum is of the compressed body: SDKs check it before they decompress (aws-sdk-go-v2, aws-sdk-java).
   replace(headers, 'x-amz-crc32', String(crc32(body)));
   headers.push('Content-Encoding', coding);
   return { ...answer, body };

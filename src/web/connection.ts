@@ -4,17 +4,17 @@ import { PATIENCE_MS } from './progress.ts';
 
 /** A request on a connection, from its first byte until its answer is out or the client is gone. */
 export interface Turn {
-  /** The answers before it are out: its own may be made. */
+  /** All earlier requests of the connection are answered: this one may be carried out. */
   begin(): void;
-  /** The client is gone. */
+  /** The client has closed the connection. */
   lost(): void;
-  /** It waits for the client, which has to send or to fetch something. */
+  /** Whether the next step is the client's: it has to send or to read something. */
   readonly waitsForClient: boolean;
 }
 
-/** The requests of all connections that wait for the answers before theirs. */
+/** Counts the pipelined requests that wait for earlier answers, on all connections together. */
 export class Line {
-  /** Of one connection, and of all together. */
+  /** Limits for one connection and for all together. */
   readonly #mostOfOne: number;
   readonly #most: number;
   waiting = 0;
@@ -24,7 +24,7 @@ export class Line {
     this.#most = most;
   }
 
-  /** @param ofOne how many wait on the connection */
+  /** @param ofOne how many wait on this connection */
   isTooLong(ofOne: number): boolean {
     return ofOne > this.#mostOfOne || this.waiting > this.#most;
   }
@@ -34,21 +34,22 @@ const CONNECTION = Symbol('connection');
 type Holder = Socket & { [CONNECTION]?: Connection };
 
 /**
- * One socket, on which requests are answered one after the other.
+ * One socket, whose requests are answered one after the other.
  *
- * A client may send any number of requests without waiting for answers. What is not answered yet waits here, as it came, and
- * nothing more is read: so a client that does not fetch its answers has one of them made, not hundreds.
+ * A client may pipeline: send requests without waiting for answers. Requests that are not answered yet are kept here
+ * unparsed, and reading from the socket is paused. So a client that does not read its answers causes one to be made,
+ * not hundreds.
  */
 export class Connection {
   readonly socket: Socket;
-  /** When it was opened or last heard of, in milliseconds since some moment; undefined: nobody counts it yet. */
+  /** When it was opened or last used, in milliseconds since some moment in the past; undefined: not counted yet. */
   usedMs: number | undefined;
-  /** A request has come on it. */
+  /** Whether any request has arrived on it. */
   isUsed = false;
-  /** In the order in which they came. */
+  /** Oldest first. */
   readonly #turns: Turn[] = [];
   #line: Line | undefined;
-  /** Of the turns, those that the line counts. */
+  /** How many of the turns the line counts. */
   #waiting = 0;
   #isPaused = false;
 
@@ -61,7 +62,7 @@ export class Connection {
     });
   }
 
-  /** That of a socket, which is made when it is first asked for. */
+  /** The connection of a socket, created at first use. */
   static of(socket: Socket): Connection {
     const holder = socket as Holder;
     holder[CONNECTION] ??= new Connection(socket);
@@ -72,12 +73,12 @@ export class Connection {
     return this.#turns.length === 0;
   }
 
-  /** What is next here is up to the client. */
+  /** Whether the next step on this connection is the client's. */
   get waitsForClient(): boolean {
     return this.#turns[0]?.waitsForClient !== false;
   }
 
-  /** A request has begun to come in. If the line is too long with it, the connection ends. */
+  /** A request has begun to arrive. Cuts the connection if that makes too many waiting requests. */
   enter(turn: Turn, line: Line): void {
     this.isUsed = true;
     this.#turns.push(turn);
@@ -88,12 +89,12 @@ export class Connection {
     else this.#pause();
   }
 
-  /** @returns whether the answers before that of `turn` are out */
+  /** @returns whether all requests before `turn` are answered */
   isFirst(turn: Turn): boolean {
     return this.#turns[0] === turn;
   }
 
-  /** Its answer is out: the next one's turn has come. */
+  /** The request is answered: starts the next one. */
   leave(turn: Turn): void {
     const isFirst = this.isFirst(turn);
     if (isFirst) this.#turns.shift();
@@ -111,7 +112,7 @@ export class Connection {
     this.#waiting = waiting;
   }
 
-  /** Each time: node reads on by itself when what is written has gone out. */
+  /** Needed each time: node resumes reading by itself when all written data is sent. */
   #pause(): void {
     this.#isPaused = true;
     this.socket.pause();
@@ -123,7 +124,7 @@ export class Connection {
   }
 }
 
-/** Lets a request have its turn that is no exchange. */
+/** Runs a request that is no `Exchange` when its turn has come. */
 export function inTurn(request: IncomingMessage, response: ServerResponse, line: Line, run: () => void): void {
   const connection = Connection.of(request.socket);
   const turn: Turn = { begin: run, lost: () => {}, waitsForClient: false };
@@ -132,7 +133,7 @@ export function inTurn(request: IncomingMessage, response: ServerResponse, line:
   if (connection.isFirst(turn)) run();
 }
 
-/** The sockets of one server. When there are too many, those that are not used make room. */
+/** The sockets of one server. When there are too many, idle ones are closed. */
 export class Connections {
   readonly #open = new Set<Connection>();
   readonly #most: number;
@@ -150,7 +151,7 @@ export class Connections {
     if (this.#open.size >= this.#most) {
       const victim = this.#leastUsed();
       if (victim === undefined) return void socket.destroy();
-      // At once: the event comes later, and others may connect before.
+      // Removed at once: the 'close' event comes later, and other clients may connect before it.
       this.#open.delete(victim);
       victim.socket.destroy();
     }
@@ -159,8 +160,9 @@ export class Connections {
   }
 
   /**
-   * Of those that have let `PATIENCE_MS` pass: what was never used, then what was not for the longest time, then what has sent a
-   * part of a request, or does not fetch its answer. If all are younger, what was never used: its client may be about to.
+   * Chooses the connection to close. Among connections that have been idle for `PATIENCE_MS`: first those that never
+   * carried a request, then the least recently used, then those that have sent part of a request or do not read their
+   * answer. If there is none, one that never carried a request, although its client may be about to send one.
    */
   #leastUsed(): Connection | undefined {
     const nowMs = this.#elapsedMs();
@@ -179,7 +181,7 @@ export class Connections {
 
 const NEVER = 4;
 
-/** The lower, the sooner it makes room. */
+/** Connections with the lowest rank are closed first. */
 function rankOf(connection: Connection, nowMs: number): number {
   const isYoung = nowMs - connection.usedMs! < PATIENCE_MS;
   if (!connection.isUsed) return isYoung ? 3 : 0;

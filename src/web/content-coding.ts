@@ -1,19 +1,19 @@
 import type { HttpHeaders } from './http-message.ts';
 
-/** The codings of bodies that are understood, requests' and answers' (RFC 9110, section 8.4.1). */
+/** The codings that are supported for bodies of requests and answers (RFC 9110, section 8.4.1). */
 export type ContentCoding = 'gzip' | 'deflate';
 
 /**
  * How the body of a request is encoded.
  *
- * A coding that is not understood must not be taken for none: a body that happens to be JSON all the same would be served
- * as something that its sender did not mean.
- * @returns `identity`: not at all; `unknown`: in a way that is not understood, or in several one after the other
+ * Hazard: an unsupported coding must not be treated as none. A body that happens to be JSON would then be processed as
+ * something that its sender did not mean.
+ * @returns `identity`: not encoded; `unknown`: an unsupported coding, or several codings
  */
 export function bodyCoding(headers: HttpHeaders): ContentCoding | 'identity' | 'unknown' {
   const content = headers['content-encoding'];
   const transfer = headers['transfer-encoding'];
-  // Chunks are put together by `node:http`, which lets any other coding in front of them pass.
+  // `node:http` decodes chunks itself, but ignores any other coding listed before `chunked`.
   if (transfer !== undefined && String(transfer).trim().toLowerCase() !== 'chunked') return 'unknown';
   if (content === undefined) return 'identity';
   switch (String(content).trim().toLowerCase()) {
@@ -30,27 +30,27 @@ export function bodyCoding(headers: HttpHeaders): ContentCoding | 'identity' | '
   }
 }
 
-/** Answers of more bytes are compressed for clients that say that they understand it. The service's own limit. */
+/** Larger answers are compressed for clients that accept it. This threshold is the service's. */
 const COMPRESSED_ABOVE_BYTES = 4096;
 
 /** How an answer is encoded. */
 export interface AnswerCoding {
   readonly coding: ContentCoding;
-  /** The client refuses an answer that is not encoded, however small and however busy the server. */
+  /** The client refuses an uncompressed answer, so it is compressed however small it is and however busy the server. */
   readonly isRequired: boolean;
 }
 
 /**
- * The coding for an answer, of those that the client accepts the one that it likes best (RFC 9110, section 12.5.3).
- *
- * @param accepted its Accept-Encoding header
+ * Chooses the coding of an answer: of those that the client accepts, the one with the highest weight (RFC 9110, section
+ * 12.5.3).
+ * @param accepted the Accept-Encoding header
  * @param length of the answer, in bytes
- * @returns undefined: as it is, which a client that accepts nothing else than what is not known here gets too
+ * @returns undefined: send it uncompressed, also to a client that accepts only unsupported codings
  */
 export function answerCoding(accepted: HttpHeaders[string], length: number): AnswerCoding | undefined {
   if (accepted === undefined || length === 0) return undefined;
   const text = String(accepted).toLowerCase();
-  // Small answers are looked at no further, unless the header may refuse them as they are.
+  // Fast path for small answers, unless the header may forbid an uncompressed one.
   if (length <= COMPRESSED_ABOVE_BYTES && !/identity|\*/.test(text)) return undefined;
   const weights = weightsOf(text);
   const others = weights.get('*');
@@ -65,7 +65,7 @@ export function answerCoding(accepted: HttpHeaders[string], length: number): Ans
   return { coding, isRequired: false };
 }
 
-/** What the header says of each coding: 0 is never, 1 is most of all. What is no weight counts as none given. */
+/** The weight of each coding in the header, from 0 (never) to 1 (preferred). An invalid weight counts as none given. */
 function weightsOf(accepted: string): ReadonlyMap<string, number> {
   const weights = new Map<string, number>();
   for (const each of accepted.split(',')) {

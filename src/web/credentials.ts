@@ -1,7 +1,9 @@
 import type { HttpHeaders } from './http-message.ts';
 import type { WireError } from './render.ts';
 
-/** Who signed a request and for which region. Signatures are not verified: any key and any secret will do. */
+/**
+ * Who signed a request and for which region. Signatures are not verified: any access key and any secret are accepted.
+ */
 export interface Credentials {
   readonly kind: 'credentials';
   readonly accessKeyId: string;
@@ -19,10 +21,9 @@ const QUERY_PARAMETERS = [
 ];
 
 /**
- * Reads the credentials of a request from its `Authorization` header or, if it is pre-signed, its query string.
- *
- * Checks are those the service makes before it looks at the signature itself, in its order and words, as recorded in the
- * emulator dynalite.
+ * Reads the credentials of a request from its `Authorization` header or, if it is pre-signed, from its query string.
+ * Makes the checks that the service makes before it verifies the signature, in the same order and words, as recorded in
+ * the emulator dynalite.
  * @param query the request's query string, without `?`
  */
 export function credentialsOf(headers: HttpHeaders, query: string): Credentials | WireError {
@@ -56,7 +57,7 @@ function ofHeader(authorization: string, headers: HttpHeaders): Credentials | Wi
 /** The value of one parameter of an `Authorization` header; empty if it has none. `marker` is its name and `=`. */
 function parameter(authorization: string, marker: string): string {
   const at = authorization.indexOf(marker);
-  // The marker must begin a word: `Signature=` is also the end of other names.
+  // The marker must begin a word, because `Signature=` is also the end of other names.
   if (at <= 0 || (authorization[at - 1] !== ' ' && authorization[at - 1] !== ',')) return '';
   const start = at + marker.length;
   const comma = authorization.indexOf(',', start);

@@ -28,27 +28,27 @@ export interface Gate {
   readonly line: Line;
   readonly meter: RequestMeter;
   readonly log: RequestLog | undefined;
-  /** Requests that tier 2 works on. */
+  /** Requests that tier 2 is carrying out. */
   requestsInFlight: number;
   readonly pause: Pause;
-  /** The server is closing: every answer is its connection's last. */
+  /** The server is shutting down: every answer closes its connection. */
   isClosing: boolean;
 }
 
 const NO_BODY = Buffer.alloc(0);
 
-/** Answers up to this size are copied into one text with their head; above, the copy costs more than it saves. */
+/** Answers up to this size are joined with their head into one text; above it, the copy costs more than it saves. */
 const JOINED_BODY_BYTES = 16 * 1024;
 
-/** Bodies up to this size need no room: every connection may have one. */
+/** Bodies up to this size reserve no room: every connection may have one. */
 const SMALL_BODY_BYTES = 16 * 1024;
 
 /**
- * One request and its answer on a socket: reads the body within the limits, has it handled when the answers before it are
- * out, and writes the answer.
+ * One request and its answer on a socket: reads the body within the limits, carries the request out when all earlier
+ * ones of the connection are answered, and writes the answer.
  *
- * Its bytes are given back when the connection is done with it and tier 2 is too: a client that hangs up does not stop the
- * work it asked for, and must not make room for more.
+ * Hazard: the room of its body is released only when both the connection and tier 2 are done with it. When a client
+ * hangs up, tier 2 still works on its request, so hanging up must not make room for more requests.
  */
 export class Exchange implements Turn, Transfer {
   readonly #gate: Gate;
@@ -59,9 +59,9 @@ export class Exchange implements Turn, Transfer {
   #body: Buffer = NO_BODY;
   /** Bytes received so far. */
   #length = 0;
-  /** Of those, what is taken from the room for bodies. */
+  /** How many of them are reserved from the room for bodies. */
   #taken = 0;
-  /** `waiting`: the body is complete, answers before it are not out. */
+  /** `waiting`: the body is complete, but earlier requests of the connection are not answered. */
   #state: 'receiving' | 'waiting' | 'handling' | 'answering' | 'refused' = 'receiving';
   #isClosed = false;
   #progress: Progress | undefined;
@@ -73,7 +73,7 @@ export class Exchange implements Turn, Transfer {
     this.#response = response;
   }
 
-  /** @param body if somebody else has read it already */
+  /** @param body given if a body parser has already read it */
   static begin(gate: Gate, request: IncomingMessage, response: ServerResponse, body?: Buffer): void {
     const connection = Connection.of(request.socket);
     const exchange = new Exchange(gate, connection, request, response);
@@ -90,7 +90,7 @@ export class Exchange implements Turn, Transfer {
     }
   }
 
-  /** Of the body; it is asked for only while the exchange may be cut for it. */
+  /** Of the body. Read only while the exchange may be cut to make room. */
   get progress(): Progress {
     return this.#progress!;
   }
@@ -107,7 +107,7 @@ export class Exchange implements Turn, Transfer {
     this.#close();
   }
 
-  /** The room that its body has is needed, and it does not come. */
+  /** The room that its body holds is needed, and the body arrives too slowly. */
   cut(): void {
     this.#refuse(ApiError.serviceUnavailable());
   }
@@ -145,7 +145,10 @@ export class Exchange implements Turn, Transfer {
     this.#taken = 0;
   }
 
-  /** Clients often read no answer before they have sent all; so the rest is let in, up to a limit, and dropped. */
+  /**
+   * Many clients read no answer before they have sent the whole body. So the rest of a refused body is read, up to a
+   * limit, and dropped.
+   */
   #drop(chunk: Buffer): void {
     this.#length += chunk.length;
     if (this.#length > this.#gate.limits.maxBodyBytes * 2) this.#request.socket.destroy();
@@ -154,7 +157,7 @@ export class Exchange implements Turn, Transfer {
   #complete(): void {
     if (this.#state !== 'receiving' || this.#isClosed) return;
     this.#state = 'waiting';
-    // What is complete is not slow.
+    // A complete body is no longer a slow transfer.
     if (this.#progress !== undefined) this.#gate.bodies.remove(this);
     if (this.#connection.isFirst(this)) this.#serve();
   }
@@ -185,7 +188,7 @@ export class Exchange implements Turn, Transfer {
     send(this.#gate, this.#response, answer, () => this.#noRoom());
   }
 
-  /** What was asked for is done, but there is no room for telling. */
+  /** The request was carried out, but there is no room for its answer. */
   #noRoom(): HttpResponse {
     const [, operation] = String(this.#request.headers['x-amz-target']).split('.', 2) as [string, OperationName];
     const isWrite = OPERATION_TRAITS[operation]?.access === 'write';
@@ -217,7 +220,7 @@ export class Exchange implements Turn, Transfer {
     });
   }
 
-  /** The answer is out, or the client is gone. */
+  /** The answer is sent, or the client has closed the connection. */
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -233,8 +236,8 @@ export function requestOf(request: IncomingMessage, body: Uint8Array, notes?: Re
 }
 
 /**
- * Writes an answer; nothing happens if the client is gone.
- * @param noRoom the answer in its place if there is no room for one of this size
+ * Writes an answer; does nothing if the client has closed the connection.
+ * @param noRoom makes the answer to send instead if there is no room for one of this size
  */
 export function send(gate: Gate, response: ServerResponse, answer: HttpResponse, noRoom?: () => HttpResponse): void {
   if (response.destroyed) return;
@@ -242,7 +245,7 @@ export function send(gate: Gate, response: ServerResponse, answer: HttpResponse,
   if (answer.body.length > LARGE_ANSWER_BYTES) return sendLarge(gate, response, answer, noRoom);
   writeHead(gate, response, answer);
   const { body } = answer;
-  // As a text of one byte a unit, node joins it to the head: one write to the socket, not a gathered one of two parts.
+  // Node joins a latin1 text to the head and makes one write to the socket, instead of a gathered write of two parts.
   if (body.length <= JOINED_BODY_BYTES) response.end(asBuffer(body).toString('latin1'), 'latin1');
   else response.end(body);
 }

@@ -25,18 +25,18 @@ export interface HandleOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
-  /** Told of everything thrown that is not an `ApiError`: a bug, or a tier that broke. */
+  /** Called with every exception that is no `ApiError`: a bug, or a tier that failed. */
   readonly onInternalError: (error: unknown) => void;
-  /** The service's own limit is 16 MB, and holds for a compressed body when inflated. */
+  /** The service's own limit is 16 MB. It also holds for a compressed body after decompression. */
   readonly maxBodyBytes: number;
-  /** Which pages may read the answers. */
+  /** Which web pages may read the answers. */
   readonly crossOrigin: CrossOrigin;
-  /** Room for inflated bodies. */
+  /** Room for decompressed bodies. */
   readonly budget: Room;
   readonly largeBodies: LargeBodies;
-  /** Room for large answers that wait to be encoded. */
+  /** Room for large answers that wait for compression. */
   readonly answers: Room;
-  /** Told of requests that only a mistake in a client explains. */
+  /** Where likely mistakes in a client are reported. */
   readonly hints?: Hints | undefined;
 }
 
@@ -48,10 +48,13 @@ const operationOfTarget: ReadonlyMap<unknown, OperationName> = new Map(
   OPERATIONS.map((operation) => [TARGET_PREFIX + operation, operation]),
 );
 
-/** Bodies that are inflated, and answers that are compressed, at a time: half of the threads that the disk needs too. */
+/**
+ * How many bodies and answers are compressed or decompressed at a time: half of the thread pool, which the disk needs
+ * too.
+ */
 const MAX_CODING = 2;
 
-/** What the parts of `createHandle` share. */
+/** What the functions of this file share. */
 interface Shared extends HandleOptions {
   readonly slots: Slots;
 }
@@ -88,8 +91,8 @@ function answerFailure(error: unknown, envelope: Envelope, { onInternalError }: 
 }
 
 /**
- * Body, target, credentials, schema, tier 2. That order is the service's, as recorded in the emulator dynalite: the first
- * thing wrong is the one reported.
+ * Checks body, target, credentials and schema, then calls tier 2. The order is the service's, as recorded in the
+ * emulator dynalite: the first error found is the one reported.
  */
 async function answerOperation(request: HttpRequest, envelope: Envelope, options: Shared): Promise<HttpResponse> {
   if (!options.isReady()) throw ApiError.serviceUnavailable();
@@ -106,14 +109,14 @@ async function answerOperation(request: HttpRequest, envelope: Envelope, options
   }
 }
 
-/** @param large the body, if it is one of those that are parsed in slices */
+/** @param large the parsed body, if it is one that is parsed in slices */
 async function answerBody(
   request: HttpRequest,
   large: LargeBody | undefined,
   envelope: Envelope,
   options: Shared,
 ): Promise<HttpResponse> {
-  // A missing body, or `null` for one, is found out last, a broken one first.
+  // The service reports a broken body first, but a missing body, or one that is `null`, last.
   const parsed = large !== undefined ? large.value : request.body.length === 0 ? undefined : parseJson(request.body);
   if (parsed === undefined && request.body.length > 0) throw ApiError.serialization(undefined);
 
@@ -144,11 +147,11 @@ async function answerBody(
 
 const NO_BODY = new Uint8Array(0);
 
-/** Tables of a batch that are named in the log, and characters of each: no name is longer. */
+/** How many tables of a batch are logged, and how many characters of each: no valid name is longer. */
 const MAX_TABLES_NOTED = 3;
 const MAX_TABLE_LENGTH = 255;
 
-/** Of a request that nothing is known of yet. */
+/** The tables named in a request that is not validated yet. */
 function tablesOf(operation: OperationName, parsed: unknown): string | undefined {
   if (typeof parsed !== 'object' || parsed === null) return undefined;
   const names = namedTables(operation, parsed).filter((name) => typeof name === 'string');
@@ -184,7 +187,7 @@ async function answerInflated(
   }
 }
 
-/** 413, as the service answers. Its own answer has no body, which SDKs show as an unknown error. */
+/** 413, as the service answers. The service's own answer has no body, which SDKs report as an unknown error. */
 export function bodyTooLarge(maxBodyBytes: number): WireError {
   return {
     kind: 'error',
@@ -199,11 +202,11 @@ function unknownOperationText(target: string | string[] | undefined): string {
   return `Unknown operation: ${target}`;
 }
 
-/** Everything that is not an operation: preflights, health checks and strangers. */
+/** Answers what is no operation: preflights, health checks and unknown requests. */
 function answerPlain(request: HttpRequest, envelope: Envelope, options: HandleOptions): HttpResponse {
   if (request.method === 'OPTIONS') return preflight(request.headers, envelope);
-  // Probes often leave the body unread. A connection kept for more requests would then hold whoever asked, such as a test
-  // runner, until that time is over.
+  // Probes often leave the body unread. With keep-alive, such a connection would keep the probing process (a test
+  // runner, for example) from ending until the keep-alive time-out.
   return { ...answerProbe(request, envelope, options), isLast: true };
 }
 
@@ -213,7 +216,7 @@ function answerProbe(request: HttpRequest, envelope: Envelope, options: HandleOp
     const isReady = options.isReady();
     return renderBody(isReady ? 200 : 503, Buffer.from(isReady ? 'ready\n' : 'starting\n'), plain(envelope));
   }
-  // Widely used health checks (jest-dynamodb, compose files) wait for this 400, which is DynamoDB Local's.
+  // Widely used health checks (jest-dynamodb, compose files) wait for this 400, which DynamoDB Local answers.
   if (isRead && pathOf(request) === '/') {
     return renderError(
       {
@@ -227,7 +230,7 @@ function answerProbe(request: HttpRequest, envelope: Envelope, options: HandleOp
   return notFound(request, envelope);
 }
 
-/** A request without Origin is no browser's, and so no preflight, whatever else it has. */
+/** A preflight always has an Origin; without one, the request does not come from a browser. */
 function preflight(headers: HttpHeaders, envelope: Envelope): HttpResponse {
   const answer = renderBody(200, NO_BODY, plain(envelope));
   if (!envelope.crossOrigin.includes('Access-Control-Allow-Origin')) return answer;
@@ -236,7 +239,7 @@ function preflight(headers: HttpHeaders, envelope: Envelope): HttpResponse {
   answer.headers.push('Access-Control-Max-Age', '172800');
   answer.headers.push('Access-Control-Allow-Methods', typeof method === 'string' ? method : 'GET, HEAD, POST, OPTIONS');
   if (typeof names === 'string') answer.headers.push('Access-Control-Allow-Headers', names);
-  // A page of the public network that asks one of this machine (https://wicg.github.io/private-network-access/).
+  // A page on the public network that asks a private address (https://wicg.github.io/private-network-access/).
   if (headers['access-control-request-private-network'] === 'true') {
     answer.headers.push('Access-Control-Allow-Private-Network', 'true');
   }
@@ -247,7 +250,7 @@ function originOf({ origin }: HttpHeaders): string | undefined {
   return typeof origin === 'string' ? origin : undefined;
 }
 
-/** The answer to a POST with a path or a content type that no operation has. */
+/** The answer to a POST with a path or content type that no operation has. */
 function notOperation(request: HttpRequest, envelope: Envelope, { hints }: HandleOptions): HttpResponse {
   const path = pathOf(request);
   if (request.headers['x-amz-target'] !== undefined) {
@@ -260,8 +263,8 @@ function notOperation(request: HttpRequest, envelope: Envelope, { hints }: Handl
 const NOT_FOUND = 'UnknownOperationException';
 
 /**
- * The answer to a path, method or content type that is not known. It is the service's, except that who speaks JSON is told
- * in JSON, which clients show, where they can make nothing of XML.
+ * The answer to an unknown path, method or content type. It is the service's, except that clients of JSON get JSON:
+ * they show it, but cannot parse XML.
  */
 function notFound(request: HttpRequest, envelope: Envelope): HttpResponse {
   const { accept, 'content-type': given } = request.headers;
@@ -287,7 +290,7 @@ function plain(envelope: Envelope): Envelope {
   return { ...envelope, contentType: 'text/plain' };
 }
 
-/** The content type of the answer to a request of this type; undefined if the service knows no such requests. */
+/** The content type of the answer to a request of this content type; undefined if the service does not accept it. */
 function answerType(contentType: string | string[] | undefined): string | undefined {
   switch (contentType) {
     case 'application/x-amz-json-1.0':

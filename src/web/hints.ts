@@ -1,14 +1,12 @@
 import { NOT_SERVED } from '../api/service-operations.ts';
 
-/** Texts of one kind that are told; a client that makes up new ones fills no log. */
+/** How many different hints of one kind are logged, so that a client with ever new mistakes does not fill the log. */
 const MAX_TOLD = 100;
 
-/** Characters of a text of a client in a hint or an error. */
+/** Longest text of a client in a hint or an error, in characters. */
 const MAX_SHOWN = 100;
 
-/**
- * Tells whoever reads the log what the author of a client would otherwise look for in the client, once for each thing.
- */
+/** Logs likely mistakes in a client, each one once. Otherwise the author of the client would look for them there. */
 export class Hints {
   readonly #tell: (hint: string) => void;
   readonly #operations = new Set<string>();
@@ -16,12 +14,12 @@ export class Hints {
   readonly #contentTypes = new Set<string>();
   readonly #protocols = new Set<string>();
 
-  /** @param tell takes one line, without control characters */
+  /** @param tell takes one line without control characters */
   constructor(tell: (hint: string) => void) {
     this.#tell = tell;
   }
 
-  /** A request for an operation that there is not. @param target its X-Amz-Target */
+  /** A request for an unknown operation. @param target its X-Amz-Target */
   unknownOperation(target: string | string[] | undefined): void {
     if (target === undefined) return;
     const name = NOT_SERVED.get(target);
@@ -33,17 +31,17 @@ export class Hints {
     );
   }
 
-  /** A request for an operation at another path than `/`. */
+  /** A request for an operation at a path other than `/`. */
   unknownPath(method: string, path: string): void {
     this.#once(this.#paths, unknownPathText(method, path));
   }
 
-  /** A request for an operation whose body is of a type that none has. @param given its Content-Type */
+  /** A request for an operation with a content type that no operation has. @param given its Content-Type */
   unknownContentType(given: string | string[] | undefined): void {
     this.#once(this.#contentTypes, unknownContentTypeText(given));
   }
 
-  /** A connection that began with something else than HTTP/1.1. @param protocol what it is */
+  /** A connection that does not begin with HTTP/1.1. @param protocol what it begins with */
   otherProtocol(protocol: 'TLS' | 'HTTP/2'): void {
     this.#once(this.#protocols, `this port speaks plain HTTP/1.1: a client began with ${protocol}`);
   }
@@ -55,22 +53,22 @@ export class Hints {
   }
 }
 
-/** What is wrong with a request for an operation at another path than `/`. @param path without its query */
+/** Describes a request for an operation at a path other than `/`. @param path without its query */
 export function unknownPathText(method: string, path: string): string {
   return `${method} ${shown(path)}: the endpoint has no path`;
 }
 
-/** What is wrong with a request for an operation that has this Content-Type, or none. */
+/** Describes a request for an operation with this Content-Type, or with none. */
 export function unknownContentTypeText(given: string | string[] | undefined): string {
   const problem =
     given === undefined ? 'The request has no content type' : `The content type ${shown(String(given))} is not known`;
   return `${problem}; that of operations is application/x-amz-json-1.0`;
 }
 
-/** A text of somebody else, cut, with what a terminal might obey, or turn around, written as its code point. */
+/** Makes a foreign text safe to print: shortens it, and writes control and direction characters as code points. */
 export function shown(text: string, maxLength = MAX_SHOWN): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
-  // Most are, and the classes below take their time.
+  // Fast path: most texts are plain ASCII, and the character classes below are slow.
   if (/^[ -~]*$/.test(cut)) return cut;
   return cut.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0)!.toString(16)}}`);
 }

@@ -6,12 +6,12 @@ export interface HttpRequest {
   /** By lower-case name, as `node:http` has them. */
   readonly headers: HttpHeaders;
   readonly body: Uint8Array;
-  /** Where what is found out on the way is written down for a log; undefined: nobody asks. */
+  /** Collects facts for the request log; undefined if there is no log. */
   readonly notes?: RequestNotes | undefined;
 }
 
 export interface RequestNotes {
-  /** The tables that an operation names. */
+  /** The tables that the operation names. */
   table?: string;
 }
 
@@ -20,14 +20,17 @@ export type HttpHeaders = Readonly<Record<string, string | string[] | undefined>
 /** An answer without its socket. */
 export interface HttpResponse {
   readonly status: number;
-  /** Names and values by turns, `node:http`'s fastest form. Complete but for `Date` and the connection's own. */
+  /**
+   * Alternating names and values, the fastest form for `node:http`. Complete except for `Date` and the headers of the
+   * connection.
+   */
   readonly headers: string[];
   readonly body: Uint8Array;
-  /** The connection ends with it. */
+  /** The answer closes the connection. */
   readonly isLast?: true;
-  /** There is no answer: the connection ends without one. */
+  /** There is no answer: the connection is closed without one. */
   readonly isDropped?: true;
-  /** The name of the error that it tells, for those who count. */
+  /** The name of the error, for the metrics and the log. */
   readonly error?: string;
 }
 

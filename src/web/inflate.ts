@@ -4,29 +4,28 @@ import type { ContentCoding } from './content-coding.ts';
 import type { Slots } from './slots.ts';
 
 export type Inflated =
-  /** `bytes` have been taken from the budget; whoever gets the body gives its length back. */
+  /** The length of `bytes` has been reserved from the budget; the caller gives it back. */
   | { readonly kind: 'inflated'; readonly bytes: Uint8Array }
   | { readonly kind: 'too-large' }
   | { readonly kind: 'no-room' }
   | { readonly kind: 'broken' };
 
 export interface InflateBounds {
-  /** What may come out. */
+  /** The most bytes that the decompressed body may have. */
   readonly maxBytes: number;
-  /** Room for it. */
+  /** Room for the decompressed body. */
   readonly budget: Room;
-  /** Bodies that are inflated at a time. */
+  /** Limits how many bodies are decompressed at a time. */
   readonly slots: Slots;
 }
 
-/** What comes out, and is taken from the budget, at a time. */
+/** The unit in which output is produced and room is reserved. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * Inflates a body: `gzip` of any number of members (RFC 1952), or `deflate`, which is zlib's format (RFC 1950).
- *
- * Room is taken as bytes come out, and nothing that the body says of its length is believed, so that one that lies costs
- * no more than what is let in, and bytes behind its end are not taken for a length.
+ * Decompresses a body: `gzip` with any number of members (RFC 1952), or `deflate`, which is the zlib format (RFC 1950).
+ * Hazard: the body may lie about its length. So lengths in it are ignored, and room is reserved as bytes come out. A
+ * lying body costs no more than the limit, and bytes behind its end are not read as a length.
  */
 export async function inflate(body: Uint8Array, coding: ContentCoding, bounds: InflateBounds): Promise<Inflated> {
   await bounds.slots.take();

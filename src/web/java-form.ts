@@ -2,9 +2,10 @@ import { binaryLength } from '../api/attribute-value.ts';
 import { resolve, type Schema } from './schema.ts';
 
 /**
- * A value as the service's messages show it: what Java's `toString` makes of its model classes, with every member of a
- * structure, absent ones as `null`.
- * @param most characters; a longer text ends there, in `...`, and the rest of the value is not looked at
+ * A value as the service's messages show it: the output of Java's `toString` for its model classes, with every member
+ * of a structure; absent members are `null`.
+ * @param most longest text, in characters; a longer one is cut and ends in `...`, and the rest of the value is not
+ *   visited
  */
 export function javaForm(value: unknown, schema: Schema, common: Schema, most: number): string {
   const writer: Writer = { common, text: '', most };
@@ -12,12 +13,12 @@ export function javaForm(value: unknown, schema: Schema, common: Schema, most: n
   return cut(writer.text, most);
 }
 
-/** A text of at most so many characters, and `...` if there were more; never half a surrogate pair. */
+/** Shortens a text to `most` characters and adds `...`. Never splits a surrogate pair. */
 export function cut(text: string, most: number): string {
   return text.length < most ? text : `${text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')}...`;
 }
 
-/** A member as the service's classes and messages spell it: `SSESpecification` is `sSESpecification` there. */
+/** A member's name as in the service's classes and messages: `SSESpecification` becomes `sSESpecification`. */
 export function javaName(member: string): string {
   return member[0]!.toLowerCase() + member.slice(1);
 }

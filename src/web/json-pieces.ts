@@ -1,14 +1,14 @@
 import type { Pause } from './pause.ts';
 
-/** Elements of a list that become text in one go; an item has up to 400 KB. */
+/** List elements that are converted without a pause; an item has up to 400 KB. */
 const ELEMENTS_AT_ONCE = 16;
-/** Characters after which others have their turn. */
+/** After this many characters the event loop is yielded. */
 const CHARACTERS_AT_ONCE = 1024 * 1024;
 
 /**
- * `JSON.stringify` of what may have hundreds of megabytes in its lists, in UTF-8, with pauses.
+ * `JSON.stringify` with pauses, in UTF-8, for values whose lists may hold hundreds of megabytes.
  * @param value plain data
- * @param end what stands behind it
+ * @param end a text to append
  */
 export async function jsonInPieces(value: object, pause: Pause, end = ''): Promise<Buffer> {
   const pieces: Buffer[] = [];
@@ -25,7 +25,7 @@ export async function jsonInPieces(value: object, pause: Pause, end = ''): Promi
   return Buffer.concat(pieces);
 }
 
-/** Short lists and objects are taken apart, for a long one may be in them. */
+/** Descends into objects and short lists, because they may contain a long list. */
 function* piecesOf(value: unknown): Generator<string> {
   if (Array.isArray(value)) {
     if (value.length <= ELEMENTS_AT_ONCE) yield* list(value);

@@ -4,17 +4,18 @@ import type { Pause } from './pause.ts';
 import { planSlices, type Slice, type SliceLimits, type SlicePlan } from './slice-plan.ts';
 
 /**
- * JSON of any size, parsed a slice at a time.
+ * Parses JSON of any size, one slice at a time.
  *
- * `planSlices` walks over the bytes and makes nothing: it counts, and finds the commas at which the text can be cut.
- * `parseSlices` has `JSON.parse` read the text between two cuts, with the brackets added that are open there. So a container
- * that is longer than a slice comes out as several chunks, and everything else as it would have at once.
+ * `planSlices` walks over the bytes without building values: it counts containers, and finds the commas at which the
+ * text can be cut. `parseSlices` runs `JSON.parse` on the text between two cuts, and adds the brackets that are open
+ * there. So a container that is longer than a slice comes out as several chunks; everything else comes out as from a
+ * single `JSON.parse`.
  */
 
-/** A container that came in several chunks, none of which is empty. */
+/** A container that was parsed in several chunks. No chunk is empty. */
 export interface Part {
   readonly parent: Part | undefined;
-  /** The chunk of the parent that holds it, and where. */
+  /** The chunk of the parent that holds this container, and its key there. */
   readonly holder: Chunk;
   readonly key: string | number;
   readonly chunks: Chunk[];
@@ -23,16 +24,17 @@ export interface Part {
 export type Chunk = unknown[] | Record<string, unknown>;
 
 export interface Parsed {
-  /** Whole, but for the parts, which have only their first chunk in their place. */
+  /** Complete, except that each part is represented by its first chunk. */
   readonly value: unknown;
-  /** Parents before what is in them. */
+  /** A parent comes before the parts inside it. */
   readonly parts: readonly Part[];
 }
 
 /**
- * Parses what has been planned.
- * @param mostElements of an array that came in several chunks; of what goes far beyond, the rest is parsed and not kept
- * @returns undefined if it is no JSON as the service takes it (`parseJson`)
+ * Parses the slices of a plan.
+ * @param mostElements longest array to keep, for arrays that come in several chunks; elements far beyond it are parsed
+ *   and dropped
+ * @returns undefined if the service would not accept it as JSON (see `parseJson`)
  */
 export async function parseSlices(
   body: Uint8Array,
@@ -44,7 +46,9 @@ export async function parseSlices(
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   const root: unknown[] = [];
   const parts: Part[] = [];
-  /** The containers that are cut and not at their end; none of them: what stands around the text. */
+  /**
+   * The containers that were cut and have not ended. While it is empty, the surroundings of the text are being read.
+   */
   const open: OpenPart[] = [];
   for (const [at, slice] of slices.entries()) {
     if (at > 0) await pause();
@@ -63,12 +67,12 @@ export async function parseSlices(
   return root.length === 1 ? { value: root[0], parts } : undefined;
 }
 
-/** A container that is cut and not at its end. */
+/** A container that was cut and has not ended. */
 interface OpenPart {
   readonly part: Part;
-  /** Those that are kept, if it is an array. */
+  /** Number of elements kept, if it is an array. */
   elements: number;
-  /** What comes now is not kept, nor what is in it. */
+  /** Further content is dropped, including containers inside it. */
   isFull: boolean;
 }
 
@@ -103,7 +107,7 @@ interface PartLists {
 }
 
 /**
- * Notes the containers in which a slice has ended: each is the last that there is in the one before.
+ * Records the containers in which a slice ends. Each is the last element of the one before.
  * @returns false if there is nothing between the last bracket and the comma
  */
 function openParts(bytes: Buffer, slice: Slice, chunk: Chunk, { open, parts }: PartLists): boolean {
@@ -125,7 +129,7 @@ function openParts(bytes: Buffer, slice: Slice, chunk: Chunk, { open, parts }: P
 }
 
 /**
- * All of it in one: what `parseJson` makes of the body, with pauses.
+ * Parses a body as `parseJson` does, but with pauses.
  * @returns undefined if it is no JSON
  */
 export async function parseInSlices(body: Uint8Array, pause: Pause): Promise<unknown> {
@@ -143,7 +147,7 @@ export async function parseInSlices(body: Uint8Array, pause: Pause): Promise<unk
 
 const NO_LIMITS: SliceLimits = { maxContainers: Number.POSITIVE_INFINITY, maxMembers: Number.POSITIVE_INFINITY };
 
-/** Adds the members of one chunk to another one of the same container. */
+/** Appends the members of a chunk to another chunk of the same container. */
 export function append(whole: Chunk, chunk: Chunk): void {
   if (Array.isArray(whole)) {
     for (const value of chunk as unknown[]) whole.push(value);
@@ -156,7 +160,7 @@ export function memberOf(container: Chunk, key: string | number): unknown {
   return (container as Record<string | number, unknown>)[key];
 }
 
-/** As `JSON.parse` does it: `__proto__` is a name like any other. */
+/** Sets a member as `JSON.parse` does: `__proto__` is an ordinary name. */
 export function setMember(container: Chunk, key: string | number, value: unknown): void {
   if (key !== '__proto__') (container as Record<string | number, unknown>)[key] = value;
   else Object.defineProperty(container, key, { value, writable: true, enumerable: true, configurable: true });

@@ -2,13 +2,17 @@ import type { ServerResponse } from 'node:http';
 import type { Progress } from './progress.ts';
 import type { Transfer, Transfers } from './transfers.ts';
 
-/** Answers above this size need room while they wait for their client; the system takes smaller ones at once. */
+/**
+ * Larger answers reserve room while they wait for their client. The system's socket buffers take smaller ones at once.
+ */
 export const LARGE_ANSWER_BYTES = 64 * 1024;
 
-/** What is handed to the socket at a time: how far a client has read is seen in steps of this size. */
+/**
+ * The unit in which an answer is handed to the socket, and so the precision with which the client's progress is known.
+ */
 const PIECE_BYTES = 256 * 1024;
 
-/** The body of a large answer on its way out. */
+/** The body of a large answer that is being sent. */
 export class LargeAnswer implements Transfer {
   readonly progress: Progress;
   readonly #answers: Transfers;
@@ -26,7 +30,10 @@ export class LargeAnswer implements Transfer {
     this.#length = body.length;
   }
 
-  /** To be asked for before anything is written; given back when the response is closed. @returns false: there is none */
+  /**
+   * Reserves room; call it before anything is written. Closing the response releases the room.
+   * @returns false if there is none
+   */
   takeRoom(): boolean {
     if (!this.#answers.take(this.#answers.chargeOf(this.#length), this)) return false;
     this.#answers.add(this);
@@ -41,7 +48,7 @@ export class LargeAnswer implements Transfer {
     this.#answers.give(this.#answers.chargeOf(this.#length));
   }
 
-  /** Writes the body, as fast as the client reads it, and ends the response. */
+  /** Writes the body as fast as the client reads it, and ends the response. */
   write(): void {
     const piece = this.#body.subarray(this.#at, this.#at + PIECE_BYTES);
     this.#at += piece.length;
@@ -53,7 +60,7 @@ export class LargeAnswer implements Transfer {
     });
   }
 
-  /** Its client does not read it. */
+  /** Cut because the client does not read it. */
   cut(): void {
     this.#body = new Uint8Array(0);
     this.#giveRoom();
@@ -62,8 +69,8 @@ export class LargeAnswer implements Transfer {
 }
 
 /**
- * Ends a response, whose head is set and not sent, with a body of any size.
- * @returns false: there is no room, and nothing is sent
+ * Sends a body of any size and ends the response, whose head is set but not sent.
+ * @returns false if there is no room; nothing is sent then
  */
 export function endWith(answers: Transfers, response: ServerResponse, body: Uint8Array): boolean {
   if (body.length <= LARGE_ANSWER_BYTES) {

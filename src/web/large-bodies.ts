@@ -8,35 +8,35 @@ import type { Pause } from './pause.ts';
 import { planSlices } from './slice-plan.ts';
 import { validateSlices } from './validate-slices.ts';
 
-/** Bodies up to this size are parsed and validated in one go: 20 ms at worst. */
+/** Bodies up to this size are parsed and validated without a pause: 20 ms at worst. */
 export const LARGE_BODY_BYTES = 64 * 1024;
 
-/** Of a list; more make an item too large, and any other list too. */
+/** Longest list that is kept. A longer list makes an item too large, and no other list may be as long. */
 const MOST_ELEMENTS = MAX_ITEM_BYTES + 1;
 
 export interface LargeBody {
-  /** Parsed; the parts of it that are large are in pieces. */
+  /** The parsed body, whose large parts are in chunks. */
   readonly value: unknown;
-  /** As `validateRequest` of it. */
+  /** As `validateRequest`, applied to this body. */
   validated(operation: OperationName): Promise<object>;
-  /** To be awaited between the steps of what is done with it. */
+  /** To be awaited between the steps of working with it. */
   readonly pause: Pause;
-  /** Nobody works with it any more. */
+  /** Releases it: call when nothing uses it any more. */
   end(): void;
 }
 
 export interface LargeBodyLimits {
   /** Objects and lists in one body. */
   readonly maxContainers: number;
-  /** Members of all of them. */
+  /** Members of all objects and lists of one body. */
   readonly maxMembers: number;
-  /** Objects and lists in all bodies that are worked with. */
+  /** Objects and lists in all bodies that are in use. */
   readonly maxContainersInFlight: number;
 }
 
 /**
- * Reads bodies that would hold up every other request if it were done in one go, or would take memory beyond measure: the
- * service's 16 MB may hold five million objects, which are 2 GB.
+ * Reads large bodies. Parsed without pauses, one would block every other request, and it may need far more memory than
+ * its size: the service's 16 MB can hold five million objects, which take 2 GB.
  */
 export class LargeBodies {
   readonly #limits: LargeBodyLimits;
@@ -50,8 +50,9 @@ export class LargeBodies {
   }
 
   /**
-   * Parses one.
-   * @throws ApiError (SerializationException) if it is no JSON, or holds too much; ServiceUnavailable while others do
+   * Parses a body.
+   * @throws ApiError: SerializationException if it is no JSON or holds too much; ServiceUnavailable while other bodies
+   *   use up the limit
    */
   async parse(body: Uint8Array): Promise<LargeBody> {
     const plan = await planSlices(body, this.#limits, this.#pause);
@@ -75,12 +76,12 @@ export class LargeBodies {
   }
 }
 
-/** Nothing is made of it, so nothing else is known of it. */
+/** The error for a body that is nested too deeply. The body is not parsed, so no other error can be found in it. */
 async function refuseDepth(): Promise<never> {
   throw ApiError.validation(NESTED_TOO_DEEP);
 }
 
-/** The service has no words for it: no request that it takes comes near. */
+/** Our own text, because the service has none: no request that it accepts comes near this limit. */
 function tooMany({ maxContainers, maxMembers }: LargeBodyLimits): string {
   return `The request holds more than ${maxContainers} objects and lists, or more than ${maxMembers} members of them`;
 }

@@ -5,33 +5,33 @@ import type { AddressInfo } from 'node:net';
 export interface Listener {
   /** A server that does not listen yet. */
   createHttpServer(): Server;
-  /** Where failures of the sockets themselves are told. */
+  /** Called with failures of the listening sockets. */
   readonly onInternalError: (error: unknown) => void;
   /** From now on every answer closes its connection. */
   beginClosing(): void;
 }
 
 export interface Listening {
-  /** Where the server listens, with the port that the system chose if it was asked for port 0. */
+  /** The addresses listened on, with the port that the system chose if port 0 was given. */
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
   /**
-   * Stops listening, closes idle connections at once, and waits for the requests in flight, each of which is its
-   * connection's last. When `giveUp` settles first, the remaining connections are cut.
+   * Stops listening, closes idle connections at once, and waits for the requests in flight, each of which closes its
+   * connection. When `giveUp` settles first, the remaining connections are cut.
    */
   close(giveUp: Promise<unknown>): Promise<void>;
 }
 
-/** Tries at finding one free port for all hosts. */
+/** How often to look for a port that is free on all hosts. */
 const MAX_PORT_TRIES = 10;
 
-/** What the system says of an address family that it does not have. */
+/** Error codes for an address family that the machine does not have. */
 const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
 
 /**
- * Listens on one port of several hosts. Hosts after the first are left out where the machine does not have them, so that
+ * Listens on one port of several hosts. Hosts after the first are skipped if the machine does not have them, so that
  * `['127.0.0.1', '::1']` also works without IPv6.
  * @param port 0 lets the system choose
- * @throws the system's error (`EADDRINUSE`, `EACCES`, ...), with nothing left listening
+ * @throws the system's error (`EADDRINUSE`, `EACCES`, ...); nothing is left listening then
  */
 export async function listen(web: Listener, hosts: readonly string[], port: number): Promise<Listening> {
   for (let left = MAX_PORT_TRIES; ; left--) {
@@ -59,7 +59,7 @@ type OnError = (error: Error) => void;
 interface Binding {
   readonly host: string;
   readonly port: number;
-  /** A machine without this address is no error. */
+  /** If the machine does not have this address, that is no error. */
   readonly isOptional: boolean;
 }
 

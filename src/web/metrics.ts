@@ -1,11 +1,11 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { LATENCY_BUCKETS_S, type OperationTally } from './request-meter.ts';
 
-/** What one storage node has counted and holds. */
+/** What one storage node counts and holds. */
 export interface NodeFigures {
   readonly node: string;
   readonly state: 'up' | 'paused' | 'stopped';
-  /** Those below are undefined while it is stopped, and begin anew when it starts. */
+  /** The figures are undefined while the node is stopped, and start from zero when it starts. */
   readonly figures:
     | {
         readonly partitions: number;
@@ -36,7 +36,7 @@ export interface FaultFigures {
   readonly fired: number;
 }
 
-/** What is looked at when somebody asks for the metrics. */
+/** What is read when the metrics are requested. */
 export interface MetricSources {
   readonly requests: () => readonly OperationTally[];
   readonly requestsInFlight: () => number;
@@ -52,7 +52,7 @@ export interface MetricsText {
 const STATES = ['up', 'paused', 'stopped'] as const;
 type Figure = keyof NonNullable<NodeFigures['figures']>;
 
-/** Of each node: name, what it says, and whether it only grows while the node runs. */
+/** For each figure: its name, its help text, and whether it only grows while the node runs. */
 const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kind: 'gauge' | 'counter']>> = {
   partitions: ['dynaring_node_partitions', 'Partitions in which the node votes', 'gauge'],
   sealed: ['dynaring_node_partitions_sealed', 'Of those, the ones that wait for their next epoch', 'gauge'],
@@ -82,9 +82,9 @@ const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kin
   recordsScrubbed: ['dynaring_node_records_scrubbed_total', 'Stored values that it read for that', 'counter'],
 };
 
-/** All metrics as they are now, in Prometheus's text format. */
+/** All metrics at this moment, in Prometheus's text format. */
 export async function renderMetrics(sources: MetricSources): Promise<MetricsText> {
-  // Made anew each time: what is counted stands elsewhere, and series of nodes and rules that are gone must not stay.
+  // Created for each request: the counts are kept elsewhere, and series of removed nodes and rules must not stay.
   const registry = new Registry();
   addRequests(registry, sources);
   addNodes(registry, sources.nodes());
@@ -123,7 +123,7 @@ function addRequests(registry: Registry, { requests, requestsInFlight }: MetricS
     sent.inc({ operation }, sentBytes);
   }
   inFlight.set(requestsInFlight());
-  // A Histogram can only be told of one request after the other; a registry takes whatever has a name and can be got.
+  // prom-client's Histogram can only observe single requests. A registry accepts any object with a name and `get`.
   const histogram = latencyHistogram(tallies);
   registry.registerMetric({ name: histogram.name, get: async () => histogram } as unknown as Gauge);
 }

@@ -1,15 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 
 /**
- * Parses a body as the service does: JSON in UTF-8, whose strings have a form in UTF-8 too.
- * @returns undefined if it is anything else; `JSON.parse` itself never gives that
+ * Parses a body as the service does: JSON in UTF-8 whose strings can be encoded in UTF-8 again.
+ * @returns undefined if it is anything else, which `JSON.parse` never returns
  */
 export function parseJson(body: Uint8Array): unknown {
   if (!isUtf8(body)) return undefined;
   return parseText(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
 }
 
-/** The same of a text that was in UTF-8. */
+/** As `parseJson`, for a text that was valid UTF-8. */
 export function parseText(text: string): unknown {
   let value: unknown;
   try {
@@ -22,8 +22,8 @@ export function parseText(text: string): unknown {
 }
 
 /**
- * `"\ud800"` is good JSON, but no text: stored as UTF-8 it would silently come back as another string.
- * Not recursive, because nothing has bounded the depth of `root` yet.
+ * `"\ud800"` is valid JSON but not encodable: stored as UTF-8 it would silently come back as another string.
+ * This is not recursive, because the depth of `root` is not limited yet.
  */
 function holdsLoneSurrogate(root: unknown): boolean {
   const left = [root];

@@ -1,2 +1,2 @@
-/** Gives up the event loop until others have had their turn. */
+/** Yields the event loop until other work has had its turn. */
 export type Pause = () => Promise<void>;

@@ -1,7 +1,7 @@
-/** What has not moved for so long stands still. */
+/** A transfer that has not moved for this long is stalled. */
 export const PATIENCE_MS = 1_000;
 
-/** How fast bytes come in or go out. */
+/** Measures how fast bytes arrive or leave. */
 export class Progress {
   #movedMs: number;
   #windowMs: number;
@@ -9,7 +9,7 @@ export class Progress {
   /** Bytes a second in the last window of at least `PATIENCE_MS`. */
   #rate = Number.POSITIVE_INFINITY;
 
-  /** @param nowMs milliseconds since some moment in the past, as in the other calls */
+  /** @param nowMs milliseconds since some moment in the past, as in the other methods */
   constructor(nowMs: number) {
     this.#movedMs = nowMs;
     this.#windowMs = nowMs;
@@ -26,7 +26,7 @@ export class Progress {
     this.#movedMs = nowMs;
   }
 
-  /** Bytes a second of late: 0 if it stands still, infinite if that is not known yet. */
+  /** The current rate in bytes a second: 0 if stalled, infinite if it is not known yet. */
   rate(nowMs: number): number {
     return nowMs - this.#movedMs >= PATIENCE_MS ? 0 : this.#rate;
   }

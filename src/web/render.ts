@@ -2,34 +2,37 @@ import { crc32 } from 'node:zlib';
 import { RawJson } from '../api/operations.ts';
 import type { HttpResponse } from './http-message.ts';
 
-/** An error as the wire has it. `ApiError` becomes one; tier 1 makes those of HTTP and of signatures itself. */
+/** An error as it is sent. An `ApiError` has this form; tier 1 itself makes the errors of HTTP and of signatures. */
 export interface WireError {
   readonly kind: 'error';
   /** `namespace#Name` */
   readonly type: string;
   readonly status: number;
   readonly message: string;
-  /** Members beside type and message. */
+  /** Members besides type and message. */
   readonly body?: Readonly<Record<string, unknown>>;
 }
 
-/** What every answer's headers are made of. */
+/** What the headers of every answer are made from. */
 export interface Envelope {
   readonly requestId: string;
   readonly contentType: string;
-  /** The headers that let the page that asks read the answer (`CrossOrigin`), names and values by turns. */
+  /** The CORS headers (see `CrossOrigin`), alternating names and values. */
   readonly crossOrigin: readonly string[];
 }
 
-/** Errors whose text is in `Message`, by what dynalite and dynoxide recorded of the service; others have `message`. */
+/**
+ * Errors whose text is in `Message`, as dynalite and dynoxide recorded it from the service; other errors have
+ * `message`.
+ */
 const CAPITAL_MESSAGE = new Set(['SerializationException', 'TransactionCanceledException']);
 
-/** The answer to an operation. `result` is what tier 2 gave: plain data in which `RawJson` stands for its bytes. */
+/** The answer to an operation. `result` comes from tier 2: plain data in which a `RawJson` stands for its bytes. */
 export function renderResult(result: object, envelope: Envelope): HttpResponse {
   return renderBody(200, toJson(result), envelope);
 }
 
-/** The answer for an error. An empty message is left out, as the service does where it has nothing to say. */
+/** The answer for an error. An empty message is left out, as by the service. */
 export function renderError(error: Omit<WireError, 'kind'>, envelope: Envelope): HttpResponse {
   const name = error.type.slice(error.type.indexOf('#') + 1);
   const key = CAPITAL_MESSAGE.has(name) ? 'Message' : 'message';
@@ -41,7 +44,7 @@ export function renderError(error: Omit<WireError, 'kind'>, envelope: Envelope):
   return { ...answer, error: name };
 }
 
-/** An answer of any kind, with the headers that every answer has. */
+/** Any answer, with the headers that every answer has. */
 export function renderBody(status: number, body: Uint8Array, envelope: Envelope): HttpResponse {
   const headers = [
     'Server',
@@ -59,7 +62,7 @@ export function renderBody(status: number, body: Uint8Array, envelope: Envelope)
   return { status, headers, body };
 }
 
-/** JSON in UTF-8, with the bytes of each `RawJson` in its place. */
+/** JSON in UTF-8. The bytes of each `RawJson` are inserted in its place. */
 export function toJson(value: object): Buffer {
   const item = onlyItem(value);
   if (item !== undefined) return join([ITEM_HEAD, item, ITEM_TAIL]);
@@ -68,7 +71,7 @@ export function toJson(value: object): Buffer {
   return join(pieces);
 }
 
-/** The answer that there are most of, a found item and nothing else, is spared the walk. */
+/** Fast path for the most frequent answer, a found item and nothing else: it is not walked. */
 function onlyItem(value: object): Uint8Array | undefined {
   const { Item } = value as { readonly Item?: unknown };
   if (!(Item instanceof RawJson)) return undefined;

@@ -3,41 +3,41 @@ import { shown } from './hints.ts';
 import type { HttpResponse, RequestNotes } from './http-message.ts';
 
 /**
- * A request that was answered, for the log. It has what the request was for and how it went; nothing of what it held, of
- * its query or of its signature, and of an error the name alone, because its text may quote an item.
+ * A log entry for an answered request: what was requested and how it went. It never contains the body, the query or the
+ * signature. Of an error it has the name only, because the text may quote an item.
  */
 export interface RequestEntry {
-  /** As the client wrote it, if there is no such operation. */
+  /** As the client wrote it, if the operation is unknown. */
   readonly operation?: string | undefined;
-  /** Of what is no operation. */
+  /** Set if the request is no operation. */
   readonly method?: string | undefined;
-  /** Without its query; of an operation where it is not `/`. */
+  /** Without the query. For an operation, set only if it is not `/`. */
   readonly path?: string | undefined;
-  /** The tables that it names, by name or ARN: the first few of a batch. */
+  /** The tables named, by name or ARN; the first few of a batch. */
   readonly table?: string | undefined;
-  /** 0: the connection was dropped on purpose, without an answer. */
+  /** 0: a fault rule dropped the connection without an answer. */
   readonly status: number;
   readonly error?: string | undefined;
-  /** From the arrival of the whole request to the answer. */
+  /** From the arrival of the complete request to the answer. */
   readonly ms: number;
   readonly requestId?: string | undefined;
-  /** Bytes of the bodies, as they were sent. */
+  /** Body sizes in bytes, as sent. */
   readonly receivedBytes: number;
   readonly sentBytes?: number | undefined;
 }
 
-/** Texts of a client in an entry are cut, and printable. */
+/** Receives each entry. Texts that come from a client are shortened and printable. */
 export type OnRequest = (entry: RequestEntry) => void;
 
 /** How a request was handled. */
 interface Handling {
   readonly notes?: RequestNotes | undefined;
   readonly receivedBytes: number;
-  /** By the clock that the log was made with. */
+  /** By the clock that the log was created with. */
   readonly beganAtMs: number;
 }
 
-/** One entry for each request that is answered. Whoever wants none makes none. */
+/** Makes one entry for each answered request. Without a log, create none. */
 export class RequestLog {
   readonly #onRequest: OnRequest;
   readonly #elapsedMs: () => number;
@@ -70,7 +70,7 @@ export class RequestLog {
     });
   }
 
-  /** A request that an application answers: there is an entry when that is over. */
+  /** Logs a request that an express application answers, when its response is closed. */
   watch(request: IncomingMessage & { readonly originalUrl?: string }, response: ServerResponse): void {
     const beganAtMs = this.#elapsedMs();
     const operation = operationOf(request);

@@ -1,24 +1,24 @@
 import { OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { HttpResponse } from './http-message.ts';
 
-/** The upper bounds of the latency histogram's buckets, in seconds; one more bucket is for what is above. */
+/** The upper bounds of the latency histogram's buckets, in seconds; one more bucket counts everything above. */
 export const LATENCY_BUCKETS_S: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 const LATENCY_BUCKETS_MS = Float64Array.from(LATENCY_BUCKETS_S, (seconds) => seconds * 1000);
 
-/** Kinds of errors that are counted by their name; of one operation there are about twenty. */
+/** How many error names are counted separately; one operation has about twenty. */
 const MAX_ERRORS = 64;
 const OTHER_ERROR = 'other';
 const TARGET_PREFIX = 'DynamoDB_20120810.';
 
-/** What is counted of one operation since the start. */
+/** The counts of one operation since the start. */
 export interface OperationTally {
-  /** `unknown`: what named no operation that there is. */
+  /** `unknown` counts requests that named no known operation. */
   readonly operation: OperationName | 'unknown';
-  /** By status and name of the error, such as `400 ValidationException`; `200` if there was none. */
+  /** By status and error name, such as `400 ValidationException`; `200` if there was no error. */
   readonly outcomes: ReadonlyMap<string, number>;
-  /** One more than there are bounds; not cumulative. */
+  /** One count for each bucket and one for the rest; not cumulative. */
   readonly latencies: ArrayLike<number>;
   readonly latencySumMs: number;
   readonly receivedBytes: number;
@@ -32,7 +32,7 @@ class Tally implements OperationTally {
   latencySumMs = 0;
   receivedBytes = 0;
   sentBytes = 0;
-  /** Answers without an error, which are most, so that counting one builds no text. */
+  /** Answers without an error. Most answers are, and counting one here builds no text. */
   successes = 0;
 
   constructor(operation: OperationName | 'unknown') {
@@ -41,8 +41,8 @@ class Tally implements OperationTally {
 }
 
 /**
- * Counts requests and their answers in plain numbers: the hot path pays for two looks at the clock and a few additions.
- * `metrics.ts` makes Prometheus's text of them when asked.
+ * Counts requests and their answers in plain numbers, so that the hot path pays only for two clock readings and a few
+ * additions. `metrics.ts` makes Prometheus's text from them on request.
  */
 export class RequestMeter {
   readonly #elapsedMs: () => number;
@@ -58,7 +58,7 @@ export class RequestMeter {
     this.#byTarget = new Map(known.map((tally) => [TARGET_PREFIX + tally.operation, tally]));
   }
 
-  /** A request begins. @returns what `end` needs */
+  /** Call it when a request begins. @returns the value to pass to `end` */
   begin(): number {
     return this.#elapsedMs();
   }
@@ -77,7 +77,7 @@ export class RequestMeter {
     else countOutcome(tally.outcomes, `${answer.status} ${answer.error ?? OTHER_ERROR}`, answer.status);
   }
 
-  /** Of all operations that were asked for. */
+  /** The counts of all operations that were requested. */
   tallies(): readonly OperationTally[] {
     return this.#tallies
       .map((tally) => {

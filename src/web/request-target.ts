@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
 /**
- * Brings a request whose target is in absolute form (`POST http://host/ HTTP/1.1`, as clients write it that take the
- * server for a proxy) into the usual one. Its Host header is then that of the target (RFC 9112, section 3.2.2). Anything
- * else is left as it is.
+ * Converts a request target in absolute form (`POST http://host/ HTTP/1.1`, sent by clients that take the server for a
+ * proxy) into origin form. The Host header then becomes that of the target (RFC 9112, section 3.2.2). Other targets
+ * stay as they are.
  */
 export function toOriginForm(request: IncomingMessage): void {
   if (request.url!.startsWith('/')) return;

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-/** What `api-schema/` uses of JSON Schema (draft-07). */
+/** The part of JSON Schema (draft-07) that `api-schema/` uses. */
 export interface Schema {
   readonly $id?: string;
   readonly $ref?: string;
-  /** Of a structure: its name in the service's API model. */
+  /** For a structure: its name in the service's API model. */
   readonly title?: string;
   readonly type?: 'object' | 'array' | 'string' | 'boolean' | 'integer';
   readonly format?: 'int32' | 'int64';
@@ -28,7 +28,7 @@ export interface Schema {
   readonly if?: Schema;
   readonly then?: Schema;
   readonly else?: Schema;
-  /** Our own: the members of a structure as the service's messages show them, some of which are not public. */
+  /** Our own keyword: the members of a structure as the service's messages show them, some of which are not public. */
   readonly echo?: readonly string[];
 }
 
@@ -37,19 +37,19 @@ export function readSchema(name: string): Schema {
   return JSON.parse(readFileSync(new URL(`../../api-schema/${name}.json`, import.meta.url), 'utf8'));
 }
 
-/** The schema that `$ref` means, or the schema itself. Definitions are only ever in `common.json`. */
+/** Resolves `$ref`. Definitions are only in `common.json`. */
 export function resolve(schema: Schema, common: Schema): Schema {
   if (schema.$ref === undefined) return schema;
   return common.definitions![schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1)]!;
 }
 
-/** The schema of the value that `key` holds in a value of this schema; undefined for a member the service ignores. */
+/** The schema of the member `key` of a value with this schema; undefined if the service ignores that member. */
 export function childSchema(schema: Schema, key: string): Schema | undefined {
   if (schema.properties) return Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
   return schema.items ?? schema.additionalProperties;
 }
 
-/** A copy that constrains nothing but JSON types. */
+/** A copy that checks JSON types only. */
 export function typesOnly(schema: Schema): Schema {
   const { $id, $ref, title, type, format, contentEncoding, properties, additionalProperties, items, definitions } =
     schema;
@@ -68,8 +68,8 @@ export function typesOnly(schema: Schema): Schema {
 }
 
 /**
- * A copy whose structures allow no member that they do not know, so that ajv can remove them. Attribute values stay open:
- * there are many of them, and `api/attribute-value.ts` drops what is foreign to them on its own way through.
+ * A copy whose structures allow no unknown members, so that ajv removes them. Attribute values stay open: there are
+ * many of them, and `api/attribute-value.ts` drops unknown members when it walks over them anyway.
  */
 export function closed(schema: Schema): object {
   const { title, properties, additionalProperties, items, definitions } = schema;

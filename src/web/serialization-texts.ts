@@ -1,18 +1,18 @@
 import { ApiError } from '../api/errors.ts';
 import type { Schema } from './schema.ts';
 
-/** A value that the service's JSON parser cannot make the Java object of that the schema asks for. */
+/** A value that the service's JSON parser cannot convert to the Java type that the schema asks for. */
 export interface WrongValue {
   readonly schema: Schema;
-  /** What holds the value; undefined for the request itself. */
+  /** The schema of the container; undefined for the request itself. */
   readonly container: Schema | undefined;
   readonly value: unknown;
-  /** The keyword of the schema that says so. */
+  /** The keyword of the schema that the value violates. */
   readonly keyword: string;
 }
 
 /**
- * The failures of the service's JSON parser, recorded in the emulator dynalite and in bug reports (localstack#9412,
+ * The errors of the service's JSON parser, recorded in the emulator dynalite and in bug reports (localstack#9412,
  * aws-sdk-js-v3#7102).
  */
 export function serializationError(wrong: WrongValue): ApiError {
@@ -67,6 +67,6 @@ function notBase64(text: string): string {
   }
   const stranger = /[^A-Za-z0-9+/=]/u.exec(text);
   if (stranger) return `Invalid Base64 character: '${stranger[0]}'`;
-  // Spelled as the service does.
+  // The misspelling is the service's.
   return 'Invalid last non-pad Base64 character dectected';
 }

@@ -22,7 +22,8 @@ import { refusalOf } from './same-origin.ts';
 import { Transfers } from './transfers.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './web-limits.ts';
 
-// Not by import, which looks at every export, and so loads fetch's WebSocket: 8 MB and 10 ms on Node 26.
+// `require` instead of `import`: an import reads every export, and so loads fetch's WebSocket (8 MB and 10 ms on Node
+// 26).
 const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 export interface WebServerOptions {
@@ -34,32 +35,35 @@ export interface WebServerOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
-  /** Told of everything thrown that is not an `ApiError`. The client gets a 500, the process lives on. */
+  /** Called with every exception that is no `ApiError`. The client gets a 500, and the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
-  /** Gives up the event loop until others have had their turn. Default: does not. */
+  /** Yields the event loop until other work has had its turn. Default: returns without yielding. */
   readonly pause?: Pause;
-  /** Web pages that may use it, as `crossOriginOf` takes them. Default: all. */
+  /** Web pages that may use the server, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
-  /** Told of each request that was answered. Default: nobody is, which costs nothing. */
+  /** Called for each answered request. Default: no request log, which costs nothing. */
   readonly onRequest?: OnRequest | undefined;
-  /** Told, once for each, of what only a mistake in a client explains. Takes one line, without control characters. */
+  /** Called once for each likely mistake in a client, with one line without control characters. */
   readonly onHint?: (hint: string) => void;
-  /** What the server offers beside operations. Default: `/health` alone. */
+  /** What the server offers besides operations. Default: `/health` alone. */
   readonly operator?: OperatorOptions;
 }
 
-/** What is for whoever runs the server, not for its clients. */
+/** What is meant for the person who runs the server, not for its clients. */
 export interface OperatorOptions {
-  /** `/_dynaring/`; undefined: there is no such path. */
+  /** Serves `/_dynaring/`; undefined: there is no such path. */
   readonly admin?: AdminDoor | undefined;
-  /** Of `/metrics`: what tier 1 does not count itself. */
+  /** The figures for `/metrics` that tier 1 does not count itself. */
   readonly figures: Pick<MetricSources, 'nodes' | 'faults'>;
   /** Milliseconds since some moment in the past, for latencies. */
   readonly elapsedMs: () => number;
-  /** Told of each request of an administrator that was to change something. */
+  /** Called for each administrator's request that was to change something. */
   readonly onAction: (action: AdminAction) => void;
-  /** Whether it is only at `WebServer.operator`, which listens elsewhere, and not where operations are. */
+  /**
+   * Whether these paths are served only by `WebServer.operator`, which listens elsewhere, and not beside the
+   * operations.
+   */
   readonly isApart: boolean;
 }
 
@@ -67,8 +71,8 @@ export interface WebServer extends Listener {
   /** Answers every request of a `node:http` server. */
   readonly listener: (request: IncomingMessage, response: ServerResponse) => void;
   /**
-   * Answers DynamoDB operations in somebody's express application (`app.use(web.middleware)`, at any path) and passes
-   * everything else on. A body that a parser has read before is taken from `request.body`.
+   * Answers DynamoDB operations in an express application (`app.use(web.middleware)`, at any path) and passes all other
+   * requests on. If a parser has already read the body, it is taken from `request.body`.
    */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
   /** Serves `/_dynaring/`, `/metrics` and `/health`, and no operations. */
@@ -76,10 +80,10 @@ export interface WebServer extends Listener {
 }
 
 /**
- * Tier 1: the hot path straight from `node:http` to `handle`, and an express application for everything else.
+ * Tier 1: operations go straight from `node:http` to `handle`; an express application serves everything else.
  *
- * Express costs a request 100 to 170 us of CPU on Node 20 (it changes the prototypes of request and response), so
- * operations never meet it, and it is loaded when first needed.
+ * Express costs 100 to 170 us of CPU a request on Node 20 (it changes the prototypes of request and response). So
+ * operations do not pass through it, and it is loaded at first use.
  */
 export function createWebServer(options: WebServerOptions): WebServer {
   const limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
@@ -131,9 +135,10 @@ export function createWebServer(options: WebServerOptions): WebServer {
   const listener: WebServer['listener'] = (request, response) => {
     toOriginForm(request);
     const { method, url } = request;
-    // The path of every operation is told from an administrator's by one comparison.
+    // Hot path: one comparison tells an operation's path from an administrator's.
     if (method !== 'POST' || (url !== '/' && hasAdmin && isAdminPath(url!))) {
-      // What health checks ask a server that may have nothing else to do: express would take 60 ms and 10 MB for it.
+      // `/health` is served without express, which takes 60 ms and 10 MB to load: a server may get nothing but health
+      // checks.
       return method === 'GET' && url === '/health'
         ? inTurn(request, response, gate.line, () => answerWithoutBody(gate, request, response))
         : openFront(request, response);
@@ -175,7 +180,7 @@ function isAdminPath(url: string): boolean {
   return url.startsWith(`${ADMIN_PATH}/`);
 }
 
-/** Answers with an application that is made at the first request. */
+/** Answers with an express application that is created at the first request. */
 function lazily(
   { line }: Gate,
   create: () => Promise<Express>,
@@ -191,7 +196,7 @@ function lazily(
   };
 }
 
-/** Connections that may come in before those that make room for them have ended. */
+/** How many connections may open before those that make room for them have closed. */
 const CONNECTIONS_BEYOND = 1024;
 
 function createLimitedServer(
@@ -216,7 +221,7 @@ function createLimitedServer(
   server.on('connection', (socket) => connections.add(socket));
   server.maxConnections = limits.maxConnections + CONNECTIONS_BEYOND;
   server.timeout = limits.socketTimeoutMs;
-  // A body that will be refused is refused before it is sent.
+  // Refuses a body that is too large before it is sent.
   server.on('checkContinue', (request, response) => {
     toOriginForm(request);
     const max = isAdminPath(request.url!) ? limits.maxSnapshotBodyBytes : limits.maxBodyBytes;
@@ -259,7 +264,7 @@ async function createApplication(
     response.status(404).json({ error: 'there are no operations here', field: 'path' });
   });
   app.use((request, response) => answerWithoutBody(gate, request, response));
-  // What express would answer is a page.
+  // Express would answer an HTML page.
   app.use((error: unknown, _request: IncomingMessage, response: Response, next: (error: unknown) => void) => {
     if (response.headersSent) return next(error);
     onInternalError(error);
@@ -290,10 +295,10 @@ function answerMetrics(gate: Gate, { figures }: OperatorOptions) {
   };
 }
 
-/** The body as it may have come, of what a body parser has made of it. */
+/** Restores the bytes of a body from what a body parser has made of it. */
 function parsedBody(request: IncomingMessage & { body?: unknown }): Buffer {
   const { body, headers } = request;
-  // Parsers decode: what is left to be decoded are bytes that begin as JSON never does.
+  // Body parsers decompress. Only bytes that do not begin as JSON are still to be decompressed.
   const isDecoded = !Buffer.isBuffer(body) || /^[\s{]/.test(body.toString('latin1', 0, 1));
   if (isDecoded) delete headers['content-encoding'];
   if (Buffer.isBuffer(body)) return body;

@@ -6,18 +6,18 @@ import { cut, javaForm, javaName } from './java-form.ts';
 import type { Schema } from './schema.ts';
 import type { Rule, Step, Violation } from './violations.ts';
 
-/** A constraint that the service does not word as an echo of the value. */
+/** A constraint whose message does not quote the value as most of the service's messages do. */
 interface Form {
-  /** The member of the request; `*` stands for any key of a map and any position of a list. */
+  /** The path of the member; `*` stands for any map key and any list position. */
   readonly at: string;
   readonly rule: Rule;
-  /** Undefined: for any value. */
+  /** Only for this value; undefined: for any value. */
   readonly of?: unknown;
-  /** What is said of it. */
+  /** The message. */
   readonly text: (violation: Violation) => string;
-  /** Beside it nothing is said of the same member, or of anything else. */
+  /** If this error is reported, other errors of the same member, or all other errors, are not. */
   readonly hides?: 'the member' | 'all';
-  /** It does not count as a validation error: its text stands alone. */
+  /** It is not counted as a validation error: its text stands alone. */
   readonly isBare?: true;
 }
 
@@ -32,9 +32,9 @@ const RETURN_VALUES = unnamed('ReturnValues', ['ALL_OLD', 'UPDATED_OLD', 'ALL_NE
 const CONDITIONAL_OPERATOR = unnamed('ConditionalOperator', ['AND', 'OR']);
 
 /**
- * The forms of constraint errors, by operation: the one table. Whatever does not stand in it is an echo, the rule of the
- * service: `Value 'ab' at 'tableName' failed to satisfy constraint: ...`, with members in lower camel case, several joined
- * (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
+ * The messages of constraint errors that differ from the usual form, by operation. All others have the service's usual
+ * form, which quotes the value: `Value 'ab' at 'tableName' failed to satisfy constraint: ...`, with members in lower
+ * camel case, several joined (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
  */
 const FORMS: Readonly<Partial<Record<OperationName, readonly Form[]>>> = {
   BatchGetItem: [
@@ -51,19 +51,19 @@ const FORMS: Readonly<Partial<Record<OperationName, readonly Form[]>>> = {
   UpdateItem: [{ ...EMPTY_TABLE_NAME, hides: 'the member' }, { ...RETURN_VALUES, hides: 'all' }, CONDITIONAL_OPERATOR],
 };
 
-/** As emulators that were compared with the service have it: it looks no further. */
+/** The service reports no more violations than this, according to emulators that were compared with it. */
 export const MOST_VIOLATIONS = 10;
 
-/** Characters of one echo; the service's own are as long as the value. */
+/** Longest quoted value, in characters; the service quotes the whole value. */
 const LONGEST_ECHO = 64 * 1024;
-/** Characters of all echoes in one answer. */
+/** Longest total of quoted values in one answer, in characters. */
 const LONGEST_ECHOES = 2 * LONGEST_ECHO;
-/** Characters of a member's path, in which keys of maps stand. */
+/** Longest path of a member, in characters: it may contain map keys. */
 const LONGEST_PATH = 4096;
 
 /**
- * The error of a request that breaks constraints.
- * @param violations one at least
+ * The error of a request that violates constraints.
+ * @param violations at least one
  */
 export function constraintError(
   operation: OperationName,
@@ -71,7 +71,7 @@ export function constraintError(
   violations: readonly Violation[],
   common: Schema,
 ): ApiError {
-  // Of these operations what is not enveloped has no form but the echo.
+  // Requests of these operations without the envelope have only the usual form.
   const isOlder = OPERATION_TRAITS[operation].hasEnvelope === true && !isEnveloped(operation, request);
   const forms = isOlder ? [] : (FORMS[operation] ?? []);
   const found = violations.map((violation) => ({ violation, form: forms.find((form) => isOf(form, violation)) }));
@@ -92,7 +92,7 @@ export function constraintError(
   return validationErrors(texts);
 }
 
-/** The error of a `null` where no member may be missing: in a list or map of scalars. */
+/** The error for a `null` in a list or map of scalars. */
 export function nullError(path: readonly Step[]): ApiError {
   return validationErrors([
     `Value null at '${pathText(path, javaName)}' failed to satisfy constraint: Member must not be null`,
@@ -127,7 +127,7 @@ function patternOf({ path }: Violation): string {
   return path.map((step) => ('member' in step ? step.member : '*')).join('.');
 }
 
-/** As the service spells it: `keySchema.1.member.keyType`. */
+/** A path in the service's spelling: `keySchema.1.member.keyType`. */
 function pathText(path: readonly Step[], spell: (member: string) => string): string {
   const parts = path.map((step) => {
     if ('member' in step) return spell(step.member);
@@ -167,12 +167,12 @@ const TEXTS: Readonly<Record<Rule, (schema: Schema) => string>> = {
   maxProperties: ({ maxProperties }) => atMost('length', maxProperties),
   minimum: ({ minimum }) => atLeast('value', minimum),
   maximum: ({ maximum }) => atMost('value', maximum),
-  // The service's patterns always match a whole value, so its texts have no anchors.
+  // The service's patterns always match the whole value, so its messages show them without anchors.
   pattern: ({ pattern }) => `Member must satisfy regular expression pattern: ${pattern?.replace(/^\^|\$$/g, '')}`,
   enum: (schema) => oneOf(schema.enum ?? []),
 };
 
-/** Of the rules on elements, keys or values all are named, in this order. */
+/** Rules on elements, keys or values are all listed in the message, in this order. */
 const LISTED = ['maxItems', 'minItems', 'maxLength', 'minLength', 'pattern', 'enum'] as const;
 
 function allTexts(schema: Schema): string {

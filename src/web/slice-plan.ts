@@ -1,44 +1,44 @@
 import type { Pause } from './pause.ts';
 
-/** A slice ends at the first comma after so many bytes, or so many containers. */
+/** A slice ends at the first comma after this many bytes or containers. */
 export interface SliceSize {
   readonly bytes: number;
   readonly containers: number;
 }
 
-/** A few milliseconds of `JSON.parse`, and up to 20 of validation. */
+/** Takes a few milliseconds of `JSON.parse`, and up to 20 ms of validation. */
 const SLICE_SIZE: SliceSize = { bytes: 128 * 1024, containers: 8 * 1024 };
 /**
- * Of a longer text the rest is left out. As UTF-8 what is left has more than the 400 KB of an item, even if all of it is written
- * in escapes of six bytes, so it is refused for its length as the whole would have been.
+ * The end of a longer text is left out. The remainder has more than the 400 KB of an item in UTF-8, even if all of it
+ * is written in escapes of six bytes, so it is refused for its length as the complete text would be.
  */
 const LONGEST_TEXT = 2_500_000;
-/** How far `planSlices` walks in one go. */
+/** How many bytes `planSlices` walks over before it yields. */
 const WALK_BYTES = 1024 * 1024;
-/** Of the containers that are open at a time; the service's 32 levels of values are at most seventy of JSON. */
+/** Deepest nesting. The service's 32 levels of values are at most seventy of JSON. */
 const MAX_OPEN = 256;
-/** A text above this is searched for its end by the machine's own means. */
+/** The end of a longer text is searched with `indexOf`, which is native. */
 const SHORT_TEXT = 48;
 
 /** A container that is open where the text is cut. */
 interface Opened {
   readonly isArray: boolean;
-  /** Of its key: the bytes of a JSON text. Empty in an array. */
+  /** The byte range of its key, a JSON text. Empty in an array. */
   readonly keyFrom: number;
   readonly keyTo: number;
 }
 
 export interface Slice {
-  /** The bytes, without the comma or bracket that ends them. */
+  /** The byte range, without the comma or bracket that ends it. */
   readonly from: number;
   readonly to: number;
   /** Outermost first. */
   readonly opened: readonly Opened[];
-  /** The innermost container that was cut ends with this slice. */
+  /** The innermost cut container ends with this slice. */
   readonly closes: boolean;
-  /** The slice follows a comma or a bracket, so that there has to be something. */
+  /** The slice follows a comma or a bracket, so it must not be empty. */
   readonly isNeeded: boolean;
-  /** Bytes within it that are left out. */
+  /** Byte ranges within it that are left out. */
   readonly leftOut: readonly Range[];
 }
 
@@ -49,19 +49,19 @@ interface Range {
 
 export interface SlicePlan {
   readonly slices: readonly Slice[];
-  /** Objects and arrays. */
+  /** Number of objects and arrays. */
   readonly containers: number;
 }
 
-/** What a text may hold. */
+/** Limits on what a text may hold. */
 export interface SliceLimits {
   /** Objects and arrays. */
   readonly maxContainers: number;
-  /** Members of them, beyond the first of each. */
+  /** Members of all objects and arrays, without the first of each. */
   readonly maxMembers: number;
 }
 
-/** What is wrong with a text before it is parsed. */
+/** Why a text is refused before it is parsed. */
 export type Unsliceable = 'broken' | 'too-deep' | 'too-many';
 
 const QUOTE = 0x22;
@@ -76,8 +76,8 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Where a text is to be cut.
- * @returns what keeps it from being parsed at all; what it cannot tell is left to `JSON.parse`
+ * Finds where to cut a text.
+ * @returns a problem that keeps it from being parsed at all; all other errors are left to `JSON.parse`
  */
 export async function planSlices(
   body: Uint8Array,
@@ -102,20 +102,20 @@ class Walk {
   #at = 0;
   #containers = 0;
   #members = 0;
-  /** Of the open containers, outermost first. */
+  /** The number of open containers. The arrays below describe them, outermost first. */
   #open = 0;
   readonly #isArray = new Uint8Array(MAX_OPEN);
   readonly #keyFrom = new Int32Array(MAX_OPEN);
   readonly #keyTo = new Int32Array(MAX_OPEN);
-  /** How many of them have been cut; what stands around the text counts as none. */
+  /** How many of the open containers have been cut; the surroundings of the text count as none. */
   #cut = 0;
   #from = 0;
   #containersBefore = 0;
   #isNeeded = true;
-  /** A container that was cut has just ended: a comma or a bracket has to follow. */
+  /** A cut container has just ended: a comma or a bracket must follow. */
   #isAfterCut = false;
   #leftOut: Range[] = [];
-  /** The last text that began where a key may. */
+  /** The last text that may be a key. */
   #textFrom = 0;
   #textTo = 0;
 
@@ -125,7 +125,7 @@ class Walk {
     this.#size = size;
   }
 
-  /** Goes on to `to`, or to the end of a text that begins before. */
+  /** Walks to `to`, or to the end of a text that begins before it. */
   until(to: number): Unsliceable | undefined {
     const body = this.#body;
     let at = this.#at;
@@ -181,7 +181,7 @@ class Walk {
   #cutAt(at: number): void {
     const opened: Opened[] = [];
     for (let level = this.#cut; level < this.#open; level++) {
-      // In an array, the text before an element is no key; nobody looks at it.
+      // In an array, the range is the text before the element, which is no key; it is not read.
       opened.push({ isArray: this.#isArray[level] === 1, keyFrom: this.#keyFrom[level]!, keyTo: this.#keyTo[level]! });
     }
     this.#add({ to: at, opened, closes: false });
@@ -190,7 +190,7 @@ class Walk {
   }
 
   #closeAt(at: number): void {
-    // Nothing is left of it if the last that was in it was cut too.
+    // If its last member was cut too, nothing is left of the container.
     if (!this.#isAfterCut) this.#add({ to: at, opened: [], closes: true });
     else this.#slices.push({ from: at, to: at, opened: [], closes: true, isNeeded: false, leftOut: [] });
     this.#cut = this.#open;
@@ -211,7 +211,7 @@ class Walk {
   }
 }
 
-/** @returns the place after the closing quote; beyond the body if there is none */
+/** @returns the position after the closing quote; behind the body if there is none */
 function endOfText(body: Uint8Array, from: number): number {
   const short = Math.min(body.length, from + SHORT_TEXT);
   let at = from + 1;
@@ -232,9 +232,9 @@ function endOfText(body: Uint8Array, from: number): number {
   return body.length + 1;
 }
 
-/** Where the rest of a long text begins: between two of its characters. */
+/** Where the omitted end of a long text begins: on a character boundary. */
 function endOfStart(body: Uint8Array, from: number): number {
-  // So many characters, if none is escaped: a multiple of four, as base64 has to have.
+  // The position if no character is escaped. The length kept is a multiple of four, as base64 requires.
   const least = from + 1 + LONGEST_TEXT;
   if (body.subarray(from, least).indexOf(BACKSLASH) < 0) {
     let at = least;
@@ -244,7 +244,7 @@ function endOfStart(body: Uint8Array, from: number): number {
   let at = from + 1;
   while (at < least) at += body[at] !== BACKSLASH ? 1 : body[at + 1] === LETTER_U ? 6 : 2;
   while ((body[at]! & 0xc0) === 0x80) at++;
-  // The second half of a surrogate pair, which is an escape too, goes with the first.
+  // The second half of an escaped surrogate pair stays with the first.
   const isHalf = body[at] === BACKSLASH && body[at + 1] === LETTER_U && (body[at + 2]! | 0x20) === LETTER_D;
   return isHalf && (body[at + 3]! | 0x20) >= LETTER_C ? at + 6 : at;
 }

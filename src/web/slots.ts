@@ -1,6 +1,4 @@
-/**
- * A number of places for work that runs elsewhere; who finds none free waits in line. Whoever took one gives it back.
- */
+/** A semaphore for work that runs on other threads. Callers queue for a slot, and give it back. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -9,7 +7,7 @@ export class Slots {
     this.#free = count;
   }
 
-  /** How many wait. */
+  /** The length of the queue. */
   get waiting(): number {
     return this.#waiting.length;
   }

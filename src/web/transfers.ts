@@ -1,18 +1,18 @@
 import { ByteBudget, type Room } from './byte-budget.ts';
 import { Progress } from './progress.ts';
 
-/** A body that is coming in, or an answer that is going out. */
+/** A request body that is being received, or an answer that is being sent. */
 export interface Transfer {
   readonly progress: Progress;
-  /** Ends it; the bytes that it holds are given back. */
+  /** Ends the transfer and releases the bytes that it holds. */
   cut(): void;
 }
 
 /**
- * Room for the bytes of large bodies, or of large answers, that clients send or fetch as fast as they like.
+ * Room for the bytes of large request bodies, or of large answers, which clients send or read at their own speed.
  *
- * While there is room, nobody is hurried. When there is none, the slowest gives up its own, if it is slower than anybody who
- * means it: so those that stand still shut nobody out.
+ * While there is room, no transfer is cut. When there is none, the slowest one below `leastRate` is. So stalled clients
+ * cannot shut out others.
  */
 export class Transfers implements Room {
   readonly #budget: ByteBudget;
@@ -21,7 +21,7 @@ export class Transfers implements Room {
   readonly #leastRate: number;
   readonly #transfers = new Set<Transfer>();
 
-  /** @param leastRate bytes a second; who is slower may be cut when there is no room */
+  /** @param leastRate bytes a second; a slower transfer may be cut when there is no room */
   constructor(limitBytes: number, leastRate: number, elapsedMs: () => number) {
     this.#budget = new ByteBudget(limitBytes);
     this.#limitBytes = limitBytes;
@@ -29,7 +29,7 @@ export class Transfers implements Room {
     this.#elapsedMs = elapsedMs;
   }
 
-  /** From now on it may be cut. */
+  /** From now on the transfer may be cut. */
   add(transfer: Transfer): void {
     this.#transfers.add(transfer);
   }
@@ -42,19 +42,22 @@ export class Transfers implements Room {
     return new Progress(this.#elapsedMs());
   }
 
-  /** It has moved on by so many bytes. */
+  /** Reports progress of a transfer by `bytes`. */
   moved(transfer: Transfer, bytes: number): void {
     transfer.progress.moved(bytes, this.#elapsedMs());
   }
 
-  /** What is larger than all the room takes all of it. @returns what is to be given back for so many bytes */
+  /**
+   * Reserve this much for a transfer of `bytes`: one larger than all the room is charged all of it.
+   * @returns the charge, to be given back later
+   */
   chargeOf(bytes: number): number {
     return Math.min(bytes, this.#limitBytes);
   }
 
   /**
-   * Takes room, at the cost of slow transfers if need be.
-   * @param by what it is for, which is not cut for itself
+   * Reserves room, and cuts slow transfers if necessary.
+   * @param by the transfer that needs it, which is not cut for itself
    */
   take(bytes: number, by?: Transfer): boolean {
     while (!this.#budget.take(bytes)) {
@@ -79,7 +82,7 @@ export class Transfers implements Room {
       if (rate >= least) continue;
       found = transfer;
       least = rate;
-      // Of those that stand still, the first has stood longest, or nearly so.
+      // Transfers are in order of age, so the first stalled one has been stalled longest, or nearly so.
       if (rate === 0) break;
     }
     return found;

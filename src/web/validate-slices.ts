@@ -6,20 +6,21 @@ import type { Pause } from './pause.ts';
 import { childSchema, readSchema, resolve, type Schema } from './schema.ts';
 import { validateRequest } from './validate.ts';
 
-/** What stands in an item, and so may be as long as one. Of other lists and maps nobody needs as much as that. */
+/** Parts of an item, which may be as long as an item. No other list or map of a request needs to be that long. */
 const IN_ITEMS: ReadonlySet<string | number> = new Set(['Item', 'AttributeUpdates', 'M', 'L', 'SS', 'NS', 'BS']);
-/** Members of those others: expressions have 4 KB each, so they cannot refer to more names or values. */
+/** Longest map or list elsewhere: an expression has up to 4 KB, so it cannot refer to more names or values. */
 const MAX_PARAMETER_MEMBERS = 10_000;
 
 /**
- * `validateRequest` of a request that was parsed in slices: gives up the event loop between them.
+ * `validateRequest` for a request that was parsed in slices; yields the event loop between them.
  *
- * Each container that came in chunks is first replaced by a stand-in, as few of its members as show what surrounds them. What is
- * left is small, and is validated once with each chunk in the place of its container. Of structures and of lists whose length
- * has a limit, the stand-in is all that counts, so it stays.
- * @returns the request, whole
- * @throws as `validateRequest`, except that of several errors of one kind it may be another one, and that the position in a
- *   list may be that in its chunk
+ * Each container that came in chunks is first replaced by a stand-in, which has just enough of its members to validate
+ * what surrounds it. The remainder is small. It is validated once for each chunk, with the chunk in the place of its
+ * container. Structures, and lists with a limited length, are validated by their stand-in alone, so it stays.
+ *
+ * @returns the request, complete
+ * @throws as `validateRequest`, except that of several errors of one kind it may report another one, and that a
+ *   position in a list may be relative to its chunk
  */
 export async function validateSlices(operation: OperationName, parsed: Parsed, pause: Pause): Promise<object> {
   const { value, parts } = parsed;
@@ -31,7 +32,7 @@ export async function validateSlices(operation: OperationName, parsed: Parsed, p
     try {
       validateRequest(operation, root);
     } catch (error) {
-      // What the service's parser finds comes before what its rules do.
+      // Serialization errors take precedence over constraint errors.
       if (!(error instanceof ApiError) || error.name === 'SerializationException') throw error;
       constraint ??= error;
     }
@@ -55,7 +56,7 @@ export async function validateSlices(operation: OperationName, parsed: Parsed, p
   return assemble(places, pause);
 }
 
-/** How much one list or map holds at least: what is beyond any measure is not worked through. */
+/** A lower bound for the size of one list or map, so that a container beyond all limits is refused early. */
 class Extent {
   readonly #key: string | number;
   #members = 0;
@@ -65,37 +66,37 @@ class Extent {
     this.#key = key;
   }
 
-  /** @returns the error if it is too much by now */
+  /** @returns the error if it has become too large */
   add(chunk: Chunk): ApiError | undefined {
     const names = Array.isArray(chunk) ? [] : Object.keys(chunk);
     this.#members += Array.isArray(chunk) ? chunk.length : names.length;
     if (!IN_ITEMS.has(this.#key)) {
       return this.#members > MAX_PARAMETER_MEMBERS ? ApiError.validation(`${this.#key} exceeds max size`) : undefined;
     }
-    // Every element of a list has a byte of its own, and in a set only one can be empty.
+    // Each list element takes at least one byte, except that a set may have one empty element.
     this.#bytes += Array.isArray(chunk) ? chunk.length : names.reduce((sum, name) => sum + Buffer.byteLength(name), 0);
     return this.#bytes > MAX_ITEM_BYTES + 1 ? itemTooLarge() : undefined;
   }
 }
 
-/** What stands for a part. */
+/** The stand-in of a part, and its place. */
 interface Place {
   readonly part: Part;
   readonly standIn: Chunk;
-  /** It is all that counts of the part, which is not validated chunk by chunk. */
+  /** The part is validated by its stand-in alone, not chunk by chunk. */
   readonly isWhole: boolean;
-  /** Where it is in what stands for the parent; undefined in the root, and where it does not count. */
+  /** Its place in the stand-in of the parent; undefined for the root, and where it does not count. */
   at?: { readonly container: Chunk; readonly key: string | number };
 }
 
-/** Parents before what is in them, as `parts`. */
+/** A parent comes before the parts inside it, as in `parts`. */
 function placesOf(operation: OperationName, parts: readonly Part[]): readonly Place[] {
   const schemas = schemasOf(operation, parts);
   const inside = new Map<Part, Place[]>();
   const places: Place[] = [];
   for (const part of [...parts].reverse()) {
     const place = placeOf(part, schemas.get(part), inside.get(part)?.reverse() ?? []);
-    // So it is found by whoever takes the members of the chunk.
+    // Replaces the part in its chunk, so that code that copies members of the chunk finds the stand-in.
     setMember(part.holder, part.key, place.standIn);
     places.push(place);
     if (part.parent === undefined) continue;
@@ -119,14 +120,14 @@ function schemasOf(operation: OperationName, parts: readonly Part[]): ReadonlyMa
 
 function placeOf(part: Part, schema: Schema | undefined, inside: readonly Place[]): Place {
   const isArray = Array.isArray(part.chunks[0]);
-  // What is of another type is refused for that, and what has no schema is ignored.
+  // A part of the wrong type is refused for that; a part without a schema is ignored.
   if (schema?.type !== (isArray ? 'array' : 'object')) return { part, standIn: isArray ? [] : {}, isWhole: true };
   if (schema.properties) return structurePlace(part, Object.keys(schema.properties), inside);
   const most = schema.maxItems ?? schema.maxProperties;
   return most === undefined ? samplePlace(part, inside) : limitedPlace(part, most + 1, inside);
 }
 
-/** A structure has no members but those that its schema names. */
+/** The stand-in of a structure: only the members in its schema. */
 function structurePlace(part: Part, names: readonly string[], inside: readonly Place[]): Place {
   const standIn = {};
   for (const chunk of part.chunks) {
@@ -134,13 +135,13 @@ function structurePlace(part: Part, names: readonly string[], inside: readonly P
   }
   for (const place of inside) {
     const { key } = place.part;
-    // A later member of the same name is the one that counts.
+    // If a name occurs twice, the later member counts.
     if (Object.hasOwn(standIn, key) && memberOf(standIn, key) === place.standIn) place.at = { container: standIn, key };
   }
   return { part, standIn, isWhole: true };
 }
 
-/** One member more than there may be is refused as any number of them is. */
+/** The stand-in of a list with a limit: one member above the limit is enough to be refused. */
 function limitedPlace(part: Part, most: number, inside: readonly Place[]): Place {
   const standIn: Chunk = Array.isArray(part.chunks[0]) ? [] : {};
   let count = 0;
@@ -158,7 +159,7 @@ function limitedPlace(part: Part, most: number, inside: readonly Place[]): Place
   return { part, standIn, isWhole: true };
 }
 
-/** The first member, and those that are parts themselves. */
+/** The stand-in of any other container: its first member, and the members that are parts. */
 function samplePlace(part: Part, inside: readonly Place[]): Place {
   const standIn: Chunk = Array.isArray(part.chunks[0]) ? [] : {};
   const [first] = part.chunks;
@@ -178,9 +179,9 @@ function firstKey(chunk: Chunk): string | number {
   throw new Error('a chunk is empty');
 }
 
-/** Puts the parts together, each in its place. */
+/** Puts the parts back into their places. */
 async function assemble(places: readonly Place[], pause: Pause): Promise<object> {
-  // Those inside first: they are moved with the chunk that holds them.
+  // Innermost parts first, because they move with the chunk that holds them.
   for (const { part, standIn, isWhole, at } of [...places].reverse()) {
     const [first, ...others] = part.chunks;
     if (!isWhole) {

@@ -11,10 +11,10 @@ import { constraintError, MOST_VIOLATIONS, nullError } from './service-texts.ts'
 import { type Search, type Step, searchFor, type Violation } from './violations.ts';
 
 /**
- * Levels of JSON that a request may have. The service allows 32 levels of attribute values, that rule's own check is in
- * `api/`; but up to 100 it still names other faults first (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1).
- * Each is two levels of JSON, around one more, inside at most six of the request. This limit keeps every recursion over a
- * request, here and in the tiers below, far from the end of the stack.
+ * Deepest nesting of JSON in a request. The service allows 32 levels of attribute values (`api/` checks that rule), but
+ * reports other errors first for up to 100 levels (recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1). Each
+ * level is two levels of JSON; one more is around them, inside at most six of the request. This limit keeps every
+ * recursion over a request, here and in the lower tiers, far from the end of the stack.
  */
 const MAX_JSON_DEPTH = 6 + 2 * 100 + 1;
 
@@ -27,18 +27,19 @@ const operations = new Map<OperationName, OperationSchema>();
 const typeChecks = new Map<OperationName, ValidateFunction>();
 const searches = new Map<OperationName, Search>();
 let compiler: { readonly common: Schema; readonly full: Ajv } | undefined;
-/** For requests that are refused alone. */
+/** Compiles schemas that are needed only to word refusals. */
 let typesCompiler: Ajv | undefined;
 
 /**
- * Holds a parsed body against the schema of its operation (`api-schema/`), compiled when the operation is first used.
+ * Validates a parsed body against the schema of its operation (`api-schema/`), which is compiled at first use.
  *
- * Members that the schema does not know are removed, as the service ignores them: tier 2 must not take one for a parameter
- * that another operation has. `null` members count as absent, and what the service's parser would convert is converted.
- * So the request may be changed in place. Serialization errors come before constraint errors, of which the service reports
+ * Unknown members are removed, as the service ignores them: tier 2 must not take one for a parameter of another
+ * operation. `null` members count as absent, and values that the service's parser converts are converted. So the
+ * request may be changed in place. Serialization errors come before constraint errors, of which the service reports
  * several at once.
+ *
  * @returns `request`
- * @throws SerializationException for wrong JSON types, ValidationException for broken constraints
+ * @throws SerializationException for wrong JSON types, ValidationException for violated constraints
  */
 export function validateRequest(operation: OperationName, request: unknown): object {
   const { schema, accepts } = operations.get(operation) ?? compile(operation);
@@ -56,8 +57,8 @@ export function validateRequest(operation: OperationName, request: unknown): obj
 }
 
 /**
- * Where a request breaks its first constraint.
- * @returns members, keys of maps and positions from 0, from the request down; undefined if it breaks none
+ * The path of the first constraint that a request violates.
+ * @returns members, map keys and list positions from 0, from the request down; undefined if it violates none
  */
 export function placeOfViolation(operation: OperationName, request: unknown): readonly (string | number)[] | undefined {
   const [first] = violationsIn(operation, request, 1);
@@ -103,12 +104,12 @@ function getCompiler() {
   return compiler;
 }
 
-// Loaded with the first request, at once and not by import(): 3 MB and 15 ms that a start does without.
+// Loaded at the first request, and synchronously: it costs 3 MB and 15 ms, which the start-up does without.
 const loadAjv = () => createRequire(import.meta.url)('ajv') as typeof import('ajv');
 
 function newAjv(common: object): Ajv {
   const { Ajv } = loadAjv();
-  // `format` tells only which Java type an integer has. `if` and `then` in `TableNameOrArn` stand beside its type.
+  // `format` only says which Java type an integer has. `if` and `then` in `TableNameOrArn` stand beside its type.
   const ajv = new Ajv({
     verbose: true,
     removeAdditional: true,
@@ -124,8 +125,8 @@ function newAjv(common: object): Ajv {
 }
 
 /**
- * What the service's parser does with values that ajv would refuse: drops `null` members, reads `"true"` and the like as
- * booleans, and cuts fractions off integers. A `null` in a list or map where a structure belongs is an empty structure.
+ * Converts values that ajv would refuse as the service's parser does: drops `null` members, reads `"true"` and the like
+ * as booleans, and truncates fractions. A `null` in a list or map of structures becomes an empty structure.
  */
 function convert(schema: Schema, common: Schema, value: unknown): unknown {
   if (schema.type === 'boolean' && typeof value === 'string') return BOOLEANS.get(value.toUpperCase()) ?? value;
@@ -142,7 +143,7 @@ function convert(schema: Schema, common: Schema, value: unknown): unknown {
       continue;
     }
     const after = before === null && resolved.properties ? {} : convert(resolved, common, before);
-    // Not by assignment: the key may be `__proto__`.
+    // An assignment would fail if the key is `__proto__`.
     if (after !== before) {
       Object.defineProperty(value, key, { value: after, writable: true, enumerable: true, configurable: true });
     }
@@ -159,7 +160,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
 ]);
 
-/** @param error of a JSON type */
+/** @param error about a JSON type */
 function errorOf(error: ErrorObject, root: Schema, common: Schema): ApiError {
   const keys = error.instancePath
     .split('/')

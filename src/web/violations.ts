@@ -1,6 +1,6 @@
 import { resolve, type Schema } from './schema.ts';
 
-/** The keywords of JSON Schema that are constraints in the service's words. */
+/** The JSON Schema keywords that the service calls constraints. */
 export type Rule =
   | 'required'
   | 'minLength'
@@ -14,26 +14,28 @@ export type Rule =
   | 'pattern'
   | 'enum';
 
-/** One step into a request: to a member of a structure, to what a list has at a position from 0, or a map at a key. */
+/** One step of a path: a member of a structure, a position of a list (from 0), or a key of a map. */
 export type Step = { readonly member: string } | { readonly position: number } | { readonly key: string };
 
-/** One constraint that a request breaks. */
+/** One constraint that a request violates. */
 export interface Violation {
   /** From the request down. */
   readonly path: readonly Step[];
   readonly rule: Rule;
-  /** Whose rule it is: that of the value itself, or of all elements, keys or values in it, which are reported as a whole. */
+  /**
+   * What the rule applies to: the value itself, or all elements, keys or values in it, which are reported as a whole.
+   */
   readonly of: 'value' | 'elements' | 'keys' | 'values';
   /** The schema that has the rule. */
   readonly schema: Schema;
-  /** What stands at the path; undefined for a member that is missing. */
+  /** The value at the path; undefined for a missing member. */
   readonly value: unknown;
-  /** The schema of that. */
+  /** The schema of `value`. */
   readonly valueSchema: Schema;
 }
 
 /**
- * Prepares a search for the constraints that requests break.
+ * Prepares a search for constraint violations.
  * @param schema of the requests
  */
 export function searchFor(schema: Schema, common: Schema): Search {
@@ -46,8 +48,8 @@ export function searchFor(schema: Schema, common: Schema): Search {
 }
 
 /**
- * Finds the constraints that a request breaks, in the order in which the service reports them: member by member as the
- * schema lists them, and of each member constraint by constraint. Members of a wrong JSON type break none.
+ * Finds the constraints that a request violates, in the order in which the service reports them: members in the order
+ * of the schema, and for each member its constraints in order. Members of a wrong JSON type violate none.
  * @param most how many to find
  * @param levels how deep to look
  */
@@ -55,16 +57,19 @@ export type Search = (request: unknown, most: number, levels: number) => readonl
 
 type ValueRule = Exclude<Rule, 'required'>;
 
-/** What a value and the values in it must be; where nothing is asked, nothing stands: there may be a million of them. */
+/**
+ * What is required of a value and of the values in it. Empty where nothing is required: a request may have a million
+ * values.
+ */
 interface Constraints {
   readonly schema: Schema;
   readonly rules: readonly ValueRule[];
   readonly members: readonly Member[];
-  /** Of all elements of a list, or all values of a map. */
+  /** For all elements of a list, or all values of a map. */
   readonly parts: Constraints | undefined;
-  /** Of all keys of a map. */
+  /** For all keys of a map. */
   readonly keys: Constraints | undefined;
-  /** What takes the place of all that, by what the value is. */
+  /** Replaces all of the above, depending on the value (`if`, `then`, `else`). */
   readonly branch: { readonly when: Constraints; readonly yes: Constraints; readonly no: Constraints } | undefined;
 }
 
@@ -75,7 +80,7 @@ interface Member {
   readonly constraints: Constraints;
 }
 
-/** @param known what is compiled already, or being compiled: values hold values */
+/** @param known schemas that are compiled or being compiled, because attribute values are recursive */
 function compile(of: Schema, common: Schema, known: Map<Schema, Constraints>): Constraints {
   const schema = resolve(of, common);
   const before = known.get(schema);
@@ -105,7 +110,7 @@ function compile(of: Schema, common: Schema, known: Map<Schema, Constraints>): C
   constraints.keys = asked(schema.propertyNames);
   const { if: condition, then, else: otherwise, ...rest } = schema;
   if (condition !== undefined) {
-    // What they say goes before the same keyword beside them.
+    // A branch overrides the same keyword beside it.
     const merged = (branch: Schema = {}): Schema => ({
       ...rest,
       ...branch,
@@ -126,7 +131,7 @@ function asksAnything({ rules, members, parts, keys, branch }: Constraints): boo
 
 interface Walk {
   readonly most: number;
-  /** Where it is: a step to a member, a position, or a key. */
+  /** The current path: members, positions and keys. */
   readonly path: (Step | number | string)[];
   readonly found: Violation[];
 }
@@ -140,7 +145,7 @@ function visit(walk: Walk, of: Constraints, value: unknown, levels: number): voi
   visitParts(walk, constraints, value, levels);
 }
 
-/** What a value holds, without its own rules. */
+/** Visits the contents of a value; its own rules are checked elsewhere. */
 function visitParts(walk: Walk, constraints: Constraints, value: unknown, levels: number): void {
   if (typeof value !== 'object' || value === null || levels === 0) return;
   if (Array.isArray(value)) visitElements(walk, constraints, value, levels);
@@ -208,7 +213,7 @@ function note({ most, path, found }: Walk, violation: Omit<Violation, 'path'>): 
   found.push({ ...violation, path: steps });
 }
 
-/** The first rule that one of the values breaks. */
+/** The first rule that any of the values violates. */
 function firstBroken(of: Constraints, values: readonly unknown[]): Pick<Violation, 'rule' | 'schema'> | undefined {
   for (const value of values) {
     const { rules, schema } = atWork(of, value);
@@ -232,7 +237,7 @@ function isScalar({ schema: { type } }: Constraints): boolean {
   return type !== 'object' && type !== 'array';
 }
 
-/** Whether a value of the rule's type breaks it. */
+/** Whether a value of the right type violates the rule. */
 const BREAKS: Readonly<Record<ValueRule, (schema: Schema, value: unknown) => boolean>> = {
   minLength: ({ minLength }, value) => typeof value === 'string' && isShorter(value, minLength!),
   maxLength: ({ maxLength }, value) => typeof value === 'string' && !isShorter(value, maxLength! + 1),
@@ -258,7 +263,7 @@ function compiled(pattern: string): RegExp {
   return known;
 }
 
-/** In code points, as ajv counts: what it refuses must be found here. */
+/** Counts code points, as ajv does: every violation that ajv finds must be found here. */
 function isShorter(text: string, length: number): boolean {
   if (text.length < length) return true;
   if (text.length >= length * 2) return false;

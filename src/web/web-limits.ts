@@ -1,55 +1,57 @@
-/** What one web server holds at a time, and for how long. Beyond it, requests are shed or cut, never queued. */
+/** What one web server holds at a time, and for how long. Requests beyond a limit are refused or cut, never queued. */
 export interface WebLimits {
   /** The service's limit. */
   readonly maxBodyBytes: number;
-  /** Of a request line and its headers together. The service's limit. */
+  /** A request line and its headers together. The service's limit. */
   readonly maxHeaderBytes: number;
-  /**
-   * Requests that are carried out at a time; what is beyond gets a 503. Raising it costs memory under overload, up to an item
-   * per request.
-   */
+  /** Concurrent requests; further ones get a 503. Raising it costs memory under overload, up to an item per request. */
   readonly maxRequestsInFlight: number;
   /**
-   * Requests that one client may send without waiting for an answer, and that all may together. They are carried out one by one;
-   * with more, the client is cut. Each takes about 3 KB. Lower: those that send many small ones at once are cut.
+   * Pipelined requests (sent without waiting for an answer) of one client, and of all together. They are carried out
+   * one by one; a client that exceeds it is cut. Each takes about 3 KB. Lower: clients that send many small requests at
+   * once are cut.
    */
   readonly maxRequestsPerConnection: number;
   readonly maxRequestsWaiting: number;
   /**
-   * Bytes of bodies of over 16 KB together, as received and as inflated. Parsed, stored and encoded they are six times that.
-   * When it is used up, bodies that do not progress are refused first. Lower: fewer large writes at a time.
+   * Total bytes of request bodies above 16 KB, as received and as decompressed. Parsed, stored and encoded they take
+   * six times that. When it is used up, stalled bodies are refused first. Lower: fewer concurrent large writes.
    */
   readonly maxBodyBytesInFlight: number;
   /**
-   * Bytes of answers of over 64 KB that wait for their clients. When it is used up, clients that do not read are cut first;
-   * then reads get a 503. Lower: fewer large reads at a time. Not below that of one answer, 22 MB.
+   * Total bytes of answers above 64 KB that wait for their clients. When it is used up, clients that do not read are
+   * cut first; then reads get a 503. Lower: fewer concurrent large reads. Must not be below the size of one answer, 22
+   * MB.
    */
   readonly maxAnswerBytesInFlight: number;
-  /** Bytes a second; who sends or reads a large body more slowly is cut when there is no room for others. */
+  /** Bytes a second; a slower client is cut while it sends or reads a large body and there is no room for others. */
   readonly minTransferRate: number;
   /**
-   * Objects and lists in one body, and members of all of them. The least that the service takes for one is `{"S":""}`, of
-   * which its 16 MB have 1.9 million. Raising it costs 100 bytes for each.
+   * Objects and lists in one body, and their members together. The smallest that the service accepts is `{"S":""}`, of
+   * which its 16 MB hold 1.9 million. Raising it costs 100 bytes for each.
    */
   readonly maxBodyContainers: number;
   readonly maxBodyMembers: number;
-  /** Objects and lists of bodies of over 64 KB together; at least that of one. Beyond it, such a body gets a 503. */
+  /** Objects and lists in all bodies above 64 KB; at least the limit of one body. Beyond it, such a body gets a 503. */
   readonly maxBodyContainersInFlight: number;
-  /** Sockets per address. With one more, a connection that is not used ends, or the new one if all are. */
+  /** Sockets per address. When it is exceeded, an idle connection is closed; if none is idle, the new one. */
   readonly maxConnections: number;
-  /** From a connection's or request's first byte to the end of its headers. */
+  /** Time-out from the first byte of a connection or request to the end of its headers. */
   readonly headersTimeoutMs: number;
-  /** From a request's first byte to its last. */
+  /** Time-out from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
-  /** Between requests of one connection. Longer than the SDKs keep a connection, so that it is they who close it. */
+  /** Keep-alive time-out between requests. Longer than the SDKs' own, so that the client closes the connection. */
   readonly keepAliveTimeoutMs: number;
-  /** Without a byte in either direction: ends clients that do not read their answers. */
+  /** Time-out without a byte in either direction: ends clients that do not read their answers. */
   readonly socketTimeoutMs: number;
-  /** Requests to `/_dynaring/` that are carried out at a time. */
+  /** Concurrent requests to `/_dynaring/`. */
   readonly maxAdminRequestsInFlight: number;
-  /** Of a fault rule, or the setting of a link, which have some hundred bytes. They are parsed in one go. */
+  /** Body size of a fault rule or a link setting, which have some hundred bytes. They are parsed without a pause. */
   readonly maxAdminBodyBytes: number;
-  /** Of a snapshot to be restored, of which there is one at a time: it is parsed in memory. Below 512 MB, V8's limit of a string. */
+  /**
+   * Body size of a snapshot to restore. Only one is accepted at a time, because it is parsed in memory. Below 512 MB,
+   * V8's limit of a string.
+   */
   readonly maxSnapshotBodyBytes: number;
 }
 

@@ -124,7 +124,7 @@ function running(configs: PartitionConfig[], roster: readonly Member[]) {
     done({ kind, config, pausedMs: 10 + move.partition });
   };
   let settled = 0;
-  const settle = () => membership.settle(() => settled++);
+  const settle = () => membership.rebalance(() => settled++);
   return { membership, clock, state, asked, told, answer, settle, settled: () => settled };
 }
 

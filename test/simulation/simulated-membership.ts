@@ -134,7 +134,7 @@ export class SimulatedMembership {
   /** Goes on until every partition is as the roster has it. */
   settle(): void {
     this.#isSettled = false;
-    this.#rebalancer.settle(() => {
+    this.#rebalancer.rebalance(() => {
       this.#isSettled = true;
     });
   }

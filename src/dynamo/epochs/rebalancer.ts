@@ -101,7 +101,7 @@ export class Rebalancer {
   #lastFailure: string | undefined;
   #isRunning = false;
   #isStopped = false;
-  /** Callbacks of `settle`, called once no move is left. */
+  /** Callbacks of `rebalance`, called once no move is left. */
   #waiting: (() => void)[] = [];
   #timer: Timer | undefined;
   #watchTimer: Timer | undefined;
@@ -116,7 +116,7 @@ export class Rebalancer {
   }
 
   /** Moves partitions until the configs fit the roster, then calls `done`. A call during moves joins them. */
-  settle(done: () => void): void {
+  rebalance(done: () => void): void {
     this.#waiting.push(done);
     if (!this.#isRunning) this.#run();
   }

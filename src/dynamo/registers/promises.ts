@@ -6,7 +6,7 @@ import { type NodeState, writeCeiling } from '../node-state.ts';
 import type { ReplicaState } from '../record.ts';
 
 /**
- * What a replica has promised (docs/protocol.md section 1.3): in memory, key by key, under a durable ceiling. After a
+ * The promises of a replica (docs/protocol.md section 1.3): in memory, key by key, under a durable ceiling. After a
  * restart the replica refuses whatever it may have promised before: the floor is then the ceiling as it was read.
  */
 export class Promises {
@@ -102,7 +102,7 @@ export class Promises {
   }
 
   /** The key's record has this ballot now: a promise that is not higher is no longer needed. */
-  settle(key: StoreKey, ballot: Ballot): void {
+  dropUpTo(key: StoreKey, ballot: Ballot): void {
     const promised = this.#promised.get(key);
     if (promised !== undefined && compareBallots(promised, ballot) <= 0) this.#promised.delete(key);
   }
