@@ -19,7 +19,7 @@ export const TICKS_PER_MS = 1024;
 /** Below every ballot that was ever issued. */
 export const NO_BALLOT: Ballot = { hlc: 0, coordinator: 0, boot: 0 };
 
-/** Whether a number that was received can be the time of a ballot. */
+/** Whether a number from another process can be the time of a ballot. */
 export function isTime(hlc: number): boolean {
   return Number.isSafeInteger(hlc) && hlc >= 0;
 }

@@ -6,7 +6,7 @@ import type { KeyOrder } from '../env/store.ts';
 
 /** Names one register: an item of one table. */
 export interface ItemKey {
-  /** Eight bytes that name one incarnation of a table; never used again after the table is deleted. */
+  /** The storage id: eight bytes for one incarnation of a table, never used again after the table is deleted. */
   readonly table: ByteString;
   readonly partitionKey: ByteString;
   readonly sortKey: ByteString;
@@ -69,16 +69,19 @@ export type LagDelay =
 export interface WriteOptions {
   readonly consistency: Consistency;
   /**
-   * Whether the outcome must tell the item that was there before. In `dynamo` mode a put or delete without it and
-   * without a condition reads nothing, and is possible as long as any node lives; an update always reads, and is a
-   * consensus round.
+   * Whether the outcome must contain the item that was there before. In `dynamo` mode, a put or delete that neither
+   * wants it nor has a condition reads nothing, and is possible as long as any node lives. An update always reads, and
+   * is a consensus round.
    */
   readonly wantsOld: boolean;
-  /** The request that this is done for, so that it can be traced. */
+  /** The client's request that this is done for, for its trace. */
   readonly requestId?: string | undefined;
 }
 
-/** What the cluster could not do: a value, not an exception. `router/cluster-errors.ts` is its one translation. */
+/**
+ * Why the cluster could not do what was asked: a value, not an exception. Only `router/cluster-errors.ts` translates
+ * it.
+ */
 export type Failure =
   /** Too few replicas answered in time, and nothing was proposed: the operation did not happen. */
   | { readonly kind: 'unavailable'; readonly needed: number; readonly got: number }
@@ -86,7 +89,9 @@ export type Failure =
   | { readonly kind: 'unknown' }
   /** A bounded queue is full; nothing was tried. */
   | { readonly kind: 'overloaded' }
-  /** Replicas could not write, as on a full disk. Like `unknown`: others may have, and the operation may yet happen. */
+  /**
+   * Replicas could not write, as on a full disk. As with `unknown`, the operation may have happened, or may happen yet.
+   */
   | { readonly kind: 'storage-failed'; readonly message: string };
 
 export type WriteOutcome = MutationOutcome | Failure;
@@ -132,8 +137,8 @@ export type RangeOutcome =
   | Failure;
 
 /**
- * One of `total` slices of a table that have nothing in common and are all of it together. Slices are equal parts of
- * the ring, so the items of one partition key are in one of them.
+ * One of `total` disjoint slices that together are the whole table. Slices are equal parts of the ring, so all items of
+ * one partition key are in one slice.
  */
 export interface Segment {
   /** 0 to `total` - 1. */
@@ -146,7 +151,7 @@ export interface Segment {
 export interface ScanRequest {
   readonly table: ByteString;
   readonly start: ScanStart;
-  /** Undefined: of the whole table. */
+  /** Undefined: the whole table. */
   readonly segment?: Segment | undefined;
   /** At most this many items. */
   readonly limit: number;
@@ -166,33 +171,31 @@ export type ScanOutcome =
   | {
       readonly kind: 'items';
       readonly items: readonly ItemImage[];
-      /** The partition that they are in. */
+      /** The partition of these items. */
       readonly partition: number;
-      /** Whether the partition has further ones. */
+      /** Whether the partition has further items. */
       readonly more: boolean;
     }
   | Failure;
 
 /**
- * The one door of the ring. Each call finds the partition of the key and asks the first healthy node of its preference
- * list to coordinate.
+ * The way into the ring, and the only one. Each call finds the partition of the key and asks the first healthy node of
+ * its preference list to coordinate.
  */
 export interface DynamoClient {
   /** Q: into how many partitions the items of every table are cut. */
   readonly partitions: number;
   /**
-   * `strict`: applies `mutation` exactly once or not at all; linearizable with all writes and consistent reads of the
-   * key. `dynamo`: a write with a condition or `wantsOld` is atomic against other such writes only; any other is the
-   * last one that wins.
+   * Applies `mutation` to an item. `strict`: exactly once or not at all; linearizable with all writes of the key and
+   * reads of the latest. `dynamo`: a write with a condition or `wantsOld` is atomic against other such writes only; of
+   * any others the last one wins.
    */
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome>;
-  /** The item as `from` has it. */
+  /** The item, from the record that `from` names. */
   read(request: ReadRequest): Promise<ReadOutcome>;
   /** The items of one item collection by ascending or descending sort key. */
   range(request: RangeRequest): Promise<RangeOutcome>;
-  /**
-   * The tables of which any node that can be asked now holds records: also of those that no request can reach any more.
-   */
+  /** The tables of which any node that answers holds records, including deleted ones, which no request can reach. */
   tables(): Promise<ReadonlySet<ByteString>>;
   /**
    * The items of a table in one partition: those of one partition key in the order of their sort keys, the partition

@@ -5,9 +5,9 @@ import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome } from '
 import type { Carried, WriteAnswer } from './registers/handed-back.ts';
 
 /*
- * What a client of the ring asks of the node that coordinates: plain data, so that it can be sent to another process. Each
- * request has one answer, or none if the node is lost. `requestId` names the client's request in traces; it is undefined
- * when nobody traces.
+ * What a client of the ring asks of the node that coordinates: plain data, so that it can be sent to another process.
+ * Each request has one answer, or none if the node is lost. `requestId` names the client's request in traces; it is
+ * undefined when nobody traces.
  */
 
 /** Applies a mutation to one item, once or not at all. */

@@ -157,7 +157,9 @@ export class Coordination implements CoordinatingNode {
     };
   }
 
-  /** Answers what the replica of this node has committed. @returns false if it cannot read that: others have to be asked */
+  /**
+   * Answers what the replica of this node has committed. @returns false if it cannot read that: others have to be asked
+   */
   #answerOwn(key: StoreKey, reply: (outcome: ReadOutcome) => void): boolean {
     const item = this.#parts.acceptor.committedItem(key);
     if (item === UNREADABLE) return false;

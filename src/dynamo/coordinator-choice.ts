@@ -49,8 +49,8 @@ export class CoordinatorChoice {
   }
 
   /**
-   * The first home replica behind W that seem well: writes wait for the copies of those W (`LagGate`). If there is none, as
-   * when some are down, the first behind W that seems well: it lags behind in what was written before.
+   * The first home replica behind W that seem well: writes wait for the copies of those W (`LagGate`). If there is
+   * none, as when some are down, the first behind W that seems well: it lags behind in what was written before.
    * @returns undefined if there is none either
    */
   laggard(partition: number, tried: ReadonlySet<NodeId> | undefined): NodeId | undefined {

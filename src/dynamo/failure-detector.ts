@@ -4,7 +4,7 @@ import type { Reply, Request } from './messages.ts';
 import type { NodeLimits } from './node-settings.ts';
 import type { NodeId } from './ring.ts';
 
-/** What was seen of one other node. */
+/** The traffic with one other node. */
 interface Peer {
   /** When the oldest message was sent since which nothing was heard; undefined if no answer is outstanding. */
   waitingSinceMs: number | undefined;

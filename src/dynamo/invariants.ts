@@ -22,7 +22,7 @@ export function assertInvariant(isHeld: boolean, invariant: Invariant, what: str
   if (!isHeld) throw new AssertionError({ message: `${what} (${invariant})`, stackStartFn: assertInvariant });
 }
 
-/** What is accepted under one ballot is one record. @param known what the replica holds of the key already */
+/** One ballot names one record. @param known what the replica holds of the key already */
 export function assertOneRecord(record: ItemRecord, known: ItemRecord | undefined): void {
   if (known === undefined || known === record || !sameBallot(record.ballot, known.ballot)) return;
   const isSame = Buffer.compare(record.stored, known.stored) === 0;

@@ -103,13 +103,19 @@ export function leafOf(key: StoreKey, partitions: number, leaves: number): numbe
   return sliceAt(positionIn(key, DIGEST_AT), partitions * leaves) - partitionOf(key) * leaves;
 }
 
+/** One of `leaves` equal slices of a partition. */
+interface Leaf {
+  readonly partition: number;
+  /** How many partitions the ring has. */
+  readonly partitions: number;
+  readonly leaf: number;
+  readonly leaves: number;
+}
+
 /** The records of one table in one slice of a partition: `from` inclusive, `to` exclusive. */
 export function leafRange(
-  partition: number,
   table: ByteString,
-  leaf: number,
-  partitions: number,
-  leaves: number,
+  { partition, partitions, leaf, leaves }: Leaf,
 ): { from: StoreKey; to: StoreKey } {
   return sliceRange(partition, table, partition * leaves + leaf, partitions * leaves);
 }

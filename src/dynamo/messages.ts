@@ -10,8 +10,8 @@ export interface Member {
 }
 
 /**
- * Which members vote on a partition's registers, by node and disk: a wiped disk that comes back must not be taken for the
- * disk that has promised (docs/protocol.md counterexample 9). The first member is the preferred coordinator.
+ * Which members vote on a partition's registers, by node and disk: a wiped disk that comes back must not be taken for
+ * the disk that has promised (docs/protocol.md counterexample 9). The first member is the preferred coordinator.
  */
 export interface PartitionConfig {
   readonly partition: number;
@@ -57,8 +57,9 @@ type RegisterCall =
     };
 
 /**
- * To itself, about a key that is damaged here: take the record that the other replicas hold and have promised `ballot`
- * for. They may hold none. If the record has another ballot than this one, it is committed: it is learned as it is.
+ * To itself, about a key that is damaged here: take the record that the other replicas hold and have promised
+ * `ballot` for. They may hold none. If the record has another ballot than this one, it is committed: it is learned
+ * as it is.
  */
 interface AdoptRequest {
   readonly kind: 'adopt';
@@ -69,8 +70,8 @@ interface AdoptRequest {
 }
 
 /**
- * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). It answers when
- * its disk has the record, which may be the only copy.
+ * To a substitute: keep a committed record for a home replica that is down (the Dynamo paper, section 4.6). It answers
+ * when its disk has the record, which may be the only copy.
  */
 export type HintRequest = ForRequest & {
   readonly kind: 'hint';
@@ -80,8 +81,8 @@ export type HintRequest = ForRequest & {
 };
 
 /**
- * Between two replicas that compare their committed records of a partition (the Dynamo paper, section 4.7). Only a member
- * of `epoch` answers: a replica that missed an epoch may hold records that were deleted and purged meanwhile.
+ * Between two replicas that compare their committed records of a partition (the Dynamo paper, section 4.7). Only a
+ * member of `epoch` answers: a replica that missed an epoch may hold records that were deleted and purged meanwhile.
  */
 export type MerkleRequest = {
   readonly epoch: number;
@@ -112,7 +113,10 @@ export type PurgeRequest =
 
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
-  /** To a new member: copy the committed records of `sources`, members of `epoch`, before writes pause. Answered when done. */
+  /**
+   * To a new member: copy the committed records of `sources`, members of `epoch`, before writes pause. Answered when
+   * done.
+   */
   | { readonly kind: 'copy'; readonly partition: number; readonly epoch: number; readonly sources: readonly NodeId[] }
   /** To an old member: from now on no prepare, accept or read in this epoch. */
   | { readonly kind: 'seal'; readonly partition: number; readonly epoch: number }
@@ -130,8 +134,8 @@ export type EpochRequest =
   | { readonly kind: 'activate'; readonly config: PartitionConfig };
 
 /**
- * A round of gossip: the sender's epochs by partition. The answer has the configs that the sender lacks, and the partitions
- * of which the receiver wants a newer config.
+ * A round of gossip: the sender's epochs by partition. The answer has the configs that the sender lacks, and the
+ * partitions of which the receiver wants a newer config.
  */
 export type GossipRequest = { readonly kind: 'gossip'; readonly epochs: readonly number[] };
 
@@ -169,9 +173,9 @@ export type Reply = { readonly from: NodeId } & (
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
-   * `vote`: the replica's vote in the partition, from when it took the record until it answered; undefined if it had none,
-   * or if that changed meanwhile. `isHeld`: a rule of lag holds the record back. Then it is in memory at best, and `vote` is
-   * undefined.
+   * `vote`: the replica's vote in the partition, from when it took the record until it answered; undefined if it had
+   * none, or if that changed meanwhile. `isHeld`: a rule of lag holds the record back. Then it is in memory at best,
+   * and `vote` is undefined.
    */
   | { readonly kind: 'learned'; readonly vote: VoteState | undefined; readonly isHeld?: boolean }
   | {
@@ -187,7 +191,9 @@ export type Reply = { readonly from: NodeId } & (
   /** The ballot is too far ahead of the replica's clock (docs/protocol.md section 2.1). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
-  /** A record that the answer depends on cannot be read, and is being restored. With those of the key that can be read. */
+  /**
+   * A record that the answer depends on cannot be read, and is being restored. With those of the key that can be read.
+   */
   | ({ readonly kind: 'damaged' } & ReplicaState)
   | { readonly kind: 'hinted' }
   /** No room for more hints. */
@@ -216,16 +222,19 @@ export type Reply = { readonly from: NodeId } & (
   | { readonly kind: 'pong' }
 );
 
-/** Whether the answer to a `learn` counts as one of the W copies that a write waits for: it is a member's, sealed or not. */
+/**
+ * Whether the answer to a `learn` counts as one of the W copies that a write waits for: it is a member's, sealed or
+ * not.
+ */
 export function isCopy(reply: Reply): boolean {
   return reply.kind === 'learned' && reply.vote !== undefined;
 }
 
 /**
- * Whether the answer to a `learn`, given when the disk had the record, is of a member of this or a later epoch that was not
- * sealed by then. The next epoch begins with the records of such a member, if it is among those that are sealed for it. A
- * record that reaches a sealed member may be too late for that, and is lost if the member leaves. A majority of such
- * answers in one epoch means that the record is kept, whatever comes. One is enough to drop a copy of one's own.
+ * Whether the answer to a `learn`, given when the disk had the record, is of a member of this or a later epoch that was
+ * not sealed by then. The next epoch begins with the records of such a member, if it is among those that are sealed for
+ * it. A record that reaches a sealed member may be too late for that, and is lost if the member leaves. A majority of
+ * such answers in one epoch means that the record is kept, whatever comes. One is enough to drop a copy of one's own.
  */
 export function isKeptSince(epoch: number, reply: Reply): boolean {
   return reply.kind === 'learned' && reply.vote !== undefined && reply.vote.epoch >= epoch && !reply.vote.isSealed;

@@ -3,8 +3,8 @@ import type { PartitionConfig } from './messages.ts';
 import type { ItemRecord } from './record.ts';
 
 /**
- * What the parts of one node announce. A part says what has happened to it and knows no listener; `NodeReactions` says
- * what follows. Each event is delivered synchronously, within the call that caused it.
+ * The events that the parts of one node announce. A part says what has happened to it and knows no listener;
+ * `NodeReactions` says what follows. Each event is delivered synchronously, within the call that caused it.
  */
 export interface NodeEvents {
   /** The replica has another committed record of the key than before, or none any more. */

@@ -42,7 +42,7 @@ import type { Task } from './task.ts';
  * lead back is an event (`NodeEvents`).
  */
 
-/** What a node is made from. */
+/** Everything that a node is made from. */
 export interface NodeBasis {
   readonly settings: NodeSettings;
   readonly env: Env;
@@ -51,7 +51,7 @@ export interface NodeBasis {
   readonly events: NodeEvents;
 }
 
-/** What this node knows of the others, and how it speaks to them. */
+/** This node's knowledge of the other nodes, and its connection to them. */
 interface Surroundings {
   /** The ring as this node knows it. */
   readonly view: RingView;
@@ -62,7 +62,7 @@ interface Surroundings {
   readonly configOfKey: (key: StoreKey) => ReturnType<RingView['newestConfig']>;
 }
 
-/** What this node stores, and what guards the ways to it. */
+/** The records that this node stores, and the guards of the ways to them. */
 interface Replica {
   readonly votes: PartitionVotes;
   readonly ballots: BallotClocks;
@@ -73,7 +73,7 @@ interface Replica {
   readonly purgeMember: PurgeMember;
 }
 
-/** What leads requests of clients, and ends those that others have left unfinished. */
+/** Coordinates requests of clients, and finishes rounds that other coordinators have left. */
 interface Leadership {
   readonly coordinator: Coordinator;
   readonly coordination: Coordination;
@@ -81,7 +81,7 @@ interface Leadership {
   readonly finisher: Finisher;
 }
 
-/** What keeps replicas alike and whole. */
+/** Keeps replicas alike and whole. */
 interface Repair {
   readonly antiEntropy: AntiEntropy;
   readonly restore: KeyRestore;
@@ -89,7 +89,7 @@ interface Repair {
   readonly purge: TombstonePurge;
 }
 
-/** What passes this node from one epoch to the next. */
+/** Takes this node from one epoch to the next. */
 interface Epochs {
   readonly epochSwitch: EpochSwitch;
   readonly epochStaging: EpochStaging;
@@ -272,7 +272,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   return { epochSwitch, epochStaging, epochFollower, orphans, gossip };
 }
 
-/** What a comparison of replicas needs of this node. */
+/** The parts of this node that a comparison of replicas needs. */
 function comparisonParts(
   { settings, env }: NodeBasis,
   parts: Pick<NodeParts, 'acceptor' | 'ballots' | 'coordinator' | 'forest' | 'gate' | 'transport' | 'votes'>,

@@ -27,8 +27,8 @@ export interface NodeLimits {
   /** Keys whose records a replica keeps decoded. Above the writes under way; each may hold two items of 400 KB. */
   readonly statesKept: number;
   /**
-   * By how many entries a page that a range read asks of a replica is longer than the items still wanted: tombstones take
-   * room in it too. Fewer: more round trips where much was deleted. More: longer answers where nothing was.
+   * By how many entries a page that a range read asks of a replica is longer than the items still wanted: tombstones
+   * take room in it too. Fewer: more round trips where much was deleted. More: longer answers where nothing was.
    */
   readonly rangeSpareEntries: number;
   /** Writes of one key that may wait behind the one running. */
@@ -152,6 +152,9 @@ export interface NodeSettings {
   readonly rules: Rules;
   /** Which assertions of invariants are on. Default: `cheap`. */
   readonly checks?: Checks;
-  /** Called for each hint that the node, as a coordinator, begins to keep for a home replica which did not take a record. */
+  /**
+   * Called for each hint that the node, as a coordinator, begins to keep for a home replica which did not take a
+   * record.
+   */
   readonly onHint?: ((hint: KeptHint) => void) | undefined;
 }

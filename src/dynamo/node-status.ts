@@ -2,7 +2,7 @@ import type { RepairReport } from './healing/anti-entropy.ts';
 import type { DamageFigures } from './healing/key-restore.ts';
 import type { NodeId } from './ring.ts';
 
-/** What a node says of itself. */
+/** A node's report on itself. */
 export interface NodeStatus {
   readonly id: NodeId;
   readonly diskId: number;

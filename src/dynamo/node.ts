@@ -103,7 +103,7 @@ export class StorageNode implements CoordinatingNode {
     return this.#parts.votes.isSealed(partition);
   }
 
-  /** What this node's replica holds of a key. */
+  /** The records of a key in this node's replica. */
   stateOf(key: StoreKey): ReplicaState {
     return this.#parts.acceptor.stateOf(key);
   }

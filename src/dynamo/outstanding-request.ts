@@ -40,8 +40,8 @@ export interface RequestParts {
 }
 
 /**
- * One request of a client of the ring. It asks one node after the other to coordinate, until one has an answer or the life
- * of an operation (`opLifeMs`) is over.
+ * One request of a client of the ring. It asks one node after the other to coordinate, until one has an answer or the
+ * life of an operation (`opLifeMs`) is over.
  */
 export class OutstandingRequest<R extends PassableRequest> implements Outstanding {
   readonly #parts: RequestParts;

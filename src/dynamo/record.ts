@@ -14,7 +14,7 @@ export interface LineageEntry {
   readonly hlc: number;
 }
 
-/** What a record says. */
+/** The contents of a record. */
 export interface RecordFields {
   readonly ballot: Ballot;
   /** Undefined: a tombstone. */
@@ -25,20 +25,21 @@ export interface RecordFields {
 }
 
 /**
- * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). It is made with its stored
- * form, which every replica stores and every message carries as it is: so a record is encoded once, by the coordinator that
- * makes it, and its fields and its bytes cannot differ. Nothing changes it. A copy by `...` is no record, which the methods
- * see to: it would have the bytes of another.
+ * One version of an item: what acceptors accept, learn and store (docs/protocol.md section 1.2). Immutable.
+ *
+ * A record carries its stored form. The coordinator that makes a record encodes it once; every message carries these bytes,
+ * and every replica stores them. Hazard: a copy by `{ ...record, ballot }` would keep the bytes of the original. It lacks the
+ * method of the class, so TypeScript does not accept it as a record.
  */
 export class ItemRecord implements RecordFields {
   readonly ballot: Ballot;
   readonly item: ItemImage | undefined;
   readonly partitionKey: ByteString;
   readonly lineage: readonly LineageEntry[];
-  /** The layout below (docs/data-layout.md). May be stored and sent without a copy; nobody may write to it. */
+  /** The bytes of the record (docs/data-layout.md). Shared by stores and messages without a copy: never write to them. */
   readonly stored: Uint8Array;
 
-  /** @param stored the bytes that the fields were read from, if they were */
+  /** @param stored the bytes that the fields were decoded from; left out, the fields are encoded */
   constructor({ ballot, item, partitionKey, lineage }: RecordFields, stored?: Uint8Array) {
     this.ballot = ballot;
     this.item = item;
@@ -47,7 +48,7 @@ export class ItemRecord implements RecordFields {
     this.stored = stored ?? encode(this);
   }
 
-  /** The same version under another ballot, as it is chosen again. */
+  /** The same version under another ballot, for a round that chooses it again. */
   withBallot(ballot: Ballot): ItemRecord {
     const stored = Buffer.from(this.stored);
     writeBallot(stored, ballot);
@@ -55,11 +56,11 @@ export class ItemRecord implements RecordFields {
   }
 }
 
-/** What a replica holds of a key. */
+/** The records of a key in one replica. */
 export interface ReplicaState {
   readonly accepted?: ItemRecord | undefined;
   readonly committed?: ItemRecord | undefined;
-  /** What it held more cannot be read: it has no say about the key. */
+  /** Some record of the key cannot be read, so the replica has no vote about the key. */
   readonly isDamaged?: true;
 }
 
@@ -82,8 +83,8 @@ export function highestOf(states: readonly ReplicaState[]): ItemRecord | undefin
 }
 
 /**
- * As `highestOf`; of different records under one ballot, the one that most of the replicas hold, and of such the one whose
- * bytes compare as greatest: who asks the same replicas finds the same.
+ * As `highestOf`. Among different records under one ballot it is the one that most replicas hold; of a tie, the one
+ * with the greatest bytes. So everybody who asks the same replicas finds the same record.
  */
 export function mostHeldOf(states: readonly ReplicaState[]): ItemRecord | undefined {
   const highest = highestOf(states);
@@ -108,8 +109,8 @@ export function highestCommitted(states: readonly ReplicaState[]): ItemRecord | 
 }
 
 /**
- * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged. Records
- * without lineage, of writes in `dynamo` mode, are compared by what they hold.
+ * Whether two records of one key are the same version under two ballots: a value that was chosen again unchanged.
+ * Records without lineage, of writes in `dynamo` mode, are compared by what they hold.
  */
 export function isSameVersion(one: ItemRecord, other: ItemRecord): boolean {
   const [a, b] = [one.lineage.at(-1), other.lineage.at(-1)];
@@ -193,8 +194,8 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
 }
 
 /**
- * Whether these bytes, which come from another process, are one record from the first to the last. The item's JSON is
- * whatever follows the header, and is not looked at.
+ * Whether bytes from another process are exactly one record. Checks lengths, flags and times. The item's JSON is whatever
+ * follows; it is not parsed.
  */
 export function isWholeRecord(received: Uint8Array): boolean {
   const bytes = asBuffer(received);

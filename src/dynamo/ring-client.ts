@@ -35,9 +35,10 @@ import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
 /**
- * The client of a ring each of whose nodes it can reach. It hands each request to the first node of the key's preference
- * list that seems well: writes of a key that go to one node do not refuse one another. Nothing else depends on that choice.
- * A node that cannot coordinate a request gives it back, and another node is asked, within the life of an operation.
+ * The client of a ring each of whose nodes it can reach. It hands each request to the first node of the key's
+ * preference list that seems well: writes of a key that go to one node do not refuse one another. Nothing else depends
+ * on that choice. A node that cannot coordinate a request gives it back, and another node is asked, within the life of
+ * an operation.
  */
 export class RingClient implements DynamoClient {
   readonly #view: RingView;
@@ -160,7 +161,9 @@ export class RingClient implements DynamoClient {
     this.#choice.noteAttached(node);
   }
 
-  /** A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome. */
+  /**
+   * A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome.
+   */
   detach(node: NodeId): void {
     for (const request of this.#outstanding) {
       if (request.node !== node) continue;

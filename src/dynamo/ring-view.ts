@@ -23,7 +23,7 @@ export class RingView {
     return this.#configs.length;
   }
 
-  /** By partition. */
+  /** The newest config of each partition, in the order of partitions. */
   get configs(): readonly PartitionConfig[] {
     return this.#configs;
   }

@@ -99,7 +99,7 @@ function levelLoads(
     const least = sorted[0]!;
     const most = sorted[sorted.length - 1]!;
     if (load.get(most)! - load.get(least)! <= 1) return;
-    for (const { partition, from, to } of cheapestShift(homes, nodes, previous, most, least)) {
+    for (const { partition, from, to } of cheapestShift(homes, nodes, previous, { source: most, target: least })) {
       const home = homes[partition]!;
       home[home.indexOf(from)] = to;
     }
@@ -122,8 +122,7 @@ function cheapestShift(
   homes: readonly (readonly NodeId[])[],
   nodes: readonly NodeId[],
   previous: readonly PreferenceList[],
-  source: NodeId,
-  target: NodeId,
+  { source, target }: { readonly source: NodeId; readonly target: NodeId },
 ): Move[] {
   const cost = new Map<NodeId, number>([[source, 0]]);
   const arrival = new Map<NodeId, Move>();

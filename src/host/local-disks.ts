@@ -103,7 +103,8 @@ export class NodeDisks {
   /** Why a node does not start on a damaged disk, and what the user can do. */
   refusalOf(id: NodeId, { message }: StoreDamagedError): string {
     const path = this.#parts.directory.nodePath(id);
-    return `cannot start ${id}: its disk is damaged (${message}); put its data back, or remove ${path} for the others to bring it back`;
+    const remedy = `put its data back, or remove ${path} for the others to bring it back`;
+    return `cannot start ${id}: its disk is damaged (${message}); ${remedy}`;
   }
 
   /** Why a node does not start on a disk that refuses writes. */

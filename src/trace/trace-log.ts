@@ -15,8 +15,8 @@ export interface TraceLimits {
 }
 
 /**
- * What happened for each of the last requests. Each message that a node sends for a request carries its id, so an event is
- * of the request that it names. The trace log watches from outside: no node knows of it, or answers otherwise for it.
+ * What happened for each of the last requests. Each message that is sent for a request carries the request's id, and
+ * the message is filed under that id. The trace log only observes: no node knows of it, and no answer depends on it.
  */
 export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply> {
   readonly #limits: TraceLimits;
@@ -32,7 +32,7 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
     this.#now = now;
   }
 
-  /** Traces what is carried out. */
+  /** Traces the operations that are carried out. */
   traced(execute: Execute): Execute {
     return (operation, request, context) => {
       const record = this.#begin(context.requestId, operation);
@@ -110,14 +110,14 @@ function note(record: TraceRecord, to: string, request: Request): void {
     case 'hint':
       return record.add('hint', request.home, `kept by ${to}`, request.record.ballot);
     case 'prepare':
-      record.attempt(request.ballot);
+      record.notePrepare(request.ballot);
       return record.add('asked', to, request.kind, request.ballot);
     case 'accept':
       return record.add('asked', to, request.kind, request.record.ballot);
     case 'learn': {
       const { ballot } = request.record;
       // A read sends what others have written, unless it has chosen the record again under a ballot of its own.
-      const isRepair = !record.isWrite && !record.attempted(ballot);
+      const isRepair = !record.isWrite && !record.hasPrepared(ballot);
       return record.add(isRepair ? 'read-repair' : 'asked', to, request.kind, ballot);
     }
     default:
@@ -141,7 +141,7 @@ function requestIdOf(request: Request): string | undefined {
   }
 }
 
-/** The ballot that an answer tells, if it does. */
+/** The ballot that an answer contains, if any. */
 function ballotOf(reply: Reply): Ballot | undefined {
   switch (reply.kind) {
     case 'promise':

@@ -8,19 +8,19 @@ const NUMBERS = 4;
 const NONE = -1;
 
 /**
- * What happened for one request. Used again for another one when it is the oldest, and keeps nothing of what it is shown
- * but numbers and names: objects that live as long as a thousand requests would double the work of the garbage collector.
+ * What happened for one request. The oldest record is used again for the next request. A record keeps numbers and names
+ * alone: objects that live as long as a thousand requests would double the work of the garbage collector.
  */
 export class TraceRecord {
   requestId = '';
   operation = '';
-  /** Grows with each use, so that late answers to an earlier request are told apart. */
+  /** Grows with each use. An answer that comes late for an earlier request is known by its older number. */
   use = 0;
   isRunning = false;
-  /** Whether the last that was asked of a coordinator is a write. */
+  /** Whether a coordinator was last asked for a write. */
   isWrite = false;
   coordinator: string | undefined;
-  /** The ballot of its last prepare. */
+  /** The ballot of the last prepare for the request; its time is `NONE` if there was none. */
   readonly #ballot = new Float64Array(3);
   #beganAtMs = 0;
   #ms = 0;
@@ -61,19 +61,19 @@ export class TraceRecord {
     this.#ms = this.#now() - this.#beganAtMs;
   }
 
-  /** It prepares a ballot. */
-  attempt({ hlc, coordinator, boot }: Ballot): void {
+  /** A coordinator asks replicas to prepare a ballot for the request. */
+  notePrepare({ hlc, coordinator, boot }: Ballot): void {
     this.#ballot[0] = hlc;
     this.#ballot[1] = coordinator;
     this.#ballot[2] = boot;
   }
 
-  /** Whether a ballot is that of its last prepare. */
-  attempted({ hlc, coordinator, boot }: Ballot): boolean {
+  /** Whether the last prepare for the request had this ballot. */
+  hasPrepared({ hlc, coordinator, boot }: Ballot): boolean {
     return this.#ballot[0] === hlc && this.#ballot[1] === coordinator && this.#ballot[2] === boot;
   }
 
-  /** A node has sent a message for it. */
+  /** A node has sent a message for the request. */
   countMessage(): void {
     this.#messages++;
   }
@@ -110,7 +110,7 @@ export class TraceRecord {
     const what = this.#whats[at]!;
     const node = this.#nodes[at];
     const detail = this.#details[at]!;
-    // Nobody else was asked.
+    // The coordinator has sent no message.
     const isOwn = what === 'answered' && this.#messages === 0 && (detail === 'found' || detail === 'none');
     return {
       atMs: rounded(atMs!),
@@ -122,7 +122,9 @@ export class TraceRecord {
   }
 }
 
-/** `2026-01-31T12:00:00.000Z+17 node-1 boot 2`: a time and ticks of 1/1024 ms within it, whose, and since which start. */
+/**
+ * `2026-01-31T12:00:00.000Z+17 node-1 boot 2`: a time and ticks of 1/1024 ms within it, whose, and since which start.
+ */
 function ballotText(hlc: number, node: string, boot: number): string {
   const ms = Math.floor(hlc / TICKS_PER_MS);
   return `${isoTime(ms)}+${hlc - ms * TICKS_PER_MS} ${node} boot ${boot}`;

@@ -17,7 +17,7 @@ export type OutputCoding = 'plain' | 'gzip';
 
 export interface OutputOptions {
   readonly coding: OutputCoding;
-  /** The part of an earlier run's file to keep; whatever is behind it is cut off and written again. Nothing unless given. */
+  /** The part of an earlier run's file to keep; the rest is cut off and written again. Default: nothing is kept. */
   readonly from?: OutputPoint;
 }
 

@@ -7,8 +7,8 @@ import { hasLoneSurrogate, MAX_DEPTH } from './wire-limits.ts';
 const SHORT_TEXT = 24;
 
 /**
- * Reads what `ByteWriter` has written. The bytes may be anything: whatever they are, it ends with a value or a `WireError`,
- * and allocates no more than they could fill.
+ * Reads what a `ByteWriter` has written. The bytes come from another process and may be garbage: each call returns a value or
+ * throws a WireError, and allocates memory in proportion to the bytes that are there, never to a length that they claim.
  */
 export class ByteReader {
   readonly #bytes: Buffer;
@@ -19,7 +19,7 @@ export class ByteReader {
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** All bytes have to be read by now. */
+  /** Checks that every byte was read. @throws WireError `trailing` if not */
   end(): void {
     if (this.#at !== this.#bytes.length) throw new WireError('trailing', `${this.#left} bytes too many`);
   }
@@ -28,7 +28,7 @@ export class ByteReader {
     return this.#bytes[this.#take(1)]!;
   }
 
-  /** A byte in which no other bits are set than those of `known`. */
+  /** A byte of flags. @param known the bits that may be set; another one is malformed */
   flags(known: number): number {
     const flags = this.byte();
     if ((flags & ~known) !== 0) throw malformed('a flag');
@@ -42,7 +42,7 @@ export class ByteReader {
       const byte = this.byte();
       value += (byte & 0x7f) * unit;
       if (byte < 0x80) {
-        // A number has one form.
+        // The writer never ends a number with a zero byte, so two forms of one number are not accepted.
         if ((byte === 0 && unit > 1) || value > Number.MAX_SAFE_INTEGER) break;
         return value;
       }
@@ -64,7 +64,7 @@ export class ByteReader {
     return this.#bytes.readUInt32BE(this.#take(4));
   }
 
-  /** The time of a ballot. */
+  /** The time of a ballot: NaN, fractions and negative numbers are malformed. */
   time(): number {
     const hlc = this.double();
     if (!isTime(hlc)) throw malformed('a time');
@@ -75,7 +75,7 @@ export class ByteReader {
     return { hlc: this.time(), coordinator: this.uint48(), boot: this.uint32() };
   }
 
-  /** A copy, so that what keeps the value does not keep the message. */
+  /** Bytes with their length in front. Copied: a view would keep the buffer of the whole message in memory. */
   bytes(): Buffer {
     const length = this.uint();
     const from = this.#take(length);
@@ -103,14 +103,17 @@ export class ByteReader {
     return this.#bytes.toString('utf8', from, from + length);
   }
 
-  /** How many parts follow. @param leastBytes that each of them has */
+  /**
+   * The number of parts that follow.
+   * @param leastBytes the fewest bytes that one part has; a count that the rest of the message cannot hold is refused
+   */
   count(leastBytes: number): number {
     const count = this.uint();
     if (count * leastBytes > this.#left) throw new WireError('truncated', `${count} parts do not fit`);
     return count;
   }
 
-  /** What `read` reads is a level below. */
+  /** Calls `read` one level deeper. @throws WireError beyond MAX_DEPTH, before the stack overflows */
   nest<T>(read: () => T): T {
     if (++this.#depth > MAX_DEPTH) throw malformed('a depth');
     const value = read();
@@ -122,7 +125,7 @@ export class ByteReader {
     return this.#bytes.length - this.#at;
   }
 
-  /** Goes on by so many bytes. @returns where they begin */
+  /** Moves on by `count` bytes. @returns the offset of the first of them */
   #take(count: number): number {
     const from = this.#at;
     if (count > this.#bytes.length - from) throw new WireError('truncated', `${count} bytes at ${from} are not there`);
@@ -147,7 +150,7 @@ export class ByteReader {
   }
 }
 
-/** For a value that no writer writes. */
+/** The error for a value that no ByteWriter writes. */
 export function malformed(what: string): WireError {
   return new WireError('malformed', `${what} that nobody writes`);
 }

@@ -4,18 +4,18 @@ import type { Ballot } from '../dynamo/ballot.ts';
 import { hasLoneSurrogate, MAX_DEPTH } from './wire-limits.ts';
 
 const FIRST_BYTES = 4 * 1024;
-/** A larger buffer, as of a message with an item of 400 KB, is not kept for the next one. */
+/** A larger buffer is released after its message: one item of 400 KB must not pin memory for ever. */
 const KEPT_BYTES = 64 * 1024;
-/** Longer texts are written by the runtime; for shorter ones the call costs more than the loop. */
+/** Units of a text that a loop writes faster than a call of the runtime does. */
 const SHORT_TEXT = 24;
 
-/** Writes one message after the other into a buffer that grows as it has to. All numbers big-endian. */
+/** Writes messages, one after the other, into a buffer that grows as needed. Fixed-size numbers are big-endian. */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #at = 0;
   #depth = 0;
 
-  /** What was written since the last call, in a buffer of its own. */
+  /** Returns a copy of what was written since the last call, and clears the writer. */
   take(): Uint8Array {
     const taken = Buffer.allocUnsafe(this.#at);
     this.#bytes.copy(taken, 0, 0, this.#at);
@@ -23,20 +23,20 @@ export class ByteWriter {
     return taken;
   }
 
-  /** Drops what was written. */
+  /** Discards what was written. */
   clear(): void {
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
     this.#at = 0;
     this.#depth = 0;
   }
 
-  /** 0 to 255. */
+  /** @param value 0 to 255 */
   byte(value: number): void {
     this.#reserve(1);
     this.#bytes[this.#at++] = value;
   }
 
-  /** A whole number from 0 to 2^53 - 1, seven bits a byte, the lowest first; the high bit says that more follow. */
+  /** A whole number from 0 to 2^53 - 1, in LEB128: seven bits a byte, lowest first; the high bit means that more follow. */
   uint(value: number): void {
     assert(value >= 0 && Number.isSafeInteger(value), 'no number of the wire');
     this.#reserve(8);
@@ -64,14 +64,14 @@ export class ByteWriter {
     this.#at = this.#bytes.writeUInt32BE(value, this.#at);
   }
 
-  /** As in a stored record. */
+  /** In the layout of a stored record (docs/data-layout.md). */
   ballot({ hlc, coordinator, boot }: Ballot): void {
     this.double(hlc);
     this.uint48(coordinator);
     this.uint32(boot);
   }
 
-  /** Its length, then the bytes. */
+  /** The length, then the bytes. */
   bytes(value: Uint8Array): void {
     this.uint(value.length);
     this.#reserve(value.length);
@@ -79,7 +79,7 @@ export class ByteWriter {
     this.#at += value.length;
   }
 
-  /** Its length, then a byte for each unit. */
+  /** The length, then one byte for each unit. */
   byteString(value: ByteString): void {
     this.uint(value.length);
     this.#reserve(value.length);
@@ -87,8 +87,8 @@ export class ByteWriter {
   }
 
   /**
-   * Twice its length in bytes, then UTF-8. Clients may send half of a surrogate pair, which UTF-8 cannot say: such a text has
-   * one more in front, and is UTF-16, little-endian.
+   * Twice the length in bytes, then the text in UTF-8. A client may send half of a surrogate pair, which UTF-8 cannot
+   * represent: such a text is written in UTF-16, little-endian, and the number in front is one more.
    */
   text(value: string): void {
     if (value.length <= SHORT_TEXT && this.#asciiText(value)) return;
@@ -100,7 +100,7 @@ export class ByteWriter {
     this.#at += this.#bytes.write(value, this.#at, encoding);
   }
 
-  /** @returns whether it was one, and so was written */
+  /** Writes a short text of ASCII. @returns false if the text is not ASCII; then nothing is written */
   #asciiText(value: string): boolean {
     this.#reserve(1 + SHORT_TEXT);
     const bytes = this.#bytes;
@@ -115,7 +115,7 @@ export class ByteWriter {
     return true;
   }
 
-  /** What `write` writes is a level below. */
+  /** Calls `write` one level deeper. @throws AssertionError beyond MAX_DEPTH, which no peer would read */
   nest(write: () => void): void {
     assert(++this.#depth <= MAX_DEPTH, 'nested too deeply for the wire');
     write();

@@ -35,7 +35,7 @@ const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({
 
 const operationId: Field<OperationId> = object({ coordinator: diskId, boot: uint, sequence: diskId });
 
-/** In the order in which they were made. */
+/** By the time of their ballots, in the order in which the attempts were made. */
 const attempts: Field<ReadonlyMap<number, MutationOutcome>> = {
   leastBytes: 1,
   write(output, value) {
@@ -111,7 +111,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'forget-table': fieldsOf(132, { table: byteString }),
 };
 
-/** For what a client of the ring asks of a coordinator. */
+/** The requests of a client of the ring to the node that coordinates. */
 export const COORDINATION_REQUEST_CODEC: Codec<CoordinationRequest> = messageCodec(REQUESTS);
 
 type Answer = AnswerTo<CoordinationRequest>;
@@ -147,7 +147,7 @@ const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
 
 const FAILURES = ['unavailable', 'unknown', 'overloaded', 'storage-failed'] as const;
 
-/** Which answers each request may get. */
+/** The kinds of answer that each kind of request may get. */
 const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {
   'coordinate-write': new Set(['applied', 'condition-failed', 'refused', 'handed-back', ...FAILURES] as const),
   'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
@@ -156,7 +156,7 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
 };
 
-/** For what a coordinator answers to a request of this kind: any other answer is refused. */
+/** The answers to requests of one kind. Decoding refuses an answer that such a request cannot get. */
 export function answerCodec<R extends CoordinationRequest>(kind: R['kind']): Codec<AnswerTo<R>> {
   const kinds: ReadonlySet<Answer['kind']> = ANSWERS_TO[kind];
   return {

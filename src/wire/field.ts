@@ -6,15 +6,15 @@ import { decodeRecord, type ItemRecord, isWholeRecord } from '../dynamo/record.t
 import { type ByteReader, malformed } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 
-/** How one value is written and read. */
+/** How one value of a message is written and read. */
 export interface Field<T> {
   write(output: ByteWriter, value: T): void;
   read(input: ByteReader): T;
-  /** The fewest bytes that a value takes, by which a count of them is judged before any is read. */
+  /** The fewest bytes that a value takes. A list checks its count against it before it reads anything. */
   readonly leastBytes: number;
 }
 
-/** A field for each property: a property without one is an error of types. */
+/** A field for each property. TypeScript reports a property that has none. */
 export type FieldsOf<T> = { readonly [Name in keyof T]-?: Field<T[Name]> };
 
 export const uint: Field<number> = {
@@ -36,7 +36,7 @@ export const bool: Field<boolean> = {
   read: (input) => choice(input, [false, true]),
 };
 
-/** Of a property that may be left out. */
+/** A boolean property that may be absent. */
 export const maybeBool: Field<boolean | undefined> = {
   leastBytes: 1,
   write: (output, value) => output.byte(value === undefined ? 0 : value ? 2 : 1),
@@ -67,7 +67,10 @@ export const ballot: Field<Ballot> = {
   read: (input) => input.ballot(),
 };
 
-/** What a replica refuses for: the ballot of somebody, or a floor, which is above every disk and has more bits than one. */
+/**
+ * The ballot above which a replica would have agreed: that of a coordinator, or a floor. The coordinator of a floor is above
+ * every disk id and does not fit into 48 bits, so a floor is written as its time alone.
+ */
 export const effective: Field<Ballot> = {
   leastBytes: 9,
   write(output, value) {
@@ -78,7 +81,7 @@ export const effective: Field<Ballot> = {
   read: (input) => (bool.read(input) ? highestAt(input.time()) : input.ballot()),
 };
 
-/** As it is stored. */
+/** The stored form of a record, as it is. */
 export const record: Field<ItemRecord> = {
   leastBytes: 25,
   write: (output, value) => output.bytes(value.stored),
@@ -104,7 +107,7 @@ export const config: Field<PartitionConfig> = object({
   attempt: uint,
 });
 
-/** One of a few texts. @param numbers the byte that stands for each, from 0 on, and never for another */
+/** One of a few texts. @param numbers the byte for each text, from 0 upwards without gaps; never reuse one */
 export function oneOf<Text extends string>(numbers: Readonly<Record<Text, number>>): Field<Text> {
   const choices: Text[] = [];
   for (const [value, number] of Object.entries<number>(numbers)) choices[number] = value as Text;
@@ -115,10 +118,10 @@ export function oneOf<Text extends string>(numbers: Readonly<Record<Text, number
   };
 }
 
-/** Of a range read. */
+/** The direction of a range read. */
 export const keyOrder: Field<RangeRequest['order']> = oneOf({ forward: 0, backward: 1 });
 
-/** Whether it is there, and then the value. */
+/** A flag, then the value if there is one. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
   return {
     leastBytes: 1,
@@ -130,10 +133,10 @@ export function optional<T>(field: Field<T>): Field<T | undefined> {
   };
 }
 
-/** The client's request that a message is sent for, in a trace; else one byte. */
+/** The id of the client's request that a message is sent for. Without a trace there is none, which takes one byte. */
 export const requestId = optional(text);
 
-/** Their number, and then each. */
+/** The number of values, then each of them. */
 export function list<T>(field: Field<T>): Field<T[]> {
   return {
     leastBytes: 1,
@@ -149,7 +152,7 @@ export function list<T>(field: Field<T>): Field<T[]> {
   };
 }
 
-/** Each property in the order in which `fields` has them. */
+/** The properties, in the order of `fields`. To reorder `fields` is to change the format. */
 export function object<T extends object>(fields: FieldsOf<T>): Field<T> {
   const entries = Object.entries(fields) as [string, Field<unknown>][];
   return {
@@ -165,7 +168,7 @@ export function object<T extends object>(fields: FieldsOf<T>): Field<T> {
   };
 }
 
-/** The value that one byte chooses. */
+/** Reads one byte and returns the choice of that index. */
 export function choice<T>(input: ByteReader, choices: readonly T[]): T {
   const index = input.byte();
   if (index >= choices.length) throw malformed('a choice');

@@ -5,22 +5,24 @@ import { type KindCodecs, type Kinded, union } from './union.ts';
 import { WireError } from './wire-error.ts';
 
 /*
- * A message on the wire:
- *   u8 version | u8 kind | the fields of that kind, in a fixed order, without names | nothing more
+ * The format of a message:
+ *   u8 version | u8 kind | the fields of that kind, in a fixed order, without names | end
  *
- * The rules by which it changes:
- * - Version and kind say which fields there are. A field is added, removed or moved only with a new version (or as a new kind);
- *   a reader takes no byte that it does not know: there are no unknown fields to skip.
- * - `WIRE_VERSION` is what this release writes and reads. One that raises it reads the version before as well, and writes that
- *   to a peer that knows no other: peers agree on a version when they connect.
- * - A new kind takes a number that was never used. Whoever gets an unknown kind refuses that message alone (`unknown-kind`), so
- *   the sender has to do without it. Numbers are in disjoint ranges, so that no answer can be taken for a request:
- *   requests to replicas from 1, their replies from 64, requests to coordinators from 128, their answers from 160.
- * - Every value has one form: what can be read, was written so.
+ * How the format may change:
+ * - Version and kind determine the fields. To add, remove or move a field takes a new version, or a new kind. There are no
+ *   unknown fields to skip: a reader refuses bytes that it does not expect.
+ * - A release writes `WIRE_VERSION`. A release that raises it still reads the version before, and writes that version to a peer
+ *   that knows no newer one: peers agree on a version when they connect.
+ * - A new kind takes a number that was never used. A receiver that does not know a kind refuses that message alone
+ *   (`unknown-kind`) and keeps the connection. The numbers are in disjoint ranges, so that a reply is never taken for a request:
+ *   requests to replicas from 1, replies from 64, requests to coordinators from 128, answers of coordinators from 160.
+ * - Numbers, texts and flags have one form each. A reader refuses every other form.
+ *
+ * The codec sets no limit to the length of a message: the transport does, before it reads one into memory.
  */
 export const WIRE_VERSION = 1;
 
-/** Encodes and decodes the messages of a union. */
+/** The codec of a union of messages. @param kinds how each kind is written and read */
 export function messageCodec<M extends Kinded>(kinds: KindCodecs<M>): Codec<M> {
   const message = union(kinds);
   return {
@@ -44,5 +46,5 @@ export function messageCodec<M extends Kinded>(kinds: KindCodecs<M>): Codec<M> {
   };
 }
 
-/** One for all: a message is written in one go. */
+/** Shared by all codecs. No message is begun before the one before it is finished. */
 const OUTPUT = new ByteWriter();

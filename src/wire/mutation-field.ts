@@ -44,7 +44,7 @@ const attributeValue: Field<AttributeValue> = {
   },
 };
 
-/** Clients choose the names, so `__proto__` is one like any other. */
+/** Hazard: clients choose the names, so `__proto__` occurs. `Object.fromEntries` makes it an own property. */
 const attributeMap: Field<AttributeMap> = {
   leastBytes: 1,
   write(output, map) {
@@ -64,7 +64,7 @@ const attributeMap: Field<AttributeMap> = {
   },
 };
 
-/** What a value of each type has in it. */
+/** The content of a value of one type. */
 type ContentOf<Value, Type extends string> = Value extends Readonly<Record<Type, infer Content>> ? Content : never;
 
 const CONTENTS: { readonly [Type in AttributeType]: Field<ContentOf<AttributeValue, Type>> } = {
@@ -80,7 +80,7 @@ const CONTENTS: { readonly [Type in AttributeType]: Field<ContentOf<AttributeVal
   BOOL: bool,
 };
 
-/** A step is an index plus one, or 0 and a name. */
+/** A step of a path: the index of a list plus one, or 0 and then the name of an attribute. */
 const step: Field<string | number> = {
   leastBytes: 1,
   write(output, value) {
@@ -167,7 +167,7 @@ const indexedTable: Field<IndexedTable> = object({ key: keySchema, indexes: list
 
 const maybeCondition = optional(condition);
 
-/** A put without condition is most of what is written: no part of it is looked up. */
+/** A put is written out by hand, because most writes are puts. */
 export const mutation: Field<Mutation> = union<Mutation>({
   put: {
     number: 1,

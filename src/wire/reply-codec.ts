@@ -25,7 +25,7 @@ import { type Complete, fieldsOf, type KindCodec, type KindCodecs } from './unio
 
 const from = text;
 
-/** Which parts of a replica's state follow. */
+/** Flags of a replica's state: which records follow, and whether the key is damaged. */
 const ACCEPTED = 1;
 const COMMITTED = 2;
 const DAMAGED = 4;
@@ -47,7 +47,7 @@ function readState(input: ByteReader): Complete<ReplicaState> {
   return { accepted, committed, isDamaged: (flags & DAMAGED) === 0 ? undefined : true };
 }
 
-/** A reply that says what a replica holds of a key. */
+/** The codec of a reply that reports what a replica holds of a key. */
 function stateReply<Kind extends 'promise' | 'state' | 'damaged'>(number: number): KindCodec<StateReply<Kind>> {
   return {
     number,
@@ -77,11 +77,11 @@ const rangeEntry: Field<RangeEntry> = {
 const keyDigest: Field<KeyDigest> = object({ key: byteString, ballot, digest: byteString });
 const sealedRecord: Field<{ readonly key: string; readonly record: ItemRecord }> = object({ key: byteString, record });
 
-/** Of a `learned`. */
+/** Flags of a `learned`: whether there is a vote, and whether it is sealed. */
 const VOTE = 1;
 const SEALED = 2;
 
-/** As with the requests, what every request of a client causes is written out. */
+/** Replies to the requests that are written out by hand are written out as well. */
 const REPLIES: KindCodecs<Reply> = {
   promise: stateReply<'promise'>(64),
   state: stateReply<'state'>(65),
@@ -132,5 +132,5 @@ function readVote(input: ByteReader): VoteState | undefined {
   return undefined;
 }
 
-/** For what a replica answers. */
+/** The replies of replicas. */
 export const REPLY_CODEC: Codec<Reply> = messageCodec(REPLIES);

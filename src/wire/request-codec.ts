@@ -19,7 +19,7 @@ import { fieldsOf, type KindCodecs } from './union.ts';
 const epoch = uint;
 const partition = uint;
 
-/** Those that every request of a client causes are written out; the others are lists of their fields. */
+/** Kinds that every request of a client causes are written out by hand, which is faster. The others are lists of fields. */
 const REQUESTS: KindCodecs<Request> = {
   prepare: {
     number: 1,
@@ -117,5 +117,5 @@ const REQUESTS: KindCodecs<Request> = {
   ping: fieldsOf(20, {}),
 };
 
-/** For what a node asks of a replica. */
+/** The requests between nodes. */
 export const REQUEST_CODEC: Codec<Request> = messageCodec(REQUESTS);

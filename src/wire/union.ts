@@ -8,25 +8,25 @@ export interface Kinded {
   readonly kind: string;
 }
 
-/** The members of a union that may be of one kind. */
+/** The members of a union that can be of kind `K`. */
 type OfKind<M extends Kinded, K extends M['kind']> = M extends Kinded ? (K extends M['kind'] ? M : never) : never;
 
-/** A property that may be left out has to be named all the same, so that none is forgotten. */
+/** `M` with every property required, also those that may be absent, so that a reader cannot forget one. */
 export type Complete<M> = { [Name in keyof Required<M>]: Name extends keyof M ? M[Name] : never };
 
 /** How the members of one kind are written and read. */
 export interface KindCodec<M extends Kinded> {
-  /** The byte that stands for the kind: 0 to 255, and never used for another. */
+  /** The byte for this kind, 0 to 255. Never reuse one. */
   readonly number: number;
   write(output: ByteWriter, value: M): void;
-  /** @returns all properties, those that may be left out as well */
+  /** @returns every property, also those that may be absent */
   read(input: ByteReader, kind: M['kind']): Complete<M>;
 }
 
-/** One for each kind: a kind without one is an error of types. */
+/** A codec for each kind. TypeScript reports a kind that has none. */
 export type KindCodecs<M extends Kinded> = { readonly [K in M['kind']]: KindCodec<OfKind<M, K>> };
 
-/** For a kind that is not written often: its fields one after the other. */
+/** The codec of a kind that is not sent often: its fields, one after the other. */
 export function fieldsOf<M extends Kinded>(number: number, fields: FieldsOf<Omit<M, 'kind'>>): KindCodec<M> {
   const all = object<Omit<M, 'kind'>>(fields);
   return {
@@ -36,7 +36,7 @@ export function fieldsOf<M extends Kinded>(number: number, fields: FieldsOf<Omit
   };
 }
 
-/** A value of any of the kinds: the byte that stands for its kind, then what that kind writes. */
+/** A value of any kind: the byte for its kind, then what that kind writes. */
 export function union<M extends Kinded>(kinds: KindCodecs<M>): Field<M> {
   const byKind = kinds as unknown as Record<string, KindCodec<Kinded>>;
   const byNumber: ({ readonly kind: string; readonly codec: KindCodec<Kinded> } | undefined)[] =
@@ -61,7 +61,7 @@ export function union<M extends Kinded>(kinds: KindCodecs<M>): Field<M> {
   };
 }
 
-/** A field of a value that has others of its type in it. */
+/** A field whose type contains itself. Each level counts against MAX_DEPTH. */
 export function nested<T>(field: () => Field<T>): Field<T> {
   return {
     leastBytes: 1,

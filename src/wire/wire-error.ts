@@ -1,6 +1,6 @@
 /**
- * Bytes that are no message. `unknown-version` and `unknown-kind` may come from a newer release, which can be told so; whoever
- * sends any other is broken, and its connection is closed.
+ * Bytes that are not a message. A newer release may cause `unknown-version` and `unknown-kind`; the receiver says so and goes
+ * on. The other reasons mean that the sender is broken: the receiver closes the connection.
  */
 export class WireError extends Error {
   readonly reason: 'unknown-version' | 'unknown-kind' | 'truncated' | 'trailing' | 'malformed';

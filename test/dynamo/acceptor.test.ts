@@ -4,14 +4,14 @@ import type { PartitionVotes } from '../../src/dynamo/epochs/partition-votes.ts'
 import { PurgeMember } from '../../src/dynamo/healing/purge-member.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, PurgeRequest, RegisterRequest, Reply } from '../../src/dynamo/messages.ts';
-import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
+import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { Acceptor } from '../../src/dynamo/registers/acceptor.ts';
-import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import type { Clock } from '../../src/env/clock.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type KeyOrder, keyAfter } from '../../src/env/store.ts';
+import { nodeSettings } from '../parts/node-settings.ts';
 
 const NOW_MS = 1_000_000;
 const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
@@ -35,20 +35,7 @@ function replica(isBootstrap = true, limits: Partial<NodeSettings['limits']> = {
   let waiting: (() => void)[] = [];
   const store = new MemoryStore({ flushAfter: (complete) => waiting.push(complete) });
   const clock: Clock = { now: () => NOW_MS, elapsedMs: () => 0, after: () => 0, cancel: () => {} };
-  const settings: NodeSettings = {
-    id: 'a',
-    diskId: 1,
-    writeQuorum: 1,
-    readQuorum: 1,
-    readFrom: 'first',
-    readRepair: true,
-    antiEntropyIntervalMs: 0,
-    ring: [CONFIG],
-    isBootstrap,
-    limits: { ...DEFAULT_NODE_LIMITS, ...limits },
-    rules: SOUND_RULES,
-    checks: 'all',
-  };
+  const settings = nodeSettings({ id: 'a', diskId: 1, writeQuorum: 1, ring: [CONFIG], isBootstrap, limits });
   const flush = () => {
     const due = waiting;
     waiting = [];

@@ -124,7 +124,7 @@ describe('a leaf', () => {
         const leaf = leafOf(key, q, leaves);
         expect(leaf).toBeGreaterThanOrEqual(0);
         expect(leaf).toBeLessThan(leaves);
-        const { from, to } = leafRange(partitionOf(key), tableOf(key), leaf, q, leaves);
+        const { from, to } = leafRange(tableOf(key), { partition: partitionOf(key), partitions: q, leaf, leaves });
         expect(from <= key && key < to).toBe(true);
       }),
     );

@@ -3,13 +3,13 @@ import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/node-settings.ts';
+import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
-import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
+import { nodeSettings } from '../parts/node-settings.ts';
 import { readOf } from './coordination-requests.ts';
 import { image, textOf } from './three-nodes.ts';
 
@@ -94,20 +94,8 @@ export class EpochRing {
   /** Starts a node on what its disk has, knowing what is decided. */
   start(id: string, isBootstrap = false): void {
     const machine = this.#machines.get(id)!;
-    const settings: NodeSettings = {
-      id,
-      diskId: machine.diskId,
-      writeQuorum: 2,
-      readQuorum: 1,
-      readFrom: 'first',
-      readRepair: true,
-      antiEntropyIntervalMs: 0,
-      ring: [this.decided],
-      isBootstrap,
-      limits: this.#limits,
-      rules: SOUND_RULES,
-      checks: 'all',
-    };
+    const limits = this.#limits;
+    const settings = nodeSettings({ id, diskId: machine.diskId, ring: [this.decided], isBootstrap, limits });
     const env = { clock: this.clock, random: new SeededRandom(1), log: silentLog, store: machine.store };
     const transport = {
       send: (to: string, request: Request, onReply: (reply: Reply) => void) => this.#send(id, to, request, onReply),

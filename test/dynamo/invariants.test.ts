@@ -5,7 +5,7 @@ import { PartitionVotes } from '../../src/dynamo/epochs/partition-votes.ts';
 import { writeStaged } from '../../src/dynamo/epochs/staged-rows.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
-import { DEFAULT_NODE_LIMITS, type NodeSettings } from '../../src/dynamo/node-settings.ts';
+import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { openNodeState } from '../../src/dynamo/node-state.ts';
 import { ItemRecord, type LineageEntry } from '../../src/dynamo/record.ts';
 import { Acceptor } from '../../src/dynamo/registers/acceptor.ts';
@@ -14,6 +14,7 @@ import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
+import { nodeSettings } from '../parts/node-settings.ts';
 
 /*
  * That each assertion of an invariant can fail: an assertion that cannot would be no better than none.
@@ -36,20 +37,7 @@ const record = (ms: number, text = 'x', lineage: readonly LineageEntry[] = []): 
     lineage,
   });
 
-const settings: NodeSettings = {
-  id: 'a',
-  diskId: 1,
-  writeQuorum: 1,
-  readQuorum: 1,
-  readFrom: 'first',
-  readRepair: true,
-  antiEntropyIntervalMs: 0,
-  ring: [config(0)],
-  isBootstrap: true,
-  limits: DEFAULT_NODE_LIMITS,
-  rules: SOUND_RULES,
-  checks: 'all',
-};
+const settings = nodeSettings({ id: 'a', diskId: 1, writeQuorum: 1, ring: [config(0)] });
 const clock = { now: () => 1_000, elapsedMs: () => 0, after: () => 0, cancel: () => {} };
 
 function replica() {

@@ -4,11 +4,13 @@ import type { ReadFrom, ReadOutcome, WriteOptions } from '../../src/dynamo/clien
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
+import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
-import { SOUND_RULES } from '../../src/dynamo/rules.ts';
+import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
+import { nodeSettings } from '../parts/node-settings.ts';
 import { readOf, writeOf } from './coordination-requests.ts';
 
 export type NodeName = 'A' | 'B' | 'C';
@@ -43,8 +45,7 @@ export class ThreeNodes {
   readonly sent: Message[] = [];
   /** Decides which messages are lost. */
   isLost: (message: Message) => boolean = () => false;
-  #nowMs = 1_000_000;
-  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  readonly #clock = new ManualClock(1_000_000);
   #deliveries: (() => void)[] = [];
   readonly #nodes = new Map<NodeName, StorageNode>();
   readonly #open = {} as Record<NodeName, () => void>;
@@ -55,7 +56,7 @@ export class ThreeNodes {
   ) {
     const { flushMs } = options;
     const flushAfter = (complete: () => void) => {
-      this.#timers.push({ atMs: this.#nowMs + flushMs!, run: complete });
+      this.#clock.after(flushMs!, complete);
     };
     const store = () => new MemoryStore(flushMs === undefined ? {} : { flushAfter });
     this.stores = { A: store(), B: store(), C: store() };
@@ -68,35 +69,12 @@ export class ThreeNodes {
     };
     for (const [i, name] of names.entries()) {
       this.#open[name] = () => {
-        const settings = {
-          id: name,
-          diskId: i + 1,
-          writeQuorum: options.writeQuorum ?? 2,
-          readQuorum: options.readQuorum ?? 1,
-          readFrom: 'first',
-          readRepair: true,
-          antiEntropyIntervalMs: 0,
-          ring: [config],
-          isBootstrap: true,
-          limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
-          rules: SOUND_RULES,
-          checks: 'all',
-        } as const;
+        const { writeQuorum = 2, readQuorum = 1, limits } = options;
+        const settings = nodeSettings({ id: name, diskId: i + 1, writeQuorum, readQuorum, ring: [config], limits });
         const env = {
-          clock: {
-            now: () => this.#nowMs,
-            elapsedMs: () => this.#nowMs,
-            after: (delayMs: number, run: () => void) => {
-              const timer = { atMs: this.#nowMs + delayMs, run };
-              this.#timers.push(timer);
-              return timer;
-            },
-            cancel: (timer: unknown) => {
-              this.#timers = this.#timers.filter((other) => other !== timer);
-            },
-          },
+          clock: this.#clock,
           random: new SeededRandom(i),
-          log: { debug() {}, info() {}, warn() {}, error() {} },
+          log: silentLog,
           store: this.stores[name],
         };
         const transport = {
@@ -122,18 +100,16 @@ export class ThreeNodes {
 
   /** Runs until nothing is on its way and no timer is left, or for `forMs` of the clock. */
   settle(forMs = Number.POSITIVE_INFINITY): void {
-    const untilMs = this.#nowMs + forMs;
+    const untilMs = this.#clock.elapsedMs() + forMs;
     for (;;) {
       for (let deliver = this.#deliveries.shift(); deliver !== undefined; deliver = this.#deliveries.shift()) deliver();
-      this.#timers.sort((a, b) => a.atMs - b.atMs);
-      const next = this.#timers[0];
-      if (next === undefined || next.atMs > untilMs) {
-        if (Number.isFinite(untilMs)) this.#nowMs = untilMs;
+      const leftMs = untilMs - this.#clock.elapsedMs();
+      const nextInMs = this.#clock.nextInMs ?? Number.POSITIVE_INFINITY;
+      if (nextInMs > leftMs || nextInMs === Number.POSITIVE_INFINITY) {
+        if (Number.isFinite(leftMs)) this.#clock.advance(leftMs);
         return;
       }
-      this.#timers.shift();
-      this.#nowMs = next.atMs;
-      next.run();
+      this.#clock.runNext();
     }
   }
 

@@ -3,9 +3,8 @@ import { Rebalancer } from '../../src/dynamo/epochs/rebalancer.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
-import { DEFAULT_NODE_LIMITS, type NodeLimits, type NodeSettings } from '../../src/dynamo/node-settings.ts';
+import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import { assignPartitions, type NodeId } from '../../src/dynamo/ring.ts';
-import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
@@ -14,6 +13,7 @@ import { readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import { image, textOf } from '../dynamo/three-nodes.ts';
 import { askMerkleRoot } from '../merkle-root.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
+import { nodeSettings } from '../parts/node-settings.ts';
 
 /** A request, or the answer to one, on its way. */
 export interface Sent {
@@ -151,20 +151,16 @@ export class PaperRing {
   start(id: NodeId, isBootstrap = false, ring: readonly PartitionConfig[] = [...this.#decided]): void {
     const machine = this.#machines.get(id)!;
     const { writeQuorum = 2, readQuorum = 2, readRepair = true, limits } = this.#options;
-    const settings: NodeSettings = {
+    const settings = nodeSettings({
       id,
       diskId: machine.diskId,
       writeQuorum,
       readQuorum,
-      readFrom: 'first',
       readRepair,
-      antiEntropyIntervalMs: 0,
       ring,
       isBootstrap,
-      limits: { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, ...limits },
-      rules: SOUND_RULES,
-      checks: 'all',
-    };
+      limits: { merkleDepth: 2, ...limits },
+    });
     const env = { clock: this.clock, random: new SeededRandom(machine.diskId), log: silentLog, store: machine.store };
     const transport = {
       send: (to: NodeId, request: Request, onReply: (reply: Reply) => void) => this.#send(id, to, request, onReply),

@@ -37,16 +37,28 @@ export class ManualClock implements Clock {
     this.#timers = this.#timers.filter((other) => other !== timer);
   }
 
+  /** How long until the next timer is due; undefined if there is none. */
+  get nextInMs(): number | undefined {
+    const next = this.#next;
+    return next === undefined ? undefined : next.atMs - this.#nowMs;
+  }
+
+  /** Runs the next timer alone, at its time. */
+  runNext(): void {
+    const next = this.#next!;
+    this.cancel(next);
+    this.#nowMs = next.atMs;
+    next.run();
+  }
+
   /** Runs what is due within `byMs`, in its order. */
   advance(byMs: number): void {
     const untilMs = this.#nowMs + byMs;
-    for (;;) {
-      const next = this.#timers.toSorted((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined || next.atMs > untilMs) break;
-      this.cancel(next);
-      this.#nowMs = next.atMs;
-      next.run();
-    }
+    while ((this.nextInMs ?? Number.POSITIVE_INFINITY) <= untilMs - this.#nowMs) this.runNext();
     this.#nowMs = untilMs;
+  }
+
+  get #next(): Timer | undefined {
+    return this.#timers.toSorted((a, b) => a.atMs - b.atMs)[0];
   }
 }

@@ -76,8 +76,8 @@ interface Process {
 }
 
 /**
- * Carries the messages of all nodes, badly until it is healed. As bytes: a message is encoded when it is sent, and decoded
- * each time that it arrives, so nodes share no memory, and two deliveries of one message do not either.
+ * Carries the messages of all nodes, badly until it is healed. Each message is encoded when it is sent, and decoded for each
+ * delivery: nodes share no memory, and neither do two deliveries of one message.
  */
 export class SimulatedNetwork {
   readonly #time: VirtualTime;

@@ -244,7 +244,8 @@ export class MerkleForest {
   }
 
   #rangeOf(partition: number, table: ByteString, leaf: number): { from: StoreKey; to: StoreKey } {
-    return leafRange(partition, table, leaf, this.#parts.partitions, this.#treeOf(partition).leafCount);
+    const leaves = this.#treeOf(partition).leafCount;
+    return leafRange(table, { partition, partitions: this.#parts.partitions, leaf, leaves });
   }
 }
 

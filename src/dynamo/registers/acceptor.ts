@@ -99,7 +99,7 @@ export class Acceptor {
     return state.isDamaged === true ? UNREADABLE : this.#committedIn(state)?.item;
   }
 
-  /** What this replica holds of a key. */
+  /** The records of a key in this replica. */
   stateOf(key: StoreKey): ReplicaState {
     return this.rows.state(key);
   }
@@ -363,7 +363,7 @@ export class Acceptor {
     this.rows.flushAccepted(key, (error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
       if (this.#isStopped) return;
-      // What the answer was to report has rotted meanwhile, and another record was adopted in its place.
+      // The record that the answer was to report has rotted meanwhile, and another was adopted in its place.
       if (this.rows.adoptionOf(key) !== adoption) return this.#answerDamaged(key, this.rows.state(key), answer);
       then();
     });

@@ -6,7 +6,7 @@ import { type NodeState, writeCeiling } from '../node-state.ts';
 import type { ReplicaState } from '../record.ts';
 
 /**
- * What a replica has promised (docs/protocol.md section 1.3): in memory, key by key, under a durable ceiling. After a
+ * The promises of a replica (docs/protocol.md section 1.3): in memory, key by key, under a durable ceiling. After a
  * restart the replica refuses whatever it may have promised before: the floor is then the ceiling as it was read.
  */
 export class Promises {

@@ -44,7 +44,7 @@ export class ReplicaRows {
   readonly #statesKept: number;
   readonly #isDamageSeen: boolean;
   readonly #isCheckedFully: boolean;
-  /** What the store has of recently used keys, oldest first: each round asks three times. */
+  /** The state of recently used keys as the store has it, oldest first: each round asks three times. */
   readonly #recent = new Map<StoreKey, ReplicaState>();
   /** Keys whose accepted record the disk may not have yet, with its ballot: until then no answer may report it. */
   readonly #unflushed = new Map<StoreKey, Ballot>();
