@@ -234,11 +234,9 @@ export class Acceptor {
   /**
    * Takes the newest record of the other replicas in place of a damaged one, as if it had been here before
    * (docs/protocol.md section 10). The others promised `ballot` after the damage was found, so it is above everything
-   * that was ever acknowledged here. And enough of them promised it: each quorum that may have chosen the missing
-   * record has one of them.
-   *
-   * A record under `ballot` is accepted, and the key stays damaged until that is chosen. One under its own ballot is
-   * committed: with the promise, the key is whole.
+   * that was ever acknowledged here; and each quorum that may have chosen the missing record has one of them. A record
+   * under `ballot` is accepted, and the key stays damaged until that is chosen. One under its own ballot is committed:
+   * with the promise of `ballot`, the key is whole.
    */
   #adopt(request: Of<'adopt'>, answer: Answer): void {
     const { key, ballot, record, epoch } = request;
@@ -259,15 +257,11 @@ export class Acceptor {
       this.promises.accepted(key, ballot);
       return this.#flushAccepted(key, accepted, answer);
     }
-    if (record === undefined) {
-      // As with a purge: what is gone is refused from now on, whoever may still send it.
-      this.promises.raiseFloor(ballot.hlc);
-    } else {
-      // The refusals of what was accepted here may be lost with it. The promise takes their place.
-      this.promises.promise(key, ballot);
-      this.learn(key, record);
-    }
-    // In the same step: nothing can rot between the adoption and here. The mark goes after the record, on disk too.
+    // As with a purge: what is gone is refused from now on, whoever may still send it.
+    if (record === undefined) this.promises.raiseFloor(ballot.hlc);
+    else this.promises.promise(key, ballot);
+    if (record !== undefined) this.learn(key, record);
+    // In the same step: nothing can rot since the adoption. The mark goes after the record, on disk too.
     this.rows.release(key);
     this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
   }
