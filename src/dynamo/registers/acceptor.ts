@@ -5,7 +5,7 @@ import type { Store, StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot, TICKS_PER_MS } from '../ballot.ts';
 import type { PartitionVotes } from '../epochs/partition-votes.ts';
 import { LateTombstones } from '../healing/late-tombstones.ts';
-import { assertInvariant, assertOneRecord, assertOperationsOnce } from '../invariants.ts';
+import { assertAcceptable, assertInvariant } from '../invariants.ts';
 import { partitionOf } from '../keyspace.ts';
 import type { RegisterRequest, Reply } from '../messages.ts';
 import { NO_EVENTS, type NodeEvents } from '../node-events.ts';
@@ -216,7 +216,7 @@ export class Acceptor {
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.rows.state(key);
     if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
-    if (this.#isCheckedFully) checkAccepted(record, state);
+    if (this.#isCheckedFully) assertAcceptable(record, state);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
@@ -392,10 +392,4 @@ export interface AcceptorParts {
   /** As read at this start, its boot already counted durably. */
   readonly state: NodeState;
   readonly events?: NodeEvents;
-}
-
-function checkAccepted(record: ItemRecord, { accepted, committed }: ReplicaState): void {
-  assertOperationsOnce(record);
-  assertOneRecord(record, accepted);
-  assertOneRecord(record, committed);
 }
