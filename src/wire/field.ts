@@ -5,6 +5,7 @@ import type { Member, PartitionConfig } from '../dynamo/messages.ts';
 import { decodeRecord, type ItemRecord, isWholeRecord } from '../dynamo/record.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
+import { MAX_UINT32 } from './wire-limits.ts';
 
 /** How one value of a message is written and read. */
 export interface Field<T> {
@@ -21,6 +22,13 @@ export const uint: Field<number> = {
   leastBytes: 1,
   write: (output, value) => output.uint(value),
   read: (input) => input.uint(),
+};
+
+/** A whole number that a stored record has 32 bits for. */
+export const uint32: Field<number> = {
+  leastBytes: 1,
+  write: (output, value) => output.uint(value),
+  read: (input) => input.uint(MAX_UINT32),
 };
 
 /** Any number. */
@@ -92,13 +100,14 @@ export const record: Field<ItemRecord> = {
   },
 };
 
-export const diskId: Field<number> = {
+/** A whole number that a stored record has 48 bits for, such as the id of a disk. */
+export const uint48: Field<number> = {
   leastBytes: 6,
   write: (output, value) => output.uint48(value),
   read: (input) => input.uint48(),
 };
 
-const member: Field<Member> = object({ node: text, diskId });
+const member: Field<Member> = object({ node: text, diskId: uint48 });
 
 export const config: Field<PartitionConfig> = object({
   partition: uint,

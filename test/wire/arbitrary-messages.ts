@@ -246,7 +246,7 @@ const outcome: Arbitrary<MutationOutcome> = fc.oneof(
 const carried: Arbitrary<Carried> = fc.oneof(
   kind('record', { record }),
   kind('round', {
-    operation: fc.record({ coordinator: uint48, boot: uint, sequence: uint48 }),
+    operation: fc.record({ coordinator: uint48, boot: uint32, sequence: uint48 }),
     attempts: fc
       .uniqueArray(fc.tuple(hlc, outcome), { selector: ([at]) => at, maxLength: 3 })
       .map((all) => new Map(all)),
