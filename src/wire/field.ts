@@ -161,6 +161,20 @@ export function list<T>(field: Field<T>): Field<T[]> {
   };
 }
 
+/** As `list`, with one value or more: none at all is malformed. */
+export function listOfSome<T>(field: Field<T>): Field<readonly T[]> {
+  const values = list(field);
+  return {
+    leastBytes: 1 + field.leastBytes,
+    write: (output, some) => values.write(output, some as T[]),
+    read(input) {
+      const some = values.read(input);
+      if (some.length === 0) throw malformed('an empty list');
+      return some;
+    },
+  };
+}
+
 /** The properties, in the order of `fields`. To reorder `fields` is to change the format. */
 export function object<T extends object>(fields: FieldsOf<T>): Field<T> {
   const entries = Object.entries(fields) as [string, Field<unknown>][];

@@ -74,7 +74,7 @@ export const REQUESTS: ByKind<Request> = {
   hint: kind('hint', { requestId, key, record, home: text }),
   'merkle-hashes': kind('merkle-hashes', { epoch, partition, level: uint, indexes: many(uint) }),
   'merkle-keys': kind('merkle-keys', { epoch, partition, leaf: uint, after: maybe(key), limit: uint }),
-  fetch: kind('fetch', { epoch, keys: many(key) }),
+  fetch: kind('fetch', { epoch, keys: fc.array(key, { minLength: 1, maxLength: 4 }) }),
   'confirm-tombstone': kind('confirm-tombstone', { key, record, epoch }),
   purge: kind('purge', { key, ballot, epoch }),
   copy: kind('copy', { partition, epoch, sources: many(text) }),

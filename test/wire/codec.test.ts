@@ -166,6 +166,11 @@ describe('bytes that nobody has written', () => {
     expect(reason({ partitionKey: 'k'.repeat(65_536) })).toBe('malformed');
   });
 
+  test('of a fetch of no key are refused: such a fetch names no partition', () => {
+    const bytes = REQUEST_CODEC.encode({ kind: 'fetch', epoch: 1, keys: [] });
+    expect(reasonOf(REQUEST_CODEC as Codec<unknown>, bytes)).toBe('malformed');
+  });
+
   test('that claim a huge number of parts are refused before room is made for them', () => {
     const count = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
     const { heapUsed } = process.memoryUsage();
