@@ -229,3 +229,18 @@ test('a range read of a replica itself asks others for what that cannot read', (
   nodes.settle(8_000);
   expect(range.result).toMatchObject({ kind: 'items', items: [{}] });
 });
+
+test('a range read leaves out no key that is being restored', () => {
+  const nodes = new ThreeNodes();
+  nodes.write('A', put('one'));
+  // A adopts what the others have, and cannot have it chosen: its damaged row is gone, and the record not back.
+  nodes.isLost = ({ from, kind }) => from === 'A' && kind === 'accept';
+  nodes.stores.A.damage('items', KEY);
+  expect(readWithin(nodes, 'A', 'committed')).toBe('one');
+  expect(nodes.stores.A.get('items', KEY)).toBeUndefined();
+  for (const from of ['committed', 'laggard'] as const) {
+    const range = nodes.start<RangeOutcome>((done) => nodes.node('A').coordinate(rangeOf(WHOLE, from), done));
+    nodes.settle(8_000);
+    expect(range.result, from).toMatchObject({ kind: 'items', items: [{}] });
+  }
+});
