@@ -25,23 +25,32 @@ const PROCESSES = [
   'test/{examples,from-npm,recipes}.test.ts',
 ];
 
-const lane = (name: string, include: string[], exclude: string[] = []) => ({
+const lane = (
+  name: string,
+  include: string[],
+  limits: { readonly patienceMs: number; readonly exclude?: string[] },
+) => ({
   extends: true as const,
-  test: { name, include, exclude },
+  test: {
+    name,
+    include,
+    exclude: limits.exclude ?? [],
+    testTimeout: limits.patienceMs,
+    hookTimeout: limits.patienceMs,
+  },
 });
 
 export default defineConfig({
   test: {
     projects: [
-      lane('unit', UNIT),
-      lane('simulation', SIMULATION),
-      lane('processes', PROCESSES),
-      lane('sdk', ['test/**/*.test.ts'], [...UNIT, ...SIMULATION, ...PROCESSES]),
+      // Far above what a test of the lane takes on a machine that has other things to do: it is for what hangs.
+      lane('unit', UNIT, { patienceMs: 60_000 }),
+      lane('simulation', SIMULATION, { patienceMs: 120_000 }),
+      lane('processes', PROCESSES, { patienceMs: 120_000 }),
+      lane('sdk', ['test/**/*.test.ts'], { patienceMs: 60_000, exclude: [...UNIT, ...SIMULATION, ...PROCESSES] }),
     ],
     globalSetup: ['test/build.ts'],
     // One fewer than there are cores is the default: on two, with tests that mostly wait, half of the time was lost.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
   },
 });

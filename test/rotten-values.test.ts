@@ -12,6 +12,7 @@ import {
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LmdbStore } from '../src/env/lmdb-store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
+import { leastOfSome } from './parts/least-of-some.ts';
 import { flipBits } from './rotten-disk.ts';
 
 const ITEMS = 400;
@@ -214,14 +215,12 @@ test('a scrub of the largest items that there are holds the loop for no 50 ms', 
   for (let i = 0; i < 100; i++) {
     await client.send(new PutItemCommand({ TableName, Item: { ...Item, k: { S: `large ${i}` } } }));
   }
-  const longestMs: number[] = [];
-  // The machine has other things to do as well: the shortest of some says what the scrub does.
-  for (let i = 0; i < 5; i++) {
+  const longestMs = async () => {
     const loop = monitorEventLoopDelay({ resolution: 1 });
     loop.enable();
     expect((await ring.scrub()).records).toBeGreaterThan(3 * 100);
     loop.disable();
-    longestMs.push(loop.max / 1e6);
-  }
-  expect(Math.min(...longestMs)).toBeLessThan(50);
-}, 30_000);
+    return loop.max / 1e6;
+  };
+  expect(await leastOfSome(50, 20, longestMs)).toBeLessThan(50);
+}, 60_000);

@@ -345,9 +345,11 @@ describe('a store that dies at any moment', () => {
   );
 
   test('has a beginning of what was done to it, with all that was flushed', async () => {
+    let runs = 0;
     let deaths = 0;
     await fc.assert(
       fc.asyncProperty(steps, fc.constantFrom(0, 8), async (steps, commitDelayMs) => {
+        runs++;
         const home = mkdtempSync(join(path, 'home-'));
         let isRefusing = false;
         let committing: Promise<void> = Promise.resolve();
@@ -405,6 +407,7 @@ describe('a store that dies at any moment', () => {
       }),
       { numRuns: 60, interruptAfterTimeLimit: 8_000 },
     );
-    expect(deaths).toBeGreaterThan(50);
+    // A run has two or three on average; how many runs there are is a matter of the machine.
+    expect(deaths).toBeGreaterThan(runs / 2);
   }, 20_000);
 });

@@ -76,7 +76,7 @@ describe('standard output at the start', () => {
   ])('%s', async (_, args, first) => {
     const command = [process.execPath, CLI, '--port', '0', ...args].map((word) => `'${word}'`).join(' ');
     const child = spawn('script', ['-qefc', `stty cols 80; exec ${command}`, '/dev/null'], {
-      env: { PATH: process.env.PATH, TERM: 'xterm' },
+      env: { PATH: process.env.PATH, TERM: 'xterm', TMPDIR: await temporaryDirectory() },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     onTestFinished(() => {
