@@ -136,9 +136,9 @@ describe('one bit flipped in each value that one node has on disk', () => {
   test('is shown by the key view, as long as it cannot be restored', async () => {
     const { ring, locate } = await start({ antiEntropyIntervalMs: 0 });
     const key = { k: { S: 'k7' } };
-    const { replicas } = await locate(TableName, key);
-    const other = replicas.find(({ node }) => node !== 'node-2')!.node;
-    // Of the two that it would have to ask, one is away; the last one is no majority.
+    // Of the two that it would have to ask, one is away; the last one is no majority. Nobody has looked at the key before:
+    // a damage that is seen is repaired as soon as the others can be asked.
+    const other = 'node-1';
     await ring.stop(other);
     const read = client.send(new GetItemCommand({ TableName, Key: key, ConsistentRead: true }));
     await expect(read).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });

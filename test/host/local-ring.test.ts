@@ -71,7 +71,7 @@ async function valuesOfAll(): Promise<(string | undefined)[]> {
 }
 
 /** Nothing that goes on needs as long: a write fails for what the ring does, not for a machine that is slow. */
-const PATIENT: DynaringOptions = { limits: { node: { opLifeMs: 60_000 } } };
+const PATIENT: DynaringOptions = { limits: { node: { opLifeMs: 30_000 } } };
 
 /** The nodes that coordinate reads of all keys. */
 async function coordinatorsOfAll(): Promise<Set<string>> {
