@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   CreateTableCommand,
   DynamoDBClient,
@@ -216,11 +215,28 @@ test('a scrub of the largest items that there are holds the loop for no 50 ms', 
     await client.send(new PutItemCommand({ TableName, Item: { ...Item, k: { S: `large ${i}` } } }));
   }
   const longestMs = async () => {
-    const loop = monitorEventLoopDelay({ resolution: 1 });
-    loop.enable();
-    expect((await ring.scrub()).records).toBeGreaterThan(3 * 100);
-    loop.disable();
-    return loop.max / 1e6;
+    const scrub = ring.scrub();
+    const longest = await longestTurnMs(scrub);
+    expect((await scrub).records).toBeGreaterThan(3 * 100);
+    return longest;
   };
-  expect(await leastOfSome(50, 20, longestMs)).toBeLessThan(50);
-}, 60_000);
+  expect(await leastOfSome(50, 5, longestMs)).toBeLessThan(50);
+});
+
+/** The longest turn of the event loop until `work` is done, by the CPU time of this process: others take none of that. */
+async function longestTurnMs(work: Promise<unknown>): Promise<number> {
+  let isDone = false;
+  const done = () => {
+    isDone = true;
+  };
+  work.then(done, done);
+  let longestUs = 0;
+  while (!isDone) {
+    const before = process.cpuUsage();
+    await new Promise(setImmediate);
+    const { user, system } = process.cpuUsage(before);
+    longestUs = Math.max(longestUs, user + system);
+  }
+
+  return longestUs / 1_000;
+}
