@@ -1,7 +1,7 @@
 // The WARS model (PBS: Bailis et al., VLDB 2012, section 4.1): a write and a later read of one key are four delays for
 // each replica: W to the replica and A its answer, R to the replica and S its answer. These alone determine which read
 // sees the write. Pure functions.
-import { DELAY_MODEL_NAMES, drawDelayMs } from '../dist/api/delay-model.js';
+import { DELAY_MODEL_NAMES, delayDistribution, drawDelayMs } from '../dist/api/delay-model.js';
 
 /** N of all tables in that paper's section 5. */
 export const REPLICAS = 3;
@@ -17,10 +17,10 @@ const PUBLISHED = {
 export function latencyModels(random) {
   const draw = () => random.next();
   return Object.fromEntries(
-    DELAY_MODEL_NAMES.map((name) => [
-      name,
-      { write: () => drawDelayMs(name, 'W', draw), other: () => drawDelayMs(name, 'A', draw), ...PUBLISHED[name] },
-    ]),
+    DELAY_MODEL_NAMES.map((name) => {
+      const drawLeg = (leg) => drawDelayMs(delayDistribution(name, leg), draw);
+      return [name, { write: () => drawLeg('W'), other: () => drawLeg('A'), ...PUBLISHED[name] }];
+    }),
   );
 }
 

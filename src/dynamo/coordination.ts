@@ -78,6 +78,9 @@ export class Coordination implements CoordinatingNode {
       case 'forget-table':
         this.#parts.forgetTable(request.table);
         return (reply as ReplyTo<ForgetTable>)({ kind: 'forgetting' });
+      default:
+        // A kind that is missing above would never be answered.
+        return request satisfies never;
     }
   }
 

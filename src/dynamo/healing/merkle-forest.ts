@@ -163,6 +163,8 @@ export class MerkleForest {
         if (request.keys.some((key) => this.#stored(key) === DAMAGED)) return answer({ kind: 'damaged', from });
         return answer({ kind: 'records', from, records: request.keys.map((key) => this.recordOf(key)) });
       }
+      default:
+        return request satisfies never;
     }
   }
 
