@@ -1,17 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  CreateTableCommand,
-  DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  ScanCommand,
-} from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LmdbStore } from '../src/env/lmdb-store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
+import { temporaryDirectory } from './parts/directory.ts';
 import { leastOfSome } from './parts/least-of-some.ts';
+import { createTable, keysOf } from './parts/tables.ts';
 import { flipBits } from './rotten-disk.ts';
 
 const ITEMS = 400;
@@ -24,14 +19,13 @@ let db: Dynaring | undefined;
 let client: DynamoDBClient;
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  dataDir = temporaryDirectory();
 });
 
 afterEach(async () => {
   client?.destroy();
   await db?.stop();
   db = undefined;
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 async function start(options: DynaringOptions = {}): Promise<Dynaring> {
@@ -47,14 +41,7 @@ async function stop(): Promise<void> {
 }
 
 async function fill(): Promise<void> {
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
-    }),
-  );
+  await createTable(client, TableName, keysOf('k'));
   const put = (i: number) =>
     client.send(new PutItemCommand({ TableName, Item: { k: { S: `k${i}` }, v: { S: textOf(i) } } }));
   for (let i = 0; i < ITEMS; i += 40) await Promise.all(Array.from({ length: 40 }, (_, at) => put(i + at)));

@@ -4,7 +4,8 @@ import { DescribeTableCommand, DynamoDBClient, ListBackupsCommand, ListTablesCom
 import express from 'express';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ConfigError, type DynaringOptions, startDynaring } from '../../src/index.ts';
-import { createTable, temporaryDirectory } from '../processes/server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable } from '../processes/server-process.ts';
 
 async function listTables(config: ConstructorParameters<typeof DynamoDBClient>[0]): Promise<string[] | undefined> {
   const client = new DynamoDBClient({ maxAttempts: 1, ...config });
@@ -83,7 +84,7 @@ test('of limits, too, any may be left out', async () => {
 test('a start that fails leaves nothing behind: the data directory is free for the next', async () => {
   await using blocker = await startDynaring();
 
-  const dataDir = await temporaryDirectory();
+  const dataDir = temporaryDirectory();
   await expect(startDynaring({ dataDir, port: blocker.port })).rejects.toThrow(/EADDRINUSE/);
   await using next = await startDynaring({ dataDir });
   expect(await listTables(next.clientConfig())).toEqual([]);

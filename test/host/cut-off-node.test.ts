@@ -1,6 +1,7 @@
-import { CreateTableCommand, DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 
 /*
  * docs/protocol.md section 3.7: one node that neither hears nor is heard costs clients no
@@ -26,14 +27,7 @@ async function start(): Promise<void> {
   // More traces than requests are made while the slowest one is under way.
   db = await startDynaring({ partitions: 16, limits: { tracesKept: 50_000 } });
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'counters',
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
-    }),
-  );
+  await createTable(client, 'counters', keysOf('k'));
 }
 
 /** @returns how long the server took: this process is too busy to tell by its own clock */

@@ -1,5 +1,4 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import {
@@ -18,6 +17,7 @@ import { LocalRing } from '../../src/host/local-ring.ts';
 import type { RingObserver } from '../../src/host/ring-observer.ts';
 import type { Dynaring, DynaringOptions } from '../../src/index.ts';
 import { startDynaring } from '../../src/index.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { insideOf } from '../parts/inside.ts';
 
 let dataDir: string;
@@ -25,13 +25,12 @@ let db: Dynaring;
 let client: DynamoDBClient;
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  dataDir = temporaryDirectory();
 });
 
 afterEach(async () => {
   client?.destroy();
   await db?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 async function start(options: DynaringOptions = {}): Promise<void> {
@@ -391,15 +390,11 @@ describe('what cannot be done to a ring', () => {
     await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(
       /node-1 holds the data of node-2, not of node-1$/,
     );
-    const other = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
-    try {
-      await (await startDynaring({ dataDir: other, partitions: 16 })).stop();
-      rmSync(folder('node-1'), { recursive: true });
-      cpSync(join(other, 'nodes', 'node-1'), folder('node-1'), { recursive: true });
-      await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(/holds the data of another cluster$/);
-    } finally {
-      rmSync(other, { recursive: true });
-    }
+    const other = temporaryDirectory();
+    await (await startDynaring({ dataDir: other, partitions: 16 })).stop();
+    rmSync(folder('node-1'), { recursive: true });
+    cpSync(join(other, 'nodes', 'node-1'), folder('node-1'), { recursive: true });
+    await expect(startDynaring({ dataDir, partitions: 16 })).rejects.toThrow(/holds the data of another cluster$/);
   });
 });
 

@@ -1,17 +1,12 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  CreateTableCommand,
-  DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  ScanCommand,
-} from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LmdbEnvironment } from '../../src/env/lmdb-environment.ts';
 import { DAMAGED } from '../../src/env/store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../../src/index.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 import { flipBits } from '../rotten-disk.ts';
 
 const NODES = ['node-1', 'node-2', 'node-3'];
@@ -22,14 +17,13 @@ let db: Dynaring;
 let client: DynamoDBClient;
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  dataDir = temporaryDirectory();
 });
 
 afterEach(async () => {
   vi.restoreAllMocks();
   client.destroy();
   await db.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 async function open(options: DynaringOptions = {}): Promise<void> {
@@ -39,14 +33,7 @@ async function open(options: DynaringOptions = {}): Promise<void> {
 
 async function start(options: DynaringOptions = {}): Promise<void> {
   await open(options);
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'things',
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
-    }),
-  );
+  await createTable(client, 'things', keysOf('k'));
 }
 
 /** What a node coordinated when it lost its disk has an unknown outcome: it is written again. */

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand, DeleteItemCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
 import type { Inspection } from '../../src/inspect/inspect.ts';
 import { runInspect } from '../../src/inspect/inspect-command.ts';
 import type { NodeSummary } from '../../src/inspect/node-summary.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 
 const KEY = '{"id":{"S":"a"}}';
 const undo: (() => unknown)[] = [];
@@ -37,14 +38,7 @@ async function startServer(dataDir: string) {
 }
 
 async function createMusic(client: DynamoDBClient): Promise<void> {
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'Music',
-      AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    }),
-  );
+  await createTable(client, 'Music', keysOf('id'));
 }
 
 const put = (client: DynamoDBClient, id: string, v: string) =>

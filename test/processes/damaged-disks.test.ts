@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, runToExit, type Server, startServer } from './server-process.ts';
 
 const TABLE = 'Versions';
 const IDS = Array.from({ length: 60 }, (_, id) => String(id));
@@ -62,7 +63,7 @@ const remove = (node: string) => {
 };
 
 beforeEach(async () => {
-  directory = await temporaryDirectory();
+  directory = temporaryDirectory();
   args = ['--data-dir', directory, '--partitions', '16', '--log-format', 'json'];
 });
 

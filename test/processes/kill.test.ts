@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test, vi } from 'vitest';
-import { createTable, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, startServer } from './server-process.ts';
 
 const TABLE = 'Log';
 const WRITERS = 16;
@@ -35,7 +36,7 @@ test.each([
   'kill -9 in the middle of writes with --durability %s loses no acknowledged write of a %s table',
   async (durability, consistency) => {
     const ring = ['--durability', durability, '--consistency', consistency];
-    const args = ['--data-dir', await temporaryDirectory(), ...ring];
+    const args = ['--data-dir', temporaryDirectory(), ...ring];
     let server = await startServer(args);
     await createTable(server.client(), TABLE);
     const ids = Array.from({ length: WRITERS }, (_, index) => `writer-${index}`);

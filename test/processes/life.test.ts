@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { leastOfSome } from '../parts/least-of-some.ts';
-import { beginServer, createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
+import { beginServer, createTable, runToExit, type Server, startServer } from './server-process.ts';
 
 const TABLE = 'Things';
 
@@ -111,7 +112,7 @@ describe('stopping', () => {
 
 describe('a data directory', () => {
   test('keeps tables and items through a stop and a start', async () => {
-    const args = ['--data-dir', join(await temporaryDirectory(), 'data')];
+    const args = ['--data-dir', join(temporaryDirectory(), 'data')];
     const first = await startServer(args);
     await createTable(first.client(), TABLE);
     await put(first, 'kept');
@@ -122,7 +123,7 @@ describe('a data directory', () => {
   });
 
   test('is refused to a second process, and free again when the first is gone, also by kill -9', async () => {
-    const args = ['--port', '0', '--data-dir', await temporaryDirectory()];
+    const args = ['--port', '0', '--data-dir', temporaryDirectory()];
     const first = await startServer(args);
     const second = await runToExit(args);
     expect(second.stderr).toMatch(/^dynaring: .*in use.*\n$/);
@@ -137,7 +138,7 @@ describe('a data directory', () => {
     ['--replication', '2'],
     ['--nodes', '4'],
   ])('made otherwise is refused: %s %s', async (...other) => {
-    const args = ['--port', '0', '--data-dir', await temporaryDirectory()];
+    const args = ['--port', '0', '--data-dir', temporaryDirectory()];
     await (await startServer(args)).stop('SIGTERM');
     const { status, stderr } = await runToExit([...args, ...other]);
     expect(stderr).toMatch(new RegExp(`^dynaring: .*${other[0]!.slice(2)}.*\n$`));
@@ -148,7 +149,7 @@ describe('a data directory', () => {
 
 describe('without a data directory', () => {
   test('nothing is left behind, and what a killed process left is removed at the next start', async () => {
-    const TMPDIR = await temporaryDirectory();
+    const TMPDIR = temporaryDirectory();
     // In this order: a server looks for leftovers for some time after it has begun to answer.
     const living = await startServer([], { env: { TMPDIR } });
     const first = await startServer([], { env: { TMPDIR } });
