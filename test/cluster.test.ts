@@ -1,22 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateTableCommand, DeleteTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { startCluster } from '../src/cluster.ts';
 import { endpointOf } from '../src/config/endpoint.ts';
 import { completeConfig } from '../src/config.ts';
 import { silentLog } from '../src/env/log.ts';
 import { startDynaring } from '../src/index.ts';
+import { temporaryDirectory } from './parts/directory.ts';
 import { insideOf } from './parts/inside.ts';
 import { createTable } from './processes/server-process.ts';
 
 let dataDir: string;
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  dataDir = temporaryDirectory();
 });
-afterEach(() => rmSync(dataDir, { recursive: true }));
-
 test('a directory in which too many disks were lost is refused, instead of answering that nothing is there', async () => {
   await (await startDynaring({ dataDir })).stop();
   for (const node of ['node-1', 'node-2']) rmSync(join(dataDir, 'nodes', node), { recursive: true });

@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DynamoDBClient, GetItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LmdbStore } from '../src/env/lmdb-store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
+import { temporaryDirectory } from './parts/directory.ts';
+import { leastOfSome } from './parts/least-of-some.ts';
 import { createTable, keysOf } from './parts/tables.ts';
 import { flipBits } from './rotten-disk.ts';
 
@@ -19,14 +19,13 @@ let db: Dynaring | undefined;
 let client: DynamoDBClient;
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  dataDir = temporaryDirectory();
 });
 
 afterEach(async () => {
   client?.destroy();
   await db?.stop();
   db = undefined;
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 async function start(options: DynaringOptions = {}): Promise<Dynaring> {
@@ -123,9 +122,9 @@ describe('one bit flipped in each value that one node has on disk', () => {
   test('is shown by the key view, as long as it cannot be restored', async () => {
     const { ring, locate } = await start({ antiEntropyIntervalMs: 0 });
     const key = { k: { S: 'k7' } };
-    const { replicas } = await locate(TableName, key);
-    const other = replicas.find(({ node }) => node !== 'node-2')!.node;
-    // Of the two that it would have to ask, one is away; the last one is no majority.
+    // Of the two that it would have to ask, one is away; the last one is no majority. Nobody has looked at the key before:
+    // a damage that is seen is repaired as soon as the others can be asked.
+    const other = 'node-1';
     await ring.stop(other);
     const read = client.send(new GetItemCommand({ TableName, Key: key, ConsistentRead: true }));
     await expect(read).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
@@ -202,14 +201,29 @@ test('a scrub of the largest items that there are holds the loop for no 50 ms', 
   for (let i = 0; i < 100; i++) {
     await client.send(new PutItemCommand({ TableName, Item: { ...Item, k: { S: `large ${i}` } } }));
   }
-  const longestMs: number[] = [];
-  // The machine has other things to do as well: the shortest of some says what the scrub does.
-  for (let i = 0; i < 5; i++) {
-    const loop = monitorEventLoopDelay({ resolution: 1 });
-    loop.enable();
-    expect((await ring.scrub()).records).toBeGreaterThan(3 * 100);
-    loop.disable();
-    longestMs.push(loop.max / 1e6);
+  const longestMs = async () => {
+    const scrub = ring.scrub();
+    const longest = await longestTurnMs(scrub);
+    expect((await scrub).records).toBeGreaterThan(3 * 100);
+    return longest;
+  };
+  expect(await leastOfSome(50, 5, longestMs)).toBeLessThan(50);
+});
+
+/** The longest turn of the event loop until `work` is done, by the CPU time of this process: others take none of that. */
+async function longestTurnMs(work: Promise<unknown>): Promise<number> {
+  let isDone = false;
+  const done = () => {
+    isDone = true;
+  };
+  work.then(done, done);
+  let longestUs = 0;
+  while (!isDone) {
+    const before = process.cpuUsage();
+    await new Promise(setImmediate);
+    const { user, system } = process.cpuUsage(before);
+    longestUs = Math.max(longestUs, user + system);
   }
-  expect(Math.min(...longestMs)).toBeLessThan(50);
-}, 30_000);
+
+  return longestUs / 1_000;
+}

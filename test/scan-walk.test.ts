@@ -8,11 +8,9 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
-
+import { temporaryDirectory } from './parts/directory.ts';
 import { insideOf } from './parts/inside.ts';
 import { createTable, keysOf } from './parts/tables.ts';
-
-import { temporaryDirectory } from './processes/server-process.ts';
 
 type Item = Record<string, AttributeValue>;
 
@@ -164,7 +162,7 @@ describe('a walk goes on', () => {
   });
 
   test('from its last key after a restart of the server', async () => {
-    const dataDir = await temporaryDirectory();
+    const dataDir = temporaryDirectory();
     const before = await start({ dataDir });
     await fill(clientOf(before), 'collections', COLLECTIONS);
     const first = await clientOf(before).send(new ScanCommand({ TableName: 'collections', Limit: 25 }));

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -229,6 +230,15 @@ describe('an operation has one name everywhere', () => {
     const found = Object.entries(handlers).map(([name, handler]) => [name, handler.name]);
     expect(found).toEqual([...OPERATIONS].sort().map((name) => [name, name[0]!.toLowerCase() + name.slice(1)]));
   });
+});
+
+test('every test file is in exactly one lane', () => {
+  const list = ['node_modules/vitest/vitest.mjs', 'list', '--filesOnly', '--json'];
+  const listed: { file: string }[] = JSON.parse(execFileSync(process.execPath, list, { cwd: ROOT, encoding: 'utf8' }));
+  const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => join(ROOT, 'test', path));
+  expect(listed.map(({ file }) => file).sort()).toEqual(files.sort());
 });
 
 test('the documents link to files and headings that exist', () => {

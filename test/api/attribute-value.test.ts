@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   type AttributeMap,
   type AttributeValue,
@@ -28,7 +28,7 @@ const nested = (wraps: number, kind: 'M' | 'L') =>
   );
 
 describe('a value that is sent', () => {
-  it.each([
+  test.each([
     [{ N: '1e2' }, { N: '100' }],
     [{ SS: ['b', 'a', ''] }, { SS: ['', 'a', 'b'] }],
     [{ SS: ['\u{1f600}', '\uffff', 'é'] }, { SS: ['é', '\uffff', '\u{1f600}'] }],
@@ -45,7 +45,7 @@ describe('a value that is sent', () => {
     expect(normalised(value)).toEqual(canonical);
   });
 
-  it('loses members that are no types, and absent ones', () => {
+  test('loses members that are no types, and absent ones', () => {
     expect(normalised({ S: 'a', X: 1, N: null })).toEqual({ S: 'a' });
     const hostile = parsed('{"__proto__":{"N":"1"},"S":"a","constructor":2}');
     normaliseValue(hostile);
@@ -53,7 +53,7 @@ describe('a value that is sent', () => {
     expect(typeOf(hostile)).toBe('S');
   });
 
-  it.each([
+  test.each([
     [{}, 'Supplied AttributeValue is empty, must contain exactly one of the supported datatypes'],
     [{ S: null }, 'Supplied AttributeValue is empty, must contain exactly one of the supported datatypes'],
     [{ X: 'a' }, 'Supplied AttributeValue is empty, must contain exactly one of the supported datatypes'],
@@ -88,7 +88,7 @@ describe('a value that is sent', () => {
   });
 
   // Recorded at the same time: BatchWriteItem and Scan answer as all operations did before.
-  it.each(['BatchWriteItem', 'Scan'] as const)('is refused by %s in the order given', (operation) => {
+  test.each(['BatchWriteItem', 'Scan'] as const)('is refused by %s in the order given', (operation) => {
     const refusal = (value: AttributeValue) => () => normaliseValue(value, VALUE_TEXTS[operation]);
     expect(refusal({ SS: ['b', 'a', 'b'] })).toThrow(
       /^One or more parameter values were invalid: Input collection \[b, a, b\] contains duplicates\.$/,
@@ -97,7 +97,7 @@ describe('a value that is sent', () => {
     expect(refusal({ BS: ['AA==', '/w==', 'AA=='] })).toThrow('Input collection [AA==, /w==, AA==]of type BS contains');
   });
 
-  it.each(['M', 'L'] as const)('may stand inside 31 levels of %s, not 32', (kind) => {
+  test.each(['M', 'L'] as const)('may stand inside 31 levels of %s, not 32', (kind) => {
     expect(() => normaliseValue(nested(31, kind))).not.toThrow();
     expect(() => normaliseValue(nested(32, kind))).toThrow(
       'Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit',
@@ -107,19 +107,19 @@ describe('a value that is sent', () => {
 });
 
 describe('an item that is sent', () => {
-  it('reports the error of its first wrong attribute', () => {
+  test('reports the error of its first wrong attribute', () => {
     const item = JSON.parse('{"a":{"S":"x"},"b":{"N":"one"},"c":{"SS":[]}}');
     expect(() => normaliseMap(item)).toThrow('numeric value: one');
   });
 
-  it('keeps an attribute named __proto__ as an attribute', () => {
+  test('keeps an attribute named __proto__ as an attribute', () => {
     const item = JSON.parse('{"__proto__":{"N":"1.0"},"m":{"M":{"__proto__":{"NS":["2","1"]}}}}') as AttributeMap;
     normaliseMap(item);
     expect(JSON.stringify(item)).toBe('{"__proto__":{"N":"1"},"m":{"M":{"__proto__":{"NS":["1","2"]}}}}');
     expect(Object.getPrototypeOf(item)).toBe(Object.prototype);
   });
 
-  it('may have names of 65535 bytes', () => {
+  test('may have names of 65535 bytes', () => {
     expect(() => normaliseMap({ ['é'.repeat(32767)]: { S: '' } })).not.toThrow();
     expect(() => normaliseMap({ m: { M: { ['é'.repeat(32768)]: { S: '' } } } })).toThrow(
       'Attribute name is too large, must be less than 65536 bytes',
@@ -128,7 +128,7 @@ describe('an item that is sent', () => {
 });
 
 describe('binaryLength', () => {
-  it('is the number of bytes that the base64 text encodes', () => {
+  test('is the number of bytes that the base64 text encodes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         expect(binaryLength(Buffer.from(bytes).toString('base64'))).toBe(bytes.length);
@@ -138,7 +138,7 @@ describe('binaryLength', () => {
 });
 
 describe('comparing values', () => {
-  it('orders texts by their UTF-8 bytes', () => {
+  test('orders texts by their UTF-8 bytes', () => {
     const unit = fc.constantFrom('a', 'z', 'é', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}');
     const text = fc.string({ unit, maxLength: 5 });
     fc.assert(
@@ -148,7 +148,7 @@ describe('comparing values', () => {
     );
   });
 
-  it('orders numbers by value, binaries by bytes, and nothing else', () => {
+  test('orders numbers by value, binaries by bytes, and nothing else', () => {
     expect(compareValues({ N: '9' }, { N: '10' })).toBeLessThan(0);
     expect(compareValues({ B: '/w==' }, { B: 'AA==' })).toBeGreaterThan(0);
     expect(compareValues({ S: 'a' }, { S: 'a' })).toBe(0);
@@ -156,7 +156,7 @@ describe('comparing values', () => {
     expect(compareValues({ BOOL: true }, { BOOL: true })).toBeUndefined();
   });
 
-  it('finds values equal that differ in spelling or order only', () => {
+  test('finds values equal that differ in spelling or order only', () => {
     const equal = (left: unknown, right: unknown) => equalValues(normalised(left), normalised(right));
     expect(equal({ N: '1.0' }, { N: '1' })).toBe(true);
     expect(equal({ SS: ['a', 'b'] }, { SS: ['b', 'a'] })).toBe(true);
@@ -169,7 +169,7 @@ describe('comparing values', () => {
     expect(equal({ S: '1' }, { N: '1' })).toBe(false);
   });
 
-  it('does not take inherited properties for attributes', () => {
+  test('does not take inherited properties for attributes', () => {
     const own = { M: JSON.parse('{"__proto__":{"S":"a"}}') } as AttributeValue;
     expect(equalValues(own, { M: { a: { S: 'a' } } })).toBe(false);
     expect(equalValues({ M: { toString: { S: 'a' } } }, { M: { other: { S: 'a' } } })).toBe(false);

@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { readCapacity, unitsCapacity, writeUnits } from '../../src/api/consumed-capacity.ts';
 import { sizeOf } from '../../src/api/item.ts';
 import { attribute, globalIndex, localIndex, sampleTable } from './sample-table.ts';
 
 describe('a read', () => {
-  it.each([
+  test.each([
     ['no item', 0, 0.5, 1],
     ['one byte', 1, 0.5, 1],
     ['4 KB', 4096, 0.5, 1],
@@ -35,7 +35,7 @@ describe('a write', () => {
       ),
     );
 
-  it.each([
+  test.each([
     ['deletes nothing', undefined, undefined, 1],
     ['puts 1 KB', undefined, 1024, 1],
     ['puts a byte more', undefined, 1025, 2],
@@ -67,7 +67,7 @@ describe('a write to a table with indexes', () => {
   const g = { S: 'g1' };
   const l = { S: 'l1' };
 
-  it.each<[string, AttributeMap | undefined, AttributeMap | undefined, number, number]>([
+  test.each<[string, AttributeMap | undefined, AttributeMap | undefined, number, number]>([
     ['costs nothing more if no index has the item', undefined, { a: { S: 'x' } }, 0, 0],
     ['costs one for each index that gets the item', undefined, { g, l }, 1, 1],
     ['costs one for the index that loses the item', { g, l }, { l }, 1, 0],
@@ -81,7 +81,7 @@ describe('a write to a table with indexes', () => {
     expect(write(before, after)).toEqual(expected(gsi, lsi));
   });
 
-  it('charges a large entry for each KB, a small one of a large item for one', () => {
+  test('charges a large entry for each KB, a small one of a large item for one', () => {
     const after = { g, l, proj: { S: 'x'.repeat(3000) } };
     expect(write(undefined, after)).toEqual({
       TableName: 'T',
@@ -92,14 +92,14 @@ describe('a write to a table with indexes', () => {
     });
   });
 
-  it('counts the indexes in the total without naming them', () => {
+  test('counts the indexes in the total without naming them', () => {
     expect(unitsCapacity('TOTAL', 'T', writeUnits(table, undefined, sized({ g, l })))).toEqual({
       TableName: 'T',
       CapacityUnits: 3,
     });
   });
 
-  it('names an index whatever its name', () => {
+  test('names an index whatever its name', () => {
     const hostile = sampleTable({ partition: attribute('S:pk') }, [globalIndex('__proto__', { partition: 'S:g' })]);
     const capacity = unitsCapacity('INDEXES', 'T', writeUnits(hostile, undefined, sized({ g })));
     expect(JSON.stringify(capacity.GlobalSecondaryIndexes)).toBe('{"__proto__":{"CapacityUnits":1}}');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { checkCollectionEntry, checkIndexKeys, indexEntry } from '../../src/api/index-entry.ts';
 import { sizeOf } from '../../src/api/item.ts';
@@ -16,22 +16,22 @@ const item: AttributeMap = {
 };
 
 describe('the entry of an item in an index', () => {
-  it('is the item if all is projected', () => {
+  test('is the item if all is projected', () => {
     expect(indexEntry(table, globalIndex('all', { partition: 'S:g' }), item)).toEqual(item);
   });
 
-  it('has the keys of table and index if only keys are projected', () => {
+  test('has the keys of table and index if only keys are projected', () => {
     const index = globalIndex('keys', { partition: 'S:g', sort: 'N:h' }, { ProjectionType: 'KEYS_ONLY' });
     expect(indexEntry(table, index, item)).toEqual({ pk: { S: 'p' }, sk: { S: 's' }, g: { S: 'g' }, h: { N: '1' } });
   });
 
-  it('has the included attributes that the item has', () => {
+  test('has the included attributes that the item has', () => {
     const projection = { ProjectionType: 'INCLUDE' as const, NonKeyAttributes: ['b', 'missing'] };
     const index = globalIndex('include', { partition: 'S:g' }, projection);
     expect(indexEntry(table, index, item)).toEqual({ pk: { S: 'p' }, sk: { S: 's' }, g: { S: 'g' }, b: { S: 'b' } });
   });
 
-  it('is missing if the item lacks a key attribute or has it with another type', () => {
+  test('is missing if the item lacks a key attribute or has it with another type', () => {
     expect(indexEntry(table, globalIndex('sparse', { partition: 'S:g', sort: 'S:x' }), item)).toBeUndefined();
     expect(indexEntry(table, globalIndex('typed', { partition: 'S:h' }), item)).toBeUndefined();
     expect(indexEntry(table, globalIndex('own', { partition: 'S:constructor' }), item)).toBeUndefined();
@@ -46,11 +46,11 @@ describe('a put into a table with indexes', () => {
   ];
   const put = (attributes: AttributeMap) => checkIndexKeys(indexes, { pk: { S: 'p' }, sk: { S: 's' }, ...attributes });
 
-  it('may lack the keys of indexes', () => {
+  test('may lack the keys of indexes', () => {
     expect(() => put({})).not.toThrow();
   });
 
-  it.each<[AttributeMap, string]>([
+  test.each<[AttributeMap, string]>([
     [
       { date: { S: 'today' } },
       'One or more parameter values were invalid: Type mismatch for Index Key date Expected: N Actual: S IndexName: byDate',
@@ -71,7 +71,7 @@ describe('a put into a table with indexes', () => {
     expect(() => put(attributes)).toThrow(expect.objectContaining({ name: 'ValidationException', message }));
   });
 
-  it('has 400 KB for the item and its entries in local indexes together', () => {
+  test('has 400 KB for the item and its entries in local indexes together', () => {
     const keysOnly = localIndex('keys', { partition: 'S:pk', sort: 'N:date' }, { ProjectionType: 'KEYS_ONLY' });
     const withAll = sampleTable(key, [localIndex('all', { partition: 'S:pk', sort: 'N:date' })]);
     const withKeys = sampleTable(key, [keysOnly]);

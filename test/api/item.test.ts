@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { fromImage, sizeOf, toImage } from '../../src/api/item.ts';
 
 describe('the size of an item', () => {
   // By the rules of the developer guide, "DynamoDB item sizes and formats".
-  it.each<[string, AttributeMap, number]>([
+  test.each<[string, AttributeMap, number]>([
     ['a string counts its name and its UTF-8', { name: { S: 'é€😀' } }, 4 + 2 + 3 + 4],
     ['a name counts its UTF-8', { é: { S: '' } }, 2],
     ['a number counts a byte for each two digits and one more', { n: { N: '1234567890' } }, 1 + 5 + 1],
@@ -29,7 +29,7 @@ describe('the size of an item', () => {
 });
 
 describe('the stored image', () => {
-  it('may count 409600 bytes and not one more', () => {
+  test('may count 409600 bytes and not one more', () => {
     expect(toImage({ a: { S: 'x'.repeat(409_599) } }).size).toBe(409_600);
     expect(() => toImage({ a: { S: 'x'.repeat(409_600) } })).toThrow(
       expect.objectContaining({
@@ -39,7 +39,7 @@ describe('the stored image', () => {
     );
   });
 
-  it('gives the item back, hostile names and all', () => {
+  test('gives the item back, hostile names and all', () => {
     const names = fc.oneof(fc.constantFrom('__proto__', 'constructor', 'toString', '1'), fc.string({ unit: 'binary' }));
     fc.assert(
       fc.property(fc.uniqueArray(names, { maxLength: 6 }), fc.string({ unit: 'binary' }), (keys, text) => {
@@ -53,7 +53,7 @@ describe('the stored image', () => {
     );
   });
 
-  it('is read where it lies inside a larger buffer', () => {
+  test('is read where it lies inside a larger buffer', () => {
     const { json, size } = toImage({ a: { N: '1' } });
     const larger = Buffer.concat([Buffer.from('xx'), json, Buffer.from('yy')]);
     expect(fromImage({ size, json: larger.subarray(2, 2 + json.length) })).toEqual({ a: { N: '1' } });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Condition } from '../../src/api/expression/ast.ts';
 import { toImage } from '../../src/api/item.ts';
 import { applyMutation, type Mutation } from '../../src/api/mutation.ts';
@@ -15,7 +15,7 @@ const isOne: Condition = {
 const isNew: Condition = { kind: 'not-exists', path: ['pk'] };
 
 describe('a mutation', () => {
-  it('puts its item in the place of any other', () => {
+  test('puts its item in the place of any other', () => {
     expect(applyMutation({ kind: 'put', item: two }, one)).toEqual({ kind: 'applied', next: two, old: one });
     expect(applyMutation({ kind: 'put', item: two }, undefined)).toEqual({
       kind: 'applied',
@@ -24,12 +24,12 @@ describe('a mutation', () => {
     });
   });
 
-  it('deletes what is there, and nothing as well', () => {
+  test('deletes what is there, and nothing as well', () => {
     expect(applyMutation({ kind: 'delete' }, one)).toEqual({ kind: 'applied', next: undefined, old: one });
     expect(applyMutation({ kind: 'delete' }, undefined)).toEqual({ kind: 'applied', next: undefined, old: undefined });
   });
 
-  it('is applied only if the current item meets its condition', () => {
+  test('is applied only if the current item meets its condition', () => {
     const put = { kind: 'put', item: two, condition: isOne } as const;
     expect(applyMutation(put, one)).toEqual({ kind: 'applied', next: two, old: one });
     expect(applyMutation(put, two)).toEqual({ kind: 'condition-failed', current: two });
@@ -39,7 +39,7 @@ describe('a mutation', () => {
     });
   });
 
-  it('holds a missing item against its condition too', () => {
+  test('holds a missing item against its condition too', () => {
     const put = { kind: 'put', item: two } as const;
     expect(applyMutation({ ...put, condition: isNew }, undefined)).toMatchObject({ kind: 'applied', next: two });
     expect(applyMutation({ ...put, condition: isOne }, undefined)).toEqual({
@@ -48,7 +48,7 @@ describe('a mutation', () => {
     });
   });
 
-  it('without a condition does not read the current item', () => {
+  test('without a condition does not read the current item', () => {
     const unreadable = { size: 1, json: Buffer.from('{') };
     expect(applyMutation({ kind: 'delete' }, unreadable)).toMatchObject({ kind: 'applied', old: unreadable });
   });
@@ -69,7 +69,7 @@ describe('an update', () => {
   });
   const add = addTo('n', { N: '1' });
 
-  it('makes the next item of the one it finds, as often as it is applied, also when it has travelled', () => {
+  test('makes the next item of the one it finds, as often as it is applied, also when it has travelled', () => {
     for (const mutation of [add, structuredClone(add), JSON.parse(JSON.stringify(add))]) {
       expect(applyMutation(mutation, one)).toEqual({ kind: 'applied', next: two, old: one });
       expect(applyMutation(mutation, one)).toEqual({ kind: 'applied', next: two, old: one });
@@ -77,13 +77,13 @@ describe('an update', () => {
     }
   });
 
-  it('is held against its condition first', () => {
+  test('is held against its condition first', () => {
     const condition: Condition = { kind: 'exists', path: ['other'] };
     const unfit = toImage({ ...key, n: { S: 'x' } });
     expect(applyMutation({ ...add, condition }, unfit)).toEqual({ kind: 'condition-failed', current: unfit });
   });
 
-  it('is refused by an item that does not fit, and by the indexes of the table', () => {
+  test('is refused by an item that does not fit, and by the indexes of the table', () => {
     const wrongType = 'An operand in the update expression has an incorrect data type';
     expect(applyMutation(add, toImage({ ...key, n: { S: 'x' } }))).toEqual({ kind: 'refused', message: wrongType });
     // Even where it does not touch the key of the index.
@@ -93,7 +93,7 @@ describe('an update', () => {
     });
   });
 
-  it('may not make an item of more than 400 KB, with its entries in local indexes', () => {
+  test('may not make an item of more than 400 KB, with its entries in local indexes', () => {
     const message = 'Item size to update has exceeded the maximum allowed size';
     const large = toImage({ ...key, s: { S: 's' }, x: { S: 'x'.repeat(204_700) } });
     expect(applyMutation(addTo('set', { SS: ['y'] }), large)).toMatchObject({ kind: 'applied' });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compareNumbers, encodeNumber, normaliseNumber, numberSize } from '../../src/api/number.ts';
 import { VALUE_TEXTS } from '../../src/api/value-texts.ts';
 
@@ -21,7 +21,7 @@ const scaled = ({ sign, digits, exponent }: Parts) =>
   BigInt(`${sign}${digits}`) * 10n ** BigInt(200 + exponent - digits.length + 1);
 
 describe('normaliseNumber', () => {
-  it.each([
+  test.each([
     ['0', '0'],
     ['-0', '0'],
     ['0.000', '0'],
@@ -50,7 +50,7 @@ describe('normaliseNumber', () => {
     expect(normaliseNumber(text)).toBe(canonical);
   });
 
-  it.each([
+  test.each([
     'a',
     '1a',
     ' 1',
@@ -73,14 +73,14 @@ describe('normaliseNumber', () => {
   });
 
   // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1, as are the ranges of exponents and of zero below.
-  it('refuses empty text, in BatchWriteItem without colon and blank', () => {
+  test('refuses empty text, in BatchWriteItem without colon and blank', () => {
     expect(() => normaliseNumber('')).toThrow(/^The parameter cannot be converted to a numeric value: $/);
     expect(() => normaliseNumber('', VALUE_TEXTS.BatchWriteItem)).toThrow(
       /^The parameter cannot be converted to a numeric value$/,
     );
   });
 
-  it.each([
+  test.each([
     ['1e2147483647', 'Number overflow'],
     ['1e2147483648', 'Number overflow'],
     ['1e9223372036854775807', 'Number overflow'],
@@ -93,7 +93,7 @@ describe('normaliseNumber', () => {
     expect(() => normaliseNumber(text)).toThrow(message);
   });
 
-  it.each([
+  test.each([
     ['1e2147483646', 'Number overflow'],
     ['12e2147483646', 'Number underflow'],
     ['0.1e2147483647', 'Number overflow'],
@@ -104,23 +104,26 @@ describe('normaliseNumber', () => {
     expect(() => normaliseNumber(text, VALUE_TEXTS.BatchWriteItem)).toThrow(message);
   });
 
-  it.each(['1e126', '-1e126', '10e125', '0e126', '-0e126', `${'9'.repeat(127)}`])('refuses %s as overflow', (text) => {
-    expect(() => normaliseNumber(text)).toThrow(
-      'Number overflow. Attempting to store a number with magnitude larger than supported range',
-    );
-  });
+  test.each(['1e126', '-1e126', '10e125', '0e126', '-0e126', `${'9'.repeat(127)}`])(
+    'refuses %s as overflow',
+    (text) => {
+      expect(() => normaliseNumber(text)).toThrow(
+        'Number overflow. Attempting to store a number with magnitude larger than supported range',
+      );
+    },
+  );
 
-  it.each(['1e-131', '-1e-131', '0.1e-130', '0e-131', `0.${'0'.repeat(131)}`])('refuses %s as underflow', (text) => {
+  test.each(['1e-131', '-1e-131', '0.1e-130', '0e-131', `0.${'0'.repeat(131)}`])('refuses %s as underflow', (text) => {
     expect(() => normaliseNumber(text)).toThrow(
       'Number underflow. Attempting to store a number with magnitude smaller than supported range',
     );
   });
 
-  it.each(['1'.repeat(39), `0.${'1'.repeat(39)}`, `1${'0'.repeat(37)}1`])('refuses the 39 digits of %s', (text) => {
+  test.each(['1'.repeat(39), `0.${'1'.repeat(39)}`, `1${'0'.repeat(37)}1`])('refuses the 39 digits of %s', (text) => {
     expect(() => normaliseNumber(text)).toThrow('Attempting to store more than 38 significant digits in a Number');
   });
 
-  it('keeps the value, and its own texts as they are', () => {
+  test('keeps the value, and its own texts as they are', () => {
     fc.assert(
       fc.property(number, (parts) => {
         const canonical = normaliseNumber(scientific(parts));
@@ -135,7 +138,7 @@ describe('normaliseNumber', () => {
 describe('the order of numbers', () => {
   const canonical = (parts: Parts) => normaliseNumber(scientific(parts));
 
-  it('is that of their values, for texts and for encodings', () => {
+  test('is that of their values, for texts and for encodings', () => {
     const near = fc.tuple(number, number, fc.boolean()).map(([left, right, sameScale]) => ({
       left,
       right: sameScale ? { ...right, exponent: left.exponent, sign: left.sign } : right,
@@ -154,7 +157,7 @@ describe('the order of numbers', () => {
     );
   });
 
-  it('holds around zero, prefixes and the ends of the range', () => {
+  test('holds around zero, prefixes and the ends of the range', () => {
     const ascending = [
       '-9.9e125',
       '-1e125',
@@ -185,7 +188,7 @@ describe('the order of numbers', () => {
     expect([...ascending].reverse().sort(compareNumbers)).toEqual(ascending);
   });
 
-  it('gives every spelling of a number one encoding of bytes', () => {
+  test('gives every spelling of a number one encoding of bytes', () => {
     for (const text of ['100', '1e2', '1.00E2', '+100.0', '0100']) {
       expect(encodeNumber(normaliseNumber(text))).toBe(encodeNumber('100'));
     }
@@ -199,7 +202,7 @@ describe('the order of numbers', () => {
 });
 
 describe('numberSize', () => {
-  it.each([
+  test.each([
     ['0', 1],
     ['1', 2],
     ['12', 2],

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { type EncodedKey, type KeySchema, keyOfItem, keyOfKey } from '../../src/api/primary-key.ts';
 import { attribute } from './sample-table.ts';
@@ -13,12 +13,12 @@ const refusal = (message: string) => expect.objectContaining({ name: 'Validation
 const invalid = (problem: string) => refusal(`One or more parameter values were invalid: ${problem}`);
 
 describe('the key of an item that is put', () => {
-  it('is made of its key attributes alone', () => {
+  test('is made of its key attributes alone', () => {
     const key = keyOfItem(simple, { pk: { S: 'abc' }, other: { S: 'x' } });
     expect(key).toEqual({ partitionKey: 'abc', sortKey: '' } satisfies EncodedKey);
   });
 
-  it.each<[string, KeySchema, AttributeMap, unknown]>([
+  test.each<[string, KeySchema, AttributeMap, unknown]>([
     ['lacks the partition key', simple, { a: { S: 'x' } }, invalid('Missing the key pk in the item')],
     ['lacks the sort key', composite, { pk: { S: 'x' } }, invalid('Missing the key sk in the item')],
     ['is empty', composite, {}, invalid('Missing the key pk in the item')],
@@ -61,13 +61,13 @@ describe('the key of an item that is put', () => {
     expect(() => keyOfItem(schema, item)).toThrow(error as Error);
   });
 
-  it('may have 2048 and 1024 bytes', () => {
+  test('may have 2048 and 1024 bytes', () => {
     const item = { pk: { S: 'é'.repeat(1024) }, sk: { S: 'x'.repeat(1024) } };
     const key = keyOfItem(texts, item);
     expect([key.partitionKey.length, key.sortKey.length]).toEqual([2048, 1024]);
   });
 
-  it('is not found in inherited properties', () => {
+  test('is not found in inherited properties', () => {
     expect(() => keyOfItem({ partition: attribute('S:constructor') }, {})).toThrow(
       'Missing the key constructor in the item',
     );
@@ -77,7 +77,7 @@ describe('the key of an item that is put', () => {
 });
 
 describe('the key of a request', () => {
-  it.each<[string, AttributeMap]>([
+  test.each<[string, AttributeMap]>([
     ['lacks an attribute', { pk: { S: 'x' } }],
     ['has one too many', { pk: { S: 'x' }, sk: { N: '1' }, a: { S: 'x' } }],
     ['has another name', { pk: { S: 'x' }, a: { N: '1' } }],
@@ -87,19 +87,19 @@ describe('the key of a request', () => {
     expect(() => keyOfKey(composite, key)).toThrow(refusal('The provided key element does not match the schema'));
   });
 
-  it('is refused if a value is empty or too long', () => {
+  test('is refused if a value is empty or too long', () => {
     expect(() => keyOfKey(simple, { pk: { S: '' } })).toThrow('cannot contain an empty string value. Key: pk');
     expect(() => keyOfKey(simple, { pk: { S: 'x'.repeat(2049) } })).toThrow('maximum size limit of2048 bytes');
   });
 
-  it('is that of the item it names, whatever the order of its attributes', () => {
+  test('is that of the item it names, whatever the order of its attributes', () => {
     const key = keyOfKey(composite, { sk: { N: '-1.5' }, pk: { S: 'ключ' } });
     expect(key).toEqual(keyOfItem(composite, { a: { NULL: true }, pk: { S: 'ключ' }, sk: { N: '-1.5' } }));
   });
 });
 
 describe('encoded keys', () => {
-  it('of texts are their UTF-8 bytes and sort like them', () => {
+  test('of texts are their UTF-8 bytes and sort like them', () => {
     const unit = fc.constantFrom('a', '~', '\x7f', '\x80', 'é', '\ud7ff', '\uffff', '\u{10000}');
     const text = fc.string({ unit, minLength: 1, maxLength: 5 });
     const encode = (value: string) => keyOfItem(texts, { pk: { S: 'x' }, sk: { S: value } }).sortKey;
@@ -112,7 +112,7 @@ describe('encoded keys', () => {
     );
   });
 
-  it('of binaries are their bytes', () => {
+  test('of binaries are their bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 20 }), (bytes) => {
         const value = { B: Buffer.from(bytes).toString('base64') };

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AdminError, type FaultRule } from '../../src/api/fault-rule.ts';
 import { OPERATION_TRAITS } from '../../src/api/operation-traits.ts';
 import { OPERATIONS } from '../../src/api/operations.ts';
@@ -19,7 +19,7 @@ const LATENCY = { kind: 'latency', ms: 50 };
 const ERROR = { kind: 'error', error: 'ThrottlingException', when: 'before' };
 
 describe('a fault rule', () => {
-  it.each<FaultRule>([
+  test.each<FaultRule>([
     { kind: 'staleness', lagMs: 5000 },
     { kind: 'staleness', versions: 1, operation: 'GetItem' },
     { kind: 'staleness', model: 'LNKD-SSD', probability: 0.5, seed: 7 },
@@ -33,18 +33,18 @@ describe('a fault rule', () => {
     expect(readFaultRule(rule)).toEqual(rule);
   });
 
-  it('may leave members out by undefined', () => {
+  test('may leave members out by undefined', () => {
     expect(readFaultRule({ ...LATENCY, table: undefined, worst: undefined })).toEqual(LATENCY);
   });
 
-  it('shares nothing with what it was read from', () => {
+  test('shares nothing with what it was read from', () => {
     const json = { ...LATENCY, key: { id: { S: 'a' } } };
     const rule = readFaultRule(json);
     json.key.id.S = 'b';
     expect(rule.key).toEqual({ id: { S: 'a' } });
   });
 
-  it('keeps a key attribute of any name', () => {
+  test('keeps a key attribute of any name', () => {
     const rule = readFaultRule(JSON.parse('{"kind":"latency","ms":1,"key":{"__proto__":{"S":"a"}}}'));
     expect(JSON.stringify(rule.key)).toBe('{"__proto__":{"S":"a"}}');
   });

@@ -1,21 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { FaultRule } from '../../src/api/fault-rule.ts';
 import { ConfigError } from '../../src/config.ts';
 import { startDynaring } from '../../src/index.ts';
 import { addFaultsOfFile } from '../../src/seed/fault-file.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { openRules } from '../router/fault-fixtures.ts';
 
 let directory: string;
 let file: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  directory = temporaryDirectory();
   file = join(directory, 'faults.json');
 });
-afterEach(() => rmSync(directory, { recursive: true }));
-
 const LATENCY: FaultRule = { kind: 'latency', ms: 5, seed: 1 };
 
 function refusal(text: string): string {

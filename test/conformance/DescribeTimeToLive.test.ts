@@ -7,8 +7,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startDynaring } from '../../src/index.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { createTable } from '../parts/tables.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
 import { startServer, type TestServer } from './server.ts';
 
 const TableName = 'Sessions';
@@ -42,7 +42,7 @@ test('a table that is not there is not found', async () => {
 });
 
 test('it is there after a restart', async () => {
-  const dataDir = await temporaryDirectory();
+  const dataDir = temporaryDirectory();
   let own = await startServer({ dataDir });
   await createTable(own.client, TableName);
   await enable(own);

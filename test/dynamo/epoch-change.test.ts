@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { Request } from '../../src/dynamo/messages.ts';
 import { randomBelow, SeededRandom } from '../../src/env/random.ts';
+import type { Sent } from '../parts/memory-node.ts';
 import { readOf } from './coordination-requests.ts';
-import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
+import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 
 const HOUR_MS = 3_600_000;
 /** The time of a ballot, counted from the start of the test. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
-import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
+import type { Sent } from '../parts/memory-node.ts';
+import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 
 const HOUR_MS = 3_600_000;
 const PURGED_WITHIN_MS = DEFAULT_NODE_LIMITS.messageLifeMs + 10_000;

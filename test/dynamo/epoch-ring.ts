@@ -2,25 +2,14 @@ import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts'
 import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
-import { StorageNode } from '../../src/dynamo/node.ts';
+import type { StorageNode } from '../../src/dynamo/node.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
-import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import { SeededRandom } from '../../src/env/random.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
-import { nodeSettings } from '../parts/node-settings.ts';
+import { openNode, type Sent } from '../parts/memory-node.ts';
 import { readOf } from './coordination-requests.ts';
 import { image, textOf } from './three-nodes.ts';
-
-/** A request or a reply on its way. */
-export interface Sent {
-  readonly from: string;
-  readonly to: string;
-  readonly kind: Request['kind'] | Reply['kind'];
-  /** Of the request that this is, or answers. */
-  readonly request: Request;
-}
 
 export const keyOf = (name: string) => collectionPrefix('\0\0\0\0\0\0\0\x01', name, 1);
 
@@ -95,12 +84,13 @@ export class EpochRing {
   start(id: string, isBootstrap = false): void {
     const machine = this.#machines.get(id)!;
     const limits = this.#limits;
-    const settings = nodeSettings({ id, diskId: machine.diskId, ring: [this.decided], isBootstrap, limits });
-    const env = { clock: this.clock, random: new SeededRandom(1), log: silentLog, store: machine.store };
-    const transport = {
-      send: (to: string, request: Request, onReply: (reply: Reply) => void) => this.#send(id, to, request, onReply),
+    const settings = { id, diskId: machine.diskId, ring: [this.decided], isBootstrap, limits };
+    const wiring = {
+      clock: this.clock,
+      node: (of: string) => this.#machines.get(of)?.node,
+      post: (sent: Sent, deliver: () => void) => this.#post(sent, deliver),
     };
-    StorageNode.open(settings, env, transport, (node) => {
+    openNode(wiring, settings, { store: machine.store, seed: 1 }, (node) => {
       machine.node = node;
     });
   }
@@ -197,19 +187,6 @@ export class EpochRing {
     const held = this.#held;
     this.#held = [];
     this.#deliveries.push(...held);
-  }
-
-  #send(from: string, to: string, request: Request, onReply: (reply: Reply) => void): void {
-    const sender = this.#machines.get(from)!;
-    const { node } = sender;
-    this.#post({ from, to, kind: request.kind, request }, () => {
-      const receiver = this.#machines.get(to)?.node;
-      receiver?.receive(from, request, (reply) => {
-        this.#post({ from: to, to: from, kind: reply.kind, request }, () => {
-          if (sender.node === node) onReply(reply);
-        });
-      });
-    });
   }
 
   #post(sent: Sent, deliver: () => void): void {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import type { Sent } from '../parts/memory-node.ts';
 import { writeOf } from './coordination-requests.ts';
-import { EpochRing, keyOf, recordOf, type Sent } from './epoch-ring.ts';
+import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
 import { put } from './three-nodes.ts';
 
 const touches = ({ from, to }: Sent, ids: string) => ids.includes(from) || ids.includes(to);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
-import { PaperRing, type Sent } from '../paper/paper-ring.ts';
+import { PaperRing } from '../paper/paper-ring.ts';
+import type { Sent } from '../parts/memory-node.ts';
 import { rangeOf, readOf, writeOf } from './coordination-requests.ts';
 import { image } from './three-nodes.ts';
 

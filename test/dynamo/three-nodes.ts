@@ -2,25 +2,19 @@ import type { ItemImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ReadFrom, ReadOutcome, WriteOptions } from '../../src/dynamo/client.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
-import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
-import { StorageNode } from '../../src/dynamo/node.ts';
+import type { PartitionConfig } from '../../src/dynamo/messages.ts';
+import type { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
-import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import { SeededRandom } from '../../src/env/random.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
-import { nodeSettings } from '../parts/node-settings.ts';
+import { openNode, type Sent } from '../parts/memory-node.ts';
 import { readOf, writeOf } from './coordination-requests.ts';
 
 export type NodeName = 'A' | 'B' | 'C';
 
 /** A message on its way; what a test may lose. */
-export interface Message {
-  readonly from: NodeName;
-  readonly to: NodeName;
-  readonly kind: Request['kind'] | Reply['kind'];
-}
+export type Message = Sent<NodeName>;
 
 export const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
 export const STRICT: WriteOptions = { consistency: 'strict', wantsOld: true };
@@ -67,21 +61,16 @@ export class ThreeNodes {
       members: names.map((node, i) => ({ node, diskId: i + 1 })),
       attempt: 0,
     };
+    const wiring = {
+      clock: this.#clock,
+      node: (name: NodeName) => this.#nodes.get(name),
+      post: (message: Message, deliver: () => void) => this.#post(message, deliver),
+    };
     for (const [i, name] of names.entries()) {
       this.#open[name] = () => {
         const { writeQuorum = 2, readQuorum = 1, limits } = options;
-        const settings = nodeSettings({ id: name, diskId: i + 1, writeQuorum, readQuorum, ring: [config], limits });
-        const env = {
-          clock: this.#clock,
-          random: new SeededRandom(i),
-          log: silentLog,
-          store: this.stores[name],
-        };
-        const transport = {
-          send: (to: string, request: Request, onReply: (reply: Reply) => void) =>
-            this.#send(name, to, request, onReply),
-        };
-        StorageNode.open(settings, env, transport, (node) => this.#nodes.set(name, node!));
+        const settings = { id: name, diskId: i + 1, writeQuorum, readQuorum, ring: [config], limits };
+        openNode(wiring, settings, { store: this.stores[name], seed: i }, (node) => this.#nodes.set(name, node!));
       };
       this.#open[name]();
     }
@@ -139,15 +128,6 @@ export class ThreeNodes {
     const operation = this.start<ReadOutcome>((done) => this.node(at).coordinate(readOf(KEY, from), done));
     this.settle();
     return operation;
-  }
-
-  #send(from: NodeName, to: string, request: Request, onReply: (reply: Reply) => void): void {
-    const there = { from, to: to as NodeName, kind: request.kind };
-    this.#post(there, () => {
-      this.node(there.to).receive(from, request, (reply) => {
-        this.#post({ from: there.to, to: from, kind: reply.kind }, () => onReply(reply));
-      });
-    });
   }
 
   #post(message: Message, deliver: () => void): void {

@@ -6,7 +6,6 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -23,6 +22,7 @@ import { openDataDirectory } from '../../src/env/data-directory.ts';
 import { isHeld, lockDirectory } from '../../src/env/directory-lock.ts';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { openTemporaryDirectory, removeLeftovers } from '../../src/env/temporary-directory.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { linesOf, startChild, whenGone } from './start-child.ts';
 
 const EXPECTED = { partitions: 64, replication: 3, nodes: 3 };
@@ -43,13 +43,12 @@ let path: string;
 const children: ChildProcess[] = [];
 
 beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  parent = temporaryDirectory();
   path = join(parent, 'data');
 });
 
 afterEach(async () => {
   for (const child of children.splice(0)) await kill(child);
-  rmSync(parent, { recursive: true });
 });
 
 async function start(command: string, at: string): Promise<{ child: ChildProcess; firstLine: string | undefined }> {

@@ -1,21 +1,10 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, gunzipSync } from 'node:zlib';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Database, open } from 'lmdb';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { openDataDirectory } from '../../src/env/data-directory.ts';
 import { migrateFromFormat2 } from '../../src/env/format-2.ts';
 import { LATIN1_KEYS } from '../../src/env/lmdb-environment.ts';
@@ -23,6 +12,7 @@ import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { DAMAGED, STORE_NAMES, type StoreName } from '../../src/env/store.ts';
 import { StoreDamagedError } from '../../src/env/store-damage.ts';
 import { startDynaring } from '../../src/index.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { flipBits } from '../rotten-disk.ts';
 
 /*
@@ -36,15 +26,13 @@ const NODE_IDS = ['node-1', 'node-2', 'node-3'] as const;
 let path: string;
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  path = temporaryDirectory();
   const files = JSON.parse(gunzipSync(readFileSync(FORMAT_2)).toString()) as Record<string, string>;
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true });
     writeFileSync(join(path, name), Buffer.from(content, 'base64'));
   }
 });
-
-afterEach(() => rmSync(path, { recursive: true }));
 
 const nodePath = (node: string) => join(path, 'nodes', node);
 const formatVersion = () => JSON.parse(readFileSync(join(path, 'dynaring.json'), 'utf8')).formatVersion as number;

@@ -1,7 +1,6 @@
 import {
   closeSync,
   copyFileSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
@@ -10,7 +9,6 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -20,6 +18,7 @@ import { JOURNAL_HEADER_BYTES } from '../../src/env/journal-header.ts';
 import { checkDataLength, readJournal } from '../../src/env/read-journal.ts';
 import { StoreDamagedError } from '../../src/env/store-damage.ts';
 import { REMOVED } from '../../src/env/write-batch.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 
 /** What the next writes to a file do: they take so many bytes at most, and then say the error, if there is one. */
 const faults = vi.hoisted((): { bytes: number; error: Error | null }[] => []);
@@ -51,14 +50,13 @@ let path: string;
 let journal: Journal | undefined;
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  path = temporaryDirectory();
 });
 
 afterEach(async () => {
   faults.length = 0;
   await journal?.close();
   journal = undefined;
-  rmSync(path, { recursive: true });
 });
 
 async function open(settled = START, sync = false, at = path): Promise<Journal> {

@@ -1,18 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { DAMAGED, STORE_NAMES } from '../../src/env/store.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { flipBits } from '../rotten-disk.ts';
 
 let path: string;
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  path = temporaryDirectory();
 });
-
-afterEach(() => rmSync(path, { recursive: true }));
 
 test('a value of which a bit was flipped is read as damaged, by its key and in a range, until it is written again', async () => {
   const first = new LmdbStore(path, { durability: 'process' });

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, type write } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -8,6 +7,7 @@ import { LmdbEnvironment } from '../../src/env/lmdb-environment.ts';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import type { LmdbStoreOptions } from '../../src/env/lmdb-store-options.ts';
 import type { Store } from '../../src/env/store.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { flush } from '../suites/flush.ts';
 import { linesOf, whenGone } from './start-child.ts';
 
@@ -42,7 +42,7 @@ let path: string;
 let stores: LmdbStore[];
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  path = temporaryDirectory();
   stores = [];
 });
 
@@ -50,7 +50,6 @@ afterEach(async () => {
   vi.restoreAllMocks();
   Object.assign(disk, { delayMs: 0, error: null });
   for (const store of stores) await store.close();
-  rmSync(path, { recursive: true });
 });
 
 /** Opened, and closed after the test unless it closes it. */
@@ -345,9 +344,11 @@ describe('a store that dies at any moment', () => {
   );
 
   test('has a beginning of what was done to it, with all that was flushed', async () => {
+    let runs = 0;
     let deaths = 0;
     await fc.assert(
       fc.asyncProperty(steps, fc.constantFrom(0, 8), async (steps, commitDelayMs) => {
+        runs++;
         const home = mkdtempSync(join(path, 'home-'));
         let isRefusing = false;
         let committing: Promise<void> = Promise.resolve();
@@ -405,6 +406,7 @@ describe('a store that dies at any moment', () => {
       }),
       { numRuns: 60, interruptAfterTimeLimit: 8_000 },
     );
-    expect(deaths).toBeGreaterThan(50);
+    // A run has two or three on average; how many runs there are is a matter of the machine.
+    expect(deaths).toBeGreaterThan(runs / 2);
   }, 20_000);
 });

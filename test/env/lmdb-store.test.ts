@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LmdbStore } from '../../src/env/lmdb-store.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { flush } from '../suites/flush.ts';
 import { linesOf, startChild, whenGone } from './start-child.ts';
 
@@ -11,14 +9,13 @@ let path: string;
 let child: ChildProcess | undefined;
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  path = temporaryDirectory();
 });
 
 afterEach(async () => {
   child?.kill('SIGKILL');
   if (child !== undefined) await whenGone(child);
   child = undefined;
-  rmSync(path, { recursive: true });
 });
 
 for (const durability of ['process', 'disk'] as const) {

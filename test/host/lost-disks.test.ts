@@ -1,11 +1,11 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LmdbEnvironment } from '../../src/env/lmdb-environment.ts';
 import { DAMAGED } from '../../src/env/store.ts';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../../src/index.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { createTable, keysOf } from '../parts/tables.ts';
 import { flipBits } from '../rotten-disk.ts';
 
@@ -17,14 +17,13 @@ let db: Dynaring;
 let client: DynamoDBClient;
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
+  dataDir = temporaryDirectory();
 });
 
 afterEach(async () => {
   vi.restoreAllMocks();
   client.destroy();
   await db.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 async function open(options: DynaringOptions = {}): Promise<void> {

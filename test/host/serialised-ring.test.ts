@@ -102,6 +102,8 @@ describe('a ring whose nodes exchange bytes', { timeout: WAIT_MS }, () => {
   test('keeps what is written while a node is away, and brings it to that node afterwards', async () => {
     await ring.stop('node-2');
     await writeAll('second');
+    // The others hear nothing of it, and ask in the next round of probes.
+    await expect.poll(() => [...requests], { timeout: WAIT_MS }).toContain('ping');
     await ring.start('node-2');
     await ring.waitUntilConsistent(WAIT_MS);
     expect(await versionsOf('strict')).toEqual(new Set(['second']));

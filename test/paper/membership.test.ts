@@ -12,7 +12,8 @@
  */
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
-import { NAMES, PaperRing, type Sent } from './paper-ring.ts';
+import type { Sent } from '../parts/memory-node.ts';
+import { NAMES, PaperRing } from './paper-ring.ts';
 
 const NAME = 'cart';
 const { gossipIntervalMs, suspectAfterMs, probeIntervalMs, phaseTimeoutMs } = DEFAULT_NODE_LIMITS;

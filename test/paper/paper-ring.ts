@@ -1,28 +1,18 @@
 import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
 import { Rebalancer } from '../../src/dynamo/epochs/rebalancer.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
-import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
-import { StorageNode } from '../../src/dynamo/node.ts';
+import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
+import type { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import { assignPartitions, type NodeId } from '../../src/dynamo/ring.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
-import { SeededRandom } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import { image, textOf } from '../dynamo/three-nodes.ts';
 import { askMerkleRoot } from '../merkle-root.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
-import { nodeSettings } from '../parts/node-settings.ts';
-
-/** A request, or the answer to one, on its way. */
-export interface Sent {
-  readonly from: NodeId;
-  readonly to: NodeId;
-  readonly kind: Request['kind'] | Reply['kind'];
-  readonly request: Request;
-  readonly isReply: boolean;
-}
+import { openNode, type Sent } from '../parts/memory-node.ts';
 
 export interface PaperRingOptions {
   /** S */
@@ -151,7 +141,7 @@ export class PaperRing {
   start(id: NodeId, isBootstrap = false, ring: readonly PartitionConfig[] = [...this.#decided]): void {
     const machine = this.#machines.get(id)!;
     const { writeQuorum = 2, readQuorum = 2, readRepair = true, limits } = this.#options;
-    const settings = nodeSettings({
+    const settings = {
       id,
       diskId: machine.diskId,
       writeQuorum,
@@ -160,12 +150,13 @@ export class PaperRing {
       ring,
       isBootstrap,
       limits: { merkleDepth: 2, ...limits },
-    });
-    const env = { clock: this.clock, random: new SeededRandom(machine.diskId), log: silentLog, store: machine.store };
-    const transport = {
-      send: (to: NodeId, request: Request, onReply: (reply: Reply) => void) => this.#send(id, to, request, onReply),
     };
-    StorageNode.open(settings, env, transport, (node) => {
+    const wiring = {
+      clock: this.clock,
+      node: (of: NodeId) => this.#machines.get(of)?.node,
+      post: (sent: Sent, deliver: () => void) => this.#post(sent, deliver),
+    };
+    openNode(wiring, settings, { store: machine.store, seed: machine.diskId }, (node) => {
       machine.node = node;
     });
     if (this.#isInBackground) this.node(id).startBackground();
@@ -298,17 +289,6 @@ export class PaperRing {
 
   #memberOf(id: NodeId): Member {
     return { node: id, diskId: this.#machines.get(id)!.diskId };
-  }
-
-  #send(from: NodeId, to: NodeId, request: Request, onReply: (reply: Reply) => void): void {
-    const { node } = this.#machines.get(from)!;
-    this.#post({ from, to, kind: request.kind, request, isReply: false }, () => {
-      this.#machines.get(to)?.node?.receive(from, request, (reply) => {
-        this.#post({ from: to, to: from, kind: reply.kind, request, isReply: true }, () => {
-          if (this.#machines.get(from)!.node === node) onReply(reply);
-        });
-      });
-    });
   }
 
   #post(sent: Sent, deliver: () => void): void {

@@ -13,7 +13,8 @@ import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { image } from '../dynamo/three-nodes.ts';
-import { PaperRing, type Sent } from './paper-ring.ts';
+import type { Sent } from '../parts/memory-node.ts';
+import { PaperRing } from './paper-ring.ts';
 
 const NAME = 'cart';
 

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createTable, type Server, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, type Server, startServer } from './server-process.ts';
 
 const TABLE = 'Calm';
 const CLIENTS = 20;
@@ -99,7 +100,7 @@ test.each([
   [{ kind: 'drop-connection', when: 'after', operation: 'PutItem', times: 3 }, 3, /put( on condition)?: no answer/],
   [{ kind: 'error', error: 'InternalServerError', when: 'after', operation: 'PutItem', times: 3 }, 3, /: 500 /],
 ] as const)('a thousand of the same requests see a fault that is asked for: %j', async (rule, count, sight) => {
-  const file = join(await temporaryDirectory(), 'faults.json');
+  const file = join(temporaryDirectory(), 'faults.json');
   await writeFile(file, JSON.stringify(rule));
   const server = await startServer(['--log-level', 'error', '--faults', file]);
   await createTable(server.client(), TABLE);

@@ -4,6 +4,7 @@ import {
   existsSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -14,14 +15,13 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, runToExit, type Server, startServer } from './server-process.ts';
 
 const TABLE = 'Versions';
 const IDS = Array.from({ length: 60 }, (_, id) => String(id));
 
-/** What is written is in LMDB after a second. */
-const SETTLED_MS = 1_500;
 /** The files of a journal are looked for when they were last seen a tenth of a second ago. */
 const NOTICED_MS = 200;
 /** LMDB reads the first two pages once. */
@@ -63,7 +63,7 @@ const remove = (node: string) => {
 };
 
 beforeEach(async () => {
-  directory = await temporaryDirectory();
+  directory = temporaryDirectory();
   args = ['--data-dir', directory, '--partitions', '16', '--log-format', 'json'];
 });
 
@@ -104,7 +104,7 @@ describe('after kill -9 of a server that had acknowledged writes', () => {
       const cluster = await fetch(`${server.endpoint}/_dynaring/cluster`);
       return ((await cluster.json()) as { movesLeft: number }).movesLeft;
     };
-    await expect.poll(movesLeft, { timeout: 5_000 }).toBe(0);
+    await expect.poll(movesLeft, { timeout: 20_000 }).toBe(0);
     const { stderr } = await server.stop('SIGTERM');
     expect(entries(stderr)).toContainEqual(
       expect.objectContaining({
@@ -163,9 +163,10 @@ test('a node whose pages are damaged while it runs loses its disk, and the ring 
   const server = await startServer(args);
   await createTable(server.client(), TABLE);
   await putAll(server.client(), 'new');
-  // Until then they are in memory.
-  await sleep(SETTLED_MS);
   const path = join(folder('node-2'), 'data.mdb');
+  // After a second what is written is in LMDB; until then it is in memory.
+  const inLmdb = () => readFileSync(path, 'latin1').split('{"S":"new"}').length - 1;
+  await vi.waitFor(() => expect(inLmdb()).toBeGreaterThanOrEqual(IDS.length), { timeout: 20_000, interval: 100 });
   const file = openSync(path, 'r+');
   writeSync(file, Buffer.alloc(statSync(path).size - METAS_BYTES), 0, undefined, METAS_BYTES);
   closeSync(file);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
-import { createTable, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, startServer } from './server-process.ts';
 
 const TABLE = 'Large';
 const MIB = 1024 * 1024;
@@ -35,7 +36,7 @@ const OVER = 'the disk takes writes again';
 
 /** A disk of so many bytes; undefined where mounting is not allowed. */
 async function mountDisk(bytes: number): Promise<string | undefined> {
-  const path = await temporaryDirectory();
+  const path = temporaryDirectory();
   const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path]);
   if (status !== 0) return undefined;
   onTestFinished(() => {
@@ -51,7 +52,7 @@ const ENDS = ['SIGTERM', 'SIGKILL'] as const;
 test.each(ENDS)(
   'a full disk is an error to the client, and nothing acknowledged is lost or damaged (%s)',
   async (end) => {
-    const args = ['--data-dir', await temporaryDirectory(), '--log-format', 'json'];
+    const args = ['--data-dir', temporaryDirectory(), '--log-format', 'json'];
     const full = await startServer(args, { maxFileBytes: 8 * MIB });
     const client = full.client();
     await createTable(client, TABLE);

@@ -7,6 +7,7 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../parts/directory.ts';
 import {
   checkLinearizability,
   type Operation,
@@ -15,7 +16,7 @@ import {
   type RegisterCondition,
   type RegisterValue,
 } from '../simulation/linearizability.ts';
-import { clientOf, createTable, startServer, temporaryDirectory } from './server-process.ts';
+import { clientOf, createTable, startServer } from './server-process.ts';
 
 const TABLE = 'Registers';
 const CLIENTS = 8;
@@ -111,7 +112,7 @@ function chooseCall(value: string, seen: RegisterValue): RegisterCall {
 test.each(['process', 'disk'])(
   'clients that contend while the server is killed see one history (durability %s)',
   async (durability) => {
-    const options = ['--data-dir', await temporaryDirectory(), '--durability', durability];
+    const options = ['--data-dir', temporaryDirectory(), '--durability', durability];
     let server = await startServer(options);
     const { endpoint } = server;
     await createTable(clientOf(endpoint), TABLE);

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
-import { beginServer, createTable, runToExit, type Server, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { leastOfSome } from '../parts/least-of-some.ts';
+import { beginServer, createTable, runToExit, type Server, startServer } from './server-process.ts';
 
 const TABLE = 'Things';
 
@@ -14,6 +16,14 @@ async function put(server: Server, id: string): Promise<void> {
 async function has(server: Server, id: string): Promise<boolean> {
   const get = new GetItemCommand({ TableName: TABLE, Key: { id: { S: id } }, ConsistentRead: true });
   return (await server.client().send(get)).Item !== undefined;
+}
+
+/** An end that waits for a connection or a request takes far longer, each time. */
+const LONGEST_END_MS = 1_000;
+
+/** Has `end` start a server, end it and measure that, some times if need be. */
+async function expectQuickEnd(end: () => Promise<number>): Promise<void> {
+  expect(await leastOfSome(LONGEST_END_MS, 5, end)).toBeLessThan(LONGEST_END_MS);
 }
 
 /** Sends the beginning of a request, so that the server waits for the rest. */
@@ -35,49 +45,58 @@ describe('stopping', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s ends it within a second with status 0, also with connections open',
     async (signal) => {
-      const server = await startServer(['--log-level', 'warn']);
-      await createTable(server.client(), TABLE);
-      await put(server, 'a'); // The SDK keeps this connection open.
-      const before = performance.now();
-      const { status, stderr } = await server.stop(signal);
-      expect(performance.now() - before).toBeLessThan(1_000);
-      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      await expectQuickEnd(async () => {
+        const server = await startServer(['--log-level', 'warn']);
+        await createTable(server.client(), TABLE);
+        await put(server, 'a'); // The SDK keeps this connection open.
+        const before = performance.now();
+        const { status, stderr } = await server.stop(signal);
+        expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+        return performance.now() - before;
+      });
     },
   );
 
   test('a signal ends it at any moment of its start, with status 0', async () => {
     for (let delayMs = 0; delayMs <= 160; delayMs += 40) {
-      // The note on this flag is the first that it says.
-      const { child, exited, output } = beginServer(['--port', '0', '-disableTelemetry'], {});
-      await expect.poll(() => output.stderr, { interval: 2 }).toContain('-disableTelemetry');
-      await sleep(delayMs);
-      const before = performance.now();
-      child.kill('SIGTERM');
-      expect(await exited).toMatchObject({ status: 0, signal: null });
-      expect(performance.now() - before).toBeLessThan(1_000);
-      expect(output.stderr).not.toMatch(/ (WARN|ERROR) |dynaring:/);
+      await expectQuickEnd(async () => {
+        // The note on this flag is the first that it says.
+        const { child, exited, output } = beginServer(['--port', '0', '-disableTelemetry'], {});
+        await expect.poll(() => output.stderr, { interval: 2, timeout: 10_000 }).toContain('-disableTelemetry');
+        await sleep(delayMs);
+        const before = performance.now();
+        child.kill('SIGTERM');
+        expect(await exited).toMatchObject({ status: 0, signal: null });
+        expect(output.stderr).not.toMatch(/ (WARN|ERROR) |dynaring:/);
+        return performance.now() - before;
+      });
     }
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it as process 1 of a container too', async (signal) => {
     const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
-    const server = await startServer([], { under: ['unshare', ...user, '--pid', '--fork', '--mount-proc'] });
-    await createTable(server.client(), TABLE);
-    const [pid] = (await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')).split(' ');
-    expect(await readFile(`/proc/${pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
-    const before = performance.now();
-    process.kill(Number(pid), signal);
-    expect((await server.exited).status).toBe(0);
-    expect(performance.now() - before).toBeLessThan(1_000);
+    await expectQuickEnd(async () => {
+      const server = await startServer([], { under: ['unshare', ...user, '--pid', '--fork', '--mount-proc'] });
+      await createTable(server.client(), TABLE);
+      const [pid] = (await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')).split(' ');
+      expect(await readFile(`/proc/${pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
+      const before = performance.now();
+      process.kill(Number(pid), signal);
+      expect((await server.exited).status).toBe(0);
+      return performance.now() - before;
+    });
   });
 
   test('a request that never ends does not hold it up', async () => {
-    const server = await startServer([]);
-    const request = await beginEndlessRequest(server);
-    const before = performance.now();
-    expect((await server.stop('SIGTERM')).status).toBe(0);
-    expect(performance.now() - before).toBeLessThan(1_000);
-    expect(await request.outcome).toBe('cut');
+    await expectQuickEnd(async () => {
+      const server = await startServer([]);
+      const request = await beginEndlessRequest(server);
+      const before = performance.now();
+      expect((await server.stop('SIGTERM')).status).toBe(0);
+      const tookMs = performance.now() - before;
+      expect(await request.outcome).toBe('cut');
+      return tookMs;
+    });
   });
 
   test('a second signal ends it at once', async () => {
@@ -93,7 +112,7 @@ describe('stopping', () => {
 
 describe('a data directory', () => {
   test('keeps tables and items through a stop and a start', async () => {
-    const args = ['--data-dir', join(await temporaryDirectory(), 'data')];
+    const args = ['--data-dir', join(temporaryDirectory(), 'data')];
     const first = await startServer(args);
     await createTable(first.client(), TABLE);
     await put(first, 'kept');
@@ -104,7 +123,7 @@ describe('a data directory', () => {
   });
 
   test('is refused to a second process, and free again when the first is gone, also by kill -9', async () => {
-    const args = ['--port', '0', '--data-dir', await temporaryDirectory()];
+    const args = ['--port', '0', '--data-dir', temporaryDirectory()];
     const first = await startServer(args);
     const second = await runToExit(args);
     expect(second.stderr).toMatch(/^dynaring: .*in use.*\n$/);
@@ -119,7 +138,7 @@ describe('a data directory', () => {
     ['--replication', '2'],
     ['--nodes', '4'],
   ])('made otherwise is refused: %s %s', async (...other) => {
-    const args = ['--port', '0', '--data-dir', await temporaryDirectory()];
+    const args = ['--port', '0', '--data-dir', temporaryDirectory()];
     await (await startServer(args)).stop('SIGTERM');
     const { status, stderr } = await runToExit([...args, ...other]);
     expect(stderr).toMatch(new RegExp(`^dynaring: .*${other[0]!.slice(2)}.*\n$`));
@@ -130,7 +149,7 @@ describe('a data directory', () => {
 
 describe('without a data directory', () => {
   test('nothing is left behind, and what a killed process left is removed at the next start', async () => {
-    const TMPDIR = await temporaryDirectory();
+    const TMPDIR = temporaryDirectory();
     // In this order: a server looks for leftovers for some time after it has begun to answer.
     const living = await startServer([], { env: { TMPDIR } });
     const first = await startServer([], { env: { TMPDIR } });

@@ -2,7 +2,8 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { runToExit, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { runToExit, startServer } from './server-process.ts';
 
 test('an option that cannot be ends with one line on standard error and status 1', async () => {
   expect(await runToExit(['--write-quorum', '4'])).toEqual({
@@ -47,7 +48,7 @@ test('a host that there is not is named', async () => {
 
 describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s is named, with status 1', (flag) => {
   test('below a file', async () => {
-    const file = join(await temporaryDirectory(), 'file');
+    const file = join(temporaryDirectory(), 'file');
     await writeFile(file, '');
     const { status, stderr, stdout } = await runToExit(['--port', '0', flag, join(file, 'data')]);
     expect(stderr).toMatch(/^dynaring: .*file\/data.*\n$/);
@@ -55,7 +56,7 @@ describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s
   });
 
   test.each(['data', '.'])('without the permission to write: %s', async (below) => {
-    const directory = await temporaryDirectory();
+    const directory = temporaryDirectory();
     await chmod(directory, 0o500);
     // Modes do not bind root, unless it has given up its capabilities.
     const under = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : [];
@@ -67,13 +68,13 @@ describe.each(['--data-dir', '-dbPath'])('a directory that cannot be used for %s
 });
 
 test('a TMPDIR that is not there does not matter where there is another place', async () => {
-  const TMPDIR = join(await temporaryDirectory(), 'nowhere');
-  const kept = await startServer(['--data-dir', await temporaryDirectory()], { env: { TMPDIR } });
+  const TMPDIR = join(temporaryDirectory(), 'nowhere');
+  const kept = await startServer(['--data-dir', temporaryDirectory()], { env: { TMPDIR } });
   expect((await fetch(`${kept.endpoint}/health`)).status).toBe(200);
 });
 
 test('a fault rule that makes no sense ends with one line that names its file and its field', async () => {
-  const file = join(await temporaryDirectory(), 'faults.json');
+  const file = join(temporaryDirectory(), 'faults.json');
   await writeFile(file, '[{"kind":"latency","ms":5},{"kind":"latency","ms":-5}]');
   expect(await runToExit(['--port', '0', '--faults', file])).toEqual({
     status: 1,

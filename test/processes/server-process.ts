@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { onTestFinished } from 'vitest';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** Far above what a start or a stop takes, far below a test's own limit. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const POLL_MS = 20;
 
 export interface Exit {
@@ -113,13 +114,17 @@ async function untilHealthy(endpoint: string): Promise<string | undefined> {
   }
 }
 
-/** Starts `dynaring` and waits for nothing. It ends with the test at the latest. */
+/**
+ * Starts `dynaring` and waits for nothing. It ends with the test at the latest. Its temporary directory is its own unless
+ * `env` names one: a server looks there for what killed servers have left, and says so.
+ */
 export function beginServer(args: readonly string[], { env, maxFileBytes, cwd, under = [] }: Launch) {
+  const TMPDIR = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
   // `ulimit -f` counts blocks of 1,024 bytes in bash.
   const limited = maxFileBytes && ['bash', '-c', `ulimit -f ${maxFileBytes / 1024}; exec "$0" "$@"`];
   const [program, ...rest] = [...(limited || under), process.execPath, CLI, ...args];
   const child: ChildProcess = spawn(program!, rest, {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, TMPDIR, ...env },
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -137,7 +142,11 @@ export function beginServer(args: readonly string[], { env, maxFileBytes, cwd, u
   onTestFinished(async () => {
     child.kill('SIGTERM');
     const isGone = await Promise.race([exited, sleep(PATIENCE_MS, undefined, { ref: false })]);
-    if (isGone === undefined) child.kill('SIGKILL');
+    if (isGone === undefined) {
+      child.kill('SIGKILL');
+      await exited;
+    }
+    await rm(TMPDIR, { recursive: true, force: true });
   });
   return { child, exited, output };
 }
@@ -152,13 +161,6 @@ export function clientOf(endpoint: string): DynamoDBClient {
   });
   onTestFinished(() => client.destroy());
   return client;
-}
-
-/** An empty directory that is removed with the test. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'dynaring-test-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 /** Creates a table whose partition key is the text `id`. */

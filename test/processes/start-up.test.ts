@@ -3,7 +3,8 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CLI, clientOf, createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { CLI, clientOf, createTable, runToExit, startServer } from './server-process.ts';
 
 const VERSION = /\d+\.\d+\.\d+/.source;
 
@@ -40,7 +41,7 @@ describe('standard output at the start', () => {
   });
 
   test('says what was asked for otherwise', async () => {
-    const directory = join(await temporaryDirectory(), 'db');
+    const directory = join(temporaryDirectory(), 'db');
     const args = ['-dbPath', directory, '-delayTransientStatuses', '-cors', 'http://a.example,b', '--isolate', 'both'];
     const server = await startServer([...args, '--admin-port', '0']);
     expect(server.stdout()).toContain(
@@ -76,7 +77,7 @@ describe('standard output at the start', () => {
   ])('%s', async (_, args, first) => {
     const command = [process.execPath, CLI, '--port', '0', ...args].map((word) => `'${word}'`).join(' ');
     const child = spawn('script', ['-qefc', `stty cols 80; exec ${command}`, '/dev/null'], {
-      env: { PATH: process.env.PATH, TERM: 'xterm' },
+      env: { PATH: process.env.PATH, TERM: 'xterm', TMPDIR: temporaryDirectory() },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     onTestFinished(() => {
@@ -154,7 +155,7 @@ describe('standard output at the start', () => {
 
 describe("DynamoDB Local's command line", () => {
   test('serves as it is written in compose files and wrappers, relative to the working directory', async () => {
-    const cwd = await temporaryDirectory();
+    const cwd = temporaryDirectory();
     await mkdir(join(cwd, 'data'));
     const java = ['java', '-Djava.library.path=./DynamoDBLocal_lib', '-jar', 'DynamoDBLocal.jar'];
     const server = await startServer([...java, '-sharedDb', '-dbPath', './data'], { cwd });

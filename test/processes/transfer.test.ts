@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
-import { createTable, runToExit, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, runToExit, startServer } from './server-process.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const COUNT = 5_000;
@@ -53,7 +54,7 @@ describe('an import', () => {
     const server = await startServer(['--nodes', '1']);
     const client = server.client();
     await createTable(client, 'Log');
-    const file = join(await temporaryDirectory(), 'log.json.gz');
+    const file = join(temporaryDirectory(), 'log.json.gz');
     writeFileSync(file, gzipSync(linesOf(COUNT)));
     const args = ['import', file, '--table', 'Log', '--endpoint', server.endpoint, '--concurrency', '4'];
     const progress = `${file}.dynaring-progress`;
@@ -83,7 +84,7 @@ describe('an import', () => {
   test('of a bad line ends with one line that names it, and status 1', async () => {
     const server = await startServer(['--nodes', '1']);
     await createTable(server.client(), 'Log');
-    const file = join(await temporaryDirectory(), 'log.json');
+    const file = join(temporaryDirectory(), 'log.json');
     writeFileSync(file, `${linesOf(3)}{"Item":{"id":{"N":"1"}}}\n`);
     expect(await runToExit(['import', file, '--table', 'Log', '--endpoint', server.endpoint])).toEqual({
       status: 1,
@@ -96,7 +97,7 @@ describe('an import', () => {
   test('reads a file of 60 MB without holding it', async () => {
     const server = await startServer(['--nodes', '1']);
     await createTable(server.client(), 'Log');
-    const file = join(await temporaryDirectory(), 'log.json.gz');
+    const file = join(temporaryDirectory(), 'log.json.gz');
     // 60 MB of lines that are refused at once, so that reading them is all there is.
     const bad = `{"Item":{"id":{"N":"${'1'.repeat(3_000)}"}}}\n`;
     writeFileSync(file, gzipSync(bad.repeat(20_000)));
@@ -121,7 +122,7 @@ describe('an export', () => {
     const server = await startServer(['--nodes', '1']);
     const client = server.client();
     await createTable(client, 'Log');
-    const folder = await temporaryDirectory();
+    const folder = temporaryDirectory();
     const [input, output] = [join(folder, 'in.json'), join(folder, 'out.json.gz')];
     // Some pages for each segment: a page is 1 MB.
     const filler = 'x'.repeat(300_000);
@@ -147,7 +148,7 @@ describe('an export', () => {
     const server = await startServer(['--nodes', '1']);
     await createTable(server.client(), 'Log');
     const endpoint = { env: { AWS_ENDPOINT_URL: server.endpoint } };
-    const file = join(await temporaryDirectory(), 'log.json');
+    const file = join(temporaryDirectory(), 'log.json');
     writeFileSync(file, linesOf(3));
     await runToExit(['import', file, '--table', 'Log'], endpoint);
     const { status, stdout, stderr } = await runToExit(['export', '--table=Log'], endpoint);
@@ -159,7 +160,7 @@ describe('an export', () => {
   test('whose reader goes away says so', async () => {
     const server = await startServer(['--nodes', '1']);
     await createTable(server.client(), 'Log');
-    const file = join(await temporaryDirectory(), 'log.json');
+    const file = join(temporaryDirectory(), 'log.json');
     writeFileSync(file, linesOf(3_000));
     await runToExit(['import', file, '--table', 'Log', '--endpoint', server.endpoint]);
     const child = spawn(process.execPath, [CLI, 'export', '--table', 'Log', '--endpoint', server.endpoint], {

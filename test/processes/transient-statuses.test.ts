@@ -6,7 +6,8 @@ import {
   waitUntilTableNotExists,
 } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
-import { createTable, startServer, temporaryDirectory } from './server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, startServer } from './server-process.ts';
 
 const TABLE = 'Things';
 const WAITER = { minDelay: 1, maxDelay: 1, maxWaitTime: 15 };
@@ -36,7 +37,7 @@ test.each(['-delayTransientStatuses', '--delay-transient-statuses'])(
 );
 
 test('a table that was CREATING when the process was killed is ACTIVE after its time', async () => {
-  const args = ['--data-dir', await temporaryDirectory(), '-delayTransientStatuses'];
+  const args = ['--data-dir', temporaryDirectory(), '-delayTransientStatuses'];
   const first = await startServer(args);
   await createTable(first.client(), TABLE);
   await first.stop('SIGKILL');

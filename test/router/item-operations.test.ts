@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import { RawJson } from '../../src/api/operations.ts';
@@ -63,17 +63,17 @@ async function errorOf(answer: Promise<unknown>): Promise<ApiError> {
 const messageOf = async (answer: Promise<unknown>) => (await errorOf(answer)).message;
 
 describe('an item that was put', () => {
-  it('is got with its values in canonical form', async () => {
+  test('is got with its values in canonical form', async () => {
     expect(await put({ pk: { S: 'a' }, n: { N: '1.50e1' }, s: { SS: ['b', 'a'] } })).toEqual({});
     expect(await get({ pk: { S: 'a' } })).toEqual({ Item: { pk: { S: 'a' }, n: { N: '15' }, s: { SS: ['a', 'b'] } } });
   });
 
-  it('is got as the stored bytes, unparsed', async () => {
+  test('is got as the stored bytes, unparsed', async () => {
     await put({ pk: { S: 'a' } });
     expect((await operations.getItem({ TableName, Key: { pk: { S: 'a' } } })).Item).toBeInstanceOf(RawJson);
   });
 
-  it('is got in parts by a projection, and as an empty map if it has none of them', async () => {
+  test('is got in parts by a projection, and as an empty map if it has none of them', async () => {
     await put({ pk: { S: 'a' }, m: { M: { x: { N: '1' }, y: { N: '2' } } } });
     expect(await get({ pk: { S: 'a' } }, { ProjectionExpression: 'm.y' })).toEqual({
       Item: { m: { M: { y: { N: '2' } } } },
@@ -82,13 +82,13 @@ describe('an item that was put', () => {
     expect(await get({ pk: { S: 'a' } }, { ProjectionExpression: 'z' })).toEqual({ Item: {} });
   });
 
-  it('is found by a number key in any spelling', async () => {
+  test('is found by a number key in any spelling', async () => {
     const key = { pk: { S: 'a' }, sk: { N: '1' } };
     await operations.putItem({ TableName: 'Indexed', Item: key });
     expect(await get({ pk: { S: 'a' }, sk: { N: '0.10e1' } }, { TableName: 'Indexed' })).toEqual({ Item: key });
   });
 
-  it('is found in the table that an ARN names', async () => {
+  test('is found in the table that an ARN names', async () => {
     await put({ pk: { S: 'a' } });
     const arn = 'arn:aws:dynamodb:eu-west-1:123456789012:table/Simple';
     expect(await get({ pk: { S: 'a' } }, { TableName: arn, ReturnConsumedCapacity: 'TOTAL' })).toEqual({
@@ -97,13 +97,13 @@ describe('an item that was put', () => {
     });
   });
 
-  it('keeps hostile names', async () => {
+  test('keeps hostile names', async () => {
     await put(JSON.parse('{"pk":{"S":"a"},"__proto__":{"S":"x"},"constructor":{"N":"01"}}'));
     const answer = (await get({ pk: { S: 'a' } })) as { Item: object };
     expect(JSON.stringify(answer.Item)).toBe('{"pk":{"S":"a"},"__proto__":{"S":"x"},"constructor":{"N":"1"}}');
   });
 
-  it("may have hostile names in its keys, and in an index and that index's key", async () => {
+  test("may have hostile names in its keys, and in an index and that index's key", async () => {
     const key = { partition: attribute('S:__proto__'), sort: attribute('N:constructor') };
     const index = localIndex('__proto__', { partition: 'S:__proto__', sort: 'S:toString' });
     await catalog.create({ ...sampleTable(key, [index]), name: 'Hostile', storageId: 'hostile0' });
@@ -121,7 +121,7 @@ describe('an item that was put', () => {
     expect(await messageOf(get(missing, { TableName: 'Hostile' }))).toMatch(/does not match the schema/);
   });
 
-  it('replaces the whole item that had its key, which ALL_OLD returns', async () => {
+  test('replaces the whole item that had its key, which ALL_OLD returns', async () => {
     expect(plain(await put({ pk: { S: 'a' }, old: { BOOL: true } }, { ReturnValues: 'ALL_OLD' }))).toEqual({});
     expect(plain(await put({ pk: { S: 'a' } }, { ReturnValues: 'ALL_OLD' }))).toEqual({
       Attributes: { pk: { S: 'a' }, old: { BOOL: true } },
@@ -130,7 +130,7 @@ describe('an item that was put', () => {
     expect(await get({ pk: { S: 'a' } })).toEqual({ Item: { pk: { S: 'a' } } });
   });
 
-  it('is gone when it was deleted, and deleting it again is no error', async () => {
+  test('is gone when it was deleted, and deleting it again is no error', async () => {
     await put({ pk: { S: 'a' }, n: { N: '1' } });
     expect(await remove({ pk: { S: 'a' } }, { ReturnValues: 'ALL_OLD' })).toEqual({
       Attributes: { pk: { S: 'a' }, n: { N: '1' } },
@@ -143,7 +143,7 @@ describe('an item that was put', () => {
 describe('a condition', () => {
   const ConditionExpression = 'attribute_not_exists(pk)';
 
-  it('that fails changes nothing and says so', async () => {
+  test('that fails changes nothing and says so', async () => {
     await put({ pk: { S: 'a' }, n: { N: '1' } });
     const error = await errorOf(put({ pk: { S: 'a' }, n: { N: '2' } }, { ConditionExpression }));
     expect(error).toMatchObject({
@@ -155,7 +155,7 @@ describe('a condition', () => {
     expect(await get({ pk: { S: 'a' } })).toMatchObject({ Item: { n: { N: '1' } } });
   });
 
-  it('that fails returns the current item on demand, if there is one', async () => {
+  test('that fails returns the current item on demand, if there is one', async () => {
     const wanted = { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' };
     await put({ pk: { S: 'a' }, n: { N: '1' } });
     const refused = await errorOf(put({ pk: { S: 'a' } }, { ConditionExpression, ...wanted }));
@@ -166,7 +166,7 @@ describe('a condition', () => {
     expect(onNothing.body).toEqual({});
   });
 
-  it('that holds lets a write through, on delete and in the legacy form too', async () => {
+  test('that holds lets a write through, on delete and in the legacy form too', async () => {
     await put({ pk: { S: 'a' }, n: { N: '1' } }, { ConditionExpression });
     await put({ pk: { S: 'a' }, n: { N: '2' } }, { Expected: { n: { Value: { N: '1.0' } } } });
     const rest = { ConditionExpression: 'n = :n', ExpressionAttributeValues: { ':n': { N: '02' } } };
@@ -183,7 +183,7 @@ describe('a wrong request', () => {
   const badReturn = { ReturnValues: 'ALL_NEW' };
   const noTable = { TableName: 'Missing' };
 
-  it('gets the first error in the order of the checks', async () => {
+  test('gets the first error in the order of the checks', async () => {
     const all = { ...badReturn, ...noTable };
     expect(await messageOf(put(badItem, { ...all, ...mixed }))).toMatch(
       /^1 validation error detected: Can not use both expression and non-expression/,
@@ -203,14 +203,14 @@ describe('a wrong request', () => {
     expect(client.calls).not.toContain('write');
   });
 
-  it('that names a missing table is not found, for every operation', async () => {
+  test('that names a missing table is not found, for every operation', async () => {
     const Key = { pk: { S: 'a' } };
     for (const answer of [put(Key, noTable), get(Key, noTable), remove(Key, noTable)]) {
       expect(await errorOf(answer)).toMatchObject({ name: 'ResourceNotFoundException', status: 400 });
     }
   });
 
-  it('with a key that is not of the schema is refused by get and delete', async () => {
+  test('with a key that is not of the schema is refused by get and delete', async () => {
     const wrong: AttributeMap[] = [{}, { id: { S: 'a' } }, { pk: { N: '1' } }, { pk: { S: 'a' }, sk: { N: '1' } }];
     for (const Key of wrong) {
       expect(await messageOf(get(Key))).toBe('The provided key element does not match the schema');
@@ -222,7 +222,7 @@ describe('a wrong request', () => {
     expect(client.calls).toEqual([]);
   });
 
-  it('with a wrong value for the key of an index is refused', async () => {
+  test('with a wrong value for the key of an index is refused', async () => {
     const Item = { pk: { S: 'a' }, sk: { N: '1' }, tag: { N: '1' } };
     expect(await messageOf(operations.putItem({ TableName: 'Indexed', Item }))).toBe(
       'One or more parameter values were invalid: Type mismatch for Index Key tag Expected: S Actual: N IndexName: byTag',
@@ -231,7 +231,7 @@ describe('a wrong request', () => {
 });
 
 describe('what a request consumed', () => {
-  it('is told at the level that was asked for', async () => {
+  test('is told at the level that was asked for', async () => {
     const Item = { pk: { S: 'a' }, x: { S: 'x'.repeat(5000) } };
     expect(plain(await put(Item, { ReturnConsumedCapacity: 'NONE' }))).toEqual({});
     expect(plain(await put(Item, { ReturnConsumedCapacity: 'TOTAL' }))).toEqual({
@@ -252,7 +252,7 @@ describe('what a request consumed', () => {
     });
   });
 
-  it('counts what the write changed in the indexes', async () => {
+  test('counts what the write changed in the indexes', async () => {
     const into = { TableName: 'Indexed', ReturnConsumedCapacity: 'INDEXES' as const };
     const Key = { pk: { S: 'a' }, sk: { N: '1' } };
     const Item = { ...Key, tag: { S: 't' }, date: { S: 'd' } };
@@ -275,7 +275,7 @@ describe('what a request consumed', () => {
 });
 
 describe('item collection metrics', () => {
-  it('are told for a table with a local index only', async () => {
+  test('are told for a table with a local index only', async () => {
     const asked = { ReturnItemCollectionMetrics: 'SIZE' as const };
     const Key = { pk: { S: 'a' }, sk: { N: '1' } };
     const metrics = { ItemCollectionMetrics: { ItemCollectionKey: { pk: { S: 'a' } }, SizeEstimateRangeGB: [0, 1] } };
@@ -286,7 +286,7 @@ describe('item collection metrics', () => {
 });
 
 describe('a cluster that cannot', () => {
-  it.each([
+  test.each([
     [{ kind: 'unavailable', needed: 2, got: 1 }, 'ServiceUnavailableException', 503],
     [{ kind: 'overloaded' }, 'ServiceUnavailableException', 503],
     [{ kind: 'unknown' }, 'InternalServerError', 500],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Invariant } from '../../src/dynamo/invariants.ts';
 import { simulateTwice } from './batch.ts';
 import { BROKEN_RULES, type BrokenRule } from './broken-rules.ts';
@@ -27,18 +27,18 @@ function firstSeedThatThrows({ defects, scenario, histories }: BrokenRule, invar
 
 describe('the checker notices when it does not hold that', () => {
   for (const broken of Object.values<BrokenRule>(BROKEN_RULES)) {
-    it(`${broken.rule}`, { timeout: 120_000 }, () => {
+    test(`${broken.rule}`, { timeout: 120_000 }, () => {
       expect(firstSeedThatShows(broken)).toBeDefined();
     });
 
     const { asserts } = broken;
     if (asserts === undefined) continue;
-    it(`${broken.rule}, and before that the code, by its assertion of ${asserts}`, { timeout: 120_000 }, () => {
+    test(`${broken.rule}, and before that the code, by its assertion of ${asserts}`, { timeout: 120_000 }, () => {
       expect(firstSeedThatThrows(broken, asserts)).toBeDefined();
     });
   }
 
-  it('has a rule for every kind of violation that it can report', () => {
+  test('has a rule for every kind of violation that it can report', () => {
     const shown = new Set(Object.values<BrokenRule>(BROKEN_RULES).map(({ shows }) => shows));
     expect([...shown].sort()).toEqual([
       'dirty-read',

@@ -1,9 +1,9 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { runBatch, showFailure } from './batch.ts';
 import { SCENARIO_NAMES } from './scenarios.ts';
 
 // Half of the 5,000 histories of every test run; the other half is in another file, for the other core.
-it('2,500 histories under faults of all kinds keep every guarantee', { timeout: 120_000 }, () => {
+test('2,500 histories under faults of all kinds keep every guarantee', { timeout: 120_000 }, () => {
   const { histories, failure } = runBatch({
     firstSeed: 1,
     histories: 2_500,

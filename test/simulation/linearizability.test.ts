@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   checkLinearizability,
   conditionHolds,
@@ -101,7 +101,7 @@ const notLinearizable: Record<string, Operation[]> = {
 
 describe('a history that a plain variable could have given', () => {
   for (const [situation, history] of Object.entries(linearizable)) {
-    it(`passes: ${situation}`, () => {
+    test(`passes: ${situation}`, () => {
       expect(checkLinearizability(history)).toEqual({ kind: 'linearizable' });
     });
   }
@@ -109,12 +109,12 @@ describe('a history that a plain variable could have given', () => {
 
 describe('a history that no plain variable could have given', () => {
   for (const [situation, history] of Object.entries(notLinearizable)) {
-    it(`fails: ${situation}`, () => {
+    test(`fails: ${situation}`, () => {
       expect(checkLinearizability(history).kind).toBe('violation');
     });
   }
 
-  it('is found on the one key that has it, with the operation and what was possible instead', () => {
+  test('is found on the one key that has it, with the operation and what was possible instead', () => {
     const wrong = { ...read(3, 4, null), key: 'bad' };
     const history = [put(1, 2, 'a'), { ...put(1, 2, 'b'), key: 'bad' }, read(3, 4, 'a'), wrong];
     expect(checkLinearizability(history)).toEqual({ kind: 'violation', operation: wrong, possible: ['b'] });
@@ -222,7 +222,7 @@ function withAnswer(history: Operation[], index: number, value: RegisterValue): 
 }
 
 describe('generated histories', () => {
-  it('always pass when they come from a real variable', () => {
+  test('always pass when they come from a real variable', () => {
     fc.assert(
       fc.property(plan(6, 12), (clients) => {
         expect(checkLinearizability(runOnVariable(clients))).toEqual({ kind: 'linearizable' });
@@ -231,7 +231,7 @@ describe('generated histories', () => {
     );
   });
 
-  it('fail when one answer shows a value that nobody wrote', () => {
+  test('fail when one answer shows a value that nobody wrote', () => {
     fc.assert(
       fc.property(plan(5, 8), fc.nat(), (clients, pick) => {
         const history = runOnVariable(clients);
@@ -244,7 +244,7 @@ describe('generated histories', () => {
     );
   });
 
-  it('get the verdict of trying every order, also when an answer is changed at random', () => {
+  test('get the verdict of trying every order, also when an answer is changed at random', () => {
     let violations = 0;
     fc.assert(
       fc.property(plan(3, 2), fc.nat(), fc.nat(), (clients, pickOperation, pickValue) => {
@@ -281,19 +281,19 @@ function longHistory(rounds: number, clients: number): Operation[] {
 }
 
 describe('a history of thousands of operations on one key', () => {
-  it('is accepted with eight clients and dozens of unknown outcomes', () => {
+  test('is accepted with eight clients and dozens of unknown outcomes', () => {
     const history = longHistory(300, 8);
     expect(history.length).toBeGreaterThan(2500);
     expect(checkLinearizability(history)).toEqual({ kind: 'linearizable' });
   });
 
-  it('is refused when its last read steps back by one round', () => {
+  test('is refused when its last read steps back by one round', () => {
     const history = longHistory(300, 5);
     history.push(read(40_000, 40_001, '298.4'));
     expect(checkLinearizability(history).kind).toBe('violation');
   });
 
-  it('is reported as undecided rather than as good when the search is cut short', () => {
+  test('is reported as undecided rather than as good when the search is cut short', () => {
     expect(checkLinearizability(longHistory(20, 5), 10)).toEqual({ kind: 'undecided', key: 'k' });
   });
 });

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SCENARIO_NAMES, SCENARIOS, type Scenario } from './scenarios.ts';
 import { simulateHistory } from './simulation.ts';
 
@@ -29,7 +29,7 @@ function hashIn({ stdout }: Ended): string {
 }
 
 describe('a history', () => {
-  it('is the same, event for event, each time it is run with one seed', () => {
+  test('is the same, event for event, each time it is run with one seed', () => {
     for (let seed = 1; seed <= 100; seed++) {
       const first = simulateHistory(SCENARIOS.stress, seed, {}, true);
       const second = simulateHistory(SCENARIOS.stress, seed, {}, true);
@@ -38,7 +38,7 @@ describe('a history', () => {
     }
   });
 
-  it('is another one with another seed', () => {
+  test('is another one with another seed', () => {
     const hashes = Array.from({ length: 100 }, (_, seed) => simulateHistory(SCENARIOS.mixed, seed).hash);
     expect(new Set(hashes).size).toBe(100);
   });
@@ -48,7 +48,7 @@ describe('a scenario with rules of lag', () => {
   const lagging = SCENARIO_NAMES.filter((name) => (SCENARIOS[name] as Scenario).lags);
 
   for (const name of lagging) {
-    it(`has replicas that are held back, and readers who see it: ${name}`, () => {
+    test(`has replicas that are held back, and readers who see it: ${name}`, () => {
       const traces = Array.from({ length: 40 }, (_, seed) => simulateHistory(SCENARIOS[name], seed, {}, true).trace!);
       const showing = (what: RegExp) => traces.filter((trace) => trace.some((line) => what.test(line))).length;
       expect(showing(/learned, held back/)).toBeGreaterThan(10);
@@ -57,16 +57,17 @@ describe('a scenario with rules of lag', () => {
   }
 });
 
-describe('npm run simulate', { timeout: 60_000 }, () => {
-  it('has one trace hash, however many processes share the work', async () => {
-    const one = await simulate('--seed', '5', '--histories', '600', '--workers', '1');
-    const two = await simulate('--seed', '5', '--histories', '600', '--workers', '2');
+describe('npm run simulate', { timeout: 300_000 }, () => {
+  // Two batches: two workers have one each.
+  test('has one trace hash, however many processes share the work', async () => {
+    const one = await simulate('--seed', '5', '--histories', '300', '--workers', '1');
+    const two = await simulate('--seed', '5', '--histories', '300', '--workers', '2');
     expect(one.status).toBe(0);
-    expect(one.stdout).toContain('600 histories');
+    expect(one.stdout).toContain('300 histories');
     expect(hashIn(two)).toBe(hashIn(one));
   });
 
-  it('prints a command that replays a violation with its trace', async () => {
+  test('prints a command that replays a violation with its trace', async () => {
     const found = await simulate('--broken', 'one-is-a-majority', '--histories', '100');
     expect(found.status).toBe(0);
     const command = /^npm run -s simulate -- (.*)$/m.exec(found.stdout)![1]!;
@@ -75,13 +76,13 @@ describe('npm run simulate', { timeout: 60_000 }, () => {
     expect(replayed.stdout).toMatch(/A > B {2}prepare/);
   });
 
-  it('fails when a broken rule goes unnoticed', async () => {
+  test('fails when a broken rule goes unnoticed', async () => {
     const ended = await simulate('--broken', 'condition-false-shortcut', '--scenario', 'calm', '--histories', '10');
     expect(ended.status).toBe(1);
     expect(ended.stdout).toContain('NOT noticed');
   });
 
-  it('refuses a scenario that does not exist, and names those that do', async () => {
+  test('refuses a scenario that does not exist, and names those that do', async () => {
     const ended = await simulate('--scenario', 'nonsense');
     expect(ended.status).toBe(2);
     expect(ended.stderr).toContain('unknown scenario nonsense; there are mixed, stress, calm');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readStory, storyNames } from './stories/library.ts';
 import { parseStory } from './stories/parser.ts';
 import { runStory, showResult } from './stories/runner.ts';
@@ -29,7 +29,7 @@ const STORIES = storyNames().map(readStory);
 
 describe('the story', () => {
   for (const story of STORIES) {
-    it(`${story.name} comes out as it says, and the same each time`, () => {
+    test(`${story.name} comes out as it says, and the same each time`, () => {
       const result = runStory(story);
       expect(result.surprises.length + result.violations.length, showResult(story, result)).toBe(0);
       expect(runStory(story).hash).toBe(result.hash);
@@ -37,7 +37,7 @@ describe('the story', () => {
 
     if (story.broken === undefined) continue;
     const { rule, shows } = story.broken;
-    it(`${story.name} does not without ${rule}`, () => {
+    test(`${story.name} does not without ${rule}`, () => {
       const result = runStory(story, true);
       const kinds = result.violations.map(({ kind }) => kind);
       expect(kinds, showResult(story, result)).toContain(shows);
@@ -49,17 +49,17 @@ describe('the story', () => {
 describe('the stories', () => {
   const names = STORIES.map(({ name }) => name);
 
-  it('tell of every counterexample, and with its rule broken', () => {
+  test('tell of every counterexample, and with its rule broken', () => {
     expect(COUNTEREXAMPLES.filter((id) => !names.some((name) => name.startsWith(`ce-${id}`)))).toEqual([]);
     const whole = STORIES.filter(({ name, broken }) => name.startsWith('ce-') && broken === undefined);
     expect(whole.map(({ name }) => name)).toEqual(WITHOUT_TWIN);
   });
 
-  it('tell of every row of the tables of faults', () => {
+  test('tell of every row of the tables of faults', () => {
     expect(FAULTS.filter((fault) => !names.includes(`fault-${fault}`))).toEqual([]);
   });
 
-  it('say nothing that is true whatever happens', () => {
+  test('say nothing that is true whatever happens', () => {
     for (const story of STORIES) {
       const steps = story.steps.map((step) => ({ ...step, command: withFalseExpectation(step.command) }));
       const falseLines = steps.flatMap(({ command, line }) => (isExpectation(command) ? [line] : []));
@@ -76,7 +76,7 @@ describe('the stories', () => {
 describe('the language', () => {
   const told = (...lines: string[]) => parseStory('test', ['nodes A B C', ...lines].join('\n'));
 
-  it('refuses what it does not know, and says where', () => {
+  test('refuses what it does not know, and says where', () => {
     expect(() => told('A putts 1 -> applied')).toThrow('test.story:2: not understood: A putts 1 -> applied');
     expect(() => told('wait 5 ms', 'A puts 1 -> aplied')).toThrow('test.story:3: there is no such outcome as "aplied"');
     expect(() => told('A puts 1')).toThrow('test.story:2: what is expected is missing');
@@ -90,7 +90,7 @@ describe('the language', () => {
     expect(() => told('wait 5 ms', 'W 1')).toThrow('the setting comes before what happens');
   });
 
-  it('shows the line that came out otherwise, and what happened', () => {
+  test('shows the line that came out otherwise, and what happened', () => {
     const story = told('A puts 1 -> applied', 'B reads -> 2', 'wait 10 ms', 'all hold 1');
     const result = runStory(story);
     expect(result.surprises).toEqual([{ line: 3, text: 'B reads -> 2', expected: '2', got: '1' }]);
@@ -99,7 +99,7 @@ describe('the language', () => {
     );
   });
 
-  it('is surprised by a rule for messages that never come, and by a release of nothing', () => {
+  test('is surprised by a rule for messages that never come, and by a release of nothing', () => {
     const { surprises } = runStory(told('drop purge A > B', 'A puts 1 -> applied', 'release accept A > B'));
     expect(surprises.map(({ line, got }) => [line, got])).toEqual([
       [4, 'nothing'],

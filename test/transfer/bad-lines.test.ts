@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
 import { LIMITS } from '../../src/transfer/transfer-limits.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { run } from './test-world.ts';
 
 const TABLE = {
@@ -35,7 +35,7 @@ afterAll(() => db.stop());
 beforeEach(async () => {
   await db.reset();
   await db.seed(TABLE);
-  folder = await temporaryDirectory();
+  folder = temporaryDirectory();
   file = join(folder, 'items.json');
   args = ['--table', 'Tab', '--endpoint', db.endpoint];
 });

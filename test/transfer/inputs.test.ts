@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runImport } from '../../src/transfer/import-command.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { fakeEndpoint, idsPut, refusal } from './fake-endpoint.ts';
 import { run, testWorld } from './test-world.ts';
 
@@ -13,7 +13,7 @@ let isBroken: boolean;
 let to: string[];
 
 beforeEach(async () => {
-  folder = await temporaryDirectory();
+  folder = temporaryDirectory();
   puts = [];
   isBroken = false;
   const endpoint = await fakeEndpoint((received) => {

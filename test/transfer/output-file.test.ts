@@ -4,12 +4,12 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OutputFile } from '../../src/transfer/output-file.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 
 test.each(['gzip', 'plain'] as const)(
   'a file goes on from any of its points, whatever came after it (%s)',
   async (coding) => {
-    const path = join(await temporaryDirectory(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     const parts = fc.array(fc.string({ unit: 'binary', maxLength: 200 }), { maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(parts, parts, fc.uint8Array(), async (kept, more, torn) => {
@@ -32,7 +32,7 @@ test.each(['gzip', 'plain'] as const)(
 );
 
 test('a file that has become shorter is refused', async () => {
-  const path = join(await temporaryDirectory(), 'file');
+  const path = join(temporaryDirectory(), 'file');
   const file = await OutputFile.open(path, { coding: 'plain' });
   await file.write('text');
   await file.close();
@@ -42,7 +42,7 @@ test('a file that has become shorter is refused', async () => {
 });
 
 test('a file whose folder is not there is refused by the option that named it', async () => {
-  const path = join(await temporaryDirectory(), 'nowhere/items.json');
+  const path = join(temporaryDirectory(), 'nowhere/items.json');
   await expect(OutputFile.open(`${path}.part`, { coding: 'plain' })).rejects.toThrow(
     `--output ${path}: its folder is not there`,
   );

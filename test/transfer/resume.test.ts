@@ -5,14 +5,14 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { runExport } from '../../src/transfer/export-command.ts';
 import { runImport } from '../../src/transfer/import-command.ts';
 import { LIMITS } from '../../src/transfer/transfer-limits.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { fakeEndpoint, idsPut, refusal } from './fake-endpoint.ts';
 import { run, testWorld } from './test-world.ts';
 
 let folder: string;
 
 beforeEach(async () => {
-  folder = await temporaryDirectory();
+  folder = temporaryDirectory();
 });
 
 const COUNT = 500;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type AttributeMap, type AttributeValue, normaliseMap } from '../../src/api/attribute-value.ts';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
-import { temporaryDirectory } from '../processes/server-process.ts';
+import { temporaryDirectory } from '../parts/directory.ts';
 import { run } from './test-world.ts';
 
 const TABLE = {
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => db.stop());
 beforeEach(async () => {
   await db.reset();
-  folder = await temporaryDirectory();
+  folder = temporaryDirectory();
   tableFile = join(folder, 'table.json');
   writeFileSync(tableFile, JSON.stringify(TABLE));
 });
@@ -104,7 +104,7 @@ describe('what is exported and imported again is the same', () => {
         await db.reset();
         await run('import', ['-', '--table', 'Things', '--create', tableFile, ...to], linesOf(items));
         expect(await itemsOf('Things')).toEqual(normalised(items));
-        const path = join(await temporaryDirectory(), output);
+        const path = join(temporaryDirectory(), output);
         await run('export', ['--table', 'Things', '--output', path, ...to]);
         await run('import', [path, '--table', 'Copy', '--create', tableFile, ...to]);
         expect(await itemsOf('Copy')).toEqual(await itemsOf('Things'));
@@ -143,7 +143,7 @@ describe('what is exported and imported again is the same', () => {
         const items = [full, ...rows].map((item, at) => ({ ...item, id: { S: `,"${at}` }, n: { N: `${at}` } }));
         await db.reset();
         await run('import', ['-', '--table', 'Things', '--create', tableFile, ...to], linesOf(items));
-        const path = join(await temporaryDirectory(), 'things.csv');
+        const path = join(temporaryDirectory(), 'things.csv');
         await run('export', ['--table', 'Things', '--output', path, ...to]);
         const types = ['--column', 'price=N,open=BOOL', '--column', 'tags=SS'];
         await run('import', [path, '--table', 'Copy', '--create', tableFile, ...types, ...to]);

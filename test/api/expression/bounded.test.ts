@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type AttributeMap, type AttributeValue, normaliseMap } from '../../../src/api/attribute-value.ts';
 import { ApiError } from '../../../src/api/errors.ts';
 import type { UpdateValue } from '../../../src/api/expression/ast.ts';
@@ -37,7 +37,7 @@ describe('an update stops as soon as what it makes fits no item', () => {
   const many = (count: number, part: (at: number) => string) => Array.from({ length: count }, (_, at) => part(at));
 
   // One UpdateItem of 4 KB took 40 s and 3 GB, and ended the process.
-  it('of list_append within list_append, as expressions no longer may have it', () => {
+  test('of list_append within list_append, as expressions no longer may have it', () => {
     const l = { L: counted(Array.from({ length: 100_000 }, () => ({ NULL: true }))) };
     const path: UpdateValue = { kind: 'path', path: ['l'] };
     let value: UpdateValue = path;
@@ -49,7 +49,7 @@ describe('an update stops as soon as what it makes fits no item', () => {
     expect(() => update('SET l = list_append(list_append(l, l), l)', undefined, {})).toThrow('list_append');
   });
 
-  it('of one large list that is put into many attributes, or appended in each of them', () => {
+  test('of one large list that is put into many attributes, or appended in each of them', () => {
     const l = { L: counted(Array.from({ length: 100_000 }, () => ({ NULL: true }))) };
     const copies = update(`SET ${many(300, (at) => `a${at} = l`)}`, undefined, { l });
     expect(copies).toThrow(ApiError.validation(TOO_LARGE));
@@ -59,7 +59,7 @@ describe('an update stops as soon as what it makes fits no item', () => {
     expect(reads).toBeLessThan(20 * l.L.length);
   });
 
-  it('of one large set that is added to many attributes', () => {
+  test('of one large set that is added to many attributes', () => {
     const members = counted(many(100_000, (at) => String(100_000 + at)));
     const values = { ':s': { NS: ['1'] } };
     const add = update(`ADD ${many(300, (at) => `a${at} :s`)}`, values, {});
@@ -68,7 +68,7 @@ describe('an update stops as soon as what it makes fits no item', () => {
     expect(reads).toBeLessThan(10 * members.length);
   });
 
-  it('and one large set that is taken away from many attributes is looked through once', () => {
+  test('and one large set that is taken away from many attributes is looked through once', () => {
     const members = counted(many(100_000, (at) => String(100_000 + at)));
     const values = { ':s': { NS: ['1'] } };
     const sets = Object.fromEntries(many(300, (at) => `a${at}`).map((name) => [name, { NS: ['1', '2'] }]));
@@ -90,7 +90,7 @@ describe('a condition looks through large values once, however often it names th
     L: counted([...Array.from({ length: 100_000 }, () => ({ S: '' })), { S: last }]),
   });
 
-  it.each(['a = b', 'a = b OR b = a', 'contains(a, :x)', 'size(m) > :n'])('%s', (text) => {
+  test.each(['a = b', 'a = b OR b = a', 'contains(a, :x)', 'size(m) > :n'])('%s', (text) => {
     const attributes = Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`a${at}`, { NULL: true }]));
     let listings = 0;
     const m = new Proxy(attributes, {
@@ -113,7 +113,7 @@ describe('a condition looks through large values once, however often it names th
     expect(listings).toBeLessThan(3);
   });
 
-  it('a hundred documents that a list may contain', () => {
+  test('a hundred documents that a list may contain', () => {
     const names = Array.from({ length: 120 }, (_, at) => `:v${at}`);
     const values = Object.fromEntries(names.map((name) => [name, { M: { [name]: { S: name } } }]));
     const l = { L: counted(Array.from({ length: 50_000 }, () => ({ M: {} }))) };
@@ -122,7 +122,7 @@ describe('a condition looks through large values once, however often it names th
     expect(reads).toBeLessThan(10 * l.L.length);
   });
 
-  it('contains finds what is there, in lists of any length', () => {
+  test('contains finds what is there, in lists of any length', () => {
     const text = 'contains(l, :s) AND contains(l, :n) AND contains(l, :t) AND NOT contains(l, :no)';
     for (const length of [0, 1_000]) {
       const filler = Array.from({ length }, (_, at): AttributeValue => ({ S: `s${at}` }));
@@ -137,7 +137,7 @@ describe('a condition looks through large values once, however often it names th
   });
 
   // The engine's own search took 7.8 s for this one.
-  it('a text that nearly is the other one everywhere is searched for in proportion to its length', () => {
+  test('a text that nearly is the other one everywhere is searched for in proportion to its length', () => {
     const text = 'a'.repeat(400_000);
     const half = 'a'.repeat(100_000);
     const started = performance.now();
@@ -151,7 +151,7 @@ describe('a condition looks through large values once, however often it names th
     expect(performance.now() - started).toBeLessThan(3_000);
   });
 
-  it('a text is found wherever it stands', () => {
+  test('a text is found wherever it stands', () => {
     const property = fc.property(fc.string({ unit: fc.constantFrom('a', 'b') }), fc.nat(9), (text, repeats) => {
       const whole = text.repeat(repeats * 40);
       const sought = whole.slice(repeats, repeats + 200);
@@ -163,7 +163,7 @@ describe('a condition looks through large values once, however often it names th
 });
 
 describe('a projection', () => {
-  it('of very many paths keeps the same as each of them alone', () => {
+  test('of very many paths keeps the same as each of them alone', () => {
     const names = Array.from({ length: 40 }, (_, at) => `a${at}`);
     const item = { a1: { S: 'x' }, a39: { M: { b: { S: 'y' }, c: { S: 'z' } } }, other: { S: '' } };
     const projection = names.map((name) => (name === 'a39' ? [name, 'b'] : [name]));
@@ -172,7 +172,7 @@ describe('a projection', () => {
 });
 
 describe('the values of a request', () => {
-  it.each<[string, ExpressionParameters]>([
+  test.each<[string, ExpressionParameters]>([
     ['ExpressionAttributeValues', { ConditionExpression: 'a = :v', ExpressionAttributeValues: { ':v': emptyTexts() } }],
     ['Expected', { Expected: { a: { Value: emptyTexts() } } }],
   ])('are refused as a whole above 2 MB: %s', (parameter, request) => {
@@ -185,7 +185,7 @@ describe('the values of a request', () => {
 });
 
 describe('the sets of an item are not sorted any more', () => {
-  it.each(['SS', 'NS', 'BS'])('once the members of its %s fit no item', (type) => {
+  test.each(['SS', 'NS', 'BS'])('once the members of its %s fit no item', (type) => {
     const members = counted(Array.from({ length: 50_000 }, (_, at) => Buffer.from(`${at}`).toString('base64')));
     const item = Object.fromEntries(
       Array.from({ length: 100 }, (_, at) => [

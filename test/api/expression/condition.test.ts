@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap, AttributeValue } from '../../../src/api/attribute-value.ts';
 import { normaliseMap } from '../../../src/api/attribute-value.ts';
 import type { Condition, Operand, Path } from '../../../src/api/expression/ast.ts';
@@ -62,7 +62,7 @@ function evaluate(text: string, onto: AttributeMap | undefined = item): boolean 
 }
 
 describe('a condition holds', () => {
-  it.each([
+  test.each([
     's = :hello',
     '#s = :hello',
     'n = :five0',
@@ -148,7 +148,7 @@ describe('a condition holds', () => {
 });
 
 describe('a condition does not hold', () => {
-  it.each([
+  test.each([
     's = :he',
     's = n',
     'lacking = :he',
@@ -211,7 +211,7 @@ describe('a condition does not hold', () => {
 });
 
 describe('a table without the item', () => {
-  it('is like an item without attributes', () => {
+  test('is like an item without attributes', () => {
     expect(evaluateCondition({ kind: 'not-exists', path: ['a'] }, undefined)).toBe(true);
     expect(evaluateCondition({ kind: 'exists', path: ['a'] }, undefined)).toBe(false);
     const left: Operand = { kind: 'path', path: ['a'] };
@@ -221,11 +221,11 @@ describe('a table without the item', () => {
   });
 });
 
-it('the size of a string counts UTF-16 units', () => {
+test('the size of a string counts UTF-16 units', () => {
   expect(evaluate('size(x) = :three', { x: { S: 'é𝄞' } })).toBe(true);
 });
 
-it.each([0, 1, 10, 100, 123, 4000, 400_000])('a size of %i equals that number', (length) => {
+test.each([0, 1, 10, 100, 123, 4000, 400_000])('a size of %i equals that number', (length) => {
   const onto = { x: { S: 'x'.repeat(length) }, y: { N: `${length}.0` } };
   normaliseMap(onto);
   expect(evaluate('size(x) = y', onto)).toBe(true);
@@ -427,7 +427,7 @@ class Printer {
 }
 
 describe('any condition', () => {
-  it('printed as an expression is resolved to itself', () => {
+  test('printed as an expression is resolved to itself', () => {
     fc.assert(
       fc.property(anyCondition, (condition) => {
         const printer = new Printer();
@@ -445,7 +445,7 @@ describe('any condition', () => {
     );
   });
 
-  it('is evaluated for any item, and to the opposite of its negation', () => {
+  test('is evaluated for any item, and to the opposite of its negation', () => {
     fc.assert(
       fc.property(anyCondition, fc.option(anyItem, { nil: undefined }), (condition, onto) => {
         const holds = evaluateCondition(condition, onto);
@@ -456,7 +456,7 @@ describe('any condition', () => {
     );
   });
 
-  it('survives the way to another process', () => {
+  test('survives the way to another process', () => {
     fc.assert(
       fc.property(anyCondition, anyItem, (condition, onto) => {
         expect(evaluateCondition(JSON.parse(JSON.stringify(condition)), onto)).toBe(evaluateCondition(condition, onto));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap, AttributeValue } from '../../../src/api/attribute-value.ts';
 import { ApiError } from '../../../src/api/errors.ts';
 import { evaluateCondition } from '../../../src/api/expression/condition.ts';
@@ -38,7 +38,7 @@ const compared = (operator: string, ...list: AttributeValue[]): ExpectedAttribut
 });
 
 describe('what is expected of an attribute', () => {
-  it.each<[string, ExpectedAttributeValue, boolean]>([
+  test.each<[string, ExpectedAttributeValue, boolean]>([
     ['s', { Value: S('hello') }, true],
     ['s', { Value: S('hello'), Exists: true }, true],
     ['s', { Value: S('other') }, false],
@@ -86,7 +86,7 @@ describe('what is expected of an attribute', () => {
     expect(holds({ Expected: { [name]: structuredClone(expected) } })).toBe(answer);
   });
 
-  it('a dot in a name is part of it', () => {
+  test('a dot in a name is part of it', () => {
     expect(resolveExpressions({ Expected: { 'm.x': { Exists: false } } }).condition).toEqual({
       kind: 'not-exists',
       path: ['m.x'],
@@ -99,26 +99,26 @@ describe('several expectations', () => {
   const unmet = { Value: N('9') };
   const third = { Exists: false };
 
-  it('must all be met, unless the operator is OR', () => {
+  test('must all be met, unless the operator is OR', () => {
     expect(holds({ Expected: { s: met, n: unmet } })).toBe(false);
     expect(holds({ Expected: { s: met, gone: third }, ConditionalOperator: 'AND' })).toBe(true);
     expect(holds({ Expected: { n: unmet, s: met, m: third }, ConditionalOperator: 'OR' })).toBe(true);
     expect(holds({ Expected: { n: unmet, m: third }, ConditionalOperator: 'OR' })).toBe(false);
   });
 
-  it('may be very many', () => {
+  test('may be very many', () => {
     const expected = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`a${i}`, { Exists: false }]));
     expect(holds({ Expected: expected })).toBe(true);
   });
 
-  it('that are none are no condition', () => {
+  test('that are none are no condition', () => {
     expect(resolveExpressions({ Expected: {} }).condition).toBeUndefined();
   });
 });
 
 describe('an expectation is refused', () => {
   const invalid = 'One or more parameter values were invalid: ';
-  it.each<[ExpectedAttributeValue, string]>([
+  test.each<[ExpectedAttributeValue, string]>([
     [{}, `${invalid}Value must be provided when Exists is null for Attribute: a`],
     [{ Exists: true }, `${invalid}Value must be provided when Exists is true for Attribute: a`],
     [{ Exists: false, Value: S('x') }, `${invalid}Value cannot be used when Exists is false for Attribute: a`],
@@ -166,7 +166,7 @@ describe('an expectation is refused', () => {
     expect(errorOf({ Expected: { a: structuredClone(expected) } })).toBe(problem);
   });
 
-  it('with an operator between fewer than two', () => {
+  test('with an operator between fewer than two', () => {
     const without = 'ConditionalOperator cannot be used without Filter or Expected';
     expect(errorOf({ ConditionalOperator: 'OR' })).toBe(without);
     expect(errorOf({ ConditionalOperator: 'OR', Expected: {} })).toBe(without);
@@ -177,11 +177,11 @@ describe('an expectation is refused', () => {
 });
 
 describe('AttributesToGet', () => {
-  it('names top-level attributes', () => {
+  test('names top-level attributes', () => {
     expect(resolveExpressions({ AttributesToGet: ['a.b', '__proto__'] }).projection).toEqual([['a.b'], ['__proto__']]);
   });
 
-  it('must not repeat itself', () => {
+  test('must not repeat itself', () => {
     expect(errorOf({ AttributesToGet: ['a', 'b', 'a'] })).toBe(
       'One or more parameter values were invalid: Duplicate value in attribute name: a',
     );

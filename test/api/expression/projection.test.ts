@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap } from '../../../src/api/attribute-value.ts';
 import { valueAt } from '../../../src/api/expression/condition.ts';
 import { applyProjection } from '../../../src/api/expression/projection.ts';
@@ -23,7 +23,7 @@ function project(text: string): unknown {
 }
 
 describe('a projection keeps', () => {
-  it.each([
+  test.each([
     ['a', '{"a":{"S":"x"}}'],
     ['b, a', '{"b":{"N":"1"},"a":{"S":"x"}}'],
     ['a, none1', '{"a":{"S":"x"}}'],
@@ -50,7 +50,7 @@ describe('a projection keeps', () => {
   });
 });
 
-it('a projection leaves the item as it was, and its answer can be changed at the places it merged', () => {
+test('a projection leaves the item as it was, and its answer can be changed at the places it merged', () => {
   const before = JSON.stringify(item);
   const kept = applyProjection(
     [
@@ -64,7 +64,7 @@ it('a projection leaves the item as it was, and its answer can be changed at the
   expect(JSON.stringify(item)).toBe(before);
 });
 
-it('every kept path leads to the value it had, and nothing else is kept', () => {
+test('every kept path leads to the value it had, and nothing else is kept', () => {
   const leaves = [['a'], ['b'], ['m', 'p'], ['m', 'q', 'r'], ['m', 'q', 's'], ['m', 'e'], ['__proto__', '__proto__']];
   fc.assert(
     fc.property(fc.subarray(leaves), (paths) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeValue } from '../../../src/api/attribute-value.ts';
 import { ApiError } from '../../../src/api/errors.ts';
 import { checkExpressionParameters, resolveExpressions } from '../../../src/api/expression/resolve.ts';
@@ -18,12 +18,12 @@ const S = (text: string) => ({ S: text });
 const N = (text: string) => ({ N: text });
 
 describe('a request is resolved', () => {
-  it('to nothing without any of the parameters', () => {
+  test('to nothing without any of the parameters', () => {
     expect(resolveExpressions({})).toEqual({});
     expect(resolveExpressions({ ConditionExpression: undefined, Expected: undefined })).toEqual({});
   });
 
-  it('with names and values in both of its expressions', () => {
+  test('with names and values in both of its expressions', () => {
     const resolved = resolveExpressions({
       ConditionExpression: '#a.b[1].#c = :v OR size(#a) < :w',
       ProjectionExpression: 'x, #a.#c',
@@ -50,7 +50,7 @@ describe('a request is resolved', () => {
     });
   });
 
-  it('anew each time, though its text is kept', () => {
+  test('anew each time, though its text is kept', () => {
     const resolve = (name: string, value: string) =>
       resolveExpressions({
         ConditionExpression: '#n = :v',
@@ -61,7 +61,7 @@ describe('a request is resolved', () => {
     expect(resolve('b', 'y')).toMatchObject({ left: { path: ['b'] }, right: { value: S('y') } });
   });
 
-  it('after more different texts than are kept', () => {
+  test('after more different texts than are kept', () => {
     for (let i = 0; i < 1000; i++) {
       expect(resolveExpressions({ ProjectionExpression: `a${i}` }).projection).toEqual([[`a${i}`]]);
     }
@@ -74,7 +74,7 @@ describe('parameters that do not go together', () => {
     'Can not use both expression and non-expression parameters in the same request: ' +
     `Non-expression parameters: {${others}} Expression parameters: {${expressions}}`;
 
-  it.each<[ExpressionParameters, string]>([
+  test.each<[ExpressionParameters, string]>([
     [{ ConditionExpression: 'a = b', Expected: {} }, mixed('Expected', 'ConditionExpression')],
     [
       { ConditionExpression: 'a = b', Expected: {}, ConditionalOperator: 'OR' },
@@ -104,7 +104,7 @@ describe('parameters that do not go together', () => {
 });
 
 describe('names and values that are wrong by themselves', () => {
-  it.each<[Record<string, string>, string]>([
+  test.each<[Record<string, string>, string]>([
     [{}, 'ExpressionAttributeNames must not be empty'],
     [{ a: 'a' }, 'ExpressionAttributeNames contains invalid key: Syntax error; key: "a"'],
     [{ '#a': 'a', '#': 'a' }, 'ExpressionAttributeNames contains invalid key: Syntax error; key: "#"'],
@@ -121,12 +121,12 @@ describe('names and values that are wrong by themselves', () => {
     expect(errorOf({ ConditionExpression: '#a = b', ExpressionAttributeNames: names })).toBe(problem);
   });
 
-  it('names of 255 bytes are not too long', () => {
+  test('names of 255 bytes are not too long', () => {
     const name = `#${'a'.repeat(254)}`;
     expect(errorOf({ ConditionExpression: `${name} = b`, ExpressionAttributeNames: { [name]: 'x' } })).toBe('no error');
   });
 
-  it.each<[ExpressionParameters['ExpressionAttributeValues'], string]>([
+  test.each<[ExpressionParameters['ExpressionAttributeValues'], string]>([
     [{}, 'ExpressionAttributeValues must not be empty'],
     [{ v: S('a') }, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "v"'],
     [{ '#v': S('a') }, 'ExpressionAttributeValues contains invalid key: Syntax error; key: "#v"'],
@@ -138,7 +138,7 @@ describe('names and values that are wrong by themselves', () => {
     expect(errorOf({ ConditionExpression: 'a = :v', ExpressionAttributeValues: values })).toBe(problem);
   });
 
-  it('a document that is too deep is refused without its place', () => {
+  test('a document that is too deep is refused without its place', () => {
     let value: AttributeValue = S('x');
     for (let level = 1; level < 33; level++) value = { L: [value] };
     expect(errorOf({ ConditionExpression: 'a = :v', ExpressionAttributeValues: { ':v': value } })).toBe(
@@ -146,7 +146,7 @@ describe('names and values that are wrong by themselves', () => {
     );
   });
 
-  it('names come before values, and both before the expressions', () => {
+  test('names come before values, and both before the expressions', () => {
     const request = {
       ConditionExpression: '!',
       ExpressionAttributeNames: { '#a': 'a' },
@@ -184,7 +184,7 @@ describe('a condition that does not fit its names and values', () => {
     ':bool': { BOOL: true },
   };
 
-  it.each([
+  test.each([
     ['#x = :s', `${undefinedName}#x`],
     ['a.#x = :s', `${undefinedName}#x`],
     ['a = :x', `${undefinedValue}:x`],
@@ -243,7 +243,7 @@ describe('a condition that does not fit its names and values', () => {
     expect(message).toBe(`Invalid ConditionExpression: ${problem}`);
   });
 
-  it.each([
+  test.each([
     ['undefined before count', 'contains(#x)', `${undefinedName}#x`],
     ['count before repetition', 'contains(a, a, a)', numberOf(3, 'contains')],
     ['repetition before type', 'begins_with(a, a) AND a < :null', distinct('begins_with', '[a]')],
@@ -254,7 +254,7 @@ describe('a condition that does not fit its names and values', () => {
     expect(message).toBe(`Invalid ConditionExpression: ${problem}`);
   });
 
-  it.each([
+  test.each([
     'a IN (:s, :n1, :ss, :null)',
     'a = :m AND b <> :bool',
     'contains(a, :m)',
@@ -275,7 +275,7 @@ describe('a condition that does not fit its names and values', () => {
 });
 
 describe('names and values that no expression uses', () => {
-  it('are listed, names before values', () => {
+  test('are listed, names before values', () => {
     const request = {
       ConditionExpression: '#a = :v',
       ProjectionExpression: '#p',
@@ -288,7 +288,7 @@ describe('names and values that no expression uses', () => {
     );
   });
 
-  it('are found for a projection alone', () => {
+  test('are found for a projection alone', () => {
     expect(errorOf({ ProjectionExpression: 'a', ExpressionAttributeNames: { '#a': 'a' } })).toBe(
       'Value provided in ExpressionAttributeNames unused in expressions: keys: {#a}',
     );
@@ -300,7 +300,7 @@ describe('paths of a projection', () => {
     `Invalid ProjectionExpression: Two document paths ${kind} with each other; ` +
     `must remove or rewrite one of these paths; path one: ${one}, path two: ${two}`;
 
-  it.each([
+  test.each([
     ['a, a', clash('overlap', '[a]', '[a]')],
     ['a, b, a.b', clash('overlap', '[a]', '[a, b]')],
     ['a.b, a', clash('overlap', '[a, b]', '[a]')],
@@ -314,7 +314,7 @@ describe('paths of a projection', () => {
     expect(errorOf({ ProjectionExpression: text, ExpressionAttributeNames: { '#n': 'a' } })).toBe(problem);
   });
 
-  it('may be neighbours', () => {
+  test('may be neighbours', () => {
     expect(resolveExpressions({ ProjectionExpression: 'a.b, a.c, d[0], d[1].x, d[1].y, ab' }).projection).toHaveLength(
       6,
     );

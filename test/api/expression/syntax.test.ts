@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../../src/api/errors.ts';
 import { parseCondition, parseProjection } from '../../../src/api/expression/parser.ts';
 
@@ -27,7 +27,7 @@ function projectionError(text: string): string {
 
 describe('a syntax error names the token and its neighbours', () => {
   // Expressions marked * and their answers are recorded of the service in bug reports.
-  it.each([
+  test.each([
     ['a-b', '-', 'a-b'], // *
     ['#AMZN_MAPPED_2021-03-03', '-', '#AMZN_MAPPED_2021-0'], // *
     ['GI-1-PK = :v', '-', 'GI-1'], // *
@@ -74,7 +74,7 @@ describe('a syntax error names the token and its neighbours', () => {
     expect(conditionError(text)).toBe(`${prefix}Syntax error; token: "${token}", near: "${near}"`);
   });
 
-  it.each([
+  test.each([
     ['!!! INVALID !!!', '!', '!!'], // *
     ['dummy-id', '-', 'dummy-id'], // *
     ['a, ', '<EOF>', ','],
@@ -97,7 +97,7 @@ describe('a text that is wrong by itself is refused', () => {
   // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: the count stops there.
   const operators = 'The expression contains too many operators; operator count: 301';
 
-  it.each([
+  test.each([
     ['', 'The expression can not be empty;'],
     ['((a = :v))', redundant],
     ['((a)) = :v', redundant],
@@ -136,7 +136,7 @@ describe('a text that is wrong by itself is refused', () => {
     expect(conditionError(text)).toBe(prefix + problem);
   });
 
-  it.each([
+  test.each([
     ['syntax before parentheses', '((a = b)) AND', 'Syntax error; token: "<EOF>", near: "AND"'],
     ['parentheses before functions', 'f(a) AND ((a = b))', redundant],
     ['functions before their misuse', 'size(a) AND f(a)', 'Invalid function name; function: f'],
@@ -145,7 +145,7 @@ describe('a text that is wrong by itself is refused', () => {
     expect(conditionError(text)).toBe(prefix + problem);
   });
 
-  it('a projection has the rules for names, too', () => {
+  test('a projection has the rules for names, too', () => {
     expect(projectionError('')).toBe('Invalid ProjectionExpression: The expression can not be empty;');
     expect(projectionError('a, Path')).toBe(
       'Invalid ProjectionExpression: Attribute name is a reserved keyword; reserved keyword: Path',
@@ -165,7 +165,7 @@ describe('what the grammar admits', () => {
     right: path(right),
   });
 
-  it('NOT binds tighter than AND, AND tighter than OR, and equal ones go from left to right', () => {
+  test('NOT binds tighter than AND, AND tighter than OR, and equal ones go from left to right', () => {
     expect(parseCondition('ConditionExpression', 'NOT a=b AND c=d OR e=f AND g=h AND i=j')).toEqual({
       kind: 'or',
       left: { kind: 'and', left: { kind: 'not', condition: equal('a', 'b') }, right: equal('c', 'd') },
@@ -177,7 +177,7 @@ describe('what the grammar admits', () => {
     });
   });
 
-  it('the AND of BETWEEN belongs to it', () => {
+  test('the AND of BETWEEN belongs to it', () => {
     expect(parseCondition('ConditionExpression', 'a between :x and :y and b=c')).toEqual({
       kind: 'and',
       left: {
@@ -190,7 +190,7 @@ describe('what the grammar admits', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['(a) = (b)', 'a = b'],
     ['((a) = b)', 'a = b'],
     ['((size(a)) < b) AND (c > d)', 'size(a) < b AND c > d'],
@@ -202,7 +202,7 @@ describe('what the grammar admits', () => {
     expect(parseCondition('ConditionExpression', text)).toEqual(parseCondition('ConditionExpression', other));
   });
 
-  it('300 operators, 4096 bytes, 32 path elements', () => {
+  test('300 operators, 4096 bytes, 32 path elements', () => {
     expect(conditionError(`NOT ${Array(150).fill('a = b').join(' OR ')}`)).toBe('no error');
     expect(conditionError(`a = ${'b'.repeat(4092)}`)).toBe('no error');
     expect(conditionError(`a${'.b'.repeat(31)} = :v`)).toBe('no error');
@@ -210,7 +210,7 @@ describe('what the grammar admits', () => {
     expect(conditionError('a[2147483647] = :v')).toBe('no error');
   });
 
-  it('paths of a projection', () => {
+  test('paths of a projection', () => {
     expect(parseProjection('ProjectionExpression', 'a, #b.c[1][2] ,x.#y')).toEqual([
       ['a'],
       ['#b', 'c', 1, 2],
@@ -264,7 +264,7 @@ describe('any text', () => {
     fc.tuple(pieces, fc.integer({ min: 1, max: 2000 })).map(([piece, times]) => piece.repeat(times)),
   );
 
-  it('is parsed or refused with a validation error', () => {
+  test('is parsed or refused with a validation error', () => {
     fc.assert(
       fc.property(texts, (text) => {
         for (const message of [conditionError(text), projectionError(text)]) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttributeMap, AttributeValue } from '../../../src/api/attribute-value.ts';
 import { ApiError } from '../../../src/api/errors.ts';
 import type { Path, Update, UpdateAction, UpdateValue } from '../../../src/api/expression/ast.ts';
@@ -59,7 +59,7 @@ const actions = fc.array(action, { minLength: 1, maxLength: 5 }).filter((all) =>
 });
 
 describe('an update', () => {
-  it('makes what a model makes that changes a copy step by step', () => {
+  test('makes what a model makes that changes a copy step by step', () => {
     let refused = 0;
     let made = 0;
     const property = fc.property(fc.option(item, { nil: undefined }), actions, (before, all) => {
@@ -72,7 +72,7 @@ describe('an update', () => {
     expect(Math.min(refused, made)).toBeGreaterThan(300);
   });
 
-  it('makes the same of the same item however often it is applied, and leaves the item as it was', () => {
+  test('makes the same of the same item however often it is applied, and leaves the item as it was', () => {
     const property = fc.property(item, actions, (before, all) => {
       const update: Update = { origin: 'expression', actions: all };
       const text = JSON.stringify([before, all]);
@@ -88,7 +88,7 @@ describe('of a list, an update', () => {
   const before: AttributeMap = { ...KEY, l: { L: [{ N: '0' }, { N: '1' }, { N: '2' }] } };
   const x = { S: 'x' };
   const y = { S: 'y' };
-  it.each<[string, AttributeValue[]]>([
+  test.each<[string, AttributeValue[]]>([
     ['REMOVE l[0], l[2]', [{ N: '1' }]],
     ['SET l[1] = :x REMOVE l[0]', [x, { N: '2' }]],
     ['SET l[9] = :x, l[7] = :y', [...list(before), y, x]],
@@ -105,7 +105,7 @@ describe('of a list, an update', () => {
   }
 });
 
-it.each<[string, AttributeMap | undefined]>([
+test.each<[string, AttributeMap | undefined]>([
   ['REMOVE l', undefined],
   ['DELETE l :set', undefined],
   // Recorded 2026-09-20 to 2026-10-09, eu-west-2 and us-east-1: nothing happens below what is absent, and the attributes of
@@ -121,7 +121,7 @@ it.each<[string, AttributeMap | undefined]>([
   expect(apply(text, undefined)).toEqual(after);
 });
 
-it('a set that loses its last member is gone, from lists and maps too', () => {
+test('a set that loses its last member is gone, from lists and maps too', () => {
   const set = { SS: ['a'] };
   expect(apply('DELETE s :set, l[0] :set, m.s :set', { s: set, l: { L: [set] }, m: { M: { s: set } } })).toEqual({
     l: { L: [] },
@@ -129,7 +129,7 @@ it('a set that loses its last member is gone, from lists and maps too', () => {
   });
 });
 
-it('a document may have 32 levels, wherever it is put', () => {
+test('a document may have 32 levels, wherever it is put', () => {
   let deep: AttributeValue = { S: 'x' };
   for (let level = 2; level < 32; level++) deep = { L: [deep] };
   const before: AttributeMap = { m: { M: { x: { M: {} } } }, deep };
@@ -137,7 +137,7 @@ it('a document may have 32 levels, wherever it is put', () => {
   expect(() => apply('SET m.x.y = deep', before)).toThrow('Nesting Levels have exceeded supported limits');
 });
 
-it.each([
+test.each([
   ['SET x = (n)', true],
   ['SET x = (n + :one)', true],
   ['SET x = (n) + (:one)', true],
@@ -162,7 +162,7 @@ it.each([
   else expect(parse).toThrow(expect.objectContaining({ message: `Invalid UpdateExpression: ${expected}` }));
 });
 
-it('any text is an update or an error of the service', () => {
+test('any text is an update or an error of the service', () => {
   const parts =
     ', b.c[1] = a|, d = (#n)|+ :v|- (a)|REMOVE e|, f[0]|ADD g :v|DELETE h :w|= list_append(:w, :w)|(|)|.|[|?|AND';
   const words = parts.split('|');
