@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert';
 import { sameBallot } from './ballot.ts';
-import type { ItemRecord } from './record.ts';
+import type { ItemRecord, ReplicaState } from './record.ts';
 
 /**
  * Which assertions of invariants are on. `cheap`: those that cost a request nothing measurable. `all`: also those that
@@ -23,14 +23,21 @@ export function assertInvariant(isHeld: boolean, invariant: Invariant, what: str
 }
 
 /** One ballot names one record. @param known what the replica holds of the key already */
-export function assertOneRecord(record: ItemRecord, known: ItemRecord | undefined): void {
+function assertOneRecord(record: ItemRecord, known: ItemRecord | undefined): void {
   if (known === undefined || known === record || !sameBallot(record.ballot, known.ballot)) return;
   const isSame = Buffer.compare(record.stored, known.stored) === 0;
   assertInvariant(isSame, 'docs/protocol.md I1', 'two different records have one ballot');
 }
 
 /** A record contains each operation once. Walks its lineage. */
-export function assertOperationsOnce({ lineage }: ItemRecord): void {
+function assertOperationsOnce({ lineage }: ItemRecord): void {
   const ids = new Set(lineage.map(({ coordinator, boot, sequence }) => `${coordinator}/${boot}/${sequence}`));
   assertInvariant(ids.size === lineage.length, 'docs/protocol.md I6', 'a record contains an operation twice');
+}
+
+/** A record that is about to be accepted. @param state what the replica holds of the key already */
+export function assertAcceptable(record: ItemRecord, { accepted, committed }: ReplicaState): void {
+  assertOperationsOnce(record);
+  assertOneRecord(record, accepted);
+  assertOneRecord(record, committed);
 }

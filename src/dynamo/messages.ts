@@ -57,8 +57,9 @@ type RegisterCall =
     };
 
 /**
- * To itself, about a key that is damaged here: accept the record that the other replicas hold and have promised
- * `ballot` for. They may hold none.
+ * To itself, about a key that is damaged here: take the record that the other replicas hold and have promised
+ * `ballot` for. They may hold none. If the record has another ballot than this one, it is committed: it is learned
+ * as it is.
  */
 interface AdoptRequest {
   readonly kind: 'adopt';

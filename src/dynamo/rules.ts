@@ -44,6 +44,8 @@ export interface Rules {
   readonly damagedHasNoVote: boolean;
   /** A damaged record is restored from so many other replicas that every majority has one of them. */
   readonly restoreMeetsEveryMajority: boolean;
+  /** A committed record of a `dynamo` table is restored under its own ballot: a newer write out of reach still wins. */
+  readonly restoredKeepsItsBallot: boolean;
   /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
   readonly horizonFollowsOrder: boolean;
 }
@@ -65,5 +67,6 @@ export const SOUND_RULES: Rules = {
   heldYields: true,
   damagedHasNoVote: true,
   restoreMeetsEveryMajority: true,
+  restoredKeepsItsBallot: true,
   horizonFollowsOrder: true,
 };

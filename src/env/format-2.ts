@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open } from 'lmdb';
 import { seal, spoil } from './checksum.ts';
-import { DATA_FILE, LATIN1_KEYS, MAP_BYTES, tableOf } from './lmdb-environment.ts';
+import { DATA_FILE, JOURNAL_TABLE, LMDB_OPTIONS, SETTLED, TABLE_OPTIONS, tableOf } from './lmdb-environment.ts';
 import { checkPages } from './lmdb-pages.ts';
 import { STORE_NAMES, type StoreKey, type StoreName } from './store.ts';
 
@@ -50,17 +50,13 @@ interface Entry {
 export async function migrateFromFormat2(path: string): Promise<void> {
   checkPages(join(path, DATA_FILE));
   const root = open<Uint8Array, StoreKey>({
+    ...LMDB_OPTIONS,
     path,
-    noSubdir: false,
     overlappingSync: false,
     eventTurnBatching: false,
-    encoding: 'binary',
-    keyEncoder: LATIN1_KEYS,
-    mapSize: MAP_BYTES,
     maxDbs: 2 * STORE_NAMES.length + 1,
   });
-  const table = (name: string) =>
-    root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
+  const table = (name: string) => root.openDB<Uint8Array, StoreKey>({ name, ...TABLE_OPTIONS });
   try {
     const stores = STORE_NAMES.map((name) => ({ name, from: table(name), to: table(tableOf(name)) }));
     for (const { name, from, to } of stores) {
@@ -75,8 +71,8 @@ export async function migrateFromFormat2(path: string): Promise<void> {
         });
       }
     }
-    const journal = table('journal');
-    const settled = journal.getBinary('settled');
+    const journal = table(JOURNAL_TABLE);
+    const settled = journal.getBinary(SETTLED);
     const before = settled === undefined ? { generation: 0, link: 0 } : JSON.parse(settled.toString('latin1'));
     const { entries, position } = readJournal(path, before);
     root.transactionSync(() => {
@@ -86,10 +82,10 @@ export async function migrateFromFormat2(path: string): Promise<void> {
         else to.put(key, sealed(name, key, value));
       }
       // If the process dies before the files are removed, the next call finds nothing in them that is newer than this.
-      journal.put('settled', Buffer.from(JSON.stringify(position), 'latin1'));
+      journal.put(SETTLED, Buffer.from(JSON.stringify(position), 'latin1'));
     });
     for (const file of JOURNAL_FILES) rmSync(join(path, file), { force: true });
-    journal.removeSync('settled');
+    journal.removeSync(SETTLED);
     for (const { from } of stores) from.dropSync();
   } finally {
     // The environment must not be opened again while it is still being closed.

@@ -17,7 +17,7 @@ export const MAX_KEY_BYTES = 1_978;
  * Address space only: the file is as long as its data. LMDB doubles the map when it is used up, but each doubling maps
  * the file once more until the store is closed, which counts twice in the resident set. So the map starts large.
  */
-export const MAP_BYTES = 1024 * 1024 * 1024;
+const MAP_BYTES = 1024 * 1024 * 1024;
 
 /**
  * The estimate of the disk space that a batch needs: its bytes, a page for each of its first entries, and the branches
@@ -36,7 +36,7 @@ const LOCK_FILE = 'lock.mdb';
 const FILE_MODE = 0o600;
 
 /** A small number is enough: one thread reads, with one transaction and its cursors. */
-export const MAX_READERS = 16;
+const MAX_READERS = 16;
 
 /**
  * Keys are stored as their bytes. `keyEncoding: 'binary'` would need a Buffer for each key; this encoder writes the
@@ -47,13 +47,30 @@ export const LATIN1_KEYS = {
   readKey: (source: Buffer, start: number, end: number): StoreKey => source.toString('latin1', start, end),
 };
 
+/** How every LMDB environment of a node is opened, whoever reads it. */
+export const LMDB_OPTIONS = {
+  noSubdir: false,
+  encoding: 'binary',
+  keyEncoder: LATIN1_KEYS,
+  mapSize: MAP_BYTES,
+  maxReaders: MAX_READERS,
+  /** One for each store, and the journal's. */
+  maxDbs: 5,
+} as const;
+
+/** How every database in it is opened. */
+export const TABLE_OPTIONS = { encoding: 'binary', keyEncoder: LATIN1_KEYS } as const;
+
 /** The name of a store's database. Format 2, which has no checksums, uses the store's own name. */
 export function tableOf(name: StoreName): string {
   return `sealed-${name}`;
 }
 
-/** The one key of the database `journal`. Its value is the place in the journal up to which LMDB holds everything. */
-const SETTLED: StoreKey = 'settled';
+/** The name of the database that says what LMDB has of the journal. */
+export const JOURNAL_TABLE = 'journal';
+
+/** The one key of the journal's database. Its value is the place in the journal up to which LMDB holds everything. */
+export const SETTLED: StoreKey = 'settled';
 
 type Table = Database<Uint8Array, StoreKey>;
 
@@ -93,16 +110,11 @@ export class LmdbEnvironment {
     const isNew = !existsSync(this.#dataFile);
     this.#root = open<Uint8Array, StoreKey>({
       path,
-      noSubdir: false,
+      ...LMDB_OPTIONS,
       noSync: !sync,
       overlappingSync: false,
       // Each batch is already one transaction; waiting for the end of the event turn would gain nothing.
       eventTurnBatching: false,
-      encoding: 'binary',
-      keyEncoder: LATIN1_KEYS,
-      mapSize: MAP_BYTES,
-      maxDbs: 5,
-      maxReaders: MAX_READERS,
     });
     try {
       // LMDB would let others read its files.
@@ -110,15 +122,14 @@ export class LmdbEnvironment {
       // An earlier process may not have synced its writes. They are older than those to come, and must not be lost
       // alone.
       if (sync) syncFile(this.#dataFile);
-      const table = (name: string): Table =>
-        this.#root.openDB<Uint8Array, StoreKey>({ name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } });
+      const table = (name: string): Table => this.#root.openDB<Uint8Array, StoreKey>({ name, ...TABLE_OPTIONS });
       this.#tables = {
         items: table(tableOf('items')),
         paxos: table(tableOf('paxos')),
         hints: table(tableOf('hints')),
         meta: table(tableOf('meta')),
       };
-      this.#journal = table('journal');
+      this.#journal = table(JOURNAL_TABLE);
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
     } catch (error) {
       this.#root.close();

@@ -7,10 +7,10 @@ import { unseal } from './checksum.ts';
 import { decodePosition, JOURNAL_FILES, type JournalPosition, sealOf } from './journal.ts';
 import { framesIn, type JournalEntry } from './journal-frame.ts';
 import { decodeHeader, JOURNAL_HEADER_BYTES } from './journal-header.ts';
-import { DATA_FILE, LATIN1_KEYS, MAP_BYTES, MAX_READERS, tableOf } from './lmdb-environment.ts';
+import { DATA_FILE, JOURNAL_TABLE, LMDB_OPTIONS, SETTLED, TABLE_OPTIONS, tableOf } from './lmdb-environment.ts';
 import { checkPages, lastTransactionIn } from './lmdb-pages.ts';
 import { readJournal } from './read-journal.ts';
-import { DAMAGED, type StoreKey, type StoreName } from './store.ts';
+import { DAMAGED, STORE_NAMES, type StoreKey, type StoreName } from './store.ts';
 import { REMOVED, WriteBatch } from './write-batch.ts';
 
 /** One row of a node's stores as it lies on disk. */
@@ -84,20 +84,14 @@ export class StoredRows {
     checkPages(dataFile);
     this.dataBytes = statSync(dataFile).size;
     this.#root = open<Uint8Array, StoreKey>({
+      ...LMDB_OPTIONS,
       path: copy,
-      noSubdir: false,
       readOnly: true,
-      encoding: 'binary',
-      keyEncoder: LATIN1_KEYS,
-      mapSize: MAP_BYTES,
-      maxDbs: 5,
-      maxReaders: MAX_READERS,
     });
     try {
-      const names: readonly StoreName[] = ['items', 'paxos', 'hints', 'meta'];
-      this.#tables = new Map(names.flatMap((name) => this.#table(name, tableOf(name))));
-      const [[, journal] = [undefined, undefined]] = this.#table('journal', 'journal');
-      const position = journal?.getBinary('settled');
+      this.#tables = new Map(STORE_NAMES.flatMap((name) => this.#table(name, tableOf(name))));
+      const [[, journal] = [undefined, undefined]] = this.#table(JOURNAL_TABLE, JOURNAL_TABLE);
+      const position = journal?.getBinary(SETTLED);
       const settled = position === undefined ? undefined : decodePosition(position.toString('latin1'));
       const { pending, journal: found } = readPending(copy, settled);
       this.#pending = pending;
@@ -110,7 +104,7 @@ export class StoredRows {
 
   /** Empty for a database that was never written: LMDB has not made it. */
   #table<Name>(key: Name, name: string): readonly [Name, Database<Uint8Array, StoreKey>][] {
-    const options = { name, encoding: 'binary', ...{ keyEncoder: LATIN1_KEYS } } as const;
+    const options = { name, ...TABLE_OPTIONS };
     const table = this.#root.openDB<Uint8Array, StoreKey>(options) as Database<Uint8Array, StoreKey> | undefined;
     return table === undefined ? [] : [[key, table]];
   }

@@ -3,7 +3,6 @@ import type { Reply, Request } from '../dynamo/messages.ts';
 import { StorageNode } from '../dynamo/node.ts';
 import type { NodeLimits, NodeSettings } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
-import { TimedWait } from '../dynamo/task.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import { StoppableClock } from '../env/stoppable-clock.ts';
@@ -123,11 +122,19 @@ export class Peer {
    * Waits until clients have the answers that this node owes them, but no longer than an operation lives. The owner
    * lets no new requests in.
    *
-   * @param whenIdle calls back once the node owes its clients nothing
+   * @param whenIdle calls back once the node owes its clients nothing, perhaps within the call
+   * @param done called once, within the call if the node is idle: it begins nothing more before it is stopped
    */
   drain(whenIdle: (idle: () => void) => void, done: () => void): void {
-    const timed = new TimedWait<void>(this.#ownersClock, this.#limits.opLifeMs, done);
-    timed.begin(() => whenIdle(() => timed.finish()));
+    let isOver = false;
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      this.#ownersClock.cancel(timer);
+      done();
+    };
+    const timer = this.#ownersClock.after(this.#limits.opLifeMs, end);
+    whenIdle(end);
   }
 
   /** Ends it at once. Operations under way get no answer; `drain` waits for those. */

@@ -35,7 +35,8 @@ export class ByteReader {
     return flags;
   }
 
-  uint(): number {
+  /** @param most a larger number is malformed */
+  uint(most = Number.MAX_SAFE_INTEGER): number {
     let value = 0;
     let unit = 1;
     for (;;) {
@@ -43,7 +44,7 @@ export class ByteReader {
       value += (byte & 0x7f) * unit;
       if (byte < 0x80) {
         // The writer never ends a number with a zero byte, so two forms of one number are not accepted.
-        if ((byte === 0 && unit > 1) || value > Number.MAX_SAFE_INTEGER) break;
+        if ((byte === 0 && unit > 1) || value > most) break;
         return value;
       }
       unit *= 0x80;
@@ -84,8 +85,9 @@ export class ByteReader {
     return bytes;
   }
 
-  byteString(): ByteString {
-    const length = this.uint();
+  /** @param mostBytes a longer one is malformed */
+  byteString(mostBytes?: number): ByteString {
+    const length = this.uint(mostBytes);
     const from = this.#take(length);
     return this.#bytes.toString('latin1', from, from + length);
   }

@@ -7,7 +7,6 @@ import { malformed } from './byte-reader.ts';
 import {
   bool,
   byteString,
-  diskId,
   type Field,
   keyOrder,
   list,
@@ -18,10 +17,13 @@ import {
   requestId,
   text,
   uint,
+  uint32,
+  uint48,
 } from './field.ts';
 import { messageCodec } from './message-codec.ts';
 import { image, mutation } from './mutation-field.ts';
 import { fieldsOf, type KindCodecs, union } from './union.ts';
+import { MAX_PARTITION_KEY_BYTES } from './wire-limits.ts';
 
 const consistency: Field<Consistency> = oneOf({ strict: 0, dynamo: 1 });
 const readFrom: Field<ReadFrom> = oneOf({ latest: 0, committed: 1, laggard: 2 });
@@ -33,7 +35,7 @@ const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({
   refused: fieldsOf(3, { message: text }),
 });
 
-const operationId: Field<OperationId> = object({ coordinator: diskId, boot: uint, sequence: diskId });
+const operationId: Field<OperationId> = object({ coordinator: uint48, boot: uint32, sequence: uint48 });
 
 /** By the time of their ballots, in the order in which the attempts were made. */
 const attempts: Field<ReadonlyMap<number, MutationOutcome>> = {
@@ -76,7 +78,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       kind: 'coordinate-write',
       requestId: requestId.read(input),
       key: input.byteString(),
-      partitionKey: input.byteString(),
+      partitionKey: input.byteString(MAX_PARTITION_KEY_BYTES),
       mutation: mutation.read(input),
       consistency: consistency.read(input),
       wantsOld: bool.read(input),

@@ -5,6 +5,7 @@ import type { Member, PartitionConfig } from '../dynamo/messages.ts';
 import { decodeRecord, type ItemRecord, isWholeRecord } from '../dynamo/record.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
+import { MAX_UINT32 } from './wire-limits.ts';
 
 /** How one value of a message is written and read. */
 export interface Field<T> {
@@ -21,6 +22,13 @@ export const uint: Field<number> = {
   leastBytes: 1,
   write: (output, value) => output.uint(value),
   read: (input) => input.uint(),
+};
+
+/** A whole number that a stored record has 32 bits for. */
+export const uint32: Field<number> = {
+  leastBytes: 1,
+  write: (output, value) => output.uint(value),
+  read: (input) => input.uint(MAX_UINT32),
 };
 
 /** Any number. */
@@ -92,13 +100,14 @@ export const record: Field<ItemRecord> = {
   },
 };
 
-export const diskId: Field<number> = {
+/** A whole number that a stored record has 48 bits for, such as the id of a disk. */
+export const uint48: Field<number> = {
   leastBytes: 6,
   write: (output, value) => output.uint48(value),
   read: (input) => input.uint48(),
 };
 
-const member: Field<Member> = object({ node: text, diskId });
+const member: Field<Member> = object({ node: text, diskId: uint48 });
 
 export const config: Field<PartitionConfig> = object({
   partition: uint,
@@ -148,6 +157,20 @@ export function list<T>(field: Field<T>): Field<T[]> {
       const values: T[] = [];
       for (let left = input.count(field.leastBytes); left > 0; left--) values.push(field.read(input));
       return values;
+    },
+  };
+}
+
+/** As `list`, with one value or more: none at all is malformed. */
+export function listOfSome<T>(field: Field<T>): Field<readonly T[]> {
+  const values = list(field);
+  return {
+    leastBytes: 1 + field.leastBytes,
+    write: (output, some) => values.write(output, some as T[]),
+    read(input) {
+      const some = values.read(input);
+      if (some.length === 0) throw malformed('an empty list');
+      return some;
     },
   };
 }

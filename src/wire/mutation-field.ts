@@ -8,6 +8,7 @@ import type { SecondaryIndex } from '../api/table-definition.ts';
 import { malformed } from './byte-reader.ts';
 import { bool, double, type Field, list, object, oneOf, optional, text } from './field.ts';
 import { fieldsOf, nested, union } from './union.ts';
+import { MAX_UINT32 } from './wire-limits.ts';
 
 export const image: Field<ItemImage> = {
   leastBytes: 2,
@@ -15,7 +16,7 @@ export const image: Field<ItemImage> = {
     output.uint(size);
     output.bytes(json);
   },
-  read: (input) => ({ size: input.uint(), json: input.bytes() }),
+  read: (input) => ({ size: input.uint(MAX_UINT32), json: input.bytes() }),
 };
 
 const attributeType = oneOf<AttributeType>({

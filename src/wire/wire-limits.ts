@@ -4,6 +4,13 @@
  */
 export const MAX_DEPTH = 500;
 
+/**
+ * What a stored record has room for (docs/data-layout.md). A coordinator makes records of what a client of the ring sends, so
+ * a larger value has to be refused when it is read.
+ */
+export const MAX_UINT32 = 2 ** 32 - 1;
+export const MAX_PARTITION_KEY_BYTES = 2 ** 16 - 1;
+
 /** Whether a text contains half of a surrogate pair, which UTF-8 cannot represent. */
 export function hasLoneSurrogate(text: string): boolean {
   return /\p{Surrogate}/u.test(text);

@@ -566,6 +566,7 @@ describe('a replica that cannot read a record', () => {
   test.each([
     ['nothing', undefined],
     ['another record', record(ballot(1_000))],
+    ['a committed record', record(ballot(7))],
   ])('acknowledges no record that rots before the disk has it and gives way to %s', (_, adopted) => {
     const one = replica(true, { statesKept: 0 });
     one.askFlushed(prepare(ballot(8)));
@@ -596,6 +597,45 @@ describe('a replica that cannot read a record', () => {
     expect(one.askFlushed(accept(record(ballot(8_999))))).toMatchObject({ kind: 'rejected' });
     one.restart();
     expect(one.askFlushed(accept(record(ballot(8_999))))).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('is whole with a committed record under its own ballot, and keeps its promise above it, over a restart too', () => {
+    const one = damaged();
+    const accepted = () => one.askFlushed(accept(record(ballot(8_999))));
+    expect(one.askFlushed(adopt(ballot(9_000), record(ballot(7))))).toMatchObject({ kind: 'accepted' });
+    expect(one.askFlushed(read)).toMatchObject({
+      kind: 'state',
+      accepted: undefined,
+      committed: { ballot: ballot(7) },
+    });
+    expect(accepted()).toMatchObject({ kind: 'rejected', effective: ballot(9_000) });
+    one.restart();
+    expect(one.askFlushed(read)).toMatchObject({
+      kind: 'state',
+      accepted: undefined,
+      committed: { ballot: ballot(7) },
+    });
+    expect(accepted()).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('stays damaged if it is killed before the disk has the committed record', () => {
+    const one = damaged();
+    expect(one.ask(adopt(ballot(9_000), record(ballot(7))))).toBeUndefined();
+    // The disk has the ceiling above the promise now, and nothing else.
+    one.flush();
+    expect(one.ask(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(7) } });
+    one.restart();
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'damaged' });
+  });
+
+  test('keeps a newer record that it has learned since the others were asked, and one that it accepts no more', () => {
+    const one = damaged();
+    one.ask(learn(record(ballot(8))));
+    expect(one.askFlushed(adopt(ballot(9_000), record(ballot(7))))).toMatchObject({ kind: 'accepted' });
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(8) } });
+    // What is learned afterwards looks at no promise.
+    one.ask(learn(record(ballot(10))));
+    expect(one.askFlushed(read)).toMatchObject({ kind: 'state', committed: { ballot: ballot(10) } });
   });
 
   test('gives no vote if only the accepted one is damaged, since nobody knows how new that was', () => {

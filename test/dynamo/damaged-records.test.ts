@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { consistencyOf } from '../../src/dynamo/ballot.ts';
+import { compareBallots, consistencyOf } from '../../src/dynamo/ballot.ts';
 import type { RangeOutcome, ReadFrom, ReadOutcome } from '../../src/dynamo/client.ts';
 import { prefixEnd } from '../../src/dynamo/keyspace.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
@@ -136,6 +136,56 @@ describe('a damaged key of a table in dynamo mode', () => {
     for (const at of NAMES) expect(readAt(nodes, at), at).toBe('two');
   });
 
+  test('is restored under the ballot that its record has, so that a newer write still wins that comes back later', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 1 });
+    write(nodes, 'one');
+    const one = nodes.node('A').stateOf(KEY).committed!;
+    nodes.isLost = touches('A');
+    write(nodes, 'two');
+    const two = nodes.node('A').stateOf(KEY).committed!;
+    expect(textOf(two.item!)).toBe('two');
+    nodes.stores.A.damage('items', KEY);
+    // It also forgets that it has to tell the others. Somebody out of reach still has the record.
+    for (const { key } of nodes.stores.A.range('hints', { from: '', to: '\xff', limit: 10 })) {
+      nodes.stores.A.remove('hints', key);
+    }
+    nodes.restart('A');
+    nodes.isLost = () => false;
+    nodes.node('A').scrub(() => {});
+    nodes.settle(3_000);
+    const { isDamaged, accepted, committed } = nodes.node('A').stateOf(KEY);
+    expect({ isDamaged, accepted }).toEqual({ isDamaged: undefined, accepted: undefined });
+    expect(committed!.ballot).toEqual(one.ballot);
+    expect(nodes.sent.filter(({ kind }) => kind === 'accept')).toEqual([]);
+    nodes.node('B').receive('C', { kind: 'learn', key: KEY, record: two }, () => {});
+    nodes.start<ReadOutcome>((done) => nodes.node('A').coordinate(readOf(KEY, 'latest', 'dynamo'), done));
+    nodes.settle(1_000);
+    for (const at of NAMES) expect(readAt(nodes, at), at).toBe('two');
+  });
+
+  test('has its newest record chosen again if that is only accepted', () => {
+    const nodes = new ThreeNodes({ writeQuorum: 2 });
+    write(nodes, 'one');
+    const one = nodes.node('A').stateOf(KEY).committed!;
+    // Accepted by A and B; the coordinator does not hear of it, and dies.
+    nodes.isLost = (message) => touches('C')(message) || message.kind === 'accepted';
+    const options = { consistency: 'dynamo', wantsOld: true } as const;
+    nodes.start((done) => nodes.node('B').coordinate(writeOf(KEY, put('two'), options), done));
+    nodes.settle(10);
+    expect(nodes.node('A').stateOf(KEY).accepted).toBeDefined();
+    nodes.restart('B');
+    nodes.stores.A.damage('paxos', KEY);
+    nodes.restart('A');
+    nodes.isLost = () => false;
+    nodes.node('A').scrub(() => {});
+    nodes.settle(5_000);
+    const { isDamaged, committed } = nodes.node('A').stateOf(KEY);
+    expect(isDamaged).toBeUndefined();
+    expect(textOf(committed!.item!)).toBe('two');
+    expect(compareBallots(committed!.ballot, one.ballot)).toBeGreaterThan(0);
+    expect(nodes.sent.some(({ kind, from }) => kind === 'accept' && from === 'A')).toBe(true);
+  });
+
   test('is restored with a ballot of that mode, although the first to answer has nothing of it', () => {
     const nodes = new ThreeNodes({ writeQuorum: 2 });
     nodes.isLost = touches('B');
@@ -178,4 +228,19 @@ test('a range read of a replica itself asks others for what that cannot read', (
   const range = nodes.start<RangeOutcome>((done) => nodes.node('A').coordinate(rangeOf(WHOLE, 'laggard'), done));
   nodes.settle(8_000);
   expect(range.result).toMatchObject({ kind: 'items', items: [{}] });
+});
+
+test('a range read leaves out no key that is being restored', () => {
+  const nodes = new ThreeNodes();
+  nodes.write('A', put('one'));
+  // A adopts what the others have, and cannot have it chosen: its damaged row is gone, and the record not back.
+  nodes.isLost = ({ from, kind }) => from === 'A' && kind === 'accept';
+  nodes.stores.A.damage('items', KEY);
+  expect(readWithin(nodes, 'A', 'committed')).toBe('one');
+  expect(nodes.stores.A.get('items', KEY)).toBeUndefined();
+  for (const from of ['committed', 'laggard'] as const) {
+    const range = nodes.start<RangeOutcome>((done) => nodes.node('A').coordinate(rangeOf(WHOLE, from), done));
+    nodes.settle(8_000);
+    expect(range.result, from).toMatchObject({ kind: 'items', items: [{}] });
+  }
 });

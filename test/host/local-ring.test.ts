@@ -1,13 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import {
-  CreateTableCommand,
-  DeleteTableCommand,
-  DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { DeleteTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { completeConfig } from '../../src/config.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
@@ -19,6 +13,7 @@ import type { Dynaring, DynaringOptions } from '../../src/index.ts';
 import { startDynaring } from '../../src/index.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { insideOf } from '../parts/inside.ts';
+import { createTable, keysOf } from '../parts/tables.ts';
 
 let dataDir: string;
 let db: Dynaring;
@@ -38,16 +33,8 @@ async function start(options: DynaringOptions = {}): Promise<void> {
   client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
 }
 
-async function createTable(tags: { Key: string; Value: string }[] = [], TableName = 'things'): Promise<void> {
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'k', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
-      Tags: tags,
-    }),
-  );
+async function createThings(Tags: { Key: string; Value: string }[] = [], TableName = 'things'): Promise<void> {
+  await createTable(client, TableName, { ...keysOf('k'), Tags });
 }
 
 async function put(k: string, v: string, TableName = 'things'): Promise<void> {
@@ -122,7 +109,7 @@ function hints(): number {
 describe('a node that stops', () => {
   test('is not missed, and gets what it has missed as hints when it starts', async () => {
     await start();
-    await createTable();
+    await createThings();
     await putAll('old');
     await db.ring.stop('node-2');
     await putAll('new');
@@ -137,7 +124,7 @@ describe('a node that stops', () => {
 
   test('takes a majority with it if it is the second, and the ring says so within the life of an operation', async () => {
     await start({ limits: { node: { opLifeMs: 300, phaseTimeoutMs: 50 } } });
-    await createTable();
+    await createThings();
     await put('k0', 'old');
     await db.ring.stop('node-2');
     await db.ring.stop('node-3');
@@ -153,7 +140,7 @@ describe('a node that stops', () => {
 describe('a node that is paused', () => {
   test('is gone around, and goes on with what has waited', async () => {
     await start();
-    await createTable();
+    await createThings();
     await putAll('old');
     db.ring.pause('node-1');
     // Until it is missed, what it should coordinate gets no answer.
@@ -170,7 +157,7 @@ describe('a node that was missed', () => {
     await start({
       limits: { node: { opLifeMs: 500, suspectAfterMs: 100, phaseTimeoutMs: 50 } },
     });
-    await createTable();
+    await createThings();
     await putAll('old');
     db.ring.pause('node-1');
     // Nothing of this is waited for any more when it goes on.
@@ -190,7 +177,7 @@ describe('a node that was missed', () => {
 describe('a link that is cut', () => {
   test('costs nothing but a copy, which comes when it is healed', async () => {
     await start({ limits: { node: { opLifeMs: 300, phaseTimeoutMs: 50 } } });
-    await createTable();
+    await createThings();
     for (const [from, to] of [
       ['node-1', 'node-3'],
       ['node-2', 'node-3'],
@@ -207,7 +194,7 @@ describe('a link that is cut', () => {
 describe('a node that loses its disk', () => {
   test('is brought back partition by partition, under load, and nothing acknowledged is lost', async () => {
     await start(PATIENT);
-    await createTable();
+    await createThings();
     await putAll('old');
     const stop = writeWithoutPause();
     await db.ring.wipe('node-2');
@@ -224,7 +211,7 @@ describe('a node that loses its disk', () => {
 
   test('may have lost it while the cluster was stopped', async () => {
     await start({ dataDir });
-    await createTable();
+    await createThings();
     await putAll('old');
     await db.stop();
     rmSync(join(dataDir, 'nodes', 'node-3'), { recursive: true });
@@ -240,7 +227,7 @@ describe('a node that loses its disk', () => {
 describe('the nodes of a ring', () => {
   test('come and go under load, and nothing acknowledged is lost', async () => {
     await start(PATIENT);
-    await createTable();
+    await createThings();
     await putAll('old');
     const stop = writeWithoutPause();
     expect(await db.ring.addNode()).toBe('node-4');
@@ -290,7 +277,7 @@ describe('the nodes of a ring', () => {
 
   test('are the same after a restart, and a move that was under way goes on', async () => {
     await start({ dataDir });
-    await createTable();
+    await createThings();
     await putAll('old');
     await db.ring.addNode();
     await db.stop();
@@ -315,7 +302,7 @@ describe('a node that is removed', () => {
       writeQuorum: 1,
       limits: { node: { phaseTimeoutMs: 50, hintIntervalMs: 1_000 } },
     });
-    await createTable([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
+    await createThings([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
     const others = ['node-1', 'node-2', 'node-3', 'node-5'];
     for (const node of others) await db.ring.stop(node);
     await putAll('alone');
@@ -327,7 +314,7 @@ describe('a node that is removed', () => {
 
   test('does so at the next start, if the cluster was stopped meanwhile', async () => {
     await start({ dataDir, nodes: 4 });
-    await createTable();
+    await createThings();
     await putAll('old');
     const removal = db.ring.removeNode('node-2');
     await expect.poll(() => db.ring.describe().moves.left, { interval: 1, timeout: 5_000 }).toBe(0);
@@ -403,7 +390,7 @@ describe('a data directory that is not whole', () => {
 
   beforeEach(async () => {
     await start({ dataDir });
-    await createTable();
+    await createThings();
     await putAll('old');
     client.destroy();
     await db.stop();
@@ -468,7 +455,7 @@ describe('a data directory that is not whole', () => {
 describe('what is asked of one node while something else goes on', () => {
   test('follows that, and is refused if it is not possible then', async () => {
     await start();
-    await createTable();
+    await createThings();
     await putAll('old');
     const outcomes = async (...asked: Promise<void>[]) =>
       (await Promise.allSettled(asked)).map((each) => (each.status === 'rejected' ? each.reason.message : 'done'));
@@ -487,7 +474,7 @@ describe('a ring that is closed', () => {
   test('lets nobody wait, and nothing more be done to it', async () => {
     const repairTimeoutMs = 100;
     await start({ limits: { node: { repairTimeoutMs } } });
-    await createTable();
+    await createThings();
     await putAll('old');
     const { ring } = db;
     ring.pause('node-1');
@@ -508,7 +495,7 @@ describe('a ring that is closed', () => {
 
   test('a repair on demand ends with a node that stops, and does not wait for one that is paused', async () => {
     await start({ limits: { node: { repairTimeoutMs: 60_000 } } });
-    await createTable();
+    await createThings();
     await putAll('old');
     db.ring.pause('node-1');
     const repair = db.ring.repair();
@@ -521,11 +508,11 @@ describe('a ring that is closed', () => {
 describe('a table that is deleted', () => {
   test('while a node is down is erased there too, once it is back, and from those it has told', async () => {
     await start({ limits: { sweepIntervalMs: 500 } });
-    await createTable();
+    await createThings();
     await putAll('old');
     await db.ring.stop('node-2');
     await client.send(new DeleteTableCommand({ TableName: 'things' }));
-    await createTable();
+    await createThings();
     await put('k0', 'of the next');
     await db.ring.start('node-2');
     await db.ring.repair();
@@ -539,7 +526,7 @@ describe('a table that is deleted', () => {
     await start({ limits: { sweepIntervalMs: 1 } });
     const fill = async (table: string) => {
       for (let round = 0; round < 15; round++) {
-        await createTable([], table);
+        await createThings([], table);
         await Promise.all(KEYS.slice(0, 10).map((k) => put(k, String(round), table)));
         for (const k of KEYS.slice(0, 10)) expect(await get(k, true, table)).toBe(String(round));
         await client.send(new DeleteTableCommand({ TableName: table }));
@@ -558,7 +545,7 @@ describe('a table in dynamo mode', () => {
       readQuorum: 1,
       limits: { node: { phaseTimeoutMs: 50 } },
     });
-    await createTable([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
+    await createThings([{ Key: 'dynaring:consistency', Value: 'dynamo' }]);
     await putAll('old');
     for (const node of ['node-1', 'node-2', 'node-3', 'node-4']) await db.ring.stop(node);
     for (const k of KEYS.slice(0, 10)) await put(k, 'alone');
@@ -573,7 +560,7 @@ describe('a table in dynamo mode', () => {
 describe('where an item lives', () => {
   test('tells its partition, its nodes, what they hold, and which of them is behind', async () => {
     await start({ antiEntropyIntervalMs: 0, limits: { node: { hintsKept: 0 } } });
-    await createTable();
+    await createThings();
     const key = { k: { S: 'k0' } };
     const { preferenceList, replicas, epoch } = await db.locate('things', key);
     expect([...preferenceList].sort()).toEqual(['node-1', 'node-2', 'node-3']);
@@ -599,7 +586,7 @@ describe('where an item lives', () => {
   test('is asked as an item is: of a table and a key that are there', async () => {
     await start();
     await expect(db.locate('things', { k: { S: 'k0' } })).rejects.toThrow('Requested resource not found');
-    await createTable();
+    await createThings();
     await expect(db.locate('things', { id: { S: 'k0' } })).rejects.toThrow(/key/);
   });
 });

@@ -121,6 +121,18 @@ describe('a peer that has stopped', () => {
 });
 
 describe('a drain', () => {
+  test('of a node that owes nothing ends within the call', () => {
+    let isDone = false;
+    peer.drain(
+      (idle) => idle(),
+      () => {
+        isDone = true;
+      },
+    );
+    expect(isDone).toBe(true);
+    expect(clock.timers).toBe(0);
+  });
+
   test('ends when clients have their answers', () => {
     const ends: number[] = [];
     let idle = () => {};

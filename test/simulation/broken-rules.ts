@@ -392,6 +392,13 @@ export const BROKEN_RULES = {
     shows: 'not-linearizable',
     histories: 2_000,
   },
+  'restored-anew': {
+    rule: 'a committed record of a dynamo table is restored under its own ballot (counterexample 33)',
+    defects: { rules: { restoredKeepsItsBallot: false } },
+    scenario: 'rotting-dynamo-five',
+    shows: 'lost-write',
+    histories: 200,
+  },
   'chance-of-its-own': {
     rule: 'everything that happens follows from the seed (docs/simulation.md)',
     defects: { sabotage: { receive: sometimesDeaf } },

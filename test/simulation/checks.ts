@@ -105,14 +105,21 @@ export function findLostWrites({
     for (const { id, node } of keepsAll ? homes : []) {
       const ballot = node!.stateOf(storeKey).committed?.ballot ?? NO_BALLOT;
       if (newest === undefined || compareBallots(ballot, last) >= 0) continue;
-      // What was deleted and purged is nothing.
-      if (newest.value === null && sameBallot(ballot, NO_BALLOT)) continue;
+      // What was deleted and purged is nothing. The delete need not be one that was acknowledged.
+      const isPurged = newest.value === null || compareBallots(told.purgedUpTo(storeKey), last) > 0;
+      if (isPurged && sameBallot(ballot, NO_BALLOT)) continue;
       const what = `${id} has ${showBallot(ballot)} of ${name}, older than ${showBallot(last)}=${newest.value}`;
       violations.push({ kind: 'lost-write', what: `${what}, which was acknowledged` });
     }
     for (const { write, by } of clocksAgree ? told.overtaken(storeKey) : []) {
       const [lost, kept] = [write, by].map((each) => `${showBallot(each.ballot)}=${each.value}`);
       violations.push({ kind: 'lost-write', what: `${lost} of ${name} loses to ${kept}, which was answered before` });
+    }
+  }
+  for (const { storeKey, name } of keys) {
+    for (const { write, by } of told.chosenAgain(storeKey)) {
+      const what = `${showBallot(write.ballot)}=${write.value} of ${name} loses to ${by.value}`;
+      violations.push({ kind: 'lost-write', what: `${what}, which is older and has got another ballot since` });
     }
   }
   for (const what of told.violations) violations.push({ kind: 'lost-write', what });

@@ -5,7 +5,7 @@ import { highestOf, type ItemRecord, type ReplicaState } from '../../src/dynamo/
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { registerValueOf } from './item-value.ts';
-import { ReplicaMemory } from './replica-memory.ts';
+import { isAccepted, ReplicaMemory } from './replica-memory.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { Observer } from './simulated-network.ts';
 import { showBallot, showRecord } from './trace.ts';
@@ -115,11 +115,12 @@ export class ChosenRecords implements Observer {
   }
 
   sent(from: NodeId, request: Request): void {
-    if ((request.kind === 'accept' || request.kind === 'adopt') && request.record !== undefined) {
+    const isLearned = request.kind === 'learn' || (request.kind === 'adopt' && !isAccepted(request));
+    if ((request.kind === 'accept' || request.kind === 'adopt') && request.record !== undefined && !isLearned) {
       this.#noteProposed(request.key, request.record);
     }
     if (request.kind === 'purge') this.#notePurged(request.key, request.ballot);
-    if (request.kind !== 'learn') return;
+    if (!isLearned || request.record === undefined) return;
     const { key, record } = request;
     if (!this.#proposalOf(key, record.ballot).isChosen) {
       this.#violations.push(`${from} makes others learn ${showRecord(record)}, which is not chosen (I5)`);
@@ -148,7 +149,7 @@ export class ChosenRecords implements Observer {
     if (request.kind === 'accept' && reply.kind === 'accepted') {
       this.#noteAccepted(replica, request.key, request.record.ballot, request.epoch);
     }
-    if (request.kind === 'adopt' && reply.kind === 'accepted') {
+    if (request.kind === 'adopt' && reply.kind === 'accepted' && isAccepted(request)) {
       this.#noteAccepted(replica, request.key, request.ballot, request.epoch);
     }
     // To report an accepted record is to acknowledge it.

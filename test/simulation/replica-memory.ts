@@ -1,4 +1,4 @@
-import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { type Ballot, compareBallots, NO_BALLOT, sameBallot } from '../../src/dynamo/ballot.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { type ReplicaState, topOf } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
@@ -13,6 +13,11 @@ interface Said {
   acknowledged: Ballot;
 }
 
+/** Whether a replica that adopts a record accepts it. Else that is committed, or there is none. */
+export function isAccepted({ ballot, record }: Extract<Request, { kind: 'adopt' }>): boolean {
+  return record !== undefined && sameBallot(record.ballot, ballot);
+}
+
 /**
  * Holds replicas to their word: promises only grow (I2), and an acknowledged record is not forgotten, whatever was lost
  * in between. This shows a forgotten promise long before three of them add up to a wrong answer.
@@ -25,7 +30,10 @@ export class ReplicaMemory {
   acknowledged(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot {
     const said = this.#saidOf(replica, request);
     // What nobody else has was not chosen and cannot be any more: it forgets that at once, and says so when that is flushed.
-    if (request.kind === 'adopt' && request.record === undefined) said.acknowledged = NO_BALLOT;
+    if (request.kind === 'adopt' && !isAccepted(request)) {
+      const kept = request.record?.ballot ?? NO_BALLOT;
+      if (compareBallots(kept, said.acknowledged) < 0) said.acknowledged = kept;
+    }
     return said.acknowledged;
   }
 
@@ -56,9 +64,10 @@ export class ReplicaMemory {
       if (!isChosen(key, record.ballot))
         this.#checkAcknowledgement(replica, this.#saidOf(replica, request), record.ballot);
     } else if (request.kind === 'adopt' && reply.kind === 'accepted') {
-      if (request.record !== undefined) {
-        this.#checkAcknowledgement(replica, this.#saidOf(replica, request), request.ballot);
-      }
+      const { ballot, record } = request;
+      const said = this.#saidOf(replica, request);
+      if (isAccepted(request)) this.#checkAcknowledgement(replica, said, ballot);
+      else if (record !== undefined) said.promises.push({ ballot, reported: record.ballot });
     } else if (request.kind === 'purge' && reply.kind === 'purged') {
       // It may forget the tombstone now, and what was before it.
       const said = this.#saidOf(replica, request);

@@ -179,6 +179,7 @@ const DYNAMO: Scenario = {
   consistency: 'dynamo',
   mix: { put: 8, delete: 2, conditionalPut: 0, conditionalDelete: 0, read: 4, eventualRead: 4, rangeRead: 0 },
 };
+const ROTTING_DYNAMO: Scenario = { ...DYNAMO, rots: true, limits: { ...HEALING_LIMITS, statesKept: 0 } };
 const TOMBSTONES: Scenario = {
   ...HEALING,
   mix: DELETING,
@@ -399,7 +400,31 @@ export const SCENARIOS = {
     keys: 2,
     changes: { count: 3, kinds: ['join', 'leave', 'again'] },
   },
-  'rotting-dynamo': { ...DYNAMO, rots: true, limits: { ...HEALING_LIMITS, statesKept: 0 } },
+  'rotting-dynamo': ROTTING_DYNAMO,
+  // Two copies of five are enough: a record that rots may have its only other copy, or a hint, in the other part.
+  'rotting-dynamo-five': { ...ROTTING_DYNAMO, nodes: 5, replication: 5, faults: 'split' },
+  'rotting-dynamo-split': { ...ROTTING_DYNAMO, nodes: 5, faults: 'split' },
+  'rotting-dynamo-tombstones': {
+    ...ROTTING_DYNAMO,
+    nodes: 5,
+    operations: 24,
+    mix: { ...DYNAMO.mix, put: 4, delete: 8 },
+    thinkMs: 120,
+    faults: 'split',
+    purges: true,
+    limits: { ...PURGING_LIMITS, statesKept: 0 },
+  },
+  'rotting-dynamo-changes': {
+    ...ROTTING_DYNAMO,
+    nodes: 5,
+    spares: 1,
+    changes: { count: 3, kinds: ['join', 'leave', 'again'] },
+  },
+  'rotting-dynamo-conditional': {
+    ...ROTTING,
+    consistency: 'dynamo',
+    mix: { ...MIXED, read: 0, eventualRead: 7 },
+  },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 

@@ -53,6 +53,8 @@ export class ToldRecords implements Observer {
   #lastTold: Ballot = NO_BALLOT;
   /** The highest ballot under which replicas were told of each value. */
   readonly #ballots = new Map<string, Ballot>();
+  /** The first one: that of the write itself, if it is blind. */
+  readonly #firstBallots = new Map<string, Ballot>();
   /** Who has a record on its disk and was not sealed, by epoch, key and ballot. */
   readonly #keepers = new Map<string, Keepers>();
   /** Up to where tombstones were purged. */
@@ -78,6 +80,7 @@ export class ToldRecords implements Observer {
     const value = registerValueOf(item);
     if (value === null || compareBallots(ballot, this.#ballots.get(value) ?? NO_BALLOT) <= 0) return;
     this.#ballots.set(value, ballot);
+    if (!this.#firstBallots.has(value)) this.#firstBallots.set(value, ballot);
   }
 
   received(): Ballot {
@@ -103,6 +106,7 @@ export class ToldRecords implements Observer {
       if (partitionOf(key) !== partition || of !== epoch - 1 || nodes.size < this.#majority) continue;
       if (record.item === undefined || compareBallots(record.ballot, this.#purged.get(key) ?? NO_BALLOT) <= 0) continue;
       for (const beginning of beginnings) {
+        if (beginning.isDamaged(key)) continue;
         const top = beginning.topOf(key);
         if (compareBallots(top?.ballot ?? NO_BALLOT, record.ballot) >= 0) continue;
         const what = `epoch ${epoch} begins with ${showRecord(top)}, without ${showRecord(record)}`;
@@ -132,6 +136,11 @@ export class ToldRecords implements Observer {
     if (write.isBlind && told.outcome === 'unanswered') told.ballot = this.#lastTold;
   }
 
+  /** The newest tombstone of a key that members were told to drop. */
+  purgedUpTo(key: StoreKey): Ballot {
+    return this.#purged.get(key) ?? NO_BALLOT;
+  }
+
   read(key: StoreKey, value: RegisterValue): void {
     const wasWritten = value === null || this.writes.some((write) => write.key === key && write.value === value);
     this.reads.push({ key, value, wasWritten });
@@ -156,6 +165,25 @@ export class ToldRecords implements Observer {
     return writes.flatMap((write) => {
       const by = writes.find((earlier) => {
         return earlier.answeredAt < write.calledAt && compareBallots(earlier.ballot, write.ballot) > 0;
+      });
+      return by === undefined ? [] : [{ write, by }];
+    });
+  }
+
+  /**
+   * Acknowledged writes of a key that lose to an older one, of which replicas were told under a second ballot. Nothing may
+   * do that where all writes are blind.
+   */
+  chosenAgain(key: StoreKey): { readonly write: Told; readonly by: Told }[] {
+    if (!this.writes.every(({ isBlind }) => isBlind)) return [];
+    const ballotsOf = ({ value }: Told) => {
+      return { first: this.#firstBallots.get(value ?? ''), last: this.#ballots.get(value ?? '') };
+    };
+    return this.#acknowledged(key).flatMap((write) => {
+      const by = this.writes.find((other) => {
+        const { first, last } = ballotsOf(other);
+        if (other.key !== key || first === undefined || last === undefined) return false;
+        return compareBallots(first, write.ballot) < 0 && compareBallots(write.ballot, last) < 0;
       });
       return by === undefined ? [] : [{ write, by }];
     });

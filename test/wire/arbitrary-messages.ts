@@ -74,7 +74,7 @@ export const REQUESTS: ByKind<Request> = {
   hint: kind('hint', { requestId, key, record, home: text }),
   'merkle-hashes': kind('merkle-hashes', { epoch, partition, level: uint, indexes: many(uint) }),
   'merkle-keys': kind('merkle-keys', { epoch, partition, leaf: uint, after: maybe(key), limit: uint }),
-  fetch: kind('fetch', { epoch, keys: many(key) }),
+  fetch: kind('fetch', { epoch, keys: fc.array(key, { minLength: 1, maxLength: 4 }) }),
   'confirm-tombstone': kind('confirm-tombstone', { key, record, epoch }),
   purge: kind('purge', { key, ballot, epoch }),
   copy: kind('copy', { partition, epoch, sources: many(text) }),
@@ -246,7 +246,7 @@ const outcome: Arbitrary<MutationOutcome> = fc.oneof(
 const carried: Arbitrary<Carried> = fc.oneof(
   kind('record', { record }),
   kind('round', {
-    operation: fc.record({ coordinator: uint48, boot: uint, sequence: uint48 }),
+    operation: fc.record({ coordinator: uint48, boot: uint32, sequence: uint48 }),
     attempts: fc
       .uniqueArray(fc.tuple(hlc, outcome), { selector: ([at]) => at, maxLength: 3 })
       .map((all) => new Map(all)),

@@ -139,6 +139,38 @@ describe('bytes that nobody has written', () => {
     expect(reasonOf(answerCodec('coordinate-write') as Codec<unknown>, bytes)).toBe('malformed');
   });
 
+  test('of a write that no record has room for are refused', () => {
+    const request = {
+      kind: 'coordinate-write',
+      requestId: undefined,
+      key: 'k',
+      partitionKey: 'k',
+      mutation: { kind: 'put', item: { size: 1, json: Buffer.from('{}') }, condition: undefined },
+      consistency: 'strict',
+      wantsOld: false,
+      carried: undefined,
+    } as const;
+    const reason = (changes: object) => {
+      const bytes = COORDINATION_REQUEST_CODEC.encode({ ...request, ...changes });
+      return reasonOf(COORDINATION_REQUEST_CODEC as Codec<unknown>, bytes);
+    };
+    const ofSize = (size: number) => ({ mutation: { ...request.mutation, item: { size, json: Buffer.from('{}') } } });
+    const ofBoot = (boot: number) => ({
+      carried: { kind: 'round', operation: { coordinator: 1, boot, sequence: 1 }, attempts: new Map() },
+    });
+    expect(reason(ofSize(2 ** 32 - 1))).toBe('none');
+    expect(reason(ofSize(2 ** 32))).toBe('malformed');
+    expect(reason(ofBoot(2 ** 32 - 1))).toBe('none');
+    expect(reason(ofBoot(2 ** 32))).toBe('malformed');
+    expect(reason({ partitionKey: 'k'.repeat(65_535) })).toBe('none');
+    expect(reason({ partitionKey: 'k'.repeat(65_536) })).toBe('malformed');
+  });
+
+  test('of a fetch of no key are refused: such a fetch names no partition', () => {
+    const bytes = REQUEST_CODEC.encode({ kind: 'fetch', epoch: 1, keys: [] });
+    expect(reasonOf(REQUEST_CODEC as Codec<unknown>, bytes)).toBe('malformed');
+  });
+
   test('that claim a huge number of parts are refused before room is made for them', () => {
     const count = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
     const { heapUsed } = process.memoryUsage();

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import type { StoreKey } from '../../env/store.ts';
-import { type Ballot, consistencyOf, NO_BALLOT, sameBallot } from '../ballot.ts';
+import { type Ballot, compareBallots, consistencyOf, NO_BALLOT, sameBallot } from '../ballot.ts';
 import type { Consistency } from '../client.ts';
 import { partitionOf } from '../keyspace.ts';
 import type { Member, Request } from '../messages.ts';
@@ -137,10 +137,10 @@ export class KeyRestore {
   }
 
   /**
-   * An identity round that begins after the damage was found, with a fresh ballot, and without a promise of this
-   * replica. So many others promise that they include a member of every majority. If a record was chosen, they
-   * therefore hold it or a newer one. This replica adopts the newest, and the round has it chosen under the fresh
-   * ballot.
+   * A round that begins after the damage was found, with a fresh ballot, and without a promise of this replica. So many
+   * others promise that they include a member of every majority. If a record was chosen, they therefore hold it or a
+   * newer one. This replica adopts the newest, and the round has it chosen under the fresh ballot: an identity round.
+   * Unless the newest may stay as it is (`#keepsItsBallot`): then nothing is left to choose.
    */
   *#restore(key: StoreKey): Task<boolean> {
     const { self, coordinator, acceptor, clock, log } = this.#parts;
@@ -165,8 +165,10 @@ export class KeyRestore {
     const states = isProven ? agreed : yield* this.#askEach(others, request);
     if (states === undefined) return false;
     // What this replica can still read, for example of a write since, may be newer than what the others have.
-    const newest = highestOf([acceptor.stateOf(key), ...states]);
-    const record: ItemRecord | undefined = newest?.withBallot(ballot);
+    const held = [acceptor.stateOf(key), ...states];
+    const newest = highestOf(held);
+    const isKept = newest !== undefined && this.#keepsItsBallot(newest, held);
+    const record: ItemRecord | undefined = isKept ? newest : newest?.withBallot(ballot);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
     const adopted = yield* coordinator.ask([{ node: self }], adopt, { reply: 'accepted', needed: 1 });
@@ -180,6 +182,8 @@ export class KeyRestore {
       this.#parts.nothingToRestore(partitionOf(key));
       return true;
     }
+    // Whoever else lacks the record gets it by a comparison. A `learn` that is sent again could outlive its tombstone.
+    if (isKept) return true;
     const accept = { kind: 'accept', key, record, epoch } as const;
     const accepted = yield* coordinator.ask(others, accept, { reply: 'accepted', needed: majority - 1 });
     if (accepted.agreed.length < majority - 1) return false;
@@ -187,6 +191,17 @@ export class KeyRestore {
     const deadlineMs = clock.elapsedMs() + settings.limits.phaseTimeoutMs;
     yield* coordinator.learnAt({ requestId: undefined, key, deadlineMs }, record, settings.writeQuorum);
     return isWhole;
+  }
+
+  /**
+   * Whether the newest record is committed, in a `dynamo` table. A blind write that is newer may be out of reach there,
+   * since W nodes need not be at any majority. Under a fresh ballot the older record would win over it.
+   */
+  #keepsItsBallot(newest: ItemRecord, held: readonly ReplicaState[]): boolean {
+    if (!this.#parts.coordinator.settings.rules.restoredKeepsItsBallot) return false;
+    const committed = highestCommitted(held);
+    if (committed === undefined || compareBallots(committed.ballot, newest.ballot) < 0) return false;
+    return consistencyOf(newest.ballot) === 'dynamo';
   }
 
   /**

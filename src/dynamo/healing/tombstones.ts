@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../env/clock.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import { partitionRange } from '../keyspace.ts';
@@ -107,7 +107,7 @@ export class TombstonePurge {
           purged += yield* this.#purgeAll(confirmed);
           confirmed = [];
         }
-        next = last && `${last}\x00`;
+        next = last && keyAfter(last);
         if (next !== undefined) yield* pause(clock, limits.repairPauseMs);
       }
     }

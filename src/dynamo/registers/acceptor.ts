@@ -5,7 +5,7 @@ import type { Store, StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot, TICKS_PER_MS } from '../ballot.ts';
 import type { PartitionVotes } from '../epochs/partition-votes.ts';
 import { LateTombstones } from '../healing/late-tombstones.ts';
-import { assertInvariant, assertOneRecord, assertOperationsOnce } from '../invariants.ts';
+import { assertAcceptable, assertInvariant } from '../invariants.ts';
 import { partitionOf } from '../keyspace.ts';
 import type { RegisterRequest, Reply } from '../messages.ts';
 import { NO_EVENTS, type NodeEvents } from '../node-events.ts';
@@ -216,7 +216,7 @@ export class Acceptor {
     if (!this.#hasVote(key, request.epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.rows.state(key);
     if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
-    if (this.#isCheckedFully) checkAccepted(record, state);
+    if (this.#isCheckedFully) assertAcceptable(record, state);
     const ack = () => answer({ kind: 'accepted', from: this.#settings.id });
     // Committed means chosen: this copy is no longer needed to choose it.
     if (state.committed !== undefined && sameBallot(state.committed.ballot, record.ballot)) return ack();
@@ -235,10 +235,11 @@ export class Acceptor {
   }
 
   /**
-   * Accepts the newest record of the other replicas in place of a damaged one, as if it had been here before
+   * Takes the newest record of the other replicas in place of a damaged one, as if it had been here before
    * (docs/protocol.md section 10). The others promised `ballot` after the damage was found, so it is above everything
-   * that was ever acknowledged here. And enough of them promised it: each quorum that may have chosen the missing
-   * record has one of them.
+   * that was ever acknowledged here; and each quorum that may have chosen the missing record has one of them. A record
+   * under `ballot` is accepted, and the key stays damaged until that is chosen. One under its own ballot is committed:
+   * with the promise of `ballot`, the key is whole.
    */
   #adopt(request: Of<'adopt'>, answer: Answer): void {
     const { key, ballot, record, epoch } = request;
@@ -254,13 +255,16 @@ export class Acceptor {
     this.rows.dropUnreadable(key);
     this.rows.noteAdopted(key);
     this.#events.committedChanged(key);
-    if (record !== undefined) {
+    if (record !== undefined && sameBallot(record.ballot, ballot)) {
       this.rows.adopt(key, record);
       this.promises.accepted(key, ballot);
       return this.#flushAccepted(key, accepted, answer);
     }
     // As with a purge: what is gone is refused from now on, whoever may still send it.
-    this.promises.raiseFloor(ballot.hlc);
+    if (record === undefined) this.promises.raiseFloor(ballot.hlc);
+    else this.promises.promise(key, ballot);
+    if (record !== undefined) this.learn(key, record);
+    // In the same step: nothing can rot since the adoption. The mark goes after the record, on disk too.
     this.rows.release(key);
     this.#store.flush((error) => (error === undefined ? accepted() : this.#answerStorageFailed(error, answer)));
   }
@@ -388,10 +392,4 @@ export interface AcceptorParts {
   /** As read at this start, its boot already counted durably. */
   readonly state: NodeState;
   readonly events?: NodeEvents;
-}
-
-function checkAccepted(record: ItemRecord, { accepted, committed }: ReplicaState): void {
-  assertOperationsOnce(record);
-  assertOneRecord(record, accepted);
-  assertOneRecord(record, committed);
 }

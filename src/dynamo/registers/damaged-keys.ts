@@ -1,4 +1,4 @@
-import type { Store, StoreKey } from '../../env/store.ts';
+import type { HalfOpenRange, Store, StoreKey } from '../../env/store.ts';
 import { partitionOf } from '../keyspace.ts';
 import { writeState } from '../state-rows.ts';
 
@@ -13,6 +13,8 @@ const DAMAGED_KEPT = 100_000;
 
 /** Far more than are adopted while one answer waits for its flush. */
 const ADOPTIONS_KEPT = 10_000;
+
+const NONE: readonly StoreKey[] = [];
 
 /** One record that was adopted in place of damaged ones. Compared by identity: each adoption is another one. */
 export interface Adoption {
@@ -70,6 +72,12 @@ export class DamagedKeys {
 
   isMarked(key: StoreKey): boolean {
     return this.#marked.has(key);
+  }
+
+  /** The marked keys of a range, in no order. As a rule there is none anywhere, which costs nothing. */
+  markedIn({ from, to }: HalfOpenRange): readonly StoreKey[] {
+    if (this.#marked.size === 0) return NONE;
+    return [...this.#marked].filter((key) => key >= from && key < to);
   }
 
   /** The committed record of a damaged key is about to be written over or removed. */

@@ -116,27 +116,50 @@ export function* readEventually(
   operation: Operation,
   readQuorum = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { requestId, key, deadlineMs } = operation;
+  const { key, deadlineMs } = operation;
   let got = 0;
   let isRetry = false;
   let targets = chooseReplicas(coordinator, coordinator.configOfKey(key), readQuorum);
   while (!coordinator.isPast(deadlineMs)) {
-    const late = new LateRepair(coordinator, operation);
-    const quorum = { reply: 'state', needed: readQuorum, onLate: late.onLate } as const;
-    const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', requestId, key }, quorum);
-    if (agreed.length >= readQuorum) {
-      const newest = highestCommitted(agreed);
-      if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
-      late.begin(newest);
-      return { kind: 'read', record: newest };
-    }
-    got = agreed.length;
+    const { outcome, agreed, replies } = yield* askCommitted(coordinator, operation, targets, readQuorum);
+    if (outcome !== undefined) return outcome;
+    got = agreed;
     if (isRetry && isAnyUnable(replies)) yield* coordinator.pause();
     isRetry = true;
     targets = coordinator.configOfKey(key).members;
     if (coordinator.isCutOff(targets, readQuorum)) break;
   }
   return { kind: 'unavailable', needed: readQuorum, got };
+}
+
+/** The answers to one question for committed records. */
+interface CommittedAnswers {
+  /** Undefined: too few have answered. */
+  readonly outcome: RegisterReadOutcome | undefined;
+  /** How many have answered. */
+  readonly agreed: number;
+  readonly replies: readonly Reply[];
+}
+
+/**
+ * Asks for what replicas have committed of a key. If `needed` of them answer, the outcome is the newest record among
+ * the answers, and stale replicas are repaired, those that answer later too.
+ */
+export function* askCommitted(
+  coordinator: Coordinator,
+  operation: Operation,
+  targets: readonly { readonly node: NodeId }[],
+  needed: number,
+): Task<CommittedAnswers> {
+  const { requestId, key } = operation;
+  const late = new LateRepair(coordinator, operation);
+  const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
+  const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', requestId, key }, quorum);
+  if (agreed.length < needed) return { outcome: undefined, agreed: agreed.length, replies };
+  const newest = highestCommitted(agreed);
+  if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
+  late.begin(newest);
+  return { outcome: { kind: 'read', record: newest }, agreed: agreed.length, replies };
 }
 
 /**

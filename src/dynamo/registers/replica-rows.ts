@@ -240,7 +240,11 @@ export class ReplicaRows {
       if (isSound(key, value)) entries.set(key, { ...entries.get(key), key, accepted: decodeRecord(value) });
       else entries.set(key, { key, ...this.noteDamaged(key) });
     }
-    // Each of the two lists is complete up to its last key, so the first `limit` of both together leave nothing out.
+    // While a key is restored it may have no committed row, and yet it is not absent.
+    for (const key of this.#damaged.markedIn(query)) {
+      if (!entries.has(key)) entries.set(key, { key, ...this.noteDamaged(key) });
+    }
+    // Each of these lists is complete up to its last key, so the first `limit` of all together leave nothing out.
     const sorted = [...entries.values()].sort((a, b) => compareKeys(a.key, b.key, order));
     return {
       entries: sorted.slice(0, limit),

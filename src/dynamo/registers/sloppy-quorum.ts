@@ -5,13 +5,13 @@ import type { StoreKey } from '../../env/store.ts';
 import type { Failure } from '../client.ts';
 import { partitionOf } from '../keyspace.ts';
 import { isCopy, type Reply, type Request } from '../messages.ts';
-import { highestCommitted, ItemRecord } from '../record.ts';
+import { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, waitAtMost } from '../task.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Carried, HandedBack } from './handed-back.ts';
 import type { Operation } from './operation.ts';
-import { isAnyUnable, LateRepair, type RegisterReadOutcome, repairStale } from './register-read.ts';
+import { askCommitted, isAnyUnable, type RegisterReadOutcome } from './register-read.ts';
 
 /** The part of such a write that another coordinator may continue. */
 export type CarriedRecord = Extract<Carried, { kind: 'record' }>;
@@ -141,7 +141,7 @@ export function* readSloppily(
   operation: Operation,
   needed = coordinator.settings.readQuorum,
 ): Task<RegisterReadOutcome> {
-  const { requestId, key, deadlineMs } = operation;
+  const { key, deadlineMs } = operation;
   const { view, isUp } = coordinator;
   const partition = partitionOf(key);
   const everybody = view.preferenceList(partition);
@@ -150,17 +150,10 @@ export function* readSloppily(
   if (targets.length < needed) targets = [...everybody];
   let got = 0;
   while (!coordinator.isPast(deadlineMs)) {
-    const late = new LateRepair(coordinator, operation);
     const members = targets.map((node) => ({ node }));
-    const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
-    const { agreed, replies } = yield* coordinator.ask(members, { kind: 'read-committed', requestId, key }, quorum);
-    if (agreed.length >= needed) {
-      const newest = highestCommitted(agreed);
-      if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
-      late.begin(newest);
-      return { kind: 'read', record: newest };
-    }
-    got = agreed.length;
+    const { outcome, agreed, replies } = yield* askCommitted(coordinator, operation, members, needed);
+    if (outcome !== undefined) return outcome;
+    got = agreed;
     if (isAnyUnable(replies)) yield* coordinator.pause();
     targets = [...everybody];
     const reachable = everybody.map((node) => ({ node }));
