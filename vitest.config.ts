@@ -52,6 +52,8 @@ export default defineConfig({
       }),
     ],
     globalSetup: ['test/build.ts'],
+    // A second, the default, is too little on a machine that has other things to do.
+    expect: { poll: { timeout: 20_000 } },
     // One fewer than there are cores is the default: on two, with tests that mostly wait, half of the time was lost.
     maxWorkers: Math.max(2, availableParallelism() - 1),
   },

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Trace } from '../../src/api/admin.ts';
 import type { LimitOptions, Settings } from '../../src/config.ts';
 import { type TracedRing, tracedRing } from './traced-ring.ts';
@@ -99,10 +99,10 @@ describe('a PutItem', () => {
     const substitute = ['node-1', 'node-2', 'node-3', 'node-4'].find((node) => !homes.includes(node))!;
     await it.ring.stop(homes[2]!);
     let trace = await put('a');
-    for (let i = 0; i < 100 && !trace.events.some(({ detail }) => detail === `kept by ${substitute}`); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitFor(async () => {
       trace = await put('a');
-    }
+      expect(trace.events.map(({ detail }) => detail)).toContain(`kept by ${substitute}`);
+    }, 20_000);
     expect(tally(trace)).toMatchObject({ 'asked learn': 2, [`hint kept by ${substitute}`]: 1, 'answered applied': 1 });
     expect(tally(trace)).not.toHaveProperty('asked prepare');
     expect(trace.events.find(({ what }) => what === 'hint')!.node).toBe(homes[2]);

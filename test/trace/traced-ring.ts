@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { vi } from 'vitest';
 import { createAdmin } from '../../src/admin/create-admin.ts';
 import type { Admin, Trace } from '../../src/api/admin.ts';
 import { ApiError } from '../../src/api/errors.ts';
@@ -89,12 +90,11 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
       return admin.trace(asked.requestId)!;
     },
     async until(requestId, accepts) {
-      for (let i = 0; i < 500; i++) {
+      return vi.waitFor(() => {
         const trace = admin.trace(requestId)!;
-        if (accepts(trace)) return trace;
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      throw new Error(`never came: ${JSON.stringify(admin.trace(requestId), undefined, 1)}`);
+        if (!accepts(trace)) throw new Error(`never came: ${JSON.stringify(trace, undefined, 1)}`);
+        return trace;
+      }, 20_000);
     },
     async close() {
       await ring.close();

@@ -250,7 +250,7 @@ describe('bodies', () => {
     admin.restore = () => new Promise((resolve) => held.push(resolve));
     await listening(server, async () => {
       const first = supertest(server).post('/_dynaring/snapshot').send(SNAPSHOT).then();
-      while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await expect.poll(() => held.length).toBe(1);
       const second = await supertest(server).post('/_dynaring/snapshot').send(SNAPSHOT);
       expect(second.status).toBe(409);
       held.pop()!();
@@ -316,7 +316,7 @@ describe('bodies', () => {
     admin.waitUntilConsistent = () => new Promise((resolve) => held.push(resolve));
     await listening(server, async () => {
       const first = supertest(server).post('/_dynaring/wait-until-consistent').then();
-      while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await expect.poll(() => held.length).toBe(1);
       await supertest(server).get('/_dynaring/cluster').expect(503);
       held.pop()!();
       expect((await first).status).toBe(200);

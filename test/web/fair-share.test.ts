@@ -100,7 +100,7 @@ describe('clients that send faster than they read', () => {
     for (let round = 0; round < 3; round++) {
       const { socket } = await client(port);
       socket.write(Buffer.concat([GOOD, GOOD, GOOD]));
-      while (doors.length === 0) await sleep(5);
+      await expect.poll(() => doors.length).toBeGreaterThan(0);
       socket.destroy();
       await once(socket, 'close');
       await sleep(20);
@@ -108,7 +108,7 @@ describe('clients that send faster than they read', () => {
     }
     await sleep(20);
     const answers = [post(port), post(port), post(port)];
-    while (doors.length < 3) await sleep(5);
+    await expect.poll(() => doors.length).toBe(3);
     for (const open of doors) open();
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import supertest from 'supertest';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConnectionDropped } from '../../src/api/connection-dropped.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import type { Execute } from '../../src/api/operations.ts';
@@ -113,12 +113,12 @@ test('a client that is gone before its answer is told of all the same', async ()
   const { port, entries } = await startWithLog(() => new Promise((resolve) => doors.push(() => resolve({}))));
   const { socket } = await client(port);
   socket.write(GOOD);
-  await vi.waitFor(() => expect(doors.length).toBe(1));
+  await expect.poll(() => doors.length).toBe(1);
   socket.destroy();
   await once(socket, 'close');
   await new Promise((resolve) => setTimeout(resolve, 20));
   doors[0]!();
-  await vi.waitFor(() => expect(entries.length).toBe(1));
+  await expect.poll(() => entries.length).toBe(1);
   expect(entries).toMatchObject([{ operation: 'GetItem', table: 'orders', status: 200 }]);
 });
 
@@ -167,7 +167,7 @@ describe('what is no operation is told by method and path, without the query', (
     await back.get('/health');
     await back.post('/').set('X-Amz-Target', 'DynamoDB_20120810.ListTables').send({});
     await front.get('/_dynaring/faults');
-    await vi.waitFor(() => expect(entries.length).toBe(6));
+    await expect.poll(() => entries.length).toBe(6);
     expect(entries.map(({ operation, method, path, status }) => [operation ?? method, path, status])).toEqual([
       ['GET', '/_dynaring/faults', 400],
       ['POST', '/_dynaring/faults', 201],

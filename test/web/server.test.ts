@@ -115,14 +115,13 @@ describe('clients that hang up', () => {
     );
     const { socket } = await client(port);
     socket.write(GOOD);
-    while (doors.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await expect.poll(() => doors.length).toBe(1);
     socket.destroy();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect((await post(port)).status).toBe(503);
     doors.pop()!();
-    await new Promise((resolve) => setTimeout(resolve, 20));
     const last = post(port);
-    while (doors.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await expect.poll(() => doors.length).toBe(1);
     doors.pop()!();
     expect((await last).status).toBe(200);
   });
@@ -135,7 +134,7 @@ describe('limits', () => {
       maxRequestsInFlight: 3,
     });
     const held = [post(port), post(port), post(port)];
-    while (doors.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await expect.poll(() => doors.length).toBe(3);
     const shed = await post(port);
     expect([shed.status, shed.body.__type]).toEqual([503, 'com.amazon.coral.service#ServiceUnavailableException']);
     for (const open of doors) open();
@@ -245,34 +244,35 @@ describe('listening and closing', () => {
   });
 
   test('closing ends idle connections at once and lets requests in flight finish', async () => {
-    let open = () => {};
+    const doors: (() => void)[] = [];
     const { port, listening } = await start(
-      () =>
-        new Promise((resolve) => {
-          open = () => resolve({ finished: true });
-        }),
+      () => new Promise((resolve) => doors.push(() => resolve({ finished: true }))),
     );
     const idle = await client(port);
     idle.socket.write(rawRequest('{'));
     await idle.until('Serialization');
     const busy = await client(port);
     busy.socket.write(GOOD);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => doors.length).toBe(1);
 
     const closed = listening.close(NEVER);
     await once(idle.socket, 'close');
     await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
-    open();
+    doors[0]!();
     await once(busy.socket, 'close');
     expect(busy.received()).toMatch(/Connection: close[\s\S]*"finished":true/);
     await closed;
   });
 
   test('closing cuts what does not finish when told to give up', async () => {
-    const { port, listening } = await start(() => NEVER);
+    let calls = 0;
+    const { port, listening } = await start(() => {
+      calls++;
+      return NEVER;
+    });
     const { socket } = await client(port);
     socket.write(GOOD);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => calls).toBe(1);
     await listening.close(new Promise((resolve) => setTimeout(resolve, 50)));
     if (!socket.closed) await once(socket, 'close');
   });
