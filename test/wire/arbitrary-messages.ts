@@ -206,6 +206,7 @@ const amount = fc.oneof(fc.constant(-1), fc.nat());
 const index: Arbitrary<SecondaryIndex> = fc.record({
   name,
   kind: fc.constantFrom('local', 'global' as const),
+  storageId: maybe(byteString),
   key: fc.record({ partition: many(keyAttribute), sort: many(keyAttribute) }),
   projection: fc.record({
     ProjectionType: maybe(fc.constantFrom('ALL', 'KEYS_ONLY', 'INCLUDE' as const)),
@@ -224,6 +225,12 @@ const index: Arbitrary<SecondaryIndex> = fc.record({
   ) as Arbitrary<SecondaryIndex['throughput']>,
 });
 
+const indexedTable = {
+  key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
+  indexes: many(index),
+};
+const derivation = maybe(fc.record({ table: byteString, version: uint, ...indexedTable }));
+
 const mutation: Arbitrary<Mutation> = fc.oneof(
   kind('put', { item: image, condition: maybe(condition) }),
   kind('delete', { condition: maybe(condition) }),
@@ -231,10 +238,7 @@ const mutation: Arbitrary<Mutation> = fc.oneof(
     condition: maybe(condition),
     update: fc.record({ origin: fc.constantFrom('expression', 'legacy' as const), actions: many(action) }),
     key: map,
-    table: fc.record({
-      key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
-      indexes: many(index),
-    }),
+    table: fc.record(indexedTable),
   }) as Arbitrary<Mutation>,
 );
 
@@ -264,9 +268,10 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     mutation,
     consistency,
     wantsOld: fc.boolean(),
+    derivation,
     carried: maybe(carried),
   }),
-  'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency }),
+  'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency, derivation }),
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
@@ -274,6 +279,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     limit: uint,
     from: readFrom,
     consistency,
+    derivation,
   }),
   'tables-in': kind('tables-in', { partition }),
   'forget-table': kind('forget-table', { table: byteString }),
