@@ -262,9 +262,16 @@ export class TableCatalog implements TablesAtHand {
     after: Place | undefined,
     limit: number,
   ): Promise<{ tables: Table[]; more: boolean }> {
-    const outcome = await this.#client.range(definitionRange(namespace, after, limit));
-    if (outcome.kind !== 'items') throw clusterError(outcome);
-    return { tables: outcome.items.map((item) => parseDefinition(definitionText(item))), more: outcome.more };
+    const tables: Table[] = [];
+    for (let more = true; more; ) {
+      const begin = tables.at(-1) ?? after;
+      const outcome = await this.#client.range(definitionRange(namespace, begin, limit - tables.length));
+      if (outcome.kind !== 'items') throw clusterError(outcome);
+      for (const item of outcome.items) tables.push(parseDefinition(definitionText(item)));
+      if (tables.length >= limit) return { tables, more: outcome.more };
+      more = outcome.more && outcome.items.length > 0;
+    }
+    return { tables, more: false };
   }
 
   /**

@@ -34,6 +34,7 @@ export function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
       ...partitionRange(request.partition),
       order: 'forward',
       limit: 100,
+      bytesLimit: 1_000_000,
       epoch: request.epoch,
     } as const;
     receive(from, range, (answer) => {
