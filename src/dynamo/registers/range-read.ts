@@ -4,6 +4,7 @@ import type { Failure, RangeOutcome } from '../client.ts';
 import type { PartitionConfig, RangeEntry } from '../messages.ts';
 import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
+import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
 import type { Operation } from './operation.ts';
@@ -126,7 +127,7 @@ function* readPage(
     const request = { kind: 'read-range', requestId, from, to, order, limit, bytesLimit, epoch } as const;
     const { agreed, replies } = yield* coordinator.ask(targets, request, { reply: 'range', needed });
     if (agreed.length >= needed) {
-      const horizon = horizonOf(agreed, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');
+      const horizon = horizonOf(agreed, order, coordinator.settings.rules);
       const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
       return { kind: 'page', majority: needed, keys: mergePages(agreed, order, horizon), rest };
     }
@@ -160,12 +161,17 @@ function targetsOf(
  * full. Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may
  * hold keys that its page had no room for. Undefined: all have told everything.
  */
-function horizonOf(pages: readonly ReplyOf<'range'>[], order: KeyOrder): StoreKey | undefined {
+function horizonOf(
+  pages: readonly ReplyOf<'range'>[],
+  order: KeyOrder,
+  { horizonFollowsOrder, horizonIsNearest }: Rules,
+): StoreKey | undefined {
+  const direction = horizonFollowsOrder ? order : 'forward';
   let horizon: StoreKey | undefined;
   for (const { entries, more } of pages) {
     const last = entries.at(-1)?.key;
     if (!more || last === undefined) continue;
-    if (horizon === undefined || compareKeys(last, horizon, order) < 0) horizon = last;
+    if (horizon === undefined || compareKeys(last, horizon, direction) < 0 === horizonIsNearest) horizon = last;
   }
   return horizon;
 }
