@@ -149,7 +149,8 @@ export class Coordination implements CoordinatingNode {
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(), derivation };
-    runTask(readRange(coordinator, { ...range, order, limit }, demand, operation), reply);
+    const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
+    runTask(readRange(coordinator, query, demand, operation), reply);
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

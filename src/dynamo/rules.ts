@@ -74,6 +74,8 @@ export interface Rules {
   readonly outboxRowWithRecord: boolean;
   /** A tombstone of an item that owes something is not purged. */
   readonly purgeWaitsForOwed: boolean;
+  /** A merge of pages ends at the nearest of their last keys; with this rule off, at the farthest. */
+  readonly horizonIsNearest: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -108,4 +110,5 @@ export const SOUND_RULES: Rules = {
   marksFollowConfirms: true,
   outboxRowWithRecord: true,
   purgeWaitsForOwed: true,
+  horizonIsNearest: true,
 };

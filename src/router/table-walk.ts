@@ -4,6 +4,7 @@ import { type EncodedKey, keyOfItem } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { ofTable } from './of-table.ts';
 
 /**
  * An item in its stored form. It is parsed on the first use of its attributes. It is also the `Found` (page-source.ts)
@@ -70,7 +71,7 @@ export class TableWalk {
         segment,
         limit,
         from,
-        consistency: this.#table.consistency ?? 'strict',
+        ...ofTable(this.#table),
       });
       if (outcome.kind !== 'items') throw clusterError(outcome);
       const items = outcome.items.map((image) => new StoredItem(image));

@@ -72,6 +72,7 @@ export const REQUESTS: ByKind<Request> = {
     to: key,
     order: keyOrder,
     limit: uint,
+    bytesLimit: uint,
     epoch: maybe(epoch),
   }),
   hint: kind('hint', { requestId, key, record, home: text }),
