@@ -1,9 +1,9 @@
-import { compareBallots } from '../ballot.ts';
+import type { StoreKey } from '../../env/store.ts';
+import { type Ballot, compareBallots } from '../ballot.ts';
 import { isCopy, type PartitionConfig, type Reply } from '../messages.ts';
+import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Rules } from '../rules.ts';
-import type { ItemRecord } from '../record.ts';
-import type { StoreKey } from '../../env/store.ts';
 
 /**
  * One entry on its way to its home replicas. It is confirmed when a majority of the members of one epoch has it on disk,
@@ -50,6 +50,6 @@ export class Confirmation {
 }
 
 /** Whether a record is due beyond what is settled. */
-export function isDue({ derived }: ItemRecord, settled: Parameters<typeof compareBallots>[1]): boolean {
+export function isDue({ derived }: ItemRecord, settled: Ballot): boolean {
   return derived !== undefined && compareBallots(derived.due, settled) > 0;
 }
