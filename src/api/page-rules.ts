@@ -4,8 +4,8 @@ import type { Projection } from './expression/ast.ts';
 import type { Filtering } from './expression/resolve-filter.ts';
 import { entryKeys, projects } from './index-entry.ts';
 import type { ScanRequest, Select } from './operations.ts';
-import type { KeyAttribute } from './primary-key.ts';
-import type { SecondaryIndex, Table } from './table-definition.ts';
+import { type KeyAttribute, keyValueBytes, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES } from './primary-key.ts';
+import type { IndexKeySchema, SecondaryIndex, Table } from './table-definition.ts';
 
 /*
  * What Scan and Query have in common: what a page shows of the items that it looks at.
@@ -101,4 +101,23 @@ export function needsItems(
 export function hasExactly(key: AttributeMap, attributes: readonly KeyAttribute[]): boolean {
   if (Object.keys(key).length !== attributes.length) return false;
   return attributes.every(({ name, type }) => Object.hasOwn(key, name) && type in key[name]!);
+}
+
+/**
+ * Checks the index keys of a start key, whose form is right: no entry has an empty or longer one.
+ * @throws ApiError (ValidationException)
+ */
+export function checkStartInIndex({ partition, sort }: IndexKeySchema, startKey: AttributeMap): void {
+  const sizes = (attributes: readonly KeyAttribute[]) =>
+    attributes.map((attribute) => keyValueBytes(attribute, startKey[attribute.name]!));
+  const [ofPartition, ofSort] = [sizes(partition), sizes(sort)];
+  const isFitting =
+    ![...ofPartition, ...ofSort].includes(0) &&
+    sumOf(ofPartition) <= MAX_PARTITION_KEY_BYTES &&
+    sumOf(ofSort) <= MAX_SORT_KEY_BYTES;
+  if (!isFitting) throw ApiError.validation('The provided starting key is invalid');
+}
+
+function sumOf(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -1,7 +1,12 @@
 import { type AttributeMap, normaliseMap } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
 import { checkKeyPaths } from './expression/key-paths.ts';
-import { type Filtering, resolveFilterExpressions, resolveLegacyFilter } from './expression/resolve-filter.ts';
+import {
+  type Filtering,
+  type FilterRules,
+  resolveFilterExpressions,
+  resolveLegacyFilter,
+} from './expression/resolve-filter.ts';
 import type { ScanRequest } from './operations.ts';
 import { checkSelect, hasExactly, indexNamed, needsItems, type PagePlan, placeKeys } from './page-rules.ts';
 import { type EncodedKey, keyOfKey } from './primary-key.ts';
@@ -25,17 +30,28 @@ export interface ScanPlan extends CheckedScan, PagePlan {
   readonly after: EncodedKey | undefined;
 }
 
+const RULES: FilterRules = {
+  legacyFilter: 'ScanFilter',
+  together: {
+    expressions: ['ProjectionExpression', 'FilterExpression'],
+    others: ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'],
+    users: ['FilterExpression'],
+    namesUsers: true,
+  },
+  texts: VALUE_TEXTS.Scan,
+};
+
 /**
  * Checks a request by itself, in the service's order as far as it is known. Normalises its values in place.
  * @throws ApiError (ValidationException)
  */
 export function checkScan(request: ScanRequest): CheckedScan {
-  const legacy = resolveLegacyFilter(request);
+  const legacy = resolveLegacyFilter(request, RULES);
   const { ExclusiveStartKey: startKey } = request;
   if (startKey != null) normaliseMap(startKey, VALUE_TEXTS.Scan);
   const segment = segmentOf(request);
   checkSelect(request);
-  const { filter = legacy.filter, projection = legacy.projection } = resolveFilterExpressions(request);
+  const { filter = legacy.filter, projection = legacy.projection } = resolveFilterExpressions(request, RULES.texts);
   return { filter, projection, segment };
 }
 

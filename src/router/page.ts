@@ -16,7 +16,7 @@ import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { Found, PageSource, Pause } from './page-source.ts';
 import type { ReadRoom } from './read-room.ts';
-import type { StoredItem } from './table-walk.ts';
+import type { StoredItem } from './stored-item.ts';
 
 /** The answer of a Scan or a Query. */
 export interface PageResponse {
