@@ -177,8 +177,9 @@ export interface VoteState {
 }
 
 /** The answer of a replica. `from` lets the coordinator count an answer once that comes twice. */
-export type Reply = { readonly from: NodeId } & (
-  /** `settled`: up to where the replica knows the item's entries to be in place; undefined if the item has none. */
+export type Reply = {
+  readonly from: NodeId;
+} /** `settled`: up to where the replica knows the item's entries to be in place; undefined if the item has none. */ & (
   | ({ readonly kind: 'promise'; readonly settled?: Ballot | undefined } & ReplicaState)
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }

@@ -13,7 +13,8 @@ type Served = { readonly [Kind in Request['kind']]: (request: Of<Kind>, answer: 
 
 /** A node's door for other nodes. @param store of the node */
 export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<Request, Reply> {
-  const { acceptor, detector, epochStaging, epochSwitch, gate, gossip, propagationHold, purgeMember, restore, view } = parts;
+  const { acceptor, detector, epochStaging, epochSwitch, gate, gossip, propagationHold, purgeMember, restore, view } =
+    parts;
   const served: Served = {
     prepare: (request, answer) => acceptor.receive(request, answer),
     accept: (request, answer) => acceptor.receive(request, answer),

@@ -3,7 +3,7 @@ import type { Clock } from '../../env/clock.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
-import type { ItemRecord } from '../record.ts';
+import type { ItemRecord, ReplicaState } from '../record.ts';
 import { SettledMarks } from './settled-marks.ts';
 
 /** Above every key of the store. */
@@ -72,14 +72,21 @@ export class Outbox {
     if (compareBallots(dueIn(row), due) <= 0) this.#removeRow(key);
   }
 
-  /** As `settled`, of a record that is not older than the committed one here: also removes a row that cannot be read. */
-  allSettled(key: StoreKey, due: Ballot): void {
+  /**
+   * As `settled`; also removes a row that cannot be read, or that no record needs any more.
+   * @param committed the record of the key here, as it is now: it may be newer than what was settled
+   */
+  settledFor(key: StoreKey, due: Ballot, committed: ItemRecord | undefined): void {
     this.settled(key, due);
-    if (this.#store.get('outbox', key) === DAMAGED) this.#removeRow(key);
+    if (compareBallots(committed?.derived?.due ?? NO_BALLOT, due) <= 0) this.#removeRow(key);
   }
 
-  /** Up to where this replica knows a key to be settled. @param committed the record of the key here */
-  settledOf(key: StoreKey, committed: ItemRecord | undefined): Ballot {
+  /**
+   * Up to where this replica knows a key to be settled; undefined for an item of which nothing is derived.
+   * @param state the records of the key here
+   */
+  settledOf(key: StoreKey, { accepted, committed }: ReplicaState): Ballot | undefined {
+    if (accepted?.derived === undefined && committed?.derived === undefined) return undefined;
     const known = this.marks.of(key);
     const due = committed?.derived?.due ?? NO_BALLOT;
     // Without a row nothing of the committed record is due any more.

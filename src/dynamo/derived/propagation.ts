@@ -161,9 +161,8 @@ export class Propagation implements Settler {
     const isOpen = record !== undefined && isDue(record, this.settledOf(key));
     const isHeld = isOpen && when === 'in-turn' && hold.take(key, record!);
     const isSettled = !isOpen || (yield* this.#settle(operation, record!, { isHeld, shown: () => {} }));
-    if (isSettled && !this.#isStopped) outbox.allSettled(key, due);
-    // Nobody else has a record of the key: it was purged, and owed nothing by then.
-    if (record === undefined && !this.#isStopped) outbox.remove(key);
+    // A majority without a record of the key has purged it, and it owed nothing by then.
+    if (isSettled && !this.#isStopped) outbox.settledFor(key, due, committed(key));
     return isSettled;
   }
 
@@ -209,7 +208,8 @@ export class Propagation implements Settler {
     const { requestId, deadlineMs } = operation;
     const sinceMs = clock.elapsedMs();
     const configOf = ({ key }: Confirmation) => coordinator.configOfKey(key);
-    const isConfirmed = (each: Confirmation) => each.isConfirmed(configOf(each), coordinator.majorityOf(configOf(each)));
+    const isConfirmed = (each: Confirmation) =>
+      each.isConfirmed(configOf(each), coordinator.majorityOf(configOf(each)));
     const { isUp } = coordinator;
     const isCutOff = (each: Confirmation) => {
       const config = configOf(each);

@@ -208,13 +208,7 @@ export class Acceptor {
       return this.#raiseCeiling(ballot.hlc, () => this.#prepare(request, answer), answer);
     if (this.rows.isUnflushed(key)) return this.#flushAccepted(key, () => this.#prepare(request, answer), answer);
     this.promises.promise(key, ballot);
-    answer({ kind: 'promise', from: this.#settings.id, ...state, settled: this.#settledOf(key, state) });
-  }
-
-  /** Undefined for an item of which nothing is derived. */
-  #settledOf(key: StoreKey, { accepted, committed }: ReplicaState): Ballot | undefined {
-    if (accepted?.derived === undefined && committed?.derived === undefined) return undefined;
-    return this.rows.outbox.settledOf(key, committed);
+    answer({ kind: 'promise', from: this.#settings.id, ...state, settled: this.rows.outbox.settledOf(key, state) });
   }
 
   #accept(request: Of<'accept'>, answer: Answer): void {

@@ -65,12 +65,7 @@ export class ReplicaRows {
   readonly outbox: Outbox;
 
   /** @param onDamaged called whenever a key is found to be damaged */
-  constructor(
-    store: Store,
-    clock: Clock,
-    { limits, rules, checks }: NodeSettings,
-    onDamaged: (key: StoreKey) => void,
-  ) {
+  constructor(store: Store, clock: Clock, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
     this.#store = store;
     this.#isCheckedFully = checks === 'all';
     this.#statesKept = limits.statesKept;
