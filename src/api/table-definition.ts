@@ -34,6 +34,11 @@ export interface Table {
    */
   readonly attributeDefinitions: readonly AttributeDefinition[];
   readonly indexes: readonly SecondaryIndex[];
+  /**
+   * The version of what is derived from the items: higher after each change of the indexes. Undefined: nothing is
+   * derived, as in tables without indexes.
+   */
+  readonly derivation?: number;
   readonly vectorIndexes: readonly VectorIndex[];
   readonly billing: Billing;
   readonly throughput: Throughput;
@@ -80,6 +85,8 @@ export type TableConsistency = 'strict' | 'dynamo';
 export interface SecondaryIndex {
   readonly name: string;
   readonly kind: 'local' | 'global';
+  /** The id of the entries of a global index at the storage nodes, which know it as a table. Never used again. */
+  readonly storageId?: ByteString;
   readonly key: IndexKeySchema;
   readonly projection: Projection;
   /** Only for a global index: a local one uses the throughput of its table. */

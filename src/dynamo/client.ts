@@ -1,4 +1,5 @@
 import type { DelayDistribution } from '../api/delay-model.ts';
+import type { Derivation } from '../api/derivation.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -74,6 +75,8 @@ export interface WriteOptions {
    * is a consensus round.
    */
   readonly wantsOld: boolean;
+  /** What is derived from the items of the table. Undefined: nothing. */
+  readonly derivation?: Derivation | undefined;
   /** The client's request that this is done for, for its trace. */
   readonly requestId?: string | undefined;
 }
@@ -102,6 +105,8 @@ export interface ReadRequest {
   readonly key: ItemKey;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `WriteOptions`: a read of the latest may have to choose a record again. */
+  readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
 }
@@ -116,8 +121,14 @@ export interface SortKeyBound {
 
 /** A part of one item collection. There are no items in it if its lower bound is above its upper one. */
 export interface RangeRequest {
+  /** Of a table; or of a global index, whose entries are read as items are. */
   readonly table: ByteString;
   readonly partitionKey: ByteString;
+  /**
+   * Read the items in the order of this local index, by its position among those of the table, and only those that are in
+   * it. Bounds are then places in the index (`api/entry-place.ts`).
+   */
+  readonly localIndex?: number | undefined;
   /** Undefined: from the lowest sort key of the collection, whatever the order. */
   readonly lower?: SortKeyBound | undefined;
   /** Undefined: to the highest one. */
@@ -128,10 +139,17 @@ export interface RangeRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `ReadRequest`. */
+  readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
 }
 
+/**
+ * The items, and whether there are further ones in the range. There may be fewer than `limit` although there are more: an
+ * answer ends with the item with which it is a megabyte (`NodeLimits.rangeBytes`). Then `more` may also be true although
+ * nothing follows.
+ */
 export type RangeOutcome =
   | { readonly kind: 'items'; readonly items: readonly ItemImage[]; readonly more: boolean }
   | Failure;
@@ -150,6 +168,8 @@ export interface Segment {
 /** One page of a walk through a table, which goes partition by partition. */
 export interface ScanRequest {
   readonly table: ByteString;
+  /** As in `RangeRequest`: within a partition, collection by collection, each in the order of the index. */
+  readonly localIndex?: number | undefined;
   readonly start: ScanStart;
   /** Undefined: the whole table. */
   readonly segment?: Segment | undefined;
@@ -157,6 +177,8 @@ export interface ScanRequest {
   readonly limit: number;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `ReadRequest`. */
+  readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
 }
@@ -173,7 +195,7 @@ export type ScanOutcome =
       readonly items: readonly ItemImage[];
       /** The partition of these items. */
       readonly partition: number;
-      /** Whether the partition has further items. */
+      /** Whether the partition has further items, as in `RangeOutcome`. */
       readonly more: boolean;
     }
   | Failure;

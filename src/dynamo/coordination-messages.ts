@@ -1,3 +1,4 @@
+import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
@@ -21,6 +22,8 @@ export interface CoordinateWrite {
   readonly consistency: Consistency;
   /** As in `WriteOptions`. */
   readonly wantsOld: boolean;
+  /** As in `WriteOptions`. */
+  readonly derivation: Derivation | undefined;
   /** What another coordinator has handed back of the same write. */
   readonly carried: Carried | undefined;
 }
@@ -32,6 +35,8 @@ export interface CoordinateRead {
   readonly key: StoreKey;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `ReadRequest`. */
+  readonly derivation: Derivation | undefined;
 }
 
 /** Reads the items of a range, in key order or against it: part of an item collection, or a page of a scan. */
@@ -46,6 +51,8 @@ export interface CoordinateRange {
   /** As in `CoordinateRead`. */
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `ReadRequest`. */
+  readonly derivation: Derivation | undefined;
 }
 
 /** Asks for the tables of which this node holds records in a partition. */

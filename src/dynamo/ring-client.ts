@@ -78,7 +78,8 @@ export class RingClient implements DynamoClient {
     return this.#view.partitions;
   }
 
-  write(key: ItemKey, mutation: Mutation, { consistency, wantsOld, requestId }: WriteOptions): Promise<WriteOutcome> {
+  write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
+    const { consistency, wantsOld, derivation, requestId } = options;
     return this.#ask({
       kind: 'coordinate-write',
       requestId: this.#traced(requestId),
@@ -87,13 +88,21 @@ export class RingClient implements DynamoClient {
       mutation,
       consistency,
       wantsOld,
+      derivation,
       carried: undefined,
     });
   }
 
-  read({ key, from, consistency, requestId }: ReadRequest): Promise<ReadOutcome> {
+  read({ key, from, consistency, derivation, requestId }: ReadRequest): Promise<ReadOutcome> {
     const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask({ kind: 'coordinate-read', requestId: this.#traced(requestId), key: storeKey, from, consistency });
+    return this.#ask({
+      kind: 'coordinate-read',
+      requestId: this.#traced(requestId),
+      key: storeKey,
+      from,
+      consistency,
+      derivation,
+    });
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -180,7 +189,7 @@ export class RingClient implements DynamoClient {
   }
 
   #askRange(
-    { limit, from, consistency, requestId }: RangeRequest | ScanRequest,
+    { limit, from, consistency, derivation, requestId }: RangeRequest | ScanRequest,
     range: HalfOpenRange,
     order: KeyOrder,
   ): Promise<RangeOutcome> {
@@ -192,6 +201,7 @@ export class RingClient implements DynamoClient {
       limit,
       from,
       consistency,
+      derivation,
     });
   }
 

@@ -21,7 +21,7 @@ import {
   uint48,
 } from './field.ts';
 import { messageCodec } from './message-codec.ts';
-import { image, mutation } from './mutation-field.ts';
+import { derivation, image, mutation } from './mutation-field.ts';
 import { fieldsOf, type KindCodecs, union } from './union.ts';
 import { MAX_PARTITION_KEY_BYTES } from './wire-limits.ts';
 
@@ -61,6 +61,7 @@ const carried: Field<Carried> = union<Carried>({
   record: fieldsOf(2, { record }),
 });
 const maybeCarried = optional(carried);
+const maybeDerivation = optional(derivation);
 
 const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-write': {
@@ -72,6 +73,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       mutation.write(output, request.mutation);
       consistency.write(output, request.consistency);
       bool.write(output, request.wantsOld);
+      maybeDerivation.write(output, request.derivation);
       maybeCarried.write(output, request.carried);
     },
     read: (input) => ({
@@ -82,6 +84,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       mutation: mutation.read(input),
       consistency: consistency.read(input),
       wantsOld: bool.read(input),
+      derivation: maybeDerivation.read(input),
       carried: maybeCarried.read(input),
     }),
   },
@@ -92,6 +95,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       output.byteString(request.key);
       readFrom.write(output, request.from);
       consistency.write(output, request.consistency);
+      maybeDerivation.write(output, request.derivation);
     },
     read: (input) => ({
       kind: 'coordinate-read',
@@ -99,6 +103,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       key: input.byteString(),
       from: readFrom.read(input),
       consistency: consistency.read(input),
+      derivation: maybeDerivation.read(input),
     }),
   },
   'coordinate-range': fieldsOf(130, {
@@ -108,6 +113,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
     limit: uint,
     from: readFrom,
     consistency,
+    derivation: maybeDerivation,
   }),
   'tables-in': fieldsOf(131, { partition: uint }),
   'forget-table': fieldsOf(132, { table: byteString }),

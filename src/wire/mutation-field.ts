@@ -1,4 +1,5 @@
 import type { AttributeMap, AttributeType, AttributeValue } from '../api/attribute-value.ts';
+import type { Derivation } from '../api/derivation.ts';
 import type { Comparator, Condition, Operand, Path, Update, UpdateAction, UpdateValue } from '../api/expression/ast.ts';
 import type { IndexedTable } from '../api/index-entry.ts';
 import type { ItemImage } from '../api/item.ts';
@@ -6,7 +7,7 @@ import type { Mutation } from '../api/mutation.ts';
 import type { KeyAttribute, KeySchema, KeyType } from '../api/primary-key.ts';
 import type { SecondaryIndex } from '../api/table-definition.ts';
 import { malformed } from './byte-reader.ts';
-import { bool, double, type Field, list, object, oneOf, optional, text } from './field.ts';
+import { bool, byteString, double, type Field, list, object, oneOf, optional, text, uint } from './field.ts';
 import { fieldsOf, nested, union } from './union.ts';
 import { MAX_UINT32 } from './wire-limits.ts';
 
@@ -146,6 +147,7 @@ const keySchema: Field<KeySchema> = object({ partition: keyAttribute, sort: opti
 const secondaryIndex: Field<SecondaryIndex> = object({
   name: text,
   kind: oneOf({ local: 0, global: 1 }),
+  storageId: optional(byteString),
   key: object({ partition: list(keyAttribute), sort: list(keyAttribute) }),
   projection: object({
     ProjectionType: optional(oneOf({ ALL: 0, KEYS_ONLY: 1, INCLUDE: 2 })),
@@ -165,6 +167,13 @@ const secondaryIndex: Field<SecondaryIndex> = object({
 });
 
 const indexedTable: Field<IndexedTable> = object({ key: keySchema, indexes: list(secondaryIndex) });
+
+export const derivation: Field<Derivation> = object({
+  table: byteString,
+  version: uint,
+  key: keySchema,
+  indexes: list(secondaryIndex),
+});
 
 const maybeCondition = optional(condition);
 

@@ -13,13 +13,14 @@ export function writeOf(key: StoreKey, mutation: Mutation, more: Partial<Coordin
     mutation,
     consistency: 'strict',
     wantsOld: false,
+    derivation: undefined,
     carried: undefined,
     ...more,
   };
 }
 
 export function readOf(key: StoreKey, from: ReadFrom, consistency: Consistency = 'strict'): CoordinateRead {
-  return { kind: 'coordinate-read', requestId: undefined, key, from, consistency };
+  return { kind: 'coordinate-read', requestId: undefined, key, from, consistency, derivation: undefined };
 }
 
 /** A read of a range in key order, with a limit that no test reaches by chance, unless `more` says otherwise. */
@@ -32,6 +33,7 @@ export function rangeOf(range: HalfOpenRange, from: ReadFrom, more: Partial<Coor
     limit: 1_000,
     from,
     consistency: 'strict',
+    derivation: undefined,
     ...more,
   };
 }

@@ -10,6 +10,7 @@ import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordinatio
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { Carried } from '../../src/dynamo/registers/handed-back.ts';
+import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
 
 /** An arbitrary message of each kind: a kind without one is an error of types. */
 type ByKind<M extends { readonly kind: string }> = {
@@ -44,6 +45,8 @@ export const record: Arbitrary<ItemRecord> = fc
     item: maybe(image),
     partitionKey: byteString,
     lineage: many(fc.record({ coordinator: uint48, boot: uint32, sequence: uint48, hlc })),
+    derived: maybe(arbitraryDerived),
+    isEntry: maybe(fc.constant(true as const)),
   })
   .map((fields) => new ItemRecord(fields));
 const config: Arbitrary<PartitionConfig> = fc.record({
@@ -69,6 +72,7 @@ export const REQUESTS: ByKind<Request> = {
     to: key,
     order: keyOrder,
     limit: uint,
+    bytesLimit: uint,
     epoch: maybe(epoch),
   }),
   hint: kind('hint', { requestId, key, record, home: text }),
@@ -206,6 +210,7 @@ const amount = fc.oneof(fc.constant(-1), fc.nat());
 const index: Arbitrary<SecondaryIndex> = fc.record({
   name,
   kind: fc.constantFrom('local', 'global' as const),
+  storageId: maybe(byteString),
   key: fc.record({ partition: many(keyAttribute), sort: many(keyAttribute) }),
   projection: fc.record({
     ProjectionType: maybe(fc.constantFrom('ALL', 'KEYS_ONLY', 'INCLUDE' as const)),
@@ -224,6 +229,12 @@ const index: Arbitrary<SecondaryIndex> = fc.record({
   ) as Arbitrary<SecondaryIndex['throughput']>,
 });
 
+const indexedTable = {
+  key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
+  indexes: many(index),
+};
+const derivation = maybe(fc.record({ table: byteString, version: uint, ...indexedTable }));
+
 const mutation: Arbitrary<Mutation> = fc.oneof(
   kind('put', { item: image, condition: maybe(condition) }),
   kind('delete', { condition: maybe(condition) }),
@@ -231,10 +242,7 @@ const mutation: Arbitrary<Mutation> = fc.oneof(
     condition: maybe(condition),
     update: fc.record({ origin: fc.constantFrom('expression', 'legacy' as const), actions: many(action) }),
     key: map,
-    table: fc.record({
-      key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
-      indexes: many(index),
-    }),
+    table: fc.record(indexedTable),
   }) as Arbitrary<Mutation>,
 );
 
@@ -264,9 +272,10 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     mutation,
     consistency,
     wantsOld: fc.boolean(),
+    derivation,
     carried: maybe(carried),
   }),
-  'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency }),
+  'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency, derivation }),
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
@@ -274,6 +283,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     limit: uint,
     from: readFrom,
     consistency,
+    derivation,
   }),
   'tables-in': kind('tables-in', { partition }),
   'forget-table': kind('forget-table', { table: byteString }),

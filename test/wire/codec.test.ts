@@ -148,6 +148,7 @@ describe('bytes that nobody has written', () => {
       mutation: { kind: 'put', item: { size: 1, json: Buffer.from('{}') }, condition: undefined },
       consistency: 'strict',
       wantsOld: false,
+      derivation: undefined,
       carried: undefined,
     } as const;
     const reason = (changes: object) => {
@@ -196,6 +197,7 @@ describe('a condition', () => {
       mutation,
       consistency: 'strict',
       wantsOld: false,
+      derivation: undefined,
       carried: undefined,
     };
   };
