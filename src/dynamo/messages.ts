@@ -117,7 +117,7 @@ export type PurgeRequest =
  * To the home replicas of an item: its entries are in their places, as far as they were due up to this ballot
  * (docs/protocol.md section 14.3). Nothing rests on it: without it work is done twice.
  */
-export type MarkRequest = { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
+export type MarkRequest = ForRequest & { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
 
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =

@@ -88,7 +88,7 @@ export const REQUESTS: ByKind<Request> = {
   activate: kind('activate', { config }),
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
-  'mark-settled': kind('mark-settled', { key, due: ballot }),
+  'mark-settled': kind('mark-settled', { requestId, key, due: ballot }),
 };
 
 const from = text;
