@@ -122,6 +122,12 @@ const REPLIES: KindCodecs<Reply> = {
   activated: fieldsOf(87, { from }),
   gossip: fieldsOf(88, { from, newer: list(config), wanted: list(uint) }),
   pong: fieldsOf(89, { from }),
+  'local-range': fieldsOf(90, {
+    from,
+    entries: list(rangeEntry),
+    unsettled: list(byteString),
+    end: optional(byteString),
+  }),
 };
 
 function readVote(input: ByteReader): VoteState | undefined {

@@ -117,6 +117,15 @@ const REQUESTS: KindCodecs<Request> = {
   activate: fieldsOf(18, { config }),
   gossip: fieldsOf(19, { epochs: list(epoch) }),
   ping: fieldsOf(20, {}),
+  'read-local-range': fieldsOf(21, {
+    requestId,
+    from: byteString,
+    to: byteString,
+    order: keyOrder,
+    limit: uint,
+    bytesLimit: uint,
+    epoch: optional(epoch),
+  }),
 };
 
 /** The requests between nodes. */

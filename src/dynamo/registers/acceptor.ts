@@ -45,15 +45,16 @@ export class Acceptor {
     this.#clock = clock;
     this.#votes = state.votes;
     this.#events = events;
-    this.rows = new ReplicaRows(store, settings, (key) => events.keyDamaged(key));
+    this.rows = new ReplicaRows(store, clock, settings, (key) => events.keyDamaged(key));
     this.promises = new Promises(settings, store, state);
     this.#lateTombstones = new LateTombstones(store, clock, settings.limits);
     this.#erasure = new Erasure({
       store,
       clock,
       partitions: settings.ring.length,
-      erased: (key) => {
-        this.rows.noteRemoved(key);
+      removeStrayRows: (range, done) => this.rows.local.removeStray(range, done),
+      erased: (key, committed) => {
+        this.rows.noteRemoved(key, committed);
         this.promises.forget(key);
         this.#noteGone(key);
       },
@@ -79,6 +80,8 @@ export class Acceptor {
         return this.#answerCommitted(request.key, answer);
       case 'read-range':
         return this.#readRange(request, answer);
+      case 'read-local-range':
+        return this.#readLocalRange(request, answer);
       default:
         // A kind that is missing above would never be answered.
         return request satisfies never;
@@ -170,6 +173,7 @@ export class Acceptor {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#erasure.stop();
+    this.rows.local.stop();
     try {
       this.promises.close();
     } catch {
@@ -307,6 +311,17 @@ export class Acceptor {
     const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
     // One flush covers them all.
     this.#answerFlushed(unflushed, reply, answer);
+  }
+
+  /** Nothing that is only accepted is reported, so there is nothing to flush. */
+  #readLocalRange(request: Of<'read-local-range'>, answer: Answer): void {
+    const { from, epoch } = request;
+    const { id } = this.#settings;
+    if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
+    const page = this.rows.local.page(request, epoch === undefined ? 'committed' : 'all');
+    if (page === undefined) answer({ kind: 'damaged', from: id });
+    else if (page === 'crowded') answer({ kind: 'failed', from: id, reason: 'too many items are not settled' });
+    else answer({ kind: 'local-range', from: id, ...page });
   }
 
   #noteGone(key: StoreKey): void {

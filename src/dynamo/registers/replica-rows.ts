@@ -1,4 +1,5 @@
 import type { ItemImage } from '../../api/item.ts';
+import type { Clock } from '../../env/clock.ts';
 import {
   compareKeys,
   DAMAGED,
@@ -16,6 +17,7 @@ import type { NodeSettings } from '../node-settings.ts';
 import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
+import { LocalRows } from './local-rows.ts';
 
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
 const KEYS_END: StoreKey = '\xff\xff';
@@ -59,15 +61,25 @@ export class ReplicaRows {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #damaged: DamagedKeys;
   readonly #onDamaged: (key: StoreKey) => void;
+  /** The rows of local indexes, which follow the committed records. */
+  readonly local: LocalRows;
 
   /** @param onDamaged called whenever a key is found to be damaged */
-  constructor(store: Store, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
+  constructor(store: Store, clock: Clock, settings: NodeSettings, onDamaged: (key: StoreKey) => void) {
+    const { limits, rules, checks } = settings;
     this.#store = store;
     this.#isCheckedFully = checks === 'all';
     this.#statesKept = limits.statesKept;
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
     this.#damaged = new DamagedKeys(store);
+    this.local = new LocalRows({
+      store,
+      clock,
+      settings,
+      stateOf: (key) => this.#recent.get(key) ?? this.#load(key),
+      markedIn: (range) => this.#damaged.markedIn(range),
+    });
   }
 
   /** The keys that are known to be damaged. */
@@ -90,6 +102,13 @@ export class ReplicaRows {
       if (this.#isCheckedFully) this.#checkCached(key, known);
       return known;
     }
+    const state = this.#load(key);
+    if (state.isDamaged !== true) this.#remember(key, state);
+    return state;
+  }
+
+  /** The state of a key as the store has it. Damage is noted. */
+  #load(key: StoreKey): ReplicaState {
     const accepted = this.#store.get('paxos', key);
     const committed = this.#store.get('items', key);
     const isUnreadable = accepted === DAMAGED || committed === DAMAGED;
@@ -98,9 +117,7 @@ export class ReplicaRows {
       this.#noteFound(key);
       return { accepted: decoded(accepted), committed: decoded(committed), isDamaged: true };
     }
-    const state = { accepted: decoded(accepted), committed: decoded(committed) };
-    this.#remember(key, state);
-    return state;
+    return { accepted: decoded(accepted), committed: decoded(committed) };
   }
 
   /** The committed item of a key that is not cached, without decoding the rest; UNREADABLE if it is damaged. */
@@ -139,7 +156,7 @@ export class ReplicaRows {
   commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
-    this.#store.put('items', key, record.stored);
+    this.local.follow(key, committed, record, () => this.#store.put('items', key, record.stored));
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -151,13 +168,19 @@ export class ReplicaRows {
 
   /** Removes all records of a key. */
   remove(key: StoreKey): void {
-    this.#store.remove('items', key);
+    const { committed } = this.#recent.get(key) ?? { committed: decoded(this.#store.get('items', key)) };
+    this.local.follow(key, committed, undefined, () => this.#store.remove('items', key));
     this.#store.remove('paxos', key);
-    this.noteRemoved(key);
+    this.#forget(key);
   }
 
-  /** The records of a key were removed from the store. */
-  noteRemoved(key: StoreKey): void {
+  /** A record of a key was removed from the store. @param committed its bytes, if it was committed */
+  noteRemoved(key: StoreKey, committed: Uint8Array | undefined): void {
+    if (committed !== undefined) this.local.noteRemoved(key, committed);
+    this.#forget(key);
+  }
+
+  #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
     this.release(key);
   }
