@@ -1,4 +1,5 @@
 import type { IndexedTable } from './index-entry.ts';
+import type { ItemImage } from './item.ts';
 import type { ByteString } from './primary-key.ts';
 import type { Table } from './table-definition.ts';
 
@@ -20,4 +21,31 @@ export interface Derivation extends IndexedTable {
  */
 export function derivationOf({ storageId, key, indexes, derivation: version }: Table): Derivation | undefined {
   return version === undefined ? undefined : { table: storageId, version, key, indexes };
+}
+
+/*
+ * The newest derivation of a table is also an item of the system table, where nodes find it that nobody has told. It is
+ * written before the definition of the table, and rounds by the one before it must have ended before old items are derived
+ * from anew (docs/protocol.md section 14.4).
+ */
+
+/** The one attribute of that item: JSON text. */
+const DERIVATION = 'derivation';
+
+/** The partition key of that item, which has no sort key. */
+export function derivationKey(table: ByteString): ByteString {
+  return `${DERIVATION}:${table}`;
+}
+
+export function derivationImage(derivation: Derivation): ItemImage {
+  const text = JSON.stringify(derivation);
+  return {
+    size: DERIVATION.length + Buffer.byteLength(text),
+    json: Buffer.from(JSON.stringify({ [DERIVATION]: { S: text } })),
+  };
+}
+
+export function parseDerivation({ json }: ItemImage): Derivation {
+  const item = JSON.parse(Buffer.from(json).toString()) as { readonly [DERIVATION]: { readonly S: string } };
+  return JSON.parse(item[DERIVATION].S) as Derivation;
 }

@@ -96,6 +96,11 @@ export interface NodeLimits {
   readonly lagBytesKept: number;
   /** How often a node looks for accepted records whose outcome it never learned. */
   readonly finishIntervalMs: number;
+  /**
+   * For how long a node relies on what it has read of a table's derivation, in rounds that no client has asked for. A change
+   * of indexes waits it out.
+   */
+  readonly derivationFreshMs: number;
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -133,6 +138,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   lagRecordsKept: 10_000,
   lagBytesKept: 64 * 1024 * 1024,
   finishIntervalMs: 1_000,
+  derivationFreshMs: 1_000,
 };
 
 /** A hint that a coordinator keeps. */

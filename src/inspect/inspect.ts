@@ -9,7 +9,7 @@ import { decodeRecord, type ItemRecord } from '../dynamo/record.ts';
 import { type DataDirectoryView, viewDataDirectory } from '../env/data-directory.ts';
 import { DAMAGED } from '../env/store.ts';
 import { StoredRows } from '../env/stored-rows.ts';
-import { definitionText, parseDefinition } from '../router/definition-item.ts';
+import { definitionKey, definitionText, parseDefinition } from '../router/definition-item.ts';
 import { InspectError } from './inspect-error.ts';
 import type { InspectOptions } from './inspect-options.ts';
 import { copiesOf, type ItemCopies } from './item-copies.ts';
@@ -129,8 +129,10 @@ function definitionsIn(rows: StoredRows): readonly Table[] {
       if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) newest.set(key, record);
     }
   }
-  return [...newest.values()].flatMap(({ item }) =>
-    item === undefined ? [] : [parseDefinition(definitionText(item))],
+  // The system table also has what is derived from each table.
+  const { partitionKey: ofDefinitions } = definitionKey({ namespace: '', name: '' });
+  return [...newest.values()].flatMap(({ item, partitionKey }) =>
+    item === undefined || partitionKey !== ofDefinitions ? [] : [parseDefinition(definitionText(item))],
   );
 }
 

@@ -390,7 +390,7 @@ describe('a replica asked to purge a tombstone', () => {
   });
 
   test('confirms nothing that is younger than the grace by its own clock', () => {
-    const young = tombstone.withBallot(ballot(-HOUR_MS + 1));
+    const young = tombstone.withBallot(ballot(-HOUR_MS + 1), undefined);
     expect(replica().askFlushed(confirm(young))).toMatchObject({ kind: 'unconfirmed' });
   });
 
