@@ -92,7 +92,10 @@ function* readPage(
   const request = { kind: 'read-local-range', ...query, order } as const;
   const asked = yield* askForPage(coordinator, { request, reply: 'local-range' }, demand, operation);
   if (asked.kind !== 'pages') return asked;
-  const horizon = horizonOf(asked.pages.map(({ end }) => end), order);
+  const horizon = horizonOf(
+    asked.pages.map(({ end }) => end),
+    order,
+  );
   return { kind: 'page', ...candidates(asked.pages, coordinator.settings.rules.candidatesAreRead), horizon };
 }
 
@@ -100,10 +103,7 @@ function* readPage(
  * Sorts out what replicas have told. A replica that does not name an item has a committed record of it with another place,
  * or none, and either may be the newest: what the others have told proves nothing then.
  */
-function candidates(
-  pages: readonly ReplyOf<'local-range'>[],
-  areRead: boolean,
-): Pick<Page, 'settled' | 'unsettled'> {
+function candidates(pages: readonly ReplyOf<'local-range'>[], areRead: boolean): Pick<Page, 'settled' | 'unsettled'> {
   const states = new Map<StoreKey, ReplicaState[]>();
   const unsettled = new Set<StoreKey>();
   for (const page of pages) {

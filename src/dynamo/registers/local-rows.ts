@@ -113,7 +113,8 @@ export class LocalRows {
       }
     }
     if (what === 'committed') return { entries, unsettled: [], end };
-    const covered = order === 'forward' ? { from: query.from, to: end ?? query.to } : { from: end ?? query.from, to: query.to };
+    const covered =
+      order === 'forward' ? { from: query.from, to: end ?? query.to } : { from: end ?? query.from, to: query.to };
     const unsettled = this.#unsettledIn(covered, query);
     return unsettled === undefined ? 'crowded' : { entries, unsettled, end };
   }
@@ -185,7 +186,9 @@ export class LocalRows {
     for (const key of markedIn(collections)) keys.add(key);
     if (keys.size >= limit) return undefined;
     if (rules.unsettledWhateverRange) return [...keys];
-    return [...keys].filter((key) => rowsOf(key, stateOf(key).accepted).some((row) => row >= query.from && row < query.to));
+    return [...keys].filter((key) =>
+      rowsOf(key, stateOf(key).accepted).some((row) => row >= query.from && row < query.to),
+    );
   }
 }
 
