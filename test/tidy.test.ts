@@ -41,7 +41,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
-    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,
+    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
   peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,

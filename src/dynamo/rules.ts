@@ -56,6 +56,8 @@ export interface Rules {
   readonly candidatesAreRead: boolean;
   /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
   readonly horizonFollowsOrder: boolean;
+  /** A merge of pages ends at the nearest of their last keys; with this rule off, at the farthest. */
+  readonly horizonIsNearest: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -81,4 +83,5 @@ export const SOUND_RULES: Rules = {
   unsettledWhateverRange: true,
   candidatesAreRead: true,
   horizonFollowsOrder: true,
+  horizonIsNearest: true,
 };

@@ -92,11 +92,9 @@ function* readPage(
   const request = { kind: 'read-local-range', ...query, order } as const;
   const asked = yield* askForPage(coordinator, { request, reply: 'local-range' }, demand, operation);
   if (asked.kind !== 'pages') return asked;
-  const horizon = horizonOf(
-    asked.pages.map(({ end }) => end),
-    order,
-  );
-  return { kind: 'page', ...candidates(asked.pages, coordinator.settings.rules.candidatesAreRead), horizon };
+  const { rules } = coordinator.settings;
+  const ends = asked.pages.map(({ end }) => end);
+  return { kind: 'page', ...candidates(asked.pages, rules.candidatesAreRead), horizon: horizonOf(ends, order, rules) };
 }
 
 /**

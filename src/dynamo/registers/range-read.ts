@@ -4,6 +4,7 @@ import type { Failure, RangeOutcome } from '../client.ts';
 import type { PartitionConfig, RangeEntry, Request } from '../messages.ts';
 import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
+import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
 import type { Operation } from './operation.ts';
@@ -118,7 +119,7 @@ function* readPage(
   if (asked.kind !== 'pages') return asked;
   const { needed, pages } = asked;
   const ends = pages.map(({ entries, more }) => (more ? entries.at(-1)?.key : undefined));
-  const horizon = horizonOf(ends, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');
+  const horizon = horizonOf(ends, order, coordinator.settings.rules);
   const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
   return { kind: 'page', majority: needed, keys: mergePages(pages, order, horizon), rest };
 }
@@ -188,11 +189,16 @@ function targetsOf(
  * hold keys that its page had no room for. Undefined: all have told everything.
  * @param ends the last key of each page, undefined if there is nothing behind it
  */
-export function horizonOf(ends: readonly (StoreKey | undefined)[], order: KeyOrder): StoreKey | undefined {
+export function horizonOf(
+  ends: readonly (StoreKey | undefined)[],
+  order: KeyOrder,
+  { horizonFollowsOrder, horizonIsNearest }: Rules,
+): StoreKey | undefined {
+  const direction = horizonFollowsOrder ? order : 'forward';
   let horizon: StoreKey | undefined;
   for (const last of ends) {
     if (last === undefined) continue;
-    if (horizon === undefined || compareKeys(last, horizon, order) < 0) horizon = last;
+    if (horizon === undefined || compareKeys(last, horizon, direction) < 0 === horizonIsNearest) horizon = last;
   }
   return horizon;
 }
