@@ -13,6 +13,7 @@ import type { NodeSettings } from '../node-settings.ts';
 import type { NodeState } from '../node-state.ts';
 import { type ItemRecord, type ReplicaState, topOf } from '../record.ts';
 import { Erasure } from './erasure.ts';
+import { pageReply } from './page-reply.ts';
 import { Promises } from './promises.ts';
 import { ReplicaRows, UNREADABLE } from './replica-rows.ts';
 
@@ -79,9 +80,8 @@ export class Acceptor {
       case 'read-committed':
         return this.#answerCommitted(request.key, answer);
       case 'read-range':
-        return this.#readRange(request, answer);
       case 'read-local-range':
-        return this.#readLocalRange(request, answer);
+        return this.#readRange(request, answer);
       default:
         // A kind that is missing above would never be answered.
         return request satisfies never;
@@ -303,25 +303,13 @@ export class Acceptor {
     this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state }, answer);
   }
 
-  #readRange(request: Of<'read-range'>, answer: Answer): void {
+  #readRange(request: Of<'read-range' | 'read-local-range'>, answer: Answer): void {
     const { from, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const { entries, more, acceptedKeys } = this.rows.range(request, epoch === undefined ? 'committed' : 'all');
-    const unflushed = acceptedKeys.find((key) => this.rows.isUnflushed(key));
-    const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
+    const { reply, reported } = pageReply(this.rows, this.#settings.id, request);
     // One flush covers them all.
+    const unflushed = reported.find((key) => this.rows.isUnflushed(key));
     this.#answerFlushed(unflushed, reply, answer);
-  }
-
-  /** Nothing that is only accepted is reported, so there is nothing to flush. */
-  #readLocalRange(request: Of<'read-local-range'>, answer: Answer): void {
-    const { from, epoch } = request;
-    const { id } = this.#settings;
-    if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const page = this.rows.local.page(request, epoch === undefined ? 'committed' : 'all');
-    if (page === undefined) answer({ kind: 'damaged', from: id });
-    else if (page === 'crowded') answer({ kind: 'failed', from: id, reason: 'too many items are not settled' });
-    else answer({ kind: 'local-range', from: id, ...page });
   }
 
   #noteGone(key: StoreKey): void {

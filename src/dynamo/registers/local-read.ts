@@ -6,9 +6,9 @@ import { highestCommitted, type ItemRecord, type ReplicaState } from '../record.
 import { type Task, together } from '../task.ts';
 import type { Coordinator, ReplyOf } from './coordinator.ts';
 import { rowIn } from './local-rows.ts';
+import type { PageQuery } from './page-query.ts';
 import { askForPage, behind, horizonOf, type RangeDemand, type RangeOperation } from './range-read.ts';
 import { type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
-import type { PageQuery } from './replica-rows.ts';
 
 /** Items read by themselves at a time, each of which may have 400 KB. */
 const READS_AT_ONCE = 16;
@@ -24,7 +24,7 @@ interface LocalRead {
 }
 
 /**
- * Reads the first items of a range of a local index, in its order or against it (docs/protocol.md section 15.2). Strong: of a
+ * Reads the first items of a range of a local index, in its order or against it (docs/protocol.md section 14.6). Strong: of a
  * majority, the items that have a row in the range, and all items of the same collections that are not settled; each is read
  * by the rule of a strong read, and belongs to the answer if the place of what was found is in the range. Otherwise: the
  * newest committed records of the replicas asked.

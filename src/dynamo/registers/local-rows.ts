@@ -14,7 +14,7 @@ import {
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
-import type { PageQuery } from './replica-rows.ts';
+import type { PageQuery } from './page-query.ts';
 
 /** Records or rows looked at in one go while rows are checked: each record may be an item of 400 KB. */
 const CHECKED_AT_ONCE = 64;
@@ -42,7 +42,7 @@ interface LocalRowsParts {
 
 /**
  * The rows of local indexes, in the store `lsi`: a function of the committed records of this replica, so nothing of them is
- * ever sent to another node (docs/protocol.md section 15.1).
+ * ever sent to another node (docs/protocol.md section 14.5).
  *
  * A row is written before its record, and removed after it. A crash keeps a beginning of what was written, so it may leave
  * a row too much, never one too few. Whoever reads a row compares it with the record, and removes it if they do not agree.

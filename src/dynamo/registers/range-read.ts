@@ -8,6 +8,7 @@ import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
 import type { Operation } from './operation.ts';
+import type { PageQuery } from './page-query.ts';
 import {
   chooseReplicas,
   proveNewest,
@@ -15,7 +16,6 @@ import {
   readEventually,
   readStrongly,
 } from './register-read.ts';
-import type { PageQuery } from './replica-rows.ts';
 
 /**
  * How much a range read asks for. `strong`: of a majority, each record proved to be chosen. `committed`: what so many

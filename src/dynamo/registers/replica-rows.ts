@@ -1,14 +1,6 @@
 import type { ItemImage } from '../../api/item.ts';
 import type { Clock } from '../../env/clock.ts';
-import {
-  compareKeys,
-  DAMAGED,
-  type HalfOpenRange,
-  isCutShort,
-  type KeyOrder,
-  type Store,
-  type StoreKey,
-} from '../../env/store.ts';
+import { compareKeys, DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
@@ -18,19 +10,13 @@ import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState 
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
 import { LocalRows } from './local-rows.ts';
+import type { PageQuery } from './page-query.ts';
 
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
 const KEYS_END: StoreKey = '\xff\xff';
 
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
-
-/** Which page of a range is asked for: its first `limit` entries in this order, and fewer once they have so many bytes. */
-export interface PageQuery extends HalfOpenRange {
-  readonly order: KeyOrder;
-  readonly limit: number;
-  readonly bytesLimit: number;
-}
 
 /** The entries of a range, and which of them the disk may not have yet. */
 export interface RangePage {
