@@ -181,6 +181,7 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
       clock,
       partitions: view.partitions,
       freshMs: limits.derivationFreshMs,
+      messageLifeMs: limits.messageLifeMs,
       read: (key, deadlineMs) => readStrongly(coordinator, { requestId: undefined, key, deadlineMs }),
     }),
     onConfig: (config) => events.configReceived(config),

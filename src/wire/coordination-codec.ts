@@ -115,6 +115,8 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
     consistency,
     derivation: maybeDerivation,
   }),
+  'use-derivation': fieldsOf(133, { derivation }),
+  'due-of': fieldsOf(134, { table: byteString }),
   'tables-in': fieldsOf(131, { partition: uint }),
   'forget-table': fieldsOf(132, { table: byteString }),
 };
@@ -149,6 +151,8 @@ const ANSWERS: KindCodecs<Answer> = {
   items: fieldsOf(170, { items: list(image), more: bool }),
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
+  used: fieldsOf(173, {}),
+  due: fieldsOf(174, { items: uint }),
 };
 
 const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
@@ -160,6 +164,8 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'coordinate-write': new Set(['applied', 'condition-failed', 'refused', 'handed-back', ...FAILURES] as const),
   'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
   'coordinate-range': new Set(['items', ...FAILURES] as const),
+  'use-derivation': new Set(['used', ...FAILURES] as const),
+  'due-of': new Set(['due', ...FAILURES] as const),
   'tables-in': new Set(['tables', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
 };

@@ -31,8 +31,7 @@ export function* basisOf(
   { key, derivation: told, deadlineMs }: Operation,
   top: ItemRecord | undefined,
 ): Task<{ readonly kind: 'basis'; readonly basis: Basis } | Failure> {
-  let derivation = told;
-  if (derivation !== undefined) derivations.note(derivation);
+  let derivation = told && derivations.note(told);
   const version = top?.derived?.version ?? 0;
   if ((derivation?.version ?? 0) < version) {
     const newer = yield* derivations.atLeast(tableOf(key), version, deadlineMs);
