@@ -233,7 +233,12 @@ export type Reply = {
   | { readonly kind: 'merkle-hashes'; readonly hashes: Uint8Array }
   | { readonly kind: 'merkle-keys'; readonly entries: readonly KeyDigest[]; readonly more: boolean }
   /** For each key asked for, in that order, its committed record if there is one. */
-  | { readonly kind: 'records'; readonly records: readonly (ItemRecord | undefined)[] }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly (ItemRecord | undefined)[];
+      /** For each of them, as in a promise: whoever takes it need not put its entries in place again. */
+      readonly settled: readonly (Ballot | undefined)[];
+    }
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'purged' }

@@ -133,7 +133,7 @@ export const REPLIES: ByKind<Reply> = {
     entries: many(fc.record({ key, ballot, digest: byteString })),
     more: fc.boolean(),
   }),
-  records: kind('records', { from, records: many(maybe(record)) }),
+  records: kind('records', { from, records: many(maybe(record)), settled: many(maybe(ballot)) }),
   confirmed: reply('confirmed'),
   unconfirmed: reply('unconfirmed'),
   purged: reply('purged'),

@@ -3,7 +3,7 @@ import type { Derivation } from '../../api/derivation.ts';
 import { entryPartitionKey, entrySortKey, localSortKey } from '../../api/entry-place.ts';
 import { indexEntry } from '../../api/index-entry.ts';
 import { fromImage, type ItemImage, toImage } from '../../api/item.ts';
-import type { ByteString, EncodedKey } from '../../api/primary-key.ts';
+import type { ByteString } from '../../api/primary-key.ts';
 import type { SecondaryIndex } from '../../api/table-definition.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
@@ -76,14 +76,20 @@ export function entriesOf(
   { key, partitions, derivation }: Pick<Basis, 'key' | 'partitions' | 'derivation'>,
 ): IndexEntry[] {
   if (item === undefined || derivation === undefined) return [];
-  const attributes = fromImage(item);
-  const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
-  return globalsOf(derivation).flatMap((index) => {
-    const place = placeOf(index, { derivation, attributes, itemKey, partitions });
-    if (place === undefined) return [];
-    return [{ key: place.key, partitionKey: place.partitionKey, item: imageOf(place.entry, attributes, item) }];
-  });
+  const made = MADE.get(item);
+  const places =
+    made?.derivation === derivation
+      ? made.places
+      : placesOf(fromImage(item), partitionKey, { key, partitions, derivation }).places;
+  return places.map(({ key: place, partitionKey: inIndex, entry }) => ({
+    key: place,
+    partitionKey: inIndex,
+    item: entry === undefined ? item : toImage(entry),
+  }));
 }
+
+/** What the entries of new items are: whoever chooses the item sends them, and need not work them out again. */
+const MADE = new WeakMap<ItemImage, { readonly derivation: Derivation; readonly places: readonly Place[] }>();
 
 /** What `top` carries when it is chosen again: what is settled is dropped, a newer derivation is taken up. */
 function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefined {
@@ -97,7 +103,7 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
   // No record before this one has left an entry in an index that is new; those of an index that is gone are forgotten with it.
   const kept = new Set(globalsOf(derivation).map(({ storageId }) => storageId));
   const owed = owedAt(derived, settled).filter((key) => kept.has(tableOf(key)));
-  const places = item === undefined ? NOWHERE : placesOf(fromImage(item), top.partitionKey, derivation, basis);
+  const places = item === undefined ? NOWHERE : placesOf(fromImage(item), top.partitionKey, { ...basis, derivation });
   return {
     version: derivation.version,
     valueBallot: derived?.valueBallot ?? top.ballot,
@@ -117,7 +123,9 @@ function next(
   const before = top?.derived;
   assertNotOlder(derivation, before);
   const attributes = item === undefined ? undefined : fromImage(item);
-  const { entries, local } = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
+  const { entries, local, places } =
+    attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, { ...basis, derivation });
+  if (item !== undefined && places.length > 0) MADE.set(item, { derivation, places });
   const globals = globalsOf(derivation);
   const ids = new Set(globals.map(({ storageId }) => storageId));
   const { rules, owedKept, settled } = basis;
@@ -149,7 +157,7 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
   );
 }
 
-const NOWHERE = { entries: [], local: [] } as const;
+const NOWHERE = { entries: [], local: [], places: [] } as const;
 
 /** What is still owed once everything up to `settled` is. */
 function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
@@ -187,47 +195,35 @@ function isSameItem(one: ItemImage | undefined, other: ItemImage | undefined): b
   return Buffer.compare(one.json, other.json) === 0;
 }
 
+/** Where an entry of an item is in a global index. */
+interface Place {
+  readonly key: StoreKey;
+  readonly partitionKey: ByteString;
+  /** What the index keeps of the item; undefined if that is the very item, whose bytes are kept then. */
+  readonly entry: AttributeMap | undefined;
+}
+
 /** Where an item is in the indexes of its table. */
 function placesOf(
   attributes: AttributeMap,
   partitionKey: ByteString,
-  derivation: Derivation,
-  { key, partitions }: Basis,
-): Pick<Derived, 'entries' | 'local'> {
+  { key, partitions, derivation }: Pick<Basis, 'key' | 'partitions'> & { readonly derivation: Derivation },
+): Pick<Derived, 'entries' | 'local'> & { readonly places: readonly Place[] } {
   const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
-  const entries: StoreKey[] = [];
+  const places: Place[] = [];
   const local: (ByteString | undefined)[] = [];
   for (const index of derivation.indexes) {
-    if (index.kind === 'local') {
-      const entry = indexEntry(derivation, index, attributes);
-      local.push(entry && localSortKey(index, entry, itemKey));
-    } else if (index.storageId !== undefined) {
-      const place = placeOf(index, { derivation, attributes, itemKey, partitions });
-      if (place !== undefined) entries.push(place.key);
+    if (index.kind === 'global' && index.storageId === undefined) continue;
+    const entry = indexEntry(derivation, index, attributes);
+    if (index.kind === 'local') local.push(entry && localSortKey(index, entry, itemKey));
+    else if (entry !== undefined) {
+      const inIndex = entryPartitionKey(index, entry);
+      const prefix = collectionPrefix(index.storageId!, inIndex, partitions);
+      const place = prefix + entrySortKey(index, entry, itemKey);
+      places.push({ key: place, partitionKey: inIndex, entry: entry === attributes ? undefined : entry });
     }
   }
-  return { entries, local };
-}
-
-/** An item, and what says where its entries are. */
-interface Placed {
-  readonly derivation: Derivation;
-  readonly attributes: AttributeMap;
-  readonly itemKey: EncodedKey;
-  readonly partitions: number;
-}
-
-function placeOf(index: SecondaryIndex, { derivation, attributes, itemKey, partitions }: Placed) {
-  const entry = indexEntry(derivation, index, attributes);
-  if (entry === undefined) return undefined;
-  const partitionKey = entryPartitionKey(index, entry);
-  const prefix = collectionPrefix(index.storageId!, partitionKey, partitions);
-  return { entry, partitionKey, key: prefix + entrySortKey(index, entry, itemKey) };
-}
-
-/** An index that projects all attributes keeps the very bytes of the item. */
-function imageOf(entry: AttributeMap, attributes: AttributeMap, item: ItemImage): ItemImage {
-  return entry === attributes ? item : toImage(entry);
+  return { entries: places.map(({ key: place }) => place), local, places };
 }
 
 /** The global indexes whose entries the nodes keep: those of a `dynamo` table have no id. */
