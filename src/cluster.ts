@@ -8,6 +8,7 @@ import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
+import type { DynamoClient } from './dynamo/client.ts';
 import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
@@ -18,6 +19,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { LocalRing } from './host/local-ring.ts';
 import type { Location } from './peer/locate.ts';
+import { ExpirySweep } from './router/expiry-sweep.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -112,14 +114,16 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
   releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
-  const router = createRouterOf(config, ring, catalog, apiClock);
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog, faults });
+  releases.add(() => expiry.stop());
+  const router = createRouterOf(config, expiry.noting(ring.client), catalog, apiClock);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
     await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
   }
-  const faults = createFaults(config, clock, catalog, ring);
-  releases.add(() => faults.stop());
   if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
   const delays = new FaultDelays(clock);
   const execute = withFaults(router.execute, {
@@ -134,6 +138,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     traces,
     faults,
     tables: router.tables,
+    expiry,
     clock: apiClock,
     lags: ring,
   });
@@ -144,6 +149,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     apiClock,
     ring,
     faults,
+    expiry,
     admin,
     execute: traces?.traced(execute) ?? execute,
   });
@@ -180,7 +186,7 @@ function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undef
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
-function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCatalog, apiClock: ApiClock) {
+function createRouterOf(config: Config, client: DynamoClient, catalog: TableCatalog, apiClock: ApiClock) {
   return createRouter({
     client,
     catalog,
@@ -193,6 +199,25 @@ function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCat
   });
 }
 
+interface ExpiryParts extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'faults'> {
+  readonly catalog: TableCatalog;
+}
+
+function createExpiry({ config, log, clock, apiClock, ring, catalog, faults }: ExpiryParts): ExpirySweep {
+  const expiry = new ExpirySweep({
+    client: ring.client,
+    catalog,
+    rules: faults,
+    nowMs: () => apiClock.now(),
+    timers: clock,
+    pause: nextTurn,
+    // If too few nodes are up to delete them now, the next sweep will.
+    onFailure: (error) => log.debug('items that have expired stay for now', { error }),
+  });
+  if (config.ttlIntervalMs > 0) expiry.start(config.ttlIntervalMs);
+  return expiry;
+}
+
 interface WebParts {
   readonly config: Config;
   readonly log: Log;
@@ -200,11 +225,12 @@ interface WebParts {
   readonly apiClock: ApiClock;
   readonly ring: LocalRing;
   readonly faults: FaultRules;
+  readonly expiry: ExpirySweep;
   readonly admin: Admin;
   readonly execute: Execute;
 }
 
-function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute }: WebParts): WebServer {
+function createWeb({ config, log, clock, apiClock, ring, faults, expiry, admin, execute }: WebParts): WebServer {
   return createWebServer({
     execute,
     nowMs: () => apiClock.now(),
@@ -221,6 +247,7 @@ function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute 
       figures: {
         nodes: () => ring.describe().nodes.map(nodeFigures),
         faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        expiry: () => expiry,
       },
       elapsedMs: () => clock.elapsedMs(),
       onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),

@@ -79,7 +79,7 @@ export class RingClient implements DynamoClient {
   }
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
-    const { consistency, wantsOld, derivation, requestId } = options;
+    const { consistency, wantsOld, derivation, by, requestId } = options;
     return this.#ask({
       kind: 'coordinate-write',
       requestId: this.#traced(requestId),
@@ -89,6 +89,7 @@ export class RingClient implements DynamoClient {
       consistency,
       wantsOld,
       derivation,
+      by,
       carried: undefined,
     });
   }

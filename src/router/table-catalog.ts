@@ -53,6 +53,8 @@ export interface TablesAtHand {
 export interface TableWatcher {
   added(table: StorageDescription): void;
   removed(storageId: ByteString): void;
+  /** A definition was read, or stored: it may be that of a table at hand, or of one that is deleted after a while. */
+  defined?(table: Table): void;
 }
 
 /**
@@ -329,6 +331,7 @@ export class TableCatalog implements TablesAtHand {
   }
 
   #remember(table: Table): void {
+    for (const watcher of this.#watchers) watcher.defined?.(table);
     const label = labelOf(table.namespace, table.name);
     const isKnown = this.#cache.get(label)?.storageId === table.storageId;
     if (!isKnown || !isKept(table)) this.#forget(table);
