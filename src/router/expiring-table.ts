@@ -1,4 +1,3 @@
-import { derivationOf } from '../api/derivation.ts';
 import { type Expiry, expiresAt, expiryOf, mayExpire } from '../api/expiry.ts';
 import { fromImage, type ItemImage } from '../api/item.ts';
 import type { Mutation } from '../api/mutation.ts';
@@ -7,8 +6,9 @@ import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, WriteOutcome } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { ExpirySchedule, keyText, type ScheduledItem, type ScheduleRoom } from './expiry-schedule.ts';
+import { ofTable } from './of-table.ts';
 import { EXPIRY } from './router-limits.ts';
-import type { StoredItem } from './table-walk.ts';
+import type { StoredItem } from './stored-item.ts';
 
 /** Writes of one key that are under way. */
 interface UnderWay {
@@ -92,12 +92,7 @@ export class ExpiringTable {
     const { table, attribute } = this;
     const key = { table: table.storageId, ...item.key };
     const mutation = { kind: 'delete', condition: expiresAt(attribute, item.expiry) } as const;
-    const options = {
-      consistency: table.consistency ?? 'strict',
-      wantsOld: false,
-      derivation: derivationOf(table),
-      by: 'ttl',
-    } as const;
+    const options = { ...ofTable(table), wantsOld: false, by: 'ttl' } as const;
     const outcome = await this.noted(key, mutation, client.write(key, mutation, options));
     switch (outcome.kind) {
       case 'applied':

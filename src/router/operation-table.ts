@@ -2,11 +2,13 @@ import type { OperationName, RequestContext } from '../api/operations.ts';
 import { createBatchOperations } from './batch-operations.ts';
 import { createDescribeOperations } from './describe-operations.ts';
 import { createItemOperations, type ItemParts } from './item-operations.ts';
+import { createQueryOperation } from './query-operation.ts';
 import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
 import { createUpdateOperation } from './update-operation.ts';
+import { createUpdateTableOperation } from './update-table-operation.ts';
 
 /** Carries out a request whose type the schema of its operation has proved. */
 export type Handler = (request: never, context: RequestContext, namespace: string) => Promise<object>;
@@ -21,9 +23,11 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const room = new ReadRoom(parts.pause);
   const { putItem, getItem, deleteItem } = createItemOperations(parts);
   const { updateItem } = createUpdateOperation(parts);
+  const { query } = createQueryOperation({ ...parts, room });
   const { scan } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
   const tables = createTableOperations(parts);
+  const { updateTable } = createUpdateTableOperation(parts);
   const describe = createDescribeOperations(parts.catalog);
   const tags = createTagOperations(parts.catalog);
   return {
@@ -40,11 +44,12 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     ListTables: describe.listTables,
     ListTagsOfResource: tags.listTagsOfResource,
     PutItem: putItem,
+    Query: query,
     Scan: scan,
     TagResource: tags.tagResource,
     UntagResource: tags.untagResource,
     UpdateItem: updateItem,
-    UpdateTable: tables.updateTable,
+    UpdateTable: updateTable,
     UpdateTimeToLive: tables.updateTimeToLive,
   };
 }
