@@ -9,7 +9,7 @@ export interface OperationTraits {
   readonly keyMember?: 'Key' | 'Item';
   /**
    * Whether `1 validation error detected: ` precedes the text if a request by itself is refused (see `checkAlone`).
-   * Query, which is not served yet, has it too. All other operations answer the bare text.
+   * All other operations answer the bare text.
    */
   readonly hasEnvelope?: true;
   /** Whether a request reads eventually consistently; undefined: no request of this operation does. */
@@ -35,6 +35,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   ListTables: OF_NO_TABLE,
   ListTagsOfResource: OF_A_TABLE,
   PutItem: { access: 'write', namesTable: true, keyMember: 'Item', hasEnvelope: true },
+  Query: { access: 'read', namesTable: true, hasEnvelope: true, readsEventually: isNotConsistent },
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
   TagResource: { namesTable: true, answersNothing: true },
   UntagResource: { namesTable: true, answersNothing: true },

@@ -15,6 +15,7 @@ export const OPERATIONS = [
   'ListTables',
   'ListTagsOfResource',
   'PutItem',
+  'Query',
   'Scan',
   'TagResource',
   'UntagResource',
@@ -87,13 +88,16 @@ export interface FilterCondition {
   AttributeValueList?: AttributeValue[];
 }
 
-/** The parameters of filters and projections for many items. */
+/** The parameters of filters, projections and key conditions for many items, of all operations together. */
 export interface FilterParameters {
   FilterExpression?: string;
   ProjectionExpression?: string;
   ExpressionAttributeNames?: Record<string, string>;
   ExpressionAttributeValues?: Record<string, AttributeValue>;
   ScanFilter?: Record<string, FilterCondition>;
+  QueryFilter?: Record<string, FilterCondition>;
+  KeyConditionExpression?: string;
+  KeyConditions?: Record<string, FilterCondition>;
   ConditionalOperator?: 'AND' | 'OR';
   AttributesToGet?: string[];
 }
@@ -139,16 +143,25 @@ export interface GetItemRequest extends ExpressionParameters {
 
 export type Select = 'ALL_ATTRIBUTES' | 'ALL_PROJECTED_ATTRIBUTES' | 'SPECIFIC_ATTRIBUTES' | 'COUNT';
 
-export interface ScanRequest extends FilterParameters {
+/** The parameters that Scan and Query share. */
+interface PageRequest extends FilterParameters {
   TableName: string;
   IndexName?: string;
   Limit?: number;
   Select?: Select;
   ExclusiveStartKey?: AttributeMap;
-  Segment?: number;
-  TotalSegments?: number;
   ConsistentRead?: boolean;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+export interface ScanRequest extends PageRequest {
+  Segment?: number;
+  TotalSegments?: number;
+}
+
+export interface QueryRequest extends PageRequest {
+  /** Default: true. */
+  ScanIndexForward?: boolean;
 }
 
 /** The items of one table that a BatchGetItem reads. */

@@ -2,13 +2,14 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { partitionInIndex, placeInPartition } from '../api/index-place.ts';
 import { sizeOf } from '../api/item.ts';
+import { isWhole, type PagePlan } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
 import type { ByteString, EncodedKey } from '../api/primary-key.ts';
-import { isWhole, type ScanPlan } from '../api/scan-rules.ts';
+import type { ScanPlan } from '../api/scan-rules.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
-import type { DynamoClient } from '../dynamo/client.ts';
+import type { DynamoClient, RangeRequest } from '../dynamo/client.ts';
 import type { Found, PageSource, WalkReader } from './page-source.ts';
-import { StoredItem } from './table-walk.ts';
+import { StoredItem } from './stored-item.ts';
 
 /** A scan of an index. */
 export interface IndexScan {
@@ -20,7 +21,7 @@ export interface IndexScan {
 }
 
 /** An entry with its sort position in the index. */
-interface Placed extends Found {
+export interface Placed extends Found {
   readonly place: ByteString;
 }
 
@@ -28,9 +29,10 @@ interface Placed extends Found {
  * Of many entries, the first ones by place, as many as a page may have. However many are added, it keeps at most twice
  * a page in memory.
  */
-class FirstEntries {
+export class FirstEntries {
   readonly #bytes: number;
   readonly #items: number;
+  readonly #order: RangeRequest['order'];
   #kept: Placed[] = [];
   #keptBytes = 0;
   /** The last place that the page can still have: entries behind it are dropped. */
@@ -38,13 +40,14 @@ class FirstEntries {
   /** Whether entries were dropped. */
   isCut = false;
 
-  constructor(bytesLeft: number, itemsLeft: number) {
+  constructor(bytesLeft: number, itemsLeft: number, order: RangeRequest['order'] = 'forward') {
     this.#bytes = bytesLeft;
     this.#items = itemsLeft;
+    this.#order = order;
   }
 
   add(entry: Placed): void {
-    if (this.#bound !== undefined && entry.place > this.#bound) {
+    if (this.#bound !== undefined && this.#compare(entry.place, this.#bound) > 0) {
       this.isCut = true;
       return;
     }
@@ -61,7 +64,7 @@ class FirstEntries {
   }
 
   #cut(): void {
-    this.#kept.sort((one, other) => (one.place < other.place ? -1 : 1));
+    this.#kept.sort((one, other) => this.#compare(one.place, other.place));
     let bytes = 0;
     for (const [at, entry] of this.#kept.entries()) {
       bytes += countedBytes(entry);
@@ -74,6 +77,11 @@ class FirstEntries {
     }
     this.#keptBytes = bytes;
   }
+
+  #compare(one: ByteString, other: ByteString): number {
+    if (one === other) return 0;
+    return one < other === (this.#order === 'forward') ? -1 : 1;
+  }
 }
 
 function countedBytes({ bytes, stored }: Found): number {
@@ -81,10 +89,11 @@ function countedBytes({ bytes, stored }: Found): number {
   return Math.max(pageBytes(bytes), stored?.image.size ?? 0);
 }
 
-function placed(scan: IndexScan, item: StoredItem, entry: AttributeMap, place: ByteString): Placed {
+/** An entry as `FirstEntries` keeps it. */
+export function placed(plan: PagePlan, item: StoredItem, entry: AttributeMap, place: ByteString): Placed {
   const bytes = sizeOf(entry);
   // A new object without the parsed item, which takes several times the memory.
-  if (isWhole(scan.plan)) return { place, stored: new StoredItem(item.image), entry: undefined, bytes };
+  if (isWhole(plan)) return { place, stored: new StoredItem(item.image), entry: undefined, bytes };
   return { place, stored: undefined, entry, bytes };
 }
 
@@ -170,7 +179,7 @@ class LocalOrder implements PageSource {
       if (entry === undefined) continue;
       const place = placeInPartition(table, index, entry);
       if (start !== undefined && place <= start) continue;
-      first.add(placed(this.#scan, item, entry, place));
+      first.add(placed(this.#scan.plan, item, entry, place));
     }
     return key === undefined ? 'end' : 'collection';
   }
@@ -220,7 +229,7 @@ class GlobalOrder implements PageSource {
         if (entry === undefined) continue;
         const place = this.#placeOf(entry);
         if (start !== undefined && place <= start) continue;
-        this.#first.add(placed(this.#scan, item, entry, place));
+        this.#first.add(placed(this.#scan.plan, item, entry, place));
       }
     }
     const found = this.#first.sorted();

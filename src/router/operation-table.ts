@@ -2,6 +2,7 @@ import type { OperationName, RequestContext } from '../api/operations.ts';
 import { createBatchOperations } from './batch-operations.ts';
 import { createDescribeOperations } from './describe-operations.ts';
 import { createItemOperations, type ItemParts } from './item-operations.ts';
+import { createQueryOperation } from './query-operation.ts';
 import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
@@ -21,6 +22,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const room = new ReadRoom(parts.pause);
   const { putItem, getItem, deleteItem } = createItemOperations(parts);
   const { updateItem } = createUpdateOperation(parts);
+  const { query } = createQueryOperation({ ...parts, room });
   const { scan } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
   const tables = createTableOperations(parts);
@@ -40,6 +42,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     ListTables: describe.listTables,
     ListTagsOfResource: tags.listTagsOfResource,
     PutItem: putItem,
+    Query: query,
     Scan: scan,
     TagResource: tags.tagResource,
     UntagResource: tags.untagResource,

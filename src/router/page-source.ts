@@ -4,7 +4,7 @@ import { sizeOf } from '../api/item.ts';
 import type { ScanPlan } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './router-limits.ts';
-import type { StoredItem, TableWalk } from './table-walk.ts';
+import type { StoredItem } from './stored-item.ts';
 
 /** An item of the table, or an entry of an index, that a page looks at. */
 export interface Found {
@@ -29,20 +29,29 @@ export interface PageSource {
 /** Gives up the event loop until others have had their turn. */
 export type Pause = () => Promise<void>;
 
+/** Items in their order, from a table or a part of it. */
+export interface Walk {
+  /**
+   * @returns at least one and at most `limit` further items; undefined if there are none
+   * @throws ApiError if the cluster fails
+   */
+  read(limit: number): Promise<readonly StoredItem[] | undefined>;
+}
+
 /** How much is read from a walk between two pauses: some milliseconds of work, including its processing. */
 const ITEMS_AT_ONCE = 256;
 const BYTES_AT_ONCE = 256 * 1024;
 
 /** Reads the items of a walk by bytes: how many items at a time is estimated from the average size so far. */
 export class WalkReader {
-  readonly #walk: TableWalk;
+  readonly #walk: Walk;
   readonly #pause: Pause;
   #itemsAtPause = 0;
   #bytesAtPause = 0;
   items = 0;
   bytes = 0;
 
-  constructor(walk: TableWalk, pause: Pause) {
+  constructor(walk: Walk, pause: Pause) {
     this.#walk = walk;
     this.#pause = pause;
   }

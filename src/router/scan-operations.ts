@@ -1,41 +1,21 @@
-import type { AttributeMap } from '../api/attribute-value.ts';
-import {
-  type ConsumedCapacity,
-  type PageUnits,
-  pageCapacity,
-  type ReadConsistency,
-  readConsistencyOf,
-  readUnits,
-  wantsCapacity,
-} from '../api/consumed-capacity.ts';
-import { evaluateCondition } from '../api/expression/condition.ts';
-import { projector } from '../api/expression/projection.ts';
-import { indexEntry } from '../api/index-entry.ts';
-import { RawJson, type RequestContext, type ScanRequest } from '../api/operations.ts';
-import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
+import { readConsistencyOf } from '../api/consumed-capacity.ts';
+import type { RequestContext, ScanRequest } from '../api/operations.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
-import { checkScan, isWhole, placeKeys, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
+import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { type IndexScan, indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import type { ItemParts } from './item-operations.ts';
-import { type Found, type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
+import { inRoom, type PageResponse, readPage, responseOf, unitsOf, type WantedPage } from './page.ts';
+import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
 import { readFromOf } from './read-from.ts';
 import type { ReadRoom } from './read-room.ts';
 import { ORDERED_WALK } from './router-limits.ts';
-import { type StoredItem, TableWalk } from './table-walk.ts';
-
-export interface ScanResponse {
-  Items?: readonly (RawJson | AttributeMap)[];
-  Count: number;
-  ScannedCount: number;
-  LastEvaluatedKey?: AttributeMap;
-  ConsumedCapacity?: ConsumedCapacity;
-}
+import { TableWalk } from './table-walk.ts';
 
 export interface ScanOperations {
-  scan(request: ScanRequest, context: RequestContext, namespace: string): Promise<ScanResponse>;
+  scan(request: ScanRequest, context: RequestContext, namespace: string): Promise<PageResponse>;
 }
 
 export interface ScanParts extends ItemParts {
@@ -96,149 +76,8 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
   };
 }
 
-async function inRoom(room: ReadRoom, read: () => Promise<Page | undefined>): Promise<Page | undefined> {
-  const request = room.begin();
-  const turn = room.take(request);
-  if (turn !== undefined) await turn;
-  let bytes = 0;
-  try {
-    const page = await read();
-    bytes = page?.bytes ?? 0;
-    return page;
-  } finally {
-    room.give(request, bytes);
-    await room.end(request);
-  }
-}
-
 function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {
   if (segment === undefined || after === undefined) return;
   const index = client.segmentOf({ table, partitionKey: after.partitionKey }, segment.total);
   if (index !== segment.index) throw startOfOtherSegment({ index, total: segment.total });
-}
-
-interface WantedPage {
-  readonly table: Table;
-  readonly plan: ScanPlan;
-  /** At most so many items or entries are looked at. */
-  readonly limit: number;
-  readonly pause: Pause;
-}
-
-/** What was read for one answer. */
-interface Page {
-  /** The items that passed the filter, in the form of the answer; none if the request wants only counts. */
-  readonly items: readonly (RawJson | AttributeMap)[];
-  /** How many passed the filter. */
-  readonly count: number;
-  readonly scanned: number;
-  /** The size of everything that was looked at, which is what the request pays for. */
-  readonly bytes: number;
-  /** Sizes of the items that were fetched to complete entries of an index. */
-  readonly fetchedSizes: readonly number[];
-  /** The next page begins behind this; undefined if there is none. */
-  readonly last: AttributeMap | undefined;
-}
-
-/** How much is filtered before a pause: with hundreds of operators, a filter takes some milliseconds for it. */
-const FILTERED_AT_ONCE_BYTES = 64 * 1024;
-
-/**
- * Keeps no more of each item than the answer needs: an index may have small entries of large items.
- * @returns undefined if the page is to be read from another source
- */
-async function readPage(source: PageSource, { table, plan, limit, pause }: WantedPage): Promise<Page | undefined> {
-  const { index, filter, isCount, isFetching } = plan;
-  const areWhole = isWhole(plan);
-  const project = plan.projection && projector(plan.projection);
-  const page = {
-    items: [] as (RawJson | AttributeMap)[],
-    count: 0,
-    scanned: 0,
-    bytes: 0,
-    fetchedSizes: [] as number[],
-  };
-  let bytesLeft = MAX_PAGE_BYTES;
-  let extraBytes = 0;
-  let filtered = 0;
-  let last: Found | undefined;
-  while (true) {
-    const found = await source.next(bytesLeft, limit - page.scanned);
-    if (found === 'end') return { ...page, last: undefined };
-    if (found === 'cut') return { ...page, last: last && attributesOf(last) };
-    if (found === 'beyond') return undefined;
-    for (const { stored, entry: known, bytes } of found) {
-      const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
-      page.scanned++;
-      page.bytes += bytes;
-      const counted = pageBytes(bytes);
-      bytesLeft -= counted;
-      extraBytes += counted - bytes;
-      if (filter !== undefined) {
-        filtered += bytes;
-        if (filtered > FILTERED_AT_ONCE_BYTES) {
-          filtered = 0;
-          await pause();
-        }
-      }
-      if (filter === undefined || evaluateCondition(filter, entry ?? stored!.attributes)) {
-        page.count++;
-        if (!isCount) page.items.push(answered(stored, areWhole ? undefined : entry, project));
-        if (isFetching) {
-          const { size } = stored!.image;
-          page.fetchedSizes.push(size);
-          bytesLeft -= size;
-        }
-      }
-      // Recordings show 128.5 units for every full page, whatever the size of its items (F. Pachot, "DynamoDB Scan (and
-      // why 128.5 RCU?)"). So a full page consumes the bytes that filled it, overhead included.
-      if (bytesLeft < 0) page.bytes += extraBytes;
-      if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
-    }
-    // Not the attributes: only the last item of a page has to be parsed.
-    last = found.at(-1);
-  }
-}
-
-function attributesOf({ stored, entry }: Found): AttributeMap {
-  return entry ?? stored!.attributes;
-}
-
-function unitsOf({ bytes, fetchedSizes }: Page, { index }: ScanPlan, consistency: ReadConsistency): PageUnits {
-  const units = readUnits(bytes, consistency);
-  if (index === undefined) return { table: units, index: 0 };
-  return { table: fetchedSizes.reduce((sum, size) => sum + readUnits(size, consistency), 0), index: units };
-}
-
-function responseOf(
-  request: ScanRequest,
-  { table, plan }: Pick<WantedPage, 'table' | 'plan'>,
-  { items, count, scanned, last }: Page,
-  units: PageUnits,
-): ScanResponse {
-  const response: ScanResponse = { Count: count, ScannedCount: scanned };
-  if (!plan.isCount) response.Items = items;
-  if (last !== undefined) {
-    response.LastEvaluatedKey = placeIn(table, plan, last);
-  }
-  const level = request.ReturnConsumedCapacity;
-  if (wantsCapacity(level)) response.ConsumedCapacity = pageCapacity(level, request.TableName, units, plan.index);
-  return response;
-}
-
-/** The attributes that name a place in the table or index: the key of an item or an entry. */
-function placeIn(table: Table, { index }: ScanPlan, attributes: AttributeMap): AttributeMap {
-  return Object.fromEntries(placeKeys(table, index).map(({ name }) => [name, attributes[name]!]));
-}
-
-/**
- * The answer has the stored bytes where the whole item is wanted. @param entry undefined: the item itself is answered
- */
-function answered(
-  stored: StoredItem | undefined,
-  entry: AttributeMap | undefined,
-  project: ((item: AttributeMap) => AttributeMap) | undefined,
-): RawJson | AttributeMap {
-  if (project !== undefined) return project(entry ?? stored!.attributes);
-  return entry ?? new RawJson(stored!.image.json);
 }

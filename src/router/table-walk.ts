@@ -1,36 +1,10 @@
-import type { AttributeMap } from '../api/attribute-value.ts';
-import { fromImage, type ItemImage } from '../api/item.ts';
+import { type Derivation, derivationOf } from '../api/derivation.ts';
 import { type EncodedKey, keyOfItem } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
-
-/**
- * An item in its stored form. It is parsed on the first use of its attributes. It is also the `Found` (page-source.ts)
- * of a page of its table, so that no further object is made for it.
- */
-export class StoredItem {
-  readonly image: ItemImage;
-  readonly entry: undefined;
-  #attributes: AttributeMap | undefined;
-
-  constructor(image: ItemImage) {
-    this.image = image;
-  }
-
-  get stored(): StoredItem {
-    return this;
-  }
-
-  get bytes(): number {
-    return this.image.size;
-  }
-
-  get attributes(): AttributeMap {
-    this.#attributes ??= fromImage(this.image);
-    return this.#attributes;
-  }
-}
+import type { Walk } from './page-source.ts';
+import { StoredItem } from './stored-item.ts';
 
 export interface WalkOptions {
   readonly segment: Segment | undefined;
@@ -43,24 +17,22 @@ export interface WalkOptions {
  * Reads the items of a table, or of a segment of it, partition by partition. Its place is given by the last item alone,
  * so another walk can go on from there, even after the ring has changed.
  */
-export class TableWalk {
+export class TableWalk implements Walk {
   readonly #client: DynamoClient;
   readonly #table: Table;
   readonly #options: WalkOptions;
+  readonly #derivation: Derivation | undefined;
   /** Undefined at the end. */
   #next: ScanStart | undefined;
 
   constructor(client: DynamoClient, table: Table, options: WalkOptions) {
     this.#client = client;
     this.#table = table;
+    this.#derivation = derivationOf(table);
     this.#options = options;
     this.#next = options.after ? { kind: 'after', ...options.after } : { kind: 'partition', partition: 0 };
   }
 
-  /**
-   * @returns at least one and at most `limit` further items; undefined if there are none
-   * @throws ApiError if the cluster fails
-   */
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
     const { segment, from } = this.#options;
     while (this.#next !== undefined) {
@@ -71,6 +43,7 @@ export class TableWalk {
         limit,
         from,
         consistency: this.#table.consistency ?? 'strict',
+        derivation: this.#derivation,
       });
       if (outcome.kind !== 'items') throw clusterError(outcome);
       const items = outcome.items.map((image) => new StoredItem(image));

@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import type { IndexedTable } from '../index-entry.ts';
+import type { IndexKeySchema } from '../table-definition.ts';
 import type { Condition, Operand, Path, Projection, Update, UpdateValue } from './ast.ts';
 
 /** The expressions of one request. */
@@ -15,14 +16,33 @@ export interface Expressions {
  * @throws ApiError (ValidationException)
  */
 export function checkKeyPaths(table: IndexedTable, { condition, projection, update }: Expressions): void {
-  if (projection !== undefined) for (const path of projection) checkPath(table, path);
+  const check = (path: Path) => checkPath(table, path);
+  if (projection !== undefined) projection.forEach(check);
   if (update !== undefined) {
     for (const action of update.actions) {
-      checkPath(table, action.path);
-      if (action.kind === 'set') checkValue(table, action.value);
+      check(action.path);
+      if (action.kind === 'set') visitValue(action.value, check);
     }
   }
-  if (condition !== undefined) checkCondition(table, condition);
+  if (condition !== undefined) visitCondition(condition, check);
+}
+
+/**
+ * A Query is filtered by attributes that are not in the key it queries by (recorded for an index by CloudWanderer, issue
+ * 86; for the legacy parameter, known from emulators).
+ * @param source the words for the filter
+ * @throws ApiError (ValidationException)
+ */
+export function checkFilterPaths(
+  { partition, sort }: IndexKeySchema,
+  filter: Condition,
+  source: 'Filter Expression' | 'QueryFilter',
+): void {
+  const keys = new Set<unknown>([...partition, ...sort].map(({ name }) => name));
+  visitCondition(filter, ([name]) => {
+    if (!keys.has(name)) return;
+    throw ApiError.validation(`${source} can only contain non-primary key attributes: Primary key attribute: ${name}`);
+  });
 }
 
 function checkPath({ key, indexes }: IndexedTable, path: Path): void {
@@ -41,59 +61,61 @@ function keyIsScalar(what: 'Key' | 'IndexKey', name: string): ApiError {
   );
 }
 
-function checkValue(table: IndexedTable, value: UpdateValue): void {
+type Visit = (path: Path) => void;
+
+function visitValue(value: UpdateValue, visit: Visit): void {
   switch (value.kind) {
     case 'value':
       return;
     case 'path':
-      checkPath(table, value.path);
+      visit(value.path);
       return;
     case 'if-not-exists':
-      checkPath(table, value.path);
-      checkValue(table, value.otherwise);
+      visit(value.path);
+      visitValue(value.otherwise, visit);
       return;
     default:
-      checkValue(table, value.left);
-      checkValue(table, value.right);
+      visitValue(value.left, visit);
+      visitValue(value.right, visit);
   }
 }
 
-function checkCondition(table: IndexedTable, condition: Condition): void {
+function visitCondition(condition: Condition, visit: Visit): void {
   switch (condition.kind) {
     case 'and':
     case 'or':
-      checkCondition(table, condition.left);
-      checkCondition(table, condition.right);
+      visitCondition(condition.left, visit);
+      visitCondition(condition.right, visit);
       return;
     case 'not':
-      checkCondition(table, condition.condition);
+      visitCondition(condition.condition, visit);
       return;
     case 'exists':
     case 'not-exists':
-      checkPath(table, condition.path);
+      visit(condition.path);
       return;
     case 'compare':
-      checkOperand(table, condition.left);
-      checkOperand(table, condition.right);
+      visitOperand(condition.left, visit);
+      visitOperand(condition.right, visit);
       return;
     case 'between':
-      for (const operand of [condition.operand, condition.lower, condition.upper]) checkOperand(table, operand);
+      for (const operand of [condition.operand, condition.lower, condition.upper]) visitOperand(operand, visit);
       return;
     case 'in':
-      checkOperand(table, condition.operand);
-      for (const choice of condition.choices) checkOperand(table, choice);
+      visitOperand(condition.operand, visit);
+      for (const choice of condition.choices) visitOperand(choice, visit);
       return;
     case 'type':
-      checkOperand(table, condition.operand);
+      visitOperand(condition.operand, visit);
       return;
     case 'begins-with':
     case 'contains':
-      checkOperand(table, condition.operand);
-      checkOperand(table, condition.argument);
+      visitOperand(condition.operand, visit);
+      visitOperand(condition.argument, visit);
   }
 }
 
-function checkOperand(table: IndexedTable, operand: Operand): void {
-  if (operand.kind === 'path') checkPath(table, operand.path);
-  else if (operand.kind === 'size') checkOperand(table, operand.operand);
+function visitOperand(operand: Operand, visit: Visit): void {
+  if (operand.kind === 'path') visit(operand.path);
+  else if (operand.kind === 'size') visitOperand(operand.operand, visit);
 }

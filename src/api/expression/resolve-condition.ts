@@ -83,7 +83,9 @@ function resolvePredicate(kind: ExpressionKind, syntax: PredicateSyntax, placeho
     }
     case 'between': {
       checkOrdered(kind, operator, operands);
-      checkBounds(kind, operands[1]!, operands[2]!);
+      if (operands[1]!.kind === 'value' && operands[2]!.kind === 'value') {
+        checkBounds(kind, operands[1]!.value, operands[2]!.value);
+      }
       const [operand, lower, upper] = operands.map(toOperand);
       return { kind: 'between', operand: operand!, lower: lower!, upper: upper! };
     }
@@ -226,16 +228,15 @@ function checkOrdered(kind: ExpressionKind, operator: string, operands: readonly
   }
 }
 
-function checkBounds(kind: ExpressionKind, lower: Resolved, upper: Resolved): void {
-  if (lower.kind !== 'value' || upper.kind !== 'value') return;
+/** The bounds of a BETWEEN. */
+export function checkBounds(kind: ExpressionKind, lower: AttributeValue, upper: AttributeValue): void {
   let rule: string;
-  if (staticType(lower) !== staticType(upper)) rule = 'same data type for lower and upper bounds';
-  else if (compareValues(lower.value, upper.value)! > 0)
-    rule = 'upper bound to be greater than or equal to lower bound';
+  if (typeOf(lower) !== typeOf(upper)) rule = 'same data type for lower and upper bounds';
+  else if (compareValues(lower, upper)! > 0) rule = 'upper bound to be greater than or equal to lower bound';
   else return;
   throw expressionError(
     kind,
-    `The BETWEEN operator requires ${rule}; lower bound operand: ${describeValue(lower.value)}, upper bound operand: ${describeValue(upper.value)}`,
+    `The BETWEEN operator requires ${rule}; lower bound operand: ${describeValue(lower)}, upper bound operand: ${describeValue(upper)}`,
   );
 }
 
@@ -246,7 +247,8 @@ function staticType(operand: Resolved): AttributeType | undefined {
   return typeOf(operand.value);
 }
 
-function operandType(kind: ExpressionKind, operator: string, type: string): Error {
+/** The error for an operand of a type that its operator does not take. */
+export function operandType(kind: ExpressionKind, operator: string, type: string): Error {
   return expressionError(
     kind,
     `Incorrect operand type for operator or function; operator or function: ${operator}, operand type: ${type}`,

@@ -1,9 +1,9 @@
 import type { FilterCondition, FilterParameters } from '../operations.ts';
-import { VALUE_TEXTS } from '../value-texts.ts';
+import type { ValueTexts } from '../value-texts.ts';
 import type { Condition, Projection } from './ast.ts';
 import { checkConditionalOperator, joinConditions, legacyComparison, resolveAttributesToGet } from './legacy.ts';
-import { checkAllUsed, readPlaceholders } from './placeholders.ts';
-import { checkTogether, conditionSyntax, projectionSyntax } from './resolve.ts';
+import { checkAllUsed, type Placeholders, readPlaceholders } from './placeholders.ts';
+import { checkTogether, conditionSyntax, type ParameterRules, projectionSyntax } from './resolve.ts';
 import { resolveCondition } from './resolve-condition.ts';
 import { resolveProjection } from './resolve-projection.ts';
 import { checkValueBytes } from './value-bytes.ts';
@@ -16,12 +16,12 @@ export interface Filtering {
   readonly projection?: Projection;
 }
 
-const RULES = {
-  expressions: ['ProjectionExpression', 'FilterExpression'],
-  others: ['AttributesToGet', 'ScanFilter', 'ConditionalOperator'],
-  users: ['FilterExpression'],
-  namesUsers: true,
-} as const;
+/** How an operation filters: its legacy filter, which parameters go together, and its words for faults of values. */
+export interface FilterRules {
+  readonly legacyFilter: 'ScanFilter' | 'QueryFilter';
+  readonly together: ParameterRules<keyof FilterParameters>;
+  readonly texts: ValueTexts;
+}
 
 /**
  * Checks the rules between the parameters, and then the legacy parameters by themselves: the service looks at these
@@ -29,11 +29,15 @@ const RULES = {
  * @returns the filter and the projection that the legacy parameters ask for
  * @throws ApiError (ValidationException)
  */
-export function resolveLegacyFilter(request: FilterParameters): Filtering {
-  checkTogether(request, RULES);
+export function resolveLegacyFilter(
+  request: FilterParameters,
+  { legacyFilter, together, texts }: FilterRules,
+): Filtering {
+  checkTogether(request, together);
   const projection = resolveAttributesToGet(request);
-  if (request.ScanFilter != null) checkValueBytes('ScanFilter', request.ScanFilter);
-  const conditions = Object.entries(request.ScanFilter ?? {}).map(comparison);
+  const filter = request[legacyFilter] ?? {};
+  checkValueBytes(legacyFilter, filter);
+  const conditions = Object.entries(filter).map((condition) => comparison(condition, texts));
   checkConditionalOperator(request.ConditionalOperator, conditions.length);
   return { filter: joinConditions(conditions, request.ConditionalOperator), projection };
 }
@@ -42,10 +46,17 @@ export function resolveLegacyFilter(request: FilterParameters): Filtering {
  * Resolves the expressions of a request that has passed {@link resolveLegacyFilter}. Values are normalised in place.
  * @throws ApiError (ValidationException)
  */
-export function resolveFilterExpressions(request: FilterParameters): Filtering {
+export function resolveFilterExpressions(request: FilterParameters, texts: ValueTexts): Filtering {
+  if (request.FilterExpression == null && request.ProjectionExpression == null) return {};
+  const placeholders = readPlaceholders(request, texts);
+  const filtering = filteringOf(request, placeholders);
+  checkAllUsed(placeholders);
+  return filtering;
+}
+
+/** The filter and the projection, if the request has the expressions. */
+export function filteringOf(request: FilterParameters, placeholders: Placeholders): Filtering {
   const { FilterExpression: filterText, ProjectionExpression: projectionText } = request;
-  if (filterText == null && projectionText == null) return {};
-  const placeholders = readPlaceholders(request, VALUE_TEXTS.Scan);
   let filter: Condition | undefined;
   let projection: Projection | undefined;
   if (projectionText != null) {
@@ -58,10 +69,12 @@ export function resolveFilterExpressions(request: FilterParameters): Filtering {
   if (filterText != null) {
     filter = resolveCondition('FilterExpression', conditionSyntax('FilterExpression', filterText), placeholders);
   }
-  checkAllUsed(placeholders);
   return { filter, projection };
 }
 
-function comparison([name, { ComparisonOperator, AttributeValueList }]: [string, FilterCondition]): Condition {
-  return legacyComparison(name, ComparisonOperator, AttributeValueList ?? [], VALUE_TEXTS.Scan);
+function comparison(
+  [name, { ComparisonOperator, AttributeValueList }]: [string, FilterCondition],
+  texts: ValueTexts,
+): Condition {
+  return legacyComparison(name, ComparisonOperator, AttributeValueList ?? [], texts);
 }
