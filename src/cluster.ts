@@ -1,4 +1,5 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { ApiClock } from './admin/api-clock.ts';
 import { createAdmin } from './admin/create-admin.ts';
 import { nodeFigures } from './admin/node-figures.ts';
 import type { Admin } from './api/admin.ts';
@@ -103,15 +104,16 @@ class Releases {
 
 async function buildCluster(config: Config, log: Log, releases: Releases): Promise<Cluster> {
   const clock = new SystemClock();
+  const apiClock = new ApiClock(clock, config.timeOffsetMs);
   const directory = await openDirectory(config);
   releases.add(() => directory.close());
   const traces = createTraces(config, clock);
   const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
-  releases.add(sweep(catalog, clock, log, config.limits.sweepIntervalMs));
-  const router = createRouterOf(config, ring, catalog, clock);
-  const seedParts = { router, nowMs: () => clock.now(), log };
+  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
+  const router = createRouterOf(config, ring, catalog, apiClock);
+  const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
     await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
@@ -126,8 +128,25 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     namespaceOf: (context) => namespaceOf(context, config.isolate),
     onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
   });
-  const admin = createAdmin({ ring, settings: config, traces, faults, tables: router.tables, lags: ring });
-  const web = createWeb({ config, log, clock, ring, faults, admin, execute: traces?.traced(execute) ?? execute });
+  const admin = createAdmin({
+    ring,
+    settings: config,
+    traces,
+    faults,
+    tables: router.tables,
+    clock: apiClock,
+    lags: ring,
+  });
+  const web = createWeb({
+    config,
+    log,
+    clock,
+    apiClock,
+    ring,
+    faults,
+    admin,
+    execute: traces?.traced(execute) ?? execute,
+  });
   const open = async (listener: Listener, port: number) => {
     const listening = await listen(listener, config.hosts, port);
     releases.add(() => closeWithin(config.limits.stopGraceMs, clock, listening));
@@ -161,7 +180,7 @@ function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undef
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
-function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCatalog, clock: Clock) {
+function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCatalog, apiClock: ApiClock) {
   return createRouter({
     client,
     catalog,
@@ -170,7 +189,7 @@ function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCat
     isolate: config.isolate,
     transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
     pause: nextTurn,
-    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => clock.elapsedMs() }) : undefined,
+    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => apiClock.elapsedMs() }) : undefined,
   });
 }
 
@@ -178,16 +197,17 @@ interface WebParts {
   readonly config: Config;
   readonly log: Log;
   readonly clock: Clock;
+  readonly apiClock: ApiClock;
   readonly ring: LocalRing;
   readonly faults: FaultRules;
   readonly admin: Admin;
   readonly execute: Execute;
 }
 
-function createWeb({ config, log, clock, ring, faults, admin, execute }: WebParts): WebServer {
+function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute }: WebParts): WebServer {
   return createWebServer({
     execute,
-    nowMs: () => clock.now(),
+    nowMs: () => apiClock.now(),
     requestId: createRequestIds(),
     isReady: () => true,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
@@ -217,13 +237,18 @@ function sweepLeftovers(directory: DataDirectory, clock: Clock, log: Log): void 
 }
 
 /** Erases the remains of deleted tables, now and then. @returns a function that ends that */
-function sweep(catalog: TableCatalog, clock: Clock, log: Log, intervalMs: number): () => void {
+function sweep(
+  catalog: TableCatalog,
+  { clock, apiClock }: { readonly clock: Clock; readonly apiClock: ApiClock },
+  log: Log,
+  intervalMs: number,
+): () => void {
   const stoppable = new StoppableClock(clock);
   const next = () => {
     stoppable.after(intervalMs, async () => {
       // If too few nodes are up to read the catalogue now, the next sweep will.
       const tables = await catalog
-        .finishDeletions(clock.now())
+        .finishDeletions(apiClock.now())
         .then(() => catalog.forgetDeleted())
         .catch((error: unknown) => log.debug('no sweep', { error }));
       if (tables) log.info('erased what was left of deleted tables', { tables });

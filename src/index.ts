@@ -73,7 +73,11 @@ export interface Dynaring extends AsyncDisposable {
   namespace(name: string): ClientConfig;
   /** The rules of what goes wrong on purpose. */
   readonly faults: Faults;
-  /** Deletes all tables, or those of one namespace. Fault rules stay. */
+  /** Time as the API means it, which a test may move. */
+  readonly clock: MovableClock;
+  /**
+   * Deletes all tables, or those of one namespace. Fault rules stay. With all tables, the clock is put back as well.
+   */
   reset(namespace?: string): Promise<void>;
   /** All tables with their items, or those of one namespace: plain JSON. */
   snapshot(namespace?: string): Promise<Snapshot>;
@@ -120,6 +124,27 @@ export interface Faults {
   clear(): void;
 }
 
+/**
+ * What the API goes by: whether an item has expired, dates in descriptions, units of throughput. Nothing of the ring
+ * goes by it. It runs on from wherever it is moved to, also backward. Each method returns the time that it is now, in
+ * ms since 1970.
+ */
+export interface MovableClock {
+  now(): number;
+  /**
+   * @param by `'49h'`, `'1h30m'`, `'-2d'`, or ms
+   * @throws AdminError if it is no time, or leads out of the years 1970 to 9999
+   */
+  advance(by: string | number): number;
+  /**
+   * @param to `'2030-01-31T12:00:00Z'`, a `Date`, or ms since 1970
+   * @throws AdminError as `advance` does
+   */
+  set(to: string | number | { getTime(): number }): number;
+  /** Puts it back to where it would be had it never been moved. */
+  reset(): number;
+}
+
 /** What the answers and the errors of the JavaScript SDK have in common. */
 export interface AnswerOfSdk {
   readonly $metadata: { readonly requestId?: string | undefined };
@@ -156,7 +181,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     region: 'local',
     credentials: { accessKeyId, secretAccessKey: 'any' },
   });
-  const { tables, faults, ring } = cluster;
+  const { admin, tables, faults, ring } = cluster;
   return {
     port: address.port,
     endpoint,
@@ -166,7 +191,13 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     clientConfig: () => clientConfig('any'),
     namespace: (name) => clientConfig(accessKeyOf(name)),
     faults,
-    reset: (namespace) => tables.reset(namespace),
+    clock: {
+      now: () => admin.clock().nowMs,
+      advance: (by) => admin.moveClock({ advance: by }).nowMs,
+      set: (to) => admin.moveClock({ set: typeof to === 'object' ? to.getTime() : to }).nowMs,
+      reset: () => admin.resetClock().nowMs,
+    },
+    reset: (namespace) => admin.reset(namespace),
     snapshot: (namespace) => tables.snapshot(namespace),
     restore: (snapshot) => tables.restore(snapshot),
     seed: (source, namespace) => cluster.seed(source, namespace),
@@ -174,7 +205,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     waitUntilConsistent: () => ring.waitUntilConsistent(),
     trace(request) {
       const requestId = typeof request === 'string' ? request : request.$metadata.requestId;
-      return requestId === undefined ? undefined : cluster.admin.trace(requestId);
+      return requestId === undefined ? undefined : admin.trace(requestId);
     },
     stop,
     [Symbol.asyncDispose]: stop,

@@ -37,11 +37,11 @@ const MAY_IMPORT: Record<string, RegExp> = {
   web: /^src\/(web|api)\/|^node:/,
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
-    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model|derivation|index-entry|entry-place)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
-    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log))\.ts$|^node:util$/,
+    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
   peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,

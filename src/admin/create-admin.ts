@@ -1,5 +1,7 @@
 import type {
   Admin,
+  ClockMove,
+  ClockView,
   ClusterView,
   KeyView,
   LinkSetting,
@@ -36,6 +38,12 @@ export interface AdminParts {
     /** The key under which an item is stored. @throws ApiError as the service would: no such table, no such key */
     itemKey(table: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
   };
+  readonly clock: {
+    view(): ClockView;
+    /** @throws AdminError */
+    move(move: ClockMove): ClockView;
+    reset(): ClockView;
+  };
   readonly lags: {
     /**
      * Releases records that rules of lag hold back, and waits until no replica is behind and no hint is left.
@@ -46,7 +54,7 @@ export interface AdminParts {
 }
 
 /** What an administrator may do, over HTTP or from the program that runs the server. */
-export function createAdmin({ ring, settings, traces, faults, tables, lags }: AdminParts): Admin {
+export function createAdmin({ ring, settings, traces, faults, tables, clock, lags }: AdminParts): Admin {
   const checkNode = (id: string, field: string): void => {
     if (!ring.describe().nodes.some((node) => node.id === id)) throw new AdminError(`there is no node ${id}`, field);
   };
@@ -80,7 +88,14 @@ export function createAdmin({ ring, settings, traces, faults, tables, lags }: Ad
     repair: (): Promise<RepairSummary> => ring.repair(),
     scrub: (): Promise<ScrubSummary> => ring.scrub(),
     waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
-    reset: (namespace) => tables.reset(namespace),
+    clock: () => clock.view(),
+    moveClock: (move) => clock.move(move),
+    resetClock: () => clock.reset(),
+    async reset(namespace) {
+      await tables.reset(namespace);
+      // The tests of other namespaces go by the same clock.
+      if (namespace === undefined) clock.reset();
+    },
     snapshot: (namespace) => tables.snapshot(namespace),
     restore: (snapshot) => tables.restore(snapshot),
     cluster: () => describeCluster(ring, settings),

@@ -109,6 +109,19 @@ export interface Trace {
   readonly events: readonly TraceEvent[];
 }
 
+/** Time as the API means it. */
+export interface ClockView {
+  /** In ISO 8601, UTC. */
+  readonly now: string;
+  /** The same in ms since 1970. */
+  readonly nowMs: number;
+  /** How far it is ahead of the computer's clock. */
+  readonly offsetMs: number;
+}
+
+/** `advance`: by `49h`, `90s`, `-1h`, or by ms. `set`: to a time in ISO 8601, or in ms since 1970. */
+export type ClockMove = { readonly advance: string | number } | { readonly set: string | number };
+
 /** The door for administrators: the actions that `/_dynaring/` serves, and `startDynaring()` too. */
 export interface Admin {
   /** @throws AdminError if the rule makes no sense, or is not possible in this ring */
@@ -127,7 +140,12 @@ export interface Admin {
   scrub(): Promise<ScrubSummary>;
   /** Releases and compares as `repair` does, and waits until no replica is behind and no hint is left. */
   waitUntilConsistent(): Promise<void>;
-  /** Deletes the tables of one namespace, or of all. */
+  clock(): ClockView;
+  /** @throws AdminError if it names no time, or one that is out of range */
+  moveClock(move: ClockMove): ClockView;
+  /** Puts the clock back to where it would be had it never been moved. */
+  resetClock(): ClockView;
+  /** Deletes the tables of one namespace, or of all; with those of all, the clock is put back. */
   reset(namespace?: string): Promise<void>;
   snapshot(namespace?: string): Promise<Snapshot>;
   /** Brings back the tables of a snapshot. They replace the present tables of its namespace, or of all. */

@@ -1,6 +1,7 @@
 import type { IndexedTable } from './index-entry.ts';
+import type { ItemImage } from './item.ts';
 import type { ByteString } from './primary-key.ts';
-import type { Table } from './table-definition.ts';
+import type { SecondaryIndex, Table } from './table-definition.ts';
 
 /**
  * What the storage nodes derive from the items of a table: the entries of its global indexes and the rows of its local
@@ -14,10 +15,57 @@ export interface Derivation extends IndexedTable {
   readonly version: number;
 }
 
+/** A request of a table with indexes needs it: it is made once for each definition. */
+const MADE = new WeakMap<Table, Derivation>();
+
 /**
  * What is derived from the items of a table.
  * @returns undefined if nothing is, which costs its requests nothing
  */
-export function derivationOf({ storageId, key, indexes, derivation: version }: Table): Derivation | undefined {
-  return version === undefined ? undefined : { table: storageId, version, key, indexes };
+export function derivationOf(table: Table): Derivation | undefined {
+  const { storageId, key, indexes, derivation: version } = table;
+  if (version === undefined) return undefined;
+  let made = MADE.get(table);
+  if (made === undefined) {
+    made = { table: storageId, version, key, indexes: indexes.filter(isAtNodes).map(atNodes) };
+    MADE.set(table, made);
+  }
+  return made;
+}
+
+/** Whether the storage nodes keep an index: a global one of a table in `dynamo` mode has no entries of its own. */
+export function isAtNodes({ kind, storageId }: SecondaryIndex): boolean {
+  return kind === 'local' || storageId !== undefined;
+}
+
+/** An index without what changes while its entries stay as they are. */
+function atNodes({ name, kind, storageId, key, projection }: SecondaryIndex): SecondaryIndex {
+  return { name, kind, storageId, key, projection };
+}
+
+/*
+ * The newest derivation of a table is also an item of the system table, where nodes find it that nobody has told. It is
+ * written before the definition of the table, and rounds by the one before it must have ended before old items are derived
+ * from anew (docs/protocol.md section 14.4).
+ */
+
+/** The one attribute of that item: JSON text. */
+const DERIVATION = 'derivation';
+
+/** The partition key of that item, which has no sort key. */
+export function derivationKey(table: ByteString): ByteString {
+  return `${DERIVATION}:${table}`;
+}
+
+export function derivationImage(derivation: Derivation): ItemImage {
+  const text = JSON.stringify(derivation);
+  return {
+    size: DERIVATION.length + Buffer.byteLength(text),
+    json: Buffer.from(JSON.stringify({ [DERIVATION]: { S: text } })),
+  };
+}
+
+export function parseDerivation({ json }: ItemImage): Derivation {
+  const item = JSON.parse(Buffer.from(json).toString()) as { readonly [DERIVATION]: { readonly S: string } };
+  return JSON.parse(item[DERIVATION].S) as Derivation;
 }

@@ -31,3 +31,25 @@ export function isoTime(timeMs: number): string {
 function digits(value: number, count: number): string {
   return String(value).padStart(count, '0');
 }
+
+/**
+ * The inverse of `isoTime`, in ms since 1970; a fraction of a second, or the whole time of day, may be left out.
+ * @returns undefined for any other text, and for dates that the calendar does not have
+ */
+export function timeOfIso(text: string): number | undefined {
+  const found = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?Z)?$/.exec(text);
+  if (found === null) return undefined;
+  const [year, month, day, hours = 0, minutes = 0, seconds = 0] = found.slice(1, 7).map((part) => Number(part ?? 0));
+  const yearFromMarch = year! - (month! <= 2 ? 1 : 0);
+  const monthFromMarch = (month! + 9) % 12;
+  const daysOfYears =
+    yearFromMarch * 365 +
+    Math.floor(yearFromMarch / 4) -
+    Math.floor(yearFromMarch / 100) +
+    Math.floor(yearFromMarch / 400);
+  const days = daysOfYears + Math.floor((153 * monthFromMarch + 2) / 5) + day! - 1 - DAYS_BEFORE_1970;
+  const ms = Number((found[7] ?? '').padEnd(3, '0'));
+  const timeMs = days * DAY_MS + hours * 3_600_000 + minutes * 60_000 + seconds * 1_000 + ms;
+  // The 30th of February would be a day in March, and 24:00 one of the next day.
+  return timeMs >= 0 && isoTime(timeMs).startsWith(text.replace(/(\.\d+)?Z$/, '')) ? timeMs : undefined;
+}

@@ -1,3 +1,4 @@
+import { DURATION_FORM, durationOf } from '../api/duration.ts';
 import type { Settings } from './settings.ts';
 
 /** The most nodes in one process; each has its own LMDB environment. */
@@ -204,6 +205,15 @@ export const OPTIONS = {
     value: 'ON',
     help: 'whether throughput is limited as tables say: on or off (off)',
     ...onOrOff,
+  },
+  timeOffsetMs: {
+    group: 'tests',
+    flag: '--time-offset',
+    value: 'TIME',
+    help: 'of expiry and dates: 49h is so far ahead of the computer (0s)',
+    expects: DURATION_FORM,
+    parse: durationOf,
+    accepts: (value: unknown) => Number.isFinite(value),
   },
   faultsFile: {
     group: 'tests',

@@ -145,6 +145,11 @@ export interface RangeRequest {
   readonly requestId?: string | undefined;
 }
 
+/**
+ * The items, and whether there are further ones in the range. There may be fewer than `limit` although there are more: an
+ * answer ends with the item with which it is a megabyte (`NodeLimits.rangeBytes`). Then `more` may also be true although
+ * nothing follows.
+ */
 export type RangeOutcome =
   | { readonly kind: 'items'; readonly items: readonly ItemImage[]; readonly more: boolean }
   | Failure;
@@ -190,7 +195,7 @@ export type ScanOutcome =
       readonly items: readonly ItemImage[];
       /** The partition of these items. */
       readonly partition: number;
-      /** Whether the partition has further items. */
+      /** Whether the partition has further items, as in `RangeOutcome`. */
       readonly more: boolean;
     }
   | Failure;

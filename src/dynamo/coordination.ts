@@ -93,18 +93,19 @@ export class Coordination implements CoordinatingNode {
 
   /** A put or delete of `dynamo` mode that reads nothing. It waits for no other write of its key. */
   #writeBlindly(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { requestId, key, partitionKey, mutation, carried } = request;
+    const { requestId, key, partitionKey, mutation, derivation, carried } = request;
     assert(carried?.kind !== 'round');
     const { coordinator, acceptor, hints } = this.#parts;
     const item = mutation.kind === 'put' ? mutation.item : undefined;
     const known = highestOf([acceptor.stateOf(key), { committed: hints.committed(key) }]);
     const deadlineMs = coordinator.deadline();
-    runTask(writeSloppily(coordinator, { requestId, key, deadlineMs, partitionKey, item, known, carried }), reply);
+    const write = { requestId, key, deadlineMs, derivation, partitionKey, item, known, carried };
+    runTask(writeSloppily(coordinator, write), reply);
   }
 
   /** A consensus round, once the writes of the key that came before have ended. */
   #writeInTurn(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { requestId, key, partitionKey, mutation, consistency: mode, carried } = request;
+    const { requestId, key, partitionKey, mutation, consistency: mode, derivation, carried } = request;
     assert(carried?.kind !== 'record');
     const { coordinator, locks } = this.#parts;
     const deadlineMs = coordinator.deadline();
@@ -113,7 +114,8 @@ export class Coordination implements CoordinatingNode {
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
       const isInVain = hasWaited && this.#isCutOff(key);
       if (isInVain) return answered(untried(NOT_TRIED, carried));
-      return writeRegister(coordinator, { requestId, key, deadlineMs, partitionKey, change, mode, carried });
+      const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried };
+      return writeRegister(coordinator, write);
     };
     if (!locks.run(key, begin, reply)) reply(untried({ kind: 'overloaded' }, carried));
   }
@@ -125,14 +127,14 @@ export class Coordination implements CoordinatingNode {
     return coordinator.isCutOff(members, coordinator.majorityOf({ members }));
   }
 
-  #read({ requestId, key, from, consistency }: CoordinateRead, reply: ReplyTo<CoordinateRead>): void {
+  #read({ requestId, key, from, consistency, derivation }: CoordinateRead, reply: ReplyTo<CoordinateRead>): void {
     if (from === 'laggard' && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
     const { coordinator } = this.#parts;
     const isStrong = from === 'latest';
     const isLocal = !isStrong && consistency === 'strict' && isReadLocal(coordinator);
     // The most common request of all needs no message, so it is spared the task too.
     if (isLocal && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
-    const operation = { requestId, key, deadlineMs: coordinator.deadline() };
+    const operation = { requestId, key, deadlineMs: coordinator.deadline(), derivation };
     const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
     if (consistency === 'strict') {
       return runTask((isStrong ? readStrongly : readEventually)(coordinator, operation), finish);
@@ -142,12 +144,13 @@ export class Coordination implements CoordinatingNode {
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
-    const { requestId, range, order, limit, from } = request;
+    const { requestId, range, order, limit, from, derivation } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
-    const operation = { requestId, deadlineMs: coordinator.deadline() };
-    runTask(readRange(coordinator, { ...range, order, limit }, demand, operation), reply);
+    const operation = { requestId, deadlineMs: coordinator.deadline(), derivation };
+    const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
+    runTask(readRange(coordinator, query, demand, operation), reply);
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

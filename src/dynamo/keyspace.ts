@@ -61,6 +61,11 @@ export function collectionOf(key: StoreKey): StoreKey {
   return key.slice(0, DIGEST_AT + HASH_BYTES);
 }
 
+/** What follows the collection in a store key: the sort key of the item, or the place of the entry. */
+export function sortKeyOf(key: StoreKey): ByteString {
+  return key.slice(DIGEST_AT + HASH_BYTES);
+}
+
 /** The range of a table's records in one partition: `from` inclusive, `to` exclusive. */
 export function tableRange(partition: number, table: ByteString): { from: StoreKey; to: StoreKey } {
   const from = partitionPrefix(partition) + table;

@@ -52,6 +52,8 @@ type RegisterCall =
       /** Which end of the range the page begins at. */
       readonly order: KeyOrder;
       readonly limit: number;
+      /** The page also ends with the entry with which the records have so many bytes. */
+      readonly bytesLimit: number;
       /** Undefined: committed records only, whatever the epoch. */
       readonly epoch: number | undefined;
     };

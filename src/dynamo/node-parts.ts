@@ -6,6 +6,7 @@ import { consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency } from './client.ts';
 import { Coordination } from './coordination.ts';
+import { Derivations } from './derived/derivations.ts';
 import { EpochFollower } from './epochs/epoch-follower.ts';
 import { EpochStaging } from './epochs/epoch-staging.ts';
 import { EpochSwitch } from './epochs/epoch-switch.ts';
@@ -21,7 +22,7 @@ import { PurgeMember } from './healing/purge-member.ts';
 import { compareWithPeer } from './healing/replica-comparison.ts';
 import { Scrub } from './healing/scrub.ts';
 import { TombstonePurge } from './healing/tombstones.ts';
-import { partitionOf } from './keyspace.ts';
+import { partitionOf, tableOf } from './keyspace.ts';
 import type { Reply, Request } from './messages.ts';
 import type { NodeEvents } from './node-events.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -32,7 +33,8 @@ import { Coordinator } from './registers/coordinator.ts';
 import { Finisher } from './registers/finisher.ts';
 import { KeyLock } from './registers/key-lock.ts';
 import { LagGate } from './registers/lag-gate.ts';
-import { identityRound } from './registers/register-write.ts';
+import { readStrongly } from './registers/register-read.ts';
+import { identityRound, type Proof } from './registers/register-write.ts';
 import type { NodeId } from './ring.ts';
 import { RingView } from './ring-view.ts';
 import type { Task } from './task.ts';
@@ -162,7 +164,7 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
   const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest } = parts;
   const { limits } = settings;
   const { clock, random } = env;
-  const coordinator = new Coordinator({
+  const coordinator: Coordinator = new Coordinator({
     settings,
     ballots,
     clock,
@@ -175,6 +177,12 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
     keepHint: (home, { requestId, key }, record) => {
       if (hints.keep(home, { requestId, key, record })) settings.onHint?.({ requestId, home, ballot: record.ballot });
     },
+    derivations: new Derivations({
+      clock,
+      partitions: view.partitions,
+      freshMs: limits.derivationFreshMs,
+      read: (key, deadlineMs) => readStrongly(coordinator, { requestId: undefined, key, deadlineMs }),
+    }),
     onConfig: (config) => events.configReceived(config),
   });
   const locks = new KeyLock(limits);
@@ -317,8 +325,7 @@ function finishKey(
   mode: Consistency,
   done: () => void,
 ): void {
-  const begin = () =>
-    identityRound(coordinator, { requestId: undefined, key, mode, deadlineMs: coordinator.deadline() });
+  const begin = () => proveAlone(coordinator, { key, mode });
   // The write that holds the key is about to settle it.
   if (!locks.run(key, begin, done)) done();
 }
@@ -329,8 +336,21 @@ function* settleConflict(
   key: StoreKey,
 ): Task<boolean> {
   const { committed } = acceptor.stateOf(key);
+  // An entry of an index is made of the item's record, and what settles that record makes it again.
+  if (committed?.isEntry === true) return false;
   const mode = committed === undefined ? 'strict' : consistencyOf(committed.ballot);
-  const proof = { requestId: undefined, key, mode, deadlineMs: coordinator.deadline(), isConflict: true };
-  const outcome = yield* identityRound(coordinator, proof);
+  const outcome = yield* proveAlone(coordinator, { key, mode, isConflict: true });
   return outcome.kind === 'proven';
+}
+
+/** An identity round that no client has asked for: what is derived from the table has to be found out first. */
+function* proveAlone(
+  coordinator: Coordinator,
+  proof: Pick<Proof, 'key' | 'mode' | 'isConflict'>,
+): ReturnType<typeof identityRound> {
+  const deadlineMs = coordinator.deadline();
+  const told = yield* coordinator.derivations.present(tableOf(proof.key), deadlineMs);
+  if (told.kind !== 'derivation') return told;
+  const { derivation } = told;
+  return yield* identityRound(coordinator, { ...proof, requestId: undefined, deadlineMs, derivation });
 }

@@ -31,6 +31,16 @@ export interface NodeLimits {
    * take room in it too. Fewer: more round trips where much was deleted. More: longer answers where nothing was.
    */
   readonly rangeSpareEntries: number;
+  /**
+   * Entries of one page that a replica is asked for. More: the page takes longer to read in one go, and nothing else is
+   * done meanwhile. Fewer: more round trips.
+   */
+  readonly rangeEntries: number;
+  /**
+   * Bytes of the records of such a page, and of the items that a range read answers: either ends with the record that
+   * reaches this. More: longer pieces of work, more memory for each read. Fewer: more round trips.
+   */
+  readonly rangeBytes: number;
   /** Writes of one key that may wait behind the one running. */
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
@@ -81,6 +91,11 @@ export interface NodeLimits {
   readonly lagBytesKept: number;
   /** How often a node looks for accepted records whose outcome it never learned. */
   readonly finishIntervalMs: number;
+  /**
+   * For how long a node relies on what it has read of a table's derivation, in rounds that no client has asked for. A change
+   * of indexes waits it out.
+   */
+  readonly derivationFreshMs: number;
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -93,6 +108,8 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   promisesKept: 100_000,
   statesKept: 200,
   rangeSpareEntries: 16,
+  rangeEntries: 1_000,
+  rangeBytes: 1024 * 1024,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
   pendingHintsKept: 1_000,
@@ -115,6 +132,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   lagRecordsKept: 10_000,
   lagBytesKept: 64 * 1024 * 1024,
   finishIntervalMs: 1_000,
+  derivationFreshMs: 1_000,
 };
 
 /** A hint that a coordinator keeps. */

@@ -2,6 +2,14 @@ import { strict as assert } from 'node:assert';
 import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import { type Ballot, compareBallots, isTime, sameBallot } from './ballot.ts';
+import {
+  type Derived,
+  endOfSection,
+  isWholeSection,
+  readSection,
+  sectionBytes,
+  writeSection,
+} from './derived/derived-section.ts';
 
 /**
  * One entry of a record's lineage: the record contains the effect of operation `sequence` of that coordinator and boot,
@@ -22,6 +30,13 @@ export interface RecordFields {
   /** In full, because the store key holds only a hash of it. */
   readonly partitionKey: ByteString;
   readonly lineage: readonly LineageEntry[];
+  /** Undefined: nothing is derived from the item, as in tables without indexes. */
+  readonly derived?: Derived | undefined;
+  /**
+   * Whether it is an entry of a global index: made of the chosen record of an item, under the ballot of that, and only ever
+   * learned (docs/protocol.md section 14.2). The partition key of a tombstone is not known then, and empty.
+   */
+  readonly isEntry?: true | undefined;
 }
 
 /**
@@ -36,23 +51,33 @@ export class ItemRecord implements RecordFields {
   readonly item: ItemImage | undefined;
   readonly partitionKey: ByteString;
   readonly lineage: readonly LineageEntry[];
+  readonly derived: Derived | undefined;
+  readonly isEntry: true | undefined;
   /** The bytes of the record (docs/data-layout.md). Shared by stores and messages without a copy: never write to them. */
   readonly stored: Uint8Array;
 
   /** @param stored the bytes that the fields were decoded from; left out, the fields are encoded */
-  constructor({ ballot, item, partitionKey, lineage }: RecordFields, stored?: Uint8Array) {
+  constructor({ ballot, item, partitionKey, lineage, derived, isEntry }: RecordFields, stored?: Uint8Array) {
     this.ballot = ballot;
     this.item = item;
     this.partitionKey = partitionKey;
     this.lineage = lineage;
+    this.derived = derived;
+    this.isEntry = isEntry;
     this.stored = stored ?? encode(this);
   }
 
-  /** The same version under another ballot, for a round that chooses it again. */
-  withBallot(ballot: Ballot): ItemRecord {
+  /**
+   * The same version under another ballot, for a round that chooses it again.
+   * @param derived what it carries then: `carry` in `derived/derive.ts` says what
+   */
+  withBallot(ballot: Ballot, derived: Derived | undefined): ItemRecord {
+    const { item, partitionKey, lineage, isEntry } = this;
+    const fields = { ballot, item, partitionKey, lineage, derived, isEntry };
+    if (derived !== this.derived) return new ItemRecord(fields);
     const stored = Buffer.from(this.stored);
     writeBallot(stored, ballot);
-    return new ItemRecord({ ballot, item: this.item, partitionKey: this.partitionKey, lineage: this.lineage }, stored);
+    return new ItemRecord(fields, stored);
   }
 }
 
@@ -136,19 +161,26 @@ export function isSettled(record: ItemRecord, states: readonly ReplicaState[], m
  * Layout, big-endian (docs/data-layout.md):
  *   u8 layout version | u8 flags | f64 hlc | u48 coordinator | u32 boot | u16 lineage entries | u16 partition key bytes
  *   per lineage entry: u48 coordinator | u32 boot | u48 sequence | f64 hlc
- *   partition key | u32 item size | JSON of the item (both absent in a tombstone)
+ *   partition key | what is derived, if a flag says so | u32 item size | JSON of the item (both absent in a tombstone)
  */
 const LAYOUT_VERSION = 1;
 const FLAG_TOMBSTONE = 1;
+const FLAG_DERIVED = 2;
+const FLAG_ENTRY = 4;
+const ALL_FLAGS = FLAG_TOMBSTONE | FLAG_DERIVED | FLAG_ENTRY;
 const HEADER_BYTES = 24;
 const LINEAGE_ENTRY_BYTES = 24;
 
-function encode({ ballot, item, partitionKey, lineage }: RecordFields): Uint8Array {
+function encode({ ballot, item, partitionKey, lineage, derived, isEntry }: RecordFields): Uint8Array {
   const keyOffset = HEADER_BYTES + lineage.length * LINEAGE_ENTRY_BYTES;
-  const itemOffset = keyOffset + partitionKey.length;
+  const keyEnd = keyOffset + partitionKey.length;
+  const itemOffset = derived === undefined ? keyEnd : keyEnd + sectionBytes(derived);
   const bytes = Buffer.allocUnsafe(item === undefined ? itemOffset : itemOffset + 4 + item.json.length);
   bytes[0] = LAYOUT_VERSION;
-  bytes[1] = item === undefined ? FLAG_TOMBSTONE : 0;
+  bytes[1] =
+    (item === undefined ? FLAG_TOMBSTONE : 0) |
+    (derived === undefined ? 0 : FLAG_DERIVED) |
+    (isEntry === undefined ? 0 : FLAG_ENTRY);
   writeBallot(bytes, ballot);
   bytes.writeUInt16BE(lineage.length, 20);
   bytes.writeUInt16BE(partitionKey.length, 22);
@@ -161,6 +193,7 @@ function encode({ ballot, item, partitionKey, lineage }: RecordFields): Uint8Arr
     offset += LINEAGE_ENTRY_BYTES;
   }
   bytes.write(partitionKey, keyOffset, 'latin1');
+  if (derived !== undefined) writeSection(bytes, keyEnd, derived);
   if (item !== undefined) {
     bytes.writeUInt32BE(item.size, itemOffset);
     bytes.set(item.json, itemOffset + 4);
@@ -189,8 +222,14 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
     });
     offset += LINEAGE_ENTRY_BYTES;
   }
-  const partitionKey = bytes.toString('latin1', offset, offset + bytes.readUInt16BE(22));
-  return new ItemRecord({ ballot: ballotIn(bytes), item: itemIn(bytes), partitionKey, lineage }, bytes);
+  const keyEnd = offset + bytes.readUInt16BE(22);
+  const partitionKey = bytes.toString('latin1', offset, keyEnd);
+  const derived = (bytes[1]! & FLAG_DERIVED) === 0 ? undefined : readSection(bytes, keyEnd);
+  const isEntry = (bytes[1]! & FLAG_ENTRY) === 0 ? undefined : true;
+  return new ItemRecord(
+    { ballot: ballotIn(bytes), item: itemIn(bytes), partitionKey, lineage, derived, isEntry },
+    bytes,
+  );
 }
 
 /**
@@ -199,10 +238,12 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
  */
 export function isWholeRecord(received: Uint8Array): boolean {
   const bytes = asBuffer(received);
-  if (bytes.length < HEADER_BYTES || bytes[0] !== LAYOUT_VERSION || bytes[1]! > FLAG_TOMBSTONE) return false;
+  if (bytes.length < HEADER_BYTES || bytes[0] !== LAYOUT_VERSION || bytes[1]! > ALL_FLAGS) return false;
   const lineageEnd = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES;
   const keyEnd = lineageEnd + bytes.readUInt16BE(22);
-  if (isTombstone(bytes) ? bytes.length !== keyEnd : bytes.length < keyEnd + 4) return false;
+  if ((bytes[1]! & FLAG_DERIVED) !== 0 && !isWholeSection(bytes, keyEnd)) return false;
+  const itemOffset = itemOffsetIn(bytes);
+  if (isTombstone(bytes) ? bytes.length !== itemOffset : bytes.length < itemOffset + 4) return false;
   if (!isTime(bytes.readDoubleBE(2))) return false;
   for (let entry = HEADER_BYTES; entry < lineageEnd; entry += LINEAGE_ENTRY_BYTES) {
     if (!isTime(bytes.readDoubleBE(entry + 16))) return false;
@@ -218,7 +259,7 @@ export function ballotIn(stored: Uint8Array): Ballot {
 
 /** Whether a stored record is a tombstone. */
 export function isTombstone(stored: Uint8Array): boolean {
-  return bytesOf(stored)[1] === FLAG_TOMBSTONE;
+  return (bytesOf(stored)[1]! & FLAG_TOMBSTONE) !== 0;
 }
 
 /** The item of a stored record, undefined for a tombstone, without decoding the rest: all that most reads want. */
@@ -228,8 +269,13 @@ export function decodeItem(stored: Uint8Array): ItemImage | undefined {
 
 function itemIn(bytes: Buffer): ItemImage | undefined {
   if (isTombstone(bytes)) return undefined;
-  const offset = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES + bytes.readUInt16BE(22);
+  const offset = itemOffsetIn(bytes);
   return { size: bytes.readUInt32BE(offset), json: bytes.subarray(offset + 4) };
+}
+
+function itemOffsetIn(bytes: Buffer): number {
+  const keyEnd = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES + bytes.readUInt16BE(22);
+  return (bytes[1]! & FLAG_DERIVED) === 0 ? keyEnd : endOfSection(bytes, keyEnd);
 }
 
 function bytesOf(stored: Uint8Array): Buffer {

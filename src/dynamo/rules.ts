@@ -48,6 +48,8 @@ export interface Rules {
   readonly restoredKeepsItsBallot: boolean;
   /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
   readonly horizonFollowsOrder: boolean;
+  /** A merge of pages ends at the nearest of their last keys; with this rule off, at the farthest. */
+  readonly horizonIsNearest: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -69,4 +71,5 @@ export const SOUND_RULES: Rules = {
   restoreMeetsEveryMajority: true,
   restoredKeepsItsBallot: true,
   horizonFollowsOrder: true,
+  horizonIsNearest: true,
 };

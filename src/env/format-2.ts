@@ -5,7 +5,7 @@ import { open } from 'lmdb';
 import { seal, spoil } from './checksum.ts';
 import { DATA_FILE, JOURNAL_TABLE, LMDB_OPTIONS, SETTLED, TABLE_OPTIONS, tableOf } from './lmdb-environment.ts';
 import { checkPages } from './lmdb-pages.ts';
-import { STORE_NAMES, type StoreKey, type StoreName } from './store.ts';
+import type { StoreKey, StoreName } from './store.ts';
 
 /*
  * Data directories of format 2, as far as they differ from those of today. Their values have no checksum, and stand in
@@ -54,11 +54,11 @@ export async function migrateFromFormat2(path: string): Promise<void> {
     path,
     overlappingSync: false,
     eventTurnBatching: false,
-    maxDbs: 2 * STORE_NAMES.length + 1,
+    maxDbs: 2 * JOURNAL_STORES.length + 1,
   });
   const table = (name: string) => root.openDB<Uint8Array, StoreKey>({ name, ...TABLE_OPTIONS });
   try {
-    const stores = STORE_NAMES.map((name) => ({ name, from: table(name), to: table(tableOf(name)) }));
+    const stores = JOURNAL_STORES.map((name) => ({ name, from: table(name), to: table(tableOf(name)) }));
     for (const { name, from, to } of stores) {
       for (;;) {
         const rows = [...from.getRange({ start: '\0', limit: PAGE })];

@@ -6,7 +6,15 @@ import { roomFor } from './disk-room.ts';
 import { decodePosition, type JournalPosition } from './journal.ts';
 import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
-import { DAMAGED, type Entry, type HalfOpenRange, type KeyOrder, type StoreKey, type StoreName } from './store.ts';
+import {
+  DAMAGED,
+  type Entry,
+  type HalfOpenRange,
+  type KeyOrder,
+  STORE_NAMES,
+  type StoreKey,
+  type StoreName,
+} from './store.ts';
 import { StoreDamagedError } from './store-damage.ts';
 import { REMOVED, type WriteBatch } from './write-batch.ts';
 
@@ -55,7 +63,7 @@ export const LMDB_OPTIONS = {
   mapSize: MAP_BYTES,
   maxReaders: MAX_READERS,
   /** One for each store, and the journal's. */
-  maxDbs: 5,
+  maxDbs: STORE_NAMES.length + 1,
 } as const;
 
 /** How every database in it is opened. */
@@ -128,6 +136,7 @@ export class LmdbEnvironment {
         paxos: table(tableOf('paxos')),
         hints: table(tableOf('hints')),
         meta: table(tableOf('meta')),
+        lsi: table(tableOf('lsi')),
       };
       this.#journal = table(JOURNAL_TABLE);
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
@@ -259,7 +268,7 @@ export class LmdbEnvironment {
   }
 
   #write(batch: WriteBatch, settled: JournalPosition | undefined): void {
-    for (const name of ['items', 'paxos', 'hints', 'meta'] as const) {
+    for (const name of STORE_NAMES) {
       const table = this.#tables[name];
       for (const [key, written] of batch.tables[name]) {
         if (written === REMOVED) table.remove(key);

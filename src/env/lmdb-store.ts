@@ -128,14 +128,14 @@ export class LmdbStore implements Store {
   }
 
   range(name: StoreName, query: RangeQuery): Entry[] {
-    const { limit, order = 'forward' } = query;
+    const { limit, bytesLimit, order = 'forward' } = query;
     const range = halfOpen(query);
     if (range.from >= range.to || limit <= 0) return [];
     const batches = [this.#committing, this.#pending].filter((batch) => batch !== undefined);
     if (this.#damage !== undefined) throw this.#damage;
     try {
       const written = writtenBetween(batches, name, range, order);
-      return rangeOver(this.#lmdb.range(name, range, order), written, order, limit);
+      return rangeOver(this.#lmdb.range(name, range, order), written, { order, limit, bytesLimit });
     } catch (error) {
       throw this.#noteDamage(error);
     }

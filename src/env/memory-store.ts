@@ -29,6 +29,7 @@ export class MemoryStore implements Store {
     paxos: undefined,
     hints: undefined,
     meta: undefined,
+    lsi: undefined,
   };
   /** How to undo the writes that are not durable, oldest first. */
   readonly #undo: Undo[] = [];
@@ -60,9 +61,7 @@ export class MemoryStore implements Store {
   range(name: StoreName, query: RangeQuery): Entry[] {
     const table = this.#tables[name];
     if (table === undefined) return [];
-    return query.order === 'backward'
-      ? table.backward(halfOpen(query), query.limit)
-      : table.forward(halfOpen(query), query.limit);
+    return query.order === 'backward' ? table.backward(halfOpen(query), query) : table.forward(halfOpen(query), query);
   }
 
   flush(done: (error?: Error) => void): void {
@@ -150,6 +149,8 @@ interface Undo {
   readonly before: Uint8Array | undefined;
 }
 
+type Bounds = Pick<RangeQuery, 'limit' | 'bytesLimit'>;
+
 /** A sorted map on two arrays. At the sizes of a simulation nothing is faster, and 100,000 entries are still quick. */
 class Table {
   readonly #keys: StoreKey[] = [];
@@ -181,22 +182,28 @@ class Table {
     return this.#values.splice(at, 1)[0];
   }
 
-  forward({ from, to }: HalfOpenRange, limit: number): Entry[] {
+  forward({ from, to }: HalfOpenRange, { limit, bytesLimit = Number.POSITIVE_INFINITY }: Bounds): Entry[] {
     const found: Entry[] = [];
+    let bytes = 0;
     for (let at = this.#seek(from); at < this.#keys.length && found.length < limit; at++) {
       const key = this.#keys[at]!;
       if (key >= to) break;
       found.push({ key, value: this.#values[at]! });
+      bytes += this.#values[at]!.length;
+      if (bytes >= bytesLimit) break;
     }
     return found;
   }
 
-  backward({ from, to }: HalfOpenRange, limit: number): Entry[] {
+  backward({ from, to }: HalfOpenRange, { limit, bytesLimit = Number.POSITIVE_INFINITY }: Bounds): Entry[] {
     const found: Entry[] = [];
+    let bytes = 0;
     for (let at = this.#seek(to) - 1; at >= 0 && found.length < limit; at--) {
       const key = this.#keys[at]!;
       if (key < from) break;
       found.push({ key, value: this.#values[at]! });
+      bytes += this.#values[at]!.length;
+      if (bytes >= bytesLimit) break;
     }
     return found;
   }

@@ -6,11 +6,11 @@ export type StoreKey = string;
 
 /**
  * `items`: committed records, the Dynamo store. `paxos`: accepted records in flight. `hints`: committed records kept
- * for other nodes. `meta`: the node's own state.
+ * for other nodes. `meta`: the node's own state. `lsi`: the rows of local secondary indexes, made of `items`.
  */
-export type StoreName = 'items' | 'paxos' | 'hints' | 'meta';
+export type StoreName = 'items' | 'paxos' | 'hints' | 'meta' | 'lsi';
 
-export const STORE_NAMES: readonly StoreName[] = ['items', 'paxos', 'hints', 'meta'];
+export const STORE_NAMES: readonly StoreName[] = ['items', 'paxos', 'hints', 'meta', 'lsi'];
 
 /**
  * What a read returns instead of a value whose bytes are no longer those that were written. It is empty, so nobody who
@@ -53,7 +53,27 @@ type UpperBound =
 /**
  * The entries that one call of `Store.range` returns: the first `limit` of the range in this order. Default: forward.
  */
-export type RangeQuery = KeyRange & { readonly limit: number; readonly order?: KeyOrder };
+export type RangeQuery = KeyRange & {
+  readonly limit: number;
+  readonly order?: KeyOrder;
+  /** The last entry is the one with which the values have this many bytes. Undefined: however large they are. */
+  readonly bytesLimit?: number | undefined;
+};
+
+/** Whether a range may have more entries than those that `Store.range` returned for it. */
+export function isCutShort(
+  entries: readonly Entry[],
+  { limit, bytesLimit }: Omit<RangeQuery, keyof KeyRange>,
+): boolean {
+  if (entries.length >= limit) return true;
+  return bytesLimit !== undefined && entries.length > 0 && bytesOf(entries) >= bytesLimit;
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const { value } of entries) bytes += value.length;
+  return bytes;
+}
 
 /** The least key above `key`: no key lies between the two. */
 export function keyAfter(key: StoreKey): StoreKey {

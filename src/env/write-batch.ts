@@ -1,4 +1,13 @@
-import { compareKeys, type Entry, type HalfOpenRange, type KeyOrder, type StoreKey, type StoreName } from './store.ts';
+import {
+  compareKeys,
+  type Entry,
+  type HalfOpenRange,
+  type KeyOrder,
+  type KeyRange,
+  type RangeQuery,
+  type StoreKey,
+  type StoreName,
+} from './store.ts';
 
 /** The new value of a key, or REMOVED. */
 export type Written = Uint8Array | typeof REMOVED;
@@ -18,6 +27,7 @@ export class WriteBatch {
     paxos: new Map(),
     hints: new Map(),
     meta: new Map(),
+    lsi: new Map(),
   };
   #byteCount = 0;
 
@@ -26,8 +36,8 @@ export class WriteBatch {
   }
 
   get entryCount(): number {
-    const { items, paxos, hints, meta } = this.tables;
-    return items.size + paxos.size + hints.size + meta.size;
+    const { items, paxos, hints, meta, lsi } = this.tables;
+    return items.size + paxos.size + hints.size + meta.size + lsi.size;
   }
 
   set(name: StoreName, key: StoreKey, written: Written): void {
@@ -67,33 +77,38 @@ export function writtenBetween(
 }
 
 /**
- * The first `limit` entries of a range: the settled ones with the written changes laid over them. Both come in `order`,
- * and no more of `settled` is read than needed.
+ * The first entries of a range, as many as the query wants: the settled ones with the written changes laid over them.
+ * Both come in the order of the query, and no more of `settled` is read than needed.
  */
 export function rangeOver(
   settled: Iterable<Entry>,
   written: readonly Change[],
-  order: KeyOrder,
-  limit: number,
+  { order, limit, bytesLimit = Number.POSITIVE_INFINITY }: Omit<RangeQuery, keyof KeyRange>,
 ): Entry[] {
   const isBackward = order === 'backward';
   const found: Entry[] = [];
+  let bytes = 0;
   let next = 0;
-  /** Adds the changes of keys that come before `end`, all if it is undefined; false when the limit is reached. */
+  /** @returns whether a limit is reached with this entry */
+  const isLast = (key: StoreKey, value: Uint8Array): boolean => {
+    found.push({ key, value });
+    bytes += value.length;
+    return found.length === limit || bytes >= bytesLimit;
+  };
+  /** Adds the changes of keys that come before `end`, all if it is undefined; false when a limit is reached. */
   const addWritten = (end: StoreKey | undefined): boolean => {
-    for (; next < written.length; next++) {
+    while (next < written.length) {
       const { key, value } = written[next]!;
       if (end !== undefined && (isBackward ? key <= end : key >= end)) return true;
-      if (value !== REMOVED) found.push({ key, value });
-      if (found.length === limit) return false;
+      next++;
+      if (value !== REMOVED && isLast(key, value)) return false;
     }
     return true;
   };
   for (const { key, value } of settled) {
     if (!addWritten(key)) return found;
     if (written[next]?.key === key) continue;
-    found.push({ key, value });
-    if (found.length === limit) return found;
+    if (isLast(key, value)) return found;
   }
   addWritten(undefined);
   return found;

@@ -1,6 +1,6 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { normaliseMap } from '../api/attribute-value.ts';
-import { keyOfKey } from '../api/primary-key.ts';
+import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { compareBallots } from '../dynamo/ballot.ts';
 import { SYSTEM_TABLE } from '../dynamo/client.ts';
@@ -9,16 +9,18 @@ import { decodeRecord, type ItemRecord } from '../dynamo/record.ts';
 import { type DataDirectoryView, viewDataDirectory } from '../env/data-directory.ts';
 import { DAMAGED } from '../env/store.ts';
 import { StoredRows } from '../env/stored-rows.ts';
-import { definitionText, parseDefinition } from '../router/definition-item.ts';
+import { definitionText, isDefinitionAt, parseDefinition } from '../router/definition-item.ts';
 import { InspectError } from './inspect-error.ts';
 import type { InspectOptions } from './inspect-options.ts';
 import { copiesOf, type ItemCopies } from './item-copies.ts';
 import { type NodeSummary, summariseNode } from './node-summary.ts';
 
-/** The name of a table whose definition was found on some node. */
+/** The name of a table, or of an index with entries of its own, whose definition was found on some node. */
 export interface KnownTable {
   readonly namespace: string;
   readonly name: string;
+  /** The global index whose entries have this storage id. Undefined: it is the table's. */
+  readonly index?: string;
   /** In hexadecimal digits. */
   readonly storageId: string;
 }
@@ -70,11 +72,7 @@ export async function inspect({ directory, node, item }: InspectOptions): Promis
     formatVersion,
     isInUse,
     cluster,
-    tables: [...tables.values()].map(({ namespace, name, storageId }) => ({
-      namespace,
-      name,
-      storageId: Buffer.from(storageId, 'latin1').toString('hex'),
-    })),
+    tables: [...tables.values()].flatMap(knownTables),
     nodes: summaries,
     item: item === undefined ? undefined : await inspectItem(item, [...tables.values()], cluster, wanted),
   };
@@ -118,6 +116,16 @@ function encodedKey(table: Table, text: string) {
   }
 }
 
+function knownTables({ namespace, name, storageId, indexes }: Table): readonly KnownTable[] {
+  const inHex = (id: ByteString) => Buffer.from(id, 'latin1').toString('hex');
+  return [
+    { namespace, name, storageId: inHex(storageId) },
+    ...indexes.flatMap((index) =>
+      index.storageId === undefined ? [] : [{ namespace, name, index: index.name, storageId: inHex(index.storageId) }],
+    ),
+  ];
+}
+
 /** The definitions of the tables that a node knows of, the newest of each. */
 function definitionsIn(rows: StoredRows): readonly Table[] {
   const newest = new Map<string, ItemRecord>();
@@ -129,8 +137,8 @@ function definitionsIn(rows: StoredRows): readonly Table[] {
       if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) newest.set(key, record);
     }
   }
-  return [...newest.values()].flatMap(({ item }) =>
-    item === undefined ? [] : [parseDefinition(definitionText(item))],
+  return [...newest.values()].flatMap(({ item, partitionKey }) =>
+    item === undefined || !isDefinitionAt(partitionKey) ? [] : [parseDefinition(definitionText(item))],
   );
 }
 

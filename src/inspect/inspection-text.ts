@@ -45,10 +45,11 @@ function votesText(votes: readonly VoteSummary[]): string {
 
 function tableLines({ tables }: NodeSummary, known: readonly KnownTable[]): readonly string[] {
   const nameOf = (storageId: string) => {
-    if (/^0+$/.test(storageId)) return '(definitions of tables)';
+    if (/^0+$/.test(storageId)) return '(definitions of tables and indexes)';
     const table = known.find((each) => each.storageId === storageId);
     if (table === undefined) return `(deleted table ${storageId})`;
-    return table.namespace === '' ? table.name : `${table.namespace}/${table.name}`;
+    const name = table.namespace === '' ? table.name : `${table.namespace}/${table.name}`;
+    return table.index === undefined ? name : `${name}, index ${table.index}`;
   };
   return tables.map(({ storageId, items, tombstones, damaged, bytes, newest }) => {
     const rest = [

@@ -35,6 +35,7 @@ import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ItemParts } from './item-operations.ts';
 import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
+import { ofTable } from './of-table.ts';
 import type { ReadRoom } from './read-room.ts';
 import { BATCH_PARALLELISM } from './router-limits.ts';
 import type { ThroughputGate } from './throughput.ts';
@@ -220,7 +221,7 @@ async function readOne(
   const outcome = await client.read({
     key: { table: table.storageId, ...at },
     from: consistency === 'strong' ? 'latest' : (eventualReadsFrom ?? 'committed'),
-    consistency: table.consistency ?? 'strict',
+    ...ofTable(table),
     requestId,
   });
   if (outcome.kind !== 'found' && outcome.kind !== 'none') {
@@ -334,9 +335,8 @@ async function writeOne(
     settle = throughput?.chargeWrite(table, at.partitionKey, writeUnits(table, undefined, after));
   });
   if (write.error !== undefined) return;
-  const consistency = table.consistency ?? 'strict';
   const outcome = await client.write({ table: table.storageId, ...at }, mutation, {
-    consistency,
+    ...ofTable(table),
     wantsOld: false,
     requestId,
   });

@@ -1,5 +1,6 @@
 import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
+import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { type ItemKey, type RangeRequest, SYSTEM_TABLE } from '../dynamo/client.ts';
 
@@ -16,6 +17,11 @@ const DEFINITION = 'definition';
  */
 export function definitionKey({ namespace, name }: Pick<Table, 'namespace' | 'name'>): ItemKey {
   return { table: SYSTEM_TABLE, partitionKey: PARTITION_KEY, sortKey: namespace + SEPARATOR + name };
+}
+
+/** Whether an item of the system table is a definition, by its partition key: the table has other items too. */
+export function isDefinitionAt(partitionKey: ByteString): boolean {
+  return partitionKey === PARTITION_KEY;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { FaultScope, Lag } from '../api/fault-rule.ts';
 import { type ByteString, encodeKeyValue, type KeyAttribute, type KeySchema } from '../api/primary-key.ts';
 import type { LagPlace, LagRelease, LagRule } from '../dynamo/client.ts';
 import { normalisedKey } from './fault-scope.ts';
-import type { StorageDescription } from './table-catalog.ts';
+import type { StorageDescription } from './table-cache.ts';
 
 /**
  * A staleness rule as the ring has to be told it: which records are held back, and until when. How likely a read is to

@@ -5,7 +5,7 @@ import { StalenessRule } from './fault-lag.ts';
 import { type FaultRequest, scopeMatcher } from './fault-scope.ts';
 import { checkNamespace } from './namespace.ts';
 import { MAX_FAULT_RULES } from './router-limits.ts';
-import type { TablesAtHand } from './table-catalog.ts';
+import type { TablesAtHand } from './table-cache.ts';
 
 /** Time, which tier 2 has no clock of its own for. */
 export interface FaultTimers {

@@ -27,6 +27,7 @@ import { checkAlone } from '../api/refusal.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
+import { ofTable } from './of-table.ts';
 import { readFromOf } from './read-from.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
@@ -88,7 +89,7 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       const outcome = await client.read({
         key: { table: table.storageId, partitionKey, sortKey },
         from: readFromOf(request, context),
-        consistency: table.consistency ?? 'strict',
+        ...ofTable(table),
         requestId: context.requestId,
       });
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);

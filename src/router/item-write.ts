@@ -20,6 +20,7 @@ import type { EncodedKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { ofTable } from './of-table.ts';
 
 /** The API's `ItemCollectionMetrics`. */
 export interface ItemCollectionMetrics {
@@ -58,7 +59,7 @@ export async function write(
   // In dynamo mode the old item costs a read, so it is read only if the request wants it. Without it, consumed capacity
   // counts the new item alone.
   const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation, {
-    consistency: table.consistency ?? 'strict',
+    ...ofTable(table),
     wantsOld: request.ReturnValues === 'ALL_OLD',
     requestId: context.requestId,
   });

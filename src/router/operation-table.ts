@@ -8,6 +8,7 @@ import { createScanOperations } from './scan-operations.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
 import { createUpdateOperation } from './update-operation.ts';
+import { createUpdateTableOperation } from './update-table-operation.ts';
 
 /** Carries out a request whose type the schema of its operation has proved. */
 export type Handler = (request: never, context: RequestContext, namespace: string) => Promise<object>;
@@ -26,6 +27,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { scan } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
   const tables = createTableOperations(parts);
+  const { updateTable } = createUpdateTableOperation(parts);
   const describe = createDescribeOperations(parts.catalog);
   const tags = createTagOperations(parts.catalog);
   return {
@@ -47,7 +49,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     TagResource: tags.tagResource,
     UntagResource: tags.untagResource,
     UpdateItem: updateItem,
-    UpdateTable: tables.updateTable,
+    UpdateTable: updateTable,
     UpdateTimeToLive: tables.updateTimeToLive,
   };
 }

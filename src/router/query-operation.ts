@@ -46,7 +46,7 @@ export function createQueryOperation({ client, catalog, throughput, pause, room 
       const found = catalog.tableFor(request.TableName, context, namespace);
       const table = found instanceof Promise ? await found : found;
       const plan = planQuery(table, request, checked);
-      const settle = throughput?.chargePage(table, plan.index);
+      const settle = throughput?.chargePage(table, plan.index, plan.partitionKey);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const source = sourceOf(table, plan, readFromOf(request, context));
       const page = await inRoom(room, () => readPage(source, { table, plan, limit, pause }));

@@ -1,10 +1,10 @@
-import { type Derivation, derivationOf } from '../api/derivation.ts';
 import type { RangeBounds } from '../api/key-range.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import { type QueryPlan, restOf } from '../api/query-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { ofTable } from './of-table.ts';
 import type { Walk } from './page-source.ts';
 import { StoredItem } from './stored-item.ts';
 
@@ -22,14 +22,12 @@ export interface WalkedRange extends RangeBounds {
 export class RangeWalk implements Walk {
   readonly #client: DynamoClient;
   readonly #range: WalkedRange;
-  readonly #derivation: Derivation | undefined;
   /** Undefined at the end. */
   #rest: RangeBounds | undefined;
 
   constructor(client: DynamoClient, range: WalkedRange) {
     this.#client = client;
     this.#range = range;
-    this.#derivation = derivationOf(range.table);
     this.#rest = range;
   }
 
@@ -45,8 +43,7 @@ export class RangeWalk implements Walk {
       order,
       limit,
       from,
-      consistency: table.consistency ?? 'strict',
-      derivation: this.#derivation,
+      ...ofTable(table),
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);
     const items = outcome.items.map((image) => new StoredItem(image));

@@ -3,6 +3,7 @@ import { isAttributeMap } from '../api/attribute-shape.ts';
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
 import { AdminError } from '../api/fault-rule.ts';
+import { withNewStorage } from '../api/index-storage.ts';
 import { type ItemImage, toImage } from '../api/item.ts';
 import { type EncodedKey, keyOfItem } from '../api/primary-key.ts';
 import { storageIdOf, type Table } from '../api/table-definition.ts';
@@ -72,7 +73,7 @@ function tableOf({ namespace, definition, items }: Partial<TableSnapshot>, place
   if (!Array.isArray(items)) throw new AdminError(`${place}.items must be an array`, `${place}.items`);
   const table = { ...(definition as Table), namespace, storageId: storageIdOf(newId()) };
   if (!isTable(table)) throw new AdminError(`${place}.definition is none of a snapshot`, `${place}.definition`);
-  return table;
+  return withNewStorage(table, newId);
 }
 
 /** Whether a definition has all members that are needed to serve and to describe the table. */

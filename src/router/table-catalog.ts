@@ -1,6 +1,7 @@
 import { tableNameOf } from '../api/arn.ts';
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
 import { ApiError } from '../api/errors.ts';
+import { storageIdsOf } from '../api/index-storage.ts';
 import type { RequestContext } from '../api/operations.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
@@ -15,8 +16,9 @@ import {
   parseDefinition,
   unchanged,
 } from './definition-item.ts';
-import { DEFAULT_NAMESPACE } from './namespace.ts';
+import { forgetDerivations, registerDerivation } from './derivation-register.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
+import { isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
 
 const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** A change that loses this many races in a row gives up; it has done nothing then. */
@@ -38,23 +40,6 @@ export type TableView =
 
 export const ADMINISTRATOR: TableView = { kind: 'administrator' };
 
-/** Which table a storage id stands for, and how the keys of its items are made. */
-export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' | 'key'>;
-
-/** The tables whose definitions are at hand: requests read and write items of no others. */
-export interface TablesAtHand {
-  tables(): Iterable<StorageDescription>;
-  /**
-   * Tells `watcher` of each table that comes to hand, before a request uses it, and of each that is no longer at hand.
-   */
-  watch(watcher: TableWatcher): void;
-}
-
-export interface TableWatcher {
-  added(table: StorageDescription): void;
-  removed(storageId: ByteString): void;
-}
-
 /**
  * The definitions of all tables. They are items of one collection in the cluster, sorted by namespace and name. So a
  * change is one compare-and-set of a register, and ListTables is one range read.
@@ -69,10 +54,7 @@ export interface TableWatcher {
  */
 export class TableCatalog implements TablesAtHand {
   readonly #client: DynamoClient;
-  readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
-  /** By `labelOf`. */
-  readonly #cache = new Map<string, Table>();
-  readonly #watchers: TableWatcher[] = [];
+  readonly #cache: TableCache;
   /** The storage ids of tables whose items are written before their definition, as by a restore. */
   readonly #coming = new Set<ByteString>();
   /** The last piece of work of each table that has some. At most one per request in flight, which tier 1 limits. */
@@ -80,20 +62,20 @@ export class TableCatalog implements TablesAtHand {
 
   constructor(client: DynamoClient, limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS) {
     this.#client = client;
-    this.#limits = limits;
+    this.#cache = new TableCache(limits);
   }
 
   /** The definition, if it is in the cache. `tableName` may be any text; a table is never cached by its ARN. */
   cached(namespace: string, tableName: string): Table | undefined {
-    return this.#cache.get(labelOf(namespace, tableName));
+    return this.#cache.get({ namespace, name: tableName });
   }
 
   tables(): Iterable<Table> {
-    return this.#cache.values();
+    return this.#cache.tables();
   }
 
   watch(watcher: TableWatcher): void {
-    this.#watchers.push(watcher);
+    this.#cache.watch(watcher);
   }
 
   /**
@@ -140,7 +122,7 @@ export class TableCatalog implements TablesAtHand {
 
   /** Stores a new table. @returns false if its name is taken */
   create(table: Table): Promise<boolean> {
-    return this.#inTurn(table, () => this.#replace(undefined, table));
+    return this.#inTurn(table, async () => (await this.#replace(undefined, table)) !== undefined);
   }
 
   /**
@@ -154,8 +136,8 @@ export class TableCatalog implements TablesAtHand {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
         const current = await this.#read(place);
         if (current === undefined) return undefined;
-        const next = change(parseDefinition(current));
-        if (await this.#replace(current, next)) return next;
+        const next = await this.#replace(current, change(parseDefinition(current)));
+        if (next !== undefined) return next;
       }
       throw clusterError({ kind: 'overloaded' });
     });
@@ -166,8 +148,8 @@ export class TableCatalog implements TablesAtHand {
     return this.#inTurn(table, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
         const current = await this.#read(table);
-        if (!(await this.#replace(current, table))) continue;
-        if (current !== undefined) await this.#client.forgetTable(parseDefinition(current).storageId);
+        if ((await this.#replace(current, table)) === undefined) continue;
+        if (current !== undefined) await this.#forgetRecords(parseDefinition(current));
         return;
       }
       throw clusterError({ kind: 'overloaded' });
@@ -192,12 +174,22 @@ export class TableCatalog implements TablesAtHand {
         const table = parseDefinition(current);
         check(table);
         if (await this.#erase(place, current)) {
-          await this.#client.forgetTable(table.storageId);
+          await this.#forgetRecords(table);
           return table;
         }
       }
       throw clusterError({ kind: 'overloaded' });
     });
+  }
+
+  /** Erases what the storage nodes have under ids that no definition has any longer. */
+  async forget(storageIds: readonly ByteString[]): Promise<void> {
+    for (const storageId of storageIds) await this.#client.forgetTable(storageId);
+  }
+
+  /** Writes what is derived from a table whose items are written before its definition. */
+  async announce(table: Table): Promise<Table> {
+    return registerDerivation(this.#client, table);
   }
 
   /**
@@ -224,10 +216,13 @@ export class TableCatalog implements TablesAtHand {
     const unknown = new Set(await this.#client.tables());
     unknown.delete(SYSTEM_TABLE);
     for (const storageId of this.#coming) unknown.delete(storageId);
-    for (const { storageId } of this.#cache.values()) unknown.delete(storageId);
+    const spare = (table: Table) => {
+      for (const storageId of storageIdsOf(table)) unknown.delete(storageId);
+    };
+    for (const table of this.#cache.tables()) spare(table);
     if (unknown.size === 0) return 0;
     for await (const tables of this.pages(undefined)) {
-      for (const { storageId } of tables) unknown.delete(storageId);
+      for (const table of tables) spare(table);
     }
     for (const table of unknown) await this.#client.forgetTable(table);
     return unknown.size;
@@ -262,9 +257,16 @@ export class TableCatalog implements TablesAtHand {
     after: Place | undefined,
     limit: number,
   ): Promise<{ tables: Table[]; more: boolean }> {
-    const outcome = await this.#client.range(definitionRange(namespace, after, limit));
-    if (outcome.kind !== 'items') throw clusterError(outcome);
-    return { tables: outcome.items.map((item) => parseDefinition(definitionText(item))), more: outcome.more };
+    const tables: Table[] = [];
+    for (let more = true; more; ) {
+      const begin = tables.at(-1) ?? after;
+      const outcome = await this.#client.range(definitionRange(namespace, begin, limit - tables.length));
+      if (outcome.kind !== 'items') throw clusterError(outcome);
+      for (const item of outcome.items) tables.push(parseDefinition(definitionText(item)));
+      if (tables.length >= limit) return { tables, more: outcome.more };
+      more = outcome.more && outcome.items.length > 0;
+    }
+    return { tables, more: false };
   }
 
   /**
@@ -280,7 +282,7 @@ export class TableCatalog implements TablesAtHand {
     const stored = parseDefinition(text);
     const status = view.kind === 'client' ? statusAt(stored, view.nowMs) : 'as stored';
     if (status === undefined) {
-      if (await this.#erase(place, text)) await this.#client.forgetTable(stored.storageId);
+      if (await this.#erase(place, text)) await this.#forgetRecords(stored);
       return undefined;
     }
     const table = status === 'ACTIVE' ? settledTable(stored) : stored;
@@ -291,7 +293,7 @@ export class TableCatalog implements TablesAtHand {
       { kind: 'put', item, condition: unchanged(text) },
       STRICT,
     );
-    if (outcome.kind === 'applied') this.#remember(table);
+    if (outcome.kind === 'applied') this.#cache.remember(table);
     return table;
   }
 
@@ -302,50 +304,42 @@ export class TableCatalog implements TablesAtHand {
     return definitionText(outcome.item);
   }
 
-  /** @returns false if the stored definition is not `current` (undefined: none) */
-  async #replace(current: string | undefined, next: Table): Promise<boolean> {
+  /**
+   * @param current the stored definition; undefined: none
+   * @returns the new one; undefined if the stored definition is another
+   */
+  async #replace(current: string | undefined, wanted: Table): Promise<Table | undefined> {
+    const known = current === undefined ? undefined : parseDefinition(current);
+    const isRegistered = known?.storageId === wanted.storageId && known.derivation === wanted.derivation;
+    const next = isRegistered ? wanted : await registerDerivation(this.#client, wanted);
     const item = definitionImage(JSON.stringify(next));
     const outcome = await this.#client.write(
       definitionKey(next),
       { kind: 'put', item, condition: unchanged(current) },
       STRICT,
     );
-    if (outcome.kind === 'condition-failed') return false;
+    if (outcome.kind === 'condition-failed') return undefined;
     if (outcome.kind !== 'applied') {
-      this.#forget(next);
+      this.#cache.forget(next);
       throw clusterError(outcome);
     }
-    this.#remember(next);
-    return true;
+    this.#cache.remember(next);
+    return next;
   }
 
   async #erase(place: Place, current: string): Promise<boolean> {
     const mutation = { kind: 'delete', condition: unchanged(current) } as const;
     const outcome = await this.#client.write(definitionKey(place), mutation, STRICT);
     if (outcome.kind === 'condition-failed') return false;
-    this.#forget(place);
+    this.#cache.forget(place);
     if (outcome.kind !== 'applied') throw clusterError(outcome);
     return true;
   }
 
-  #remember(table: Table): void {
-    const label = labelOf(table.namespace, table.name);
-    const isKnown = this.#cache.get(label)?.storageId === table.storageId;
-    if (!isKnown || !isKept(table)) this.#forget(table);
-    if (!isKept(table)) return;
-    // The order of the cache is that in which tables were remembered.
-    this.#cache.delete(label);
-    if (this.#cache.size >= this.#limits.maxCachedTables) this.#forget(this.#cache.values().next().value!);
-    this.#cache.set(label, table);
-    if (!isKnown) for (const watcher of this.#watchers) watcher.added(table);
-  }
-
-  #forget({ namespace, name }: Place): void {
-    const label = labelOf(namespace, name);
-    const known = this.#cache.get(label);
-    if (known === undefined) return;
-    this.#cache.delete(label);
-    for (const watcher of this.#watchers) watcher.removed(known.storageId);
+  /** Erases what the storage nodes have of a deleted table. */
+  async #forgetRecords(table: Table): Promise<void> {
+    await this.forget(storageIdsOf(table));
+    await forgetDerivations(this.#client, table);
   }
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */
@@ -359,17 +353,4 @@ export class TableCatalog implements TablesAtHand {
     turn.then(leave, leave);
     return turn;
   }
-}
-
-/**
- * Whether the definition may be cached. The definition of a table that is being made or deleted may not: item
- * operations take what is in the cache without looking at the time.
- */
-function isKept({ transition }: Table): boolean {
-  return transition?.status !== 'CREATING' && transition?.status !== 'DELETING';
-}
-
-/** Names a table in this process. In the default namespace, which nearly every request uses, it costs no new string. */
-function labelOf(namespace: string, name: string): string {
-  return namespace === DEFAULT_NAMESPACE ? name : `${namespace}/${name}`;
 }

@@ -1,19 +1,13 @@
 import { tableNameOf } from '../api/arn.ts';
 import { newTable } from '../api/create-table.ts';
 import { ApiError } from '../api/errors.ts';
+import { withNewStorage } from '../api/index-storage.ts';
 import type { RequestContext } from '../api/operations.ts';
 import type { Table, TableConsistency } from '../api/table-definition.ts';
 import { describeDeleted, describeTable, type Phase } from '../api/table-description.ts';
-import type {
-  CreateTableRequest,
-  DeleteTableRequest,
-  UpdateTableRequest,
-  UpdateTimeToLiveRequest,
-} from '../api/table-requests.ts';
+import type { CreateTableRequest, DeleteTableRequest, UpdateTimeToLiveRequest } from '../api/table-requests.ts';
 import { withTimeToLive } from '../api/time-to-live.ts';
 import { inTransition, settledTable, statusAt } from '../api/transition.ts';
-import { checkUpdate } from '../api/update-rules.ts';
-import { type Update, updatedTable } from '../api/update-table.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
@@ -38,7 +32,7 @@ export interface TableParts {
  * 20 s on one `CREATING`. With a `transientMs` above 0 it is seen for so long: until then a table that is being made
  * has no items, and no table can be changed again.
  */
-export function createTableOperations({ catalog, newId, consistency, throughput, transientMs }: TableParts) {
+export function createTableOperations({ catalog, newId, consistency, transientMs }: TableParts) {
   const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
   /** Also in place of a table that has been DELETING for its time. */
   const create = async (table: Table, nowMs: number): Promise<boolean> =>
@@ -49,28 +43,12 @@ export function createTableOperations({ catalog, newId, consistency, throughput,
   return {
     async createTable(request: CreateTableRequest, context: RequestContext, namespace: string) {
       const { nowMs, region } = context;
-      const table = newTable(request, { namespace, id: newId(), nowMs, region, consistency });
+      const table = withNewStorage(newTable(request, { namespace, id: newId(), nowMs, region, consistency }), newId);
       const phase: Phase = { table: 'CREATING', warming: request.WarmThroughput != null };
       const transition = { shown: table, phase, nowMs, transientMs: lastsMs(context) };
       if (!(await create(inTransition(table, transition), nowMs)))
         throw ApiError.resourceInUse(`Table already exists: ${table.name}`);
       return { TableDescription: describeTable(table, nowMs, phase) };
-    },
-
-    async updateTable(request: UpdateTableRequest, context: RequestContext, namespace: string) {
-      const { nowMs, region } = context;
-      checkUpdate(request);
-      const name = tableNameOf(request.TableName);
-      let update: Update | undefined;
-      const changed = await catalog.change(namespace, name, (table) => {
-        checkAtRest(table, nowMs);
-        update = updatedTable(settledTable(table), request, nowMs, region);
-        const { next, shown, phase } = update;
-        return inTransition(next, { shown, phase, nowMs, transientMs: lastsMs(context) });
-      });
-      if (changed === undefined || update === undefined) throw tableNotFound(name);
-      throughput?.changed(changed);
-      return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
     },
 
     async deleteTable({ TableName }: DeleteTableRequest, context: RequestContext, namespace: string) {
@@ -127,7 +105,7 @@ export function tableNotFound(name: string): ApiError {
  * @throws ResourceInUseException in the service's words, as clients have recorded them; ResourceNotFoundException if
  *   the table has been DELETING for its time
  */
-function checkAtRest(table: Table, nowMs: number): void {
+export function checkAtRest(table: Table, nowMs: number): void {
   const status = statusAt(table, nowMs);
   if (status === undefined) throw tableNotFound(table.name);
   if (status === 'ACTIVE') return;

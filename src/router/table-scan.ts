@@ -4,6 +4,7 @@ import { keyOfItem } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ScanStart } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { ofTable } from './of-table.ts';
 
 /** An item in its stored form and parsed. */
 export interface ScannedItem {
@@ -30,7 +31,7 @@ export async function* scanPartition(
       start,
       limit: pageItems,
       from: 'latest',
-      consistency: table.consistency ?? 'strict',
+      ...ofTable(table),
     });
     if (page.kind !== 'items') throw clusterError(page);
     const items = page.items.map((image) => ({ image, item: fromImage(image) }));

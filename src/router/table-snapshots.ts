@@ -1,11 +1,13 @@
 import type { Snapshot, TableSnapshot } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
+import { storageIdsOf } from '../api/index-storage.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import { checkNamespace } from './namespace.ts';
+import { ofTable } from './of-table.ts';
 import type { RouterLimits } from './router-limits.ts';
 import { type RestorableTable, restorableItem, restorableTables } from './snapshot-check.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -47,7 +49,7 @@ export class TableSnapshots {
   async restore(snapshot: Snapshot): Promise<void> {
     const { catalog, newId } = this.#parts;
     const restored = restorableTables(snapshot, newId);
-    const storageIds = restored.map(({ table }) => table.storageId);
+    const storageIds = restored.flatMap(({ table }) => storageIdsOf(table));
     await catalog.whileComing(storageIds, async () => {
       await this.#storeItems(restored);
       await this.#define(restored, snapshot.namespace);
@@ -55,13 +57,14 @@ export class TableSnapshots {
   }
 
   async #storeItems(restored: readonly RestorableTable[]): Promise<void> {
-    const { client, limits } = this.#parts;
+    const { client, catalog, limits } = this.#parts;
     try {
+      await inParallel(restored, limits.adminParallelism, ({ table }) => catalog.announce(table));
       await inParallel(itemsOf(restored), limits.adminParallelism, ({ table, item, place }) =>
         this.#storeItem(table, item, place),
       );
     } catch (error) {
-      for (const { table } of restored) await client.forgetTable(table.storageId);
+      for (const storageId of restored.flatMap(({ table }) => storageIdsOf(table))) await client.forgetTable(storageId);
       throw error;
     }
   }
@@ -103,7 +106,7 @@ export class TableSnapshots {
     const outcome = await this.#parts.client.write(
       { table: table.storageId, partitionKey, sortKey },
       { kind: 'put', item: image },
-      { consistency: table.consistency ?? 'strict', wantsOld: false },
+      { ...ofTable(table), wantsOld: false },
     );
     // The write has no condition, so it cannot fail by one.
     if (outcome.kind !== 'applied' && outcome.kind !== 'condition-failed') throw clusterError(outcome);

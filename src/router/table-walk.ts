@@ -1,8 +1,8 @@
-import { type Derivation, derivationOf } from '../api/derivation.ts';
 import { type EncodedKey, keyOfItem } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { ofTable } from './of-table.ts';
 import type { Walk } from './page-source.ts';
 import { StoredItem } from './stored-item.ts';
 
@@ -21,14 +21,12 @@ export class TableWalk implements Walk {
   readonly #client: DynamoClient;
   readonly #table: Table;
   readonly #options: WalkOptions;
-  readonly #derivation: Derivation | undefined;
   /** Undefined at the end. */
   #next: ScanStart | undefined;
 
   constructor(client: DynamoClient, table: Table, options: WalkOptions) {
     this.#client = client;
     this.#table = table;
-    this.#derivation = derivationOf(table);
     this.#options = options;
     this.#next = options.after ? { kind: 'after', ...options.after } : { kind: 'partition', partition: 0 };
   }
@@ -42,8 +40,7 @@ export class TableWalk implements Walk {
         segment,
         limit,
         from,
-        consistency: this.#table.consistency ?? 'strict',
-        derivation: this.#derivation,
+        ...ofTable(this.#table),
       });
       if (outcome.kind !== 'items') throw clusterError(outcome);
       const items = outcome.items.map((image) => new StoredItem(image));

@@ -69,18 +69,24 @@ export class ThroughputGate {
   }
 
   /**
-   * Charges the page of a Scan. A page may consume more than a small table ever has at once, so it needs only the
-   * smallest amount to begin.
+   * Charges the page of a Scan or a Query. A page may consume more than a small table ever has at once, so it needs only
+   * the smallest amount to begin.
    * @param index the index that is read; undefined: the table is
+   * @param partitionKey the one of the table or index that a Query reads; undefined: a Scan reads many
    * @returns a function to be called with the units that the page consumed; units that are not available are owed
    * @throws ApiError if not even the smallest amount is available
    */
-  chargePage(table: Table, index: SecondaryIndex | undefined): (consumed: PageUnits) => void {
-    const charges = this.#pageCharges(table, index, { table: LEAST_READ_UNITS, index: LEAST_READ_UNITS });
+  chargePage(
+    table: Table,
+    index: SecondaryIndex | undefined,
+    partitionKey?: ByteString,
+  ): (consumed: PageUnits) => void {
+    const chargesOf = (consumed: PageUnits) => this.#pageCharges(table, index, partitionKey, consumed);
+    const charges = chargesOf({ table: LEAST_READ_UNITS, index: LEAST_READ_UNITS });
     this.#takeAll(table, 'read', charges);
     return (consumed) => {
       for (const { bucket, units } of charges) bucket.take(-units);
-      for (const { bucket, units } of this.#pageCharges(table, index, consumed)) bucket.take(units);
+      for (const { bucket, units } of chargesOf(consumed)) bucket.take(units);
     };
   }
 
@@ -125,18 +131,27 @@ export class ThroughputGate {
     return charges;
   }
 
-  /** A page is charged to no partition, since it reads many. */
-  #pageCharges(table: Table, index: SecondaryIndex | undefined, units: PageUnits): Charge[] {
-    const limit = limitOf(table.billing);
-    const rate = rateOf(table.billing, table.throughput, 'read');
-    if (index?.kind !== 'global') {
-      const ofBoth = index === undefined ? units.table : units.table + units.index;
-      return rate === undefined ? [] : [{ bucket: this.#bucketOf(table, useOf('read'), rate), units: ofBoth, limit }];
+  #pageCharges(
+    table: Table,
+    index: SecondaryIndex | undefined,
+    partitionKey: ByteString | undefined,
+    consumed: PageUnits,
+  ): Charge[] {
+    const isGlobal = index?.kind === 'global';
+    const units = isGlobal ? consumed.index : index === undefined ? consumed.table : consumed.table + consumed.index;
+    const ofIndex = isGlobal ? { index: index.name } : {};
+    const charges: Charge[] = [];
+    const rate = rateOf(table.billing, isGlobal ? index.throughput : table.throughput, 'read');
+    if (rate !== undefined) {
+      const bucket = this.#bucketOf(table, useOf('read', isGlobal ? index.name : undefined), rate);
+      charges.push({ bucket, units, limit: limitOf(table.billing), ...ofIndex });
     }
-    const ofIndex = rateOf(table.billing, index.throughput, 'read');
-    if (ofIndex === undefined) return [];
-    const bucket = this.#bucketOf(table, useOf('read', index.name), ofIndex);
-    return [{ bucket, units: units.index, limit, index: index.name }];
+    if (partitionKey !== undefined) {
+      const place = isGlobal ? `${table.storageId}/${index.name}/` : table.storageId;
+      const bucket = this.#partitionBucket(`read${place}${partitionKey}`, PARTITION_UNITS_PER_S.read);
+      charges.push({ bucket, units, limit: 'KeyRangeThroughputExceeded', ...ofIndex });
+    }
+    return charges;
   }
 
   #tableCharges(table: Table, access: Access, partitionKey: ByteString, units: number): Charge[] {

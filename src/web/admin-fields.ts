@@ -1,4 +1,4 @@
-import type { LinkSetting, NodeAction, Snapshot } from '../api/admin.ts';
+import type { ClockMove, LinkSetting, NodeAction, Snapshot } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import { isBase64 } from './base64.ts';
@@ -33,6 +33,17 @@ export function readLinkSetting(body: unknown): LinkSetting {
     }
   }
   return body as LinkSetting;
+}
+
+export function readClockMove(body: unknown): ClockMove {
+  const [only, ...others] = Object.entries(objectOf(body, 'body'));
+  if (only === undefined || others.length > 0) throw new AdminError('the body must have advance or set', 'body');
+  const [name, value] = only;
+  if (name !== 'advance' && name !== 'set') throw new AdminError(`a move of the clock has no ${quoted(name)}`, name);
+  if (typeof value !== 'string' && typeof value !== 'number') {
+    throw new AdminError(`${name} must be a string or a number`, name);
+  }
+  return body as ClockMove;
 }
 
 /** @param text DynamoDB's JSON of a primary key: `{"id": {"S": "a"}}` */

@@ -1,7 +1,7 @@
 import type { Admin } from '../api/admin.ts';
 import { ApiError } from '../api/errors.ts';
 import { AdminError, type FaultRule } from '../api/fault-rule.ts';
-import { readKey, readLinkSetting, readNodeAction, readSnapshot } from './admin-fields.ts';
+import { readClockMove, readKey, readLinkSetting, readNodeAction, readSnapshot } from './admin-fields.ts';
 import { countOf, healedOutcome, linkOutcome, nodeOutcome, resetOutcome, restoreOutcome } from './admin-outcomes.ts';
 import { clusterText, statesText } from './cluster-text.ts';
 
@@ -101,6 +101,14 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
       return 'no replica is behind, and no hint is left';
     }),
   },
+  { method: 'GET', path: '/clock', answer: ({ admin }) => ({ status: 200, body: admin.clock() }) },
+  {
+    method: 'POST',
+    path: '/clock',
+    body: 'small',
+    answer: ({ admin }, { body }) => ({ status: 200, body: admin.moveClock(readClockMove(body)) }),
+  },
+  { method: 'DELETE', path: '/clock', answer: ({ admin }) => ({ status: 200, body: admin.resetClock() }) },
   {
     method: 'POST',
     path: '/reset',

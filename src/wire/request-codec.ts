@@ -100,6 +100,7 @@ const REQUESTS: KindCodecs<Request> = {
     to: byteString,
     order: keyOrder,
     limit: uint,
+    bytesLimit: uint,
     epoch: optional(epoch),
   }),
   adopt: fieldsOf(7, { key: byteString, ballot, record: optional(record), epoch }),

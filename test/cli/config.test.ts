@@ -37,6 +37,7 @@ describe('defaults', () => {
       durability: 'memory',
       readFrom: 'first',
       throttle: false,
+      timeOffsetMs: 0,
       faultsFile: undefined,
       logLevel: 'info',
       logRequests: false,
@@ -74,6 +75,7 @@ describe('where a value comes from', () => {
       DYNARING_ISOLATE: 'both',
       DYNARING_SEED_DIR: 'seeds',
       DYNARING_THROTTLE: 'on',
+      DYNARING_TIME_OFFSET: '49h',
       DYNARING_FAULTS: 'faults.json',
       DYNARING_LOG_LEVEL: 'warn',
       DYNARING_LOG_REQUESTS: 'on',
@@ -93,6 +95,7 @@ describe('where a value comes from', () => {
       isolate: 'both',
       seedDir: 'seeds',
       throttle: true,
+      timeOffsetMs: 176_400_000,
       faultsFile: 'faults.json',
       logLevel: 'warn',
       logRequests: true,
@@ -180,6 +183,7 @@ describe('refusals are one line that names the option', () => {
     [['--log-level', 'loud'], {}, '--log-level must be one of debug, info, warn, error, silent, not "loud"'],
     [['--throttle', 'yes'], {}, '--throttle must be on or off, not "yes"'],
     [['--faults', '--nodes', '3'], {}, '--faults needs a value'],
+    [['--time-offset', '49'], {}, '--time-offset must be a time such as 90s, 5m, 49h, 2d, 1h30m or -1h, not "49"'],
     [['--log-format', 'xml'], {}, '--log-format must be one of text, json, not "xml"'],
     [['--trace=yes'], {}, '--trace must be on or off, not "yes"'],
     [['--admin-port', '8000'], {}, '--admin-port 8000 is that of the operations'],
@@ -228,6 +232,11 @@ describe('refusals are one line that names the option', () => {
     expect(refusal(['a\nb'])).not.toContain('\n');
     expect(refusal(['--a\nb'])).not.toContain('\n');
   });
+});
+
+test('an offset may be negative, also behind a space', () => {
+  expect(parseConfig(['--time-offset', '-1h'], {}).timeOffsetMs).toBe(-3_600_000);
+  expect(parseConfig(['--time-offset=-90s'], {}).timeOffsetMs).toBe(-90_000);
 });
 
 describe('an option that stands alone', () => {

@@ -1,12 +1,15 @@
 import {
   type AttributeValue,
   BatchWriteItemCommand,
+  type ComparisonOperator,
+  DynamoDBClient,
   PutItemCommand,
   paginateQuery,
   QueryCommand,
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startDynaring } from '../../src/index.ts';
 import { createTable, keysOf } from '../parts/tables.ts';
 import { startServer, type TestServer } from './server.ts';
 
@@ -300,4 +303,72 @@ test('a projection keeps the paths that it names', async () => {
     AttributesToGet: ['sk'],
   };
   expect((await server.client.send(new QueryCommand(legacy))).Items).toEqual([{ sk: N(7) }]);
+});
+
+// Developer guide, "Legacy conditional parameters".
+describe('the legacy parameters', () => {
+  const is = (ComparisonOperator: ComparisonOperator, ...AttributeValueList: AttributeValue[]) => ({
+    ComparisonOperator,
+    AttributeValueList,
+  });
+  const legacy = (KeyConditions: QueryCommandInput['KeyConditions'], rest: Partial<QueryCommandInput> = {}) =>
+    server.client.send(
+      new QueryCommand({
+        TableName: 'Numbers',
+        KeyConditions: { pk: is('EQ', { S: 'a' }), ...KeyConditions },
+        ...rest,
+      }),
+    );
+
+  test.each<[ComparisonOperator, number[], number[]]>([
+    ['EQ', [3], [3]],
+    ['LT', [-8], [-10, -9]],
+    ['LE', [-8], [-10, -9, -8]],
+    ['GT', [17], [18, 19]],
+    ['GE', [17], [17, 18, 19]],
+    ['BETWEEN', [0, 2], [0, 1, 2]],
+  ])('KeyConditions take %s', async (operator, values, expected) => {
+    expect(numbers(await legacy({ sk: is(operator, ...values.map(N)) }))).toEqual(expected);
+  });
+
+  test('KeyConditions take BEGINS_WITH, in any order', async () => {
+    await put('Texts', { pk: { S: 'legacy' }, sk: { S: 'abc' } });
+    const KeyConditions = { sk: is('BEGINS_WITH', { S: 'ab' }), pk: is('EQ', { S: 'legacy' }) };
+    expect((await server.client.send(new QueryCommand({ TableName: 'Texts', KeyConditions }))).Count).toBe(1);
+  });
+
+  test('QueryFilter leaves out items, by all of its conditions or by any', async () => {
+    const QueryFilter = { even: is('EQ', { BOOL: true }), gone: is('NOT_NULL') };
+    const sk = is('BETWEEN', N(-10), N(-7));
+    const both = await legacy({ sk }, { QueryFilter });
+    expect(both).toMatchObject({ Count: 0, ScannedCount: 4 });
+    const any = await legacy({ sk }, { QueryFilter, ConditionalOperator: 'OR' });
+    expect(numbers(any)).toEqual([-10, -8]);
+    expect(any).toMatchObject({ Count: 2, ScannedCount: 4 });
+  });
+});
+
+test('a staleness rule shows what a replica that lags has, and a consistent query everything', async () => {
+  const db = await startDynaring();
+  const client = new DynamoDBClient(db.clientConfig());
+  try {
+    await createTable(client, 'Lagging', keysOf('pk', 'sk'));
+    const Item = (sk: string) => ({ pk: { S: 'a' }, sk: { S: sk } });
+    await client.send(new PutItemCommand({ TableName: 'Lagging', Item: Item('old') }));
+    await db.waitUntilConsistent();
+    const rule = db.faults.add({ kind: 'staleness', worst: true, operation: 'Query', table: 'Lagging' });
+    await client.send(new PutItemCommand({ TableName: 'Lagging', Item: Item('new') }));
+    const found = async (ConsistentRead: boolean) => {
+      const input = { KeyConditionExpression: 'pk = :p', ExpressionAttributeValues: { ':p': { S: 'a' } } };
+      const page = await client.send(new QueryCommand({ TableName: 'Lagging', ConsistentRead, ...input }));
+      return page.Items!.map(({ sk }) => sk!.S);
+    };
+    expect(await found(false)).toEqual(['old']);
+    expect(await found(true)).toEqual(['new', 'old']);
+    db.faults.remove(rule.id);
+    expect(await found(false)).toEqual(['new', 'old']);
+  } finally {
+    client.destroy();
+    await db.stop();
+  }
 });

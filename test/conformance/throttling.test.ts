@@ -5,6 +5,7 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  QueryCommand,
   ScanCommand,
   UpdateItemCommand,
   UpdateTableCommand,
@@ -195,6 +196,38 @@ test('a scan is charged what it read, of the table or of the global index, and i
     ],
   });
   await expect.poll(() => scan().then(({ Count }) => Count), { timeout: 5_000, interval: 200 }).toBe(6);
+});
+
+test('a query is charged what it read, of the table or of the global index, and is refused while that is owed', async () => {
+  const TableName = 'Queried';
+  const provisioned = { BillingMode: BillingMode.PROVISIONED, ProvisionedThroughput: units(5, 2_000) };
+  await createTable(server, TableName, provisioned);
+  const Item = { id: { S: 'a' }, much: { S: 'x'.repeat(90_000) } };
+  await server.client.send(new PutItemCommand({ TableName, Item }));
+  const query = (IndexName?: string) =>
+    server.client.send(
+      new QueryCommand({
+        TableName,
+        IndexName,
+        KeyConditionExpression: IndexName === undefined ? 'id = :v' : 'tag = :v',
+        ExpressionAttributeValues: { ':v': { S: IndexName === undefined ? 'a' : 'x' } },
+        ReturnConsumedCapacity: 'TOTAL',
+      }),
+    );
+  expect((await query()).ConsumedCapacity?.CapacityUnits).toBe(11);
+  await expect(query()).rejects.toMatchObject({
+    name: PROVISIONED,
+    ThrottlingReasons: [{ reason: 'TableReadProvisionedThroughputExceeded', resource: arnOf(TableName) }],
+  });
+  // The index has a throughput of its own: its unit in a second is spent by two reads of half a one.
+  const { errors } = await flood(60, () => query('byTag'));
+  expect(errors[0]).toMatchObject({
+    name: PROVISIONED,
+    ThrottlingReasons: [
+      { reason: 'IndexReadProvisionedThroughputExceeded', resource: arnOf(`${TableName}/index/byTag`) },
+    ],
+  });
+  await expect.poll(() => query().then(({ Count }) => Count), { timeout: 5_000, interval: 200 }).toBe(1);
 });
 
 test('a hot partition key of an on-demand table is refused by its partition', async () => {

@@ -390,7 +390,7 @@ describe('a replica asked to purge a tombstone', () => {
   });
 
   test('confirms nothing that is younger than the grace by its own clock', () => {
-    const young = tombstone.withBallot(ballot(-HOUR_MS + 1));
+    const young = tombstone.withBallot(ballot(-HOUR_MS + 1), undefined);
     expect(replica().askFlushed(confirm(young))).toMatchObject({ kind: 'unconfirmed' });
   });
 
@@ -449,7 +449,7 @@ describe('a range read', () => {
     askFlushed({ kind: 'accept', key: at('c'), record: record(ballot(1)), epoch: 0 });
     askFlushed({ kind: 'accept', key: at('b'), record: record(ballot(2)), epoch: 0 });
     const range = (limit: number, epoch: number | undefined, order: KeyOrder = 'forward') =>
-      askFlushed({ kind: 'read-range', from: at('a'), to: at('z'), order, limit, epoch });
+      askFlushed({ kind: 'read-range', from: at('a'), to: at('z'), order, limit, bytesLimit: 10_000, epoch });
     expect(range(10, 0)).toMatchObject({
       more: false,
       entries: [
@@ -470,7 +470,9 @@ describe('a range read', () => {
       askFlushed({ kind: 'accept', key: at(suffix), record: record(ballot(2)), epoch: 0 });
     }
     const range = (limit: number, epoch: number | undefined, to = at('f')) => {
-      const reply = askFlushed({ kind: 'read-range', from: at('b'), to, order: 'backward', limit, epoch });
+      const from = at('b');
+      const page = { from, to, order: 'backward', limit, bytesLimit: 10_000 } as const;
+      const reply = askFlushed({ kind: 'read-range', ...page, epoch });
       if (reply?.kind !== 'range') throw new Error('no range');
       return `${reply.entries.map(({ key }) => key.slice(KEY.length)).join('')}${reply.more ? ' and more' : ''}`;
     };
@@ -505,7 +507,8 @@ describe('a replica that cannot read a record', () => {
 
   test('has no say about the key, whatever it is asked', () => {
     const { askFlushed } = damaged();
-    const range = { kind: 'read-range', from: KEY, to: `${KEY}\xff`, order: 'forward', limit: 10, epoch: 0 } as const;
+    const page = { from: KEY, to: `${KEY}\xff`, order: 'forward', limit: 10, bytesLimit: 10_000 } as const;
+    const range = { kind: 'read-range', ...page, epoch: 0 } as const;
     for (const request of [prepare(ballot(9_000)), accept(record(ballot(9_000))), read, readCommitted]) {
       expect(askFlushed(request), request.kind).toMatchObject({ kind: 'damaged' });
     }

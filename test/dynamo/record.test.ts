@@ -11,6 +11,7 @@ import {
   type RecordFields,
   topOf,
 } from '../../src/dynamo/record.ts';
+import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
 
 const hlc = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const disk = fc.integer({ min: 0, max: 2 ** 48 - 1 });
@@ -26,6 +27,8 @@ const fields: fc.Arbitrary<RecordFields> = fc.record({
   ),
   partitionKey: fc.uint8Array({ maxLength: 40 }).map((a) => Buffer.from(a).toString('latin1')),
   lineage: fc.array(fc.record({ coordinator: disk, boot, sequence: disk, hlc }), { maxLength: 4 }),
+  derived: fc.option(arbitraryDerived, { nil: undefined }),
+  isEntry: fc.option(fc.constant(true as const), { nil: undefined }),
 });
 
 const at = (time: number): ItemRecord =>
@@ -51,11 +54,12 @@ describe('records', () => {
 
   test('under another ballot are as if they had been made with it', () => {
     fc.assert(
-      fc.property(fields, hlc, (original, time) => {
+      fc.property(fields, hlc, fc.boolean(), (original, time, isSame) => {
         const ballot = { ...original.ballot, hlc: time };
         const first = new ItemRecord(original);
-        const again = first.withBallot(ballot);
-        expect(again).toEqual(new ItemRecord({ ...original, ballot }));
+        const derived = isSame ? original.derived : original.derived && { ...original.derived, owed: [] };
+        const again = first.withBallot(ballot, derived);
+        expect(again).toEqual(new ItemRecord({ ...original, ballot, derived }));
         expect(first).toEqual(new ItemRecord(original));
       }),
     );
@@ -70,10 +74,33 @@ describe('records', () => {
         expect(isWholeRecord(shorter)).toBe(shorter.length >= stored.length - itemBytes && itemBytes > 0);
         if (original.item === undefined) expect(isWholeRecord(Buffer.concat([stored, Buffer.alloc(1)]))).toBe(false);
         expect(isWholeRecord(Buffer.concat([Buffer.from([2]), stored.subarray(1)]))).toBe(false);
-        expect(isWholeRecord(Buffer.concat([stored.subarray(0, 1), Buffer.from([2]), stored.subarray(2)]))).toBe(false);
+        expect(isWholeRecord(Buffer.concat([stored.subarray(0, 1), Buffer.from([8]), stored.subarray(2)]))).toBe(false);
       }),
     );
     expect(isWholeRecord(Buffer.alloc(0))).toBe(false);
+  });
+
+  test('are told from those whose derived part is not as long as it claims', () => {
+    fc.assert(
+      fc.property(fields, arbitraryDerived, fc.nat(50), fc.nat(255), (original, derived, at, value) => {
+        const { stored } = new ItemRecord({ ...original, derived, item: undefined });
+        const sectionAt = new ItemRecord({ ...original, derived: undefined, item: undefined }).stored.length;
+        const changed = Buffer.from(stored);
+        fc.pre(sectionAt + at < stored.length && changed[sectionAt + at] !== value);
+        changed[sectionAt + at] = value;
+        expect(isWholeRecord(stored)).toBe(true);
+        if (at < 4) expect(isWholeRecord(changed)).toBe(false);
+        if (isWholeRecord(changed)) expect(new ItemRecord({ ...decodeRecord(changed) }).stored).toEqual(changed);
+      }),
+    );
+  });
+
+  test('of tables without indexes are stored as they always were', () => {
+    const ballot = { hlc: 1_024, coordinator: 7, boot: 3 };
+    const item = { size: 9, json: Buffer.from('{}') };
+    const { stored } = new ItemRecord({ ballot, item, partitionKey: 'k', lineage: [] });
+    const header = '0100' + '4090000000000000' + '000000000007' + '00000003' + '0000' + '0001';
+    expect(Buffer.from(stored).toString('hex')).toBe(`${header}6b00000009${Buffer.from('{}').toString('hex')}`);
   });
 
   test('the top of a replica is the newer of what it accepted and what it committed', () => {

@@ -118,7 +118,7 @@ describe('a data directory of format 2', () => {
       const old = await inside(node, (table) =>
         STORE_NAMES.map((name) => [...table(name).getKeys({ start: '\0' })].length),
       );
-      expect(old).toEqual([0, 0, 0, 0]);
+      expect(old).toEqual(STORE_NAMES.map(() => 0));
     }
     const before = await contentsOf('node-1');
     await migrate();

@@ -27,7 +27,7 @@ function batch(changes: Record<StoreKey, Written>): WriteBatch {
 function read(order: KeyOrder, limit: number, changes: Record<StoreKey, Written>) {
   const { entries, read } = settled(order);
   const written = writtenBetween([batch(changes)], 'items', { from: 'a', to: 'z' }, order);
-  const found = rangeOver(entries, written, order, limit);
+  const found = rangeOver(entries, written, { order, limit });
   return { keys: found.map(({ key, value }) => (value === writtenValue ? key.toUpperCase() : key)).join(''), read };
 }
 

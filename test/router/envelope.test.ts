@@ -138,6 +138,17 @@ describe('ReturnValues that only an update can have', () => {
   });
 });
 
+test('Query has the envelope, and nothing that takes its table to find', async () => {
+  const faulty = { KeyConditionExpression: 'pk =' };
+  expect(await messageOf('Query', faulty)).toMatch(/^1 validation error detected: Invalid KeyConditionExpression: Syn/);
+  const good = { KeyConditionExpression: 'pk = :p', ExpressionAttributeValues: { ':p': { S: 'a' } } };
+  expect(await messageOf('Query', { ...good, TableName: 'Films' })).toBe('Requested resource not found');
+  const other = { ...good, KeyConditionExpression: 'a = :p' };
+  expect(await messageOf('Query', other)).toBe('Query condition missed key schema element: pk');
+  const deep = { ...good, ExpressionAttributeValues: { ':p': nested(63) } };
+  expect(await messageOf('Query', deep)).toMatch(/^Nesting Levels have exceeded/);
+});
+
 describe('bare are refusals by', () => {
   const bad = { N: 'x' };
   test.each<[OperationName, object, RegExp]>([

@@ -3,7 +3,7 @@ import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
 import { LagScope } from '../../src/dynamo/registers/lag-scope.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import { FaultRules, type FaultRulesParts } from '../../src/router/fault-rules.ts';
-import type { StorageDescription, TableWatcher } from '../../src/router/table-catalog.ts';
+import type { StorageDescription, TableWatcher } from '../../src/router/table-cache.ts';
 import { attribute } from '../api/sample-table.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 
@@ -11,13 +11,14 @@ const PARTITIONS = 64;
 
 /** Tables that are at hand from the beginning. */
 const TABLES: readonly StorageDescription[] = [
-  { storageId: 'orders-0', namespace: '', name: 'Orders', key: { partition: attribute('S:id') } },
-  { storageId: 'orders-3', namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') } },
+  { storageId: 'orders-0', namespace: '', name: 'Orders', key: { partition: attribute('S:id') }, indexes: [] },
+  { storageId: 'orders-3', namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') }, indexes: [] },
   {
     storageId: 'events-0',
     namespace: '',
     name: 'Events',
     key: { partition: attribute('N:id'), sort: attribute('S:at') },
+    indexes: [],
   },
 ];
 

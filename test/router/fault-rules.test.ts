@@ -293,6 +293,7 @@ describe('a staleness rule', () => {
       namespace: 'worker-4',
       name: 'Orders',
       key: { partition: attribute('S:id') },
+      indexes: [],
     });
     expect(lags).toHaveLength(3);
     const [orders, unchanged] = lags.at(-1)!;
@@ -305,7 +306,13 @@ describe('a staleness rule', () => {
     catalog.removed('orders-4');
     expect(holdsOrder(lags.at(-1)![0]!, 'a', 'orders-4')).toBe(false);
     expect(holdsOrder(lags.at(-1)![0]!, 'a')).toBe(true);
-    catalog.added({ storageId: 'others', namespace: '', name: 'Others', key: { partition: attribute('S:id') } });
+    catalog.added({
+      storageId: 'others',
+      namespace: '',
+      name: 'Others',
+      key: { partition: attribute('S:id') },
+      indexes: [],
+    });
     catalog.removed('others');
     expect(lags).toHaveLength(4);
   });

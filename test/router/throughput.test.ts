@@ -207,6 +207,24 @@ test('a hot partition key of a provisioned table is refused with the reason of i
   expect(countLetThrough(() => gate.chargeWrite(table, 'cold', written(1)))).toBe(1_000);
 });
 
+test('queries share the limit of a partition key with its other reads, those of an index have one of their own', () => {
+  const index = globalIndex('byA', { partition: 'S:a' });
+  const table = { ...provisioned(9_000, 9_000), indexes: [index] };
+  const query = (of: SecondaryIndex | undefined, key: string, units: number) =>
+    gate.chargePage(table, of, key)({ table: of ? 0 : units, index: of ? units : 0 });
+  query(undefined, 'hot', 2_999.5);
+  gate.chargeRead(table, 'hot', 0.5);
+  expect(refusal(() => query(undefined, 'hot', 1)).body).toMatchObject({
+    ThrottlingReasons: [{ reason: 'TableReadKeyRangeThroughputExceeded' }],
+  });
+  gate.chargeRead(table, 'cold', 0.5);
+  gate.chargePage(table, undefined);
+  query(index, 'hot', 3_000);
+  expect(refusal(() => query(index, 'hot', 1)).body).toMatchObject({
+    ThrottlingReasons: [{ reason: 'IndexReadKeyRangeThroughputExceeded' }],
+  });
+});
+
 test('of tables and partition keys only so many are remembered, those that were used last', () => {
   gate = new ThroughputGate({ elapsedMs: () => nowMs, maxTables: 2, maxPartitionKeys: 2 });
   const tables = ['table--1', 'table--2', 'table--3'].map((storageId) => ({ ...provisioned(1, 1), storageId }));

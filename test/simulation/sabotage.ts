@@ -34,6 +34,7 @@ export function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
       ...partitionRange(request.partition),
       order: 'forward',
       limit: 100,
+      bytesLimit: 1_000_000,
       epoch: request.epoch,
     } as const;
     receive(from, range, (answer) => {
@@ -186,6 +187,18 @@ export function hideGossip(reply: Reply): Reply {
 
 export function hideMore(reply: Reply): Reply {
   return reply.kind === 'range' ? { ...reply, more: false } : reply;
+}
+
+/** Names the keys of a range that have a committed record, with what is accepted of them too. */
+export function hideUncommitted(reply: Reply): Reply {
+  if (reply.kind !== 'range') return reply;
+  return { ...reply, entries: reply.entries.filter(({ committed }) => committed !== undefined) };
+}
+
+/** Tells what is committed of the keys of a range, as an eventually consistent reader is told. */
+export function hideAccepted(reply: Reply): Reply {
+  if (reply.kind !== 'range') return reply;
+  return { ...reply, entries: reply.entries.map((entry) => ({ ...entry, accepted: undefined })) };
 }
 
 /** Answers a page that is read backward with what is at the beginning of the range, in the order that was asked for. */

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   DAMAGED,
+  isCutShort,
   type KeyRange,
   type RangeQuery,
+  STORE_NAMES,
   type Store,
   type StoreKey,
   type StoreName,
@@ -101,15 +103,14 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       expect(store.get('items', 'nothing')).toBeUndefined();
     });
 
-    test('keeps its three tables apart', async () => {
-      store.put('items', 'k', bytes('items'));
-      store.put('paxos', 'k', bytes('paxos'));
+    test('keeps its tables apart', async () => {
+      for (const name of STORE_NAMES) if (name !== 'meta') store.put(name, 'k', bytes(name));
       await flush(store);
       store.remove('paxos', 'k');
       await flush(store);
-      expect(text(store.get('items', 'k'))).toBe('items');
-      expect(store.get('paxos', 'k')).toBeUndefined();
-      expect(store.get('meta', 'k')).toBeUndefined();
+      const found = STORE_NAMES.filter((name) => store.get(name, 'k') !== undefined);
+      expect(found).toEqual(STORE_NAMES.filter((name) => name !== 'meta' && name !== 'paxos'));
+      for (const name of found) expect(text(store.get(name, 'k'))).toBe(name);
     });
 
     test('orders keys by their bytes, the shorter first', async () => {
@@ -210,6 +211,34 @@ export function storeSuite(name: string, under: StoreUnderTest): void {
       expect(keys('b', 'bb', 9)).toEqual([]);
       expect(keys('d', 'b', 9)).toEqual([]);
       expect(keys('c', 'c', 9)).toEqual([]);
+    });
+
+    test('ends a range with the entry with which the values have as many bytes as wanted', async () => {
+      for (const key of ['a', 'b', 'c', 'd', 'e']) store.put('items', key, bytes(key.repeat(10)));
+      await flush(store);
+      store.remove('items', 'b');
+      store.put('items', 'bb', bytes('bb'.repeat(10)));
+      const query = { from: 'a', to: 'e', limit: 9 };
+      const keys = (more: Partial<RangeQuery>) =>
+        store.range('items', { ...query, ...more } as RangeQuery).map(({ key }) => key);
+      expect(keys({ bytesLimit: 1 })).toEqual(['a']);
+      expect(keys({ bytesLimit: 10 })).toEqual(['a']);
+      expect(keys({ bytesLimit: 11 })).toEqual(['a', 'bb']);
+      expect(keys({ bytesLimit: 31, order: 'backward' })).toEqual(['d', 'c', 'bb']);
+      expect(keys({ bytesLimit: 31, limit: 2 })).toEqual(['a', 'bb']);
+      expect(keys({ bytesLimit: 1_000 })).toEqual(['a', 'bb', 'c', 'd']);
+      expect(keys({})).toEqual(['a', 'bb', 'c', 'd']);
+    });
+
+    test('says of a page whether more may follow', async () => {
+      for (const key of ['a', 'b', 'c']) store.put('items', key, bytes(key.repeat(10)));
+      await flush(store);
+      const isCut = (query: { limit: number; bytesLimit?: number }) =>
+        isCutShort(store.range('items', { from: 'a', to: 'c', ...query }), query);
+      expect(isCut({ limit: 3 })).toBe(false);
+      expect(isCut({ limit: 2 })).toBe(true);
+      expect(isCut({ limit: 3, bytesLimit: 21 })).toBe(false);
+      expect(isCut({ limit: 3, bytesLimit: 20 })).toBe(true);
     });
 
     test('reads a range backward from its upper bound down, each bound as it is named', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { vi } from 'vitest';
+import { ApiClock } from '../../src/admin/api-clock.ts';
 import { createAdmin } from '../../src/admin/create-admin.ts';
 import type { Admin, Trace } from '../../src/api/admin.ts';
 import { ApiError } from '../../src/api/errors.ts';
@@ -55,6 +56,7 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
         return { table: storageId, partitionKey: (key.k as { S: string }).S, sortKey: '' };
       },
     },
+    clock: new ApiClock({ now: () => 1_700_000_000_000, elapsedMs: () => 0 }),
     lags: {
       waitUntilConsistent: async () => {
         throw new RingError('replicas differ still');

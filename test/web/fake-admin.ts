@@ -78,6 +78,21 @@ export class FakeAdmin implements Admin {
     this.#note('waitUntilConsistent');
   }
 
+  clock() {
+    this.#note('clock');
+    return { now: '2026-01-31T12:00:00.000Z', nowMs: 1_769_860_800_000, offsetMs: 0 };
+  }
+
+  moveClock(...args: unknown[]) {
+    this.#note('moveClock', ...args);
+    return { now: '2026-02-02T13:00:00.000Z', nowMs: 1_770_037_200_000, offsetMs: 176_400_000 };
+  }
+
+  resetClock() {
+    this.#note('resetClock');
+    return { now: '2026-01-31T12:00:00.000Z', nowMs: 1_769_860_800_000, offsetMs: 0 };
+  }
+
   async reset(namespace?: string): Promise<void> {
     this.#note('reset', namespace);
   }

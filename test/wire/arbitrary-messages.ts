@@ -10,6 +10,7 @@ import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordinatio
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { Carried } from '../../src/dynamo/registers/handed-back.ts';
+import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
 
 /** An arbitrary message of each kind: a kind without one is an error of types. */
 type ByKind<M extends { readonly kind: string }> = {
@@ -44,6 +45,8 @@ export const record: Arbitrary<ItemRecord> = fc
     item: maybe(image),
     partitionKey: byteString,
     lineage: many(fc.record({ coordinator: uint48, boot: uint32, sequence: uint48, hlc })),
+    derived: maybe(arbitraryDerived),
+    isEntry: maybe(fc.constant(true as const)),
   })
   .map((fields) => new ItemRecord(fields));
 const config: Arbitrary<PartitionConfig> = fc.record({
@@ -69,6 +72,7 @@ export const REQUESTS: ByKind<Request> = {
     to: key,
     order: keyOrder,
     limit: uint,
+    bytesLimit: uint,
     epoch: maybe(epoch),
   }),
   hint: kind('hint', { requestId, key, record, home: text }),

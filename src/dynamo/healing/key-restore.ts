@@ -3,7 +3,9 @@ import type { Log } from '../../env/log.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, consistencyOf, NO_BALLOT, sameBallot } from '../ballot.ts';
 import type { Consistency } from '../client.ts';
-import { partitionOf } from '../keyspace.ts';
+import { basisOf, NOTHING_DERIVED } from '../derived/basis.ts';
+import { type Basis, chosenAgain } from '../derived/derive.ts';
+import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member, Request } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, type ReplicaState } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
@@ -168,7 +170,9 @@ export class KeyRestore {
     const held = [acceptor.stateOf(key), ...states];
     const newest = highestOf(held);
     const isKept = newest !== undefined && this.#keepsItsBallot(newest, held);
-    const record: ItemRecord | undefined = isKept ? newest : newest?.withBallot(ballot);
+    const basis = newest === undefined || isKept ? NOTHING_DERIVED : yield* this.#basisOf(key, newest);
+    if (basis === undefined) return false;
+    const record: ItemRecord | undefined = isKept ? newest : newest && chosenAgain(newest, ballot, basis);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
     const adopted = yield* coordinator.ask([{ node: self }], adopt, { reply: 'accepted', needed: 1 });
@@ -193,11 +197,24 @@ export class KeyRestore {
     return isWhole;
   }
 
+  /** What the record derives from when it is chosen again; undefined if that cannot be found out now. */
+  *#basisOf(key: StoreKey, newest: ItemRecord | undefined): Task<Basis | undefined> {
+    const { coordinator } = this.#parts;
+    const deadlineMs = coordinator.deadline();
+    const told = yield* coordinator.derivations.present(tableOf(key), deadlineMs);
+    if (told.kind !== 'derivation') return undefined;
+    const { derivation } = told;
+    const found = yield* basisOf(coordinator, { requestId: undefined, key, deadlineMs, derivation }, newest);
+    return found.kind === 'basis' ? found.basis : undefined;
+  }
+
   /**
-   * Whether the newest record is committed, in a `dynamo` table. A blind write that is newer may be out of reach there,
-   * since W nodes need not be at any majority. Under a fresh ballot the older record would win over it.
+   * Whether the newest record stays as it is. An entry of an index has the ballot of the item's record, and one under a
+   * fresh ballot would win over the next. In a `dynamo` table, a committed record stays: a blind write that is newer may be
+   * out of reach there, since W nodes need not be at any majority, and the older one would win over it.
    */
   #keepsItsBallot(newest: ItemRecord, held: readonly ReplicaState[]): boolean {
+    if (newest.isEntry === true) return true;
     if (!this.#parts.coordinator.settings.rules.restoredKeepsItsBallot) return false;
     const committed = highestCommitted(held);
     if (committed === undefined || compareBallots(committed.ballot, newest.ballot) < 0) return false;

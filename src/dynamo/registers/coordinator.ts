@@ -5,6 +5,7 @@ import type { StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import type { BallotClocks } from '../ballot-clock.ts';
 import type { Failure } from '../client.ts';
+import type { DerivationSource } from '../derived/derivation-source.ts';
 import { partitionOf } from '../keyspace.ts';
 import { isCopy, type PartitionConfig, type Reply, type Request } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
@@ -51,6 +52,7 @@ export interface CoordinatorParts {
   readonly isSilent: (node: NodeId, forMs: number) => boolean;
   /** Keeps a committed record for a home replica that did not take it. */
   readonly keepHint: (home: NodeId, operation: Operation, record: ItemRecord) => void;
+  readonly derivations: DerivationSource;
   /** A replica answered with a config that is newer than the one known. */
   readonly onConfig: (config: PartitionConfig) => void;
 }
@@ -68,6 +70,7 @@ export class Coordinator {
   readonly view: RingView;
   readonly boot: number;
   readonly isUp: (node: NodeId) => boolean;
+  readonly derivations: DerivationSource;
   readonly #isSilent: (node: NodeId, forMs: number) => boolean;
   readonly #transport: Transport<Request, Reply>;
   readonly #onConfig: (config: PartitionConfig) => void;
@@ -86,6 +89,7 @@ export class Coordinator {
     this.view = parts.view;
     this.boot = parts.boot;
     this.isUp = parts.isUp;
+    this.derivations = parts.derivations;
     this.#isSilent = parts.isSilent;
     this.#transport = parts.transport;
     this.#onConfig = parts.onConfig;

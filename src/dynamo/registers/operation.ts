@@ -1,3 +1,4 @@
+import type { Derivation } from '../../api/derivation.ts';
 import type { StoreKey } from '../../env/store.ts';
 
 /** What an operation on one register carries through all its rounds. */
@@ -7,4 +8,9 @@ export interface Operation {
   readonly key: StoreKey;
   /** When the coordinator gives up, in the time of `Clock.elapsedMs`. */
   readonly deadlineMs: number;
+  /**
+   * What is derived from the table, as the client's request or `DerivationSource.present` has told. Undefined: nothing, or
+   * the operation proposes no record.
+   */
+  readonly derivation?: Derivation | undefined;
 }

@@ -4,6 +4,7 @@ import type { Failure, RangeOutcome } from '../client.ts';
 import type { PartitionConfig, RangeEntry } from '../messages.ts';
 import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
+import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
 import type { Operation } from './operation.ts';
@@ -42,7 +43,8 @@ interface RangeRead {
  * this call would have found it; the items together are no snapshot. Otherwise: the newest committed records among the
  * replicas asked.
  *
- * @param query at most `limit` items are returned, while a replica may be asked for more entries than that
+ * @param query at most `limit` items are returned, and none behind the one with which their records have `bytesLimit`
+ *   bytes. A replica may be asked for more entries than that
  */
 export function* readRange(
   coordinator: Coordinator,
@@ -50,13 +52,15 @@ export function* readRange(
   demand: RangeDemand,
   operation: RangeOperation,
 ): Task<RangeOutcome> {
-  const { order, limit } = query;
+  const { order, limit, bytesLimit } = query;
+  const { rangeEntries, rangeSpareEntries } = coordinator.settings.limits;
   const read: RangeRead = { coordinator, order, demand, operation };
   const items: ItemImage[] = [];
+  let bytes = 0;
   let rest: HalfOpenRange | undefined = { from: query.from, to: query.to };
   while (rest !== undefined && rest.from < rest.to) {
-    const wanted = limit - items.length + coordinator.settings.limits.rangeSpareEntries;
-    const page: Page | Failure = yield* readPage(read, rest, wanted);
+    const wanted = Math.min(limit - items.length + rangeSpareEntries, rangeEntries);
+    const page: Page | Failure = yield* readPage(read, { ...rest, limit: wanted, bytesLimit: bytesLimit - bytes });
     if (page.kind !== 'page') return page;
     for (const { key, states } of page.keys) {
       let record = highestCommitted(states);
@@ -66,12 +70,14 @@ export function* readRange(
         record = newest.record;
       }
       if (record?.item === undefined) continue;
-      if (items.length === limit) return { kind: 'items', items, more: true };
+      if (items.length === limit || bytes >= bytesLimit) return { kind: 'items', items, more: true };
       items.push(record.item);
+      bytes += record.stored.length;
     }
     rest = page.rest;
+    if (bytes >= bytesLimit) break;
   }
-  return { kind: 'items', items, more: false };
+  return { kind: 'items', items, more: rest !== undefined && rest.from < rest.to };
 }
 
 /** What a replica holds of one key of a page. */
@@ -106,8 +112,7 @@ interface Page {
 
 function* readPage(
   { coordinator, order, demand, operation }: RangeRead,
-  { from, to }: HalfOpenRange,
-  limit: number,
+  { from, to, limit, bytesLimit }: Omit<PageQuery, 'order'>,
 ): Task<Page | Failure> {
   const { requestId } = operation;
   let got = 0;
@@ -119,10 +124,10 @@ function* readPage(
     const targets = targetsOf(coordinator, config, demand, isFirstTry);
     isFirstTry = false;
     const epoch = demand.kind === 'strong' ? config.epoch : undefined;
-    const request = { kind: 'read-range', requestId, from, to, order, limit, epoch } as const;
+    const request = { kind: 'read-range', requestId, from, to, order, limit, bytesLimit, epoch } as const;
     const { agreed, replies } = yield* coordinator.ask(targets, request, { reply: 'range', needed });
     if (agreed.length >= needed) {
-      const horizon = horizonOf(agreed, coordinator.settings.rules.horizonFollowsOrder ? order : 'forward');
+      const horizon = horizonOf(agreed, order, coordinator.settings.rules);
       const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
       return { kind: 'page', majority: needed, keys: mergePages(agreed, order, horizon), rest };
     }
@@ -156,12 +161,17 @@ function targetsOf(
  * full. Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may
  * hold keys that its page had no room for. Undefined: all have told everything.
  */
-function horizonOf(pages: readonly ReplyOf<'range'>[], order: KeyOrder): StoreKey | undefined {
+function horizonOf(
+  pages: readonly ReplyOf<'range'>[],
+  order: KeyOrder,
+  { horizonFollowsOrder, horizonIsNearest }: Rules,
+): StoreKey | undefined {
+  const direction = horizonFollowsOrder ? order : 'forward';
   let horizon: StoreKey | undefined;
   for (const { entries, more } of pages) {
     const last = entries.at(-1)?.key;
     if (!more || last === undefined) continue;
-    if (horizon === undefined || compareKeys(last, horizon, order) < 0) horizon = last;
+    if (horizon === undefined || compareKeys(last, horizon, direction) < 0 === horizonIsNearest) horizon = last;
   }
   return horizon;
 }

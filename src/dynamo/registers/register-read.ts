@@ -1,6 +1,7 @@
 import type { ItemImage } from '../../api/item.ts';
 import { compareBallots, TICKS_PER_MS } from '../ballot.ts';
 import type { Failure, ReadOutcome } from '../client.ts';
+import { isDerivedBefore } from '../derived/derive.ts';
 import type { Member, PartitionConfig, Reply } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from '../record.ts';
 import type { NodeId } from '../ring.ts';
@@ -52,7 +53,8 @@ export function* proveNewest(
 ): Task<RegisterReadOutcome> {
   const newest = highestOf(states);
   if (newest === undefined) return { kind: 'read', record: undefined };
-  if (isSettled(newest, states, majority)) {
+  // A record that was made before an index was added is chosen again, with what it owes to the index.
+  if (isSettled(newest, states, majority) && !isDerivedBefore(newest, operation.derivation)) {
     repairStale(coordinator, operation, newest, states);
     return { kind: 'read', record: newest };
   }

@@ -4,7 +4,9 @@ import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { Consistency, Failure } from '../client.ts';
-import { ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
+import { basisOf, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
+import { type Basis, chosenAgain, successor } from '../derived/derive.ts';
+import { type ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
 import type { Task } from '../task.ts';
 import { beginRound, type Promised, pauseAfter, prepare, propose, type Round } from './consensus-round.ts';
 import { type Coordinator, storageFailure } from './coordinator.ts';
@@ -97,7 +99,13 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
       yield* pauseAfter(coordinator, round, prepared);
       continue;
     }
-    const { outcome, record } = applyChange(coordinator, underWay, round, prepared);
+    let basis = NOTHING_DERIVED;
+    if (!isPlain(write, prepared.top)) {
+      const found = yield* basisOf(coordinator, write, prepared.top);
+      if (found.kind !== 'basis') return attempts.size === 0 ? found : { kind: 'unknown' };
+      basis = found.basis;
+    }
+    const { outcome, record } = applyChange(coordinator, underWay, { round, basis }, prepared);
     if (record === undefined) return outcome;
 
     const accepted = yield* propose(coordinator, round, record);
@@ -129,7 +137,7 @@ interface Proposal {
 function applyChange(
   coordinator: Coordinator,
   { write, id, attempts }: WriteUnderWay,
-  { ballot, needed }: Round,
+  { round: { ballot, needed }, basis }: { readonly round: Round; readonly basis: Basis },
   { top, promises }: Promised,
 ): Proposal {
   const { partitionKey, change } = write;
@@ -139,19 +147,20 @@ function applyChange(
   if (earlier !== undefined) {
     const outcome = attempts.get(earlier.hlc);
     assert(outcome !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
-    return { outcome, record: top!.withBallot(ballot) };
+    return { outcome, record: chosenAgain(top!, ballot, basis) };
   }
   const outcome = change(top?.item);
   if (outcome.kind === 'applied') {
     attempts.set(ballot.hlc, outcome);
     const lineage = extendLineage(coordinator, top, ballot, id);
-    return { outcome, record: new ItemRecord({ ballot, item: outcome.next, partitionKey, lineage }) };
+    return { outcome, record: successor(top, { ballot, item: outcome.next, partitionKey, lineage }, basis) };
   }
   const isUnsent = attempts.size === 0 || !rules.conditionFalseNeedsNoOwnAccept;
   if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return { outcome, record: undefined };
   // The record that refuses must be chosen before the refusal is answered; choosing it again does that.
   const nothing = { ballot, item: undefined, partitionKey, lineage: [] };
-  return { outcome, record: top?.withBallot(ballot) ?? new ItemRecord(nothing) };
+  const record = top === undefined ? successor(top, nothing, basis) : chosenAgain(top, ballot, basis);
+  return { outcome, record };
 }
 
 /** An identity round on one register. */
@@ -188,7 +197,13 @@ export function* identityRound(
     }
     const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
     if (top === undefined) return { kind: 'proven', record: undefined };
-    const record = top.withBallot(ballot);
+    let basis = NOTHING_DERIVED;
+    if (!isPlain(proof, top)) {
+      const found = yield* basisOf(coordinator, proof, top);
+      if (found.kind !== 'basis') return found;
+      basis = found.basis;
+    }
+    const record = chosenAgain(top, ballot, basis);
     const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
       // The reader could be answered without these copies, but an eventually consistent read after it should not be

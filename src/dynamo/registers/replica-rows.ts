@@ -1,5 +1,13 @@
 import type { ItemImage } from '../../api/item.ts';
-import { compareKeys, DAMAGED, type HalfOpenRange, type KeyOrder, type Store, type StoreKey } from '../../env/store.ts';
+import {
+  compareKeys,
+  DAMAGED,
+  type HalfOpenRange,
+  isCutShort,
+  type KeyOrder,
+  type Store,
+  type StoreKey,
+} from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
@@ -15,10 +23,11 @@ const KEYS_END: StoreKey = '\xff\xff';
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
 
-/** Which page of a range is asked for: its first `limit` entries in this order. */
+/** Which page of a range is asked for: its first `limit` entries in this order, and fewer once they have so many bytes. */
 export interface PageQuery extends HalfOpenRange {
   readonly order: KeyOrder;
   readonly limit: number;
+  readonly bytesLimit: number;
 }
 
 /** The entries of a range, and which of them the disk may not have yet. */
@@ -244,11 +253,13 @@ export class ReplicaRows {
     for (const key of this.#damaged.markedIn(query)) {
       if (!entries.has(key)) entries.set(key, { key, ...this.noteDamaged(key) });
     }
-    // Each of these lists is complete up to its last key, so the first `limit` of all together leave nothing out.
+    // Each of these lists is complete up to its last key, so nothing is left out up to the nearest of those.
+    const ends = [committed, accepted].filter((page) => isCutShort(page, query)).map((page) => page.at(-1)!.key);
     const sorted = [...entries.values()].sort((a, b) => compareKeys(a.key, b.key, order));
+    const whole = sorted.filter(({ key }) => ends.every((end) => compareKeys(key, end, order) <= 0));
     return {
-      entries: sorted.slice(0, limit),
-      more: committed.length === limit || accepted.length === limit || sorted.length > limit,
+      entries: whole.slice(0, limit),
+      more: ends.length > 0 || whole.length > limit,
       acceptedKeys: accepted.map(({ key }) => key),
     };
   }

@@ -2,10 +2,13 @@ import type { ItemImage } from '../../api/item.ts';
 import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { StoreKey } from '../../env/store.ts';
+import { NO_BALLOT } from '../ballot.ts';
 import type { Failure } from '../client.ts';
+import { NOTHING_DERIVED } from '../derived/basis.ts';
+import { successor } from '../derived/derive.ts';
 import { partitionOf } from '../keyspace.ts';
 import { isCopy, type Reply, type Request } from '../messages.ts';
-import { ItemRecord } from '../record.ts';
+import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, waitAtMost } from '../task.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -38,11 +41,10 @@ export function* writeSloppily(
   coordinator: Coordinator,
   write: BlindWrite,
 ): Task<MutationOutcome | Failure | HandedBack> {
-  const { key, deadlineMs, partitionKey, item, known, carried } = write;
+  const { key, deadlineMs, item, known, carried } = write;
   const { settings, clock, view } = coordinator;
   if (known !== undefined) coordinator.ballots.dynamo.follow(known.ballot);
-  const record =
-    carried?.record ?? new ItemRecord({ ballot: coordinator.ballots.dynamo.next(), item, partitionKey, lineage: [] });
+  const record = carried?.record ?? blindRecord(coordinator, write);
   const round = new SloppyRound(coordinator, write, record);
   const everybody = view.preferenceList(partitionOf(key)).map((node) => ({ node }));
   let isCutOff = false;
@@ -57,6 +59,14 @@ export function* writeSloppily(
   coordinator.hintLater({ operation: write, record, holders: round.covered, lagging: new Set(), sinceMs });
   if (isWritten) return { kind: 'applied', next: item, old: undefined };
   return isCutOff ? { kind: 'handed-back', carried: { kind: 'record', record } } : { kind: 'unknown' };
+}
+
+/** Nothing is known of the item before, so of a table's indexes only the local ones are derived. */
+function blindRecord({ ballots, view }: Coordinator, { key, partitionKey, item, derivation }: BlindWrite): ItemRecord {
+  const fields = { ballot: ballots.dynamo.next(), item, partitionKey, lineage: [] };
+  const { partitions } = view;
+  const basis = derivation === undefined ? NOTHING_DERIVED : { key, partitions, derivation, settled: NO_BALLOT };
+  return successor(undefined, fields, basis);
 }
 
 /** One write on its way to the first N nodes that answer. */

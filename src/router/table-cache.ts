@@ -1,0 +1,80 @@
+import type { ByteString } from '../api/primary-key.ts';
+import type { Table } from '../api/table-definition.ts';
+import { DEFAULT_NAMESPACE } from './namespace.ts';
+import type { RouterLimits } from './router-limits.ts';
+
+/** Which table a storage id stands for, and how the keys of its items are made. */
+export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' | 'key' | 'indexes'>;
+
+/** The tables whose definitions are at hand: requests read and write items of no others. */
+export interface TablesAtHand {
+  tables(): Iterable<StorageDescription>;
+  /**
+   * Tells `watcher` of each table that comes to hand, before a request uses it, and of each that is no longer at hand.
+   */
+  watch(watcher: TableWatcher): void;
+}
+
+export interface TableWatcher {
+  added(table: StorageDescription): void;
+  removed(storageId: ByteString): void;
+}
+
+/** The definitions in use, which every item operation needs. */
+export class TableCache implements TablesAtHand {
+  readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
+  /** By `labelOf`, in the order in which they were remembered. */
+  readonly #tables = new Map<string, Table>();
+  readonly #watchers: TableWatcher[] = [];
+
+  constructor(limits: Pick<RouterLimits, 'maxCachedTables'>) {
+    this.#limits = limits;
+  }
+
+  /** A name of any text may be asked for. */
+  get({ namespace, name }: Pick<Table, 'namespace' | 'name'>): Table | undefined {
+    return this.#tables.get(labelOf(namespace, name));
+  }
+
+  tables(): Iterable<Table> {
+    return this.#tables.values();
+  }
+
+  watch(watcher: TableWatcher): void {
+    this.#watchers.push(watcher);
+  }
+
+  remember(table: Table): void {
+    const label = labelOf(table.namespace, table.name);
+    const known = this.#tables.get(label);
+    // Watchers look at the ids of the indexes too.
+    const isKnown = known?.storageId === table.storageId && known.derivation === table.derivation;
+    if (!isKnown || !isKept(table)) this.forget(table);
+    if (!isKept(table)) return;
+    this.#tables.delete(label);
+    if (this.#tables.size >= this.#limits.maxCachedTables) this.forget(this.#tables.values().next().value!);
+    this.#tables.set(label, table);
+    if (!isKnown) for (const watcher of this.#watchers) watcher.added(table);
+  }
+
+  forget({ namespace, name }: Pick<Table, 'namespace' | 'name'>): void {
+    const label = labelOf(namespace, name);
+    const known = this.#tables.get(label);
+    if (known === undefined) return;
+    this.#tables.delete(label);
+    for (const watcher of this.#watchers) watcher.removed(known.storageId);
+  }
+}
+
+/**
+ * Whether the definition may be cached. The definition of a table that is being made or deleted may not: item
+ * operations take what is in the cache without looking at the time.
+ */
+export function isKept({ transition }: Pick<Table, 'transition'>): boolean {
+  return transition?.status !== 'CREATING' && transition?.status !== 'DELETING';
+}
+
+/** Names a table in this process. In the default namespace, which nearly every request uses, it costs no new string. */
+export function labelOf(namespace: string, name: string): string {
+  return namespace === DEFAULT_NAMESPACE ? name : `${namespace}/${name}`;
+}

@@ -1,0 +1,23 @@
+import fc from 'fast-check';
+import type { Derived } from '../../src/dynamo/derived/derived-section.ts';
+
+const hlc = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const ballot = fc.record({
+  hlc,
+  coordinator: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+  boot: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+});
+const bytes = (minLength: number) =>
+  fc.uint8Array({ minLength, maxLength: 60 }).map((array) => Buffer.from(array).toString('latin1'));
+/** As long as a store key is at least. */
+const storeKey = bytes(26);
+
+/** What a record carries that was made for a table with indexes. */
+export const arbitraryDerived: fc.Arbitrary<Derived> = fc.record({
+  version: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+  valueBallot: ballot,
+  due: ballot,
+  owed: fc.array(storeKey, { maxLength: 3 }),
+  entries: fc.array(storeKey, { maxLength: 3 }),
+  local: fc.array(fc.option(bytes(0), { nil: undefined }), { maxLength: 3 }),
+});
