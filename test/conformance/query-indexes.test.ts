@@ -214,6 +214,13 @@ describe('a local index', () => {
     expect(some.Items!.map(({ n }) => n)).toEqual(whole.Items!.map(({ n }) => n));
   });
 
+  test('filters what is answered: an attribute from the table too, once it is fetched', async () => {
+    const filter = { FilterExpression: 'n > :n' };
+    const whole = await local('', { ':n': N(8) }, { ...filter, Select: 'ALL_ATTRIBUTES' });
+    expect(sortKeys(whole).sort()).toEqual(['s10', 's14']);
+    expect((await local('', { ':n': N(8) }, filter)).Count).toBe(0);
+  });
+
   test.each([true, false])('gives pages that put together are the answer (forward: %s)', async (ScanIndexForward) => {
     const whole = sortKeys(await local('', {}, { ScanIndexForward }));
     const found: (string | undefined)[] = [];
@@ -293,6 +300,12 @@ describe('consumed capacity', () => {
       CapacityUnits: 3.5,
       Table: { CapacityUnits: 3 },
       LocalSecondaryIndexes: { local: { CapacityUnits: 0.5 } },
+    });
+    // "A Query consumes the same amount of read capacity, regardless of whether a filter expression is present."
+    const filter = { Select: 'ALL_ATTRIBUTES', FilterExpression: 'attribute_exists(gone)' } as const;
+    expect(await consumed('local', 'pk = :p', filter)).toMatchObject({
+      CapacityUnits: 3.5,
+      Table: { CapacityUnits: 3 },
     });
     const strong = { Select: 'ALL_ATTRIBUTES', ConsistentRead: true } as const;
     expect(await consumed('local', 'pk = :p', strong)).toMatchObject({

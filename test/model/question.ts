@@ -133,8 +133,8 @@ export function pageOf(table: ModelTable, question: Question, rest: readonly Ent
     scanned += 1;
     bytes += size;
     extra += overheadOf(size);
-    if (filter === undefined || isLetThrough(filter, projected)) {
-      if (fetches) fetched.push(sizeOf(item));
+    if (fetches) fetched.push(sizeOf(item));
+    if (filter === undefined || isLetThrough(filter, fetches ? item : projected)) {
       found.push(question.names === undefined ? (fetches ? item : projected) : pick(item, question.names));
     }
     const isFull = bytes + extra + sum(fetched) > PAGE_BYTES;
