@@ -184,6 +184,22 @@ describe('a global index', () => {
   });
 });
 
+test('an index key of several attributes has the limits of one', async () => {
+  const long = { tier: N(1), weight: { B: new Uint8Array(1_023) } };
+  const put = (item: Item) =>
+    server.client.send(
+      new PutItemCommand({ TableName, Item: { pk: S('long'), sk: S('1'), color: S('long'), ...item } }),
+    );
+  await expect(put(long)).rejects.toMatchObject({
+    name: 'ValidationException',
+    message:
+      'One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes',
+  });
+  await put({ ...long, weight: { B: new Uint8Array(1_022) } });
+  const found = await query('multi', 'color = :c AND pk = :p', { ':c': S('long'), ':p': S('long') });
+  expect(found.Count).toBe(1);
+});
+
 describe('a local index', () => {
   const ofA = byTier(RED.filter(({ pk }) => pk!.S === 'a'));
   const local = (condition = '', values: Item = {}, rest: Partial<QueryCommandInput> = {}, index = 'local') =>

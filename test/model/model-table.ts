@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
-import { attributeOf, compareScalars, itemAsAnswered, type KeyPart, pick, textOf } from './values.ts';
+import { sizeOf } from '../../src/api/item.ts';
+import { attributeOf, compareScalars, itemAsAnswered, type KeyPart, pick, sum, textOf } from './values.ts';
 
 export interface ModelIndex {
   readonly name: string;
@@ -50,6 +51,13 @@ export class ModelTable {
 
   constructor(schema: ModelSchema) {
     this.schema = schema;
+  }
+
+  /** The same items with other indexes. */
+  withIndexes(indexes: readonly ModelIndex[]): ModelTable {
+    const changed = new ModelTable({ ...this.schema, indexes });
+    changed.#items = [...this.#items];
+    return changed;
   }
 
   get items(): readonly AttributeMap[] {
@@ -120,6 +128,7 @@ export class ModelTable {
     const names = this.projectedNames(target);
     return this.#items
       .filter((item) => keys.every((part) => canBeKey(item, part)))
+      .filter((item) => fit(item, target.partition, 2048) && fit(item, target.sort, 1024))
       .map((item) => ({ item, projected: names === undefined ? item : pick(item, names) }));
   }
 
@@ -133,6 +142,20 @@ export class ModelTable {
 function canBeKey(item: AttributeMap, { name, type }: KeyPart): boolean {
   const value = attributeOf(item, name);
   return value !== undefined && type in value && Object.values(value)[0] !== '';
+}
+
+/** Developer guide, quotas: the most bytes of a partition key and of a sort key, of all attributes together. */
+function fit(item: AttributeMap, parts: readonly KeyPart[], mostBytes: number): boolean {
+  return (
+    sizeOf(
+      pick(
+        item,
+        parts.map(({ name }) => name),
+      ),
+    ) -
+      sum(parts.map(({ name }) => Buffer.byteLength(name))) <=
+    mostBytes
+  );
 }
 
 /** The order of two items of one partition by the sort key of the target; 0 for items between which it decides nothing. */

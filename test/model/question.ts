@@ -2,7 +2,7 @@ import type { AttributeMap, AttributeValue } from '../../src/api/attribute-value
 import { sizeOf } from '../../src/api/item.ts';
 import type { ReturnConsumedCapacity, Select } from '../../src/api/operations.ts';
 import { compareBySort, type Entry, type ModelTable, type Target } from './model-table.ts';
-import { attributeOf, beginsWith, compareScalars, type KeyPart, pick } from './values.ts';
+import { attributeOf, beginsWith, compareScalars, type KeyPart, pick, sum } from './values.ts';
 
 export type Comparison = '=' | '<' | '<=' | '>' | '>=' | 'BETWEEN' | 'begins_with';
 
@@ -172,10 +172,6 @@ function consumed({ target, level, isConsistent }: Question, bytes: number, fetc
 
 /** The name of every table that is asked. */
 export const TABLE = 'Model';
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
-}
 
 /** A KeyPart's possible conditions: numbers have no prefixes. */
 export function comparisonsOf({ type }: KeyPart): readonly Comparison[] {
