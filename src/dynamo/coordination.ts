@@ -13,6 +13,7 @@ import type {
   ForgetTable,
   TablesIn,
 } from './coordination-messages.ts';
+import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { HintedHandoff } from './healing/hinted-handoff.ts';
 import type { MerkleForest } from './healing/merkle-forest.ts';
@@ -22,6 +23,7 @@ import type { Acceptor } from './registers/acceptor.ts';
 import type { Coordinator } from './registers/coordinator.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
+import { readLocalRange } from './registers/local-read.ts';
 import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
   found,
@@ -44,6 +46,7 @@ export interface CoordinationParts {
   readonly locks: KeyLock;
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
+  readonly propagation: Pick<Propagation, 'whenShown'>;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;
 }
@@ -117,7 +120,14 @@ export class Coordination implements CoordinatingNode {
       const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried };
       return writeRegister(coordinator, write);
     };
-    if (!locks.run(key, begin, reply)) reply(untried({ kind: 'overloaded' }, carried));
+    const done = derivation === undefined ? reply : (answer: WriteAnswer) => this.#replyWhenShown(key, answer, reply);
+    if (!locks.run(key, begin, done)) reply(untried({ kind: 'overloaded' }, carried));
+  }
+
+  /** A query after the answer should find the write in the indexes, if nothing is wrong. */
+  #replyWhenShown(key: StoreKey, answer: WriteAnswer, reply: ReplyTo<CoordinateWrite>): void {
+    if (answer.kind === 'applied') this.#parts.propagation.whenShown(key, () => reply(answer));
+    else reply(answer);
   }
 
   /** Whether this node seems to be cut off from the home replicas of a key. */
@@ -144,13 +154,14 @@ export class Coordination implements CoordinatingNode {
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
-    const { requestId, range, order, limit, from, derivation } = request;
+    const { requestId, range, localIndex, order, limit, from, derivation } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(), derivation };
     const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
-    runTask(readRange(coordinator, query, demand, operation), reply);
+    if (localIndex === undefined) runTask(readRange(coordinator, query, demand, operation), reply);
+    else runTask(readLocalRange(coordinator, query, demand, operation), reply);
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

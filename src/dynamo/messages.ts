@@ -56,6 +56,17 @@ type RegisterCall =
       readonly bytesLimit: number;
       /** Undefined: committed records only, whatever the epoch. */
       readonly epoch: number | undefined;
+    }
+  /** As `read-range`, of the rows of a local index: `from` and `to` are keys of rows (`keyspace.ts`). */
+  | {
+      readonly kind: 'read-local-range';
+      readonly from: StoreKey;
+      readonly to: StoreKey;
+      readonly order: KeyOrder;
+      readonly limit: number;
+      readonly bytesLimit: number;
+      /** Undefined: committed records only, whatever the epoch. */
+      readonly epoch: number | undefined;
     };
 
 /**
@@ -113,6 +124,12 @@ export type PurgeRequest =
   | { readonly kind: 'confirm-tombstone'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | { readonly kind: 'purge'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number };
 
+/**
+ * To the home replicas of an item: its entries are in their places, as far as they were due up to this ballot
+ * (docs/protocol.md section 14.3). Nothing rests on it: without it work is done twice.
+ */
+export type MarkRequest = { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
+
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
   /**
@@ -146,6 +163,7 @@ export type Request =
   | HintRequest
   | MerkleRequest
   | PurgeRequest
+  | MarkRequest
   | EpochRequest
   | GossipRequest
   | { readonly kind: 'ping' };
@@ -170,8 +188,10 @@ export interface VoteState {
 }
 
 /** The answer of a replica. `from` lets the coordinator count an answer once that comes twice. */
-export type Reply = { readonly from: NodeId } & (
-  | ({ readonly kind: 'promise' } & ReplicaState)
+export type Reply = {
+  readonly from: NodeId;
+} /** `settled`: up to where the replica knows the item's entries to be in place; undefined if the item has none. */ & (
+  | ({ readonly kind: 'promise'; readonly settled?: Ballot | undefined } & ReplicaState)
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
@@ -185,6 +205,15 @@ export type Reply = { readonly from: NodeId } & (
       readonly entries: readonly RangeEntry[];
       /** Whether the replica has further entries behind the last one. */
       readonly more: boolean;
+    }
+  | {
+      readonly kind: 'local-range';
+      /** In the order that was asked for, by their rows: what is committed of each item. */
+      readonly entries: readonly RangeEntry[];
+      /** Items of these collections whose newest record is not settled here, wherever it is in the index. */
+      readonly unsettled: readonly StoreKey[];
+      /** The last row that the page covers, if there are more behind it. */
+      readonly end: StoreKey | undefined;
     }
   /** `effective`: the lowest ballot that would not have been refused is just above it. */
   | { readonly kind: 'rejected'; readonly effective: Ballot }
@@ -208,6 +237,7 @@ export type Reply = { readonly from: NodeId } & (
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'purged' }
+  | { readonly kind: 'marked' }
   | { readonly kind: 'copied' }
   | { readonly kind: 'sealed' }
   | {

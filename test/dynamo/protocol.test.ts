@@ -19,6 +19,7 @@ const REQUESTS: Record<Request['kind'], true> = {
   read: true,
   'read-committed': true,
   'read-range': true,
+  'read-local-range': true,
   hint: true,
   'merkle-hashes': true,
   'merkle-keys': true,
@@ -32,6 +33,7 @@ const REQUESTS: Record<Request['kind'], true> = {
   activate: true,
   gossip: true,
   ping: true,
+  'mark-settled': true,
 };
 const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-write': true,
@@ -46,6 +48,7 @@ const REPLIES: Record<Reply['kind'], true> = {
   accepted: true,
   learned: true,
   range: true,
+  'local-range': true,
   rejected: true,
   'wrong-epoch': true,
   'rejected-drift': true,
@@ -67,6 +70,7 @@ const REPLIES: Record<Reply['kind'], true> = {
   activated: true,
   gossip: true,
   pong: true,
+  marked: true,
 };
 
 /** The text of a section `6` or a part `12.1` of one. */

@@ -75,6 +75,15 @@ export const REQUESTS: ByKind<Request> = {
     bytesLimit: uint,
     epoch: maybe(epoch),
   }),
+  'read-local-range': kind('read-local-range', {
+    requestId,
+    from: key,
+    to: key,
+    order: keyOrder,
+    limit: uint,
+    bytesLimit: uint,
+    epoch: maybe(epoch),
+  }),
   hint: kind('hint', { requestId, key, record, home: text }),
   'merkle-hashes': kind('merkle-hashes', { epoch, partition, level: uint, indexes: many(uint) }),
   'merkle-keys': kind('merkle-keys', { epoch, partition, leaf: uint, after: maybe(key), limit: uint }),
@@ -88,6 +97,7 @@ export const REQUESTS: ByKind<Request> = {
   activate: kind('activate', { config }),
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
+  'mark-settled': kind('mark-settled', { key, due: ballot }),
 };
 
 const from = text;
@@ -95,7 +105,7 @@ const state = { accepted: maybe(record), committed: maybe(record), isDamaged: ma
 const reply = <K extends Reply['kind']>(name: K) => kind(name, { from });
 
 export const REPLIES: ByKind<Reply> = {
-  promise: kind('promise', { from, ...state }),
+  promise: kind('promise', { from, ...state, settled: maybe(ballot) }),
   state: kind('state', { from, ...state }),
   damaged: kind('damaged', { from, ...state }),
   accepted: reply('accepted'),
@@ -103,6 +113,12 @@ export const REPLIES: ByKind<Reply> = {
     from,
     vote: maybe(fc.record({ epoch, isSealed: fc.boolean() })),
     isHeld: maybe(fc.boolean()),
+  }),
+  'local-range': kind('local-range', {
+    from,
+    entries: many(fc.record({ key, ...state })),
+    unsettled: many(key),
+    end: maybe(key),
   }),
   range: kind('range', { from, entries: many(fc.record({ key, ...state })), more: fc.boolean() }),
   rejected: kind('rejected', { from, effective: fc.oneof(ballot, hlc.map(highestAt)) }),
@@ -129,6 +145,7 @@ export const REPLIES: ByKind<Reply> = {
   activated: reply('activated'),
   gossip: kind('gossip', { from, newer: many(config), wanted: many(partition) }),
   pong: reply('pong'),
+  marked: reply('marked'),
 };
 
 const name = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '0', 'a'));
@@ -279,6 +296,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
+    localIndex: maybe(uint),
     order: keyOrder,
     limit: uint,
     from: readFrom,
@@ -293,6 +311,7 @@ const failure = fc.oneof(
   kind('unavailable', { needed: uint, got: uint }),
   kind('unknown', {}),
   kind('overloaded', {}),
+  kind('index-behind', { index: byteString }),
   kind('storage-failed', { message: text }),
 );
 
