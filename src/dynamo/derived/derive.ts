@@ -3,7 +3,7 @@ import type { Derivation } from '../../api/derivation.ts';
 import { entryPartitionKey, entrySortKey, localSortKey } from '../../api/entry-place.ts';
 import { indexEntry } from '../../api/index-entry.ts';
 import { fromImage, type ItemImage, toImage } from '../../api/item.ts';
-import type { ByteString } from '../../api/primary-key.ts';
+import type { ByteString, EncodedKey } from '../../api/primary-key.ts';
 import type { SecondaryIndex } from '../../api/table-definition.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
@@ -50,10 +50,33 @@ export function chosenAgain(top: ItemRecord, ballot: Ballot, basis: Basis): Item
  * @param top what it follows; undefined: nothing is there, or, in `dynamo` mode, nothing was read
  */
 export function successor(top: ItemRecord | undefined, fields: RecordFields, basis: Basis): ItemRecord {
+  const { derivation } = basis;
   // One look for tables of which nothing is derived.
-  if (basis.derivation === undefined) return new ItemRecord(fields);
-  return new ItemRecord({ ...fields, derived: next(top, fields, basis.derivation, basis) });
+  if (derivation === undefined) return new ItemRecord(fields);
+  const { item, partitionKey } = fields;
+  const attributes = item === undefined ? undefined : fromImage(item);
+  const places = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
+  const record = new ItemRecord({ ...fields, derived: next(top, fields, { basis, derivation, attributes, places }) });
+  if (attributes !== undefined && places.globals.length > 0) {
+    const { globals } = places;
+    PLACED.set(record, { version: derivation.version, partitions: basis.partitions, attributes, globals });
+  }
+  return record;
 }
+
+/**
+ * What was derived from the records that this process has made. A coordinator settles most of what it writes, and then
+ * needs neither to parse the item nor to hash its keys again.
+ */
+const PLACED = new WeakMap<
+  ItemRecord,
+  {
+    readonly version: number;
+    readonly partitions: number;
+    readonly attributes: AttributeMap;
+    readonly globals: Places['globals'];
+  }
+>();
 
 /** The index that a record owes more than it may: then it must not be proposed. */
 export function indexOverCap({ derived }: ItemRecord, { owedKept }: Basis): ByteString | undefined {
@@ -71,25 +94,20 @@ export function isDerivedBefore({ item, derived }: ItemRecord, derivation: Deriv
 }
 
 /** The entries of a record, with what they hold. */
-export function entriesOf(
-  { item, partitionKey }: ItemRecord,
-  { key, partitions, derivation }: Pick<Basis, 'key' | 'partitions' | 'derivation'>,
-): IndexEntry[] {
+export function entriesOf(record: ItemRecord, basis: Pick<Basis, 'key' | 'partitions' | 'derivation'>): IndexEntry[] {
+  const { item, partitionKey } = record;
+  const { derivation, partitions } = basis;
   if (item === undefined || derivation === undefined) return [];
-  const made = MADE.get(item);
-  const places =
-    made?.derivation === derivation
-      ? made.places
-      : placesOf(fromImage(item), partitionKey, { key, partitions, derivation }).places;
-  return places.map(({ key: place, partitionKey: inIndex, entry }) => ({
-    key: place,
-    partitionKey: inIndex,
-    item: entry === undefined ? item : toImage(entry),
+  const known = PLACED.get(record);
+  const isKnown = known?.version === derivation.version && known.partitions === partitions;
+  const attributes = isKnown ? known.attributes : fromImage(item);
+  const { globals } = isKnown ? known : placesOf(attributes, partitionKey, derivation, basis);
+  return globals.map((place) => ({
+    key: place.key,
+    partitionKey: place.partitionKey,
+    item: imageOf(place.entry, attributes, item),
   }));
 }
-
-/** What the entries of new items are: whoever chooses the item sends them, and need not work them out again. */
-const MADE = new WeakMap<ItemImage, { readonly derivation: Derivation; readonly places: readonly Place[] }>();
 
 /** What `top` carries when it is chosen again: what is settled is dropped, a newer derivation is taken up. */
 function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefined {
@@ -103,29 +121,33 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
   // No record before this one has left an entry in an index that is new; those of an index that is gone are forgotten with it.
   const kept = new Set(globalsOf(derivation).map(({ storageId }) => storageId));
   const owed = owedAt(derived, settled).filter((key) => kept.has(tableOf(key)));
-  const places = item === undefined ? NOWHERE : placesOf(fromImage(item), top.partitionKey, { ...basis, derivation });
+  const places = item === undefined ? NOWHERE : placesOf(fromImage(item), top.partitionKey, derivation, basis);
   return {
     version: derivation.version,
     valueBallot: derived?.valueBallot ?? top.ballot,
     due: kept.size === 0 ? NO_BALLOT : ballot,
     owed,
-    entries: places.entries,
+    entries: keysOf(places),
     local: places.local,
   };
 }
 
+/** A value, by what it is derived, and where it so is in the indexes. */
+interface Placing {
+  readonly basis: Basis;
+  readonly derivation: Derivation;
+  readonly attributes: AttributeMap | undefined;
+  readonly places: Places;
+}
+
 function next(
   top: ItemRecord | undefined,
-  { ballot, item, partitionKey }: RecordFields,
-  derivation: Derivation,
-  basis: Basis,
+  { ballot, item }: RecordFields,
+  { basis, derivation, attributes, places }: Placing,
 ): Derived {
   const before = top?.derived;
   assertNotOlder(derivation, before);
-  const attributes = item === undefined ? undefined : fromImage(item);
-  const { entries, local, places } =
-    attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, { ...basis, derivation });
-  if (item !== undefined && places.length > 0) MADE.set(item, { derivation, places });
+  const entries = keysOf(places);
   const globals = globalsOf(derivation);
   const ids = new Set(globals.map(({ storageId }) => storageId));
   const { rules, owedKept, settled } = basis;
@@ -143,7 +165,7 @@ function next(
     due: isDue ? ballot : (before?.due ?? NO_BALLOT),
     owed,
     entries,
-    local,
+    local: places.local,
   };
 }
 
@@ -157,7 +179,7 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
   );
 }
 
-const NOWHERE = { entries: [], local: [], places: [] } as const;
+const NOWHERE: Places = { globals: [], local: [] };
 
 /** What is still owed once everything up to `settled` is. */
 function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
@@ -195,35 +217,64 @@ function isSameItem(one: ItemImage | undefined, other: ItemImage | undefined): b
   return Buffer.compare(one.json, other.json) === 0;
 }
 
-/** Where an entry of an item is in a global index. */
-interface Place {
-  readonly key: StoreKey;
-  readonly partitionKey: ByteString;
-  /** What the index keeps of the item; undefined if that is the very item, whose bytes are kept then. */
-  readonly entry: AttributeMap | undefined;
+/** Where an item is in the indexes of its table. */
+interface Places {
+  readonly globals: readonly EntryPlace[];
+  readonly local: Derived['local'];
 }
 
-/** Where an item is in the indexes of its table. */
+function keysOf({ globals }: Places): StoreKey[] {
+  return globals.map(({ key }) => key);
+}
+
 function placesOf(
   attributes: AttributeMap,
   partitionKey: ByteString,
-  { key, partitions, derivation }: Pick<Basis, 'key' | 'partitions'> & { readonly derivation: Derivation },
-): Pick<Derived, 'entries' | 'local'> & { readonly places: readonly Place[] } {
+  derivation: Derivation,
+  { key, partitions }: Pick<Basis, 'key' | 'partitions'>,
+): Places {
   const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
-  const places: Place[] = [];
+  const globals: EntryPlace[] = [];
   const local: (ByteString | undefined)[] = [];
   for (const index of derivation.indexes) {
-    if (index.kind === 'global' && index.storageId === undefined) continue;
-    const entry = indexEntry(derivation, index, attributes);
-    if (index.kind === 'local') local.push(entry && localSortKey(index, entry, itemKey));
-    else if (entry !== undefined) {
-      const inIndex = entryPartitionKey(index, entry);
-      const prefix = collectionPrefix(index.storageId!, inIndex, partitions);
-      const place = prefix + entrySortKey(index, entry, itemKey);
-      places.push({ key: place, partitionKey: inIndex, entry: entry === attributes ? undefined : entry });
+    if (index.kind === 'local') {
+      const entry = indexEntry(derivation, index, attributes);
+      local.push(entry && localSortKey(index, entry, itemKey));
+    } else if (index.storageId !== undefined) {
+      const place = placeOf(index, { derivation, attributes, itemKey, partitions });
+      if (place !== undefined) globals.push(place);
     }
   }
-  return { entries: places.map(({ key: place }) => place), local, places };
+  return { globals, local };
+}
+
+/** An item, and what says where its entries are. */
+interface Placed {
+  readonly derivation: Derivation;
+  readonly attributes: AttributeMap;
+  readonly itemKey: EncodedKey;
+  readonly partitions: number;
+}
+
+/** Where the entry of a global index is, and its attributes. */
+interface EntryPlace extends Omit<IndexEntry, 'item'> {
+  readonly entry: AttributeMap;
+}
+
+function placeOf(
+  index: SecondaryIndex,
+  { derivation, attributes, itemKey, partitions }: Placed,
+): EntryPlace | undefined {
+  const entry = indexEntry(derivation, index, attributes);
+  if (entry === undefined) return undefined;
+  const partitionKey = entryPartitionKey(index, entry);
+  const prefix = collectionPrefix(index.storageId!, partitionKey, partitions);
+  return { entry, partitionKey, key: prefix + entrySortKey(index, entry, itemKey) };
+}
+
+/** An index that projects all attributes keeps the very bytes of the item. */
+function imageOf(entry: AttributeMap, attributes: AttributeMap, item: ItemImage): ItemImage {
+  return entry === attributes ? item : toImage(entry);
 }
 
 /** The global indexes whose entries the nodes keep: those of a `dynamo` table have no id. */
