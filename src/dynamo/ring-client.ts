@@ -12,12 +12,14 @@ import type {
   ScanOutcome,
   ScanRequest,
   Segment,
+  TableCount,
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
 import type { AnswerTo, CoordinateRange, PassableRequest, TablesIn } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
+import { countItems } from './count-items.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -154,6 +156,21 @@ export class RingClient implements DynamoClient {
       await new Promise<void>((resolve) => this.#clock.after(0, resolve));
     }
     return tables;
+  }
+
+  countItems(tables: readonly ByteString[]): Promise<readonly TableCount[]> {
+    return countItems(
+      {
+        partitions: this.partitions,
+        nodes: this.#nodes,
+        choice: this.#choice,
+        whenSilent: (run) => {
+          const timer = this.#clock.after(this.#limits.suspectAfterMs, run);
+          return () => this.#clock.cancel(timer);
+        },
+      },
+      tables,
+    );
   }
 
   async forgetTable(table: ByteString): Promise<void> {

@@ -139,6 +139,7 @@ export class ExpirySweep {
       range: (request) => client.range(request),
       scan: (request) => client.scan(request),
       tables: () => client.tables(),
+      countItems: (tables) => client.countItems(tables),
       segmentOf: (key, total) => client.segmentOf(key, total),
       forgetTable: (table) => client.forgetTable(table),
     };

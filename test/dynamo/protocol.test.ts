@@ -39,6 +39,7 @@ const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-read': true,
   'coordinate-range': true,
   'tables-in': true,
+  'count-items': true,
   'forget-table': true,
 };
 const REPLIES: Record<Reply['kind'], true> = {

@@ -52,8 +52,8 @@ export class Acceptor {
       store,
       clock,
       partitions: settings.ring.length,
-      erased: (key) => {
-        this.rows.noteRemoved(key);
+      erased: (key, committed) => {
+        this.rows.noteRemoved(key, committed);
         this.promises.forget(key);
         this.#noteGone(key);
       },
@@ -170,6 +170,7 @@ export class Acceptor {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#erasure.stop();
+    this.rows.counts.stop();
     try {
       this.promises.close();
     } catch {

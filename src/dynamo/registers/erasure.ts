@@ -12,8 +12,8 @@ interface ErasureParts {
   readonly clock: Clock;
   /** Q */
   readonly partitions: number;
-  /** Called when a record of the key was removed from the store, or is no longer there. Removes its row of the outbox. */
-  readonly erased: (key: StoreKey) => void;
+  /** Called when a record of the key was removed from the store. `committed`: its bytes, if it was committed. */
+  readonly erased: (key: StoreKey, committed: Uint8Array | undefined) => void;
 }
 
 /** Erases a replica's records of tables and partitions that are given up, in small steps. */
@@ -63,10 +63,10 @@ export class Erasure {
     for (const name of ['items', 'paxos', 'outbox'] as const) {
       const found = store.range(name, { from, to, limit: ERASE_BATCH });
       hasMore ||= found.length === ERASE_BATCH;
-      for (const { key } of found) {
+      for (const { key, value } of found) {
         // A row of the outbox goes with what is erased of its key.
         if (name !== 'outbox') store.remove(name, key);
-        erased(key);
+        erased(key, name === 'items' ? value : undefined);
       }
     }
     // The disk sets the pace.

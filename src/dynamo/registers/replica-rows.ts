@@ -12,15 +12,13 @@ import {
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
-import { partitionRange } from '../keyspace.ts';
+import { KEYS_END, partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
-
-/** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
-const KEYS_END: StoreKey = '\xff\xff';
+import { ItemCounts } from './item-counts.ts';
 
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
@@ -61,6 +59,8 @@ export class ReplicaRows {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #damaged: DamagedKeys;
   readonly #onDamaged: (key: StoreKey) => void;
+  /** How many items there are of each table. */
+  readonly counts: ItemCounts;
   /** The items whose entries in indexes are not known to be in place. */
   readonly outbox: Outbox;
 
@@ -72,6 +72,7 @@ export class ReplicaRows {
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
     this.#damaged = new DamagedKeys(store);
+    this.counts = new ItemCounts(store, clock);
     const { marksKept } = limits;
     this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
   }
@@ -142,12 +143,15 @@ export class ReplicaRows {
    * Writes a committed record, and removes the key's accepted one unless that is newer.
    * @param before what there was
    */
-  commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
+  commit(key: StoreKey, record: ItemRecord, { accepted, committed, isDamaged }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
     this.outbox.committing(key, record);
     this.#store.put('items', key, record.stored);
     this.outbox.committed(key, record, committed);
+    this.counts.changed(key, committed, record);
+    // It is not known then what was written over.
+    if (isDamaged === true) this.counts.disturb();
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -159,13 +163,21 @@ export class ReplicaRows {
 
   /** Removes all records of a key. */
   remove(key: StoreKey): void {
+    const { committed } = this.#recent.get(key) ?? { committed: decoded(this.#store.get('items', key)) };
     this.#store.remove('items', key);
     this.#store.remove('paxos', key);
-    this.noteRemoved(key);
+    this.counts.changed(key, committed, undefined);
+    this.#forget(key);
   }
 
-  /** The records of a key were removed from the store. */
-  noteRemoved(key: StoreKey): void {
+  /** A record of a key was removed from the store. @param committed its bytes, if it was committed */
+  noteRemoved(key: StoreKey, committed: Uint8Array | undefined): void {
+    if (committed === DAMAGED) this.counts.disturb();
+    else this.counts.changed(key, decoded(committed), undefined);
+    this.#forget(key);
+  }
+
+  #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
     this.outbox.remove(key);
     this.release(key);
@@ -202,6 +214,7 @@ export class ReplicaRows {
     this.#unflushed.clear();
     this.#recent.clear();
     this.#damaged.reload();
+    this.counts.disturb();
     this.outbox.reload();
   }
 
@@ -220,6 +233,7 @@ export class ReplicaRows {
   /** Removes the damaged rows of a key. The key stays damaged by its mark; a row that cannot be read later is news. */
   dropUnreadable(key: StoreKey): void {
     this.#damaged.mark(key);
+    this.counts.disturb();
     for (const name of ['items', 'paxos'] as const) {
       if (this.#store.get(name, key) === DAMAGED) this.#store.remove(name, key);
     }
