@@ -115,6 +115,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-range': fieldsOf(130, {
     requestId,
     range: object({ from: byteString, to: byteString }),
+    localIndex: optional(uint),
     order: keyOrder,
     limit: uint,
     from: readFrom,

@@ -1,14 +1,6 @@
 import type { ItemImage } from '../../api/item.ts';
 import type { Clock } from '../../env/clock.ts';
-import {
-  compareKeys,
-  DAMAGED,
-  type HalfOpenRange,
-  isCutShort,
-  type KeyOrder,
-  type Store,
-  type StoreKey,
-} from '../../env/store.ts';
+import { compareKeys, DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
@@ -19,16 +11,11 @@ import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState 
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
 import { ItemCounts } from './item-counts.ts';
+import { LocalRows } from './local-rows.ts';
+import type { PageQuery } from './page-query.ts';
 
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
-
-/** Which page of a range is asked for: its first `limit` entries in this order, and fewer once they have so many bytes. */
-export interface PageQuery extends HalfOpenRange {
-  readonly order: KeyOrder;
-  readonly limit: number;
-  readonly bytesLimit: number;
-}
 
 /** The entries of a range, and which of them the disk may not have yet. */
 export interface RangePage {
@@ -59,13 +46,16 @@ export class ReplicaRows {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #damaged: DamagedKeys;
   readonly #onDamaged: (key: StoreKey) => void;
-  /** How many items there are of each table. */
-  readonly counts: ItemCounts;
   /** The items whose entries in indexes are not known to be in place. */
   readonly outbox: Outbox;
+  /** The rows of local indexes, which follow the committed records. */
+  readonly local: LocalRows;
+  /** How many items there are of each table. */
+  readonly counts: ItemCounts;
 
   /** @param onDamaged called whenever a key is found to be damaged */
-  constructor(store: Store, clock: Clock, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
+  constructor(store: Store, clock: Clock, settings: NodeSettings, onDamaged: (key: StoreKey) => void) {
+    const { limits, rules, checks } = settings;
     this.#store = store;
     this.#isCheckedFully = checks === 'all';
     this.#statesKept = limits.statesKept;
@@ -75,6 +65,13 @@ export class ReplicaRows {
     this.counts = new ItemCounts(store, clock);
     const { marksKept } = limits;
     this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
+    this.local = new LocalRows({
+      store,
+      clock,
+      settings,
+      stateOf: (key) => this.#recent.get(key) ?? this.#load(key),
+      markedIn: (range) => this.#damaged.markedIn(range),
+    });
   }
 
   /** The keys that are known to be damaged. */
@@ -97,6 +94,13 @@ export class ReplicaRows {
       if (this.#isCheckedFully) this.#checkCached(key, known);
       return known;
     }
+    const state = this.#load(key);
+    if (state.isDamaged !== true) this.#remember(key, state);
+    return state;
+  }
+
+  /** The state of a key as the store has it. Damage is noted. */
+  #load(key: StoreKey): ReplicaState {
     const accepted = this.#store.get('paxos', key);
     const committed = this.#store.get('items', key);
     const isUnreadable = accepted === DAMAGED || committed === DAMAGED;
@@ -105,9 +109,7 @@ export class ReplicaRows {
       this.#noteFound(key);
       return { accepted: decoded(accepted), committed: decoded(committed), isDamaged: true };
     }
-    const state = { accepted: decoded(accepted), committed: decoded(committed) };
-    this.#remember(key, state);
-    return state;
+    return { accepted: decoded(accepted), committed: decoded(committed) };
   }
 
   /** The committed item of a key that is not cached, without decoding the rest; UNREADABLE if it is damaged. */
@@ -143,15 +145,13 @@ export class ReplicaRows {
    * Writes a committed record, and removes the key's accepted one unless that is newer.
    * @param before what there was
    */
-  commit(key: StoreKey, record: ItemRecord, { accepted, committed, isDamaged }: ReplicaState): void {
+  commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
     this.outbox.committing(key, record);
-    this.#store.put('items', key, record.stored);
+    this.local.follow(key, committed, record, () => this.#store.put('items', key, record.stored));
     this.outbox.committed(key, record, committed);
     this.counts.changed(key, committed, record);
-    // It is not known then what was written over.
-    if (isDamaged === true) this.counts.disturb();
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -164,7 +164,7 @@ export class ReplicaRows {
   /** Removes all records of a key. */
   remove(key: StoreKey): void {
     const { committed } = this.#recent.get(key) ?? { committed: decoded(this.#store.get('items', key)) };
-    this.#store.remove('items', key);
+    this.local.follow(key, committed, undefined, () => this.#store.remove('items', key));
     this.#store.remove('paxos', key);
     this.counts.changed(key, committed, undefined);
     this.#forget(key);
@@ -172,6 +172,7 @@ export class ReplicaRows {
 
   /** A record of a key was removed from the store. @param committed its bytes, if it was committed */
   noteRemoved(key: StoreKey, committed: Uint8Array | undefined): void {
+    if (committed !== undefined) this.local.noteRemoved(key, committed);
     if (committed === DAMAGED) this.counts.disturb();
     else this.counts.changed(key, decoded(committed), undefined);
     this.#forget(key);
@@ -233,7 +234,6 @@ export class ReplicaRows {
   /** Removes the damaged rows of a key. The key stays damaged by its mark; a row that cannot be read later is news. */
   dropUnreadable(key: StoreKey): void {
     this.#damaged.mark(key);
-    this.counts.disturb();
     for (const name of ['items', 'paxos'] as const) {
       if (this.#store.get(name, key) === DAMAGED) this.#store.remove(name, key);
     }
@@ -352,6 +352,8 @@ export class ReplicaRows {
   }
 
   #noteFound(key: StoreKey): void {
+    // When it is restored, nobody knows any more what it was.
+    this.counts.disturb();
     this.#damaged.add(key);
     this.#onDamaged(key);
   }
