@@ -113,12 +113,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
-  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
-  const faults = createFaults(config, clock, catalog, ring);
-  releases.add(() => faults.stop());
-  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog, faults });
-  releases.add(() => expiry.stop());
-  const router = createRouterOf(config, expiry.noting(ring.client), catalog, apiClock);
+  const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
@@ -182,13 +177,42 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   };
 }
 
+interface RouterBasis extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring'> {
+  readonly catalog: TableCatalog;
+}
+
+/** Tier 2, and what works on tables in the background. */
+function buildRouter({ config, log, clock, apiClock, ring, catalog }: RouterBasis, releases: Releases) {
+  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog }, faults);
+  releases.add(() => expiry.stop());
+  const waits = new FaultDelays(clock);
+  const router = createRouterOf(config, { client: expiry.noting(ring.client), catalog, apiClock, waits });
+  releases.add(() => {
+    router.indexes.stop();
+    waits.stop();
+  });
+  void router.indexes.resume();
+  return { faults, expiry, router };
+}
+
 function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undefined {
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
-function createRouterOf(config: Config, client: DynamoClient, catalog: TableCatalog, apiClock: ApiClock) {
+interface RouterParts {
+  readonly client: DynamoClient;
+  readonly catalog: TableCatalog;
+  readonly apiClock: ApiClock;
+  readonly waits: FaultDelays;
+}
+
+function createRouterOf(config: Config, { client, catalog, apiClock, waits }: RouterParts) {
   return createRouter({
     client,
+    wait: (ms) => waits.wait(ms),
     catalog,
     newId: randomUUID,
     defaultConsistency: config.consistency,
@@ -199,11 +223,7 @@ function createRouterOf(config: Config, client: DynamoClient, catalog: TableCata
   });
 }
 
-interface ExpiryParts extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'faults'> {
-  readonly catalog: TableCatalog;
-}
-
-function createExpiry({ config, log, clock, apiClock, ring, catalog, faults }: ExpiryParts): ExpirySweep {
+function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBasis, faults: FaultRules): ExpirySweep {
   const expiry = new ExpirySweep({
     client: ring.client,
     catalog,

@@ -11,8 +11,10 @@ import type {
   CoordinateWrite,
   CoordinationRequest,
   CountItems,
+  DueOf,
   ForgetTable,
   TablesIn,
+  UseDerivation,
 } from './coordination-messages.ts';
 import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
@@ -77,6 +79,13 @@ export class Coordination implements CoordinatingNode {
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
       case 'coordinate-range':
         return this.#readRange(request, reply as ReplyTo<CoordinateRange>);
+      case 'use-derivation':
+        return this.#use(request, reply as ReplyTo<UseDerivation>);
+      case 'due-of':
+        return (reply as ReplyTo<DueOf>)({
+          kind: 'due',
+          items: this.#parts.acceptor.rows.outbox.countOf(request.table),
+        });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'count-items':
@@ -95,6 +104,13 @@ export class Coordination implements CoordinatingNode {
     counts.begin(COUNT_PATIENCE_MS, () => {
       reply({ kind: 'counts', counts: tables.map((table) => counts.of(table, partitions)) });
     });
+  }
+
+  #use({ derivation }: UseDerivation, reply: ReplyTo<UseDerivation>): void {
+    const { coordinator } = this.#parts;
+    const leftMs = coordinator.derivations.use(derivation);
+    if (leftMs === 0) return reply({ kind: 'used' });
+    coordinator.clock.after(leftMs, () => reply({ kind: 'used' }));
   }
 
   #write(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {

@@ -43,6 +43,8 @@ export class PausedNode implements CoordinatingNode {
     switch (request.kind) {
       case 'tables-in':
       case 'count-items':
+      case 'use-derivation':
+      case 'due-of':
         return giveBack();
       case 'forget-table':
         // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by

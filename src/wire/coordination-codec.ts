@@ -122,6 +122,8 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
     consistency,
     derivation: maybeDerivation,
   }),
+  'use-derivation': fieldsOf(133, { derivation }),
+  'due-of': fieldsOf(134, { table: byteString }),
   'tables-in': fieldsOf(131, { partition: uint }),
   'forget-table': fieldsOf(132, { table: byteString }),
   'count-items': fieldsOf(140, { tables: list(byteString), partitions: list(uint) }),
@@ -159,6 +161,8 @@ const ANSWERS: KindCodecs<Answer> = {
   forgetting: fieldsOf(172, {}),
   counts: fieldsOf(180, { counts: list(tableCount) }),
   'index-behind': fieldsOf(173, { index: byteString }),
+  used: fieldsOf(174, {}),
+  due: fieldsOf(175, { items: uint }),
 };
 
 const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
@@ -170,6 +174,8 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'coordinate-write': new Set(['applied', 'condition-failed', 'refused', 'handed-back', ...FAILURES] as const),
   'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
   'coordinate-range': new Set(['items', ...FAILURES] as const),
+  'use-derivation': new Set(['used', ...FAILURES] as const),
+  'due-of': new Set(['due', ...FAILURES] as const),
   'tables-in': new Set(['tables', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
   'count-items': new Set(['counts', ...FAILURES] as const),

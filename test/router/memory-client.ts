@@ -21,7 +21,7 @@ export class MemoryClient implements DynamoClient {
   readonly partitions = 4;
   readonly forgotten: string[] = [];
   /** Every call in order, for tests that count what a request costs. */
-  readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget')[] = [];
+  readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget' | 'use-derivation')[] = [];
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
   failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
@@ -84,6 +84,14 @@ export class MemoryClient implements DynamoClient {
       const items = [...this.#items.values()].filter(({ key }) => key.table === table);
       return { items: items.length, bytes: items.reduce((sum, { item }) => sum + item.size, 0), local: [] };
     });
+  }
+
+  async useDerivation(): Promise<void> {
+    this.calls.push('use-derivation');
+  }
+
+  async due(): Promise<number> {
+    return 0;
   }
 
   async forgetTable(table: string): Promise<void> {
