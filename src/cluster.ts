@@ -113,13 +113,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
-  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
-  const faults = createFaults(config, clock, catalog, ring);
-  releases.add(() => faults.stop());
-  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog, faults });
-  releases.add(() => expiry.stop());
-  const client = expiry.noting(ring.client);
-  const router = createRouterOf(config, { client, catalog, clock, apiClock, releases });
+  const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
@@ -183,6 +177,27 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   };
 }
 
+interface RouterBasis extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring'> {
+  readonly catalog: TableCatalog;
+}
+
+/** Tier 2, and what works on tables in the background. */
+function buildRouter({ config, log, clock, apiClock, ring, catalog }: RouterBasis, releases: Releases) {
+  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog }, faults);
+  releases.add(() => expiry.stop());
+  const waits = new FaultDelays(clock);
+  const router = createRouterOf(config, { client: expiry.noting(ring.client), catalog, apiClock, waits });
+  releases.add(() => {
+    router.indexes.stop();
+    waits.stop();
+  });
+  void router.indexes.resume();
+  return { faults, expiry, router };
+}
+
 function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undefined {
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
@@ -190,15 +205,12 @@ function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undef
 interface RouterParts {
   readonly client: DynamoClient;
   readonly catalog: TableCatalog;
-  readonly clock: SystemClock;
   readonly apiClock: ApiClock;
-  readonly releases: Releases;
+  readonly waits: FaultDelays;
 }
 
-/** Goes on with the indexes that an earlier process has begun to fill. */
-function createRouterOf(config: Config, { client, catalog, clock, apiClock, releases }: RouterParts) {
-  const waits = new FaultDelays(clock);
-  const router = createRouter({
+function createRouterOf(config: Config, { client, catalog, apiClock, waits }: RouterParts) {
+  return createRouter({
     client,
     wait: (ms) => waits.wait(ms),
     catalog,
@@ -209,19 +221,9 @@ function createRouterOf(config: Config, { client, catalog, clock, apiClock, rele
     pause: nextTurn,
     throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => apiClock.elapsedMs() }) : undefined,
   });
-  releases.add(() => {
-    router.indexes.stop();
-    waits.stop();
-  });
-  void router.indexes.resume();
-  return router;
 }
 
-interface ExpiryParts extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'faults'> {
-  readonly catalog: TableCatalog;
-}
-
-function createExpiry({ config, log, clock, apiClock, ring, catalog, faults }: ExpiryParts): ExpirySweep {
+function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBasis, faults: FaultRules): ExpirySweep {
   const expiry = new ExpirySweep({
     client: ring.client,
     catalog,

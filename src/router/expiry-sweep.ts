@@ -139,10 +139,11 @@ export class ExpirySweep {
       range: (request) => client.range(request),
       scan: (request) => client.scan(request),
       tables: () => client.tables(),
-      segmentOf: (key, total) => client.segmentOf(key, total),
-      forgetTable: (table) => client.forgetTable(table),
       useDerivation: (derivation) => client.useDerivation(derivation),
       due: (table) => client.due(table),
+      countItems: (tables) => client.countItems(tables),
+      segmentOf: (key, total) => client.segmentOf(key, total),
+      forgetTable: (table) => client.forgetTable(table),
     };
   }
 

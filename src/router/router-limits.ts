@@ -42,6 +42,9 @@ export const EXPIRY = {
   retryMs: 5_000,
 } as const;
 
+/** For how long a count of the items of a table is answered again, and of how many tables that is known. */
+export const COUNTS_KEPT = { ms: 1_000, tables: 1_000 } as const;
+
 /** Every request is compared with each rule. */
 export const MAX_FAULT_RULES = 1_000;
 

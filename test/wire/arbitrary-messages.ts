@@ -305,6 +305,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     consistency,
     derivation,
   }),
+  'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
   'due-of': kind('due-of', { table: byteString }),
   'tables-in': kind('tables-in', { partition }),
@@ -319,11 +320,15 @@ const failure = fc.oneof(
   kind('storage-failed', { message: text }),
 );
 
+const itemCount = { items: uint, bytes: uint };
+const tableCount = fc.record({ ...itemCount, local: many(fc.record(itemCount)) });
+
 /** Arbitrary answers to requests of each kind. */
 export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R>> } = {
   'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
+  'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), failure),
   'use-derivation': fc.oneof(kind('used', {}), failure),
   'due-of': fc.oneof(kind('due', { items: uint }), failure),
   'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), failure),
