@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { isOlderThanEntries } from '../../src/api/index-storage.ts';
 import type { SecondaryIndex, Table } from '../../src/api/table-definition.ts';
 import type { ScanOutcome, ScanRequest } from '../../src/dynamo/client.ts';
@@ -70,10 +70,8 @@ async function seen(from = router): Promise<unknown[]> {
   ];
 }
 
-const until = async (check: () => Promise<boolean> | boolean) => {
-  for (let i = 0; i < 10_000 && !(await check()); i++) await new Promise((resolve) => setImmediate(resolve));
-  expect(await check()).toBe(true);
-};
+const until = (check: () => Promise<boolean> | boolean) =>
+  vi.waitFor(async () => expect(await check()).toBe(true), { timeout: 20_000, interval: 1 });
 
 describe('an index that is added', () => {
   test('has its entries when UpdateTable answers, if the table is small', async () => {
