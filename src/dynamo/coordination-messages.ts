@@ -61,7 +61,7 @@ export interface UseDerivation {
   readonly derivation: Derivation;
 }
 
-/** Asks of how many items of a table this node knows that some entry may still be on its way. */
+/** Asks in how many partitions this node knows of items of a table some entry of which may still be on its way. */
 export interface DueOf {
   readonly kind: 'due-of';
   readonly table: ByteString;
@@ -88,7 +88,7 @@ export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly 
 
 export type UseAnswer = { readonly kind: 'used' } | Failure;
 
-export type DueAnswer = { readonly kind: 'due'; readonly items: number } | Failure;
+export type DueAnswer = { readonly kind: 'due'; readonly partitions: number } | Failure;
 
 export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 

@@ -15,6 +15,7 @@ import type {
   TablesIn,
   UseDerivation,
 } from './coordination-messages.ts';
+import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { HintedHandoff } from './healing/hinted-handoff.ts';
 import type { MerkleForest } from './healing/merkle-forest.ts';
@@ -46,6 +47,9 @@ export interface CoordinationParts {
   readonly locks: KeyLock;
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
+  readonly propagation: Pick<Propagation, 'whenShown'>;
+  /** In how many partitions some entry of a table's items may not be in its place yet, as far as this node knows. */
+  readonly dueOf: (table: ByteString) => number;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;
 }
@@ -78,7 +82,7 @@ export class Coordination implements CoordinatingNode {
       case 'use-derivation':
         return this.#use(request, reply as ReplyTo<UseDerivation>);
       case 'due-of':
-        return (reply as ReplyTo<DueOf>)({ kind: 'due', items: 0 });
+        return (reply as ReplyTo<DueOf>)({ kind: 'due', partitions: this.#parts.dueOf(request.table) });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'forget-table':
@@ -130,7 +134,14 @@ export class Coordination implements CoordinatingNode {
       const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried };
       return writeRegister(coordinator, write);
     };
-    if (!locks.run(key, begin, reply)) reply(untried({ kind: 'overloaded' }, carried));
+    const done = derivation === undefined ? reply : (answer: WriteAnswer) => this.#replyWhenShown(key, answer, reply);
+    if (!locks.run(key, begin, done)) reply(untried({ kind: 'overloaded' }, carried));
+  }
+
+  /** A query after the answer should find the write in the indexes, if nothing is wrong. */
+  #replyWhenShown(key: StoreKey, answer: WriteAnswer, reply: ReplyTo<CoordinateWrite>): void {
+    if (answer.kind === 'applied') this.#parts.propagation.whenShown(key, () => reply(answer));
+    else reply(answer);
   }
 
   /** Whether this node seems to be cut off from the home replicas of a key. */

@@ -151,13 +151,14 @@ const ANSWERS: KindCodecs<Answer> = {
   items: fieldsOf(170, { items: list(image), more: bool }),
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
-  used: fieldsOf(173, {}),
-  due: fieldsOf(174, { items: uint }),
+  'index-behind': fieldsOf(173, { index: byteString }),
+  used: fieldsOf(175, {}),
+  due: fieldsOf(174, { partitions: uint }),
 };
 
 const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
 
-const FAILURES = ['unavailable', 'unknown', 'overloaded', 'storage-failed'] as const;
+const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'storage-failed'] as const;
 
 /** The kinds of answer that each kind of request may get. */
 const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {

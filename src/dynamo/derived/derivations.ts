@@ -8,7 +8,7 @@ import type { RegisterReadOutcome } from '../registers/register-read.ts';
 import type { Task } from '../task.ts';
 import type { DerivationOutcome, DerivationSource } from './derivation-source.ts';
 
-/** Tables whose derivation is remembered; the one longest unused is forgotten. Some KB each. */
+/** Tables whose derivation is remembered; the one that was learned longest ago is forgotten. Some KB each. */
 const TABLES_KEPT = 1_000;
 
 interface Known {
@@ -33,7 +33,7 @@ interface DerivationsParts {
 /** What this node knows of the derivations of tables: the newest that it has met of each. */
 export class Derivations implements DerivationSource {
   readonly #parts: DerivationsParts;
-  /** By table, the one used last at the end. */
+  /** By table, the one learned last at the end. */
   readonly #known = new Map<ByteString, Known>();
   /** When all rounds that this node began without a request have ended, and all that were left open, in `elapsedMs`. */
   #quietAtMs = 0;
@@ -44,7 +44,6 @@ export class Derivations implements DerivationSource {
 
   note(derivation: Derivation): Derivation {
     const known = this.#known.get(derivation.table)?.derivation;
-    if (known === derivation) return known;
     if (known !== undefined && known.version >= derivation.version) return known;
     this.#keep(derivation.table, { derivation, sinceMs: undefined });
     return derivation;
