@@ -193,7 +193,7 @@ export interface ScanRequest {
 export type ScanStart =
   /** 0 to `partitions` - 1. */
   | { readonly kind: 'partition'; readonly partition: number }
-  /** Behind this item, which need not exist, in its partition. */
+  /** Behind this item, which need not exist, in its partition. In a local index `sortKey` is its place there. */
   | { readonly kind: 'after'; readonly partitionKey: ByteString; readonly sortKey: ByteString };
 
 export type ScanOutcome =

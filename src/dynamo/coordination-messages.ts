@@ -43,8 +43,10 @@ export interface CoordinateRead {
 export interface CoordinateRange {
   readonly kind: 'coordinate-range';
   readonly requestId: string | undefined;
-  /** Within one partition. */
+  /** Within one partition. Of rows of a local index if `localIndex` names one. */
   readonly range: HalfOpenRange;
+  /** As in `RangeRequest`. */
+  readonly localIndex: number | undefined;
   readonly order: KeyOrder;
   /** At most this many items, the first ones in this order. */
   readonly limit: number;

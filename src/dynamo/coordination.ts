@@ -25,6 +25,7 @@ import type { Acceptor } from './registers/acceptor.ts';
 import type { Coordinator } from './registers/coordinator.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
+import { readLocalRange } from './registers/local-read.ts';
 import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
   found,
@@ -168,13 +169,14 @@ export class Coordination implements CoordinatingNode {
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
-    const { requestId, range, order, limit, from, derivation } = request;
+    const { requestId, range, localIndex, order, limit, from, derivation } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(), derivation };
     const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
-    runTask(readRange(coordinator, query, demand, operation), reply);
+    if (localIndex === undefined) runTask(readRange(coordinator, query, demand, operation), reply);
+    else runTask(readLocalRange(coordinator, query, demand, operation), reply);
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

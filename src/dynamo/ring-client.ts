@@ -2,7 +2,7 @@ import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
-import { type HalfOpenRange, type KeyOrder, keyAfter } from '../env/store.ts';
+import { type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../env/store.ts';
 import type {
   DynamoClient,
   ItemKey,
@@ -29,6 +29,7 @@ import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import {
   collectionPrefix,
   haveOverlap,
+  localRows,
   partitionOf,
   sliceOf,
   sliceRange,
@@ -119,16 +120,22 @@ export class RingClient implements DynamoClient {
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
-    const { table, partitionKey, lower, upper, order } = request;
-    const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const { table, partitionKey, localIndex, lower, upper, order } = request;
+    const collection = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const prefix = localIndex === undefined ? collection : localRows(collection, localIndex);
     return this.#askRange(request, sortKeyRange(prefix, lower, upper), order);
   }
 
   async scan(request: ScanRequest): Promise<ScanOutcome> {
-    const { table, start, segment } = request;
-    const last = start.kind === 'after' ? storeKeyOf({ table, ...start }, this.partitions) : undefined;
-    const partition = start.kind === 'after' ? partitionOf(last!) : start.partition;
-    const all = this.#segmentRange(partition, table, segment);
+    const { table, start, segment, localIndex } = request;
+    const placed = (prefix: StoreKey) => (localIndex === undefined ? prefix : localRows(prefix, localIndex));
+    const last =
+      start.kind === 'after'
+        ? placed(collectionPrefix(table, start.partitionKey, this.partitions)) + start.sortKey
+        : undefined;
+    const partition = last === undefined ? (start as { partition: number }).partition : partitionOf(last);
+    const items = this.#segmentRange(partition, table, segment);
+    const all = items && { from: placed(items.from), to: placed(items.to) };
     const from = last === undefined ? all?.from : keyAfter(last);
     if (all === undefined || from === undefined || from >= all.to) {
       return { kind: 'items', items: [], partition, more: false };
@@ -228,7 +235,7 @@ export class RingClient implements DynamoClient {
   }
 
   #askRange(
-    { table, limit, from, consistency, derivation, requestId }: RangeRequest | ScanRequest,
+    { table, localIndex, limit, from, consistency, derivation, requestId }: RangeRequest | ScanRequest,
     range: HalfOpenRange,
     order: KeyOrder,
   ): Promise<RangeOutcome> {
@@ -236,6 +243,7 @@ export class RingClient implements DynamoClient {
       kind: 'coordinate-range',
       requestId: this.#traced(requestId),
       range,
+      localIndex,
       order,
       limit,
       from,

@@ -109,6 +109,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-range': fieldsOf(130, {
     requestId,
     range: object({ from: byteString, to: byteString }),
+    localIndex: optional(uint),
     order: keyOrder,
     limit: uint,
     from: readFrom,
@@ -152,8 +153,8 @@ const ANSWERS: KindCodecs<Answer> = {
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
   'index-behind': fieldsOf(173, { index: byteString }),
-  used: fieldsOf(175, {}),
-  due: fieldsOf(174, { partitions: uint }),
+  used: fieldsOf(174, {}),
+  due: fieldsOf(175, { partitions: uint }),
 };
 
 const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
