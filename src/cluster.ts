@@ -8,6 +8,7 @@ import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
+import type { DynamoClient } from './dynamo/client.ts';
 import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
@@ -18,6 +19,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { LocalRing } from './host/local-ring.ts';
 import type { Location } from './peer/locate.ts';
+import { ExpirySweep } from './router/expiry-sweep.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -112,20 +114,17 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
   releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
-  const waits = new FaultDelays(clock);
-  const router = createRouterOf(config, { ring, catalog, apiClock, waits });
-  releases.add(() => {
-    router.indexes.stop();
-    waits.stop();
-  });
-  void router.indexes.resume();
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog, faults });
+  releases.add(() => expiry.stop());
+  const client = expiry.noting(ring.client);
+  const router = createRouterOf(config, { client, catalog, clock, apiClock, releases });
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
     await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
   }
-  const faults = createFaults(config, clock, catalog, ring);
-  releases.add(() => faults.stop());
   if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
   const delays = new FaultDelays(clock);
   const execute = withFaults(router.execute, {
@@ -140,6 +139,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     traces,
     faults,
     tables: router.tables,
+    expiry,
     clock: apiClock,
     lags: ring,
   });
@@ -150,6 +150,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     apiClock,
     ring,
     faults,
+    expiry,
     admin,
     execute: traces?.traced(execute) ?? execute,
   });
@@ -187,15 +188,18 @@ function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undef
 }
 
 interface RouterParts {
-  readonly ring: LocalRing;
+  readonly client: DynamoClient;
   readonly catalog: TableCatalog;
+  readonly clock: SystemClock;
   readonly apiClock: ApiClock;
-  readonly waits: FaultDelays;
+  readonly releases: Releases;
 }
 
-function createRouterOf(config: Config, { ring, catalog, apiClock, waits }: RouterParts) {
-  return createRouter({
-    client: ring.client,
+/** Goes on with the indexes that an earlier process has begun to fill. */
+function createRouterOf(config: Config, { client, catalog, clock, apiClock, releases }: RouterParts) {
+  const waits = new FaultDelays(clock);
+  const router = createRouter({
+    client,
     wait: (ms) => waits.wait(ms),
     catalog,
     newId: randomUUID,
@@ -205,6 +209,31 @@ function createRouterOf(config: Config, { ring, catalog, apiClock, waits }: Rout
     pause: nextTurn,
     throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => apiClock.elapsedMs() }) : undefined,
   });
+  releases.add(() => {
+    router.indexes.stop();
+    waits.stop();
+  });
+  void router.indexes.resume();
+  return router;
+}
+
+interface ExpiryParts extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'faults'> {
+  readonly catalog: TableCatalog;
+}
+
+function createExpiry({ config, log, clock, apiClock, ring, catalog, faults }: ExpiryParts): ExpirySweep {
+  const expiry = new ExpirySweep({
+    client: ring.client,
+    catalog,
+    rules: faults,
+    nowMs: () => apiClock.now(),
+    timers: clock,
+    pause: nextTurn,
+    // If too few nodes are up to delete them now, the next sweep will.
+    onFailure: (error) => log.debug('items that have expired stay for now', { error }),
+  });
+  if (config.ttlIntervalMs > 0) expiry.start(config.ttlIntervalMs);
+  return expiry;
 }
 
 interface WebParts {
@@ -214,11 +243,12 @@ interface WebParts {
   readonly apiClock: ApiClock;
   readonly ring: LocalRing;
   readonly faults: FaultRules;
+  readonly expiry: ExpirySweep;
   readonly admin: Admin;
   readonly execute: Execute;
 }
 
-function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute }: WebParts): WebServer {
+function createWeb({ config, log, clock, apiClock, ring, faults, expiry, admin, execute }: WebParts): WebServer {
   return createWebServer({
     execute,
     nowMs: () => apiClock.now(),
@@ -235,6 +265,7 @@ function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute 
       figures: {
         nodes: () => ring.describe().nodes.map(nodeFigures),
         faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        expiry: () => expiry,
       },
       elapsedMs: () => clock.elapsedMs(),
       onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),

@@ -72,6 +72,9 @@ export type LagDelay =
    */
   | { readonly kind: 'drawn'; readonly distribution: DelayDistribution; readonly seed: number };
 
+/** `ttl`: the sweep that deletes items which have expired. */
+export type Writer = 'ttl';
+
 export interface WriteOptions {
   readonly consistency: Consistency;
   /**
@@ -82,6 +85,8 @@ export interface WriteOptions {
   readonly wantsOld: boolean;
   /** What is derived from the items of the table. Undefined: nothing. */
   readonly derivation?: Derivation | undefined;
+  /** Who writes, if it is no client: what follows a change may have to tell it from a client's. */
+  readonly by?: Writer | undefined;
   /** The client's request that this is done for, for its trace. */
   readonly requestId?: string | undefined;
 }

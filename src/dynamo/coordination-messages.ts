@@ -2,7 +2,7 @@ import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
-import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome } from './client.ts';
+import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome, Writer } from './client.ts';
 import type { Carried, WriteAnswer } from './registers/handed-back.ts';
 
 /*
@@ -24,6 +24,8 @@ export interface CoordinateWrite {
   readonly wantsOld: boolean;
   /** As in `WriteOptions`. */
   readonly derivation: Derivation | undefined;
+  /** As in `WriteOptions`. */
+  readonly by: Writer | undefined;
   /** What another coordinator has handed back of the same write. */
   readonly carried: Carried | undefined;
 }

@@ -93,7 +93,7 @@ export class RingClient implements DynamoClient {
   }
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
-    const { consistency, wantsOld, derivation, requestId } = options;
+    const { consistency, wantsOld, derivation, by, requestId } = options;
     return this.#ask({
       kind: 'coordinate-write',
       requestId: this.#traced(requestId),
@@ -103,6 +103,7 @@ export class RingClient implements DynamoClient {
       consistency,
       wantsOld,
       derivation: this.#newestOf(key.table, derivation),
+      by,
       carried: undefined,
     });
   }

@@ -36,12 +36,18 @@ export interface FaultFigures {
   readonly fired: number;
 }
 
+export interface ExpiryFigures {
+  readonly deleted: number;
+  readonly scheduled: number;
+}
+
 /** What is read when the metrics are requested. */
 export interface MetricSources {
   readonly requests: () => readonly OperationTally[];
   readonly requestsInFlight: () => number;
   readonly nodes: () => readonly NodeFigures[];
   readonly faults: () => readonly FaultFigures[];
+  readonly expiry: () => ExpiryFigures;
 }
 
 export interface MetricsText {
@@ -89,6 +95,7 @@ export async function renderMetrics(sources: MetricSources): Promise<MetricsText
   addRequests(registry, sources);
   addNodes(registry, sources.nodes());
   addFaults(registry, sources.faults());
+  addExpiry(registry, sources.expiry());
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
@@ -176,4 +183,18 @@ function addFaults(registry: Registry, faults: readonly FaultFigures[]): void {
     registers: [registry],
   });
   for (const { id, kind, fired: count } of faults) fired.inc({ rule: id, kind }, count);
+}
+
+function addExpiry(registry: Registry, { deleted, scheduled }: ExpiryFigures): void {
+  const registers = [registry];
+  new Counter({
+    name: 'dynaring_expired_items_deleted_total',
+    help: 'Items that were deleted because they had expired',
+    registers,
+  }).inc(deleted);
+  new Gauge({
+    name: 'dynaring_expiring_items_scheduled',
+    help: 'Items that are kept in memory because they expire next',
+    registers,
+  }).set(scheduled);
 }

@@ -1,5 +1,5 @@
 import type { MutationOutcome } from '../api/mutation.ts';
-import type { Consistency, ReadFrom } from '../dynamo/client.ts';
+import type { Consistency, ReadFrom, Writer } from '../dynamo/client.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
 import type { Codec } from '../env/codec.ts';
@@ -62,6 +62,7 @@ const carried: Field<Carried> = union<Carried>({
 });
 const maybeCarried = optional(carried);
 const maybeDerivation = optional(derivation);
+const maybeWriter = optional(oneOf<Writer>({ ttl: 0 }));
 
 const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-write': {
@@ -74,6 +75,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       consistency.write(output, request.consistency);
       bool.write(output, request.wantsOld);
       maybeDerivation.write(output, request.derivation);
+      maybeWriter.write(output, request.by);
       maybeCarried.write(output, request.carried);
     },
     read: (input) => ({
@@ -85,6 +87,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       consistency: consistency.read(input),
       wantsOld: bool.read(input),
       derivation: maybeDerivation.read(input),
+      by: maybeWriter.read(input),
       carried: maybeCarried.read(input),
     }),
   },

@@ -78,6 +78,11 @@ export class FakeAdmin implements Admin {
     this.#note('waitUntilConsistent');
   }
 
+  async sweep() {
+    this.#note('sweep');
+    return { deleted: 3 };
+  }
+
   clock() {
     this.#note('clock');
     return { now: '2026-01-31T12:00:00.000Z', nowMs: 1_769_860_800_000, offsetMs: 0 };
@@ -197,6 +202,7 @@ export function adminServer({
           { node: 'node-2', state: 'stopped', figures: undefined },
         ],
         faults: () => [{ id: 'fault-1', kind: 'error', fired: 9 }],
+        expiry: () => ({ deleted: 14, scheduled: 15 }),
       },
       // Two looks a request, so each takes 3 ms.
       elapsedMs: () => {

@@ -131,6 +131,7 @@ test('a dropped connection has no status', async () => {
     requestsInFlight: () => 0,
     nodes: () => [],
     faults: () => [],
+    expiry: () => ({ deleted: 0, scheduled: 0 }),
   });
   expect(parse(text).samples).toContainEqual({
     name: 'dynaring_requests_total',

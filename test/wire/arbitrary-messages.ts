@@ -291,6 +291,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     consistency,
     wantsOld: fc.boolean(),
     derivation,
+    by: maybe(fc.constant('ttl' as const)),
     carried: maybe(carried),
   }),
   'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency, derivation }),
