@@ -117,7 +117,8 @@ const REQUESTS: KindCodecs<Request> = {
   activate: fieldsOf(18, { config }),
   gossip: fieldsOf(19, { epochs: list(epoch) }),
   ping: fieldsOf(20, {}),
-  'read-local-range': fieldsOf(21, {
+  'mark-settled': fieldsOf(21, { key: byteString, due: ballot }),
+  'read-local-range': fieldsOf(22, {
     requestId,
     from: byteString,
     to: byteString,

@@ -212,7 +212,7 @@ export class Acceptor {
       return this.#raiseCeiling(ballot.hlc, () => this.#prepare(request, answer), answer);
     if (this.rows.isUnflushed(key)) return this.#flushAccepted(key, () => this.#prepare(request, answer), answer);
     this.promises.promise(key, ballot);
-    answer({ kind: 'promise', from: this.#settings.id, ...state });
+    answer({ kind: 'promise', from: this.#settings.id, ...state, settled: this.rows.outbox.settledOf(key, state) });
   }
 
   #accept(request: Of<'accept'>, answer: Answer): void {

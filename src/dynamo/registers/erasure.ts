@@ -12,7 +12,10 @@ interface ErasureParts {
   readonly clock: Clock;
   /** Q */
   readonly partitions: number;
-  /** Called when a record of the key was removed from the store. `committed`: its bytes, if it was committed. */
+  /**
+   * Called when a record of the key was removed from the store, or is no longer there. Removes its row of the outbox.
+   * `committed`: the bytes of the record that was removed, if it was committed.
+   */
   readonly erased: (key: StoreKey, committed: Uint8Array | undefined) => void;
   /** Removes rows of local indexes that belong to no record: what a crash or damage has left. */
   readonly removeStrayRows: (range: HalfOpenRange, done: () => void) => void;
@@ -62,11 +65,12 @@ export class Erasure {
     const { store, clock, erased, removeStrayRows } = this.#parts;
     if (this.#isStopped || !isWanted()) return;
     let hasMore = false;
-    for (const name of ['items', 'paxos'] as const) {
+    for (const name of ['items', 'paxos', 'outbox'] as const) {
       const found = store.range(name, { from, to, limit: ERASE_BATCH });
       hasMore ||= found.length === ERASE_BATCH;
       for (const { key, value } of found) {
-        store.remove(name, key);
+        // A row of the outbox goes with what is erased of its key.
+        if (name !== 'outbox') store.remove(name, key);
         erased(key, name === 'items' ? value : undefined);
       }
     }

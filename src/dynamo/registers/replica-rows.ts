@@ -2,6 +2,7 @@ import type { ItemImage } from '../../api/item.ts';
 import type { Clock } from '../../env/clock.ts';
 import { compareKeys, DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
+import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
@@ -49,6 +50,8 @@ export class ReplicaRows {
   readonly #onDamaged: (key: StoreKey) => void;
   /** The rows of local indexes, which follow the committed records. */
   readonly local: LocalRows;
+  /** The items whose entries in indexes are not known to be in place. */
+  readonly outbox: Outbox;
 
   /** @param onDamaged called whenever a key is found to be damaged */
   constructor(store: Store, clock: Clock, settings: NodeSettings, onDamaged: (key: StoreKey) => void) {
@@ -66,6 +69,8 @@ export class ReplicaRows {
       stateOf: (key) => this.#recent.get(key) ?? this.#load(key),
       markedIn: (range) => this.#damaged.markedIn(range),
     });
+    const { marksKept } = limits;
+    this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
   }
 
   /** The keys that are known to be damaged. */
@@ -142,7 +147,9 @@ export class ReplicaRows {
   commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
+    this.outbox.committing(key, record);
     this.local.follow(key, committed, record, () => this.#store.put('items', key, record.stored));
+    this.outbox.committed(key, record, committed);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -168,6 +175,7 @@ export class ReplicaRows {
 
   #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
+    this.outbox.remove(key);
     this.release(key);
   }
 
@@ -202,6 +210,7 @@ export class ReplicaRows {
     this.#unflushed.clear();
     this.#recent.clear();
     this.#damaged.reload();
+    this.outbox.reload();
   }
 
   /**
