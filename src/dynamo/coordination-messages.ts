@@ -57,6 +57,18 @@ export interface CoordinateRange {
   readonly derivation: Derivation | undefined;
 }
 
+/** Has this node use a derivation from now on, and answer when no round of its own by an older one is under way. */
+export interface UseDerivation {
+  readonly kind: 'use-derivation';
+  readonly derivation: Derivation;
+}
+
+/** Asks of how many items of a table this node knows that some entry may still be on its way. */
+export interface DueOf {
+  readonly kind: 'due-of';
+  readonly table: ByteString;
+}
+
 /** Asks for the tables of which this node holds records in a partition. */
 export interface TablesIn {
   readonly kind: 'tables-in';
@@ -72,9 +84,13 @@ export interface ForgetTable {
 /** A request for one operation, which any node of the ring may coordinate. */
 export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange;
 
-export type CoordinationRequest = PassableRequest | TablesIn | ForgetTable;
+export type CoordinationRequest = PassableRequest | UseDerivation | DueOf | TablesIn | ForgetTable;
 
 export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly ByteString[] } | Failure;
+
+export type UseAnswer = { readonly kind: 'used' } | Failure;
+
+export type DueAnswer = { readonly kind: 'due'; readonly items: number } | Failure;
 
 export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 
@@ -82,6 +98,8 @@ interface CoordinationAnswers {
   readonly 'coordinate-write': WriteAnswer;
   readonly 'coordinate-read': ReadOutcome;
   readonly 'coordinate-range': RangeOutcome;
+  readonly 'use-derivation': UseAnswer;
+  readonly 'due-of': DueAnswer;
   readonly 'tables-in': TablesAnswer;
   readonly 'forget-table': ForgetAnswer;
 }

@@ -10,8 +10,10 @@ import type {
   CoordinateRead,
   CoordinateWrite,
   CoordinationRequest,
+  DueOf,
   ForgetTable,
   TablesIn,
+  UseDerivation,
 } from './coordination-messages.ts';
 import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
@@ -76,6 +78,13 @@ export class Coordination implements CoordinatingNode {
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
       case 'coordinate-range':
         return this.#readRange(request, reply as ReplyTo<CoordinateRange>);
+      case 'use-derivation':
+        return this.#use(request, reply as ReplyTo<UseDerivation>);
+      case 'due-of':
+        return (reply as ReplyTo<DueOf>)({
+          kind: 'due',
+          items: this.#parts.acceptor.rows.outbox.countOf(request.table),
+        });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'forget-table':
@@ -85,6 +94,13 @@ export class Coordination implements CoordinatingNode {
         // A kind that is missing above would never be answered.
         return request satisfies never;
     }
+  }
+
+  #use({ derivation }: UseDerivation, reply: ReplyTo<UseDerivation>): void {
+    const { coordinator } = this.#parts;
+    const leftMs = coordinator.derivations.use(derivation);
+    if (leftMs === 0) return reply({ kind: 'used' });
+    coordinator.clock.after(leftMs, () => reply({ kind: 'used' }));
   }
 
   #write(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {

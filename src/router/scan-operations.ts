@@ -4,6 +4,7 @@ import type { EncodedKey } from '../api/primary-key.ts';
 import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
+import type { IndexBuilder } from './index-builder.ts';
 import { type IndexScan, indexOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import type { ItemParts } from './item-operations.ts';
@@ -19,6 +20,7 @@ export interface ScanOperations {
 }
 
 export interface ScanParts extends ItemParts {
+  readonly indexes: IndexBuilder;
   /** Gives up the event loop until other requests have had their turn. */
   readonly pause: Pause;
   /** Bounds what is read at a time. */
@@ -31,7 +33,7 @@ export interface ScanParts extends ItemParts {
 
 /** Scan. The function owns its request: it normalises values in place. */
 export function createScanOperations(parts: ScanParts): ScanOperations {
-  const { client, catalog, throughput, pause, room, bounds = ORDERED_WALK } = parts;
+  const { client, indexes, throughput, pause, room, bounds = ORDERED_WALK } = parts;
   const orders = new IndexScanOrders();
 
   /** @returns undefined for a table, and for an index that is read in the order of its table */
@@ -51,7 +53,7 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
     async scan(request, context, namespace) {
       const { nowMs } = context;
       const checked = checkScan(request);
-      const found = catalog.tableFor(request.TableName, context, namespace);
+      const found = indexes.tableFor(request, context, namespace);
       const table = found instanceof Promise ? await found : found;
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);

@@ -39,6 +39,8 @@ const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-write': true,
   'coordinate-read': true,
   'coordinate-range': true,
+  'use-derivation': true,
+  'due-of': true,
   'tables-in': true,
   'forget-table': true,
 };

@@ -250,7 +250,8 @@ const indexedTable = {
   key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
   indexes: many(index),
 };
-const derivation = maybe(fc.record({ table: byteString, version: uint, ...indexedTable }));
+const someDerivation = fc.record({ table: byteString, version: uint, ...indexedTable });
+const derivation = maybe(someDerivation);
 
 const mutation: Arbitrary<Mutation> = fc.oneof(
   kind('put', { item: image, condition: maybe(condition) }),
@@ -303,6 +304,8 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     consistency,
     derivation,
   }),
+  'use-derivation': kind('use-derivation', { derivation: someDerivation }),
+  'due-of': kind('due-of', { table: byteString }),
   'tables-in': kind('tables-in', { partition }),
   'forget-table': kind('forget-table', { table: byteString }),
 };
@@ -320,6 +323,8 @@ export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitr
   'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
+  'use-derivation': fc.oneof(kind('used', {}), failure),
+  'due-of': fc.oneof(kind('due', { items: uint }), failure),
   'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), failure),
   'forget-table': fc.oneof(kind('forgetting', {}), failure),
 };

@@ -13,8 +13,8 @@ interface ErasureParts {
   /** Q */
   readonly partitions: number;
   /**
-   * Called when a record of the key was removed from the store, or is no longer there. Removes its row of the outbox.
-   * `committed`: the bytes of the record that was removed, if it was committed.
+   * Called when a record of the key was removed from the store, or is no longer there. `committed`: its bytes, if it was
+   * committed. Removes its row of the outbox.
    */
   readonly erased: (key: StoreKey, committed: Uint8Array | undefined) => void;
   /** Removes rows of local indexes that belong to no record: what a crash or damage has left. */

@@ -48,10 +48,10 @@ export class ReplicaRows {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #damaged: DamagedKeys;
   readonly #onDamaged: (key: StoreKey) => void;
-  /** The rows of local indexes, which follow the committed records. */
-  readonly local: LocalRows;
   /** The items whose entries in indexes are not known to be in place. */
   readonly outbox: Outbox;
+  /** The rows of local indexes, which follow the committed records. */
+  readonly local: LocalRows;
 
   /** @param onDamaged called whenever a key is found to be damaged */
   constructor(store: Store, clock: Clock, settings: NodeSettings, onDamaged: (key: StoreKey) => void) {
@@ -62,6 +62,8 @@ export class ReplicaRows {
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
     this.#damaged = new DamagedKeys(store);
+    const { marksKept } = limits;
+    this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
     this.local = new LocalRows({
       store,
       clock,
@@ -69,8 +71,6 @@ export class ReplicaRows {
       stateOf: (key) => this.#recent.get(key) ?? this.#load(key),
       markedIn: (range) => this.#damaged.markedIn(range),
     });
-    const { marksKept } = limits;
-    this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
   }
 
   /** The keys that are known to be damaged. */
