@@ -10,6 +10,9 @@ import type { ItemKey, SortKeyBound } from './client.ts';
  */
 const HASH_BYTES = 16;
 
+/** Above every key: a key begins with its partition's number, and no ring has 65,536 partitions. */
+export const KEYS_END: StoreKey = '\xff\xff';
+
 /** The prefix of all items with this partition key: their place on the ring does not depend on the sort key. */
 export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {
   const digest = digestOf(partitionKey);
@@ -86,6 +89,21 @@ export function localRowKey(key: StoreKey, index: number, place: ByteString): St
  */
 export function localRows(prefix: StoreKey, index: number): StoreKey {
   return prefix.slice(0, INDEX_AT) + String.fromCharCode(index) + prefix.slice(INDEX_AT);
+}
+
+/**
+ * In place of the number of an index: the row that has the size of an item collection, if its table has local indexes. No
+ * table has so many of them.
+ */
+const SIZE = 0xff;
+
+/** The row that has the size of an item collection. @param key of the collection, or of an item in it */
+export function collectionSizeRow(key: StoreKey): StoreKey {
+  return localRows(collectionOf(key), SIZE);
+}
+
+export function isSizeRow(row: StoreKey): boolean {
+  return indexOfRow(row) === SIZE;
 }
 
 /** The number of the local index that a row belongs to. */

@@ -7,10 +7,14 @@ import type { Failure } from '../dynamo/client.ts';
  * SDKs retry them: 503 means that the operation did not happen, 500 that it may have. A write that the item refused is
  * the client's own mistake.
  */
-export function clusterError(failure: Failure | Extract<MutationOutcome, { kind: 'refused' }>): ApiError {
+export function clusterError(
+  failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' }>,
+): ApiError {
   switch (failure.kind) {
     case 'refused':
       return ApiError.validation(failure.message);
+    case 'collection-full':
+      return ApiError.itemCollectionSizeLimitExceeded();
     case 'index-behind':
       return ApiError.serviceUnavailable();
     case 'unavailable':

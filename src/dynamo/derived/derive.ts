@@ -2,7 +2,7 @@ import { type AttributeMap, equalValues } from '../../api/attribute-value.ts';
 import type { Derivation } from '../../api/derivation.ts';
 import { entryPartitionKey, entrySortKey, localSortKey } from '../../api/entry-place.ts';
 import { indexEntry } from '../../api/index-entry.ts';
-import { fromImage, type ItemImage, toImage } from '../../api/item.ts';
+import { fromImage, type ItemImage, sizeOf, toImage } from '../../api/item.ts';
 import type { ByteString, EncodedKey } from '../../api/primary-key.ts';
 import type { SecondaryIndex } from '../../api/table-definition.ts';
 import type { StoreKey } from '../../env/store.ts';
@@ -105,6 +105,7 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
     owed,
     entries: places.entries,
     local: places.local,
+    localBytes: places.localBytes,
   };
 }
 
@@ -117,7 +118,8 @@ function next(
   const before = top?.derived;
   assertNotOlder(derivation, before);
   const attributes = item === undefined ? undefined : fromImage(item);
-  const { entries, local } = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
+  const places = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
+  const { entries, local, localBytes } = places;
   const globals = globalsOf(derivation);
   const ids = new Set(globals.map(({ storageId }) => storageId));
   const { rules, owedKept, settled } = basis;
@@ -136,6 +138,7 @@ function next(
     owed,
     entries,
     local,
+    localBytes,
   };
 }
 
@@ -149,7 +152,7 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
   );
 }
 
-const NOWHERE = { entries: [], local: [] } as const;
+const NOWHERE = { entries: [], local: [], localBytes: 0 } as const;
 
 /** What is still owed once everything up to `settled` is. */
 function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
@@ -187,26 +190,40 @@ function isSameItem(one: ItemImage | undefined, other: ItemImage | undefined): b
   return Buffer.compare(one.json, other.json) === 0;
 }
 
+/** The size of an item's entries in the local indexes of its table. */
+export function localBytesOf(item: ItemImage, derivation: Derivation): number {
+  const attributes = fromImage(item);
+  const local = derivation.indexes.filter(({ kind }) => kind === 'local');
+  const entries = local.map((index) => indexEntry(derivation, index, attributes));
+  return entries.reduce((bytes, entry) => bytes + (entry === undefined ? 0 : sizeOf(entry)), 0);
+}
+
 /** Where an item is in the indexes of its table. */
 function placesOf(
   attributes: AttributeMap,
   partitionKey: ByteString,
   derivation: Derivation,
   { key, partitions }: Basis,
-): Pick<Derived, 'entries' | 'local'> {
+): Pick<Derived, 'entries' | 'local' | 'localBytes'> {
   const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
   const entries: StoreKey[] = [];
   const local: (ByteString | undefined)[] = [];
+  let localBytes = 0;
+  let itemBytes: number | undefined;
   for (const index of derivation.indexes) {
     if (index.kind === 'local') {
       const entry = indexEntry(derivation, index, attributes);
       local.push(entry && localSortKey(index, entry, itemKey));
+      if (entry === attributes) {
+        itemBytes ??= sizeOf(attributes);
+        localBytes += itemBytes;
+      } else if (entry !== undefined) localBytes += sizeOf(entry);
     } else if (index.storageId !== undefined) {
       const place = placeOf(index, { derivation, attributes, itemKey, partitions });
       if (place !== undefined) entries.push(place.key);
     }
   }
-  return { entries, local };
+  return { entries, local, localBytes };
 }
 
 /** An item, and what says where its entries are. */

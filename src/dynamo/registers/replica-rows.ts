@@ -4,7 +4,7 @@ import { compareKeys, DAMAGED, isCutShort, type Store, type StoreKey } from '../
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
-import { partitionRange } from '../keyspace.ts';
+import { KEYS_END, partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
@@ -12,9 +12,6 @@ import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
 import { LocalRows } from './local-rows.ts';
 import type { PageQuery } from './page-query.ts';
-
-/** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
-const KEYS_END: StoreKey = '\xff\xff';
 
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
