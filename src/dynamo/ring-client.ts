@@ -20,6 +20,7 @@ import type {
 import type { CoordinatingNode } from './coordinating-node.ts';
 import type {
   AnswerTo,
+  CollectionSizeOf,
   CoordinateRange,
   DueOf,
   PassableRequest,
@@ -147,6 +148,12 @@ export class RingClient implements DynamoClient {
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
   }
 
+  async collectionBytes({ table, partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined> {
+    const key = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const outcome = await this.#ask<CollectionSizeOf>({ kind: 'collection-size', requestId: undefined, key });
+    return outcome.kind === 'size' ? outcome.bytes : undefined;
+  }
+
   segmentOf({ partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number {
     return sliceOf(partitionKey, total);
   }
@@ -208,9 +215,9 @@ export class RingClient implements DynamoClient {
 
   async due(table: ByteString): Promise<number> {
     const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table });
-    let items = 0;
-    for (const answer of answers.values()) if (answer.kind === 'due') items += answer.items;
-    return items;
+    let most = 0;
+    for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
+    return most;
   }
 
   async forgetTable(table: ByteString): Promise<void> {
