@@ -2,14 +2,58 @@
 // bytes of the right length with the headers of a real answer.
 // usage: bare-server.mjs PORT ITEM_BYTES...
 import { createServer } from 'node:http';
-import { makeItem, tableName } from './items.mjs';
+import { makeItem, makeSortedItem, tableName } from './items.mjs';
+import { foundOf, indexedTableName, scannedTableName, sortedTableName } from './tables.mjs';
 
+/** As many items of 400 bytes as a page of 1 MB has. */
+const PAGE_ITEMS = 2496;
 const [port, ...itemSizes] = process.argv.slice(2).map(Number);
-const items = new Map(
-  itemSizes.map((bytes) => [tableName(bytes), Buffer.from(JSON.stringify({ Item: makeItem(bytes, 0) }))]),
+const bytes = (answer) => Buffer.from(JSON.stringify(answer));
+const items = new Map(itemSizes.map((size) => [tableName(size), bytes({ Item: makeItem(size, 0) })]));
+const sizeOfTable = new Map(
+  itemSizes.flatMap((size) =>
+    [tableName(size), sortedTableName(size), scannedTableName(size), indexedTableName(size, 0)].map((name) => [
+      name,
+      size,
+    ]),
+  ),
 );
 const NOTHING = Buffer.from('{}');
+const NONE_LEFT = bytes({ UnprocessedItems: {} });
 const ACTIVE = Buffer.from('{"Table":{"TableStatus":"ACTIVE"}}');
+
+const cache = new Map();
+function cached(name, make) {
+  if (!cache.has(name)) cache.set(name, bytes(make()));
+  return cache.get(name);
+}
+
+function manyOf(table, count) {
+  const of = { count, partition: 0 };
+  return Array.from({ length: count }, (_, position) => makeSortedItem(sizeOfTable.get(table), { ...of, position }));
+}
+
+const page = (table, count, looked) => ({ Count: count, Items: manyOf(table, count), ScannedCount: looked });
+
+const ANSWERS = {
+  GetItem: ({ TableName }) =>
+    items.get(TableName) ?? cached(`get ${TableName}`, () => ({ Item: manyOf(TableName, 1)[0] })),
+  DescribeTable: () => ACTIVE,
+  BatchWriteItem: () => NONE_LEFT,
+  Query({ TableName, FilterExpression, IndexName, ExpressionAttributeValues }) {
+    const count = Number(/^of(\d+)#/.exec(ExpressionAttributeValues[':key'].S)[1]);
+    const form = FilterExpression === undefined ? 'forward' : 'filter';
+    return cached(`query ${TableName} ${count} ${form} ${IndexName}`, () =>
+      page(TableName, foundOf(count, form), count),
+    );
+  },
+  Scan: ({ TableName }) => cached(`scan ${TableName}`, () => page(TableName, PAGE_ITEMS, PAGE_ITEMS)),
+  BatchGetItem({ RequestItems }) {
+    const [[table, { Keys }]] = Object.entries(RequestItems);
+    const answer = () => ({ Responses: { [table]: manyOf(table, Keys.length) }, UnprocessedKeys: {} });
+    return cached(`batch ${table} ${Keys.length}`, answer);
+  },
+};
 
 const server = createServer((request, response) => {
   const chunks = [];
@@ -17,11 +61,7 @@ const server = createServer((request, response) => {
   request.on('end', () => {
     const body = JSON.parse(Buffer.concat(chunks).toString());
     const target = request.headers['x-amz-target'];
-    const answer = target.endsWith('GetItem')
-      ? items.get(body.TableName)
-      : target.endsWith('DescribeTable')
-        ? ACTIVE
-        : NOTHING;
+    const answer = ANSWERS[target.slice(target.indexOf('.') + 1)]?.(body) ?? NOTHING;
     response.writeHead(200, {
       'x-amzn-RequestId': 'B4T8L1V0Q6C2R9M3N7K5XJDHGFSAZWEYUIOP0123456789ABCDEF',
       'content-type': 'application/x-amz-json-1.0',

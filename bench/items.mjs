@@ -1,7 +1,48 @@
 /** The item with key number `index`: nine attributes of mixed types, exactly `itemBytes` by the service's counting. */
 export function makeItem(itemBytes, index, version = FIRST_VERSION) {
+  return filledUp(itemBytes, makeKey(index), version);
+}
+
+export function makeKey(index) {
+  return { pk: { S: `customer#${pad(index)}` } };
+}
+
+export const MOST_INDEXES = 5;
+/** How many partition keys an index has: each is that of a few items. */
+const INDEX_KEYS = 1000;
+
+/** The same with attributes that are keys of indexes, which are there whether the table has indexes or not. */
+export function makeIndexedItem(itemBytes, index, version = FIRST_VERSION) {
+  const keys = Array.from({ length: MOST_INDEXES }, (_, at) => [
+    indexKeyName(at),
+    { S: `k${pad((index * (at + 1)) % INDEX_KEYS)}` },
+  ]);
+  return filledUp(itemBytes, { ...makeKey(index), ...Object.fromEntries(keys) }, version);
+}
+
+export const indexKeyName = (at) => `g${at}`;
+
+/**
+ * An item of a partition that has `count` of them, in a table with a sort key. Its rank is the key of the indexes, which
+ * so have the items the other way round.
+ */
+export function makeSortedItem(itemBytes, { count, partition, position }) {
+  const keys = {
+    pk: { S: partitionKey(count, partition) },
+    sk: { S: `order#${pad(position)}` },
+    place: { S: partitionKey(count, partition) },
+    rank: { N: String(count - position) },
+  };
+  return { ...filledUp(itemBytes, keys, FIRST_VERSION), active: { BOOL: position % 2 === 0 } };
+}
+
+export const partitionKey = (count, partition) => `of${count}#${partition}`;
+
+const pad = (number) => String(number).padStart(8, '0');
+
+function filledUp(itemBytes, keys, version) {
   const item = {
-    ...makeKey(index),
+    ...keys,
     version: { N: String(version) },
     name: { S: 'Ada Lovelace' },
     email: { S: 'ada.lovelace@example.com' },
@@ -15,10 +56,6 @@ export function makeItem(itemBytes, index, version = FIRST_VERSION) {
   if (fillerBytes < 0) throw new Error(`an item of ${itemBytes} B is too small for the bench's attributes`);
   item.text.S = FILLER.repeat(Math.ceil(fillerBytes / FILLER.length)).slice(0, fillerBytes);
   return item;
-}
-
-export function makeKey(index) {
-  return { pk: { S: `customer#${String(index).padStart(8, '0')}` } };
 }
 
 /** Always ten digits, so that a later version can overwrite it in place. */

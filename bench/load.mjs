@@ -2,9 +2,8 @@
 // When the bench exits, for whatever reason, this process ends the servers that it knows and itself.
 import { rmSync } from 'node:fs';
 import { openConnection } from './connection.mjs';
-import { FIRST_VERSION } from './items.mjs';
 import { cpuTimeUs } from './process-stats.mjs';
-import { buildItemRequests, versionOffset } from './requests.mjs';
+import { atRandom, eachOnce, inTurn, sourceOf } from './sources.mjs';
 
 const DRAIN_LIMIT_MS = 15_000;
 /** A server that answers next to nothing must not block the bench for ever. */
@@ -12,7 +11,6 @@ const RUN_LIMIT_MS = 120_000;
 const RECONNECT_MS = 20;
 const OPENED_TOGETHER = 16;
 const servers = new Map(); // pid -> data directory
-let nextVersion = FIRST_VERSION + 1;
 
 process.on('message', (message) => {
   if (message.kind === 'watch') return servers.set(message.pid, message.directory);
@@ -34,66 +32,30 @@ process.on('disconnect', () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // the bench decides
 
 /**
- * @param workload GetItem, PutItem, Mixed (half of each), DeleteItem or Fill (each key put once)
- * @param keyCount random keys below this; 1 is a hot key
+ * @param order `workload`: one of those in `sources.mjs`, Mixed (half GetItem, half PutItem) or Fill (each key put
+ *   once); `keyCount`: random keys below this, 1 is a hot key; `count`, `form`, `indexes`: see `plans.mjs`
  * @returns what the generator saw, and the CPU time that the server spent meanwhile, over exactly these requests
  */
-async function run({ workload, pid, port, itemBytes, keyCount, connections, seconds }) {
+async function run(order) {
+  const { workload, pid, port, connections, seconds } = order;
+  const of = (other) => sourceOf({ ...order, workload: other });
+  const source = workload === 'Mixed' || workload === 'Fill' ? await of('PutItem') : await sourceOf(order);
   const pool = await openPool(port, connections);
   try {
-    if (workload === 'Fill') return await measure(pool, pid, allKeysOnce('PutItem', itemBytes, keyCount));
-    if (workload !== 'DeleteItem') {
-      return await measure(pool, pid, until(seconds, randomKeys(workload, itemBytes, keyCount)));
-    }
+    if (workload === 'Fill') return await measure(pool, pid, eachOnce(source));
+    if (workload === 'Scan') return await measure(pool, pid, until(seconds, inTurn(source)));
+    if (workload === 'Mixed') return await measure(pool, pid, until(seconds, atRandom(await of('GetItem'), source)));
+    if (workload !== 'DeleteItem') return await measure(pool, pid, until(seconds, atRandom(source)));
     // A delete is worth measuring only if there is an item: fill, delete all, fill again, and count the deletes.
     let total;
     while (total === undefined || total.elapsedMs < seconds * 1000) {
-      await measure(pool, pid, allKeysOnce('PutItem', itemBytes, keyCount));
-      total = add(total, await measure(pool, pid, allKeysOnce('DeleteItem', itemBytes, keyCount)));
+      await measure(pool, pid, eachOnce(await of('PutItem')));
+      total = add(total, await measure(pool, pid, eachOnce(source)));
     }
     return total;
   } finally {
     pool.close();
   }
-}
-
-// ---- what to send: functions that give the next request, or undefined at the end
-
-const requestCache = new Map();
-
-function requestsOf(operation, itemBytes, keyCount) {
-  const name = `${operation} ${itemBytes} ${keyCount}`;
-  if (!requestCache.has(name)) {
-    const requests = buildItemRequests(operation, itemBytes, keyCount);
-    const offsets = operation === 'PutItem' ? requests.map(versionOffset) : undefined;
-    requestCache.set(name, { requests, offsets });
-  }
-  return requestCache.get(name);
-}
-
-function take({ requests, offsets }, index) {
-  const request = requests[index];
-  if (offsets !== undefined) request.latin1Write(String(nextVersion++), offsets[index]);
-  return request;
-}
-
-function allKeysOnce(operation, itemBytes, keyCount) {
-  const source = requestsOf(operation, itemBytes, keyCount);
-  let index = 0;
-  return () => (index < keyCount ? take(source, index++) : undefined);
-}
-
-function randomKeys(workload, itemBytes, keyCount) {
-  const gets = workload === 'PutItem' ? undefined : requestsOf('GetItem', itemBytes, keyCount);
-  const puts = workload === 'GetItem' ? undefined : requestsOf('PutItem', itemBytes, keyCount);
-  let state = 123456789; // the same keys in the same order for every server
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    const source = gets === undefined || (puts !== undefined && state & 0x40000000) ? puts : gets;
-    return take(source, (state >>> 0) % keyCount);
-  };
 }
 
 function until(seconds, next) {
@@ -149,6 +111,7 @@ function measure(pool, pid, next) {
     const statuses = {};
     const sentAt = new Map();
     let bodyBytes = 0;
+    let items = 0;
     let ended = false;
     const ownCpu = process.cpuUsage();
     const cpuBefore = cpuTimeUs(pid);
@@ -159,7 +122,8 @@ function measure(pool, pid, next) {
       const request = ended ? undefined : next();
       if (request !== undefined) {
         sentAt.set(connection, performance.now());
-        connection.send(request);
+        connection.send(request.bytes);
+        items += request.items;
         return;
       }
       if (!ended) {
@@ -177,7 +141,7 @@ function measure(pool, pid, next) {
       if (sentAt.size > 0) statuses.unanswered = sentAt.size;
       const { user, system } = process.cpuUsage(ownCpu);
       const serverCpuUs = cpuTimeUs(pid) - cpuBefore;
-      resolve(summary({ elapsedMs, serverCpuUs, loadCpuUs: user + system, statuses, bodyBytes, latenciesMs }));
+      resolve(summary({ elapsedMs, serverCpuUs, loadCpuUs: user + system, statuses, bodyBytes, items, latenciesMs }));
     }
     pool.onAnswer = (status, bodyLength, connection) => {
       latenciesMs.push(performance.now() - sentAt.get(connection));
@@ -211,6 +175,7 @@ function add(a, b) {
     loadCpuUs: sum('loadCpuUs'),
     requests: sum('requests'),
     bodyBytes: sum('bodyBytes'),
+    items: sum('items'),
     statuses,
     p50Ms: worse('p50Ms'),
     p99Ms: worse('p99Ms'),

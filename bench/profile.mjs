@@ -1,10 +1,14 @@
 // Shows where Dynaring spends its time: runs it under V8's sampling profiler with one workload, and prints the
 // functions and rooms of the samples taken during the load.
 // usage: node bench/profile.mjs [WORKLOAD] [SERVER] [SECONDS] [ITEM_BYTES]
+// WORKLOAD is GetItem, PutItem, Mixed or DeleteItem, or a title of a table's plan, as 'Query 100 gsi', 'Scan of 20000',
+// 'PutItem with 1 GSIs'.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLoad } from './load-process.mjs';
+import { readOptions } from './options.mjs';
+import { tablePlans } from './plans.mjs';
 import { createTable } from './requests.mjs';
 import { chooseServers, killAllServers, startServer, stopServer } from './servers.mjs';
 
@@ -23,17 +27,31 @@ async function main([workload = 'GetItem', name = 'dynaring-memory', seconds = '
   const [chosen] = chooseServers([name]).present;
   const server = await startServer(chosen, ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-interval=200']);
   load.watch(server);
-  const order = { itemBytes: Number(itemBytes), connections: 64, keyCount: KEYS };
-  await createTable(server.port, order.itemBytes);
-  await load.run(server, { ...order, workload: 'Fill' });
-  await load.run(server, { ...order, workload, seconds: 2 }); // warm
-  const result = await load.run(server, { ...order, workload, seconds: Number(seconds) });
+  const order = await prepare(server, load, { workload, itemBytes: Number(itemBytes) });
+  await load.run(server, { ...order, seconds: 2 }); // warm
+  const result = await load.run(server, { ...order, seconds: Number(seconds) });
   const loadEndedAt = performance.now();
   await stopServer(server);
   const endedMs = performance.now() - loadEndedAt;
   const [file] = readdirSync(directory).filter((each) => each.endsWith('.cpuprofile'));
   const profile = JSON.parse(readFileSync(join(directory, file), 'utf8'));
   print({ workload, name, result, ...tally(profile, result.elapsedMs, endedMs) });
+}
+
+/** Makes and fills the table that the workload needs. @returns the order for the load generator */
+async function prepare(server, load, { workload, itemBytes }) {
+  const order = { workload, itemBytes, connections: 64, keyCount: KEYS };
+  const plan = tablePlans({
+    ...readOptions(['--sizes', String(itemBytes), '--scan-items', /\d+$/.exec(workload)?.[0] ?? '1']),
+    counts: [Number(/^Query (\d+)/.exec(workload)?.[1] ?? 1)],
+  }).find(({ order: { title } }) => title === workload);
+  if (plan !== undefined) {
+    await plan.prepare(server.port);
+    return plan.order;
+  }
+  await createTable(server.port, itemBytes);
+  await load.run(server, { ...order, workload: 'Fill' });
+  return order;
 }
 
 /**

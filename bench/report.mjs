@@ -1,3 +1,5 @@
+import { indexedTitle } from './plans.mjs';
+
 const PEER = 'bare';
 
 /** The project's targets for 400 B items. `valueOf` finds the figure of each in the results. */
@@ -13,6 +15,14 @@ const TARGETS = [
     most: 300,
     valueOf: memory('underLoad', 'peak'),
   },
+  { what: 'PutItem with a GSI, times without', server: 'dynaring-memory', most: 2.2, valueOf: costOfIndex },
+  {
+    what: 'Query of 100, an item, times the best peer',
+    server: 'dynaring-memory',
+    most: 1,
+    valueOf: toBestPeer('Query 100 forward'),
+  },
+  { what: 'Scan, an item, times the best peer', server: 'dynaring-memory', most: 1, valueOf: toBestPeer('Scan') },
 ];
 
 /** The results of a run as Markdown. */
@@ -25,6 +35,8 @@ export function report(results) {
       'CPU is the server\'s, all threads, per request; "x bare" is the median of the rounds\' ratios.',
     ...comparisonTable(results),
     ...summaryTable(results),
+    ...manyItemsTable(results),
+    ...leftOutList(results),
     ...titlesOf(results).flatMap((title) => workloadTable(results, title)),
     ...startTable(results),
     ...memoryTable(results),
@@ -53,9 +65,9 @@ function comparisonTable(results) {
 }
 
 function summaryTable(results) {
-  const titles = titlesOf(results);
+  const titles = titlesOf(results).filter((title) => !isOfTables(results, title));
   if (titles.length === 0) return [];
-  const rows = serversOf(results.slices).map((server) => [
+  const rows = serversOf(slicesOf(results, titles)).map((server) => [
     server,
     ...titles.map((title) => {
       const { cpuUs, ratio } = figures(results, title, server);
@@ -65,8 +77,29 @@ function summaryTable(results) {
   return ['### CPU per request, us (times bare)', table(['server', ...titles], rows)];
 }
 
+/** What the plans of tables cost: for each request, and below it for each item that a request reads or writes. */
+function manyItemsTable(results) {
+  const titles = titlesOf(results).filter((title) => isOfTables(results, title));
+  if (titles.length === 0) return [];
+  const servers = serversOf(slicesOf(results, titles));
+  const rowsOf = (cell) =>
+    titles.map((title) => [title, ...servers.map((server) => cell(figures(results, title, server)))]);
+  const request = rowsOf(({ cpuUs, ratio }) => (cpuUs === undefined ? '-' : `${cpuUs.toFixed(0)} (${times(ratio)})`));
+  const item = rowsOf(({ itemUs }) => (itemUs === undefined ? '-' : itemUs.toFixed(2)));
+  return [
+    '### CPU per request, us (times bare), of many items and of indexes',
+    table(['', ...servers], request),
+    '### CPU per item, us: items that are looked at or written',
+    table(['', ...servers], item),
+  ];
+}
+
+function leftOutList({ leftOut }) {
+  return leftOut.map(({ server, table, why }) => `${server} has no table ${table}: ${why}`);
+}
+
 function workloadTable(results, title) {
-  const rows = serversOf(results.slices).map((server) => {
+  const rows = serversOf(slicesOf(results, [title])).map((server) => {
     const of = figures(results, title, server);
     return [
       server,
@@ -158,6 +191,7 @@ function figures(results, title, server) {
     p50Ms: median(slices.map((slice) => slice.p50Ms)),
     p99Ms: median(slices.map((slice) => slice.p99Ms)),
     bytes: median(slices.map((slice) => slice.bodyBytes / slice.requests)),
+    itemUs: median(slices.map(itemCpuOf)),
     cpuUs: median(cpu),
     cpuLeastUs: Math.min(...cpu),
     cpuMostUs: Math.max(...cpu),
@@ -168,6 +202,29 @@ function figures(results, title, server) {
 
 function cpuOf(slice) {
   return slice === undefined ? Number.NaN : slice.serverCpuUs / slice.requests;
+}
+
+function itemCpuOf(slice) {
+  return slice.serverCpuUs / slice.items;
+}
+
+/** Of PutItem, with one GSI to none, each round by itself. */
+function costOfIndex(results, server) {
+  const of = (indexes) =>
+    results.slices.filter((slice) => slice.server === server && slice.title === indexedTitle(indexes));
+  return median(of(1).map((slice, at) => cpuOf(slice) / cpuOf(of(0)[at])));
+}
+
+/** For an item, to the peer that takes the least. */
+function toBestPeer(prefix) {
+  return (results, server) => {
+    const title = titlesOf(results).find((each) => each.startsWith(prefix));
+    const isPeer = (name) => !/^(bare|dynaring|base)/.test(name);
+    const peers = serversOf(slicesOf(results, [title])).filter(isPeer);
+    if (peers.length === 0) return undefined;
+    const itemUs = (name) => figures(results, title, name).itemUs;
+    return itemUs(server) / Math.min(...peers.map(itemUs));
+  };
 }
 
 function bareBeside(results, { title, round }) {
@@ -192,6 +249,15 @@ function failures(statuses, expected) {
     .filter(([status]) => !expected.includes(status))
     .map(([status, count]) => `${count} x ${status === '0' ? 'broken' : status}`)
     .join(', ');
+}
+
+/** Whether a title is one of those that have tables of their own. */
+function isOfTables(results, title) {
+  return results.slices.find((slice) => slice.title === title).ofTables;
+}
+
+function slicesOf(results, titles) {
+  return results.slices.filter((slice) => titles.includes(slice.title));
 }
 
 function titlesOf(results) {

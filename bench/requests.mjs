@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { FIRST_VERSION, makeItem, makeKey, tableName } from './items.mjs';
+import { tableName } from './items.mjs';
 
 /**
  * The headers that the JavaScript SDK sends. The signature only has the form of one, because no emulator verifies it.
@@ -49,41 +49,22 @@ export function ask(port, operation, body) {
 }
 
 /** Creates the table for items of this size, and waits until it can be used. */
-export async function createTable(port, itemBytes) {
-  const TableName = tableName(itemBytes);
-  const created = await ask(port, 'CreateTable', {
-    TableName,
+export function createTable(port, itemBytes) {
+  return createTableOf(port, {
+    TableName: tableName(itemBytes),
     AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
     KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-    BillingMode: 'PAY_PER_REQUEST',
   });
+}
+
+/** Creates an on-demand table, and waits until it can be used. */
+export async function createTableOf(port, input) {
+  const created = await ask(port, 'CreateTable', { ...input, BillingMode: 'PAY_PER_REQUEST' });
   if (created.status !== 200) throw new Error(`CreateTable: ${created.status} ${JSON.stringify(created.body)}`);
   for (let attempt = 0; attempt < 100; attempt++) {
-    const described = await ask(port, 'DescribeTable', { TableName });
+    const described = await ask(port, 'DescribeTable', { TableName: input.TableName });
     if (described.body.Table?.TableStatus === 'ACTIVE') return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`table ${TableName} does not become ACTIVE`);
-}
-
-/** @returns all requests of one operation, one for each key */
-export function buildItemRequests(operation, itemBytes, keyCount) {
-  const TableName = tableName(itemBytes);
-  return Array.from({ length: keyCount }, (_, index) =>
-    buildRequest(
-      operation,
-      operation === 'PutItem'
-        ? { TableName, Item: makeItem(itemBytes, index) }
-        : { TableName, Key: makeKey(index), ...(operation === 'GetItem' && { ConsistentRead: false }) },
-    ),
-  );
-}
-
-const FIRST_VERSION_BYTES = Buffer.from(String(FIRST_VERSION));
-
-/**
- * The position of the ten digits of the item's version in a PutItem request: no two puts of a run write the same item.
- */
-export function versionOffset(putRequest) {
-  return putRequest.indexOf(FIRST_VERSION_BYTES);
+  throw new Error(`table ${input.TableName} does not become ACTIVE`);
 }

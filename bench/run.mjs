@@ -7,6 +7,7 @@ import { startLoad } from './load-process.mjs';
 import { measureOperations } from './operations.mjs';
 import { readOptions } from './options.mjs';
 import { overload } from './overload.mjs';
+import { itemPlans, tablePlans } from './plans.mjs';
 import { memoryMb } from './process-stats.mjs';
 import { report } from './report.mjs';
 import { ask, createTable } from './requests.mjs';
@@ -15,18 +16,29 @@ import { chooseServers, killAllServers, startServer, stopServer } from './server
 const TIME_LIMIT_MS = 60 * 60 * 1000;
 const IDLE_MS = 2000;
 const STARTS = 5;
+/** What has tables of its own, and does not need the one of items by key. */
+const OF_TABLES = ['Query', 'Scan', 'BatchGetItem', 'BatchWriteItem', 'UpdateItem', 'indexes'];
 
 async function main() {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) return;
   if (process.platform !== 'linux') throw new Error('the bench reads /proc and so runs on Linux only');
-  const { present, absent } = chooseServers(options.only);
+  const { present, absent } = chooseServers(options.only, options.base);
   for (const { name, needs } of absent) progress(`${name} is left out: ${needs} is not there`);
   if (present.length === 0) throw new Error('nothing to measure');
 
   const load = startLoad();
   process.on('exit', () => load.stop());
-  const results = { options, machine: machine(), starts: [], memory: [], operations: [], slices: [], overload: [] };
+  const results = {
+    options,
+    machine: machine(),
+    starts: [],
+    memory: [],
+    operations: [],
+    slices: [],
+    overload: [],
+    leftOut: [],
+  };
   try {
     if (options.workloads.includes('start')) results.starts = await measureStarts(present, load, options);
     const servers = await startAll(present, load);
@@ -41,6 +53,8 @@ async function main() {
         results.overload.push(await overload(server, load, options, progress));
       }
     }
+    // Last, since its tables would be part of the memory that the others are charged with.
+    await measureTables(servers, load, options, results);
     for (const server of servers) await stop(server, load);
   } finally {
     load.stop();
@@ -72,6 +86,7 @@ async function startAll(present, load) {
 
 async function measureWorkloads(servers, load, options, results) {
   const base = { connections: options.connections, keyCount: options.keyCount, seconds: options.seconds };
+  if (options.workloads.every((workload) => OF_TABLES.includes(workload))) return;
   for (const itemBytes of options.sizes) {
     for (const server of servers) {
       const { port, name } = server;
@@ -80,42 +95,51 @@ async function measureWorkloads(servers, load, options, results) {
       await load.run(server, { ...base, workload: 'Fill', itemBytes });
       await checkAnswer(name, port, itemBytes, options.keyCount - 1);
     }
-    const plans = plansFor(itemBytes, options);
-    for (const plan of plans) results.slices.push(...(await measureInRounds(plan, servers, load, options)));
+    for (const plan of itemPlans(itemBytes, options))
+      results.slices.push(...(await measureInRounds(plan, servers, load, options)));
     for (const { name, pid, idle } of servers)
       results.memory.push({ server: name, itemBytes, idle, underLoad: memoryMb(pid) });
   }
 }
 
-function plansFor(itemBytes, options) {
-  const { connections, seconds, keyCount, workloads, sizes } = options;
-  const plan = (workload, keys, prefix = '') => ({
-    title: `${prefix}${workload} ${itemBytes} B`,
-    workload,
-    itemBytes,
-    connections,
-    seconds,
-    keyCount: keys,
-  });
-  const chosen = (workload) => workloads.includes(workload);
-  const hot = chosen('hot') && itemBytes === sizes[0];
-  return [
-    ...['GetItem', 'PutItem', 'Mixed'].filter(chosen).map((workload) => plan(workload, keyCount)),
-    ...(hot ? ['GetItem', 'PutItem'].map((workload) => plan(workload, 1, 'hot key ')) : []),
-    ...(chosen('DeleteItem') ? [plan('DeleteItem', keyCount)] : []), // last: it leaves nothing to read
-  ];
+/**
+ * The plans that need a table of their own, which is made once for all that share it. A server that has no such table,
+ * or does not answer rightly, is left out of them.
+ */
+async function measureTables(servers, load, options, results) {
+  const left = new Map(); // table -> the servers that have it
+  for (const { table, prepare, order } of tablePlans(options)) {
+    if (!left.has(table)) left.set(table, await prepareTable(servers, { table, prepare }, results));
+    if (left.get(table).length === 0) continue;
+    results.slices.push(...(await measureInRounds({ ...order, ofTables: true }, left.get(table), load, options)));
+  }
+}
+
+async function prepareTable(servers, { table, prepare }, results) {
+  const ready = [];
+  for (const server of servers) {
+    progress(`${server.name}: the table ${table}`);
+    try {
+      if (server.name !== 'bare') await prepare(server.port);
+      ready.push(server);
+    } catch (error) {
+      results.leftOut.push({ server: server.name, table, why: error.message });
+      progress(`${server.name} is left out: ${error.message}`);
+    }
+  }
+  return ready;
 }
 
 /**
  * Alternates between servers (A B C, A B C, ...), so that other activity of the machine affects all alike. The first
  * round warms up and is dropped.
  */
-async function measureInRounds({ title, ...plan }, servers, load, options) {
+async function measureInRounds({ title, ofTables = false, ...plan }, servers, load, options) {
   const slices = [];
   for (let round = -1; round < options.rounds; round++) {
     for (const server of servers) {
       const slice = await load.run(server, { ...plan, seconds: round < 0 ? plan.seconds / 2 : plan.seconds });
-      if (round >= 0) slices.push({ title, server: server.name, round, ...slice });
+      if (round >= 0) slices.push({ title, ofTables, server: server.name, round, ...slice });
     }
     progress(`${title}: ${round < 0 ? 'warm' : `round ${round + 1} of ${options.rounds}`}`);
   }

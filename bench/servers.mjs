@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cpuTimeUs } from './process-stats.mjs';
 import { ask } from './requests.mjs';
@@ -14,25 +14,14 @@ const DYNALITE = here('node_modules/dynalite/cli.js');
 const DYNOXIDE = here('node_modules/@dynoxide/linux-x64/dynoxide');
 
 const node = (script, ...args) => [process.execPath, script, ...args];
-const dynaring = (port, ...args) => node(DYNARING, '--port', port, '--log-level', 'error', ...args);
 const dynalite = (port, ...args) =>
   node(DYNALITE, '--host', '127.0.0.1', '--port', port, '--createTableMs', '0', ...args);
 const dynoxide = (port, ...args) => [DYNOXIDE, 'serve', '--host', '127.0.0.1', '--port', port, ...args];
 
 /** All servers that can be measured. `command(port, directory)` returns the program and its arguments. */
-export const SERVERS = [
+const SERVERS = [
   { name: 'bare', needs: BARE, command: (port) => node(BARE, port, ...BARE_ITEM_SIZES) },
-  { name: 'dynaring-memory', needs: DYNARING, command: (port) => dynaring(port, '--durability', 'memory') },
-  {
-    name: 'dynaring-process',
-    needs: DYNARING,
-    command: (port, directory) => dynaring(port, '--durability', 'process', '--data-dir', directory),
-  },
-  {
-    name: 'dynaring-disk',
-    needs: DYNARING,
-    command: (port, directory) => dynaring(port, '--durability', 'disk', '--data-dir', directory),
-  },
+  ...dynarings('dynaring', DYNARING),
   { name: 'dynalite-memory', needs: DYNALITE, command: (port) => dynalite(port) },
   { name: 'dynalite-disk', needs: DYNALITE, command: (port, directory) => dynalite(port, '--path', directory) },
   { name: 'dynoxide-memory', needs: DYNOXIDE, command: (port) => dynoxide(port) },
@@ -43,6 +32,19 @@ export const SERVERS = [
   },
 ];
 
+/** A build of Dynaring with each durability. */
+function dynarings(name, cli) {
+  const command = (port, ...args) => node(cli, '--port', port, '--log-level', 'error', ...args);
+  return [
+    { name: `${name}-memory`, needs: cli, command: (port) => command(port, '--durability', 'memory') },
+    ...['process', 'disk'].map((durability) => ({
+      name: `${name}-${durability}`,
+      needs: cli,
+      command: (port, directory) => command(port, '--durability', durability, '--data-dir', directory),
+    })),
+  ];
+}
+
 const BARE_ITEM_SIZES = [400, 4096, 100 * 1024];
 const START_LIMIT_MS = 15_000;
 const STOP_LIMIT_MS = 3_000;
@@ -51,10 +53,12 @@ const running = new Set();
 /**
  * The servers of `names` that are installed here. A name is a full name, or the part before the dash for all of that
  * family.
+ * @param base the directory of another build of Dynaring, with its `dist`: the family `base`
  */
-export function chooseServers(names) {
+export function chooseServers(names, base) {
+  const all = base === undefined ? SERVERS : [...SERVERS, ...dynarings('base', resolve(base, 'dist/cli.js'))];
   const named = (server) => names.some((name) => server.name === name || server.name.startsWith(`${name}-`));
-  const chosen = SERVERS.filter((server) => names.length === 0 || named(server));
+  const chosen = all.filter((server) => names.length === 0 || named(server));
   return {
     present: chosen.filter((server) => existsSync(server.needs)),
     absent: chosen.filter((server) => !existsSync(server.needs)),

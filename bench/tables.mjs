@@ -1,0 +1,181 @@
+import {
+  indexKeyName,
+  MOST_INDEXES,
+  makeIndexedItem,
+  makeKey,
+  makeSortedItem,
+  partitionKey,
+  tableName,
+} from './items.mjs';
+import { ask, createTableOf } from './requests.mjs';
+
+/** The tables of the loads that read and write many items, or items of an index. */
+
+const BATCH = 25;
+const FILLED_AT_ONCE = 8;
+/** How long an index may take to show what was put, and a server to take what it has put off. */
+const PATIENCE_MS = 60_000;
+const PAUSE_MS = 20;
+
+export const sortedTableName = (itemBytes) => `${tableName(itemBytes)}Sorted`;
+export const indexedTableName = (itemBytes, indexes) => `${tableName(itemBytes)}Indexes${indexes}`;
+export const scannedTableName = (itemBytes) => `${tableName(itemBytes)}Scanned`;
+
+const string = (AttributeName) => ({ AttributeName, AttributeType: 'S' });
+const keySchema = (hash, range) => [
+  { AttributeName: hash, KeyType: 'HASH' },
+  ...(range === undefined ? [] : [{ AttributeName: range, KeyType: 'RANGE' }]),
+];
+const Projection = { ProjectionType: 'ALL' };
+
+/** Partitions of each size: enough of them, and 5,000 to 10,000 items of a size above one. */
+export function partitionsOf(count) {
+  return count === 1 ? 500 : Math.max(4, Math.min(100, Math.floor(10_000 / count)));
+}
+
+/** Creates and fills the table that is queried: partitions of each of `counts`, and an index of either kind. */
+export async function prepareSorted(port, itemBytes, counts) {
+  const TableName = sortedTableName(itemBytes);
+  await createTableOf(port, {
+    TableName,
+    AttributeDefinitions: [...['pk', 'sk', 'place'].map(string), { AttributeName: 'rank', AttributeType: 'N' }],
+    KeySchema: keySchema('pk', 'sk'),
+    LocalSecondaryIndexes: [{ IndexName: 'byRank', KeySchema: keySchema('pk', 'rank'), Projection }],
+    GlobalSecondaryIndexes: [{ IndexName: 'byPlace', KeySchema: keySchema('place', 'rank'), Projection }],
+  });
+  await fill(port, TableName, sortedItems(itemBytes, counts));
+  for (const count of counts) {
+    for (const partition of [0, partitionsOf(count) - 1]) {
+      for (const form of Object.keys(QUERY_FORMS))
+        await waitFor(port, queryInput({ itemBytes, count, partition, form }));
+    }
+  }
+}
+
+function* sortedItems(itemBytes, counts) {
+  for (const count of counts) {
+    for (let partition = 0; partition < partitionsOf(count); partition++) {
+      for (let position = 0; position < count; position++) {
+        yield makeSortedItem(itemBytes, { count, partition, position });
+      }
+    }
+  }
+}
+
+const ofPartition = { KeyConditionExpression: 'pk = :key' };
+/** How a partition of the table, or of one of its indexes, is read. */
+export const QUERY_FORMS = {
+  forward: ofPartition,
+  backward: { ...ofPartition, ScanIndexForward: false },
+  filter: { ...ofPartition, FilterExpression: 'active = :yes' },
+  gsi: { IndexName: 'byPlace', KeyConditionExpression: 'place = :key' },
+  lsi: { ...ofPartition, IndexName: 'byRank' },
+};
+
+export function queryInput({ itemBytes, count, partition, form }) {
+  return {
+    TableName: sortedTableName(itemBytes),
+    ...QUERY_FORMS[form],
+    ExpressionAttributeValues: {
+      ':key': { S: partitionKey(count, partition) },
+      ...(form === 'filter' && { ':yes': { BOOL: true } }),
+    },
+  };
+}
+
+/** How many items a query of this form answers with. */
+export const foundOf = (count, form) => (form === 'filter' ? Math.ceil(count / 2) : count);
+
+/** An index may be a moment late. What is still wrong after that is an error: figures of wrong answers say nothing. */
+async function waitFor(port, input) {
+  const form = Object.keys(QUERY_FORMS).find((name) => QUERY_FORMS[name].IndexName === input.IndexName);
+  const isFilter = input.FilterExpression !== undefined;
+  const count = Number(/^of(\d+)#/.exec(input.ExpressionAttributeValues[':key'].S)[1]);
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const { status, body } = await ask(port, 'Query', input);
+    const found = foundOf(count, isFilter ? 'filter' : form);
+    if (status === 200 && body.Count === found && body.ScannedCount === count) return;
+    if (status === 400 || performance.now() > deadline) {
+      throw new Error(`Query ${JSON.stringify(input)}: ${status} ${JSON.stringify(body).slice(0, 200)}`);
+    }
+    await pause();
+  }
+}
+
+/** Creates and fills a table of items whose attributes are keys of `indexes` global indexes. */
+export async function prepareIndexed(port, itemBytes, { keyCount, indexes }) {
+  const TableName = indexedTableName(itemBytes, indexes);
+  const names = Array.from({ length: indexes }, (_, at) => indexKeyName(at));
+  if (indexes > MOST_INDEXES) throw new Error(`there are attributes for ${MOST_INDEXES} indexes`);
+  await createTableOf(port, {
+    TableName,
+    AttributeDefinitions: ['pk', ...names].map(string),
+    KeySchema: keySchema('pk'),
+    ...(indexes > 0 && {
+      GlobalSecondaryIndexes: names.map((name) => ({
+        IndexName: `by-${name}`,
+        KeySchema: keySchema(name),
+        Projection,
+      })),
+    }),
+  });
+  await fill(port, TableName, indexedItems(itemBytes, keyCount));
+  const { body } = await ask(port, 'GetItem', { TableName, Key: makeKey(keyCount - 1), ConsistentRead: true });
+  if (body.Item?.version === undefined) throw new Error(`${TableName} has not what was put: ${JSON.stringify(body)}`);
+}
+
+/** Creates and fills the table that is scanned. */
+export async function prepareScanned(port, itemBytes, itemCount) {
+  const TableName = scannedTableName(itemBytes);
+  await createTableOf(port, { TableName, AttributeDefinitions: [string('pk')], KeySchema: keySchema('pk') });
+  await fill(port, TableName, indexedItems(itemBytes, itemCount));
+}
+
+function* indexedItems(itemBytes, itemCount) {
+  for (let index = 0; index < itemCount; index++) yield makeIndexedItem(itemBytes, index);
+}
+
+/** Puts the items by batches, some of them at once. */
+async function fill(port, TableName, items) {
+  const worker = async () => {
+    for (;;) {
+      const batch = [];
+      while (batch.length < BATCH) {
+        const { value: Item, done } = items.next();
+        if (done) break;
+        batch.push({ PutRequest: { Item } });
+      }
+      if (batch.length === 0) return;
+      await putBatch(port, { [TableName]: batch });
+    }
+  };
+  await Promise.all(Array.from({ length: FILLED_AT_ONCE }, worker));
+}
+
+async function putBatch(port, batch) {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (let left = batch; Object.keys(left).length > 0; ) {
+    const { status, body } = await ask(port, 'BatchWriteItem', { RequestItems: left });
+    if (status === 200) left = body.UnprocessedItems ?? {};
+    else if (status < 500 || performance.now() > deadline) {
+      throw new Error(`BatchWriteItem: ${status} ${JSON.stringify(body).slice(0, 300)}`);
+    }
+    if (Object.keys(left).length > 0) await pause();
+  }
+}
+
+/** @returns the start keys of the pages of a scan, the first of which is undefined, and how many items each has */
+export async function pagesOfScan(port, itemBytes) {
+  const pages = [];
+  for (let ExclusiveStartKey; ; ) {
+    const input = { TableName: scannedTableName(itemBytes), ExclusiveStartKey };
+    const { status, body } = await ask(port, 'Scan', input);
+    if (status !== 200) throw new Error(`Scan: ${status} ${JSON.stringify(body).slice(0, 300)}`);
+    pages.push({ input, items: body.Count });
+    ExclusiveStartKey = body.LastEvaluatedKey;
+    if (ExclusiveStartKey === undefined) return pages;
+  }
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
