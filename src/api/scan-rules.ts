@@ -8,8 +8,17 @@ import {
   resolveLegacyFilter,
 } from './expression/resolve-filter.ts';
 import type { ScanRequest } from './operations.ts';
-import { checkSelect, hasExactly, indexNamed, needsItems, type PagePlan, placeKeys } from './page-rules.ts';
+import {
+  checkSelect,
+  checkStartInIndex,
+  hasExactly,
+  indexNamed,
+  needsItems,
+  type PagePlan,
+  placeKeys,
+} from './page-rules.ts';
 import { type EncodedKey, keyOfKey } from './primary-key.ts';
+import { placeInOrder, storedOrder } from './stored-order.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 import { VALUE_TEXTS } from './value-texts.ts';
 
@@ -26,7 +35,7 @@ export interface CheckedScan extends Filtering {
 
 /** How a Scan is to be carried out. */
 export interface ScanPlan extends CheckedScan, PagePlan {
-  /** The scan begins behind this item of the table. */
+  /** The scan begins behind this place: in the index if the nodes keep it, and else in the table. */
   readonly after: EncodedKey | undefined;
 }
 
@@ -117,5 +126,8 @@ function startOf(table: Table, index: SecondaryIndex | undefined, startKey: Attr
     );
   }
   const ofTable = placeKeys(table, undefined).map(({ name }) => [name, startKey[name]!]);
-  return keyOfKey(table.key, Object.fromEntries(ofTable));
+  const itemKey = keyOfKey(table.key, Object.fromEntries(ofTable));
+  if (index === undefined) return itemKey;
+  checkStartInIndex(index.key, startKey);
+  return storedOrder(table, index) === undefined ? itemKey : placeInOrder(table, index, startKey);
 }

@@ -13,7 +13,8 @@ import { indexEntry } from '../api/index-entry.ts';
 import { RawJson, type ReturnConsumedCapacity } from '../api/operations.ts';
 import { isWhole, type PagePlan, placeKeys } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
-import type { Table } from '../api/table-definition.ts';
+import { storedOrder } from '../api/stored-order.ts';
+import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { Found, PageSource, Pause } from './page-source.ts';
 import type { ReadRoom } from './read-room.ts';
 import type { StoredItem } from './stored-item.ts';
@@ -46,9 +47,19 @@ export async function inRoom(room: ReadRoom, read: () => Promise<Page | undefine
 export interface WantedPage {
   readonly table: Table;
   readonly plan: PagePlan;
+  /** The index whose entries are made of the items that are read. Undefined: what is read is what the page looks at. */
+  readonly entriesOf: SecondaryIndex | undefined;
   /** At most so many items or entries are looked at. */
   readonly limit: number;
   readonly pause: Pause;
+}
+
+/** The index of a page, if its entries are made of the items that are read. */
+export function entriesToMake(table: Table, index: SecondaryIndex | undefined): SecondaryIndex | undefined {
+  if (index === undefined) return undefined;
+  const stored = storedOrder(table, index);
+  const areRead = stored?.areEntries || (stored !== undefined && index.projection.ProjectionType === 'ALL');
+  return areRead ? undefined : index;
 }
 
 /** What was read for one answer. */
@@ -75,10 +86,10 @@ const FILTERED_AT_ONCE_BYTES = 64 * 1024;
  */
 export async function readPage(
   source: PageSource,
-  { table, plan, limit, pause }: WantedPage,
+  { table, plan, entriesOf, limit, pause }: WantedPage,
 ): Promise<Page | undefined> {
-  const { index, filter, isCount, isFetching } = plan;
-  const areWhole = isWhole(plan);
+  const { filter, isCount, isFetching } = plan;
+  const areWhole = entriesOf === undefined || isWhole(plan);
   const project = plan.projection && projector(plan.projection);
   const page = {
     items: [] as (RawJson | AttributeMap)[],
@@ -97,7 +108,7 @@ export async function readPage(
     if (found === 'cut') return { ...page, last: last && attributesOf(last) };
     if (found === 'beyond') return undefined;
     for (const { stored, entry: known, bytes } of found) {
-      const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
+      const entry = known ?? (entriesOf && indexEntry(table, entriesOf, stored!.attributes)!);
       page.scanned++;
       page.bytes += bytes;
       const counted = pageBytes(bytes);
