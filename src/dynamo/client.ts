@@ -47,6 +47,11 @@ export interface LagRule {
 
 export type LagPlace =
   | { readonly kind: 'table'; readonly table: ByteString }
+  /**
+   * All entries of a global index that are still to be sent: whichever replica is asked, the index is behind its table. Its
+   * replicas may lag as those of a table do, by a place of the other kinds.
+   */
+  | { readonly kind: 'propagation'; readonly index: ByteString }
   /** All items of one partition key. */
   | { readonly kind: 'collection'; readonly table: ByteString; readonly partitionKey: ByteString }
   | { readonly kind: 'item'; readonly key: ItemKey };
@@ -92,6 +97,8 @@ export type Failure =
   | { readonly kind: 'unknown' }
   /** A bounded queue is full; nothing was tried. */
   | { readonly kind: 'overloaded' }
+  /** A global index cannot keep up with the item: it would owe too much to it. The write did not happen. */
+  | { readonly kind: 'index-behind'; readonly index: ByteString }
   /**
    * Replicas could not write, as on a full disk. As with `unknown`, the operation may have happened, or may happen yet.
    */

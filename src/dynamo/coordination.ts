@@ -13,6 +13,7 @@ import type {
   ForgetTable,
   TablesIn,
 } from './coordination-messages.ts';
+import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { HintedHandoff } from './healing/hinted-handoff.ts';
 import type { MerkleForest } from './healing/merkle-forest.ts';
@@ -44,6 +45,7 @@ export interface CoordinationParts {
   readonly locks: KeyLock;
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
+  readonly propagation: Pick<Propagation, 'whenShown'>;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;
 }
@@ -117,7 +119,14 @@ export class Coordination implements CoordinatingNode {
       const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried };
       return writeRegister(coordinator, write);
     };
-    if (!locks.run(key, begin, reply)) reply(untried({ kind: 'overloaded' }, carried));
+    const done = derivation === undefined ? reply : (answer: WriteAnswer) => this.#replyWhenShown(key, answer, reply);
+    if (!locks.run(key, begin, done)) reply(untried({ kind: 'overloaded' }, carried));
+  }
+
+  /** A query after the answer should find the write in the indexes, if nothing is wrong. */
+  #replyWhenShown(key: StoreKey, answer: WriteAnswer, reply: ReplyTo<CoordinateWrite>): void {
+    if (answer.kind === 'applied') this.#parts.propagation.whenShown(key, () => reply(answer));
+    else reply(answer);
   }
 
   /** Whether this node seems to be cut off from the home replicas of a key. */

@@ -113,6 +113,12 @@ export type PurgeRequest =
   | { readonly kind: 'confirm-tombstone'; readonly key: StoreKey; readonly record: ItemRecord; readonly epoch: number }
   | { readonly kind: 'purge'; readonly key: StoreKey; readonly ballot: Ballot; readonly epoch: number };
 
+/**
+ * To the home replicas of an item: its entries are in their places, as far as they were due up to this ballot
+ * (docs/protocol.md section 14.3). Nothing rests on it: without it work is done twice.
+ */
+export type MarkRequest = { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
+
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
   /**
@@ -146,6 +152,7 @@ export type Request =
   | HintRequest
   | MerkleRequest
   | PurgeRequest
+  | MarkRequest
   | EpochRequest
   | GossipRequest
   | { readonly kind: 'ping' };
@@ -170,8 +177,10 @@ export interface VoteState {
 }
 
 /** The answer of a replica. `from` lets the coordinator count an answer once that comes twice. */
-export type Reply = { readonly from: NodeId } & (
-  | ({ readonly kind: 'promise' } & ReplicaState)
+export type Reply = {
+  readonly from: NodeId;
+} /** `settled`: up to where the replica knows the item's entries to be in place; undefined if the item has none. */ & (
+  | ({ readonly kind: 'promise'; readonly settled?: Ballot | undefined } & ReplicaState)
   | ({ readonly kind: 'state' } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
@@ -208,6 +217,7 @@ export type Reply = { readonly from: NodeId } & (
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'purged' }
+  | { readonly kind: 'marked' }
   | { readonly kind: 'copied' }
   | { readonly kind: 'sealed' }
   | {

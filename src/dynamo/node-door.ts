@@ -13,7 +13,8 @@ type Served = { readonly [Kind in Request['kind']]: (request: Of<Kind>, answer: 
 
 /** A node's door for other nodes. @param store of the node */
 export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<Request, Reply> {
-  const { acceptor, detector, epochStaging, epochSwitch, gate, gossip, purgeMember, restore, view } = parts;
+  const { acceptor, detector, epochStaging, epochSwitch, gate, gossip, propagationHold, purgeMember, restore, view } =
+    parts;
   const served: Served = {
     prepare: (request, answer) => acceptor.receive(request, answer),
     accept: (request, answer) => acceptor.receive(request, answer),
@@ -44,6 +45,12 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
       epochSwitch.receive(request, answer);
     },
     gossip: (request, answer) => gossip.receive(request, answer),
+    'mark-settled': ({ key, due }, answer) => {
+      if (acceptor.isStopped) return;
+      acceptor.rows.outbox.settled(key, due);
+      propagationHold.noteSettled(key, due);
+      answer({ kind: 'marked', from: self });
+    },
     ping: (_request, answer) => answer({ kind: 'pong', from: self }),
   };
   return (from, request, answer) => {

@@ -7,6 +7,7 @@ import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency } from './client.ts';
 import { Coordination } from './coordination.ts';
 import { Derivations } from './derived/derivations.ts';
+import { type DerivedParts, wireDerived } from './derived/wire-derived.ts';
 import { EpochFollower } from './epochs/epoch-follower.ts';
 import { EpochStaging } from './epochs/epoch-staging.ts';
 import { EpochSwitch } from './epochs/epoch-switch.ts';
@@ -76,7 +77,7 @@ interface Replica {
 }
 
 /** Coordinates requests of clients, and finishes rounds that other coordinators have left. */
-interface Leadership {
+interface Leadership extends DerivedParts {
   readonly coordinator: Coordinator;
   readonly coordination: Coordination;
   readonly locks: KeyLock;
@@ -155,12 +156,16 @@ function wireReplica(
     partitions: view.partitions,
     onDamaged: (key) => events.damagedRowMet(key),
   });
-  const hasOtherRecord = (key: StoreKey) => hints.hasHint(key) || (rules.heldYields && gate.countOf(key) > 0);
+  const hasOtherRecord = (key: StoreKey) =>
+    hints.hasHint(key) ||
+    (rules.heldYields && gate.countOf(key) > 0) ||
+    (rules.purgeWaitsForOwed && acceptor.rows.outbox.has(key));
   const purgeMember = new PurgeMember({ settings, store, clock, votes, acceptor, hasOtherRecord });
   return { votes, ballots, acceptor, gate, hints, forest, purgeMember };
 }
 
-function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surroundings & Replica): Leadership {
+function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leadership {
+  const { settings, env, state, events } = basis;
   const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest } = parts;
   const { limits } = settings;
   const { clock, random } = env;
@@ -183,8 +188,14 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
       freshMs: limits.derivationFreshMs,
       read: (key, deadlineMs) => readStrongly(coordinator, { requestId: undefined, key, deadlineMs }),
     }),
+    settler: {
+      settledOf: (key) => derived.propagation.settledOf(key),
+      chosen: (operation, record) => derived.propagation.chosen(operation, record),
+      settle: (operation, record) => derived.propagation.settle(operation, record),
+    },
     onConfig: (config) => events.configReceived(config),
   });
+  const derived: DerivedParts = wireDerived({ settings, env, acceptor, votes, coordinator });
   const locks = new KeyLock(limits);
   const finisher = new Finisher({
     acceptedKeys: (after, limit) => acceptor.rows.acceptedKeys(after, limit, (key) => gate.isLagging(key)),
@@ -193,10 +204,20 @@ function wireLeadership({ settings, env, state, events }: NodeBasis, parts: Surr
     limits,
   });
   const forgetTable = (table: ByteString) => {
-    for (const part of [gate, acceptor, hints]) part.forgetTable(table);
+    for (const part of [gate, acceptor, hints, derived.propagationHold]) part.forgetTable(table);
   };
-  const coordination = new Coordination({ coordinator, acceptor, hints, locks, votes, forest, forgetTable });
-  return { coordinator, coordination, locks, finisher };
+  const { propagation } = derived;
+  const coordination = new Coordination({
+    coordinator,
+    acceptor,
+    hints,
+    locks,
+    votes,
+    forest,
+    propagation,
+    forgetTable,
+  });
+  return { coordinator, coordination, locks, finisher, ...derived };
 }
 
 function wireRepair(basis: NodeBasis, parts: Surroundings & Replica & Leadership): Repair {

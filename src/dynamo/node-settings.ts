@@ -96,6 +96,21 @@ export interface NodeLimits {
    * of indexes waits it out.
    */
   readonly derivationFreshMs: number;
+  /** Places that one item may owe one index. More: larger records. Fewer: writes are refused sooner while homes are down. */
+  readonly owedKept: number;
+  /** Items that a coordinator settles at a time; what is beyond it is left to the outbox. */
+  readonly settlesAtOnce: number;
+  /** Items of which a node remembers that they are settled. Fewer: more work is done twice. */
+  readonly marksKept: number;
+  /**
+   * The longest time that the answer of a write waits for the entries of its item, so that a query after it finds them. The
+   * write is done by then, whatever comes of them.
+   */
+  readonly entryWaitMs: number;
+  /** How old a row of the outbox is when the first member that is up settles its item: its coordinator may be gone. */
+  readonly outboxAgeMs: number;
+  /** How much older it is when the other members do so. */
+  readonly outboxLaterMs: number;
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -133,6 +148,12 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   lagBytesKept: 64 * 1024 * 1024,
   finishIntervalMs: 1_000,
   derivationFreshMs: 1_000,
+  owedKept: 16,
+  settlesAtOnce: 1_000,
+  marksKept: 10_000,
+  entryWaitMs: 100,
+  outboxAgeMs: 1_000,
+  outboxLaterMs: 3_000,
 };
 
 /** A hint that a coordinator keeps. */

@@ -16,6 +16,14 @@ export interface NodeStatus {
   readonly hintBytes: number;
   /** Records that rules of lag hold back from its replicas. */
   readonly held: number;
+  /** Items of this replica whose entries in global indexes are not known to be in place. */
+  readonly owed: number;
+  /** Items whose entries this node is putting in place as a coordinator. */
+  readonly settling: number;
+  /** Entries that were put in place, or removed, since the start. */
+  readonly entriesConfirmed: number;
+  /** Items whose entries rules of lag hold back before they are sent. */
+  readonly propagationHeld: number;
   /** The nodes that it suspects to be down. */
   readonly suspects: readonly NodeId[];
   /** How many epochs of partitions it has begun to vote in since its start. */

@@ -70,10 +70,12 @@ export class StorageNode implements CoordinatingNode {
   /** Starts the background work: probes, gossip, hints, repair, purges. It goes on until `stop`. */
   startBackground(): void {
     const { detector, gossip, hints, finisher, antiEntropy, purge, scrub, epochFollower, orphans } = this.#parts;
+    const { outboxFinisher } = this.#parts;
     detector.start(() => this.#peers());
     gossip.start();
     hints.start();
     finisher.start();
+    outboxFinisher.start();
     antiEntropy.start();
     purge.start();
     scrub.start();
@@ -89,8 +91,10 @@ export class StorageNode implements CoordinatingNode {
     this.#isStopped = true;
     const { coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging } = this.#parts;
     const { detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans } = this.#parts;
+    const { propagation, propagationHold, outboxFinisher } = this.#parts;
     // First what takes requests, so that nothing below begins anything new.
     for (const part of [coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging]) part.stop();
+    for (const part of [propagation, propagationHold, outboxFinisher]) part.stop();
     for (const part of [detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans]) part.stop();
   }
 
@@ -125,6 +129,7 @@ export class StorageNode implements CoordinatingNode {
 
   status(): NodeStatus {
     const { coordinator, votes, hints, gate, detector, epochSwitch, antiEntropy, purge, restore, scrub } = this.#parts;
+    const { acceptor, propagation, propagationHold } = this.#parts;
     const { partitions } = votes;
     return {
       id: this.id,
@@ -135,6 +140,10 @@ export class StorageNode implements CoordinatingNode {
       hints: hints.count,
       hintBytes: hints.bytes,
       held: gate.count,
+      owed: acceptor.rows.outbox.count,
+      settling: propagation.running,
+      entriesConfirmed: propagation.confirmed,
+      propagationHeld: propagationHold.count,
       suspects: this.#peers().filter((node) => !detector.isUp(node)),
       epochsBegun: epochSwitch.begun,
       repaired: { ...antiEntropy.total },
@@ -151,12 +160,15 @@ export class StorageNode implements CoordinatingNode {
 
   /** Sets the rules of lag in force. A record is released if the rule that held it is not among them. */
   setLags(rules: readonly LagRule[]): void {
-    if (!this.#isStopped) this.#parts.gate.setRules(rules);
+    if (this.#isStopped) return;
+    this.#parts.gate.setRules(rules);
+    this.#parts.propagationHold.setRules(rules);
   }
 
   /** Releases all records that rules of lag hold back; the rules stay. */
   releaseLags(): void {
     this.#parts.gate.releaseAll();
+    this.#parts.propagationHold.releaseAll();
   }
 
   /**
@@ -166,6 +178,14 @@ export class StorageNode implements CoordinatingNode {
    */
   settleAccepted(done: () => void): void {
     this.#parts.finisher.settleAll(done);
+  }
+
+  /**
+   * Settles what is due to global indexes of the items of this replica, whoever has coordinated their writes. `done` is called
+   * when all were tried; what could not be settled stays due.
+   */
+  settleOutbox(done: () => void): void {
+    this.#parts.outboxFinisher.settleAll(done);
   }
 
   /** Compares all partitions of this node with their other members, and repairs either side. */

@@ -48,6 +48,32 @@ export interface Rules {
   readonly restoredKeepsItsBallot: boolean;
   /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
   readonly horizonFollowsOrder: boolean;
+  /** What an item owes to its indexes is carried from record to record; with this rule off, only the place just left. */
+  readonly owedIsCarried: boolean;
+  /** A write that would owe more than the cap is refused; with this rule off, the oldest place is forgotten. */
+  readonly capIsKept: boolean;
+  /** A record that is chosen again takes up a newer derivation of its table. */
+  readonly adoptionTakesDerivation: boolean;
+  /** A strong read that finds an item of an older derivation chooses it again, instead of sending its entries as it is. */
+  readonly fillByIdentityRound: boolean;
+  /** Entries are made of chosen records only, not of records that are sent to be accepted. */
+  readonly settlesChosenOnly: boolean;
+  /** What settles an item for another coordinator reads it strongly first, instead of taking its own committed record. */
+  readonly finisherReadsStrongly: boolean;
+  /** An entry is confirmed by disks, not by memory. */
+  readonly confirmsAreFlushed: boolean;
+  /** An entry is confirmed by a majority of its home replicas, not by one. */
+  readonly confirmsByMajority: boolean;
+  /** The majority that confirms an entry is one of one epoch. */
+  readonly confirmsOfOneEpoch: boolean;
+  /** A sealed replica confirms no entry. */
+  readonly confirmsUnsealedOnly: boolean;
+  /** An item is marked as settled after its entries are confirmed, not before. */
+  readonly marksFollowConfirms: boolean;
+  /** The row of an item that is due is written with the item's record, not after it. */
+  readonly outboxRowWithRecord: boolean;
+  /** A tombstone of an item that owes something is not purged. */
+  readonly purgeWaitsForOwed: boolean;
   /** A merge of pages ends at the nearest of their last keys; with this rule off, at the farthest. */
   readonly horizonIsNearest: boolean;
 }
@@ -71,5 +97,18 @@ export const SOUND_RULES: Rules = {
   restoreMeetsEveryMajority: true,
   restoredKeepsItsBallot: true,
   horizonFollowsOrder: true,
+  owedIsCarried: true,
+  capIsKept: true,
+  adoptionTakesDerivation: true,
+  fillByIdentityRound: true,
+  settlesChosenOnly: true,
+  finisherReadsStrongly: true,
+  confirmsAreFlushed: true,
+  confirmsByMajority: true,
+  confirmsOfOneEpoch: true,
+  confirmsUnsealedOnly: true,
+  marksFollowConfirms: true,
+  outboxRowWithRecord: true,
+  purgeWaitsForOwed: true,
   horizonIsNearest: true,
 };

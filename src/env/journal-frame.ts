@@ -49,7 +49,7 @@ const HEADER_BYTES = 28;
 const NUMBER_BYTES = 6;
 const TRAILER_BYTES = 4;
 const ENTRY_HEADER_BYTES = 8;
-const STORES: readonly StoreName[] = ['items', 'paxos', 'meta', 'hints', 'lsi'];
+const STORES: readonly StoreName[] = ['items', 'paxos', 'meta', 'hints', 'lsi', 'outbox'];
 
 /** Overwrites the header of a frame that must not be found. */
 export const NO_FRAME = Buffer.alloc(HEADER_BYTES, 0xff);

@@ -137,6 +137,7 @@ export class LmdbEnvironment {
         hints: table(tableOf('hints')),
         meta: table(tableOf('meta')),
         lsi: table(tableOf('lsi')),
+        outbox: table(tableOf('outbox')),
       };
       this.#journal = table(JOURNAL_TABLE);
       for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);

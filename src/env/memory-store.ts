@@ -30,6 +30,7 @@ export class MemoryStore implements Store {
     hints: undefined,
     meta: undefined,
     lsi: undefined,
+    outbox: undefined,
   };
   /** How to undo the writes that are not durable, oldest first. */
   readonly #undo: Undo[] = [];

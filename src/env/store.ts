@@ -6,11 +6,12 @@ export type StoreKey = string;
 
 /**
  * `items`: committed records, the Dynamo store. `paxos`: accepted records in flight. `hints`: committed records kept
- * for other nodes. `meta`: the node's own state. `lsi`: the rows of local secondary indexes, made of `items`.
+ * for other nodes. `meta`: the node's own state. `lsi`: the rows of local secondary indexes, made of `items`. `outbox`:
+ * the items whose entries in global indexes are not known to be in place.
  */
-export type StoreName = 'items' | 'paxos' | 'hints' | 'meta' | 'lsi';
+export type StoreName = 'items' | 'paxos' | 'hints' | 'meta' | 'lsi' | 'outbox';
 
-export const STORE_NAMES: readonly StoreName[] = ['items', 'paxos', 'hints', 'meta', 'lsi'];
+export const STORE_NAMES: readonly StoreName[] = ['items', 'paxos', 'hints', 'meta', 'lsi', 'outbox'];
 
 /**
  * What a read returns instead of a value whose bytes are no longer those that were written. It is empty, so nobody who

@@ -28,6 +28,7 @@ export class WriteBatch {
     hints: new Map(),
     meta: new Map(),
     lsi: new Map(),
+    outbox: new Map(),
   };
   #byteCount = 0;
 
@@ -36,8 +37,8 @@ export class WriteBatch {
   }
 
   get entryCount(): number {
-    const { items, paxos, hints, meta, lsi } = this.tables;
-    return items.size + paxos.size + hints.size + meta.size + lsi.size;
+    const { items, paxos, hints, meta, lsi, outbox } = this.tables;
+    return items.size + paxos.size + hints.size + meta.size + lsi.size + outbox.size;
   }
 
   set(name: StoreName, key: StoreKey, written: Written): void {

@@ -86,6 +86,11 @@ export class RingHealer {
     await this.#byEach({ ifStopped: {}, begin: (node, done) => node.settleAccepted(() => done({})) });
   }
 
+  /** Puts the entries of indexes in place that their coordinators have left to be sent. */
+  async #settleOutboxes(): Promise<void> {
+    await this.#byEach({ ifStopped: {}, begin: (node, done) => node.settleOutbox(() => done({})) });
+  }
+
   purgeTombstones(): Promise<PurgeReport> {
     return this.#byEach<PurgeReport>({
       ifStopped: { purged: 0, waiting: 0 },
@@ -123,6 +128,7 @@ export class RingHealer {
     const absent = nodes.describe().filter(({ state }) => state !== 'up');
     if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
     await this.settleAccepted();
+    await this.#settleOutboxes();
     const { partitions, recordsRepaired } = await this.#repairOnce();
     const behind: string[] = [];
     if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
@@ -132,6 +138,7 @@ export class RingHealer {
     for (const { id, state, status } of described) {
       if (state !== 'up') behind.push(`${id} is ${state} now`);
       if (status !== undefined && status.hints > 0) behind.push(`${id} keeps ${status.hints} hints`);
+      if (status !== undefined && status.owed > 0) behind.push(`${id} has ${status.owed} items to tell indexes of`);
       if (nodes.peerOf(id)?.node.isUnsettled === true) behind.push(`${id} has accepted what is not settled`);
     }
     if (moves.left > 0) behind.push(`${moves.left} partitions are to be moved`);

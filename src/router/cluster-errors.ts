@@ -11,6 +11,8 @@ export function clusterError(failure: Failure | Extract<MutationOutcome, { kind:
   switch (failure.kind) {
     case 'refused':
       return ApiError.validation(failure.message);
+    case 'index-behind':
+      return ApiError.serviceUnavailable();
     case 'unavailable':
     case 'overloaded':
       return ApiError.serviceUnavailable();

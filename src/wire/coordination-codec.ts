@@ -149,11 +149,12 @@ const ANSWERS: KindCodecs<Answer> = {
   items: fieldsOf(170, { items: list(image), more: bool }),
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
+  'index-behind': fieldsOf(173, { index: byteString }),
 };
 
 const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
 
-const FAILURES = ['unavailable', 'unknown', 'overloaded', 'storage-failed'] as const;
+const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'storage-failed'] as const;
 
 /** The kinds of answer that each kind of request may get. */
 const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {

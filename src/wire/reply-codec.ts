@@ -48,7 +48,7 @@ function readState(input: ByteReader): Complete<ReplicaState> {
 }
 
 /** The codec of a reply that reports what a replica holds of a key. */
-function stateReply<Kind extends 'promise' | 'state' | 'damaged'>(number: number): KindCodec<StateReply<Kind>> {
+function stateReply<Kind extends 'state' | 'damaged'>(number: number): KindCodec<StateReply<Kind>> {
   return {
     number,
     write(output, reply) {
@@ -64,6 +64,8 @@ function stateReply<Kind extends 'promise' | 'state' | 'damaged'>(number: number
 }
 
 type StateReply<Kind> = { readonly kind: Kind; readonly from: NodeId } & ReplicaState;
+
+const maybeBallot = optional(ballot);
 
 const rangeEntry: Field<RangeEntry> = {
   leastBytes: 2,
@@ -83,7 +85,20 @@ const SEALED = 2;
 
 /** Replies to the requests that are written out by hand are written out as well. */
 const REPLIES: KindCodecs<Reply> = {
-  promise: stateReply<'promise'>(64),
+  promise: {
+    number: 64,
+    write(output, reply) {
+      output.text(reply.from);
+      writeState(output, reply);
+      maybeBallot.write(output, reply.settled);
+    },
+    read: (input) => ({
+      kind: 'promise',
+      from: input.text(),
+      ...readState(input),
+      settled: maybeBallot.read(input),
+    }),
+  },
   state: stateReply<'state'>(65),
   damaged: stateReply<'damaged'>(66),
   accepted: {
@@ -122,6 +137,7 @@ const REPLIES: KindCodecs<Reply> = {
   activated: fieldsOf(87, { from }),
   gossip: fieldsOf(88, { from, newer: list(config), wanted: list(uint) }),
   pong: fieldsOf(89, { from }),
+  marked: fieldsOf(90, { from }),
 };
 
 function readVote(input: ByteReader): VoteState | undefined {

@@ -117,6 +117,7 @@ const REQUESTS: KindCodecs<Request> = {
   activate: fieldsOf(18, { config }),
   gossip: fieldsOf(19, { epochs: list(epoch) }),
   ping: fieldsOf(20, {}),
+  'mark-settled': fieldsOf(21, { key: byteString, due: ballot }),
 };
 
 /** The requests between nodes. */

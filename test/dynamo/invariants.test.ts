@@ -14,6 +14,7 @@ import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
+import { ManualClock } from '../parts/manual-clock.ts';
 import { nodeSettings } from '../parts/node-settings.ts';
 
 /*
@@ -109,7 +110,7 @@ describe('I2, promises only grow:', () => {
 
 describe('section 1.3, what a replica has of a key:', () => {
   test('an accepted record is newer than the committed one', () => {
-    const rows = new ReplicaRows(new MemoryStore(), settings, () => {});
+    const rows = new ReplicaRows(new MemoryStore(), new ManualClock(0), settings, () => {});
     expect(() => rows.accept(KEY, record(5), record(5))).toThrow('docs/protocol.md section 1.3');
     expect(() => rows.accept(KEY, record(6), record(5))).not.toThrow();
   });
@@ -123,7 +124,7 @@ describe('section 1.3, what a replica has of a key:', () => {
 });
 
 test('I5, the greater ballot wins: a committed record does not give way to an older one', () => {
-  const rows = new ReplicaRows(new MemoryStore(), settings, () => {});
+  const rows = new ReplicaRows(new MemoryStore(), new ManualClock(0), settings, () => {});
   expect(() => rows.commit(KEY, record(5), { committed: record(5) })).toThrow('docs/protocol.md I5');
 });
 

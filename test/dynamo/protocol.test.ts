@@ -32,6 +32,7 @@ const REQUESTS: Record<Request['kind'], true> = {
   activate: true,
   gossip: true,
   ping: true,
+  'mark-settled': true,
 };
 const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-write': true,
@@ -67,6 +68,7 @@ const REPLIES: Record<Reply['kind'], true> = {
   activated: true,
   gossip: true,
   pong: true,
+  marked: true,
 };
 
 /** The text of a section `6` or a part `12.1` of one. */

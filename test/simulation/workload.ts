@@ -362,6 +362,7 @@ export function answerOfWrite(outcome: WriteAnswer): RegisterAnswer {
     case 'refused':
     case 'unavailable':
     case 'overloaded':
+    case 'index-behind':
       return { kind: 'not-applied' };
     case 'unknown':
     case 'handed-back':

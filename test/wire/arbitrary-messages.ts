@@ -88,6 +88,7 @@ export const REQUESTS: ByKind<Request> = {
   activate: kind('activate', { config }),
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
+  'mark-settled': kind('mark-settled', { key, due: ballot }),
 };
 
 const from = text;
@@ -95,7 +96,7 @@ const state = { accepted: maybe(record), committed: maybe(record), isDamaged: ma
 const reply = <K extends Reply['kind']>(name: K) => kind(name, { from });
 
 export const REPLIES: ByKind<Reply> = {
-  promise: kind('promise', { from, ...state }),
+  promise: kind('promise', { from, ...state, settled: maybe(ballot) }),
   state: kind('state', { from, ...state }),
   damaged: kind('damaged', { from, ...state }),
   accepted: reply('accepted'),
@@ -129,6 +130,7 @@ export const REPLIES: ByKind<Reply> = {
   activated: reply('activated'),
   gossip: kind('gossip', { from, newer: many(config), wanted: many(partition) }),
   pong: reply('pong'),
+  marked: reply('marked'),
 };
 
 const name = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '0', 'a'));
@@ -293,6 +295,7 @@ const failure = fc.oneof(
   kind('unavailable', { needed: uint, got: uint }),
   kind('unknown', {}),
   kind('overloaded', {}),
+  kind('index-behind', { index: byteString }),
   kind('storage-failed', { message: text }),
 );
 

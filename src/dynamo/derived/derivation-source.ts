@@ -11,8 +11,8 @@ export type DerivationOutcome = { readonly kind: 'derivation'; readonly derivati
  * it along; rounds that a node begins by itself have to ask.
  */
 export interface DerivationSource {
-  /** The derivation that a request has brought along. */
-  note(derivation: Derivation): void;
+  /** Notes the derivation that a request has brought along. @returns the newest of its table that is known */
+  note(derivation: Derivation): Derivation;
   /** One of this version or a later one, for a round that has met a record made by it. */
   atLeast(table: ByteString, version: number, deadlineMs: number): Task<DerivationOutcome>;
   /** The present one, as a strong read that is at most `derivationFreshMs` old has found it. */

@@ -8,7 +8,7 @@ import type { RegisterReadOutcome } from '../registers/register-read.ts';
 import type { Task } from '../task.ts';
 import type { DerivationOutcome, DerivationSource } from './derivation-source.ts';
 
-/** Tables whose derivation is remembered; the one longest unused is forgotten. Some KB each. */
+/** Tables whose derivation is remembered; the one that was learned longest ago is forgotten. Some KB each. */
 const TABLES_KEPT = 1_000;
 
 interface Known {
@@ -31,19 +31,18 @@ interface DerivationsParts {
 /** What this node knows of the derivations of tables: the newest that it has met of each. */
 export class Derivations implements DerivationSource {
   readonly #parts: DerivationsParts;
-  /** By table, the one used last at the end. */
+  /** By table, the one learned last at the end. */
   readonly #known = new Map<ByteString, Known>();
 
   constructor(parts: DerivationsParts) {
     this.#parts = parts;
   }
 
-  note(derivation: Derivation): void {
-    const known = this.#known.get(derivation.table);
-    if (known?.derivation === derivation) return;
-    if ((known?.derivation?.version ?? 0) < derivation.version) {
-      this.#keep(derivation.table, { derivation, sinceMs: undefined });
-    }
+  note(derivation: Derivation): Derivation {
+    const known = this.#known.get(derivation.table)?.derivation;
+    if (known !== undefined && known.version >= derivation.version) return known;
+    this.#keep(derivation.table, { derivation, sinceMs: undefined });
+    return derivation;
   }
 
   *atLeast(table: ByteString, version: number, deadlineMs: number): Task<DerivationOutcome> {

@@ -10,15 +10,13 @@ import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
 import { assertInvariant } from '../invariants.ts';
 import { collectionPrefix, sortKeyOf, tableOf } from '../keyspace.ts';
 import { ItemRecord, type RecordFields } from '../record.ts';
+import type { Rules } from '../rules.ts';
 import type { Derived } from './derived-section.ts';
 
 /*
  * What a proposal carries beside its item (docs/protocol.md section 14.1). Pure, and the only place that decides it: writes,
  * rounds that choose a record again, the finisher and the restore of damaged records all ask here.
  */
-
-/** How many places one item may owe one index; a write that would owe more is refused until some are settled. */
-export const OWED_PER_INDEX = 16;
 
 /** What a proposal of one key derives from. */
 export interface Basis {
@@ -29,6 +27,9 @@ export interface Basis {
   readonly derivation: Derivation | undefined;
   /** Everything that is due up to this ballot is settled, as a mark says. */
   readonly settled: Ballot;
+  /** How many places the item may owe one index. */
+  readonly owedKept: number;
+  readonly rules: Rules;
 }
 
 /** An entry of a global index: where it is kept, and what of it. */
@@ -54,12 +55,13 @@ export function successor(top: ItemRecord | undefined, fields: RecordFields, bas
   return new ItemRecord({ ...fields, derived: next(top, fields, basis.derivation, basis) });
 }
 
-/** Whether a record owes more than it may: then it must not be proposed. */
-export function isOverCap({ derived }: ItemRecord): boolean {
-  if (derived === undefined || derived.owed.length <= OWED_PER_INDEX) return false;
+/** The index that a record owes more than it may: then it must not be proposed. */
+export function indexOverCap({ derived }: ItemRecord, { owedKept }: Basis): ByteString | undefined {
+  if (derived === undefined || derived.owed.length <= owedKept) return undefined;
   const counts = new Map<ByteString, number>();
   for (const key of derived.owed) counts.set(tableOf(key), (counts.get(tableOf(key)) ?? 0) + 1);
-  return [...counts.values()].some((count) => count > OWED_PER_INDEX);
+  for (const [index, count] of counts) if (count > owedKept) return index;
+  return undefined;
 }
 
 /** Whether a record was made before what is derived from its table was changed to this. */
@@ -69,7 +71,10 @@ export function isDerivedBefore({ item, derived }: ItemRecord, derivation: Deriv
 }
 
 /** The entries of a record, with what they hold. */
-export function entriesOf({ item, partitionKey }: ItemRecord, { key, partitions, derivation }: Basis): IndexEntry[] {
+export function entriesOf(
+  { item, partitionKey }: ItemRecord,
+  { key, partitions, derivation }: Pick<Basis, 'key' | 'partitions' | 'derivation'>,
+): IndexEntry[] {
   if (item === undefined || derivation === undefined) return [];
   const attributes = fromImage(item);
   const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
@@ -83,9 +88,9 @@ export function entriesOf({ item, partitionKey }: ItemRecord, { key, partitions,
 /** What `top` carries when it is chosen again: what is settled is dropped, a newer derivation is taken up. */
 function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefined {
   const { derived, item } = top;
-  const { derivation, settled } = basis;
+  const { derivation, settled, rules } = basis;
   assertNotOlder(derivation, derived);
-  if (derivation === undefined || derivation.version === derived?.version) {
+  if (derivation === undefined || derivation.version === derived?.version || !rules.adoptionTakesDerivation) {
     const isSettled = derived === undefined || derived.owed.length === 0 || compareBallots(settled, derived.due) < 0;
     return isSettled ? derived : { ...derived, owed: [] };
   }
@@ -115,10 +120,12 @@ function next(
   const { entries, local } = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
   const globals = globalsOf(derivation);
   const ids = new Set(globals.map(({ storageId }) => storageId));
-  const owed = owedAt(before, basis.settled).filter((key) => ids.has(tableOf(key)) && !entries.includes(key));
-  for (const key of before?.entries ?? []) {
-    if (ids.has(tableOf(key)) && !entries.includes(key) && !owed.includes(key)) owed.push(key);
-  }
+  const { rules, owedKept, settled } = basis;
+  const earlier = rules.owedIsCarried ? owedAt(before, settled) : [];
+  const owed = [...new Set([...earlier, ...(before?.entries ?? [])])].filter(
+    (key) => ids.has(tableOf(key)) && !entries.includes(key),
+  );
+  if (!rules.capIsKept) owed.splice(0, owed.length - owedKept);
   const isSame = isSameItem(top?.item, item);
   const isNewer = (before?.version ?? 0) < derivation.version && globals.length > 0 && top !== undefined;
   const isDue = isNewer || (!isSame && haveEntriesChanged(top, { entries, attributes }, derivation));

@@ -3,12 +3,13 @@ import type { Log } from '../../env/log.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, consistencyOf, NO_BALLOT, sameBallot } from '../ballot.ts';
 import type { Consistency } from '../client.ts';
-import { basisOf, NOTHING_DERIVED } from '../derived/basis.ts';
+import { basisOf, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
 import { type Basis, chosenAgain } from '../derived/derive.ts';
 import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member, Request } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, type ReplicaState } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
+import type { PromisedState } from '../registers/consensus-round.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import { runTask, type Task } from '../task.ts';
 
@@ -170,7 +171,7 @@ export class KeyRestore {
     const held = [acceptor.stateOf(key), ...states];
     const newest = highestOf(held);
     const isKept = newest !== undefined && this.#keepsItsBallot(newest, held);
-    const basis = newest === undefined || isKept ? NOTHING_DERIVED : yield* this.#basisOf(key, newest);
+    const basis = newest === undefined || isKept ? NOTHING_DERIVED : yield* this.#basisOf(key, newest, states);
     if (basis === undefined) return false;
     const record: ItemRecord | undefined = isKept ? newest : newest && chosenAgain(newest, ballot, basis);
     this.#running.set(key, ballot);
@@ -193,19 +194,22 @@ export class KeyRestore {
     if (accepted.agreed.length < majority - 1) return false;
     const isWhole = acceptor.restored(key, record);
     const deadlineMs = clock.elapsedMs() + settings.limits.phaseTimeoutMs;
+    coordinator.settler.chosen({ requestId: undefined, key, deadlineMs }, record);
     yield* coordinator.learnAt({ requestId: undefined, key, deadlineMs }, record, settings.writeQuorum);
     return isWhole;
   }
 
   /** What the record derives from when it is chosen again; undefined if that cannot be found out now. */
-  *#basisOf(key: StoreKey, newest: ItemRecord | undefined): Task<Basis | undefined> {
+  *#basisOf(key: StoreKey, top: ItemRecord, promises: readonly PromisedState[]): Task<Basis | undefined> {
     const { coordinator } = this.#parts;
     const deadlineMs = coordinator.deadline();
     const told = yield* coordinator.derivations.present(tableOf(key), deadlineMs);
     if (told.kind !== 'derivation') return undefined;
     const { derivation } = told;
-    const found = yield* basisOf(coordinator, { requestId: undefined, key, deadlineMs, derivation }, newest);
-    return found.kind === 'basis' ? found.basis : undefined;
+    const operation = { requestId: undefined, key, deadlineMs, derivation };
+    if (isPlain(operation, top)) return NOTHING_DERIVED;
+    const found = yield* basisOf(coordinator, operation, { top, promises });
+    return 'kind' in found ? undefined : found;
   }
 
   /**
@@ -250,8 +254,8 @@ export class KeyRestore {
    * all answers in, no further replica can bring what is missing: it is lost, and waiting would only keep the key
    * unavailable.
    */
-  *#askEach(others: readonly Member[], request: Request): Task<readonly ReplicaState[] | undefined> {
-    const states: ReplicaState[] = [];
+  *#askEach(others: readonly Member[], request: Request): Task<readonly PromisedState[] | undefined> {
+    const states: PromisedState[] = [];
     for (const member of others) {
       const { replies } = yield* this.#parts.coordinator.ask([member], request, {
         reply: 'promise',

@@ -80,6 +80,9 @@ export interface PurgeMemberParts {
   readonly clock: Clock;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
-  /** Whether there is a record of the key here besides the replica's own: as a hint, or held back by a rule of lag. */
+  /**
+   * Whether there is a record of the key here besides the replica's own: as a hint, or held back by a rule of lag. Or whether
+   * the item still owes something to an index: nobody else knows where.
+   */
   readonly hasOtherRecord: (key: StoreKey) => boolean;
 }

@@ -45,7 +45,7 @@ export class Acceptor {
     this.#clock = clock;
     this.#votes = state.votes;
     this.#events = events;
-    this.rows = new ReplicaRows(store, settings, (key) => events.keyDamaged(key));
+    this.rows = new ReplicaRows(store, clock, settings, (key) => events.keyDamaged(key));
     this.promises = new Promises(settings, store, state);
     this.#lateTombstones = new LateTombstones(store, clock, settings.limits);
     this.#erasure = new Erasure({
@@ -208,7 +208,7 @@ export class Acceptor {
       return this.#raiseCeiling(ballot.hlc, () => this.#prepare(request, answer), answer);
     if (this.rows.isUnflushed(key)) return this.#flushAccepted(key, () => this.#prepare(request, answer), answer);
     this.promises.promise(key, ballot);
-    answer({ kind: 'promise', from: this.#settings.id, ...state });
+    answer({ kind: 'promise', from: this.#settings.id, ...state, settled: this.rows.outbox.settledOf(key, state) });
   }
 
   #accept(request: Of<'accept'>, answer: Answer): void {

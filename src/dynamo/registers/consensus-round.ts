@@ -30,7 +30,12 @@ interface AnyPhase {
 export interface Promised {
   readonly kind: 'promised';
   readonly top: ItemRecord | undefined;
-  readonly promises: readonly ReplicaState[];
+  readonly promises: readonly PromisedState[];
+}
+
+/** What a replica holds that has promised, and up to where it knows what is derived of the item to be in place. */
+export interface PromisedState extends ReplicaState {
+  readonly settled?: Ballot | undefined;
 }
 
 type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Extract<Failure, { kind: 'storage-failed' }>;

@@ -6,6 +6,7 @@ import type { Transport } from '../../env/transport.ts';
 import type { BallotClocks } from '../ballot-clock.ts';
 import type { Failure } from '../client.ts';
 import type { DerivationSource } from '../derived/derivation-source.ts';
+import type { Settler } from '../derived/settler.ts';
 import { partitionOf } from '../keyspace.ts';
 import { isCopy, type PartitionConfig, type Reply, type Request } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
@@ -53,6 +54,7 @@ export interface CoordinatorParts {
   /** Keeps a committed record for a home replica that did not take it. */
   readonly keepHint: (home: NodeId, operation: Operation, record: ItemRecord) => void;
   readonly derivations: DerivationSource;
+  readonly settler: Settler;
   /** A replica answered with a config that is newer than the one known. */
   readonly onConfig: (config: PartitionConfig) => void;
 }
@@ -71,6 +73,7 @@ export class Coordinator {
   readonly boot: number;
   readonly isUp: (node: NodeId) => boolean;
   readonly derivations: DerivationSource;
+  readonly settler: Settler;
   readonly #isSilent: (node: NodeId, forMs: number) => boolean;
   readonly #transport: Transport<Request, Reply>;
   readonly #onConfig: (config: PartitionConfig) => void;
@@ -90,6 +93,7 @@ export class Coordinator {
     this.boot = parts.boot;
     this.isUp = parts.isUp;
     this.derivations = parts.derivations;
+    this.settler = parts.settler;
     this.#isSilent = parts.isSilent;
     this.#transport = parts.transport;
     this.#onConfig = parts.onConfig;

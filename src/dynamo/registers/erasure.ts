@@ -12,7 +12,7 @@ interface ErasureParts {
   readonly clock: Clock;
   /** Q */
   readonly partitions: number;
-  /** Called when a record of the key was removed from the store. */
+  /** Called when a record of the key was removed from the store, or is no longer there. Removes its row of the outbox. */
   readonly erased: (key: StoreKey) => void;
 }
 
@@ -60,11 +60,12 @@ export class Erasure {
     const { store, clock, erased } = this.#parts;
     if (this.#isStopped || !isWanted()) return;
     let hasMore = false;
-    for (const name of ['items', 'paxos'] as const) {
+    for (const name of ['items', 'paxos', 'outbox'] as const) {
       const found = store.range(name, { from, to, limit: ERASE_BATCH });
       hasMore ||= found.length === ERASE_BATCH;
       for (const { key } of found) {
-        store.remove(name, key);
+        // A row of the outbox goes with what is erased of its key.
+        if (name !== 'outbox') store.remove(name, key);
         erased(key);
       }
     }

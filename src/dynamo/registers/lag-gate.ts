@@ -82,7 +82,7 @@ export class LagGate {
     const list = this.#byKey.get(key);
     const newest = list?.at(-1);
     if (list?.some((held) => sameBallot(held.record.ballot, record.ballot))) return true;
-    const rule = this.#ruleFor(key);
+    const rule = this.#ruleFor(key, record.isEntry === true);
     if (rule === undefined) {
       // A repair that brings an older record must not show the ones that are held.
       if (newest !== undefined && compareBallots(record.ballot, newest.record.ballot) < 0) return true;
@@ -129,18 +129,21 @@ export class LagGate {
     for (const held of [...this.#all]) this.#drop(held);
   }
 
-  #ruleFor(key: StoreKey): LagRule | undefined {
+  /** @param isEntry of an index: a majority of its homes has to take it, however many copies a write needs */
+  #ruleFor(key: StoreKey, isEntry = false): LagRule | undefined {
     if (this.#rules.length === 0) return undefined;
-    if (tableOf(key) === SYSTEM_TABLE || !this.#isSpared(key)) return undefined;
+    if (tableOf(key) === SYSTEM_TABLE || !this.#isSpared(key, isEntry)) return undefined;
     return this.#rules.find(({ scope }) => scope.includes(key))?.rule;
   }
 
-  /** Whether a write can be answered without this replica: W others that come before it seem up. */
-  #isSpared(key: StoreKey): boolean {
+  /** Whether a write can be answered, or an entry confirmed, without this replica: enough others before it seem up. */
+  #isSpared(key: StoreKey, isEntry: boolean): boolean {
     const { self, writeQuorum, isUp, membersOf } = this.#parts;
+    const members = membersOf(key);
+    const needed = isEntry ? Math.max(writeQuorum, Math.floor(members.length / 2) + 1) : writeQuorum;
     let up = 0;
-    for (const { node } of membersOf(key)) {
-      if (node === self) return up >= writeQuorum;
+    for (const { node } of members) {
+      if (node === self) return up >= needed;
       if (isUp(node)) up++;
     }
     return false;

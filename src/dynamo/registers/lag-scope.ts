@@ -47,6 +47,9 @@ function indexed(places: readonly LagPlace[], partitions: number): ReadonlyMap<B
       case 'collection':
         partsOf(place.table)?.collections.add(collectionPrefix(place.table, place.partitionKey, partitions));
         break;
+      case 'propagation':
+        // What is held before it is sent: `PropagationHold`.
+        break;
       case 'item':
         partsOf(place.key.table)?.items.add(storeKeyOf(place.key, partitions));
     }

@@ -5,7 +5,7 @@ import type { ByteString } from '../../api/primary-key.ts';
 import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { Consistency, Failure } from '../client.ts';
 import { basisOf, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
-import { type Basis, chosenAgain, successor } from '../derived/derive.ts';
+import { type Basis, chosenAgain, indexOverCap, successor } from '../derived/derive.ts';
 import { type ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
 import type { Task } from '../task.ts';
 import { beginRound, type Promised, pauseAfter, prepare, propose, type Round } from './consensus-round.ts';
@@ -74,7 +74,7 @@ interface WriteUnderWay {
 
 function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<MutationOutcome | Failure | HandedBack> {
   const { write, id, attempts } = underWay;
-  const { limits, writeQuorum } = coordinator.settings;
+  const { limits, rules, writeQuorum } = coordinator.settings;
   const ballots = coordinator.ballots[write.mode];
   // An attempt is found by the time of its ballot, so no two attempts have the same time, also of different
   // coordinators.
@@ -99,17 +99,24 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
       yield* pauseAfter(coordinator, round, prepared);
       continue;
     }
-    let basis = NOTHING_DERIVED;
-    if (!isPlain(write, prepared.top)) {
-      const found = yield* basisOf(coordinator, write, prepared.top);
-      if (found.kind !== 'basis') return attempts.size === 0 ? found : { kind: 'unknown' };
-      basis = found.basis;
-    }
+    const basis = isPlain(write, prepared.top) ? NOTHING_DERIVED : yield* basisOf(coordinator, write, prepared);
+    if ('kind' in basis) return attempts.size === 0 ? basis : { kind: 'unknown' };
     const { outcome, record } = applyChange(coordinator, underWay, { round, basis }, prepared);
     if (record === undefined) return outcome;
+    const behind = indexOverCap(record, basis);
+    if (behind !== undefined) {
+      // This attempt is not sent.
+      attempts.delete(ballot.hlc);
+      const isRoom = yield* makeRoom(coordinator, write);
+      if (isRoom) continue;
+      return attempts.size === 0 ? { kind: 'index-behind', index: behind } : { kind: 'unknown' };
+    }
 
+    const { settler } = coordinator;
+    if (record.derived !== undefined && !rules.settlesChosenOnly) settler.chosen(write, record);
     const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
+      if (record.derived !== undefined) settler.chosen(write, record);
       const isCommitted = yield* coordinator.learnAt(write, record, writeQuorum);
       if (isCommitted) return outcome;
       isCutOff = !coordinator.isPast(write.deadlineMs);
@@ -123,6 +130,16 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
   }
   if (attempts.size === 0) return { kind: 'unavailable', needed, got };
   return isCutOff ? { kind: 'handed-back', carried: { kind: 'round', operation: id, attempts } } : { kind: 'unknown' };
+}
+
+/**
+ * The item owes an index as much as it may: chooses its newest record again and settles that, so that the next round finds
+ * nothing owed. @returns false if that is not done by the deadline
+ */
+function* makeRoom(coordinator: Coordinator, write: RegisterWrite): Task<boolean> {
+  const proven = yield* identityRound(coordinator, write);
+  if (proven.kind !== 'proven' || proven.record === undefined) return false;
+  return yield* coordinator.settler.settle(write, proven.record);
 }
 
 /** What a round is to propose, and what the write answers once that is chosen; without a record, it answers at once. */
@@ -197,15 +214,13 @@ export function* identityRound(
     }
     const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
     if (top === undefined) return { kind: 'proven', record: undefined };
-    let basis = NOTHING_DERIVED;
-    if (!isPlain(proof, top)) {
-      const found = yield* basisOf(coordinator, proof, top);
-      if (found.kind !== 'basis') return found;
-      basis = found.basis;
-    }
+    const told = { top, promises: prepared.promises };
+    const basis = isPlain(proof, top) ? NOTHING_DERIVED : yield* basisOf(coordinator, proof, told);
+    if ('kind' in basis) return basis;
     const record = chosenAgain(top, ballot, basis);
     const accepted = yield* propose(coordinator, round, record);
     if (accepted.agreed.length >= needed) {
+      if (record.derived !== undefined) coordinator.settler.chosen(proof, record);
       // The reader could be answered without these copies, but an eventually consistent read after it should not be
       // older.
       const { settings, clock } = coordinator;

@@ -1,4 +1,5 @@
 import type { ItemImage } from '../../api/item.ts';
+import type { Clock } from '../../env/clock.ts';
 import {
   compareKeys,
   DAMAGED,
@@ -9,6 +10,7 @@ import {
   type StoreKey,
 } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
+import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { RangeEntry } from '../messages.ts';
@@ -59,15 +61,19 @@ export class ReplicaRows {
   readonly #unflushed = new Map<StoreKey, Ballot>();
   readonly #damaged: DamagedKeys;
   readonly #onDamaged: (key: StoreKey) => void;
+  /** The items whose entries in indexes are not known to be in place. */
+  readonly outbox: Outbox;
 
   /** @param onDamaged called whenever a key is found to be damaged */
-  constructor(store: Store, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
+  constructor(store: Store, clock: Clock, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
     this.#store = store;
     this.#isCheckedFully = checks === 'all';
     this.#statesKept = limits.statesKept;
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
     this.#damaged = new DamagedKeys(store);
+    const { marksKept } = limits;
+    this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
   }
 
   /** The keys that are known to be damaged. */
@@ -139,7 +145,9 @@ export class ReplicaRows {
   commit(key: StoreKey, record: ItemRecord, { accepted, committed }: ReplicaState): void {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
+    this.outbox.committing(key, record);
     this.#store.put('items', key, record.stored);
+    this.outbox.committed(key, record, committed);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -159,6 +167,7 @@ export class ReplicaRows {
   /** The records of a key were removed from the store. */
   noteRemoved(key: StoreKey): void {
     this.#unflushed.delete(key);
+    this.outbox.remove(key);
     this.release(key);
   }
 
@@ -193,6 +202,7 @@ export class ReplicaRows {
     this.#unflushed.clear();
     this.#recent.clear();
     this.#damaged.reload();
+    this.outbox.reload();
   }
 
   /**

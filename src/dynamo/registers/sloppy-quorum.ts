@@ -2,7 +2,6 @@ import type { ItemImage } from '../../api/item.ts';
 import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { StoreKey } from '../../env/store.ts';
-import { NO_BALLOT } from '../ballot.ts';
 import type { Failure } from '../client.ts';
 import { NOTHING_DERIVED } from '../derived/basis.ts';
 import { successor } from '../derived/derive.ts';
@@ -64,9 +63,8 @@ export function* writeSloppily(
 /** Nothing is known of the item before, so of a table's indexes only the local ones are derived. */
 function blindRecord({ ballots, view }: Coordinator, { key, partitionKey, item, derivation }: BlindWrite): ItemRecord {
   const fields = { ballot: ballots.dynamo.next(), item, partitionKey, lineage: [] };
-  const { partitions } = view;
-  const basis = derivation === undefined ? NOTHING_DERIVED : { key, partitions, derivation, settled: NO_BALLOT };
-  return successor(undefined, fields, basis);
+  if (derivation === undefined) return successor(undefined, fields, NOTHING_DERIVED);
+  return successor(undefined, fields, { ...NOTHING_DERIVED, key, partitions: view.partitions, derivation });
 }
 
 /** One write on its way to the first N nodes that answer. */

@@ -9,17 +9,18 @@ import {
   type Basis,
   chosenAgain,
   entriesOf,
+  indexOverCap,
   isDerivedBefore,
-  isOverCap,
-  OWED_PER_INDEX,
   successor,
 } from '../../../src/dynamo/derived/derive.ts';
 import { storeKeyOf, tableOf } from '../../../src/dynamo/keyspace.ts';
 import type { ItemRecord } from '../../../src/dynamo/record.ts';
+import { SOUND_RULES } from '../../../src/dynamo/rules.ts';
 import type { StoreKey } from '../../../src/env/store.ts';
 
 const TABLE = '\0\0\0\0\0\0\0\x01';
 const PARTITIONS = 8;
+const OWED_KEPT = 3;
 const PARTITION_KEY = 'p';
 const KEY = storeKeyOf({ table: TABLE, partitionKey: PARTITION_KEY, sortKey: 's' }, PARTITIONS);
 
@@ -49,6 +50,8 @@ const basis = (of: Derivation | undefined, settled = NO_BALLOT): Basis => ({
   partitions: PARTITIONS,
   derivation: of,
   settled,
+  owedKept: OWED_KEPT,
+  rules: SOUND_RULES,
 });
 const item = (attributes: AttributeMap) => toImage({ p: { S: 'p' }, s: { S: 's' }, ...attributes });
 const written = (top: ItemRecord | undefined, at: number, attributes: AttributeMap | undefined, on: Basis) =>
@@ -135,13 +138,13 @@ describe('what a write owes', () => {
   test('is too much with more than its cap in one index, however it is in the others', () => {
     const both = basis(derivation(1, [global(2), global(3)]));
     let record = written(undefined, 1, at('first', { a1: { S: 'first' } }), both);
-    for (let i = 2; i <= OWED_PER_INDEX + 1; i++) {
+    for (let i = 2; i <= OWED_KEPT + 1; i++) {
       record = written(record, i, at(`${i}`, { a1: { S: `${i}` } }), both);
     }
-    expect(record.derived!.owed).toHaveLength(2 * OWED_PER_INDEX);
-    expect(isOverCap(record)).toBe(false);
-    const more = written(record, 100, at('more', { a1: { S: `${OWED_PER_INDEX + 1}` } }), both);
-    expect(isOverCap(more)).toBe(true);
+    expect(record.derived!.owed).toHaveLength(2 * OWED_KEPT);
+    expect(indexOverCap(record, both)).toBeUndefined();
+    const more = written(record, 100, at('more', { a1: { S: `${OWED_KEPT + 1}` } }), both);
+    expect(indexOverCap(more, both)).toBe(global(2).storageId);
   });
 });
 

@@ -104,6 +104,7 @@ function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {
     case 'refused':
     case 'unavailable':
     case 'overloaded':
+    case 'index-behind':
     case 'unknown':
       return outcome.kind;
   }

@@ -1,0 +1,159 @@
+import type { ByteString } from '../../api/primary-key.ts';
+import type { Clock } from '../../env/clock.ts';
+import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
+import { tableOf } from '../keyspace.ts';
+import type { ItemRecord, ReplicaState } from '../record.ts';
+import { SettledMarks } from './settled-marks.ts';
+
+/** Above every key of the store. */
+const END: StoreKey = '\xff\xff';
+const PAGE = 1_000;
+
+/** A key whose committed record is due, as this replica knows. */
+export interface OutboxRow {
+  readonly key: StoreKey;
+  /** Since when, by the clock of this node in ms since 1970; 0 if the row cannot be read. */
+  readonly sinceMs: number;
+}
+
+/**
+ * The items of this replica whose entries are not known to be in place: one row for each in the store `outbox`, made and
+ * removed with the committed record by whatever way that comes (docs/protocol.md section 14.3). Nothing is kept for records
+ * of which nothing is derived.
+ *
+ * A row is written before the record that needs it and removed after: a store that survives a crash has a beginning of what
+ * was written, and a row too many does no harm.
+ */
+export class Outbox {
+  readonly marks: SettledMarks;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #isWithRecord: boolean;
+  #count = 0;
+
+  constructor(store: Store, clock: Clock, { marksKept, isWithRecord }: OutboxSettings) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#isWithRecord = isWithRecord;
+    this.marks = new SettledMarks(marksKept);
+    this.reload();
+  }
+
+  /** Rows in the store. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Counts the rows again, after writes were lost. */
+  reload(): void {
+    this.#count = 0;
+    for (let page = this.page(''); page.length > 0; page = this.page(page.at(-1)!.key)) this.#count += page.length;
+  }
+
+  /** Call it before a committed record is written: notes what is due of it. */
+  committing(key: StoreKey, { derived }: ItemRecord): void {
+    if (derived === undefined || compareBallots(derived.due, this.marks.of(key)) <= 0) return;
+    if (this.#isWithRecord) this.#put(key, derived.due);
+    else this.#store.flush(() => this.#put(key, derived.due));
+  }
+
+  /** Call it after a committed record was written: removes a row that it does not need. */
+  committed(key: StoreKey, { derived }: ItemRecord, before: ItemRecord | undefined): void {
+    if (derived === undefined && before?.derived === undefined) return;
+    if (derived === undefined || compareBallots(derived.due, this.marks.of(key)) <= 0) this.#removeRow(key);
+  }
+
+  /** What is due of a key up to this ballot is settled. */
+  settled(key: StoreKey, due: Ballot): void {
+    this.marks.note(key, due);
+    const row = this.#store.get('outbox', key);
+    if (row === undefined || row === DAMAGED) return;
+    if (compareBallots(dueIn(row), due) <= 0) this.#removeRow(key);
+  }
+
+  /**
+   * As `settled`; also removes a row that cannot be read, or that no record needs any more.
+   * @param committed the record of the key here, as it is now: it may be newer than what was settled
+   */
+  settledFor(key: StoreKey, due: Ballot, committed: ItemRecord | undefined): void {
+    this.settled(key, due);
+    if (compareBallots(committed?.derived?.due ?? NO_BALLOT, due) <= 0) this.#removeRow(key);
+  }
+
+  /**
+   * Up to where this replica knows a key to be settled; undefined for an item of which nothing is derived.
+   * @param state the records of the key here
+   */
+  settledOf(key: StoreKey, { accepted, committed }: ReplicaState): Ballot | undefined {
+    if (accepted?.derived === undefined && committed?.derived === undefined) return undefined;
+    const known = this.marks.of(key);
+    const due = committed?.derived?.due ?? NO_BALLOT;
+    // Without a row nothing of the committed record is due any more.
+    return compareBallots(due, known) <= 0 || this.has(key) ? known : due;
+  }
+
+  has(key: StoreKey): boolean {
+    return this.#store.get('outbox', key) !== undefined;
+  }
+
+  /** The rows after a key, at most `limit`. */
+  page(after: StoreKey, limit = PAGE): OutboxRow[] {
+    const rows = this.#store.range('outbox', { after, to: END, limit });
+    return rows.map(({ key, value }) => ({ key, sinceMs: value === DAMAGED ? 0 : bytesOf(value).readDoubleBE(0) }));
+  }
+
+  /** How many rows there are of a table. Walks over all rows. */
+  countOf(table: ByteString): number {
+    let count = 0;
+    for (let page = this.page(''); page.length > 0; page = this.page(page.at(-1)!.key)) {
+      for (const { key } of page) if (tableOf(key) === table) count++;
+    }
+    return count;
+  }
+
+  /** The record of the key is gone. */
+  remove(key: StoreKey): void {
+    this.#removeRow(key);
+    this.marks.forget(key);
+  }
+
+  #put(key: StoreKey, due: Ballot): void {
+    const before = this.#store.get('outbox', key);
+    const sinceMs = before === undefined || before === DAMAGED ? this.#clock.now() : bytesOf(before).readDoubleBE(0);
+    if (before === undefined) this.#count++;
+    this.#store.put('outbox', key, encodeRow(sinceMs, due));
+  }
+
+  #removeRow(key: StoreKey): void {
+    if (this.#count === 0 || this.#store.get('outbox', key) === undefined) return;
+    this.#count--;
+    this.#store.remove('outbox', key);
+  }
+}
+
+interface OutboxSettings {
+  readonly marksKept: number;
+  /** Whether a row is written with its record; only in a simulation it is not. */
+  readonly isWithRecord: boolean;
+}
+
+/* A row, big-endian (docs/data-layout.md): f64 since when | f64 hlc | u48 coordinator | u32 boot of the ballot that is due */
+
+function encodeRow(sinceMs: number, { hlc, coordinator, boot }: Ballot): Uint8Array {
+  const row = Buffer.allocUnsafe(26);
+  row.writeDoubleBE(sinceMs, 0);
+  row.writeDoubleBE(hlc, 8);
+  row.writeUIntBE(coordinator, 16, 6);
+  row.writeUInt32BE(boot, 22);
+  return row;
+}
+
+function dueIn(row: Uint8Array): Ballot {
+  const bytes = bytesOf(row);
+  return { hlc: bytes.readDoubleBE(8), coordinator: bytes.readUIntBE(16, 6), boot: bytes.readUInt32BE(22) };
+}
+
+function bytesOf(row: Uint8Array): Buffer {
+  return Buffer.from(row.buffer, row.byteOffset, row.byteLength);
+}

@@ -1,0 +1,255 @@
+import type { Timer } from '../../env/clock.ts';
+import type { StoreKey } from '../../env/store.ts';
+import { type Ballot, NO_BALLOT } from '../ballot.ts';
+import { tableOf } from '../keyspace.ts';
+import type { Reply } from '../messages.ts';
+import { ItemRecord } from '../record.ts';
+import type { Coordinator } from '../registers/coordinator.ts';
+import type { Operation } from '../registers/operation.ts';
+import { readStrongly } from '../registers/register-read.ts';
+import { runTask, type Task, waitAtMost } from '../task.ts';
+import { Confirmation, isDue } from './confirmation.ts';
+import { entriesOf } from './derive.ts';
+import type { Outbox } from './outbox.ts';
+import type { PropagationHold } from './propagation-hold.ts';
+import type { Settler } from './settler.ts';
+
+/** A record whose entries are on their way. */
+interface Settling {
+  /** Whom to tell when every home replica that seems up has the entries, or holds them back. */
+  readonly waiting: (() => void)[];
+  /** Ends the wait. */
+  timer: Timer | undefined;
+}
+
+/** How a record is settled. */
+interface Manner {
+  /** Whether a rule of lag holds back what is due to some of its indexes: the others get theirs, and no mark is made. */
+  readonly isHeld: boolean;
+  /** Called when every home replica that seems up has answered, or when that cannot be waited for. */
+  readonly shown: () => void;
+}
+
+interface PropagationParts {
+  readonly coordinator: Coordinator;
+  readonly outbox: Outbox;
+  readonly hold: PropagationHold;
+  /** The committed record of a key in the replica of this node. */
+  readonly committed: (key: StoreKey) => ItemRecord | undefined;
+}
+
+/**
+ * Puts the entries of chosen records in their places, and removes those that earlier records have left (docs/protocol.md
+ * section 14.3). What it cannot do stays in the outboxes of the home replicas.
+ */
+export class Propagation implements Settler {
+  readonly #parts: PropagationParts;
+  /** By key, the newest record whose entries are not shown yet, for as long as an answer may wait for that. */
+  readonly #newest = new Map<StoreKey, Settling>();
+  /** These, and those of earlier records that answers still wait for. */
+  readonly #unshown = new Set<Settling>();
+  #running = 0;
+  #confirmed = 0;
+  #isStopped = false;
+
+  constructor(parts: PropagationParts) {
+    this.#parts = parts;
+  }
+
+  /** Records that are being settled. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Entries confirmed since the start, removals among them. */
+  get confirmed(): number {
+    return this.#confirmed;
+  }
+
+  settledOf(key: StoreKey): Ballot {
+    return this.#parts.outbox.marks.of(key);
+  }
+
+  chosen({ requestId, key }: Operation, record: ItemRecord): void {
+    const { coordinator, hold } = this.#parts;
+    if (this.#isStopped || !isDue(record, this.settledOf(key))) return;
+    if (this.#running >= coordinator.settings.limits.settlesAtOnce) return;
+    const isHeld = hold.take(key, record);
+    const settling = this.#begin(key);
+    const operation = { requestId, key, deadlineMs: coordinator.deadline() };
+    const shown = () => this.#shown(key, settling);
+    this.#run(this.#settle(operation, record, { isHeld, shown }), () => {});
+  }
+
+  *settle(operation: Operation, record: ItemRecord): Task<boolean> {
+    if (!isDue(record, this.settledOf(operation.key))) return true;
+    return yield* this.#settle(operation, record, { isHeld: false, shown: () => {} });
+  }
+
+  /** A rule of lag has held a record back until now. @param record undefined: what is there now has to be read first */
+  released(key: StoreKey, record: ItemRecord | undefined): void {
+    if (this.#isStopped) return;
+    const operation = { requestId: undefined, key, deadlineMs: this.#parts.coordinator.deadline() };
+    if (record === undefined) this.settleKey(key, 'at-once', () => {});
+    else this.#run(this.settle(operation, record), () => {});
+  }
+
+  /**
+   * Settles what is due of a key, whoever has coordinated it: reads it strongly, since what this replica has committed may be
+   * old, and settles what that returns within the life of one operation.
+   * @param when `in-turn`: a rule of lag may hold it back
+   * @param done gets whether nothing of the key is due any more
+   */
+  settleKey(key: StoreKey, when: 'in-turn' | 'at-once', done: (isSettled: boolean) => void): void {
+    if (this.#isStopped || (when === 'in-turn' && this.#parts.hold.isHolding(key))) return done(false);
+    this.#run(this.#readAndSettle(key, when), done);
+  }
+
+  /** Calls `done` when an eventually consistent query finds the entries of a key, or cannot soon. At once if none is due. */
+  whenShown(key: StoreKey, done: () => void): void {
+    const settling = this.#newest.get(key);
+    if (settling === undefined) done();
+    else settling.waiting.push(done);
+  }
+
+  /** From now on nothing is begun. What waits for entries is answered. */
+  stop(): void {
+    this.#isStopped = true;
+    const { clock } = this.#parts.coordinator;
+    for (const settling of this.#unshown) {
+      clock.cancel(settling.timer);
+      for (const done of settling.waiting.splice(0)) done();
+    }
+    this.#newest.clear();
+    this.#unshown.clear();
+  }
+
+  #begin(key: StoreKey): Settling {
+    const { clock, settings } = this.#parts.coordinator;
+    const settling: Settling = { waiting: [], timer: undefined };
+    settling.timer = clock.after(settings.limits.entryWaitMs, () => this.#shown(key, settling));
+    this.#newest.set(key, settling);
+    this.#unshown.add(settling);
+    return settling;
+  }
+
+  #shown(key: StoreKey, settling: Settling): void {
+    if (!this.#unshown.delete(settling)) return;
+    this.#parts.coordinator.clock.cancel(settling.timer);
+    if (this.#newest.get(key) === settling) this.#newest.delete(key);
+    for (const done of settling.waiting.splice(0)) done();
+  }
+
+  #run<T>(task: Task<T>, done: (result: T) => void): void {
+    this.#running++;
+    runTask(task, done, () => void this.#running--);
+  }
+
+  *#readAndSettle(key: StoreKey, when: 'in-turn' | 'at-once'): Task<boolean> {
+    const { coordinator, outbox, hold, committed } = this.#parts;
+    const deadlineMs = coordinator.deadline();
+    const told = yield* coordinator.derivations.present(tableOf(key), deadlineMs);
+    if (told.kind !== 'derivation') return false;
+    const operation = { requestId: undefined, key, deadlineMs, derivation: told.derivation };
+    let record = committed(key);
+    if (coordinator.settings.rules.finisherReadsStrongly) {
+      const read = yield* readStrongly(coordinator, operation);
+      if (read.kind !== 'read') return false;
+      record = read.record;
+    }
+    const due = record?.derived?.due ?? NO_BALLOT;
+    const isOpen = record !== undefined && isDue(record, this.settledOf(key));
+    const isHeld = isOpen && when === 'in-turn' && hold.take(key, record!);
+    const isSettled = !isOpen || (yield* this.#settle(operation, record!, { isHeld, shown: () => {} }));
+    // A majority without a record of the key has purged it, and it owed nothing by then.
+    if (isSettled && !this.#isStopped) outbox.settledFor(key, due, committed(key));
+    return isSettled;
+  }
+
+  *#settle(operation: Operation, record: ItemRecord, { isHeld, shown }: Manner): Task<boolean> {
+    const { coordinator, hold } = this.#parts;
+    const { derivations, settings } = coordinator;
+    const { key, deadlineMs } = operation;
+    const due = record.derived!.due;
+    const told = yield* derivations.atLeast(tableOf(key), record.derived!.version, deadlineMs);
+    // Without a derivation the table is being deleted, and its entries with it.
+    if (told.kind !== 'derivation' || told.derivation === undefined) {
+      shown();
+      return told.kind === 'derivation';
+    }
+    if (!settings.rules.marksFollowConfirms) this.#mark(key, due);
+    const basis = { key, partitions: coordinator.view.partitions, derivation: told.derivation, settled: NO_BALLOT };
+    const all = this.#confirmationsOf(record, entriesOf(record, basis));
+    const sent = isHeld ? all.filter((each) => !hold.isFor(tableOf(each.key))) : all;
+    const isSettled = (yield* this.#confirm(operation, sent, shown)) && !isHeld;
+    if (!isSettled) shown();
+    else this.#mark(key, due);
+    return isSettled;
+  }
+
+  /** What has to be told to the homes of entries: what is there, and what is not any more. */
+  #confirmationsOf(record: ItemRecord, entries: ReturnType<typeof entriesOf>): Confirmation[] {
+    const { rules } = this.#parts.coordinator.settings;
+    const { ballot, derived } = record;
+    const made = (key: StoreKey, item: ItemRecord['item'], partitionKey: string) =>
+      new Confirmation(key, new ItemRecord({ ballot, item, partitionKey, lineage: [], isEntry: true }), rules);
+    return [
+      ...derived!.owed.map((key) => made(key, undefined, '')),
+      // A record has no entry in an index that is newer than its derivation.
+      ...entries
+        .filter(({ key }) => derived!.entries.includes(key))
+        .map(({ key, item, partitionKey }) => made(key, item, partitionKey)),
+    ];
+  }
+
+  *#confirm(operation: Operation, all: readonly Confirmation[], shown: () => void): Task<boolean> {
+    const { coordinator } = this.#parts;
+    const { clock, settings } = coordinator;
+    const { requestId, deadlineMs } = operation;
+    const sinceMs = clock.elapsedMs();
+    const configOf = ({ key }: Confirmation) => coordinator.configOfKey(key);
+    const isConfirmed = (each: Confirmation) =>
+      each.isConfirmed(configOf(each), coordinator.majorityOf(configOf(each)));
+    const { isUp } = coordinator;
+    const isCutOff = (each: Confirmation) => {
+      const config = configOf(each);
+      return coordinator.isCutOff(config.members, coordinator.majorityOf(config));
+    };
+    if (all.length === 0) shown();
+    for (let isRetry = false; all.length > 0; isRetry = true) {
+      const missing = all.filter((each) => !isConfirmed(each));
+      yield* waitAtMost<void>(clock, settings.limits.phaseTimeoutMs, (phase) => {
+        const onReply = (each: Confirmation) => (reply: Reply) => {
+          each.note(reply);
+          if (all.every((one) => one.isShown(configOf(one), isUp))) shown();
+          if (isConfirmed(each) && all.every(isConfirmed)) phase.finish();
+        };
+        for (const each of missing) {
+          const { key, record } = each;
+          const isFlushed = settings.rules.confirmsAreFlushed;
+          const request = { kind: 'learn', requestId, key, record, isFlushed, isNeeded: isRetry } as const;
+          for (const { node } of configOf(each).members) coordinator.send(node, request, onReply(each));
+        }
+      });
+      if (this.#isStopped) return false;
+      if (all.every(isConfirmed)) break;
+      if (coordinator.isPast(deadlineMs) || missing.some(isCutOff)) return false;
+      yield* coordinator.pause();
+    }
+    this.#confirmed += all.length;
+    for (const { key, record, holders, lagging } of all) {
+      coordinator.hintLater({ operation: { ...operation, key }, record, holders, lagging, sinceMs });
+    }
+    return true;
+  }
+
+  /** Tells the home replicas of an item that it is settled. No answer is waited for: they may as well do the work again. */
+  #mark(key: StoreKey, due: Ballot): void {
+    const { coordinator, outbox, hold } = this.#parts;
+    outbox.marks.note(key, due);
+    hold.noteSettled(key, due);
+    for (const { node } of coordinator.configOfKey(key).members) {
+      coordinator.send(node, { kind: 'mark-settled', key, due }, () => {});
+    }
+  }
+}

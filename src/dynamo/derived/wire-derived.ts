@@ -1,0 +1,56 @@
+import type { Env } from '../../env/env.ts';
+import type { StoreKey } from '../../env/store.ts';
+import type { PartitionVotes } from '../epochs/partition-votes.ts';
+import { partitionOf } from '../keyspace.ts';
+import type { NodeSettings } from '../node-settings.ts';
+import type { Acceptor } from '../registers/acceptor.ts';
+import type { Coordinator } from '../registers/coordinator.ts';
+import { OutboxFinisher } from './outbox-finisher.ts';
+import { Propagation } from './propagation.ts';
+import { PropagationHold } from './propagation-hold.ts';
+
+/** What keeps global indexes up to date. */
+export interface DerivedParts {
+  readonly propagation: Propagation;
+  readonly propagationHold: PropagationHold;
+  readonly outboxFinisher: OutboxFinisher;
+}
+
+interface DerivedBasis {
+  readonly settings: NodeSettings;
+  readonly env: Env;
+  readonly acceptor: Acceptor;
+  readonly votes: PartitionVotes;
+  readonly coordinator: Coordinator;
+}
+
+/** Makes the parts of a node that keep global indexes up to date. */
+export function wireDerived({ settings, env, acceptor, votes, coordinator }: DerivedBasis): DerivedParts {
+  const { id: self, limits } = settings;
+  const { clock } = env;
+  const { outbox } = acceptor.rows;
+  const propagationHold = new PropagationHold({
+    self,
+    clock,
+    limits,
+    released: (key, record) => propagation.released(key, record),
+  });
+  const propagation: Propagation = new Propagation({
+    coordinator,
+    outbox,
+    hold: propagationHold,
+    committed: (key) => acceptor.stateOf(key).committed,
+  });
+  const isFirst = (key: StoreKey) => {
+    if (votes.votingConfig(partitionOf(key)) === undefined) return undefined;
+    return coordinator.configOfKey(key).members.find(({ node }) => coordinator.isUp(node))?.node === self;
+  };
+  const outboxFinisher = new OutboxFinisher({
+    clock,
+    limits,
+    outbox,
+    isFirst,
+    settle: (key, when, done) => propagation.settleKey(key, when, done),
+  });
+  return { propagation, propagationHold, outboxFinisher };
+}

@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'vitest';
+import { tableOf } from '../../../src/dynamo/keyspace.ts';
+import type { NodeName } from '../three-nodes.ts';
+import { BY_COLOUR, BY_SIZE, derivationOfTable, IndexedRing, keyOfItem, putOf } from './indexed-ring.ts';
+
+const NODES: readonly NodeName[] = ['A', 'B', 'C'];
+
+describe('in calm', () => {
+  test('every node shows an entry when its write is answered, and nothing is owed soon after', () => {
+    const ring = new IndexedRing({ flushMs: 2 });
+    const write = ring.begin('A', 'apple', putOf('apple', { colour: 'red' }));
+    while (write.result === undefined) ring.settle(1);
+    expect(write.result).toMatchObject({ kind: 'applied' });
+    expect(NODES.map((node) => ring.entries(node))).toEqual([['apple=red'], ['apple=red'], ['apple=red']]);
+    ring.settle(100);
+    expect(ring.owed).toEqual([0, 0, 0]);
+  });
+
+  test('an item that moves within an index leaves its place, and one that is deleted, too', () => {
+    const ring = new IndexedRing();
+    ring.put('A', 'apple', { colour: 'red' });
+    ring.put('A', 'pear', { colour: 'green' });
+    ring.put('B', 'apple', { colour: 'green' });
+    expect(ring.entries('C')).toEqual(['apple=green', 'pear=green']);
+    ring.put('C', 'pear', {});
+    ring.delete('A', 'apple');
+    expect(NODES.map((node) => ring.entries(node))).toEqual([[], [], []]);
+    expect(ring.owed).toEqual([0, 0, 0]);
+  });
+
+  test('each index has its own entries', () => {
+    const ring = new IndexedRing();
+    ring.derivation = derivationOfTable(1, BY_COLOUR, BY_SIZE);
+    ring.put('A', 'apple', { colour: 'red', size: 'small' });
+    ring.put('A', 'pear', { size: 'large' });
+    expect(ring.entries('B')).toEqual(['apple=red']);
+    expect(ring.entries('B', BY_SIZE)).toEqual(['apple=small', 'pear=large']);
+  });
+
+  test('a write that changes nothing an index projects sends no entry', () => {
+    const ring = new IndexedRing();
+    ring.derivation = derivationOfTable(1, BY_SIZE);
+    ring.put('A', 'apple', { size: 'small', note: '1' });
+    ring.sent.length = 0;
+    ring.put('A', 'apple', { size: 'small', note: '2' });
+    const learned = ring.sent.filter(({ request }) => request.kind === 'learn').map(({ request }) => request);
+    expect(learned.every((request) => 'key' in request && tableOf(request.key) !== BY_SIZE.storageId)).toBe(true);
+    expect(ring.sent.some(({ kind }) => kind === 'mark-settled')).toBe(false);
+  });
+});
+
+/** Whether a message tells a home replica of an entry. */
+const isOfEntry = (ring: IndexedRing['sent'][number]) =>
+  ring.request.kind === 'learn' && tableOf(ring.request.key) === BY_COLOUR.storageId;
+
+describe('while the homes of entries take nothing', () => {
+  test('a write is answered within the wait, and its item stays due until they do', () => {
+    const ring = new IndexedRing();
+    ring.isLost = isOfEntry;
+    const write = ring.begin('A', 'apple', putOf('apple', { colour: 'red' }));
+    ring.settle(99);
+    expect(write.result).toBeUndefined();
+    ring.settle(1);
+    expect(write.result).toMatchObject({ kind: 'applied' });
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.isLost = () => false;
+    ring.settle(1_000);
+    expect(ring.owed).toEqual([0, 0, 0]);
+    expect(ring.entries('C')).toEqual(['apple=red']);
+  });
+
+  test('what their coordinator has left is settled from the outbox', () => {
+    const ring = new IndexedRing();
+    ring.register(ring.derivation);
+    ring.put('A', 'apple', { colour: 'red' });
+    ring.isLost = isOfEntry;
+    ring.begin('A', 'apple', putOf('apple', { colour: 'green' }));
+    ring.settle(200);
+    ring.restart('A');
+    ring.isLost = () => false;
+    ring.settle(200);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.node('B').startBackground();
+    ring.settle(6_000);
+    expect(ring.owed).toEqual([0, 0, 0]);
+    expect(ring.entries('A')).toEqual(['apple=green']);
+  });
+
+  test('an item moves as often as it may owe, and is then refused until there is room', () => {
+    const ring = new IndexedRing({ limits: { owedKept: 2 } });
+    ring.put('A', 'apple', { colour: 'red' });
+    ring.isLost = isOfEntry;
+    for (const colour of ['green', 'blue']) {
+      expect(ring.put('A', 'apple', { colour }, 10_000)).toMatchObject({ kind: 'applied' });
+    }
+    const refused = ring.put('A', 'apple', { colour: 'black' }, 10_000);
+    expect(refused).toEqual({ kind: 'index-behind', index: BY_COLOUR.storageId });
+    // What stays in its place owes no more than before.
+    expect(ring.put('A', 'apple', { colour: 'blue', note: 'new' }, 10_000)).toMatchObject({ kind: 'applied' });
+    ring.isLost = () => false;
+    expect(ring.put('A', 'apple', { colour: 'black' })).toMatchObject({ kind: 'applied' });
+    expect(ring.entries('B')).toEqual(['apple=black']);
+  });
+
+  test('a home that is down gets its entries as hints', () => {
+    const ring = new IndexedRing();
+    ring.isLost = ({ to }) => to === 'C';
+    ring.put('A', 'apple', { colour: 'red' }, 3_000);
+    expect(ring.entries('C')).toEqual([]);
+    ring.isLost = () => false;
+    ring.node('A').startBackground();
+    ring.settle(2_000);
+    expect(ring.entries('C')).toEqual(['apple=red']);
+  });
+});
+
+describe('an entry is confirmed', () => {
+  test('by disks: not before a majority has flushed it', () => {
+    const ring = new IndexedRing({ flushMs: 50 });
+    ring.put('A', 'pear', {});
+    ring.begin('A', 'apple', putOf('apple', { colour: 'red' }));
+    const isMarked = () => ring.sent.some(({ kind }) => kind === 'mark-settled');
+    // Once for the accept, then for the entry.
+    ring.settle(99);
+    expect(isMarked()).toBe(false);
+    ring.settle(5);
+    expect(isMarked()).toBe(true);
+  });
+
+  test('by a majority: one home is not enough', () => {
+    const ring = new IndexedRing();
+    ring.isLost = (message) => isOfEntry(message) && message.to !== 'A';
+    ring.put('A', 'apple', { colour: 'red' }, 400);
+    expect(ring.sent.some(({ kind }) => kind === 'mark-settled')).toBe(false);
+    expect(ring.owed).toEqual([1, 1, 1]);
+  });
+});
+
+describe('a rule of lag', () => {
+  const holding = (release: { readonly kind: 'never' } | { readonly kind: 'versions'; readonly count: number }) => [
+    { id: 'r', scope: [{ kind: 'propagation', index: BY_COLOUR.storageId } as const], release },
+  ];
+  const setLags = (ring: IndexedRing, rules: ReturnType<typeof holding>) => {
+    for (const name of NODES) ring.node(name).setLags(rules);
+  };
+
+  test('keeps one index behind, and not the others, until it is over', () => {
+    const ring = new IndexedRing();
+    ring.derivation = derivationOfTable(1, BY_COLOUR, BY_SIZE);
+    ring.register(ring.derivation);
+    setLags(ring, holding({ kind: 'never' }));
+    for (const name of NODES) ring.node(name).startBackground();
+    ring.put('A', 'apple', { colour: 'red', size: 'small' }, 20_000);
+    expect(ring.entries('A')).toEqual([]);
+    expect(ring.entries('A', BY_SIZE)).toEqual(['apple=small']);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    setLags(ring, []);
+    ring.settle(100);
+    expect(ring.entries('A')).toEqual(['apple=red']);
+    expect(ring.owed).toEqual([0, 0, 0]);
+  });
+
+  test('keeps an index some versions behind', () => {
+    const ring = new IndexedRing();
+    setLags(ring, holding({ kind: 'versions', count: 1 }));
+    ring.put('A', 'apple', { colour: 'red' });
+    expect(ring.entries('B')).toEqual([]);
+    ring.put('A', 'apple', { colour: 'green' });
+    expect(ring.entries('B')).toEqual(['apple=red']);
+    ring.put('A', 'apple', { colour: 'blue' });
+    expect(ring.entries('B')).toEqual(['apple=green']);
+    ring.node('A').releaseLags();
+    ring.settle(100);
+    expect(ring.entries('B')).toEqual(['apple=blue']);
+  });
+
+  test('gives way to a write that would owe too much', () => {
+    const ring = new IndexedRing({ limits: { owedKept: 1 } });
+    setLags(ring, holding({ kind: 'never' }));
+    for (const colour of ['red', 'green', 'blue']) ring.put('A', 'apple', { colour });
+    expect(ring.entries('B')).toEqual(['apple=green']);
+  });
+});
+
+describe('a newer derivation', () => {
+  test('is fetched by a coordinator that meets a record made by it', () => {
+    const ring = new IndexedRing();
+    const newer = derivationOfTable(2, BY_COLOUR, BY_SIZE);
+    ring.register(newer);
+    ring.derivation = newer;
+    ring.put('A', 'apple', { colour: 'red', size: 'small' });
+    ring.derivation = derivationOfTable(1, BY_COLOUR);
+    expect(ring.put('B', 'apple', { colour: 'red', size: 'large' })).toMatchObject({ kind: 'applied' });
+    expect(ring.entries('C', BY_SIZE)).toEqual(['apple=large']);
+  });
+
+  test('is nowhere to be found: then the table is gone, and the write is not done', () => {
+    const ring = new IndexedRing();
+    ring.put('A', 'apple', { colour: 'red' });
+    ring.derivation = derivationOfTable(0, BY_COLOUR);
+    expect(ring.put('B', 'apple', { colour: 'green' }, 10_000)).toMatchObject({ kind: 'unavailable' });
+    expect(ring.node('A').stateOf(keyOfItem('apple')).committed?.derived?.version).toBe(1);
+  });
+});
