@@ -112,7 +112,13 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
   releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
-  const router = createRouterOf(config, ring, catalog, apiClock);
+  const waits = new FaultDelays(clock);
+  const router = createRouterOf(config, { ring, catalog, apiClock, waits });
+  releases.add(() => {
+    router.indexes.stop();
+    waits.stop();
+  });
+  void router.indexes.resume();
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
@@ -180,9 +186,17 @@ function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undef
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
-function createRouterOf(config: Config, { client }: LocalRing, catalog: TableCatalog, apiClock: ApiClock) {
+interface RouterParts {
+  readonly ring: LocalRing;
+  readonly catalog: TableCatalog;
+  readonly apiClock: ApiClock;
+  readonly waits: FaultDelays;
+}
+
+function createRouterOf(config: Config, { ring, catalog, apiClock, waits }: RouterParts) {
   return createRouter({
-    client,
+    client: ring.client,
+    wait: (ms) => waits.wait(ms),
     catalog,
     newId: randomUUID,
     defaultConsistency: config.consistency,

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../src/api/operations.ts';
+import { IndexBuilder } from '../src/router/index-builder.ts';
 import { createOperationTable } from '../src/router/operation-table.ts';
 import { TableCatalog } from '../src/router/table-catalog.ts';
 import { MemoryClient } from './router/memory-client.ts';
@@ -219,9 +220,11 @@ describe('an operation has one name everywhere', () => {
 
   test('as a handler of the router', () => {
     const client = new MemoryClient();
+    const catalog = new TableCatalog(client);
     const handlers = createOperationTable({
       client,
-      catalog: new TableCatalog(client),
+      catalog,
+      indexes: new IndexBuilder({ client, catalog, newId: randomUUID, wait: undefined }),
       newId: randomUUID,
       consistency: 'strict',
       throughput: undefined,

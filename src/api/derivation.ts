@@ -1,3 +1,4 @@
+import type { Condition } from './expression/ast.ts';
 import type { IndexedTable } from './index-entry.ts';
 import type { ItemImage } from './item.ts';
 import type { ByteString } from './primary-key.ts';
@@ -65,7 +66,19 @@ export function derivationImage(derivation: Derivation): ItemImage {
   };
 }
 
-export function parseDerivation({ json }: ItemImage): Derivation {
+export function parseDerivation(image: ItemImage): Derivation {
+  return JSON.parse(derivationText(image)) as Derivation;
+}
+
+function derivationText({ json }: ItemImage): string {
   const item = JSON.parse(Buffer.from(json).toString()) as { readonly [DERIVATION]: { readonly S: string } };
-  return JSON.parse(item[DERIVATION].S) as Derivation;
+  return item[DERIVATION].S;
+}
+
+/** The condition that a derivation is still stored as it was read; undefined: that none is. */
+export function isStillStored(image: ItemImage | undefined): Condition {
+  const path = [DERIVATION];
+  if (image === undefined) return { kind: 'not-exists', path };
+  const value = { S: derivationText(image) };
+  return { kind: 'compare', comparator: '=', left: { kind: 'path', path }, right: { kind: 'value', value } };
 }

@@ -143,12 +143,11 @@ function keyOfTable({ key: { partition, sort } }: Table): IndexKeySchema {
   return { partition: [partition], sort: sort === undefined ? [] : [sort] };
 }
 
-/** The inclusive end of a range that an inequality gives it, in the order of the read. */
+/** The inclusive end of a range, in the order of the read. */
 function endOf({ last }: KeyRange, { lower, upper }: RangeBounds, order: QueryPlan['order']): ByteString | undefined {
-  if (last === undefined) return undefined;
   const end = order === 'forward' ? upper : lower;
-  const isOfPrefix = last.operator === 'begins_with';
-  return end?.isInclusive === true && !isOfPrefix ? end.sortKey : undefined;
+  // A prefix is the lower bound of its range, but no value that the condition names.
+  return end?.isInclusive === true && last?.operator !== 'begins_with' ? end.sortKey : undefined;
 }
 
 /**

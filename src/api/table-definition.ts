@@ -87,11 +87,20 @@ export interface SecondaryIndex {
   readonly kind: 'local' | 'global';
   /** The id of the entries of a global index at the storage nodes, which know it as a table. Never used again. */
   readonly storageId?: ByteString;
+  /** Only while entries of older items are missing in it. Undefined: it has all of them, and is read. */
+  readonly building?: IndexBuild;
   readonly key: IndexKeySchema;
   readonly projection: Projection;
   /** Only for a global index: a local one uses the throughput of its table. */
   readonly throughput?: Throughput;
 }
+
+/**
+ * Why an index has not all its entries. `allocating`: it was added to the table, and some write may not know of it yet.
+ * `filling`: every write does, and entries are made of the items that are older than the index. `renewing`: the index is as
+ * old as the table, but its items were written by a version of Dynaring that kept no entries.
+ */
+export type IndexBuild = 'allocating' | 'filling' | 'renewing';
 
 /**
  * The key of an index. A local index has one attribute of each kind; a global one has one to four partition key

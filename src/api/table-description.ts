@@ -38,7 +38,7 @@ export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHIN
       partition: [table.key.partition],
       sort: table.key.sort === undefined ? [] : [table.key.sort],
     }),
-    TableStatus: phase.table,
+    TableStatus: phase.table === 'ACTIVE' && isAllocating(table) ? 'UPDATING' : phase.table,
     CreationDateTime: seconds(table.createdAtMs),
     ProvisionedThroughput: describeThroughput(table.throughput, nowMs),
     TableSizeBytes: 0,
@@ -119,12 +119,14 @@ function describeLocalIndex(table: Table, index: SecondaryIndex) {
 }
 
 function describeGlobalIndex(table: Table, index: SecondaryIndex, nowMs: number, phase: Phase) {
-  const status = indexStatus(index.name, phase);
-  const { throughput } = index;
+  const { throughput, building } = index;
+  const phased = indexStatus(index.name, phase);
+  const isFilling = building === 'filling' && phased === 'ACTIVE';
+  const status = phased === 'ACTIVE' && (isFilling || building === 'allocating') ? 'CREATING' : phased;
   return {
     ...describeLocalIndex(table, index),
     IndexStatus: status,
-    Backfilling: isBackfilling(status, phase),
+    Backfilling: isFilling || isBackfilling(status, phase),
     ProvisionedThroughput: throughput && describeThroughput(throughput, nowMs),
     OnDemandThroughput: throughput?.onDemand,
     WarmThroughput:
@@ -144,11 +146,16 @@ function describeVectorIndex(table: Table, index: VectorIndex, phase: Phase) {
   };
 }
 
+/** Whether an index is being added that not every write knows of yet. */
+export function isAllocating({ indexes }: Pick<Table, 'indexes'>): boolean {
+  return indexes.some(({ building }) => building === 'allocating');
+}
+
 function indexStatus(name: string, phase: Phase): Status {
   return phase.indexes?.get(name) ?? (phase.table === 'CREATING' ? 'CREATING' : 'ACTIVE');
 }
 
-/** Only an index that is added to an existing table has this member; at first it is false. */
+/** Only an index that is being added to an existing table has this member; at first it is false. */
 function isBackfilling(status: Status, phase: Phase): false | undefined {
   return status === 'CREATING' && phase.table !== 'CREATING' ? false : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Status, Table, Transition } from './table-definition.ts';
-import { describeDeleted, describeTable, type Phase } from './table-description.ts';
+import { describeDeleted, describeTable, isAllocating, type Phase } from './table-description.ts';
 
 /** How a change is seen while it seems to be under way. */
 export interface Change {
@@ -48,10 +48,11 @@ function isSeen({ fromMs, untilMs }: Transition, nowMs: number): boolean {
 }
 
 /** The status at this time. Undefined: the table is deleted by now. */
-export function statusAt({ transition }: Table, nowMs: number): Status | undefined {
-  if (transition === undefined) return 'ACTIVE';
-  if (isSeen(transition, nowMs)) return transition.status;
-  return transition.status === 'DELETING' ? undefined : 'ACTIVE';
+export function statusAt(table: Table, nowMs: number): Status | undefined {
+  const { transition } = table;
+  if (transition !== undefined && isSeen(transition, nowMs)) return transition.status;
+  if (transition?.status === 'DELETING') return undefined;
+  return isAllocating(table) ? 'UPDATING' : 'ACTIVE';
 }
 
 /** Whether requests on items find the table. They do not while it is being made or deleted. */

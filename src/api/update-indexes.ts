@@ -44,7 +44,8 @@ interface IndexChange {
 export function withIndexUpdates(table: Table, before: Table, request: UpdateTableRequest, nowMs: number): Indexed {
   const { GlobalSecondaryIndexUpdates: updates = [], VectorIndexUpdates: vectorUpdates = [] } = request;
   checkSwitchedIndexes(table, before, updates);
-  if ([...updates, ...vectorUpdates].filter(({ Create, Delete }) => Create || Delete).length > 1) {
+  const online = [...updates, ...vectorUpdates].filter(({ Create, Delete }) => Create || Delete);
+  if (online.length > 1 || (online.length > 0 && isBusy(before, online[0]!))) {
     throw ApiError.limitExceeded(
       'Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table',
     );
@@ -55,6 +56,15 @@ export function withIndexUpdates(table: Table, before: Table, request: UpdateTab
   for (const update of updates) next = withGlobalUpdate(next, update, change);
   for (const update of vectorUpdates) next = withVectorUpdate(next, update, request, phases);
   return { table: next, phases };
+}
+
+/**
+ * Whether an index is being filled, and the update is not its deletion (developer guide, "Managing Global Secondary
+ * Indexes": it can be deleted then, and no other one).
+ */
+function isBusy({ indexes }: Table, { Delete: remove }: GlobalSecondaryIndexUpdate | VectorIndexUpdate): boolean {
+  const filling = indexes.find(({ building }) => building === 'filling');
+  return filling !== undefined && remove?.IndexName !== filling.name;
 }
 
 /** A request that makes a table provisioned has to give a throughput for each of its global indexes. */

@@ -193,7 +193,7 @@ export interface ScanRequest {
 export type ScanStart =
   /** 0 to `partitions` - 1. */
   | { readonly kind: 'partition'; readonly partition: number }
-  /** Behind this item, which need not exist, in its partition. */
+  /** Behind this item, which need not exist, in its partition. In a local index `sortKey` is its place there. */
   | { readonly kind: 'after'; readonly partitionKey: ByteString; readonly sortKey: ByteString };
 
 export type ScanOutcome =
@@ -234,6 +234,13 @@ export interface DynamoClient {
   scan(request: ScanRequest): Promise<ScanOutcome>;
   /** The index of the segment that the items of a partition key are in. */
   segmentOf(key: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number;
+  /**
+   * Has all nodes use a derivation, which is newer than the one before. Resolves when no round by an older one is under way,
+   * and none will begin.
+   */
+  useDerivation(derivation: Derivation): Promise<void>;
+  /** Of how many items of a table some entry may still be on its way, as far as nodes answer. */
+  due(table: ByteString): Promise<number>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

@@ -43,8 +43,10 @@ export interface CoordinateRead {
 export interface CoordinateRange {
   readonly kind: 'coordinate-range';
   readonly requestId: string | undefined;
-  /** Within one partition. */
+  /** Within one partition. Of rows of a local index if `localIndex` names one. */
   readonly range: HalfOpenRange;
+  /** As in `RangeRequest`. */
+  readonly localIndex: number | undefined;
   readonly order: KeyOrder;
   /** At most this many items, the first ones in this order. */
   readonly limit: number;
@@ -53,6 +55,18 @@ export interface CoordinateRange {
   readonly consistency: Consistency;
   /** As in `ReadRequest`. */
   readonly derivation: Derivation | undefined;
+}
+
+/** Has this node use a derivation from now on, and answer when no round of its own by an older one is under way. */
+export interface UseDerivation {
+  readonly kind: 'use-derivation';
+  readonly derivation: Derivation;
+}
+
+/** Asks of how many items of a table this node knows that some entry may still be on its way. */
+export interface DueOf {
+  readonly kind: 'due-of';
+  readonly table: ByteString;
 }
 
 /** Asks for the tables of which this node holds records in a partition. */
@@ -70,9 +84,13 @@ export interface ForgetTable {
 /** A request for one operation, which any node of the ring may coordinate. */
 export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange;
 
-export type CoordinationRequest = PassableRequest | TablesIn | ForgetTable;
+export type CoordinationRequest = PassableRequest | UseDerivation | DueOf | TablesIn | ForgetTable;
 
 export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly ByteString[] } | Failure;
+
+export type UseAnswer = { readonly kind: 'used' } | Failure;
+
+export type DueAnswer = { readonly kind: 'due'; readonly items: number } | Failure;
 
 export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 
@@ -80,6 +98,8 @@ interface CoordinationAnswers {
   readonly 'coordinate-write': WriteAnswer;
   readonly 'coordinate-read': ReadOutcome;
   readonly 'coordinate-range': RangeOutcome;
+  readonly 'use-derivation': UseAnswer;
+  readonly 'due-of': DueAnswer;
   readonly 'tables-in': TablesAnswer;
   readonly 'forget-table': ForgetAnswer;
 }

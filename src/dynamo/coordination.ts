@@ -10,8 +10,10 @@ import type {
   CoordinateRead,
   CoordinateWrite,
   CoordinationRequest,
+  DueOf,
   ForgetTable,
   TablesIn,
+  UseDerivation,
 } from './coordination-messages.ts';
 import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
@@ -23,6 +25,7 @@ import type { Acceptor } from './registers/acceptor.ts';
 import type { Coordinator } from './registers/coordinator.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
+import { readLocalRange } from './registers/local-read.ts';
 import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
   found,
@@ -75,6 +78,13 @@ export class Coordination implements CoordinatingNode {
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
       case 'coordinate-range':
         return this.#readRange(request, reply as ReplyTo<CoordinateRange>);
+      case 'use-derivation':
+        return this.#use(request, reply as ReplyTo<UseDerivation>);
+      case 'due-of':
+        return (reply as ReplyTo<DueOf>)({
+          kind: 'due',
+          items: this.#parts.acceptor.rows.outbox.countOf(request.table),
+        });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'forget-table':
@@ -84,6 +94,13 @@ export class Coordination implements CoordinatingNode {
         // A kind that is missing above would never be answered.
         return request satisfies never;
     }
+  }
+
+  #use({ derivation }: UseDerivation, reply: ReplyTo<UseDerivation>): void {
+    const { coordinator } = this.#parts;
+    const leftMs = coordinator.derivations.use(derivation);
+    if (leftMs === 0) return reply({ kind: 'used' });
+    coordinator.clock.after(leftMs, () => reply({ kind: 'used' }));
   }
 
   #write(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
@@ -153,13 +170,14 @@ export class Coordination implements CoordinatingNode {
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
-    const { requestId, range, order, limit, from, derivation } = request;
+    const { requestId, range, localIndex, order, limit, from, derivation } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(), derivation };
     const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
-    runTask(readRange(coordinator, query, demand, operation), reply);
+    if (localIndex === undefined) runTask(readRange(coordinator, query, demand, operation), reply);
+    else runTask(readLocalRange(coordinator, query, demand, operation), reply);
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

@@ -66,6 +66,60 @@ export function sortKeyOf(key: StoreKey): ByteString {
   return key.slice(DIGEST_AT + HASH_BYTES);
 }
 
+/*
+ * The key of a row in the store `lsi`: partition (2 bytes) | table (8) | number of the local index among those of its table
+ * (1) | hash of the partition key (16) | place in the index (`api/entry-place.ts`). So the rows of an index in a partition
+ * are one range, those of an item collection in it are one as well, and the rows of a table or of a partition are where its
+ * records are.
+ */
+const INDEX_AT = 10;
+const ROW_PLACE_AT = INDEX_AT + 1 + HASH_BYTES;
+
+/** The row of an item in a local index of its table. @param place of the item in the index */
+export function localRowKey(key: StoreKey, index: number, place: ByteString): StoreKey {
+  return localRows(collectionOf(key), index) + place;
+}
+
+/**
+ * The rows in one local index of what has this prefix among the items: a collection, a table in a partition, or a slice of
+ * one.
+ */
+export function localRows(prefix: StoreKey, index: number): StoreKey {
+  return prefix.slice(0, INDEX_AT) + String.fromCharCode(index) + prefix.slice(INDEX_AT);
+}
+
+/** The number of the local index that a row belongs to. */
+export function indexOfRow(row: StoreKey): number {
+  return row.charCodeAt(INDEX_AT);
+}
+
+/** The item that a row names. @param sortKey the value of the row */
+export function itemOfRow(row: StoreKey, sortKey: ByteString): StoreKey {
+  return collectionOfRow(row) + sortKey;
+}
+
+/** The place in its index that a row has. */
+export function placeOfRow(row: StoreKey): ByteString {
+  return row.slice(ROW_PLACE_AT);
+}
+
+/**
+ * The items whose rows a range of rows of one index may hold: the collections that it touches, whole.
+ * @param from,to as in `HalfOpenRange`
+ */
+export function collectionsOfRows({ from, to }: HalfOpenRange): HalfOpenRange {
+  const first = collectionOfRow(from);
+  if (to.slice(0, INDEX_AT + 1) !== from.slice(0, INDEX_AT + 1)) {
+    return { from: first, to: prefixEnd(from.slice(0, INDEX_AT)) };
+  }
+  const last = collectionOfRow(to);
+  return { from: first, to: to.length > ROW_PLACE_AT ? prefixEnd(last) : last };
+}
+
+function collectionOfRow(row: StoreKey): StoreKey {
+  return row.slice(0, INDEX_AT) + row.slice(INDEX_AT + 1, ROW_PLACE_AT);
+}
+
 /** The range of a table's records in one partition: `from` inclusive, `to` exclusive. */
 export function tableRange(partition: number, table: ByteString): { from: StoreKey; to: StoreKey } {
   const from = partitionPrefix(partition) + table;

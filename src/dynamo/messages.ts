@@ -56,6 +56,17 @@ type RegisterCall =
       readonly bytesLimit: number;
       /** Undefined: committed records only, whatever the epoch. */
       readonly epoch: number | undefined;
+    }
+  /** As `read-range`, of the rows of a local index: `from` and `to` are keys of rows (`keyspace.ts`). */
+  | {
+      readonly kind: 'read-local-range';
+      readonly from: StoreKey;
+      readonly to: StoreKey;
+      readonly order: KeyOrder;
+      readonly limit: number;
+      readonly bytesLimit: number;
+      /** Undefined: committed records only, whatever the epoch. */
+      readonly epoch: number | undefined;
     };
 
 /**
@@ -194,6 +205,15 @@ export type Reply = {
       readonly entries: readonly RangeEntry[];
       /** Whether the replica has further entries behind the last one. */
       readonly more: boolean;
+    }
+  | {
+      readonly kind: 'local-range';
+      /** In the order that was asked for, by their rows: what is committed of each item. */
+      readonly entries: readonly RangeEntry[];
+      /** Items of these collections whose newest record is not settled here, wherever it is in the index. */
+      readonly unsettled: readonly StoreKey[];
+      /** The last row that the page covers, if there are more behind it. */
+      readonly end: StoreKey | undefined;
     }
   /** `effective`: the lowest ballot that would not have been refused is just above it. */
   | { readonly kind: 'rejected'; readonly effective: Ballot }

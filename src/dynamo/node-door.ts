@@ -26,6 +26,7 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
     'read-committed': (request, answer) =>
       acceptor.receive(request, (state) => answer(withHints(parts, request.key, state))),
     'read-range': (request, answer) => acceptor.receive(request, answer),
+    'read-local-range': (request, answer) => acceptor.receive(request, answer),
     'confirm-tombstone': (request, answer) => purgeMember.receive(request, answer),
     purge: (request, answer) => purgeMember.receive(request, answer),
     hint: (request, answer) => keepHint(self, { parts, store }, request, answer),

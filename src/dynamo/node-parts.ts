@@ -186,6 +186,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
       clock,
       partitions: view.partitions,
       freshMs: limits.derivationFreshMs,
+      messageLifeMs: limits.messageLifeMs,
       read: (key, deadlineMs) => readStrongly(coordinator, { requestId: undefined, key, deadlineMs }),
     }),
     settler: {

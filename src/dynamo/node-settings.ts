@@ -41,6 +41,11 @@ export interface NodeLimits {
    * reaches this. More: longer pieces of work, more memory for each read. Fewer: more round trips.
    */
   readonly rangeBytes: number;
+  /**
+   * Items that are not settled which a replica names in one answer to a read of a local index; with more of them in the
+   * collections that are read it refuses. Each is read by itself, so more take longer.
+   */
+  readonly unsettledNamed: number;
   /** Writes of one key that may wait behind the one running. */
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
@@ -125,6 +130,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   rangeSpareEntries: 16,
   rangeEntries: 1_000,
   rangeBytes: 1024 * 1024,
+  unsettledNamed: 1_000,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
   pendingHintsKept: 1_000,

@@ -62,7 +62,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     this.#parts = parts;
     this.#request = request;
     this.#resolve = resolve;
-    this.#partition = partitionOf(request.kind === 'coordinate-range' ? request.range.from : request.key);
+    this.#partition = partitionOf('range' in request ? request.range.from : request.key);
   }
 
   get node(): NodeId {
@@ -110,7 +110,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   #choose(): NodeId | undefined {
     const { choice } = this.#parts;
     const request = this.#request;
-    const isLaggard = request.kind !== 'coordinate-write' && request.from === 'laggard';
+    const isLaggard = 'from' in request && request.from === 'laggard';
     const laggard = isLaggard ? choice.laggard(this.#partition, this.#tried) : undefined;
     return laggard ?? choice.preferred(this.#partition, this.#tried);
   }
@@ -131,7 +131,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   /** Whether the node that answers it has reached a quorum. */
   get #provesQuorum(): boolean {
-    return this.#request.kind === 'coordinate-write' || this.#request.from === 'latest';
+    return !('from' in this.#request) || this.#request.from === 'latest';
   }
 
   #passOn(id: NodeId, answer: HandedBack | Failure): void {

@@ -1,7 +1,8 @@
+import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
-import { type HalfOpenRange, type KeyOrder, keyAfter } from '../env/store.ts';
+import { type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../env/store.ts';
 import type {
   DynamoClient,
   ItemKey,
@@ -16,11 +17,19 @@ import type {
   WriteOutcome,
 } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
-import type { AnswerTo, CoordinateRange, PassableRequest, TablesIn } from './coordination-messages.ts';
+import type {
+  AnswerTo,
+  CoordinateRange,
+  DueOf,
+  PassableRequest,
+  TablesIn,
+  UseDerivation,
+} from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import {
   collectionPrefix,
   haveOverlap,
+  localRows,
   partitionOf,
   sliceOf,
   sliceRange,
@@ -50,6 +59,11 @@ export class RingClient implements DynamoClient {
   /** The requests that were not answered within the call, oldest first. */
   readonly #outstanding = new Set<Outstanding>();
   #sweepTimer: Timer | undefined;
+  readonly #waits = new Set<() => void>();
+  /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
+  readonly #newest = new Map<ByteString, Derivation>();
+  /** Until when messages of a node that was removed may be on their way, on the clock's `elapsedMs`. */
+  #quietAtMs = 0;
 
   constructor(parts: ChoiceParts & { readonly observer?: RequestObserver | undefined }) {
     const { view, nodes, clock, limits, observer } = parts;
@@ -88,7 +102,7 @@ export class RingClient implements DynamoClient {
       mutation,
       consistency,
       wantsOld,
-      derivation,
+      derivation: this.#newestOf(key.table, derivation),
       carried: undefined,
     });
   }
@@ -101,21 +115,27 @@ export class RingClient implements DynamoClient {
       key: storeKey,
       from,
       consistency,
-      derivation,
+      derivation: this.#newestOf(key.table, derivation),
     });
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
-    const { table, partitionKey, lower, upper, order } = request;
-    const prefix = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const { table, partitionKey, localIndex, lower, upper, order } = request;
+    const collection = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const prefix = localIndex === undefined ? collection : localRows(collection, localIndex);
     return this.#askRange(request, sortKeyRange(prefix, lower, upper), order);
   }
 
   async scan(request: ScanRequest): Promise<ScanOutcome> {
-    const { table, start, segment } = request;
-    const last = start.kind === 'after' ? storeKeyOf({ table, ...start }, this.partitions) : undefined;
-    const partition = start.kind === 'after' ? partitionOf(last!) : start.partition;
-    const all = this.#segmentRange(partition, table, segment);
+    const { table, start, segment, localIndex } = request;
+    const placed = (prefix: StoreKey) => (localIndex === undefined ? prefix : localRows(prefix, localIndex));
+    const last =
+      start.kind === 'after'
+        ? placed(collectionPrefix(table, start.partitionKey, this.partitions)) + start.sortKey
+        : undefined;
+    const partition = last === undefined ? (start as { partition: number }).partition : partitionOf(last);
+    const items = this.#segmentRange(partition, table, segment);
+    const all = items && { from: placed(items.from), to: placed(items.to) };
     const from = last === undefined ? all?.from : keyAfter(last);
     if (all === undefined || from === undefined || from >= all.to) {
       return { kind: 'items', items: [], partition, more: false };
@@ -155,7 +175,31 @@ export class RingClient implements DynamoClient {
     return tables;
   }
 
+  async useDerivation(derivation: Derivation): Promise<void> {
+    const { opLifeMs, messageLifeMs } = this.#limits;
+    const sinceMs = this.#clock.elapsedMs();
+    const isNewer = (this.#newest.get(derivation.table)?.version ?? 0) < derivation.version;
+    if (isNewer) this.#newest.set(derivation.table, derivation);
+    const asked = [...this.#nodes.keys()];
+    const older = new Set(this.#outstanding);
+    const answers = await this.#askAll(asked, { kind: 'use-derivation', derivation }, opLifeMs);
+    const haveAll = asked.every((id) => answers.get(id)?.kind === 'used') && this.#clock.elapsedMs() >= this.#quietAtMs;
+    // Requests that other nodes serve have ended there when they are answered here.
+    while ([...older].some((request) => this.#outstanding.has(request))) await this.#pause(IDLE_POLL_MS);
+    // Of a node that does not say so, what it has begun ends by itself, and its last messages get lost.
+    const leftMs = haveAll ? 0 : sinceMs + opLifeMs + messageLifeMs - this.#clock.elapsedMs();
+    if (leftMs > 0) await this.#pause(leftMs);
+  }
+
+  async due(table: ByteString): Promise<number> {
+    const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table });
+    let items = 0;
+    for (const answer of answers.values()) if (answer.kind === 'due') items += answer.items;
+    return items;
+  }
+
   async forgetTable(table: ByteString): Promise<void> {
+    this.#newest.delete(table);
     for (const node of this.#nodes.values()) node.coordinate({ kind: 'forget-table', table }, () => {});
   }
 
@@ -174,6 +218,7 @@ export class RingClient implements DynamoClient {
    * A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome.
    */
   detach(node: NodeId): void {
+    this.#quietAtMs = this.#clock.elapsedMs() + this.#limits.messageLifeMs;
     for (const request of this.#outstanding) {
       if (request.node !== node) continue;
       if (request.mayBeAskedAgain) request.askAgain();
@@ -184,12 +229,13 @@ export class RingClient implements DynamoClient {
   /** Fails the requests under way. No other call may follow. */
   stop(): void {
     for (const request of this.#outstanding) request.fail();
+    for (const run of [...this.#waits]) run();
     this.#clock.cancel(this.#sweepTimer);
     this.#sweepTimer = undefined;
   }
 
   #askRange(
-    { limit, from, consistency, derivation, requestId }: RangeRequest | ScanRequest,
+    { table, localIndex, limit, from, consistency, derivation, requestId }: RangeRequest | ScanRequest,
     range: HalfOpenRange,
     order: KeyOrder,
   ): Promise<RangeOutcome> {
@@ -197,12 +243,38 @@ export class RingClient implements DynamoClient {
       kind: 'coordinate-range',
       requestId: this.#traced(requestId),
       range,
+      localIndex,
       order,
       limit,
       from,
       consistency,
-      derivation,
+      derivation: this.#newestOf(table, derivation),
     });
+  }
+
+  /** What a request is to say that its sender has told to derive, perhaps some time ago. */
+  #newestOf(table: ByteString, told: Derivation | undefined): Derivation | undefined {
+    const newest = this.#newest.size === 0 ? undefined : this.#newest.get(table);
+    return newest !== undefined && newest.version > (told?.version ?? 0) ? newest : told;
+  }
+
+  /** Calls `run` after a while, or when this client stops. @returns a function that takes it back */
+  #after(ms: number, run: () => void): () => void {
+    const end = () => {
+      this.#clock.cancel(timer);
+      this.#waits.delete(runOnce);
+    };
+    const runOnce = () => {
+      end();
+      run();
+    };
+    const timer = this.#clock.after(ms, runOnce);
+    this.#waits.add(runOnce);
+    return end;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#after(ms, resolve));
   }
 
   /** The id that messages carry: without an observer nobody looks at it. */
@@ -214,14 +286,18 @@ export class RingClient implements DynamoClient {
     return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve).begin());
   }
 
-  /** @returns the answers of the nodes that answer within `suspectAfterMs` */
-  #askAll(ids: readonly NodeId[], request: TablesIn): Promise<ReadonlyMap<NodeId, AnswerTo<TablesIn>>> {
-    const answers = new Map<NodeId, AnswerTo<TablesIn>>();
+  /** @returns the answers of the nodes that answer in time */
+  #askAll<R extends TablesIn | UseDerivation | DueOf>(
+    ids: readonly NodeId[],
+    request: R,
+    withinMs = this.#limits.suspectAfterMs,
+  ): Promise<ReadonlyMap<NodeId, AnswerTo<R>>> {
+    const answers = new Map<NodeId, AnswerTo<R>>();
     return new Promise((resolve) => {
-      const timer = this.#clock.after(this.#limits.suspectAfterMs, () => resolve(answers));
+      const end = this.#after(withinMs, () => resolve(answers));
       const endIfComplete = () => {
         if (answers.size < ids.length) return;
-        this.#clock.cancel(timer);
+        end();
         resolve(answers);
       };
       for (const id of ids) {

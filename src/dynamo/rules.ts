@@ -46,6 +46,14 @@ export interface Rules {
   readonly restoreMeetsEveryMajority: boolean;
   /** A committed record of a `dynamo` table is restored under its own ballot: a newer write out of reach still wins. */
   readonly restoredKeepsItsBallot: boolean;
+  /** The rows of local indexes are written before the record that they are made of. */
+  readonly rowsBeforeRecord: boolean;
+  /** A strong read of a local index asks for the items whose newest record is not settled. */
+  readonly unsettledAreNamed: boolean;
+  /** They are named wherever the accepted record has its place in the index. */
+  readonly unsettledWhateverRange: boolean;
+  /** A strong read of a local index reads each item anew about which the replicas do not agree. */
+  readonly candidatesAreRead: boolean;
   /** A merge of pages that are read backward ends at the highest of their last keys, not at the lowest. */
   readonly horizonFollowsOrder: boolean;
   /** What an item owes to its indexes is carried from record to record; with this rule off, only the place just left. */
@@ -96,6 +104,10 @@ export const SOUND_RULES: Rules = {
   damagedHasNoVote: true,
   restoreMeetsEveryMajority: true,
   restoredKeepsItsBallot: true,
+  rowsBeforeRecord: true,
+  unsettledAreNamed: true,
+  unsettledWhateverRange: true,
+  candidatesAreRead: true,
   horizonFollowsOrder: true,
   owedIsCarried: true,
   capIsKept: true,

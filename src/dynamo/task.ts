@@ -31,6 +31,21 @@ export function* pause(clock: Clock, ms: number): Task<void> {
   yield ((resume: (value: undefined) => void) => clock.after(ms, () => resume(undefined))) as Start;
 }
 
+/** Runs tasks at the same time, and waits for all of them. @returns their results, in the order of the tasks */
+export function* together<T>(clock: Clock, tasks: readonly Task<T>[]): Task<T[]> {
+  if (tasks.length === 0) return [];
+  return yield* wait<T[]>(clock, (resume) => {
+    const results: T[] = [];
+    let left = tasks.length;
+    for (const [at, task] of tasks.entries()) {
+      runTask(task, (result) => {
+        results[at] = result;
+        if (--left === 0) resume(results);
+      });
+    }
+  });
+}
+
 /** A task that has its result. */
 // biome-ignore lint/correctness/useYield: it waits for nothing.
 export function* answered<T>(result: T): Task<T> {

@@ -42,6 +42,8 @@ export class PausedNode implements CoordinatingNode {
     const giveBack = () => reply(refusalOf(request) as AnswerTo<R>);
     switch (request.kind) {
       case 'tables-in':
+      case 'use-derivation':
+      case 'due-of':
         return giveBack();
       case 'forget-table':
         // It waits without a limit: nobody will ask again, and a record that stays here would go to the others by

@@ -17,7 +17,7 @@ export interface QueryOperation {
 }
 
 /** Query. The function owns its request: it normalises values in place. */
-export function createQueryOperation({ client, catalog, throughput, pause, room }: ScanParts): QueryOperation {
+export function createQueryOperation({ client, indexes, throughput, pause, room }: ScanParts): QueryOperation {
   /** @param entriesOf the index whose entries are made of items */
   function sourceOf(table: Table, plan: QueryPlan, entriesOf: SecondaryIndex | undefined, from: ReadFrom): PageSource {
     const stored = storedOrder(table, plan.index);
@@ -38,7 +38,7 @@ export function createQueryOperation({ client, catalog, throughput, pause, room 
   return {
     async query(request, context, namespace) {
       const checked = checkQuery(request);
-      const found = catalog.tableFor(request.TableName, context, namespace);
+      const found = indexes.tableFor(request, context, namespace);
       const table = found instanceof Promise ? await found : found;
       const plan = planQuery(table, request, checked);
       const settle = throughput?.chargePage(table, plan.index, plan.partitionKey);

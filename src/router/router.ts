@@ -1,6 +1,7 @@
 import type { Execute } from '../api/operations.ts';
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
+import { IndexBuilder } from './index-builder.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { createOperationTable } from './operation-table.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
@@ -23,6 +24,11 @@ export interface RouterOptions {
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen, in ms. Default: in the answer only. */
   readonly transientMs?: number;
+  /**
+   * Waits before what failed in the background is tried again. @returns false if the server is stopping. Default: nothing is
+   * tried again.
+   */
+  readonly wait?: (ms: number) => Promise<boolean>;
   /** Gives up the event loop until other requests have had their turn. Default: does not. */
   readonly pause?: () => Promise<void>;
 }
@@ -33,6 +39,8 @@ export interface Router {
   /** The same in a namespace of the caller's choice. Tables are ready when it answers, whatever `transientMs` is. */
   readonly executeIn: (namespace: string, ...request: Parameters<Execute>) => Promise<object>;
   readonly tables: TableAdmin;
+  /** Makes the entries of new indexes. The owner has it resume what an earlier process has left, and stops it. */
+  readonly indexes: IndexBuilder;
 }
 
 /**
@@ -43,9 +51,11 @@ export function createRouter(options: RouterOptions): Router {
   const { client, newId, isolate = 'none' } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
+  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait });
   const handlers = createOperationTable({
     client,
     catalog,
+    indexes,
     newId,
     consistency: options.defaultConsistency ?? 'strict',
     throughput: options.throughput,
@@ -60,6 +70,7 @@ export function createRouter(options: RouterOptions): Router {
     },
     executeIn: (namespace, operation, request, context) =>
       handlers[operation](request as never, { ...context, transientMs: 0 }, namespace),
+    indexes,
     tables: createTableAdmin({ client, catalog, newId, limits }),
   };
 }

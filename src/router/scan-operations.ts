@@ -6,6 +6,7 @@ import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/
 import { type StoredOrder, storedOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
+import type { IndexBuilder } from './index-builder.ts';
 import { globalOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import type { ItemParts } from './item-operations.ts';
@@ -30,6 +31,7 @@ export interface ScanOperations {
 }
 
 export interface ScanParts extends ItemParts {
+  readonly indexes: IndexBuilder;
   /** Gives up the event loop until other requests have had their turn. */
   readonly pause: Pause;
   /** Bounds what is read at a time. */
@@ -42,7 +44,7 @@ export interface ScanParts extends ItemParts {
 
 /** Scan. The function owns its request: it normalises values in place. */
 export function createScanOperations(parts: ScanParts): ScanOperations {
-  const { client, catalog, throughput, pause, room, bounds = ORDERED_WALK } = parts;
+  const { client, indexes, throughput, pause, room, bounds = ORDERED_WALK } = parts;
   const orders = new IndexScanOrders();
 
   /** The pages of a table, and of an index that the nodes keep. */
@@ -84,7 +86,7 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
   return {
     async scan(request, context, namespace) {
       const checked = checkScan(request);
-      const found = catalog.tableFor(request.TableName, context, namespace);
+      const found = indexes.tableFor(request, context, namespace);
       const table = found instanceof Promise ? await found : found;
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);

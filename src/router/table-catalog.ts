@@ -16,7 +16,7 @@ import {
   parseDefinition,
   unchanged,
 } from './definition-item.ts';
-import { forgetDerivations, registerDerivation } from './derivation-register.ts';
+import { forgetDerivation, registerDerivation } from './derivation-register.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 import { isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
 
@@ -339,7 +339,7 @@ export class TableCatalog implements TablesAtHand {
   /** Erases what the storage nodes have of a deleted table. */
   async #forgetRecords(table: Table): Promise<void> {
     await this.forget(storageIdsOf(table));
-    await forgetDerivations(this.#client, table);
+    await forgetDerivation(this.#client, table);
   }
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */

@@ -8,11 +8,13 @@ import { describeDeleted, describeTable, type Phase } from '../api/table-descrip
 import type { CreateTableRequest, DeleteTableRequest, UpdateTimeToLiveRequest } from '../api/table-requests.ts';
 import { withTimeToLive } from '../api/time-to-live.ts';
 import { inTransition, settledTable, statusAt } from '../api/transition.ts';
+import type { IndexBuilder } from './index-builder.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
 export interface TableParts {
   readonly catalog: TableCatalog;
+  readonly indexes: IndexBuilder;
   /** Gives a new random UUID. */
   readonly newId: () => string;
   /** The consistency of new tables whose tags do not say one. */

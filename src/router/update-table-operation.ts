@@ -9,8 +9,14 @@ import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
 import { checkAtRest, type TableParts, tableNotFound } from './table-operations.ts';
 
-/** UpdateTable. */
-export function createUpdateTableOperation({ catalog, newId, throughput, transientMs }: TableParts) {
+/**
+ * For how long the answer waits until a new index has its entries, in ms: a small table has them before anybody asks. SDKs
+ * wait at least several seconds for an answer.
+ */
+const BUILD_WAIT_MS = 1_000;
+
+/** UpdateTable. An index that it adds is filled in the background. */
+export function createUpdateTableOperation({ catalog, indexes, newId, throughput, transientMs }: TableParts) {
   const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
 
   return {
@@ -32,6 +38,8 @@ export function createUpdateTableOperation({ catalog, newId, throughput, transie
       if (changed === undefined || update === undefined) throw tableNotFound(name);
       throughput?.changed(changed);
       await catalog.forget(left);
+      indexes.begin(changed);
+      if (lastsMs(context) === 0) await indexes.settled(changed, BUILD_WAIT_MS);
       return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
     },
   };

@@ -109,12 +109,15 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-range': fieldsOf(130, {
     requestId,
     range: object({ from: byteString, to: byteString }),
+    localIndex: optional(uint),
     order: keyOrder,
     limit: uint,
     from: readFrom,
     consistency,
     derivation: maybeDerivation,
   }),
+  'use-derivation': fieldsOf(133, { derivation }),
+  'due-of': fieldsOf(134, { table: byteString }),
   'tables-in': fieldsOf(131, { partition: uint }),
   'forget-table': fieldsOf(132, { table: byteString }),
 };
@@ -150,6 +153,8 @@ const ANSWERS: KindCodecs<Answer> = {
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
   'index-behind': fieldsOf(173, { index: byteString }),
+  used: fieldsOf(174, {}),
+  due: fieldsOf(175, { items: uint }),
 };
 
 const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
@@ -161,6 +166,8 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'coordinate-write': new Set(['applied', 'condition-failed', 'refused', 'handed-back', ...FAILURES] as const),
   'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
   'coordinate-range': new Set(['items', ...FAILURES] as const),
+  'use-derivation': new Set(['used', ...FAILURES] as const),
+  'due-of': new Set(['due', ...FAILURES] as const),
   'tables-in': new Set(['tables', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
 };

@@ -138,6 +138,12 @@ const REPLIES: KindCodecs<Reply> = {
   gossip: fieldsOf(88, { from, newer: list(config), wanted: list(uint) }),
   pong: fieldsOf(89, { from }),
   marked: fieldsOf(90, { from }),
+  'local-range': fieldsOf(91, {
+    from,
+    entries: list(rangeEntry),
+    unsettled: list(byteString),
+    end: optional(byteString),
+  }),
 };
 
 function readVote(input: ByteReader): VoteState | undefined {

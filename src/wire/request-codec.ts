@@ -118,6 +118,15 @@ const REQUESTS: KindCodecs<Request> = {
   gossip: fieldsOf(19, { epochs: list(epoch) }),
   ping: fieldsOf(20, {}),
   'mark-settled': fieldsOf(21, { key: byteString, due: ballot }),
+  'read-local-range': fieldsOf(22, {
+    requestId,
+    from: byteString,
+    to: byteString,
+    order: keyOrder,
+    limit: uint,
+    bytesLimit: uint,
+    epoch: optional(epoch),
+  }),
 };
 
 /** The requests between nodes. */

@@ -29,6 +29,7 @@ export function rangeOf(range: HalfOpenRange, from: ReadFrom, more: Partial<Coor
     kind: 'coordinate-range',
     requestId: undefined,
     range,
+    localIndex: undefined,
     order: 'forward',
     limit: 1_000,
     from,

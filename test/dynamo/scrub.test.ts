@@ -3,6 +3,7 @@ import type { ScrubReport } from '../../src/dynamo/healing/scrub.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { writeOf } from './coordination-requests.ts';
+import { rowsOfStore, writeItem } from './local-index.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
 
 const keyOf = (i: number): StoreKey => KEY + String(i).padStart(4, '0');
@@ -37,6 +38,18 @@ describe('a scrub', () => {
       damage: { found: 4, restored: 4, left: 0 },
       scrubbed: { scrubs: 2 },
     });
+  });
+
+  test('has damaged rows of local indexes made again', () => {
+    const nodes = new ThreeNodes();
+    for (const key of ['a', 'b', 'c']) writeItem(nodes, 'A', [key, { x: key, y: '1' }]);
+    const { due } = rowsOfStore(nodes.stores.B);
+    for (const row of nodes.stores.B.range('lsi', { from: '\0', to: '\xff', limit: 2 })) {
+      nodes.stores.B.damage('lsi', row.key);
+    }
+    expect(scrub(nodes, 'B')).toMatchObject({ damaged: 2, restored: 2 });
+    expect(rowsOfStore(nodes.stores.B)).toEqual({ due, there: due });
+    expect(scrub(nodes, 'B')).toMatchObject({ damaged: 0 });
   });
 
   test('says what could not be restored while others are down, and it is restored when they are back', () => {

@@ -6,6 +6,7 @@ import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import { type Rules, SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 import { openNode, type Sent } from '../parts/memory-node.ts';
@@ -46,7 +47,13 @@ export class ThreeNodes {
 
   /** @param options `flushMs`: how long the disks take */
   constructor(
-    options: { writeQuorum?: number; readQuorum?: number; limits?: Partial<NodeLimits>; flushMs?: number } = {},
+    options: {
+      writeQuorum?: number;
+      readQuorum?: number;
+      limits?: Partial<NodeLimits>;
+      rules?: Partial<Rules>;
+      flushMs?: number;
+    } = {},
   ) {
     const { flushMs } = options;
     const flushAfter = (complete: () => void) => {
@@ -69,7 +76,8 @@ export class ThreeNodes {
     for (const [i, name] of names.entries()) {
       this.#open[name] = () => {
         const { writeQuorum = 2, readQuorum = 1, limits } = options;
-        const settings = { id: name, diskId: i + 1, writeQuorum, readQuorum, ring: [config], limits };
+        const rules = { ...SOUND_RULES, ...options.rules };
+        const settings = { id: name, diskId: i + 1, writeQuorum, readQuorum, ring: [config], limits, rules };
         openNode(wiring, settings, { store: this.stores[name], seed: i }, (node) => this.#nodes.set(name, node!));
       };
       this.#open[name]();

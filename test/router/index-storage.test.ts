@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Snapshot } from '../../src/api/admin.ts';
-import { derivationOf } from '../../src/api/derivation.ts';
-import { derivationIn, derivationPlace } from '../../src/api/derivation-item.ts';
+import { derivationKey, derivationOf, parseDerivation } from '../../src/api/derivation.ts';
 import { storageIdsOf } from '../../src/api/index-storage.ts';
 import type { Table } from '../../src/api/table-definition.ts';
 import { type ItemKey, SYSTEM_TABLE } from '../../src/dynamo/client.ts';
@@ -30,10 +29,10 @@ function stored(name = 'Music'): Table {
   return router.catalog.cached('', name)!;
 }
 
-async function registered(table: Table, version = table.derivation!) {
-  const key: ItemKey = { table: SYSTEM_TABLE, ...derivationPlace({ table: table.storageId, version }) };
+async function registered({ storageId }: Table) {
+  const key: ItemKey = { table: SYSTEM_TABLE, partitionKey: derivationKey(storageId), sortKey: '' };
   const found = await client.read({ key, from: 'latest', consistency: 'strict' });
-  return found.kind === 'found' ? derivationIn(found.item) : undefined;
+  return found.kind === 'found' ? parseDerivation(found.item) : undefined;
 }
 
 describe('what the nodes keep of indexes', () => {
@@ -82,7 +81,7 @@ describe('what the nodes keep of indexes', () => {
     expect(storageIdsOf(stored())).not.toContain(first);
     await router.update({ OnDemandThroughput: { MaxReadRequestUnits: 5 } });
     expect(stored().derivation).toBe(3);
-    expect((await registered(stored(), 2))!.indexes.map(({ name }) => name)).toEqual(['local', 'by-b']);
+    expect(await registered(stored())).toMatchObject({ version: 3 });
   });
 
   test('goes on counting when the last index is gone', async () => {

@@ -30,7 +30,7 @@ export class MemoryClient implements DynamoClient {
   readonly partitions = 4;
   readonly forgotten: string[] = [];
   /** Every call in order, for tests that count what a request costs. */
-  readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget')[] = [];
+  readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget' | 'use-derivation')[] = [];
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
   failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
@@ -89,6 +89,14 @@ export class MemoryClient implements DynamoClient {
       .sort((a, b) => (place(a.key) < place(b.key) ? -1 : 1));
     const items = found.slice(0, limit).map(({ item }) => item);
     return { kind: 'items', items, partition, more: found.length > limit };
+  }
+
+  async useDerivation(): Promise<void> {
+    this.calls.push('use-derivation');
+  }
+
+  async due(): Promise<number> {
+    return 0;
   }
 
   async forgetTable(table: string): Promise<void> {

@@ -50,7 +50,7 @@ export function newRouter(client = new MemoryClient(), limits: Partial<RouterLim
     return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
   const catalog = new TableCatalog(client, { ...DEFAULT_ROUTER_LIMITS, ...limits });
-  const { execute: router, executeIn, tables } = createRouter({ client, catalog, newId, limits, transientMs });
+  const { execute: router, executeIn, tables, indexes } = createRouter({ client, catalog, newId, limits, transientMs });
   // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
   type Answer = any;
   const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>
@@ -60,6 +60,9 @@ export function newRouter(client = new MemoryClient(), limits: Partial<RouterLim
     catalog,
     tables,
     executeIn,
+    indexes,
+    /** Resolves when a table's indexes have their entries, or its builder has given up. */
+    built: (name = 'Music') => indexes.settled({ namespace: '', name }, 0),
     execute,
     create: (request: CreateTableRequest = tableRequest()) => execute('CreateTable', request),
     update: (changes: Partial<UpdateTableRequest>, context: Partial<RequestContext> = {}) =>

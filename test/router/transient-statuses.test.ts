@@ -116,6 +116,7 @@ describe('a table that is changed', () => {
     expect((await get(1)).Item).toBeDefined();
     expect(await refusal(router.update({ BillingMode: 'PAY_PER_REQUEST' }, at(1)))).toBe(inUse('updated'));
     expect(await refusal(remove(1))).toBe(inUse('updated'));
+    await router.built();
     expect(await seen(DELAY_MS)).toEqual(['ACTIVE', 'ACTIVE']);
 
     await router.update({ GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: 'by-a' } }] }, at(DELAY_MS));

@@ -75,6 +75,15 @@ export const REQUESTS: ByKind<Request> = {
     bytesLimit: uint,
     epoch: maybe(epoch),
   }),
+  'read-local-range': kind('read-local-range', {
+    requestId,
+    from: key,
+    to: key,
+    order: keyOrder,
+    limit: uint,
+    bytesLimit: uint,
+    epoch: maybe(epoch),
+  }),
   hint: kind('hint', { requestId, key, record, home: text }),
   'merkle-hashes': kind('merkle-hashes', { epoch, partition, level: uint, indexes: many(uint) }),
   'merkle-keys': kind('merkle-keys', { epoch, partition, leaf: uint, after: maybe(key), limit: uint }),
@@ -104,6 +113,12 @@ export const REPLIES: ByKind<Reply> = {
     from,
     vote: maybe(fc.record({ epoch, isSealed: fc.boolean() })),
     isHeld: maybe(fc.boolean()),
+  }),
+  'local-range': kind('local-range', {
+    from,
+    entries: many(fc.record({ key, ...state })),
+    unsettled: many(key),
+    end: maybe(key),
   }),
   range: kind('range', { from, entries: many(fc.record({ key, ...state })), more: fc.boolean() }),
   rejected: kind('rejected', { from, effective: fc.oneof(ballot, hlc.map(highestAt)) }),
@@ -235,7 +250,8 @@ const indexedTable = {
   key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
   indexes: many(index),
 };
-const derivation = maybe(fc.record({ table: byteString, version: uint, ...indexedTable }));
+const someDerivation = fc.record({ table: byteString, version: uint, ...indexedTable });
+const derivation = maybe(someDerivation);
 
 const mutation: Arbitrary<Mutation> = fc.oneof(
   kind('put', { item: image, condition: maybe(condition) }),
@@ -281,12 +297,15 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
+    localIndex: maybe(uint),
     order: keyOrder,
     limit: uint,
     from: readFrom,
     consistency,
     derivation,
   }),
+  'use-derivation': kind('use-derivation', { derivation: someDerivation }),
+  'due-of': kind('due-of', { table: byteString }),
   'tables-in': kind('tables-in', { partition }),
   'forget-table': kind('forget-table', { table: byteString }),
 };
@@ -304,6 +323,8 @@ export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitr
   'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
+  'use-derivation': fc.oneof(kind('used', {}), failure),
+  'due-of': fc.oneof(kind('due', { items: uint }), failure),
   'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), failure),
   'forget-table': fc.oneof(kind('forgetting', {}), failure),
 };

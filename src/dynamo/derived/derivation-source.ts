@@ -11,8 +11,15 @@ export type DerivationOutcome = { readonly kind: 'derivation'; readonly derivati
  * it along; rounds that a node begins by itself have to ask.
  */
 export interface DerivationSource {
-  /** Notes the derivation that a request has brought along. @returns the newest of its table that is known */
+  /** The derivation that a request has brought along. @returns it, or a newer one of the table */
   note(derivation: Derivation): Derivation;
+  /**
+   * Has rounds that this node begins from now on use this derivation, or a newer one.
+   * @returns in how many ms no earlier round of this node can choose a record any more
+   */
+  use(derivation: Derivation): number;
+  /** A round has ended whose messages may be on their way, and may choose its record yet. */
+  noteLoose(): void;
   /** One of this version or a later one, for a round that has met a record made by it. */
   atLeast(table: ByteString, version: number, deadlineMs: number): Task<DerivationOutcome>;
   /** The present one, as a strong read that is at most `derivationFreshMs` old has found it. */

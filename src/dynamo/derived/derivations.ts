@@ -24,6 +24,8 @@ interface DerivationsParts {
   readonly partitions: number;
   /** For how long the answer of a strong read is used. */
   readonly freshMs: number;
+  /** For how long a message may be on its way. */
+  readonly messageLifeMs: number;
   /** A strong read of a register of the system table. */
   readonly read: (key: StoreKey, deadlineMs: number) => Task<RegisterReadOutcome>;
 }
@@ -33,6 +35,8 @@ export class Derivations implements DerivationSource {
   readonly #parts: DerivationsParts;
   /** By table, the one learned last at the end. */
   readonly #known = new Map<ByteString, Known>();
+  /** When all rounds that this node began without a request have ended, and all that were left open, in `elapsedMs`. */
+  #quietAtMs = 0;
 
   constructor(parts: DerivationsParts) {
     this.#parts = parts;
@@ -40,9 +44,19 @@ export class Derivations implements DerivationSource {
 
   note(derivation: Derivation): Derivation {
     const known = this.#known.get(derivation.table)?.derivation;
+    if (known === derivation) return known;
     if (known !== undefined && known.version >= derivation.version) return known;
     this.#keep(derivation.table, { derivation, sinceMs: undefined });
     return derivation;
+  }
+
+  use(derivation: Derivation): number {
+    this.note(derivation);
+    return Math.max(0, this.#quietAtMs - this.#parts.clock.elapsedMs());
+  }
+
+  noteLoose(): void {
+    this.#quietIn(this.#parts.messageLifeMs);
   }
 
   *atLeast(table: ByteString, version: number, deadlineMs: number): Task<DerivationOutcome> {
@@ -52,6 +66,8 @@ export class Derivations implements DerivationSource {
   }
 
   *present(table: ByteString, deadlineMs: number): Task<DerivationOutcome> {
+    // What it answers is proposed by until then.
+    this.#quietIn(deadlineMs - this.#parts.clock.elapsedMs());
     const known = this.#known.get(table);
     const { clock, freshMs } = this.#parts;
     const isFresh = known?.sinceMs !== undefined && clock.elapsedMs() - known.sinceMs < freshMs;
@@ -75,6 +91,10 @@ export class Derivations implements DerivationSource {
     const derivation = isNewer ? found : known;
     this.#keep(table, { derivation, sinceMs });
     return { kind: 'derivation', derivation };
+  }
+
+  #quietIn(ms: number): void {
+    this.#quietAtMs = Math.max(this.#quietAtMs, this.#parts.clock.elapsedMs() + ms);
   }
 
   #keep(table: ByteString, known: Known): void {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import { DAMAGED, STORE_NAMES, type Store, type StoreKey, type StoreName } from '../../env/store.ts';
+import { partitionOf } from '../keyspace.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { NodeId } from '../ring.ts';
 import { pause, runTask, type Task, wait } from '../task.ts';
@@ -92,6 +93,9 @@ export class Scrub {
     const { clock, acceptor, restore } = this.#parts;
     const startMs = clock.elapsedMs();
     const keys = new Set<StoreKey>();
+    /** Damaged rows of local indexes, and the partitions that they are in. */
+    let rows = 0;
+    const partitions = new Set<number>();
     let records = 0;
     let damaged = 0;
     for (const name of STORE_NAMES) {
@@ -101,7 +105,10 @@ export class Scrub {
         for (const { key, value } of page) {
           if (value !== DAMAGED) continue;
           damaged++;
-          this.#note(name, key, keys);
+          if (name === 'lsi') {
+            rows++;
+            partitions.add(partitionOf(key));
+          } else this.#note(name, key, keys);
         }
         records += page.length;
         this.#records += page.length;
@@ -115,12 +122,16 @@ export class Scrub {
       // In an event of its own: `tryAll` also calls back when the node stops, and then the report is not wanted.
       yield* wait<void>(clock, (resume) => restore.tryAll(() => clock.after(0, resume)));
     }
-    let restored = 0;
+    for (const partition of partitions) {
+      if (this.#isStopped) break;
+      yield* wait<void>(clock, (resume) => acceptor.rows.local.check(partition, resume));
+    }
+    let restored = rows;
     for (const key of keys) if (!acceptor.isDamaged(key)) restored++;
     return { records, damaged, restored, ms: clock.elapsedMs() - startMs };
   }
 
-  #note(name: StoreName, key: StoreKey, keys: Set<StoreKey>): void {
+  #note(name: Exclude<StoreName, 'lsi'>, key: StoreKey, keys: Set<StoreKey>): void {
     const { self, log, acceptor, hints } = this.#parts;
     switch (name) {
       case 'items':

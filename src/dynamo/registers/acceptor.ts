@@ -13,6 +13,7 @@ import type { NodeSettings } from '../node-settings.ts';
 import type { NodeState } from '../node-state.ts';
 import { type ItemRecord, type ReplicaState, topOf } from '../record.ts';
 import { Erasure } from './erasure.ts';
+import { pageReply } from './page-reply.ts';
 import { Promises } from './promises.ts';
 import { ReplicaRows, UNREADABLE } from './replica-rows.ts';
 
@@ -52,8 +53,9 @@ export class Acceptor {
       store,
       clock,
       partitions: settings.ring.length,
-      erased: (key) => {
-        this.rows.noteRemoved(key);
+      removeStrayRows: (range, done) => this.rows.local.removeStray(range, done),
+      erased: (key, committed) => {
+        this.rows.noteRemoved(key, committed);
         this.promises.forget(key);
         this.#noteGone(key);
       },
@@ -78,6 +80,7 @@ export class Acceptor {
       case 'read-committed':
         return this.#answerCommitted(request.key, answer);
       case 'read-range':
+      case 'read-local-range':
         return this.#readRange(request, answer);
       default:
         // A kind that is missing above would never be answered.
@@ -170,6 +173,7 @@ export class Acceptor {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#erasure.stop();
+    this.rows.local.stop();
     try {
       this.promises.close();
     } catch {
@@ -299,13 +303,12 @@ export class Acceptor {
     this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state }, answer);
   }
 
-  #readRange(request: Of<'read-range'>, answer: Answer): void {
+  #readRange(request: Of<'read-range' | 'read-local-range'>, answer: Answer): void {
     const { from, epoch } = request;
     if (epoch !== undefined && !this.#hasVote(from, epoch)) return this.#answerWrongEpoch(from, answer);
-    const { entries, more, acceptedKeys } = this.rows.range(request, epoch === undefined ? 'committed' : 'all');
-    const unflushed = acceptedKeys.find((key) => this.rows.isUnflushed(key));
-    const reply: Reply = { kind: 'range', from: this.#settings.id, entries, more };
+    const { reply, reported } = pageReply(this.rows, this.#settings.id, request);
     // One flush covers them all.
+    const unflushed = reported.find((key) => this.rows.isUnflushed(key));
     this.#answerFlushed(unflushed, reply, answer);
   }
 

@@ -1,6 +1,6 @@
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock } from '../../env/clock.ts';
-import type { Store, StoreKey } from '../../env/store.ts';
+import type { HalfOpenRange, Store, StoreKey } from '../../env/store.ts';
 import { partitionRange, tableRange } from '../keyspace.ts';
 
 /** Records erased at a time when a table or a partition is given up. Each may be an item of 400 KB. */
@@ -12,8 +12,13 @@ interface ErasureParts {
   readonly clock: Clock;
   /** Q */
   readonly partitions: number;
-  /** Called when a record of the key was removed from the store, or is no longer there. Removes its row of the outbox. */
-  readonly erased: (key: StoreKey) => void;
+  /**
+   * Called when a record of the key was removed from the store, or is no longer there. `committed`: its bytes, if it was
+   * committed. Removes its row of the outbox.
+   */
+  readonly erased: (key: StoreKey, committed: Uint8Array | undefined) => void;
+  /** Removes rows of local indexes that belong to no record: what a crash or damage has left. */
+  readonly removeStrayRows: (range: HalfOpenRange, done: () => void) => void;
 }
 
 /** Erases a replica's records of tables and partitions that are given up, in small steps. */
@@ -57,23 +62,25 @@ export class Erasure {
   }
 
   #range(from: StoreKey, to: StoreKey, isWanted: () => boolean, done: (error?: Error) => void): void {
-    const { store, clock, erased } = this.#parts;
+    const { store, clock, erased, removeStrayRows } = this.#parts;
     if (this.#isStopped || !isWanted()) return;
     let hasMore = false;
     for (const name of ['items', 'paxos', 'outbox'] as const) {
       const found = store.range(name, { from, to, limit: ERASE_BATCH });
       hasMore ||= found.length === ERASE_BATCH;
-      for (const { key } of found) {
+      for (const { key, value } of found) {
         // A row of the outbox goes with what is erased of its key.
         if (name !== 'outbox') store.remove(name, key);
-        erased(key);
+        erased(key, name === 'items' ? value : undefined);
       }
     }
     // The disk sets the pace.
     store.flush((error) => {
       if (error !== undefined) return done(error);
-      const next = hasMore ? () => this.#range(from, to, isWanted, done) : () => done();
-      clock.after(ERASE_PAUSE_MS, next);
+      clock.after(ERASE_PAUSE_MS, () => {
+        if (hasMore) this.#range(from, to, isWanted, done);
+        else if (!this.#isStopped) removeStrayRows({ from, to }, () => done());
+      });
     });
   }
 }

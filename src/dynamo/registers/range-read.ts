@@ -1,13 +1,14 @@
 import type { ItemImage } from '../../api/item.ts';
 import { compareKeys, type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../../env/store.ts';
 import type { Failure, RangeOutcome } from '../client.ts';
-import type { PartitionConfig, RangeEntry } from '../messages.ts';
+import type { PartitionConfig, RangeEntry, Request } from '../messages.ts';
 import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
 import type { Operation } from './operation.ts';
+import type { PageQuery } from './page-query.ts';
 import {
   chooseReplicas,
   proveNewest,
@@ -15,7 +16,6 @@ import {
   readEventually,
   readStrongly,
 } from './register-read.ts';
-import type { PageQuery } from './replica-rows.ts';
 
 /**
  * How much a range read asks for. `strong`: of a majority, each record proved to be chosen. `committed`: what so many
@@ -114,23 +114,49 @@ function* readPage(
   { coordinator, order, demand, operation }: RangeRead,
   { from, to, limit, bytesLimit }: Omit<PageQuery, 'order'>,
 ): Task<Page | Failure> {
-  const { requestId } = operation;
+  const request = { kind: 'read-range', from, to, order, limit, bytesLimit } as const;
+  const asked = yield* askForPage(coordinator, { request, reply: 'range' }, demand, operation);
+  if (asked.kind !== 'pages') return asked;
+  const { needed, pages } = asked;
+  const ends = pages.map(({ entries, more }) => (more ? entries.at(-1)?.key : undefined));
+  const horizon = horizonOf(ends, order, coordinator.settings.rules);
+  const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
+  return { kind: 'page', majority: needed, keys: mergePages(pages, order, horizon), rest };
+}
+
+/** A question for a page, and the kind of its answer. */
+interface PageQuestion<Kind extends 'range' | 'local-range'> {
+  readonly request: PageRequestOf<'read-range' | 'read-local-range'>;
+  readonly reply: Kind;
+}
+
+type PageRequestOf<Kind extends Request['kind']> = Omit<Extract<Request, { kind: Kind }>, 'epoch' | 'requestId'>;
+
+/** What as many replicas have answered as were needed. */
+interface Pages<Kind extends 'range' | 'local-range'> {
+  readonly kind: 'pages';
+  readonly needed: number;
+  readonly pages: readonly ReplyOf<Kind>[];
+}
+
+/** Asks the replicas of a range for a page until enough of them have answered, in one epoch if the read is strong. */
+export function* askForPage<Kind extends 'range' | 'local-range'>(
+  coordinator: Coordinator,
+  { request, reply }: PageQuestion<Kind>,
+  demand: RangeDemand,
+  { requestId, deadlineMs }: RangeOperation,
+): Task<Pages<Kind> | Failure> {
   let got = 0;
   let needed = 0;
   let isFirstTry = true;
-  while (!coordinator.isPast(operation.deadlineMs)) {
-    const config = coordinator.configOfKey(from);
+  while (!coordinator.isPast(deadlineMs)) {
+    const config = coordinator.configOfKey(request.from);
     needed = neededBy(coordinator, config, demand);
     const targets = targetsOf(coordinator, config, demand, isFirstTry);
     isFirstTry = false;
     const epoch = demand.kind === 'strong' ? config.epoch : undefined;
-    const request = { kind: 'read-range', requestId, from, to, order, limit, bytesLimit, epoch } as const;
-    const { agreed, replies } = yield* coordinator.ask(targets, request, { reply: 'range', needed });
-    if (agreed.length >= needed) {
-      const horizon = horizonOf(agreed, order, coordinator.settings.rules);
-      const rest = horizon === undefined ? undefined : behind(horizon, { from, to }, order);
-      return { kind: 'page', majority: needed, keys: mergePages(agreed, order, horizon), rest };
-    }
+    const { agreed, replies } = yield* coordinator.ask(targets, { ...request, requestId, epoch }, { reply, needed });
+    if (agreed.length >= needed) return { kind: 'pages', needed, pages: agreed };
     const failure = storageFailure(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
@@ -151,8 +177,9 @@ function targetsOf(
   demand: RangeDemand,
   isFirstTry: boolean,
 ): readonly { readonly node: NodeId }[] {
-  if (demand.kind === 'own') return [{ node: coordinator.settings.id }];
+  // What this node's replica cannot tell, one of the others can.
   if (demand.kind === 'strong' || !isFirstTry) return config.members;
+  if (demand.kind === 'own') return [{ node: coordinator.settings.id }];
   return chooseReplicas(coordinator, config, demand.replicas);
 }
 
@@ -160,24 +187,24 @@ function targetsOf(
  * The last key up to which every replica has told what it holds: the nearest of the last keys of those whose page was
  * full. Nearest in the order of the read: the lowest of them forward, the highest backward. Behind it, one of them may
  * hold keys that its page had no room for. Undefined: all have told everything.
+ * @param ends the last key of each page, undefined if there is nothing behind it
  */
-function horizonOf(
-  pages: readonly ReplyOf<'range'>[],
+export function horizonOf(
+  ends: readonly (StoreKey | undefined)[],
   order: KeyOrder,
   { horizonFollowsOrder, horizonIsNearest }: Rules,
 ): StoreKey | undefined {
   const direction = horizonFollowsOrder ? order : 'forward';
   let horizon: StoreKey | undefined;
-  for (const { entries, more } of pages) {
-    const last = entries.at(-1)?.key;
-    if (!more || last === undefined) continue;
+  for (const last of ends) {
+    if (last === undefined) continue;
     if (horizon === undefined || compareKeys(last, horizon, direction) < 0 === horizonIsNearest) horizon = last;
   }
   return horizon;
 }
 
 /** What is left of a range when it was read up to a key, which is read too. */
-function behind(key: StoreKey, { from, to }: HalfOpenRange, order: KeyOrder): HalfOpenRange {
+export function behind(key: StoreKey, { from, to }: HalfOpenRange, order: KeyOrder): HalfOpenRange {
   return order === 'forward' ? { from: keyAfter(key), to } : { from, to: key };
 }
 

@@ -51,6 +51,7 @@ export function* writeRegister(
   try {
     const outcome = yield* writeRounds(coordinator, { write, id, attempts: new Map(carried?.attempts) });
     isLetGo = outcome.kind === 'handed-back' && coordinator.settings.rules.remembersHandedBack;
+    if (mayYetHappen(outcome)) coordinator.derivations.noteLoose();
     return outcome;
   } finally {
     // The coordinator that has begun an operation is the one that remembers its id.
@@ -59,6 +60,10 @@ export function* writeRegister(
       else coordinator.endOperation(id);
     }
   }
+}
+
+function mayYetHappen({ kind }: { readonly kind: string }): boolean {
+  return kind === 'unknown' || kind === 'storage-failed' || kind === 'handed-back';
 }
 
 /** A write and what was sent of it so far. */
@@ -200,6 +205,7 @@ export function* identityRound(
   const ballots = coordinator.ballots[proof.mode];
   let got = 0;
   let needed = 0;
+  let isProposed = false;
   while (!coordinator.isPast(deadlineMs)) {
     const round = beginRound(coordinator, proof, ballots);
     const { config, ballot } = round;
@@ -228,11 +234,16 @@ export function* identityRound(
       yield* coordinator.learnAt({ requestId, key, deadlineMs: patienceMs }, record, settings.writeQuorum);
       return { kind: 'proven', record };
     }
+    isProposed = true;
     const failure = storageFailure(accepted.replies);
-    if (failure !== undefined) return failure;
+    if (failure !== undefined) {
+      coordinator.derivations.noteLoose();
+      return failure;
+    }
     if (coordinator.isCutOff(config.members, needed)) break;
     yield* pauseAfter(coordinator, round, accepted);
   }
+  if (isProposed) coordinator.derivations.noteLoose();
   return { kind: 'unavailable', needed, got };
 }
 

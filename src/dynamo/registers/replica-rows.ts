@@ -1,14 +1,6 @@
 import type { ItemImage } from '../../api/item.ts';
 import type { Clock } from '../../env/clock.ts';
-import {
-  compareKeys,
-  DAMAGED,
-  type HalfOpenRange,
-  isCutShort,
-  type KeyOrder,
-  type Store,
-  type StoreKey,
-} from '../../env/store.ts';
+import { compareKeys, DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
@@ -18,19 +10,14 @@ import type { NodeSettings } from '../node-settings.ts';
 import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
+import { LocalRows } from './local-rows.ts';
+import type { PageQuery } from './page-query.ts';
 
 /** Above every key: a store key begins with its partition's number, and no ring has 65,536 partitions. */
 const KEYS_END: StoreKey = '\xff\xff';
 
 /** In place of an item that cannot be read. */
 export const UNREADABLE: ItemImage = { size: 0, json: DAMAGED };
-
-/** Which page of a range is asked for: its first `limit` entries in this order, and fewer once they have so many bytes. */
-export interface PageQuery extends HalfOpenRange {
-  readonly order: KeyOrder;
-  readonly limit: number;
-  readonly bytesLimit: number;
-}
 
 /** The entries of a range, and which of them the disk may not have yet. */
 export interface RangePage {
@@ -63,9 +50,12 @@ export class ReplicaRows {
   readonly #onDamaged: (key: StoreKey) => void;
   /** The items whose entries in indexes are not known to be in place. */
   readonly outbox: Outbox;
+  /** The rows of local indexes, which follow the committed records. */
+  readonly local: LocalRows;
 
   /** @param onDamaged called whenever a key is found to be damaged */
-  constructor(store: Store, clock: Clock, { limits, rules, checks }: NodeSettings, onDamaged: (key: StoreKey) => void) {
+  constructor(store: Store, clock: Clock, settings: NodeSettings, onDamaged: (key: StoreKey) => void) {
+    const { limits, rules, checks } = settings;
     this.#store = store;
     this.#isCheckedFully = checks === 'all';
     this.#statesKept = limits.statesKept;
@@ -74,6 +64,13 @@ export class ReplicaRows {
     this.#damaged = new DamagedKeys(store);
     const { marksKept } = limits;
     this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
+    this.local = new LocalRows({
+      store,
+      clock,
+      settings,
+      stateOf: (key) => this.#recent.get(key) ?? this.#load(key),
+      markedIn: (range) => this.#damaged.markedIn(range),
+    });
   }
 
   /** The keys that are known to be damaged. */
@@ -96,6 +93,13 @@ export class ReplicaRows {
       if (this.#isCheckedFully) this.#checkCached(key, known);
       return known;
     }
+    const state = this.#load(key);
+    if (state.isDamaged !== true) this.#remember(key, state);
+    return state;
+  }
+
+  /** The state of a key as the store has it. Damage is noted. */
+  #load(key: StoreKey): ReplicaState {
     const accepted = this.#store.get('paxos', key);
     const committed = this.#store.get('items', key);
     const isUnreadable = accepted === DAMAGED || committed === DAMAGED;
@@ -104,9 +108,7 @@ export class ReplicaRows {
       this.#noteFound(key);
       return { accepted: decoded(accepted), committed: decoded(committed), isDamaged: true };
     }
-    const state = { accepted: decoded(accepted), committed: decoded(committed) };
-    this.#remember(key, state);
-    return state;
+    return { accepted: decoded(accepted), committed: decoded(committed) };
   }
 
   /** The committed item of a key that is not cached, without decoding the rest; UNREADABLE if it is damaged. */
@@ -146,7 +148,7 @@ export class ReplicaRows {
     const isNewer = committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
     assertInvariant(isNewer, 'docs/protocol.md I5', 'a committed record gives way to one that is not newer');
     this.outbox.committing(key, record);
-    this.#store.put('items', key, record.stored);
+    this.local.follow(key, committed, record, () => this.#store.put('items', key, record.stored));
     this.outbox.committed(key, record, committed);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
@@ -159,13 +161,19 @@ export class ReplicaRows {
 
   /** Removes all records of a key. */
   remove(key: StoreKey): void {
-    this.#store.remove('items', key);
+    const { committed } = this.#recent.get(key) ?? { committed: decoded(this.#store.get('items', key)) };
+    this.local.follow(key, committed, undefined, () => this.#store.remove('items', key));
     this.#store.remove('paxos', key);
-    this.noteRemoved(key);
+    this.#forget(key);
   }
 
-  /** The records of a key were removed from the store. */
-  noteRemoved(key: StoreKey): void {
+  /** A record of a key was removed from the store. @param committed its bytes, if it was committed */
+  noteRemoved(key: StoreKey, committed: Uint8Array | undefined): void {
+    if (committed !== undefined) this.local.noteRemoved(key, committed);
+    this.#forget(key);
+  }
+
+  #forget(key: StoreKey): void {
     this.#unflushed.delete(key);
     this.outbox.remove(key);
     this.release(key);

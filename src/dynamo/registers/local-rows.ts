@@ -1,0 +1,216 @@
+import type { ByteString } from '../../api/primary-key.ts';
+import type { Clock } from '../../env/clock.ts';
+import { DAMAGED, type HalfOpenRange, isCutShort, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
+import {
+  collectionsOfRows,
+  indexOfRow,
+  itemOfRow,
+  localRowKey,
+  partitionOf,
+  partitionRange,
+  placeOfRow,
+  sortKeyOf,
+} from '../keyspace.ts';
+import type { RangeEntry } from '../messages.ts';
+import type { NodeSettings } from '../node-settings.ts';
+import { decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
+import type { PageQuery } from './page-query.ts';
+
+/** Records or rows looked at in one go while rows are checked: each record may be an item of 400 KB. */
+const CHECKED_AT_ONCE = 64;
+const CHECK_PAUSE_MS = 1;
+
+/** What a replica tells of a range of a local index. */
+export interface LocalPage {
+  /** The items whose rows are in the range, in the order of the index: what is committed of each. */
+  readonly entries: readonly RangeEntry[];
+  /** Items of the same collections that may be in the range although no row says so: each has to be read by itself. */
+  readonly unsettled: readonly StoreKey[];
+  /** The last row that was looked at, if there are more behind it. */
+  readonly end: StoreKey | undefined;
+}
+
+interface LocalRowsParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly settings: NodeSettings;
+  /** The state of a key as the store has it; a damaged record is noted. */
+  readonly stateOf: (key: StoreKey) => ReplicaState;
+  /** The keys in a range that are damaged, and were written over. */
+  readonly markedIn: (range: HalfOpenRange) => readonly StoreKey[];
+}
+
+/**
+ * The rows of local indexes, in the store `lsi`: a function of the committed records of this replica, so nothing of them is
+ * ever sent to another node (docs/protocol.md section 14.5).
+ *
+ * A row is written before its record, and removed after it. A crash keeps a beginning of what was written, so it may leave
+ * a row too much, never one too few. Whoever reads a row compares it with the record, and removes it if they do not agree.
+ */
+export class LocalRows {
+  readonly #parts: LocalRowsParts;
+  /** Partitions whose rows are being checked, since one was damaged: what to call when they are whole. */
+  readonly #checking = new Map<number, (() => void)[]>();
+  #isStopped = false;
+
+  constructor(parts: LocalRowsParts) {
+    this.#parts = parts;
+  }
+
+  /** The store is about to be closed. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /**
+   * Has the rows of a key follow its committed record.
+   * @param before what was committed, undefined if nothing, or if that cannot be read
+   * @param write puts the new record in the place of the old one, or removes that
+   */
+  follow(key: StoreKey, before: ItemRecord | undefined, after: ItemRecord | undefined, write: () => void): void {
+    const [old, present] = [rowsOf(key, before), rowsOf(key, after)];
+    const isFirst = this.#parts.settings.rules.rowsBeforeRecord;
+    if (!isFirst) write();
+    for (const row of present) if (!old.includes(row)) this.#put(row, key);
+    if (isFirst) write();
+    for (const row of old) if (!present.includes(row)) this.#parts.store.remove('lsi', row);
+  }
+
+  /** The record of a key was removed from the store. @param stored its bytes */
+  noteRemoved(key: StoreKey, stored: Uint8Array): void {
+    if (stored === DAMAGED) return;
+    for (const row of rowsOf(key, decodeRecord(stored))) this.#parts.store.remove('lsi', row);
+  }
+
+  /**
+   * The first rows of a range within one index, with what is committed of their items.
+   * @param what `committed` leaves out what is not settled
+   * @returns undefined if rows of the partition are damaged: they are being made again; `crowded` if too many items of
+   *   these collections are not settled
+   */
+  page(query: PageQuery, what: 'all' | 'committed'): LocalPage | undefined | 'crowded' {
+    if (this.#checking.has(partitionOf(query.from))) return undefined;
+    const { store, stateOf } = this.#parts;
+    const { order, limit, bytesLimit } = query;
+    const rows = store.range('lsi', { from: query.from, to: query.to, order, limit });
+    const entries: RangeEntry[] = [];
+    let end = isCutShort(rows, { limit }) ? rows.at(-1)!.key : undefined;
+    let bytes = 0;
+    for (const { key: row, value } of rows) {
+      if (value === DAMAGED) {
+        this.check(partitionOf(row), () => {});
+        return undefined;
+      }
+      const key = itemOfRow(row, latin1(value));
+      const state = stateOf(key);
+      if (state.isDamaged === true) entries.push({ key, isDamaged: true });
+      else if (isRowOf(row, state.committed)) entries.push({ key, committed: state.committed });
+      else store.remove('lsi', row);
+      bytes += state.committed?.stored.length ?? 0;
+      if (bytes >= bytesLimit && row !== rows.at(-1)!.key) {
+        end = row;
+        break;
+      }
+    }
+    if (what === 'committed') return { entries, unsettled: [], end };
+    const covered =
+      order === 'forward' ? { from: query.from, to: end ?? query.to } : { from: end ?? query.from, to: query.to };
+    const unsettled = this.#unsettledIn(covered, query);
+    return unsettled === undefined ? 'crowded' : { entries, unsettled, end };
+  }
+
+  /**
+   * Makes the rows of a partition agree with its records, in small steps. Until then `page` tells nothing of it.
+   * @param done called when that is so
+   */
+  check(partition: number, done: () => void): void {
+    const waiting = this.#checking.get(partition);
+    if (waiting !== undefined) {
+      waiting.push(done);
+      return;
+    }
+    this.#checking.set(partition, [done]);
+    const { from, to } = partitionRange(partition);
+    this.#checkRecords({ from, to }, () => {
+      this.removeStray({ from, to }, () => {
+        const all = this.#checking.get(partition)!;
+        this.#checking.delete(partition);
+        for (const each of all) each();
+      });
+    });
+  }
+
+  /** Removes rows of a range that are damaged, or belong to no record, in small steps. */
+  removeStray({ from, to }: HalfOpenRange, done: () => void): void {
+    const { store, clock, stateOf } = this.#parts;
+    if (this.#isStopped) return;
+    const rows = store.range('lsi', { from, to, limit: CHECKED_AT_ONCE });
+    for (const { key: row, value } of rows) {
+      const state = value === DAMAGED ? undefined : stateOf(itemOfRow(row, latin1(value)));
+      if (state?.isDamaged !== true && !isRowOf(row, state?.committed)) store.remove('lsi', row);
+    }
+    if (rows.length < CHECKED_AT_ONCE) return done();
+    clock.after(CHECK_PAUSE_MS, () => this.removeStray({ from: keyAfter(rows.at(-1)!.key), to }, done));
+  }
+
+  #checkRecords({ from, to }: HalfOpenRange, done: () => void): void {
+    const { store, clock, stateOf } = this.#parts;
+    if (this.#isStopped) return;
+    const records = store.range('items', { from, to, limit: CHECKED_AT_ONCE });
+    for (const { key, value } of records) {
+      if (value === DAMAGED) stateOf(key);
+      else for (const row of rowsOf(key, decodeRecord(value))) this.#put(row, key);
+    }
+    if (records.length < CHECKED_AT_ONCE) return done();
+    clock.after(CHECK_PAUSE_MS, () => this.#checkRecords({ from: keyAfter(records.at(-1)!.key), to }, done));
+  }
+
+  #put(row: StoreKey, key: StoreKey): void {
+    this.#parts.store.put('lsi', row, Buffer.from(sortKeyOf(key), 'latin1'));
+  }
+
+  /**
+   * The items of the collections of a range whose newest record is accepted and not known to be chosen, or cannot be read.
+   * Whatever their place in the index is here: the accepted record may never be chosen, and may have replaced one that was
+   * (docs/protocol.md counterexample 34).
+   */
+  #unsettledIn(range: HalfOpenRange, query: PageQuery): readonly StoreKey[] | undefined {
+    const { store, settings, markedIn, stateOf } = this.#parts;
+    const { rules, limits } = settings;
+    if (!rules.unsettledAreNamed) return [];
+    const collections = collectionsOfRows(range);
+    const limit = limits.unsettledNamed + 1;
+    const accepted = store.range('paxos', { ...collections, limit });
+    if (accepted.length === limit) return undefined;
+    const keys = new Set(accepted.map(({ key }) => key));
+    for (const key of markedIn(collections)) keys.add(key);
+    if (keys.size >= limit) return undefined;
+    if (rules.unsettledWhateverRange) return [...keys];
+    return [...keys].filter((key) =>
+      rowsOf(key, stateOf(key).accepted).some((row) => row >= query.from && row < query.to),
+    );
+  }
+}
+
+/** The row of a record in a local index. @returns undefined if its item is not in that index */
+export function rowIn(index: number, key: StoreKey, record: ItemRecord | undefined): StoreKey | undefined {
+  const place = record?.derived?.local[index];
+  return place === undefined ? undefined : localRowKey(key, index, place);
+}
+
+const NO_ROWS: readonly StoreKey[] = [];
+
+function rowsOf(key: StoreKey, record: ItemRecord | undefined): readonly StoreKey[] {
+  const local = record?.derived?.local;
+  if (local === undefined || local.length === 0) return NO_ROWS;
+  return local.flatMap((place, index) => (place === undefined ? [] : [localRowKey(key, index, place)]));
+}
+
+/** Whether a row was made of this record. @param row names the key of the record */
+function isRowOf(row: StoreKey, record: ItemRecord | undefined): boolean {
+  return record?.derived?.local[indexOfRow(row)] === placeOfRow(row);
+}
+
+function latin1(value: Uint8Array): ByteString {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
+}
