@@ -98,7 +98,8 @@ export class WalkOrder implements PageSource {
     const { table, entriesOf: index, isSparse } = this.#options;
     if (index === undefined) return (await this.#reader.read(bytesLeft, itemsLeft)) ?? 'end';
     while (true) {
-      const items = await this.#reader.read(bytesLeft, isSparse ? undefined : itemsLeft);
+      // Each item is parsed, and an item may have far more bytes than its entry.
+      const items = await this.#reader.read(Math.min(bytesLeft, BYTES_AT_ONCE), isSparse ? undefined : itemsLeft);
       if (items === undefined) return 'end';
       const found = items.flatMap((stored): Found | [] => {
         const entry = indexEntry(table, index, stored.attributes);

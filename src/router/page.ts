@@ -115,7 +115,7 @@ export async function readPage(
       bytesLeft -= counted;
       extraBytes += counted - bytes;
       if (filter !== undefined) {
-        filtered += bytes;
+        filtered += isFetching ? stored!.image.size : bytes;
         if (filtered > FILTERED_AT_ONCE_BYTES) {
           filtered = 0;
           await pause();
