@@ -128,7 +128,7 @@ export class ModelTable {
     const names = this.projectedNames(target);
     return this.#items
       .filter((item) => keys.every((part) => canBeKey(item, part)))
-      .filter((item) => fit(item, target.partition, 2048) && fit(item, target.sort, 1024))
+      .filter((item) => fits(item, target.partition, 2048) && fits(item, target.sort, 1024))
       .map((item) => ({ item, projected: names === undefined ? item : pick(item, names) }));
   }
 
@@ -145,7 +145,7 @@ function canBeKey(item: AttributeMap, { name, type }: KeyPart): boolean {
 }
 
 /** Developer guide, quotas: the most bytes of a partition key and of a sort key, of all attributes together. */
-function fit(item: AttributeMap, parts: readonly KeyPart[], mostBytes: number): boolean {
+function fits(item: AttributeMap, parts: readonly KeyPart[], mostBytes: number): boolean {
   return (
     sizeOf(
       pick(

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { type OperationName, RawJson } from '../../src/api/operations.ts';
 import type { CreateTableRequest } from '../../src/api/table-requests.ts';
@@ -24,11 +25,16 @@ export class RingUnderTest {
   readonly #directory: DataDirectory;
   readonly ring: LocalRing;
   readonly #router: Router;
+  #isClosed = false;
 
   private constructor(directory: DataDirectory, ring: LocalRing) {
     this.#directory = directory;
     this.ring = ring;
-    this.#router = createRouter({ client: ring.client, newId: randomUUID, pause: nextTurn });
+    const wait = async (ms: number) => {
+      await sleep(ms);
+      return !this.#isClosed;
+    };
+    this.#router = createRouter({ client: ring.client, newId: randomUUID, pause: nextTurn, wait });
   }
 
   static async open(): Promise<RingUnderTest> {
@@ -38,6 +44,8 @@ export class RingUnderTest {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#router.indexes.stop();
     await this.ring.close();
     await this.#directory.close();
   }
