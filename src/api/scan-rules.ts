@@ -1,4 +1,5 @@
 import { type AttributeMap, normaliseMap } from './attribute-value.ts';
+import { isAtNodes } from './derivation.ts';
 import { ApiError } from './errors.ts';
 import { checkKeyPaths } from './expression/key-paths.ts';
 import {
@@ -18,7 +19,7 @@ import {
   placeKeys,
 } from './page-rules.ts';
 import { type EncodedKey, keyOfKey } from './primary-key.ts';
-import { placeInOrder, storedOrder } from './stored-order.ts';
+import { placeInOrder } from './stored-order.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 import { VALUE_TEXTS } from './value-texts.ts';
 
@@ -129,5 +130,5 @@ function startOf(table: Table, index: SecondaryIndex | undefined, startKey: Attr
   const itemKey = keyOfKey(table.key, Object.fromEntries(ofTable));
   if (index === undefined) return itemKey;
   checkStartInIndex(index.key, startKey);
-  return storedOrder(table, index) === undefined ? itemKey : placeInOrder(table, index, startKey);
+  return isAtNodes(index) ? placeInOrder(table, index, startKey) : itemKey;
 }

@@ -13,18 +13,14 @@ export interface StoredOrder {
   readonly areEntries: boolean;
 }
 
-/**
- * @param index undefined: the table is read
- * @returns undefined for an index that the nodes do not keep: a global one of a table in `dynamo` mode
- */
-export function storedOrder(table: Table, index: SecondaryIndex | undefined): StoredOrder | undefined {
-  if (index === undefined) return { storageId: table.storageId, localIndex: undefined, areEntries: false };
-  if (index.kind === 'local') {
+/** @param index one that the nodes keep; undefined: the table is read */
+export function storedOrder(table: Table, index: SecondaryIndex | undefined): StoredOrder {
+  if (index?.kind === 'local') {
     const localIndex = table.indexes.filter(({ kind }) => kind === 'local').indexOf(index);
     return { storageId: table.storageId, localIndex, areEntries: false };
   }
-  if (index.storageId === undefined) return undefined;
-  return { storageId: index.storageId, localIndex: undefined, areEntries: true };
+  const areEntries = index !== undefined;
+  return { storageId: areEntries ? index.storageId! : table.storageId, localIndex: undefined, areEntries };
 }
 
 /**

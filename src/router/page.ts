@@ -7,13 +7,13 @@ import {
   readUnits,
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
+import { isAtNodes } from '../api/derivation.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { RawJson, type ReturnConsumedCapacity } from '../api/operations.ts';
 import { isWhole, type PagePlan, placeKeys } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
-import { storedOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { Found, PageSource, Pause } from './page-source.ts';
 import type { ReadRoom } from './read-room.ts';
@@ -55,11 +55,10 @@ export interface WantedPage {
 }
 
 /** The index of a page, if its entries are made of the items that are read. */
-export function entriesToMake(table: Table, index: SecondaryIndex | undefined): SecondaryIndex | undefined {
-  if (index === undefined) return undefined;
-  const stored = storedOrder(table, index);
-  const areRead = stored?.areEntries || (stored !== undefined && index.projection.ProjectionType === 'ALL');
-  return areRead ? undefined : index;
+export function entriesToMake(index: SecondaryIndex | undefined): SecondaryIndex | undefined {
+  if (index === undefined || !isAtNodes(index)) return index;
+  // A local index is read as items, which are its entries if it projects all.
+  return index.kind === 'global' || index.projection.ProjectionType === 'ALL' ? undefined : index;
 }
 
 /** What was read for one answer. */

@@ -1,7 +1,8 @@
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
+import { isAtNodes } from '../api/derivation.ts';
 import type { QueryRequest, RequestContext } from '../api/operations.ts';
 import { checkQuery, planQuery, type QueryPlan } from '../api/query-rules.ts';
-import { placeInOrder, storedOrder } from '../api/stored-order.ts';
+import { placeInOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { ReadFrom } from '../dynamo/client.ts';
 import { IndexRange } from './index-range.ts';
@@ -20,19 +21,13 @@ export interface QueryOperation {
 export function createQueryOperation({ client, indexes, throughput, pause, room }: ScanParts): QueryOperation {
   /** @param entriesOf the index whose entries are made of items */
   function sourceOf(table: Table, plan: QueryPlan, entriesOf: SecondaryIndex | undefined, from: ReadFrom): PageSource {
-    const stored = storedOrder(table, plan.index);
-    if (stored !== undefined) {
-      const walk = new RangeWalk(client, table, plan, { stored, from });
-      return new WalkOrder(new WalkReader(walk, pause), { table, entriesOf, isSparse: false });
+    const { index } = plan;
+    if (index === undefined || isAtNodes(index)) {
+      const reader = new WalkReader(new RangeWalk(client, table, plan, from), pause);
+      return new WalkOrder(reader, { table, entriesOf, isSparse: false });
     }
-    const ofTable = storedOrder(table, undefined)!;
-    const walk = new TableWalk(client, table, undefined, {
-      stored: ofTable,
-      segment: undefined,
-      after: undefined,
-      from,
-    });
-    return new IndexRange(new WalkReader(walk, pause), table, plan.index!, plan);
+    const walk = new TableWalk(client, table, { segment: undefined, after: undefined, from });
+    return new IndexRange(new WalkReader(walk, pause), table, index, plan);
   }
 
   return {
@@ -43,18 +38,14 @@ export function createQueryOperation({ client, indexes, throughput, pause, room 
       const plan = planQuery(table, request, checked);
       const settle = throughput?.chargePage(table, plan.index, plan.partitionKey);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
-      const entriesOf = entriesToMake(table, plan.index);
+      const entriesOf = entriesToMake(plan.index);
       const source = sourceOf(table, plan, entriesOf, readFromOf(request, context));
       const page = await inRoom(room, () => readPage(source, { table, plan, entriesOf, limit, pause }));
       if (page === undefined) throw new Error('the range of a query has no other order');
       const units = unitsOf(page, plan, readConsistencyOf(request));
       settle?.(units);
-      return responseOf(
-        request,
-        { table, plan },
-        isAtEnd(page, table, plan) ? { ...page, last: undefined } : page,
-        units,
-      );
+      const answered = isAtEnd(page, table, plan) ? { ...page, last: undefined } : page;
+      return responseOf(request, { table, plan }, answered, units);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { RangeBounds } from '../api/key-range.ts';
 import { type QueryPlan, restOf } from '../api/query-rules.ts';
-import { placeInOrder, type StoredOrder } from '../api/stored-order.ts';
+import { placeInOrder, type StoredOrder, storedOrder } from '../api/stored-order.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -8,25 +8,23 @@ import { ofStored } from './of-table.ts';
 import type { Walk } from './page-source.ts';
 import { StoredItem } from './stored-item.ts';
 
-export interface RangeOptions {
-  readonly stored: StoredOrder;
-  readonly from: ReadFrom;
-}
-
 /** Reads what a Query asks for, of a table or of an index that is stored, one read of the cluster after another. */
 export class RangeWalk implements Walk {
   readonly #client: DynamoClient;
   readonly #table: Table;
   readonly #plan: QueryPlan;
-  readonly #options: RangeOptions;
+  readonly #from: ReadFrom;
+  readonly #stored: StoredOrder;
   /** Undefined at the end. */
   #rest: RangeBounds | undefined;
 
-  constructor(client: DynamoClient, table: Table, plan: QueryPlan, options: RangeOptions) {
+  /** @param plan its index, if it has one, is kept by the nodes */
+  constructor(client: DynamoClient, table: Table, plan: QueryPlan, from: ReadFrom) {
     this.#client = client;
     this.#table = table;
     this.#plan = plan;
-    this.#options = options;
+    this.#from = from;
+    this.#stored = storedOrder(table, plan.index);
     this.#rest = plan;
   }
 
@@ -34,15 +32,14 @@ export class RangeWalk implements Walk {
     if (this.#rest === undefined) return undefined;
     const { partitionKey, order, index } = this.#plan;
     const { lower, upper } = this.#rest;
-    const { stored, from } = this.#options;
     const outcome = await this.#client.range({
-      ...ofStored(this.#table, stored),
+      ...ofStored(this.#table, this.#stored),
       partitionKey,
       lower,
       upper,
       order,
       limit,
-      from,
+      from: this.#from,
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);
     const items = outcome.items.map((image) => new StoredItem(image));

@@ -1,9 +1,9 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
+import { isAtNodes } from '../api/derivation.ts';
 import type { RequestContext, ScanRequest } from '../api/operations.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
 import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
-import { type StoredOrder, storedOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
 import type { IndexBuilder } from './index-builder.ts';
@@ -48,20 +48,17 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
   const orders = new IndexScanOrders();
 
   /** The pages of a table, and of an index that the nodes keep. */
-  function storedPage(scan: CheckedRequest, stored: StoredOrder, wanted: WantedPage): Promise<Page | undefined> {
-    const { table, plan, from } = scan;
-    const { index, segment, after } = plan;
-    const walk = new TableWalk(client, table, index, { stored, segment, after, from });
+  function storedPage({ table, plan, from }: CheckedRequest, wanted: WantedPage): Promise<Page | undefined> {
     const { entriesOf } = wanted;
+    const walk = new TableWalk(client, table, { ...plan, from });
     return readPage(new WalkOrder(new WalkReader(walk, pause), { table, entriesOf, isSparse: false }), wanted);
   }
 
   /** The pages of an index that the nodes do not keep: each takes a walk through its table. */
   async function computedPage(scan: CheckedRequest, index: SecondaryIndex, wanted: WantedPage): Promise<Page> {
     const { table, plan, from, startKey, nowMs } = scan;
-    const stored = storedOrder(table, undefined)!;
     const readerFrom = (after: EncodedKey | undefined) =>
-      new WalkReader(new TableWalk(client, table, undefined, { stored, segment: plan.segment, after, from }), pause);
+      new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
     if (!orders.isLarge(table, plan)) {
       const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
       const inOrder = globalOrder({
@@ -94,10 +91,10 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const from = readFromOf(request, context);
       const scan: CheckedRequest = { table, plan, from, startKey: request.ExclusiveStartKey, nowMs: context.nowMs };
-      const wanted: WantedPage = { table, plan, entriesOf: entriesToMake(table, plan.index), limit, pause };
-      const stored = storedOrder(table, plan.index);
+      const wanted: WantedPage = { table, plan, entriesOf: entriesToMake(plan.index), limit, pause };
+      const { index } = plan;
       const page = await inRoom(room, () =>
-        stored === undefined ? computedPage(scan, plan.index!, wanted) : storedPage(scan, stored, wanted),
+        index === undefined || isAtNodes(index) ? storedPage(scan, wanted) : computedPage(scan, index, wanted),
       );
       if (page === undefined) throw new Error('what the nodes keep has no other order');
       const units = unitsOf(page, plan, readConsistencyOf(request));

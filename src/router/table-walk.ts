@@ -1,5 +1,5 @@
 import type { EncodedKey } from '../api/primary-key.ts';
-import { placeInOrder, type StoredOrder } from '../api/stored-order.ts';
+import { placeInOrder, type StoredOrder, storedOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom, ScanStart, Segment } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -8,7 +8,8 @@ import type { Walk } from './page-source.ts';
 import { StoredItem } from './stored-item.ts';
 
 export interface WalkOptions {
-  readonly stored: StoredOrder;
+  /** One that the nodes keep. Undefined: the table is read. */
+  readonly index?: SecondaryIndex | undefined;
   readonly segment: Segment | undefined;
   /** The walk begins behind this place, where no item need be. Undefined: at the start. */
   readonly after: EncodedKey | undefined;
@@ -22,25 +23,24 @@ export interface WalkOptions {
 export class TableWalk implements Walk {
   readonly #client: DynamoClient;
   readonly #table: Table;
-  readonly #index: SecondaryIndex | undefined;
   readonly #options: WalkOptions;
+  readonly #stored: StoredOrder;
   /** Undefined at the end. */
   #next: ScanStart | undefined;
 
-  /** @param index the one that `options.stored` is of */
-  constructor(client: DynamoClient, table: Table, index: SecondaryIndex | undefined, options: WalkOptions) {
+  constructor(client: DynamoClient, table: Table, options: WalkOptions) {
     this.#client = client;
     this.#table = table;
-    this.#index = index;
     this.#options = options;
+    this.#stored = storedOrder(table, options.index);
     this.#next = options.after ? { kind: 'after', ...options.after } : { kind: 'partition', partition: 0 };
   }
 
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
-    const { stored, segment, from } = this.#options;
+    const { index, segment, from } = this.#options;
     while (this.#next !== undefined) {
       const outcome = await this.#client.scan({
-        ...ofStored(this.#table, stored),
+        ...ofStored(this.#table, this.#stored),
         start: this.#next,
         segment,
         limit,
@@ -50,7 +50,7 @@ export class TableWalk implements Walk {
       const items = outcome.items.map((image) => new StoredItem(image));
       const last = items.at(-1);
       if (outcome.more && last !== undefined) {
-        this.#next = { kind: 'after', ...placeInOrder(this.#table, this.#index, last.attributes) };
+        this.#next = { kind: 'after', ...placeInOrder(this.#table, index, last.attributes) };
       } else {
         const partition = outcome.partition + 1;
         this.#next = partition < this.#client.partitions ? { kind: 'partition', partition } : undefined;
