@@ -9,7 +9,7 @@ import { checkQuestion } from './checks.ts';
 import { change, checkHistory, history, putAll, questions, withTable } from './history.ts';
 import type { ModelSchema, ModelTable } from './model-table.ts';
 import { requestOf } from './notation.ts';
-import { RingUnderTest } from './ring-under-test.ts';
+import { CALM, RingUnderTest } from './ring-under-test.ts';
 import { askBySdk } from './sdk-ask.ts';
 import { itemAsAnswered, linesOf } from './values.ts';
 
@@ -38,7 +38,7 @@ describe('a table and its indexes', () => {
   });
 
   test('answer so by the SDK', async () => {
-    const db = await startDynaring({ partitions: 8 });
+    const db = await startDynaring({ partitions: 8, limits: CALM });
     onTestFinished(() => db.stop());
     const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
     onTestFinished(() => client.destroy());
