@@ -105,6 +105,34 @@ describe('pages that are full', () => {
   });
 });
 
+describe('a large collection', () => {
+  test('is answered as a small one, though no single read of the ring has all of it', async () => {
+    const many = fc.record({ count: fc.integer({ min: 1_000, max: 2_500 }), places: fc.constantFrom(1, 7, 400) });
+    const asked = fc.array(
+      fc
+        .tuple(draft, fc.constantFrom(undefined, 100, 256, 999))
+        .map(([each, limit]) => ({ ...each, stranger: undefined, limit })),
+      { minLength: 8, maxLength: 8 },
+    );
+    await fc.assert(
+      fc.asyncProperty(many, asked, async ({ count, places }, questions) => {
+        await withTable(under.ask, WIDE, async (table) => {
+          const items = Array.from({ length: count }, (_, at) => ({
+            pk: { S: 'p' },
+            sk: { N: String((at * 7_919) % count) },
+            a: { S: 'a' },
+            b2: { N: String(at % places) },
+            n: { N: String(at % 3) },
+          }));
+          for (let at = 0; at < count; at += 100) await putAll(under.ask, table, items.slice(at, at + 100));
+          for (const each of questions) await checkQuestion(under.ask, table, each);
+        });
+      }),
+      runs(RUNS / 80),
+    );
+  });
+});
+
 describe('pages, between which the table changes', () => {
   const KEYS = fc.record({
     pk: fc.constant({ S: 'a' }),
