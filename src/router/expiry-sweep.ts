@@ -6,7 +6,6 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { ExpiringTable } from './expiring-table.ts';
 import { keyText, type ScheduledItem, type ScheduleRoom } from './expiry-schedule.ts';
 import type { FaultRules, FaultTimers } from './fault-rules.ts';
-import { inParallel } from './in-parallel.ts';
 import { type Pause, WalkReader } from './page-source.ts';
 import { EXPIRY } from './router-limits.ts';
 import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
@@ -25,7 +24,7 @@ export interface ExpiryParts {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Items that are deleted between two looks at what else is to be done. */
+/** Items that are taken out of the schedule at a time. */
 const AT_ONCE = 128;
 /** A clock that goes back by less was adjusted, not moved. */
 const ADJUSTED_MS = 10_000;
@@ -219,7 +218,6 @@ export class ExpirySweep {
       const due = table.schedule.takeDue(nowMs, AT_ONCE);
       if (due.length === 0) return;
       await this.#deleteExpired(table, due);
-      await this.#parts.pause();
     }
   }
 
@@ -283,14 +281,19 @@ export class ExpirySweep {
     const nowMs = this.#parts.nowMs();
     const expired = items.filter((item) => this.#isToGo(table, item, nowMs));
     let failure: { readonly error: unknown } | undefined;
-    await inParallel(expired, EXPIRY.parallelism, async (item) => {
+    const remove = async (item: ScheduledItem) => {
       if (this.#isStopped || table.isGone) return;
       try {
         if (await table.delete(this.#parts.client, item, nowMs)) this.#deleted++;
       } catch (error) {
         failure ??= { error };
       }
-    });
+    };
+    for (let at = 0; at < expired.length; at += EXPIRY.parallelism) {
+      await Promise.all(expired.slice(at, at + EXPIRY.parallelism).map(remove));
+      // All nodes are in this process, and may have done all of it in one turn.
+      await this.#parts.pause();
+    }
     if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
   }
 
