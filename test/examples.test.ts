@@ -45,6 +45,17 @@ test('sdk.mjs shows a conditional put refused and an old value returned', async 
   expect(status).toBe(0);
 });
 
+test('query.mjs shows a range of a table and the pages of an index', async () => {
+  const example = startExample('query.mjs');
+  const [status] = await once(example, 'close');
+  expect(example.text().trimEnd().split('\n')).toEqual([
+    'of ann in February, newest first: ann 2026-02-21, ann 2026-02-03',
+    'open, 3 on this page: ann 2026-01-07, ann 2026-02-03, bob 2026-02-14',
+    'open, 2 on this page: ann 2026-02-21, bob 2026-03-01',
+  ]);
+  expect(status).toBe(0);
+});
+
 test('shopping-cart.mjs loses no item that several shoppers add at once', async () => {
   const example = startExample('shopping-cart.mjs', { PORT: '0' });
   await once(example.stdout!, 'data');

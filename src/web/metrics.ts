@@ -13,6 +13,10 @@ export interface NodeFigures {
         readonly suspects: number;
         readonly hints: number;
         readonly hintBytes: number;
+        readonly owed: number;
+        readonly settling: number;
+        readonly entriesConfirmed: number;
+        readonly propagationHeld: number;
         readonly epochsBegun: number;
         readonly repairs: number;
         readonly recordsRepaired: number;
@@ -65,6 +69,18 @@ const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kin
   suspects: ['dynaring_node_suspects', 'Other nodes that it takes for down', 'gauge'],
   hints: ['dynaring_node_hints', 'Records that it keeps for other nodes', 'gauge'],
   hintBytes: ['dynaring_node_hint_bytes', 'The bytes of those records', 'gauge'],
+  owed: ['dynaring_node_items_owed', 'Items whose entries in global indexes are not known to be in place', 'gauge'],
+  settling: ['dynaring_node_items_settling', 'Items whose entries it is putting in place as a coordinator', 'gauge'],
+  entriesConfirmed: [
+    'dynaring_node_entries_confirmed_total',
+    'Entries of global indexes that it has put in place or removed',
+    'counter',
+  ],
+  propagationHeld: [
+    'dynaring_node_propagations_held',
+    'Items whose entries fault rules hold back before they are sent',
+    'gauge',
+  ],
   epochsBegun: ['dynaring_node_epochs_begun_total', 'Epochs of partitions that it has begun to vote in', 'counter'],
   repairs: ['dynaring_node_repairs_total', 'Comparisons of a partition with another replica that it led', 'counter'],
   recordsRepaired: ['dynaring_node_records_repaired_total', 'Records that those brought up to date', 'counter'],

@@ -97,7 +97,7 @@ export const REQUESTS: ByKind<Request> = {
   activate: kind('activate', { config }),
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
-  'mark-settled': kind('mark-settled', { key, due: ballot }),
+  'mark-settled': kind('mark-settled', { requestId, key, due: ballot }),
 };
 
 const from = text;
@@ -133,7 +133,7 @@ export const REPLIES: ByKind<Reply> = {
     entries: many(fc.record({ key, ballot, digest: byteString })),
     more: fc.boolean(),
   }),
-  records: kind('records', { from, records: many(maybe(record)) }),
+  records: kind('records', { from, records: many(maybe(record)), settled: many(maybe(ballot)) }),
   confirmed: reply('confirmed'),
   unconfirmed: reply('unconfirmed'),
   purged: reply('purged'),
