@@ -1,6 +1,7 @@
 import { isExpired } from '../api/expiry.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
+import { isExpiryInForce } from '../api/time-to-live.ts';
 import { isUsable } from '../api/transition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { ExpiringTable } from './expiring-table.ts';
@@ -214,7 +215,7 @@ export class ExpirySweep {
 
   async #deleteDue(table: ExpiringTable): Promise<void> {
     const nowMs = this.#parts.nowMs();
-    while (!this.#isStopped && !table.isGone && isUsable(table.table, nowMs)) {
+    while (!this.#isStopped && !table.isGone && isSwept(table.table, nowMs)) {
       const due = table.schedule.takeDue(nowMs, AT_ONCE);
       if (due.length === 0) return;
       await this.#deleteExpired(table, due);
@@ -227,7 +228,7 @@ export class ExpirySweep {
     const nowMs = this.#parts.nowMs();
     const next = [...this.#tables.values()].find(
       ({ table, pass, schedule, retryAtMs }) =>
-        pass === undefined && retryAtMs <= nowMs && schedule.needsPass(nowMs) && isUsable(table, nowMs),
+        pass === undefined && retryAtMs <= nowMs && schedule.needsPass(nowMs) && isSwept(table, nowMs),
     );
     if (next === undefined) return;
     this.#isPassing = true;
@@ -251,7 +252,7 @@ export class ExpirySweep {
 
   async #readAll(table: ExpiringTable): Promise<void> {
     const { client, pause, nowMs } = this.#parts;
-    if (!isUsable(table.table, nowMs())) return;
+    if (!isSwept(table.table, nowMs())) return;
     // The latest: a replica that has missed a write would hide its item from all that follows.
     const walk = new TableWalk(client, table.table, { segment: undefined, after: undefined, from: 'latest' });
     const reader = new WalkReader(walk, pause);
@@ -331,4 +332,8 @@ export class ExpirySweep {
       end();
     }
   }
+}
+
+function isSwept(table: Table, nowMs: number): boolean {
+  return isUsable(table, nowMs) && isExpiryInForce(table, nowMs);
 }
