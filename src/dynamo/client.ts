@@ -262,7 +262,7 @@ export interface DynamoClient {
    * and none will begin.
    */
   useDerivation(derivation: Derivation): Promise<void>;
-  /** Of how many items of a table some entry may still be on its way, as far as nodes answer. */
+  /** Of how many items of a table some entry may still be on its way: the most that one node knows of. */
   due(table: ByteString): Promise<number>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;

@@ -208,9 +208,9 @@ export class RingClient implements DynamoClient {
 
   async due(table: ByteString): Promise<number> {
     const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table });
-    let items = 0;
-    for (const answer of answers.values()) if (answer.kind === 'due') items += answer.items;
-    return items;
+    let most = 0;
+    for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
+    return most;
   }
 
   async forgetTable(table: ByteString): Promise<void> {
