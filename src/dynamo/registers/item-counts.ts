@@ -58,13 +58,13 @@ export class ItemCounts {
    * complete, or after `patienceMs`: then `of` says what was counted so far.
    */
   begin(patienceMs: number, done: () => void): void {
-    if (this.#counts === undefined && this.#counting === undefined) this.#count();
     if (this.#counts !== undefined) return done();
     const timer = this.#clock.after(patienceMs, () => {
       this.#waiting.delete(done);
       done();
     });
     this.#waiting.set(done, timer);
+    if (this.#counting === undefined) this.#count();
   }
 
   /** What these partitions hold of a table. */
