@@ -8,6 +8,8 @@ export type DelayModelName = 'LNKD-SSD' | 'LNKD-DISK' | 'YMMR';
 export interface FaultScope {
   readonly table?: string;
   readonly operation?: OperationName;
+  /** Only reads of the index of this name, by Query or Scan. */
+  readonly index?: string;
   /** The item's key, or the partition key alone: in DynamoDB's JSON, `{"id": {"S": "a"}}`. */
   readonly key?: AttributeMap;
   readonly namespace?: string;
@@ -33,6 +35,12 @@ export type Lag =
   /** Nothing arrives: reads see the oldest value that eventual consistency permits. */
   | { readonly worst: true };
 
+/** How long an item is still there after it has expired, by the clock of the API. */
+export type Linger =
+  | { readonly lingerMs: number }
+  /** For each item a time from 0 to this, which depends on the item and the rule's seed alone. */
+  | { readonly withinMs: number };
+
 /** Before the operation is carried out, or after it took effect. */
 export type FaultTime = 'before' | 'after';
 
@@ -47,12 +55,17 @@ export type FaultError =
   | 'TransactionConflictException';
 
 export type FaultEffect =
-  /** Eventually consistent reads ask a replica that lags. */
-  | ({ readonly kind: 'staleness' } & Lag)
+  /**
+   * Eventually consistent reads ask a replica that lags. `whole`: the entries of the index lag on all replicas, so that every
+   * read of it sees what it had before, as while the service is late to update it.
+   */
+  | ({ readonly kind: 'staleness'; readonly whole?: true } & Lag)
   | { readonly kind: 'error'; readonly error: FaultError; readonly when: FaultTime }
   | { readonly kind: 'drop-connection'; readonly when: FaultTime }
   /** Before the operation is carried out. */
-  | ({ readonly kind: 'latency' } & ({ readonly ms: number } | { readonly model: DelayModelName }));
+  | ({ readonly kind: 'latency' } & ({ readonly ms: number } | { readonly model: DelayModelName }))
+  /** Items that have expired are deleted later. It is for tables, not for requests. */
+  | ({ readonly kind: 'expiry' } & Linger);
 
 export type FaultRule = FaultScope & FaultEffect;
 

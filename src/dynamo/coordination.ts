@@ -10,6 +10,7 @@ import type {
   CoordinateRead,
   CoordinateWrite,
   CoordinationRequest,
+  CountItems,
   DueOf,
   ForgetTable,
   TablesIn,
@@ -49,6 +50,8 @@ export interface CoordinationParts {
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
   readonly propagation: Pick<Propagation, 'whenShown'>;
+  /** In how many partitions some entry of a table's items may not be in its place yet, as far as this node knows. */
+  readonly dueOf: (table: ByteString) => number;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;
 }
@@ -81,12 +84,11 @@ export class Coordination implements CoordinatingNode {
       case 'use-derivation':
         return this.#use(request, reply as ReplyTo<UseDerivation>);
       case 'due-of':
-        return (reply as ReplyTo<DueOf>)({
-          kind: 'due',
-          items: this.#parts.acceptor.rows.outbox.countOf(request.table),
-        });
+        return (reply as ReplyTo<DueOf>)({ kind: 'due', items: this.#parts.dueOf(request.table) });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
+      case 'count-items':
+        return this.#count(request, reply as ReplyTo<CountItems>);
       case 'forget-table':
         this.#parts.forgetTable(request.table);
         return (reply as ReplyTo<ForgetTable>)({ kind: 'forgetting' });
@@ -94,6 +96,13 @@ export class Coordination implements CoordinatingNode {
         // A kind that is missing above would never be answered.
         return request satisfies never;
     }
+  }
+
+  #count({ tables, partitions }: CountItems, reply: ReplyTo<CountItems>): void {
+    const { counts } = this.#parts.acceptor.rows;
+    counts.begin(COUNT_PATIENCE_MS, () => {
+      reply({ kind: 'counts', counts: tables.map((table) => counts.of(table, partitions)) });
+    });
   }
 
   #use({ derivation }: UseDerivation, reply: ReplyTo<UseDerivation>): void {
@@ -205,5 +214,8 @@ export class Coordination implements CoordinatingNode {
     return this.#parts.votes.votingConfig(partitionOf(key)) !== undefined;
   }
 }
+
+/** How long a request for counts waits for records to be counted; then it is told what was counted so far. */
+const COUNT_PATIENCE_MS = 300;
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };

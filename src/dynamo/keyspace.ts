@@ -10,6 +10,9 @@ import type { ItemKey, SortKeyBound } from './client.ts';
  */
 const HASH_BYTES = 16;
 
+/** Above every key: a key begins with its partition's number, and no ring has 65,536 partitions. */
+export const KEYS_END: StoreKey = '\xff\xff';
+
 /** The prefix of all items with this partition key: their place on the ring does not depend on the sort key. */
 export function collectionPrefix(table: ByteString, partitionKey: ByteString, partitions: number): StoreKey {
   const digest = digestOf(partitionKey);

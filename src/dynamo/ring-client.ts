@@ -13,6 +13,7 @@ import type {
   ScanOutcome,
   ScanRequest,
   Segment,
+  TableCount,
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
@@ -26,6 +27,7 @@ import type {
   UseDerivation,
 } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
+import { countItems } from './count-items.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -93,7 +95,7 @@ export class RingClient implements DynamoClient {
   }
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
-    const { consistency, wantsOld, derivation, requestId } = options;
+    const { consistency, wantsOld, derivation, by, requestId } = options;
     return this.#ask({
       kind: 'coordinate-write',
       requestId: this.#traced(requestId),
@@ -103,6 +105,7 @@ export class RingClient implements DynamoClient {
       consistency,
       wantsOld,
       derivation: this.#newestOf(key.table, derivation),
+      by,
       carried: undefined,
     });
   }
@@ -175,6 +178,18 @@ export class RingClient implements DynamoClient {
     return tables;
   }
 
+  countItems(tables: readonly ByteString[]): Promise<readonly TableCount[]> {
+    return countItems(
+      {
+        partitions: this.partitions,
+        nodes: this.#nodes,
+        choice: this.#choice,
+        whenSilent: (run) => this.#after(this.#limits.suspectAfterMs, run),
+      },
+      tables,
+    );
+  }
+
   async useDerivation(derivation: Derivation): Promise<void> {
     const { opLifeMs, messageLifeMs } = this.#limits;
     const sinceMs = this.#clock.elapsedMs();
@@ -193,9 +208,9 @@ export class RingClient implements DynamoClient {
 
   async due(table: ByteString): Promise<number> {
     const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table });
-    let items = 0;
-    for (const answer of answers.values()) if (answer.kind === 'due') items += answer.items;
-    return items;
+    let most = 0;
+    for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
+    return most;
   }
 
   async forgetTable(table: ByteString): Promise<void> {

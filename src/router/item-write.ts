@@ -64,7 +64,7 @@ export async function write(
     requestId: context.requestId,
   });
   if (outcome.kind === 'applied') return outcome;
-  if (outcome.kind !== 'condition-failed') throw clusterError(outcome);
+  if (outcome.kind !== 'condition-failed') throw clusterError(outcome, table);
   const isWanted = request.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' && outcome.current !== undefined;
   throw ApiError.conditionalCheckFailed(isWanted ? new RawJson(outcome.current!.json) : undefined);
 }
