@@ -18,7 +18,9 @@ export interface History {
 export const history: fc.Arbitrary<History> = schema.chain((of) =>
   fc
     .record({
-      schema: fc.constant(of),
+      schema: fc
+        .constantFrom(undefined, 'strict', 'dynamo')
+        .map((consistency): ModelSchema => ({ ...of, consistency })),
       items: fc.uniqueArray(itemOf(of), { maxLength: 40, size: 'max', selector: keyTextIn(of) }),
       changes: fc.array(fc.tuple(changeOf(of), fc.option(fc.nat(), { nil: undefined, freq: 3 })), {
         maxLength: 20,

@@ -71,7 +71,7 @@ function unwrapped(answer: object): unknown {
 }
 
 export function createRequest(schema: ModelSchema): CreateTableRequest {
-  const { partition, sort, indexes } = schema;
+  const { partition, sort, indexes, consistency } = schema;
   const locals = indexes.filter(({ kind }) => kind === 'local').map(indexRequest);
   const globals = indexes.filter(({ kind }) => kind === 'global').map(indexRequest);
   return {
@@ -79,6 +79,7 @@ export function createRequest(schema: ModelSchema): CreateTableRequest {
     BillingMode: 'PAY_PER_REQUEST',
     KeySchema: keySchema([partition], sort ? [sort] : []),
     AttributeDefinitions: keyParts(schema).map(definitionOf),
+    ...(consistency && { Tags: [{ Key: 'dynaring:consistency', Value: consistency }] }),
     ...(locals.length > 0 && { LocalSecondaryIndexes: locals }),
     ...(globals.length > 0 && { GlobalSecondaryIndexes: globals }),
   };
