@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { type Draft, draft } from './arbitrary-questions.ts';
 import { changeOf, itemOf, schema } from './arbitrary-tables.ts';
-import { checkQuestion, checkScans } from './checks.ts';
+import { checkQuestion, checkScans, checkSizes } from './checks.ts';
 import { type Change, type ModelSchema, ModelTable } from './model-table.ts';
 import { TABLE } from './question.ts';
 import { type Ask, createRequest, requestOfChange } from './ring-under-test.ts';
@@ -79,5 +79,7 @@ export async function checkHistory(ask: Ask, of: History, asked: readonly Draft[
     for (const each of of.changes) await change(ask, table, each);
     for (const each of asked) await checkQuestion(ask, table, each);
     await checkScans(ask, table, scanLimit);
+    // The ring keeps no entries of tables in `dynamo` mode.
+    if (of.schema.consistency !== 'dynamo') await checkSizes(ask, table);
   });
 }

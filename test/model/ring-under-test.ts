@@ -32,6 +32,7 @@ export class RingUnderTest {
   readonly ring: LocalRing;
   readonly #router: Router;
   #isClosed = false;
+  #nowMs = Date.now();
 
   private constructor(directory: DataDirectory, ring: LocalRing) {
     this.#directory = directory;
@@ -57,7 +58,9 @@ export class RingUnderTest {
   }
 
   readonly ask: Ask = async (operation, request) => {
-    const context = { ...CONTEXT, nowMs: Date.now() };
+    // As if much time passed between two requests: what is kept for a second is counted anew for each.
+    this.#nowMs += 10_000;
+    const context = { ...CONTEXT, nowMs: this.#nowMs };
     return unwrapped(await this.#router.execute(operation, request, context));
   };
 }
