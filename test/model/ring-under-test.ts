@@ -44,9 +44,9 @@ export class RingUnderTest {
     this.#router = createRouter({ client: ring.client, newId: randomUUID, pause: nextTurn, wait });
   }
 
-  static async open(): Promise<RingUnderTest> {
+  static async open(node: LimitOptions['node'] = CALM.node): Promise<RingUnderTest> {
     const directory = await openTemporaryDirectory();
-    const settings = completeConfig({ partitions: 8 }, CALM);
+    const settings = completeConfig({ partitions: 8 }, { node });
     return new RingUnderTest(directory, await LocalRing.open({ settings, directory, log: silentLog }));
   }
 
