@@ -3,7 +3,7 @@ import { MOST_INDEXES } from './items.mjs';
 import { QUERY_FORMS } from './tables.mjs';
 
 const HELP = `usage: npm run bench -- [options]
-  --quick           about a minute: 400 B items only, no peers on disk, two short rounds (for CI)
+  --quick           about three minutes: 400 B items only, no peers on disk, two short rounds (for CI)
   --only NAMES      comma-separated: bare, dynaring, base, dynalite, dynoxide, or one of them with its store, as dynaring-disk
   --workloads NAMES comma-separated: GetItem, PutItem, Mixed, DeleteItem, hot, overload, start, operations,
                     and of the first size alone Query, Scan, BatchGetItem, BatchWriteItem, UpdateItem, indexes

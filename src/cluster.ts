@@ -8,6 +8,7 @@ import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
+import type { DynamoClient } from './dynamo/client.ts';
 import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
@@ -18,6 +19,7 @@ import { StoppableClock } from './env/stoppable-clock.ts';
 import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directory.ts';
 import { LocalRing } from './host/local-ring.ts';
 import type { Location } from './peer/locate.ts';
+import { ExpirySweep } from './router/expiry-sweep.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
@@ -111,21 +113,12 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
   releases.add(() => ring.close());
   const catalog = new TableCatalog(ring.client);
-  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
-  const waits = new FaultDelays(clock);
-  const router = createRouterOf(config, { ring, catalog, apiClock, waits });
-  releases.add(() => {
-    router.indexes.stop();
-    waits.stop();
-  });
-  void router.indexes.resume();
+  const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('./seed/seed.ts');
     await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
   }
-  const faults = createFaults(config, clock, catalog, ring);
-  releases.add(() => faults.stop());
   if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
   const delays = new FaultDelays(clock);
   const execute = withFaults(router.execute, {
@@ -140,6 +133,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     traces,
     faults,
     tables: router.tables,
+    expiry,
     clock: apiClock,
     lags: ring,
   });
@@ -150,6 +144,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     apiClock,
     ring,
     faults,
+    expiry,
     admin,
     execute: traces?.traced(execute) ?? execute,
   });
@@ -182,20 +177,41 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   };
 }
 
+interface RouterBasis extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring'> {
+  readonly catalog: TableCatalog;
+}
+
+/** Tier 2, and what works on tables in the background. */
+function buildRouter({ config, log, clock, apiClock, ring, catalog }: RouterBasis, releases: Releases) {
+  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog }, faults);
+  releases.add(() => expiry.stop());
+  const waits = new FaultDelays(clock);
+  const router = createRouterOf(config, { client: expiry.noting(ring.client), catalog, apiClock, waits });
+  releases.add(() => {
+    router.indexes.stop();
+    waits.stop();
+  });
+  void router.indexes.resume();
+  return { faults, expiry, router };
+}
+
 function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undefined {
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
 interface RouterParts {
-  readonly ring: LocalRing;
+  readonly client: DynamoClient;
   readonly catalog: TableCatalog;
   readonly apiClock: ApiClock;
   readonly waits: FaultDelays;
 }
 
-function createRouterOf(config: Config, { ring, catalog, apiClock, waits }: RouterParts) {
+function createRouterOf(config: Config, { client, catalog, apiClock, waits }: RouterParts) {
   return createRouter({
-    client: ring.client,
+    client,
     wait: (ms) => waits.wait(ms),
     catalog,
     newId: randomUUID,
@@ -207,6 +223,21 @@ function createRouterOf(config: Config, { ring, catalog, apiClock, waits }: Rout
   });
 }
 
+function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBasis, faults: FaultRules): ExpirySweep {
+  const expiry = new ExpirySweep({
+    client: ring.client,
+    catalog,
+    rules: faults,
+    nowMs: () => apiClock.now(),
+    timers: clock,
+    pause: nextTurn,
+    // If too few nodes are up to delete them now, the next sweep will.
+    onFailure: (error) => log.debug('items that have expired stay for now', { error }),
+  });
+  if (config.ttlIntervalMs > 0) expiry.start(config.ttlIntervalMs);
+  return expiry;
+}
+
 interface WebParts {
   readonly config: Config;
   readonly log: Log;
@@ -214,11 +245,12 @@ interface WebParts {
   readonly apiClock: ApiClock;
   readonly ring: LocalRing;
   readonly faults: FaultRules;
+  readonly expiry: ExpirySweep;
   readonly admin: Admin;
   readonly execute: Execute;
 }
 
-function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute }: WebParts): WebServer {
+function createWeb({ config, log, clock, apiClock, ring, faults, expiry, admin, execute }: WebParts): WebServer {
   return createWebServer({
     execute,
     nowMs: () => apiClock.now(),
@@ -235,6 +267,7 @@ function createWeb({ config, log, clock, apiClock, ring, faults, admin, execute 
       figures: {
         nodes: () => ring.describe().nodes.map(nodeFigures),
         faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        expiry: () => expiry,
       },
       elapsedMs: () => clock.elapsedMs(),
       onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),

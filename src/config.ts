@@ -54,6 +54,7 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
     antiEntropyIntervalMs: given.antiEntropyIntervalMs ?? 60_000,
     scrubIntervalMs: given.scrubIntervalMs ?? 86_400_000,
     throttle: given.throttle ?? false,
+    ttlIntervalMs: given.ttlIntervalMs ?? 1_000,
     timeOffsetMs: given.timeOffsetMs ?? 0,
     faultsFile: given.faultsFile,
     admin: given.admin ?? true,

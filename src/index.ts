@@ -27,6 +27,7 @@ export {
   type FaultScope,
   type FaultTime,
   type Lag,
+  type Linger,
 } from './api/fault-rule.ts';
 export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
 export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
@@ -89,6 +90,13 @@ export interface Dynaring extends AsyncDisposable {
    * @throws SeedError that names the file and the line
    */
   seed(source: SeedSource, namespace?: string): Promise<void>;
+  /**
+   * Deletes all items that have expired. That happens in the background as well, within seconds, unless the setting
+   * `ttlIntervalMs` is 0.
+   *
+   * @returns how many items were deleted during the call
+   */
+  sweep(): Promise<number>;
   /** Compares all replicas and brings those up to date that are behind, also where a fault rule holds records back. */
   repair(): Promise<RepairReport>;
   /**
@@ -201,6 +209,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     snapshot: (namespace) => tables.snapshot(namespace),
     restore: (snapshot) => tables.restore(snapshot),
     seed: (source, namespace) => cluster.seed(source, namespace),
+    sweep: async () => (await admin.sweep()).deleted,
     repair: () => ring.repair(),
     waitUntilConsistent: () => ring.waitUntilConsistent(),
     trace(request) {

@@ -45,6 +45,17 @@ test('sdk.mjs shows a conditional put refused and an old value returned', async 
   expect(status).toBe(0);
 });
 
+test('query.mjs shows a range of a table and the pages of an index', async () => {
+  const example = startExample('query.mjs');
+  const [status] = await once(example, 'close');
+  expect(example.text().trimEnd().split('\n')).toEqual([
+    'of ann in February, newest first: ann 2026-02-21, ann 2026-02-03',
+    'open, 3 on this page: ann 2026-01-07, ann 2026-02-03, bob 2026-02-14',
+    'open, 2 on this page: ann 2026-02-21, bob 2026-03-01',
+  ]);
+  expect(status).toBe(0);
+});
+
 test('shopping-cart.mjs loses no item that several shoppers add at once', async () => {
   const example = startExample('shopping-cart.mjs', { PORT: '0' });
   await once(example.stdout!, 'data');
@@ -79,7 +90,7 @@ test('the rules in the guides are taken', () => {
   const rules = [...text.matchAll(/faults\.add\((\{.*\})\)/g)].map(([, rule]) =>
     runInNewContext(`(${rule})`, { error }),
   );
-  expect(rules).toHaveLength(6);
+  expect(rules).toHaveLength(7);
   for (const rule of rules) dynaring.faults.add({ ...rule });
   expect(dynaring.faults.list().map(({ rule }) => rule)).toMatchObject(rules);
   dynaring.faults.clear();
@@ -137,13 +148,21 @@ describe('a bug that a calm server does not show', () => {
     });
   });
 
+  test('a session that has expired', async () => {
+    expect(await runBug('expired-session.mjs')).toEqual({
+      calm: 'two hours later ann is logged out',
+      bug: 'two hours later ann is logged in',
+      fix: 'two hours later ann is logged out',
+    });
+  });
+
   test('is shown, with its fix, in under 60 lines', () => {
     const folder = new URL('../examples/', import.meta.url);
     const texts = readdirSync(folder)
       .filter((name) => name.endsWith('.mjs'))
       .map((name) => readFileSync(new URL(name, folder), 'utf8'))
       .filter((text) => text.includes("from 'dynaring'"));
-    expect(texts).toHaveLength(5);
+    expect(texts).toHaveLength(6);
     for (const text of texts) expect(text.trimEnd().split('\n').length).toBeLessThan(60);
   });
 });

@@ -1,13 +1,14 @@
 import {
   CreateTableCommand,
   DescribeTableCommand,
-  DynamoDBClient,
+  type DynamoDBClient,
   ListTablesCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
 import { createTable, tableInput } from './parts/tables.ts';
+import { openClient } from './parts/whole-server.ts';
 
 const HOUR_MS = 3_600_000;
 /** How long a test may take between two looks at a clock. */
@@ -15,7 +16,7 @@ const SLACK_MS = 30_000;
 
 async function start(options: DynaringOptions = {}): Promise<{ db: Dynaring; client: DynamoDBClient }> {
   const db = await startDynaring({ partitions: 8, ...options });
-  const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+  const client = openClient(db);
   onTestFinished(async () => {
     client.destroy();
     await db.stop();

@@ -9,6 +9,7 @@ import type {
   RepairSummary,
   ScrubSummary,
   Snapshot,
+  SweepSummary,
   Trace,
 } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
@@ -38,6 +39,10 @@ export interface AdminParts {
     /** The key under which an item is stored. @throws ApiError as the service would: no such table, no such key */
     itemKey(table: string, key: AttributeMap, namespace: string): Promise<ItemKey>;
   };
+  readonly expiry: {
+    /** @returns how many items were deleted */
+    sweep(): Promise<number>;
+  };
   readonly clock: {
     view(): ClockView;
     /** @throws AdminError */
@@ -54,7 +59,7 @@ export interface AdminParts {
 }
 
 /** What an administrator may do, over HTTP or from the program that runs the server. */
-export function createAdmin({ ring, settings, traces, faults, tables, clock, lags }: AdminParts): Admin {
+export function createAdmin({ ring, settings, traces, faults, tables, expiry, clock, lags }: AdminParts): Admin {
   const checkNode = (id: string, field: string): void => {
     if (!ring.describe().nodes.some((node) => node.id === id)) throw new AdminError(`there is no node ${id}`, field);
   };
@@ -88,6 +93,7 @@ export function createAdmin({ ring, settings, traces, faults, tables, clock, lag
     repair: (): Promise<RepairSummary> => ring.repair(),
     scrub: (): Promise<ScrubSummary> => ring.scrub(),
     waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
+    sweep: async (): Promise<SweepSummary> => ({ deleted: await expiry.sweep() }),
     clock: () => clock.view(),
     moveClock: (move) => clock.move(move),
     resetClock: () => clock.reset(),

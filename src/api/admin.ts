@@ -109,6 +109,12 @@ export interface Trace {
   readonly events: readonly TraceEvent[];
 }
 
+/** The result of looking for items that have expired. */
+export interface SweepSummary {
+  /** How many were deleted. */
+  readonly deleted: number;
+}
+
 /** Time as the API means it. */
 export interface ClockView {
   /** In ISO 8601, UTC. */
@@ -140,6 +146,8 @@ export interface Admin {
   scrub(): Promise<ScrubSummary>;
   /** Releases and compares as `repair` does, and waits until no replica is behind and no hint is left. */
   waitUntilConsistent(): Promise<void>;
+  /** Deletes all items that have expired, apart from those that a rule makes stay. */
+  sweep(): Promise<SweepSummary>;
   clock(): ClockView;
   /** @throws AdminError if it names no time, or one that is out of range */
   moveClock(move: ClockMove): ClockView;

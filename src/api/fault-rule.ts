@@ -33,6 +33,12 @@ export type Lag =
   /** Nothing arrives: reads see the oldest value that eventual consistency permits. */
   | { readonly worst: true };
 
+/** How long an item is still there after it has expired, by the clock of the API. */
+export type Linger =
+  | { readonly lingerMs: number }
+  /** For each item a time from 0 to this, which depends on the item and the rule's seed alone. */
+  | { readonly withinMs: number };
+
 /** Before the operation is carried out, or after it took effect. */
 export type FaultTime = 'before' | 'after';
 
@@ -52,7 +58,9 @@ export type FaultEffect =
   | { readonly kind: 'error'; readonly error: FaultError; readonly when: FaultTime }
   | { readonly kind: 'drop-connection'; readonly when: FaultTime }
   /** Before the operation is carried out. */
-  | ({ readonly kind: 'latency' } & ({ readonly ms: number } | { readonly model: DelayModelName }));
+  | ({ readonly kind: 'latency' } & ({ readonly ms: number } | { readonly model: DelayModelName }))
+  /** Items that have expired are deleted later. It is for tables, not for requests. */
+  | ({ readonly kind: 'expiry' } & Linger);
 
 export type FaultRule = FaultScope & FaultEffect;
 

@@ -1,13 +1,15 @@
 import { type AttributeMap, equalValues, typeOf } from './attribute-value.ts';
 import { ApiError } from './errors.ts';
-import { sizeOf } from './item.ts';
+import { sizeOf, valueSize } from './item.ts';
 import { itemTooLarge, MAX_ITEM_BYTES } from './item-limits.ts';
 import {
+  hashKeyTooLong,
   type KeyAttribute,
   keyValueBytes,
   MAX_PARTITION_KEY_BYTES,
   MAX_SORT_KEY_BYTES,
   nameOfType,
+  rangeKeysTooLong,
 } from './primary-key.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 
@@ -18,7 +20,8 @@ export type IndexedTable = Pick<Table, 'key' | 'indexes'>;
  * The entry of an item in an index: the keys of table and index, and the projected attributes.
  * @param item normalised; undefined for no item
  * @returns undefined if the index has no entry: the item lacks a key attribute of the index (developer guide, "Taking
- *   advantage of sparse indexes"), or has a value in it, older than the index, of another type, empty or too long
+ *   advantage of sparse indexes"), or has a value in it, older than the index, of another type, empty or too long, or
+ *   values that are too long together
  */
 export function indexEntry(
   table: IndexedTable,
@@ -30,6 +33,7 @@ export function indexEntry(
     if (!hasKey(item, attribute, MAX_PARTITION_KEY_BYTES)) return undefined;
   }
   for (const attribute of index.key.sort) if (!hasKey(item, attribute, MAX_SORT_KEY_BYTES)) return undefined;
+  if (aggregateFault(index, item) !== undefined) return undefined;
   if (index.projection.ProjectionType === 'ALL') return item;
   const kept = projectedNames(table, index);
   // `fromEntries` makes own properties of all names, `__proto__` included.
@@ -72,7 +76,28 @@ function indexKeyFault(index: SecondaryIndex, item: AttributeMap, origin: ItemOr
     const fault = keyAttributeFault(index, { attribute, maxBytes: MAX_SORT_KEY_BYTES }, item, origin);
     if (fault !== undefined) return fault;
   }
+  return aggregateFault(index, item);
+}
+
+/**
+ * The limits hold for all attributes of a part together. (A key of the storage nodes has no room for more.) No recording
+ * of the service's texts was found; these are those of a table's key, the second of which speaks of such attributes.
+ */
+function aggregateFault({ key }: SecondaryIndex, item: AttributeMap): ApiError | undefined {
+  if (bytesOf(key.partition, item) > MAX_PARTITION_KEY_BYTES) return hashKeyTooLong();
+  if (bytesOf(key.sort, item) > MAX_SORT_KEY_BYTES) return rangeKeysTooLong();
   return undefined;
+}
+
+/** @returns the bytes of several attributes together; 0 if one is not there, or for a single one */
+function bytesOf(attributes: readonly KeyAttribute[], item: AttributeMap): number {
+  if (attributes.length < 2) return 0;
+  let bytes = 0;
+  for (const { name } of attributes) {
+    if (!Object.hasOwn(item, name)) return 0;
+    bytes += valueSize(item[name]!);
+  }
+  return bytes;
 }
 
 /**

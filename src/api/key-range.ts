@@ -5,10 +5,12 @@ import type { KeyOperator, KeyTerm } from './expression/key-condition.ts';
 import {
   type ByteString,
   encodeKeyValue,
+  hashKeyTooLong,
   type KeyAttribute,
   MAX_PARTITION_KEY_BYTES,
   MAX_SORT_KEY_BYTES,
   nameOfType,
+  rangeKeysTooLong,
 } from './primary-key.ts';
 import type { IndexKeySchema } from './table-definition.ts';
 
@@ -58,7 +60,7 @@ export function keyRangeOf(key: IndexKeySchema, terms: readonly KeyTerm[]): KeyR
     if (term.operator === '=') prefix.push(values[0]!);
     else last = { operator: term.operator, values };
   }
-  checkSizes(partition, [...prefix, ...(last?.values.slice(0, 1) ?? [])]);
+  for (const value of last?.values ?? ['']) checkSizes(partition, [...prefix, value]);
   return { partition, prefix, last };
 }
 
@@ -182,19 +184,15 @@ function encodedValues(attribute: KeyAttribute, { values }: KeyTerm): ByteString
 
 function checkSizes(partition: readonly ByteString[], sort: readonly ByteString[]): void {
   if (sizeOf(partition) > MAX_PARTITION_KEY_BYTES) {
-    throw invalid('Size of hashkey has exceeded the maximum size limit of2048 bytes');
+    throw hashKeyTooLong();
   }
   if (sizeOf(sort) > MAX_SORT_KEY_BYTES) {
-    throw invalid('Aggregated size of all range keys has exceeded the size limit of 1024 bytes');
+    throw rangeKeysTooLong();
   }
 }
 
 function sizeOf(values: readonly ByteString[]): number {
   return values.reduce((sum, value) => sum + value.length, 0);
-}
-
-function invalid(problem: string): ApiError {
-  return ApiError.validation(`One or more parameter values were invalid: ${problem}`);
 }
 
 function inclusive(sortKey: ByteString): RangeBound {

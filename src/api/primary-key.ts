@@ -83,7 +83,7 @@ function attributeToFind({ name, type }: KeyAttribute, key: AttributeMap): Attri
 function partitionKeyOf(attribute: KeyAttribute, value: AttributeValue): ByteString {
   const encoded = encodeNotEmpty(attribute, value);
   if (encoded.length > MAX_PARTITION_KEY_BYTES) {
-    throw invalid('Size of hashkey has exceeded the maximum size limit of2048 bytes');
+    throw hashKeyTooLong();
   }
   return encoded;
 }
@@ -91,7 +91,7 @@ function partitionKeyOf(attribute: KeyAttribute, value: AttributeValue): ByteStr
 function sortKeyOf(attribute: KeyAttribute, value: AttributeValue): ByteString {
   const encoded = encodeNotEmpty(attribute, value);
   if (encoded.length > MAX_SORT_KEY_BYTES) {
-    throw invalid('Aggregated size of all range keys has exceeded the size limit of 1024 bytes');
+    throw rangeKeysTooLong();
   }
   return encoded;
 }
@@ -143,6 +143,14 @@ function isAscii(text: string): boolean {
 /** The name in the service's messages of a type whose values can be empty. */
 export function nameOfType(type: KeyType): string {
   return type === 'B' ? 'binary' : 'string';
+}
+
+export function hashKeyTooLong(): ApiError {
+  return invalid('Size of hashkey has exceeded the maximum size limit of2048 bytes');
+}
+
+export function rangeKeysTooLong(): ApiError {
+  return invalid('Aggregated size of all range keys has exceeded the size limit of 1024 bytes');
 }
 
 function schemaMismatch(): ApiError {

@@ -18,6 +18,8 @@ import { OPERATIONS, type OperationName } from './operations.ts';
 const MAX_FAULT_MS = 86_400_000;
 /** A waiting request holds a connection. SDKs time out long before. */
 export const MAX_LATENCY_MS = 600_000;
+/** Developer guide, "How it works: DynamoDB time to live (TTL)": items are typically deleted within 48 hours. */
+const MAX_LINGER_MS = 48 * 3_600_000;
 /** Longer than any namespace. */
 const MAX_NAMESPACE_CHARACTERS = 1_024;
 
@@ -27,7 +29,10 @@ const EFFECT_FIELDS: Readonly<Record<FaultEffect['kind'], readonly string[]>> = 
   error: ['error', 'when'],
   'drop-connection': ['when'],
   latency: ['ms', 'model'],
+  expiry: ['lingerMs', 'withinMs'],
 };
+/** Those that tell requests apart. */
+const REQUEST_FIELDS = ['operation', 'key', 'probability', 'times'] as const;
 const KINDS = Object.keys(EFFECT_FIELDS) as FaultEffect['kind'][];
 const ERRORS: readonly FaultError[] = [
   'ConditionalCheckFailedException',
@@ -87,6 +92,13 @@ function readEffect(kind: FaultEffect['kind'], json: Json): FaultEffect {
         default:
           return { kind, model: readModel(json) };
       }
+    case 'expiry':
+      switch (onlyOne(EFFECT_FIELDS.expiry, json)) {
+        case 'lingerMs':
+          return { kind, lingerMs: timeMs('lingerMs', MAX_LINGER_MS, json)! };
+        default:
+          return { kind, withinMs: timeMs('withinMs', MAX_LINGER_MS, json)! };
+      }
   }
 }
 
@@ -121,7 +133,12 @@ function readScope(json: Json): FaultScope {
 }
 
 /** Refuses combinations of valid fields that no request can match. */
-function checkTogether(effect: FaultEffect, { operation, table, key }: FaultScope): void {
+function checkTogether(effect: FaultEffect, scope: FaultScope): void {
+  const { operation, table, key } = scope;
+  if (effect.kind === 'expiry') {
+    const foreign = REQUEST_FIELDS.find((field) => scope[field] !== undefined);
+    if (foreign !== undefined) throw wrong(foreign, 'is no field of a rule of kind expiry');
+  }
   if (operation === undefined) return;
   const traits = OPERATION_TRAITS[operation];
   if (effect.kind === 'staleness' && traits.readsEventually === undefined) {

@@ -206,6 +206,13 @@ export const OPTIONS = {
     help: 'whether throughput is limited as tables say: on or off (off)',
     ...onOrOff,
   },
+  ttlIntervalMs: {
+    group: 'data',
+    flag: '--ttl-interval',
+    value: 'SECONDS',
+    help: 'in which expired items are deleted; 0: only on demand (1)',
+    ...seconds(86_400),
+  },
   timeOffsetMs: {
     group: 'tests',
     flag: '--time-offset',

@@ -50,6 +50,8 @@ export interface Settings {
   readonly scrubIntervalMs: number;
   /** Whether requests beyond the throughput of their table, index or partition key are throttled, as by the service. */
   readonly throttle: boolean;
+  /** Interval in which items that have expired are deleted. 0: only on demand. */
+  readonly ttlIntervalMs: number;
   /** How far the API's clock is ahead of the computer's at the start. Negative: behind it. */
   readonly timeOffsetMs: number;
   /** A file of fault rules that are active from the start. */

@@ -72,6 +72,9 @@ export type LagDelay =
    */
   | { readonly kind: 'drawn'; readonly distribution: DelayDistribution; readonly seed: number };
 
+/** `ttl`: the sweep that deletes items which have expired. */
+export type Writer = 'ttl';
+
 export interface WriteOptions {
   readonly consistency: Consistency;
   /**
@@ -82,6 +85,8 @@ export interface WriteOptions {
   readonly wantsOld: boolean;
   /** What is derived from the items of the table. Undefined: nothing. */
   readonly derivation?: Derivation | undefined;
+  /** Who writes, if it is no client: what follows a change may have to tell it from a client's. */
+  readonly by?: Writer | undefined;
   /** The client's request that this is done for, for its trace. */
   readonly requestId?: string | undefined;
 }
@@ -207,6 +212,17 @@ export type ScanOutcome =
     }
   | Failure;
 
+/** Items and their size in bytes, by the service's rules. */
+export interface ItemCount {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+export interface TableCount extends ItemCount {
+  /** By the number of the local index: the items that are in it, whole. Shorter if there are none in the last ones. */
+  readonly local: readonly ItemCount[];
+}
+
 /**
  * The way into the ring, and the only one. Each call finds the partition of the key and asks the first healthy node of
  * its preference list to coordinate.
@@ -232,6 +248,13 @@ export interface DynamoClient {
    * them all.
    */
   scan(request: ScanRequest): Promise<ScanOutcome>;
+  /**
+   * How many items tables have, as one replica of each partition has counted them. Some may be missing for a while: those
+   * of partitions with no node that answers, and while a node still counts, after its start.
+   * @param tables also the ids of global indexes, whose entries are counted as items
+   * @returns for each table
+   */
+  countItems(tables: readonly ByteString[]): Promise<readonly TableCount[]>;
   /** The index of the segment that the items of a partition key are in. */
   segmentOf(key: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number;
   /**

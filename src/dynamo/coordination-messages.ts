@@ -2,7 +2,7 @@ import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
-import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome } from './client.ts';
+import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome, TableCount, Writer } from './client.ts';
 import type { Carried, WriteAnswer } from './registers/handed-back.ts';
 
 /*
@@ -24,6 +24,8 @@ export interface CoordinateWrite {
   readonly wantsOld: boolean;
   /** As in `WriteOptions`. */
   readonly derivation: Derivation | undefined;
+  /** As in `WriteOptions`. */
+  readonly by: Writer | undefined;
   /** What another coordinator has handed back of the same write. */
   readonly carried: Carried | undefined;
 }
@@ -83,6 +85,13 @@ export interface TablesIn {
   readonly partition: number;
 }
 
+/** Asks how many items this node's replicas of some partitions have of some tables. */
+export interface CountItems {
+  readonly kind: 'count-items';
+  readonly tables: readonly ByteString[];
+  readonly partitions: readonly number[];
+}
+
 /** Has this node erase its records of a table that no request can reach any more, in the background. */
 export interface ForgetTable {
   readonly kind: 'forget-table';
@@ -92,7 +101,7 @@ export interface ForgetTable {
 /** A request for one operation, which any node of the ring may coordinate. */
 export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange | CollectionSizeOf;
 
-export type CoordinationRequest = PassableRequest | UseDerivation | DueOf | TablesIn | ForgetTable;
+export type CoordinationRequest = PassableRequest | UseDerivation | DueOf | TablesIn | CountItems | ForgetTable;
 
 export type SizeAnswer = { readonly kind: 'size'; readonly bytes: number } | Failure;
 
@@ -101,6 +110,9 @@ export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly 
 export type UseAnswer = { readonly kind: 'used' } | Failure;
 
 export type DueAnswer = { readonly kind: 'due'; readonly items: number } | Failure;
+
+/** For each table that was asked for. */
+export type CountAnswer = { readonly kind: 'counts'; readonly counts: readonly TableCount[] } | Failure;
 
 export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 
@@ -112,6 +124,7 @@ interface CoordinationAnswers {
   readonly 'use-derivation': UseAnswer;
   readonly 'due-of': DueAnswer;
   readonly 'tables-in': TablesAnswer;
+  readonly 'count-items': CountAnswer;
   readonly 'forget-table': ForgetAnswer;
 }
 

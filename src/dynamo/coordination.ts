@@ -11,6 +11,7 @@ import type {
   CoordinateRead,
   CoordinateWrite,
   CoordinationRequest,
+  CountItems,
   DueOf,
   ForgetTable,
   TablesIn,
@@ -91,6 +92,8 @@ export class Coordination implements CoordinatingNode {
         });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
+      case 'count-items':
+        return this.#count(request, reply as ReplyTo<CountItems>);
       case 'forget-table':
         this.#parts.forgetTable(request.table);
         return (reply as ReplyTo<ForgetTable>)({ kind: 'forgetting' });
@@ -103,6 +106,13 @@ export class Coordination implements CoordinatingNode {
   #answerSize({ key }: CollectionSizeOf, reply: ReplyTo<CollectionSizeOf>): void {
     if (!this.#isHomeOf(key)) return reply(NOT_TRIED);
     reply({ kind: 'size', bytes: this.#parts.acceptor.rows.local.collectionBytes(key) });
+  }
+
+  #count({ tables, partitions }: CountItems, reply: ReplyTo<CountItems>): void {
+    const { counts } = this.#parts.acceptor.rows;
+    counts.begin(COUNT_PATIENCE_MS, () => {
+      reply({ kind: 'counts', counts: tables.map((table) => counts.of(table, partitions)) });
+    });
   }
 
   #use({ derivation }: UseDerivation, reply: ReplyTo<UseDerivation>): void {
@@ -224,5 +234,8 @@ export class Coordination implements CoordinatingNode {
     return this.#parts.votes.votingConfig(partitionOf(key)) !== undefined;
   }
 }
+
+/** How long a request for counts waits for records to be counted; then it is told what was counted so far. */
+const COUNT_PATIENCE_MS = 300;
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };

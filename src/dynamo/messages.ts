@@ -128,7 +128,7 @@ export type PurgeRequest =
  * To the home replicas of an item: its entries are in their places, as far as they were due up to this ballot
  * (docs/protocol.md section 14.3). Nothing rests on it: without it work is done twice.
  */
-export type MarkRequest = { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
+export type MarkRequest = ForRequest & { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
 
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
@@ -233,7 +233,12 @@ export type Reply = {
   | { readonly kind: 'merkle-hashes'; readonly hashes: Uint8Array }
   | { readonly kind: 'merkle-keys'; readonly entries: readonly KeyDigest[]; readonly more: boolean }
   /** For each key asked for, in that order, its committed record if there is one. */
-  | { readonly kind: 'records'; readonly records: readonly (ItemRecord | undefined)[] }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly (ItemRecord | undefined)[];
+      /** For each of them, as in a promise: whoever takes it need not put its entries in place again. */
+      readonly settled: readonly (Ballot | undefined)[];
+    }
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'purged' }

@@ -2,7 +2,7 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import { consistencyOf } from './ballot.ts';
+import { type Ballot, consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency } from './client.ts';
 import { Coordination } from './coordination.ts';
@@ -155,6 +155,7 @@ function wireReplica(
     limits,
     partitions: view.partitions,
     onDamaged: (key) => events.damagedRowMet(key),
+    settledOf: (key, committed) => acceptor.rows.outbox.settledOf(key, { committed }),
   });
   const hasOtherRecord = (key: StoreKey) =>
     hints.hasHint(key) ||
@@ -317,6 +318,7 @@ function comparisonParts(
     transport,
     forest,
     learnHere: (key: StoreKey, record: ItemRecord) => learnThroughGate(parts, key, record),
+    noteSettled: (key: StoreKey, settled: Ballot) => acceptor.rows.outbox.settled(key, settled),
     epochOf: (partition: number) => votes.votingConfig(partition)?.epoch,
     isStopped: () => acceptor.isStopped,
     settleConflict: (key: StoreKey) => {

@@ -13,6 +13,7 @@ import type {
   ScanOutcome,
   ScanRequest,
   Segment,
+  TableCount,
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
@@ -27,6 +28,7 @@ import type {
   UseDerivation,
 } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
+import { countItems } from './count-items.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -94,7 +96,7 @@ export class RingClient implements DynamoClient {
   }
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
-    const { consistency, wantsOld, derivation, requestId } = options;
+    const { consistency, wantsOld, derivation, by, requestId } = options;
     return this.#ask({
       kind: 'coordinate-write',
       requestId: this.#traced(requestId),
@@ -104,6 +106,7 @@ export class RingClient implements DynamoClient {
       consistency,
       wantsOld,
       derivation: this.#newestOf(key.table, derivation),
+      by,
       carried: undefined,
     });
   }
@@ -180,6 +183,18 @@ export class RingClient implements DynamoClient {
       await new Promise<void>((resolve) => this.#clock.after(0, resolve));
     }
     return tables;
+  }
+
+  countItems(tables: readonly ByteString[]): Promise<readonly TableCount[]> {
+    return countItems(
+      {
+        partitions: this.partitions,
+        nodes: this.#nodes,
+        choice: this.#choice,
+        whenSilent: (run) => this.#after(this.#limits.suspectAfterMs, run),
+      },
+      tables,
+    );
   }
 
   async useDerivation(derivation: Derivation): Promise<void> {

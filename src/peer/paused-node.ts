@@ -42,6 +42,7 @@ export class PausedNode implements CoordinatingNode {
     const giveBack = () => reply(refusalOf(request) as AnswerTo<R>);
     switch (request.kind) {
       case 'tables-in':
+      case 'count-items':
       case 'use-derivation':
       case 'due-of':
         return giveBack();

@@ -342,7 +342,7 @@ async function writeOne(
   });
   if (outcome.kind === 'condition-failed') throw new Error('a write without a condition failed by one');
   if (outcome.kind !== 'applied') {
-    write.error = clusterError(outcome);
+    write.error = clusterError(outcome, table);
     return;
   }
   write.units = writeUnits(table, outcome.old && sizedItem(table, outcome.old), after);

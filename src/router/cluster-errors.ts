@@ -1,22 +1,33 @@
 import { ApiError } from '../api/errors.ts';
 import type { MutationOutcome } from '../api/mutation.ts';
+import type { Table } from '../api/table-definition.ts';
+import { throttled } from '../api/throttling.ts';
 import type { Failure } from '../dynamo/client.ts';
 
 /**
  * The only translation of cluster failures into the service's errors (developer guide, "Error handling with DynamoDB").
  * SDKs retry them: 503 means that the operation did not happen, 500 that it may have. A write that the item refused is
  * the client's own mistake.
+ *
+ * An index that cannot keep up with an item holds back its writes, as the service's does (developer guide, "Understanding
+ * global secondary index (GSI) write throttling and back pressure"): a hot key of the index, in the words of its reasons.
+ *
+ * @param table of a write
  */
 export function clusterError(
   failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' }>,
+  table?: Table,
 ): ApiError {
   switch (failure.kind) {
     case 'refused':
       return ApiError.validation(failure.message);
     case 'collection-full':
       return ApiError.itemCollectionSizeLimitExceeded();
-    case 'index-behind':
-      return ApiError.serviceUnavailable();
+    case 'index-behind': {
+      const behind = table?.indexes.find(({ storageId }) => storageId === failure.index);
+      if (table === undefined || behind === undefined) return ApiError.serviceUnavailable();
+      return throttled(table, behind.name, 'write', 'KeyRangeThroughputExceeded');
+    }
     case 'unavailable':
     case 'overloaded':
       return ApiError.serviceUnavailable();

@@ -2,16 +2,18 @@ import { tableNameOf } from '../api/arn.ts';
 import type { RequestContext } from '../api/operations.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DescribeTableRequest, DescribeTimeToLiveRequest, ListTablesRequest } from '../api/table-requests.ts';
+import { withSizes } from '../api/table-sizes.ts';
 import { describeTimeToLive } from '../api/time-to-live.ts';
 import { describeAt, statusAt } from '../api/transition.ts';
 import type { TableCatalog } from './table-catalog.ts';
+import type { TableCounts } from './table-counts.ts';
 import { tableNotFound } from './table-operations.ts';
 
 /** The largest page of ListTables, and the default. */
 const LIST_TABLES_LIMIT = 100;
 
 /** The operations that describe and list tables, and those that describe the service. */
-export function createDescribeOperations(catalog: TableCatalog) {
+export function createDescribeOperations(catalog: TableCatalog, counts: TableCounts) {
   /** @returns undefined if there is none, or it has been DELETING for its time */
   const find = async (namespace: string, name: string, nowMs: number): Promise<Table | undefined> => {
     const table = await catalog.find(namespace, name, { kind: 'client', nowMs });
@@ -23,7 +25,7 @@ export function createDescribeOperations(catalog: TableCatalog) {
       const name = tableNameOf(TableName);
       const table = await find(namespace, name, nowMs);
       if (table === undefined) throw tableNotFound(name);
-      return { Table: describeAt(table, nowMs) };
+      return { Table: withSizes(describeAt(table, nowMs), table, await counts.of(table, nowMs)) };
     },
 
     async describeTimeToLive({ TableName }: DescribeTimeToLiveRequest, { nowMs }: RequestContext, namespace: string) {

@@ -1,3 +1,4 @@
+import { tableNameOf } from '../api/arn.ts';
 import { type ActiveFault, AdminError, type FaultEffect, type FaultRule } from '../api/fault-rule.ts';
 import { readFaultRule } from '../api/read-fault-rule.ts';
 import type { LagRule } from '../dynamo/client.ts';
@@ -46,6 +47,13 @@ export interface Firing {
   readonly end: () => void;
 }
 
+/** A rule makes an item stay that has expired. */
+export interface Lingering {
+  readonly ms: number;
+  /** Counts that the rule has fired. */
+  readonly fire: () => void;
+}
+
 interface Rule {
   readonly id: string;
   readonly rule: FaultRule;
@@ -67,6 +75,7 @@ export class FaultRules {
   readonly #parts: FaultRulesParts;
   readonly #rules = new Map<string, Rule>();
   #lastId = 0;
+  #expiryVersion = 0;
   #isStopped = false;
 
   constructor(parts: FaultRulesParts) {
@@ -111,6 +120,7 @@ export class FaultRules {
     this.#rules.set(id, added);
     if (rule.forMs !== undefined) added.timer = timers.after(rule.forMs, () => this.#drop(added));
     if (added.staleness !== undefined) this.#tellLags();
+    this.#noteExpiry(rule);
     return describe(added);
   }
 
@@ -128,6 +138,7 @@ export class FaultRules {
   clear(): void {
     const hadLags = [...this.#rules.values()].some(({ staleness }) => staleness !== undefined);
     for (const { timer } of this.#rules.values()) this.#parts.timers.cancel(timer);
+    for (const { rule } of this.#rules.values()) this.#noteExpiry(rule);
     this.#rules.clear();
     if (hadLags) this.#tellLags();
   }
@@ -154,6 +165,30 @@ export class FaultRules {
     return firing.map((rule) => this.#fire(rule));
   }
 
+  /** Another one after each change of the rules of kind expiry. */
+  get expiryVersion(): number {
+    return this.#expiryVersion;
+  }
+
+  /**
+   * How long an item stays after it has expired.
+   * @param item names the item and its expiry: the same text has the same delay
+   * @returns undefined if no rule is for its table
+   */
+  lingering({ namespace, name }: { namespace: string; name: string }, item: string): Lingering | undefined {
+    for (const entry of this.#rules.values()) {
+      const { rule } = entry;
+      if (rule.kind !== 'expiry' || (rule.namespace !== undefined && rule.namespace !== namespace)) continue;
+      if (rule.table !== undefined && tableNameOf(rule.table) !== name) continue;
+      const fire = () => {
+        entry.fired++;
+      };
+      if ('lingerMs' in rule) return { ms: rule.lingerMs, fire };
+      return { ms: rule.withinMs * this.#parts.seeded(rule.seed! ^ hashOf(item))(), fire };
+    }
+    return undefined;
+  }
+
   #fire(rule: Rule): Firing {
     rule.fired++;
     rule.underWay++;
@@ -170,6 +205,11 @@ export class FaultRules {
     if (!this.#rules.delete(rule.id)) return;
     this.#parts.timers.cancel(rule.timer);
     if (rule.staleness !== undefined) this.#tellLags();
+    this.#noteExpiry(rule.rule);
+  }
+
+  #noteExpiry({ kind }: FaultRule): void {
+    if (kind === 'expiry') this.#expiryVersion++;
   }
 
   #stalenessOf(id: string, rule: Extract<FaultRule, { kind: 'staleness' }>, seed: number): StalenessRule {
@@ -201,6 +241,13 @@ function fires(rule: Rule, request: FaultRequest): boolean {
   if (isSpent(rule) || !rule.matches(request)) return false;
   const { probability } = rule.rule;
   return probability === undefined || rule.drawFires() < probability;
+}
+
+/** FNV-1a, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
 }
 
 function isSpent({ rule, fired }: Rule): boolean {

@@ -71,7 +71,7 @@ export async function write(
     const named = 'Item' in request ? request.Item : request.Key;
     return { ...outcome, collection: await collectionMetrics(client, table, { named, partitionKey }) };
   }
-  if (outcome.kind !== 'condition-failed') throw clusterError(outcome);
+  if (outcome.kind !== 'condition-failed') throw clusterError(outcome, table);
   const isWanted = request.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' && outcome.current !== undefined;
   throw ApiError.conditionalCheckFailed(isWanted ? new RawJson(outcome.current!.json) : undefined);
 }

@@ -5,6 +5,7 @@ import { createItemOperations, type ItemParts } from './item-operations.ts';
 import { createQueryOperation } from './query-operation.ts';
 import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
+import { TableCounts } from './table-counts.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
 import { createUpdateOperation } from './update-operation.ts';
@@ -28,7 +29,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
   const tables = createTableOperations(parts);
   const { updateTable } = createUpdateTableOperation(parts);
-  const describe = createDescribeOperations(parts.catalog);
+  const describe = createDescribeOperations(parts.catalog, new TableCounts(parts.client));
   const tags = createTagOperations(parts.catalog);
   return {
     BatchGetItem: batchGetItem,

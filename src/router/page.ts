@@ -110,14 +110,17 @@ export async function readPage(
           await pause();
         }
       }
-      if (filter === undefined || evaluateCondition(filter, entry ?? stored!.attributes)) {
+      // Items are fetched before they are filtered: a filter changes nothing of what a Query consumes, and it sees what
+      // is answered (developer guide, "Filter expressions for the Query operation": applied after the Query finishes).
+      if (isFetching) {
+        const { size } = stored!.image;
+        page.fetchedSizes.push(size);
+        bytesLeft -= size;
+      }
+      const seen = isFetching ? undefined : entry;
+      if (filter === undefined || evaluateCondition(filter, seen ?? stored!.attributes)) {
         page.count++;
         if (!isCount) page.items.push(answered(stored, areWhole ? undefined : entry, project));
-        if (isFetching) {
-          const { size } = stored!.image;
-          page.fetchedSizes.push(size);
-          bytesLeft -= size;
-        }
       }
       // Recordings show 128.5 units for every full page, whatever the size of its items (F. Pachot, "DynamoDB Scan (and
       // why 128.5 RCU?)"). So a full page consumes the bytes that filled it, overhead included.

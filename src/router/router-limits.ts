@@ -24,6 +24,27 @@ export const DEFAULT_ROUTER_LIMITS: RouterLimits = {
   maxSnapshotBytes: 256 * 1024 * 1024,
 };
 
+/** What looks for items that have expired, and deletes them. */
+export const EXPIRY = {
+  /**
+   * Items of one table whose expiry is kept in memory: those that expire next. When the last of them has expired, the
+   * table is read again. Fewer: tables are read more often. Each second all that are kept may be looked at.
+   */
+  itemsPerTable: 10_000,
+  /** The same for all tables together, in bytes: an item takes 200 and its key. */
+  bytes: 32 * 1024 * 1024,
+  /** How much of a table is read in a second, unless an administrator waits for it: a few per cent of a core. */
+  bytesPerS: 4 * 1024 * 1024,
+  itemsPerS: 5_000,
+  /** How many items are deleted at a time. */
+  parallelism: 16,
+  /** After which an item that could not be deleted, or a table that could not be read, is tried again. */
+  retryMs: 5_000,
+} as const;
+
+/** For how long a count of the items of a table is answered again, and of how many tables that is known. */
+export const COUNTS_KEPT = { ms: 1_000, tables: 1_000 } as const;
+
 /** Every request is compared with each rule. */
 export const MAX_FAULT_RULES = 1_000;
 

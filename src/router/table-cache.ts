@@ -18,6 +18,8 @@ export interface TablesAtHand {
 export interface TableWatcher {
   added(table: StorageDescription): void;
   removed(storageId: ByteString): void;
+  /** A definition was read, or stored: it may be that of a table at hand, or of one that is deleted after a while. */
+  defined?(table: Table): void;
 }
 
 /** The definitions in use, which every item operation needs. */
@@ -45,6 +47,7 @@ export class TableCache implements TablesAtHand {
   }
 
   remember(table: Table): void {
+    for (const watcher of this.#watchers) watcher.defined?.(table);
     const label = labelOf(table.namespace, table.name);
     const known = this.#tables.get(label);
     // Watchers look at the ids of the indexes too.

@@ -109,7 +109,7 @@ export class TableSnapshots {
       { ...ofTable(table), wantsOld: false },
     );
     // The write has no condition, so it cannot fail by one.
-    if (outcome.kind !== 'applied' && outcome.kind !== 'condition-failed') throw clusterError(outcome);
+    if (outcome.kind !== 'applied' && outcome.kind !== 'condition-failed') throw clusterError(outcome, table);
   }
 }
 

@@ -114,8 +114,11 @@ function note(record: TraceRecord, to: string, request: Request): void {
       return record.add('asked', to, request.kind, request.ballot);
     case 'accept':
       return record.add('asked', to, request.kind, request.record.ballot);
+    case 'mark-settled':
+      return record.add('asked', to, request.kind, request.due);
     case 'learn': {
-      const { ballot } = request.record;
+      const { ballot, isEntry, item } = request.record;
+      if (isEntry === true) return record.add('asked', to, item === undefined ? 'remove entry' : 'learn entry', ballot);
       // A read sends what others have written, unless it has chosen the record again under a ballot of its own.
       const isRepair = !record.isWrite && !record.hasPrepared(ballot);
       return record.add(isRepair ? 'read-repair' : 'asked', to, request.kind, ballot);
@@ -135,6 +138,7 @@ function requestIdOf(request: Request): string | undefined {
     case 'read-committed':
     case 'read-range':
     case 'hint':
+    case 'mark-settled':
       return request.requestId;
     default:
       return undefined;

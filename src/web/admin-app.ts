@@ -1,7 +1,7 @@
 import express, { type NextFunction, type Request, type Response, type Router } from 'express';
 import { ApiError } from '../api/errors.ts';
 import { AdminError } from '../api/fault-rule.ts';
-import { ADMIN_ROUTES, type AdminCall, type AdminDoor, type AdminRoute } from './admin-routes.ts';
+import type { AdminCall, AdminDoor, AdminRoute } from './admin-routes.ts';
 import { jsonInPieces } from './json-pieces.ts';
 import { parseInSlices } from './json-slices.ts';
 import { endWith } from './large-answer.ts';
@@ -40,13 +40,13 @@ interface Problem {
   readonly field?: string | undefined;
 }
 
-/** The routes under `/_dynaring`. The router answers every request that reaches it and calls no later handler. */
-export function createAdminRouter(options: AdminOptions): Router {
+/** Serves routes of administrators. The router answers every request that reaches it and calls no later handler. */
+export function createAdminRouter(served: readonly AdminRoute[], options: AdminOptions): Router {
   const router = express.Router({ caseSensitive: true, strict: true });
   const gate = createGate(options);
   router.use(gate.enter);
   const paths = new Map<string, AdminRoute[]>();
-  for (const route of ADMIN_ROUTES) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
+  for (const route of served) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
   for (const [path, routes] of paths) {
     const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1');
     for (const route of routes) mount(router, { ...route, pattern }, options, gate);

@@ -101,6 +101,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
       return 'no replica is behind, and no hint is left';
     }),
   },
+  { method: 'POST', path: '/sweep', answer: async ({ admin }) => ({ status: 200, body: await admin.sweep() }) },
   { method: 'GET', path: '/clock', answer: ({ admin }) => ({ status: 200, body: admin.clock() }) },
   {
     method: 'POST',
@@ -154,6 +155,18 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
       if (trace !== undefined) return { status: 200, body: trace };
       throw new AdminError('there is no trace of this request, or none any more', 'requestId', 404);
     },
+  },
+];
+
+/**
+ * Routes of LocalStack's below `/_aws`, for programs that call them. Its documentation of DynamoDB, "Time To Live": how
+ * many items have been deleted.
+ */
+export const LOCALSTACK_ROUTES: readonly AdminRoute[] = [
+  {
+    method: 'DELETE',
+    path: '/dynamodb/expired',
+    answer: async ({ admin }) => ({ status: 200, body: { ExpiredItems: (await admin.sweep()).deleted } }),
   },
 ];
 

@@ -13,6 +13,10 @@ export interface NodeFigures {
         readonly suspects: number;
         readonly hints: number;
         readonly hintBytes: number;
+        readonly owed: number;
+        readonly settling: number;
+        readonly entriesConfirmed: number;
+        readonly propagationHeld: number;
         readonly epochsBegun: number;
         readonly repairs: number;
         readonly recordsRepaired: number;
@@ -36,12 +40,18 @@ export interface FaultFigures {
   readonly fired: number;
 }
 
+export interface ExpiryFigures {
+  readonly deleted: number;
+  readonly scheduled: number;
+}
+
 /** What is read when the metrics are requested. */
 export interface MetricSources {
   readonly requests: () => readonly OperationTally[];
   readonly requestsInFlight: () => number;
   readonly nodes: () => readonly NodeFigures[];
   readonly faults: () => readonly FaultFigures[];
+  readonly expiry: () => ExpiryFigures;
 }
 
 export interface MetricsText {
@@ -59,6 +69,18 @@ const FIGURES: Readonly<Record<Figure, readonly [name: string, help: string, kin
   suspects: ['dynaring_node_suspects', 'Other nodes that it takes for down', 'gauge'],
   hints: ['dynaring_node_hints', 'Records that it keeps for other nodes', 'gauge'],
   hintBytes: ['dynaring_node_hint_bytes', 'The bytes of those records', 'gauge'],
+  owed: ['dynaring_node_items_owed', 'Items whose entries in global indexes are not known to be in place', 'gauge'],
+  settling: ['dynaring_node_items_settling', 'Items whose entries it is putting in place as a coordinator', 'gauge'],
+  entriesConfirmed: [
+    'dynaring_node_entries_confirmed_total',
+    'Entries of global indexes that it has put in place or removed',
+    'counter',
+  ],
+  propagationHeld: [
+    'dynaring_node_propagations_held',
+    'Items whose entries fault rules hold back before they are sent',
+    'gauge',
+  ],
   epochsBegun: ['dynaring_node_epochs_begun_total', 'Epochs of partitions that it has begun to vote in', 'counter'],
   repairs: ['dynaring_node_repairs_total', 'Comparisons of a partition with another replica that it led', 'counter'],
   recordsRepaired: ['dynaring_node_records_repaired_total', 'Records that those brought up to date', 'counter'],
@@ -89,6 +111,7 @@ export async function renderMetrics(sources: MetricSources): Promise<MetricsText
   addRequests(registry, sources);
   addNodes(registry, sources.nodes());
   addFaults(registry, sources.faults());
+  addExpiry(registry, sources.expiry());
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
@@ -176,4 +199,18 @@ function addFaults(registry: Registry, faults: readonly FaultFigures[]): void {
     registers: [registry],
   });
   for (const { id, kind, fired: count } of faults) fired.inc({ rule: id, kind }, count);
+}
+
+function addExpiry(registry: Registry, { deleted, scheduled }: ExpiryFigures): void {
+  const registers = [registry];
+  new Counter({
+    name: 'dynaring_expired_items_deleted_total',
+    help: 'Items that were deleted because they had expired',
+    registers,
+  }).inc(deleted);
+  new Gauge({
+    name: 'dynaring_expiring_items_scheduled',
+    help: 'Items that are kept in memory because they expire next',
+    registers,
+  }).set(scheduled);
 }

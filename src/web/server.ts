@@ -55,7 +55,7 @@ export interface OperatorOptions {
   /** Serves `/_dynaring/`; undefined: there is no such path. */
   readonly admin?: AdminDoor | undefined;
   /** The figures for `/metrics` that tier 1 does not count itself. */
-  readonly figures: Pick<MetricSources, 'nodes' | 'faults'>;
+  readonly figures: Pick<MetricSources, 'nodes' | 'faults' | 'expiry'>;
   /** Milliseconds since some moment in the past, for latencies. */
   readonly elapsedMs: () => number;
   /** Called for each administrator's request that was to change something. */
@@ -175,6 +175,7 @@ async function answerWithoutBody(gate: Gate, request: IncomingMessage, response:
 }
 
 const ADMIN_PATH = '/_dynaring';
+const LOCALSTACK_PATH = '/_aws';
 
 function isAdminPath(url: string): boolean {
   return url.startsWith(`${ADMIN_PATH}/`);
@@ -250,14 +251,13 @@ async function createApplication(
   };
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin-app.ts');
+    const { ADMIN_ROUTES, LOCALSTACK_ROUTES } = await import('./admin-routes.ts');
     const { admin, readRule } = operator.admin;
     const { onAction, elapsedMs } = operator;
     const { limits, answers, pause } = gate;
-    app.use(
-      ADMIN_PATH,
-      watch,
-      createAdminRouter({ admin, readRule, onAction, onInternalError, limits, answers, elapsedMs, pause }),
-    );
+    const options = { admin, readRule, onAction, onInternalError, limits, answers, elapsedMs, pause };
+    app.use(ADMIN_PATH, watch, createAdminRouter(ADMIN_ROUTES, options));
+    app.use(LOCALSTACK_PATH, watch, createAdminRouter(LOCALSTACK_ROUTES, options));
   }
   if (operator !== undefined) app.get('/metrics', watch, answerMetrics(gate, operator));
   app.post(/^/, watch, (_request, response) => {

@@ -1,5 +1,5 @@
 import type { MutationOutcome } from '../api/mutation.ts';
-import type { Consistency, ReadFrom } from '../dynamo/client.ts';
+import type { Consistency, ReadFrom, TableCount, Writer } from '../dynamo/client.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
 import type { Codec } from '../env/codec.ts';
@@ -63,6 +63,10 @@ const carried: Field<Carried> = union<Carried>({
 });
 const maybeCarried = optional(carried);
 const maybeDerivation = optional(derivation);
+const maybeWriter = optional(oneOf<Writer>({ ttl: 0 }));
+
+const itemCount = { items: uint, bytes: uint };
+const tableCount: Field<TableCount> = object({ ...itemCount, local: list(object(itemCount)) });
 
 const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-write': {
@@ -75,6 +79,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       consistency.write(output, request.consistency);
       bool.write(output, request.wantsOld);
       maybeDerivation.write(output, request.derivation);
+      maybeWriter.write(output, request.by);
       maybeCarried.write(output, request.carried);
     },
     read: (input) => ({
@@ -86,6 +91,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       consistency: consistency.read(input),
       wantsOld: bool.read(input),
       derivation: maybeDerivation.read(input),
+      by: maybeWriter.read(input),
       carried: maybeCarried.read(input),
     }),
   },
@@ -122,6 +128,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'due-of': fieldsOf(134, { table: byteString }),
   'tables-in': fieldsOf(131, { partition: uint }),
   'forget-table': fieldsOf(132, { table: byteString }),
+  'count-items': fieldsOf(140, { tables: list(byteString), partitions: list(uint) }),
 };
 
 /** The requests of a client of the ring to the node that coordinates. */
@@ -154,6 +161,7 @@ const ANSWERS: KindCodecs<Answer> = {
   items: fieldsOf(170, { items: list(image), more: bool }),
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
+  counts: fieldsOf(180, { counts: list(tableCount) }),
   'index-behind': fieldsOf(173, { index: byteString }),
   'collection-full': fieldsOf(176, {}),
   size: fieldsOf(177, { bytes: uint }),
@@ -182,6 +190,7 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'collection-size': new Set(['size', ...FAILURES] as const),
   'tables-in': new Set(['tables', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
+  'count-items': new Set(['counts', ...FAILURES] as const),
 };
 
 /** The answers to requests of one kind. Decoding refuses an answer that such a request cannot get. */

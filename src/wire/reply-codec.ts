@@ -125,7 +125,7 @@ const REPLIES: KindCodecs<Reply> = {
   'hint-refused': fieldsOf(75, { from }),
   'merkle-hashes': fieldsOf(76, { from, hashes: bytes }),
   'merkle-keys': fieldsOf(77, { from, entries: list(keyDigest), more: bool }),
-  records: fieldsOf(78, { from, records: list(optional(record)) }),
+  records: fieldsOf(78, { from, records: list(optional(record)), settled: list(maybeBallot) }),
   confirmed: fieldsOf(79, { from }),
   unconfirmed: fieldsOf(80, { from }),
   purged: fieldsOf(81, { from }),

@@ -117,7 +117,7 @@ const REQUESTS: KindCodecs<Request> = {
   activate: fieldsOf(18, { config }),
   gossip: fieldsOf(19, { epochs: list(epoch) }),
   ping: fieldsOf(20, {}),
-  'mark-settled': fieldsOf(21, { key: byteString, due: ballot }),
+  'mark-settled': fieldsOf(21, { requestId, key: byteString, due: ballot }),
   'read-local-range': fieldsOf(22, {
     requestId,
     from: byteString,

@@ -71,6 +71,31 @@ describe('a put into a table with indexes', () => {
     expect(() => put(attributes)).toThrow(expect.objectContaining({ name: 'ValidationException', message }));
   });
 
+  test('has 1,024 bytes for all sort key attributes of an index together, and 2,048 for those of its partition key', () => {
+    const parts = (...names: string[]) => names.map((name) => attribute(`S:${name}`));
+    const multi = {
+      ...globalIndex('multi', { partition: 'S:a' }),
+      key: { partition: parts('a', 'b'), sort: parts('c', 'd', 'e', 'f') },
+    };
+    const of = (partition: number, sort: number): AttributeMap => ({
+      pk: { S: 'p' },
+      ...Object.fromEntries(['a', 'b'].map((name) => [name, { S: 'x'.repeat(partition) }])),
+      ...Object.fromEntries(['c', 'd', 'e', 'f'].map((name) => [name, { S: 'é'.repeat(sort / 2) }])),
+    });
+    expect(() => checkIndexKeys([multi], of(1_024, 256))).not.toThrow();
+    expect(indexEntry(table, multi, of(1_024, 256))).toBeDefined();
+    for (const [tooLong, message] of [
+      [of(1_024, 258), 'Aggregated size of all range keys has exceeded the size limit of 1024 bytes'],
+      [of(1_025, 256), 'Size of hashkey has exceeded the maximum size limit of2048 bytes'],
+    ] as const) {
+      expect(() => checkIndexKeys([multi], tooLong)).toThrow(message);
+      // An item that is older than the index is left out of it.
+      expect(indexEntry(table, multi, tooLong)).toBeUndefined();
+    }
+    const { f: _, ...notIndexed } = of(1_024, 512);
+    expect(() => checkIndexKeys([multi], notIndexed)).not.toThrow();
+  });
+
   test('has 400 KB for the item and its entries in local indexes together', () => {
     const keysOnly = localIndex('keys', { partition: 'S:pk', sort: 'N:date' }, { ProjectionType: 'KEYS_ONLY' });
     const withAll = sampleTable(key, [localIndex('all', { partition: 'S:pk', sort: 'N:date' })]);

@@ -28,6 +28,8 @@ describe('a fault rule', () => {
     { kind: 'error', error: 'ConditionalCheckFailedException', when: 'before', operation: 'PutItem' },
     { kind: 'drop-connection', when: 'after', key: { id: { S: 'a' }, at: { N: '1.0' } } },
     { kind: 'latency', ms: 0.5, table: 'arn:aws:dynamodb:eu-west-1:000000000000:table/Orders' },
+    { kind: 'expiry', lingerMs: 172_800_000, table: 'Sessions', namespace: 'worker-3' },
+    { kind: 'expiry', withinMs: 0, seed: 7, forMs: 10_000 },
     { kind: 'latency', model: 'YMMR', namespace: 'worker-3', forMs: 10_000, key: { id: { B: 'AQI=' } } },
   ])('is read as it is written: %j', (rule) => {
     expect(readFaultRule(rule)).toEqual(rule);
@@ -78,6 +80,14 @@ test.each<[field: string, json: unknown, message: RegExp]>([
   ['ms', { kind: 'latency', ms: Number.POSITIVE_INFINITY }, /must be a number, not Infinity/],
   ['ms', { kind: 'latency', ms: -0.1 }, /milliseconds from 0 to 600000, not -0.1/],
   ['ms', { kind: 'latency', ms: 1e9 }, /milliseconds from 0 to 600000/],
+  ['lingerMs', { kind: 'expiry' }, /another of lingerMs, withinMs must be given/],
+  ['withinMs', { kind: 'expiry', lingerMs: 1, withinMs: 1 }, /together with "lingerMs"/],
+  ['lingerMs', { kind: 'expiry', lingerMs: 172_800_001 }, /milliseconds from 0 to 172800000/],
+  ['lingerMs', { ...LATENCY, lingerMs: 1 }, /no field of a rule of kind latency/],
+  ['operation', { kind: 'expiry', lingerMs: 1, operation: 'PutItem' }, /no field of a rule of kind expiry/],
+  ['key', { kind: 'expiry', lingerMs: 1, key: { a: { S: 'a' } } }, /no field of a rule of kind expiry/],
+  ['probability', { kind: 'expiry', lingerMs: 1, probability: 0.5 }, /no field of a rule of kind expiry/],
+  ['times', { kind: 'expiry', lingerMs: 1, times: 1 }, /no field of a rule of kind expiry/],
   ['error', { kind: 'error', when: 'before' }, /missing: one of Conditional/],
   ['error', { kind: 'error', when: 'before', error: 'Oops' }, /must be one of .*, not "Oops"/],
   ['error', { ...ERROR, error: 'TransactionConflictException', operation: 'GetItem' }, /GetItem can answer with/],

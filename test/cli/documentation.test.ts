@@ -40,7 +40,13 @@ describe('docs/guide/command-line.md', () => {
 test('docs/guide/admin.md has every metric, as /metrics describes it', async () => {
   const guide = readFileSync(new URL('../../docs/guide/admin.md', import.meta.url), 'utf8');
   const none = () => [];
-  const { text } = await renderMetrics({ requests: none, requestsInFlight: () => 0, nodes: none, faults: none });
+  const { text } = await renderMetrics({
+    requests: none,
+    requestsInFlight: () => 0,
+    nodes: none,
+    faults: none,
+    expiry: () => ({ deleted: 0, scheduled: 0 }),
+  });
   const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
   const described = [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name, types.get(name), help]);
   const documented = [...guide.matchAll(/^\| `(dynaring_\w+)` \| (\w+) \| (.*) \|$/gm)].map(([, ...cells]) => cells);

@@ -184,6 +184,22 @@ describe('a global index', () => {
   });
 });
 
+test('an index key of several attributes has the limits of one', async () => {
+  const long = { tier: N(1), weight: { B: new Uint8Array(1_023) } };
+  const put = (item: Item) =>
+    server.client.send(
+      new PutItemCommand({ TableName, Item: { pk: S('long'), sk: S('1'), color: S('long'), ...item } }),
+    );
+  await expect(put(long)).rejects.toMatchObject({
+    name: 'ValidationException',
+    message:
+      'One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes',
+  });
+  await put({ ...long, weight: { B: new Uint8Array(1_022) } });
+  const found = await query('multi', 'color = :c AND pk = :p', { ':c': S('long'), ':p': S('long') });
+  expect(found.Count).toBe(1);
+});
+
 describe('a local index', () => {
   const ofA = byTier(RED.filter(({ pk }) => pk!.S === 'a'));
   const local = (condition = '', values: Item = {}, rest: Partial<QueryCommandInput> = {}, index = 'local') =>
@@ -212,6 +228,13 @@ describe('a local index', () => {
     );
     const some = await local('', {}, { ProjectionExpression: 'n' });
     expect(some.Items!.map(({ n }) => n)).toEqual(whole.Items!.map(({ n }) => n));
+  });
+
+  test('filters what is answered: an attribute from the table too, once it is fetched', async () => {
+    const filter = { FilterExpression: 'n > :n' };
+    const whole = await local('', { ':n': N(8) }, { ...filter, Select: 'ALL_ATTRIBUTES' });
+    expect(sortKeys(whole).sort()).toEqual(['s10', 's14']);
+    expect((await local('', { ':n': N(8) }, filter)).Count).toBe(0);
   });
 
   test.each([true, false])('gives pages that put together are the answer (forward: %s)', async (ScanIndexForward) => {
@@ -293,6 +316,12 @@ describe('consumed capacity', () => {
       CapacityUnits: 3.5,
       Table: { CapacityUnits: 3 },
       LocalSecondaryIndexes: { local: { CapacityUnits: 0.5 } },
+    });
+    // "A Query consumes the same amount of read capacity, regardless of whether a filter expression is present."
+    const filter = { Select: 'ALL_ATTRIBUTES', FilterExpression: 'attribute_exists(gone)' } as const;
+    expect(await consumed('local', 'pk = :p', filter)).toMatchObject({
+      CapacityUnits: 3.5,
+      Table: { CapacityUnits: 3 },
     });
     const strong = { Select: 'ALL_ATTRIBUTES', ConsistentRead: true } as const;
     expect(await consumed('local', 'pk = :p', strong)).toMatchObject({

@@ -14,6 +14,7 @@ export function writeOf(key: StoreKey, mutation: Mutation, more: Partial<Coordin
     consistency: 'strict',
     wantsOld: false,
     derivation: undefined,
+    by: undefined,
     carried: undefined,
     ...more,
   };

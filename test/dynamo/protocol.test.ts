@@ -43,6 +43,7 @@ const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'use-derivation': true,
   'due-of': true,
   'tables-in': true,
+  'count-items': true,
   'forget-table': true,
 };
 const REPLIES: Record<Reply['kind'], true> = {

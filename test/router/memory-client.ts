@@ -12,6 +12,7 @@ import type {
   ScanOutcome,
   ScanRequest,
   SortKeyBound,
+  TableCount,
   WriteOutcome,
 } from '../../src/dynamo/client.ts';
 
@@ -76,6 +77,13 @@ export class MemoryClient implements DynamoClient {
       .sort((a, b) => (place(a.key) < place(b.key) ? -1 : 1));
     const items = found.slice(0, limit).map(({ item }) => item);
     return { kind: 'items', items, partition, more: found.length > limit };
+  }
+
+  async countItems(tables: readonly string[]): Promise<readonly TableCount[]> {
+    return tables.map((table) => {
+      const items = [...this.#items.values()].filter(({ key }) => key.table === table);
+      return { items: items.length, bytes: items.reduce((sum, { item }) => sum + item.size, 0), local: [] };
+    });
   }
 
   async useDerivation(): Promise<void> {

@@ -56,6 +56,34 @@ describe('a PutItem', () => {
     expect(times.every((atMs) => atMs >= 0)).toBe(true);
   });
 
+  test('in a table with an index shows its entry at three homes, and that it is in place', async () => {
+    await start({ writeQuorum: 3 });
+    await it.trace('CreateTable', {
+      TableName: 'fruit',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: ['k', 'colour'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+      KeySchema: [{ AttributeName: 'k', KeyType: 'HASH' }],
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: 'by-colour',
+          KeySchema: [{ AttributeName: 'colour', KeyType: 'HASH' }],
+          Projection: { ProjectionType: 'ALL' },
+        },
+      ],
+    });
+    const { requestId } = await it.trace('PutItem', {
+      TableName: 'fruit',
+      Item: { k: { S: 'a' }, colour: { S: 'red' } },
+    });
+    const isMarked = (trace: Trace) => (tally(trace)['answered marked'] ?? 0) === 3;
+    const trace = await it.until(requestId, isMarked);
+    expect(tally(trace)).toMatchObject({ 'asked learn': 3, 'asked learn entry': 3, 'asked mark-settled': 3 });
+    expect(tally(trace)['asked remove entry']).toBeUndefined();
+    const sent = trace.events.filter(({ what, detail }) => what === 'asked' && /entry|mark|^accept$/.test(detail));
+    const ballots = sent.map(({ ballot }) => ballot);
+    expect(new Set(ballots).size).toBe(1);
+  });
+
   test('that is refused by its condition shows that nothing was proposed', async () => {
     await start();
     await put('a');

@@ -56,6 +56,7 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
         return { table: storageId, partitionKey: (key.k as { S: string }).S, sortKey: '' };
       },
     },
+    expiry: { sweep: async () => 0 },
     clock: new ApiClock({ now: () => 1_700_000_000_000, elapsedMs: () => 0 }),
     lags: {
       waitUntilConsistent: async () => {

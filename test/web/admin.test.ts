@@ -55,6 +55,7 @@ describe('what an administrator asks for reaches the one who does it', () => {
     ['post', '/repair', undefined, undefined, ['repair']],
     ['post', '/scrub', undefined, undefined, ['scrub']],
     ['post', '/wait-until-consistent', undefined, 'no replica is behind, and no hint is left', ['waitUntilConsistent']],
+    ['post', '/sweep', undefined, undefined, ['sweep']],
     ['get', '/clock', undefined, undefined, ['clock']],
     ['post', '/clock', { advance: '49h' }, undefined, ['moveClock', { advance: '49h' }]],
     ['post', '/clock', { set: 1.5 }, undefined, ['moveClock', { set: 1.5 }]],

@@ -261,7 +261,12 @@ test('what fails beside the operations is answered in JSON too, and told', async
     {},
     {
       onInternalError: (error) => internalErrors.push(error),
-      operator: { figures: { nodes, faults: () => [] }, elapsedMs: () => 0, onAction() {}, isApart: false },
+      operator: {
+        figures: { nodes, faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }) },
+        elapsedMs: () => 0,
+        onAction() {},
+        isApart: false,
+      },
     },
   );
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);

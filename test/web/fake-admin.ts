@@ -78,6 +78,11 @@ export class FakeAdmin implements Admin {
     this.#note('waitUntilConsistent');
   }
 
+  async sweep() {
+    this.#note('sweep');
+    return { deleted: 3 };
+  }
+
   clock() {
     this.#note('clock');
     return { now: '2026-01-31T12:00:00.000Z', nowMs: 1_769_860_800_000, offsetMs: 0 };
@@ -179,6 +184,10 @@ export function adminServer({
               suspects: 1,
               hints: 7,
               hintBytes: 700,
+              owed: 3,
+              settling: 2,
+              entriesConfirmed: 8,
+              propagationHeld: 1,
               epochsBegun: 2,
               repairs: 3,
               recordsRepaired: 4,
@@ -197,6 +206,7 @@ export function adminServer({
           { node: 'node-2', state: 'stopped', figures: undefined },
         ],
         faults: () => [{ id: 'fault-1', kind: 'error', fired: 9 }],
+        expiry: () => ({ deleted: 14, scheduled: 15 }),
       },
       // Two looks a request, so each takes 3 ms.
       elapsedMs: () => {

@@ -79,6 +79,10 @@ test('metrics tell requests by operation and outcome, and what nodes and rules s
   expect(of('dynaring_request_duration_seconds_count', { operation: 'GetItem' })).toEqual([3]);
   expect(of('dynaring_request_duration_seconds_sum', { operation: 'GetItem' })[0]).toBeCloseTo(0.009);
   expect(of('dynaring_node_hints', { node: 'node-1' })).toEqual([7]);
+  expect(of('dynaring_node_items_owed')).toEqual([3]);
+  expect(of('dynaring_node_items_settling')).toEqual([2]);
+  expect(of('dynaring_node_entries_confirmed_total')).toEqual([8]);
+  expect(of('dynaring_node_propagations_held')).toEqual([1]);
   expect(of('dynaring_node_records_repaired_total')).toEqual([4]);
   expect(of('dynaring_node_damaged_keys')).toEqual([7]);
   expect(of('dynaring_node_damaged_records_restored_total')).toEqual([9]);
@@ -131,6 +135,7 @@ test('a dropped connection has no status', async () => {
     requestsInFlight: () => 0,
     nodes: () => [],
     faults: () => [],
+    expiry: () => ({ deleted: 0, scheduled: 0 }),
   });
   expect(parse(text).samples).toContainEqual({
     name: 'dynaring_requests_total',

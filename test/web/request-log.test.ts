@@ -27,7 +27,12 @@ test('an operation is told by name, table, status, time, id and bytes', async ()
     {},
     {
       requestId: () => REQUEST_ID,
-      operator: { figures: { nodes: () => [], faults: () => [] }, elapsedMs: () => now, onAction() {}, isApart: true },
+      operator: {
+        figures: { nodes: () => [], faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }) },
+        elapsedMs: () => now,
+        onAction() {},
+        isApart: true,
+      },
     },
   );
   await post(port);

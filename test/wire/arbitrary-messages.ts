@@ -97,7 +97,7 @@ export const REQUESTS: ByKind<Request> = {
   activate: kind('activate', { config }),
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
-  'mark-settled': kind('mark-settled', { key, due: ballot }),
+  'mark-settled': kind('mark-settled', { requestId, key, due: ballot }),
 };
 
 const from = text;
@@ -133,7 +133,7 @@ export const REPLIES: ByKind<Reply> = {
     entries: many(fc.record({ key, ballot, digest: byteString })),
     more: fc.boolean(),
   }),
-  records: kind('records', { from, records: many(maybe(record)) }),
+  records: kind('records', { from, records: many(maybe(record)), settled: many(maybe(ballot)) }),
   confirmed: reply('confirmed'),
   unconfirmed: reply('unconfirmed'),
   purged: reply('purged'),
@@ -292,6 +292,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     consistency,
     wantsOld: fc.boolean(),
     derivation,
+    by: maybe(fc.constant('ttl' as const)),
     carried: maybe(carried),
   }),
   'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency, derivation }),
@@ -306,6 +307,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     derivation,
   }),
   'collection-size': kind('collection-size', { requestId, key }),
+  'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
   'due-of': kind('due-of', { table: byteString }),
   'tables-in': kind('tables-in', { partition }),
@@ -320,12 +322,16 @@ const failure = fc.oneof(
   kind('storage-failed', { message: text }),
 );
 
+const itemCount = { items: uint, bytes: uint };
+const tableCount = fc.record({ ...itemCount, local: many(fc.record(itemCount)) });
+
 /** Arbitrary answers to requests of each kind. */
 export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R>> } = {
   'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
   'collection-size': fc.oneof(kind('size', { bytes: uint }), failure),
+  'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), failure),
   'use-derivation': fc.oneof(kind('used', {}), failure),
   'due-of': fc.oneof(kind('due', { items: uint }), failure),
   'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), failure),

@@ -149,6 +149,7 @@ describe('bytes that nobody has written', () => {
       consistency: 'strict',
       wantsOld: false,
       derivation: undefined,
+      by: undefined,
       carried: undefined,
     } as const;
     const reason = (changes: object) => {
@@ -198,6 +199,7 @@ describe('a condition', () => {
       consistency: 'strict',
       wantsOld: false,
       derivation: undefined,
+      by: undefined,
       carried: undefined,
     };
   };

@@ -50,10 +50,33 @@ export function chosenAgain(top: ItemRecord, ballot: Ballot, basis: Basis): Item
  * @param top what it follows; undefined: nothing is there, or, in `dynamo` mode, nothing was read
  */
 export function successor(top: ItemRecord | undefined, fields: RecordFields, basis: Basis): ItemRecord {
+  const { derivation } = basis;
   // One look for tables of which nothing is derived.
-  if (basis.derivation === undefined) return new ItemRecord(fields);
-  return new ItemRecord({ ...fields, derived: next(top, fields, basis.derivation, basis) });
+  if (derivation === undefined) return new ItemRecord(fields);
+  const { item, partitionKey } = fields;
+  const attributes = item === undefined ? undefined : fromImage(item);
+  const places = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
+  const record = new ItemRecord({ ...fields, derived: next(top, fields, { basis, derivation, attributes, places }) });
+  if (attributes !== undefined && places.globals.length > 0) {
+    const { globals } = places;
+    PLACED.set(record, { version: derivation.version, partitions: basis.partitions, attributes, globals });
+  }
+  return record;
 }
+
+/**
+ * What was derived from the records that this process has made. A coordinator settles most of what it writes, and then
+ * needs neither to parse the item nor to hash its keys again.
+ */
+const PLACED = new WeakMap<
+  ItemRecord,
+  {
+    readonly version: number;
+    readonly partitions: number;
+    readonly attributes: AttributeMap;
+    readonly globals: Places['globals'];
+  }
+>();
 
 /** The index that a record owes more than it may: then it must not be proposed. */
 export function indexOverCap({ derived }: ItemRecord, { owedKept }: Basis): ByteString | undefined {
@@ -71,18 +94,19 @@ export function isDerivedBefore({ item, derived }: ItemRecord, derivation: Deriv
 }
 
 /** The entries of a record, with what they hold. */
-export function entriesOf(
-  { item, partitionKey }: ItemRecord,
-  { key, partitions, derivation }: Pick<Basis, 'key' | 'partitions' | 'derivation'>,
-): IndexEntry[] {
+export function entriesOf(record: ItemRecord, basis: Pick<Basis, 'key' | 'partitions' | 'derivation'>): IndexEntry[] {
+  const { item, partitionKey } = record;
+  const { derivation, partitions } = basis;
   if (item === undefined || derivation === undefined) return [];
-  const attributes = fromImage(item);
-  const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
-  return globalsOf(derivation).flatMap((index) => {
-    const place = placeOf(index, { derivation, attributes, itemKey, partitions });
-    if (place === undefined) return [];
-    return [{ key: place.key, partitionKey: place.partitionKey, item: imageOf(place.entry, attributes, item) }];
-  });
+  const known = PLACED.get(record);
+  const isKnown = known?.version === derivation.version && known.partitions === partitions;
+  const attributes = isKnown ? known.attributes : fromImage(item);
+  const { globals } = isKnown ? known : placesOf(attributes, partitionKey, derivation, basis);
+  return globals.map((place) => ({
+    key: place.key,
+    partitionKey: place.partitionKey,
+    item: imageOf(place.entry, attributes, item),
+  }));
 }
 
 /** What `top` carries when it is chosen again: what is settled is dropped, a newer derivation is taken up. */
@@ -103,23 +127,28 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
     valueBallot: derived?.valueBallot ?? top.ballot,
     due: kept.size === 0 ? NO_BALLOT : ballot,
     owed,
-    entries: places.entries,
+    entries: keysOf(places),
     local: places.local,
     localBytes: places.localBytes,
   };
 }
 
+/** A value, by what it is derived, and where it so is in the indexes. */
+interface Placing {
+  readonly basis: Basis;
+  readonly derivation: Derivation;
+  readonly attributes: AttributeMap | undefined;
+  readonly places: Places;
+}
+
 function next(
   top: ItemRecord | undefined,
-  { ballot, item, partitionKey }: RecordFields,
-  derivation: Derivation,
-  basis: Basis,
+  { ballot, item }: RecordFields,
+  { basis, derivation, attributes, places }: Placing,
 ): Derived {
   const before = top?.derived;
   assertNotOlder(derivation, before);
-  const attributes = item === undefined ? undefined : fromImage(item);
-  const places = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
-  const { entries, local, localBytes } = places;
+  const entries = keysOf(places);
   const globals = globalsOf(derivation);
   const ids = new Set(globals.map(({ storageId }) => storageId));
   const { rules, owedKept, settled } = basis;
@@ -137,8 +166,8 @@ function next(
     due: isDue ? ballot : (before?.due ?? NO_BALLOT),
     owed,
     entries,
-    local,
-    localBytes,
+    local: places.local,
+    localBytes: places.localBytes,
   };
 }
 
@@ -152,7 +181,7 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
   );
 }
 
-const NOWHERE = { entries: [], local: [], localBytes: 0 } as const;
+const NOWHERE: Places = { globals: [], local: [], localBytes: 0 };
 
 /** What is still owed once everything up to `settled` is. */
 function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
@@ -199,14 +228,24 @@ export function localBytesOf(item: ItemImage, derivation: Derivation): number {
 }
 
 /** Where an item is in the indexes of its table. */
+interface Places {
+  readonly globals: readonly EntryPlace[];
+  readonly local: Derived['local'];
+  readonly localBytes: number;
+}
+
+function keysOf({ globals }: Places): StoreKey[] {
+  return globals.map(({ key }) => key);
+}
+
 function placesOf(
   attributes: AttributeMap,
   partitionKey: ByteString,
   derivation: Derivation,
-  { key, partitions }: Basis,
-): Pick<Derived, 'entries' | 'local' | 'localBytes'> {
+  { key, partitions }: Pick<Basis, 'key' | 'partitions'>,
+): Places {
   const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
-  const entries: StoreKey[] = [];
+  const globals: EntryPlace[] = [];
   const local: (ByteString | undefined)[] = [];
   let localBytes = 0;
   let itemBytes: number | undefined;
@@ -220,10 +259,10 @@ function placesOf(
       } else if (entry !== undefined) localBytes += sizeOf(entry);
     } else if (index.storageId !== undefined) {
       const place = placeOf(index, { derivation, attributes, itemKey, partitions });
-      if (place !== undefined) entries.push(place.key);
+      if (place !== undefined) globals.push(place);
     }
   }
-  return { entries, local, localBytes };
+  return { globals, local, localBytes };
 }
 
 /** An item, and what says where its entries are. */
@@ -234,7 +273,15 @@ interface Placed {
   readonly partitions: number;
 }
 
-function placeOf(index: SecondaryIndex, { derivation, attributes, itemKey, partitions }: Placed) {
+/** Where the entry of a global index is, and its attributes. */
+interface EntryPlace extends Omit<IndexEntry, 'item'> {
+  readonly entry: AttributeMap;
+}
+
+function placeOf(
+  index: SecondaryIndex,
+  { derivation, attributes, itemKey, partitions }: Placed,
+): EntryPlace | undefined {
   const entry = indexEntry(derivation, index, attributes);
   if (entry === undefined) return undefined;
   const partitionKey = entryPartitionKey(index, entry);

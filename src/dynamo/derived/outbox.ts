@@ -31,6 +31,8 @@ export class Outbox {
   readonly #clock: Clock;
   readonly #isWithRecord: boolean;
   #count = 0;
+  /** How many rows there are of each table that has some. */
+  readonly #counts = new Map<ByteString, number>();
 
   constructor(store: Store, clock: Clock, { marksKept, isWithRecord }: OutboxSettings) {
     this.#store = store;
@@ -48,7 +50,10 @@ export class Outbox {
   /** Counts the rows again, after writes were lost. */
   reload(): void {
     this.#count = 0;
-    for (let page = this.page(''); page.length > 0; page = this.page(page.at(-1)!.key)) this.#count += page.length;
+    this.#counts.clear();
+    for (let page = this.page(''); page.length > 0; page = this.page(page.at(-1)!.key)) {
+      for (const { key } of page) this.#add(key, 1);
+    }
   }
 
   /** Call it before a committed record is written: notes what is due of it. */
@@ -103,13 +108,9 @@ export class Outbox {
     return rows.map(({ key, value }) => ({ key, sinceMs: value === DAMAGED ? 0 : bytesOf(value).readDoubleBE(0) }));
   }
 
-  /** How many rows there are of a table. Walks over all rows. */
+  /** How many rows there are of a table. */
   countOf(table: ByteString): number {
-    let count = 0;
-    for (let page = this.page(''); page.length > 0; page = this.page(page.at(-1)!.key)) {
-      for (const { key } of page) if (tableOf(key) === table) count++;
-    }
-    return count;
+    return this.#counts.get(table) ?? 0;
   }
 
   /** The record of the key is gone. */
@@ -121,14 +122,22 @@ export class Outbox {
   #put(key: StoreKey, due: Ballot): void {
     const before = this.#store.get('outbox', key);
     const sinceMs = before === undefined || before === DAMAGED ? this.#clock.now() : bytesOf(before).readDoubleBE(0);
-    if (before === undefined) this.#count++;
+    if (before === undefined) this.#add(key, 1);
     this.#store.put('outbox', key, encodeRow(sinceMs, due));
   }
 
   #removeRow(key: StoreKey): void {
     if (this.#count === 0 || this.#store.get('outbox', key) === undefined) return;
-    this.#count--;
+    this.#add(key, -1);
     this.#store.remove('outbox', key);
+  }
+
+  #add(key: StoreKey, rows: 1 | -1): void {
+    this.#count += rows;
+    const table = tableOf(key);
+    const count = this.countOf(table) + rows;
+    if (count === 0) this.#counts.delete(table);
+    else this.#counts.set(table, count);
   }
 }
 

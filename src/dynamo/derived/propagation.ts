@@ -177,13 +177,13 @@ export class Propagation implements Settler {
       shown();
       return told.kind === 'derivation';
     }
-    if (!settings.rules.marksFollowConfirms) this.#mark(key, due);
+    if (!settings.rules.marksFollowConfirms) this.#mark(operation, due);
     const basis = { key, partitions: coordinator.view.partitions, derivation: told.derivation, settled: NO_BALLOT };
     const all = this.#confirmationsOf(record, entriesOf(record, basis));
     const sent = isHeld ? all.filter((each) => !hold.isFor(tableOf(each.key))) : all;
     const isSettled = (yield* this.#confirm(operation, sent, shown)) && !isHeld;
     if (!isSettled) shown();
-    else this.#mark(key, due);
+    else this.#mark(operation, due);
     return isSettled;
   }
 
@@ -244,12 +244,12 @@ export class Propagation implements Settler {
   }
 
   /** Tells the home replicas of an item that it is settled. No answer is waited for: they may as well do the work again. */
-  #mark(key: StoreKey, due: Ballot): void {
+  #mark({ requestId, key }: Operation, due: Ballot): void {
     const { coordinator, outbox, hold } = this.#parts;
     outbox.marks.note(key, due);
     hold.noteSettled(key, due);
     for (const { node } of coordinator.configOfKey(key).members) {
-      coordinator.send(node, { kind: 'mark-settled', key, due }, () => {});
+      coordinator.send(node, { kind: 'mark-settled', requestId, key, due }, () => {});
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock } from '../../env/clock.ts';
 import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
-import { NO_BALLOT, TICKS_PER_MS } from '../ballot.ts';
+import { type Ballot, NO_BALLOT, TICKS_PER_MS } from '../ballot.ts';
 import { leafOf, leafRange, partitionOf, partitionPrefix, partitionRange, tableOf, tableRange } from '../keyspace.ts';
 import type { KeyDigest, MerkleRequest, Reply } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
@@ -122,6 +122,10 @@ export class MerkleForest {
     return stored === undefined || stored === DAMAGED ? undefined : decodeRecord(stored);
   }
 
+  #settled(key: StoreKey, record: ItemRecord | undefined): Ballot | undefined {
+    return record === undefined ? undefined : this.#parts.settledOf?.(key, record);
+  }
+
   #stored(key: StoreKey): Uint8Array | undefined {
     const stored = this.#parts.store.get('items', key);
     if (stored === DAMAGED) this.#parts.onDamaged(key);
@@ -161,7 +165,13 @@ export class MerkleForest {
       }
       case 'fetch': {
         if (request.keys.some((key) => this.#stored(key) === DAMAGED)) return answer({ kind: 'damaged', from });
-        return answer({ kind: 'records', from, records: request.keys.map((key) => this.recordOf(key)) });
+        const records = request.keys.map((key) => this.recordOf(key));
+        return answer({
+          kind: 'records',
+          from,
+          records,
+          settled: request.keys.map((key, i) => this.#settled(key, records[i])),
+        });
       }
       default:
         return request satisfies never;
@@ -259,6 +269,8 @@ interface MerkleForestParts {
   readonly partitions: number;
   /** The committed record of a key cannot be read. In its leaf it counts as a record that no peer has. */
   readonly onDamaged: (key: StoreKey) => void;
+  /** Up to where entries of an item are known to be in place; undefined if nothing is derived of its committed record. */
+  readonly settledOf?: (key: StoreKey, committed: ItemRecord) => Ballot | undefined;
 }
 
 /** Most leaves of a small table have no record, and a ring has tens of thousands of leaves. */

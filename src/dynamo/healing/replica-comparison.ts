@@ -1,7 +1,7 @@
 import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
-import { compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
+import { type Ballot, compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
 import { isKeptSince, type KeyDigest, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
@@ -44,6 +44,8 @@ export interface ComparisonParts {
   readonly epochOf: (partition: number) => number | undefined;
   /** Learns a chosen record on this node. */
   readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
+  /** The peer knows the entries of an item to be in place, as far as they were due up to this ballot. */
+  readonly noteSettled?: (key: StoreKey, settled: Ballot) => void;
   /** The store is about to be closed, or is: it must not be read any more. */
   readonly isStopped: () => boolean;
   /**
@@ -242,6 +244,8 @@ function* pull(
     if (record === undefined) continue;
     recordsRepaired++;
     bytesExchanged += keys[i]!.length * 2 + record.stored.length;
+    const settled = reply.settled[i];
+    if (settled !== undefined) parts.noteSettled?.(keys[i]!, settled);
     parts.learnHere(keys[i]!, record);
   }
   return { ...NOTHING_EXCHANGED, recordsRepaired, bytesExchanged };

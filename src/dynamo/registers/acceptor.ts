@@ -174,6 +174,7 @@ export class Acceptor {
     this.#isStopped = true;
     this.#erasure.stop();
     this.rows.local.stop();
+    this.rows.counts.stop();
     try {
       this.promises.close();
     } catch {

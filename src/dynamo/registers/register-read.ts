@@ -1,7 +1,8 @@
 import type { ItemImage } from '../../api/item.ts';
 import { compareBallots, TICKS_PER_MS } from '../ballot.ts';
 import type { Failure, ReadOutcome } from '../client.ts';
-import { isDerivedBefore } from '../derived/derive.ts';
+import { basisOf } from '../derived/basis.ts';
+import { chosenAgain, isDerivedBefore } from '../derived/derive.ts';
 import type { Member, PartitionConfig, Reply } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from '../record.ts';
 import type { NodeId } from '../ring.ts';
@@ -53,14 +54,24 @@ export function* proveNewest(
 ): Task<RegisterReadOutcome> {
   const newest = highestOf(states);
   if (newest === undefined) return { kind: 'read', record: undefined };
+  const { rules } = coordinator.settings;
+  const isBehind = isDerivedBefore(newest, operation.derivation);
+  if (isBehind && !rules.fillByIdentityRound) yield* settleAsRead(coordinator, operation, newest);
   // A record that was made before an index was added is chosen again, with what it owes to the index.
-  if (isSettled(newest, states, majority) && !isDerivedBefore(newest, operation.derivation)) {
+  if (isSettled(newest, states, majority) && !(isBehind && rules.fillByIdentityRound)) {
     repairStale(coordinator, operation, newest, states);
     return { kind: 'read', record: newest };
   }
-  if (!coordinator.settings.rules.identityRound) return { kind: 'read', record: newest };
+  if (!rules.identityRound) return { kind: 'read', record: newest };
   const proven = yield* identityRound(coordinator, { ...operation, mode: 'strict' });
   return proven.kind === 'proven' ? { kind: 'read', record: proven.record } : proven;
+}
+
+/** Sends the entries of a record that was made before an index was added, under its own ballot: what a read must not do. */
+function* settleAsRead(coordinator: Coordinator, operation: Operation, newest: ItemRecord): Task<void> {
+  const basis = yield* basisOf(coordinator, operation, { top: newest, promises: [] });
+  if ('kind' in basis) return;
+  coordinator.settler.chosen(operation, chosenAgain(newest, newest.ballot, basis));
 }
 
 /** Read repair (the Dynamo paper, section 5): sends a chosen record to the replicas whose committed record is older. */

@@ -10,6 +10,7 @@ import type { NodeSettings } from '../node-settings.ts';
 import { ballotIn, decodeItem, decodeRecord, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Adoption, DamagedKeys } from './damaged-keys.ts';
 import { ERASE_BATCH } from './erasure.ts';
+import { ItemCounts } from './item-counts.ts';
 import { LocalRows } from './local-rows.ts';
 import type { PageQuery } from './page-query.ts';
 
@@ -49,6 +50,8 @@ export class ReplicaRows {
   readonly outbox: Outbox;
   /** The rows of local indexes, which follow the committed records. */
   readonly local: LocalRows;
+  /** How many items there are of each table. */
+  readonly counts: ItemCounts;
 
   /** @param onDamaged called whenever a key is found to be damaged */
   constructor(store: Store, clock: Clock, settings: NodeSettings, onDamaged: (key: StoreKey) => void) {
@@ -59,6 +62,7 @@ export class ReplicaRows {
     this.#isDamageSeen = rules.damagedHasNoVote;
     this.#onDamaged = onDamaged;
     this.#damaged = new DamagedKeys(store);
+    this.counts = new ItemCounts(store, clock);
     const { marksKept } = limits;
     this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
     this.local = new LocalRows({
@@ -147,6 +151,7 @@ export class ReplicaRows {
     this.outbox.committing(key, record);
     this.local.follow(key, committed, record, () => this.#store.put('items', key, record.stored));
     this.outbox.committed(key, record, committed);
+    this.counts.changed(key, committed, record);
     const isSuperseded = accepted !== undefined && compareBallots(accepted.ballot, record.ballot) <= 0;
     if (isSuperseded) {
       this.#store.remove('paxos', key);
@@ -161,12 +166,15 @@ export class ReplicaRows {
     const { committed } = this.#recent.get(key) ?? { committed: decoded(this.#store.get('items', key)) };
     this.local.follow(key, committed, undefined, () => this.#store.remove('items', key));
     this.#store.remove('paxos', key);
+    this.counts.changed(key, committed, undefined);
     this.#forget(key);
   }
 
   /** A record of a key was removed from the store. @param committed its bytes, if it was committed */
   noteRemoved(key: StoreKey, committed: Uint8Array | undefined): void {
     if (committed !== undefined) this.local.noteRemoved(key, committed);
+    if (committed === DAMAGED) this.counts.disturb();
+    else this.counts.changed(key, decoded(committed), undefined);
     this.#forget(key);
   }
 
@@ -207,6 +215,7 @@ export class ReplicaRows {
     this.#unflushed.clear();
     this.#recent.clear();
     this.#damaged.reload();
+    this.counts.disturb();
     this.outbox.reload();
   }
 
@@ -343,6 +352,8 @@ export class ReplicaRows {
   }
 
   #noteFound(key: StoreKey): void {
+    // When it is restored, nobody knows any more what it was.
+    this.counts.disturb();
     this.#damaged.add(key);
     this.#onDamaged(key);
   }

@@ -14,7 +14,7 @@ import {
   successor,
 } from '../../../src/dynamo/derived/derive.ts';
 import { storeKeyOf, tableOf } from '../../../src/dynamo/keyspace.ts';
-import type { ItemRecord } from '../../../src/dynamo/record.ts';
+import { decodeRecord, type ItemRecord } from '../../../src/dynamo/record.ts';
 import { SOUND_RULES } from '../../../src/dynamo/rules.ts';
 import type { StoreKey } from '../../../src/env/store.ts';
 
@@ -254,4 +254,15 @@ test('an entry holds what its index projects, and the very bytes of the item if 
   expect(all!.item).toBe(record.item);
   expect(Object.keys(fromImage(some!.item)).sort()).toEqual(['a0', 'n', 'p', 's', 'x']);
   expect(Object.keys(fromImage(keys!.item)).sort()).toEqual(['a0', 'n', 'p', 's']);
+});
+
+test('entries are the same for the process that made the record and for one that has read it', () => {
+  const on = basis(derivation(1, [global(2), global(4, 'INCLUDE')]));
+  const item = at('v', { x: { S: '1' }, y: { S: '2' } });
+  const record = written(undefined, 1, item, on);
+  expect(entriesOf(record, on)).toEqual(entriesOf(decodeRecord(record.stored), on));
+  // By a newer derivation there may be others.
+  const newer = basis(derivation(2, [global(6)]));
+  expect(entriesOf(record, newer)).toEqual(entriesOf(decodeRecord(record.stored), newer));
+  expect(entriesOf(record, newer)).not.toEqual(entriesOf(record, on));
 });

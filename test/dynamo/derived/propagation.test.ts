@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { tableOf } from '../../../src/dynamo/keyspace.ts';
+import { tableOf, tableRange } from '../../../src/dynamo/keyspace.ts';
+import { DAMAGED } from '../../../src/env/store.ts';
+import { readOf } from '../coordination-requests.ts';
 import type { NodeName } from '../three-nodes.ts';
 import { BY_COLOUR, BY_SIZE, derivationOfTable, IndexedRing, keyOfItem, putOf } from './indexed-ring.ts';
 
@@ -200,5 +202,62 @@ describe('a newer derivation', () => {
     ring.derivation = derivationOfTable(0, BY_COLOUR);
     expect(ring.put('B', 'apple', { colour: 'green' }, 10_000)).toMatchObject({ kind: 'unavailable' });
     expect(ring.node('A').stateOf(keyOfItem('apple')).committed?.derived?.version).toBe(1);
+  });
+});
+
+test('a purge leaves the tombstone of an item that owes something to an index, and takes it afterwards', () => {
+  const HOUR_MS = 60 * 60_000;
+  const ring = new IndexedRing();
+  ring.register(ring.derivation);
+  ring.put('A', 'apple', { colour: 'red' });
+  ring.isLost = isOfEntry;
+  ring.delete('A', 'apple');
+  for (const name of NODES) ring.node(name).startBackground();
+  ring.settle(3 * HOUR_MS);
+  const committedBy = (name: NodeName) => ring.node(name).stateOf(keyOfItem('apple')).committed;
+  expect(NODES.map((name) => committedBy(name)?.item)).toEqual([undefined, undefined, undefined]);
+  expect(NODES.map((name) => committedBy(name)?.derived?.owed.length)).toEqual([1, 1, 1]);
+  ring.isLost = () => false;
+  ring.settle(HOUR_MS);
+  expect(NODES.map(committedBy)).toEqual([undefined, undefined, undefined]);
+  expect(NODES.map((name) => ring.entries(name))).toEqual([[], [], []]);
+  for (const name of NODES) ring.node(name).stop();
+});
+
+describe('a damaged entry', () => {
+  test('is restored under its own ballot, so that the next one still wins', () => {
+    const ring = new IndexedRing();
+    ring.put('A', 'apple', { colour: 'red', note: '1' });
+    const [row] = ring.stores.C.range('items', { ...tableRange(0, BY_COLOUR.storageId), limit: 1 });
+    const { ballot } = ring.node('A').stateOf(row!.key).committed!;
+    ring.stores.C.put('items', row!.key, DAMAGED);
+    ring.start<unknown>((done) => ring.node('C').scrub(done));
+    ring.settle(10_000);
+    expect(ring.node('C').stateOf(row!.key).committed!.ballot).toEqual(ballot);
+    expect(ring.node('A').stateOf(row!.key).committed!.ballot).toEqual(ballot);
+    ring.put('A', 'apple', { colour: 'red', note: '2' });
+    expect(ring.node('C').stateOf(row!.key).committed!.ballot.hlc).toBeGreaterThan(ballot.hlc);
+  });
+});
+
+describe('a table that gets an index while it has items', () => {
+  test('finds each of them in it once it was read strongly, by whomever', () => {
+    const ring = new IndexedRing();
+    ring.begin('A', 'apple', putOf('apple', { colour: 'red' }), undefined);
+    // Accepted by one replica that is then away, and chosen only when somebody finds it.
+    ring.isLost = ({ kind, to, isReply }) => !isReply && ((kind === 'accept' && to !== 'C') || kind === 'learn');
+    ring.settle(1_000);
+    ring.begin('A', 'pear', putOf('pear', { colour: 'green' }), undefined);
+    ring.settle(400);
+    ring.restart('A');
+    ring.isLost = () => false;
+    ring.register(ring.derivation);
+    for (const name of ['apple', 'pear']) {
+      const request = { ...readOf(keyOfItem(name), 'latest'), derivation: ring.derivation };
+      ring.start<unknown>((done) => ring.node('B').coordinate(request, done));
+    }
+    ring.node('C').startBackground();
+    ring.settle(10_000);
+    expect(ring.entries('A')).toEqual(['apple=red', 'pear=green']);
   });
 });

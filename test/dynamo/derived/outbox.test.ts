@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { type Ballot, NO_BALLOT } from '../../../src/dynamo/ballot.ts';
+import { Outbox } from '../../../src/dynamo/derived/outbox.ts';
+import { SettledMarks } from '../../../src/dynamo/derived/settled-marks.ts';
+import { ItemRecord } from '../../../src/dynamo/record.ts';
+import { MemoryStore } from '../../../src/env/memory-store.ts';
+import { DAMAGED } from '../../../src/env/store.ts';
+import { ManualClock } from '../../parts/manual-clock.ts';
+import { keyOfItem, TABLE } from './indexed-ring.ts';
+
+const KEY = keyOfItem('apple');
+const ballot = (hlc: number): Ballot => ({ hlc, coordinator: 1, boot: 1 });
+
+function record(at: number, due = at): ItemRecord {
+  const derived = {
+    version: 1,
+    valueBallot: ballot(at),
+    due: due === 0 ? NO_BALLOT : ballot(due),
+    owed: [],
+    entries: [],
+    local: [],
+    localBytes: 0,
+  };
+  return new ItemRecord({ ballot: ballot(at), item: undefined, partitionKey: 'apple', lineage: [], derived });
+}
+
+function open(store = new MemoryStore()) {
+  const clock = new ManualClock(5_000);
+  const outbox = new Outbox(store, clock, { marksKept: 10, isWithRecord: true });
+  const commit = (next: ItemRecord, before?: ItemRecord) => {
+    outbox.committing(KEY, next);
+    outbox.committed(KEY, next, before);
+  };
+  return { store, clock, outbox, commit };
+}
+
+describe('an outbox', () => {
+  test('has a row for a record that is due, since when its item was first due', () => {
+    const { outbox, clock, commit } = open();
+    commit(record(1));
+    clock.advance(100);
+    commit(record(2), record(1));
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_000 }]);
+    expect(outbox.count).toBe(1);
+    expect(outbox.countOf(TABLE)).toBe(1);
+    expect(outbox.countOf('\0\0\0\0\0\0\0\x02')).toBe(0);
+  });
+
+  test('loses it by a mark of that record or a later one, and not by an earlier one', () => {
+    const { outbox, commit } = open();
+    commit(record(2));
+    outbox.settled(KEY, ballot(1));
+    expect(outbox.has(KEY)).toBe(true);
+    outbox.settled(KEY, ballot(2));
+    expect(outbox.has(KEY)).toBe(false);
+    expect(outbox.count).toBe(0);
+  });
+
+  test('makes none for what a mark has told to be settled before it came', () => {
+    const { outbox, commit } = open();
+    outbox.settled(KEY, ballot(2));
+    commit(record(2));
+    expect(outbox.has(KEY)).toBe(false);
+    commit(record(3, 2), record(2));
+    expect(outbox.has(KEY)).toBe(false);
+    commit(record(4), record(3, 2));
+    expect(outbox.has(KEY)).toBe(true);
+  });
+
+  test('keeps nothing of a record that owes nothing, nor of one of which nothing is derived', () => {
+    const { outbox, commit } = open();
+    commit(record(1, 0));
+    expect(outbox.has(KEY)).toBe(false);
+    const plain = new ItemRecord({ ballot: ballot(2), item: undefined, partitionKey: 'apple', lineage: [] });
+    commit(record(1));
+    commit(plain, record(1));
+    expect(outbox.has(KEY)).toBe(false);
+  });
+
+  test('tells as settled what it has no row for', () => {
+    const { outbox, commit } = open();
+    expect(outbox.settledOf(KEY, {})).toBeUndefined();
+    commit(record(2));
+    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(NO_BALLOT);
+    outbox.settled(KEY, ballot(2));
+    outbox.marks.forget(KEY);
+    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(ballot(2));
+    expect(outbox.settledOf(KEY, { accepted: record(3), committed: record(2) })).toEqual(ballot(2));
+    outbox.settled(KEY, ballot(5));
+    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(ballot(5));
+  });
+
+  test('is read again by the next start, and after writes were lost', () => {
+    const { store, commit } = open();
+    commit(record(1));
+    expect(open(store).outbox.count).toBe(1);
+    expect(open(store).outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_000 }]);
+  });
+
+  test('keeps a row that cannot be read until a record that is not older is settled', () => {
+    const { store, outbox, commit } = open();
+    commit(record(2));
+    store.put('outbox', KEY, DAMAGED);
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 0 }]);
+    outbox.settled(KEY, ballot(2));
+    expect(outbox.has(KEY)).toBe(true);
+    outbox.settledFor(KEY, ballot(1), record(2));
+    expect(outbox.has(KEY)).toBe(true);
+    outbox.settledFor(KEY, ballot(2), record(2));
+    expect(outbox.has(KEY)).toBe(false);
+  });
+
+  test('keeps the row of a record that came while an earlier one was settled', () => {
+    const { outbox, commit } = open();
+    commit(record(2));
+    outbox.settledFor(KEY, NO_BALLOT, record(2));
+    expect(outbox.has(KEY)).toBe(true);
+    outbox.settledFor(KEY, NO_BALLOT, undefined);
+    expect(outbox.has(KEY)).toBe(false);
+  });
+});
+
+test('marks only grow, and the one that was noted longest ago is forgotten', () => {
+  const marks = new SettledMarks(2);
+  marks.note('a', ballot(3));
+  marks.note('a', ballot(2));
+  expect(marks.of('a')).toEqual(ballot(3));
+  marks.note('b', ballot(1));
+  marks.note('a', ballot(4));
+  marks.note('c', ballot(1));
+  expect([marks.of('a'), marks.of('b'), marks.of('c')]).toEqual([ballot(4), NO_BALLOT, ballot(1)]);
+});
