@@ -264,6 +264,12 @@ export interface DynamoClient {
   useDerivation(derivation: Derivation): Promise<void>;
   /** Of how many items of a table some entry may still be on its way: the most that one node knows of. */
   due(table: ByteString): Promise<number>;
+  /**
+   * The size of an item collection of a table with local indexes, by the service's rules: of its items, and of all that is
+   * projected into the indexes. As one replica has it.
+   * @returns undefined if no replica answers
+   */
+  collectionBytes(key: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

@@ -46,6 +46,11 @@ export interface NodeLimits {
    * collections that are read it refuses. Each is read by itself, so more take longer.
    */
   readonly unsettledNamed: number;
+  /**
+   * The size of an item collection of a table with local indexes, by the service's rules: beyond it, writes that make it
+   * larger are refused. The service's limit is 10 GB.
+   */
+  readonly collectionBytes: number;
   /** Writes of one key that may wait behind the one running. */
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
@@ -131,6 +136,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   rangeEntries: 1_000,
   rangeBytes: 1024 * 1024,
   unsettledNamed: 1_000,
+  collectionBytes: 10 * 1024 ** 3,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
   pendingHintsKept: 1_000,

@@ -20,6 +20,7 @@ import type {
 import type { CoordinatingNode } from './coordinating-node.ts';
 import type {
   AnswerTo,
+  CollectionSizeOf,
   CoordinateRange,
   DueOf,
   PassableRequest,
@@ -145,6 +146,12 @@ export class RingClient implements DynamoClient {
     }
     const outcome = await this.#askRange(request, { from, to: all.to }, 'forward');
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
+  }
+
+  async collectionBytes({ table, partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined> {
+    const key = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const outcome = await this.#ask<CollectionSizeOf>({ kind: 'collection-size', requestId: undefined, key });
+    return outcome.kind === 'size' ? outcome.bytes : undefined;
   }
 
   segmentOf({ partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number {

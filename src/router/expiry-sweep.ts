@@ -141,6 +141,7 @@ export class ExpirySweep {
       tables: () => client.tables(),
       useDerivation: (derivation) => client.useDerivation(derivation),
       due: (table) => client.due(table),
+      collectionBytes: (request) => client.collectionBytes(request),
       countItems: (tables) => client.countItems(tables),
       segmentOf: (key, total) => client.segmentOf(key, total),
       forgetTable: (table) => client.forgetTable(table),

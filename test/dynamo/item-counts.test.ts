@@ -38,7 +38,15 @@ function recordOf(size: number | undefined, local?: readonly boolean[]): ItemRec
   const ballot = { hlc, coordinator: 1, boot: 1 };
   const item = size === undefined ? undefined : { size, json: Buffer.from('{}') };
   const places = local?.map((isIn) => (isIn ? 'place' : undefined));
-  const derived = places && { version: 1, valueBallot: ballot, due: NO_BALLOT, owed: [], entries: [], local: places };
+  const derived = places && {
+    version: 1,
+    valueBallot: ballot,
+    due: NO_BALLOT,
+    owed: [],
+    entries: [],
+    local: places,
+    localBytes: 0,
+  };
   return new ItemRecord({ ballot, item, partitionKey: 'p', lineage: [], derived });
 }
 

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { SizeAnswer } from '../../src/dynamo/coordination-messages.ts';
 import { localRows } from '../../src/dynamo/keyspace.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import { type HalfOpenRange, type KeyOrder, keyAfter } from '../../src/env/store.ts';
-import { type Places, readIndex, rowOf, rowsBetween, rowsOfStore, writeItem } from './local-index.ts';
+import { bytesOfStore, type Places, readIndex, rowOf, rowsBetween, rowsOfStore, writeItem } from './local-index.ts';
 import { KEY, type Message, type NodeName, ThreeNodes } from './three-nodes.ts';
 
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
@@ -177,6 +178,12 @@ describe('reads of a local index', () => {
       for (const store of Object.values(nodes.stores)) {
         const { due, there } = rowsOfStore(store);
         expect(there).toEqual(due);
+      }
+      for (const at of NAMES) {
+        const answer = nodes.start<SizeAnswer>((done) =>
+          nodes.node(at).coordinate({ kind: 'collection-size', requestId: undefined, key: KEY }, done),
+        );
+        expect(answer.result).toEqual({ kind: 'size', bytes: bytesOfStore(nodes.stores[at]) });
       }
     });
   }
