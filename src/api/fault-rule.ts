@@ -8,6 +8,8 @@ export type DelayModelName = 'LNKD-SSD' | 'LNKD-DISK' | 'YMMR';
 export interface FaultScope {
   readonly table?: string;
   readonly operation?: OperationName;
+  /** Only reads of the index of this name, by Query or Scan. */
+  readonly index?: string;
   /** The item's key, or the partition key alone: in DynamoDB's JSON, `{"id": {"S": "a"}}`. */
   readonly key?: AttributeMap;
   readonly namespace?: string;
@@ -53,8 +55,11 @@ export type FaultError =
   | 'TransactionConflictException';
 
 export type FaultEffect =
-  /** Eventually consistent reads ask a replica that lags. */
-  | ({ readonly kind: 'staleness' } & Lag)
+  /**
+   * Eventually consistent reads ask a replica that lags. `whole`: the entries of the index lag on all replicas, so that every
+   * read of it sees what it had before, as while the service is late to update it.
+   */
+  | ({ readonly kind: 'staleness'; readonly whole?: true } & Lag)
   | { readonly kind: 'error'; readonly error: FaultError; readonly when: FaultTime }
   | { readonly kind: 'drop-connection'; readonly when: FaultTime }
   /** Before the operation is carried out. */

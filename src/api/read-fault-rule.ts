@@ -9,6 +9,7 @@ import {
   type FaultError,
   type FaultRule,
   type FaultScope,
+  type Lag,
 } from './fault-rule.ts';
 import { normaliseNumber } from './number.ts';
 import { OPERATION_TRAITS } from './operation-traits.ts';
@@ -23,16 +24,17 @@ const MAX_LINGER_MS = 48 * 3_600_000;
 /** Longer than any namespace. */
 const MAX_NAMESPACE_CHARACTERS = 1_024;
 
-const SCOPE_FIELDS = ['table', 'operation', 'key', 'namespace', 'probability', 'seed', 'times', 'forMs'];
+const SCOPE_FIELDS = ['table', 'operation', 'index', 'key', 'namespace', 'probability', 'seed', 'times', 'forMs'];
+const LAG_FIELDS = ['lagMs', 'versions', 'model', 'worst'];
 const EFFECT_FIELDS: Readonly<Record<FaultEffect['kind'], readonly string[]>> = {
-  staleness: ['lagMs', 'versions', 'model', 'worst'],
+  staleness: [...LAG_FIELDS, 'whole'],
   error: ['error', 'when'],
   'drop-connection': ['when'],
   latency: ['ms', 'model'],
   expiry: ['lingerMs', 'withinMs'],
 };
 /** Those that tell requests apart. */
-const REQUEST_FIELDS = ['operation', 'key', 'probability', 'times'] as const;
+const REQUEST_FIELDS = ['operation', 'index', 'key', 'probability', 'times'] as const;
 const KINDS = Object.keys(EFFECT_FIELDS) as FaultEffect['kind'][];
 const ERRORS: readonly FaultError[] = [
   'ConditionalCheckFailedException',
@@ -103,17 +105,21 @@ function readEffect(kind: FaultEffect['kind'], json: Json): FaultEffect {
 }
 
 function readStaleness(json: Json): FaultEffect {
-  const kind = 'staleness';
-  switch (onlyOne(EFFECT_FIELDS.staleness, json)) {
+  if (json.whole !== undefined && json.whole !== true) throw wrong('whole', `must be true, not ${inWords(json.whole)}`);
+  return { kind: 'staleness', ...readLag(json), ...(json.whole === true && { whole: true }) };
+}
+
+function readLag(json: Json): Lag {
+  switch (onlyOne(LAG_FIELDS, json)) {
     case 'lagMs':
-      return { kind, lagMs: timeMs('lagMs', MAX_FAULT_MS, json)! };
+      return { lagMs: timeMs('lagMs', MAX_FAULT_MS, json)! };
     case 'versions':
-      return { kind, versions: wholeNumber('versions', 1, json)! };
+      return { versions: wholeNumber('versions', 1, json)! };
     case 'model':
-      return { kind, model: readModel(json) };
+      return { model: readModel(json) };
     default:
       if (json.worst !== true) throw wrong('worst', `must be true, not ${inWords(json.worst)}`);
-      return { kind, worst: true };
+      return { worst: true };
   }
 }
 
@@ -121,6 +127,7 @@ function readScope(json: Json): FaultScope {
   const scope: FaultScope = {
     table: readTable(json),
     operation: oneOf<OperationName>('operation', OPERATIONS, json),
+    index: readIndex(json),
     key: readKey(json),
     namespace: readNamespace(json),
     probability: readProbability(json),
@@ -134,7 +141,9 @@ function readScope(json: Json): FaultScope {
 
 /** Refuses combinations of valid fields that no request can match. */
 function checkTogether(effect: FaultEffect, scope: FaultScope): void {
-  const { operation, table, key } = scope;
+  const { operation, table, index, key } = scope;
+  if (index !== undefined && key !== undefined) throw wrong('key', 'must not be given together with "index"');
+  if (effect.kind === 'staleness' && effect.whole) checkWhole(scope);
   if (effect.kind === 'expiry') {
     const foreign = REQUEST_FIELDS.find((field) => scope[field] !== undefined);
     if (foreign !== undefined) throw wrong(foreign, 'is no field of a rule of kind expiry');
@@ -151,6 +160,22 @@ function checkTogether(effect: FaultEffect, scope: FaultScope): void {
   if (key !== undefined && traits.keyMember === undefined) {
     throw wrong('key', `is given, and ${operation} is of no item`);
   }
+  if (index !== undefined && operation !== 'Query' && operation !== 'Scan') {
+    throw wrong('index', `is given, and ${operation} reads no index`);
+  }
+}
+
+/** What a whole index lacks is seen by every read of it, also by one that no draw is for. */
+function checkWhole({ index, probability, operation }: FaultScope): void {
+  if (index === undefined) throw wrong('whole', 'is given, and no "index"');
+  if (probability !== undefined) throw wrong('probability', 'must not be given together with "whole"');
+  if (operation !== undefined) throw wrong('operation', 'must not be given together with "whole"');
+}
+
+function readIndex(json: Json): string | undefined {
+  const index = text('index', json);
+  if (index === undefined || /^[a-zA-Z0-9_.-]{3,255}$/.test(index)) return index;
+  throw wrong('index', `must be an index's name, not ${inWords(index)}`);
 }
 
 function readTable(json: Json): string | undefined {

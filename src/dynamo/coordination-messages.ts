@@ -65,7 +65,7 @@ export interface UseDerivation {
   readonly derivation: Derivation;
 }
 
-/** Asks of how many items of a table this node knows that some entry may still be on its way. */
+/** Asks how many items of a table this node knows of some entry of which may still be on its way. */
 export interface DueOf {
   readonly kind: 'due-of';
   readonly table: ByteString;

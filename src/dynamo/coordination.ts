@@ -52,6 +52,8 @@ export interface CoordinationParts {
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
   readonly propagation: Pick<Propagation, 'whenShown'>;
+  /** In how many partitions some entry of a table's items may not be in its place yet, as far as this node knows. */
+  readonly dueOf: (table: ByteString) => number;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;
 }
@@ -86,10 +88,7 @@ export class Coordination implements CoordinatingNode {
       case 'use-derivation':
         return this.#use(request, reply as ReplyTo<UseDerivation>);
       case 'due-of':
-        return (reply as ReplyTo<DueOf>)({
-          kind: 'due',
-          items: this.#parts.acceptor.rows.outbox.countOf(request.table),
-        });
+        return (reply as ReplyTo<DueOf>)({ kind: 'due', items: this.#parts.dueOf(request.table) });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'count-items':

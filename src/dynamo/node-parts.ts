@@ -217,6 +217,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     votes,
     forest,
     propagation,
+    dueOf: (table) => acceptor.rows.outbox.countOf(table),
     forgetTable,
   });
   return { coordinator, coordination, locks, finisher, ...derived };

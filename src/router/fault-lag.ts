@@ -3,6 +3,7 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { delayDistribution } from '../api/delay-model.ts';
 import type { FaultScope, Lag } from '../api/fault-rule.ts';
 import { type ByteString, encodeKeyValue, type KeyAttribute, type KeySchema } from '../api/primary-key.ts';
+import type { SecondaryIndex } from '../api/table-definition.ts';
 import type { LagPlace, LagRelease, LagRule } from '../dynamo/client.ts';
 import { normalisedKey } from './fault-scope.ts';
 import type { StorageDescription } from './table-cache.ts';
@@ -21,30 +22,33 @@ export class StalenessRule {
   readonly #tableName: string | undefined;
   readonly #key: AttributeMap | undefined;
   readonly #release: LagRelease;
+  /** Whether the entries of its index are kept from all replicas. */
+  readonly #isWhole: boolean;
   /** By storage id. As many at most as the catalogue has tables. */
-  readonly #places = new Map<ByteString, LagPlace>();
+  readonly #places = new Map<ByteString, readonly LagPlace[]>();
   #lag: LagRule | undefined;
 
   /** @param seed a whole number, for the delays that a model draws */
-  constructor(id: string, rule: Lag & FaultScope, seed: number) {
+  constructor(id: string, rule: Lag & FaultScope & { readonly whole?: true }, seed: number) {
     this.#id = id;
     this.#scope = rule;
     this.#tableName = rule.table === undefined ? undefined : tableNameOf(rule.table);
     this.#key = rule.key && normalisedKey(rule.key);
     this.#release = releaseOf(rule, seed);
+    this.#isWhole = rule.whole === true;
   }
 
   /** The rule for the ring: the same object until a table that it is for comes or goes. */
   get lag(): LagRule {
-    this.#lag ??= { id: this.#id, scope: [...this.#places.values()], release: this.#release };
+    this.#lag ??= { id: this.#id, scope: [...this.#places.values()].flat(), release: this.#release };
     return this.#lag;
   }
 
   /** A table has come into the catalogue. @returns whether that changes `lag` */
   addTable(table: StorageDescription): boolean {
-    const place = this.#placeIn(table);
-    if (place === undefined) return false;
-    this.#places.set(table.storageId, place);
+    const places = this.#placesIn(table);
+    if (places.length === 0) return false;
+    this.#places.set(table.storageId, places);
     this.#lag = undefined;
     return true;
   }
@@ -56,12 +60,28 @@ export class StalenessRule {
     return true;
   }
 
-  /** Undefined: the rule is for nothing in this table. */
-  #placeIn({ storageId: table, namespace, name, key: schema }: StorageDescription): LagPlace | undefined {
-    if (this.#scope.namespace !== undefined && this.#scope.namespace !== namespace) return undefined;
-    if (this.#tableName !== undefined && this.#tableName !== name) return undefined;
-    return this.#key === undefined ? { kind: 'table', table } : placeOfKey(this.#key, schema, table);
+  /** Empty: the rule is for nothing in this table. */
+  #placesIn({ storageId: table, namespace, name, key: schema, indexes }: StorageDescription): readonly LagPlace[] {
+    const { index: indexName } = this.#scope;
+    if (this.#scope.namespace !== undefined && this.#scope.namespace !== namespace) return [];
+    if (this.#tableName !== undefined && this.#tableName !== name) return [];
+    if (indexName !== undefined) {
+      const index = indexes.find((each) => each.name === indexName);
+      return index === undefined ? [] : [placeOfIndex(index, table, this.#isWhole)];
+    }
+    if (this.#key !== undefined) {
+      const place = placeOfKey(this.#key, schema, table);
+      return place === undefined ? [] : [place];
+    }
+    const entries = indexes.flatMap(({ storageId }) => storageId ?? []);
+    return [table, ...entries].map((each) => ({ kind: 'table', table: each }));
   }
+}
+
+/** An index that has no entries of its own is read from its table. */
+function placeOfIndex({ storageId }: SecondaryIndex, table: ByteString, isWhole: boolean): LagPlace {
+  if (storageId === undefined) return { kind: 'table', table };
+  return isWhole ? { kind: 'propagation', index: storageId } : { kind: 'table', table: storageId };
 }
 
 function releaseOf(lag: Lag, seed: number): LagRelease {

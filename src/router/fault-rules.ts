@@ -230,9 +230,10 @@ export class FaultRules {
     this.#parts.onLagChange([...this.#rules.values()].flatMap(({ staleness }) => staleness?.lag ?? []));
   }
 
-  #checkLag({ kind }: FaultRule): void {
+  #checkLag(rule: FaultRule): void {
     const { whyNoReplicaLags } = this.#parts;
-    if (kind !== 'staleness' || whyNoReplicaLags === undefined) return;
+    // The entries of a whole index are late, whatever the replicas of a record wait for.
+    if (rule.kind !== 'staleness' || rule.whole || whyNoReplicaLags === undefined) return;
     throw new AdminError(`"kind" cannot be staleness here: ${whyNoReplicaLags}`, 'kind');
   }
 }

@@ -21,6 +21,7 @@ export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => bool
     (scope.operation === undefined || scope.operation === operation) &&
     (scope.namespace === undefined || scope.namespace === namespace) &&
     (table === undefined || namedTables(operation, request).some((named) => isNameOf(table, named))) &&
+    (scope.index === undefined || (request as { readonly IndexName?: string }).IndexName === scope.index) &&
     (key === undefined || containsKey(operation, request, key));
 }
 

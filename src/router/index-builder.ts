@@ -46,8 +46,9 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** For how long a read waits for the entries of items that an earlier version of Dynaring has written, in ms. */
 const RENEWAL_WAIT_MS = 10_000;
-/** How often it is asked whether entries that were made are on their way yet, in ms. */
-const DUE_POLL_MS = 20;
+/** How often it is asked whether entries that were made are on their way yet, in ms: at first, and at last. */
+const FIRST_DUE_POLL_MS = 5;
+const LONGEST_DUE_POLL_MS = 250;
 
 /** A request that may read an index. */
 interface IndexRead {
@@ -248,10 +249,12 @@ export class IndexBuilder {
 
   /** Waits until all entries that are due have arrived. */
   async #arrives(table: Table): Promise<boolean> {
+    let pauseMs = FIRST_DUE_POLL_MS;
     while (this.#isCurrent(table)) {
       const due = await this.#parts.client.due(table.storageId);
       if (due === 0) return true;
-      if (this.#parts.wait === undefined || !(await this.#parts.wait(DUE_POLL_MS))) return false;
+      if (this.#parts.wait === undefined || !(await this.#parts.wait(pauseMs))) return false;
+      pauseMs = Math.min(2 * pauseMs, LONGEST_DUE_POLL_MS);
     }
     return false;
   }

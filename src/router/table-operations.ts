@@ -59,6 +59,7 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
       const check = (table: Table) => {
         if (statusAt(table, nowMs) === 'DELETING') return;
         checkAtRest(table, nowMs);
+        checkNothingFilled(table);
         if (!table.deletionProtection) return;
         throw ApiError.validation(
           'Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.',
@@ -101,6 +102,18 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
 
 export function tableNotFound(name: string): ApiError {
   return ApiError.resourceNotFound(`Requested resource not found: Table: ${name} not found`);
+}
+
+/**
+ * A table cannot be deleted while an index is being filled (developer guide, "Managing Global Secondary Indexes"). The form
+ * of the text is the recorded one for an index whose throughput is being changed (hashicorp/terraform issue 9559).
+ */
+function checkNothingFilled({ name, indexes }: Table): void {
+  const filling = indexes.find(({ building }) => building === 'filling');
+  if (filling === undefined) return;
+  throw ApiError.resourceInUse(
+    `Attempt to change a resource which is still in use: Index is being created.  Table: ${name} Index: ${filling.name}`,
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 import { tableNameOf } from '../api/arn.ts';
-import { leftStorageIds, withChangedStorage } from '../api/index-storage.ts';
+import { isOlderThanEntries, leftStorageIds, renewed, withChangedStorage } from '../api/index-storage.ts';
 import type { RequestContext } from '../api/operations.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import { describeTable } from '../api/table-description.ts';
@@ -28,7 +28,8 @@ export function createUpdateTableOperation({ catalog, indexes, newId, throughput
       let left: readonly ByteString[] = [];
       const changed = await catalog.change(namespace, name, (table) => {
         checkAtRest(table, nowMs);
-        const before = settledTable(table);
+        const settled = settledTable(table);
+        const before = isOlderThanEntries(settled) ? renewed(settled, newId) : settled;
         update = updatedTable(before, request, nowMs, region);
         const { shown, phase } = update;
         const next = withChangedStorage(update.next, before, newId);

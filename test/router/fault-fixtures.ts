@@ -4,14 +4,23 @@ import { LagScope } from '../../src/dynamo/registers/lag-scope.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import { FaultRules, type FaultRulesParts } from '../../src/router/fault-rules.ts';
 import type { StorageDescription, TableWatcher } from '../../src/router/table-cache.ts';
-import { attribute } from '../api/sample-table.ts';
+import { attribute, globalIndex } from '../api/sample-table.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 
 const PARTITIONS = 64;
 
 /** Tables that are at hand from the beginning. */
 const TABLES: readonly StorageDescription[] = [
-  { storageId: 'orders-0', namespace: '', name: 'Orders', key: { partition: attribute('S:id') }, indexes: [] },
+  {
+    storageId: 'orders-0',
+    namespace: '',
+    name: 'Orders',
+    key: { partition: attribute('S:id') },
+    indexes: [
+      { ...globalIndex('by-customer', { partition: 'S:customer' }), storageId: 'by-cust' },
+      globalIndex('no-entries', { partition: 'S:customer' }),
+    ],
+  },
   { storageId: 'orders-3', namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') }, indexes: [] },
   {
     storageId: 'events-0',

@@ -283,6 +283,42 @@ describe('a staleness rule', () => {
     }
   });
 
+  test('is for the replicas of an index, for the whole of it, or for a table with its indexes', () => {
+    const { rules, lags } = openRules();
+    const scopeOf = (rule: Partial<FaultRule>) => {
+      rules.clear();
+      rules.add({ kind: 'staleness', worst: true, ...rule } as FaultRule);
+      return lags.at(-1)![0]!.scope;
+    };
+    const place = (table: string) => ({ kind: 'table', table });
+    expect(scopeOf({ table: 'Orders', namespace: '', index: 'by-customer' })).toEqual([place('by-cust')]);
+    expect(scopeOf({ index: 'by-customer', whole: true } as Partial<FaultRule>)).toEqual([
+      { kind: 'propagation', index: 'by-cust' },
+    ]);
+    // It has no entries: it is read from its table.
+    expect(scopeOf({ index: 'no-entries', whole: true } as Partial<FaultRule>)).toEqual([place('orders-0')]);
+    expect(scopeOf({ index: 'unknown' })).toEqual([]);
+    expect(scopeOf({ table: 'Orders', namespace: '' })).toEqual([place('orders-0'), place('by-cust')]);
+  });
+
+  test('of an index fires for reads of it alone', () => {
+    const { rules } = openRules();
+    rules.add({ kind: 'staleness', worst: true, table: 'Orders', index: 'by-customer' });
+    const fire = (operation: 'Query' | 'Scan' | 'GetItem', request: object) =>
+      rules.fireFirst({ operation, request: { TableName: 'Orders', ...request }, namespace: '' }, () => true);
+    expect(fire('Query', { IndexName: 'by-customer' })).toBeDefined();
+    expect(fire('Scan', { IndexName: 'by-customer' })).toBeDefined();
+    expect(fire('Scan', { IndexName: 'no-entries' })).toBeUndefined();
+    expect(fire('Query', {})).toBeUndefined();
+    expect(fire('GetItem', { Key: { id: { S: 'a' } } })).toBeUndefined();
+  });
+
+  test('of a whole index is possible where every write waits for every replica', () => {
+    const { rules } = openRules({ whyNoReplicaLags: 'a reason' });
+    expect(() => rules.add({ kind: 'staleness', worst: true, index: 'by-customer' })).toThrow('a reason');
+    expect(rules.add({ kind: 'staleness', worst: true, index: 'by-customer', whole: true }).id).toBe('f1');
+  });
+
   test('follows the tables that it is for as they come and go', () => {
     const { rules, lags, catalog } = openRules();
     rules.add({ kind: 'staleness', worst: true, table: 'Orders', key: { id: { S: 'a' } } });

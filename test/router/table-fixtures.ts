@@ -43,14 +43,37 @@ export function index(IndexName: string, ...names: string[]) {
 }
 
 /** A router over one copy of everything, whose ids count up from 1. */
-export function newRouter(client = new MemoryClient(), limits: Partial<RouterLimits> = {}, transientMs = 0) {
+export function newRouter(
+  client = new MemoryClient(),
+  limits: Partial<RouterLimits> = {},
+  transientMs = 0,
+  triesAgain?: () => boolean,
+) {
   let ids = 0;
   const newId = () => {
     ids += 1;
     return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
   const catalog = new TableCatalog(client, { ...DEFAULT_ROUTER_LIMITS, ...limits });
-  const { execute: router, executeIn, tables, indexes } = createRouter({ client, catalog, newId, limits, transientMs });
+  const {
+    execute: router,
+    executeIn,
+    tables,
+    indexes,
+  } = createRouter({
+    client,
+    catalog,
+    newId,
+    limits,
+    transientMs,
+    ...(triesAgain && {
+      // Ten times as fast as it should be.
+      wait: async (ms: number) => {
+        await new Promise((resolve) => setTimeout(resolve, ms / 10));
+        return triesAgain();
+      },
+    }),
+  });
   // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
   type Answer = any;
   const execute = (operation: OperationName, request: object, context: Partial<RequestContext> = {}) =>

@@ -44,7 +44,6 @@ export class Derivations implements DerivationSource {
 
   note(derivation: Derivation): Derivation {
     const known = this.#known.get(derivation.table)?.derivation;
-    if (known === derivation) return known;
     if (known !== undefined && known.version >= derivation.version) return known;
     this.#keep(derivation.table, { derivation, sinceMs: undefined });
     return derivation;
