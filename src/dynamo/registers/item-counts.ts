@@ -77,6 +77,7 @@ export class ItemCounts {
       add(sum, count);
       for (const [index, each] of (count.local ?? []).entries()) add(at(sum.local, index), each);
     }
+    for (const each of sum.local) each.bytes = Math.max(0, Math.round(each.bytes));
     return sum;
   }
 
@@ -144,10 +145,14 @@ function addRecord(count: PartCount, record: ItemRecord | undefined, items: 1 | 
   if (record?.item === undefined) return;
   const each = { items, bytes: items * record.item.size };
   add(count, each);
-  for (const [index, place] of (record.derived?.local ?? []).entries()) {
+  const { local = [], localBytes = 0 } = record.derived ?? {};
+  const isIn = local.filter((place) => place !== undefined).length;
+  // The record has the size of its entries together; the average is exact if the indexes project alike, or there is one.
+  const entry = { items, bytes: (items * localBytes) / isIn };
+  for (const [index, place] of local.entries()) {
     if (place === undefined) continue;
     count.local ??= [];
-    add(at(count.local, index), each);
+    add(at(count.local, index), entry);
   }
 }
 
