@@ -1,5 +1,5 @@
 import { type AttributeMap, normaliseMap } from './attribute-value.ts';
-import { entrySortKey, joinedPartitionKey, localSortKey } from './entry-place.ts';
+import { joinedPartitionKey } from './entry-place.ts';
 import { ApiError } from './errors.ts';
 import { checkKeyOperands, type KeyTerm, resolveKeyCondition } from './expression/key-condition.ts';
 import { checkFilterPaths, checkKeyPaths } from './expression/key-paths.ts';
@@ -28,8 +28,9 @@ import {
   type PagePlan,
   placeKeys,
 } from './page-rules.ts';
-import { type ByteString, keyOfItem, keyOfKey } from './primary-key.ts';
+import { type ByteString, keyOfKey } from './primary-key.ts';
 import { checkAlone } from './refusal.ts';
+import { placeInOrder } from './stored-order.ts';
 import type { IndexKeySchema, SecondaryIndex, Table } from './table-definition.ts';
 import { VALUE_TEXTS } from './value-texts.ts';
 
@@ -106,17 +107,6 @@ export function planQuery(table: Table, request: QueryRequest, checked: CheckedQ
   };
 }
 
-/**
- * The place of an item or entry in the order of a Query.
- * @param attributes the item, the entry, or the key of one of them
- */
-export function placeInOrder(table: Table, index: SecondaryIndex | undefined, attributes: AttributeMap): ByteString {
-  const itemKey = keyOfItem(table.key, attributes);
-  if (index === undefined) return itemKey.sortKey;
-  const placeIn = index.kind === 'local' ? localSortKey : entrySortKey;
-  return placeIn(index, attributes, itemKey);
-}
-
 /** The part of a range behind a place, in the order of the read. */
 export function restOf({ lower, upper }: RangeBounds, order: QueryPlan['order'], place: ByteString): RangeBounds {
   const start: RangeBound = { sortKey: place, isInclusive: false };
@@ -153,12 +143,11 @@ function keyOfTable({ key: { partition, sort } }: Table): IndexKeySchema {
   return { partition: [partition], sort: sort === undefined ? [] : [sort] };
 }
 
-/** The inclusive end of a range that an inequality gives it, in the order of the read. */
+/** The inclusive end of a range, in the order of the read. */
 function endOf({ last }: KeyRange, { lower, upper }: RangeBounds, order: QueryPlan['order']): ByteString | undefined {
-  if (last === undefined) return undefined;
   const end = order === 'forward' ? upper : lower;
-  const isOfPrefix = last.operator === 'begins_with';
-  return end?.isInclusive === true && !isOfPrefix ? end.sortKey : undefined;
+  // A prefix is the lower bound of its range, but no value that the condition names.
+  return end?.isInclusive === true && last?.operator !== 'begins_with' ? end.sortKey : undefined;
 }
 
 /**
@@ -179,7 +168,7 @@ function startOf(
   keyOfKey(table.key, Object.fromEntries(placeKeys(table, undefined).map(({ name }) => [name, startKey[name]!])));
   if (index !== undefined) checkStartInIndex(index.key, startKey);
   const key = index?.key ?? keyOfTable(table);
-  const place = placeInOrder(table, index, startKey);
+  const place = placeInOrder(table, index, startKey).sortKey;
   if (!meetsSortConditions(key, range, startKey) || place === end) {
     throw ApiError.validation('The provided starting key does not match the range key predicate');
   }

@@ -1,4 +1,5 @@
 import { type AttributeMap, normaliseMap } from './attribute-value.ts';
+import { isAtNodes } from './derivation.ts';
 import { ApiError } from './errors.ts';
 import { checkKeyPaths } from './expression/key-paths.ts';
 import {
@@ -8,8 +9,17 @@ import {
   resolveLegacyFilter,
 } from './expression/resolve-filter.ts';
 import type { ScanRequest } from './operations.ts';
-import { checkSelect, hasExactly, indexNamed, needsItems, type PagePlan, placeKeys } from './page-rules.ts';
+import {
+  checkSelect,
+  checkStartInIndex,
+  hasExactly,
+  indexNamed,
+  needsItems,
+  type PagePlan,
+  placeKeys,
+} from './page-rules.ts';
 import { type EncodedKey, keyOfKey } from './primary-key.ts';
+import { placeInOrder } from './stored-order.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 import { VALUE_TEXTS } from './value-texts.ts';
 
@@ -26,7 +36,7 @@ export interface CheckedScan extends Filtering {
 
 /** How a Scan is to be carried out. */
 export interface ScanPlan extends CheckedScan, PagePlan {
-  /** The scan begins behind this item of the table. */
+  /** The scan begins behind this place: in the index if the nodes keep it, and else in the table. */
   readonly after: EncodedKey | undefined;
 }
 
@@ -117,5 +127,8 @@ function startOf(table: Table, index: SecondaryIndex | undefined, startKey: Attr
     );
   }
   const ofTable = placeKeys(table, undefined).map(({ name }) => [name, startKey[name]!]);
-  return keyOfKey(table.key, Object.fromEntries(ofTable));
+  const itemKey = keyOfKey(table.key, Object.fromEntries(ofTable));
+  if (index === undefined) return itemKey;
+  checkStartInIndex(index.key, startKey);
+  return isAtNodes(index) ? placeInOrder(table, index, startKey) : itemKey;
 }

@@ -219,7 +219,10 @@ export interface ItemCount {
 }
 
 export interface TableCount extends ItemCount {
-  /** By the number of the local index: the items that are in it, whole. Shorter if there are none in the last ones. */
+  /**
+   * The entries by the number of the local index. Shorter if there are none in the last ones. If indexes project
+   * differently, the bytes of an item's entries are spread evenly over them.
+   */
   readonly local: readonly ItemCount[];
 }
 

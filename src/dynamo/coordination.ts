@@ -234,7 +234,10 @@ export class Coordination implements CoordinatingNode {
   }
 }
 
-/** How long a request for counts waits for records to be counted; then it is told what was counted so far. */
-const COUNT_PATIENCE_MS = 300;
+/**
+ * How long a request for counts waits for records to be counted; then it is told what was counted so far. It has to be
+ * less than the time after which a node that does not answer counts as down.
+ */
+const COUNT_PATIENCE_MS = 800;
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };

@@ -133,7 +133,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   promisesKept: 100_000,
   statesKept: 200,
   rangeSpareEntries: 16,
-  rangeEntries: 1_000,
+  rangeEntries: 500,
   rangeBytes: 1024 * 1024,
   unsettledNamed: 1_000,
   collectionBytes: 10 * 1024 ** 3,

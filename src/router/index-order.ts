@@ -1,11 +1,12 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
+import { grouped } from '../api/entry-place.ts';
 import { indexEntry } from '../api/index-entry.ts';
-import { partitionInIndex, placeInPartition } from '../api/index-place.ts';
 import { sizeOf } from '../api/item.ts';
 import { isWhole, type PagePlan } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
-import type { ByteString, EncodedKey } from '../api/primary-key.ts';
+import type { ByteString } from '../api/primary-key.ts';
 import type { ScanPlan } from '../api/scan-rules.ts';
+import { placeInOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { DynamoClient, RangeRequest } from '../dynamo/client.ts';
 import type { Found, PageSource, WalkReader } from './page-source.ts';
@@ -124,75 +125,6 @@ class WalkGuard {
   }
 }
 
-/**
- * The entries of a local index: item collections in the order of the table, and within each the sort keys of the index.
- * The table stores a collection in another order, so the whole collection is read for each page that has entries of it.
- */
-class LocalOrder implements PageSource {
-  readonly #reader: WalkReader;
-  readonly #scan: IndexScan;
-  readonly #guard: WalkGuard;
-  #batch: readonly StoredItem[] = [];
-  #at = 0;
-  #isCut = false;
-
-  /** @param reader begins with the collection of the start key */
-  constructor(reader: WalkReader, scan: IndexScan, guard: WalkGuard) {
-    this.#reader = reader;
-    this.#scan = scan;
-    this.#guard = guard;
-  }
-
-  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'> {
-    while (!this.#isCut) {
-      const first = new FirstEntries(bytesLeft, itemsLeft);
-      const read = await this.#readCollection(first);
-      if (read !== 'collection') return read;
-      const found = first.sorted();
-      this.#isCut = first.isCut;
-      if (found.length > 0) return found;
-    }
-    return 'cut';
-  }
-
-  async #readCollection(first: FirstEntries): Promise<'collection' | 'end' | 'beyond'> {
-    const { table, index, startKey } = this.#scan;
-    const { name, type } = table.key.partition;
-    const keyOf = (item: AttributeMap) => (item[name] as Record<string, string>)[type];
-    let key: string | undefined;
-    let start: ByteString | undefined;
-    let items = 0;
-    let bytes = 0;
-    for (let item = await this.#peek(); item !== undefined; item = await this.#peek()) {
-      const itemKey = keyOf(item.attributes);
-      if (key === undefined) {
-        key = itemKey;
-        if (startKey !== undefined && keyOf(startKey) === key) start = placeInPartition(table, index, startKey);
-      } else if (itemKey !== key) {
-        return 'collection';
-      }
-      this.#at++;
-      items++;
-      bytes += item.image.size;
-      if (this.#guard.isBeyond({ items, bytes })) return 'beyond';
-      const entry = indexEntry(table, index, item.attributes);
-      if (entry === undefined) continue;
-      const place = placeInPartition(table, index, entry);
-      if (start !== undefined && place <= start) continue;
-      first.add(placed(this.#scan.plan, item, entry, place));
-    }
-    return key === undefined ? 'end' : 'collection';
-  }
-
-  async #peek(): Promise<StoredItem | undefined> {
-    if (this.#at === this.#batch.length) {
-      this.#batch = (await this.#reader.read()) ?? [];
-      this.#at = 0;
-    }
-    return this.#batch[this.#at];
-  }
-}
-
 /** Into how many parts the ring is cut to sort the partitions of a global index. */
 const POSITIONS = 1_000_000;
 /** So many digits write each of them. */
@@ -238,29 +170,24 @@ class GlobalOrder implements PageSource {
 
   #placeOf(entry: AttributeMap): ByteString {
     const { table, index } = this.#scan;
-    const partition = partitionInIndex(index, entry);
-    const position = this.#client.segmentOf({ table: table.storageId, partitionKey: partition }, POSITIONS);
-    return String(position).padStart(POSITION_DIGITS, '0') + partition + placeInPartition(table, index, entry);
+    const { partitionKey, sortKey } = placeInOrder(table, index, entry);
+    const position = this.#client.segmentOf({ table: table.storageId, partitionKey }, POSITIONS);
+    return String(position).padStart(POSITION_DIGITS, '0') + grouped(partitionKey) + sortKey;
   }
 }
 
-export interface IndexOrderParts {
+export interface GlobalOrderParts {
   readonly client: DynamoClient;
-  /** Walks through the table, from behind a key or from the beginning. */
-  readonly readerFrom: (after: EncodedKey | undefined) => WalkReader;
+  /** Begins at the start of the table. */
+  readonly reader: WalkReader;
   readonly scan: IndexScan;
-  /**
-   * For the walk of one page: through the whole table for a global index, through each item collection for a local one.
-   */
+  /** For the walk of one page through the whole table. */
   readonly bounds: WalkBounds;
   /** Asked once, when the walk exceeds `bounds`: whether it goes on. */
   readonly goesOnBeyond: () => boolean;
 }
 
-/** The entries of an index in the order of the index. */
-export function indexOrder({ client, readerFrom, scan, bounds, goesOnBeyond }: IndexOrderParts): PageSource {
-  const guard = new WalkGuard(bounds, goesOnBeyond);
-  if (scan.index.kind === 'global') return new GlobalOrder(client, readerFrom(undefined), scan, guard);
-  const { after } = scan.plan;
-  return new LocalOrder(readerFrom(after && { ...after, sortKey: '' }), scan, guard);
+/** The entries of a global index in the order of the index. */
+export function globalOrder({ client, reader, scan, bounds, goesOnBeyond }: GlobalOrderParts): PageSource {
+  return new GlobalOrder(client, reader, scan, new WalkGuard(bounds, goesOnBeyond));
 }

@@ -1,6 +1,6 @@
-import { entryPartitionKey } from '../api/entry-place.ts';
 import { indexEntry } from '../api/index-entry.ts';
-import { isWithin, placeInOrder, type QueryPlan } from '../api/query-rules.ts';
+import { isWithin, type QueryPlan } from '../api/query-rules.ts';
+import { placeInOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import { FirstEntries, placed } from './index-order.ts';
 import type { Found, PageSource, WalkReader } from './page-source.ts';
@@ -31,9 +31,10 @@ export class IndexRange implements PageSource {
     for (let items = await this.#reader.read(); items !== undefined; items = await this.#reader.read()) {
       for (const item of items) {
         const entry = indexEntry(this.#table, this.#index, item.attributes);
-        if (entry === undefined || entryPartitionKey(this.#index, entry) !== this.#plan.partitionKey) continue;
-        const place = placeInOrder(this.#table, this.#index, entry);
-        if (isWithin(this.#plan, place)) first.add(placed(this.#plan, item, entry, place));
+        if (entry === undefined) continue;
+        const { partitionKey, sortKey } = placeInOrder(this.#table, this.#index, entry);
+        if (partitionKey !== this.#plan.partitionKey || !isWithin(this.#plan, sortKey)) continue;
+        first.add(placed(this.#plan, item, entry, sortKey));
       }
     }
     const found = first.sorted();

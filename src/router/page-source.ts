@@ -1,8 +1,7 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { sizeOf } from '../api/item.ts';
-import type { ScanPlan } from '../api/scan-rules.ts';
-import type { Table } from '../api/table-definition.ts';
+import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './router-limits.ts';
 import type { StoredItem } from './stored-item.ts';
 
@@ -77,26 +76,33 @@ export class WalkReader {
   }
 }
 
-/** The items of a table, or the entries that an index has of them, in the order of the table. */
-export class TableOrder implements PageSource {
-  readonly #reader: WalkReader;
-  readonly #table: Table;
-  readonly #index: ScanPlan['index'];
+export interface OrderOptions {
+  readonly table: Table;
+  /** The index whose entries are made of the items that are read. Undefined: what is read is what the page looks at. */
+  readonly entriesOf: SecondaryIndex | undefined;
+  /** Whether many of the items may have no entry. */
+  readonly isSparse: boolean;
+}
 
-  constructor(reader: WalkReader, table: Table, index: ScanPlan['index']) {
+/** The items of a walk, or the entries that an index has of them, in the order of the walk. */
+export class WalkOrder implements PageSource {
+  readonly #reader: WalkReader;
+  readonly #options: OrderOptions;
+
+  constructor(reader: WalkReader, options: OrderOptions) {
     this.#reader = reader;
-    this.#table = table;
-    this.#index = index;
+    this.#options = options;
   }
 
   async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end'> {
-    const index = this.#index;
+    const { table, entriesOf: index, isSparse } = this.#options;
     if (index === undefined) return (await this.#reader.read(bytesLeft, itemsLeft)) ?? 'end';
     while (true) {
-      const items = await this.#reader.read(bytesLeft);
+      // Each item is parsed, and an item may have far more bytes than its entry.
+      const items = await this.#reader.read(Math.min(bytesLeft, BYTES_AT_ONCE), isSparse ? undefined : itemsLeft);
       if (items === undefined) return 'end';
       const found = items.flatMap((stored): Found | [] => {
-        const entry = indexEntry(this.#table, index, stored.attributes);
+        const entry = indexEntry(table, index, stored.attributes);
         return entry === undefined ? [] : { stored, entry, bytes: sizeOf(entry) };
       });
       if (found.length > 0) return found;

@@ -7,13 +7,14 @@ import {
   readUnits,
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
+import { isAtNodes } from '../api/derivation.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { RawJson, type ReturnConsumedCapacity } from '../api/operations.ts';
 import { isWhole, type PagePlan, placeKeys } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
-import type { Table } from '../api/table-definition.ts';
+import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { Found, PageSource, Pause } from './page-source.ts';
 import type { ReadRoom } from './read-room.ts';
 import type { StoredItem } from './stored-item.ts';
@@ -46,9 +47,18 @@ export async function inRoom(room: ReadRoom, read: () => Promise<Page | undefine
 export interface WantedPage {
   readonly table: Table;
   readonly plan: PagePlan;
+  /** The index whose entries are made of the items that are read. Undefined: what is read is what the page looks at. */
+  readonly entriesOf: SecondaryIndex | undefined;
   /** At most so many items or entries are looked at. */
   readonly limit: number;
   readonly pause: Pause;
+}
+
+/** The index of a page, if its entries are made of the items that are read. */
+export function entriesToMake(index: SecondaryIndex | undefined): SecondaryIndex | undefined {
+  if (index === undefined || !isAtNodes(index)) return index;
+  // A local index is read as items, which are its entries if it projects all.
+  return index.kind === 'global' || index.projection.ProjectionType === 'ALL' ? undefined : index;
 }
 
 /** What was read for one answer. */
@@ -75,10 +85,10 @@ const FILTERED_AT_ONCE_BYTES = 64 * 1024;
  */
 export async function readPage(
   source: PageSource,
-  { table, plan, limit, pause }: WantedPage,
+  { table, plan, entriesOf, limit, pause }: WantedPage,
 ): Promise<Page | undefined> {
-  const { index, filter, isCount, isFetching } = plan;
-  const areWhole = isWhole(plan);
+  const { filter, isCount, isFetching } = plan;
+  const areWhole = entriesOf === undefined || isWhole(plan);
   const project = plan.projection && projector(plan.projection);
   const page = {
     items: [] as (RawJson | AttributeMap)[],
@@ -97,14 +107,14 @@ export async function readPage(
     if (found === 'cut') return { ...page, last: last && attributesOf(last) };
     if (found === 'beyond') return undefined;
     for (const { stored, entry: known, bytes } of found) {
-      const entry = known ?? (index && indexEntry(table, index, stored!.attributes)!);
+      const entry = known ?? (entriesOf && indexEntry(table, entriesOf, stored!.attributes)!);
       page.scanned++;
       page.bytes += bytes;
       const counted = pageBytes(bytes);
       bytesLeft -= counted;
       extraBytes += counted - bytes;
       if (filter !== undefined) {
-        filtered += bytes;
+        filtered += isFetching ? stored!.image.size : bytes;
         if (filtered > FILTERED_AT_ONCE_BYTES) {
           filtered = 0;
           await pause();

@@ -1,54 +1,53 @@
 import type { RangeBounds } from '../api/key-range.ts';
-import type { ByteString } from '../api/primary-key.ts';
 import { type QueryPlan, restOf } from '../api/query-rules.ts';
+import { placeInOrder, type StoredOrder, storedOrder } from '../api/stored-order.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
-import { ofTable } from './of-table.ts';
+import { ofStored } from './of-table.ts';
 import type { Walk } from './page-source.ts';
 import { StoredItem } from './stored-item.ts';
 
-/** A range of one collection, and how it is read. */
-export interface WalkedRange extends RangeBounds {
-  readonly table: Table;
-  readonly partitionKey: ByteString;
-  readonly order: QueryPlan['order'];
-  readonly from: ReadFrom;
-  /** The place of an item in the order of the range. */
-  readonly placeOf: (item: StoredItem) => ByteString;
-}
-
-/** Reads the items of a range, one read of the cluster after another. */
+/** Reads what a Query asks for, of a table or of an index that is stored, one read of the cluster after another. */
 export class RangeWalk implements Walk {
   readonly #client: DynamoClient;
-  readonly #range: WalkedRange;
+  readonly #table: Table;
+  readonly #plan: QueryPlan;
+  readonly #from: ReadFrom;
+  readonly #stored: StoredOrder;
   /** Undefined at the end. */
   #rest: RangeBounds | undefined;
 
-  constructor(client: DynamoClient, range: WalkedRange) {
+  /** @param plan its index, if it has one, is kept by the nodes */
+  constructor(client: DynamoClient, table: Table, plan: QueryPlan, from: ReadFrom) {
     this.#client = client;
-    this.#range = range;
-    this.#rest = range;
+    this.#table = table;
+    this.#plan = plan;
+    this.#from = from;
+    this.#stored = storedOrder(table, plan.index);
+    this.#rest = plan;
   }
 
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
     if (this.#rest === undefined) return undefined;
-    const { table, partitionKey, order, from, placeOf } = this.#range;
+    const { partitionKey, order, index } = this.#plan;
     const { lower, upper } = this.#rest;
     const outcome = await this.#client.range({
-      table: table.storageId,
+      ...ofStored(this.#table, this.#stored),
       partitionKey,
       lower,
       upper,
       order,
       limit,
-      from,
-      ...ofTable(table),
+      from: this.#from,
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);
     const items = outcome.items.map((image) => new StoredItem(image));
     const last = items.at(-1);
-    this.#rest = outcome.more && last !== undefined ? restOf(this.#rest, order, placeOf(last)) : undefined;
+    this.#rest =
+      outcome.more && last !== undefined
+        ? restOf(this.#rest, order, placeInOrder(this.#table, index, last.attributes).sortKey)
+        : undefined;
     return last === undefined ? undefined : items;
   }
 }

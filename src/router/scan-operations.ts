@@ -1,15 +1,26 @@
+import type { AttributeMap } from '../api/attribute-value.ts';
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
+import { isAtNodes } from '../api/derivation.ts';
 import type { RequestContext, ScanRequest } from '../api/operations.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
 import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
-import type { Table } from '../api/table-definition.ts';
-import type { DynamoClient } from '../dynamo/client.ts';
+import type { SecondaryIndex, Table } from '../api/table-definition.ts';
+import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
 import type { IndexBuilder } from './index-builder.ts';
-import { type IndexScan, indexOrder, type WalkBounds } from './index-order.ts';
+import { globalOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
 import type { ItemParts } from './item-operations.ts';
-import { inRoom, type PageResponse, readPage, responseOf, unitsOf, type WantedPage } from './page.ts';
-import { type PageSource, type Pause, TableOrder, WalkReader } from './page-source.ts';
+import {
+  entriesToMake,
+  inRoom,
+  type Page,
+  type PageResponse,
+  readPage,
+  responseOf,
+  unitsOf,
+  type WantedPage,
+} from './page.ts';
+import { type Pause, WalkOrder, WalkReader } from './page-source.ts';
 import { readFromOf } from './read-from.ts';
 import type { ReadRoom } from './read-room.ts';
 import { ORDERED_WALK } from './router-limits.ts';
@@ -36,46 +47,69 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
   const { client, indexes, throughput, pause, room, bounds = ORDERED_WALK } = parts;
   const orders = new IndexScanOrders();
 
-  /** @returns undefined for a table, and for an index that is read in the order of its table */
-  function orderOf(
-    scan: Omit<IndexScan, 'index'>,
-    readerFrom: (after: EncodedKey | undefined) => WalkReader,
-    nowMs: number,
-  ): PageSource | undefined {
-    const { table, plan } = scan;
-    const { index } = plan;
-    if (index === undefined || orders.isLarge(table, plan)) return undefined;
-    const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
-    return indexOrder({ client, readerFrom, scan: { ...scan, index }, bounds, goesOnBeyond });
+  /** The pages of a table, and of an index that the nodes keep. */
+  function storedPage({ table, plan, from }: CheckedRequest, wanted: WantedPage): Promise<Page | undefined> {
+    const { entriesOf } = wanted;
+    const walk = new TableWalk(client, table, { ...plan, from });
+    return readPage(new WalkOrder(new WalkReader(walk, pause), { table, entriesOf, isSparse: false }), wanted);
+  }
+
+  /** The pages of an index that the nodes do not keep: each takes a walk through its table. */
+  async function computedPage(scan: CheckedRequest, index: SecondaryIndex, wanted: WantedPage): Promise<Page> {
+    const { table, plan, from, startKey, nowMs } = scan;
+    const readerFrom = (after: EncodedKey | undefined) =>
+      new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
+    if (!orders.isLarge(table, plan)) {
+      const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
+      const inOrder = globalOrder({
+        client,
+        reader: readerFrom(undefined),
+        scan: { table, index, plan, startKey },
+        bounds,
+        goesOnBeyond,
+      });
+      const found = await readPage(inOrder, wanted);
+      if (found?.last !== undefined) orders.ended(table, plan, nowMs);
+      if (found !== undefined) return found;
+    }
+    const page = await readPage(
+      new WalkOrder(readerFrom(plan.after), { table, entriesOf: index, isSparse: true }),
+      wanted,
+    );
+    if (page === undefined) throw new Error('a table was too large to be read in its own order');
+    return page;
   }
 
   return {
     async scan(request, context, namespace) {
-      const { nowMs } = context;
       const checked = checkScan(request);
       const found = indexes.tableFor(request, context, namespace);
       const table = found instanceof Promise ? await found : found;
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);
-      const from = readFromOf(request, context);
       const settle = throughput?.chargePage(table, plan.index);
-      const readerFrom = (after: EncodedKey | undefined) =>
-        new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
-      const page = await inRoom(room, async () => {
-        const wanted: WantedPage = { table, plan, limit, pause };
-        const inOrder = orderOf({ table, plan, startKey: request.ExclusiveStartKey }, readerFrom, nowMs);
-        const found = inOrder && (await readPage(inOrder, wanted));
-        if (found?.last !== undefined) orders.ended(table, plan, nowMs);
-        if (found !== undefined) return found;
-        return readPage(new TableOrder(readerFrom(plan.after), table, plan.index), wanted);
-      });
-      if (page === undefined) throw new Error('a table was too large to be read in its own order');
+      const from = readFromOf(request, context);
+      const scan: CheckedRequest = { table, plan, from, startKey: request.ExclusiveStartKey, nowMs: context.nowMs };
+      const wanted: WantedPage = { table, plan, entriesOf: entriesToMake(plan.index), limit, pause };
+      const { index } = plan;
+      const page = await inRoom(room, () =>
+        index === undefined || isAtNodes(index) ? storedPage(scan, wanted) : computedPage(scan, index, wanted),
+      );
+      if (page === undefined) throw new Error('what the nodes keep has no other order');
       const units = unitsOf(page, plan, readConsistencyOf(request));
       settle?.(units);
       return responseOf(request, { table, plan }, page, units);
     },
   };
+}
+
+interface CheckedRequest {
+  readonly table: Table;
+  readonly plan: ScanPlan;
+  readonly from: ReadFrom;
+  readonly startKey: AttributeMap | undefined;
+  readonly nowMs: number;
 }
 
 function checkSegment(client: DynamoClient, { storageId: table }: Table, { segment, after }: ScanPlan): void {

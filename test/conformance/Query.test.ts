@@ -223,6 +223,14 @@ describe('pages', () => {
     expect(next).not.toHaveProperty('LastEvaluatedKey');
   });
 
+  // aws-sdk-js issue 3290: of one item, with Limit 1.
+  test('are the last at the end of the range', async () => {
+    expect(await query('sk = :v', [N(3)], { Limit: 1 })).not.toHaveProperty('LastEvaluatedKey');
+    const backward = await query('sk >= :v', [N(18)], { Limit: 2, ScanIndexForward: false });
+    expect(numbers(backward)).toEqual([19, 18]);
+    expect(backward).not.toHaveProperty('LastEvaluatedKey');
+  });
+
   test('begin behind a key that no item has', async () => {
     expect(numbers(await query(undefined, [], { ExclusiveStartKey: { pk: { S: 'a' }, sk: N(16.5) } }))).toEqual(
       upTo(17, 19),

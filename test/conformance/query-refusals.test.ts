@@ -478,6 +478,7 @@ describe('a start key', () => {
     // N. Kiriu, "The provided starting key does not match the range key predicate"; aws-sdk-ruby issue 2456.
     ['at the end of the range, backward', start(at('b'), 'pk = :p AND sk >= :s', backward), predicate],
     ['at the end of the range', start(at('b'), 'pk = :p AND sk <= :s'), predicate],
+    ['of the only item', start(at('b'), 'pk = :p AND sk = :s'), predicate],
     [
       'outside the range of an index',
       start({ ...at('b'), color: S('a'), tier: N(0) }, 'color = :p AND tier >= :n', index('some')),
@@ -491,7 +492,6 @@ describe('a start key', () => {
     ['at the beginning of the range', start(at('b'), 'pk = :p AND sk >= :s')],
     ['at the beginning of the range, backward', start(at('b'), 'pk = :p AND sk <= :s', backward)],
     ['within', start(at('bb'), 'pk = :p AND begins_with(sk, :s)')],
-    ['of the only item', start(at('b'), 'pk = :p AND sk = :s')],
     [
       'at the bound of an index, where others may follow',
       start({ ...at('b'), color: S('a'), tier: N(1) }, 'color = :p AND tier <= :n', index('some')),

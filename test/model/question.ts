@@ -101,13 +101,13 @@ export function inRange(table: ModelTable, { target, partition, sort }: Question
 }
 
 /**
- * The place at the very end of a range of a table, which an inequality gives it. Nothing can be behind it: the service
+ * The place at the very end of a range of a table, which its condition names. Nothing can be behind it: the service
  * refuses it as a start key, and so cannot answer it as one (the sources are in `src/api/query-rules.ts`).
  */
 function endOf({ target, sort: [test], isForward = true }: Question): AttributeValue | undefined {
   if (target.index !== undefined || test === undefined) return undefined;
   if (test.op === 'BETWEEN') return test.values[isForward ? 1 : 0];
-  return test.op === (isForward ? '<=' : '>=') ? test.values[0] : undefined;
+  return test.op === '=' || test.op === (isForward ? '<=' : '>=') ? test.values[0] : undefined;
 }
 
 /** Whether an item of a table, or a start key, is at the very end of a range. */

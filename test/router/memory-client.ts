@@ -1,6 +1,10 @@
-import type { ItemImage } from '../../src/api/item.ts';
+import type { Derivation } from '../../src/api/derivation.ts';
+import { entryPartitionKey, entrySortKey, localSortKey } from '../../src/api/entry-place.ts';
+import { indexEntry } from '../../src/api/index-entry.ts';
+import { fromImage, type ItemImage, toImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
 import { applyMutation } from '../../src/api/mutation.ts';
+import { keyOfItem } from '../../src/api/primary-key.ts';
 import type {
   DynamoClient,
   Failure,
@@ -13,8 +17,14 @@ import type {
   ScanRequest,
   SortKeyBound,
   TableCount,
+  WriteOptions,
   WriteOutcome,
 } from '../../src/dynamo/client.ts';
+
+interface Stored {
+  readonly key: ItemKey;
+  readonly item: ItemImage;
+}
 
 /** One copy of everything in a Map: what the routers see of a cluster that never fails, unless a test says so. */
 export class MemoryClient implements DynamoClient {
@@ -25,16 +35,17 @@ export class MemoryClient implements DynamoClient {
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
   failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
-  readonly #items = new Map<string, { key: ItemKey; item: ItemImage }>();
+  readonly #items = new Map<string, Stored>();
 
-  async write(key: ItemKey, mutation: Mutation): Promise<WriteOutcome> {
+  async write(key: ItemKey, mutation: Mutation, options?: Partial<WriteOptions>): Promise<WriteOutcome> {
     this.calls.push('write');
     await undefined;
     if (this.failWrite !== undefined && this.failWrite !== 'late-write') return this.failWrite;
-    const outcome = applyMutation(mutation, this.#items.get(nameOf(key))?.item);
+    const before = this.#items.get(nameOf(key))?.item;
+    const outcome = applyMutation(mutation, before);
     if (outcome.kind === 'applied') {
-      if (outcome.next === undefined) this.#items.delete(nameOf(key));
-      else this.#items.set(nameOf(key), { key, item: outcome.next });
+      this.#set(key, outcome.next);
+      this.#deriveEntries(options?.derivation, before, outcome.next);
     }
     return this.failWrite === 'late-write' ? { kind: 'unknown' } : outcome;
   }
@@ -47,12 +58,13 @@ export class MemoryClient implements DynamoClient {
     return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
   }
 
-  async range({ table, partitionKey, lower, upper, order, limit }: RangeRequest): Promise<RangeOutcome> {
+  async range(request: RangeRequest): Promise<RangeOutcome> {
+    const { partitionKey, lower, upper, order, limit } = request;
     this.calls.push('range');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
-    const found = [...this.#items.values()]
-      .filter(({ key }) => key.table === table && key.partitionKey === partitionKey)
+    const found = this.#inOrderOf(request)
+      .filter(({ key }) => key.partitionKey === partitionKey)
       .filter(({ key }) => isInside(key.sortKey, lower, upper))
       .sort((a, b) => (a.key.sortKey < b.key.sortKey ? -1 : 1));
     if (order === 'backward') found.reverse();
@@ -64,14 +76,15 @@ export class MemoryClient implements DynamoClient {
     return new Set([...this.#items.values()].map(({ key }) => key.table));
   }
 
-  async scan({ table, start, segment, limit }: ScanRequest): Promise<ScanOutcome> {
+  async scan(request: ScanRequest): Promise<ScanOutcome> {
+    const { start, segment, limit } = request;
     this.calls.push('scan');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
     const partition = start.kind === 'after' ? this.#partitionOf(start.partitionKey) : start.partition;
     const place = ({ partitionKey, sortKey }: Omit<ItemKey, 'table'>) => `${partitionKey}\0${sortKey}`;
-    const found = [...this.#items.values()]
-      .filter(({ key }) => key.table === table && this.#partitionOf(key.partitionKey) === partition)
+    const found = this.#inOrderOf(request)
+      .filter(({ key }) => this.#partitionOf(key.partitionKey) === partition)
       .filter(({ key }) => segment === undefined || this.segmentOf(key, segment.total) === segment.index)
       .filter(({ key }) => start.kind === 'partition' || place(key) > place(start))
       .sort((a, b) => (place(a.key) < place(b.key) ? -1 : 1));
@@ -109,6 +122,42 @@ export class MemoryClient implements DynamoClient {
 
   segmentOf({ partitionKey }: Pick<ItemKey, 'partitionKey'>, total: number): number {
     return partitionKey.length % total;
+  }
+
+  /** The items of a table, or the entries of a global index; in a local index, each with its place in it as its key. */
+  #inOrderOf({ table, localIndex, derivation }: RangeRequest | ScanRequest): readonly Stored[] {
+    const items = [...this.#items.values()].filter(({ key }) => key.table === table);
+    if (localIndex === undefined) return items;
+    const index = derivation!.indexes.filter(({ kind }) => kind === 'local')[localIndex]!;
+    return items.flatMap(({ key, item }) => {
+      const attributes = fromImage(item);
+      if (indexEntry(derivation!, index, attributes) === undefined) return [];
+      return [{ key: { ...key, sortKey: localSortKey(index, attributes, key) }, item }];
+    });
+  }
+
+  #deriveEntries(
+    derivation: Derivation | undefined,
+    before: ItemImage | undefined,
+    after: ItemImage | undefined,
+  ): void {
+    for (const index of derivation?.indexes ?? []) {
+      if (index.storageId === undefined) continue;
+      for (const image of [before, after]) {
+        const item = image && fromImage(image);
+        const entry = indexEntry(derivation!, index, item);
+        if (entry === undefined) continue;
+        const itemKey = keyOfItem(derivation!.key, item!);
+        const partitionKey = entryPartitionKey(index, entry);
+        const sortKey = entrySortKey(index, entry, itemKey);
+        this.#set({ table: index.storageId, partitionKey, sortKey }, image === after ? toImage(entry) : undefined);
+      }
+    }
+  }
+
+  #set(key: ItemKey, item: ItemImage | undefined): void {
+    if (item === undefined) this.#items.delete(nameOf(key));
+    else this.#items.set(nameOf(key), { key, item });
   }
 
   #partitionOf(partitionKey: string): number {

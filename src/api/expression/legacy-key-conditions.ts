@@ -14,14 +14,19 @@ const OPERATORS: Readonly<Record<string, KeyOperator>> = {
   BEGINS_WITH: 'begins_with',
 };
 
+/** No key has more attributes: four of each kind. */
+const MOST_CONDITIONS = 8;
+
 /**
  * The legacy `KeyConditions`. Values are normalised in place, and checked, unlike those of an expression.
  * @throws ApiError (ValidationException)
  */
 export function resolveKeyConditions(conditions: Readonly<Record<string, FilterCondition>>): KeyTerm[] {
-  checkValueBytes('KeyConditions', conditions);
   const names = Object.keys(conditions);
-  if (names.length === 0) throw ApiError.validation('Conditions can be of length 1 or 2 only');
+  if (names.length === 0 || names.length > MOST_CONDITIONS) {
+    throw ApiError.validation('Conditions can be of length 1 or 2 only');
+  }
+  checkValueBytes('KeyConditions', conditions);
   for (const name of names) {
     const { ComparisonOperator: operator, AttributeValueList: values = [] } = conditions[name]!;
     legacyComparison(name, operator, values);
