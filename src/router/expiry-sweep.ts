@@ -143,7 +143,6 @@ export class ExpirySweep {
       due: (table) => client.due(table),
       collectionBytes: (request) => client.collectionBytes(request),
       countItems: (tables) => client.countItems(tables),
-      collectionBytes: (key) => client.collectionBytes(key),
       segmentOf: (key, total) => client.segmentOf(key, total),
       forgetTable: (table) => client.forgetTable(table),
     };
