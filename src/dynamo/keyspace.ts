@@ -91,6 +91,13 @@ export function localRows(prefix: StoreKey, index: number): StoreKey {
   return prefix.slice(0, INDEX_AT) + String.fromCharCode(index) + prefix.slice(INDEX_AT);
 }
 
+/** The rows in one local index of a range of items of one table. */
+export function rowsOfItems({ from, to }: HalfOpenRange, index: number): HalfOpenRange {
+  const table = from.slice(0, INDEX_AT);
+  const end = to.startsWith(table) ? localRows(to, index) : prefixEnd(localRows(table, index));
+  return { from: localRows(from, index), to: end };
+}
+
 /**
  * In place of the number of an index: the row that has the size of an item collection, if its table has local indexes. No
  * table has so many of them.

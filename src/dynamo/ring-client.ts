@@ -34,6 +34,7 @@ import {
   haveOverlap,
   localRows,
   partitionOf,
+  rowsOfItems,
   sliceOf,
   sliceRange,
   sortKeyRange,
@@ -139,7 +140,7 @@ export class RingClient implements DynamoClient {
         : undefined;
     const partition = last === undefined ? (start as { partition: number }).partition : partitionOf(last);
     const items = this.#segmentRange(partition, table, segment);
-    const all = items && { from: placed(items.from), to: placed(items.to) };
+    const all = items && localIndex !== undefined ? rowsOfItems(items, localIndex) : items;
     const from = last === undefined ? all?.from : keyAfter(last);
     if (all === undefined || from === undefined || from >= all.to) {
       return { kind: 'items', items: [], partition, more: false };

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { localSortKey } from '../../src/api/entry-place.ts';
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import { localBytesOf } from '../../src/dynamo/derived/derive.ts';
-import { collectionsOfRows, localRows, prefixEnd } from '../../src/dynamo/keyspace.ts';
+import { collectionsOfRows, localRows, prefixEnd, rowsOfItems } from '../../src/dynamo/keyspace.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
@@ -119,6 +119,16 @@ describe('the rows of local indexes', () => {
     expect(rowsOfStore(store)).toEqual({ due, there: due });
     expect(rows.local.collectionBytes(KEY)).toBe(bytesOfStore(store));
     expect(rows.local.page(page, 'all')).toMatchObject({ unsettled: [] });
+  });
+
+  test('of a range of items are those of one index, whatever comes behind the range', () => {
+    const table = KEY.slice(0, 10);
+    const rows = localRows(KEY, 1);
+    expect(rowsOfItems({ from: table, to: prefixEnd(table) }, 1)).toEqual({
+      from: `${table}\x01`,
+      to: `${table}\x02`,
+    });
+    expect(rowsOfItems({ from: KEY, to: prefixEnd(KEY) }, 1)).toEqual({ from: rows, to: prefixEnd(rows) });
   });
 
   test('cover the collections that a range touches, whole', () => {

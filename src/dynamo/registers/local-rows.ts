@@ -120,7 +120,7 @@ export class LocalRows {
       const state = stateOf(key);
       if (state.isDamaged === true) entries.push({ key, isDamaged: true });
       else if (isRowOf(row, state.committed)) entries.push({ key, committed: state.committed });
-      else store.remove('lsi', row);
+      else if (!isSizeRow(row)) store.remove('lsi', row);
       bytes += state.committed?.stored.length ?? 0;
       if (bytes >= bytesLimit && row !== rows.at(-1)!.key) {
         end = row;
