@@ -10,6 +10,7 @@ import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
 import type { DynamoClient } from './dynamo/client.ts';
 import { whyNoReplicaLags } from './dynamo/registers/lag-gate.ts';
+import { RingError } from './dynamo/ring-error.ts';
 import { type Clock, SystemClock, type Timer } from './env/clock.ts';
 import { type DataDirectory, openDataDirectory } from './env/data-directory.ts';
 import type { Log } from './env/log.ts';
@@ -23,6 +24,7 @@ import { ExpirySweep } from './router/expiry-sweep.ts';
 import { FaultDelays } from './router/fault-delays.ts';
 import { FaultRules } from './router/fault-rules.ts';
 import { withFaults } from './router/faulty-execute.ts';
+import type { IndexBuilder } from './router/index-builder.ts';
 import { DEFAULT_NAMESPACE, namespaceOf } from './router/namespace.ts';
 import { createRouter } from './router/router.ts';
 import type { TableAdmin } from './router/table-admin.ts';
@@ -33,6 +35,9 @@ import type { SeedSource } from './seed/seed.ts';
 import { TraceLog } from './trace/trace-log.ts';
 import { type Listener, type Listening, listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
+
+/** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
+const BUILT_WITHIN_MS = 30_000;
 
 interface Address {
   readonly host: string;
@@ -57,6 +62,8 @@ export interface Cluster {
   readonly tables: TableAdmin;
   /** All that an administrator may do, as over HTTP. */
   readonly admin: Admin;
+  /** As `Ring.waitUntilConsistent`, and until no index is being built. @throws RingError */
+  waitUntilConsistent(): Promise<void>;
   /**
    * Makes tables with items.
    * @throws SeedError, also if such a table exists already
@@ -127,6 +134,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     namespaceOf: (context) => namespaceOf(context, config.isolate),
     onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
   });
+  const waitUntilConsistent = () => untilConsistent(ring, router.indexes);
   const admin = createAdmin({
     ring,
     settings: config,
@@ -135,7 +143,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     tables: router.tables,
     expiry,
     clock: apiClock,
-    lags: ring,
+    lags: { waitUntilConsistent },
   });
   const web = createWeb({
     config,
@@ -145,6 +153,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     ring,
     faults,
     expiry,
+    indexes: router.indexes,
     admin,
     execute: traces?.traced(execute) ?? execute,
   });
@@ -168,6 +177,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     faults,
     tables: router.tables,
     admin,
+    waitUntilConsistent,
     // Loaded when it is wanted: the server starts sooner.
     async seed(source, namespace) {
       const { seed } = await import('./seed/seed.ts');
@@ -175,6 +185,15 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
     },
     stop: () => releases.runAll(),
   };
+}
+
+async function untilConsistent(ring: LocalRing, indexes: IndexBuilder): Promise<void> {
+  await ring.waitUntilConsistent();
+  if (indexes.isIdle) return;
+  if (!(await indexes.idle(BUILT_WITHIN_MS))) {
+    throw new RingError('entries of indexes are still being made of the items of their tables');
+  }
+  await ring.waitUntilConsistent();
 }
 
 interface RouterBasis extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring'> {
@@ -246,11 +265,23 @@ interface WebParts {
   readonly ring: LocalRing;
   readonly faults: FaultRules;
   readonly expiry: ExpirySweep;
+  readonly indexes: IndexBuilder;
   readonly admin: Admin;
   readonly execute: Execute;
 }
 
-function createWeb({ config, log, clock, apiClock, ring, faults, expiry, admin, execute }: WebParts): WebServer {
+function createWeb({
+  config,
+  log,
+  clock,
+  apiClock,
+  ring,
+  faults,
+  expiry,
+  indexes,
+  admin,
+  execute,
+}: WebParts): WebServer {
   return createWebServer({
     execute,
     nowMs: () => apiClock.now(),
@@ -268,6 +299,7 @@ function createWeb({ config, log, clock, apiClock, ring, faults, expiry, admin, 
         nodes: () => ring.describe().nodes.map(nodeFigures),
         faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
         expiry: () => expiry,
+        builds: () => indexes.figures(),
       },
       elapsedMs: () => clock.elapsedMs(),
       onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),

@@ -100,7 +100,7 @@ export interface Dynaring extends AsyncDisposable {
   /** Compares all replicas and brings those up to date that are behind, also where a fault rule holds records back. */
   repair(): Promise<RepairReport>;
   /**
-   * Repairs until all replicas are alike and nothing is on its way: for the end of a test.
+   * Repairs until all replicas are alike, nothing is on its way, and no index is being built: for the end of a test.
    *
    * @throws RingError that says what is behind, if they are not alike within half a minute
    */
@@ -211,7 +211,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     seed: (source, namespace) => cluster.seed(source, namespace),
     sweep: async () => (await admin.sweep()).deleted,
     repair: () => ring.repair(),
-    waitUntilConsistent: () => ring.waitUntilConsistent(),
+    waitUntilConsistent: () => cluster.waitUntilConsistent(),
     trace(request) {
       const requestId = typeof request === 'string' ? request : request.$metadata.requestId;
       return requestId === undefined ? undefined : admin.trace(requestId);

@@ -55,6 +55,11 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'ResourceInUseException', message);
   }
 
+  /** The text: developer guide, "Error handling with DynamoDB". */
+  static itemCollectionSizeLimitExceeded(): ApiError {
+    return new ApiError(DYNAMODB, 'ItemCollectionSizeLimitExceededException', 'Collection size exceeded.');
+  }
+
   static limitExceeded(message: string): ApiError {
     return new ApiError(DYNAMODB, 'LimitExceededException', message);
   }

@@ -29,7 +29,9 @@ export type MutationOutcome =
   | { readonly kind: 'applied'; readonly next: ItemImage | undefined; readonly old: ItemImage | undefined }
   | { readonly kind: 'condition-failed'; readonly current: ItemImage | undefined }
   /** The present item does not allow the update: a ValidationException. Nothing is written. */
-  | { readonly kind: 'refused'; readonly message: string };
+  | { readonly kind: 'refused'; readonly message: string }
+  /** The item collection would be larger than one of a table with local indexes may be. Nothing is written. */
+  | { readonly kind: 'collection-full' };
 
 /** Pure. Parses the current item only if there is a condition or an update. */
 export function applyMutation(mutation: Mutation, current: ItemImage | undefined): MutationOutcome {

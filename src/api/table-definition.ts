@@ -51,6 +51,8 @@ export interface Table {
   readonly consistency?: TableConsistency;
   /** The attribute with the time at which an item expires. Undefined: items do not expire. */
   readonly expiryAttribute?: string;
+  /** The change of that attribute that is, or was, seen to be under way. */
+  readonly expiryChange?: ExpiryChange;
   /** JSON text, as the client gave it. */
   readonly resourcePolicy?: string;
   readonly replicas: readonly ReplicaSettings[];
@@ -61,6 +63,13 @@ export interface Table {
   readonly disassociationProtection?: boolean;
   /** The change that is, or was, seen to be under way. */
   readonly transition?: Transition;
+}
+
+/** ENABLING if the table has an attribute of expiry now, DISABLING if it has none. */
+export interface ExpiryChange {
+  readonly attribute: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 export type Status = 'CREATING' | 'UPDATING' | 'DELETING' | 'ACTIVE';

@@ -43,7 +43,7 @@ export function settledTable(table: Table): Table {
  * after it, so times shortly before the change count as well. A clock that was set back further than that ends the
  * transition.
  */
-function isSeen({ fromMs, untilMs }: Transition, nowMs: number): boolean {
+export function isSeen({ fromMs, untilMs }: Pick<Transition, 'fromMs' | 'untilMs'>, nowMs: number): boolean {
   return nowMs < untilMs && nowMs >= fromMs - (untilMs - fromMs);
 }
 

@@ -219,7 +219,10 @@ export interface ItemCount {
 }
 
 export interface TableCount extends ItemCount {
-  /** By the number of the local index: the items that are in it, whole. Shorter if there are none in the last ones. */
+  /**
+   * The entries by the number of the local index. Shorter if there are none in the last ones. If indexes project
+   * differently, the bytes of an item's entries are spread evenly over them.
+   */
   readonly local: readonly ItemCount[];
 }
 
@@ -264,6 +267,12 @@ export interface DynamoClient {
   useDerivation(derivation: Derivation): Promise<void>;
   /** Of how many items of a table some entry may still be on its way: the most that one node knows of. */
   due(table: ByteString): Promise<number>;
+  /**
+   * The size of an item collection of a table with local indexes, by the service's rules: of its items, and of all that is
+   * projected into the indexes. As one replica has it.
+   * @returns undefined if no replica answers
+   */
+  collectionBytes(key: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

@@ -71,6 +71,14 @@ export interface DueOf {
   readonly table: ByteString;
 }
 
+/** Asks for the size of an item collection of a table with local indexes, as the replica of this node has it. */
+export interface CollectionSizeOf {
+  readonly kind: 'collection-size';
+  readonly requestId: string | undefined;
+  /** What the keys of its items begin with. */
+  readonly key: StoreKey;
+}
+
 /** Asks for the tables of which this node holds records in a partition. */
 export interface TablesIn {
   readonly kind: 'tables-in';
@@ -91,9 +99,11 @@ export interface ForgetTable {
 }
 
 /** A request for one operation, which any node of the ring may coordinate. */
-export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange;
+export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange | CollectionSizeOf;
 
 export type CoordinationRequest = PassableRequest | UseDerivation | DueOf | TablesIn | CountItems | ForgetTable;
+
+export type SizeAnswer = { readonly kind: 'size'; readonly bytes: number } | Failure;
 
 export type TablesAnswer = { readonly kind: 'tables'; readonly tables: readonly ByteString[] } | Failure;
 
@@ -110,6 +120,7 @@ interface CoordinationAnswers {
   readonly 'coordinate-write': WriteAnswer;
   readonly 'coordinate-read': ReadOutcome;
   readonly 'coordinate-range': RangeOutcome;
+  readonly 'collection-size': SizeAnswer;
   readonly 'use-derivation': UseAnswer;
   readonly 'due-of': DueAnswer;
   readonly 'tables-in': TablesAnswer;

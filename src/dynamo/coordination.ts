@@ -1,11 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { applyMutation } from '../api/mutation.ts';
+import { applyMutation, type MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Failure, ReadOutcome } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
 import type {
   AnswerTo,
+  CollectionSizeOf,
   CoordinateRange,
   CoordinateRead,
   CoordinateWrite,
@@ -23,6 +24,7 @@ import type { MerkleForest } from './healing/merkle-forest.ts';
 import { partitionOf } from './keyspace.ts';
 import { highestOf } from './record.ts';
 import type { Acceptor } from './registers/acceptor.ts';
+import { withinCollection } from './registers/collection-room.ts';
 import type { Coordinator } from './registers/coordinator.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
@@ -81,6 +83,8 @@ export class Coordination implements CoordinatingNode {
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
       case 'coordinate-range':
         return this.#readRange(request, reply as ReplyTo<CoordinateRange>);
+      case 'collection-size':
+        return this.#answerSize(request, reply as ReplyTo<CollectionSizeOf>);
       case 'use-derivation':
         return this.#use(request, reply as ReplyTo<UseDerivation>);
       case 'due-of':
@@ -96,6 +100,11 @@ export class Coordination implements CoordinatingNode {
         // A kind that is missing above would never be answered.
         return request satisfies never;
     }
+  }
+
+  #answerSize({ key }: CollectionSizeOf, reply: ReplyTo<CollectionSizeOf>): void {
+    if (!this.#isHomeOf(key)) return reply(NOT_TRIED);
+    reply({ kind: 'size', bytes: this.#parts.acceptor.rows.local.collectionBytes(key) });
   }
 
   #count({ tables, partitions }: CountItems, reply: ReplyTo<CountItems>): void {
@@ -126,6 +135,8 @@ export class Coordination implements CoordinatingNode {
     const { coordinator, acceptor, hints } = this.#parts;
     const item = mutation.kind === 'put' ? mutation.item : undefined;
     const known = highestOf([acceptor.stateOf(key), { committed: hints.committed(key) }]);
+    const outcome = this.#withinCollection(request, { kind: 'applied', next: item, old: known?.item });
+    if (outcome.kind === 'collection-full' && carried === undefined) return reply(outcome);
     const deadlineMs = coordinator.deadline();
     const write = { requestId, key, deadlineMs, derivation, partitionKey, item, known, carried };
     runTask(writeSloppily(coordinator, write), reply);
@@ -137,7 +148,7 @@ export class Coordination implements CoordinatingNode {
     assert(carried?.kind !== 'record');
     const { coordinator, locks } = this.#parts;
     const deadlineMs = coordinator.deadline();
-    const change: Change = (current) => applyMutation(mutation, current);
+    const change: Change = (current) => this.#withinCollection(request, applyMutation(mutation, current));
     const begin = (hasWaited: boolean): Task<WriteAnswer> => {
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
       const isInVain = hasWaited && this.#isCutOff(key);
@@ -147,6 +158,14 @@ export class Coordination implements CoordinatingNode {
     };
     const done = derivation === undefined ? reply : (answer: WriteAnswer) => this.#replyWhenShown(key, answer, reply);
     if (!locks.run(key, begin, done)) reply(untried({ kind: 'overloaded' }, carried));
+  }
+
+  /** As the replica of this node has the size of the item collection; if it is no home replica, nothing is refused. */
+  #withinCollection({ key, derivation }: CoordinateWrite, outcome: MutationOutcome): MutationOutcome {
+    if (derivation === undefined) return outcome;
+    const { acceptor, coordinator } = this.#parts;
+    const limitBytes = coordinator.settings.limits.collectionBytes;
+    return withinCollection(outcome, derivation, { bytes: acceptor.rows.local.collectionBytes(key), limitBytes });
   }
 
   /** A query after the answer should find the write in the indexes, if nothing is wrong. */
@@ -215,7 +234,10 @@ export class Coordination implements CoordinatingNode {
   }
 }
 
-/** How long a request for counts waits for records to be counted; then it is told what was counted so far. */
-const COUNT_PATIENCE_MS = 300;
+/**
+ * How long a request for counts waits for records to be counted; then it is told what was counted so far. It has to be
+ * less than the time after which a node that does not answer counts as down.
+ */
+const COUNT_PATIENCE_MS = 800;
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };

@@ -91,6 +91,28 @@ export function localRows(prefix: StoreKey, index: number): StoreKey {
   return prefix.slice(0, INDEX_AT) + String.fromCharCode(index) + prefix.slice(INDEX_AT);
 }
 
+/** The rows in one local index of a range of items of one table. */
+export function rowsOfItems({ from, to }: HalfOpenRange, index: number): HalfOpenRange {
+  const table = from.slice(0, INDEX_AT);
+  const end = to.startsWith(table) ? localRows(to, index) : prefixEnd(localRows(table, index));
+  return { from: localRows(from, index), to: end };
+}
+
+/**
+ * In place of the number of an index: the row that has the size of an item collection, if its table has local indexes. No
+ * table has so many of them.
+ */
+const SIZE = 0xff;
+
+/** The row that has the size of an item collection. @param key of the collection, or of an item in it */
+export function collectionSizeRow(key: StoreKey): StoreKey {
+  return localRows(collectionOf(key), SIZE);
+}
+
+export function isSizeRow(row: StoreKey): boolean {
+  return indexOfRow(row) === SIZE;
+}
+
 /** The number of the local index that a row belongs to. */
 export function indexOfRow(row: StoreKey): number {
   return row.charCodeAt(INDEX_AT);

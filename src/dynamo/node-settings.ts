@@ -46,6 +46,11 @@ export interface NodeLimits {
    * collections that are read it refuses. Each is read by itself, so more take longer.
    */
   readonly unsettledNamed: number;
+  /**
+   * The size of an item collection of a table with local indexes, by the service's rules: beyond it, writes that make it
+   * larger are refused. The service's limit is 10 GB.
+   */
+  readonly collectionBytes: number;
   /** Writes of one key that may wait behind the one running. */
   readonly keyQueueLength: number;
   /** Writes that may wait on all keys together. */
@@ -128,9 +133,10 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   promisesKept: 100_000,
   statesKept: 200,
   rangeSpareEntries: 16,
-  rangeEntries: 1_000,
+  rangeEntries: 500,
   rangeBytes: 1024 * 1024,
   unsettledNamed: 1_000,
+  collectionBytes: 10 * 1024 ** 3,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
   pendingHintsKept: 1_000,

@@ -20,6 +20,7 @@ import type {
 import type { CoordinatingNode } from './coordinating-node.ts';
 import type {
   AnswerTo,
+  CollectionSizeOf,
   CoordinateRange,
   DueOf,
   PassableRequest,
@@ -33,6 +34,7 @@ import {
   haveOverlap,
   localRows,
   partitionOf,
+  rowsOfItems,
   sliceOf,
   sliceRange,
   sortKeyRange,
@@ -138,13 +140,19 @@ export class RingClient implements DynamoClient {
         : undefined;
     const partition = last === undefined ? (start as { partition: number }).partition : partitionOf(last);
     const items = this.#segmentRange(partition, table, segment);
-    const all = items && { from: placed(items.from), to: placed(items.to) };
+    const all = items && localIndex !== undefined ? rowsOfItems(items, localIndex) : items;
     const from = last === undefined ? all?.from : keyAfter(last);
     if (all === undefined || from === undefined || from >= all.to) {
       return { kind: 'items', items: [], partition, more: false };
     }
     const outcome = await this.#askRange(request, { from, to: all.to }, 'forward');
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
+  }
+
+  async collectionBytes({ table, partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined> {
+    const key = collectionPrefix(table, partitionKey, this.#view.partitions);
+    const outcome = await this.#ask<CollectionSizeOf>({ kind: 'collection-size', requestId: undefined, key });
+    return outcome.kind === 'size' ? outcome.bytes : undefined;
   }
 
   segmentOf({ partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number {

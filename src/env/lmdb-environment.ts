@@ -66,8 +66,17 @@ export const LMDB_OPTIONS = {
   maxDbs: STORE_NAMES.length + 1,
 } as const;
 
+/**
+ * Copies the values of a range out of LMDB's read buffer. Left alone, lmdb-js makes an ArrayBuffer of its own for each of
+ * them, and most of a range read is then spent in the garbage collector; these share Node's pool.
+ */
+const POOLED_VALUES = {
+  encode: (value: Uint8Array): Uint8Array => value,
+  decode: (bytes: Uint8Array, length: number): Uint8Array => Buffer.from(bytes.subarray(0, length)),
+};
+
 /** How every database in it is opened. */
-export const TABLE_OPTIONS = { encoding: 'binary', keyEncoder: LATIN1_KEYS } as const;
+export const TABLE_OPTIONS = { encoding: 'binary', keyEncoder: LATIN1_KEYS, encoder: POOLED_VALUES } as const;
 
 /** The name of a store's database. Format 2, which has no checksums, uses the store's own name. */
 export function tableOf(name: StoreName): string {

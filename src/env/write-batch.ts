@@ -1,3 +1,4 @@
+import { SortedKeys } from './sorted-keys.ts';
 import {
   compareKeys,
   type Entry,
@@ -31,6 +32,8 @@ export class WriteBatch {
     outbox: new Map(),
   };
   #byteCount = 0;
+  /** The keys of those tables of which ranges are read. */
+  readonly #sortedKeys: Partial<Record<StoreName, SortedKeys>> = {};
 
   get byteCount(): number {
     return this.#byteCount;
@@ -46,6 +49,19 @@ export class WriteBatch {
     const before = table.get(key);
     this.#byteCount += sizeOf(key, written) - (before === undefined ? 0 : sizeOf(key, before));
     table.set(key, written);
+    if (before === undefined) this.#sortedKeys[name]?.add(key);
+  }
+
+  /** The keys of a range that the batch writes, in no order. */
+  keysBetween(name: StoreName, range: HalfOpenRange): readonly StoreKey[] {
+    const table = this.tables[name];
+    if (table.size === 0) return [];
+    let keys = this.#sortedKeys[name];
+    if (keys === undefined || keys.isOverfull) {
+      keys = new SortedKeys(table.keys());
+      this.#sortedKeys[name] = keys;
+    }
+    return keys.between(range, (key) => table.has(key));
   }
 
   /** Drops what the batch holds of a key, which then stays as it is in LMDB. */
@@ -67,12 +83,12 @@ export interface Change {
 export function writtenBetween(
   batches: readonly WriteBatch[],
   name: StoreName,
-  { from, to }: HalfOpenRange,
+  range: HalfOpenRange,
   order: KeyOrder,
 ): readonly Change[] {
   const found = new Map<StoreKey, Written>();
-  for (const { tables } of batches) {
-    for (const [key, value] of tables[name]) if (key >= from && key < to) found.set(key, value);
+  for (const batch of batches) {
+    for (const key of batch.keysBetween(name, range)) found.set(key, batch.tables[name].get(key)!);
   }
   return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => compareKeys(a.key, b.key, order));
 }

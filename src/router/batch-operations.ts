@@ -34,7 +34,7 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ItemParts } from './item-operations.ts';
-import { collectionMetrics, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
+import { collectionMetrics, hasCollections, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
 import { ofTable } from './of-table.ts';
 import type { ReadRoom } from './read-room.ts';
 import { BATCH_PARALLELISM } from './router-limits.ts';
@@ -120,7 +120,7 @@ export function createBatchOperations(parts: ItemParts & { readonly room: ReadRo
       }
       checkDistinct(writes);
       await inParallel(writes, BATCH_PARALLELISM, (write) => writeOne(client, throughput, context, write));
-      return answerOfWrites(request, writes);
+      return answerOfWrites(client, request, writes);
     },
   };
 }
@@ -349,7 +349,11 @@ async function writeOne(
   settle?.(write.units);
 }
 
-function answerOfWrites(request: BatchWriteItemRequest, writes: readonly Write[]): BatchWriteItemResponse {
+async function answerOfWrites(
+  client: DynamoClient,
+  request: BatchWriteItemRequest,
+  writes: readonly Write[],
+): Promise<BatchWriteItemResponse> {
   const written = writes.filter(({ units }) => units !== undefined);
   if (written.length === 0) throwErrorOf(writes);
   const response: BatchWriteItemResponse = { UnprocessedItems: {} };
@@ -362,19 +366,22 @@ function answerOfWrites(request: BatchWriteItemRequest, writes: readonly Write[]
       unitsCapacity(level, name, sumOfWriteUnits(ofTable.map(({ units }) => units!))),
     );
   }
-  if (request.ReturnItemCollectionMetrics === 'SIZE') response.ItemCollectionMetrics = metricsOf(written);
+  if (request.ReturnItemCollectionMetrics === 'SIZE') response.ItemCollectionMetrics = await metricsOf(client, written);
   return response;
 }
 
 /** One entry for each item collection of a table with local indexes. */
-function metricsOf(written: readonly Write[]): Record<string, ItemCollectionMetrics[]> {
-  const inCollections = written.filter(({ table }) => table.indexes.some(({ kind }) => kind === 'local'));
-  return Object.fromEntries(
-    byTable(inCollections).map(([name, ofTable]) => {
-      const byPartitionKey = new Map(ofTable.map((write) => [write.at.partitionKey, write]));
-      return [name, [...byPartitionKey.values()].map(({ table, named }) => collectionMetrics(table, named))];
-    }),
-  );
+async function metricsOf(
+  client: DynamoClient,
+  written: readonly Write[],
+): Promise<Record<string, ItemCollectionMetrics[]>> {
+  const metrics: [string, ItemCollectionMetrics[]][] = [];
+  for (const [name, ofTable] of byTable(written.filter(({ table }) => hasCollections(table)))) {
+    const collections = [...new Map(ofTable.map((write) => [write.at.partitionKey, write])).values()];
+    const ofCollections = collections.map(({ table, named, at }) => collectionMetrics(client, table, { named, ...at }));
+    metrics.push([name, await Promise.all(ofCollections)]);
+  }
+  return Object.fromEntries(metrics);
 }
 
 /** Groups items by table, in the order of the request. */

@@ -15,12 +15,14 @@ import type { Failure } from '../dynamo/client.ts';
  * @param table of a write
  */
 export function clusterError(
-  failure: Failure | Extract<MutationOutcome, { kind: 'refused' }>,
+  failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' }>,
   table?: Table,
 ): ApiError {
   switch (failure.kind) {
     case 'refused':
       return ApiError.validation(failure.message);
+    case 'collection-full':
+      return ApiError.itemCollectionSizeLimitExceeded();
     case 'index-behind': {
       const behind = table?.indexes.find(({ storageId }) => storageId === failure.index);
       if (table === undefined || behind === undefined) return ApiError.serviceUnavailable();

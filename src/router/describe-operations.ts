@@ -32,7 +32,7 @@ export function createDescribeOperations(catalog: TableCatalog, counts: TableCou
       const name = tableNameOf(TableName);
       const table = await find(namespace, name, nowMs);
       if (table === undefined) throw tableNotFound(name);
-      return { TimeToLiveDescription: describeTimeToLive(table) };
+      return { TimeToLiveDescription: describeTimeToLive(table, nowMs) };
     },
 
     async listTables(

@@ -1,12 +1,12 @@
 import { isExpired } from '../api/expiry.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
+import { isExpiryInForce } from '../api/time-to-live.ts';
 import { isUsable } from '../api/transition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { ExpiringTable } from './expiring-table.ts';
 import { keyText, type ScheduledItem, type ScheduleRoom } from './expiry-schedule.ts';
 import type { FaultRules, FaultTimers } from './fault-rules.ts';
-import { inParallel } from './in-parallel.ts';
 import { type Pause, WalkReader } from './page-source.ts';
 import { EXPIRY } from './router-limits.ts';
 import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
@@ -25,7 +25,7 @@ export interface ExpiryParts {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Items that are deleted between two looks at what else is to be done. */
+/** Items that are taken out of the schedule at a time. */
 const AT_ONCE = 128;
 /** A clock that goes back by less was adjusted, not moved. */
 const ADJUSTED_MS = 10_000;
@@ -141,6 +141,7 @@ export class ExpirySweep {
       tables: () => client.tables(),
       useDerivation: (derivation) => client.useDerivation(derivation),
       due: (table) => client.due(table),
+      collectionBytes: (request) => client.collectionBytes(request),
       countItems: (tables) => client.countItems(tables),
       segmentOf: (key, total) => client.segmentOf(key, total),
       forgetTable: (table) => client.forgetTable(table),
@@ -215,11 +216,10 @@ export class ExpirySweep {
 
   async #deleteDue(table: ExpiringTable): Promise<void> {
     const nowMs = this.#parts.nowMs();
-    while (!this.#isStopped && !table.isGone && isUsable(table.table, nowMs)) {
+    while (!this.#isStopped && !table.isGone && isSwept(table.table, nowMs)) {
       const due = table.schedule.takeDue(nowMs, AT_ONCE);
       if (due.length === 0) return;
       await this.#deleteExpired(table, due);
-      await this.#parts.pause();
     }
   }
 
@@ -229,7 +229,7 @@ export class ExpirySweep {
     const nowMs = this.#parts.nowMs();
     const next = [...this.#tables.values()].find(
       ({ table, pass, schedule, retryAtMs }) =>
-        pass === undefined && retryAtMs <= nowMs && schedule.needsPass(nowMs) && isUsable(table, nowMs),
+        pass === undefined && retryAtMs <= nowMs && schedule.needsPass(nowMs) && isSwept(table, nowMs),
     );
     if (next === undefined) return;
     this.#isPassing = true;
@@ -253,7 +253,7 @@ export class ExpirySweep {
 
   async #readAll(table: ExpiringTable): Promise<void> {
     const { client, pause, nowMs } = this.#parts;
-    if (!isUsable(table.table, nowMs())) return;
+    if (!isSwept(table.table, nowMs())) return;
     // The latest: a replica that has missed a write would hide its item from all that follows.
     const walk = new TableWalk(client, table.table, { segment: undefined, after: undefined, from: 'latest' });
     const reader = new WalkReader(walk, pause);
@@ -283,14 +283,19 @@ export class ExpirySweep {
     const nowMs = this.#parts.nowMs();
     const expired = items.filter((item) => this.#isToGo(table, item, nowMs));
     let failure: { readonly error: unknown } | undefined;
-    await inParallel(expired, EXPIRY.parallelism, async (item) => {
+    const remove = async (item: ScheduledItem) => {
       if (this.#isStopped || table.isGone) return;
       try {
         if (await table.delete(this.#parts.client, item, nowMs)) this.#deleted++;
       } catch (error) {
         failure ??= { error };
       }
-    });
+    };
+    for (let at = 0; at < expired.length; at += EXPIRY.parallelism) {
+      await Promise.all(expired.slice(at, at + EXPIRY.parallelism).map(remove));
+      // All nodes are in this process, and may have done all of it in one turn.
+      await this.#parts.pause();
+    }
     if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
   }
 
@@ -328,4 +333,8 @@ export class ExpirySweep {
       end();
     }
   }
+}
+
+function isSwept(table: Table, nowMs: number): boolean {
+  return isUsable(table, nowMs) && isExpiryInForce(table, nowMs);
 }

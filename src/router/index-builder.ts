@@ -151,6 +151,17 @@ export class IndexBuilder {
     return present;
   }
 
+  /** Whether nothing is being built. */
+  get isIdle(): boolean {
+    return this.#builds.size === 0;
+  }
+
+  /** Resolves when nothing is being built, or after `ms`. @returns whether nothing is */
+  async idle(ms: number): Promise<boolean> {
+    const all = Promise.all([...this.#builds.values()].map(({ ended }) => ended)).then(() => true);
+    return Promise.race([all, ...(this.#parts.wait === undefined ? [] : [this.#parts.wait(ms).then(() => false)])]);
+  }
+
   figures(): readonly BuildFigures[] {
     return [...this.#builds.values()].flatMap(({ figures }) => figures ?? []);
   }

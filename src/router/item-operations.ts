@@ -73,9 +73,9 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       const after = { size: image.size, item: request.Item };
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, after));
       const mutation: Mutation = { kind: 'put', item: image, condition };
-      const { old } = await write(client, { request, context, table, key, mutation });
+      const { old, collection } = await write(client, { request, context, table, key, mutation });
       settle?.(writeUnits(table, old && sizedItem(table, old), after));
-      return writeResponse(request, table, { named: request.Item, old, after });
+      return writeResponse(request, table, { collection, old, after });
     },
 
     async getItem(request, context, namespace) {
@@ -119,9 +119,10 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       const key = keyOfKey(table.key, request.Key);
       if (condition !== undefined) checkKeyPaths(table, { condition });
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
-      const { old } = await write(client, { request, context, table, key, mutation: { kind: 'delete', condition } });
+      const mutation: Mutation = { kind: 'delete', condition };
+      const { old, collection } = await write(client, { request, context, table, key, mutation });
       settle?.(writeUnits(table, old && sizedItem(table, old), undefined));
-      return writeResponse(request, table, { named: request.Key, old, after: undefined });
+      return writeResponse(request, table, { collection, old, after: undefined });
     },
   };
 }

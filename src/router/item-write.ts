@@ -16,7 +16,7 @@ import {
   type RequestContext,
   type UpdateItemRequest,
 } from '../api/operations.ts';
-import type { EncodedKey } from '../api/primary-key.ts';
+import type { ByteString, EncodedKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -37,7 +37,10 @@ export interface WriteItemResponse {
 
 type WriteRequest = PutItemRequest | UpdateItemRequest | DeleteItemRequest;
 
-type AppliedWrite = Extract<MutationOutcome, { kind: 'applied' }>;
+interface AppliedWrite extends Extract<MutationOutcome, { kind: 'applied' }> {
+  /** If the request wants it, and the table has local indexes. */
+  readonly collection?: ItemCollectionMetrics | undefined;
+}
 
 /** A write of one item that has passed all checks. */
 export interface ItemWrite {
@@ -63,7 +66,11 @@ export async function write(
     wantsOld: request.ReturnValues === 'ALL_OLD',
     requestId: context.requestId,
   });
-  if (outcome.kind === 'applied') return outcome;
+  if (outcome.kind === 'applied') {
+    if (request.ReturnItemCollectionMetrics !== 'SIZE' || !hasCollections(table)) return outcome;
+    const named = 'Item' in request ? request.Item : request.Key;
+    return { ...outcome, collection: await collectionMetrics(client, table, { named, partitionKey }) };
+  }
   if (outcome.kind !== 'condition-failed') throw clusterError(outcome, table);
   const isWanted = request.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' && outcome.current !== undefined;
   throw ApiError.conditionalCheckFailed(isWanted ? new RawJson(outcome.current!.json) : undefined);
@@ -71,8 +78,7 @@ export async function write(
 
 /** What became of a write. */
 export interface WrittenItem {
-  /** A map that has the partition key: the item or the key of the request. */
-  readonly named: AttributeMap;
+  readonly collection: ItemCollectionMetrics | undefined;
   /** The item that was there before, as far as it is known. */
   readonly old: ItemImage | undefined;
   /** The item that is there now. */
@@ -83,7 +89,7 @@ export interface WrittenItem {
 export function writeResponse(
   request: WriteRequest,
   table: Table,
-  { named, old, after }: WrittenItem,
+  { collection, old, after }: WrittenItem,
 ): WriteItemResponse {
   const response: WriteItemResponse = {};
   if (request.ReturnValues === 'ALL_OLD' && old !== undefined) response.Attributes = new RawJson(old.json);
@@ -92,9 +98,7 @@ export function writeResponse(
     const before = old && sizedItem(table, old);
     response.ConsumedCapacity = unitsCapacity(level, request.TableName, writeUnits(table, before, after));
   }
-  if (request.ReturnItemCollectionMetrics === 'SIZE' && table.indexes.some(({ kind }) => kind === 'local')) {
-    response.ItemCollectionMetrics = collectionMetrics(table, named);
-  }
+  if (collection !== undefined) response.ItemCollectionMetrics = collection;
   return response;
 }
 
@@ -103,11 +107,25 @@ export function sizedItem(table: Table, image: ItemImage): SizedItem {
   return { size: image.size, item: table.indexes.length === 0 ? {} : fromImage(image) };
 }
 
+/** Whether the service keeps the sizes of the table's item collections: only if it has local indexes. */
+export function hasCollections({ indexes }: Table): boolean {
+  return indexes.some(({ kind }) => kind === 'local');
+}
+
+const GIGABYTE = 1024 ** 3;
+
 /**
- * The service answers a lower and an upper bound of the collection's size in GB, by its estimate. This does not look at
- * the collection: the bounds are those of one under 1 GB.
+ * The size of an item collection, as whole GB below and above it: an answer of the service for a small one is `[0.0, 1.0]`
+ * (developer guide, "Item collections"). That is also answered if no replica says how large it is.
+ * @param named any map that has the partition key
  */
-export function collectionMetrics(table: Table, named: AttributeMap): ItemCollectionMetrics {
-  const { name } = table.key.partition;
-  return { ItemCollectionKey: Object.fromEntries([[name, named[name]!]]), SizeEstimateRangeGB: [0, 1] };
+export async function collectionMetrics(
+  client: DynamoClient,
+  { storageId, key }: Table,
+  { named, partitionKey }: { readonly named: AttributeMap; readonly partitionKey: ByteString },
+): Promise<ItemCollectionMetrics> {
+  const { name } = key.partition;
+  const bytes = (await client.collectionBytes({ table: storageId, partitionKey })) ?? 0;
+  const low = Math.floor(bytes / GIGABYTE);
+  return { ItemCollectionKey: Object.fromEntries([[name, named[name]!]]), SizeEstimateRangeGB: [low, low + 1] };
 }

@@ -71,7 +71,8 @@ function tableOf({ namespace, definition, items }: Partial<TableSnapshot>, place
   if (typeof namespace !== 'string') throw new AdminError(`${place}.namespace must be a text`, `${place}.namespace`);
   checkNamespace(namespace);
   if (!Array.isArray(items)) throw new AdminError(`${place}.items must be an array`, `${place}.items`);
-  const table = { ...(definition as Table), namespace, storageId: storageIdOf(newId()) };
+  const { transition: _, expiryChange: __, ...settled } = (definition ?? {}) as Table;
+  const table: Table = { ...settled, namespace, storageId: storageIdOf(newId()) };
   if (!isTable(table)) throw new AdminError(`${place}.definition is none of a snapshot`, `${place}.definition`);
   return withNewStorage(table, newId);
 }

@@ -86,13 +86,15 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
 
     async updateTimeToLive(
       { TableName, TimeToLiveSpecification }: UpdateTimeToLiveRequest,
-      { nowMs }: RequestContext,
+      context: RequestContext,
       namespace: string,
     ) {
+      const { nowMs } = context;
       const name = tableNameOf(TableName);
       const changed = await catalog.change(namespace, name, (table) => {
         checkAtRest(table, nowMs);
-        return withTimeToLive(settledTable(table), TimeToLiveSpecification);
+        const time = { nowMs, transientMs: lastsMs(context) };
+        return withTimeToLive(settledTable(table), TimeToLiveSpecification, time);
       });
       if (changed === undefined) throw tableNotFound(name);
       return { TimeToLiveSpecification };

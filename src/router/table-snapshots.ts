@@ -125,9 +125,9 @@ function* itemsOf(tables: readonly RestorableTable[]) {
   }
 }
 
-/** Leaves out the storage id, since a restored table gets a new one. */
+/** Leaves out the storage id, since a restored table gets a new one, and changes that are seen to be under way. */
 function toSnapshot(
-  { namespace, storageId: _, transition: __, ...definition }: Table,
+  { namespace, storageId: _, transition: __, expiryChange: ___, ...definition }: Table,
   items: readonly AttributeMap[],
 ): TableSnapshot {
   return { namespace, definition, items };

@@ -46,10 +46,10 @@ export function createUpdateOperation({ client, catalog, throughput }: ItemParts
         table: { key: table.key, indexes: table.indexes },
         condition,
       };
-      const { old, next } = await write(client, { request, context, table, key, mutation });
+      const { old, next, collection } = await write(client, { request, context, table, key, mutation });
       const after = next && sizedItem(table, next);
       settle?.(writeUnits(table, old && sizedItem(table, old), after));
-      const response = writeResponse(request, table, { named: request.Key, old, after });
+      const response = writeResponse(request, table, { collection, old, after });
       const Attributes = returnedAttributes(request, update, old, next);
       return Attributes === undefined ? response : { ...response, Attributes };
     },

@@ -45,6 +45,16 @@ export interface ExpiryFigures {
   readonly scheduled: number;
 }
 
+/** A table to whose items entries of its indexes are being made. */
+export interface BuildFigures {
+  readonly namespace: string;
+  readonly table: string;
+  readonly indexes: readonly string[];
+  /** Partitions of the table that are done. */
+  readonly partitionsDone: number;
+  readonly items: number;
+}
+
 /** What is read when the metrics are requested. */
 export interface MetricSources {
   readonly requests: () => readonly OperationTally[];
@@ -52,6 +62,7 @@ export interface MetricSources {
   readonly nodes: () => readonly NodeFigures[];
   readonly faults: () => readonly FaultFigures[];
   readonly expiry: () => ExpiryFigures;
+  readonly builds: () => readonly BuildFigures[];
 }
 
 export interface MetricsText {
@@ -112,6 +123,7 @@ export async function renderMetrics(sources: MetricSources): Promise<MetricsText
   addNodes(registry, sources.nodes());
   addFaults(registry, sources.faults());
   addExpiry(registry, sources.expiry());
+  addBuilds(registry, sources.builds());
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
@@ -199,6 +211,29 @@ function addFaults(registry: Registry, faults: readonly FaultFigures[]): void {
     registers: [registry],
   });
   for (const { id, kind, fired: count } of faults) fired.inc({ rule: id, kind }, count);
+}
+
+function addBuilds(registry: Registry, builds: readonly BuildFigures[]): void {
+  const labelNames = ['namespace', 'table', 'index'];
+  const registers = [registry];
+  const partitions = new Gauge({
+    name: 'dynaring_index_build_partitions_done',
+    help: 'Partitions of the table whose items have entries in an index that is being built',
+    labelNames,
+    registers,
+  });
+  const items = new Gauge({
+    name: 'dynaring_index_build_items',
+    help: 'Items that were looked at for that',
+    labelNames,
+    registers,
+  });
+  for (const { namespace, table, indexes, partitionsDone, items: done } of builds) {
+    for (const index of indexes) {
+      partitions.set({ namespace, table, index }, partitionsDone);
+      items.set({ namespace, table, index }, done);
+    }
+  }
 }
 
 function addExpiry(registry: Registry, { deleted, scheduled }: ExpiryFigures): void {

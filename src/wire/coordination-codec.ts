@@ -33,6 +33,7 @@ const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({
   applied: fieldsOf(1, { next: maybeImage, old: maybeImage }),
   'condition-failed': fieldsOf(2, { current: maybeImage }),
   refused: fieldsOf(3, { message: text }),
+  'collection-full': fieldsOf(4, {}),
 });
 
 const operationId: Field<OperationId> = object({ coordinator: uint48, boot: uint32, sequence: uint48 });
@@ -122,6 +123,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
     consistency,
     derivation: maybeDerivation,
   }),
+  'collection-size': fieldsOf(136, { requestId, key: byteString }),
   'use-derivation': fieldsOf(133, { derivation }),
   'due-of': fieldsOf(134, { table: byteString }),
   'tables-in': fieldsOf(131, { partition: uint }),
@@ -161,6 +163,8 @@ const ANSWERS: KindCodecs<Answer> = {
   forgetting: fieldsOf(172, {}),
   counts: fieldsOf(180, { counts: list(tableCount) }),
   'index-behind': fieldsOf(173, { index: byteString }),
+  'collection-full': fieldsOf(176, {}),
+  size: fieldsOf(177, { bytes: uint }),
   used: fieldsOf(174, {}),
   due: fieldsOf(175, { items: uint }),
 };
@@ -171,11 +175,19 @@ const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'stora
 
 /** The kinds of answer that each kind of request may get. */
 const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {
-  'coordinate-write': new Set(['applied', 'condition-failed', 'refused', 'handed-back', ...FAILURES] as const),
+  'coordinate-write': new Set([
+    'applied',
+    'condition-failed',
+    'refused',
+    'collection-full',
+    'handed-back',
+    ...FAILURES,
+  ] as const),
   'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
   'coordinate-range': new Set(['items', ...FAILURES] as const),
   'use-derivation': new Set(['used', ...FAILURES] as const),
   'due-of': new Set(['due', ...FAILURES] as const),
+  'collection-size': new Set(['size', ...FAILURES] as const),
   'tables-in': new Set(['tables', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
   'count-items': new Set(['counts', ...FAILURES] as const),

@@ -116,7 +116,7 @@ test('over HTTP: the id of an answer leads to what happened for it', async () =>
           throw new AdminError('there are no rules here', 'kind');
         },
       },
-      figures: { nodes: () => [], faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }) },
+      figures: { nodes: () => [], faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }), builds: () => [] },
       elapsedMs: () => performance.now(),
       onAction: () => {},
       isApart: false,

@@ -46,6 +46,7 @@ test('docs/guide/admin.md has every metric, as /metrics describes it', async () 
     nodes: none,
     faults: none,
     expiry: () => ({ deleted: 0, scheduled: 0 }),
+    builds: () => [],
   });
   const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
   const described = [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name, types.get(name), help]);

@@ -5,7 +5,7 @@ import type { Mutation } from '../../src/api/mutation.ts';
 import type { SecondaryIndex } from '../../src/api/table-definition.ts';
 import type { Consistency, RangeOutcome, ReadFrom } from '../../src/dynamo/client.ts';
 import type { CoordinateRange } from '../../src/dynamo/coordination-messages.ts';
-import { localRowKey, localRows, prefixEnd, tableOf } from '../../src/dynamo/keyspace.ts';
+import { isSizeRow, localRowKey, localRows, prefixEnd, tableOf } from '../../src/dynamo/keyspace.ts';
 import { decodeRecord } from '../../src/dynamo/record.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { DAMAGED, type HalfOpenRange, type Store, type StoreKey } from '../../src/env/store.ts';
@@ -102,13 +102,17 @@ export function rowsOfStore(store: Store): { readonly due: readonly string[]; re
       place === undefined ? [] : [shown(localRowKey(key, index, place), Buffer.from(key.slice(26), 'latin1'))],
     );
   });
-  return {
-    due: due.sort(),
-    there: store
-      .range('lsi', all)
-      .map(({ key, value }) => shown(key, value))
-      .sort(),
-  };
+  const rows = store.range('lsi', all).filter(({ key }) => !isSizeRow(key));
+  return { due: due.sort(), there: rows.map(({ key, value }) => shown(key, value)).sort() };
+}
+
+/** The size of the collection by the committed records of a store. */
+export function bytesOfStore(store: Store): number {
+  const records = store.range('items', { from: '\0', to: '\xff\xff', limit: 100_000 });
+  return records.reduce((bytes, { value }) => {
+    const { item, derived } = decodeRecord(value);
+    return bytes + (item === undefined ? 0 : item.size + (derived?.localBytes ?? 0));
+  }, 0);
 }
 
 function shown(row: StoreKey, value: Uint8Array): string {

@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Consistency, ReadFrom } from '../../src/dynamo/client.ts';
+import type { SizeAnswer } from '../../src/dynamo/coordination-messages.ts';
 import { localRows } from '../../src/dynamo/keyspace.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import { type HalfOpenRange, type KeyOrder, keyAfter } from '../../src/env/store.ts';
-import { type Places, readIndex, rowOf, rowsBetween, rowsOfStore, writeItem } from './local-index.ts';
+import { bytesOfStore, type Places, readIndex, rowOf, rowsBetween, rowsOfStore, writeItem } from './local-index.ts';
 import { KEY, type Message, type NodeName, ThreeNodes } from './three-nodes.ts';
 
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
+/** Which reads are held to what was written, and of which kind of table. */
+interface Mode {
+  readonly consistency: Consistency;
+  readonly from: ReadFrom;
+}
+
 const touches = (name: NodeName | undefined) => (message: Message) => message.from === name || message.to === name;
 
 describe('a strong read of a local index', () => {
@@ -159,45 +167,65 @@ describe('reads of a local index', () => {
     fc.assert(readsAreRight({}), { numRuns: 40 });
   });
 
+  test('of two replicas each are never older than the last write, in either mode', () => {
+    fc.assert(readsAreRight({}, { consistency: 'strict', from: 'committed' }), { numRuns: 20 });
+    fc.assert(readsAreRight({}, { consistency: 'dynamo', from: 'committed' }), { numRuns: 20 });
+    fc.assert(readsAreRight({}, { consistency: 'dynamo', from: 'latest' }), { numRuns: 20 });
+  });
+
   test.each(['unsettledAreNamed', 'candidatesAreRead'] as const)('miss or invent items without the rule %s', (rule) => {
     expect(fc.check(readsAreRight({ [rule]: false }), { numRuns: 200, endOnFailure: true }).failed).toBe(true);
   });
 
-  function readsAreRight(rules: Partial<Rules>) {
+  function readsAreRight(rules: Partial<Rules>, mode: Mode = { consistency: 'strict', from: 'latest' }) {
+    const isStrong = mode.consistency === 'strict' && mode.from === 'latest';
     const changes = fc.array(change, { minLength: 2, maxLength: 10 });
     const queries = fc.array(query, { minLength: 3, maxLength: 10 });
     return fc.property(changes, queries, limits, (history, asked, small) => {
-      const nodes = new ThreeNodes({ limits: { ...small, rangeSpareEntries: 2 }, rules });
+      const readQuorum = isStrong ? 1 : 2;
+      const nodes = new ThreeNodes({ limits: { ...small, rangeSpareEntries: 2 }, rules, readQuorum });
       const model = new Map<string, Places>();
-      for (const each of history) apply(nodes, model, each);
+      for (const each of history) apply(nodes, model, isStrong ? each : { ...each, deaf: [] }, mode);
       for (const each of asked) {
         nodes.isLost = touches(each.cut === each.at ? undefined : each.cut);
-        expect(pages(nodes, model, each)).toEqual(expected(model, each));
+        expect(pages(nodes, model, each, mode)).toEqual(expected(model, each));
       }
       for (const store of Object.values(nodes.stores)) {
         const { due, there } = rowsOfStore(store);
         expect(there).toEqual(due);
       }
+      for (const at of NAMES) {
+        const answer = nodes.start<SizeAnswer>((done) =>
+          nodes.node(at).coordinate({ kind: 'collection-size', requestId: undefined, key: KEY }, done),
+        );
+        expect(answer.result).toEqual({ kind: 'size', bytes: bytesOfStore(nodes.stores[at]) });
+      }
     });
   }
 
-  function apply(nodes: ThreeNodes, model: Map<string, Places>, { keys, places, at, cut, deaf }: Change): void {
+  function apply(nodes: ThreeNodes, model: Map<string, Places>, change: Change, { consistency }: Mode): void {
+    const { keys, places, at, cut, deaf } = change;
     const isCut = touches(cut === at ? undefined : cut);
     nodes.isLost = (message) => isCut(message) || (message.kind === 'learn' && deaf.includes(message.to));
     for (const number of keys) {
       const key = keyOf(number);
-      writeItem(nodes, at, [key, places]);
+      writeItem(nodes, at, [key, places], consistency);
       if (places === undefined) model.delete(key);
       else model.set(key, places);
     }
   }
 
   /** All items of a query, read with its limit again and again. */
-  function pages(nodes: ThreeNodes, model: ReadonlyMap<string, Places>, asked: Query): readonly string[] {
+  function pages(
+    nodes: ThreeNodes,
+    model: ReadonlyMap<string, Places>,
+    asked: Query,
+    { consistency, from }: Mode,
+  ): readonly string[] {
     const { index, low, high, order, limit, at } = asked;
     const found: string[] = [];
     for (let range: HalfOpenRange = rowsBetween(index, low, high); range.from < range.to; ) {
-      const page = readIndex(nodes, at, 'latest', { range, localIndex: index, order, limit });
+      const page = readIndex(nodes, at, from, { range, localIndex: index, order, limit, consistency });
       expect(page.keys.length).toBeLessThanOrEqual(limit);
       found.push(...page.keys);
       if (!page.more) break;

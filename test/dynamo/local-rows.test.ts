@@ -2,14 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { localSortKey } from '../../src/api/entry-place.ts';
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
-import { collectionsOfRows, localRows, prefixEnd } from '../../src/dynamo/keyspace.ts';
+import { localBytesOf } from '../../src/dynamo/derived/derive.ts';
+import { collectionsOfRows, localRows, prefixEnd, rowsOfItems } from '../../src/dynamo/keyspace.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 import { nodeSettings } from '../parts/node-settings.ts';
-import { DERIVATION, itemOf, type Places, rowsOfStore } from './local-index.ts';
+import { bytesOfStore, DERIVATION, itemOf, type Places, rowsOfStore } from './local-index.ts';
 import { KEY } from './three-nodes.ts';
 
 const EVERYTHING = { from: localRows(KEY, 0), to: prefixEnd(localRows(KEY, 1)) };
@@ -22,8 +23,9 @@ function recordOf(hlc: number, sortKey: string, places: Places | undefined): Ite
     const isIn = (at === 0 ? places?.x : places?.y) !== undefined;
     return isIn ? localSortKey(index, attributes, { partitionKey: 'user', sortKey }) : undefined;
   });
-  const derived = { version: 1, valueBallot: ballot, due: NO_BALLOT, owed: [], entries: [], local };
   const item = places && itemOf(sortKey, places);
+  const localBytes = item === undefined ? 0 : localBytesOf(item, DERIVATION);
+  const derived = { version: 1, valueBallot: ballot, due: NO_BALLOT, owed: [], entries: [], local, localBytes };
   return new ItemRecord({ ballot, item, partitionKey: 'user', lineage: [], derived });
 }
 
@@ -97,7 +99,7 @@ describe('the rows of local indexes', () => {
     for (let i = 0; i < 150; i++) {
       rows.commit(`${KEY}k${i}`, recordOf(i + 1, `k${i}`, { x: `x${i % 7}`, y: i % 2 ? 'y' : undefined }), {});
     }
-    const { due } = rowsOfStore(store);
+    let { due } = rowsOfStore(store);
     for (const [i, { key }] of store.range('lsi', { ...EVERYTHING, limit: 300 }).entries()) {
       if (i % 3 === 0) store.damage('lsi', key);
       if (i % 3 === 1) store.remove('lsi', key);
@@ -107,10 +109,26 @@ describe('the rows of local indexes', () => {
     for (let waiting = 0; waiting < 2; waiting++) rows.local.check(0, () => checked++);
     const page = { ...EVERYTHING, order: 'forward', limit: 10, bytesLimit: 10_000 } as const;
     expect(rows.local.page(page, 'all')).toBeUndefined();
+    clock.runNext();
+    // Before and behind what was looked at by then.
+    rows.commit(`${KEY}k0`, recordOf(1_000, 'k0', { x: 'new' }), rows.state(`${KEY}k0`));
+    rows.commit(`${KEY}k99`, recordOf(1_001, 'k99', undefined), rows.state(`${KEY}k99`));
+    ({ due } = rowsOfStore(store));
     while (clock.nextInMs !== undefined) clock.runNext();
     expect(checked).toBe(2);
     expect(rowsOfStore(store)).toEqual({ due, there: due });
+    expect(rows.local.collectionBytes(KEY)).toBe(bytesOfStore(store));
     expect(rows.local.page(page, 'all')).toMatchObject({ unsettled: [] });
+  });
+
+  test('of a range of items are those of one index, whatever comes behind the range', () => {
+    const table = KEY.slice(0, 10);
+    const rows = localRows(KEY, 1);
+    expect(rowsOfItems({ from: table, to: prefixEnd(table) }, 1)).toEqual({
+      from: `${table}\x01`,
+      to: `${table}\x02`,
+    });
+    expect(rowsOfItems({ from: KEY, to: prefixEnd(KEY) }, 1)).toEqual({ from: rows, to: prefixEnd(rows) });
   });
 
   test('cover the collections that a range touches, whole', () => {

@@ -39,6 +39,7 @@ const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-write': true,
   'coordinate-read': true,
   'coordinate-range': true,
+  'collection-size': true,
   'use-derivation': true,
   'due-of': true,
   'tables-in': true,

@@ -1,7 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { crc32, gunzipSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Database, open } from 'lmdb';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -12,26 +11,21 @@ import { LmdbStore } from '../../src/env/lmdb-store.ts';
 import { DAMAGED, STORE_NAMES, type StoreName } from '../../src/env/store.ts';
 import { StoreDamagedError } from '../../src/env/store-damage.ts';
 import { startDynaring } from '../../src/index.ts';
-import { temporaryDirectory } from '../parts/directory.ts';
+import { storedDirectory } from '../parts/stored-directory.ts';
 import { flipBits } from '../rotten-disk.ts';
 
 /*
  * A directory as the code of 2026-11-29 left it (commit 8122898, format 2): three nodes, four partitions, one table of 44
  * items; of the last writes before the kill only the journals know.
  */
-const FORMAT_2 = fileURLToPath(new URL('../data/format-2.json.gz', import.meta.url));
+const FORMAT_2 = 'format-2.json.gz';
 const EXPECTED = { partitions: 4, replication: 3, nodes: 3 };
 const NODE_IDS = ['node-1', 'node-2', 'node-3'] as const;
 
 let path: string;
 
 beforeEach(() => {
-  path = temporaryDirectory();
-  const files = JSON.parse(gunzipSync(readFileSync(FORMAT_2)).toString()) as Record<string, string>;
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), Buffer.from(content, 'base64'));
-  }
+  path = storedDirectory(FORMAT_2);
 });
 
 const nodePath = (node: string) => join(path, 'nodes', node);

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Entry, KeyOrder, StoreKey } from '../../src/env/store.ts';
 import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from '../../src/env/write-batch.ts';
@@ -59,4 +60,36 @@ test('of two batches with changes to a key the later one counts, in either order
     );
   expect(keys('forward')).toEqual(['b-', 'c']);
   expect(keys('backward')).toEqual(['c', 'b-']);
+});
+
+test('a range of a batch has what was written to its keys and not forgotten, however many came and went', () => {
+  const key = fc.integer({ min: 0, max: 700 }).map((number) => `k${number}`);
+  const step = fc.oneof(
+    { weight: 20, arbitrary: fc.record({ set: key, isRemoval: fc.boolean() }) },
+    { weight: 10, arbitrary: fc.record({ forget: key }) },
+    { weight: 1, arbitrary: fc.record({ from: key, to: key }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 500, maxLength: 2_000, size: 'max' }), (steps) => {
+      const made = new WriteBatch();
+      const model = new Map<StoreKey, Written>();
+      for (const each of steps) {
+        if ('set' in each) {
+          const written = each.isRemoval ? REMOVED : writtenValue;
+          made.set('items', each.set, written);
+          model.set(each.set, written);
+        } else if ('forget' in each) {
+          made.forget('items', each.forget);
+          model.delete(each.forget);
+        } else {
+          const expected = [...model]
+            .filter(([at]) => at >= each.from && at < each.to)
+            .sort(([a], [b]) => (a < b ? -1 : 1));
+          const found = writtenBetween([made], 'items', each, 'forward');
+          expect(found).toEqual(expected.map(([at, value]) => ({ key: at, value })));
+        }
+      }
+    }),
+    { numRuns: 100 },
+  );
 });

@@ -222,8 +222,8 @@ export function changeOf(of: ModelSchema): fc.Arbitrary<Change> {
       };
     });
   return fc.oneof(
-    { weight: 4, arbitrary: itemOf(of).map((item): Change => ({ kind: 'put', item })) },
-    { weight: 3, arbitrary: update },
+    { weight: 3, arbitrary: itemOf(of).map((item): Change => ({ kind: 'put', item })) },
+    { weight: 6, arbitrary: update },
     { weight: 2, arbitrary: keyOf(of).map((key): Change => ({ kind: 'delete', key })) },
   );
 }

@@ -16,12 +16,30 @@ export interface History {
 }
 
 export const history: fc.Arbitrary<History> = schema.chain((of) =>
-  fc.record({
-    schema: fc.constant(of),
-    items: fc.uniqueArray(itemOf(of), { maxLength: 40, size: 'max', selector: keyTextIn(of) }),
-    changes: fc.array(changeOf(of), { maxLength: 15 }),
-  }),
+  fc
+    .record({
+      schema: fc.constant(of),
+      items: fc.uniqueArray(itemOf(of), { maxLength: 40, size: 'max', selector: keyTextIn(of) }),
+      changes: fc.array(fc.tuple(changeOf(of), fc.option(fc.nat(), { nil: undefined, freq: 3 })), {
+        maxLength: 20,
+        size: 'max',
+      }),
+    })
+    .map(({ schema, items, changes }) => ({
+      schema,
+      items,
+      // Most changes are of items that are there.
+      changes: changes.map(([change, at]) =>
+        at === undefined || items.length === 0 ? change : changeOfItem(schema, change, items[at % items.length]!),
+      ),
+    })),
 );
+
+/** The same change of another item. */
+function changeOfItem(of: ModelSchema, change: Change, item: AttributeMap): Change {
+  const key = new ModelTable(of).keyOf(item);
+  return change.kind === 'put' ? { kind: 'put', item: { ...change.item, ...key } } : { ...change, key };
+}
 
 /** Two items of one key have one text. */
 export function keyTextIn(of: ModelSchema): (item: AttributeMap) => string {

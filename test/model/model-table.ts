@@ -47,7 +47,8 @@ export type Change =
 /** A table that is a list of items: everything that is asked of it is a filter and a sort. */
 export class ModelTable {
   readonly schema: ModelSchema;
-  #items: AttributeMap[] = [];
+  /** By the texts of their keys. */
+  #items = new Map<string, AttributeMap>();
 
   constructor(schema: ModelSchema) {
     this.schema = schema;
@@ -56,12 +57,12 @@ export class ModelTable {
   /** The same items with other indexes. */
   withIndexes(indexes: readonly ModelIndex[]): ModelTable {
     const changed = new ModelTable({ ...this.schema, indexes });
-    changed.#items = [...this.#items];
+    changed.#items = new Map(this.#items);
     return changed;
   }
 
   get items(): readonly AttributeMap[] {
-    return this.#items;
+    return [...this.#items.values()];
   }
 
   get keyNames(): readonly string[] {
@@ -74,19 +75,20 @@ export class ModelTable {
   }
 
   put(item: AttributeMap): void {
-    this.delete(item);
-    this.#items.push(itemAsAnswered(item));
+    this.#items.set(this.#keyText(item), itemAsAnswered(item));
   }
 
   /** @param key may have more than the key */
   delete(key: AttributeMap): void {
-    const gone = textOf(this.keyOf(itemAsAnswered(key)));
-    this.#items = this.#items.filter((item) => textOf(this.keyOf(item)) !== gone);
+    this.#items.delete(this.#keyText(key));
   }
 
   get(key: AttributeMap): AttributeMap | undefined {
-    const wanted = textOf(this.keyOf(itemAsAnswered(key)));
-    return this.#items.find((item) => textOf(this.keyOf(item)) === wanted);
+    return this.#items.get(this.#keyText(key));
+  }
+
+  #keyText(item: AttributeMap): string {
+    return textOf(this.keyOf(itemAsAnswered(item)));
   }
 
   /** UpdateItem: an item that is absent is made, unless there is nothing but attributes to remove from it. */
@@ -126,7 +128,7 @@ export class ModelTable {
   entries(target: Target): readonly Entry[] {
     const keys = [...target.partition, ...target.sort];
     const names = this.projectedNames(target);
-    return this.#items
+    return this.items
       .filter((item) => keys.every((part) => canBeKey(item, part)))
       .filter((item) => fits(item, target.partition, 2048) && fits(item, target.sort, 1024))
       .map((item) => ({ item, projected: names === undefined ? item : pick(item, names) }));

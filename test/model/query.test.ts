@@ -9,7 +9,7 @@ import { checkQuestion } from './checks.ts';
 import { change, checkHistory, history, putAll, questions, withTable } from './history.ts';
 import type { ModelSchema, ModelTable } from './model-table.ts';
 import { requestOf } from './notation.ts';
-import { RingUnderTest } from './ring-under-test.ts';
+import { CALM, RingUnderTest } from './ring-under-test.ts';
 import { askBySdk } from './sdk-ask.ts';
 import { itemAsAnswered, linesOf } from './values.ts';
 
@@ -38,7 +38,7 @@ describe('a table and its indexes', () => {
   });
 
   test('answer so by the SDK', async () => {
-    const db = await startDynaring({ partitions: 8 });
+    const db = await startDynaring({ partitions: 8, limits: CALM });
     onTestFinished(() => db.stop());
     const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
     onTestFinished(() => client.destroy());
@@ -101,6 +101,34 @@ describe('pages that are full', () => {
         });
       }),
       runs(RUNS / 10),
+    );
+  });
+});
+
+describe('a large collection', () => {
+  test('is answered as a small one, though no single read of the ring has all of it', async () => {
+    const many = fc.record({ count: fc.integer({ min: 1_000, max: 2_500 }), places: fc.constantFrom(1, 7, 400) });
+    const asked = fc.array(
+      fc
+        .tuple(draft, fc.constantFrom(undefined, 100, 256, 999))
+        .map(([each, limit]) => ({ ...each, stranger: undefined, limit })),
+      { minLength: 8, maxLength: 8 },
+    );
+    await fc.assert(
+      fc.asyncProperty(many, asked, async ({ count, places }, questions) => {
+        await withTable(under.ask, WIDE, async (table) => {
+          const items = Array.from({ length: count }, (_, at) => ({
+            pk: { S: 'p' },
+            sk: { N: String((at * 7_919) % count) },
+            a: { S: 'a' },
+            b2: { N: String(at % places) },
+            n: { N: String(at % 3) },
+          }));
+          for (let at = 0; at < count; at += 100) await putAll(under.ask, table, items.slice(at, at + 100));
+          for (const each of questions) await checkQuestion(under.ask, table, each);
+        });
+      }),
+      runs(RUNS / 80),
     );
   });
 });

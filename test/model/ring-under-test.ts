@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { type OperationName, RawJson } from '../../src/api/operations.ts';
 import type { CreateTableRequest } from '../../src/api/table-requests.ts';
-import { completeConfig } from '../../src/config.ts';
+import { completeConfig, type LimitOptions } from '../../src/config.ts';
 import type { DataDirectory } from '../../src/env/data-directory.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { nextTurn } from '../../src/env/next-turn.ts';
@@ -19,6 +19,12 @@ import type { KeyPart } from './values.ts';
 /** Carries out a request, as plain JSON. */
 // biome-ignore lint/suspicious/noExplicitAny: tests read members of answers as they like.
 export type Ask = (operation: OperationName, request: object) => Promise<any>;
+
+/**
+ * A write is answered once its entries are in their indexes, however long a machine takes for it that does other things as
+ * well: by default it waits a tenth of a second at most.
+ */
+export const CALM: LimitOptions = { node: { entryWaitMs: 30_000 } };
 
 /** The router on a ring of three nodes: all of the server but HTTP. */
 export class RingUnderTest {
@@ -39,7 +45,7 @@ export class RingUnderTest {
 
   static async open(): Promise<RingUnderTest> {
     const directory = await openTemporaryDirectory();
-    const settings = completeConfig({ partitions: 8 });
+    const settings = completeConfig({ partitions: 8 }, CALM);
     return new RingUnderTest(directory, await LocalRing.open({ settings, directory, log: silentLog }));
   }
 

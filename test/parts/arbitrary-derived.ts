@@ -20,4 +20,5 @@ export const arbitraryDerived: fc.Arbitrary<Derived> = fc.record({
   owed: fc.array(storeKey, { maxLength: 3 }),
   entries: fc.array(storeKey, { maxLength: 3 }),
   local: fc.array(fc.option(bytes(0), { nil: undefined }), { maxLength: 3 }),
+  localBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
 });

@@ -33,12 +33,13 @@ let nowMs: number;
 let clock: ManualClock;
 let rules: ReturnType<typeof openRules>['rules'];
 let failures: unknown[];
+let catalog: TableCatalog;
 let sweep: ExpirySweep;
 let router: Router;
 
 /** A process on what is stored. */
 function startProcess(): void {
-  const catalog = new TableCatalog(client);
+  catalog = new TableCatalog(client);
   clock = new ManualClock();
   rules = openRules().rules;
   failures = [];
@@ -328,10 +329,22 @@ test('a stopped sweep does nothing any more', async () => {
   expect(clock.timers).toBe(0);
 });
 
-test('a transient status keeps the sweep away until the table is there', async () => {
-  const late = createRouter({ client: sweep.noting(client), newId: randomUUID, transientMs: HOUR_MS });
-  const context = { requestId: 'r', nowMs, accessKeyId: 'any', region: 'local' };
-  await late.execute('DeleteTable', { TableName: 'things' }, context);
+test('nothing is deleted while the table is deleted, or its expiry is only being enabled', async () => {
+  await put('a', -5);
+  const late = createRouter({ client: sweep.noting(client), catalog, newId: randomUUID, transientMs: HOUR_MS });
+  const change = (operation: OperationName, request: object) =>
+    late.execute(
+      operation,
+      { TableName: 'things', ...request },
+      { requestId: 'r', nowMs, accessKeyId: 'any', region: 'local' },
+    );
+  await setExpiry('things', false);
+  await change('UpdateTimeToLive', { TimeToLiveSpecification: { Enabled: true, AttributeName: 'ttl' } });
+  expect(await sweep.sweep()).toBe(0);
+  nowMs += HOUR_MS;
+  expect(await sweep.sweep()).toBe(1);
+  await put('b', -5);
+  await change('DeleteTable', {});
   expect(await sweep.sweep()).toBe(0);
 });
 

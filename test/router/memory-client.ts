@@ -113,6 +113,13 @@ export class MemoryClient implements DynamoClient {
     for (const [name, { key }] of this.#items) if (key.table === table) this.#items.delete(name);
   }
 
+  async collectionBytes({ table, partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number> {
+    const items = [...this.#items.values()].filter(
+      ({ key }) => key.table === table && key.partitionKey === partitionKey,
+    );
+    return items.reduce((bytes, { item }) => bytes + item.size, 0);
+  }
+
   segmentOf({ partitionKey }: Pick<ItemKey, 'partitionKey'>, total: number): number {
     return partitionKey.length % total;
   }

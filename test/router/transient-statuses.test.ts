@@ -204,3 +204,53 @@ test('without a delay nothing is kept of it: ACTIVE at once, gone at once', asyn
   await remove(0);
   expect(await refusal(status(0))).toBe(NO_TABLE);
 });
+
+describe('time to live that is changed', () => {
+  const change = (ms: number, Enabled: boolean, AttributeName = 'until') =>
+    router.execute(
+      'UpdateTimeToLive',
+      { TableName: 'Music', TimeToLiveSpecification: { AttributeName, Enabled } },
+      at(ms),
+    );
+  const described = async (ms: number) => (await timeToLive(ms)).TimeToLiveDescription;
+
+  beforeEach(async () => {
+    await newRouter(client).create();
+  });
+
+  test('is ENABLING, then ENABLED; DISABLING, then DISABLED', async () => {
+    await change(0, true);
+    expect(await described(DELAY_MS - 1)).toEqual({ TimeToLiveStatus: 'ENABLING', AttributeName: 'until' });
+    expect(await described(DELAY_MS)).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'until' });
+    await change(DELAY_MS, false);
+    expect(await described(DELAY_MS)).toEqual({ TimeToLiveStatus: 'DISABLING', AttributeName: 'until' });
+    expect(await described(2 * DELAY_MS)).toEqual({ TimeToLiveStatus: 'DISABLED' });
+  });
+
+  // Recorded by a client that disables it and enables it for another attribute: aws-cdk pull request 13720.
+  test('is not changed again meanwhile', async () => {
+    const tooSoon = 'ValidationException: Time to live has been modified multiple times within a fixed interval';
+    await change(0, true);
+    expect(await refusal(change(1, false))).toBe(tooSoon);
+    expect(await refusal(change(1, true))).toBe('ValidationException: TimeToLive is already enabled');
+    await change(DELAY_MS, false);
+    expect(await refusal(change(DELAY_MS + 1, true, 'other'))).toBe(tooSoon);
+    await change(2 * DELAY_MS, true, 'other');
+    expect(await described(3 * DELAY_MS)).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'other' });
+  });
+
+  test('is over by its time after a restart, and if the clock is set back', async () => {
+    await change(0, true);
+    router = restart(0);
+    expect((await described(1)).TimeToLiveStatus).toBe('ENABLING');
+    expect((await described(-3_600_000)).TimeToLiveStatus).toBe('ENABLED');
+    expect((await described(DELAY_MS)).TimeToLiveStatus).toBe('ENABLED');
+  });
+
+  test('is whole in a snapshot', async () => {
+    await change(0, true);
+    const [table] = (await router.tables.snapshot()).tables;
+    expect(table!.definition).toMatchObject({ expiryAttribute: 'until' });
+    expect(table!.definition).not.toHaveProperty('expiryChange');
+  });
+});

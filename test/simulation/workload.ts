@@ -360,6 +360,7 @@ export function answerOfWrite(outcome: WriteAnswer): RegisterAnswer {
     case 'condition-failed':
       return { kind: 'refused', current: registerValueOf(outcome.current) };
     case 'refused':
+    case 'collection-full':
     case 'unavailable':
     case 'overloaded':
     case 'index-behind':

@@ -262,7 +262,7 @@ test('what fails beside the operations is answered in JSON too, and told', async
     {
       onInternalError: (error) => internalErrors.push(error),
       operator: {
-        figures: { nodes, faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }) },
+        figures: { nodes, faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }), builds: () => [] },
         elapsedMs: () => 0,
         onAction() {},
         isApart: false,

@@ -207,6 +207,7 @@ export function adminServer({
         ],
         faults: () => [{ id: 'fault-1', kind: 'error', fired: 9 }],
         expiry: () => ({ deleted: 14, scheduled: 15 }),
+        builds: () => [{ namespace: '', table: 'Music', indexes: ['by-a'], partitionsDone: 16, items: 17 }],
       },
       // Two looks a request, so each takes 3 ms.
       elapsedMs: () => {

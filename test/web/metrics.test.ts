@@ -136,6 +136,7 @@ test('a dropped connection has no status', async () => {
     nodes: () => [],
     faults: () => [],
     expiry: () => ({ deleted: 0, scheduled: 0 }),
+    builds: () => [],
   });
   expect(parse(text).samples).toContainEqual({
     name: 'dynaring_requests_total',

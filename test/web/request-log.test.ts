@@ -28,7 +28,7 @@ test('an operation is told by name, table, status, time, id and bytes', async ()
     {
       requestId: () => REQUEST_ID,
       operator: {
-        figures: { nodes: () => [], faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }) },
+        figures: { nodes: () => [], faults: () => [], expiry: () => ({ deleted: 0, scheduled: 0 }), builds: () => [] },
         elapsedMs: () => now,
         onAction() {},
         isApart: true,

@@ -268,6 +268,7 @@ const outcome: Arbitrary<MutationOutcome> = fc.oneof(
   kind('applied', { next: maybe(image), old: maybe(image) }),
   kind('condition-failed', { current: maybe(image) }),
   kind('refused', { message: text }),
+  kind('collection-full', {}),
 );
 const carried: Arbitrary<Carried> = fc.oneof(
   kind('record', { record }),
@@ -305,6 +306,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     consistency,
     derivation,
   }),
+  'collection-size': kind('collection-size', { requestId, key }),
   'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
   'due-of': kind('due-of', { table: byteString }),
@@ -328,6 +330,7 @@ export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitr
   'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
+  'collection-size': fc.oneof(kind('size', { bytes: uint }), failure),
   'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), failure),
   'use-derivation': fc.oneof(kind('used', {}), failure),
   'due-of': fc.oneof(kind('due', { items: uint }), failure),

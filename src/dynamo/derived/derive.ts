@@ -2,7 +2,7 @@ import { type AttributeMap, equalValues } from '../../api/attribute-value.ts';
 import type { Derivation } from '../../api/derivation.ts';
 import { entryPartitionKey, entrySortKey, localSortKey } from '../../api/entry-place.ts';
 import { indexEntry } from '../../api/index-entry.ts';
-import { fromImage, type ItemImage, toImage } from '../../api/item.ts';
+import { fromImage, type ItemImage, sizeOf, toImage } from '../../api/item.ts';
 import type { ByteString, EncodedKey } from '../../api/primary-key.ts';
 import type { SecondaryIndex } from '../../api/table-definition.ts';
 import type { StoreKey } from '../../env/store.ts';
@@ -129,6 +129,7 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
     owed,
     entries: keysOf(places),
     local: places.local,
+    localBytes: places.localBytes,
   };
 }
 
@@ -166,6 +167,7 @@ function next(
     owed,
     entries,
     local: places.local,
+    localBytes: places.localBytes,
   };
 }
 
@@ -179,7 +181,7 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
   );
 }
 
-const NOWHERE: Places = { globals: [], local: [] };
+const NOWHERE: Places = { globals: [], local: [], localBytes: 0 };
 
 /** What is still owed once everything up to `settled` is. */
 function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
@@ -217,10 +219,19 @@ function isSameItem(one: ItemImage | undefined, other: ItemImage | undefined): b
   return Buffer.compare(one.json, other.json) === 0;
 }
 
+/** The size of an item's entries in the local indexes of its table. */
+export function localBytesOf(item: ItemImage, derivation: Derivation): number {
+  const attributes = fromImage(item);
+  const local = derivation.indexes.filter(({ kind }) => kind === 'local');
+  const entries = local.map((index) => indexEntry(derivation, index, attributes));
+  return entries.reduce((bytes, entry) => bytes + (entry === undefined ? 0 : sizeOf(entry)), 0);
+}
+
 /** Where an item is in the indexes of its table. */
 interface Places {
   readonly globals: readonly EntryPlace[];
   readonly local: Derived['local'];
+  readonly localBytes: number;
 }
 
 function keysOf({ globals }: Places): StoreKey[] {
@@ -236,16 +247,22 @@ function placesOf(
   const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
   const globals: EntryPlace[] = [];
   const local: (ByteString | undefined)[] = [];
+  let localBytes = 0;
+  let itemBytes: number | undefined;
   for (const index of derivation.indexes) {
     if (index.kind === 'local') {
       const entry = indexEntry(derivation, index, attributes);
       local.push(entry && localSortKey(index, entry, itemKey));
+      if (entry === attributes) {
+        itemBytes ??= sizeOf(attributes);
+        localBytes += itemBytes;
+      } else if (entry !== undefined) localBytes += sizeOf(entry);
     } else if (index.storageId !== undefined) {
       const place = placeOf(index, { derivation, attributes, itemKey, partitions });
       if (place !== undefined) globals.push(place);
     }
   }
-  return { globals, local };
+  return { globals, local, localBytes };
 }
 
 /** An item, and what says where its entries are. */

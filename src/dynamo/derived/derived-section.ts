@@ -19,18 +19,21 @@ export interface Derived {
   readonly entries: readonly StoreKey[];
   /** By the number of each local index, the sort key of this item in it; undefined if it is not in the index. */
   readonly local: readonly (ByteString | undefined)[];
+  /** The size of its entries in the local indexes, by the service's rules. */
+  readonly localBytes: number;
 }
 
 /*
  * Layout, big-endian (docs/data-layout.md):
  *   u32 bytes that follow | u32 version | ballot of the value | ballot that is due | u16 owed | u16 entries | u8 local
+ *   u32 bytes of the entries in local indexes
  *   per owed key and entry: u16 length, key | per local index: u16 length, sort key; 0xffff if the item is not in it
  * A ballot is f64 hlc | u48 coordinator | u32 boot, as in the header of a record.
  */
 const LENGTH_BYTES = 4;
-const HEAD_BYTES = LENGTH_BYTES + 4 + 18 + 18 + 5;
+const HEAD_BYTES = LENGTH_BYTES + 4 + 18 + 18 + 5 + 4;
 const NOT_IN_INDEX = 0xffff;
-const AT = { version: 4, value: 8, due: 26, owed: 44, entries: 46, local: 48 } as const;
+const AT = { version: 4, value: 8, due: 26, owed: 44, entries: 46, local: 48, localBytes: 49 } as const;
 
 export function sectionBytes({ owed, entries, local }: Derived): number {
   let length = HEAD_BYTES;
@@ -41,13 +44,14 @@ export function sectionBytes({ owed, entries, local }: Derived): number {
 }
 
 export function writeSection(bytes: Buffer, offset: number, derived: Derived): void {
-  const { version, valueBallot, due, owed, entries, local } = derived;
+  const { version, valueBallot, due, owed, entries, local, localBytes } = derived;
   bytes.writeUInt32BE(version, offset + AT.version);
   writeBallot(bytes, offset + AT.value, valueBallot);
   writeBallot(bytes, offset + AT.due, due);
   bytes.writeUInt16BE(owed.length, offset + AT.owed);
   bytes.writeUInt16BE(entries.length, offset + AT.entries);
   bytes[offset + AT.local] = local.length;
+  bytes.writeUInt32BE(localBytes, offset + AT.localBytes);
   let end = offset + HEAD_BYTES;
   for (const keys of [owed, entries, local]) {
     for (const key of keys) {
@@ -82,6 +86,7 @@ export function readSection(bytes: Buffer, offset: number): Derived {
     owed: owed as StoreKey[],
     entries: entries as StoreKey[],
     local: local!,
+    localBytes: bytes.readUInt32BE(offset + AT.localBytes),
   };
 }
 

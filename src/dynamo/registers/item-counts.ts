@@ -7,7 +7,7 @@ import { decodeRecord, type ItemRecord } from '../record.ts';
 
 /** Records read in one go while all are counted, and their bytes. */
 const COUNTED_AT_ONCE = { limit: 256, bytesLimit: 256 * 1024 } as const;
-/** Between two such steps: a node reads at most 50 MB in a second, which takes about a tenth of a core. */
+/** Between two such steps, unless somebody waits: a node reads at most 50 MB in a second, about a tenth of a core. */
 const STEP_PAUSE_MS = 5;
 /** After a count that something has disturbed, before the next one. */
 const AGAIN_AFTER_MS = 10_000;
@@ -58,13 +58,13 @@ export class ItemCounts {
    * complete, or after `patienceMs`: then `of` says what was counted so far.
    */
   begin(patienceMs: number, done: () => void): void {
-    if (this.#counts === undefined && this.#counting === undefined) this.#count();
     if (this.#counts !== undefined) return done();
     const timer = this.#clock.after(patienceMs, () => {
       this.#waiting.delete(done);
       done();
     });
     this.#waiting.set(done, timer);
+    if (this.#counting === undefined) this.#count();
   }
 
   /** What these partitions hold of a table. */
@@ -77,6 +77,7 @@ export class ItemCounts {
       add(sum, count);
       for (const [index, each] of (count.local ?? []).entries()) add(at(sum.local, index), each);
     }
+    for (const each of sum.local) each.bytes = Math.max(0, Math.round(each.bytes));
     return sum;
   }
 
@@ -116,7 +117,7 @@ export class ItemCounts {
     }
     counting.through = page.at(-1)?.key ?? counting.through;
     if (isCutShort(page, COUNTED_AT_ONCE)) {
-      this.#timer = this.#clock.after(STEP_PAUSE_MS, () => this.#step(counting));
+      this.#timer = this.#clock.after(this.#waiting.size > 0 ? 0 : STEP_PAUSE_MS, () => this.#step(counting));
       return;
     }
     this.#counts = counting.counts;
@@ -144,10 +145,14 @@ function addRecord(count: PartCount, record: ItemRecord | undefined, items: 1 | 
   if (record?.item === undefined) return;
   const each = { items, bytes: items * record.item.size };
   add(count, each);
-  for (const [index, place] of (record.derived?.local ?? []).entries()) {
+  const { local = [], localBytes = 0 } = record.derived ?? {};
+  const isIn = local.filter((place) => place !== undefined).length;
+  // The record has the size of its entries together; the average is exact if the indexes project alike, or there is one.
+  const entry = { items, bytes: (items * localBytes) / isIn };
+  for (const [index, place] of local.entries()) {
     if (place === undefined) continue;
     count.local ??= [];
-    add(at(count.local, index), each);
+    add(at(count.local, index), entry);
   }
 }
 

@@ -2,9 +2,12 @@ import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock } from '../../env/clock.ts';
 import { DAMAGED, type HalfOpenRange, isCutShort, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import {
+  collectionSizeRow,
   collectionsOfRows,
   indexOfRow,
+  isSizeRow,
   itemOfRow,
+  KEYS_END,
   localRowKey,
   partitionOf,
   partitionRange,
@@ -50,7 +53,7 @@ interface LocalRowsParts {
 export class LocalRows {
   readonly #parts: LocalRowsParts;
   /** Partitions whose rows are being checked, since one was damaged: what to call when they are whole. */
-  readonly #checking = new Map<number, (() => void)[]>();
+  readonly #checking = new Map<number, Check>();
   #isStopped = false;
 
   constructor(parts: LocalRowsParts) {
@@ -74,12 +77,24 @@ export class LocalRows {
     for (const row of present) if (!old.includes(row)) this.#put(row, key);
     if (isFirst) write();
     for (const row of old) if (!present.includes(row)) this.#parts.store.remove('lsi', row);
+    this.#count(key, bytesIn(after) - bytesIn(before));
   }
 
   /** The record of a key was removed from the store. @param stored its bytes */
   noteRemoved(key: StoreKey, stored: Uint8Array): void {
     if (stored === DAMAGED) return;
-    for (const row of rowsOf(key, decodeRecord(stored))) this.#parts.store.remove('lsi', row);
+    const record = decodeRecord(stored);
+    for (const row of rowsOf(key, record)) this.#parts.store.remove('lsi', row);
+    this.#count(key, -bytesIn(record));
+  }
+
+  /**
+   * The size of the item collection of a key: of its items, and of what their entries in local indexes have, by the
+   * service's rules. Of a table without local indexes it is not known, and 0. A crash may make it wrong by the last write.
+   */
+  collectionBytes(key: StoreKey): number {
+    const stored = this.#parts.store.get('lsi', collectionSizeRow(key));
+    return stored === undefined || stored === DAMAGED ? 0 : Buffer.from(stored).readDoubleBE();
   }
 
   /**
@@ -105,7 +120,7 @@ export class LocalRows {
       const state = stateOf(key);
       if (state.isDamaged === true) entries.push({ key, isDamaged: true });
       else if (isRowOf(row, state.committed)) entries.push({ key, committed: state.committed });
-      else store.remove('lsi', row);
+      else if (!isSizeRow(row)) store.remove('lsi', row);
       bytes += state.committed?.stored.length ?? 0;
       if (bytes >= bytesLimit && row !== rows.at(-1)!.key) {
         end = row;
@@ -124,18 +139,18 @@ export class LocalRows {
    * @param done called when that is so
    */
   check(partition: number, done: () => void): void {
-    const waiting = this.#checking.get(partition);
-    if (waiting !== undefined) {
-      waiting.push(done);
+    const underWay = this.#checking.get(partition);
+    if (underWay !== undefined) {
+      underWay.waiting.push(done);
       return;
     }
-    this.#checking.set(partition, [done]);
-    const { from, to } = partitionRange(partition);
-    this.#checkRecords({ from, to }, () => {
-      this.removeStray({ from, to }, () => {
-        const all = this.#checking.get(partition)!;
+    const check: Check = { waiting: [done], through: '', sizes: new Map() };
+    this.#checking.set(partition, check);
+    const range = partitionRange(partition);
+    this.#checkRecords(range, check, () => {
+      this.removeStray(range, () => {
         this.#checking.delete(partition);
-        for (const each of all) each();
+        for (const each of check.waiting) each();
       });
     });
   }
@@ -146,6 +161,11 @@ export class LocalRows {
     if (this.#isStopped) return;
     const rows = store.range('lsi', { from, to, limit: CHECKED_AT_ONCE });
     for (const { key: row, value } of rows) {
+      if (isSizeRow(row) && value !== DAMAGED) {
+        const items = collectionsOfRows({ from: row, to: keyAfter(row) });
+        if (store.range('items', { ...items, limit: 1 }).length === 0) store.remove('lsi', row);
+        continue;
+      }
       const state = value === DAMAGED ? undefined : stateOf(itemOfRow(row, latin1(value)));
       if (state?.isDamaged !== true && !isRowOf(row, state?.committed)) store.remove('lsi', row);
     }
@@ -153,16 +173,45 @@ export class LocalRows {
     clock.after(CHECK_PAUSE_MS, () => this.removeStray({ from: keyAfter(rows.at(-1)!.key), to }, done));
   }
 
-  #checkRecords({ from, to }: HalfOpenRange, done: () => void): void {
+  #checkRecords({ from, to }: HalfOpenRange, check: Check, done: () => void): void {
     const { store, clock, stateOf } = this.#parts;
     if (this.#isStopped) return;
     const records = store.range('items', { from, to, limit: CHECKED_AT_ONCE });
     for (const { key, value } of records) {
-      if (value === DAMAGED) stateOf(key);
-      else for (const row of rowsOf(key, decodeRecord(value))) this.#put(row, key);
+      if (value === DAMAGED) {
+        stateOf(key);
+        continue;
+      }
+      const record = decodeRecord(value);
+      for (const row of rowsOf(key, record)) this.#put(row, key);
+      if (record.derived !== undefined) add(check.sizes, collectionSizeRow(key), bytesIn(record));
     }
-    if (records.length < CHECKED_AT_ONCE) return done();
-    clock.after(CHECK_PAUSE_MS, () => this.#checkRecords({ from: keyAfter(records.at(-1)!.key), to }, done));
+    check.through = records.at(-1)?.key ?? check.through;
+    if (records.length === CHECKED_AT_ONCE) {
+      clock.after(CHECK_PAUSE_MS, () => this.#checkRecords({ from: keyAfter(check.through), to }, check, done));
+      return;
+    }
+    for (const [row, bytes] of check.sizes) this.#putSize(row, bytes);
+    check.through = KEYS_END;
+    check.sizes.clear();
+    done();
+  }
+
+  /** Adds to the size of the collection of a key. */
+  #count(key: StoreKey, bytes: number): void {
+    if (bytes === 0) return;
+    const row = collectionSizeRow(key);
+    this.#putSize(row, this.collectionBytes(key) + bytes);
+    const check = this.#checking.get(partitionOf(key));
+    if (check !== undefined && key <= check.through && check.through !== KEYS_END) add(check.sizes, row, bytes);
+  }
+
+  #putSize(row: StoreKey, bytes: number): void {
+    const { store } = this.#parts;
+    if (bytes <= 0) return store.remove('lsi', row);
+    const value = Buffer.allocUnsafe(8);
+    value.writeDoubleBE(bytes);
+    store.put('lsi', row, value);
   }
 
   #put(row: StoreKey, key: StoreKey): void {
@@ -190,6 +239,25 @@ export class LocalRows {
       rowsOf(key, stateOf(key).accepted).some((row) => row >= query.from && row < query.to),
     );
   }
+}
+
+/** The rows of a partition are being made to agree with its records. */
+interface Check {
+  readonly waiting: (() => void)[];
+  /** The last record that was looked at. */
+  through: StoreKey;
+  /** The sizes of the collections, as far as their records were looked at. By the rows that are to have them. */
+  readonly sizes: Map<StoreKey, number>;
+}
+
+function add(sizes: Map<StoreKey, number>, row: StoreKey, bytes: number): void {
+  sizes.set(row, (sizes.get(row) ?? 0) + bytes);
+}
+
+/** What a record adds to the size of its collection; 0 in a table without local indexes, where nobody asks. */
+function bytesIn(record: ItemRecord | undefined): number {
+  const { item, derived } = record ?? {};
+  return item === undefined || derived === undefined || derived.local.length === 0 ? 0 : item.size + derived.localBytes;
 }
 
 /** The row of a record in a local index. @returns undefined if its item is not in that index */

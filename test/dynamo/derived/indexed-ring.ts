@@ -50,15 +50,19 @@ export class IndexedRing extends ThreeNodes {
   derivation: Derivation = derivationOfTable(1, BY_COLOUR);
 
   /** Starts a write; nothing happens before `settle`. */
-  begin(at: NodeName, name: string, mutation: Mutation, derivation: Derivation | undefined = this.derivation) {
+  begin(at: NodeName, name: string, mutation: Mutation) {
+    return this.beginBy(at, name, mutation, this.derivation);
+  }
+
+  /** @param derivation undefined: as a client whose table has no index yet */
+  beginBy(at: NodeName, name: string, mutation: Mutation, derivation: Derivation | undefined) {
     const request = writeOf(keyOfItem(name), mutation, { partitionKey: name, derivation });
     return this.start<WriteAnswer>((done) => this.node(at).coordinate(request, done));
   }
 
   /** Writes and runs for a while: as long as an answer may wait for entries, and what is left is sent. */
   put(at: NodeName, name: string, attributes: Readonly<Record<string, string>>, forMs = 1_000) {
-    const { derivation } = this;
-    const operation = this.begin(at, name, putOf(name, attributes), derivation);
+    const operation = this.begin(at, name, putOf(name, attributes));
     this.settle(forMs);
     return operation.result;
   }

@@ -19,6 +19,7 @@ function record(at: number, due = at): ItemRecord {
     owed: [],
     entries: [],
     local: [],
+    localBytes: 0,
   };
   return new ItemRecord({ ballot: ballot(at), item: undefined, partitionKey: 'apple', lineage: [], derived });
 }

@@ -243,11 +243,11 @@ describe('a damaged entry', () => {
 describe('a table that gets an index while it has items', () => {
   test('finds each of them in it once it was read strongly, by whomever', () => {
     const ring = new IndexedRing();
-    ring.begin('A', 'apple', putOf('apple', { colour: 'red' }), undefined);
+    ring.beginBy('A', 'apple', putOf('apple', { colour: 'red' }), undefined);
     // Accepted by one replica that is then away, and chosen only when somebody finds it.
     ring.isLost = ({ kind, to, isReply }) => !isReply && ((kind === 'accept' && to !== 'C') || kind === 'learn');
     ring.settle(1_000);
-    ring.begin('A', 'pear', putOf('pear', { colour: 'green' }), undefined);
+    ring.beginBy('A', 'pear', putOf('pear', { colour: 'green' }), undefined);
     ring.settle(400);
     ring.restart('A');
     ring.isLost = () => false;

@@ -102,6 +102,7 @@ function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {
     case 'handed-back':
       return 'handed back';
     case 'refused':
+    case 'collection-full':
     case 'unavailable':
     case 'overloaded':
     case 'index-behind':
