@@ -15,7 +15,7 @@ import { RawJson, type ReturnConsumedCapacity } from '../api/operations.ts';
 import { isWhole, type PagePlan, placeKeys } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
-import type { Found, PageSource, Pause } from './page-source.ts';
+import { type Found, PARSED_AT_ONCE_BYTES, type PageSource, type Pause } from './page-source.ts';
 import type { ReadRoom } from './read-room.ts';
 import type { StoredItem } from './stored-item.ts';
 
@@ -76,9 +76,6 @@ export interface Page {
   readonly last: AttributeMap | undefined;
 }
 
-/** How much is filtered before a pause: with hundreds of operators, a filter takes some milliseconds for it. */
-const FILTERED_AT_ONCE_BYTES = 64 * 1024;
-
 /**
  * Keeps no more of each item than the answer needs: an index may have small entries of large items.
  * @returns undefined if the page is to be read from another source
@@ -99,7 +96,7 @@ export async function readPage(
   };
   let bytesLeft = MAX_PAGE_BYTES;
   let extraBytes = 0;
-  let filtered = 0;
+  let parsed = 0;
   let last: Found | undefined;
   while (true) {
     const found = await source.next(bytesLeft, limit - page.scanned);
@@ -113,10 +110,10 @@ export async function readPage(
       const counted = pageBytes(bytes);
       bytesLeft -= counted;
       extraBytes += counted - bytes;
-      if (filter !== undefined) {
-        filtered += isFetching ? stored!.image.size : bytes;
-        if (filtered > FILTERED_AT_ONCE_BYTES) {
-          filtered = 0;
+      if (filter !== undefined || project !== undefined) {
+        parsed += stored?.image.json.length ?? bytes;
+        if (parsed > PARSED_AT_ONCE_BYTES) {
+          parsed = 0;
           await pause();
         }
       }

@@ -57,8 +57,10 @@ export const MAX_THROTTLED_TABLES = 10_000;
  */
 export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
 
-/** Items that a Scan requests from the cluster at a time: at first, and at most. Each may have 400 KB. */
-export const FIRST_SCAN_ITEMS = 8;
+/**
+ * Items that a Scan or a Query requests from the cluster at a time. An answer of the cluster ends with a megabyte
+ * (`NodeLimits.rangeBytes`), however many it could have.
+ */
 export const MOST_SCAN_ITEMS = 256;
 
 /**
