@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DynamoDBClient, PutItemCommand, QueryCommand, type QueryCommandInput } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../src/index.ts';
@@ -67,6 +69,8 @@ test.each([
 test('their indexes follow what is written from then on, also in the next process', async () => {
   const directory = storedDirectory(WITHOUT_ENTRIES);
   await open(directory);
+  // So that the version that wrote it does not misread it now.
+  expect(JSON.parse(readFileSync(join(directory, 'dynaring.json'), 'utf8')).formatVersion).toBe(4);
   const put = (i: number, a: string, b: string) =>
     client.send(
       new PutItemCommand({

@@ -46,10 +46,16 @@ export class DataDirectoryError extends Error {
 }
 
 /** Raised with each change that an older version would misread. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
-/** The only earlier format that can be read: the directory is rewritten when it is opened. */
+/** The earliest format that can be read: its rows are rewritten when the directory is opened. */
 export const MIGRATED_VERSION = 2;
+
+/**
+ * Has the same rows as format 4, but for records of tables with indexes, which have no derived part yet. So the directory
+ * is only marked when it is opened; the router has such tables derived anew.
+ */
+export const UNDERIVED_VERSION = 3;
 
 /**
  * Holds `formatVersion`, the `ClusterRecord`, and a CRC-32 of the record's JSON, because a digit that has changed would
@@ -63,10 +69,7 @@ const FILE_MODE = 0o600;
 /** The names that nodes may have: those of their folders. */
 export const NODE_ID = /^node-[1-9]\d*$/;
 
-interface Found {
-  readonly cluster: ClusterRecord | undefined;
-  readonly formatVersion?: number;
-}
+type Found = { readonly cluster: undefined } | { readonly cluster: ClusterRecord; readonly formatVersion: number };
 
 /**
  * The record of a directory.
@@ -86,7 +89,7 @@ export function readCluster(path: string): Found {
     formatVersion?: unknown;
     checksum?: unknown;
   };
-  const isKnown = formatVersion === FORMAT_VERSION || formatVersion === MIGRATED_VERSION;
+  const isKnown = ([MIGRATED_VERSION, UNDERIVED_VERSION, FORMAT_VERSION] as unknown[]).includes(formatVersion);
   if (typeof formatVersion === 'number' && !isKnown) {
     const age = formatVersion > FORMAT_VERSION ? 'a newer' : 'an earlier';
     throw new DataDirectoryError(
@@ -94,7 +97,7 @@ export function readCluster(path: string): Found {
     );
   }
   const isSound = formatVersion === MIGRATED_VERSION || checksum === checksumOf(cluster);
-  if (isKnown && isSound && isRecord(cluster)) return { cluster, formatVersion };
+  if (isKnown && isSound && isRecord(cluster)) return { cluster, formatVersion: formatVersion as number };
   throw new DataDirectoryError(`${file} is damaged: it does not describe a cluster`);
 }
 

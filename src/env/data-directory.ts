@@ -10,6 +10,7 @@ import {
   readCluster,
   reasonOf,
   sync,
+  UNDERIVED_VERSION,
   writeCluster,
   writeDurably,
 } from './cluster-file.ts';
@@ -63,11 +64,12 @@ export async function openDataDirectory(
   const lock = await takeLock(path);
   let name: Promise<NameLock | undefined> = Promise.resolve(undefined);
   try {
-    const { cluster, formatVersion } = readCluster(path);
+    const stored = readCluster(path);
+    const { cluster } = stored;
     if (cluster !== undefined) name = Promise.resolve(await takeName(path, cluster));
     if (cluster === undefined) beginBootstrap(path);
     else checkShape(path, cluster, expected);
-    if (cluster !== undefined && formatVersion === MIGRATED_VERSION) await migrate(path, cluster);
+    if (stored.cluster !== undefined) await renew(path, stored.cluster, stored.formatVersion);
     return {
       path,
       cluster,
@@ -115,9 +117,12 @@ export interface DataDirectoryView {
 export async function viewDataDirectory(userPath: string): Promise<DataDirectoryView> {
   const path = resolve(userPath);
   if (!existsSync(path)) throw new DataDirectoryError(`there is no data directory ${path}`);
-  const { cluster, formatVersion } = readCluster(path);
-  if (cluster === undefined) throw new DataDirectoryError(`${path} is no data directory: it has no ${CLUSTER_FILE}`);
-  if (formatVersion !== FORMAT_VERSION) {
+  const stored = readCluster(path);
+  if (stored.cluster === undefined) {
+    throw new DataDirectoryError(`${path} is no data directory: it has no ${CLUSTER_FILE}`);
+  }
+  const { cluster, formatVersion } = stored;
+  if (formatVersion === MIGRATED_VERSION) {
     throw new DataDirectoryError(
       `the data directory ${path} has format ${formatVersion}: start a server on it once, which rewrites it`,
     );
@@ -201,6 +206,12 @@ function checkShape(
   const made = mismatches.map((each) => `${each.flag} ${each.has}`).join(' ');
   const asked = mismatches.map((each) => `${each.flag} ${each.asked}`).join(' ');
   throw new DataDirectoryError(`the data directory ${path} was made with ${made}: it cannot be opened with ${asked}`);
+}
+
+/** Brings a directory of an earlier format to the present one, before anything is written that the earlier one would misread. */
+async function renew(path: string, cluster: ClusterRecord, formatVersion: number): Promise<void> {
+  if (formatVersion === MIGRATED_VERSION) await migrate(path, cluster);
+  else if (formatVersion === UNDERIVED_VERSION) writeCluster(path, cluster);
 }
 
 /** The record gets the new format when all nodes have it. After a crash before that, the next opening begins again. */

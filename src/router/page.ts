@@ -7,7 +7,7 @@ import {
   readUnits,
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
-import { isAtNodes } from '../api/derivation.ts';
+import { isReadStored } from '../api/derivation.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
@@ -55,8 +55,8 @@ export interface WantedPage {
 }
 
 /** The index of a page, if its entries are made of the items that are read. */
-export function entriesToMake(index: SecondaryIndex | undefined): SecondaryIndex | undefined {
-  if (index === undefined || !isAtNodes(index)) return index;
+export function entriesToMake(table: Table, index: SecondaryIndex | undefined): SecondaryIndex | undefined {
+  if (index === undefined || !isReadStored(table, index)) return index;
   // A local index is read as items, which are its entries if it projects all.
   return index.kind === 'global' || index.projection.ProjectionType === 'ALL' ? undefined : index;
 }

@@ -84,7 +84,7 @@ describe('a persistent directory', () => {
     const second = await openDataDirectory(deep, EXPECTED);
     expect(second.cluster).toEqual(SHAPE);
     expect(existsSync(second.nodePath('node-1'))).toBe(true);
-    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(3);
+    expect(JSON.parse(readFileSync(join(deep, 'dynaring.json'), 'utf8')).formatVersion).toBe(4);
     await second.close();
     expect(readdirSync(deep).sort()).toEqual(['dynaring.json', 'nodes']);
   });
@@ -168,8 +168,8 @@ describe('a persistent directory', () => {
   });
 
   test.each([
-    ['{"formatVersion":4,"shards":7}', /has format 4, of a newer version; this version knows 3$/],
-    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 3$/],
+    ['{"formatVersion":5,"shards":7}', /has format 5, of a newer version; this version knows 4$/],
+    ['{"formatVersion":1,"partitions":64}', /has format 1, of an earlier version; this version knows 4$/],
     ['{"formatVersion":2,"partit', /dynaring\.json is damaged/],
     ['null', /dynaring\.json is damaged/],
     [JSON.stringify({ formatVersion: 2, ...SHAPE, nodes: [{ node: 7 }] }), /dynaring\.json is damaged/],

@@ -90,7 +90,7 @@ async function inside<T>(node: string, work: (table: (name: string) => Database<
 describe('a data directory of format 2', () => {
   test('is rewritten at its opening, with what only its journals had', async () => {
     await migrate();
-    expect(formatVersion()).toBe(3);
+    expect(formatVersion()).toBe(4);
     const texts = [
       ...Array.from({ length: 29 }, (_, i) => `settled of ${i + 11}`),
       ...[5, 6, 7, 8, 9, 40, 41, 42, 43, 44].map((i) => `journalled of ${i}`),
@@ -163,12 +163,12 @@ describe('a data directory of format 2', () => {
       }
       writeFileSync(
         join(path, 'dynaring.json'),
-        readFileSync(join(path, 'dynaring.json'), 'utf8').replace(/:3,/, ':2,'),
+        readFileSync(join(path, 'dynaring.json'), 'utf8').replace(/:4,/, ':2,'),
       );
       for (const node of NODE_IDS) await moveRows(node, STORE_NAMES, share);
       expect(formatVersion()).toBe(2);
       await migrate();
-      expect(formatVersion()).toBe(3);
+      expect(formatVersion()).toBe(4);
       expect(await Promise.all(NODE_IDS.map(contentsOf))).toEqual(whole);
     });
   });
@@ -264,7 +264,7 @@ test('pages that are damaged are refused before they are rewritten, and a node w
   const file = join(nodePath('node-2'), 'data.mdb');
   truncateSync(file, 8_192);
   await expect(migrate()).rejects.toThrow(
-    /^cannot rewrite the data in \S+node-2 in format 3: data\.mdb is damaged: .+; put it back, or remove that folder for/,
+    /^cannot rewrite the data in \S+node-2 in format 4: data\.mdb is damaged: .+; put it back, or remove that folder for/,
   );
   expect(formatVersion()).toBe(2);
   rmSync(nodePath('node-2'), { recursive: true });

@@ -83,7 +83,7 @@ describe('a directory in use', () => {
       for (const node of seen.nodes) expect(node).toMatchObject({ accepted: 0 });
       return seen;
     });
-    expect(found).toMatchObject({ formatVersion: 3, isInUse: true, tables: [{ namespace: '', name: 'Music' }] });
+    expect(found).toMatchObject({ formatVersion: 4, isInUse: true, tables: [{ namespace: '', name: 'Music' }] });
     expect(found.nodes.map(({ node }) => node)).toEqual(['node-1', 'node-2', 'node-3']);
     for (const [i, node] of (found.nodes as NodeSummary[]).entries()) {
       expect(node).toMatchObject({ diskId: disks[i], boots: 1, accepted: 0, hints: {}, damagedKeys: 0 });
@@ -208,7 +208,7 @@ describe('one line says what is wrong', () => {
     expect(await errorOf('--table', 'Music', '--key', 'id=a')).toContain('--key must be JSON such as ');
     expect(await errorOf('--node', 'node-9')).toContain('there is no node-9 in');
     const file = join(directory, 'dynaring.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"formatVersion":3', '"formatVersion":2'));
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"formatVersion":4', '"formatVersion":2'));
     expect(await errorOf()).toContain('has format 2: start a server on it once, which rewrites it');
   });
 
