@@ -214,6 +214,11 @@ function mergePages(
   order: KeyOrder,
   horizon: StoreKey | undefined,
 ): { readonly key: StoreKey; readonly states: readonly KeyState[] }[] {
+  const [only, second] = pages;
+  // The usual case of a read that is not strong: one page, in order, whose last key is the horizon.
+  if (only !== undefined && second === undefined) {
+    return only.entries.map((entry) => ({ key: entry.key, states: [{ ...entry, from: only.from }] }));
+  }
   const keys = new Map<StoreKey, KeyState[]>();
   for (const { from, entries } of pages) {
     for (const entry of entries) {
