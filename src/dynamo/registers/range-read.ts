@@ -214,6 +214,12 @@ function mergePages(
   order: KeyOrder,
   horizon: StoreKey | undefined,
 ): { readonly key: StoreKey; readonly states: readonly KeyState[] }[] {
+  const [first] = pages;
+  // Most reads ask one replica, whose page is in order and ends at the horizon.
+  if (pages.length === 1) {
+    const { from, entries } = first!;
+    return entries.map((entry) => ({ key: entry.key, states: [{ ...entry, from }] }));
+  }
   const keys = new Map<StoreKey, KeyState[]>();
   for (const { from, entries } of pages) {
     for (const entry of entries) {
