@@ -111,6 +111,10 @@ describe('an index that is added to a table with items', () => {
     await start();
     await createTable(client, 'Things');
     await putAll();
+    // What cannot be a key of the index is left out.
+    for (const a of [{ N: '1' }, { S: '' }, { S: 'x'.repeat(2_049) }, { M: {} }]) {
+      await put({ pk: { S: `item ${JSON.stringify(a).slice(0, 20)}` }, a: a as AttributeValue, n: { N: '-1' } });
+    }
     const answer = await addIndex();
     expect(answer.TableDescription).toMatchObject({ TableStatus: 'UPDATING' });
     await vi.waitFor(async () => expect(await statusOfIndex()).toEqual(ACTIVE), 10_000);

@@ -39,6 +39,14 @@ export function isAtNodes({ kind, storageId }: SecondaryIndex): boolean {
   return kind === 'local' || storageId !== undefined;
 }
 
+/**
+ * Whether an index is read by what the storage nodes keep of it. Of tables in `dynamo` mode that are older than local rows, they
+ * keep nothing.
+ */
+export function isReadStored({ derivation }: Pick<Table, 'derivation'>, index: SecondaryIndex): boolean {
+  return derivation !== undefined && isAtNodes(index);
+}
+
 /** An index without what changes while its entries stay as they are. */
 function atNodes({ name, kind, storageId, key, projection }: SecondaryIndex): SecondaryIndex {
   return { name, kind, storageId, key, projection };

@@ -1,5 +1,5 @@
 import { type AttributeMap, normaliseMap } from './attribute-value.ts';
-import { isAtNodes } from './derivation.ts';
+import { isReadStored } from './derivation.ts';
 import { ApiError } from './errors.ts';
 import { checkKeyPaths } from './expression/key-paths.ts';
 import {
@@ -130,5 +130,5 @@ function startOf(table: Table, index: SecondaryIndex | undefined, startKey: Attr
   const itemKey = keyOfKey(table.key, Object.fromEntries(ofTable));
   if (index === undefined) return itemKey;
   checkStartInIndex(index.key, startKey);
-  return isAtNodes(index) ? placeInOrder(table, index, startKey) : itemKey;
+  return isReadStored(table, index) ? placeInOrder(table, index, startKey) : itemKey;
 }

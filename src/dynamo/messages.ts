@@ -192,7 +192,7 @@ export type Reply = {
   readonly from: NodeId;
 } /** `settled`: up to where the replica knows the item's entries to be in place; undefined if the item has none. */ & (
   | ({ readonly kind: 'promise'; readonly settled?: Ballot | undefined } & ReplicaState)
-  | ({ readonly kind: 'state' } & ReplicaState)
+  | ({ readonly kind: 'state'; readonly settled?: Ballot | undefined } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
    * `vote`: the replica's vote in the partition, from when it took the record until it answered; undefined if it had

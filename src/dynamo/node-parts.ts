@@ -192,6 +192,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     }),
     settler: {
       settledOf: (key) => derived.propagation.settledOf(key),
+      noteSettled: (key, settled) => derived.propagation.noteSettled(key, settled),
       chosen: (operation, record) => derived.propagation.chosen(operation, record),
       settle: (operation, record) => derived.propagation.settle(operation, record),
     },

@@ -4,12 +4,11 @@ import type { EncodedKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { type DynamoClient, type ItemKey, type ScanStart, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
+import { INDEX_BUILDS } from './router-limits.ts';
 
 const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** The one attribute of the item that keeps it: JSON text. */
 const PROGRESS = 'progress';
-/** So many requests are done before what they did is kept; a process that ends without it does them again. */
-const REQUESTS_PER_SAVE = 16;
 
 interface Kept {
   /** The indexes that are built: what was done for others is worth nothing for them. */
@@ -83,7 +82,7 @@ export class BuildProgress {
   async note(partition: number, items: number, after: EncodedKey | undefined): Promise<void> {
     this.#places[partition] = after ?? 'done';
     this.#items += items;
-    if (items === 0 || ++this.#unsaved < REQUESTS_PER_SAVE) return;
+    if (items === 0 || ++this.#unsaved < INDEX_BUILDS.pagesPerSave) return;
     this.#unsaved = 0;
     // Saves of several partitions take turns; the last one has it all.
     this.#saving = (this.#saving ?? Promise.resolve()).then(() => this.save());

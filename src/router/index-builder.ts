@@ -10,6 +10,7 @@ import { BuildProgress } from './build-progress.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import { ofTable } from './of-table.ts';
+import { INDEX_BUILDS } from './router-limits.ts';
 import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
 
 export interface BuilderParts {
@@ -34,21 +35,6 @@ export interface BuildFigures {
   /** Items that entries were made of, or that had them already. */
   readonly items: number;
 }
-
-/** Tables whose indexes are built at a time. More share the same throughput. */
-const BUILDS_AT_ONCE = 4;
-/** Partitions of one table that are filled at a time: so many rounds are under way. */
-const PARTITIONS_AT_ONCE = 16;
-/** Items that one request to the ring takes: some tenths of a second at most. */
-const ITEMS_AT_ONCE = 64;
-/** Pauses after a failure, in ms: at first, and at most. */
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
-/** For how long a read waits for the entries of items that an earlier version of Dynaring has written, in ms. */
-const RENEWAL_WAIT_MS = 10_000;
-/** How often it is asked whether entries that were made are on their way yet, in ms: at first, and at last. */
-const FIRST_DUE_POLL_MS = 5;
-const LONGEST_DUE_POLL_MS = 250;
 
 /** A request that may read an index. */
 interface IndexRead {
@@ -97,7 +83,7 @@ export class IndexBuilder {
         }
         isRead = true;
       } catch {
-        if (!(await this.#parts.wait?.(LONGEST_PAUSE_MS))) return;
+        if (!(await this.#parts.wait?.(INDEX_BUILDS.longestPauseMs))) return;
       }
     }
   }
@@ -145,7 +131,7 @@ export class IndexBuilder {
 
   async #whenRenewed(table: Table): Promise<Table> {
     this.begin(table);
-    await this.settled(table, RENEWAL_WAIT_MS);
+    await this.settled(table, INDEX_BUILDS.renewalWaitMs);
     const present = this.#parts.catalog.cached(table.namespace, table.name) ?? table;
     if (needsBuild(present)) throw clusterError({ kind: 'overloaded' });
     return present;
@@ -172,7 +158,7 @@ export class IndexBuilder {
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    if (this.#running >= BUILDS_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#running >= INDEX_BUILDS.tablesAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running++;
     try {
       await work();
@@ -184,17 +170,17 @@ export class IndexBuilder {
 
   /** Tries until the table has all its entries, or is gone. */
   async #build(label: string, build: Build): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS;
+    let pauseMs: number = INDEX_BUILDS.firstPauseMs;
     while (!this.#isStopped) {
       try {
         build.isWantedAgain = false;
         const isComplete = await this.#step(build.place);
-        pauseMs = FIRST_PAUSE_MS;
+        pauseMs = INDEX_BUILDS.firstPauseMs;
         if (isComplete && !build.isWantedAgain) break;
       } catch {
         // Too few nodes are up, or the disk is full: whatever it is, it passes, or the table is deleted.
         if (!(await this.#parts.wait?.(pauseMs))) break;
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+        pauseMs = Math.min(2 * pauseMs, INDEX_BUILDS.longestPauseMs);
       }
     }
     // In the same turn as the last look at it: what changes from now on begins anew.
@@ -219,7 +205,7 @@ export class IndexBuilder {
       await progress.save();
     }
     await this.#change(table, asFilling);
-    if (!(await this.#fill(table, progress))) return !(await this.#parts.wait?.(FIRST_PAUSE_MS));
+    if (!(await this.#fill(table, progress))) return !(await this.#parts.wait?.(INDEX_BUILDS.firstPauseMs));
     await this.#change(table, asBuilt);
     await progress.remove();
     return true;
@@ -237,14 +223,14 @@ export class IndexBuilder {
     };
     const partitions = Array.from({ length: client.partitions }, (_, partition) => partition);
     const left = partitions.filter((partition) => !progress.isDone(partition));
-    await inParallel(left, PARTITIONS_AT_ONCE, async (partition) => {
+    await inParallel(left, INDEX_BUILDS.partitionsAtOnce, async (partition) => {
       while (!progress.isDone(partition)) {
         if (!this.#isCurrent(table)) return;
         // A strong read with the newest derivation chooses items again that were made by an older one.
         const page = await client.scan({
           table: table.storageId,
           start: progress.startIn(partition),
-          limit: ITEMS_AT_ONCE,
+          limit: INDEX_BUILDS.itemsAtOnce,
           from: 'latest',
           ...ofTable(table),
         });
@@ -260,12 +246,12 @@ export class IndexBuilder {
 
   /** Waits until all entries that are due have arrived. */
   async #arrives(table: Table): Promise<boolean> {
-    let pauseMs = FIRST_DUE_POLL_MS;
+    let pauseMs: number = INDEX_BUILDS.firstDuePollMs;
     while (this.#isCurrent(table)) {
       const due = await this.#parts.client.due(table.storageId);
       if (due === 0) return true;
       if (this.#parts.wait === undefined || !(await this.#parts.wait(pauseMs))) return false;
-      pauseMs = Math.min(2 * pauseMs, LONGEST_DUE_POLL_MS);
+      pauseMs = Math.min(2 * pauseMs, INDEX_BUILDS.longestDuePollMs);
     }
     return false;
   }

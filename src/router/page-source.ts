@@ -2,7 +2,7 @@ import type { AttributeMap } from '../api/attribute-value.ts';
 import { indexEntry } from '../api/index-entry.ts';
 import { sizeOf } from '../api/item.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
-import { FIRST_SCAN_ITEMS, MOST_SCAN_ITEMS } from './router-limits.ts';
+import { MOST_SCAN_ITEMS } from './router-limits.ts';
 import type { StoredItem } from './stored-item.ts';
 
 /** An item of the table, or an entry of an index, that a page looks at. */
@@ -40,6 +40,8 @@ export interface Walk {
 /** How much is read from a walk between two pauses: some milliseconds of work, including its processing. */
 const ITEMS_AT_ONCE = 256;
 const BYTES_AT_ONCE = 256 * 1024;
+/** How much JSON of items is parsed between two pauses. */
+export const PARSED_AT_ONCE_BYTES = 64 * 1024;
 
 /** Reads the items of a walk by bytes: how many items at a time is estimated from the average size so far. */
 export class WalkReader {
@@ -47,6 +49,7 @@ export class WalkReader {
   readonly #pause: Pause;
   #itemsAtPause = 0;
   #bytesAtPause = 0;
+  #parsedBytes = 0;
   items = 0;
   bytes = 0;
 
@@ -70,8 +73,16 @@ export class WalkReader {
     return items;
   }
 
+  /** To be called before an item is parsed. @returns a pause, if it is time for one */
+  parses({ image }: StoredItem): Promise<void> | undefined {
+    this.#parsedBytes += image.json.length;
+    if (this.#parsedBytes < PARSED_AT_ONCE_BYTES) return undefined;
+    this.#parsedBytes = 0;
+    return this.#pause();
+  }
+
   #itemsWithin(bytes: number): number {
-    if (this.items === 0) return FIRST_SCAN_ITEMS;
+    if (this.items === 0) return MOST_SCAN_ITEMS;
     return Math.min(MOST_SCAN_ITEMS, Math.floor(Math.max(0, bytes) / (this.bytes / this.items)) + 1);
   }
 }
@@ -98,13 +109,15 @@ export class WalkOrder implements PageSource {
     const { table, entriesOf: index, isSparse } = this.#options;
     if (index === undefined) return (await this.#reader.read(bytesLeft, itemsLeft)) ?? 'end';
     while (true) {
-      // Each item is parsed, and an item may have far more bytes than its entry.
       const items = await this.#reader.read(Math.min(bytesLeft, BYTES_AT_ONCE), isSparse ? undefined : itemsLeft);
       if (items === undefined) return 'end';
-      const found = items.flatMap((stored): Found | [] => {
+      const found: Found[] = [];
+      for (const stored of items) {
+        // An item may have far more bytes than its entry, and each is parsed.
+        await this.#reader.parses(stored);
         const entry = indexEntry(table, index, stored.attributes);
-        return entry === undefined ? [] : { stored, entry, bytes: sizeOf(entry) };
-      });
+        if (entry !== undefined) found.push({ stored, entry, bytes: sizeOf(entry) });
+      }
       if (found.length > 0) return found;
     }
   }

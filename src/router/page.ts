@@ -7,7 +7,7 @@ import {
   readUnits,
   wantsCapacity,
 } from '../api/consumed-capacity.ts';
-import { isAtNodes } from '../api/derivation.ts';
+import { isReadStored } from '../api/derivation.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
@@ -15,7 +15,7 @@ import { RawJson, type ReturnConsumedCapacity } from '../api/operations.ts';
 import { isWhole, type PagePlan, placeKeys } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
-import type { Found, PageSource, Pause } from './page-source.ts';
+import { type Found, PARSED_AT_ONCE_BYTES, type PageSource, type Pause } from './page-source.ts';
 import type { ReadRoom } from './read-room.ts';
 import type { StoredItem } from './stored-item.ts';
 
@@ -55,8 +55,8 @@ export interface WantedPage {
 }
 
 /** The index of a page, if its entries are made of the items that are read. */
-export function entriesToMake(index: SecondaryIndex | undefined): SecondaryIndex | undefined {
-  if (index === undefined || !isAtNodes(index)) return index;
+export function entriesToMake(table: Table, index: SecondaryIndex | undefined): SecondaryIndex | undefined {
+  if (index === undefined || !isReadStored(table, index)) return index;
   // A local index is read as items, which are its entries if it projects all.
   return index.kind === 'global' || index.projection.ProjectionType === 'ALL' ? undefined : index;
 }
@@ -75,9 +75,6 @@ export interface Page {
   /** The next page begins behind this; undefined if there is none. */
   readonly last: AttributeMap | undefined;
 }
-
-/** How much is filtered before a pause: with hundreds of operators, a filter takes some milliseconds for it. */
-const FILTERED_AT_ONCE_BYTES = 64 * 1024;
 
 /**
  * Keeps no more of each item than the answer needs: an index may have small entries of large items.
@@ -99,7 +96,7 @@ export async function readPage(
   };
   let bytesLeft = MAX_PAGE_BYTES;
   let extraBytes = 0;
-  let filtered = 0;
+  let parsed = 0;
   let last: Found | undefined;
   while (true) {
     const found = await source.next(bytesLeft, limit - page.scanned);
@@ -113,10 +110,10 @@ export async function readPage(
       const counted = pageBytes(bytes);
       bytesLeft -= counted;
       extraBytes += counted - bytes;
-      if (filter !== undefined) {
-        filtered += isFetching ? stored!.image.size : bytes;
-        if (filtered > FILTERED_AT_ONCE_BYTES) {
-          filtered = 0;
+      if (filter !== undefined || project !== undefined) {
+        parsed += stored?.image.json.length ?? bytes;
+        if (parsed > PARSED_AT_ONCE_BYTES) {
+          parsed = 0;
           await pause();
         }
       }

@@ -1,5 +1,5 @@
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
-import { isAtNodes } from '../api/derivation.ts';
+import { isReadStored } from '../api/derivation.ts';
 import type { QueryRequest, RequestContext } from '../api/operations.ts';
 import { checkQuery, planQuery, type QueryPlan } from '../api/query-rules.ts';
 import { placeInOrder } from '../api/stored-order.ts';
@@ -22,7 +22,7 @@ export function createQueryOperation({ client, indexes, throughput, pause, room 
   /** @param entriesOf the index whose entries are made of items */
   function sourceOf(table: Table, plan: QueryPlan, entriesOf: SecondaryIndex | undefined, from: ReadFrom): PageSource {
     const { index } = plan;
-    if (index === undefined || isAtNodes(index)) {
+    if (index === undefined || isReadStored(table, index)) {
       const reader = new WalkReader(new RangeWalk(client, table, plan, from), pause);
       return new WalkOrder(reader, { table, entriesOf, isSparse: false });
     }
@@ -38,7 +38,7 @@ export function createQueryOperation({ client, indexes, throughput, pause, room 
       const plan = planQuery(table, request, checked);
       const settle = throughput?.chargePage(table, plan.index, plan.partitionKey);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
-      const entriesOf = entriesToMake(plan.index);
+      const entriesOf = entriesToMake(table, plan.index);
       const source = sourceOf(table, plan, entriesOf, readFromOf(request, context));
       const page = await inRoom(room, () => readPage(source, { table, plan, entriesOf, limit, pause }));
       if (page === undefined) throw new Error('the range of a query has no other order');

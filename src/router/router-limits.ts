@@ -57,8 +57,10 @@ export const MAX_THROTTLED_TABLES = 10_000;
  */
 export const MAX_THROTTLED_PARTITION_KEYS = 10_000;
 
-/** Items that a Scan requests from the cluster at a time: at first, and at most. Each may have 400 KB. */
-export const FIRST_SCAN_ITEMS = 8;
+/**
+ * Items that a Scan or a Query requests from the cluster at a time. An answer of the cluster ends with a megabyte
+ * (`NodeLimits.rangeBytes`), however many it could have.
+ */
 export const MOST_SCAN_ITEMS = 256;
 
 /**
@@ -88,3 +90,28 @@ export const READ_BYTES_HELD = 64 * 1024 * 1024;
 
 /** An answer with at least so many bytes is encoded in a turn of its own: 16 MB take 20 ms. */
 export const LARGE_READ_BYTES = 256 * 1024;
+
+/** How entries are made of the items of a table that are older than its indexes. Times in ms. */
+export const INDEX_BUILDS = {
+  /** Tables at a time; the others wait. More share the same throughput. */
+  tablesAtOnce: 4,
+  /** Partitions of a table at a time, each with one request to the ring. More are faster, and slow down others more. */
+  partitionsAtOnce: 16,
+  /** Items that a request to the ring takes: some tenths of a second at most. */
+  itemsAtOnce: 64,
+  /** Pages that are done before it is kept how far it is. A process that ends sooner does them again. */
+  pagesPerSave: 16,
+  /**
+   * For how long UpdateTable waits with its answer: a small table has all entries before anybody asks. SDKs wait at least
+   * several seconds for an answer.
+   */
+  answerWaitMs: 1_000,
+  /** For how long a read of an index waits for entries of items that an earlier version of Dynaring has written. */
+  renewalWaitMs: 10_000,
+  /** Pauses before what has failed is tried again: at first, and at most. */
+  firstPauseMs: 50,
+  longestPauseMs: 2_000,
+  /** Pauses between two looks whether the last entries have arrived: at first, and at most. */
+  firstDuePollMs: 5,
+  longestDuePollMs: 250,
+} as const;

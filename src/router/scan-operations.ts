@@ -1,6 +1,6 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
-import { isAtNodes } from '../api/derivation.ts';
+import { isReadStored } from '../api/derivation.ts';
 import type { RequestContext, ScanRequest } from '../api/operations.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
 import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
@@ -91,10 +91,12 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const from = readFromOf(request, context);
       const scan: CheckedRequest = { table, plan, from, startKey: request.ExclusiveStartKey, nowMs: context.nowMs };
-      const wanted: WantedPage = { table, plan, entriesOf: entriesToMake(plan.index), limit, pause };
+      const wanted: WantedPage = { table, plan, entriesOf: entriesToMake(table, plan.index), limit, pause };
       const { index } = plan;
       const page = await inRoom(room, () =>
-        index === undefined || isAtNodes(index) ? storedPage(scan, wanted) : computedPage(scan, index, wanted),
+        index === undefined || isReadStored(table, index)
+          ? storedPage(scan, wanted)
+          : computedPage(scan, index, wanted),
       );
       if (page === undefined) throw new Error('what the nodes keep has no other order');
       const units = unitsOf(page, plan, readConsistencyOf(request));

@@ -7,13 +7,8 @@ import type { UpdateTableRequest } from '../api/table-requests.ts';
 import { inTransition, settledTable } from '../api/transition.ts';
 import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
+import { INDEX_BUILDS } from './router-limits.ts';
 import { checkAtRest, type TableParts, tableNotFound } from './table-operations.ts';
-
-/**
- * For how long the answer waits until a new index has its entries, in ms: a small table has them before anybody asks. SDKs
- * wait at least several seconds for an answer.
- */
-const BUILD_WAIT_MS = 1_000;
 
 /** UpdateTable. An index that it adds is filled in the background. */
 export function createUpdateTableOperation({ catalog, indexes, newId, throughput, transientMs }: TableParts) {
@@ -40,7 +35,7 @@ export function createUpdateTableOperation({ catalog, indexes, newId, throughput
       throughput?.changed(changed);
       await catalog.forget(left);
       indexes.begin(changed);
-      if (lastsMs(context) === 0) await indexes.settled(changed, BUILD_WAIT_MS);
+      if (lastsMs(context) === 0) await indexes.settled(changed, INDEX_BUILDS.answerWaitMs);
       return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
     },
   };

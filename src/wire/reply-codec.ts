@@ -1,3 +1,4 @@
+import type { Ballot } from '../dynamo/ballot.ts';
 import type { KeyDigest, RangeEntry, Reply, VoteState } from '../dynamo/messages.ts';
 import type { ItemRecord, ReplicaState } from '../dynamo/record.ts';
 import type { NodeId } from '../dynamo/ring.ts';
@@ -47,25 +48,30 @@ function readState(input: ByteReader): Complete<ReplicaState> {
   return { accepted, committed, isDamaged: (flags & DAMAGED) === 0 ? undefined : true };
 }
 
+const maybeBallot = optional(ballot);
+
 /** The codec of a reply that reports what a replica holds of a key. */
-function stateReply<Kind extends 'state' | 'damaged'>(number: number): KindCodec<StateReply<Kind>> {
+function stateReply<Kind extends 'promise' | 'state'>(number: number): KindCodec<StateReply<Kind>> {
   return {
     number,
     write(output, reply) {
       output.text(reply.from);
       writeState(output, reply);
+      maybeBallot.write(output, reply.settled);
     },
     read(input, kind) {
       const from = input.text();
       const { accepted, committed, isDamaged } = readState(input);
-      return { kind, from, accepted, committed, isDamaged };
+      return { kind, from, accepted, committed, isDamaged, settled: maybeBallot.read(input) };
     },
   };
 }
 
-type StateReply<Kind> = { readonly kind: Kind; readonly from: NodeId } & ReplicaState;
-
-const maybeBallot = optional(ballot);
+type StateReply<Kind> = {
+  readonly kind: Kind;
+  readonly from: NodeId;
+  readonly settled?: Ballot | undefined;
+} & ReplicaState;
 
 const rangeEntry: Field<RangeEntry> = {
   leastBytes: 2,
@@ -85,22 +91,16 @@ const SEALED = 2;
 
 /** Replies to the requests that are written out by hand are written out as well. */
 const REPLIES: KindCodecs<Reply> = {
-  promise: {
-    number: 64,
+  promise: stateReply<'promise'>(64),
+  state: stateReply<'state'>(65),
+  damaged: {
+    number: 66,
     write(output, reply) {
       output.text(reply.from);
       writeState(output, reply);
-      maybeBallot.write(output, reply.settled);
     },
-    read: (input) => ({
-      kind: 'promise',
-      from: input.text(),
-      ...readState(input),
-      settled: maybeBallot.read(input),
-    }),
+    read: (input) => ({ kind: 'damaged', from: input.text(), ...readState(input) }),
   },
-  state: stateReply<'state'>(65),
-  damaged: stateReply<'damaged'>(66),
   accepted: {
     number: 67,
     write: (output, { from }) => output.text(from),

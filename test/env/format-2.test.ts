@@ -163,7 +163,7 @@ describe('a data directory of format 2', () => {
       }
       writeFileSync(
         join(path, 'dynaring.json'),
-        readFileSync(join(path, 'dynaring.json'), 'utf8').replace(/:3,/, ':2,'),
+        readFileSync(join(path, 'dynaring.json'), 'utf8').replace(/:4,/, ':2,'),
       );
       for (const node of NODE_IDS) await moveRows(node, STORE_NAMES, share);
       expect(formatVersion()).toBe(2);

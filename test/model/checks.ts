@@ -1,11 +1,12 @@
 import { expect } from 'vitest';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
+import { sizeOf } from '../../src/api/item.ts';
 import { type Draft, questionOf, strangeStart } from './arbitrary-questions.ts';
 import { compareBySort, type Entry, haveOnePartition, type ModelTable, type Target } from './model-table.ts';
 import { type Notation, requestOf } from './notation.ts';
 import { inRange, isAtEnd, pageOf, type Question, TABLE } from './question.ts';
 import type { Ask } from './ring-under-test.ts';
-import { itemAsAnswered, linesOf, pick } from './values.ts';
+import { itemAsAnswered, linesOf, pick, sum } from './values.ts';
 
 /** Asks for a page after another, until the last one. */
 async function allItems(ask: Ask, operation: 'Query' | 'Scan', request: object): Promise<AttributeMap[]> {
@@ -130,4 +131,26 @@ export async function checkScans(ask: Ask, table: ModelTable, limit: number | un
     const distinct = ordered.filter((item, at) => ordered.findIndex((o) => haveOnePartition(target, o, item)) === at);
     expect(partitions).toBe(distinct.length);
   }
+}
+
+/** Expects that a table is described with as many items and bytes as it and its indexes have. */
+export async function checkSizes(ask: Ask, table: ModelTable): Promise<void> {
+  const sizesOf = (entries: readonly AttributeMap[]) => [entries.length, sum(entries.map((each) => sizeOf(each)))];
+  const wanted = table.targets.map((target) => {
+    // The size of a local index counts whole items, whatever it projects (docs/compatibility.md).
+    const { index } = target;
+    return sizesOf(table.entries(target).map(({ item, projected }) => (index?.kind === 'local' ? item : projected)));
+  });
+  const told = async () => {
+    const { Table } = await ask('DescribeTable', { TableName: TABLE });
+    const indexes = [...(Table.LocalSecondaryIndexes ?? []), ...(Table.GlobalSecondaryIndexes ?? [])];
+    return [
+      [Table.ItemCount, Table.TableSizeBytes],
+      ...table.schema.indexes.map(({ name }) => {
+        const { ItemCount, IndexSizeBytes } = indexes.find(({ IndexName }) => IndexName === name);
+        return [ItemCount, IndexSizeBytes];
+      }),
+    ];
+  };
+  await expect.poll(told).toEqual(wanted);
 }

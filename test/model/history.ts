@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
 import { type Draft, draft } from './arbitrary-questions.ts';
 import { changeOf, itemOf, schema } from './arbitrary-tables.ts';
-import { checkQuestion, checkScans } from './checks.ts';
+import { checkQuestion, checkScans, checkSizes } from './checks.ts';
 import { type Change, type ModelSchema, ModelTable } from './model-table.ts';
 import { TABLE } from './question.ts';
 import { type Ask, createRequest, requestOfChange } from './ring-under-test.ts';
@@ -18,7 +18,9 @@ export interface History {
 export const history: fc.Arbitrary<History> = schema.chain((of) =>
   fc
     .record({
-      schema: fc.constant(of),
+      schema: fc
+        .constantFrom(undefined, 'strict', 'dynamo')
+        .map((consistency): ModelSchema => ({ ...of, consistency })),
       items: fc.uniqueArray(itemOf(of), { maxLength: 40, size: 'max', selector: keyTextIn(of) }),
       changes: fc.array(fc.tuple(changeOf(of), fc.option(fc.nat(), { nil: undefined, freq: 3 })), {
         maxLength: 20,
@@ -77,5 +79,7 @@ export async function checkHistory(ask: Ask, of: History, asked: readonly Draft[
     for (const each of of.changes) await change(ask, table, each);
     for (const each of asked) await checkQuestion(ask, table, each);
     await checkScans(ask, table, scanLimit);
+    // The ring keeps no entries of tables in `dynamo` mode.
+    if (of.schema.consistency !== 'dynamo') await checkSizes(ask, table);
   });
 }

@@ -16,6 +16,8 @@ export interface ModelSchema {
   readonly partition: KeyPart;
   readonly sort: KeyPart | undefined;
   readonly indexes: readonly ModelIndex[];
+  /** `dynamo`: the table has the guarantees of the paper of 2007. Nothing of it shows as long as nothing is faulty. */
+  readonly consistency?: 'strict' | 'dynamo' | undefined;
 }
 
 /** What a Query reads: a table, or one of its indexes. */

@@ -32,6 +32,7 @@ export class RingUnderTest {
   readonly ring: LocalRing;
   readonly #router: Router;
   #isClosed = false;
+  #nowMs = Date.now();
 
   private constructor(directory: DataDirectory, ring: LocalRing) {
     this.#directory = directory;
@@ -43,9 +44,9 @@ export class RingUnderTest {
     this.#router = createRouter({ client: ring.client, newId: randomUUID, pause: nextTurn, wait });
   }
 
-  static async open(): Promise<RingUnderTest> {
+  static async open(node: LimitOptions['node'] = CALM.node): Promise<RingUnderTest> {
     const directory = await openTemporaryDirectory();
-    const settings = completeConfig({ partitions: 8 }, CALM);
+    const settings = completeConfig({ partitions: 8 }, { node });
     return new RingUnderTest(directory, await LocalRing.open({ settings, directory, log: silentLog }));
   }
 
@@ -57,7 +58,9 @@ export class RingUnderTest {
   }
 
   readonly ask: Ask = async (operation, request) => {
-    const context = { ...CONTEXT, nowMs: Date.now() };
+    // As if much time passed between two requests: what is kept for a second is counted anew for each.
+    this.#nowMs += 10_000;
+    const context = { ...CONTEXT, nowMs: this.#nowMs };
     return unwrapped(await this.#router.execute(operation, request, context));
   };
 }
@@ -71,7 +74,7 @@ function unwrapped(answer: object): unknown {
 }
 
 export function createRequest(schema: ModelSchema): CreateTableRequest {
-  const { partition, sort, indexes } = schema;
+  const { partition, sort, indexes, consistency } = schema;
   const locals = indexes.filter(({ kind }) => kind === 'local').map(indexRequest);
   const globals = indexes.filter(({ kind }) => kind === 'global').map(indexRequest);
   return {
@@ -79,6 +82,7 @@ export function createRequest(schema: ModelSchema): CreateTableRequest {
     BillingMode: 'PAY_PER_REQUEST',
     KeySchema: keySchema([partition], sort ? [sort] : []),
     AttributeDefinitions: keyParts(schema).map(definitionOf),
+    ...(consistency && { Tags: [{ Key: 'dynaring:consistency', Value: consistency }] }),
     ...(locals.length > 0 && { LocalSecondaryIndexes: locals }),
     ...(globals.length > 0 && { GlobalSecondaryIndexes: globals }),
   };

@@ -89,6 +89,8 @@ export class MemoryClient implements DynamoClient {
       .filter(({ key }) => start.kind === 'partition' || place(key) > place(start))
       .sort((a, b) => (place(a.key) < place(b.key) ? -1 : 1));
     const items = found.slice(0, limit).map(({ item }) => item);
+    // A read of the latest takes up a newer derivation.
+    if (request.from === 'latest') for (const item of items) this.#deriveEntries(request.derivation, undefined, item);
     return { kind: 'items', items, partition, more: found.length > limit };
   }
 

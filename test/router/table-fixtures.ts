@@ -42,6 +42,9 @@ export function index(IndexName: string, ...names: string[]) {
   return { IndexName, KeySchema: keys(...names), Projection: { ProjectionType: 'ALL' as const } };
 }
 
+/** Of each cluster: routers that share it must not give an id twice. */
+const lastIds = new WeakMap<MemoryClient, number>();
+
 /** A router over one copy of everything, whose ids count up from 1. */
 export function newRouter(
   client = new MemoryClient(),
@@ -49,10 +52,10 @@ export function newRouter(
   transientMs = 0,
   triesAgain?: () => boolean,
 ) {
-  let ids = 0;
   const newId = () => {
-    ids += 1;
-    return `${String(ids).padStart(8, '0')}-0000-4000-8000-000000000000`;
+    const id = (lastIds.get(client) ?? 0) + 1;
+    lastIds.set(client, id);
+    return `${String(id).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
   const catalog = new TableCatalog(client, { ...DEFAULT_ROUTER_LIMITS, ...limits });
   const {

@@ -106,7 +106,7 @@ const reply = <K extends Reply['kind']>(name: K) => kind(name, { from });
 
 export const REPLIES: ByKind<Reply> = {
   promise: kind('promise', { from, ...state, settled: maybe(ballot) }),
-  state: kind('state', { from, ...state }),
+  state: kind('state', { from, ...state, settled: maybe(ballot) }),
   damaged: kind('damaged', { from, ...state }),
   accepted: reply('accepted'),
   learned: kind('learned', {

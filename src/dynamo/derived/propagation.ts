@@ -70,6 +70,10 @@ export class Propagation implements Settler {
     return this.#parts.outbox.marks.of(key);
   }
 
+  noteSettled(key: StoreKey, settled: Ballot): void {
+    this.#parts.outbox.marks.note(key, settled);
+  }
+
   chosen({ requestId, key }: Operation, record: ItemRecord): void {
     const { coordinator, hold } = this.#parts;
     if (this.#isStopped || !isDue(record, this.settledOf(key))) return;

@@ -301,7 +301,8 @@ export class Acceptor {
     if (!this.#hasVote(key, epoch)) return this.#answerWrongEpoch(key, answer);
     const state = this.rows.state(key);
     if (state.isDamaged === true) return this.#answerDamaged(key, state, answer);
-    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state }, answer);
+    const settled = this.rows.outbox.settledOf(key, state);
+    this.#answerFlushed(key, { kind: 'state', from: this.#settings.id, ...state, settled }, answer);
   }
 
   #readRange(request: Of<'read-range' | 'read-local-range'>, answer: Answer): void {

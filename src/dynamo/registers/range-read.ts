@@ -214,11 +214,10 @@ function mergePages(
   order: KeyOrder,
   horizon: StoreKey | undefined,
 ): { readonly key: StoreKey; readonly states: readonly KeyState[] }[] {
-  const [first] = pages;
-  // Most reads ask one replica, whose page is in order and ends at the horizon.
-  if (pages.length === 1) {
-    const { from, entries } = first!;
-    return entries.map((entry) => ({ key: entry.key, states: [{ ...entry, from }] }));
+  const [only, second] = pages;
+  // The usual case of a read that is not strong: one page, in order, whose last key is the horizon.
+  if (only !== undefined && second === undefined) {
+    return only.entries.map((entry) => ({ key: entry.key, states: [{ ...entry, from: only.from }] }));
   }
   const keys = new Map<StoreKey, KeyState[]>();
   for (const { from, entries } of pages) {

@@ -29,6 +29,7 @@ export function* readStrongly(coordinator: Coordinator, operation: Operation): T
     const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
     const { agreed, replies } = yield* coordinator.ask(config.members, request, quorum);
     if (agreed.length >= needed) {
+      for (const { settled } of agreed) if (settled !== undefined) coordinator.settler.noteSettled(key, settled);
       const outcome = yield* proveNewest(coordinator, operation, agreed, needed);
       if (outcome.kind === 'read') late.begin(outcome.record);
       return outcome;

@@ -116,6 +116,25 @@ describe('while the homes of entries take nothing', () => {
   });
 });
 
+test('a replica that was away learns by its strong read that an item is settled, and sends no entry again', () => {
+  const ring = new IndexedRing();
+  ring.register(ring.derivation);
+  ring.put('A', 'apple', { colour: 'red' });
+  ring.isLost = ({ to }) => to === 'C';
+  ring.put('A', 'apple', { colour: 'green' }, 5_000);
+  ring.isLost = ({ request }) => request.kind === 'mark-settled';
+  for (const name of NODES) ring.node(name).startBackground();
+  for (let i = 0; i < 300 && ring.owed[2] === 0; i++) ring.settle(10);
+  expect(ring.owed).toEqual([0, 0, 1]);
+  for (let i = 0; i < 100 && ring.entries('C')[0] !== 'apple=green'; i++) ring.settle(10);
+  ring.sent.length = 0;
+  ring.settle(10_000);
+  expect(ring.owed).toEqual([0, 0, 0]);
+  expect(ring.sent.filter(isOfEntry)).toEqual([]);
+  expect(ring.entries('C')).toEqual(['apple=green']);
+  for (const name of NODES) ring.node(name).stop();
+});
+
 describe('an entry is confirmed', () => {
   test('by disks: not before a majority has flushed it', () => {
     const ring = new IndexedRing({ flushMs: 50 });
