@@ -98,6 +98,13 @@ export class MemoryStore implements Store {
     if (table?.get(key) !== undefined) table.set(key, DAMAGED);
   }
 
+  /** For simulations: what the value of a key would be after a crash that undoes all it may. */
+  durable(name: StoreName, key: StoreKey): Uint8Array | undefined {
+    const table = this.#tables[name];
+    const undo = this.#undo.find((write) => write.table === table && write.key === key);
+    return undo === undefined ? table?.get(key) : undo.before;
+  }
+
   /** How many writes a crash now would undo. */
   get volatileWriteCount(): number {
     return this.#undo.length;

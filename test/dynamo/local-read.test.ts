@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Consistency, ReadFrom } from '../../src/dynamo/client.ts';
 import type { SizeAnswer } from '../../src/dynamo/coordination-messages.ts';
-import { localRows } from '../../src/dynamo/keyspace.ts';
+import { localRows, tableOf } from '../../src/dynamo/keyspace.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import { type HalfOpenRange, type KeyOrder, keyAfter } from '../../src/env/store.ts';
 import { bytesOfStore, type Places, readIndex, rowOf, rowsBetween, rowsOfStore, writeItem } from './local-index.ts';
@@ -122,6 +122,20 @@ describe('a replica whose row', () => {
     expect(readIndex(nodes, 'A', 'latest').keys).toEqual(['a']);
     const { due, there } = rowsOfStore(nodes.stores.A);
     expect(there).toEqual(due);
+  });
+
+  test('is of a deleted table erases it with the records, and what a crash has left', () => {
+    const nodes = new ThreeNodes();
+    for (const key of ['a', 'b', 'c']) writeItem(nodes, 'A', [key, { x: key, y: '1' }]);
+    writeItem(nodes, 'A', ['b', undefined]);
+    const store = nodes.stores.B;
+    store.put('lsi', `${localRows(KEY, 0)}stray`, Buffer.from('nothing'));
+    nodes.start((done) => nodes.node('B').coordinate({ kind: 'forget-table', table: tableOf(KEY) }, done));
+    nodes.settle(8_000);
+    for (const name of ['items', 'lsi'] as const) {
+      expect(store.range(name, { from: '\0', to: '\xff', limit: 9 }), name).toEqual([]);
+      expect(nodes.stores.A.range(name, { from: '\0', to: '\xff', limit: 9 }), name).not.toEqual([]);
+    }
   });
 
   test('names a damaged item reads that item from the others', () => {

@@ -219,6 +219,26 @@ test('a long walk gives up the event loop between its steps, and a long filter t
   expect(pauses).toBe(0);
 });
 
+test('entries that are made of large items, and projections of them, give up the event loop', async () => {
+  let pauses = 0;
+  const pause = async () => {
+    pauses++;
+  };
+  const large = Array.from({ length: 20 }, (_, at) => ({
+    pk: { S: 'p' },
+    sk: { N: String(at) },
+    rank: { N: String(at) },
+    list: { L: Array.from({ length: 5_000 }, (_, n) => ({ N: String(n) })) },
+  }));
+  const { page } = await scanOf(large, { table: STORED, pause });
+  pauses = 0;
+  expect((await page({ IndexName: 'localKeys' })).ScannedCount).toBe(20);
+  expect(pauses).toBeGreaterThanOrEqual(10);
+  pauses = 0;
+  expect((await page({ ProjectionExpression: 'sk' })).ScannedCount).toBe(20);
+  expect(pauses).toBeGreaterThanOrEqual(10);
+});
+
 describe('of a table that is too large to be walked through for a page', () => {
   const many = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, at) => ({

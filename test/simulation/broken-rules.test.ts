@@ -50,6 +50,7 @@ describe('the checker notices when it does not hold that', () => {
       'not-repeatable',
       'stale-read',
       'unavailable',
+      'wrong-index',
     ]);
   });
 });

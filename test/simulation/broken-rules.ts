@@ -27,6 +27,7 @@ import {
   stagingNothing,
   withCeilingTakenDown,
   withDoubledAnswersCounted,
+  withOutboxInMemory,
   withoutAnswerToHints,
   withoutCeilingFlush,
   withoutTombstones,
@@ -56,6 +57,8 @@ export interface Defects {
   readonly decidesAnyAttempt?: boolean;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
+  /** A new index is filled while rounds by what was derived before may go on. */
+  readonly fillsAtOnce?: boolean;
   /** A disk that was wiped is taken for the one that it was: configs that named that one name it. */
   readonly emptyDiskKeepsId?: boolean;
 }
@@ -421,6 +424,118 @@ export const BROKEN_RULES = {
     scenario: 'rotting-dynamo-five',
     shows: 'lost-write',
     histories: 200,
+  },
+  'owes-the-last-place-only': {
+    rule: 'a record carries every place where an entry of its item may be left (protocol.md section 14.1)',
+    defects: { rules: { owedIsCarried: false } },
+    scenario: 'index',
+    shows: 'wrong-index',
+    histories: 300,
+  },
+  'owes-no-more-than-fits': {
+    rule: 'a write whose record would owe too many places is refused, and forgets none (protocol.md section 14.1)',
+    defects: { rules: { capIsKept: false }, limits: { owedKept: 1 } },
+    scenario: 'index-held',
+    shows: 'wrong-index',
+    histories: 50,
+  },
+  'settled-before-chosen': {
+    rule: 'entries are made of chosen records only (protocol.md section 14.3)',
+    defects: { rules: { settlesChosenOnly: false } },
+    scenario: 'index',
+    shows: 'invariant',
+    histories: 20,
+  },
+  'settled-as-it-is-here': {
+    rule: 'a member that settles an item reads it strongly before (protocol.md section 14.3)',
+    defects: { rules: { finisherReadsStrongly: false } },
+    scenario: 'index-outage',
+    shows: 'invariant',
+    histories: 150,
+  },
+  'entries-unflushed': {
+    rule: 'an entry is confirmed by members whose disks have it (protocol.md section 14.3)',
+    defects: { rules: { confirmsAreFlushed: false } },
+    scenario: 'index',
+    shows: 'invariant',
+    histories: 20,
+  },
+  'one-entry-is-enough': {
+    rule: 'an entry is confirmed by a majority of its home replicas (protocol.md section 14.3)',
+    defects: { rules: { confirmsByMajority: false } },
+    scenario: 'index',
+    shows: 'invariant',
+    histories: 20,
+  },
+  'sealed-members-confirm': {
+    rule: 'a sealed member does not confirm an entry: the next epoch may begin without it (protocol.md section 14.3)',
+    defects: { rules: { confirmsUnsealedOnly: false } },
+    scenario: 'index-moves',
+    shows: 'invariant',
+    histories: 100,
+  },
+  'marked-before-confirmed': {
+    rule: 'an item is marked as settled when its entries are confirmed (protocol.md section 14.3)',
+    defects: { rules: { marksFollowConfirms: false } },
+    scenario: 'index',
+    shows: 'invariant',
+    histories: 20,
+  },
+  'outbox-in-memory': {
+    rule: 'what is owed is on the disk as soon as the record that owes it (protocol.md section 14.3)',
+    defects: { sabotage: { store: withOutboxInMemory } },
+    scenario: 'index-power',
+    shows: 'wrong-index',
+    histories: 300,
+  },
+  'purged-while-owing': {
+    rule: 'a tombstone is kept for as long as it owes something to an index (protocol.md section 14.3)',
+    defects: { rules: { purgeWaitsForOwed: false } },
+    scenario: 'index-held',
+    shows: 'invariant',
+    histories: 120,
+  },
+  'chosen-again-as-derived-before': {
+    rule: 'a record that is chosen again takes up the newest derivation (protocol.md section 14.4)',
+    defects: { rules: { adoptionTakesDerivation: false } },
+    scenario: 'index-added',
+    shows: 'wrong-index',
+    histories: 80,
+  },
+  'filled-by-reading': {
+    rule: 'back-fill chooses an item again before it makes entries of it (protocol.md section 14.4)',
+    defects: { rules: { fillByIdentityRound: false } },
+    scenario: 'index-added',
+    shows: 'wrong-index',
+    histories: 80,
+  },
+  'entries-purged-at-once': {
+    rule: 'a tombstone of an entry is purged when nothing older can arrive any more (protocol.md section 9.1)',
+    defects: { limits: { tombstoneGraceMs: 1, messageLifeMs: 0, purgeIntervalMs: 20 } },
+    scenario: 'index-purges',
+    shows: 'wrong-index',
+    histories: 400,
+  },
+  'unsettled-not-named': {
+    rule: 'a strong read of a local index asks about items that are not settled (protocol.md section 14.6)',
+    defects: { rules: { unsettledAreNamed: false } },
+    scenario: 'local',
+    shows: 'not-linearizable',
+    histories: 1_000,
+  },
+  'candidates-not-read': {
+    rule: 'a strong read of a local index reads what replicas do not agree on (protocol.md section 14.6)',
+    defects: { rules: { candidatesAreRead: false } },
+    scenario: 'local',
+    shows: 'not-linearizable',
+    histories: 700,
+  },
+  'rows-after-records': {
+    rule: 'a row of a local index is written before its record (protocol.md section 14.5)',
+    defects: { rules: { rowsBeforeRecord: false } },
+    scenario: 'local-stress',
+    shows: 'wrong-index',
+    histories: 300,
   },
   'chance-of-its-own': {
     rule: 'everything that happens follows from the seed (docs/simulation.md)',

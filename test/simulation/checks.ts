@@ -21,6 +21,8 @@ export interface Violation {
     | 'stale-read'
     /** Replicas that told each other all they have committed do not hold the same. */
     | 'diverged'
+    /** With all faults over, and nothing under way, an index was not what follows from its table. */
+    | 'wrong-index'
     /** With all faults over, replicas were not alike after the time they have for it, or a node was not what it should be. */
     | 'not-healed'
     /** An acknowledged write in `dynamo` mode is gone, and nothing newer took its place. */
@@ -45,6 +47,14 @@ export interface Evidence {
   readonly wounds: readonly string[] | undefined;
   /** Whether eventually consistent reads must show every answered write. */
   readonly isFresh: boolean;
+  /** Entries of indexes that queries have shown, and no chosen version had. */
+  readonly dirtyEntries: readonly string[];
+  /** Entries that nodes told each other, and that were not made of chosen records. */
+  readonly falseEntries: readonly string[];
+  /** What queries of indexes should have shown where nothing fails. */
+  readonly staleEntries: readonly string[];
+  /** How indexes differ from their table in the end. */
+  readonly indexFaults: readonly string[];
 }
 
 /** Everything that is wrong with a history, the worst first. */
@@ -70,6 +80,10 @@ export function findViolations(evidence: Evidence): Violation[] {
     }
     if (isFresh) violations.push(...findStaleReads(reads, operations, storeKey, versions));
   }
+  for (const what of evidence.falseEntries) violations.push({ kind: 'invariant', what });
+  for (const what of evidence.dirtyEntries) violations.push({ kind: 'dirty-read', what });
+  for (const what of evidence.staleEntries) violations.push({ kind: 'stale-read', what });
+  for (const what of evidence.indexFaults) violations.push({ kind: 'wrong-index', what });
   if (wounds === undefined) for (const key of keys) violations.push(...findDivergence(key));
   for (const what of wounds ?? []) violations.push({ kind: 'not-healed', what });
   for (const what of unanswered)

@@ -174,6 +174,12 @@ export class ChosenRecords implements Observer {
     return this.#chosenProposals(key).map(({ record }) => record!);
   }
 
+  /** The record of a key that is chosen by now under this ballot. */
+  chosenUnder(key: StoreKey, ballot: Ballot): ItemRecord | undefined {
+    const proposal = this.#keys.get(key)?.get(nameOf(ballot));
+    return proposal?.isChosen === true ? proposal.record : undefined;
+  }
+
   /** Whether a record with this value is chosen by now. */
   has(key: StoreKey, value: string): boolean {
     return this.#chosenProposals(key).some(({ record }) => registerValueOf(record!.item) === value);
@@ -262,7 +268,7 @@ export class ChosenRecords implements Observer {
       proposals = new Map();
       this.#keys.set(key, proposals);
     }
-    const name = `${ballot.hlc}/${ballot.coordinator}/${ballot.boot}`;
+    const name = nameOf(ballot);
     let proposal = proposals.get(name);
     if (proposal === undefined) {
       proposal = { ballot, promised: [], acceptedBy: new Map(), isChosen: false };
@@ -270,6 +276,10 @@ export class ChosenRecords implements Observer {
     }
     return proposal;
   }
+}
+
+function nameOf({ hlc, coordinator, boot }: Ballot): string {
+  return `${hlc}/${coordinator}/${boot}`;
 }
 
 function isUpTo(ballot: Ballot, last: Ballot | undefined): boolean {

@@ -33,6 +33,10 @@ export interface Faults {
   readonly lags: readonly PlannedLag[];
   /** When all is released that rules of lag hold; they stay. */
   readonly releasesMs: readonly number[];
+  /** A node is down for long. */
+  readonly outages: readonly { readonly host: number; readonly atMs: number; readonly downMs: number }[];
+  /** All nodes are killed, and start again after so long each. */
+  readonly powerLosses: readonly { readonly atMs: number; readonly downMs: readonly number[] }[];
 }
 
 /** A rule of lag for a while. */
@@ -89,6 +93,11 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
     repairs: random.next() < 0.5,
     rot: scenario.rots ? drawRot(scenario, host(), random) : [],
     ...(scenario.lags ? drawLags(scenario, random) : { lags: [], releasesMs: [] }),
+    outages: repeat(scenario.outages, () => ({ host: host(), atMs: atMs(), downMs: 900 + random.next() * 900 })),
+    powerLosses: repeat(scenario.powerLosses, () => ({
+      atMs: atMs(),
+      downMs: nodes.map(() => 5 + random.next() * 50),
+    })),
   };
 }
 

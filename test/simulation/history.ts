@@ -1,5 +1,6 @@
 import type { ReadFrom } from '../../src/dynamo/client.ts';
 import type { StoreKey } from '../../src/env/store.ts';
+import type { EntryRead } from './index-checker.ts';
 import type { Operation, RegisterAnswer, RegisterCall, RegisterValue } from './linearizability.ts';
 
 /** A read that may be old. */
@@ -25,6 +26,9 @@ export interface RunningOperation extends Operation {
 export class History {
   readonly operations: RunningOperation[] = [];
   readonly eventualReads: EventualRead[] = [];
+  readonly entryReads: EntryRead[] = [];
+  /** Those that no chosen version of an item had. */
+  readonly dirtyEntries: string[] = [];
   #instant = 0;
 
   /** A clock that counts what happens, so that no two events share an instant. */

@@ -2,6 +2,8 @@ import type { Condition } from '../../src/api/expression/ast.ts';
 import type { ItemImage } from '../../src/api/item.ts';
 import type { RegisterCondition, RegisterValue } from './linearizability.ts';
 
+const BEFORE_VALUE = '{"v":{"S":"';
+
 /** An item that stands for a register's value: one attribute `v` that holds it as a string. */
 export function itemOf(value: string): ItemImage {
   return { size: 1 + value.length, json: Buffer.from(`{"v":{"S":"${value}"}}`, 'latin1') };
@@ -10,7 +12,9 @@ export function itemOf(value: string): ItemImage {
 export function registerValueOf(item: ItemImage | undefined): RegisterValue {
   if (item === undefined) return null;
   const { buffer, byteOffset, byteLength } = item.json;
-  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1', '{"v":{"S":"'.length, byteLength - 3);
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  // An item of a table with indexes has further attributes.
+  return bytes.toString('latin1', BEFORE_VALUE.length, bytes.indexOf('"', BEFORE_VALUE.length));
 }
 
 /** The same condition as the expression that a client would send. */

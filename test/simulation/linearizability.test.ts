@@ -24,6 +24,12 @@ function read(calledAt: number, returnedAt: number, value: RegisterValue): Opera
   return { key: 'k', calledAt, returnedAt, call: { kind: 'read' }, answer: { kind: 'read', value } };
 }
 
+/** A query that has not shown the item, and would have if it were one of `shown`. */
+function notShown(calledAt: number, returnedAt: number, shown: readonly RegisterValue[]): Operation {
+  const isPossible = (value: RegisterValue) => !shown.includes(value);
+  return { key: 'k', calledAt, returnedAt, call: { kind: 'read' }, answer: { kind: 'read-as-one-of', isPossible } };
+}
+
 function swap(calledAt: number, returnedAt: number, from: string, to: string, answer: RegisterAnswer): Operation {
   const call: RegisterCall = { kind: 'put', value: to, condition: { kind: 'equals', value: from } };
   return { key: 'k', calledAt, returnedAt, call, answer };
@@ -54,6 +60,8 @@ const linearizable: Record<string, Operation[]> = {
     read(7, 8, 'c'),
   ],
   'operations at one instant count as concurrent': [put(1, 5, 'a'), read(5, 6, null)],
+  'a query that does not show what is outside its range': [put(1, 2, 'a'), notShown(3, 4, ['b'])],
+  'a query that runs while the item leaves its range': [put(1, 2, 'a'), put(3, 9, 'b'), notShown(4, 5, ['a'])],
   'an operation that was not applied is left out': [put(1, 2, 'a', { kind: 'not-applied' }), read(3, 4, null)],
 };
 
@@ -95,6 +103,12 @@ const notLinearizable: Record<string, Operation[]> = {
     put(1, 2, 'a'),
     put(3, 4, 'b'),
     swap(5, 6, 'x', 'y', { kind: 'refused', current: 'a' }),
+  ],
+  'a query that does not show what is in its range': [put(1, 2, 'a'), notShown(3, 4, ['a', 'b'])],
+  'an item that is not shown, although it was in the range before and after': [
+    put(1, 2, 'a'),
+    put(3, 9, 'b'),
+    notShown(4, 5, ['a', 'b']),
   ],
   'an operation that was not applied but is seen': [put(1, 2, 'a', { kind: 'not-applied' }), read(3, 4, 'a')],
 };

@@ -28,6 +28,8 @@ export type RegisterCall =
 
 export type RegisterAnswer =
   | { readonly kind: 'read'; readonly value: RegisterValue }
+  /** The value was not told, but that it is one of these: of an item that a query of an index did not show. */
+  | { readonly kind: 'read-as-one-of'; readonly isPossible: (value: RegisterValue) => boolean }
   /** `old` only where the operation asked for the value that it replaced. */
   | { readonly kind: 'applied'; readonly old?: RegisterValue }
   /** The condition was false. `current` only where the operation asked for the value that made it so. */
@@ -191,6 +193,7 @@ function pushSuccessors(
  * Of an unknown operation only its condition counts.
  */
 function effect({ call, answer }: Operation, value: RegisterValue): RegisterValue | undefined {
+  if (answer.kind === 'read-as-one-of') return answer.isPossible(value) ? value : undefined;
   if (call.kind === 'read') return answer.kind === 'read' && answer.value === value ? value : undefined;
   const holds = call.condition === undefined || conditionHolds(call.condition, value);
   if (answer.kind === 'refused') {
@@ -214,7 +217,7 @@ export function conditionHolds(condition: RegisterCondition, value: RegisterValu
 }
 
 function changesNothing({ answer }: Operation): boolean {
-  return answer.kind === 'read' || answer.kind === 'refused';
+  return answer.kind === 'read' || answer.kind === 'read-as-one-of' || answer.kind === 'refused';
 }
 
 function isUnknownRead({ call, answer }: Operation): boolean {

@@ -2,7 +2,8 @@ import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import { partitionRange } from '../../src/dynamo/keyspace.ts';
 import type { Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
 import { ItemRecord, isTombstone } from '../../src/dynamo/record.ts';
-import type { Store } from '../../src/env/store.ts';
+import { MemoryStore } from '../../src/env/memory-store.ts';
+import type { Store, StoreName } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Tampering } from './simulated-network.ts';
 
@@ -236,6 +237,18 @@ export function withoutTombstones(store: Store): Store {
       if (name === 'items' && isTombstone(value)) store.remove(name, key);
       else store.put(name, key, value);
     },
+  });
+}
+
+/** What is still owed to indexes is remembered until the process ends. */
+export function withOutboxInMemory(store: Store): Store {
+  const rows = new MemoryStore();
+  const storeOf = (name: StoreName) => (name === 'outbox' ? rows : store);
+  return overlay(store, {
+    get: (name, key) => storeOf(name).get(name, key),
+    put: (name, key, value) => storeOf(name).put(name, key, value),
+    remove: (name, key) => storeOf(name).remove(name, key),
+    range: (name, query) => storeOf(name).range(name, query),
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Consistency } from '../../src/dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
+import type { IndexPlan } from './indexed-items.ts';
 
 /** How often clients do what, in parts of the whole. */
 export interface Mix {
@@ -12,6 +13,14 @@ export interface Mix {
   readonly eventualRead: number;
   /** Of the items of one collection, consistent or not. */
   readonly rangeRead: number;
+  /** In tables with indexes: a put under a condition of another version with the same index keys. */
+  readonly samePut?: number;
+  /** In tables with indexes: a put of what is there. */
+  readonly touch?: number;
+  /** Of entries of a global index. */
+  readonly indexQuery?: number;
+  /** Of the items of one collection in the order of a local index, consistent or not. */
+  readonly localQuery?: number;
 }
 
 /**
@@ -43,9 +52,13 @@ export interface Scenario {
   readonly mix: Mix;
   /** Whether range reads go either way, and begin and end at any key; otherwise they go forward through a whole collection. */
   readonly rangesVary: boolean;
+  /** The indexes of the table, if it has any; then the ring has to heal by itself. */
+  readonly indexes: IndexPlan | undefined;
   readonly consistency: Consistency;
   /** A client waits for up to so long before its next operation. */
   readonly thinkMs: number;
+  /** Clients are cut off at this time even if they are not done. */
+  readonly lastsMs: number;
   /**
    * `calm`: messages are only late and reordered. `normal`: they also get lost and doubled, links are cut, clocks step,
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
@@ -61,6 +74,10 @@ export interface Scenario {
   readonly clocksAgree: boolean;
   /** Whether nodes crash at all; not in calm. */
   readonly crashes: boolean;
+  /** How often all nodes are killed at once. */
+  readonly powerLosses: number;
+  /** How often a node is down for so long that tombstones are purged meanwhile, without a change of the membership. */
+  readonly outages: number;
   /** Whether most nodes that crash are stopped in order instead. */
   readonly stops: boolean;
   /** One node comes back with an empty disk, which no partition names. */
@@ -120,11 +137,15 @@ const BASE: Scenario = {
   partitions: 1,
   mix: MIXED,
   rangesVary: false,
+  indexes: undefined,
   consistency: 'strict',
   thinkMs: 20,
+  lastsMs: 1_600,
   faults: 'normal',
   clocksAgree: false,
   crashes: true,
+  powerLosses: 0,
+  outages: 0,
   stops: false,
   losesDisk: false,
   heals: false,
@@ -155,6 +176,11 @@ const HEALING_LIMITS: NodeLimits = {
   tombstoneGraceMs: 2_500,
   purgeIntervalMs: 400,
   finishIntervalMs: 100,
+  derivationFreshMs: 50,
+  owedKept: 4,
+  entryWaitMs: 60,
+  outboxAgeMs: 120,
+  outboxLaterMs: 200,
 };
 /** Tombstones grow old and are purged while clients go on. */
 const PURGING_LIMITS: NodeLimits = {
@@ -197,6 +223,59 @@ const FULL_MIX: Scenario = {
   operations: 14,
   mix: DELETING,
   changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+};
+/** Items whose entries move about in two global indexes. */
+const INDEXED: Scenario = {
+  ...HEALING,
+  nodes: 4,
+  partitions: 2,
+  keys: 3,
+  isCollection: true,
+  operations: 24,
+  indexes: { globals: 2, hasLocal: false, change: 'none' },
+  mix: {
+    put: 6,
+    delete: 2,
+    conditionalPut: 2,
+    conditionalDelete: 1,
+    read: 2,
+    eventualRead: 1,
+    rangeRead: 1,
+    samePut: 3,
+    touch: 1,
+    indexQuery: 5,
+    localQuery: 0,
+  },
+};
+const INDEX_DELETING: Mix = { ...INDEXED.mix, put: 5, delete: 6, samePut: 1, indexQuery: 3 };
+/** Tombstones of items and of entries grow old and are purged while clients go on. */
+const INDEX_PURGING: Scenario = {
+  ...INDEXED,
+  keys: 2,
+  operations: 20,
+  mix: INDEX_DELETING,
+  thinkMs: 250,
+  purges: true,
+  limits: PURGING_LIMITS,
+};
+/** A second index comes or goes while clients write. Operations are short, so that the back-fill does not wait for long. */
+const INDEX_CHANGING: Scenario = {
+  ...INDEXED,
+  // Most of them are not written again after the change.
+  keys: 10,
+  operations: 45,
+  thinkMs: 60,
+  indexes: { globals: 2, hasLocal: false, change: 'add' },
+  limits: { ...HEALING_LIMITS, opLifeMs: 150 },
+};
+/** Queries of the items of one collection in the order of their local index. */
+const LOCALLY_INDEXED: Scenario = {
+  ...INDEXED,
+  keys: 6,
+  clients: 4,
+  operations: 30,
+  indexes: { globals: 1, hasLocal: true, change: 'none' },
+  mix: { ...INDEXED.mix, conditionalDelete: 0, samePut: 2, indexQuery: 1, localQuery: 10 },
 };
 
 export const SCENARIOS = {
@@ -425,6 +504,66 @@ export const SCENARIOS = {
     consistency: 'dynamo',
     mix: { ...MIXED, read: 0, eventualRead: 7 },
   },
+  index: INDEXED,
+  // Nothing fails, so a write is answered when indexes show it.
+  'index-calm': {
+    ...INDEXED,
+    faults: 'calm',
+    limits: { ...HEALING_LIMITS, opLifeMs: 2_000, phaseTimeoutMs: 500, suspectAfterMs: 1_000, entryWaitMs: 2_000 },
+  },
+  'index-stress': { ...INDEXED, faults: 'stress' },
+  'index-lossy': { ...INDEXED, faults: 'lossy' },
+  'index-power': { ...INDEXED, powerLosses: 3 },
+  // Each item in a collection of its own.
+  'index-scattered': { ...INDEXED, isCollection: false, partitions: 4, nodes: 5 },
+  'index-moves': {
+    ...INDEXED,
+    nodes: 5,
+    spares: 1,
+    operations: 30,
+    changes: { count: 5, kinds: ['join', 'leave', 'again', 'again'] },
+  },
+  'index-replaced': { ...INDEXED, nodes: 5, changes: { count: 2, kinds: ['replace', 'again'] } },
+  'index-purges': INDEX_PURGING,
+  'index-away': { ...INDEX_PURGING, changes: { count: 1, kinds: ['absence'] } },
+  'index-added': INDEX_CHANGING,
+  'index-added-stress': { ...INDEX_CHANGING, faults: 'stress', changes: { count: 2, kinds: ['again'] } },
+  'index-dropped': { ...INDEX_CHANGING, indexes: { ...INDEX_CHANGING.indexes!, change: 'drop' } },
+  'index-lags': { ...INDEXED, lags: true, operations: 36, mix: { ...INDEXED.mix, eventualRead: 8 } },
+  'index-outage': { ...INDEX_PURGING, operations: 48, lastsMs: 3_000, outages: 1 },
+  // Entries are held back for so long that the tombstones of their items could be purged.
+  'index-held': {
+    ...INDEX_PURGING,
+    keys: 3,
+    lags: true,
+    operations: 48,
+    lastsMs: 3_000,
+    mix: { ...INDEX_DELETING, eventualRead: 6 },
+  },
+  local: LOCALLY_INDEXED,
+  'local-stress': { ...LOCALLY_INDEXED, faults: 'stress' },
+  // Most queries merge several pages of each replica.
+  'local-pages': {
+    ...LOCALLY_INDEXED,
+    keys: 12,
+    operations: 45,
+    mix: { ...LOCALLY_INDEXED.mix, localQuery: 20 },
+    faults: 'lossy',
+    limits: { ...HEALING_LIMITS, rangeSpareEntries: 1 },
+  },
+  'local-moves': { ...LOCALLY_INDEXED, nodes: 5, spares: 1, changes: { count: 3, kinds: ['join', 'leave', 'again'] } },
+  'index-mix': {
+    ...INDEX_PURGING,
+    nodes: 5,
+    spares: 1,
+    keys: 4,
+    operations: 40,
+    thinkMs: 120,
+    powerLosses: 1,
+    indexes: { globals: 2, hasLocal: true, change: 'add' },
+    mix: { ...INDEX_DELETING, localQuery: 4 },
+    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 
@@ -439,3 +578,11 @@ export function isBlind({ consistency, mix, clocksAgree }: Scenario): boolean {
 export type ScenarioName = keyof typeof SCENARIOS;
 
 export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];
+
+/** How many histories each other scenario has for one of a scenario with indexes, which takes several times as long. */
+const TURNS = 4;
+
+/** What a run of all scenarios takes in turn. */
+export const SCENARIOS_IN_TURN: readonly ScenarioName[] = Array.from({ length: TURNS }, (_, turn) =>
+  SCENARIO_NAMES.filter((name) => turn === 0 || (SCENARIOS[name] as Scenario).indexes === undefined),
+).flat();

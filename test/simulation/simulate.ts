@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Batch, type BatchResult, combineHashes, runBatch, scenarioOf, showFailure } from './batch.ts';
 import { BROKEN_RULES, type BrokenRuleName } from './broken-rules.ts';
-import { SCENARIO_NAMES, SCENARIOS, type Scenario, type ScenarioName } from './scenarios.ts';
+import { SCENARIOS, SCENARIOS_IN_TURN, type Scenario, type ScenarioName } from './scenarios.ts';
 import { simulateHistory } from './simulation.ts';
 import { listStories, replayStory } from './stories/replay.ts';
 
@@ -50,7 +50,7 @@ async function main(): Promise<number> {
   if (values.list) return list();
   if (values.story !== undefined) return replayStory(values.story, values.trace, say);
   const broken = values.broken === undefined ? undefined : oneOf('broken rule', values.broken, BROKEN_RULES);
-  const scenario = values.scenario ?? (broken ? BROKEN_RULES[broken].scenario : SCENARIO_NAMES.join(','));
+  const scenario = values.scenario ?? (broken ? BROKEN_RULES[broken].scenario : SCENARIOS_IN_TURN.join(','));
   const options: Options = {
     firstSeed: wholeNumber('seed', values.seed, 0),
     histories: wholeNumber('histories', values.histories, 1),

@@ -7,7 +7,7 @@ import { readStaged } from '../../src/dynamo/epochs/staged-rows.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
-import { decodeRecord, topOf } from '../../src/dynamo/record.ts';
+import { decodeRecord, type ItemRecord, topOf } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
@@ -45,6 +45,8 @@ export class SimulatedHost {
   isDown = true;
   /** The door of the running node. */
   receive: Receive<Request, Reply> | undefined;
+  /** When the process was killed last: what it sent before may still be on its way. */
+  lastCrashMs = Number.NEGATIVE_INFINITY;
   /** Counts starts and crashes, so that what one process asked for does not happen to the next. */
   #incarnation = 0;
   readonly #parts: HostParts;
@@ -149,6 +151,7 @@ export class SimulatedHost {
     this.isDown = true;
     this.#isDiskFailing = false;
     this.#incarnation++;
+    this.lastCrashMs = this.#parts.time.nowMs;
     const unflushed = this.#disk.volatileWriteCount;
     this.#note(`crashes, ${survivors} of ${unflushed} unflushed writes survive`);
     this.#clock.stop();
@@ -187,6 +190,25 @@ export class SimulatedHost {
     if (this.#disk.get(name, key) === undefined) return;
     this.#note(`disk rots: ${name === 'items' ? 'a committed' : 'an accepted'} record`);
     this.#disk.damage(name, key);
+  }
+
+  /** The committed records of a range of keys that its disk has; without those that cannot be read. */
+  committedIn(from: StoreKey, to: StoreKey): { readonly key: StoreKey; readonly record: ItemRecord }[] {
+    const rows = this.#disk.range('items', { from, to, limit: Number.MAX_SAFE_INTEGER });
+    return rows.flatMap(({ key, value }) => (value === DAMAGED ? [] : [{ key, record: decodeRecord(value) }]));
+  }
+
+  /** The committed record of a key that no crash can take from it; `damaged` if that cannot be read. */
+  durableOf(key: StoreKey): ItemRecord | undefined | 'damaged' {
+    const stored = this.#disk.durable('items', key);
+    if (stored === DAMAGED) return 'damaged';
+    return stored === undefined ? undefined : decodeRecord(stored);
+  }
+
+  /** The rows of local indexes on its disk: `key=value`. */
+  localRows(): string[] {
+    const rows = this.#disk.range('lsi', { from: '', to: '\xff\xff', limit: Number.MAX_SAFE_INTEGER });
+    return rows.map(({ key, value }) => `${key}=${Buffer.from(value).toString('latin1')}`);
   }
 
   /** Ends what is wrong with this host: it runs, its clock is right, its disk has room. */

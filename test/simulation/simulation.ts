@@ -1,5 +1,5 @@
 import type { DelayDistribution } from '../../src/api/delay-model.ts';
-import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { type Ballot, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import type { LagPlace, LagRelease, LagRule } from '../../src/dynamo/client.ts';
 import { collectionPrefix, partitionOf } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
@@ -13,6 +13,16 @@ import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
 import { drawFaults, type Faults, type PlannedLag } from './faults.ts';
 import { History } from './history.ts';
+import { IndexChange } from './index-change.ts';
+import {
+  EntryObserver,
+  findIndexFaults,
+  findRowFaults,
+  findStaleEntries,
+  hasEntryTombstone,
+  type IndexState,
+} from './index-checker.ts';
+import { IndexedItems } from './indexed-items.ts';
 import { isBlind, type Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
 import { SimulatedMembership } from './simulated-membership.ts';
@@ -33,12 +43,12 @@ export interface Result {
   readonly unknown: number;
 }
 
-/** Clients are cut off at this time even if they are not done. */
-const LONGEST_WORKLOAD_MS = 1_600;
 /** Far more than the longest history has needed. */
 const MAX_EVENTS = 200_000;
 /** After the faults have ended, the ring has to be whole by then; how often that is looked at. */
 const HEALED_WITHIN_MS = 2_500;
+/** Tombstones of entries come after those of items, and may come twice when two members lead purges of one item. */
+const ENTRIES_PURGED_WITHIN_MS = 4_500;
 const LOOK_INTERVAL_MS = 80;
 /** How long the building of Merkle trees may take. */
 const ROOTS_WITHIN_MS = 20;
@@ -73,6 +83,10 @@ class Simulation {
   readonly #network: SimulatedNetwork;
   readonly #hosts: readonly SimulatedHost[];
   readonly #keys: readonly SimulatedKey[];
+  /** If the table has indexes. */
+  readonly #items: IndexedItems | undefined;
+  readonly #entries: EntryObserver | undefined;
+  readonly #change: IndexChange | undefined;
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
   readonly #rebalancer: SimulatedMembership;
@@ -93,13 +107,25 @@ class Simulation {
     const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
     const configs = configsOf(assignment, ids);
     this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id));
+    const { indexes, isCollection, partitions } = scenario;
+    this.#items =
+      indexes && new IndexedItems({ plan: indexes, table: TABLE, partitions, isCollection, random: this.#random });
+    this.#entries =
+      this.#items &&
+      new EntryObserver(this.#chosen, this.#items, {
+        limits: scenario.limits,
+        nowMs: () => this.#time.nowMs,
+        keys: () => this.#keys,
+        hostOf: (id) => this.#hostOf(id),
+        configOf: (partition) => this.#rebalancer.configs[partition]!,
+      });
     this.#faults = drawFaults(scenario, ids, this.#random);
     this.#network = new SimulatedNetwork({
       time: this.#time,
       random: this.#random,
       faults: this.#faults.network,
       trace: this.#trace,
-      observer: this.#told ?? this.#chosen,
+      observer: this.#told ?? this.#entries ?? this.#chosen,
       tampering: defects.tampering?.() ?? {},
     });
     this.#hosts = this.#makeHosts(ids, configs);
@@ -117,6 +143,19 @@ class Simulation {
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
       decided: (config) => this.#noteDecided(config),
     });
+    this.#change =
+      this.#items &&
+      new IndexChange({
+        ...scenario,
+        time: this.#time,
+        random: this.#random,
+        trace: this.#trace,
+        hosts: this.#hosts,
+        items: this.#items,
+        keys: () => this.#keys,
+        isOlderUnderWay: () => this.#workload.isOlderUnderWay(),
+        hasBarrier: defects.fillsAtOnce !== true,
+      });
     this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
       this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
     );
@@ -130,6 +169,8 @@ class Simulation {
       keys: this.#keys,
       told: this.#told,
       forgetsHandedBack: defects.forgetsHandedBack === true,
+      items: this.#items,
+      homesOf: (partition) => this.#homesOf(partition),
     });
   }
 
@@ -139,8 +180,12 @@ class Simulation {
     if (this.#faults.repairs && !this.#scenario.heals) this.#repair();
     this.#planChanges();
     this.#planLags();
-    this.#workload.start(() => this.#time.after(60, () => this.#heal()));
-    this.#time.after(LONGEST_WORKLOAD_MS, () => this.#heal());
+    const begin = () => this.#workload.start(() => this.#time.after(60, () => this.#heal()));
+    if (this.#change === undefined) begin();
+    else this.#change.create(begin);
+    this.#time.after(this.#scenario.lastsMs, () => this.#heal());
+    this.#planPowerLosses();
+    this.#planIndexChange();
     const violations = this.#runAndJudge();
     for (const { kind, what } of violations) this.#trace.add(this.#time.nowMs, `!! ${kind}: ${what}`);
     return { violations, hash: this.#trace.hash(), trace: this.#trace.lines, ...this.#count() };
@@ -179,6 +224,10 @@ class Simulation {
         unanswered: this.#unanswered,
         wounds: this.#wounds,
         isFresh: this.#isFresh(),
+        dirtyEntries: this.#history.dirtyEntries,
+        falseEntries: this.#entries?.violations ?? [],
+        staleEntries: this.#findStaleEntries(),
+        indexFaults: this.#findIndexFaults(),
       });
     } catch (error) {
       // An assertion of the code under test: what it noticed itself counts as found.
@@ -209,6 +258,7 @@ class Simulation {
       });
     };
     for (const crash of crashes) plan(crash.host, crash.atMs, (victim) => victim.crash(crash.downMs, crash.isInOrder));
+    for (const { host, atMs, downMs } of this.#faults.outages) plan(host, atMs, (victim) => victim.crash(downMs));
     for (const { host, atMs, byMs } of clockSteps) plan(host, atMs, (victim) => victim.stepClock(byMs));
     for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
     for (const { host, atMs, key, name } of this.#faults.rot) {
@@ -243,6 +293,11 @@ class Simulation {
     const scope = keys.map(({ storeKey, partitionKey, collection }): LagPlace => {
       return { kind: 'item', key: { table: TABLE, partitionKey, sortKey: storeKey.slice(collection.length) } };
     });
+    for (const [index, { storageId }] of this.#items?.globals.entries() ?? []) {
+      if (holds[index]) scope.push({ kind: 'table', table: storageId! });
+      // Entries are not even sent.
+      if (!holds[(index + 1) % holds.length]) scope.push({ kind: 'propagation', index: storageId! });
+    }
     if (release.kind !== 'after') return { id, scope, release: release as LagRelease };
     // Drawn with the history's seed, as when it starts is.
     const seed = Math.floor(startMs * 1e6);
@@ -255,6 +310,22 @@ class Simulation {
     const shown = rules.map(({ id, release }) => `${id} (${release.kind})`);
     this.#trace.add(this.#time.nowMs, `-- rules of lag: ${shown.join(', ') || 'none'}`);
     for (const { node } of this.#hosts) node?.setLags(rules);
+  }
+
+  /** All nodes are killed at once. */
+  #planPowerLosses(): void {
+    for (const { atMs, downMs } of this.#faults.powerLosses) {
+      this.#time.after(atMs, () => {
+        if (this.#isHealed) return;
+        for (const [at, host] of this.#hosts.entries()) host.crash(downMs[at]!);
+      });
+    }
+  }
+
+  #planIndexChange(): void {
+    const { indexes } = this.#scenario;
+    if (indexes === undefined || indexes.change === 'none') return;
+    this.#time.after(10 + this.#random.next() * 150, () => this.#change!.begin());
   }
 
   #planChanges(): void {
@@ -278,8 +349,10 @@ class Simulation {
     if (this.#scenario.heals) {
       this.#rebalancer.settle();
       this.#rebalancer.watch();
+      const { indexes, purges } = this.#scenario;
+      const healedWithinMs = indexes !== undefined && purges ? ENTRIES_PURGED_WITHIN_MS : HEALED_WITHIN_MS;
       // Whatever clients had begun is over by then.
-      this.#time.after(this.#scenario.limits.opLifeMs, () => this.#examine(this.#time.nowMs + HEALED_WITHIN_MS));
+      this.#time.after(this.#scenario.limits.opLifeMs, () => this.#examine(this.#time.nowMs + healedWithinMs));
     } else this.#readAll([100, 300]);
   }
 
@@ -289,8 +362,10 @@ class Simulation {
    */
   #examine(untilMs: number, isRead = false): void {
     const look = (roots?: Roots) => {
-      const hasToBePurged = this.#scenario.purges && hasTombstone(this.#keys, this.#time.nowMs, 0);
-      return findWounds({ hosts: this.#hosts, keys: this.#keys, membership: this.#rebalancer, roots, hasToBePurged });
+      const hasToBePurged = this.#scenario.purges && this.#hasTombstone(0);
+      const wounds = { hosts: this.#hosts, keys: this.#keys, membership: this.#rebalancer, roots, hasToBePurged };
+      const isFilled = this.#scenario.indexes?.change !== 'add' || this.#change!.isDone;
+      return [...findWounds(wounds), ...(isFilled ? [] : ['an index is not filled'])];
     };
     const again = (wounds: readonly string[]) => {
       if (this.#time.nowMs < untilMs) this.#time.after(LOOK_INTERVAL_MS, () => this.#examine(untilMs, isRead));
@@ -321,7 +396,7 @@ class Simulation {
    */
   #askRoots(): Roots | undefined {
     const { tombstoneGraceMs } = this.#scenario.limits;
-    if (hasTombstone(this.#keys, this.#time.nowMs, tombstoneGraceMs - 2 * ROOTS_WITHIN_MS)) return undefined;
+    if (this.#hasTombstone(tombstoneGraceMs - 2 * ROOTS_WITHIN_MS)) return undefined;
     const roots = new Map<string, Uint8Array>();
     for (const { partition } of this.#rebalancer.configs) {
       for (const { id, node } of this.#hosts) {
@@ -329,6 +404,28 @@ class Simulation {
       }
     }
     return roots;
+  }
+
+  #hasTombstone(ageMs: number): boolean {
+    const { nowMs } = this.#time;
+    if (hasTombstone(this.#keys, nowMs, ageMs)) return true;
+    return this.#items !== undefined && hasEntryTombstone(this.#indexState(this.#items), nowMs, ageMs);
+  }
+
+  #findIndexFaults(): readonly string[] {
+    if (this.#items === undefined) return [];
+    const state = this.#indexState(this.#items);
+    return [...findIndexFaults(state), ...findRowFaults(state)];
+  }
+
+  #findStaleEntries(): readonly string[] {
+    if (this.#items === undefined || this.#scenario.faults !== 'calm') return [];
+    const { operations, entryReads } = this.#history;
+    return findStaleEntries(this.#indexState(this.#items), entryReads, operations, this.#chosen);
+  }
+
+  #indexState(items: IndexedItems): IndexState {
+    return { hosts: this.#hosts, keys: this.#keys, items, membership: this.#rebalancer };
   }
 
   #readAll(delaysMs: readonly number[]): void {
@@ -364,7 +461,9 @@ class Simulation {
     const staged = voters.flatMap(({ node }) => this.#hostOf(node).beginningOf(config) ?? []);
     this.#told?.decided(config, staged);
     const oldestMs = CLOCK_START_MS + this.#time.nowMs - this.#scenario.limits.tombstoneGraceMs + WORST_SKEW_MS;
-    this.#chosen.decided(config, staged, voters.length - staged.length, ({ hlc }) => hlc / TICKS_PER_MS < oldestMs);
+    const mayForget = ({ hlc }: Ballot) => hlc / TICKS_PER_MS < oldestMs;
+    this.#chosen.decided(config, staged, voters.length - staged.length, mayForget);
+    this.#entries?.decided(config, staged, mayForget);
   }
 
   #hostOf(node: NodeId): SimulatedHost {
@@ -406,11 +505,15 @@ class Simulation {
     });
   }
 
+  #homesOf(partition: number): readonly SimulatedHost[] {
+    return this.#rebalancer.configs[partition]!.members.map(({ node }) => this.#hostOf(node));
+  }
+
   #makeKey(name: string, assignment: readonly PreferenceList[]): SimulatedKey {
     const [partitionKey, sortKey] = this.#scenario.isCollection ? ['c', name] : [name, ''];
     const collection = collectionPrefix(TABLE, partitionKey, assignment.length);
     const partition = partitionOf(collection);
-    const decided = () => this.#rebalancer.configs[partition]!.members;
+    const homesOf = () => this.#homesOf(partition);
     const hosts = this.#hosts;
     const { heals } = this.#scenario;
     const random = this.#random;
@@ -420,7 +523,7 @@ class Simulation {
       partitionKey,
       collection,
       get homes() {
-        return decided().map(({ node }) => hosts.find(({ id }) => id === node)!);
+        return homesOf();
       },
       coordinators() {
         const isStranger = heals && random.next() < STRANGER_CHANCE;

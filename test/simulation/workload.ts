@@ -1,15 +1,20 @@
 import { strict as assert } from 'node:assert';
+import type { Derivation } from '../../src/api/derivation.ts';
+import type { ItemImage } from '../../src/api/item.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { ByteString } from '../../src/api/primary-key.ts';
 import type { Consistency, ReadFrom, ReadOutcome, WriteOptions, WriteOutcome } from '../../src/dynamo/client.ts';
-import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
-import type { CoordinateWrite } from '../../src/dynamo/coordination-messages.ts';
+import type { AnswerTo, CoordinateWrite, PassableRequest } from '../../src/dynamo/coordination-messages.ts';
+import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { rangeOf, readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import type { ChosenRecords } from './chosen-records.ts';
 import type { History } from './history.ts';
+import { type IndexQuery, type LocalQuery, showQuery } from './index-action.ts';
+import { encodedKeyOf, IndexQueries } from './index-queries.ts';
+import type { IndexedItems } from './indexed-items.ts';
 import { expressionOf, itemOf, registerValueOf } from './item-value.ts';
 import type { RegisterAnswer, RegisterCall, RegisterCondition, RegisterValue } from './linearizability.ts';
 import { drawRange, keysOf, type RangeAction, showRange, storeRangeOf } from './range-action.ts';
@@ -32,7 +37,14 @@ export interface SimulatedKey {
   coordinators(): readonly SimulatedHost[];
 }
 
-type Action = RegisterCall | EventualAction | RangeAction;
+/** Has the node that runs at a host coordinate a request. */
+export type Coordinate = <R extends PassableRequest>(
+  host: SimulatedHost,
+  request: R,
+  reply: (outcome: AnswerTo<R>) => void,
+) => void;
+
+type Action = RegisterCall | EventualAction | RangeAction | IndexQuery | LocalQuery;
 
 interface EventualAction {
   readonly kind: 'eventual-read';
@@ -45,6 +57,13 @@ export class Workload {
   #remaining: number;
   #active: number;
   #lastValue = 0;
+  readonly #queries: IndexQueries | undefined;
+  /** Requests that were not answered yet, and may never be. */
+  readonly #underWay = new Set<{
+    readonly host: SimulatedHost;
+    readonly node: SimulatedHost['node'];
+    readonly version: number | undefined;
+  }>();
   /** Per key the values that conditions may ask for: written or seen, newest last. */
   readonly #seen = new Map<SimulatedKey, string[]>();
 
@@ -52,7 +71,16 @@ export class Workload {
     this.#parts = parts;
     this.#remaining = parts.operations;
     this.#active = parts.clients;
-    for (const key of parts.keys) this.#seen.set(key, ['none']);
+    for (const key of parts.keys) this.#seen.set(key, [NEVER_WRITTEN]);
+    const { items } = parts;
+    if (items === undefined) return;
+    this.#queries = new IndexQueries({
+      ...parts,
+      items,
+      seen: (key) => this.#seen.get(key)!.filter((value) => value !== NEVER_WRITTEN),
+      coordinate: (host, request, reply) => this.#coordinate(host, request, reply),
+      startRead: (key, from) => this.#startRead(key, from),
+    });
   }
 
   /** `finished` is called when all operations were answered or given up by their clients. */
@@ -98,6 +126,24 @@ export class Workload {
     this.#ask(`client ${client}`, key, asked, action, moveOn);
   }
 
+  /** Whether an answer is awaited to a request that carried an older derivation, by a process that still runs. */
+  isOlderUnderWay(): boolean {
+    const { items } = this.#parts;
+    for (const { host, node, version } of this.#underWay) {
+      if (host.node === node && version !== undefined && version < items!.latest.version) return true;
+    }
+    return false;
+  }
+
+  readonly #coordinate: Coordinate = (host, request, reply) => {
+    const asked = { host, node: host.node, version: 'derivation' in request ? request.derivation?.version : undefined };
+    this.#underWay.add(asked);
+    host.remote!.coordinate(request, (outcome) => {
+      this.#underWay.delete(asked);
+      reply(outcome);
+    });
+  };
+
   /** The replicas that rules of lag hold back, if anything does. */
   #lastOf({ homes }: SimulatedKey): readonly SimulatedHost[] {
     return homes.slice(this.#parts.writeQuorum).filter(({ votes }) => votes);
@@ -110,13 +156,18 @@ export class Workload {
     action: Action,
     answered: (answer: RegisterAnswer) => void,
   ): void {
-    const node = host.remote!;
     this.#note(`${who} asks ${host.id}: ${key.name} ${showAction(action)}`);
     const finish = (answer: RegisterAnswer) => {
       this.#note(`${who} is told: ${key.name} ${showAction(action)}: ${showAnswer(answer)}`);
       answered(answer);
     };
-    if (action.kind === 'range-read') return this.#askRange(node, key, action, finish);
+    if (action.kind === 'range-read') return this.#askRange(host, key, action, finish);
+    if (action.kind === 'index-query' || action.kind === 'local-query') {
+      return this.#queries!.ask(action, host, key, (what) => {
+        this.#note(`${who} is told: ${showQuery(action)}: ${what}`);
+        answered({ kind: 'unknown' });
+      });
+    }
     if (this.#parts.told !== undefined) return this.#askBlindly(this.#parts.told, key, host, action, finish);
     const { consistency } = this.#parts;
     const record =
@@ -126,10 +177,11 @@ export class Workload {
       finish(answer);
     };
     if (action.kind === 'read' || action.kind === 'eventual-read') {
-      const request = readOf(key.storeKey, fromOf(action), consistency);
-      node.coordinate(request, (outcome) => recordAndFinish(answerOfRead(outcome)));
+      const request = { ...readOf(key.storeKey, fromOf(action), consistency), derivation: this.#derivation };
+      this.#coordinate(host, request, (outcome) => recordAndFinish(answerOfRead(outcome)));
     } else {
-      const request = this.#writeOf(key, mutationOf(action), { consistency, wantsOld: true });
+      const mutation = mutationOf(action, (value) => this.#itemOf(key, value));
+      const request = this.#writeOf(key, mutation, { consistency, wantsOld: true, derivation: this.#derivation });
       this.#write(key, host, request, (outcome) => recordAndFinish(answerOfWrite(outcome)));
     }
   }
@@ -142,7 +194,7 @@ export class Workload {
     done: (outcome: WriteOutcome, by: SimulatedHost) => void,
   ): void {
     const { carried } = request;
-    host.remote!.coordinate(request, (outcome) => {
+    this.#coordinate(host, request, (outcome) => {
       if (outcome.kind !== 'handed-back' && !(outcome.kind === 'unavailable' && carried !== undefined)) {
         return done(outcome, host);
       }
@@ -183,18 +235,17 @@ export class Workload {
 
   /** A range read counts as a read of every key of the range, as far as it got. */
   #askRange(
-    node: CoordinatingNode,
+    host: SimulatedHost,
     key: SimulatedKey,
     action: RangeAction,
     finish: (answer: RegisterAnswer) => void,
   ): void {
     const { limit, from, order } = action;
     const keys = keysOf(action, this.#collectionOf(key));
-    const records = keys.map((key) =>
-      from === 'latest' ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key, from),
-    );
+    const records = keys.map((key) => this.#startRead(key, from));
     const range = storeRangeOf(action, key.collection);
-    node.coordinate(rangeOf(range, from, { limit, order }), (outcome) => {
+    const derivation = this.#derivation;
+    this.#coordinate(host, rangeOf(range, from, { limit, order, derivation }), (outcome) => {
       if (outcome.kind !== 'items') return finish({ kind: 'unknown' });
       const values = outcome.items.map((item) => registerValueOf(item)!);
       this.#note(`the range holds ${values.join(', ') || 'nothing'}${outcome.more ? ', and more' : ''}`);
@@ -213,6 +264,20 @@ export class Workload {
   /** The keys of a key's collection, ascending. */
   #collectionOf({ collection, partitionKey }: SimulatedKey): readonly SimulatedKey[] {
     return this.#parts.keys.filter((key) => key.collection === collection && key.partitionKey === partitionKey);
+  }
+
+  /** What is sent with each request of a table that has indexes. */
+  get #derivation(): Derivation | undefined {
+    return this.#parts.items?.derivation;
+  }
+
+  #itemOf(key: SimulatedKey, value: string): ItemImage {
+    const { items } = this.#parts;
+    return items === undefined ? itemOf(value) : items.itemOf(encodedKeyOf(key), value);
+  }
+
+  #startRead(key: SimulatedKey, from: ReadFrom): (answer: RegisterAnswer) => void {
+    return from === 'latest' ? this.#startOperation(key, { kind: 'read' }) : this.#startEventualRead(key, from);
   }
 
   /** @returns what to call with the answer */
@@ -257,6 +322,19 @@ export class Workload {
         };
       case 'rangeRead':
         return drawRange(this.#parts.random, this.#collectionOf(key), this.#parts.rangesVary);
+      case 'samePut': {
+        const value = this.#drawSeen(key);
+        return { kind: 'put', value: this.#newValue(key, value), condition: { kind: 'equals', value } };
+      }
+      case 'touch': {
+        const value = this.#drawSeen(key);
+        const same = value === NEVER_WRITTEN ? this.#newValue(key) : value;
+        return { kind: 'put', value: same, condition: { kind: 'equals', value } };
+      }
+      case 'indexQuery':
+        return this.#queries!.drawGlobal();
+      case 'localQuery':
+        return this.#queries!.drawLocal(key);
     }
   }
 
@@ -265,13 +343,26 @@ export class Workload {
     const chance = random.next();
     if (chance < 0.2) return { kind: 'absent' };
     if (chance < 0.3) return { kind: 'exists' };
-    const seen = this.#seen.get(key)!;
-    return { kind: 'equals', value: seen[Math.max(0, seen.length - 1 - randomBelow(random, 3))]! };
+    return { kind: 'equals', value: this.#drawSeen(key) };
   }
 
-  /** Every put writes another value, so that a value tells who wrote it. */
-  #newValue(key: SimulatedKey): string {
-    const value = String(++this.#lastValue);
+  /** One of the last three that were written or seen. */
+  #drawSeen(key: SimulatedKey): string {
+    const seen = this.#seen.get(key)!;
+    return seen[Math.max(0, seen.length - 1 - randomBelow(this.#parts.random, 3))]!;
+  }
+
+  /**
+   * Every put writes another value, so that a value tells who wrote it.
+   * @param like in a table with indexes: a value that the new one has the index keys of
+   */
+  #newValue(key: SimulatedKey, like = NEVER_WRITTEN): string {
+    const { items, random } = this.#parts;
+    const version = ++this.#lastValue;
+    let value = String(version);
+    if (items !== undefined) {
+      value = like === NEVER_WRITTEN ? items.newValue(version, random) : items.sameKeys(version, like);
+    }
     this.#seen.get(key)!.push(value);
     return value;
   }
@@ -301,6 +392,7 @@ export interface WorkloadParts {
   readonly rangesVary: boolean;
   readonly consistency: Consistency;
   readonly thinkMs: number;
+  readonly limits: NodeLimits;
   /** W */
   readonly writeQuorum: number;
   /** Whether replicas may be held back. */
@@ -309,7 +401,14 @@ export interface WorkloadParts {
   readonly forgetsHandedBack: boolean;
   /** If all writes are blind ones in `dynamo` mode, of which nothing but the end is sure. */
   readonly told: ToldRecords | undefined;
+  /** If the table has indexes. */
+  readonly items: IndexedItems | undefined;
+  /** The members of a partition as they are decided now. */
+  readonly homesOf: (partition: number) => readonly SimulatedHost[];
 }
+
+/** Stands for the value of a key that nobody has written. */
+const NEVER_WRITTEN = 'none';
 
 function drawKind(random: Random, mix: Mix): keyof Mix {
   const kinds = Object.entries(mix) as [keyof Mix, number][];
@@ -348,9 +447,9 @@ export function tellBlindly(
   });
 }
 
-export function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>): Mutation {
+export function mutationOf(call: Exclude<RegisterCall, { kind: 'read' }>, toItem = itemOf): Mutation {
   const condition = call.condition && expressionOf(call.condition);
-  return call.kind === 'put' ? { kind: 'put', item: itemOf(call.value), condition } : { kind: 'delete', condition };
+  return call.kind === 'put' ? { kind: 'put', item: toItem(call.value), condition } : { kind: 'delete', condition };
 }
 
 export function answerOfWrite(outcome: WriteAnswer): RegisterAnswer {
@@ -382,6 +481,7 @@ function fromOf(action: Extract<RegisterCall, { kind: 'read' }> | EventualAction
 }
 
 function showAction(action: Action): string {
+  if (action.kind === 'index-query' || action.kind === 'local-query') return showQuery(action);
   if (action.kind === 'range-read') return showRange(action);
   if (action.kind === 'eventual-read' && action.from === 'laggard') return 'lagging-read';
   const what = action.kind === 'put' ? `put ${action.value}` : action.kind;

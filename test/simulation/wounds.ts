@@ -45,10 +45,11 @@ export function findWounds({
       wounds.push(`${host.id} does not run`);
       continue;
     }
-    const { writesUnderWay, hints, held, damage } = host.node.status();
+    const { writesUnderWay, hints, held, owed, damage } = host.node.status();
     if (writesUnderWay > 0) wounds.push(`${host.id} has not ended ${writesUnderWay} writes`);
     if (damage.left > 0) wounds.push(`${host.id} has ${damage.left} damaged keys`);
     if (held > 0) wounds.push(`${host.id} holds ${held} records back`);
+    if (owed > 0) wounds.push(`${host.id} owes indexes the entries of ${owed} items`);
     if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);
     for (const { partition, epoch } of membership.configs) {
       const present = host.node.votingConfig(partition)?.epoch;

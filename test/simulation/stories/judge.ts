@@ -41,5 +41,9 @@ export function judge({ setting, steps }: Story, world: StoryWorld): readonly Vi
     unanswered: new Set(),
     wounds: [],
     isFresh,
+    dirtyEntries: [],
+    falseEntries: [],
+    staleEntries: [],
+    indexFaults: [],
   });
 }
