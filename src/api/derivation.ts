@@ -54,7 +54,7 @@ function atNodes({ name, kind, storageId, key, projection }: SecondaryIndex): Se
 
 /*
  * The newest derivation of a table is also an item of the system table, where nodes find it that nobody has told. It is
- * written before the definition of the table, and rounds by the one before it must have ended before old items are derived
+ * written right after the definition of the table and before requests use that, and rounds by the one before it must have ended before old items are derived
  * from anew (docs/protocol.md section 14.4).
  */
 

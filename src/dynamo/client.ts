@@ -265,8 +265,11 @@ export interface DynamoClient {
    * and none will begin.
    */
   useDerivation(derivation: Derivation): Promise<void>;
-  /** Of how many items of a table some entry may still be on its way: the most that one node knows of. */
-  due(table: ByteString): Promise<number>;
+  /**
+   * Of how many items of a table some entry may still be on its way: the most that one node knows of.
+   * @param ageMs counts only what has been due for so long
+   */
+  due(table: ByteString, ageMs?: number): Promise<number>;
   /**
    * The size of an item collection of a table with local indexes, by the service's rules: of its items, and of all that is
    * projected into the indexes. As one replica has it.

@@ -65,10 +65,11 @@ export interface UseDerivation {
   readonly derivation: Derivation;
 }
 
-/** Asks how many items of a table this node knows of some entry of which may still be on its way. */
+/** Asks how many items of a table this node knows of some entry of which may still be on its way, for `ageMs` or longer. */
 export interface DueOf {
   readonly kind: 'due-of';
   readonly table: ByteString;
+  readonly ageMs: number;
 }
 
 /** Asks for the size of an item collection of a table with local indexes, as the replica of this node has it. */

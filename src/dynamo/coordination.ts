@@ -53,7 +53,7 @@ export interface CoordinationParts {
   readonly forest: MerkleForest;
   readonly propagation: Pick<Propagation, 'whenShown'>;
   /** In how many partitions some entry of a table's items may not be in its place yet, as far as this node knows. */
-  readonly dueOf: (table: ByteString) => number;
+  readonly dueOf: (request: DueOf) => number;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;
 }
@@ -88,7 +88,7 @@ export class Coordination implements CoordinatingNode {
       case 'use-derivation':
         return this.#use(request, reply as ReplyTo<UseDerivation>);
       case 'due-of':
-        return (reply as ReplyTo<DueOf>)({ kind: 'due', items: this.#parts.dueOf(request.table) });
+        return (reply as ReplyTo<DueOf>)({ kind: 'due', items: this.#parts.dueOf(request) });
       case 'tables-in':
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'count-items':

@@ -218,7 +218,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     votes,
     forest,
     propagation,
-    dueOf: (table) => acceptor.rows.outbox.countOf(table),
+    dueOf: ({ table, ageMs }) => acceptor.rows.outbox.countOf(table, ageMs),
     forgetTable,
   });
   return { coordinator, coordination, locks, finisher, ...derived };

@@ -199,7 +199,7 @@ export class RingClient implements DynamoClient {
   }
 
   async useDerivation(derivation: Derivation): Promise<void> {
-    const { opLifeMs, messageLifeMs } = this.#limits;
+    const { derivationFreshMs, opLifeMs, messageLifeMs } = this.#limits;
     const sinceMs = this.#clock.elapsedMs();
     const isNewer = (this.#newest.get(derivation.table)?.version ?? 0) < derivation.version;
     if (isNewer) this.#newest.set(derivation.table, derivation);
@@ -209,13 +209,15 @@ export class RingClient implements DynamoClient {
     const haveAll = asked.every((id) => answers.get(id)?.kind === 'used') && this.#clock.elapsedMs() >= this.#quietAtMs;
     // Requests that other nodes serve have ended there when they are answered here.
     while ([...older].some((request) => this.#outstanding.has(request))) await this.#pause(IDLE_POLL_MS);
-    // Of a node that does not say so, what it has begun ends by itself, and its last messages get lost.
-    const leftMs = haveAll ? 0 : sinceMs + opLifeMs + messageLifeMs - this.#clock.elapsedMs();
+    // A node that does not say so may begin rounds by what it has read, until it reads anew. They end by themselves, and their
+    // last messages get lost.
+    const quietMs = derivationFreshMs + opLifeMs + messageLifeMs;
+    const leftMs = haveAll ? 0 : sinceMs + quietMs - this.#clock.elapsedMs();
     if (leftMs > 0) await this.#pause(leftMs);
   }
 
-  async due(table: ByteString): Promise<number> {
-    const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table });
+  async due(table: ByteString, ageMs = 0): Promise<number> {
+    const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table, ageMs });
     let most = 0;
     for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
     return most;

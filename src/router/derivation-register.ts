@@ -1,11 +1,4 @@
-import {
-  type Derivation,
-  derivationImage,
-  derivationKey,
-  derivationOf,
-  isStillStored,
-  parseDerivation,
-} from '../api/derivation.ts';
+import { derivationImage, derivationKey, derivationOf, isStillStored, parseDerivation } from '../api/derivation.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
@@ -17,27 +10,20 @@ const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 const ATTEMPTS = 8;
 
 /**
- * Writes what is derived from a table, where nodes look for it. It has to be there before a definition names its version: a
- * node that finds a record of this version asks for it.
- * @returns the table, with a higher version if its own was taken by a change that did not come about
+ * Writes what is derived from a table, where nodes look for it, unless that is there. A definition has to be stored before, and
+ * must not be used by requests before: a node that finds a record of its version asks for it.
  * @throws ApiError if the cluster fails
  */
-export async function registerDerivation(client: DynamoClient, table: Table): Promise<Table> {
-  let next = table;
+export async function registerDerivation(client: DynamoClient, table: Table): Promise<void> {
+  const derivation = derivationOf(table);
+  if (derivation === undefined) return;
+  const item = derivationImage(derivation);
   let current: ItemImage | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const derivation = derivationOf(next);
-    if (derivation === undefined) return next;
-    const stored = current && parseDerivation(current);
-    if (stored !== undefined && isSame(stored, derivation)) return next;
-    if (stored !== undefined && stored.version >= derivation.version) {
-      next = { ...next, derivation: stored.version + 1 };
-      continue;
-    }
+    if (current !== undefined && parseDerivation(current).version >= derivation.version) return;
     const condition = isStillStored(current);
-    const item = derivationImage(derivation);
-    const outcome = await client.write(keyOf(next.storageId), { kind: 'put', item, condition }, STRICT);
-    if (outcome.kind === 'applied') return next;
+    const outcome = await client.write(keyOf(table.storageId), { kind: 'put', item, condition }, STRICT);
+    if (outcome.kind === 'applied') return;
     if (outcome.kind !== 'condition-failed') throw clusterError(outcome);
     current = outcome.current;
   }
@@ -47,10 +33,6 @@ export async function registerDerivation(client: DynamoClient, table: Table): Pr
 /** Removes what was derived from a deleted table. What stays after a failure is some KB that nobody reads. */
 export async function forgetDerivation(client: DynamoClient, { storageId, derivation }: Table): Promise<void> {
   if (derivation !== undefined) await client.write(keyOf(storageId), { kind: 'delete' }, STRICT);
-}
-
-function isSame(one: Derivation, other: Derivation): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function keyOf(table: ByteString): ItemKey {

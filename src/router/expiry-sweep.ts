@@ -140,7 +140,7 @@ export class ExpirySweep {
       scan: (request) => client.scan(request),
       tables: () => client.tables(),
       useDerivation: (derivation) => client.useDerivation(derivation),
-      due: (table) => client.due(table),
+      due: (table, ageMs) => client.due(table, ageMs),
       collectionBytes: (request) => client.collectionBytes(request),
       countItems: (tables) => client.countItems(tables),
       segmentOf: (key, total) => client.segmentOf(key, total),

@@ -72,6 +72,11 @@ export class IndexBuilder {
 
   constructor(parts: BuilderParts) {
     this.#parts = parts;
+    // Also after an UpdateTable that failed and yet was carried out.
+    const defined = (table: Table) => {
+      if (needsBuild(table)) this.begin(table);
+    };
+    parts.catalog.watch({ added: () => {}, removed: () => {}, defined });
   }
 
   /** Goes on with what another process has left, and begins with tables that have no entries yet. */
@@ -244,13 +249,15 @@ export class IndexBuilder {
     return this.#isCurrent(table) && (await this.#arrives(table));
   }
 
-  /** Waits until all entries that are due have arrived. */
+  /** Waits until all entries that are due have arrived, but not for those of items that are written meanwhile. */
   async #arrives(table: Table): Promise<boolean> {
     let pauseMs: number = INDEX_BUILDS.firstDuePollMs;
+    let waitedMs = 0;
     while (this.#isCurrent(table)) {
-      const due = await this.#parts.client.due(table.storageId);
+      const due = await this.#parts.client.due(table.storageId, waitedMs);
       if (due === 0) return true;
       if (this.#parts.wait === undefined || !(await this.#parts.wait(pauseMs))) return false;
+      waitedMs += pauseMs;
       pauseMs = Math.min(2 * pauseMs, INDEX_BUILDS.longestDuePollMs);
     }
     return false;

@@ -189,7 +189,7 @@ export class TableCatalog implements TablesAtHand {
   }
 
   /** Writes what is derived from a table whose items are written before its definition. */
-  async announce(table: Table): Promise<Table> {
+  announce(table: Table): Promise<void> {
     return registerDerivation(this.#client, table);
   }
 
@@ -273,7 +273,8 @@ export class TableCatalog implements TablesAtHand {
   /**
    * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change
    * whose outcome was unknown may still be under way, and only a later write decides whether it happened or never will
-   * (docs/protocol.md I4). Without such a write (if the disk is full, say) the definition is used but not cached.
+   * (docs/protocol.md I4). Without such a write (if the disk is full, say) the definition is used but not cached; nor is it
+   * if what is derived from the table cannot be registered.
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
     const known = this.cached(place.namespace, place.name);
@@ -294,8 +295,12 @@ export class TableCatalog implements TablesAtHand {
       { kind: 'put', item, condition: unchanged(text) },
       STRICT,
     );
-    if (outcome.kind === 'applied') this.#cache.remember(table);
-    return table;
+    if (outcome.kind !== 'applied') return table;
+    try {
+      return await this.#register(table);
+    } catch {
+      return table;
+    }
   }
 
   async #read(place: Place): Promise<string | undefined> {
@@ -309,10 +314,7 @@ export class TableCatalog implements TablesAtHand {
    * @param current the stored definition; undefined: none
    * @returns the new one; undefined if the stored definition is another
    */
-  async #replace(current: string | undefined, wanted: Table): Promise<Table | undefined> {
-    const known = current === undefined ? undefined : parseDefinition(current);
-    const isRegistered = known?.storageId === wanted.storageId && known.derivation === wanted.derivation;
-    const next = isRegistered ? wanted : await registerDerivation(this.#client, wanted);
+  async #replace(current: string | undefined, next: Table): Promise<Table | undefined> {
     const item = definitionImage(JSON.stringify(next));
     const outcome = await this.#client.write(
       definitionKey(next),
@@ -324,8 +326,23 @@ export class TableCatalog implements TablesAtHand {
       this.#cache.forget(next);
       throw clusterError(outcome);
     }
-    this.#cache.remember(next);
-    return next;
+    return this.#register(next);
+  }
+
+  /**
+   * Has nodes find what is derived from a table whose definition is stored, and caches that: so no request names a derivation
+   * that nodes do not find. The other way round, a change that ended in between would have left the nodes a derivation
+   * without an index that the table still has. After such an end, whoever loads the definition comes here again.
+   */
+  async #register(table: Table): Promise<Table> {
+    try {
+      await registerDerivation(this.#client, table);
+    } catch (error) {
+      this.#cache.forget(table);
+      throw error;
+    }
+    this.#cache.remember(table);
+    return table;
   }
 
   async #erase(place: Place, current: string): Promise<boolean> {

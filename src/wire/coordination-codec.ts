@@ -125,7 +125,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   }),
   'collection-size': fieldsOf(136, { requestId, key: byteString }),
   'use-derivation': fieldsOf(133, { derivation }),
-  'due-of': fieldsOf(134, { table: byteString }),
+  'due-of': fieldsOf(134, { table: byteString, ageMs: uint }),
   'tables-in': fieldsOf(131, { partition: uint }),
   'forget-table': fieldsOf(132, { table: byteString }),
   'count-items': fieldsOf(140, { tables: list(byteString), partitions: list(uint) }),

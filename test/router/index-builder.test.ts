@@ -36,8 +36,11 @@ class HeldClient extends MemoryClient {
     await this.#pass(() => this.isBarrierHeld);
   }
 
-  override async due(): Promise<number> {
-    return this.dueItems;
+  /** Items that were written just now are due, always. */
+  isWritten = false;
+
+  override async due(_table?: string, ageMs = 0): Promise<number> {
+    return this.isWritten && ageMs === 0 ? 1 : this.dueItems;
   }
 
   release(): void {
@@ -112,6 +115,23 @@ describe('an index that is added', () => {
     client.dueItems = 0;
     await until(async () => (await seen())[1] === 'ACTIVE');
     expect(await router.execute('Scan', SCAN)).toHaveProperty('Count');
+  });
+
+  test('is built although UpdateTable has failed after it had stored the definition', async () => {
+    const write = client.write.bind(client);
+    client.write = async (key, ...rest) =>
+      key.partitionKey.startsWith('derivation') ? { kind: 'unavailable', needed: 2, got: 1 } : write(key, ...rest);
+    expect(await refusal(router.update(CREATE))).toMatch(/^ServiceUnavailable|^InternalServer/);
+    expect((await seen())[1]).toBe('CREATING');
+    client.write = write;
+    await until(async () => (await seen())[1] === 'ACTIVE');
+    expect(await router.execute('Scan', SCAN)).toHaveProperty('Count', ITEMS);
+  });
+
+  test('is read although the table is written all the time', async () => {
+    client.isWritten = true;
+    await router.update(CREATE);
+    await until(async () => (await seen())[1] === 'ACTIVE');
   });
 
   test('keeps others from being added or deleted, and the table from being deleted, but not itself', async () => {

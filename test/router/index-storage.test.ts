@@ -36,7 +36,7 @@ async function registered({ storageId }: Table) {
 }
 
 describe('what the nodes keep of indexes', () => {
-  test('has ids that differ, and is written before the definition names it', async () => {
+  test('has ids that differ, and is written when the definition names it', async () => {
     const writes: (boolean | undefined)[] = [];
     const write = client.write.bind(client);
     client.write = (key, ...rest) => {
@@ -48,7 +48,7 @@ describe('what the nodes keep of indexes', () => {
     expect(storageIdsOf(table)).toHaveLength(3);
     expect(new Set(storageIdsOf(table)).size).toBe(3);
     expect(table.derivation).toBe(1);
-    expect(writes).toEqual([false, true]);
+    expect(writes).toEqual([true, false]);
     expect(await registered(table)).toEqual(JSON.parse(JSON.stringify(derivationOf(table))));
   });
 
@@ -92,17 +92,38 @@ describe('what the nodes keep of indexes', () => {
     expect(derivationOf(stored())).toMatchObject({ version: 2, indexes: [] });
   });
 
-  test('does not take a version that an interrupted change has taken', async () => {
+  const remove = (IndexName: string) => ({ GlobalSecondaryIndexUpdates: [{ Delete: { IndexName } }] });
+
+  test('keeps all indexes when a change of the definition fails', async () => {
     await router.create(WITH_INDEXES);
     const write = client.write.bind(client);
     client.write = async (key, ...rest) =>
       key.partitionKey === 'tables' ? { kind: 'unavailable', needed: 2, got: 1 } : write(key, ...rest);
-    const remove = { GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: 'by-a' } }] };
-    await expect(router.update(remove)).rejects.toThrow();
+    await expect(router.update(remove('by-a'))).rejects.toThrow();
     client.write = write;
-    await router.update({ GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: 'by-b' } }] });
-    expect(stored().derivation).toBe(3);
+    await router.describe();
+    expect(await registered(stored())).toMatchObject({ version: 1 });
+    await router.update(remove('by-b'));
+    expect(stored().derivation).toBe(2);
     expect((await registered(stored()))!.indexes.map(({ name }) => name)).toEqual(['local', 'by-a']);
+  });
+
+  test.each(['describes', 'changes'])('is made up for by who %s the table, if it could not be written', async (who) => {
+    await router.create(WITH_INDEXES);
+    const before = stored();
+    const write = client.write.bind(client);
+    client.write = async (key, ...rest) =>
+      key.partitionKey === 'tables' ? write(key, ...rest) : { kind: 'unavailable', needed: 2, got: 1 };
+    await expect(router.update(remove('by-a'))).rejects.toThrow();
+    expect(await registered(before)).toMatchObject({ version: 1 });
+    // Used, but not kept: the next request tries again.
+    expect((await router.describe()).GlobalSecondaryIndexes).toHaveLength(1);
+    expect(router.catalog.cached('', 'Music')).toBeUndefined();
+    client.write = write;
+    if (who === 'describes') await router.describe();
+    else await router.update({ OnDemandThroughput: { MaxReadRequestUnits: 5 } });
+    expect(stored().derivation).toBe(2);
+    expect(await registered(before)).toEqual(JSON.parse(JSON.stringify(derivationOf(stored()))));
   });
 
   test('goes with the table, and is not taken for a deleted table before', async () => {

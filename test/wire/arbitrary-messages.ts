@@ -309,7 +309,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
   'collection-size': kind('collection-size', { requestId, key }),
   'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
-  'due-of': kind('due-of', { table: byteString }),
+  'due-of': kind('due-of', { table: byteString, ageMs: uint }),
   'tables-in': kind('tables-in', { partition }),
   'forget-table': kind('forget-table', { table: byteString }),
 };

@@ -9,6 +9,8 @@ import { SettledMarks } from './settled-marks.ts';
 /** Above every key of the store. */
 const END: StoreKey = '\xff\xff';
 const PAGE = 1_000;
+/** Rows whose age is looked at in one go: some milliseconds. */
+const LOOKED_AT = 4_000;
 
 /** A key whose committed record is due, as this replica knows. */
 export interface OutboxRow {
@@ -71,10 +73,13 @@ export class Outbox {
 
   /** What is due of a key up to this ballot is settled. */
   settled(key: StoreKey, due: Ballot): void {
+    const isNews = compareBallots(due, this.marks.of(key)) > 0;
     this.marks.note(key, due);
     const row = this.#store.get('outbox', key);
     if (row === undefined || row === DAMAGED) return;
     if (compareBallots(dueIn(row), due) <= 0) this.#removeRow(key);
+    // What is due now came after that. Else an item that is always being written would seem to be due for ever.
+    else if (isNews) this.#store.put('outbox', key, encodeRow(this.#clock.now(), dueIn(row)));
   }
 
   /**
@@ -108,9 +113,15 @@ export class Outbox {
     return rows.map(({ key, value }) => ({ key, sinceMs: value === DAMAGED ? 0 : bytesOf(value).readDoubleBE(0) }));
   }
 
-  /** How many rows there are of a table. */
-  countOf(table: ByteString): number {
-    return this.#counts.get(table) ?? 0;
+  /**
+   * How many rows there are of a table that are at least `ageMs` old. Of an outbox that is far behind, all of them count: it
+   * would take too long to look at each.
+   */
+  countOf(table: ByteString, ageMs = 0): number {
+    const count = this.#counts.get(table) ?? 0;
+    if (count === 0 || ageMs === 0 || this.#count > LOOKED_AT) return count;
+    const untilMs = this.#clock.now() - ageMs;
+    return this.page('', LOOKED_AT).filter(({ key, sinceMs }) => sinceMs <= untilMs && tableOf(key) === table).length;
   }
 
   /** The record of the key is gone. */

@@ -46,6 +46,21 @@ describe('an outbox', () => {
     expect(outbox.countOf('\0\0\0\0\0\0\0\x02')).toBe(0);
   });
 
+  test('counts what has been due for a while, without an item that was settled and is due again', () => {
+    const { outbox, clock, commit } = open();
+    commit(record(1));
+    clock.advance(100);
+    expect(outbox.countOf(TABLE, 100)).toBe(1);
+    expect(outbox.countOf(TABLE, 101)).toBe(0);
+    commit(record(2), record(1));
+    outbox.settled(KEY, ballot(1));
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_100 }]);
+    expect([outbox.countOf(TABLE), outbox.countOf(TABLE, 1)]).toEqual([1, 0]);
+    clock.advance(10);
+    outbox.settled(KEY, ballot(1));
+    expect(outbox.countOf(TABLE, 10)).toBe(1);
+  });
+
   test('loses it by a mark of that record or a later one, and not by an earlier one', () => {
     const { outbox, commit } = open();
     commit(record(2));
