@@ -303,6 +303,7 @@ export function hasEntryTombstone({ hosts, items, membership }: IndexState, nowM
 export interface EntryRead {
   readonly index: SecondaryIndex;
   readonly calledAt: number;
+  readonly answeredAt: number;
   /** The prefix of the entries that it would have shown. */
   readonly collection: StoreKey;
   readonly shown: readonly { readonly name: string; readonly text: string }[];
@@ -311,7 +312,8 @@ export interface EntryRead {
 }
 
 /**
- * What queries should have shown: where nothing fails, a write is answered when queries of the indexes show it.
+ * What queries should have shown: where nothing fails, a write is answered when queries of the indexes show it. Of an item that
+ * is being written, a replica may have removed the old entry and not have the new one yet.
  * @param operations those on items
  */
 export function findStaleEntries(
@@ -323,11 +325,11 @@ export function findStaleEntries(
   const stale: string[] = [];
   for (const key of keys) {
     const versions = chosen.chosen(key.storeKey).map(({ item }) => registerValueOf(item));
-    for (const { index, calledAt, collection, shown, isCut } of reads) {
-      const answered = operations.flatMap(({ key: of, call, answer, returnedAt }) =>
-        of === key.storeKey && call.kind === 'put' && answer.kind === 'applied' && returnedAt < calledAt
-          ? [versions.indexOf(call.value)]
-          : [],
+    const writes = operations.filter(({ key: of, call }) => of === key.storeKey && call.kind !== 'read');
+    for (const { index, calledAt, answeredAt, collection, shown, isCut } of reads) {
+      if (writes.some((write) => write.calledAt < answeredAt && write.returnedAt > calledAt)) continue;
+      const answered = writes.flatMap(({ call, answer, returnedAt }) =>
+        call.kind === 'put' && answer.kind === 'applied' && returnedAt < calledAt ? [versions.indexOf(call.value)] : [],
       );
       if (answered.length === 0) continue;
       const texts = shown.filter(({ name }) => name === key.name).map(({ text }) => text);
