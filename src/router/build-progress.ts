@@ -34,7 +34,7 @@ export class BuildProgress {
 
   /** @throws ApiError if the cluster fails */
   static async load(client: DynamoClient, table: Table): Promise<BuildProgress> {
-    const key: ItemKey = { table: SYSTEM_TABLE, partitionKey: `${PROGRESS}:${table.storageId}`, sortKey: '' };
+    const key = keyOf(table);
     const outcome = await client.read({ key, from: 'latest', consistency: 'strict' });
     if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
     const indexes = buildingOf(table).map(({ name, storageId }) => `${name} ${storageId ?? ''}`);
@@ -101,6 +101,15 @@ export class BuildProgress {
   async remove(): Promise<void> {
     await this.#client.write(this.#key, { kind: 'delete' }, STRICT);
   }
+}
+
+/** Removes what is kept of a table that is deleted while its indexes are built. */
+export async function forgetProgress(client: DynamoClient, table: Table): Promise<void> {
+  if (buildingOf(table).length > 0) await client.write(keyOf(table), { kind: 'delete' }, STRICT);
+}
+
+function keyOf({ storageId }: Pick<Table, 'storageId'>): ItemKey {
+  return { table: SYSTEM_TABLE, partitionKey: `${PROGRESS}:${storageId}`, sortKey: '' };
 }
 
 function image(kept: Kept): ItemImage {

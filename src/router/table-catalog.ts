@@ -7,6 +7,7 @@ import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { isUsable, settledTable, statusAt } from '../api/transition.ts';
 import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
+import { forgetProgress } from './build-progress.ts';
 import { clusterError } from './cluster-errors.ts';
 import {
   definitionImage,
@@ -340,6 +341,7 @@ export class TableCatalog implements TablesAtHand {
   async #forgetRecords(table: Table): Promise<void> {
     await this.forget(storageIdsOf(table));
     await forgetDerivation(this.#client, table);
+    await forgetProgress(this.#client, table);
   }
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */

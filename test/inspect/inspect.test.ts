@@ -96,6 +96,29 @@ describe('a directory in use', () => {
     for (const damage of damageOf(db)) expect(Object.values(damage).every((count) => count === 0)).toBe(true);
   });
 
+  test('names the entries of an index by it', async () => {
+    const directory = makeDirectory();
+    const { client } = await startServer(directory);
+    const GlobalSecondaryIndexes = [
+      { IndexName: 'by-v', KeySchema: keysOf('v').KeySchema, Projection: { ProjectionType: 'ALL' as const } },
+    ];
+    const { AttributeDefinitions } = keysOf('id', 'v');
+    const { KeySchema } = keysOf('id');
+    await createTable(client, 'Music', { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes });
+    for (const id of ['a', 'b', 'c']) await put(client, id, 'x');
+    await onDisk(async () => {
+      const { tables, nodes } = await inspected(directory);
+      expect(tables).toMatchObject([{ name: 'Music' }, { name: 'Music', index: 'by-v' }]);
+      for (const node of nodes as NodeSummary[]) {
+        const entries = node.tables.find(({ storageId }) => storageId === tables[1]!.storageId);
+        expect(entries).toMatchObject({ items: 3, damaged: 0 });
+      }
+      const { text } = await run(directory);
+      expect(text).toContain('table     Music, index by-v: 3 items');
+      expect(text).not.toContain('deleted table');
+    });
+  });
+
   test('is read while it is written to, again and again', async () => {
     const directory = makeDirectory();
     const { db, client } = await startServer(directory);

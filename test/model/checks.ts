@@ -40,7 +40,7 @@ async function orderedRange(ask: Ask, table: ModelTable, question: Question, not
   const wanted = inRange(table, question);
   const hasTies = wanted.some(({ item }, at) => at > 0 && compareBySort(target.sort, wanted[at - 1]!.item, item) === 0);
   if (!hasTies) return [...wanted];
-  const plain: Question = { ...NOTHING_ASKED, target, partition, sort };
+  const plain: Question = { ...NOTHING_ASKED, target, partition, sort, isConsistent: question.isConsistent };
   const ordered = matched(table, target, await allItems(ask, 'Query', requestOf(plain, notation)), wanted);
   for (const [at, { item }] of ordered.entries()) expect(compareBySort(target.sort, item, wanted[at]!.item)).toBe(0);
   return ordered;
@@ -136,11 +136,7 @@ export async function checkScans(ask: Ask, table: ModelTable, limit: number | un
 /** Expects that a table is described with as many items and bytes as it and its indexes have. */
 export async function checkSizes(ask: Ask, table: ModelTable): Promise<void> {
   const sizesOf = (entries: readonly AttributeMap[]) => [entries.length, sum(entries.map((each) => sizeOf(each)))];
-  const wanted = table.targets.map((target) => {
-    // The size of a local index counts whole items, whatever it projects (docs/compatibility.md).
-    const { index } = target;
-    return sizesOf(table.entries(target).map(({ item, projected }) => (index?.kind === 'local' ? item : projected)));
-  });
+  const wanted = table.targets.map((target) => sizesOf(table.entries(target).map(({ projected }) => projected)));
   const told = async () => {
     const { Table } = await ask('DescribeTable', { TableName: TABLE });
     const indexes = [...(Table.LocalSecondaryIndexes ?? []), ...(Table.GlobalSecondaryIndexes ?? [])];

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { isOlderThanEntries } from '../../src/api/index-storage.ts';
 import type { SecondaryIndex, Table } from '../../src/api/table-definition.ts';
-import type { ScanOutcome, ScanRequest } from '../../src/dynamo/client.ts';
+import { type ItemKey, type ScanOutcome, type ScanRequest, SYSTEM_TABLE } from '../../src/dynamo/client.ts';
 import { needsBuild } from '../../src/router/index-builder.ts';
 import { MemoryClient } from './memory-client.ts';
 import { definitions, index, newRouter, refusal, tableRequest } from './table-fixtures.ts';
@@ -174,10 +174,14 @@ describe('an index that is added', () => {
     client.isHeld = true;
     await router.update(CREATE);
     await until(() => client.scans.length === client.partitions);
+    const { storageId } = router.catalog.cached('', 'Music')!;
+    const key: ItemKey = { table: SYSTEM_TABLE, partitionKey: `progress:${storageId}`, sortKey: '' };
+    const kept = async () => (await client.read({ key, from: 'latest', consistency: 'strict' })).kind;
+    expect(await kept()).toBe('found');
     await router.tables.drop('Music', '');
     client.release();
-    await until(() => router.indexes.figures().length === 0);
-    await router.built();
+    await until(() => router.indexes.isIdle);
+    expect(await kept()).toBe('none');
     expect(await router.catalog.forgetDeleted()).toBe(0);
   });
 });

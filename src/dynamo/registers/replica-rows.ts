@@ -263,6 +263,12 @@ export class ReplicaRows {
     const { order, limit } = query;
     const committed = this.#store.range('items', query);
     const accepted = what === 'committed' ? [] : this.#store.range('paxos', query);
+    const marked = this.#damaged.markedIn(query);
+    // As a rule nothing is damaged, and nothing has to be laid over what is committed, which is in order.
+    if (accepted.length === 0 && marked.length === 0 && committed.every(({ value }) => value !== DAMAGED)) {
+      const whole = committed.map(({ key, value }) => ({ key, committed: decodeRecord(value) }));
+      return { entries: whole, more: isCutShort(committed, query), acceptedKeys: [] };
+    }
     const entries = new Map<StoreKey, RangeEntry>();
     const isSound = (key: StoreKey, value: Uint8Array) => value !== DAMAGED && !this.#damaged.isMarked(key);
     for (const { key, value } of committed) {
@@ -274,7 +280,7 @@ export class ReplicaRows {
       else entries.set(key, { key, ...this.noteDamaged(key) });
     }
     // While a key is restored it may have no committed row, and yet it is not absent.
-    for (const key of this.#damaged.markedIn(query)) {
+    for (const key of marked) {
       if (!entries.has(key)) entries.set(key, { key, ...this.noteDamaged(key) });
     }
     // Each of these lists is complete up to its last key, so nothing is left out up to the nearest of those.
