@@ -83,7 +83,8 @@ export class EntryObserver implements Observer {
       if (request.kind === 'purge') this.#checkPurge(from, request.key, request.ballot);
       return this.#chosen.sent(from, request);
     }
-    if (request.kind === 'accept' || request.kind === 'prepare') {
+    // The restore of a damaged entry asks for promises, and takes what others have as it is.
+    if (request.kind === 'accept' || (request.kind === 'prepare' && !this.#parts.rots)) {
       this.violations.push(`${from} sends ${request.kind} for an entry, which nobody chooses`);
     }
     if (request.kind === 'purge') raise(this.#purged, key, request.ballot);
@@ -213,6 +214,8 @@ export class EntryObserver implements Observer {
 }
 
 interface EntryObserverParts {
+  /** Whether entries on disks may be damaged. */
+  readonly rots: boolean;
   readonly limits: NodeLimits;
   readonly nowMs: () => number;
   readonly keys: () => readonly SimulatedKey[];
@@ -264,7 +267,10 @@ export function findIndexFaults({ hosts, keys, items, membership }: IndexState):
             faults.push(`${where} has ${text} (${showBallot(record.ballot)}), which is of no item`);
           else if (want !== text) faults.push(`${where} has ${text} (${showBallot(record.ballot)}) instead of ${want}`);
         }
-        for (const text of wanted.values()) faults.push(`${where} lacks ${text}`);
+        for (const [key, text] of wanted) {
+          // Damage that nobody has met yet is found when the entry is read.
+          if (host.durableOf(key) !== 'damaged') faults.push(`${where} lacks ${text}`);
+        }
       }
     }
   }
@@ -276,15 +282,16 @@ export function findIndexFaults({ hosts, keys, items, membership }: IndexState):
  * records.
  */
 export function findRowFaults({ hosts }: IndexState): string[] {
-  return hosts.flatMap((host) => {
-    const due = host.committedIn('', '\xff\xff').flatMap(({ key, record }) =>
-      (record.derived?.local ?? []).flatMap((place, index) => {
-        return place === undefined ? [] : [`${localRowKey(key, index, place)}=${sortKeyOf(key)}`];
-      }),
-    );
-    const present = new Set(host.localRows());
-    return due.filter((row) => !present.has(row)).map((row) => `${host.id} has no row ${JSON.stringify(row)}`);
-  });
+  const faults: string[] = [];
+  for (const host of hosts) {
+    for (const { key, record } of host.committedIn('', '\xff\xff')) {
+      for (const [index, place] of (record.derived?.local ?? []).entries()) {
+        if (place === undefined || host.hasLocalRow(localRowKey(key, index, place), sortKeyOf(key))) continue;
+        faults.push(`${host.id} has no row of ${showRecord(record)} in local index ${index}`);
+      }
+    }
+  }
+  return faults;
 }
 
 /** Whether a replica of a global index holds a tombstone that is older than `ageMs`. */

@@ -545,6 +545,8 @@ export const SCENARIOS = {
     lastsMs: 3_000,
     mix: { ...INDEX_DELETING, eventualRead: 6 },
   },
+  'index-rotting': { ...INDEXED, rots: true, limits: { ...INDEX_LIMITS, statesKept: 0 } },
+  'local-rotting': { ...LOCALLY_INDEXED, rots: true, limits: { ...INDEX_LIMITS, statesKept: 0 } },
   local: LOCALLY_INDEXED,
   'local-stress': { ...LOCALLY_INDEXED, faults: 'stress' },
   // Most queries merge several pages of each replica.
