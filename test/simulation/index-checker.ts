@@ -335,9 +335,13 @@ export function findStaleEntries(
     const writes = operations.filter(({ key: of, call }) => of === key.storeKey && call.kind !== 'read');
     for (const { index, calledAt, answeredAt, collection, shown, isCut } of reads) {
       if (writes.some((write) => write.calledAt < answeredAt && write.returnedAt > calledAt)) continue;
-      const answered = writes.flatMap(({ call, answer, returnedAt }) =>
-        call.kind === 'put' && answer.kind === 'applied' && returnedAt < calledAt ? [versions.indexOf(call.value)] : [],
-      );
+      // The record of a write need not be chosen itself: that of the next one may contain it.
+      const answered = writes
+        .filter(
+          ({ call, answer, returnedAt }) => call.kind === 'put' && answer.kind === 'applied' && returnedAt < calledAt,
+        )
+        .map(({ call }) => (call.kind === 'put' ? versions.indexOf(call.value) : -1))
+        .filter((version) => version >= 0);
       if (answered.length === 0) continue;
       const texts = shown.filter(({ name }) => name === key.name).map(({ text }) => text);
       const recent = versions.slice(Math.max(...answered)).map((value) => {
