@@ -143,7 +143,9 @@ export class EntryObserver implements Observer {
       if (this.#isDropped(entry) || isUpTo(due, this.#purged.get(entry))) continue;
       const config = this.#parts.configOf(partitionOf(entry));
       const holders = config.members.filter((member) => this.#hasDurably(member, config, entry, due));
-      if (holders.length <= config.members.length / 2) {
+      // An entry that rots is lost on one disk until it is restored from the others.
+      const rotten = this.#parts.rots ? 1 : 0;
+      if (holders.length + rotten <= config.members.length / 2) {
         const homes = holders.map(({ node }) => node).join('');
         const what = `${from} says that ${showBallot(due)} of ${showRecord(record)} is settled`;
         this.violations.push(`${what}, but an entry is safe at ${homes || 'none'} of its homes (I19)`);
