@@ -488,6 +488,13 @@ export const BROKEN_RULES = {
     shows: 'wrong-index',
     histories: 300,
   },
+  'answered-before-entries': {
+    rule: 'where nothing fails, a write is answered when queries of indexes show it (protocol.md section 14.3)',
+    defects: { limits: { entryWaitMs: 1 } },
+    scenario: 'index-calm',
+    shows: 'stale-read',
+    histories: 200,
+  },
   'purged-while-owing': {
     rule: 'a tombstone is kept for as long as it owes something to an index (protocol.md section 14.3)',
     defects: { rules: { purgeWaitsForOwed: false } },

@@ -33,6 +33,14 @@ export interface Faults {
   readonly lags: readonly PlannedLag[];
   /** When all is released that rules of lag hold; they stay. */
   readonly releasesMs: readonly number[];
+  /** As `rot`, of any row of these stores: entries of global indexes are in `items`. */
+  readonly derivedRot: readonly {
+    readonly host: number;
+    readonly atMs: number;
+    readonly name: 'items' | 'lsi' | 'outbox';
+    /** Which row, 0 to 1. */
+    readonly share: number;
+  }[];
   /** A node is down for long. */
   readonly outages: readonly { readonly host: number; readonly atMs: number; readonly downMs: number }[];
   /** All nodes are killed, and start again after so long each. */
@@ -93,6 +101,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
     repairs: random.next() < 0.5,
     rot: scenario.rots ? drawRot(scenario, host(), random) : [],
     ...(scenario.lags ? drawLags(scenario, random) : { lags: [], releasesMs: [] }),
+    derivedRot: scenario.rots && scenario.indexes !== undefined ? drawDerivedRot(host(), random) : [],
     outages: repeat(scenario.outages, () => ({ host: host(), atMs: atMs(), downMs: 900 + random.next() * 900 })),
     powerLosses: repeat(scenario.powerLosses, () => ({
       atMs: atMs(),
@@ -107,6 +116,15 @@ function drawRot({ keys }: Scenario, host: number, random: Random): Faults['rot'
     atMs: random.next() * FAULTY_MS,
     key: randomBelow(random, keys),
     name: pick(random, ['items', 'items', 'paxos']),
+  }));
+}
+
+function drawDerivedRot(host: number, random: Random): Faults['derivedRot'] {
+  return Array.from({ length: 5 + randomBelow(random, 20) }, () => ({
+    host,
+    atMs: random.next() * FAULTY_MS,
+    name: pick(random, ['items', 'lsi', 'outbox']),
+    share: random.next(),
   }));
 }
 

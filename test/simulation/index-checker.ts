@@ -83,7 +83,8 @@ export class EntryObserver implements Observer {
       if (request.kind === 'purge') this.#checkPurge(from, request.key, request.ballot);
       return this.#chosen.sent(from, request);
     }
-    if (request.kind === 'accept' || request.kind === 'prepare') {
+    // The restore of a damaged entry asks for promises, and takes what others have as it is.
+    if (request.kind === 'accept' || (request.kind === 'prepare' && !this.#parts.rots)) {
       this.violations.push(`${from} sends ${request.kind} for an entry, which nobody chooses`);
     }
     if (request.kind === 'purge') raise(this.#purged, key, request.ballot);
@@ -142,7 +143,9 @@ export class EntryObserver implements Observer {
       if (this.#isDropped(entry) || isUpTo(due, this.#purged.get(entry))) continue;
       const config = this.#parts.configOf(partitionOf(entry));
       const holders = config.members.filter((member) => this.#hasDurably(member, config, entry, due));
-      if (holders.length <= config.members.length / 2) {
+      // An entry that rots is lost on one disk until it is restored from the others.
+      const rotten = this.#parts.rots ? 1 : 0;
+      if (holders.length + rotten <= config.members.length / 2) {
         const homes = holders.map(({ node }) => node).join('');
         const what = `${from} says that ${showBallot(due)} of ${showRecord(record)} is settled`;
         this.violations.push(`${what}, but an entry is safe at ${homes || 'none'} of its homes (I19)`);
@@ -213,6 +216,8 @@ export class EntryObserver implements Observer {
 }
 
 interface EntryObserverParts {
+  /** Whether entries on disks may be damaged. */
+  readonly rots: boolean;
   readonly limits: NodeLimits;
   readonly nowMs: () => number;
   readonly keys: () => readonly SimulatedKey[];
@@ -264,7 +269,10 @@ export function findIndexFaults({ hosts, keys, items, membership }: IndexState):
             faults.push(`${where} has ${text} (${showBallot(record.ballot)}), which is of no item`);
           else if (want !== text) faults.push(`${where} has ${text} (${showBallot(record.ballot)}) instead of ${want}`);
         }
-        for (const text of wanted.values()) faults.push(`${where} lacks ${text}`);
+        for (const [key, text] of wanted) {
+          // Damage that nobody has met yet is found when the entry is read.
+          if (host.durableOf(key) !== 'damaged') faults.push(`${where} lacks ${text}`);
+        }
       }
     }
   }
@@ -276,15 +284,16 @@ export function findIndexFaults({ hosts, keys, items, membership }: IndexState):
  * records.
  */
 export function findRowFaults({ hosts }: IndexState): string[] {
-  return hosts.flatMap((host) => {
-    const due = host.committedIn('', '\xff\xff').flatMap(({ key, record }) =>
-      (record.derived?.local ?? []).flatMap((place, index) => {
-        return place === undefined ? [] : [`${localRowKey(key, index, place)}=${sortKeyOf(key)}`];
-      }),
-    );
-    const present = new Set(host.localRows());
-    return due.filter((row) => !present.has(row)).map((row) => `${host.id} has no row ${JSON.stringify(row)}`);
-  });
+  const faults: string[] = [];
+  for (const host of hosts) {
+    for (const { key, record } of host.committedIn('', '\xff\xff')) {
+      for (const [index, place] of (record.derived?.local ?? []).entries()) {
+        if (place === undefined || host.hasLocalRow(localRowKey(key, index, place), sortKeyOf(key))) continue;
+        faults.push(`${host.id} has no row of ${showRecord(record)} in local index ${index}`);
+      }
+    }
+  }
+  return faults;
 }
 
 /** Whether a replica of a global index holds a tombstone that is older than `ageMs`. */
@@ -303,6 +312,7 @@ export function hasEntryTombstone({ hosts, items, membership }: IndexState, nowM
 export interface EntryRead {
   readonly index: SecondaryIndex;
   readonly calledAt: number;
+  readonly answeredAt: number;
   /** The prefix of the entries that it would have shown. */
   readonly collection: StoreKey;
   readonly shown: readonly { readonly name: string; readonly text: string }[];
@@ -311,7 +321,8 @@ export interface EntryRead {
 }
 
 /**
- * What queries should have shown: where nothing fails, a write is answered when queries of the indexes show it.
+ * What queries should have shown: where nothing fails, a write is answered when queries of the indexes show it. Of an item that
+ * is being written, a replica may have removed the old entry and not have the new one yet.
  * @param operations those on items
  */
 export function findStaleEntries(
@@ -323,12 +334,16 @@ export function findStaleEntries(
   const stale: string[] = [];
   for (const key of keys) {
     const versions = chosen.chosen(key.storeKey).map(({ item }) => registerValueOf(item));
-    for (const { index, calledAt, collection, shown, isCut } of reads) {
-      const answered = operations.flatMap(({ key: of, call, answer, returnedAt }) =>
-        of === key.storeKey && call.kind === 'put' && answer.kind === 'applied' && returnedAt < calledAt
-          ? [versions.indexOf(call.value)]
-          : [],
-      );
+    const writes = operations.filter(({ key: of, call }) => of === key.storeKey && call.kind !== 'read');
+    for (const { index, calledAt, answeredAt, collection, shown, isCut } of reads) {
+      if (writes.some((write) => write.calledAt < answeredAt && write.returnedAt > calledAt)) continue;
+      // The record of a write need not be chosen itself: that of the next one may contain it.
+      const answered = writes
+        .filter(
+          ({ call, answer, returnedAt }) => call.kind === 'put' && answer.kind === 'applied' && returnedAt < calledAt,
+        )
+        .map(({ call }) => (call.kind === 'put' ? versions.indexOf(call.value) : -1))
+        .filter((version) => version >= 0);
       if (answered.length === 0) continue;
       const texts = shown.filter(({ name }) => name === key.name).map(({ text }) => text);
       const recent = versions.slice(Math.max(...answered)).map((value) => {

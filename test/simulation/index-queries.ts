@@ -59,7 +59,8 @@ export class IndexQueries {
     asked.remote!.coordinate(rangeOf(range, from, { limit, order }), (outcome) => {
       if (outcome.kind !== 'items') return done(outcome.kind);
       const shown = outcome.items.map((item) => ({ name: itemNameIn(item), text: textOf(item) }));
-      this.#parts.history.entryReads.push({ index, calledAt, collection, shown, isCut: outcome.more });
+      const answeredAt = this.#parts.history.now();
+      this.#parts.history.entryReads.push({ index, calledAt, answeredAt, collection, shown, isCut: outcome.more });
       this.#checkEntries(query, shown);
       done(`${shown.map(({ text }) => text).join(' | ') || 'nothing'}${outcome.more ? ', and more' : ''}`);
     });

@@ -176,11 +176,6 @@ const HEALING_LIMITS: NodeLimits = {
   tombstoneGraceMs: 2_500,
   purgeIntervalMs: 400,
   finishIntervalMs: 100,
-  derivationFreshMs: 50,
-  owedKept: 4,
-  entryWaitMs: 60,
-  outboxAgeMs: 120,
-  outboxLaterMs: 200,
 };
 /** Tombstones grow old and are purged while clients go on. */
 const PURGING_LIMITS: NodeLimits = {
@@ -224,6 +219,15 @@ const FULL_MIX: Scenario = {
   mix: DELETING,
   changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
 };
+/** What tables with indexes have of their own, of the order of the simulated network's delays as well. */
+const SETTLING = {
+  derivationFreshMs: 50,
+  owedKept: 4,
+  entryWaitMs: 60,
+  outboxAgeMs: 120,
+  outboxLaterMs: 200,
+} satisfies Partial<NodeLimits>;
+const INDEX_LIMITS: NodeLimits = { ...HEALING_LIMITS, ...SETTLING };
 /** Items whose entries move about in two global indexes. */
 const INDEXED: Scenario = {
   ...HEALING,
@@ -232,6 +236,7 @@ const INDEXED: Scenario = {
   keys: 3,
   isCollection: true,
   operations: 24,
+  limits: INDEX_LIMITS,
   indexes: { globals: 2, hasLocal: false, change: 'none' },
   mix: {
     put: 6,
@@ -256,7 +261,7 @@ const INDEX_PURGING: Scenario = {
   mix: INDEX_DELETING,
   thinkMs: 250,
   purges: true,
-  limits: PURGING_LIMITS,
+  limits: { ...PURGING_LIMITS, ...SETTLING },
 };
 /** A second index comes or goes while clients write. Operations are short, so that the back-fill does not wait for long. */
 const INDEX_CHANGING: Scenario = {
@@ -266,7 +271,7 @@ const INDEX_CHANGING: Scenario = {
   operations: 45,
   thinkMs: 60,
   indexes: { globals: 2, hasLocal: false, change: 'add' },
-  limits: { ...HEALING_LIMITS, opLifeMs: 150 },
+  limits: { ...INDEX_LIMITS, opLifeMs: 150 },
 };
 /** Queries of the items of one collection in the order of their local index. */
 const LOCALLY_INDEXED: Scenario = {
@@ -509,7 +514,7 @@ export const SCENARIOS = {
   'index-calm': {
     ...INDEXED,
     faults: 'calm',
-    limits: { ...HEALING_LIMITS, opLifeMs: 2_000, phaseTimeoutMs: 500, suspectAfterMs: 1_000, entryWaitMs: 2_000 },
+    limits: { ...INDEX_LIMITS, opLifeMs: 2_000, phaseTimeoutMs: 500, suspectAfterMs: 1_000, entryWaitMs: 2_000 },
   },
   'index-stress': { ...INDEXED, faults: 'stress' },
   'index-lossy': { ...INDEXED, faults: 'lossy' },
@@ -540,6 +545,8 @@ export const SCENARIOS = {
     lastsMs: 3_000,
     mix: { ...INDEX_DELETING, eventualRead: 6 },
   },
+  'index-rotting': { ...INDEXED, rots: true, limits: { ...INDEX_LIMITS, statesKept: 0 } },
+  'local-rotting': { ...LOCALLY_INDEXED, rots: true, limits: { ...INDEX_LIMITS, statesKept: 0 } },
   local: LOCALLY_INDEXED,
   'local-stress': { ...LOCALLY_INDEXED, faults: 'stress' },
   // Most queries merge several pages of each replica.
@@ -549,7 +556,7 @@ export const SCENARIOS = {
     operations: 45,
     mix: { ...LOCALLY_INDEXED.mix, localQuery: 20 },
     faults: 'lossy',
-    limits: { ...HEALING_LIMITS, rangeSpareEntries: 1 },
+    limits: { ...INDEX_LIMITS, rangeSpareEntries: 1 },
   },
   'local-moves': { ...LOCALLY_INDEXED, nodes: 5, spares: 1, changes: { count: 3, kinds: ['join', 'leave', 'again'] } },
   'index-mix': {

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import type { ByteString } from '../../src/api/primary-key.ts';
 import type { LagRule } from '../../src/dynamo/client.ts';
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
@@ -12,7 +13,7 @@ import type { NodeId } from '../../src/dynamo/ring.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../src/env/store.ts';
+import { DAMAGED, type Store, type StoreKey, type StoreName } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
 import type { Beginning } from './chosen-records.ts';
 import { RemoteNode } from './remote-node.ts';
@@ -205,10 +206,19 @@ export class SimulatedHost {
     return stored === undefined ? undefined : decodeRecord(stored);
   }
 
-  /** The rows of local indexes on its disk: `key=value`. */
-  localRows(): string[] {
-    const rows = this.#disk.range('lsi', { from: '', to: '\xff\xff', limit: Number.MAX_SAFE_INTEGER });
-    return rows.map(({ key, value }) => `${key}=${Buffer.from(value).toString('latin1')}`);
+  /** Whether its disk has a row of a local index; one that is damaged is made again when somebody needs it. */
+  hasLocalRow(row: StoreKey, sortKey: ByteString): boolean {
+    const value = this.#disk.get('lsi', row);
+    return value === DAMAGED || (value !== undefined && Buffer.from(value).toString('latin1') === sortKey);
+  }
+
+  /** As `rot`, of a row of a store. @param share which one of those that `isMeant`, 0 to 1 */
+  rotAny(name: StoreName, share: number, isMeant: (key: StoreKey) => boolean): void {
+    const rows = this.#disk.range(name, { from: '', to: '\xff\xff', limit: Number.MAX_SAFE_INTEGER });
+    const keys = rows.map(({ key }) => key).filter(isMeant);
+    if (keys.length === 0) return;
+    this.#note(`disk rots: a row of ${name}`);
+    this.#disk.damage(name, keys[Math.floor(share * keys.length)]!);
   }
 
   /** Ends what is wrong with this host: it runs, its clock is right, its disk has room. */

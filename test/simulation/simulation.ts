@@ -21,6 +21,7 @@ import {
   findStaleEntries,
   hasEntryTombstone,
   type IndexState,
+  isEntryKey,
 } from './index-checker.ts';
 import { IndexedItems } from './indexed-items.ts';
 import { isBlind, type Scenario } from './scenarios.ts';
@@ -113,6 +114,7 @@ class Simulation {
     this.#entries =
       this.#items &&
       new EntryObserver(this.#chosen, this.#items, {
+        rots: scenario.rots,
         limits: scenario.limits,
         nowMs: () => this.#time.nowMs,
         keys: () => this.#keys,
@@ -263,6 +265,9 @@ class Simulation {
     for (const { host, atMs } of diskFailures) plan(host, atMs, (victim) => victim.failDisk());
     for (const { host, atMs, key, name } of this.#faults.rot) {
       plan(host, atMs, (victim) => victim.rot(name, this.#keys[key]!.storeKey));
+    }
+    for (const { host, atMs, name, share } of this.#faults.derivedRot) {
+      plan(host, atMs, (victim) => victim.rotAny(name, share, name === 'items' ? isEntryKey : () => true));
     }
     if (diskLoss === undefined) return;
     plan(diskLoss.host, diskLoss.atMs, (victim) => {
