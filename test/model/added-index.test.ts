@@ -8,10 +8,7 @@ import { change, keyTextIn, putAll, questions, withTable } from './history.ts';
 import type { ModelIndex, ModelSchema, ModelTable } from './model-table.ts';
 import { TABLE } from './question.ts';
 import { definitionOf, indexRequest, RingUnderTest } from './ring-under-test.ts';
-
-const RUNS = Math.ceil(Number(process.env.DYNARING_MODEL_RUNS ?? 80) / 8);
-const SEED = process.env.DYNARING_MODEL_SEED;
-const runs = { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) };
+import { PATIENCE_MS, RUNS, runs } from './runs.ts';
 
 let under: RingUnderTest;
 beforeAll(async () => {
@@ -107,29 +104,33 @@ const history = schema
   );
 
 describe('an index that is added to a table', () => {
-  test('has, after a while, what it would have from the beginning, also of writes meanwhile', async () => {
-    await fc.assert(
-      fc.asyncProperty(history, questions, async ({ schema: of, items, during, after }, asked) => {
-        const locals = of.indexes.filter(({ kind }) => kind === 'local');
-        await withTable(under.ask, { ...of, indexes: locals }, async (first) => {
-          let table: ModelTable = first;
-          await putAll(under.ask, table, items);
-          for (const index of of.indexes.filter(({ kind }) => kind === 'global')) {
-            await addIndex(of, index);
-            table = table.withIndexes([...table.schema.indexes, index]);
-            // Puts and deletes alone: an update of an item that an index refuses is refused.
-            for (const each of during) if (each.kind !== 'update') await change(under.ask, table, each);
-            await untilActive();
-          }
-          for (const each of after) if (each.kind !== 'update') await change(under.ask, table, each);
-          for (const each of asked) await checkQuestion(under.ask, table, each);
-          await checkScans(under.ask, table, undefined);
-          table = await replaceIndex(table);
-          for (const each of asked) await checkQuestion(under.ask, table, each);
-          await checkScans(under.ask, table, undefined);
-        });
-      }),
-      runs,
-    );
-  });
+  test(
+    'has, after a while, what it would have from the beginning, also of writes meanwhile',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(history, questions, async ({ schema: of, items, during, after }, asked) => {
+          const locals = of.indexes.filter(({ kind }) => kind === 'local');
+          await withTable(under.ask, { ...of, indexes: locals }, async (first) => {
+            let table: ModelTable = first;
+            await putAll(under.ask, table, items);
+            for (const index of of.indexes.filter(({ kind }) => kind === 'global')) {
+              await addIndex(of, index);
+              table = table.withIndexes([...table.schema.indexes, index]);
+              // Puts and deletes alone: an update of an item that an index refuses is refused.
+              for (const each of during) if (each.kind !== 'update') await change(under.ask, table, each);
+              await untilActive();
+            }
+            for (const each of after) if (each.kind !== 'update') await change(under.ask, table, each);
+            for (const each of asked) await checkQuestion(under.ask, table, each);
+            await checkScans(under.ask, table, undefined);
+            table = await replaceIndex(table);
+            for (const each of asked) await checkQuestion(under.ask, table, each);
+            await checkScans(under.ask, table, undefined);
+          });
+        }),
+        runs(RUNS / 8),
+      );
+    },
+    PATIENCE_MS,
+  );
 });

@@ -10,14 +10,9 @@ import { change, checkHistory, history, putAll, questions, withTable } from './h
 import type { ModelSchema, ModelTable } from './model-table.ts';
 import { requestOf } from './notation.ts';
 import { CALM, RingUnderTest } from './ring-under-test.ts';
+import { PATIENCE_MS, RUNS, runs } from './runs.ts';
 import { askBySdk } from './sdk-ask.ts';
 import { itemAsAnswered, linesOf } from './values.ts';
-
-/** How many tables are made, each of which is asked some questions. */
-const RUNS = Number(process.env.DYNARING_MODEL_RUNS ?? 80);
-/** With `DYNARING_MODEL_SEED`, which tables: others each time otherwise. */
-const SEED = process.env.DYNARING_MODEL_SEED;
-const runs = (numRuns: number) => ({ numRuns: Math.ceil(numRuns), ...(SEED !== undefined && { seed: Number(SEED) }) });
 
 const scanLimit = fc.option(fc.integer({ min: 1, max: 7 }), { nil: undefined });
 
@@ -28,27 +23,35 @@ beforeAll(async () => {
 afterAll(() => under?.close());
 
 describe('a table and its indexes', () => {
-  test('answer each query as a list that is filtered and sorted', async () => {
-    await fc.assert(
-      fc.asyncProperty(history, questions, scanLimit, async (of, asked, limit) => {
-        await checkHistory(under.ask, of, asked, limit);
-      }),
-      runs(RUNS),
-    );
-  });
+  test(
+    'answer each query as a list that is filtered and sorted',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(history, questions, scanLimit, async (of, asked, limit) => {
+          await checkHistory(under.ask, of, asked, limit);
+        }),
+        runs(RUNS),
+      );
+    },
+    PATIENCE_MS,
+  );
 
-  test('answer so by the SDK', async () => {
-    const db = await startDynaring({ partitions: 8, limits: CALM });
-    onTestFinished(() => db.stop());
-    const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
-    onTestFinished(() => client.destroy());
-    await fc.assert(
-      fc.asyncProperty(history, questions, scanLimit, async (of, asked, limit) => {
-        await checkHistory(askBySdk(client), of, asked, limit);
-      }),
-      runs(RUNS / 10),
-    );
-  });
+  test(
+    'answer so by the SDK',
+    async () => {
+      const db = await startDynaring({ partitions: 8, limits: CALM });
+      onTestFinished(() => db.stop());
+      const client = new DynamoDBClient({ ...db.clientConfig(), maxAttempts: 1 });
+      onTestFinished(() => client.destroy());
+      await fc.assert(
+        fc.asyncProperty(history, questions, scanLimit, async (of, asked, limit) => {
+          await checkHistory(askBySdk(client), of, asked, limit);
+        }),
+        runs(RUNS / 10),
+      );
+    },
+    PATIENCE_MS,
+  );
 });
 
 const PROJECTIONS = { all: 'ALL', keys: 'KEYS_ONLY', some: ['text'] } as const;
@@ -87,50 +90,58 @@ describe('pages that are full', () => {
     [isText ? 'text' : 'list']: { S: 'x'.repeat(size) },
   });
 
-  test('end where the bytes of their items, or of entries and what completes them, are beyond 1 MB', async () => {
-    const many = fc.array(wideItem, { minLength: 10, maxLength: 80 }).map((all) => all.map(itemOf));
-    const asked = fc.array(
-      draft.map((each) => ({ ...each, stranger: undefined, limit: undefined, depth: each.depth % 2 })),
-      { minLength: 3, maxLength: 6 },
-    );
-    await fc.assert(
-      fc.asyncProperty(many, asked, async (items, questions) => {
-        await withTable(under.ask, WIDE, async (table) => {
-          await putAll(under.ask, table, items);
-          for (const each of questions) await checkQuestion(under.ask, table, each);
-        });
-      }),
-      runs(RUNS / 10),
-    );
-  });
+  test(
+    'end where the bytes of their items, or of entries and what completes them, are beyond 1 MB',
+    async () => {
+      const many = fc.array(wideItem, { minLength: 10, maxLength: 80 }).map((all) => all.map(itemOf));
+      const asked = fc.array(
+        draft.map((each) => ({ ...each, stranger: undefined, limit: undefined, depth: each.depth % 2 })),
+        { minLength: 3, maxLength: 6 },
+      );
+      await fc.assert(
+        fc.asyncProperty(many, asked, async (items, questions) => {
+          await withTable(under.ask, WIDE, async (table) => {
+            await putAll(under.ask, table, items);
+            for (const each of questions) await checkQuestion(under.ask, table, each);
+          });
+        }),
+        runs(RUNS / 10),
+      );
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe('a large collection', () => {
-  test('is answered as a small one, though no single read of the ring has all of it', async () => {
-    const many = fc.record({ count: fc.integer({ min: 1_000, max: 2_500 }), places: fc.constantFrom(1, 7, 400) });
-    const asked = fc.array(
-      fc
-        .tuple(draft, fc.constantFrom(undefined, 100, 256, 999))
-        .map(([each, limit]) => ({ ...each, stranger: undefined, limit })),
-      { minLength: 8, maxLength: 8 },
-    );
-    await fc.assert(
-      fc.asyncProperty(many, asked, async ({ count, places }, questions) => {
-        await withTable(under.ask, WIDE, async (table) => {
-          const items = Array.from({ length: count }, (_, at) => ({
-            pk: { S: 'p' },
-            sk: { N: String((at * 7_919) % count) },
-            a: { S: 'a' },
-            b2: { N: String(at % places) },
-            n: { N: String(at % 3) },
-          }));
-          for (let at = 0; at < count; at += 100) await putAll(under.ask, table, items.slice(at, at + 100));
-          for (const each of questions) await checkQuestion(under.ask, table, each);
-        });
-      }),
-      runs(RUNS / 80),
-    );
-  });
+  test(
+    'is answered as a small one, though no single read of the ring has all of it',
+    async () => {
+      const many = fc.record({ count: fc.integer({ min: 1_000, max: 2_500 }), places: fc.constantFrom(1, 7, 400) });
+      const asked = fc.array(
+        fc
+          .tuple(draft, fc.constantFrom(undefined, 100, 256, 999))
+          .map(([each, limit]) => ({ ...each, stranger: undefined, limit })),
+        { minLength: 8, maxLength: 8 },
+      );
+      await fc.assert(
+        fc.asyncProperty(many, asked, async ({ count, places }, questions) => {
+          await withTable(under.ask, WIDE, async (table) => {
+            const items = Array.from({ length: count }, (_, at) => ({
+              pk: { S: 'p' },
+              sk: { N: String((at * 7_919) % count) },
+              a: { S: 'a' },
+              b2: { N: String(at % places) },
+              n: { N: String(at % 3) },
+            }));
+            for (let at = 0; at < count; at += 100) await putAll(under.ask, table, items.slice(at, at + 100));
+            for (const each of questions) await checkQuestion(under.ask, table, each);
+          });
+        }),
+        runs(RUNS / 80),
+      );
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe('pages, between which the table changes', () => {
@@ -194,28 +205,32 @@ describe('pages, between which the table changes', () => {
     }
   }
 
-  test('have what stays as it is once, and never an item twice at one place', async () => {
-    await fc.assert(
-      fc.asyncProperty(items, rounds, fc.nat({ max: 6 }), fc.boolean(), async (all, changes, at, isForward) => {
-        await withTable(under.ask, WIDE, async (table) => {
-          await putAll(under.ask, table, all);
-          const touched = new Set<string>();
-          let round = 0;
-          const found = await readAll(table, at, isForward, async (last) => {
-            const now = [...(changes[round++] ?? []), { kind: 'delete' as const, key: table.keyOf(last) }];
-            for (const each of now) {
-              touched.add(linesOf(table.keyOf(itemAsAnswered(each.kind === 'put' ? each.item : each.key))));
-              await change(under.ask, table, each);
-            }
+  test(
+    'have what stays as it is once, and never an item twice at one place',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(items, rounds, fc.nat({ max: 6 }), fc.boolean(), async (all, changes, at, isForward) => {
+          await withTable(under.ask, WIDE, async (table) => {
+            await putAll(under.ask, table, all);
+            const touched = new Set<string>();
+            let round = 0;
+            const found = await readAll(table, at, isForward, async (last) => {
+              const now = [...(changes[round++] ?? []), { kind: 'delete' as const, key: table.keyOf(last) }];
+              for (const each of now) {
+                touched.add(linesOf(table.keyOf(itemAsAnswered(each.kind === 'put' ? each.item : each.key))));
+                await change(under.ask, table, each);
+              }
+            });
+            const places = found.map((each) => table.placeOf(table.targets[at]!, each));
+            expect(new Set(places).size).toBe(places.length);
+            const keys = found.map((each) => linesOf(table.keyOf(each)));
+            const stayed = all.map((each) => linesOf(table.keyOf(each))).filter((key) => !touched.has(key));
+            expect(keys).toEqual(expect.arrayContaining(stayed));
           });
-          const places = found.map((each) => table.placeOf(table.targets[at]!, each));
-          expect(new Set(places).size).toBe(places.length);
-          const keys = found.map((each) => linesOf(table.keyOf(each)));
-          const stayed = all.map((each) => linesOf(table.keyOf(each))).filter((key) => !touched.has(key));
-          expect(keys).toEqual(expect.arrayContaining(stayed));
-        });
-      }),
-      runs(RUNS / 3),
-    );
-  });
+        }),
+        runs(RUNS / 3),
+      );
+    },
+    PATIENCE_MS,
+  );
 });
