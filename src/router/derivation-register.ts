@@ -18,7 +18,7 @@ export async function registerDerivation(client: DynamoClient, table: Table): Pr
   const derivation = derivationOf(table);
   if (derivation === undefined) return;
   const item = derivationImage(derivation);
-  let current: ItemImage | undefined;
+  let current = await read(client, table.storageId);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (current !== undefined && parseDerivation(current).version >= derivation.version) return;
     const condition = isStillStored(current);
@@ -28,6 +28,14 @@ export async function registerDerivation(client: DynamoClient, table: Table): Pr
     current = outcome.current;
   }
   throw clusterError({ kind: 'overloaded' });
+}
+
+/** Nearly always it is there: then nothing is written. */
+async function read(client: DynamoClient, table: ByteString): Promise<ItemImage | undefined> {
+  const outcome = await client.read({ key: keyOf(table), from: 'latest', consistency: 'strict' });
+  if (outcome.kind === 'none') return undefined;
+  if (outcome.kind !== 'found') throw clusterError(outcome);
+  return outcome.item;
 }
 
 /** Removes what was derived from a deleted table. What stays after a failure is some KB that nobody reads. */

@@ -273,8 +273,8 @@ export class TableCatalog implements TablesAtHand {
   /**
    * Reads a definition and writes it back unchanged before caching it. A read alone would not do: an earlier change
    * whose outcome was unknown may still be under way, and only a later write decides whether it happened or never will
-   * (docs/protocol.md I4). Without such a write (if the disk is full, say) the definition is used but not cached; nor is it
-   * if what is derived from the table cannot be registered.
+   * (docs/protocol.md I4). Without such a write (if the disk is full, say) the definition is used but not cached. It is not
+   * even used before nodes find what is derived from the table (`#register`).
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
     const known = this.cached(place.namespace, place.name);
@@ -295,12 +295,9 @@ export class TableCatalog implements TablesAtHand {
       { kind: 'put', item, condition: unchanged(text) },
       STRICT,
     );
-    if (outcome.kind !== 'applied') return table;
-    try {
-      return await this.#register(table);
-    } catch {
-      return table;
-    }
+    await registerDerivation(this.#client, table);
+    if (outcome.kind === 'applied') this.#cache.remember(table);
+    return table;
   }
 
   async #read(place: Place): Promise<string | undefined> {

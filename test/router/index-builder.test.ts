@@ -122,8 +122,9 @@ describe('an index that is added', () => {
     client.write = async (key, ...rest) =>
       key.partitionKey.startsWith('derivation') ? { kind: 'unavailable', needed: 2, got: 1 } : write(key, ...rest);
     expect(await refusal(router.update(CREATE))).toMatch(/^ServiceUnavailable|^InternalServer/);
-    expect((await seen())[1]).toBe('CREATING');
+    await expect(seen()).rejects.toThrow();
     client.write = write;
+    expect((await seen())[1]).toBe('CREATING');
     await until(async () => (await seen())[1] === 'ACTIVE');
     expect(await router.execute('Scan', SCAN)).toHaveProperty('Count', ITEMS);
   });

@@ -181,6 +181,11 @@ export class Propagation implements Settler {
       shown();
       return told.kind === 'derivation';
     }
+    // It says nothing of the newest index, whose entry would be forgotten.
+    if (told.derivation.version < record.derived!.version) {
+      shown();
+      return false;
+    }
     if (!settings.rules.marksFollowConfirms) this.#mark(operation, due);
     const basis = { key, partitions: coordinator.view.partitions, derivation: told.derivation, settled: NO_BALLOT };
     const all = this.#confirmationsOf(record, entriesOf(record, basis));

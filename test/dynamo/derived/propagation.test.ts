@@ -3,7 +3,7 @@ import { tableOf, tableRange } from '../../../src/dynamo/keyspace.ts';
 import { DAMAGED } from '../../../src/env/store.ts';
 import { readOf } from '../coordination-requests.ts';
 import type { NodeName } from '../three-nodes.ts';
-import { BY_COLOUR, BY_SIZE, derivationOfTable, IndexedRing, keyOfItem, putOf } from './indexed-ring.ts';
+import { BY_COLOUR, BY_SIZE, derivationOfTable, IndexedRing, keyOfItem, putOf, TABLE } from './indexed-ring.ts';
 
 const NODES: readonly NodeName[] = ['A', 'B', 'C'];
 
@@ -86,6 +86,25 @@ describe('while the homes of entries take nothing', () => {
     ring.settle(6_000);
     expect(ring.owed).toEqual([0, 0, 0]);
     expect(ring.entries('A')).toEqual(['apple=green']);
+  });
+
+  test('nothing is settled by a derivation that is older than the record', () => {
+    const ring = new IndexedRing();
+    ring.register(ring.derivation);
+    ring.derivation = derivationOfTable(2, BY_COLOUR, BY_SIZE);
+    ring.isLost = ({ request }) => request.kind === 'learn' && tableOf(request.key) !== TABLE;
+    ring.begin('A', 'apple', putOf('apple', { colour: 'red', size: 'small' }));
+    ring.settle(200);
+    for (const name of NODES) ring.restart(name);
+    ring.isLost = () => false;
+    ring.node('B').startBackground();
+    ring.settle(6_000);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.register(ring.derivation);
+    ring.settle(6_000);
+    expect(ring.owed).toEqual([0, 0, 0]);
+    expect(ring.entries('A', BY_SIZE)).toEqual(['apple=small']);
+    ring.node('B').stop();
   });
 
   test('an item moves as often as it may owe, and is then refused until there is room', () => {
