@@ -52,7 +52,7 @@ export interface CoordinationParts {
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
   readonly propagation: Pick<Propagation, 'whenShown'>;
-  /** In how many partitions some entry of a table's items may not be in its place yet, as far as this node knows. */
+  /** Of how many items of a table some entry may not be in its place yet, as far as this node knows. */
   readonly dueOf: (request: DueOf) => number;
   /** Erases all that this node holds of a table, in the background. */
   readonly forgetTable: (table: ByteString) => void;

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -45,6 +46,8 @@ export class BrowserPage {
     this.#profile = mkdtempSync(join(tmpdir(), 'dynaring-browser-'));
     this.#child = spawn(program, [...FLAGS, `--user-data-dir=${this.#profile}`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      // A process group of its own, so that its helpers can be killed with it.
+      detached: true,
     });
     let text = '';
     (this.#child.stdio[4] as Readable).setEncoding('utf8').on('data', (part: string) => {
@@ -83,10 +86,10 @@ export class BrowserPage {
 
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.kill('SIGKILL');
+    // Its helpers would go on writing into the profile.
+    process.kill(-this.#child.pid!, 'SIGKILL');
     await closed;
-    // Its helpers may still write into it.
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    await rm(this.#profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
   async #ask(method: string, params: object): Promise<Answer['result']> {

@@ -14,7 +14,7 @@ import type { Carried, HandedBack, OperationId } from './handed-back.ts';
 import type { Operation } from './operation.ts';
 
 /**
- * Computes the outcome of a write from the item before it. Pure: it may be applied to several versions before one is
+ * Computes the outcome of a write from the item before it. Without effects: it may be applied to several versions before one is
  * chosen.
  */
 export type Change = (current: ItemImage | undefined) => MutationOutcome;
