@@ -40,11 +40,16 @@ export class SimulatedMembership {
           time.after(random.next() * 2, () => done(decided));
         });
       },
-      begin: (partition, done) => {
+      begin: ({ partition, epoch }, done) => {
         time.after(random.next() * 10, () => {
+          const decided = this.configs[partition]!;
+          if (decided.epoch > epoch) {
+            time.after(random.next() * 10, () => done({ kind: 'decided', config: decided }));
+            return;
+          }
           const attempt = ++this.#lastAttempt;
           this.#attempts.set(partition, attempt);
-          time.after(random.next() * 10, () => done(attempt));
+          time.after(random.next() * 10, () => done({ kind: 'attempt', attempt }));
         });
       },
       decide: (next, done) => {
