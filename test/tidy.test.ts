@@ -44,7 +44,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
-  peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|stoppable-clock|store-damage)\.ts$/,
+  peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|codec|peer-channel|peer-record|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,
   trace: /^src\/(trace|api|dynamo)\/|^src\/env\/(faulty-network|store)\.ts$/,
   seed: /^src\/(seed|api)\/|^src\/config\.ts$|^src\/router\/(router|namespace|in-parallel)\.ts$|^src\/web\/(schema|validate)\.ts$|^src\/env\/log\.ts$|^node:/,
