@@ -2,6 +2,7 @@ import type { Checks, Invariant } from '../../src/dynamo/invariants.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { Violation } from './checks.ts';
+import type { GoalDefects } from './goal-membership.ts';
 import {
   countHeld,
   cutLineage,
@@ -55,6 +56,8 @@ export interface Defects {
   readonly tellsNobody?: boolean;
   /** The config register decides for an attempt although a later one was begun. */
   readonly decidesAnyAttempt?: boolean;
+  /** What is wrong with the goal, and with those who leave. */
+  readonly goal?: GoalDefects;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
   /** A new index is filled while rounds by what was derived before may go on. */
