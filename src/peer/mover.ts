@@ -34,6 +34,9 @@ export const DEFAULT_MOVER_LIMITS: MoverLimits = {
   pauseMs: 500,
 };
 
+/** A wait grows to so many doublings of itself. */
+const MOST_DOUBLINGS = 5;
+
 export interface MoverParts {
   readonly node: Pick<
     StorageNode,
@@ -79,6 +82,11 @@ export class Mover {
   #longestPauseMs = 0;
   #lastFailure: string | undefined;
   #moving: number | undefined;
+  /**
+   * Since the last read that succeeded. While a change of the goal is not settled, each read is a round that refuses the
+   * rounds of the others: so whoever fails waits for twice as long.
+   */
+  #failedReads = 0;
   /** When the goal is read again at the latest. */
   #readAtMs = 0;
   /** Where the search for a partition begins, so that one that cannot be moved does not keep the others waiting. */
@@ -135,9 +143,10 @@ export class Mover {
       if (isOver || this.#isStopped) return;
       isOver = true;
       clock.cancel(this.#timer);
+      this.#failedReads = goal === undefined ? Math.min(this.#failedReads + 1, MOST_DOUBLINGS) : 0;
       if (goal !== undefined) this.#readAtMs = clock.elapsedMs() + this.#about(limits.goalReadMs);
       const move = this.#nextMove(goal);
-      if (move === undefined) this.#lookAfter(this.#about(limits.lookMs));
+      if (move === undefined) this.#lookAfter(this.#about(limits.lookMs * 2 ** this.#failedReads));
       else this.#move(move.partition, move.members);
     };
     this.#timer = clock.after(limits.goalReadMs, () => finish(undefined));

@@ -633,6 +633,14 @@ export const SCENARIOS = {
     faults: 'stress',
     changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join', 'leave'] },
   },
+  // Nodes are back at once, again and again.
+  'hosts-flapping': {
+    ...GOAL,
+    partitions: 1,
+    faults: 'stress',
+    powerLosses: 2,
+    changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join'] },
+  },
   'hosts-split': { ...GOAL, faults: 'split', changes: { ...GOAL.changes, count: 6 } },
   'hosts-five': {
     ...GOAL,

@@ -122,6 +122,7 @@ export class SimulatedHost {
   /** The host is there no more, nor its disk, for ever. */
   end(): void {
     this.isGone = true;
+    this.#note('is gone for ever');
     this.node?.stop();
     if (!this.isDown) this.kill(0);
   }

@@ -85,8 +85,8 @@ export class EpochStaging {
   /** Answers when the work is done. A repeated request joins the work under way, and gets the same answer. */
   receive(request: Handled, answer: Answer): void {
     const partition = request.kind === 'copy' ? request.partition : request.next.partition;
-    if (this.#refusesNew && this.#parts.votesIn(partition) === undefined)
-      return answer(this.#failed('leaves the ring'));
+    const staysMember = this.#parts.leaversStay && this.#parts.votesIn(partition) !== undefined;
+    if (this.#refusesNew && !staysMember) return answer(this.#failed('leaves the ring'));
     if (request.kind === 'copy') this.#receiveCopy(request, answer);
     else this.#receiveStage(request, answer);
   }
@@ -313,6 +313,8 @@ interface EpochStagingParts {
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
+  /** A rule that always holds, but in a simulation that shows what comes of it. */
+  readonly leaversStay: boolean;
   /** Learns records that a member of the epoch has and this node lacks. */
   readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
