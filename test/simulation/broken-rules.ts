@@ -509,13 +509,6 @@ export const BROKEN_RULES = {
     shows: 'wrong-index',
     histories: 80,
   },
-  'unsettled-chosen-as-it-is': {
-    rule: 'a round of a node asks what is derived before it chooses what may not be chosen yet (protocol.md section 14.4)',
-    defects: { rules: { unsettledAskDerivation: false } },
-    scenario: 'index-added',
-    shows: 'wrong-index',
-    histories: 80,
-  },
   'filled-by-reading': {
     rule: 'back-fill chooses an item again before it makes entries of it (protocol.md section 14.4)',
     defects: { rules: { fillByIdentityRound: false } },
