@@ -6,6 +6,7 @@ import type { Admin } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
 import type { Execute } from './api/operations.ts';
 import { readFaultRule } from './api/read-fault-rule.ts';
+import type { Security } from './config/client-security.ts';
 import { requestLog } from './config/log-requests.ts';
 import type { Config } from './config.ts';
 import type { DynamoClient } from './dynamo/client.ts';
@@ -35,6 +36,7 @@ import type { SeedSource } from './seed/seed.ts';
 import { TraceLog } from './trace/trace-log.ts';
 import { type Listener, type Listening, listen } from './web/listen.ts';
 import { createWebServer, type WebServer } from './web/server.ts';
+import type { AccessKey } from './web/signature.ts';
 
 /** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
 const BUILT_WITHIN_MS = 30_000;
@@ -50,6 +52,8 @@ export interface Cluster {
   readonly addresses: readonly Address[];
   /** Where administrators are served, if they have a port of their own. */
   readonly adminAddresses: readonly Address[];
+  /** Whose signatures are accepted, by access key id; undefined: anybody's. */
+  readonly accessKeys: ReadonlyMap<string, AccessKey> | undefined;
   /** For mounting the server in another one of this process. */
   readonly web: WebServer;
   /** Its storage nodes, and what can happen to them and to their links. */
@@ -113,6 +117,7 @@ class Releases {
 
 async function buildCluster(config: Config, log: Log, releases: Releases): Promise<Cluster> {
   const clock = new SystemClock();
+  const security = await securityOf(config, clock);
   const apiClock = new ApiClock(clock, config.timeOffsetMs);
   const directory = await openDirectory(config);
   releases.add(() => directory.close());
@@ -147,6 +152,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   });
   const web = createWeb({
     config,
+    security,
     log,
     clock,
     apiClock,
@@ -170,6 +176,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   return {
     addresses,
     adminAddresses,
+    accessKeys: security.accessKeys,
     web,
     ring,
     locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
@@ -194,6 +201,13 @@ async function untilConsistent(ring: LocalRing, indexes: IndexBuilder): Promise<
     throw new RingError('entries of indexes are still being made of the items of their tables');
   }
   await ring.waitUntilConsistent();
+}
+
+/** What it takes is loaded only by servers that have it. */
+async function securityOf(config: Config, clock: Clock): Promise<Security> {
+  if (config.httpsCert === undefined && config.auth === undefined) return {};
+  const { createSecurity } = await import('./config/client-security.ts');
+  return createSecurity(config, { nowMs: () => clock.now(), pause: nextTurn });
 }
 
 interface RouterBasis extends Pick<WebParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring'> {
@@ -259,6 +273,7 @@ function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBas
 
 interface WebParts {
   readonly config: Config;
+  readonly security: Security;
   readonly log: Log;
   readonly clock: Clock;
   readonly apiClock: ApiClock;
@@ -272,6 +287,7 @@ interface WebParts {
 
 function createWeb({
   config,
+  security,
   log,
   clock,
   apiClock,
@@ -283,6 +299,8 @@ function createWeb({
   execute,
 }: WebParts): WebServer {
   return createWebServer({
+    https: security.https,
+    authenticate: security.authenticate,
     execute,
     nowMs: () => apiClock.now(),
     requestId: createRequestIds(),
