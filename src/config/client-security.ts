@@ -78,6 +78,8 @@ const MEMBERS: readonly string[] = [...REQUIRED, 'sessionToken', 'region'];
 function checked(entry: unknown, where: string): AccessKey & { readonly accessKeyId: string } {
   if (typeof entry !== 'object' || entry === null) throw new ConfigError(`${where}: must be an object`);
   for (const [name, value] of Object.entries(entry)) {
+    // The SDK adds `$source` to the credentials of a client, which may be the same object.
+    if (name.startsWith('$')) continue;
     if (!MEMBERS.includes(name)) {
       throw new ConfigError(`${where}: there is no ${JSON.stringify(name)}${hintOf(name, MEMBERS)}`);
     }
@@ -89,7 +91,8 @@ function checked(entry: unknown, where: string): AccessKey & { readonly accessKe
   for (const name of REQUIRED) if (key[name] === undefined) throw new ConfigError(`${where}: ${name} is missing`);
   // These end the id in a credential.
   if (/[/,\s]/.test(key.accessKeyId)) throw new ConfigError(`${where}: accessKeyId must have no slash, comma or blank`);
-  return key;
+  const { accessKeyId, secretAccessKey, sessionToken, region } = key;
+  return { accessKeyId, secretAccessKey, sessionToken, region };
 }
 
 function readText(flag: string, path: string): string {

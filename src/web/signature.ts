@@ -89,9 +89,7 @@ function queryOf(path: string): string {
 function problemOfTime({ date, query }: Authorization, nowMs: number): WireError | undefined {
   const timeMs = timeOfIso(date.replace(BASIC_FORMAT, '$1-$2-$3T$4:$5:$6Z'));
   if (timeMs === undefined || !BASIC_FORMAT.test(date)) {
-    return incomplete(
-      `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`,
-    );
+    return incomplete(`${WRONG_FORM}. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`);
   }
   const skewMs = MAX_SKEW_MINUTES * MINUTE_MS;
   const now = basicTime(nowMs);
@@ -111,6 +109,7 @@ function problemOfTime({ date, query }: Authorization, nowMs: number): WireError
   return invalid(`Signature expired: ${date} is now earlier than ${basicTime(nowMs - lifeMs)} (${now} - ${life})`);
 }
 
+const WRONG_FORM = "Date must be in ISO-8601 'basic format'";
 const BASIC_FORMAT = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
 /** `20260131T120000Z` */
@@ -203,7 +202,9 @@ function problemOfSignature(
   }
   // `UNSIGNED-PAYLOAD`, too, is not what the body hashes to.
   const given = request.headers[CONTENT_HASH] ?? signing.hash;
-  if (given === signing.hash && isSame(signer.signature(), authorization.signature)) return undefined;
+  // Names that it does not sign, such as `__proto__`, must not seem to be signed.
+  const isWhole = signer.signedHeaders() === [...new Set(namesOf(authorization))].sort().join(';');
+  if (given === signing.hash && isWhole && isSame(signer.signature(), authorization.signature)) return undefined;
   return invalid(
     `${MISMATCH}\n\nThe Canonical String for this request should have been\n'${canonical}'\n\n` +
       `The String-to-Sign should have been\n'${signer.stringToSign()}'\n`,

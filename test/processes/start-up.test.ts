@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { CLI, clientOf, createTable, runToExit, startServer } from './server-process.ts';
@@ -194,4 +194,38 @@ test.each(['127.0.0.1', 'localhost', '[::1]'])('a client reaches it as %s', asyn
   const server = await startServer([]);
   const { TableNames } = await clientOf(`http://${host}:${server.port}`).send(new ListTablesCommand({}));
   expect(TableNames).toEqual([]);
+});
+
+describe('what clients have to prove', () => {
+  test('by --auth is told at the start, and no secret of it', async () => {
+    const keys = join(temporaryDirectory(), 'keys.json');
+    await writeFile(keys, '{"AKID":"hidden"}');
+    const server = await startServer(['--auth', keys]);
+    expect(server.stdout()).toContain('  use   with an access key of --auth:\n');
+    const credentials = { accessKeyId: 'AKID', secretAccessKey: 'hidden' };
+    const client = new DynamoDBClient({ endpoint: server.endpoint, region: 'local', credentials });
+    onTestFinished(() => client.destroy());
+    expect((await client.send(new ListTablesCommand({}))).TableNames).toEqual([]);
+    await expect(server.client().send(new ListTablesCommand({}))).rejects.toMatchObject({
+      name: 'UnrecognizedClientException',
+    });
+    const { stdout, stderr } = await server.stop('SIGTERM');
+    expect(stdout + stderr).not.toContain('hidden');
+  });
+
+  test.each([
+    [['--auth', 'none.json'], /^dynaring: --auth none\.json cannot be read: ENOENT: [^\n]*\n$/],
+    [['--https-cert', 'none.pem'], /^dynaring: --https-cert needs --https-key\n$/],
+    [
+      ['--https-cert', 'none.pem', '--https-key', 'none.pem'],
+      /^dynaring: --https-cert none\.pem cannot be read: ENOENT: [^\n]*\n$/,
+    ],
+  ])('by %j, which is not there, ends with one line and status 1', async (args, line) => {
+    expect(await runToExit(args)).toEqual({
+      status: 1,
+      signal: null,
+      stdout: '',
+      stderr: expect.stringMatching(line),
+    });
+  });
 });

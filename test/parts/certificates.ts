@@ -1,0 +1,34 @@
+/**
+ * A certificate for `localhost` and the loopback addresses that is good until 2126, and its key. They are for tests alone:
+ * `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost -addext
+ * subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1`.
+ */
+export const LOCALHOST = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBrzCCAVSgAwIBAgIUaHqWalUEHLG6lnEnskTvS3AF5tAwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTIwMTAxNDQ1MFoYDzIxMjYxMTA3
+MDE0NDUwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQgq78La2xD3Yi4vpd3IWzMT1pnMYgQLuT6m4uWBmYTu7NOW8WuMUC0
+hDtd9eRYlaubWInwuYTcS2A/a3SEE3Axo4GBMH8wHQYDVR0OBBYEFABmm42aSjaU
+H2H6geMK3vEc8wNsMB8GA1UdIwQYMBaAFABmm42aSjaUH2H6geMK3vEc8wNsMA8G
+A1UdEwEB/wQFMAMBAf8wLAYDVR0RBCUwI4IJbG9jYWxob3N0hwR/AAABhxAAAAAA
+AAAAAAAAAAAAAAABMAoGCCqGSM49BAMCA0kAMEYCIQClRr98mz5NvunKXOpF4H9U
+oSXhc+Sn8e/tnAdme0OdggIhAL5/j0EoQ2OO0VSgtjIvbMPeTkKbNbi4TLYefUfY
+gB5b
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBrvJSuK+1OCxgF7M
+dMTP7zkdS8mnV8Yb2XqZeZzH4S6hRANCAAQgq78La2xD3Yi4vpd3IWzMT1pnMYgQ
+LuT6m4uWBmYTu7NOW8WuMUC0hDtd9eRYlaubWInwuYTcS2A/a3SEE3Ax
+-----END PRIVATE KEY-----
+`,
+};
+
+/** The key of another certificate. */
+export const OTHER_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgO+WhMXce0mQ54CwS
+lSzO3q6btPugH4fTDb0rCQ56GmehRANCAAQJvP01EjDmTgl6qRr9StYEUmcex9bp
+IWZF0IV3zinRZiC1sNHDwZggWX37G34NEpDtfR0V4Fb/wp/TZbT62Jof
+-----END PRIVATE KEY-----
+`;
