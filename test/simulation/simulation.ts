@@ -63,6 +63,8 @@ const STRANGER_CHANCE = 0.1;
 const LAG_DELAYS: DelayDistribution = { share: 0.5, pareto: { xm: 10, alpha: 1 }, lambda: 1 / 150 };
 /** By which a clock that was wrong at its start and was stepped since may be ahead. */
 const WORST_SKEW_MS = 800;
+/** Of so many histories, one compares every message with what its bytes decode to. */
+const COMPARES_ALL_ONE_IN = 16;
 const TABLE = 'table-01';
 
 /** Runs one history and judges it. The same arguments give the same result, event for event. */
@@ -99,7 +101,8 @@ class Simulation {
     this.#scenario = scenario;
     this.#defects = defects;
     // Neighbouring seeds would otherwise draw numbers that are alike at first.
-    this.#random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
+    const scattered = Math.imul(seed, 0x9e3779b1);
+    this.#random = new SeededRandom(scattered);
     for (let i = 0; i < 3; i++) this.#random.next();
     this.#trace = new Trace(keepsTrace);
     this.#told = isBlind(scenario) ? new ToldRecords(scenario.replication) : undefined;
@@ -129,6 +132,8 @@ class Simulation {
       trace: this.#trace,
       observer: this.#told ?? this.#entries ?? this.#chosen,
       tampering: defects.tampering?.() ?? {},
+      // Not by the seed itself: it also tells the scenario.
+      comparesAll: (scattered >>> 16) % COMPARES_ALL_ONE_IN === 0,
     });
     this.#hosts = this.#makeHosts(ids, configs);
     this.#rebalancer = new SimulatedMembership({

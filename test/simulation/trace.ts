@@ -15,12 +15,17 @@ export class Trace {
   }
 
   add(atMs: number, what: string): void {
-    const line = `${(Math.round(atMs * 100) / 100).toString().padStart(8)}  ${what}`;
-    this.lines?.push(line);
+    const time = `${(Math.round(atMs * 100) / 100).toString().padStart(8)}  `;
+    this.lines?.push(time + what);
+    this.#mix(time);
+    this.#mix(what);
+  }
+
+  #mix(text: string): void {
     let low = this.#low;
     let high = this.#high;
-    for (let i = 0; i < line.length; i++) {
-      const unit = line.charCodeAt(i);
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
       low = Math.imul(low ^ unit, 0x01000193);
       high = Math.imul(high ^ unit, 0x85ebca6b) ^ (high >>> 15);
     }
