@@ -50,6 +50,12 @@ const MAX_EXPIRES = 604_800;
 /** No region is longer. Signing keys are kept by region, so the limit bounds what strangers can make us keep. */
 const MAX_REGION_LENGTH = 64;
 
+/**
+ * Parameters in the query of a request; those of a signature are seven. `aws4` reads the first thousand: what comes
+ * behind would count, and would not be signed.
+ */
+const MAX_PARAMETERS = 100;
+
 /** How much of a body is hashed at a time: about a millisecond. */
 const HASHED_AT_ONCE = 512 * 1024;
 
@@ -64,6 +70,7 @@ export function createAuthenticate({ keys, nowMs, pause }: AuthenticateOptions):
   return async (request) => {
     const authorization = authorizationOf(request.headers, queryOf(request.path));
     if (authorization.kind === 'error') return authorization;
+    if (request.path.split('&', MAX_PARAMETERS + 1).length > MAX_PARAMETERS) return incomplete(TOO_MANY);
     const early = problemOfTime(authorization, nowMs()) ?? problemOfHost(authorization);
     if (early !== undefined) return early;
     const signer = signerOf(authorization);
@@ -80,6 +87,8 @@ export function createAuthenticate({ keys, nowMs, pause }: AuthenticateOptions):
     );
   };
 }
+
+const TOO_MANY = `The query has more than ${MAX_PARAMETERS} parameters`;
 
 function queryOf(path: string): string {
   const mark = path.indexOf('?');

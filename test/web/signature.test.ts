@@ -447,6 +447,16 @@ describe('a pre-signed request is refused', () => {
     }
   });
 
+  test('if it has more parameters than are read to verify it, and so one that is not signed', async () => {
+    const { path } = presigned('/', '20231114T211320Z');
+    const longer = `${path}${'&='.repeat(1_000)}&X-Amz-Expires=604800`;
+    expect(await answerTo({ ...presigned('/'), path: longer })).toEqual([
+      400,
+      'IncompleteSignatureException',
+      'The query has more than 100 parameters',
+    ]);
+  });
+
   test('if it also has an Authorization header', async () => {
     const { path } = presigned('/');
     expect(await answerTo({ ...signed(), path })).toEqual([
