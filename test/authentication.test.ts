@@ -14,7 +14,7 @@ import {
 import express from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Dynaring, type DynaringOptions, startDynaring } from '../src/index.ts';
-import { LOCALHOST, OTHER_KEY } from './parts/certificates.ts';
+import { LOCALHOST, OTHER } from './parts/certificates.ts';
 import { temporaryDirectory } from './parts/directory.ts';
 import { tableInput } from './parts/tables.ts';
 
@@ -252,7 +252,7 @@ describe('HTTPS', () => {
   test.each<[string, DynaringOptions, RegExp]>([
     [
       'a key of another certificate',
-      { https: { ...LOCALHOST, key: OTHER_KEY } },
+      { https: { ...LOCALHOST, key: OTHER.key } },
       /^--https-cert and --https-key cannot be used: /,
     ],
     [

@@ -7,26 +7,39 @@ import { hintOf } from './nearest.ts';
 import { OPTIONS } from './options.ts';
 import type { AccessKeys, Settings } from './settings.ts';
 
-/** What clients have to prove, and how they are spoken to. */
-export interface Security {
-  /** For HTTPS; undefined: plain HTTP. */
-  readonly https?: ServerCertificate | undefined;
-  /** Whose signatures are accepted, by access key id; undefined: anybody's. */
-  readonly accessKeys?: ReadonlyMap<string, AccessKey>;
-  /** Verifies a signature, if there are access keys. */
-  readonly authenticate?: Authenticate;
-}
+/** What clients have to prove, and how they are spoken to, as the settings and the files say that they name. */
+export class Security {
+  readonly #settings: SecuritySettings;
+  #https: ServerCertificate | undefined;
+  #accessKeys: ReadonlyMap<string, AccessKey> | undefined;
+  /** Verifies signatures; undefined: any access key and any secret will do. */
+  readonly authenticate: Authenticate | undefined;
 
-/**
- * Reads the files that the settings name.
- *
- * @throws ConfigError if one of them is not what it should be
- */
-export function createSecurity(settings: SecuritySettings, parts: Omit<AuthenticateOptions, 'keys'>): Security {
-  const https = readCertificate(settings);
-  if (settings.auth === undefined) return { https };
-  const accessKeys = readAccessKeys(settings.auth);
-  return { https, accessKeys, authenticate: createAuthenticate({ keys: accessKeys, ...parts }) };
+  /** @throws ConfigError if a file is not what it should be */
+  constructor(settings: SecuritySettings, parts: Omit<AuthenticateOptions, 'keyOf'>) {
+    this.#settings = settings;
+    this.readAgain();
+    if (settings.auth === undefined) return;
+    this.authenticate = createAuthenticate({ keyOf: (accessKeyId) => this.#accessKeys!.get(accessKeyId), ...parts });
+  }
+
+  /** For HTTPS; undefined: plain HTTP. */
+  get https(): ServerCertificate | undefined {
+    return this.#https;
+  }
+
+  /** Whose signatures are accepted, by access key id; undefined: anybody's. */
+  get accessKeys(): ReadonlyMap<string, AccessKey> | undefined {
+    return this.#accessKeys;
+  }
+
+  /** @throws ConfigError if a file is not what it should be: all stays as it was */
+  readAgain(): void {
+    const { auth } = this.#settings;
+    const https = readCertificate(this.#settings);
+    this.#accessKeys = auth === undefined ? undefined : readAccessKeys(auth);
+    this.#https = https;
+  }
 }
 
 type SecuritySettings = Pick<Settings, 'httpsCert' | 'httpsKey' | 'auth'>;

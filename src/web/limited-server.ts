@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { isAdminPath } from './admin-path.ts';
 import { answerClientErrors } from './client-error.ts';
@@ -38,14 +39,18 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 export class LimitedServers {
   readonly #options: LimitedServerOptions;
   readonly #handshakes = new Handshakes();
+  #https: SecureContext | undefined;
+  /** Those of HTTPS. */
+  readonly #secure: HttpsServer[] = [];
 
   constructor(options: LimitedServerOptions) {
     this.#options = options;
+    this.#https = options.https && secureContextOf(options.https);
   }
 
   /** A server that does not listen yet. */
   create(listener: RequestListener): Server {
-    const { limits, elapsedMs, hints, https } = this.#options;
+    const { limits, elapsedMs, hints } = this.#options;
     const options = {
       maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: limits.headersTimeoutMs,
@@ -55,11 +60,11 @@ export class LimitedServers {
       noDelay: true,
     };
     const serve: RequestListener = (request, response) => listener(request, response);
-    const server = https === undefined ? createServer(options, serve) : createSecure(https, options, serve);
-    answerClientErrors(server, hints);
     const connections = new Connections(limits.maxConnections, elapsedMs);
+    const server = this.#https === undefined ? createServer(options, serve) : this.#createSecure(options, serve);
+    answerClientErrors(server, hints);
     server.on('connection', (socket) => connections.add(socket));
-    if (https !== undefined) this.#watchHandshakes(server, connections);
+    if (this.#https !== undefined) this.#watchHandshakes(server, connections);
     server.maxConnections = limits.maxConnections + CONNECTIONS_BEYOND;
     server.timeout = limits.socketTimeoutMs;
     // Refuses a body that is too large before it is sent.
@@ -72,9 +77,24 @@ export class LimitedServers {
     return server;
   }
 
+  /** New connections get this certificate. */
+  renew(https: ServerCertificate): void {
+    this.#https = secureContextOf(https);
+    for (const server of this.#secure) server.setSecureContext(this.#https);
+  }
+
   /** From now on no server takes a new connection. */
   beginClosing(): void {
     this.#handshakes.cutAll();
+  }
+
+  /** `node:https` is loaded only by servers that need it. */
+  #createSecure(options: ServerOptions, serve: RequestListener): Server {
+    const { createServer: createHttpsServer } = require('node:https') as typeof import('node:https');
+    const handshakeTimeout = this.#options.limits.headersTimeoutMs;
+    const server = createHttpsServer({ ...options, ...this.#https, handshakeTimeout }, serve);
+    this.#secure.push(server);
+    return server;
   }
 
   #watchHandshakes(server: Server, connections: Connections): void {
@@ -91,14 +111,13 @@ export class LimitedServers {
 /** How many connections may open before those that make room for them have closed. */
 const CONNECTIONS_BEYOND = 1024;
 
-/** `node:https` is loaded only by servers that need it. */
-function createSecure(
-  { cert, key }: ServerCertificate,
-  options: import('node:http').ServerOptions & { readonly headersTimeout: number },
-  serve: RequestListener,
-): Server {
-  const { createServer: createHttpsServer } = require('node:https') as typeof import('node:https');
-  const [certificate, privateKey] = [cert, key].map((pem) => (typeof pem === 'string' ? pem : Buffer.from(pem)));
-  const secure = { cert: certificate, key: privateKey, handshakeTimeout: options.headersTimeout };
-  return createHttpsServer({ ...options, ...secure }, serve);
+interface SecureContext {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+/** As `node:https` takes it. */
+function secureContextOf({ cert, key }: ServerCertificate): SecureContext {
+  const asPem = (pem: string | Uint8Array) => (typeof pem === 'string' ? pem : Buffer.from(pem));
+  return { cert: asPem(cert), key: asPem(key) };
 }

@@ -79,6 +79,8 @@ export interface WebServer extends Listener {
    * requests on. If a parser has already read the body, it is taken from `request.body`.
    */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+  /** New connections get this certificate, if it serves HTTPS. */
+  renewCertificate(https: ServerCertificate): void;
   /** Serves `/_dynaring/`, `/metrics` and `/health`, and no operations. */
   readonly operator: Listener;
 }
@@ -159,6 +161,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
   return {
     listener,
     middleware: createMiddleware(gate),
+    renewCertificate: (https) => servers.renew(https),
     createHttpServer: () => servers.create(listener),
     onInternalError,
     beginClosing,

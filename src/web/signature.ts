@@ -23,8 +23,8 @@ export interface AccessKey {
 }
 
 export interface AuthenticateOptions {
-  /** By access key id. */
-  readonly keys: ReadonlyMap<string, AccessKey>;
+  /** Undefined: there is no access key of that id. */
+  readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   /** The computer's time, milliseconds since 1970: that of the API may be moved, and clients sign by their own. */
   readonly nowMs: () => number;
   /** Yields the event loop while a large body is hashed. */
@@ -66,7 +66,7 @@ const HASHED_AT_ONCE = 512 * 1024;
  * incomplete, the time, the signed host, the algorithm, the credential and its scope, the access key, the signature, the
  * session token. The texts are those of newer recordings where there are any.
  */
-export function createAuthenticate({ keys, nowMs, pause }: AuthenticateOptions): Authenticate {
+export function createAuthenticate({ keyOf, nowMs, pause }: AuthenticateOptions): Authenticate {
   return async (request) => {
     const authorization = authorizationOf(request.headers, queryOf(request.path));
     if (authorization.kind === 'error') return authorization;
@@ -75,7 +75,7 @@ export function createAuthenticate({ keys, nowMs, pause }: AuthenticateOptions):
     if (early !== undefined) return early;
     const signer = signerOf(authorization);
     if (signer.kind === 'error') return signer;
-    const key = keys.get(signer.accessKeyId);
+    const key = keyOf(signer.accessKeyId);
     const token = tokenOf(request, authorization);
     const wrong = problemOfScope(authorization, key) ?? problemOfKey(key, token);
     if (wrong !== undefined) return wrong;

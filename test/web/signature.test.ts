@@ -32,7 +32,7 @@ function authenticating(pause = async () => {}): Server {
       served.push([accessKeyId, region]);
       return {};
     },
-    { authenticate: createAuthenticate({ keys: KEYS, nowMs: () => NOW_MS, pause }) },
+    { authenticate: createAuthenticate({ keyOf: (id) => KEYS.get(id), nowMs: () => NOW_MS, pause }) },
   );
   return { handle, served };
 }
