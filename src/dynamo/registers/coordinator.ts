@@ -234,15 +234,24 @@ export class Coordinator {
     this.#pendingHints.add(late);
   }
 
+  /** A replica has taken a record late, for which `hintLater` may have been called. */
+  noteCopy(late: LateCopies): void {
+    this.#pendingHints.noteCopy(late);
+  }
+
   /** From now on no hint is kept: the store may be closed. Operations under way end by themselves. */
   stop(): void {
     this.#pendingHints.stop();
     for (const timer of this.#letGo.values()) this.clock.cancel(timer);
   }
 
-  /** When an operation that begins now is given up. */
-  deadline(): number {
-    return this.clock.elapsedMs() + this.settings.limits.opLifeMs;
+  /**
+   * When an operation that begins now is given up.
+   * @param budgetMs what is left of its life, if it has begun elsewhere
+   */
+  deadline(budgetMs?: number): number {
+    const { opLifeMs } = this.settings.limits;
+    return this.clock.elapsedMs() + (budgetMs === undefined ? opLifeMs : Math.min(budgetMs, opLifeMs));
   }
 
   isPast(deadlineMs: number): boolean {
