@@ -157,7 +157,7 @@ describe('the config register of the members of an epoch', () => {
     for (const id of 'ABC') expect(ring.read(id, 'y')).toBe('y');
   });
 
-  test('forks if a member forgets in a restart what it has promised, and only then (counterexample H3)', () => {
+  test('forks if a member forgets in a restart what it has promised, and only then (counterexample 45)', () => {
     for (const forgets of [false, true]) {
       const ring = new EpochRing('ABCDE', 3);
       settled(ring, begin(ring, 'D'));
