@@ -269,6 +269,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     self,
     store,
     log,
+    limits: settings.limits,
     votes,
     acceptor,
     events,
