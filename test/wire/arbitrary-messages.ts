@@ -6,8 +6,9 @@ import type { Mutation, MutationOutcome } from '../../src/api/mutation.ts';
 import type { SecondaryIndex } from '../../src/api/table-definition.ts';
 import type { Ballot } from '../../src/dynamo/ballot.ts';
 import { highestAt } from '../../src/dynamo/ballot.ts';
+import type { NotBegun } from '../../src/dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
-import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ConfigValue, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { Carried } from '../../src/dynamo/registers/handed-back.ts';
 import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
@@ -55,6 +56,7 @@ const config: Arbitrary<PartitionConfig> = fc.record({
   members: many(fc.record({ node: text, diskId: uint48 })),
   attempt: uint,
 });
+const configValue: Arbitrary<ConfigValue> = fc.record({ begun: uint, decided: maybe(config) });
 const [key, epoch, partition] = [byteString, uint, uint];
 const requestId = maybe(text);
 const keyOrder = fc.constantFrom('forward' as const, 'backward' as const);
@@ -98,6 +100,8 @@ export const REQUESTS: ByKind<Request> = {
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
   'mark-settled': kind('mark-settled', { requestId, key, due: ballot }),
+  'config-prepare': kind('config-prepare', { partition, epoch, ballot }),
+  'config-accept': kind('config-accept', { partition, epoch, ballot, value: configValue }),
 };
 
 const from = text;
@@ -146,6 +150,8 @@ export const REPLIES: ByKind<Reply> = {
   gossip: kind('gossip', { from, newer: many(config), wanted: many(partition) }),
   pong: reply('pong'),
   marked: reply('marked'),
+  'config-promise': kind('config-promise', { from, accepted: maybe(fc.record({ ballot, value: configValue })) }),
+  'config-accepted': reply('config-accepted'),
 };
 
 const name = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '0', 'a'));
@@ -294,8 +300,16 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     derivation,
     by: maybe(fc.constant('ttl' as const)),
     carried: maybe(carried),
+    budgetMs: maybe(uint),
   }),
-  'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency, derivation }),
+  'coordinate-read': kind('coordinate-read', {
+    requestId,
+    key,
+    from: readFrom,
+    consistency,
+    derivation,
+    budgetMs: maybe(uint),
+  }),
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
@@ -305,8 +319,9 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     from: readFrom,
     consistency,
     derivation,
+    budgetMs: maybe(uint),
   }),
-  'collection-size': kind('collection-size', { requestId, key }),
+  'collection-size': kind('collection-size', { requestId, key, budgetMs: maybe(uint) }),
   'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
   'due-of': kind('due-of', { table: byteString, ageMs: uint }),
@@ -325,15 +340,18 @@ const failure = fc.oneof(
 const itemCount = { items: uint, bytes: uint };
 const tableCount = fc.record({ ...itemCount, local: many(fc.record(itemCount)) });
 
+const notBegun = kind('not-begun', { reason: fc.constantFrom('leaving' as const, 'overloaded' as const) });
+const noOutcome = fc.oneof(failure, notBegun);
+
 /** Arbitrary answers to requests of each kind. */
-export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R>> } = {
-  'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
-  'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
-  'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
-  'collection-size': fc.oneof(kind('size', { bytes: uint }), failure),
-  'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), failure),
-  'use-derivation': fc.oneof(kind('used', {}), failure),
-  'due-of': fc.oneof(kind('due', { items: uint }), failure),
-  'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), failure),
-  'forget-table': fc.oneof(kind('forgetting', {}), failure),
+export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R> | NotBegun> } = {
+  'coordinate-write': fc.oneof(outcome, noOutcome, kind('handed-back', { carried })),
+  'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), noOutcome),
+  'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), noOutcome),
+  'collection-size': fc.oneof(kind('size', { bytes: uint }), noOutcome),
+  'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), noOutcome),
+  'use-derivation': fc.oneof(kind('used', {}), noOutcome),
+  'due-of': fc.oneof(kind('due', { items: uint }), noOutcome),
+  'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), noOutcome),
+  'forget-table': fc.oneof(kind('forgetting', {}), noOutcome),
 };

@@ -105,7 +105,7 @@ export class Propagation implements Settler {
    * @param done gets whether nothing of the key is due any more
    */
   settleKey(key: StoreKey, when: 'in-turn' | 'at-once', done: (isSettled: boolean) => void): void {
-    if (this.#isStopped || (when === 'in-turn' && this.#parts.hold.isHolding(key))) return done(false);
+    if (this.#isStopped || (when === 'in-turn' && this.#parts.hold.isHoldingAll(key))) return done(false);
     this.#run(this.#readAndSettle(key, when), done);
   }
 
@@ -190,7 +190,9 @@ export class Propagation implements Settler {
     const basis = { key, partitions: coordinator.view.partitions, derivation: told.derivation, settled: NO_BALLOT };
     const all = this.#confirmationsOf(record, entriesOf(record, basis));
     const sent = isHeld ? all.filter((each) => !hold.isFor(tableOf(each.key))) : all;
-    const isSettled = (yield* this.#confirm(operation, sent, shown)) && !isHeld;
+    const isSent = yield* this.#confirm(operation, sent, shown);
+    if (isSent && isHeld) hold.noteSentElsewhere(key, record);
+    const isSettled = isSent && !isHeld;
     if (!isSettled) shown();
     else this.#mark(operation, due);
     return isSettled;
