@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
@@ -8,19 +8,13 @@ import { frameOf, HELLO, messageSize, PART, REQUEST } from '../../src/env/peer-f
 import type { PeerLimits } from '../../src/env/peer-limits.ts';
 import { certifiedNames, type PeerSecurity } from '../../src/env/peer-tls.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import { certified } from '../parts/connection-kinds.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { eventually } from '../parts/eventually.ts';
 import { said, type TestPeer, testPeer } from '../parts/test-peers.ts';
 
 const OPEN: PeerSecurity = { kind: 'open' };
 const SECRET: PeerSecurity = { kind: 'secret', secret: Buffer.from('a secret that nobody can guess') };
-const certificate = (name: string) => readFileSync(new URL(`certificates/${name}`, import.meta.url));
-const certified = (name: string, authority = 'authority'): PeerSecurity => ({
-  kind: 'certificate',
-  cert: certificate(`${name}.pem`),
-  key: certificate(`${name}.key`),
-  ca: certificate(`${authority}.pem`),
-});
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 /** A peer b that listens, and a peer a that can reach it. */
@@ -310,7 +304,6 @@ describe('a Unix socket', () => {
     const second = testPeer({ name: 'b' });
     await expect(second.transport.listen({ path })).rejects.toThrow('EADDRINUSE');
     // What a process leaves that had no time to remove it.
-    const { renameSync } = await import('node:fs');
     renameSync(path, `${path}-kept`);
     await first.transport.stop();
     renameSync(`${path}-kept`, path);
