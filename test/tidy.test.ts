@@ -46,11 +46,11 @@ const MAY_IMPORT: Record<string, RegExp> = {
   web: /^src\/(web|api)\/|^node:/,
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
-    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+    /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
-    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,
+    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log|limited-server|signature)|api\/duration)\.ts$|^node:(util|fs|tls)$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
   peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|codec|peer-channel|peer-record|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,
@@ -73,6 +73,7 @@ const MAY_KNOW: Record<string, string> = {
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',
   'src/web/validate.ts': 'ajv',
+  'src/web/signature.ts': 'aws4',
   'src/seed/seed.ts': 'jsonc-parser',
   'src/seed/seed-document.ts': 'jsonc-parser',
   'src/seed/seed-table.ts': 'jsonc-parser',
