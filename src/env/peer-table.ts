@@ -10,8 +10,8 @@ import type { Random } from './random.ts';
 export interface KnownPeer<Hello> {
   /** The connections to it, which this peer dials. */
   readonly links: Readonly<Record<Lane, PeerLink<Hello>>>;
-  /** The connections from it, which it has dialled. */
-  readonly served: Map<Lane, PeerServing>;
+  /** The connections from it, which it has dialled, oldest first. */
+  readonly served: Set<PeerServing>;
   hello: Hello | undefined;
   /** Where it was met, for as long as nothing else is known. */
   metAt: Address | undefined;
@@ -43,7 +43,7 @@ export class PeerTable<Hello> {
     if (found !== undefined) return found;
     const known: KnownPeer<Hello> = {
       links: { hot: this.#link(peer, 'hot'), bulk: this.#link(peer, 'bulk') },
-      served: new Map(),
+      served: new Set(),
       hello: undefined,
       metAt: undefined,
     };
@@ -69,8 +69,9 @@ export class PeerTable<Hello> {
   serve({ connection, lane, hello, peer }: Welcomed<Hello>): void {
     const { clock, connection: shared } = this.#parts.dial;
     const known = this.known(peer);
-    // The one before is dead, even if this side has not noticed yet: a peer has one of each lane.
-    known.served.get(lane)?.connection.cut('replaced');
+    // Not the one before: a peer may meet this one at an address without knowing whose it is, and end that connection.
+    const [oldest] = known.served;
+    if (known.served.size >= shared.limits.connectionsOfPeer) oldest?.connection.cut('replaced');
     const parts: ServingParts = {
       peer,
       lane,
@@ -79,11 +80,11 @@ export class PeerTable<Hello> {
       portOf: this.#parts.portOf,
       onEnded: (reason) => {
         shared.counts.noteCut(reason);
-        if (known.served.get(lane) === serving) known.served.delete(lane);
+        known.served.delete(serving);
       },
     };
     const serving = new PeerServing(parts, connection);
-    known.served.set(lane, serving);
+    known.served.add(serving);
     connection.become(serving, lane);
     this.noteHello(peer, hello);
     known.links.hot.hurry();
@@ -93,7 +94,7 @@ export class PeerTable<Hello> {
   sweep(nowMs: number): void {
     for (const [peer, { links, served }] of this.#peers) {
       for (const link of Object.values(links)) link.sweep(nowMs);
-      for (const serving of served.values()) serving.sweep(nowMs);
+      for (const serving of served) serving.sweep(nowMs);
       const isIdle = served.size === 0 && Object.values(links).every((link) => link.isIdle);
       if (isIdle && this.#peers.size > this.#parts.dial.connection.limits.peers) this.#peers.delete(peer);
     }

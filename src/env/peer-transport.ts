@@ -123,7 +123,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     const port = { channel, serve, isOpen: true } as unknown as OpenPort;
     this.#ports.set(channel.number, port);
     return {
-      ask: (to, request, done) => this.#ask({ port, to, request, done: done as (outcome: Outcome<unknown>) => void }),
+      ask: (to, request, done) => this.#ask(port, to, request, done as (outcome: Outcome<unknown>) => void),
       close: () => {
         if (!port.isOpen) return;
         port.isOpen = false;
@@ -172,7 +172,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
   disconnect(peer: PeerId): void {
     const known = this.#peers.find(peer);
     if (known === undefined) return;
-    for (const { connection } of [...known.served.values()]) connection.finish('disconnected');
+    for (const { connection } of [...known.served]) connection.finish('disconnected');
     for (const link of Object.values(known.links)) link.disconnect('down');
   }
 
@@ -195,7 +195,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     const closed = this.#listener.close();
     for (const end of [...this.#meetings]) end();
     for (const { links, served } of this.#peers.all()) {
-      for (const { connection } of [...served.values()]) connection.finish('stopped');
+      for (const { connection } of [...served]) connection.finish('stopped');
       for (const link of Object.values(links)) link.disconnect('stopped');
     }
     for (const port of this.#ports.values()) this.#local.closed(port);
@@ -203,12 +203,11 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     await closed;
   }
 
-  #ask(asking: Pick<Ask, 'port' | 'to' | 'request' | 'done'>): Asked {
-    const { port, to, request } = asking;
-    const { clock, self } = this.#parts;
-    const isLocal = to === self;
+  #ask(port: OpenPort, to: PeerId, request: unknown, done: Ask['done']): Asked {
+    const isLocal = to === this.#parts.self;
     const payload = isLocal ? undefined : port.channel.requests.encode(request);
-    const ask: Ask = { ...asking, payload, sinceMs: clock.elapsedMs(), state: 'queued', id: 0 };
+    const sinceMs = this.#parts.clock.elapsedMs();
+    const ask: Ask = { port, to, request, payload, done, sinceMs, state: 'queued', id: 0 };
     if (this.#isStopped || !port.isOpen) {
       this.#counts.noteNotSent('stopped');
       endAsk(ask, { kind: 'not-sent', reason: 'stopped' });
@@ -219,7 +218,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
       return { cancel: () => this.#local.cancel(ask) };
     }
     const link = this.#peers.known(to).links[port.channel.lane(request)];
-    link.add(ask as Ask & { payload: Uint8Array });
+    link.add(ask as Ask & { readonly payload: Uint8Array });
     return {
       cancel: () => {
         link.cancel(ask);

@@ -205,14 +205,17 @@ describe('a stranger at the port of peers', () => {
     await eventually(async () => expect(said(await peers.a.ask('b', 'one'))).toBe('one.'));
   });
 
-  test('that says it is a peer again takes the place of its earlier connection', async () => {
-    const peers = await pair(OPEN);
-    const first = stranger(peers.address, hello('x'));
-    await eventually(() => expect(first.received.length).toBeGreaterThan(0));
-    const second = stranger(peers.address, hello('x'));
-    await closed(first.socket);
-    expect(second.isClosed).toBe(false);
-    expect(peers.b.transport.figures().cut).toEqual({ replaced: 1 });
+  test('that is let in again and again takes the place of its oldest connection', async () => {
+    const peers = await pair(OPEN, { connectionsOfPeer: 3 });
+    const callers = [];
+    for (let i = 0; i < 5; i++) {
+      const caller = stranger(peers.address, hello('x'));
+      callers.push(caller);
+      await eventually(() => expect(caller.received.length).toBeGreaterThan(0));
+    }
+    await Promise.all(callers.slice(0, 2).map(({ socket }) => closed(socket)));
+    expect(peers.b.transport.figures().cut).toEqual({ replaced: 2 });
+    expect(callers.map(({ isClosed }) => isClosed)).toEqual([true, true, false, false, false]);
   });
 });
 

@@ -382,6 +382,23 @@ export function peerTransportSuite(name: string, under: ConnectionKind): void {
       expect(gone).toMatchObject({ kind: 'unreachable' });
     });
 
+    test('a peer that is connected can be met, and does not notice', async () => {
+      const answers: (() => void)[] = [];
+      const { a, b, address } = await pair(
+        {},
+        { serve: (_from, { text }, answer) => answers.push(() => answer({ text })) },
+      );
+      const one = a.ask('b', 'one');
+      await eventually(() => expect(answers).toHaveLength(1));
+      for (let i = 0; i < 10; i++) {
+        expect(await new Promise((resolve) => a.transport.meet(address, resolve))).toMatchObject({ kind: 'met' });
+      }
+      await eventually(() => expect(b.transport.figures().connections).toBe(1));
+      answers[0]!();
+      expect(said(await one)).toBe('one');
+      expect(a.transport.figures().cut).toEqual({});
+    });
+
     test('a peer that calls is dialled without waiting', async () => {
       const long = { firstRedialMs: 1_000_000, longestRedialMs: 1_000_000 };
       const { a, b, middle, address } = await pair({ limits: long }, { limits: long });
