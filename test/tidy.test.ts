@@ -17,6 +17,9 @@ const ENTRIES = ['src/cli.ts', 'src/index.ts'];
  * soon as its nodes are in several processes: the transport between those, and the codecs of their messages.
  */
 const TWINS = [
+  // For processes of several hosts, whose program starts them.
+  'src/peer/leaving.ts',
+  'src/peer/mover.ts',
   'src/env/memory-store.ts',
   'src/env/peer-channel.ts',
   'src/env/peer-transport.ts',
@@ -31,7 +34,10 @@ const TWINS = [
 
 /** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
 const FOR_OTHERS = [
-  'src/dynamo/epochs/member-register.ts: confirm',
+  'src/peer/leaving.ts: DEFAULT_LEAVING_LIMITS',
+  'src/peer/leaving.ts: Leaving',
+  'src/peer/mover.ts: DEFAULT_MOVER_LIMITS',
+  'src/peer/mover.ts: Mover',
   'src/host/local-ring.ts: addNode',
   'src/host/local-ring.ts: removeNode',
   'src/index.ts: startDynaring',
