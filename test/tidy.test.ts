@@ -13,11 +13,15 @@ import { MemoryClient } from './router/memory-client.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ENTRIES = ['src/cli.ts', 'src/index.ts'];
 /**
- * What only tests and simulations run on: the twins of what `env` has for the real world, and the codecs of the messages
- * between nodes, which the server needs as soon as its nodes are in several processes.
+ * What only tests and simulations run on: the twins of what `env` has for the real world, and what the server needs as
+ * soon as its nodes are in several processes: the transport between those, and the codecs of their messages.
  */
 const TWINS = [
   'src/env/memory-store.ts',
+  'src/env/peer-channel.ts',
+  'src/env/peer-transport.ts',
+  'src/wire/hello.ts',
+  'src/wire/ring-channels.ts',
   'src/wire/coordination-codec.ts',
   'src/wire/reply-codec.ts',
   'src/wire/request-codec.ts',
@@ -39,7 +43,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
-  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/codec\.ts$|^node:(assert|buffer)$/,
+  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,
