@@ -25,6 +25,8 @@ const TWINS = [
   'src/wire/coordination-codec.ts',
   'src/wire/reply-codec.ts',
   'src/wire/request-codec.ts',
+  'src/wire/remote-node.ts',
+  'src/peer/coordination-door.ts',
 ];
 
 /** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
@@ -34,6 +36,7 @@ const FOR_OTHERS = [
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
   'src/env/random.ts: randomBelow',
+  'src/dynamo/nodes-at-hand.ts: NodesOfView',
 ];
 
 /** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
@@ -43,7 +46,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
-  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
+  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,

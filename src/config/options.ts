@@ -129,8 +129,8 @@ export const OPTIONS = {
     group: 'ring',
     flag: '--read-from',
     value: 'WHICH',
-    help: 'which replicas those are: first or random (first)',
-    ...oneOf('first', 'random'),
+    help: 'which replicas those are: first, nearest or random (first)',
+    ...oneOf('first', 'nearest', 'random'),
   },
   readRepair: {
     group: 'ring',

@@ -121,6 +121,8 @@ export interface ReadRequest {
   readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
+  /** Aborted when nobody waits for the outcome any more: the read then ends soon, as `unavailable`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One end of a range of sort keys. */
@@ -155,6 +157,8 @@ export interface RangeRequest {
   readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
+  /** As in `ReadRequest`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -193,6 +197,8 @@ export interface ScanRequest {
   readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
+  /** As in `ReadRequest`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export type ScanStart =

@@ -28,6 +28,11 @@ export interface CoordinateWrite {
   readonly by: Writer | undefined;
   /** What another coordinator has handed back of the same write. */
   readonly carried: Carried | undefined;
+  /**
+   * How long the node may take, in whole ms from when it gets the request: what other nodes have left of the life of the
+   * operation. Undefined: all of it. A time of day would rest on clocks that agree.
+   */
+  readonly budgetMs?: number | undefined;
 }
 
 /** Reads one item. A `laggard` that is no home replica of the key asks others, as for `committed`. */
@@ -39,6 +44,8 @@ export interface CoordinateRead {
   readonly consistency: Consistency;
   /** As in `ReadRequest`. */
   readonly derivation: Derivation | undefined;
+  /** As in `CoordinateWrite`. */
+  readonly budgetMs?: number | undefined;
 }
 
 /** Reads the items of a range, in key order or against it: part of an item collection, or a page of a scan. */
@@ -57,6 +64,8 @@ export interface CoordinateRange {
   readonly consistency: Consistency;
   /** As in `ReadRequest`. */
   readonly derivation: Derivation | undefined;
+  /** As in `CoordinateWrite`. */
+  readonly budgetMs?: number | undefined;
 }
 
 /** Has this node use a derivation from now on, and answer when no round of its own by an older one is under way. */
@@ -78,6 +87,8 @@ export interface CollectionSizeOf {
   readonly requestId: string | undefined;
   /** What the keys of its items begin with. */
   readonly key: StoreKey;
+  /** As in `CoordinateWrite`. */
+  readonly budgetMs?: number | undefined;
 }
 
 /** Asks for the tables of which this node holds records in a partition. */

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import type { Derivation } from '../api/derivation.ts';
 import { applyMutation, type MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
@@ -41,7 +42,7 @@ import {
 import { type Change, writeRegister } from './registers/register-write.ts';
 import { UNREADABLE } from './registers/replica-rows.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
-import { answered, runTask, type Task } from './task.ts';
+import { answered, runTask, type Task, whileWanted } from './task.ts';
 
 /** The parts of a node that the requests of clients need. */
 export interface CoordinationParts {
@@ -74,15 +75,15 @@ export class Coordination implements CoordinatingNode {
     this.#isStopped = true;
   }
 
-  coordinate<R extends CoordinationRequest>(request: R, reply: ReplyTo<R>): void {
+  coordinate<R extends CoordinationRequest>(request: R, reply: ReplyTo<R>, signal?: AbortSignal): void {
     if (this.#isStopped) return (reply as (refusal: Failure) => void)(NOT_TRIED);
     switch (request.kind) {
       case 'coordinate-read':
-        return this.#read(request, reply as ReplyTo<CoordinateRead>);
+        return this.#read(request, reply as ReplyTo<CoordinateRead>, signal);
       case 'coordinate-write':
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
       case 'coordinate-range':
-        return this.#readRange(request, reply as ReplyTo<CoordinateRange>);
+        return this.#readRange(request, reply as ReplyTo<CoordinateRange>, signal);
       case 'collection-size':
         return this.#answerSize(request, reply as ReplyTo<CollectionSizeOf>);
       case 'use-derivation':
@@ -130,24 +131,24 @@ export class Coordination implements CoordinatingNode {
 
   /** A put or delete of `dynamo` mode that reads nothing. It waits for no other write of its key. */
   #writeBlindly(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { requestId, key, partitionKey, mutation, derivation, carried } = request;
+    const { requestId, key, partitionKey, mutation, derivation, carried, budgetMs } = request;
     assert(carried?.kind !== 'round');
     const { coordinator, acceptor, hints } = this.#parts;
     const item = mutation.kind === 'put' ? mutation.item : undefined;
     const known = highestOf([acceptor.stateOf(key), { committed: hints.committed(key) }]);
     const outcome = this.#withinCollection(request, { kind: 'applied', next: item, old: known?.item });
     if (outcome.kind === 'collection-full' && carried === undefined) return reply(outcome);
-    const deadlineMs = coordinator.deadline();
+    const deadlineMs = coordinator.deadline(budgetMs);
     const write = { requestId, key, deadlineMs, derivation, partitionKey, item, known, carried };
     runTask(writeSloppily(coordinator, write), reply);
   }
 
   /** A consensus round, once the writes of the key that came before have ended. */
   #writeInTurn(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { requestId, key, partitionKey, mutation, consistency: mode, derivation, carried } = request;
+    const { requestId, key, partitionKey, mutation, consistency: mode, derivation, carried, budgetMs } = request;
     assert(carried?.kind !== 'record');
     const { coordinator, locks } = this.#parts;
-    const deadlineMs = coordinator.deadline();
+    const deadlineMs = coordinator.deadline(budgetMs);
     const change: Change = (current) => this.#withinCollection(request, applyMutation(mutation, current));
     const begin = (hasWaited: boolean): Task<WriteAnswer> => {
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
@@ -181,31 +182,51 @@ export class Coordination implements CoordinatingNode {
     return coordinator.isCutOff(members, coordinator.majorityOf({ members }));
   }
 
-  #read({ requestId, key, from, consistency, derivation }: CoordinateRead, reply: ReplyTo<CoordinateRead>): void {
+  #read(request: CoordinateRead, reply: ReplyTo<CoordinateRead>, signal: AbortSignal | undefined): void {
+    const { requestId, key, from, consistency, derivation, budgetMs } = request;
     if (from === 'laggard' && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
     const { coordinator } = this.#parts;
     const isStrong = from === 'latest';
     const isLocal = !isStrong && consistency === 'strict' && isReadLocal(coordinator);
     // The most common request of all needs no message, so it is spared the task too.
     if (isLocal && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
-    const operation = { requestId, key, deadlineMs: coordinator.deadline(), derivation };
+    const operation = { requestId, key, deadlineMs: coordinator.deadline(budgetMs), derivation };
     const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
     if (consistency === 'strict') {
-      return runTask((isStrong ? readStrongly : readEventually)(coordinator, operation), finish);
+      const task = (isStrong ? readStrongly : readEventually)(coordinator, operation);
+      return this.#runRead(task, finish, { derivation, signal });
     }
     const needed = isStrong ? consistentReadQuorum(coordinator, key) : coordinator.settings.readQuorum;
-    runTask(readSloppily(coordinator, operation, needed), finish);
+    this.#runRead(readSloppily(coordinator, operation, needed), finish, { derivation, signal });
   }
 
-  #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>): void {
-    const { requestId, range, localIndex, order, limit, from, derivation } = request;
+  #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>, signal: AbortSignal | undefined): void {
+    const { requestId, range, localIndex, order, limit, from, derivation, budgetMs } = request;
     const { coordinator } = this.#parts;
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
-    const operation = { requestId, deadlineMs: coordinator.deadline(), derivation };
+    const operation = { requestId, deadlineMs: coordinator.deadline(budgetMs), derivation };
     const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
-    if (localIndex === undefined) runTask(readRange(coordinator, query, demand, operation), reply);
-    else runTask(readLocalRange(coordinator, query, demand, operation), reply);
+    const read = localIndex === undefined ? readRange : readLocalRange;
+    this.#runRead(read(coordinator, query, demand, operation), reply, { derivation, signal });
+  }
+
+  /** Runs a read to its end or, if its asker has a signal, for as long as somebody waits for the answer. */
+  #runRead<T>(
+    task: Task<T>,
+    done: (outcome: T) => void,
+    { derivation, signal }: { readonly derivation: Derivation | undefined; readonly signal: AbortSignal | undefined },
+  ): void {
+    if (signal === undefined) return runTask(task, done);
+    const ended = (outcome: T | undefined) => {
+      if (outcome !== undefined) done(outcome);
+      // An identity round that is given up may yet choose its record, and not by the newest derivation.
+      else if (derivation !== undefined) this.#parts.coordinator.derivations.noteLoose();
+    };
+    runTask(
+      whileWanted(task, () => !signal.aborted),
+      ended,
+    );
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

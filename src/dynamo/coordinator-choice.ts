@@ -1,15 +1,18 @@
 import type { Clock } from '../env/clock.ts';
-import type { CoordinatingNode } from './coordinating-node.ts';
 import { FailureDetector } from './failure-detector.ts';
 import type { NodeLimits } from './node-settings.ts';
+import type { NodesAtHand } from './nodes-at-hand.ts';
 import { CoordinatorStanding } from './registers/coordinator-standing.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
 export interface ChoiceParts {
   readonly view: RingView;
-  /** The nodes that can be asked; one that is missing counts as down. The owner may add and remove. */
-  readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly nodes: NodesAtHand;
+  /** Whether there is a connection to a node. Undefined: all nodes are in this process. */
+  readonly isReachable?: ((node: NodeId) => boolean) | undefined;
+  /** The node of this process, if eventually consistent reads are to ask it for what it has a replica of. */
+  readonly nearest?: NodeId | undefined;
   readonly clock: Clock;
   readonly limits: NodeLimits;
   /** W of the nodes. */
@@ -42,7 +45,7 @@ export class CoordinatorChoice {
     let fallback: NodeId | undefined;
     for (const id of this.#parts.view.preferenceList(partition)) {
       if (!this.#parts.nodes.has(id) || tried?.has(id) === true) continue;
-      if (this.#detector.isUp(id) && this.#standing.admits(id)) return id;
+      if (this.isUp(id) && this.#standing.admits(id)) return id;
       fallback ??= id;
     }
     return fallback;
@@ -56,12 +59,19 @@ export class CoordinatorChoice {
   laggard(partition: number, tried: ReadonlySet<NodeId> | undefined): NodeId | undefined {
     const { view, nodes, writeQuorum } = this.#parts;
     const homes = view.newestConfig(partition).members.map(({ node }) => node);
-    const isWell = (id: NodeId) => nodes.has(id) && tried?.has(id) !== true && this.#detector.isUp(id);
+    const isWell = (id: NodeId) => nodes.has(id) && tried?.has(id) !== true && this.isUp(id);
     return homes.filter(isWell)[writeQuorum] ?? homes.slice(writeQuorum).find(isWell);
   }
 
+  /** The node of this process, if it is to be asked and is a home replica; undefined if not. */
+  nearest(partition: number, tried: ReadonlySet<NodeId> | undefined): NodeId | undefined {
+    const { view, nodes, nearest: own } = this.#parts;
+    if (own === undefined || tried?.has(own) === true || !nodes.has(own)) return undefined;
+    return view.newestConfig(partition).members.some(({ node }) => node === own) ? own : undefined;
+  }
+
   isUp(node: NodeId): boolean {
-    return this.#detector.isUp(node);
+    return this.#detector.isUp(node) && this.#parts.isReachable?.(node) !== false;
   }
 
   /** A request was sent to a node, which has not answered within the call. */

@@ -1,13 +1,13 @@
 import type { ByteString } from '../api/primary-key.ts';
 import type { ItemCount, TableCount } from './client.ts';
-import type { CoordinatingNode } from './coordinating-node.ts';
 import type { CountAnswer, CountItems } from './coordination-messages.ts';
 import type { CoordinatorChoice } from './coordinator-choice.ts';
+import type { NodesAtHand } from './nodes-at-hand.ts';
 import type { NodeId } from './ring.ts';
 
 interface CountParts {
   readonly partitions: number;
-  readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly nodes: NodesAtHand;
   readonly choice: Pick<CoordinatorChoice, 'preferred'>;
   /** Calls `run` after as long as a node may take to answer. @returns a function that takes it back */
   readonly whenSilent: (run: () => void) => () => void;
@@ -29,7 +29,7 @@ export async function countItems(parts: CountParts, tables: readonly ByteString[
     );
     for (const [i, [id, partitions]] of asked.entries()) {
       const answer = answers[i];
-      if (answer?.kind === 'counts') {
+      if (answer !== undefined) {
         for (const [table, count] of answer.counts.entries()) sums[table] = sumOf(sums[table]!, count);
       } else {
         tried.add(id);
@@ -56,13 +56,17 @@ function byNode(
   return asked;
 }
 
-/** @returns undefined if the node does not answer in time */
-function ask({ nodes, whenSilent }: CountParts, id: NodeId, request: CountItems): Promise<CountAnswer | undefined> {
+/** @returns undefined if the node does not answer in time, or cannot */
+function ask(
+  { nodes, whenSilent }: CountParts,
+  id: NodeId,
+  request: CountItems,
+): Promise<Extract<CountAnswer, { kind: 'counts' }> | undefined> {
   return new Promise((resolve) => {
     const stopWaiting = whenSilent(() => resolve(undefined));
     nodes.get(id)!.coordinate(request, (answer) => {
       stopWaiting();
-      resolve(answer);
+      resolve(answer.kind === 'counts' ? answer : undefined);
     });
   });
 }

@@ -184,8 +184,11 @@ export interface NodeSettings {
   readonly writeQuorum: number;
   /** R: replicas asked by an eventually consistent read. */
   readonly readQuorum: number;
-  /** Which home replicas an eventually consistent read asks: the first of the preference list, or random ones. */
-  readonly readFrom: 'first' | 'random';
+  /**
+   * Which home replicas an eventually consistent read asks: this node and those behind it, or random ones. `nearest` is
+   * to a node as `first`: the client of the ring then asks the node of its own process.
+   */
+  readonly readFrom: 'first' | 'nearest' | 'random';
   /** Whether a read repairs stale replicas that it finds. */
   readonly readRepair: boolean;
   /** In this time a node compares each of its partitions once with each other replica. 0: only on demand. */

@@ -154,8 +154,12 @@ export class StorageNode implements CoordinatingNode {
     };
   }
 
-  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
-    this.#parts.coordination.coordinate(request, reply);
+  coordinate<R extends CoordinationRequest>(
+    request: R,
+    reply: (answer: AnswerTo<R>) => void,
+    signal?: AbortSignal,
+  ): void {
+    this.#parts.coordination.coordinate(request, reply, signal);
   }
 
   /** Sets the rules of lag in force. A record is released if the rule that held it is not among them. */

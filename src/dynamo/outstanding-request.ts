@@ -1,10 +1,11 @@
 import type { Clock } from '../env/clock.ts';
 import type { Failure } from './client.ts';
-import type { CoordinatingNode } from './coordinating-node.ts';
+import { isNoAnswer, type Lost, type NotBegun } from './coordinating-node.ts';
 import type { AnswerTo, PassableRequest } from './coordination-messages.ts';
 import type { CoordinatorChoice } from './coordinator-choice.ts';
 import { partitionOf } from './keyspace.ts';
 import type { NodeLimits } from './node-settings.ts';
+import type { NodesAtHand } from './nodes-at-hand.ts';
 import { type HandedBack, mayBePassedOn } from './registers/handed-back.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
@@ -28,7 +29,7 @@ export interface Outstanding {
 
 /** What all requests of one client of the ring share. */
 export interface RequestParts {
-  readonly nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly nodes: NodesAtHand;
   readonly choice: CoordinatorChoice;
   readonly clock: Clock;
   readonly limits: NodeLimits;
@@ -48,6 +49,8 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   /** Told of the outcome. */
   readonly #resolve: (outcome: OutcomeOf<R>) => void;
   readonly #partition: number;
+  /** Of a read: aborted when nobody waits for it any more. */
+  readonly #signal: AbortSignal | undefined;
   /** What the next node is asked: a write carries what another coordinator has handed back of it. */
   #request: R;
   /** The nodes that have given the request back, or not answered it, since all of them were last asked. */
@@ -58,10 +61,11 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   #isWatched = false;
   #sinceMs = 0;
 
-  constructor(parts: RequestParts, request: R, resolve: (outcome: OutcomeOf<R>) => void) {
+  constructor(parts: RequestParts, request: R, resolve: (outcome: OutcomeOf<R>) => void, signal?: AbortSignal) {
     this.#parts = parts;
     this.#request = request;
     this.#resolve = resolve;
+    this.#signal = signal;
     this.#partition = partitionOf('range' in request ? request.range.from : request.key);
   }
 
@@ -79,6 +83,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   /** Asks the first node. Called once. */
   begin(): void {
+    if (this.#signal?.aborted) return this.fail();
     if (!this.#askNext()) return this.#finish(UNAVAILABLE);
     if (this.#isOver || this.#isWatched) return;
     this.#parts.choice.noteSent(this.#node);
@@ -101,7 +106,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     if (id === undefined) return false;
     this.#node = id;
     if (request.requestId !== undefined) observer?.asked(request.requestId, id, request.kind);
-    nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer));
+    nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer), this.#signal);
     // The node may have answered, or given the request back so that another one is asked by now, within the call.
     if (!this.#isOver && this.#isWatched && this.#node === id) choice.noteSent(id);
     return true;
@@ -112,13 +117,16 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     const request = this.#request;
     const isLaggard = 'from' in request && request.from === 'laggard';
     const laggard = isLaggard ? choice.laggard(this.#partition, this.#tried) : undefined;
-    return laggard ?? choice.preferred(this.#partition, this.#tried);
+    const isEventual = 'from' in request && request.from === 'committed';
+    const nearest = isEventual ? choice.nearest(this.#partition, this.#tried) : undefined;
+    return laggard ?? nearest ?? choice.preferred(this.#partition, this.#tried);
   }
 
-  #hear(id: NodeId, answer: AnswerTo<R>): void {
+  #hear(id: NodeId, answer: AnswerTo<R> | NotBegun | Lost): void {
     const { choice, observer } = this.#parts;
     const { requestId } = this.#request;
     if (requestId !== undefined) observer?.answered(requestId, id, answer.kind);
+    if (isNoAnswer(answer)) return this.#hearNoAnswer(id, answer);
     const isGivenBack = mayBePassedOn(answer);
     // A late answer counts too: nothing probes a node that was suspected, so this may be all that brings it back.
     if (this.#isWatched) choice.noteHeard(id);
@@ -127,6 +135,21 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     if (isGivenBack) return this.#passOn(id, answer);
     if (this.#provesQuorum && answer.kind !== 'unknown') choice.noteServed(id);
     this.#finish(answer as OutcomeOf<R>);
+  }
+
+  /** The node has not begun what was asked; or what it has made of it will never be known, as of a node that was lost. */
+  #hearNoAnswer(id: NodeId, answer: NotBegun | Lost): void {
+    const { choice } = this.#parts;
+    const isWithdrawn = this.#signal?.aborted === true;
+    // The node owes nothing now. One that was lost stays suspected until it can be reached again.
+    if (this.#isWatched && (answer.kind === 'not-begun' || isWithdrawn)) choice.noteHeard(id);
+    const isBarred = answer.kind === 'not-begun' && answer.reason !== 'overloaded';
+    if (isBarred) choice.noteGaveBack(id);
+    // Another node may have been asked meanwhile.
+    if (this.#isOver || id !== this.#node) return;
+    if (isWithdrawn || (answer.kind === 'lost' && !this.mayBeAskedAgain)) return this.fail();
+    const isOverloaded = answer.kind === 'not-begun' && answer.reason === 'overloaded';
+    this.#passOn(id, isOverloaded ? OVERLOADED : UNAVAILABLE);
   }
 
   /** Whether the node that answers it has reached a quorum. */
@@ -148,12 +171,24 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   #askOtherThan(node: NodeId): void {
     this.#tried ??= new Set();
     this.#tried.add(node);
-    if (this.#askNext()) return;
+    if (this.#askAnew()) return;
     // All have been asked: perhaps those that were cut off, or down, are back soon.
     this.#tried.clear();
     this.#parts.clock.after(this.#parts.limits.maxBackoffMs, () => {
-      if (!this.#isOver && !this.#askNext()) this.fail();
+      if (!this.#isOver && !this.#askAnew()) this.fail();
     });
+  }
+
+  /** As `#askNext`, for what is left of the operation's life. */
+  #askAnew(): boolean {
+    if (this.#signal?.aborted) {
+      this.fail();
+      return true;
+    }
+    const { clock, limits } = this.#parts;
+    const budgetMs = Math.max(1, Math.ceil(limits.opLifeMs - (clock.elapsedMs() - this.#sinceMs)));
+    this.#request = { ...this.#request, budgetMs };
+    return this.#askNext();
   }
 
   #watch(): void {
@@ -172,4 +207,5 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 }
 
 const UNKNOWN: Failure = { kind: 'unknown' };
+const OVERLOADED: Failure = { kind: 'overloaded' };
 const UNAVAILABLE: Failure = { kind: 'unavailable', needed: 1, got: 0 };

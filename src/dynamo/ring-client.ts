@@ -17,11 +17,12 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
-import type { CoordinatingNode } from './coordinating-node.ts';
+import { isNoAnswer } from './coordinating-node.ts';
 import type {
   AnswerTo,
   CollectionSizeOf,
   CoordinateRange,
+  CoordinateRead,
   DueOf,
   PassableRequest,
   TablesIn,
@@ -42,20 +43,22 @@ import {
   tableRange,
 } from './keyspace.ts';
 import type { NodeLimits } from './node-settings.ts';
+import type { NodesAtHand } from './nodes-at-hand.ts';
 import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts } from './outstanding-request.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
 /**
- * The client of a ring each of whose nodes it can reach. It hands each request to the first node of the key's
- * preference list that seems well: writes of a key that go to one node do not refuse one another. Nothing else depends
- * on that choice. A node that cannot coordinate a request gives it back, and another node is asked, within the life of
- * an operation.
+ * The client of a ring. It hands each request to the first node of the key's preference list that seems well: writes of
+ * a key that go to one node do not refuse one another. Nothing else depends on that choice. A node that cannot
+ * coordinate a request gives it back, and another node is asked, within the life of an operation. So it is with one
+ * that was not reached, or takes nothing new; a node that is lost with a request is asked no more, and its writes have
+ * an unknown outcome.
  */
 export class RingClient implements DynamoClient {
   readonly #view: RingView;
-  readonly #nodes: ReadonlyMap<NodeId, CoordinatingNode>;
+  readonly #nodes: NodesAtHand;
   readonly #clock: Clock;
   readonly #limits: NodeLimits;
   readonly #choice: CoordinatorChoice;
@@ -109,19 +112,21 @@ export class RingClient implements DynamoClient {
       derivation: this.#newestOf(key.table, derivation),
       by,
       carried: undefined,
+      budgetMs: undefined,
     });
   }
 
-  read({ key, from, consistency, derivation, requestId }: ReadRequest): Promise<ReadOutcome> {
-    const storeKey = storeKeyOf(key, this.#view.partitions);
-    return this.#ask({
+  read({ key, from, consistency, derivation, requestId, signal }: ReadRequest): Promise<ReadOutcome> {
+    const request: CoordinateRead = {
       kind: 'coordinate-read',
       requestId: this.#traced(requestId),
-      key: storeKey,
+      key: storeKeyOf(key, this.#view.partitions),
       from,
       consistency,
       derivation: this.#newestOf(key.table, derivation),
-    });
+      budgetMs: undefined,
+    };
+    return this.#ask(request, signal);
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -151,7 +156,12 @@ export class RingClient implements DynamoClient {
 
   async collectionBytes({ table, partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined> {
     const key = collectionPrefix(table, partitionKey, this.#view.partitions);
-    const outcome = await this.#ask<CollectionSizeOf>({ kind: 'collection-size', requestId: undefined, key });
+    const outcome = await this.#ask<CollectionSizeOf>({
+      kind: 'collection-size',
+      requestId: undefined,
+      key,
+      budgetMs: undefined,
+    });
     return outcome.kind === 'size' ? outcome.bytes : undefined;
   }
 
@@ -225,7 +235,7 @@ export class RingClient implements DynamoClient {
 
   async forgetTable(table: ByteString): Promise<void> {
     this.#newest.delete(table);
-    for (const node of this.#nodes.values()) node.coordinate({ kind: 'forget-table', table }, () => {});
+    for (const id of this.#nodes.keys()) this.#nodes.get(id)?.coordinate({ kind: 'forget-table', table }, () => {});
   }
 
   /** Calls `done` when a node owes no answer any more. The owner has removed the node, so it is asked nothing new. */
@@ -260,11 +270,11 @@ export class RingClient implements DynamoClient {
   }
 
   #askRange(
-    { table, localIndex, limit, from, consistency, derivation, requestId }: RangeRequest | ScanRequest,
+    { table, localIndex, limit, from, consistency, derivation, requestId, signal }: RangeRequest | ScanRequest,
     range: HalfOpenRange,
     order: KeyOrder,
   ): Promise<RangeOutcome> {
-    return this.#ask<CoordinateRange>({
+    const request: CoordinateRange = {
       kind: 'coordinate-range',
       requestId: this.#traced(requestId),
       range,
@@ -274,7 +284,9 @@ export class RingClient implements DynamoClient {
       from,
       consistency,
       derivation: this.#newestOf(table, derivation),
-    });
+      budgetMs: undefined,
+    };
+    return this.#ask(request, signal);
   }
 
   /** What a request is to say that its sender has told to derive, perhaps some time ago. */
@@ -307,8 +319,8 @@ export class RingClient implements DynamoClient {
     return this.#parts.observer === undefined ? undefined : requestId;
   }
 
-  #ask<R extends PassableRequest>(request: R): Promise<OutcomeOf<R>> {
-    return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve).begin());
+  #ask<R extends PassableRequest>(request: R, signal?: AbortSignal): Promise<OutcomeOf<R>> {
+    return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, signal).begin());
   }
 
   /** @returns the answers of the nodes that answer in time */
@@ -320,14 +332,19 @@ export class RingClient implements DynamoClient {
     const answers = new Map<NodeId, AnswerTo<R>>();
     return new Promise((resolve) => {
       const end = this.#after(withinMs, () => resolve(answers));
+      let owed = ids.length;
       const endIfComplete = () => {
-        if (answers.size < ids.length) return;
+        if (owed > 0) return;
         end();
         resolve(answers);
       };
       for (const id of ids) {
-        this.#nodes.get(id)!.coordinate(request, (answer) => {
-          answers.set(id, answer);
+        const node = this.#nodes.get(id);
+        if (node === undefined) owed--;
+        node?.coordinate(request, (answer) => {
+          owed--;
+          // One that cannot be asked is as one that does not answer in time.
+          if (!isNoAnswer(answer)) answers.set(id, answer);
           endIfComplete();
         });
       }

@@ -46,6 +46,25 @@ export function* together<T>(clock: Clock, tasks: readonly Task<T>[]): Task<T[]>
   });
 }
 
+/**
+ * Runs a task as long as it is wanted. Afterwards nothing that it waits for reaches it.
+ *
+ * @returns undefined if it was ended
+ */
+export function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
+  try {
+    for (let step = task.next(undefined as never); ; ) {
+      if (step.done === true) return step.value;
+      const result: never = yield step.value;
+      if (!isWanted()) return undefined;
+      step = task.next(result);
+    }
+  } finally {
+    // Runs its `finally` blocks, unless it has ended.
+    task.return(undefined as never);
+  }
+}
+
 /** A task that has its result. */
 // biome-ignore lint/correctness/useYield: it waits for nothing.
 export function* answered<T>(result: T): Task<T> {

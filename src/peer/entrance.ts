@@ -14,9 +14,13 @@ export class Entrance implements CoordinatingNode {
     this.#node = node;
   }
 
-  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
+  coordinate<R extends CoordinationRequest>(
+    request: R,
+    reply: (answer: AnswerTo<R>) => void,
+    signal?: AbortSignal,
+  ): void {
     try {
-      this.#node.coordinate(request, reply);
+      this.#node.coordinate(request, reply, signal);
     } catch (error) {
       leaveIfDamaged(error);
     }

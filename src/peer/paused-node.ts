@@ -37,8 +37,12 @@ export class PausedNode implements CoordinatingNode {
     this.#held.clear();
   }
 
-  coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
-    const ask = () => this.#node.coordinate(request, reply);
+  coordinate<R extends CoordinationRequest>(
+    request: R,
+    reply: (answer: AnswerTo<R>) => void,
+    signal?: AbortSignal,
+  ): void {
+    const ask = () => this.#node.coordinate(request, reply, signal);
     const giveBack = () => reply(refusalOf(request) as AnswerTo<R>);
     switch (request.kind) {
       case 'tables-in':

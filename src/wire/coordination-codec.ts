@@ -1,5 +1,6 @@
 import type { MutationOutcome } from '../api/mutation.ts';
 import type { Consistency, ReadFrom, TableCount, Writer } from '../dynamo/client.ts';
+import type { NotBegun, RefusedAtDoor } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
 import type { Codec } from '../env/codec.ts';
@@ -65,6 +66,8 @@ const maybeCarried = optional(carried);
 const maybeDerivation = optional(derivation);
 const maybeWriter = optional(oneOf<Writer>({ ttl: 0 }));
 
+const budgetMs = optional(uint);
+
 const itemCount = { items: uint, bytes: uint };
 const tableCount: Field<TableCount> = object({ ...itemCount, local: list(object(itemCount)) });
 
@@ -81,6 +84,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       maybeDerivation.write(output, request.derivation);
       maybeWriter.write(output, request.by);
       maybeCarried.write(output, request.carried);
+      budgetMs.write(output, request.budgetMs);
     },
     read: (input) => ({
       kind: 'coordinate-write',
@@ -93,6 +97,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       derivation: maybeDerivation.read(input),
       by: maybeWriter.read(input),
       carried: maybeCarried.read(input),
+      budgetMs: budgetMs.read(input),
     }),
   },
   'coordinate-read': {
@@ -103,6 +108,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       readFrom.write(output, request.from);
       consistency.write(output, request.consistency);
       maybeDerivation.write(output, request.derivation);
+      budgetMs.write(output, request.budgetMs);
     },
     read: (input) => ({
       kind: 'coordinate-read',
@@ -111,6 +117,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
       from: readFrom.read(input),
       consistency: consistency.read(input),
       derivation: maybeDerivation.read(input),
+      budgetMs: budgetMs.read(input),
     }),
   },
   'coordinate-range': fieldsOf(130, {
@@ -122,8 +129,9 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
     from: readFrom,
     consistency,
     derivation: maybeDerivation,
+    budgetMs,
   }),
-  'collection-size': fieldsOf(136, { requestId, key: byteString }),
+  'collection-size': fieldsOf(136, { requestId, key: byteString, budgetMs }),
   'use-derivation': fieldsOf(133, { derivation }),
   'due-of': fieldsOf(134, { table: byteString, ageMs: uint }),
   'tables-in': fieldsOf(131, { partition: uint }),
@@ -134,9 +142,13 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
 /** The requests of a client of the ring to the node that coordinates. */
 export const COORDINATION_REQUEST_CODEC: Codec<CoordinationRequest> = messageCodec(REQUESTS);
 
-type Answer = AnswerTo<CoordinationRequest>;
+/** `not-sent` is what the asker finds out by itself. */
+type Sent = AnswerTo<CoordinationRequest> | (NotBegun & { readonly reason: RefusedAtDoor });
 
-const ANSWERS: KindCodecs<Answer> = {
+const refusedAtDoor: Field<RefusedAtDoor> = oneOf({ leaving: 0, overloaded: 1 });
+
+const ANSWERS: KindCodecs<Sent> = {
+  'not-begun': fieldsOf(178, { reason: refusedAtDoor }),
   applied: {
     number: 160,
     write(output, { next, old }) {
@@ -169,11 +181,11 @@ const ANSWERS: KindCodecs<Answer> = {
   due: fieldsOf(175, { items: uint }),
 };
 
-const ANSWER_CODEC: Codec<Answer> = messageCodec(ANSWERS);
+const ANSWER_CODEC: Codec<Sent> = messageCodec(ANSWERS);
 
 const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'storage-failed'] as const;
 
-/** The kinds of answer that each kind of request may get. */
+/** The kinds of answer that each kind of request may get, beside that it was not begun. */
 const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {
   'coordinate-write': new Set([
     'applied',
@@ -194,14 +206,16 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
 };
 
 /** The answers to requests of one kind. Decoding refuses an answer that such a request cannot get. */
-export function answerCodec<R extends CoordinationRequest>(kind: R['kind']): Codec<AnswerTo<R>> {
-  const kinds: ReadonlySet<Answer['kind']> = ANSWERS_TO[kind];
+export function answerCodec<R extends CoordinationRequest>(kind: R['kind']): Codec<AnswerTo<R> | NotBegun> {
+  const kinds: ReadonlySet<Sent['kind']> = ANSWERS_TO[kind];
   return {
-    encode: (answer) => ANSWER_CODEC.encode(answer),
+    encode: (answer) => ANSWER_CODEC.encode(answer as Sent),
     decode(bytes) {
       const answer = ANSWER_CODEC.decode(bytes);
-      if (!kinds.has(answer.kind)) throw malformed(`${answer.kind} as an answer to ${kind}`);
-      return answer as AnswerTo<R>;
+      if (answer.kind !== 'not-begun' && !kinds.has(answer.kind)) {
+        throw malformed(`${answer.kind} as an answer to ${kind}`);
+      }
+      return answer as AnswerTo<R> | NotBegun;
     },
   };
 }

@@ -40,7 +40,7 @@ export class ThreeNodes {
   readonly sent: Message[] = [];
   /** Decides which messages are lost. */
   isLost: (message: Message) => boolean = () => false;
-  readonly #clock = new ManualClock(1_000_000);
+  readonly clock = new ManualClock(1_000_000);
   #deliveries: (() => void)[] = [];
   readonly #nodes = new Map<NodeName, StorageNode>();
   readonly #open = {} as Record<NodeName, () => void>;
@@ -57,7 +57,7 @@ export class ThreeNodes {
   ) {
     const { flushMs } = options;
     const flushAfter = (complete: () => void) => {
-      this.#clock.after(flushMs!, complete);
+      this.clock.after(flushMs!, complete);
     };
     const store = () => new MemoryStore(flushMs === undefined ? {} : { flushAfter });
     this.stores = { A: store(), B: store(), C: store() };
@@ -69,7 +69,7 @@ export class ThreeNodes {
       attempt: 0,
     };
     const wiring = {
-      clock: this.#clock,
+      clock: this.clock,
       node: (name: NodeName) => this.#nodes.get(name),
       post: (message: Message, deliver: () => void) => this.#post(message, deliver),
     };
@@ -97,17 +97,22 @@ export class ThreeNodes {
 
   /** Runs until nothing is on its way and no timer is left, or for `forMs` of the clock. */
   settle(forMs = Number.POSITIVE_INFINITY): void {
-    const untilMs = this.#clock.elapsedMs() + forMs;
+    const untilMs = this.clock.elapsedMs() + forMs;
     for (;;) {
       for (let deliver = this.#deliveries.shift(); deliver !== undefined; deliver = this.#deliveries.shift()) deliver();
-      const leftMs = untilMs - this.#clock.elapsedMs();
-      const nextInMs = this.#clock.nextInMs ?? Number.POSITIVE_INFINITY;
+      const leftMs = untilMs - this.clock.elapsedMs();
+      const nextInMs = this.clock.nextInMs ?? Number.POSITIVE_INFINITY;
       if (nextInMs > leftMs || nextInMs === Number.POSITIVE_INFINITY) {
-        if (Number.isFinite(leftMs)) this.#clock.advance(leftMs);
+        if (Number.isFinite(leftMs)) this.clock.advance(leftMs);
         return;
       }
-      this.#clock.runNext();
+      this.clock.runNext();
     }
+  }
+
+  /** Has `settle` call something in its turn, as it delivers messages. */
+  later(deliver: () => void): void {
+    this.#deliveries.push(deliver);
   }
 
   /** Starts an operation at a node; `result` is there once it was answered. */

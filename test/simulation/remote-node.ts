@@ -1,5 +1,6 @@
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
+import type { Codec } from '../../src/env/codec.ts';
 import { answerCodec, COORDINATION_REQUEST_CODEC } from '../../src/wire/coordination-codec.ts';
 import { sentAsBytes } from './sent-as-bytes.ts';
 
@@ -13,7 +14,7 @@ export class RemoteNode implements CoordinatingNode {
 
   coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {
     const received = sentAsBytes(COORDINATION_REQUEST_CODEC, request)() as R;
-    const codec = answerCodec<R>(request.kind);
+    const codec = answerCodec<R>(request.kind) as Codec<AnswerTo<R>>;
     this.#node.coordinate(received, (answer) => reply(sentAsBytes(codec, answer)()));
   }
 }

@@ -6,6 +6,7 @@ import type { Mutation, MutationOutcome } from '../../src/api/mutation.ts';
 import type { SecondaryIndex } from '../../src/api/table-definition.ts';
 import type { Ballot } from '../../src/dynamo/ballot.ts';
 import { highestAt } from '../../src/dynamo/ballot.ts';
+import type { NotBegun } from '../../src/dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
@@ -294,8 +295,16 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     derivation,
     by: maybe(fc.constant('ttl' as const)),
     carried: maybe(carried),
+    budgetMs: maybe(uint),
   }),
-  'coordinate-read': kind('coordinate-read', { requestId, key, from: readFrom, consistency, derivation }),
+  'coordinate-read': kind('coordinate-read', {
+    requestId,
+    key,
+    from: readFrom,
+    consistency,
+    derivation,
+    budgetMs: maybe(uint),
+  }),
   'coordinate-range': kind('coordinate-range', {
     requestId,
     range: fc.record({ from: key, to: key }),
@@ -305,8 +314,9 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     from: readFrom,
     consistency,
     derivation,
+    budgetMs: maybe(uint),
   }),
-  'collection-size': kind('collection-size', { requestId, key }),
+  'collection-size': kind('collection-size', { requestId, key, budgetMs: maybe(uint) }),
   'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
   'due-of': kind('due-of', { table: byteString, ageMs: uint }),
@@ -325,15 +335,18 @@ const failure = fc.oneof(
 const itemCount = { items: uint, bytes: uint };
 const tableCount = fc.record({ ...itemCount, local: many(fc.record(itemCount)) });
 
+const notBegun = kind('not-begun', { reason: fc.constantFrom('leaving' as const, 'overloaded' as const) });
+const noOutcome = fc.oneof(failure, notBegun);
+
 /** Arbitrary answers to requests of each kind. */
-export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R>> } = {
-  'coordinate-write': fc.oneof(outcome, failure, kind('handed-back', { carried })),
-  'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), failure),
-  'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), failure),
-  'collection-size': fc.oneof(kind('size', { bytes: uint }), failure),
-  'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), failure),
-  'use-derivation': fc.oneof(kind('used', {}), failure),
-  'due-of': fc.oneof(kind('due', { items: uint }), failure),
-  'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), failure),
-  'forget-table': fc.oneof(kind('forgetting', {}), failure),
+export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R> | NotBegun> } = {
+  'coordinate-write': fc.oneof(outcome, noOutcome, kind('handed-back', { carried })),
+  'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), noOutcome),
+  'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), noOutcome),
+  'collection-size': fc.oneof(kind('size', { bytes: uint }), noOutcome),
+  'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), noOutcome),
+  'use-derivation': fc.oneof(kind('used', {}), noOutcome),
+  'due-of': fc.oneof(kind('due', { items: uint }), noOutcome),
+  'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), noOutcome),
+  'forget-table': fc.oneof(kind('forgetting', {}), noOutcome),
 };

@@ -9,7 +9,7 @@ import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
-import { runTask, type Task, type TimedWait, wait, waitAtMost } from '../task.ts';
+import { runTask, type Task, type TimedWait, wait, waitAtMost, whileWanted } from '../task.ts';
 import { stagedAttempt, stagedEpoch, writeStaged } from './staged-rows.ts';
 
 type Handled = Extract<EpochRequest, { kind: 'copy' | 'stage' }>;
@@ -307,21 +307,4 @@ interface EpochStagingParts {
   readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */
   readonly erase: (key: StoreKey) => void;
-}
-
-/**
- * Runs a task as long as it is wanted. Afterwards nothing that it waits for reaches it.
- *
- * @returns undefined if it was ended
- */
-function* whileWanted<T>(task: Task<T>, isWanted: () => boolean): Task<T | undefined> {
-  for (let step = task.next(undefined as never); ; ) {
-    if (step.done === true) return step.value;
-    const result: never = yield step.value;
-    if (!isWanted()) {
-      task.return(undefined as never);
-      return undefined;
-    }
-    step = task.next(result);
-  }
 }

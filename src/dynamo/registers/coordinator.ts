@@ -240,9 +240,13 @@ export class Coordinator {
     for (const timer of this.#letGo.values()) this.clock.cancel(timer);
   }
 
-  /** When an operation that begins now is given up. */
-  deadline(): number {
-    return this.clock.elapsedMs() + this.settings.limits.opLifeMs;
+  /**
+   * When an operation that begins now is given up.
+   * @param budgetMs what is left of its life, if it has begun elsewhere
+   */
+  deadline(budgetMs?: number): number {
+    const { opLifeMs } = this.settings.limits;
+    return this.clock.elapsedMs() + (budgetMs === undefined ? opLifeMs : Math.min(budgetMs, opLifeMs));
   }
 
   isPast(deadlineMs: number): boolean {

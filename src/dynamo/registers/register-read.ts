@@ -185,7 +185,7 @@ export function isAnyUnable(replies: readonly Reply[]): boolean {
 
 /** Whether an eventually consistent read asks only the replica of the node that coordinates it, if that has a vote. */
 export function isReadLocal({ settings }: Coordinator): boolean {
-  return settings.readQuorum === 1 && settings.readFrom === 'first';
+  return settings.readQuorum === 1 && settings.readFrom !== 'random';
 }
 
 /**
