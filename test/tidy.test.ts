@@ -31,6 +31,7 @@ const TWINS = [
 
 /** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
 const FOR_OTHERS = [
+  'src/dynamo/epochs/member-register.ts: confirm',
   'src/host/local-ring.ts: addNode',
   'src/host/local-ring.ts: removeNode',
   'src/index.ts: startDynaring',

@@ -8,11 +8,15 @@ import type { Consistency } from './client.ts';
 import { Coordination } from './coordination.ts';
 import { Derivations } from './derived/derivations.ts';
 import { type DerivedParts, wireDerived } from './derived/wire-derived.ts';
+import { ConfigAcceptor } from './epochs/config-acceptor.ts';
+import { ConfigBallots } from './epochs/config-round.ts';
 import { EpochFollower } from './epochs/epoch-follower.ts';
 import { EpochStaging } from './epochs/epoch-staging.ts';
 import { EpochSwitch } from './epochs/epoch-switch.ts';
+import { MemberRegister } from './epochs/member-register.ts';
 import { Orphans } from './epochs/orphans.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
+import { stagedAttempt } from './epochs/staged-rows.ts';
 import { FailureDetector, watched } from './failure-detector.ts';
 import { Gossip } from './gossip.ts';
 import { AntiEntropy } from './healing/anti-entropy.ts';
@@ -99,6 +103,8 @@ interface Epochs {
   readonly epochFollower: EpochFollower;
   readonly orphans: Orphans;
   readonly gossip: Gossip;
+  readonly configAcceptor: ConfigAcceptor;
+  readonly configRegister: MemberRegister;
 }
 
 export interface NodeParts extends Surroundings, Replica, Leadership, Repair, Epochs {}
@@ -273,6 +279,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     acceptor,
     events,
     newest: (told) => (rules.rowsNeverGoBack ? view.newestConfig(told.partition) : told),
+    attemptOf: ({ partition, attempt }) => (rules.beginsWithDecided ? attempt : stagedAttempt(store, partition)),
     handOff: (partition, done) => antiEntropy.handOff(partition, done),
   });
   const comparison = comparisonParts(basis, parts);
@@ -302,7 +309,16 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   const orphans = new Orphans({ clock, limits, votes, view, acceptor, antiEntropy, epochStaging });
   const onConfig = events.configReceived.bind(events);
   const gossip = new Gossip({ self, view, clock, random, limits, transport, onConfig });
-  return { epochSwitch, epochStaging, epochFollower, orphans, gossip };
+  const configAcceptor = new ConfigAcceptor({
+    self,
+    store,
+    log,
+    votes,
+    newest: (partition) => view.newestConfig(partition),
+  });
+  const ballots = new ConfigBallots(settings.diskId, basis.state.boot);
+  const configRegister = new MemberRegister({ coordinator: parts.coordinator, ballots });
+  return { epochSwitch, epochStaging, epochFollower, orphans, gossip, configAcceptor, configRegister };
 }
 
 /** The parts of this node that a comparison of replicas needs. */

@@ -84,6 +84,16 @@ export interface Rules {
   readonly purgeWaitsForOwed: boolean;
   /** A merge of pages ends at the nearest of their last keys; with this rule off, at the farthest. */
   readonly horizonIsNearest: boolean;
+  /** A majority of the members of an epoch is sealed before the next one is prepared; with this rule off, one fewer. */
+  readonly majoritySeals: boolean;
+  /** A config is decided when a majority of its members has staged; with this rule off, one fewer. */
+  readonly majorityStages: boolean;
+  /** A config is decided when every newcomer has staged, too. */
+  readonly newcomersStage: boolean;
+  /** A config register of members decides for no attempt after which another was begun. */
+  readonly lastAttemptDecides: boolean;
+  /** A member begins an epoch with what it has staged for the attempt that was decided, and not for another one. */
+  readonly beginsWithDecided: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -123,4 +133,9 @@ export const SOUND_RULES: Rules = {
   outboxRowWithRecord: true,
   purgeWaitsForOwed: true,
   horizonIsNearest: true,
+  majoritySeals: true,
+  majorityStages: true,
+  newcomersStage: true,
+  lastAttemptDecides: true,
+  beginsWithDecided: true,
 };

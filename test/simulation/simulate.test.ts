@@ -6,7 +6,7 @@ import { SCENARIO_NAMES, SCENARIOS, type Scenario } from './scenarios.ts';
 import { simulateHistory } from './simulation.ts';
 
 const run = promisify(execFile);
-const PROGRAM = fileURLToPath(new URL('simulate.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('run-bundled.mjs', import.meta.url));
 
 interface Ended {
   readonly status: number;
@@ -17,7 +17,7 @@ interface Ended {
 /** Runs `npm run simulate` with these arguments, without npm. */
 async function simulate(...args: string[]): Promise<Ended> {
   try {
-    return { status: 0, ...(await run(process.execPath, ['--import', 'tsx', PROGRAM, ...args])) };
+    return { status: 0, ...(await run(process.execPath, [PROGRAM, ...args])) };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
     return { status: code, stdout, stderr };

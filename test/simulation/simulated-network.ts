@@ -6,7 +6,7 @@ import type { StoreKey } from '../../src/env/store.ts';
 import type { Receive, Transport } from '../../src/env/transport.ts';
 import { REPLY_CODEC } from '../../src/wire/reply-codec.ts';
 import { REQUEST_CODEC } from '../../src/wire/request-codec.ts';
-import { sentAsBytes } from './sent-as-bytes.ts';
+import { MessageBytes } from './sent-as-bytes.ts';
 import { showReply, showRequest, type Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -80,6 +80,8 @@ interface Process {
  * delivery: nodes share no memory, and neither do two deliveries of one message.
  */
 export class SimulatedNetwork {
+  /** Whether every message is compared with what its bytes decode to. */
+  readonly comparesAll: boolean;
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #faults: NetworkFaults;
@@ -87,6 +89,8 @@ export class SimulatedNetwork {
   readonly #observer: Observer;
   readonly #tampering: Tampering;
   readonly #courier: Courier | undefined;
+  readonly #requests: MessageBytes<Request>;
+  readonly #replies: MessageBytes<Reply>;
   readonly #processes = new Map<NodeId, Process>();
   #isHealed = false;
 
@@ -98,6 +102,7 @@ export class SimulatedNetwork {
     readonly observer: Observer;
     readonly tampering: Tampering;
     readonly courier?: Courier;
+    readonly comparesAll: boolean;
   }) {
     this.#time = parts.time;
     this.#random = parts.random;
@@ -106,6 +111,9 @@ export class SimulatedNetwork {
     this.#observer = parts.observer;
     this.#tampering = parts.tampering;
     this.#courier = parts.courier;
+    this.comparesAll = parts.comparesAll;
+    this.#requests = new MessageBytes(parts.comparesAll);
+    this.#replies = new MessageBytes(parts.comparesAll);
   }
 
   attach(node: NodeId, receive: Receive<Request, Reply>): void {
@@ -127,7 +135,7 @@ export class SimulatedNetwork {
       send: (to, original, onReply) => {
         const request = this.#tampering.request?.(original) ?? original;
         this.#observer.sent(from, request);
-        const take = sentAsBytes(REQUEST_CODEC, request);
+        const take = this.#requests.send(REQUEST_CODEC, request);
         this.#carry({ from, to, kind: request.kind }, showRequest(request), () => {
           // What a process says to itself dies with it.
           if (from === to && !isAlive()) return;
@@ -145,7 +153,7 @@ export class SimulatedNetwork {
     process.receive(from, request, (original) => {
       if (this.#processes.get(to) !== process) return;
       this.#observer.answered(to, request, original, acknowledged);
-      const take = sentAsBytes(REPLY_CODEC, original);
+      const take = this.#replies.send(REPLY_CODEC, original);
       this.#carry({ from: to, to: from, kind: original.kind }, showReply(original), () => {
         if (!isAlive()) return;
         const decoded = take();

@@ -1,5 +1,5 @@
 import { type Ballot, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ConfigValue, Reply, Request } from '../../src/dynamo/messages.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
 import { registerValueOf } from './item-value.ts';
 import { CLOCK_START_MS } from './virtual-time.ts';
@@ -15,12 +15,17 @@ export class Trace {
   }
 
   add(atMs: number, what: string): void {
-    const line = `${(Math.round(atMs * 100) / 100).toString().padStart(8)}  ${what}`;
-    this.lines?.push(line);
+    const time = `${(Math.round(atMs * 100) / 100).toString().padStart(8)}  `;
+    this.lines?.push(time + what);
+    this.#mix(time);
+    this.#mix(what);
+  }
+
+  #mix(text: string): void {
     let low = this.#low;
     let high = this.#high;
-    for (let i = 0; i < line.length; i++) {
-      const unit = line.charCodeAt(i);
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
       low = Math.imul(low ^ unit, 0x01000193);
       high = Math.imul(high ^ unit, 0x85ebca6b) ^ (high >>> 15);
     }
@@ -54,6 +59,16 @@ export function showRecord(record: ItemRecord | undefined): string {
   return record === undefined ? '-' : `${showBallot(record.ballot)}=${registerValueOf(record.item) ?? 'tombstone'}`;
 }
 
+/** A ballot of a config register. */
+function showNumber({ hlc, coordinator, boot }: Ballot): string {
+  return `${hlc}${diskLetter(coordinator)}${boot}`;
+}
+
+function showValue({ begun, decided }: ConfigValue): string {
+  const next = decided && `, decided ${decided.members.map(({ node }) => node).join('')} by attempt ${decided.attempt}`;
+  return `begun ${begun}${next ?? ''}`;
+}
+
 export function showRequest(request: Request): string {
   switch (request.kind) {
     case 'prepare':
@@ -82,6 +97,13 @@ export function showRequest(request: Request): string {
       const { partition, epoch, members } = request.config;
       return `activate partition ${partition} in epoch ${epoch} of ${members.map(({ node }) => node).join('')}`;
     }
+    case 'config-prepare':
+      return `config-prepare partition ${request.partition} in epoch ${request.epoch}, ${showNumber(request.ballot)}`;
+    case 'config-accept': {
+      const { partition, epoch, ballot, value } = request;
+      const what = `${showNumber(ballot)}: ${showValue(value)}`;
+      return `config-accept partition ${partition} in epoch ${epoch}, ${what}`;
+    }
     default:
       return request.kind;
   }
@@ -96,6 +118,8 @@ export function showReply(reply: Reply): string {
       return reply.isHeld === true ? 'learned, held back' : reply.kind;
     case 'rejected':
       return `rejected, promised ${showBallot(reply.effective)}`;
+    case 'config-promise':
+      return `config-promise ${reply.accepted ? showValue(reply.accepted.value) : '-'}`;
     case 'wrong-epoch':
       return `wrong-epoch, mine is ${reply.config?.epoch ?? 'none'}`;
     case 'sealed-records':

@@ -330,7 +330,7 @@ export class Acceptor {
   }
 
   #answerWrongEpoch(key: StoreKey, answer: Answer): void {
-    answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#votes.votingConfig(partitionOf(key)) });
+    answer({ kind: 'wrong-epoch', from: this.#settings.id, config: this.#votes.knownConfig(partitionOf(key)) });
   }
 
   /**

@@ -70,6 +70,7 @@ export class StoryWorld {
       observer: consistency === 'dynamo' ? this.told : this.chosen,
       tampering: defects.tampering?.() ?? {},
       courier: this.courier,
+      comparesAll: true,
     });
     this.hosts = ids.map((id) => this.#makeHost(id, setting, configs, random, network));
     this.membership = new SimulatedMembership({
@@ -82,6 +83,7 @@ export class StoryWorld {
       replication: members.length,
       emptyDiskVotes: defects.emptyDiskVotes === true,
       emptyDiskKeepsId: defects.emptyDiskKeepsId === true,
+      decidesByMembers: false,
       tellsNobody: defects.tellsNobody === true,
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
       decided: (config) => this.#noteDecided(config),
