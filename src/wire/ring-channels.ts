@@ -29,6 +29,8 @@ const RING_LANES: Readonly<Record<Request['kind'], Lane>> = {
   'sealed-records': 'hot',
   stage: 'hot',
   activate: 'hot',
+  'config-prepare': 'hot',
+  'config-accept': 'hot',
   gossip: 'bulk',
   ping: 'hot',
 };
