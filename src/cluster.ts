@@ -50,7 +50,7 @@ async function buildCluster(config: Config, log: Log, releases: Releases): Promi
   const traces = createTraces(config, clock);
   const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
   releases.add(() => ring.close());
-  const parts = { config, log, clock, apiClock, ring, nodes: ring, traces, isReady: () => true };
+  const parts = { config, log, clock, apiClock, ring, nodes: ring, traces };
   const { endWaits, ...serving } = await serveRing(parts, releases);
   const { web } = serving;
   const where = { hosts: config.hosts, graceMs: config.limits.stopGraceMs, clock, releases };

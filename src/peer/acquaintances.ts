@@ -71,11 +71,6 @@ export class Acquaintances {
     this.#exchange(peer);
   }
 
-  /** The peer has nothing more to say: it ended, or nobody knows where it is. */
-  forget(peer: NodeId): void {
-    if (!this.#parts.members().includes(peer)) this.#met.delete(peer);
-  }
-
   /** What other peers are told: this process, and the nodes that hold the ring. */
   get known(): readonly AddressEntry[] {
     const { book, members, own } = this.#parts;
@@ -125,17 +120,18 @@ export class Acquaintances {
   }
 
   #exchange(peer: NodeId): void {
-    const { port, self } = this.#parts;
-    port.ask(peer, { kind: 'addresses', entries: this.known }, (outcome) => {
+    this.#parts.port.ask(peer, { kind: 'addresses', entries: this.known }, (outcome) => {
       if (outcome.kind !== 'answered' || outcome.answer.kind !== 'addresses') return;
-      for (const entry of outcome.answer.entries) this.learn(entry, self);
+      for (const entry of outcome.answer.entries) this.learn(entry);
     });
   }
 
-  /** Takes what a peer has told. */
-  learn(entry: AddressEntry, self = this.#parts.self): void {
-    if (entry.node === self || entry.addresses.length === 0) return;
-    this.#parts.book.learn(entry);
+  /** Takes what a peer has told. Until a cluster is known, everybody may be a founder. */
+  learn(entry: AddressEntry): void {
+    const { self, book, members, transport } = this.#parts;
+    if (entry.node === self || entry.addresses.length === 0 || !book.learn(entry)) return;
+    const nodes = members();
+    if (nodes.length === 0 || nodes.includes(entry.node)) transport.connect(entry.node);
   }
 }
 

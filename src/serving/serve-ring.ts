@@ -42,8 +42,8 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
-  /** Whether operations are served now; `/health` says so too. */
-  readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome: not while the server stops. */
+  readonly isHealthy?: () => boolean;
 }
 
 /** Tiers 1 and 2 above a ring, which do not listen anywhere yet. */
@@ -76,7 +76,7 @@ export interface Serving {
  * @throws SeedError
  */
 export async function serveRing(
-  { config, log, clock, apiClock, ring, nodes, traces, isReady }: ServeRingParts,
+  { config, log, clock, apiClock, ring, nodes, traces, isHealthy }: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
   const catalog = new TableCatalog(ring.client);
@@ -105,7 +105,7 @@ export async function serveRing(
     clock,
     apiClock,
     ring,
-    isReady,
+    isHealthy,
     faults,
     expiry,
     indexes,
@@ -143,7 +143,8 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
   await ring.waitUntilConsistent();
 }
 
-interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'isReady'> {
+interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring'> {
+  readonly isHealthy: (() => boolean) | undefined;
   readonly faults: FaultRules;
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
@@ -152,12 +153,13 @@ interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'ap
 }
 
 function createWeb(parts: WebParts): WebServer {
-  const { config, log, clock, apiClock, ring, isReady, faults, expiry, indexes, admin, execute } = parts;
+  const { config, log, clock, apiClock, ring, isHealthy, faults, expiry, indexes, admin, execute } = parts;
   return createWebServer({
     execute,
     nowMs: () => apiClock.now(),
     requestId: createRequestIds(),
-    isReady,
+    isReady: () => true,
+    isHealthy,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
     limits: config.limits.web,
     pause: nextTurn,

@@ -35,6 +35,8 @@ export interface WebServerOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome. Default: `isReady`. */
+  readonly isHealthy?: (() => boolean) | undefined;
   /** Called with every exception that is no `ApiError`. The client gets a 500, and the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
@@ -200,11 +202,12 @@ function lazily(
 /** How many connections may open before those that make room for them have closed. */
 const CONNECTIONS_BEYOND = 1024;
 
-function createLimitedServer(
+/** A server of `node:http` within limits. */
+export function createLimitedServer(
   limits: WebLimits,
   elapsedMs: () => number,
   listener: WebServer['listener'],
-  hints: Hints | undefined,
+  hints?: Hints,
 ): Server {
   const server = createServer(
     {
