@@ -75,6 +75,7 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
+  if (config.httpsCert !== undefined || config.auth !== undefined) renewOnSignal(cluster, log);
   const { addresses, adminAddresses } = cluster;
   const startUp = { config, version: version(), addresses, adminAddresses };
   printStartUp(startUp, { isLocal });
@@ -105,6 +106,7 @@ async function servePeerProcess(command: PeerServeCommand, stopping: Stopping): 
   const { servePeer } = await import('./serve.ts');
   const served = await servePeer({ command, version: version(), log, onFatal: endRefused });
   if (stopping.started(served, PEER_STOP_WITHIN_MS)) return;
+  renewOnSignal(served, log);
   const ready = await served.ready;
   if (stopping.isStopping) return;
   printPeerStartUp({ ...ready, ...served, version: version() });
@@ -174,6 +176,18 @@ function stopOnSignals(): Stopping {
       return isStopping;
     },
   };
+}
+
+/** SIGHUP has certificate and access keys read again, as of servers that outlive a certificate. */
+function renewOnSignal(served: { renewSecurity(): void }, log: Log): void {
+  process.on('SIGHUP', () => {
+    try {
+      served.renewSecurity();
+      log.info('certificate and access keys were read again');
+    } catch (error) {
+      log.error(`certificate and access keys stay as they were: ${messageOf(error)}`);
+    }
+  });
 }
 
 /**

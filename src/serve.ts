@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ApiClock } from './admin/api-clock.ts';
+import type { Security } from './config/client-security.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
@@ -30,7 +31,7 @@ import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds, createTraces, serveRing } from './serving/serve-ring.ts';
+import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
@@ -48,6 +49,8 @@ export interface ServedPeer {
    * Resolves when requests can be served; rejects with what an operator has to remedy. Until then `/health` says 503.
    */
   readonly ready: Promise<ReadyPeer>;
+  /** Reads the files of certificate and access keys of clients again. @throws ConfigError: all stays as it was */
+  renewSecurity(): void;
   /** Takes nothing new, ends what it has begun, and leaves. */
   stop(): Promise<void>;
 }
@@ -84,6 +87,13 @@ export async function servePeer(parts: ServePeerParts): Promise<ServedPeer> {
   }
 }
 
+interface ServedParts {
+  readonly directory: PeerDirectory | undefined;
+  readonly network: PeerNetwork;
+  readonly late: LateServer;
+  readonly security: Security | undefined;
+}
+
 /** What a process of a cluster is made of, in the order of its start. */
 class PeerProcess {
   readonly #parts: ServePeerParts;
@@ -103,21 +113,28 @@ class PeerProcess {
     const { command, log } = this.#parts;
     const { peer, config } = command;
     const security = securityOf(peer);
+    const forClients = await createSecurity(config, this.#clock);
     const directory = config.dataDir === undefined ? undefined : await openPeerDirectory(config.dataDir, peer.nodeId);
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = this.#lateServer();
+    const late = this.#lateServer(forClients);
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
     const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
-    const ready = network.findCluster().then((record) => this.#serve(record, { directory, network, late }));
+    const ready = network
+      .findCluster()
+      .then((record) => this.#serve(record, { directory, network, late, security: forClients }));
     return {
       addresses,
       peerAddress,
       ready,
+      renewSecurity() {
+        forClients?.readAgain();
+        if (forClients?.https !== undefined) late.renewCertificate(forClients.https);
+      },
       stop: () => {
         this.#isStopping = true;
         return this.#releases.runAll();
@@ -144,7 +161,7 @@ class PeerProcess {
     });
   }
 
-  #lateServer(): LateServer {
+  #lateServer(security: Security | undefined): LateServer {
     const { command, log } = this.#parts;
     const { limits, corsOrigins } = command.config;
     return new LateServer(
@@ -155,16 +172,15 @@ class PeerProcess {
         limits: limits.web,
         pause: nextTurn,
         corsOrigins,
+        https: security?.https,
+        authenticate: security?.authenticate,
       },
       () => this.#clock.elapsedMs(),
     );
   }
 
   /** The cluster is known: opens the node, if this disk is one of its, and serves. */
-  async #serve(
-    record: PeerRecord,
-    { directory, network, late }: { directory: PeerDirectory | undefined; network: PeerNetwork; late: LateServer },
-  ): Promise<ReadyPeer> {
+  async #serve(record: PeerRecord, { directory, network, late, security }: ServedParts): Promise<ReadyPeer> {
     const { command, log } = this.#parts;
     const config = command.configOf(record.cluster!);
     const clock = this.#clock;
@@ -198,7 +214,7 @@ class PeerProcess {
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const nodes = nodeControl();
     const serving = await serveRing(
-      { config, log, clock, apiClock, ring, nodes, traces, isHealthy: () => !this.#isStopping },
+      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy: () => !this.#isStopping },
       releases,
     );
     late.serve(serving.web);

@@ -23,7 +23,7 @@ export interface PeerStartUp {
 export function peerStartUpText(startUp: PeerStartUp): string {
   const { version, config, record, addresses, peerAddress } = startUp;
   const { replication, writeQuorum, readQuorum, dataDir, durability } = config;
-  const endpoints = addresses.map(endpointOf);
+  const endpoints = addresses.map((address) => endpointOf(address, config));
   const admin = adminUrl(startUp);
   return [
     `dynaring ${version} is ready on ${endpoints.join(' and ')}`,
@@ -50,9 +50,9 @@ export function peerStartUpFields(startUp: PeerStartUp): Readonly<Record<string,
     node: record.name,
     role: roleOf(record, config.dataDir),
     clusterId: record.cluster!.clusterId,
-    endpoint: endpointOf(addresses[0]!),
-    endpoints: addresses.map(endpointOf),
-    adminEndpoints: adminAddresses.map(endpointOf),
+    endpoint: endpointOf(addresses[0]!, config),
+    endpoints: addresses.map((address) => endpointOf(address, config)),
+    adminEndpoints: adminAddresses.map((address) => endpointOf(address, config)),
     ...(admin !== undefined && { cluster: `${admin}/cluster`, status: `${admin}/status` }),
     peerAddress: textOf(peerAddress),
     replication,
@@ -76,5 +76,5 @@ function textOf(address: Address): string {
 /** The URL for administrators; undefined if there is none. */
 function adminUrl({ config, addresses, adminAddresses }: PeerStartUp): string | undefined {
   if (!config.admin) return undefined;
-  return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring`;
+  return `${endpointOf(adminAddresses[0] ?? addresses[0]!, config)}/_dynaring`;
 }

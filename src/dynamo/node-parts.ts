@@ -27,7 +27,7 @@ import { PurgeMember } from './healing/purge-member.ts';
 import { compareWithPeer } from './healing/replica-comparison.ts';
 import { Scrub } from './healing/scrub.ts';
 import { TombstonePurge } from './healing/tombstones.ts';
-import { partitionOf, tableOf } from './keyspace.ts';
+import { partitionOf } from './keyspace.ts';
 import type { Reply, Request } from './messages.ts';
 import type { NodeEvents } from './node-events.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -385,14 +385,11 @@ function* settleConflict(
   return outcome.kind === 'proven';
 }
 
-/** An identity round that no client has asked for: what is derived from the table has to be found out first. */
-function* proveAlone(
+/** An identity round that no client has asked for. */
+function proveAlone(
   coordinator: Coordinator,
   proof: Pick<Proof, 'key' | 'mode' | 'isConflict'>,
 ): ReturnType<typeof identityRound> {
   const deadlineMs = coordinator.deadline();
-  const told = yield* coordinator.derivations.present(tableOf(proof.key), deadlineMs);
-  if (told.kind !== 'derivation') return told;
-  const { derivation } = told;
-  return yield* identityRound(coordinator, { ...proof, requestId: undefined, deadlineMs, derivation });
+  return identityRound(coordinator, { ...proof, requestId: undefined, deadlineMs, isUntold: true });
 }

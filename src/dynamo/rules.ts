@@ -62,6 +62,8 @@ export interface Rules {
   readonly capIsKept: boolean;
   /** A record that is chosen again takes up a newer derivation of its table. */
   readonly adoptionTakesDerivation: boolean;
+  /** A round that a node begins by itself asks what is derived from the table, unless the record was chosen before. */
+  readonly unsettledAskDerivation: boolean;
   /** A strong read that finds an item of an older derivation chooses it again, instead of sending its entries as it is. */
   readonly fillByIdentityRound: boolean;
   /** Entries are made of chosen records only, not of records that are sent to be accepted. */
@@ -122,6 +124,7 @@ export const SOUND_RULES: Rules = {
   owedIsCarried: true,
   capIsKept: true,
   adoptionTakesDerivation: true,
+  unsettledAskDerivation: true,
   fillByIdentityRound: true,
   settlesChosenOnly: true,
   finisherReadsStrongly: true,

@@ -1,7 +1,8 @@
 import type { Server } from 'node:http';
+import { LimitedServers, type ServerCertificate } from './limited-server.ts';
 import type { Listener } from './listen.ts';
-import { createLimitedServer, createWebServer, type WebServer, type WebServerOptions } from './server.ts';
-import { DEFAULT_WEB_LIMITS, type WebLimits } from './web-limits.ts';
+import { createWebServer, type WebServer, type WebServerOptions } from './server.ts';
+import { DEFAULT_WEB_LIMITS } from './web-limits.ts';
 
 /**
  * Listens before there is anything to serve. Until then `/health` and every operation are answered with 503: it takes
@@ -9,16 +10,15 @@ import { DEFAULT_WEB_LIMITS, type WebLimits } from './web-limits.ts';
  */
 export class LateServer implements Listener {
   readonly onInternalError: (error: unknown) => void;
-  readonly #limits: WebLimits;
-  readonly #elapsedMs: () => number;
+  readonly #servers: LimitedServers;
   readonly #waiting: WebServer;
   #served: WebServer | undefined;
 
   /** @param elapsedMs milliseconds since some moment in the past */
   constructor(options: Omit<WebServerOptions, 'execute' | 'isReady' | 'operator'>, elapsedMs: () => number) {
     this.onInternalError = options.onInternalError;
-    this.#limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
-    this.#elapsedMs = elapsedMs;
+    const limits = { ...DEFAULT_WEB_LIMITS, ...options.limits };
+    this.#servers = new LimitedServers({ limits, elapsedMs, hints: undefined, https: options.https });
     const execute = async () => {
       throw new Error('an operation is carried out before there is anything to serve');
     };
@@ -30,13 +30,17 @@ export class LateServer implements Listener {
     this.#served = web;
   }
 
+  /** New connections get this certificate, if it serves HTTPS. */
+  renewCertificate(https: ServerCertificate): void {
+    this.#servers.renew(https);
+  }
+
   createHttpServer(): Server {
-    return createLimitedServer(this.#limits, this.#elapsedMs, (request, response) =>
-      (this.#served ?? this.#waiting).listener(request, response),
-    );
+    return this.#servers.create((request, response) => (this.#served ?? this.#waiting).listener(request, response));
   }
 
   beginClosing(): void {
+    this.#servers.beginClosing();
     this.#waiting.beginClosing();
     this.#served?.beginClosing();
   }

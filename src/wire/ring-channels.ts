@@ -29,9 +29,9 @@ const RING_LANES: Readonly<Record<Request['kind'], Lane>> = {
   'sealed-records': 'hot',
   stage: 'hot',
   activate: 'hot',
+  gossip: 'bulk',
   'config-prepare': 'hot',
   'config-accept': 'hot',
-  gossip: 'bulk',
   ping: 'hot',
 };
 
