@@ -145,7 +145,8 @@ function addRecord(count: PartCount, record: ItemRecord | undefined, items: 1 | 
   if (record?.item === undefined) return;
   const each = { items, bytes: items * record.item.size };
   add(count, each);
-  const { local = [], localBytes = 0 } = record.derived ?? {};
+  if (!record.hasLocals) return;
+  const { local, localBytes } = record.derived!;
   const isIn = local.filter((place) => place !== undefined).length;
   // The record has the size of its entries together; the average is exact if the indexes project alike, or there is one.
   const entry = { items, bytes: (items * localBytes) / isIn };
