@@ -19,7 +19,7 @@ export type PeerSecurity =
 type Secured = Exclude<PeerSecurity, { kind: 'open' }>;
 
 /** Below this a secret can be tried out by whoever has recorded a handshake. */
-export const LEAST_SECRET_BYTES = 16;
+const LEAST_SECRET_BYTES = 16;
 const PSK_LABEL = 'dynaring peer 1';
 const PSK_BYTES = 32;
 const CERTIFIED_NAME = /^URI:dynaring-node:(.+)$/;
@@ -31,6 +31,13 @@ const CERTIFIED_NAME = /^URI:dynaring-node:(.+)$/;
  */
 const TLS_OF_ALL = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ecdhCurve: 'X25519' } as const;
 const PSK_CIPHER = 'TLS_AES_128_GCM_SHA256';
+
+/** @throws RangeError if peers that prove themselves like this prove nothing */
+export function checkSecurity(security: PeerSecurity): void {
+  if (security.kind === 'secret' && security.secret.length < LEAST_SECRET_BYTES) {
+    throw new RangeError(`a secret of fewer than ${LEAST_SECRET_BYTES} bytes`);
+  }
+}
 
 /** What a dialler hands to node:tls. */
 export function dialOptions(security: Secured): ConnectionOptions {
@@ -83,6 +90,5 @@ export function certifiedNames(alternativeNames: string): string[] {
 }
 
 function keyOf(secret: Uint8Array): Buffer {
-  if (secret.length < LEAST_SECRET_BYTES) throw new RangeError(`a secret of fewer than ${LEAST_SECRET_BYTES} bytes`);
   return Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), PSK_LABEL, PSK_BYTES));
 }

@@ -6,6 +6,7 @@ import type { Admin } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import type { Execute } from '../api/operations.ts';
 import { readFaultRule } from '../api/read-fault-rule.ts';
+import type { Security } from '../config/client-security.ts';
 import { requestLog } from '../config/log-requests.ts';
 import type { Config } from '../config.ts';
 import { RingError } from '../dynamo/ring-error.ts';
@@ -27,6 +28,7 @@ import { addFaultsOfFile } from '../seed/fault-file.ts';
 import type { SeedSource } from '../seed/seed.ts';
 import { TraceLog } from '../trace/trace-log.ts';
 import { createWebServer, type WebServer } from '../web/server.ts';
+import type { AccessKey } from '../web/signature.ts';
 import { buildRouter } from './build-router.ts';
 import type { Releases } from './releases.ts';
 
@@ -35,6 +37,8 @@ const BUILT_WITHIN_MS = 30_000;
 
 export interface ServeRingParts {
   readonly config: Config;
+  /** HTTPS and signatures; undefined: neither. */
+  readonly security: Security | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly apiClock: ApiClock;
@@ -42,14 +46,22 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
-  /** Whether operations are served now; `/health` says so too. */
-  readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome: not while the server stops. */
+  readonly isHealthy?: () => boolean;
 }
 
 /** Tiers 1 and 2 above a ring, which do not listen anywhere yet. */
 export interface Serving {
   /** For mounting the server in another one of this process, or for listening. */
   readonly web: WebServer;
+  /** Whose signatures are accepted, by access key id; undefined: anybody's. */
+  readonly accessKeys: ReadonlyMap<string, AccessKey> | undefined;
+  /**
+   * Reads the files of certificate and access keys again; from then on they hold for new connections and requests.
+   *
+   * @throws ConfigError if one of them is not what it should be: all stays as it was
+   */
+  renewSecurity(): void;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
   /** The rules of what goes wrong on purpose. */
@@ -76,7 +88,7 @@ export interface Serving {
  * @throws SeedError
  */
 export async function serveRing(
-  { config, log, clock, apiClock, ring, nodes, traces, isReady }: ServeRingParts,
+  { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy }: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
   const catalog = new TableCatalog(ring.client);
@@ -101,11 +113,12 @@ export async function serveRing(
   const traced = traces?.traced(execute) ?? execute;
   const web = createWeb({
     config,
+    security,
     log,
     clock,
     apiClock,
     ring,
-    isReady,
+    isHealthy,
     faults,
     expiry,
     indexes,
@@ -114,6 +127,11 @@ export async function serveRing(
   });
   return {
     web,
+    accessKeys: security?.accessKeys,
+    renewSecurity() {
+      security?.readAgain();
+      if (security?.https !== undefined) web.renewCertificate(security.https);
+    },
     locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
       ring.locate(await catalog.itemKey(namespace, tableName, key)),
     faults,
@@ -134,6 +152,13 @@ export function createTraces({ trace, limits }: Config, clock: Clock): TraceLog 
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
+/** What HTTPS and signatures take, which is loaded only by servers that have it. @throws ConfigError */
+export async function createSecurity(config: Config, clock: Clock): Promise<Security | undefined> {
+  if (config.httpsCert === undefined && config.auth === undefined) return undefined;
+  const { Security } = await import('../config/client-security.ts');
+  return new Security(config, { nowMs: () => clock.now(), pause: nextTurn });
+}
+
 async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise<void> {
   await ring.waitUntilConsistent();
   if (indexes.isIdle) return;
@@ -143,7 +168,8 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
   await ring.waitUntilConsistent();
 }
 
-interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'isReady'> {
+interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
+  readonly isHealthy: (() => boolean) | undefined;
   readonly faults: FaultRules;
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
@@ -152,12 +178,15 @@ interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'ap
 }
 
 function createWeb(parts: WebParts): WebServer {
-  const { config, log, clock, apiClock, ring, isReady, faults, expiry, indexes, admin, execute } = parts;
+  const { config, security, log, clock, apiClock, ring, isHealthy, faults, expiry, indexes, admin, execute } = parts;
   return createWebServer({
+    https: security?.https,
+    authenticate: security?.authenticate,
     execute,
     nowMs: () => apiClock.now(),
     requestId: createRequestIds(),
-    isReady,
+    isReady: () => true,
+    isHealthy,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
     limits: config.limits.web,
     pause: nextTurn,

@@ -13,6 +13,7 @@ import { inflate } from './inflate.ts';
 import { LARGE_BODY_BYTES, type LargeBodies, type LargeBody } from './large-bodies.ts';
 import { parseJson } from './parse-json.ts';
 import { type Envelope, renderBody, renderError, renderResult, type WireError } from './render.ts';
+import type { Authenticate } from './signature.ts';
 import { Slots } from './slots.ts';
 import { validateRequest } from './validate.ts';
 
@@ -25,6 +26,7 @@ export interface HandleOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
+  readonly isHealthy?: (() => boolean) | undefined;
   /** Called with every exception that is no `ApiError`: a bug, or a tier that failed. */
   readonly onInternalError: (error: unknown) => void;
   /** The service's own limit is 16 MB. It also holds for a compressed body after decompression. */
@@ -38,6 +40,8 @@ export interface HandleOptions {
   readonly answers: Room;
   /** Where likely mistakes in a client are reported. */
   readonly hints?: Hints | undefined;
+  /** Verifies signatures; undefined: any access key and any secret will do. */
+  readonly authenticate?: Authenticate | undefined;
 }
 
 /** Answers any request and never rejects. */
@@ -128,7 +132,10 @@ async function answerBody(
   }
 
   if (request.notes !== undefined) request.notes.table = tablesOf(operation, parsed);
-  const credentials = credentialsOf(request.headers, queryOf(request));
+  const credentials =
+    options.authenticate === undefined
+      ? credentialsOf(request.headers, queryOf(request))
+      : await options.authenticate(request.sent ?? request);
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
 
@@ -180,7 +187,7 @@ async function answerInflated(
     case 'inflated':
       try {
         const headers = { ...request.headers, 'content-encoding': undefined, 'transfer-encoding': undefined };
-        return await answerOperation({ ...request, headers, body: inflated.bytes }, envelope, options);
+        return await answerOperation({ ...request, headers, body: inflated.bytes, sent: request }, envelope, options);
       } finally {
         budget.give(inflated.bytes.length);
       }
@@ -214,7 +221,9 @@ function answerProbe(request: HttpRequest, envelope: Envelope, options: HandleOp
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (isRead && pathOf(request) === '/health') {
     const isReady = options.isReady();
-    return renderBody(isReady ? 200 : 503, Buffer.from(isReady ? 'ready\n' : 'starting\n'), plain(envelope));
+    const isHealthy = options.isHealthy?.() ?? isReady;
+    const text = isHealthy ? 'ready\n' : isReady ? 'stopping\n' : 'starting\n';
+    return renderBody(isHealthy ? 200 : 503, Buffer.from(text), plain(envelope));
   }
   // Widely used health checks (jest-dynamodb, compose files) wait for this 400, which DynamoDB Local answers.
   if (isRead && pathOf(request) === '/') {
