@@ -178,8 +178,8 @@ export class ItemCounts {
   #addRecord(count: PartCount, table: ByteString, record: ItemRecord | undefined, items: 1 | -1): void {
     if (record?.item === undefined) return;
     add(count, { items, bytes: items * record.item.size });
-    const { local = [], localBytes = 0 } = record.derived ?? {};
-    if (local.length === 0) return;
+    if (!record.hasLocals) return;
+    const { local, localBytes } = record.derived!;
     const isIn = local.filter((place) => place !== undefined).length;
     const sizes = isIn > 1 ? this.#sizesOf(record.item, table) : undefined;
     for (const [index, place] of local.entries()) {
