@@ -65,9 +65,10 @@ export interface Scenario {
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
    * three to ten short crashes, and four messages in ten are slow. `split`: one to three times, for a while, the nodes are
    * in two parts that hear nothing of each other; nothing crashes. `laggards`: two nodes are cut off from all others for
-   * longer than anything else lives, and four messages in ten are slow; nothing crashes.
+   * longer than anything else lives, and four messages in ten are slow; nothing crashes. `flapping`: as `normal`, but nodes
+   * crash dozens of times, and are back in a moment.
    */
-  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggards';
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggards' | 'flapping';
   /**
    * Whether the clocks of all nodes are right, and none steps: then of two writes in `dynamo` mode, one after the other, the
    * later one has to win, those with conditions among them.
@@ -633,13 +634,15 @@ export const SCENARIOS = {
     faults: 'stress',
     changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join', 'leave'] },
   },
-  // Nodes are back at once, again and again.
+  // Little but rounds in config registers, between nodes that are back at once, again and again.
   'hosts-flapping': {
-    ...GOAL,
-    partitions: 1,
-    faults: 'stress',
-    powerLosses: 2,
-    changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join'] },
+    ...HEALING,
+    nodes: 4,
+    clients: 1,
+    operations: 4,
+    decidesByMembers: true,
+    faults: 'flapping',
+    changes: { count: 30, kinds: ['again'] },
   },
   'hosts-split': { ...GOAL, faults: 'split', changes: { ...GOAL.changes, count: 6 } },
   'hosts-five': {
