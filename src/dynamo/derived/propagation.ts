@@ -209,7 +209,8 @@ export class Propagation implements Settler {
   /** What has to be told to the homes of entries: what is there, and what is not any more. */
   #confirmationsOf(record: ItemRecord, entries: ReturnType<typeof entriesOf>): Confirmation[] {
     const { rules } = this.#parts.coordinator.settings;
-    const { ballot, derived } = record;
+    const { derived } = record;
+    const ballot = rules.entriesAreOfTheirRecord ? record.ballot : derived!.valueBallot;
     const made = (key: StoreKey, item: ItemRecord['item'], partitionKey: string) =>
       new Confirmation(key, new ItemRecord({ ballot, item, partitionKey, lineage: [], isEntry: true }), rules);
     return [
