@@ -254,6 +254,7 @@ class PeerProcess {
         reach: (id) => new RemoteNode(coordination, id),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
+      nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
