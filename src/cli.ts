@@ -104,7 +104,11 @@ async function servePeerProcess(command: PeerServeCommand, stopping: Stopping): 
   for (const note of command.notes) log.info(note);
   for (const warning of command.warnings) log.warn(warning);
   const { servePeer } = await import('./serve.ts');
-  const served = await servePeer({ command, version: version(), log, onFatal: endRefused });
+  const onLeft = () => {
+    log.info('has left the cluster: the data directory may be emptied');
+    process.kill(process.pid, 'SIGTERM');
+  };
+  const served = await servePeer({ command, version: version(), log, onFatal: endRefused, onLeft });
   if (stopping.started(served, PEER_STOP_WITHIN_MS)) return;
   renewOnSignal(served, log);
   const ready = await served.ready;

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
+import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
@@ -27,6 +28,7 @@ import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
+import { GoalFollower } from './serving/goal-follower.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
@@ -68,6 +70,8 @@ export interface ServePeerParts {
   readonly log: Log;
   /** It cannot go on. @param error with a line for people */
   readonly onFatal: (error: Error) => void;
+  /** Its node has left the cluster, as an operator wanted: the process is to end in order. */
+  readonly onLeft: () => void;
 }
 
 /**
@@ -92,6 +96,13 @@ interface ServedParts {
   readonly network: PeerNetwork;
   readonly late: LateServer;
   readonly security: Security | undefined;
+}
+
+interface RingParts extends Pick<ServedParts, 'network'> {
+  readonly view: RingView;
+  readonly peer: Peer | undefined;
+  readonly config: PeerServeCommand['config'];
+  readonly record: PeerRecord;
 }
 
 /** What a process of a cluster is made of, in the order of its start. */
@@ -123,6 +134,7 @@ class PeerProcess {
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
     const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     const ready = network
       .findCluster()
@@ -210,7 +222,7 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const ring = this.#ring({ view, peer, network, config });
+    const ring = this.#ring({ view, peer, network, config, record });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const nodes = nodeControl();
     const serving = await serveRing(
@@ -227,17 +239,7 @@ class PeerProcess {
   }
 
   /** The ring as this process sees it, and the door by which other processes ask its node. */
-  #ring({
-    view,
-    peer,
-    network,
-    config,
-  }: {
-    view: RingView;
-    peer: Peer | undefined;
-    network: PeerNetwork;
-    config: PeerServeCommand['config'];
-  }): PeerRing {
+  #ring({ view, peer, network, config, record }: RingParts): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
     const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
@@ -254,6 +256,7 @@ class PeerProcess {
         reach: (id) => new RemoteNode(coordination, id),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
+      nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
@@ -269,15 +272,26 @@ class PeerProcess {
       random: this.#random,
     });
     if (peer === undefined) watch.start();
+    const goals = new GoalFollower({
+      client,
+      cluster: record.cluster!,
+      peer,
+      clock,
+      random: this.#random,
+      log: this.#parts.log,
+      onLeft: this.#parts.onLeft,
+    });
+    goals.start();
     const ring = new PeerRing({
       view,
       client,
       own: peer,
       transport,
       port,
-      moves: () => ({ moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined }),
+      moves: () => goals.progress,
       clock,
       close: async () => {
+        goals.stop();
         watch.stop();
         network.serve(undefined);
         door.leave();
