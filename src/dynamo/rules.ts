@@ -70,6 +70,8 @@ export interface Rules {
   readonly settlesChosenOnly: boolean;
   /** What settles an item for another coordinator reads it strongly first, instead of taking its own committed record. */
   readonly finisherReadsStrongly: boolean;
+  /** An entry has the ballot of the record that it is made of; with this rule off, that of the version, which may be old. */
+  readonly entriesAreOfTheirRecord: boolean;
   /** An entry is confirmed by disks, not by memory. */
   readonly confirmsAreFlushed: boolean;
   /** An entry is confirmed by a majority of its home replicas, not by one. */
@@ -96,6 +98,8 @@ export interface Rules {
   readonly lastAttemptDecides: boolean;
   /** A member begins an epoch with what it has staged for the attempt that was decided, and not for another one. */
   readonly beginsWithDecided: boolean;
+  /** A node that leaves the cluster stays a member where it is one, for as long as nobody has taken its place. */
+  readonly leaversStay: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -128,6 +132,7 @@ export const SOUND_RULES: Rules = {
   fillByIdentityRound: true,
   settlesChosenOnly: true,
   finisherReadsStrongly: true,
+  entriesAreOfTheirRecord: true,
   confirmsAreFlushed: true,
   confirmsByMajority: true,
   confirmsOfOneEpoch: true,
@@ -141,4 +146,5 @@ export const SOUND_RULES: Rules = {
   newcomersStage: true,
   lastAttemptDecides: true,
   beginsWithDecided: true,
+  leaversStay: true,
 };

@@ -19,7 +19,7 @@ export type PeerSecurity =
 type Secured = Exclude<PeerSecurity, { kind: 'open' }>;
 
 /** Below this a secret can be tried out by whoever has recorded a handshake. */
-const LEAST_SECRET_BYTES = 16;
+export const LEAST_SECRET_BYTES = 16;
 const PSK_LABEL = 'dynaring peer 1';
 const PSK_BYTES = 32;
 const CERTIFIED_NAME = /^URI:dynaring-node:(.+)$/;

@@ -1,62 +1,70 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { linesOf, whenGone } from '../env/start-child.ts';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
-import { eventually } from '../parts/eventually.ts';
-import { said, testPeer } from '../parts/test-peers.ts';
+import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
+import { createTable } from './server-process.ts';
 
-const PROCESS = fileURLToPath(new URL('peer-process.ts', import.meta.url));
+const TABLE = 'Things';
 
-/** Longer than the other process takes connections for that it has not read from. */
-const STOPPED_MS = 1_500;
-
-/** A process with peer b, which has begun to listen, and a peer of this process that can ask it. */
-async function pair() {
-  const path = join(temporaryDirectory(), 'peer');
-  const start = async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', PROCESS, path], { stdio: ['ignore', 'pipe', 'inherit'] });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const lines = linesOf(child);
-    expect((await lines.next()).value).toBe('listening');
-    return { child, lines };
-  };
-  return { start, a: testPeer({ name: 'a', addresses: { b: [{ path }] } }) };
+async function put(peer: PeerProcess, id: string): Promise<void> {
+  const client = await peer.client();
+  await client.send(new PutItemCommand({ TableName: TABLE, Item: { id: { S: id } } }));
 }
 
-async function kill(child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL');
-  await whenGone(child);
+async function has(peer: PeerProcess, id: string): Promise<boolean> {
+  const client = await peer.client();
+  const get = new GetItemCommand({ TableName: TABLE, Key: { id: { S: id } }, ConsistentRead: true });
+  return (await client.send(get)).Item !== undefined;
 }
 
-describe('two processes', () => {
-  test('one that is killed loses what it was asked, and is reached again when it is back', async () => {
-    const { start, a } = await pair();
-    const { child, lines } = await start();
-    const held = a.ask('b', 'hold');
-    expect((await lines.next()).value).toBe('hold');
-    await kill(child);
-    expect(said(await held)).toBe('lost: connection');
-    expect(a.transport.figures().cut.silent).toBeUndefined();
-    expect(said(await a.ask('b', 'nobody there'))).toBe('not-sent: down');
-    await start();
-    await eventually(async () => expect(said(await a.ask('b', 'again'))).toBe('again'));
-  });
+interface ReplicaView {
+  readonly node: string;
+  readonly isKnown: boolean;
+  readonly committedAtMs?: number;
+}
 
-  test('one that was stopped for long does not serve what it was asked before', async () => {
-    const { start, a } = await pair();
-    const { child, lines } = await start();
-    expect(said(await a.ask('b', 'before'))).toBe('before');
-    child.kill('SIGSTOP');
-    const late = a.ask('b', 'too late');
-    // What was written is in the buffers of the system by the time that this side gives up.
-    expect(said(await late)).toBe('lost: connection');
-    await pause(STOPPED_MS);
-    child.kill('SIGCONT');
-    await eventually(async () => expect(said(await a.ask('b', 'cut?'))).toBe('stalled'));
-    expect((await lines.next()).value).toBe('before');
-    expect((await lines.next()).value).toBe('cut?');
-  });
+/** What a peer says of where an item is. */
+async function replicasOf(peer: PeerProcess, id: string): Promise<readonly ReplicaView[]> {
+  const key = encodeURIComponent(JSON.stringify({ id: { S: id } }));
+  const view = await administer(await peer.ready(), 'GET', `/key?table=${TABLE}&key=${key}`);
+  return (view as { replicas: readonly ReplicaView[] }).replicas;
+}
+
+test('three processes form a cluster and serve at each of them; one is killed, the others go on, and it catches up', async () => {
+  const root = temporaryDirectory();
+  await initPeers(root, ['a', 'b', 'c']);
+  // The last of the founders first; it hears of the others by their joining.
+  const c = beginNode(root, 'c');
+  const meeting = await c.peerAddress();
+  const [a, b] = [beginNode(root, 'a', [meeting]), beginNode(root, 'b', [meeting])];
+  const front = beginPeer('front', ['--role', 'front', '--join', meeting]);
+
+  await createTable(await a.client(), TABLE);
+  for (const [at, peer] of [a, b, c, front].entries()) await put(peer, `by ${at}`);
+  for (const peer of [a, b, c, front]) {
+    for (const at of [0, 1, 2, 3]) expect(await has(peer, `by ${at}`)).toBe(true);
+  }
+
+  expect((await b.stop('SIGKILL')).signal).toBe('SIGKILL');
+  const missed = Array.from({ length: 12 }, (_, i) => `missed ${i}`);
+  for (const [i, id] of missed.entries()) await put([a, c, front][i % 3]!, id);
+  for (const [i, id] of missed.entries()) expect(await has([front, a, c][i % 3]!, id)).toBe(true);
+
+  // It listens somewhere else now, and tells the others; they were not told where it is.
+  const again = beginNode(root, 'b', [meeting]);
+  await administer(await again.ready(), 'POST', '/wait-until-consistent');
+  const nodes = new Set<string>();
+  for (const id of missed) {
+    const replicas = await replicasOf(again, id);
+    expect(replicas.map(({ isKnown, committedAtMs }) => isKnown && committedAtMs !== undefined)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    for (const { node } of replicas) nodes.add(node.split('.')[0]!);
+  }
+  expect([...nodes].sort()).toEqual(['a', 'b', 'c']);
+  for (const id of missed) expect(await has(again, id)).toBe(true);
+
+  for (const peer of [front, again, a, c]) expect((await peer.stop('SIGTERM')).status).toBe(0);
 });

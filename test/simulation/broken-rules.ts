@@ -2,11 +2,14 @@ import type { Checks, Invariant } from '../../src/dynamo/invariants.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { Violation } from './checks.ts';
+import type { GoalDefects } from './goal-membership.ts';
 import {
+  actingOnOwnAccept,
   countHeld,
   cutLineage,
   droppingAccepted,
   hideAccepted,
+  hideDecided,
   hideGossip,
   hideHashes,
   hideMore,
@@ -21,6 +24,7 @@ import {
   learningWhateverComes,
   lowerUpperBound,
   pagingFromTheLowerBound,
+  promisingConfigsAgain,
   promisingNothing,
   sealingNothing,
   sometimesDeaf,
@@ -30,6 +34,7 @@ import {
   withOutboxInMemory,
   withoutAnswerToHints,
   withoutCeilingFlush,
+  withoutDisks,
   withoutTombstones,
 } from './sabotage.ts';
 import type { ScenarioName } from './scenarios.ts';
@@ -55,6 +60,8 @@ export interface Defects {
   readonly tellsNobody?: boolean;
   /** The config register decides for an attempt although a later one was begun. */
   readonly decidesAnyAttempt?: boolean;
+  /** What is wrong with the goal, and with those who leave. */
+  readonly goal?: GoalDefects;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
   /** A new index is filled while rounds by what was derived before may go on. */
@@ -453,6 +460,13 @@ export const BROKEN_RULES = {
     shows: 'invariant',
     histories: 150,
   },
+  'entries-dated-as-their-version': {
+    rule: 'an entry has the ballot of the record that it is made of (protocol.md section 14.3)',
+    defects: { rules: { entriesAreOfTheirRecord: false } },
+    scenario: 'index',
+    shows: 'invariant',
+    histories: 50,
+  },
   'entries-unflushed': {
     rule: 'an entry is confirmed by members whose disks have it (protocol.md section 14.3)',
     defects: { rules: { confirmsAreFlushed: false } },
@@ -516,6 +530,13 @@ export const BROKEN_RULES = {
     shows: 'wrong-index',
     histories: 80,
   },
+  'filled-at-once': {
+    rule: 'back-fill begins when no round by the older derivation can choose anything any more (protocol.md section 14.4)',
+    defects: { fillsAtOnce: true },
+    scenario: 'index-added-early',
+    shows: 'wrong-index',
+    histories: 600,
+  },
   'entries-purged-at-once': {
     rule: 'a tombstone of an entry is purged when nothing older can arrive any more (protocol.md section 9.1)',
     defects: { limits: { tombstoneGraceMs: 1, messageLifeMs: 0, purgeIntervalMs: 20 } },
@@ -529,6 +550,20 @@ export const BROKEN_RULES = {
     scenario: 'local',
     shows: 'not-linearizable',
     histories: 1_000,
+  },
+  'unsettled-of-the-range-only': {
+    rule: 'an unsettled item is named wherever its accepted record has its place (protocol.md section 14.6)',
+    defects: { rules: { unsettledWhateverRange: false } },
+    scenario: 'local-contended',
+    shows: 'not-linearizable',
+    histories: 400,
+  },
+  'local-horizon-left-out': {
+    rule: 'a read of a local index takes nothing from behind the nearest end of a full page (protocol.md section 14.6)',
+    defects: { rules: { horizonIsNearest: false } },
+    scenario: 'local-behind',
+    shows: 'not-linearizable',
+    histories: 200,
   },
   'candidates-not-read': {
     rule: 'a strong read of a local index reads what replicas do not agree on (protocol.md section 14.6)',
@@ -592,6 +627,104 @@ export const BROKEN_RULES = {
     scenario: 'dynamo-split',
     shows: 'unavailable',
     histories: 2_000,
+  },
+  'attempts-not-chosen': {
+    rule: 'an attempt is chosen before anything is sealed or staged (counterexample 43)',
+    defects: { goal: { attemptsAreNotChosen: true }, rules: { lastAttemptDecides: false } },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 100,
+  },
+  'ended-attempts-decide': {
+    rule: 'members decide for no attempt after which another was begun (counterexample 43)',
+    defects: { rules: { lastAttemptDecides: false } },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 100,
+  },
+  'own-view-is-decided': {
+    rule: 'a round keeps what may be decided already (counterexample 44)',
+    defects: { tampering: () => ({ reply: hideDecided }) },
+    scenario: 'hosts-busy',
+    shows: 'fork',
+    histories: 300,
+  },
+  'acts-on-its-own-accept': {
+    rule: 'nobody acts on a config that he has accepted: a majority has to have it (counterexample 45)',
+    defects: { sabotage: { receive: actingOnOwnAccept }, checks: 'cheap' },
+    scenario: 'hosts-busy',
+    shows: 'fork',
+    histories: 50,
+  },
+  'ballots-without-disk': {
+    rule: 'a ballot of a config register is of one disk and one boot (counterexample 53)',
+    defects: { sabotage: { receive: promisingConfigsAgain }, tampering: () => ({ request: withoutDisks }) },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 500,
+  },
+  'one-seal-too-few': {
+    rule: 'a majority of an epoch is sealed before the next one is staged (protocol.md section 8.2)',
+    defects: { rules: { majoritySeals: false } },
+    scenario: 'hosts-busy',
+    shows: 'invariant',
+    histories: 500,
+  },
+  'one-stage-too-few': {
+    rule: 'a config is decided when a majority of its members has staged (protocol.md section 8.2)',
+    defects: { rules: { majorityStages: false, newcomersStage: false } },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 100,
+  },
+  'newcomers-not-staged': {
+    rule: 'a config is decided when every newcomer has staged, not a majority alone (counterexample 50)',
+    defects: { rules: { newcomersStage: false } },
+    scenario: 'hosts-losses',
+    shows: 'unfounded',
+    histories: 100,
+  },
+  'members-by-name': {
+    rule: 'acceptors of a config register are disks, not names (counterexample 47)',
+    defects: { emptyDiskKeepsId: true },
+    scenario: 'hosts-moves',
+    shows: 'invariant',
+    histories: 300,
+  },
+  'any-stage-will-do': {
+    rule: 'a member begins an epoch with what it has staged for the decided attempt (I8)',
+    defects: { rules: { beginsWithDecided: false } },
+    scenario: 'hosts-busy',
+    shows: 'invariant',
+    histories: 500,
+  },
+  'leaves-at-once': {
+    rule: 'a node that the goal names no more stays for as long as a config may count on it (protocol.md section 8.7)',
+    defects: { goal: { leavesAtOnce: true } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 200,
+  },
+  'comes-back': {
+    rule: 'a disk that has left is never taken in again (counterexample 49)',
+    defects: { goal: { comesBack: true } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 500,
+  },
+  'leavers-refuse-all': {
+    rule: 'a node that leaves stays a member where it is one (counterexample 46)',
+    defects: { rules: { leaversStay: false } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 500,
+  },
+  'goal-by-hearsay': {
+    rule: 'a mover reads the goal strongly: what tells of a change may be lost (counterexample 52)',
+    defects: { goal: { goalIsHearsay: true } },
+    scenario: 'hosts-goal',
+    shows: 'not-healed',
+    histories: 50,
   },
 } satisfies Record<string, BrokenRule>;
 

@@ -1,10 +1,11 @@
-import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
-import { partitionRange } from '../../src/dynamo/keyspace.ts';
-import type { Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
+import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { partitionPrefix, partitionRange } from '../../src/dynamo/keyspace.ts';
+import type { AcceptedConfig, Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
 import { ItemRecord, isTombstone } from '../../src/dynamo/record.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import type { Store, StoreName } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
+import { fieldsOf } from '../dynamo/record-fields.ts';
 import type { Tampering } from './simulated-network.ts';
 
 type ReplicaReceive = Receive<Request, Reply>;
@@ -186,6 +187,53 @@ export function hideGossip(reply: Reply): Reply {
   return reply.kind === 'gossip' ? { kind: 'pong', from: reply.from } : reply;
 }
 
+/** Tells of the last attempt that was begun, and hides what may be decided. */
+export function hideDecided(reply: Reply): Reply {
+  if (reply.kind !== 'config-promise' || reply.accepted === undefined) return reply;
+  const { ballot, value } = reply.accepted;
+  return { ...reply, accepted: { ballot, value: { begun: value.begun } } };
+}
+
+/** Ballots of config registers do not say whose they are. */
+export function withoutDisks(request: Request): Request {
+  if (request.kind !== 'config-prepare' && request.kind !== 'config-accept') return request;
+  return { ...request, ballot: { ...request.ballot, coordinator: 0, boot: 0 } };
+}
+
+/** A ballot that was promised is promised again to whoever asks. */
+export function promisingConfigsAgain(receive: ReplicaReceive, store: Store): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, (answer) => {
+      if (request.kind !== 'config-prepare' || answer.kind !== 'rejected') return reply(answer);
+      if (compareBallots(answer.effective, request.ballot) !== 0) return reply(answer);
+      const row = configRowOf(store, request.partition);
+      const isAcceptedBelow = row.accepted === undefined || compareBallots(row.accepted.ballot, request.ballot) < 0;
+      reply(isAcceptedBelow ? { kind: 'config-promise', from: answer.from, accepted: row.accepted } : answer);
+    });
+  };
+}
+
+/** Takes what it accepts for decided. */
+export function actingOnOwnAccept(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, (answer) => {
+      reply(answer);
+      if (request.kind !== 'config-accept' || answer.kind !== 'config-accepted') return;
+      const { decided } = request.value;
+      if (decided !== undefined) receive(from, { kind: 'activate', config: decided }, () => {});
+    });
+  };
+}
+
+interface ConfigRow {
+  readonly promised: Ballot;
+  readonly accepted?: AcceptedConfig;
+}
+
+function configRowOf(store: Store, partition: number): ConfigRow {
+  return JSON.parse(Buffer.from(store.get('meta', `config/${partitionPrefix(partition)}`)!).toString()) as ConfigRow;
+}
+
 export function hideMore(reply: Reply): Reply {
   return reply.kind === 'range' ? { ...reply, more: false } : reply;
 }
@@ -222,7 +270,7 @@ export function lowerUpperBound(request: Request): Request {
 export function cutLineage(request: Request): Request {
   if (request.kind !== 'accept' && request.kind !== 'learn') return request;
   const { record } = request;
-  return { ...request, record: new ItemRecord({ ...record, lineage: record.lineage.slice(-1) }) };
+  return { ...request, record: new ItemRecord({ ...fieldsOf(record), lineage: record.lineage.slice(-1) }) };
 }
 
 export function withDoubledAnswersCounted(): Tampering {
