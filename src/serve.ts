@@ -225,8 +225,10 @@ class PeerProcess {
     const ring = this.#ring({ view, peer, network, config, record });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const nodes = nodeControl();
+    const isHealthy = () => !this.#isStopping;
+    const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy: () => !this.#isStopping },
+      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);
