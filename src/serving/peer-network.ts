@@ -3,6 +3,7 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
+import { reachedAt } from '../env/own-addresses.ts';
 import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
@@ -16,6 +17,7 @@ import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
@@ -60,6 +62,7 @@ export class PeerNetwork {
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
   #own: AddressEntry;
+  #reachedAt: () => readonly Address[] = () => [];
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
@@ -109,7 +112,7 @@ export class PeerNetwork {
       port: this.port,
       book: this.#book,
       join,
-      own: () => this.#own,
+      own: () => this.#ownEntry(),
       members: () => this.#members,
       clock,
       random,
@@ -126,8 +129,7 @@ export class PeerNetwork {
    */
   async listen(address: Address, told: Address | undefined): Promise<Address> {
     const listening = await this.transport.listen(address);
-    const reached = told === undefined ? listening : withPort(told, listening);
-    this.#own = { ...this.#own, seq: this.#own.seq + 1, addresses: [reached] };
+    this.#reachedAt = () => (told === undefined ? reachedAt(listening) : [withPort(told, listening)]);
     this.acquaintances.start();
     return listening;
   }
@@ -165,6 +167,15 @@ export class PeerNetwork {
     this.#view = view;
     this.#onUp = onUp;
     for (const node of this.#members) if (node !== this.self) this.transport.connect(node);
+  }
+
+  /** What is counted of the connections to others, for metrics. */
+  get figures(): PeerFigures {
+    const peers = this.#members.filter((node) => node !== this.self);
+    return {
+      ...this.transport.figures(),
+      peers: peers.map((node) => ({ node, isUp: this.transport.isUp(node) })),
+    };
   }
 
   /** The node of this process answers its peers from now on. */
@@ -237,6 +248,15 @@ export class PeerNetwork {
     if (this.#complained.size >= MOST_COMPLAINTS) this.#complained.clear();
     this.#complained.set(about, nowMs + REMIND_MS);
     log.error(message, fields);
+  }
+
+  /** Where this peer is reached now: a host may get another address while it runs. */
+  #ownEntry(): AddressEntry {
+    const addresses = this.#reachedAt();
+    if (JSON.stringify(addresses) !== JSON.stringify(this.#own.addresses)) {
+      this.#own = { ...this.#own, seq: this.#own.seq + 1, addresses };
+    }
+    return this.#own;
   }
 
   #noteSoon(): void {
