@@ -3,6 +3,7 @@ import { ConfigError } from './config-error.ts';
 import { DYNALITE_HINTS, LOCAL_FLAGS, withoutJava } from './local-flags.ts';
 import { hintOf } from './nearest.ts';
 import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName, variableOf } from './options.ts';
+import { PEER_OPTIONS, PEER_SETTING_NAMES } from './peer-options.ts';
 import type { Config } from './settings.ts';
 import { textOfVariable, unreadVariables } from './variables.ts';
 
@@ -27,9 +28,9 @@ export interface ServeCommand {
 const HELP = new Set(['--help', '-help', '-h']);
 const VERSION = new Set(['--version', '-version']);
 /** Subcommands, which come first; `cli` runs them. */
-const COMMANDS = ['import', 'export', 'inspect'];
+const COMMANDS = ['import', 'export', 'inspect', 'init', 'serve'];
 /** Subcommands that start other servers. */
-const STARTS = new Set(['start', 'serve', 'server', 'run', 'up']);
+const STARTS = new Set(['start', 'server', 'run', 'up']);
 
 /** What has been read so far. `variables` has the settings that came from environment variables. */
 interface Reading {
@@ -56,11 +57,8 @@ export function parseCommandLine(
   const args = withoutJava(argv);
   if (args.some((arg) => HELP.has(arg))) return { kind: 'help' };
   if (args.some((arg) => VERSION.has(arg))) return { kind: 'version' };
-  const isLocal = args !== argv;
-  const reading: Reading = { settings: {}, variables: {}, notes: [], isInMemory: false, isShared: false, isLocal };
-  readVariables(reading, env);
-  for (let index = 0; index < args.length; index++) index += readFlag(reading, args, index);
-  if (reading.isInMemory) stayInMemory(reading);
+  const reading = readArguments(args, env);
+  if (args !== argv) reading.isLocal = true;
   const config = complete(reading.settings, {}, reading.variables);
   if (reading.isShared) reading.notes.push(noteOnShared(config));
   return {
@@ -70,6 +68,29 @@ export function parseCommandLine(
     warnings: unreadVariables(env),
     isLocal: reading.isLocal,
   };
+}
+
+/** Takes an argument that is no setting. @returns how many of the following belong to it; undefined: it is none of these */
+export type ArgumentTaker = (args: readonly string[], at: number) => number | undefined;
+
+/** Reads the settings of the command line and the environment, which need not fit together yet. @throws ConfigError */
+export function readArguments(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  take: ArgumentTaker = () => undefined,
+): Reading {
+  const reading: Reading = {
+    settings: {},
+    variables: {},
+    notes: [],
+    isInMemory: false,
+    isShared: false,
+    isLocal: false,
+  };
+  readVariables(reading, env);
+  for (let index = 0; index < args.length; index++) index += take(args, index) ?? readFlag(reading, args, index);
+  if (reading.isInMemory) stayInMemory(reading);
+  return reading;
 }
 
 function readVariables({ settings, variables }: Reading, env: Readonly<Record<string, string | undefined>>): void {
@@ -143,6 +164,8 @@ function unknownOption(flag: string): ConfigError {
   ];
   const hint = DYNALITE_HINTS.get(given);
   if (hint !== undefined) return new ConfigError(`unknown option ${shown}: ${hint}`);
+  const isOfPeers = PEER_SETTING_NAMES.some((name) => PEER_OPTIONS[name].flag === flag);
+  if (isOfPeers) return new ConfigError(`${flag} is for dynaring serve, which runs one node of a cluster`);
   return new ConfigError(`unknown option ${shown}${hintOf(given, names) || '; --help lists the options'}`);
 }
 
@@ -154,7 +177,7 @@ function parseOption(option: Option, text: string, variable?: string): unknown {
   throw new ConfigError(`${flag}${originText({ variable })} must be ${expects}, not ${JSON.stringify(text)}${hint}`);
 }
 
-function splitFlag(argument: string): [flag: string, value: string | undefined] {
+export function splitFlag(argument: string): [flag: string, value: string | undefined] {
   const equals = argument.indexOf('=');
   return equals < 0 ? [argument, undefined] : [argument.slice(0, equals), argument.slice(equals + 1)];
 }

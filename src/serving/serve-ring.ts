@@ -27,6 +27,7 @@ import { TableCatalog } from '../router/table-catalog.ts';
 import { addFaultsOfFile } from '../seed/fault-file.ts';
 import type { SeedSource } from '../seed/seed.ts';
 import { TraceLog } from '../trace/trace-log.ts';
+import type { PeerFigures } from '../web/peer-metrics.ts';
 import { createWebServer, type WebServer } from '../web/server.ts';
 import type { AccessKey } from '../web/signature.ts';
 import { buildRouter } from './build-router.ts';
@@ -37,6 +38,8 @@ const BUILT_WITHIN_MS = 30_000;
 
 export interface ServeRingParts {
   readonly config: Config;
+  /** HTTPS and signatures; undefined: neither. */
+  readonly security: Security | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly apiClock: ApiClock;
@@ -44,8 +47,10 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
-  /** Whether operations are served now; `/health` says so too. */
-  readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome: not while the server stops. */
+  readonly isHealthy?: () => boolean;
+  /** What a process of several counts of its connections to the others. */
+  readonly peerFigures?: () => PeerFigures;
 }
 
 /** Tiers 1 and 2 above a ring, which do not listen anywhere yet. */
@@ -83,13 +88,12 @@ export interface Serving {
  *
  * @param releases gets how to end it all, after those who listen for it have stopped
  * @returns also `endWaits`: requests that a fault rule makes wait are let go. The first thing at a stop.
- * @throws SeedError, ConfigError
+ * @throws SeedError
  */
 export async function serveRing(
-  { config, log, clock, apiClock, ring, nodes, traces, isReady }: ServeRingParts,
+  { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures }: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
-  const security = await securityOf(config, clock);
   const catalog = new TableCatalog(ring.client);
   const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
@@ -117,7 +121,8 @@ export async function serveRing(
     clock,
     apiClock,
     ring,
-    isReady,
+    isHealthy,
+    peerFigures,
     faults,
     expiry,
     indexes,
@@ -151,8 +156,8 @@ export function createTraces({ trace, limits }: Config, clock: Clock): TraceLog 
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
-/** What it takes is loaded only by servers that have it. */
-async function securityOf(config: Config, clock: Clock): Promise<Security | undefined> {
+/** What HTTPS and signatures take, which is loaded only by servers that have it. @throws ConfigError */
+export async function createSecurity(config: Config, clock: Clock): Promise<Security | undefined> {
   if (config.httpsCert === undefined && config.auth === undefined) return undefined;
   const { Security } = await import('../config/client-security.ts');
   return new Security(config, { nowMs: () => clock.now(), pause: nextTurn });
@@ -167,8 +172,9 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
   await ring.waitUntilConsistent();
 }
 
-interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'isReady'> {
-  readonly security: Security | undefined;
+interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
+  readonly isHealthy: (() => boolean) | undefined;
+  readonly peerFigures: (() => PeerFigures) | undefined;
   readonly faults: FaultRules;
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
@@ -177,14 +183,29 @@ interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'ap
 }
 
 function createWeb(parts: WebParts): WebServer {
-  const { config, security, log, clock, apiClock, ring, isReady, faults, expiry, indexes, admin, execute } = parts;
+  const {
+    config,
+    security,
+    log,
+    clock,
+    apiClock,
+    ring,
+    isHealthy,
+    peerFigures,
+    faults,
+    expiry,
+    indexes,
+    admin,
+    execute,
+  } = parts;
   return createWebServer({
     https: security?.https,
     authenticate: security?.authenticate,
     execute,
     nowMs: () => apiClock.now(),
     requestId: createRequestIds(),
-    isReady,
+    isReady: () => true,
+    isHealthy,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
     limits: config.limits.web,
     pause: nextTurn,
@@ -198,6 +219,7 @@ function createWeb(parts: WebParts): WebServer {
         faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
         expiry: () => expiry,
         builds: () => indexes.figures(),
+        peers: peerFigures,
       },
       elapsedMs: () => clock.elapsedMs(),
       onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),

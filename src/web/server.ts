@@ -32,6 +32,8 @@ export interface WebServerOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome. Default: `isReady`. */
+  readonly isHealthy?: (() => boolean) | undefined;
   /** Called with every exception that is no `ApiError`. The client gets a 500, and the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;
@@ -59,7 +61,7 @@ export interface OperatorOptions {
   /** Serves `/_dynaring/`; undefined: there is no such path. */
   readonly admin?: AdminDoor | undefined;
   /** The figures for `/metrics` that tier 1 does not count itself. */
-  readonly figures: Pick<MetricSources, 'nodes' | 'faults' | 'expiry' | 'builds'>;
+  readonly figures: Pick<MetricSources, 'nodes' | 'faults' | 'expiry' | 'builds' | 'peers'>;
   /** Milliseconds since some moment in the past, for latencies. */
   readonly elapsedMs: () => number;
   /** Called for each administrator's request that was to change something. */

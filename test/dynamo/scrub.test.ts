@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { ScrubReport } from '../../src/dynamo/healing/scrub.ts';
+import { tableOf } from '../../src/dynamo/keyspace.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { writeOf } from './coordination-requests.ts';
+import { BY_COLOUR, IndexedRing, keyOfItem } from './derived/indexed-ring.ts';
 import { rowsOfStore, writeItem } from './local-index.ts';
+import { fieldsOf } from './record-fields.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
 
 const keyOf = (i: number): StoreKey => KEY + String(i).padStart(4, '0');
@@ -50,6 +53,18 @@ describe('a scrub', () => {
     expect(scrub(nodes, 'B')).toMatchObject({ damaged: 2, restored: 2 });
     expect(rowsOfStore(nodes.stores.B)).toEqual({ due, there: due });
     expect(scrub(nodes, 'B')).toMatchObject({ damaged: 0 });
+  });
+
+  test('has damaged rows of the outbox made again', () => {
+    const ring = new IndexedRing();
+    ring.isLost = ({ request }) => request.kind === 'learn' && tableOf(request.key) === BY_COLOUR.storageId;
+    ring.put('A', 'apple', { colour: 'red' }, 10_000);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.stores.B.damage('outbox', keyOfItem('apple'));
+    expect(scrub(ring, 'B')).toMatchObject({ damaged: 1, restored: 1 });
+    expect(ring.stores.B.get('outbox', keyOfItem('apple'))).not.toBe(DAMAGED);
+    expect(scrub(ring, 'B')).toMatchObject({ damaged: 0 });
+    expect(ring.owed).toEqual([1, 1, 1]);
   });
 
   test('says what could not be restored while others are down, and it is restored when they are back', () => {
@@ -101,7 +116,7 @@ describe('replicas that hold different records under one ballot', () => {
   const rewrite = (nodes: ThreeNodes, name: NodeName, text: string) => {
     const record = nodes.node(name).stateOf(KEY).committed!;
     const json = Buffer.from(JSON.stringify({ v: { S: text } }));
-    nodes.stores[name].put('items', KEY, new ItemRecord({ ...record, item: { size: 4, json } }).stored);
+    nodes.stores[name].put('items', KEY, new ItemRecord({ ...fieldsOf(record), item: { size: 4, json } }).stored);
     nodes.restart(name);
     nodes.settle(1_000);
   };

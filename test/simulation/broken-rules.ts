@@ -460,6 +460,13 @@ export const BROKEN_RULES = {
     shows: 'invariant',
     histories: 150,
   },
+  'entries-dated-as-their-version': {
+    rule: 'an entry has the ballot of the record that it is made of (protocol.md section 14.3)',
+    defects: { rules: { entriesAreOfTheirRecord: false } },
+    scenario: 'index',
+    shows: 'invariant',
+    histories: 50,
+  },
   'entries-unflushed': {
     rule: 'an entry is confirmed by members whose disks have it (protocol.md section 14.3)',
     defects: { rules: { confirmsAreFlushed: false } },
@@ -523,6 +530,13 @@ export const BROKEN_RULES = {
     shows: 'wrong-index',
     histories: 80,
   },
+  'filled-at-once': {
+    rule: 'back-fill begins when no round by the older derivation can choose anything any more (protocol.md section 14.4)',
+    defects: { fillsAtOnce: true },
+    scenario: 'index-added-early',
+    shows: 'wrong-index',
+    histories: 600,
+  },
   'entries-purged-at-once': {
     rule: 'a tombstone of an entry is purged when nothing older can arrive any more (protocol.md section 9.1)',
     defects: { limits: { tombstoneGraceMs: 1, messageLifeMs: 0, purgeIntervalMs: 20 } },
@@ -536,6 +550,20 @@ export const BROKEN_RULES = {
     scenario: 'local',
     shows: 'not-linearizable',
     histories: 1_000,
+  },
+  'unsettled-of-the-range-only': {
+    rule: 'an unsettled item is named wherever its accepted record has its place (protocol.md section 14.6)',
+    defects: { rules: { unsettledWhateverRange: false } },
+    scenario: 'local-contended',
+    shows: 'not-linearizable',
+    histories: 400,
+  },
+  'local-horizon-left-out': {
+    rule: 'a read of a local index takes nothing from behind the nearest end of a full page (protocol.md section 14.6)',
+    defects: { rules: { horizonIsNearest: false } },
+    scenario: 'local-behind',
+    shows: 'not-linearizable',
+    histories: 200,
   },
   'candidates-not-read': {
     rule: 'a strong read of a local index reads what replicas do not agree on (protocol.md section 14.6)',

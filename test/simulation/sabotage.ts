@@ -5,6 +5,7 @@ import { ItemRecord, isTombstone } from '../../src/dynamo/record.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import type { Store, StoreName } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
+import { fieldsOf } from '../dynamo/record-fields.ts';
 import type { Tampering } from './simulated-network.ts';
 
 type ReplicaReceive = Receive<Request, Reply>;
@@ -269,7 +270,7 @@ export function lowerUpperBound(request: Request): Request {
 export function cutLineage(request: Request): Request {
   if (request.kind !== 'accept' && request.kind !== 'learn') return request;
   const { record } = request;
-  return { ...request, record: new ItemRecord({ ...record, lineage: record.lineage.slice(-1) }) };
+  return { ...request, record: new ItemRecord({ ...fieldsOf(record), lineage: record.lineage.slice(-1) }) };
 }
 
 export function withDoubledAnswersCounted(): Tampering {

@@ -302,6 +302,28 @@ const LOCALLY_INDEXED: Scenario = {
   indexes: { globals: 1, hasLocal: true, change: 'none' },
   mix: { ...INDEXED.mix, conditionalDelete: 0, samePut: 2, indexQuery: 1, localQuery: 10 },
 };
+const WRITES: Mix = {
+  ...INDEXED.mix,
+  put: 10,
+  delete: 0,
+  conditionalPut: 0,
+  conditionalDelete: 0,
+  read: 0,
+  eventualRead: 0,
+  rangeRead: 0,
+  samePut: 0,
+  touch: 0,
+  indexQuery: 0,
+};
+/** A table without global indexes owes nothing to anybody. */
+const ONLY_LOCALLY_INDEXED: Scenario = {
+  ...LOCALLY_INDEXED,
+  heals: false,
+  keys: 3,
+  faults: 'stress',
+  indexes: { globals: 0, hasLocal: true, change: 'none' },
+  limits: { ...INDEX_LIMITS, opLifeMs: 500 },
+};
 
 export const SCENARIOS = {
   mixed: BASE,
@@ -553,6 +575,19 @@ export const SCENARIOS = {
   'index-away': { ...INDEX_PURGING, changes: { count: 1, kinds: ['absence'] } },
   'index-added': INDEX_CHANGING,
   'index-added-stress': { ...INDEX_CHANGING, faults: 'stress', changes: { count: 2, kinds: ['again'] } },
+  // Most items are written for the first time while the index is added, some by clients that do not know of it.
+  'index-added-early': {
+    ...INDEX_CHANGING,
+    nodes: 3,
+    partitions: 1,
+    keys: 12,
+    clients: 12,
+    operations: 12,
+    thinkMs: 150,
+    faults: 'lossy',
+    mix: WRITES,
+    limits: { ...INDEX_CHANGING.limits, opLifeMs: 400 },
+  },
   'index-dropped': { ...INDEX_CHANGING, indexes: { ...INDEX_CHANGING.indexes!, change: 'drop' } },
   'index-lags': { ...INDEXED, lags: true, operations: 36, mix: { ...INDEXED.mix, eventualRead: 8 } },
   'index-outage': { ...INDEX_PURGING, operations: 48, lastsMs: 3_000, outages: 1 },
@@ -577,6 +612,26 @@ export const SCENARIOS = {
     mix: { ...LOCALLY_INDEXED.mix, localQuery: 20 },
     faults: 'lossy',
     limits: { ...INDEX_LIMITS, rangeSpareEntries: 1 },
+  },
+  // Nothing but the local index: its replicas do not heal by themselves, and one is behind by many writes.
+  'local-behind': {
+    ...ONLY_LOCALLY_INDEXED,
+    keys: 12,
+    clients: 5,
+    operations: 90,
+    thinkMs: 40,
+    lastsMs: 3_000,
+    outages: 2,
+    mix: { ...WRITES, delete: 2, localQuery: 14 },
+    limits: { ...ONLY_LOCALLY_INDEXED.limits, rangeSpareEntries: 0 },
+  },
+  // An accepted record is often replaced by another one that is never chosen.
+  'local-contended': {
+    ...ONLY_LOCALLY_INDEXED,
+    clients: 6,
+    operations: 90,
+    thinkMs: 5,
+    mix: { ...WRITES, put: 8, delete: 1, read: 6, localQuery: 12 },
   },
   'local-moves': { ...LOCALLY_INDEXED, nodes: 5, spares: 1, changes: { count: 3, kinds: ['join', 'leave', 'again'] } },
   'index-mix': {

@@ -22,6 +22,8 @@ import type { PageQuery } from './page-query.ts';
 /** Records or rows looked at in one go while rows are checked: each record may be an item of 400 KB. */
 const CHECKED_AT_ONCE = 64;
 const CHECK_PAUSE_MS = 1;
+/** Records read in one go while the size of a collection is added up again. */
+const COUNTED_AT_ONCE = { limit: 64, bytesLimit: 1024 * 1024 } as const;
 
 /** What a replica tells of a range of a local index. */
 export interface LocalPage {
@@ -54,6 +56,8 @@ export class LocalRows {
   readonly #parts: LocalRowsParts;
   /** Partitions whose rows are being checked, since one was damaged: what to call when they are whole. */
   readonly #checking = new Map<number, Check>();
+  /** Collections whose sizes are added up again, by the rows that have them. */
+  readonly #recounts = new Map<StoreKey, Recount>();
   #isStopped = false;
 
   constructor(parts: LocalRowsParts) {
@@ -71,6 +75,8 @@ export class LocalRows {
    * @param write puts the new record in the place of the old one, or removes that
    */
   follow(key: StoreKey, before: ItemRecord | undefined, after: ItemRecord | undefined, write: () => void): void {
+    // One look for items that are in no local index.
+    if (before?.hasLocals !== true && after?.hasLocals !== true) return write();
     const [old, present] = [rowsOf(key, before), rowsOf(key, after)];
     const isFirst = this.#parts.settings.rules.rowsBeforeRecord;
     if (!isFirst) write();
@@ -82,7 +88,6 @@ export class LocalRows {
 
   /** The record of a key was removed from the store. @param stored its bytes */
   noteRemoved(key: StoreKey, stored: Uint8Array): void {
-    if (stored === DAMAGED) return;
     const record = decodeRecord(stored);
     for (const row of rowsOf(key, record)) this.#parts.store.remove('lsi', row);
     this.#count(key, -bytesIn(record));
@@ -95,6 +100,36 @@ export class LocalRows {
   collectionBytes(key: StoreKey): number {
     const stored = this.#parts.store.get('lsi', collectionSizeRow(key));
     return stored === undefined || stored === DAMAGED ? 0 : Buffer.from(stored).readDoubleBE();
+  }
+
+  /**
+   * Nobody knows any more what a record had of the size of its collection, since it cannot be read: adds up the collection
+   * again, in small steps. Call it again for each such record.
+   */
+  recount(key: StoreKey): void {
+    const row = collectionSizeRow(key);
+    if (this.#isStopped || this.#parts.store.get('lsi', row) === undefined) return;
+    const recount: Recount = { through: '', bytes: 0 };
+    this.#recounts.set(row, recount);
+    this.#parts.clock.after(CHECK_PAUSE_MS, () => this.#recountOn(row, recount));
+  }
+
+  #recountOn(row: StoreKey, recount: Recount): void {
+    const { store, clock } = this.#parts;
+    // Another one may have begun anew.
+    if (this.#isStopped || this.#recounts.get(row) !== recount) return;
+    const { from, to } = collectionsOfRows({ from: row, to: keyAfter(row) });
+    const lower = recount.through === '' ? from : keyAfter(recount.through);
+    const page = store.range('items', { from: lower, to, ...COUNTED_AT_ONCE });
+    // What is still damaged is recounted when it is replaced.
+    for (const { value } of page) if (value !== DAMAGED) recount.bytes += bytesIn(decodeRecord(value));
+    recount.through = page.at(-1)?.key ?? recount.through;
+    if (isCutShort(page, COUNTED_AT_ONCE)) {
+      clock.after(CHECK_PAUSE_MS, () => this.#recountOn(row, recount));
+      return;
+    }
+    this.#recounts.delete(row);
+    this.#putSize(row, recount.bytes);
   }
 
   /**
@@ -202,6 +237,8 @@ export class LocalRows {
     if (bytes === 0) return;
     const row = collectionSizeRow(key);
     this.#putSize(row, this.collectionBytes(key) + bytes);
+    const recount = this.#recounts.get(row);
+    if (recount !== undefined && key <= recount.through) recount.bytes += bytes;
     const check = this.#checking.get(partitionOf(key));
     if (check !== undefined && key <= check.through && check.through !== KEYS_END) add(check.sizes, row, bytes);
   }
@@ -228,12 +265,12 @@ export class LocalRows {
     const { rules, limits } = settings;
     if (!rules.unsettledAreNamed) return [];
     const collections = collectionsOfRows(range);
-    const limit = limits.unsettledNamed + 1;
-    const accepted = store.range('paxos', { ...collections, limit });
-    if (accepted.length === limit) return undefined;
+    const most = { limit: limits.unsettledNamed + 1, bytesLimit: limits.unsettledBytes };
+    const accepted = store.range('paxos', { ...collections, ...most });
+    if (isCutShort(accepted, most)) return undefined;
     const keys = new Set(accepted.map(({ key }) => key));
     for (const key of markedIn(collections)) keys.add(key);
-    if (keys.size >= limit) return undefined;
+    if (keys.size > limits.unsettledNamed) return undefined;
     if (rules.unsettledWhateverRange) return [...keys];
     return [...keys].filter((key) =>
       rowsOf(key, stateOf(key).accepted).some((row) => row >= query.from && row < query.to),
@@ -250,14 +287,21 @@ interface Check {
   readonly sizes: Map<StoreKey, number>;
 }
 
+/** The size of a collection is added up again. */
+interface Recount {
+  /** The last record that was looked at. */
+  through: StoreKey;
+  bytes: number;
+}
+
 function add(sizes: Map<StoreKey, number>, row: StoreKey, bytes: number): void {
   sizes.set(row, (sizes.get(row) ?? 0) + bytes);
 }
 
 /** What a record adds to the size of its collection; 0 in a table without local indexes, where nobody asks. */
 function bytesIn(record: ItemRecord | undefined): number {
-  const { item, derived } = record ?? {};
-  return item === undefined || derived === undefined || derived.local.length === 0 ? 0 : item.size + derived.localBytes;
+  if (record?.hasLocals !== true || record.item === undefined) return 0;
+  return record.item.size + record.derived!.localBytes;
 }
 
 /** The row of a record in a local index. @returns undefined if its item is not in that index */
@@ -269,8 +313,8 @@ export function rowIn(index: number, key: StoreKey, record: ItemRecord | undefin
 const NO_ROWS: readonly StoreKey[] = [];
 
 function rowsOf(key: StoreKey, record: ItemRecord | undefined): readonly StoreKey[] {
-  const local = record?.derived?.local;
-  if (local === undefined || local.length === 0) return NO_ROWS;
+  if (record?.hasLocals !== true) return NO_ROWS;
+  const { local } = record.derived!;
   return local.flatMap((place, index) => (place === undefined ? [] : [localRowKey(key, index, place)]));
 }
 
