@@ -31,6 +31,7 @@ import type { NodeState } from './node-state.ts';
 import type { ItemRecord } from './record.ts';
 import { Acceptor } from './registers/acceptor.ts';
 import { Coordinator } from './registers/coordinator.ts';
+import { Fences } from './registers/fences.ts';
 import { Finisher } from './registers/finisher.ts';
 import { KeyLock } from './registers/key-lock.ts';
 import { LagGate } from './registers/lag-gate.ts';
@@ -74,6 +75,8 @@ interface Replica {
   readonly hints: HintedHandoff;
   readonly forest: MerkleForest;
   readonly purgeMember: PurgeMember;
+  /** The tables that were deleted. */
+  readonly fences: Fences;
 }
 
 /** Coordinates requests of clients, and finishes rounds that other coordinators have left. */
@@ -162,12 +165,12 @@ function wireReplica(
     (rules.heldYields && gate.countOf(key) > 0) ||
     (rules.purgeWaitsForOwed && acceptor.rows.outbox.has(key));
   const purgeMember = new PurgeMember({ settings, store, clock, votes, acceptor, hasOtherRecord });
-  return { votes, ballots, acceptor, gate, hints, forest, purgeMember };
+  return { votes, ballots, acceptor, gate, hints, forest, purgeMember, fences: new Fences(store, clock) };
 }
 
 function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leadership {
   const { settings, env, state, events } = basis;
-  const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest } = parts;
+  const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest, fences } = parts;
   const { limits } = settings;
   const { clock, random } = env;
   const coordinator: Coordinator = new Coordinator({
@@ -218,6 +221,8 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     votes,
     forest,
     propagation,
+    fences,
+    store: env.store,
     dueOf: ({ table, ageMs }) => acceptor.rows.outbox.countOf(table, ageMs),
     forgetTable,
   });
@@ -264,13 +269,14 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   const { settings, env, events } = basis;
   const { id: self, limits, rules } = settings;
   const { store, clock, random, log } = env;
-  const { view, transport, votes, acceptor, antiEntropy } = parts;
+  const { view, transport, votes, acceptor, antiEntropy, fences } = parts;
   const epochSwitch = new EpochSwitch({
     self,
     store,
     log,
     votes,
     acceptor,
+    fences,
     events,
     newest: (told) => (rules.rowsNeverGoBack ? view.newestConfig(told.partition) : told),
     handOff: (partition, done) => antiEntropy.handOff(partition, done),
@@ -287,6 +293,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     log,
     limits,
     transport,
+    fences,
     copyFrom: ({ epoch, ...source }) =>
       compareWithPeer(
         { ...comparison, learnHere: learnForEpoch, epochOf: () => epoch, needsAll: true },

@@ -23,13 +23,16 @@ import type {
   CollectionSizeOf,
   CoordinateRange,
   CoordinateRead,
+  CoordinationRequest,
   DueOf,
+  FenceTables,
   PassableRequest,
   TablesIn,
   UseDerivation,
 } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import { countItems } from './count-items.ts';
+import { fenceTables } from './fence-tables.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -215,7 +218,7 @@ export class RingClient implements DynamoClient {
     if (isNewer) this.#newest.set(derivation.table, derivation);
     const asked = [...this.#nodes.keys()];
     const older = new Set(this.#outstanding);
-    const answers = await this.#askAll(asked, { kind: 'use-derivation', derivation }, opLifeMs);
+    const answers = await this.#askAll(asked, { kind: 'use-derivation', derivation }, { withinMs: opLifeMs });
     const haveAll = asked.every((id) => answers.get(id)?.kind === 'used') && this.#clock.elapsedMs() >= this.#quietAtMs;
     // Requests that other nodes serve have ended there when they are answered here.
     while ([...older].some((request) => this.#outstanding.has(request))) await this.#pause(IDLE_POLL_MS);
@@ -231,6 +234,18 @@ export class RingClient implements DynamoClient {
     let most = 0;
     for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
     return most;
+  }
+
+  fenceTables(tables: readonly ByteString[]): Promise<boolean> {
+    const untilMs = this.#clock.elapsedMs() + this.#limits.opLifeMs;
+    return fenceTables(
+      {
+        view: this.#view,
+        ask: (request, isEnough) => this.#askAll([...this.#nodes.keys()], request, { isEnough }),
+        pause: () => this.#pause(this.#limits.maxBackoffMs).then(() => this.#clock.elapsedMs() < untilMs),
+      },
+      tables,
+    );
   }
 
   async forgetTable(table: ByteString): Promise<void> {
@@ -324,17 +339,17 @@ export class RingClient implements DynamoClient {
   }
 
   /** @returns the answers of the nodes that answer in time */
-  #askAll<R extends TablesIn | UseDerivation | DueOf>(
+  #askAll<R extends TablesIn | UseDerivation | DueOf | FenceTables>(
     ids: readonly NodeId[],
     request: R,
-    withinMs = this.#limits.suspectAfterMs,
+    { withinMs = this.#limits.suspectAfterMs, isEnough }: Patience<R> = {},
   ): Promise<ReadonlyMap<NodeId, AnswerTo<R>>> {
     const answers = new Map<NodeId, AnswerTo<R>>();
     return new Promise((resolve) => {
       const end = this.#after(withinMs, () => resolve(answers));
       let owed = ids.length;
       const endIfComplete = () => {
-        if (owed > 0) return;
+        if (owed > 0 && isEnough?.(answers) !== true) return;
         end();
         resolve(answers);
       };
@@ -371,6 +386,13 @@ export class RingClient implements DynamoClient {
   get #sweepMs(): number {
     return this.#limits.suspectAfterMs / 4;
   }
+}
+
+/** How long the answers of all nodes are waited for. */
+interface Patience<R extends CoordinationRequest> {
+  readonly withinMs?: number;
+  /** Whether no further answer is needed. */
+  readonly isEnough?: (answers: ReadonlyMap<NodeId, AnswerTo<R>>) => boolean;
 }
 
 const IDLE_POLL_MS = 2;

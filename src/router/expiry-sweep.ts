@@ -143,6 +143,7 @@ export class ExpirySweep {
       due: (table, ageMs) => client.due(table, ageMs),
       collectionBytes: (request) => client.collectionBytes(request),
       countItems: (tables) => client.countItems(tables),
+      fenceTables: (tables) => client.fenceTables(tables),
       segmentOf: (key, total) => client.segmentOf(key, total),
       forgetTable: (table) => client.forgetTable(table),
     };

@@ -9,17 +9,14 @@ import { isUsable, settledTable, statusAt } from '../api/transition.ts';
 import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
 import { forgetProgress } from './build-progress.ts';
 import { clusterError } from './cluster-errors.ts';
-import {
-  definitionImage,
-  definitionKey,
-  definitionRange,
-  definitionText,
-  parseDefinition,
-  unchanged,
-} from './definition-item.ts';
+import { ComingTables } from './coming-tables.ts';
+import { definitionImage, definitionKey, definitionText, parseDefinition, unchanged } from './definition-item.ts';
+import { listDefinitions } from './definition-list.ts';
 import { forgetDerivation, registerDerivation } from './derivation-register.ts';
+import type { OtherRouters } from './other-routers.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 import { isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
+import { Turns } from './turns.ts';
 
 const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** A change that loses this many races in a row gives up; it has done nothing then. */
@@ -49,21 +46,28 @@ export const ADMINISTRATOR: TableView = { kind: 'administrator' };
  * come through here, changes of one name take turns, and a definition enters the cache only after a write that the
  * cluster applied (see `#load`).
  *
- * Hazard: with several routers the cache can be stale. Another router would go on serving a table that was changed or
- * deleted, and write items under a storage id that nobody can reach. Before a second router runs, every router has to
- * acknowledge a change, or cached definitions have to carry a lease that a change waits out.
+ * With several routers it may be stale, and nobody waits for all of them. The id of a deleted table is fenced at the
+ * replicas before the deletion is answered, so a router that has not heard of it is told `table-gone`, forgets the
+ * definition and reads the present one (docs/protocol.md section 9.6). Keys never change under an id: of a table that was
+ * changed, a stale definition is wrong about throughput and expiry alone, for some minutes at most.
  */
 export class TableCatalog implements TablesAtHand {
   readonly #client: DynamoClient;
   readonly #cache: TableCache;
-  /** The storage ids of tables whose items are written before their definition, as by a restore. */
-  readonly #coming = new Set<ByteString>();
-  /** The last piece of work of each table that has some. At most one per request in flight, which tier 1 limits. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #coming: ComingTables;
+  readonly #turns = new Turns();
+  readonly #others: OtherRouters | undefined;
 
-  constructor(client: DynamoClient, limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS) {
+  /** @param others undefined: this is the only router of the cluster */
+  constructor(
+    client: DynamoClient,
+    limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS,
+    others?: OtherRouters,
+  ) {
     this.#client = client;
-    this.#cache = new TableCache(limits);
+    this.#others = others;
+    this.#coming = new ComingTables(client, others);
+    this.#cache = new TableCache(limits, others && (() => others.elapsedMs()));
   }
 
   /** The definition, if it is in the cache. `tableName` may be any text; a table is never cached by its ARN. */
@@ -121,6 +125,26 @@ export class TableCatalog implements TablesAtHand {
     return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place, view));
   }
 
+  /** As `find`, but never an earlier definition than the present one, whichever router has changed it. */
+  async present(namespace: string, name: string, view: TableView): Promise<Table | undefined> {
+    if (this.#others === undefined) return this.find(namespace, name, view);
+    const place = { namespace, name };
+    return this.#inTurn(place, () => this.#loadAnew(place, view));
+  }
+
+  /** Another router has changed or removed the definition: it is read anew when it is needed. */
+  async noteChanged(place: Place): Promise<void> {
+    // After what is under way: that may have read the definition before.
+    await this.#inTurn(place, async () => this.#cache.forget(place));
+  }
+
+  /** The table with this id was deleted: whatever has the id is forgotten. */
+  forgetGone(storageId: ByteString): void {
+    for (const table of this.#cache.tables()) {
+      if (storageIdsOf(table).includes(storageId)) return this.#cache.forget(table);
+    }
+  }
+
   /** Stores a new table. @returns false if its name is taken */
   create(table: Table): Promise<boolean> {
     return this.#inTurn(table, async () => (await this.#replace(undefined, table)) !== undefined);
@@ -138,7 +162,9 @@ export class TableCatalog implements TablesAtHand {
         const current = await this.#read(place);
         if (current === undefined) return undefined;
         const next = await this.#replace(current, change(parseDefinition(current)));
-        if (next !== undefined) return next;
+        if (next === undefined) continue;
+        await this.#others?.tellChanged(place);
+        return next;
       }
       throw clusterError({ kind: 'overloaded' });
     });
@@ -197,13 +223,8 @@ export class TableCatalog implements TablesAtHand {
    * Does `work`, which writes items of tables that have no definition yet and then stores the definitions: meanwhile
    * `forgetDeleted` leaves these tables alone.
    */
-  async whileComing<T>(storageIds: readonly ByteString[], work: () => Promise<T>): Promise<T> {
-    for (const storageId of storageIds) this.#coming.add(storageId);
-    try {
-      return await work();
-    } finally {
-      for (const storageId of storageIds) this.#coming.delete(storageId);
-    }
+  whileComing<T>(storageIds: readonly ByteString[], work: () => Promise<T>): Promise<T> {
+    return this.#coming.during(storageIds, work);
   }
 
   /**
@@ -216,15 +237,18 @@ export class TableCatalog implements TablesAtHand {
   async forgetDeleted(): Promise<number> {
     const unknown = new Set(await this.#client.tables());
     unknown.delete(SYSTEM_TABLE);
-    for (const storageId of this.#coming) unknown.delete(storageId);
+    for (const storageId of await this.#coming.all()) unknown.delete(storageId);
     const spare = (table: Table) => {
       for (const storageId of storageIdsOf(table)) unknown.delete(storageId);
     };
-    for (const table of this.#cache.tables()) spare(table);
+    // With other routers, what is cached may be deleted.
+    if (this.#others === undefined) for (const table of this.#cache.tables()) spare(table);
     if (unknown.size === 0) return 0;
     for await (const tables of this.pages(undefined)) {
       for (const table of tables) spare(table);
     }
+    // Perhaps who deleted them could not tell enough nodes.
+    if (this.#others !== undefined && !(await this.#client.fenceTables([...unknown]))) return 0;
     for (const table of unknown) await this.#client.forgetTable(table);
     return unknown.size;
   }
@@ -258,16 +282,7 @@ export class TableCatalog implements TablesAtHand {
     after: Place | undefined,
     limit: number,
   ): Promise<{ tables: Table[]; more: boolean }> {
-    const tables: Table[] = [];
-    for (let more = true; more; ) {
-      const begin = tables.at(-1) ?? after;
-      const outcome = await this.#client.range(definitionRange(namespace, begin, limit - tables.length));
-      if (outcome.kind !== 'items') throw clusterError(outcome);
-      for (const item of outcome.items) tables.push(parseDefinition(definitionText(item)));
-      if (tables.length >= limit) return { tables, more: outcome.more };
-      more = outcome.more && outcome.items.length > 0;
-    }
-    return { tables, more: false };
+    return listDefinitions(this.#client, { namespace, after, limit });
   }
 
   /**
@@ -277,10 +292,15 @@ export class TableCatalog implements TablesAtHand {
    * even used before nodes find what is derived from the table (`#register`).
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
-    const known = this.cached(place.namespace, place.name);
-    if (known !== undefined) return known;
+    return this.cached(place.namespace, place.name) ?? this.#loadAnew(place, view);
+  }
+
+  async #loadAnew(place: Place, view: TableView): Promise<Table | undefined> {
     const text = await this.#read(place);
-    if (text === undefined) return undefined;
+    if (text === undefined) {
+      this.#cache.forget(place);
+      return undefined;
+    }
     const stored = parseDefinition(text);
     const status = view.kind === 'client' ? statusAt(stored, view.nowMs) : 'as stored';
     if (status === undefined) {
@@ -351,8 +371,17 @@ export class TableCatalog implements TablesAtHand {
     return true;
   }
 
-  /** Erases what the storage nodes have of a deleted table. */
+  /**
+   * Erases what the storage nodes have of a deleted table. With other routers, no request of theirs can be acknowledged by its
+   * id afterwards.
+   * @throws ApiError if too few nodes know of the deletion; `forgetDeleted` goes on with it
+   */
   async #forgetRecords(table: Table): Promise<void> {
+    if (this.#others !== undefined) {
+      const told = this.#others.tellChanged(table);
+      if (!(await this.#client.fenceTables(storageIdsOf(table)))) throw clusterError({ kind: 'unknown' });
+      await told;
+    }
     await this.forget(storageIdsOf(table));
     await forgetDerivation(this.#client, table);
     await forgetProgress(this.#client, table);
@@ -360,13 +389,6 @@ export class TableCatalog implements TablesAtHand {
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */
   #inTurn<T>({ namespace, name }: Place, work: () => Promise<T>): Promise<T> {
-    const label = labelOf(namespace, name);
-    const turn = (this.#turns.get(label) ?? Promise.resolve()).then(work, work);
-    this.#turns.set(label, turn);
-    const leave = () => {
-      if (this.#turns.get(label) === turn) this.#turns.delete(label);
-    };
-    turn.then(leave, leave);
-    return turn;
+    return this.#turns.take(labelOf(namespace, name), work);
   }
 }

@@ -6,6 +6,7 @@ import type { EpochRequest, PartitionConfig, Reply } from '../messages.ts';
 import type { NodeEvents } from '../node-events.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
+import type { Fences } from '../registers/fences.ts';
 import type { NodeId } from '../ring.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { dropStaged, readStaged, stagedEpoch } from './staged-rows.ts';
@@ -20,6 +21,7 @@ export interface EpochSwitchParts {
   readonly log: Log;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
+  readonly fences: Fences;
   /** The newest config that this node knows of a partition: perhaps newer than the one it is told. */
   readonly newest: (told: PartitionConfig) => PartitionConfig;
   /** Gives what is young of a partition to its other members; calls `done` however that ended. */
@@ -154,7 +156,7 @@ export class EpochSwitch {
   }
 
   #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
-    const { self, store, votes, acceptor } = this.#parts;
+    const { self, store, votes, acceptor, fences } = this.#parts;
     const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || !votes.isSealed(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config });
@@ -174,10 +176,12 @@ export class EpochSwitch {
       });
     // `next` is the last key looked at, since the filter may leave a page empty that is not the last.
     const next = rows.length === limit ? rows.at(-1)!.key : undefined;
+    // What is fenced after this was not answered as fenced by an unsealed member.
+    const fenced = after === undefined ? fences.all() : [];
     // Records left out as committed must be durably committed: the controller looks for them there in a later step.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      answer({ kind: 'sealed-records', from: self, entries, next });
+      answer({ kind: 'sealed-records', from: self, entries, next, fenced });
     });
   }
 
