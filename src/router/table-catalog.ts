@@ -6,25 +6,23 @@ import type { RequestContext } from '../api/operations.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { isUsable, settledTable, statusAt } from '../api/transition.ts';
-import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
+import { type DynamoClient, type ItemKey, SYSTEM_TABLE } from '../dynamo/client.ts';
 import { forgetProgress } from './build-progress.ts';
 import { clusterError } from './cluster-errors.ts';
 import { ComingTables } from './coming-tables.ts';
-import { definitionImage, definitionKey, definitionText, parseDefinition, unchanged } from './definition-item.ts';
-import { listDefinitions } from './definition-list.ts';
+import { parseDefinition } from './definition-item.ts';
 import { forgetDerivation, registerDerivation } from './derivation-register.ts';
+import { isLeaving, leavingTable } from './leaving-table.ts';
 import type { OtherRouters } from './other-routers.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
+import { eraseDefinition, listDefinitions, type Place, readDefinition, storeDefinition } from './stored-definitions.ts';
 import { isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
 import { Turns } from './turns.ts';
 
-const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** A change that loses this many races in a row gives up; it has done nothing then. */
 const CHANGE_ATTEMPTS = 8;
 /** Definitions per page when all tables are read. */
 const PAGE = 100;
-
-type Place = Pick<Table, 'namespace' | 'name'>;
 
 /** Who looks for a table. */
 export type TableView =
@@ -57,6 +55,8 @@ export class TableCatalog implements TablesAtHand {
   readonly #coming: ComingTables;
   readonly #turns = new Turns();
   readonly #others: OtherRouters | undefined;
+  /** Counts the changes of others: what was read before one may be older than it. */
+  #heard = 0;
 
   /** @param others undefined: this is the only router of the cluster */
   constructor(
@@ -122,20 +122,23 @@ export class TableCatalog implements TablesAtHand {
   /** @returns undefined if there is no such table for this view */
   async find(namespace: string, name: string, view: TableView): Promise<Table | undefined> {
     const place = { namespace, name };
-    return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place, view));
+    return (
+      this.cached(namespace, name) ??
+      this.#inTurn(place, async () => this.cached(namespace, name) ?? this.#load(place, view))
+    );
   }
 
   /** As `find`, but never an earlier definition than the present one, whichever router has changed it. */
   async present(namespace: string, name: string, view: TableView): Promise<Table | undefined> {
     if (this.#others === undefined) return this.find(namespace, name, view);
     const place = { namespace, name };
-    return this.#inTurn(place, () => this.#loadAnew(place, view));
+    return this.#inTurn(place, () => this.#load(place, view));
   }
 
   /** Another router has changed or removed the definition: it is read anew when it is needed. */
-  async noteChanged(place: Place): Promise<void> {
-    // After what is under way: that may have read the definition before.
-    await this.#inTurn(place, async () => this.#cache.forget(place));
+  noteChanged(place: Place): void {
+    this.#heard++;
+    this.#cache.forget(place);
   }
 
   /** The table with this id was deleted: whatever has the id is forgotten. */
@@ -159,9 +162,14 @@ export class TableCatalog implements TablesAtHand {
     const place = { namespace, name };
     return this.#inTurn(place, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
-        const current = await this.#read(place);
+        const current = await readDefinition(this.#client, place);
         if (current === undefined) return undefined;
-        const next = await this.#replace(current, change(parseDefinition(current)));
+        const table = parseDefinition(current);
+        if (isLeaving(table)) {
+          await this.#end(place, current);
+          continue;
+        }
+        const next = await this.#replace(current, change(table));
         if (next === undefined) continue;
         await this.#others?.tellChanged(place);
         return next;
@@ -174,8 +182,10 @@ export class TableCatalog implements TablesAtHand {
   put(table: Table): Promise<void> {
     return this.#inTurn(table, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
-        const current = await this.#read(table);
-        if ((await this.#replace(current, table)) === undefined) continue;
+        const current = await readDefinition(this.#client, table);
+        const last = current && (await this.#fence(table, current));
+        if (current !== undefined && last === undefined) continue;
+        if ((await this.#replace(last, table)) === undefined) continue;
         if (current !== undefined) await this.#forgetRecords(parseDefinition(current));
         return;
       }
@@ -196,14 +206,13 @@ export class TableCatalog implements TablesAtHand {
     const place = { namespace, name };
     return this.#inTurn(place, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
-        const current = await this.#read(place);
+        const current = await readDefinition(this.#client, place);
         if (current === undefined) return undefined;
         const table = parseDefinition(current);
-        check(table);
-        if (await this.#erase(place, current)) {
-          await this.#forgetRecords(table);
-          return table;
-        }
+        // Another router's deletion, which this one ends.
+        const isOthers = isLeaving(table);
+        if (!isOthers) check(table);
+        if ((await this.#end(place, current)) && !isOthers) return table;
       }
       throw clusterError({ kind: 'overloaded' });
     });
@@ -257,7 +266,7 @@ export class TableCatalog implements TablesAtHand {
   async finishDeletions(nowMs: number): Promise<void> {
     for await (const tables of this.pages(undefined)) {
       const deleted = tables.filter((table) => statusAt(table, nowMs) === undefined);
-      for (const { namespace, name } of deleted) await this.find(namespace, name, { kind: 'client', nowMs });
+      for (const { namespace, name } of deleted) await this.present(namespace, name, { kind: 'client', nowMs });
     }
   }
 
@@ -292,39 +301,21 @@ export class TableCatalog implements TablesAtHand {
    * even used before nodes find what is derived from the table (`#register`).
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
-    return this.cached(place.namespace, place.name) ?? this.#loadAnew(place, view);
-  }
-
-  async #loadAnew(place: Place, view: TableView): Promise<Table | undefined> {
-    const text = await this.#read(place);
+    const heard = this.#heard;
+    const text = await readDefinition(this.#client, place);
     if (text === undefined) {
       this.#cache.forget(place);
       return undefined;
     }
     const stored = parseDefinition(text);
     const status = view.kind === 'client' ? statusAt(stored, view.nowMs) : 'as stored';
-    if (status === undefined) {
-      if (await this.#erase(place, text)) await this.#forgetRecords(stored);
-      return undefined;
-    }
+    if (status === undefined) return (await this.#end(place, text)) ? undefined : this.#load(place, view);
     const table = status === 'ACTIVE' ? settledTable(stored) : stored;
     if (!isKept(table)) return table;
-    const item = definitionImage(table === stored ? text : JSON.stringify(table));
-    const outcome = await this.#client.write(
-      definitionKey(place),
-      { kind: 'put', item, condition: unchanged(text) },
-      STRICT,
-    );
+    const outcome = await storeDefinition(this.#client, table, text, table === stored ? text : undefined);
     await registerDerivation(this.#client, table);
-    if (outcome.kind === 'applied') this.#cache.remember(table);
+    if (outcome.kind === 'applied' && heard === this.#heard) this.#cache.remember(table);
     return table;
-  }
-
-  async #read(place: Place): Promise<string | undefined> {
-    const outcome = await this.#client.read({ key: definitionKey(place), from: 'latest', consistency: 'strict' });
-    if (outcome.kind === 'none') return undefined;
-    if (outcome.kind !== 'found') throw clusterError(outcome);
-    return definitionText(outcome.item);
   }
 
   /**
@@ -332,18 +323,14 @@ export class TableCatalog implements TablesAtHand {
    * @returns the new one; undefined if the stored definition is another
    */
   async #replace(current: string | undefined, next: Table): Promise<Table | undefined> {
-    const item = definitionImage(JSON.stringify(next));
-    const outcome = await this.#client.write(
-      definitionKey(next),
-      { kind: 'put', item, condition: unchanged(current) },
-      STRICT,
-    );
+    const heard = this.#heard;
+    const outcome = await storeDefinition(this.#client, next, current);
     if (outcome.kind === 'condition-failed') return undefined;
     if (outcome.kind !== 'applied') {
       this.#cache.forget(next);
       throw clusterError(outcome);
     }
-    return this.#register(next);
+    return this.#register(next, heard);
   }
 
   /**
@@ -351,37 +338,59 @@ export class TableCatalog implements TablesAtHand {
    * that nodes do not find. The other way round, a change that ended in between would have left the nodes a derivation
    * without an index that the table still has. After such an end, whoever loads the definition comes here again.
    */
-  async #register(table: Table): Promise<Table> {
+  async #register(table: Table, heard: number): Promise<Table> {
     try {
       await registerDerivation(this.#client, table);
     } catch (error) {
       this.#cache.forget(table);
       throw error;
     }
-    this.#cache.remember(table);
+    if (heard === this.#heard) this.#cache.remember(table);
+    else this.#cache.forget(table);
     return table;
   }
 
-  async #erase(place: Place, current: string): Promise<boolean> {
-    const mutation = { kind: 'delete', condition: unchanged(current) } as const;
-    const outcome = await this.#client.write(definitionKey(place), mutation, STRICT);
-    if (outcome.kind === 'condition-failed') return false;
+  /**
+   * Erases a definition, and what the storage nodes have of its table.
+   * @param current the stored definition
+   * @returns false if it is another one by now: nothing was done
+   * @throws ApiError if the cluster fails; whoever looks for the table later goes on
+   */
+  async #end(place: Place, current: string): Promise<boolean> {
+    const last = await this.#fence(place, current);
+    if (last === undefined) return false;
+    const outcome = await eraseDefinition(this.#client, place, last);
+    // What has been fenced by this router may be erased by another.
+    if (outcome.kind === 'condition-failed') return this.#others !== undefined;
     this.#cache.forget(place);
     if (outcome.kind !== 'applied') throw clusterError(outcome);
+    await this.#forgetRecords(parseDefinition(current));
     return true;
   }
 
   /**
-   * Erases what the storage nodes have of a deleted table. With other routers, no request of theirs can be acknowledged by its
-   * id afterwards.
-   * @throws ApiError if too few nodes know of the deletion; `forgetDeleted` goes on with it
+   * Before a definition goes: with other routers, no request of theirs is acknowledged by its id afterwards, and its name is
+   * taken until then.
+   * @returns the definition as it is stored then; undefined if it was another one
    */
-  async #forgetRecords(table: Table): Promise<void> {
-    if (this.#others !== undefined) {
-      const told = this.#others.tellChanged(table);
-      if (!(await this.#client.fenceTables(storageIdsOf(table)))) throw clusterError({ kind: 'unknown' });
-      await told;
+  async #fence(place: Place, current: string): Promise<string | undefined> {
+    if (this.#others === undefined) return current;
+    const table = parseDefinition(current);
+    const last = isLeaving(table) ? current : JSON.stringify(leavingTable(table));
+    if (last !== current) {
+      const outcome = await storeDefinition(this.#client, table, current, last);
+      if (outcome.kind === 'condition-failed') return undefined;
+      this.#cache.forget(place);
+      if (outcome.kind !== 'applied') throw clusterError(outcome);
     }
+    const told = this.#others.tellChanged(place);
+    if (!(await this.#client.fenceTables(storageIdsOf(table)))) throw clusterError({ kind: 'unknown' });
+    await told;
+    return last;
+  }
+
+  /** Erases what the storage nodes have of a deleted table. */
+  async #forgetRecords(table: Table): Promise<void> {
     await this.forget(storageIdsOf(table));
     await forgetDerivation(this.#client, table);
     await forgetProgress(this.#client, table);

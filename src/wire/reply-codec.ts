@@ -118,7 +118,7 @@ const REPLIES: KindCodecs<Reply> = {
   },
   rejected: fieldsOf(69, { from, effective }),
   'rejected-drift': fieldsOf(70, { from }),
-  'table-gone': fieldsOf(92, { from, table: byteString }),
+  'table-gone': fieldsOf(94, { from, table: byteString }),
   'wrong-epoch': fieldsOf(71, { from, config: optional(config) }),
   'storage-failed': fieldsOf(72, { from, message: text }),
   range: fieldsOf(73, { from, entries: list(rangeEntry), more: bool }),
