@@ -67,6 +67,7 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(config, log);
   if (stopping.started(cluster)) return;
+  if (config.httpsCert !== undefined || config.auth !== undefined) renewOnSignal(cluster, log);
   const { addresses, adminAddresses } = cluster;
   const startUp = { config, version: version(), addresses, adminAddresses };
   printStartUp(startUp, { isLocal });
@@ -119,6 +120,18 @@ function stopOnSignals(): Stopping {
       return isStopping;
     },
   };
+}
+
+/** SIGHUP has certificate and access keys read again, as of servers that outlive a certificate. */
+function renewOnSignal(cluster: Cluster, log: Log): void {
+  process.on('SIGHUP', () => {
+    try {
+      cluster.renewSecurity();
+      log.info('certificate and access keys were read again');
+    } catch (error) {
+      log.error(`certificate and access keys stay as they were: ${messageOf(error)}`);
+    }
+  });
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Config, Settings } from './config/settings.ts';
 
 export { ConfigError, isRefusal, type Refusal } from './config/config-error.ts';
 export type { LimitOptions, Limits } from './config/process-limits.ts';
-export type { Config, Durability, ReadFrom, Settings } from './config/settings.ts';
+export type { AccessKeyEntry, AccessKeys, Config, Durability, ReadFrom, Settings } from './config/settings.ts';
 
 /** By setting, the environment variable that it came from. */
 export type Variables = { [Name in SettingName]?: string };
@@ -39,6 +39,9 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
   const config: Config = {
     port: given.port ?? 8_000,
     hosts: given.hosts ?? ['127.0.0.1', '::1'],
+    httpsCert: given.httpsCert,
+    httpsKey: given.httpsKey,
+    auth: given.auth,
     nodes,
     replication,
     writeQuorum: given.writeQuorum ?? Math.min(2, replication),
@@ -75,11 +78,17 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
   if (config.dataDir === undefined && config.durability !== 'memory') {
     throw new ConfigError(`${told('durability')} needs a --data-dir: without one the data is gone at exit`);
   }
+  if ((config.httpsCert === undefined) !== (config.httpsKey === undefined)) {
+    const [there, missing] = config.httpsKey === undefined ? CERTIFICATE : CERTIFICATE.toReversed();
+    throw new ConfigError(`${OPTIONS[there!].flag} needs ${OPTIONS[missing!].flag}`);
+  }
   if (config.adminPort === config.port && config.port !== 0) {
     throw new ConfigError(`${told('adminPort')} is that of the operations`);
   }
   return config;
 }
+
+const CERTIFICATE: readonly SettingName[] = ['httpsCert', 'httpsKey'];
 
 const NOT_MORE_THAN = [
   ['replication', 'nodes'],

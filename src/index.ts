@@ -3,8 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Snapshot, Trace } from './api/admin.ts';
 import type { AttributeMap } from './api/attribute-value.ts';
-import type { ActiveFault, FaultRule } from './api/fault-rule.ts';
-import { startCluster } from './cluster.ts';
+import { type ActiveFault, AdminError, type FaultRule } from './api/fault-rule.ts';
+import { type Cluster, startCluster } from './cluster.ts';
 import { endpointOf } from './config/endpoint.ts';
 import { completeConfig, type LimitOptions, type Settings } from './config.ts';
 import type { RepairReport } from './dynamo/healing/anti-entropy.ts';
@@ -29,7 +29,15 @@ export {
   type Lag,
   type Linger,
 } from './api/fault-rule.ts';
-export { ConfigError, type Durability, type LimitOptions, type ReadFrom, type Settings } from './config.ts';
+export {
+  type AccessKeyEntry,
+  type AccessKeys,
+  ConfigError,
+  type Durability,
+  type LimitOptions,
+  type ReadFrom,
+  type Settings,
+} from './config.ts';
 export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 export type { ScrubReport } from './dynamo/healing/scrub.ts';
 export { RingError } from './dynamo/ring-error.ts';
@@ -39,14 +47,22 @@ export type { Location, ReplicaDescription } from './peer/locate.ts';
 export type { NodeDescription, RingDescription } from './peer/ring-description.ts';
 
 /** The settings of the command line, all optional. */
-export interface DynaringOptions extends Partial<Settings> {
+export interface DynaringOptions extends Partial<Omit<Settings, 'httpsCert' | 'httpsKey'>> {
+  /** Clients use HTTPS. Default: plain HTTP. */
+  readonly https?: HttpsOptions;
   readonly limits?: LimitOptions;
+}
+
+/** The server's certificate, with those that lead to one which clients know, and its private key: PEM, or files of it. */
+export interface HttpsOptions {
+  readonly cert: string | Uint8Array;
+  readonly key: string | Uint8Array;
 }
 
 /** A running server, in this process. */
 export interface Dynaring extends AsyncDisposable {
   readonly port: number;
-  /** `http://127.0.0.1:port` */
+  /** `http://127.0.0.1:port`, or with `https` */
   readonly endpoint: string;
   /** Serves DynamoDB operations in an Express application of yours: `app.use(dynaring.middleware)`. */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
@@ -63,13 +79,13 @@ export interface Dynaring extends AsyncDisposable {
    * @throws the error that GetItem would answer with, if there is no such table or the key does not fit it
    */
   locate(tableName: string, key: AttributeMap): Promise<Location>;
-  /** The settings for `new DynamoDBClient(...)`. */
+  /** The settings for `new DynamoDBClient(...)`. With `auth`, those of its first access key. */
   clientConfig(): ClientConfig;
   /**
    * The settings for a client with a namespace of its own: it sees none of the tables of other namespaces.
    *
    * @param name 1 to 64 letters, digits, `_`, `.` or `-`
-   * @throws AdminError for any other name
+   * @throws AdminError for any other name; with `auth`, also if that does not have the access key `dynaringnsNAME`
    */
   namespace(name: string): ClientConfig;
   /** The rules of what goes wrong on purpose. */
@@ -161,7 +177,11 @@ export interface AnswerOfSdk {
 export interface ClientConfig {
   readonly endpoint: string;
   readonly region: string;
-  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
 }
 
 /**
@@ -170,25 +190,22 @@ export interface ClientConfig {
  *
  * @throws ConfigError for settings that do not fit together; the system's error if the server cannot start
  */
-export async function startDynaring({ limits, ...settings }: DynaringOptions = {}): Promise<Dynaring> {
+export async function startDynaring({ limits, https, ...settings }: DynaringOptions = {}): Promise<Dynaring> {
   const logLevel = settings.logRequests === true ? 'info' : 'silent';
-  const config = completeConfig({ port: 0, logLevel, trace: true, ...settings }, limits);
+  const secure = { httpsCert: https?.cert, httpsKey: https?.key };
+  const config = completeConfig({ port: 0, logLevel, trace: true, ...settings, ...secure }, limits);
   const clock = new SystemClock();
   const write = (line: string) => console.error(line);
   const log = createLog({ level: config.logLevel, format: config.logFormat, write, now: () => clock.now() });
   const cluster = await startCluster(config, log);
   const address = cluster.addresses[0]!;
-  const endpoint = endpointOf(address);
+  const endpoint = endpointOf(address, config);
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= cluster.stop();
     return stopped;
   };
-  const clientConfig = (accessKeyId: string): ClientConfig => ({
-    endpoint,
-    region: 'local',
-    credentials: { accessKeyId, secretAccessKey: 'any' },
-  });
+  const clientConfig = clientConfigs(endpoint, cluster.accessKeys);
   const { admin, tables, faults, ring } = cluster;
   return {
     port: address.port,
@@ -196,7 +213,7 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     middleware: cluster.web.middleware,
     ring,
     locate: cluster.locate,
-    clientConfig: () => clientConfig('any'),
+    clientConfig: () => clientConfig(),
     namespace: (name) => clientConfig(accessKeyOf(name)),
     faults,
     clock: {
@@ -218,5 +235,19 @@ export async function startDynaring({ limits, ...settings }: DynaringOptions = {
     },
     stop,
     [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Makes the settings of clients: with the given access key, or one that is accepted. */
+function clientConfigs(endpoint: string, accessKeys: Cluster['accessKeys']): (accessKeyId?: string) => ClientConfig {
+  return (given) => {
+    if (accessKeys === undefined) {
+      return { endpoint, region: 'local', credentials: { accessKeyId: given ?? 'any', secretAccessKey: 'any' } };
+    }
+    const accessKeyId = given ?? accessKeys.keys().next().value!;
+    const key = accessKeys.get(accessKeyId);
+    if (key === undefined) throw new AdminError(`auth has no access key ${accessKeyId}`, 'namespace');
+    const { region = 'local', ...secrets } = key;
+    return { endpoint, region, credentials: { accessKeyId, ...secrets } };
   };
 }

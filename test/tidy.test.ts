@@ -31,12 +31,14 @@ const TWINS = [
 
 /** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
 const FOR_OTHERS = [
+  'src/dynamo/epochs/member-register.ts: confirm',
   'src/host/local-ring.ts: addNode',
   'src/host/local-ring.ts: removeNode',
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
   'src/env/random.ts: randomBelow',
   'src/dynamo/nodes-at-hand.ts: NodesOfView',
+  'src/router/table-catalog.ts: noteChanged',
 ];
 
 /** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
@@ -45,18 +47,21 @@ const MAY_IMPORT: Record<string, RegExp> = {
   web: /^src\/(web|api)\/|^node:/,
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
-    /^src\/dynamo\/|^src\/api\/(mutation|item|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+    /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
-    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log)|api\/duration)\.ts$|^node:util$/,
+    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log|limited-server|signature)|api\/duration)\.ts$|^node:(util|fs|tls)$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
-  peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|peer-channel|stoppable-clock|store-damage)\.ts$/,
+  peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|codec|peer-channel|peer-record|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,
   trace: /^src\/(trace|api|dynamo)\/|^src\/env\/(faulty-network|store)\.ts$/,
   seed: /^src\/(seed|api)\/|^src\/config\.ts$|^src\/router\/(router|namespace|in-parallel)\.ts$|^src\/web\/(schema|validate)\.ts$|^src\/env\/log\.ts$|^node:/,
   admin:
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|ring-error)\.ts$|^src\/web\/metrics\.ts$/,
+  // The parts above a ring, put together: of `host` it knows what may be asked of nodes, of `peer` what a ring is.
+  serving:
+    /^src\/(serving|api|web|router|admin|seed|trace|config|peer|dynamo|env)\/|^src\/config\.ts$|^src\/host\/ring-control\.ts$|^node:/,
   inspect:
     /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
@@ -69,6 +74,7 @@ const MAY_KNOW: Record<string, string> = {
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',
   'src/web/validate.ts': 'ajv',
+  'src/web/signature.ts': 'aws4',
   'src/seed/seed.ts': 'jsonc-parser',
   'src/seed/seed-document.ts': 'jsonc-parser',
   'src/seed/seed-table.ts': 'jsonc-parser',
@@ -80,7 +86,13 @@ const MAY_KNOW: Record<string, string> = {
 const MAX_LINES = 400;
 
 /** Beside `env`. The composition root draws the ids of requests, clusters and disks; `transfer` has an edge of its own. */
-const MAY_TOUCH_THE_WORLD = ['src/cli.ts', 'src/cluster.ts', 'src/host/found-cluster.ts', 'src/transfer/world.ts'];
+const MAY_TOUCH_THE_WORLD = [
+  'src/cli.ts',
+  'src/host/found-cluster.ts',
+  'src/serving/build-router.ts',
+  'src/serving/serve-ring.ts',
+  'src/transfer/world.ts',
+];
 
 /** Whose section is meant: the last of these names before the word, within so many characters. */
 const OWNERS = /protocol\.md|\bpaper\b|\bpapers?'s\b|\bRFC \d+|\bVLDB\b|\bits(?= $)/g;

@@ -17,12 +17,14 @@ import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.
 import type { Settings } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
-import type { LocalRing } from '../host/local-ring.ts';
-import type { Ring } from '../host/ring-control.ts';
+import type { NodeControl } from '../host/ring-control.ts';
+import type { ServedRing } from '../peer/served-ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 
 export interface AdminParts {
-  readonly ring: Ring & Pick<LocalRing, 'locate' | 'nodeOfDisk'>;
+  readonly ring: ServedRing;
+  /** What may be done to single nodes and links. */
+  readonly nodes: NodeControl;
   readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
   /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
@@ -59,7 +61,7 @@ export interface AdminParts {
 }
 
 /** What an administrator may do, over HTTP or from the program that runs the server. */
-export function createAdmin({ ring, settings, traces, faults, tables, expiry, clock, lags }: AdminParts): Admin {
+export function createAdmin({ ring, nodes, settings, traces, faults, tables, expiry, clock, lags }: AdminParts): Admin {
   const checkNode = (id: string, field: string): void => {
     if (!ring.describe().nodes.some((node) => node.id === id)) throw new AdminError(`there is no node ${id}`, field);
   };
@@ -80,15 +82,15 @@ export function createAdmin({ ring, settings, traces, faults, tables, expiry, cl
     clearFaults: () => faults.clear(),
     async node(id, action) {
       checkNode(id, 'id');
-      await actOn(ring, id, action).catch((error: unknown) => conflict(error, 'action'));
+      await actOn(nodes, id, action).catch((error: unknown) => conflict(error, 'action'));
     },
     setLink(from, to, setting) {
       checkLink(from, to);
-      setLink(ring, from, to, setting);
+      setLink(nodes, from, to, setting);
     },
     healLink(from, to) {
       checkLink(from, to);
-      ring.healLink(from, to);
+      nodes.healLink(from, to);
     },
     repair: (): Promise<RepairSummary> => ring.repair(),
     scrub: (): Promise<ScrubSummary> => ring.scrub(),
@@ -117,30 +119,30 @@ function conflict(error: unknown, field?: string): never {
   throw error instanceof RingError ? new AdminError(error.message, field, 409) : error;
 }
 
-async function actOn(ring: Ring, id: string, action: NodeAction): Promise<void> {
+async function actOn(nodes: NodeControl, id: string, action: NodeAction): Promise<void> {
   switch (action) {
     case 'stop':
-      return ring.stop(id);
+      return nodes.stop(id);
     case 'start':
-      return ring.start(id);
+      return nodes.start(id);
     case 'pause':
-      return ring.pause(id);
+      return nodes.pause(id);
     case 'resume':
-      return ring.resume(id);
+      return nodes.resume(id);
     case 'wipe':
-      return ring.wipe(id);
+      return nodes.wipe(id);
   }
 }
 
-function setLink(ring: Ring, from: string, to: string, setting: LinkSetting): void {
+function setLink(nodes: NodeControl, from: string, to: string, setting: LinkSetting): void {
   try {
-    ring.setLink(from, to, setting);
+    nodes.setLink(from, to, setting);
   } catch (error) {
     throw error instanceof RingError ? new AdminError(error.message, error.field ?? 'body') : error;
   }
 }
 
-function describeCluster(ring: Ring, settings: AdminParts['settings']): ClusterView {
+function describeCluster(ring: ServedRing, settings: AdminParts['settings']): ClusterView {
   const { replication, writeQuorum, readQuorum } = settings;
   const { nodes, partitions, moves } = ring.describe();
   const homes = partitions.map(({ members }) => members.map(({ node }) => node));

@@ -33,11 +33,11 @@ export const DYNALITE_HINTS: ReadonlyMap<string, string> = new Map([
   ['maxItemSizeKb', 'the limit is 400 KB, as of the service'],
   ['verbose', '--log-requests writes a line for each request'],
   ['debug', '--log-level debug says more'],
-  ['ssl', 'it speaks plain HTTP'],
-  ['useSSLFilePaths', 'it speaks plain HTTP'],
-  ['key', 'it speaks plain HTTP'],
-  ['cert', 'it speaks plain HTTP'],
-  ['ca', 'it speaks plain HTTP'],
+  ['ssl', '--https-cert and --https-key make it speak HTTPS'],
+  ['useSSLFilePaths', '--https-cert and --https-key make it speak HTTPS'],
+  ['key', '--https-key is the file of the private key'],
+  ['cert', '--https-cert is the file of the certificate'],
+  ['ca', '--https-cert is a file that may have the whole chain'],
 ]);
 
 /** An option of the Java machine, which comes before `-jar`. */

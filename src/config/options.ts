@@ -68,6 +68,13 @@ const turnsOff = {
   parse: (text: string) => (text === 'on' ? false : text === 'off' ? true : undefined),
 };
 
+const file = {
+  value: 'FILE',
+  expects: 'a file',
+  parse: (text: string) => text,
+  accepts: (value: unknown) => typeof value === 'string' && value !== '',
+};
+
 function isListOfTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
 }
@@ -96,6 +103,27 @@ export const OPTIONS = {
     expects: 'an address or all',
     parse: (text: string) => [text === 'all' ? '' : text],
     accepts: isListOfTexts,
+  },
+  httpsCert: {
+    group: 'network',
+    flag: '--https-cert',
+    help: 'certificate and its chain, in PEM: clients use HTTPS (plain HTTP)',
+    ...file,
+    accepts: (value: unknown) => file.accepts(value) || value instanceof Uint8Array,
+  },
+  httpsKey: {
+    group: 'network',
+    flag: '--https-key',
+    help: 'private key of the certificate, in PEM',
+    ...file,
+    accepts: (value: unknown) => file.accepts(value) || value instanceof Uint8Array,
+  },
+  auth: {
+    group: 'network',
+    flag: '--auth',
+    help: 'access keys in JSON, by which signatures are verified (any will do)',
+    ...file,
+    accepts: (value: unknown) => file.accepts(value) || (typeof value === 'object' && value !== null),
   },
   nodes: {
     group: 'ring',
@@ -225,11 +253,8 @@ export const OPTIONS = {
   faultsFile: {
     group: 'tests',
     flag: '--faults',
-    value: 'FILE',
     help: 'JSON: fault rules to begin with, one or an array of them (none)',
-    expects: 'a file',
-    parse: (text: string) => text,
-    accepts: (value: unknown) => typeof value === 'string' && value !== '',
+    ...file,
   },
   admin: { group: 'network', flag: '--no-admin', help: 'no /_dynaring/ for administrators', ...turnsOff },
   adminPort: {

@@ -12,12 +12,31 @@ export type Durability = 'memory' | 'process' | 'disk';
 /** Which home replicas an eventually consistent read asks. */
 export type ReadFrom = 'first' | 'random';
 
+/** An access key of a client, and what belongs to it. */
+export interface AccessKeyEntry {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Of temporary credentials: requests have to bring it. */
+  readonly sessionToken?: string | undefined;
+  /** The only region that requests may be signed for. Default: any. */
+  readonly region?: string | undefined;
+}
+
+/** Access keys: their secrets by id, or a list of them. */
+export type AccessKeys = Readonly<Record<string, string>> | readonly AccessKeyEntry[];
+
 /** The user's settings. */
 export interface Settings {
   /** 0: any free port. */
   readonly port: number;
   /** An empty text stands for all addresses, including IPv6 if the machine has it. */
   readonly hosts: readonly string[];
+  /** The server's certificate: a file of PEM, or PEM itself. Undefined: plain HTTP. */
+  readonly httpsCert: string | Uint8Array | undefined;
+  /** Its private key, likewise. */
+  readonly httpsKey: string | Uint8Array | undefined;
+  /** Whose signatures are accepted: a file of JSON, or what it would hold. Undefined: any are. */
+  readonly auth: string | AccessKeys | undefined;
   readonly nodes: number;
   /** N: the number of replicas of each item. */
   readonly replication: number;

@@ -21,10 +21,8 @@ const INITIALIZING = 'Initializing DynamoDB Local with the following configurati
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 /** Clients insist on credentials; any will do. No line is wider than a terminal of 80 columns. */
-const ANY_IDENTITY = [
-  'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any',
-  'export AWS_REGION=local AWS_DEFAULT_REGION=local',
-];
+const ANY_CREDENTIALS = 'export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any';
+const ANY_REGION = 'export AWS_REGION=local AWS_DEFAULT_REGION=local';
 
 /** The form of the start-up text. */
 export interface StartUpLook {
@@ -43,7 +41,7 @@ export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLo
     return `  ${isColoured ? styleText('dim', padded, { validateStream: false }) : padded}`;
   };
   const { nodes, replication, writeQuorum, readQuorum } = config;
-  const endpoints = addresses.map(endpointOf);
+  const endpoints = addresses.map((address) => endpointOf(address, config));
   const admin = adminUrl(startUp);
   return [
     ...(isLocal ? [INITIALIZING, ...localLines(startUp).map(([name, value]) => `${name}:\t${value}`), ''] : []),
@@ -51,25 +49,38 @@ export function startUpText(startUp: StartUp, { isLocal, isColoured }: StartUpLo
     `${label('ring')}${nodes} ${nodes === 1 ? 'node' : 'nodes'}, N=${replication} W=${writeQuorum} R=${readQuorum}`,
     `${label('data')}${whereData(config)}`,
     ...(admin === undefined ? [] : [`${label('look')}curl ${admin}/status`]),
-    `${label('use')}any credentials and region will do:`,
+    `${label('use')}${config.auth === undefined ? 'any credentials and region will do' : 'with an access key of --auth'}:`,
     `export AWS_ENDPOINT_URL_DYNAMODB=${endpoints[0]}`,
-    ...ANY_IDENTITY,
+    ...(config.auth === undefined ? [ANY_CREDENTIALS, ANY_REGION] : []),
     '',
   ].join('\n');
 }
 
-/** What users of other machines can do; undefined if they cannot reach the server. */
+/** What users of other machines can do without a signature; undefined if nothing. */
 export function strangersNote({ config, addresses, adminAddresses }: StartUp): string | undefined {
-  const open = [...addresses, ...adminAddresses].filter(({ host }) => !LOOPBACK.test(host));
-  if (open.length === 0) return undefined;
-  const where = open
+  if (config.auth !== undefined) {
+    // Beside the operations, administrators of other machines are refused then.
+    const open = config.admin ? openAmong(adminAddresses) : '';
+    if (open === '') return undefined;
+    return `whoever reaches ${open} may ${ADMINISTER}: administrators sign nothing; --no-admin keeps them out`;
+  }
+  const open = openAmong([...addresses, ...adminAddresses]);
+  if (open === '') return undefined;
+  const [may, remedy] = config.admin
+    ? [ADMINISTER, '--no-admin leaves the data, --host 127.0.0.1 nothing']
+    : [READ_AND_CHANGE, '--host 127.0.0.1 keeps them out'];
+  return `whoever reaches ${open} may ${may}: no signature is verified; ${remedy}`;
+}
+
+const READ_AND_CHANGE = 'read and change all data';
+const ADMINISTER = `${READ_AND_CHANGE}, stop its nodes and wipe their disks`;
+
+/** Those of the addresses that other machines reach. */
+function openAmong(addresses: readonly Address[]): string {
+  return addresses
+    .filter(({ host }) => !LOOPBACK.test(host))
     .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
     .join(' and ');
-  const administer = config.admin ? ', stop its nodes and wipe their disks' : '';
-  const remedy = config.admin
-    ? '; --no-admin leaves the data, --host 127.0.0.1 nothing'
-    : '; --host 127.0.0.1 keeps them out';
-  return `whoever reaches ${where} may read and change all data${administer}: no signature is verified${remedy}`;
 }
 
 /** The start-up text for machines: messages with fields, one object per line. */
@@ -85,9 +96,9 @@ export function startUpEntries(
       message: 'ready',
       fields: {
         version,
-        endpoint: endpointOf(addresses[0]!),
-        endpoints: addresses.map(endpointOf),
-        adminEndpoints: adminAddresses.map(endpointOf),
+        endpoint: endpointOf(addresses[0]!, config),
+        endpoints: addresses.map((address) => endpointOf(address, config)),
+        adminEndpoints: adminAddresses.map((address) => endpointOf(address, config)),
         ...(admin !== undefined && { cluster: `${admin}/cluster`, status: `${admin}/status` }),
         nodes,
         replication,
@@ -125,5 +136,5 @@ function whereData({ dataDir, durability }: Config): string {
 /** The URL for administrators; undefined if there is none. */
 function adminUrl({ config, addresses, adminAddresses }: StartUp): string | undefined {
   if (!config.admin) return undefined;
-  return `${endpointOf(adminAddresses[0] ?? addresses[0]!)}/_dynaring`;
+  return `${endpointOf(adminAddresses[0] ?? addresses[0]!, config)}/_dynaring`;
 }

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import type { Derivation } from '../api/derivation.ts';
 import { applyMutation, type MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
-import type { Store, StoreKey } from '../env/store.ts';
+import type { StoreKey } from '../env/store.ts';
 import type { Failure, ReadOutcome } from './client.ts';
 import type { CoordinatingNode } from './coordinating-node.ts';
 import type {
@@ -55,7 +55,6 @@ export interface CoordinationParts {
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
   readonly fences: Fences;
-  readonly store: Store;
   readonly propagation: Pick<Propagation, 'whenShown'>;
   /** Of how many items of a table some entry may not be in its place yet, as far as this node knows. */
   readonly dueOf: (request: DueOf) => number;
@@ -121,9 +120,9 @@ export class Coordination implements CoordinatingNode {
   }
 
   #fence({ tables }: FenceTables, reply: ReplyTo<FenceTables>): void {
-    const { fences, store, votes } = this.#parts;
+    const { fences, votes } = this.#parts;
     if (!fences.add(tables)) return reply({ kind: 'overloaded' });
-    store.flush((error) => {
+    fences.flush((error) => {
       if (error !== undefined) return reply({ kind: 'storage-failed', message: error.message });
       const unsealed = votes.partitions.filter((partition) => !votes.isSealed(partition));
       const epochOf = (partition: number) => votes.votingConfig(partition)!.epoch;

@@ -22,6 +22,23 @@ export interface PartitionConfig {
   readonly attempt: number;
 }
 
+/**
+ * What the config register of one epoch of a partition holds (docs/protocol.md section 8.6). At first it is the attempt
+ * by which that epoch was decided, and nothing is decided.
+ */
+export interface ConfigValue {
+  /** The last attempt to change the epoch that was begun. */
+  readonly begun: number;
+  /** The config of the next epoch, once there is one. */
+  readonly decided?: PartitionConfig | undefined;
+}
+
+/** What a member has accepted in the config register of its epoch. Nobody may act on it: a majority has to have it. */
+export interface AcceptedConfig {
+  readonly ballot: Ballot;
+  readonly value: ConfigValue;
+}
+
 /** Names the client's request that a message is sent for, for traces. No answer depends on it. */
 export interface ForRequest {
   /** Undefined when nobody traces, and in messages that a node sends by itself. */
@@ -154,6 +171,20 @@ export type EpochRequest =
   | { readonly kind: 'activate'; readonly config: PartitionConfig };
 
 /**
+ * The two phases of a round in the config register of one epoch of a partition, to its members (docs/protocol.md
+ * section 8.6). The `hlc` of these ballots is a counter, no time.
+ */
+export type ConfigRequest =
+  | { readonly kind: 'config-prepare'; readonly partition: number; readonly epoch: number; readonly ballot: Ballot }
+  | {
+      readonly kind: 'config-accept';
+      readonly partition: number;
+      readonly epoch: number;
+      readonly ballot: Ballot;
+      readonly value: ConfigValue;
+    };
+
+/**
  * A round of gossip: the sender's epochs by partition. The answer has the configs that the sender lacks, and the
  * partitions of which the receiver wants a newer config.
  */
@@ -166,6 +197,7 @@ export type Request =
   | PurgeRequest
   | MarkRequest
   | EpochRequest
+  | ConfigRequest
   | GossipRequest
   | { readonly kind: 'ping' };
 
@@ -218,7 +250,10 @@ export type Reply = {
     }
   /** `effective`: the lowest ballot that would not have been refused is just above it. */
   | { readonly kind: 'rejected'; readonly effective: Ballot }
-  /** The replica does not vote in the epoch asked for, or is sealed in it. `config`: in which it votes. */
+  /**
+   * The replica does not vote in the epoch asked for, or is sealed in it. `config`: in which it votes, or the one for
+   * which it has given up its vote.
+   */
   | { readonly kind: 'wrong-epoch'; readonly config: PartitionConfig | undefined }
   /** The table of what was asked for was deleted (docs/protocol.md section 9.6). */
   | { readonly kind: 'table-gone'; readonly table: ByteString }
@@ -260,6 +295,9 @@ export type Reply = {
   /** A copy or a stage that has failed; it may be tried again. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'activated' }
+  /** `accepted`: what it has accepted in this register so far, under lower ballots. */
+  | { readonly kind: 'config-promise'; readonly accepted: AcceptedConfig | undefined }
+  | { readonly kind: 'config-accepted' }
   | { readonly kind: 'gossip'; readonly newer: readonly PartitionConfig[]; readonly wanted: readonly number[] }
   | { readonly kind: 'pong' }
 );

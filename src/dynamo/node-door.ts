@@ -14,9 +14,8 @@ type Served = { readonly [Kind in Request['kind']]: (request: Of<Kind>, answer: 
 
 /** A node's door for other nodes. @param store of the node */
 export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<Request, Reply> {
-  const { acceptor, detector, epochStaging, epochSwitch, gate, gossip, propagationHold, purgeMember, restore, view } =
-    parts;
-  const { fences } = parts;
+  const { acceptor, configAcceptor, detector, epochStaging, epochSwitch, gate, gossip } = parts;
+  const { propagationHold, purgeMember, restore, view, fences } = parts;
   /** A deleted table has no say: none of its records is promised, accepted or told. */
   const vote = (request: VotingRequest, answer: Answer) => {
     if (!fences.isEmpty) {
@@ -54,6 +53,8 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
       view.learnConfig(request.config);
       epochSwitch.receive(request, answer);
     },
+    'config-prepare': (request, answer) => configAcceptor.receive(request, answer),
+    'config-accept': (request, answer) => configAcceptor.receive(request, answer),
     gossip: (request, answer) => gossip.receive(request, answer),
     'mark-settled': ({ key, due }, answer) => {
       if (acceptor.isStopped) return;

@@ -8,11 +8,15 @@ import type { Consistency } from './client.ts';
 import { Coordination } from './coordination.ts';
 import { Derivations } from './derived/derivations.ts';
 import { type DerivedParts, wireDerived } from './derived/wire-derived.ts';
+import { ConfigAcceptor } from './epochs/config-acceptor.ts';
+import { ConfigBallots } from './epochs/config-round.ts';
 import { EpochFollower } from './epochs/epoch-follower.ts';
 import { EpochStaging } from './epochs/epoch-staging.ts';
 import { EpochSwitch } from './epochs/epoch-switch.ts';
+import { MemberRegister } from './epochs/member-register.ts';
 import { Orphans } from './epochs/orphans.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
+import { stagedAttempt } from './epochs/staged-rows.ts';
 import { FailureDetector, watched } from './failure-detector.ts';
 import { Gossip } from './gossip.ts';
 import { AntiEntropy } from './healing/anti-entropy.ts';
@@ -23,7 +27,7 @@ import { PurgeMember } from './healing/purge-member.ts';
 import { compareWithPeer } from './healing/replica-comparison.ts';
 import { Scrub } from './healing/scrub.ts';
 import { TombstonePurge } from './healing/tombstones.ts';
-import { partitionOf, tableOf } from './keyspace.ts';
+import { partitionOf } from './keyspace.ts';
 import type { Reply, Request } from './messages.ts';
 import type { NodeEvents } from './node-events.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -75,7 +79,6 @@ interface Replica {
   readonly hints: HintedHandoff;
   readonly forest: MerkleForest;
   readonly purgeMember: PurgeMember;
-  /** The tables that were deleted. */
   readonly fences: Fences;
 }
 
@@ -102,6 +105,8 @@ interface Epochs {
   readonly epochFollower: EpochFollower;
   readonly orphans: Orphans;
   readonly gossip: Gossip;
+  readonly configAcceptor: ConfigAcceptor;
+  readonly configRegister: MemberRegister;
 }
 
 export interface NodeParts extends Surroundings, Replica, Leadership, Repair, Epochs {}
@@ -222,7 +227,6 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     forest,
     propagation,
     fences,
-    store: env.store,
     dueOf: ({ table, ageMs }) => acceptor.rows.outbox.countOf(table, ageMs),
     forgetTable,
   });
@@ -279,6 +283,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     fences,
     events,
     newest: (told) => (rules.rowsNeverGoBack ? view.newestConfig(told.partition) : told),
+    attemptOf: ({ partition, attempt }) => (rules.beginsWithDecided ? attempt : stagedAttempt(store, partition)),
     handOff: (partition, done) => antiEntropy.handOff(partition, done),
   });
   const comparison = comparisonParts(basis, parts);
@@ -309,7 +314,16 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   const orphans = new Orphans({ clock, limits, votes, view, acceptor, antiEntropy, epochStaging });
   const onConfig = events.configReceived.bind(events);
   const gossip = new Gossip({ self, view, clock, random, limits, transport, onConfig });
-  return { epochSwitch, epochStaging, epochFollower, orphans, gossip };
+  const configAcceptor = new ConfigAcceptor({
+    self,
+    store,
+    log,
+    votes,
+    newest: (partition) => view.newestConfig(partition),
+  });
+  const ballots = new ConfigBallots(settings.diskId, basis.state.boot);
+  const configRegister = new MemberRegister({ coordinator: parts.coordinator, ballots });
+  return { epochSwitch, epochStaging, epochFollower, orphans, gossip, configAcceptor, configRegister };
 }
 
 /** The parts of this node that a comparison of replicas needs. */
@@ -376,14 +390,11 @@ function* settleConflict(
   return outcome.kind === 'proven';
 }
 
-/** An identity round that no client has asked for: what is derived from the table has to be found out first. */
-function* proveAlone(
+/** An identity round that no client has asked for. */
+function proveAlone(
   coordinator: Coordinator,
   proof: Pick<Proof, 'key' | 'mode' | 'isConflict'>,
 ): ReturnType<typeof identityRound> {
   const deadlineMs = coordinator.deadline();
-  const told = yield* coordinator.derivations.present(tableOf(proof.key), deadlineMs);
-  if (told.kind !== 'derivation') return told;
-  const { derivation } = told;
-  return yield* identityRound(coordinator, { ...proof, requestId: undefined, deadlineMs, derivation });
+  return identityRound(coordinator, { ...proof, requestId: undefined, deadlineMs, isUntold: true });
 }

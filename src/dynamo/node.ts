@@ -6,6 +6,7 @@ import type { CoordinatingNode } from './coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from './coordination-messages.ts';
 import type { ConfigRegister } from './epochs/config-register.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epochs/epoch-change.ts';
+import type { MemberRegister } from './epochs/member-register.ts';
 import type { RepairReport } from './healing/anti-entropy.ts';
 import type { ScrubReport } from './healing/scrub.ts';
 import type { PurgeReport } from './healing/tombstones.ts';
@@ -210,6 +211,11 @@ export class StorageNode implements CoordinatingNode {
   /** Tells this node of a config that was decided, in case nobody else has. */
   learnConfig(config: PartitionConfig): void {
     this.#parts.epochFollower.learnConfig(config);
+  }
+
+  /** The configs of a cluster of several processes, as their members keep them; this node leads the rounds. */
+  configRegister(): MemberRegister {
+    return this.#parts.configRegister;
   }
 
   /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */

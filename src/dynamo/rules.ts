@@ -62,6 +62,8 @@ export interface Rules {
   readonly capIsKept: boolean;
   /** A record that is chosen again takes up a newer derivation of its table. */
   readonly adoptionTakesDerivation: boolean;
+  /** A round that a node begins by itself asks what is derived from the table, unless the record was chosen before. */
+  readonly unsettledAskDerivation: boolean;
   /** A strong read that finds an item of an older derivation chooses it again, instead of sending its entries as it is. */
   readonly fillByIdentityRound: boolean;
   /** Entries are made of chosen records only, not of records that are sent to be accepted. */
@@ -84,6 +86,16 @@ export interface Rules {
   readonly purgeWaitsForOwed: boolean;
   /** A merge of pages ends at the nearest of their last keys; with this rule off, at the farthest. */
   readonly horizonIsNearest: boolean;
+  /** A majority of the members of an epoch is sealed before the next one is prepared; with this rule off, one fewer. */
+  readonly majoritySeals: boolean;
+  /** A config is decided when a majority of its members has staged; with this rule off, one fewer. */
+  readonly majorityStages: boolean;
+  /** A config is decided when every newcomer has staged, too. */
+  readonly newcomersStage: boolean;
+  /** A config register of members decides for no attempt after which another was begun. */
+  readonly lastAttemptDecides: boolean;
+  /** A member begins an epoch with what it has staged for the attempt that was decided, and not for another one. */
+  readonly beginsWithDecided: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -112,6 +124,7 @@ export const SOUND_RULES: Rules = {
   owedIsCarried: true,
   capIsKept: true,
   adoptionTakesDerivation: true,
+  unsettledAskDerivation: true,
   fillByIdentityRound: true,
   settlesChosenOnly: true,
   finisherReadsStrongly: true,
@@ -123,4 +136,9 @@ export const SOUND_RULES: Rules = {
   outboxRowWithRecord: true,
   purgeWaitsForOwed: true,
   horizonIsNearest: true,
+  majoritySeals: true,
+  majorityStages: true,
+  newcomersStage: true,
+  lastAttemptDecides: true,
+  beginsWithDecided: true,
 };

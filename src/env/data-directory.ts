@@ -18,6 +18,7 @@ import { type DirectoryLock, isHeld, lockDirectory } from './directory-lock.ts';
 import { migrateFromFormat2 } from './format-2.ts';
 import { isDamage } from './lmdb-environment.ts';
 import { lockName, type NameLock } from './name-lock.ts';
+import { PEER_FILE } from './peer-file.ts';
 
 /** Where the nodes of one cluster keep their data. */
 export interface DataDirectory {
@@ -61,6 +62,7 @@ export async function openDataDirectory(
 ): Promise<DataDirectory> {
   const path = resolve(userPath);
   createDirectory(path);
+  refusePeerDirectory(path);
   const lock = await takeLock(path);
   let name: Promise<NameLock | undefined> = Promise.resolve(undefined);
   try {
@@ -96,6 +98,14 @@ export async function openDataDirectory(
     await lock.release();
     throw error;
   }
+}
+
+/** @throws DataDirectoryError if the directory is that of one node of a cluster of several processes */
+function refusePeerDirectory(path: string): void {
+  if (!existsSync(join(path, PEER_FILE))) return;
+  throw new DataDirectoryError(
+    `the data directory ${path} is that of one node of several: it is started with dynaring serve --data-dir`,
+  );
 }
 
 /** Describes a data directory to a reader that does not take it. */
@@ -145,7 +155,8 @@ export function isBlank(path: string): boolean {
   }
 }
 
-function createDirectory(path: string): void {
+/** Makes a directory, unless it is there. @throws DataDirectoryError if nothing can be written in it */
+export function createDirectory(path: string): void {
   try {
     makeDirectories(path);
   } catch (error) {
@@ -169,7 +180,8 @@ function makeDirectories(path: string): void {
   mkdirSync(path, DIRECTORY_MODE);
 }
 
-async function takeLock(path: string): Promise<DirectoryLock> {
+/** @throws DataDirectoryError if another process has the directory */
+export async function takeLock(path: string): Promise<DirectoryLock> {
   let lock: DirectoryLock | undefined;
   try {
     lock = await lockDirectory(path);

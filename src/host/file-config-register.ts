@@ -44,7 +44,9 @@ export class FileConfigRegister implements ConfigRegister {
     done(this.#record.configs[partition]);
   }
 
-  begin(partition: number, done: Parameters<ConfigRegister['begin']>[1]): void {
+  begin({ partition, epoch }: PartitionConfig, done: Parameters<ConfigRegister['begin']>[1]): void {
+    const decided = this.#record.configs[partition]!;
+    if (decided.epoch > epoch) return done({ kind: 'decided', config: decided });
     const attempt = this.#record.lastAttempt + 1;
     try {
       this.save({ ...this.#record, lastAttempt: attempt });
@@ -52,7 +54,7 @@ export class FileConfigRegister implements ConfigRegister {
       return done(undefined, error as Error);
     }
     this.#attempts.set(partition, attempt);
-    done(attempt);
+    done({ kind: 'attempt', attempt });
   }
 
   decide(next: PartitionConfig, done: Parameters<ConfigRegister['decide']>[1]): void {

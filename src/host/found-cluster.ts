@@ -1,8 +1,8 @@
-import { strict as assert } from 'node:assert';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Member } from '../dynamo/messages.ts';
 import { assignPartitions, type NodeId } from '../dynamo/ring.ts';
 import type { ClusterRecord } from '../env/cluster-file.ts';
+import { newDiskId } from '../env/disk-id.ts';
 import type { LocalRingSettings } from './local-ring-settings.ts';
 
 /** A new cluster: its nodes, and their partitions in epoch 0. */
@@ -29,13 +29,6 @@ export function foundCluster({
       attempt: 0,
     })),
   };
-}
-
-/** 48 random bits, so that no two disks have the same. */
-export function newDiskId(): number {
-  const diskId = randomBytes(6).readUIntBE(0, 6);
-  assert(Number.isSafeInteger(diskId));
-  return diskId;
 }
 
 /** The name of the node of this number, which is also its folder's. */

@@ -5,6 +5,7 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock } from '../env/clock.ts';
 import { DataDirectoryError } from '../env/cluster-file.ts';
 import type { DataDirectory } from '../env/data-directory.ts';
+import { newDiskId } from '../env/disk-id.ts';
 import { LmdbStore } from '../env/lmdb-store.ts';
 import type { LmdbStoreOptions } from '../env/lmdb-store-options.ts';
 import type { Log } from '../env/log.ts';
@@ -19,7 +20,6 @@ import {
 } from '../peer/disk-identity.ts';
 import { DiskWatch } from './disk-watch.ts';
 import type { FileConfigRegister } from './file-config-register.ts';
-import { newDiskId } from './found-cluster.ts';
 import { type LocalNode, NO_DISK } from './local-nodes.ts';
 
 /** A file that the user puts in a node's folder to accept what a damaged journal has left of its data. */

@@ -18,6 +18,7 @@ import { SystemRandom } from '../env/random.ts';
 import { type Location, locate } from '../peer/locate.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
+import type { ServedRing } from '../peer/served-ring.ts';
 import { FileConfigRegister } from './file-config-register.ts';
 import { foundCluster } from './found-cluster.ts';
 import { Links } from './links.ts';
@@ -51,7 +52,7 @@ export interface LocalRingParts {
  * them: `NodeSupervisor` starts and stops nodes, `Roster` adds and removes them, `Links` carries what is sent,
  * `RingHealer` repairs, `FileConfigRegister` decides who votes, `Rebalancer` and `MoveLeader` move partitions.
  */
-export class LocalRing implements Ring {
+export class LocalRing implements Ring, ServedRing {
   readonly #clock = new SystemClock();
   readonly #lifetime = new RingLifetime();
   readonly #nodes = new LocalNodes();

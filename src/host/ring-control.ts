@@ -70,3 +70,6 @@ export interface Ring {
   /** Reads everything that the nodes have stored, and restores from other replicas what is damaged. */
   scrub(): Promise<ScrubReport>;
 }
+
+/** What an administrator may do to single nodes and links. */
+export type NodeControl = Pick<Ring, 'stop' | 'start' | 'pause' | 'resume' | 'wipe' | 'setLink' | 'healLink'>;

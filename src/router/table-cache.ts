@@ -25,9 +25,11 @@ export interface TableWatcher {
 /** How long the definitions of a router are used that is not the only one, and may not hear of changes. */
 const FRESH_MS = 5 * 60_000;
 
+export type CacheLimits = Pick<RouterLimits, 'maxCachedTables'>;
+
 /** The definitions in use, which every item operation needs. */
 export class TableCache implements TablesAtHand {
-  readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
+  readonly #limits: CacheLimits;
   /** Undefined if definitions stay until they are changed. */
   readonly #elapsedMs: (() => number) | undefined;
   /** By `labelOf`, if definitions get old. */
@@ -37,7 +39,7 @@ export class TableCache implements TablesAtHand {
   readonly #watchers: TableWatcher[] = [];
 
   /** @param elapsedMs if there are other routers, a time that only grows */
-  constructor(limits: Pick<RouterLimits, 'maxCachedTables'>, elapsedMs?: () => number) {
+  constructor(limits: CacheLimits, elapsedMs?: () => number) {
     this.#limits = limits;
     this.#elapsedMs = elapsedMs;
   }

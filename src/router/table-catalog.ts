@@ -14,9 +14,9 @@ import { parseDefinition } from './definition-item.ts';
 import { forgetDerivation, registerDerivation } from './derivation-register.ts';
 import { isLeaving, leavingTable } from './leaving-table.ts';
 import type { OtherRouters } from './other-routers.ts';
-import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
+import { DEFAULT_ROUTER_LIMITS } from './router-limits.ts';
 import { eraseDefinition, listDefinitions, type Place, readDefinition, storeDefinition } from './stored-definitions.ts';
-import { isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
+import { type CacheLimits, isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
 import { Turns } from './turns.ts';
 
 /** A change that loses this many races in a row gives up; it has done nothing then. */
@@ -59,11 +59,7 @@ export class TableCatalog implements TablesAtHand {
   #heard = 0;
 
   /** @param others undefined: this is the only router of the cluster */
-  constructor(
-    client: DynamoClient,
-    limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS,
-    others?: OtherRouters,
-  ) {
+  constructor(client: DynamoClient, limits: CacheLimits = DEFAULT_ROUTER_LIMITS, others?: OtherRouters) {
     this.#client = client;
     this.#others = others;
     this.#coming = new ComingTables(client, others);

@@ -12,6 +12,8 @@ interface ClientError extends Error {
 /** How much more a refused client may send. It is read and dropped, so that the client gets to read the refusal. */
 const MAX_DROPPED_BYTES = 1024 * 1024;
 
+/** A server of HTTPS got a request of HTTP instead of a handshake (OpenSSL). */
+const PLAIN_HTTP = 'ERR_SSL_HTTP_REQUEST';
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0');
 
 /** A socket as `node:http` has it, with the answer in progress, if there is one. */
@@ -35,6 +37,7 @@ export function answerClientErrors(server: Server, hints: Hints | undefined): vo
       if (!isOfParser(error) || socket.bytesRead - before > MAX_DROPPED_BYTES) socket.destroy();
       return;
     }
+    if (error.code === PLAIN_HTTP) hints?.plainHttp();
     const underWay = socket._httpMessage;
     // A second answer cannot follow one that is half written.
     if (!socket.writable || underWay?.headersSent === true) return void socket.destroy();

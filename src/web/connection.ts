@@ -159,6 +159,16 @@ export class Connections {
     socket.on('close', () => this.#open.delete(connection));
   }
 
+  /** The TLS handshake of a client is finished: its requests come on `secured`, which takes the place of `socket`. */
+  secured(socket: Socket, secured: Socket): void {
+    // If it is not there, it was closed to make room.
+    if (!this.#open.delete(Connection.of(socket))) return;
+    const connection = Connection.of(secured);
+    connection.usedMs = this.#elapsedMs();
+    this.#open.add(connection);
+    secured.on('close', () => this.#open.delete(connection));
+  }
+
   /**
    * Chooses the connection to close. Among connections that have been idle for `PATIENCE_MS`: first those that never
    * carried a request, then the least recently used, then those that have sent part of a request or do not read their

@@ -1,13 +1,26 @@
 import type { HttpHeaders } from './http-message.ts';
 import type { WireError } from './render.ts';
 
-/**
- * Who signed a request and for which region. Signatures are not verified: any access key and any secret are accepted.
- */
+/** Who signed a request and for which region. */
 export interface Credentials {
   readonly kind: 'credentials';
   readonly accessKeyId: string;
   readonly region: string;
+}
+
+/** What a request says of its signature: complete, but neither well-formed nor right. */
+export interface Authorization {
+  readonly kind: 'authorization';
+  readonly algorithm: string;
+  /** `accessKeyId/date/region/service/aws4_request` */
+  readonly credential: string;
+  readonly signature: string;
+  /** Names of headers with semicolons between. */
+  readonly signedHeaders: string;
+  /** When it was signed: `20260131T120000Z`. */
+  readonly date: string;
+  /** The parameters of a pre-signed request; undefined if it has an `Authorization` header. */
+  readonly query?: URLSearchParams;
 }
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -21,12 +34,21 @@ const QUERY_PARAMETERS = [
 ];
 
 /**
- * Reads the credentials of a request from its `Authorization` header or, if it is pre-signed, from its query string.
- * Makes the checks that the service makes before it verifies the signature, in the same order and words, as recorded in
- * the emulator dynalite.
+ * Reads the credentials of a request, whoever signed it: any access key and any secret are accepted.
  * @param query the request's query string, without `?`
  */
 export function credentialsOf(headers: HttpHeaders, query: string): Credentials | WireError {
+  const authorization = authorizationOf(headers, query);
+  return authorization.kind === 'error' ? authorization : signerOf(authorization);
+}
+
+/**
+ * Reads what a request says of its signature from its `Authorization` header or, if it is pre-signed, from its query
+ * string. Makes the checks that the service makes first, in the same order and words, as recorded in the emulator
+ * dynalite.
+ * @param query the request's query string, without `?`
+ */
+export function authorizationOf(headers: HttpHeaders, query: string): Authorization | WireError {
   const authorization = headers.authorization as string | undefined;
   const presigned = query.includes('X-Amz-Algorithm');
   if (authorization === undefined) return presigned ? ofQuery(new URLSearchParams(query)) : missing();
@@ -39,19 +61,22 @@ export function credentialsOf(headers: HttpHeaders, query: string): Credentials 
   return ofHeader(authorization, headers);
 }
 
-function ofHeader(authorization: string, headers: HttpHeaders): Credentials | WireError {
+/** Checks the algorithm and the form of the credential, which the service does after the checks of `authorizationOf`. */
+export function signerOf({ algorithm, credential }: Authorization): Credentials | WireError {
+  return algorithm === ALGORITHM ? ofCredential(credential) : unsupported(algorithm);
+}
+
+function ofHeader(authorization: string, headers: HttpHeaders): Authorization | WireError {
   if (!authorization.startsWith('AWS4-')) return missing();
   const credential = parameter(authorization, 'Credential=');
-  const complete =
-    credential !== '' &&
-    parameter(authorization, 'Signature=') !== '' &&
-    parameter(authorization, 'SignedHeaders=') !== '' &&
-    (headers['x-amz-date'] !== undefined || headers.date !== undefined);
-  if (!complete) return incompleteHeader(authorization, headers);
-
+  const signature = parameter(authorization, 'Signature=');
+  const signedHeaders = parameter(authorization, 'SignedHeaders=');
+  const date = headers['x-amz-date'] ?? headers.date;
+  if (credential === '' || signature === '' || signedHeaders === '' || date === undefined) {
+    return incompleteHeader(authorization, headers);
+  }
   const algorithm = authorization.slice(0, authorization.indexOf(' '));
-  if (algorithm !== ALGORITHM) return unsupported(algorithm);
-  return ofCredential(credential);
+  return { kind: 'authorization', algorithm, credential, signature, signedHeaders, date: date as string };
 }
 
 /** The value of one parameter of an `Authorization` header; empty if it has none. `marker` is its name and `=`. */
@@ -76,14 +101,20 @@ function incompleteHeader(authorization: string, headers: HttpHeaders): WireErro
   return incomplete(`${texts.join('')}Authorization=${authorization}`);
 }
 
-function ofQuery(query: URLSearchParams): Credentials | WireError {
+function ofQuery(query: URLSearchParams): Authorization | WireError {
   const texts = QUERY_PARAMETERS.filter((name) => !query.get(name)).map(
     (name) => `AWS query-string parameters must include '${name}'. `,
   );
   if (texts.length > 0) return incomplete(`${texts.join('')}Re-examine the query-string parameters.`);
-  const algorithm = query.get('X-Amz-Algorithm')!;
-  if (algorithm !== ALGORITHM) return unsupported(algorithm);
-  return ofCredential(query.get('X-Amz-Credential')!);
+  return {
+    kind: 'authorization',
+    algorithm: query.get('X-Amz-Algorithm')!,
+    credential: query.get('X-Amz-Credential')!,
+    signature: query.get('X-Amz-Signature')!,
+    signedHeaders: query.get('X-Amz-SignedHeaders')!,
+    date: query.get('X-Amz-Date')!,
+    query,
+  };
 }
 
 /** @param credential `accessKeyId/date/region/service/aws4_request` */
@@ -114,10 +145,12 @@ function unsupported(algorithm: string): WireError {
   return incomplete(`Unsupported AWS 'algorithm': '${algorithm}' (only ${ALGORITHM} for now). `);
 }
 
-function incomplete(message: string): WireError {
+/** The error for a signature that cannot be verified, because of its form. */
+export function incomplete(message: string): WireError {
   return signatureError('IncompleteSignatureException', message);
 }
 
-function signatureError(name: string, message: string): WireError {
+/** An error of the service's front, which verifies signatures: 400, with a type of its own namespace. */
+export function signatureError(name: string, message: string): WireError {
   return { kind: 'error', type: `com.amazon.coral.service#${name}`, status: 400, message };
 }

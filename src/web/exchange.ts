@@ -231,8 +231,14 @@ export class Exchange implements Turn, Transfer {
 
 const NO_ROOM = 'The request was carried out, but there is no room for its answer';
 
-export function requestOf(request: IncomingMessage, body: Uint8Array, notes?: RequestNotes): HttpRequest {
-  return { method: request.method!, path: request.url!, headers: request.headers, body, notes };
+/** @param request `originalUrl` is Express's, as it was before it removed the path of a mount */
+export function requestOf(
+  request: IncomingMessage & { readonly originalUrl?: string },
+  body: Uint8Array,
+  notes?: RequestNotes,
+): HttpRequest {
+  const { method, url, originalUrl, headers } = request;
+  return { method: method!, path: url!, mountedPath: originalUrl, headers, body, notes };
 }
 
 /**

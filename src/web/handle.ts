@@ -13,6 +13,7 @@ import { inflate } from './inflate.ts';
 import { LARGE_BODY_BYTES, type LargeBodies, type LargeBody } from './large-bodies.ts';
 import { parseJson } from './parse-json.ts';
 import { type Envelope, renderBody, renderError, renderResult, type WireError } from './render.ts';
+import type { Authenticate } from './signature.ts';
 import { Slots } from './slots.ts';
 import { validateRequest } from './validate.ts';
 
@@ -38,6 +39,8 @@ export interface HandleOptions {
   readonly answers: Room;
   /** Where likely mistakes in a client are reported. */
   readonly hints?: Hints | undefined;
+  /** Verifies signatures; undefined: any access key and any secret will do. */
+  readonly authenticate?: Authenticate | undefined;
 }
 
 /** Answers any request and never rejects. */
@@ -128,7 +131,10 @@ async function answerBody(
   }
 
   if (request.notes !== undefined) request.notes.table = tablesOf(operation, parsed);
-  const credentials = credentialsOf(request.headers, queryOf(request));
+  const credentials =
+    options.authenticate === undefined
+      ? credentialsOf(request.headers, queryOf(request))
+      : await options.authenticate(request.sent ?? request);
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
 
@@ -180,7 +186,7 @@ async function answerInflated(
     case 'inflated':
       try {
         const headers = { ...request.headers, 'content-encoding': undefined, 'transfer-encoding': undefined };
-        return await answerOperation({ ...request, headers, body: inflated.bytes }, envelope, options);
+        return await answerOperation({ ...request, headers, body: inflated.bytes, sent: request }, envelope, options);
       } finally {
         budget.give(inflated.bytes.length);
       }

@@ -46,6 +46,11 @@ export class Hints {
     this.#once(this.#protocols, `this port speaks plain HTTP/1.1: a client began with ${protocol}`);
   }
 
+  /** A client that does not begin a TLS handshake on a port of HTTPS. */
+  plainHttp(): void {
+    this.#once(this.#protocols, 'this port speaks HTTPS: a client began with plain HTTP');
+  }
+
   #once(told: Set<string>, hint: string): void {
     if (told.size >= MAX_TOLD || told.has(hint)) return;
     told.add(hint);

@@ -3,9 +3,13 @@ export interface HttpRequest {
   readonly method: string;
   /** Path and query, as in the request line. */
   readonly path: string;
+  /** What the client asked for, if this server is mounted in another one at that path. */
+  readonly mountedPath?: string | undefined;
   /** By lower-case name, as `node:http` has them. */
   readonly headers: HttpHeaders;
   readonly body: Uint8Array;
+  /** The request as the client sent it, if this is what decompression made of it. A signature covers that one. */
+  readonly sent?: HttpRequest | undefined;
   /** Collects facts for the request log; undefined if there is no log. */
   readonly notes?: RequestNotes | undefined;
 }

@@ -58,3 +58,8 @@ function isPublicName(name: string): boolean {
   const labels = name.split('.');
   return labels.length > 1 && !RESERVED.has(labels.at(-1)!);
 }
+
+/** Whether a client is on this computer. @param address of its socket */
+export function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(127\.|::1$|::ffff:127\.)/.test(address);
+}

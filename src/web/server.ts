@@ -1,30 +1,27 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
-import type { Express, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Express, NextFunction, Response } from 'express';
 import type { Execute } from '../api/operations.ts';
 import type { AdminAction } from './admin-app.ts';
+import { ADMIN_PATH, isAdminPath } from './admin-path.ts';
 import type { AdminDoor } from './admin-routes.ts';
-import { answerClientErrors } from './client-error.ts';
-import { Connections, inTurn, Line } from './connection.ts';
+import { inTurn, Line } from './connection.ts';
 import { crossOriginOf } from './cross-origin.ts';
 import { Exchange, type Gate, requestOf, send } from './exchange.ts';
 import { createHandle } from './handle.ts';
 import { Hints } from './hints.ts';
 import { endWith } from './large-answer.ts';
 import { LargeBodies } from './large-bodies.ts';
+import { LimitedServers, type ServerCertificate } from './limited-server.ts';
 import type { Listener } from './listen.ts';
 import type { MetricSources } from './metrics.ts';
 import type { Pause } from './pause.ts';
 import { type OnRequest, RequestLog } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
 import { toOriginForm } from './request-target.ts';
-import { refusalOf } from './same-origin.ts';
+import { isLoopback, refusalOf } from './same-origin.ts';
+import type { Authenticate } from './signature.ts';
 import { Transfers } from './transfers.ts';
 import { DEFAULT_WEB_LIMITS, type WebLimits } from './web-limits.ts';
-
-// `require` instead of `import`: an import reads every export, and so loads fetch's WebSocket (8 MB and 10 ms on Node
-// 26).
-const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 export interface WebServerOptions {
   /** Tier 2. */
@@ -42,6 +39,13 @@ export interface WebServerOptions {
   readonly pause?: Pause;
   /** Web pages that may use the server, as `crossOriginOf` takes them. Default: all. */
   readonly corsOrigins?: readonly string[];
+  /** For HTTPS; undefined: plain HTTP. */
+  readonly https?: ServerCertificate | undefined;
+  /**
+   * Verifies signatures; undefined: any access key and any secret will do. Administrators, who sign nothing, are then
+   * served on a port of their own, or on this computer only.
+   */
+  readonly authenticate?: Authenticate | undefined;
   /** Called for each answered request. Default: no request log, which costs nothing. */
   readonly onRequest?: OnRequest | undefined;
   /** Called once for each likely mistake in a client, with one line without control characters. */
@@ -75,6 +79,8 @@ export interface WebServer extends Listener {
    * requests on. If a parser has already read the body, it is taken from `request.body`.
    */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+  /** New connections get this certificate, if it serves HTTPS. */
+  renewCertificate(https: ServerCertificate): void;
   /** Serves `/_dynaring/`, `/metrics` and `/health`, and no operations. */
   readonly operator: Listener;
 }
@@ -125,10 +131,12 @@ export function createWebServer(options: WebServerOptions): WebServer {
     pause,
     isClosing: false,
   };
-  const openOperator = lazily(gate, () => createApplication(gate, operator, onInternalError), onInternalError);
+  const isLocalOnly = options.authenticate !== undefined && operator?.isApart === false;
+  const application = { gate, operator, onInternalError, isLocalOnly };
+  const openOperator = lazily(gate, () => createApplication(application), onInternalError);
   const openFront =
     operator?.isApart === true
-      ? lazily(gate, () => createApplication(gate, undefined, onInternalError), onInternalError)
+      ? lazily(gate, () => createApplication({ ...application, operator: undefined }), onInternalError)
       : openOperator;
   const hasAdmin = operator?.admin !== undefined && !operator.isApart;
 
@@ -145,25 +153,32 @@ export function createWebServer(options: WebServerOptions): WebServer {
     }
     Exchange.begin(gate, request, response);
   };
+  const servers = new LimitedServers({ limits, elapsedMs, hints, https: options.https });
   const beginClosing = () => {
     gate.isClosing = true;
+    servers.beginClosing();
   };
   return {
     listener,
-    middleware: (request, response, next) => {
-      const target = request.headers['x-amz-target'];
-      if (request.method !== 'POST' || typeof target !== 'string' || !target.startsWith('DynamoDB')) return next();
-      toOriginForm(request);
-      Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
-    },
-    createHttpServer: () => createLimitedServer(limits, elapsedMs, listener, hints),
+    middleware: createMiddleware(gate),
+    renewCertificate: (https) => servers.renew(https),
+    createHttpServer: () => servers.create(listener),
     onInternalError,
     beginClosing,
     operator: {
-      createHttpServer: () => createLimitedServer(limits, elapsedMs, openOperator, hints),
+      createHttpServer: () => servers.create(openOperator),
       onInternalError,
       beginClosing,
     },
+  };
+}
+
+function createMiddleware(gate: Gate): WebServer['middleware'] {
+  return (request, response, next) => {
+    const target = request.headers['x-amz-target'];
+    if (request.method !== 'POST' || typeof target !== 'string' || !target.startsWith('DynamoDB')) return next();
+    toOriginForm(request);
+    Exchange.begin(gate, request, response, request.readableEnded ? parsedBody(request) : undefined);
   };
 }
 
@@ -174,12 +189,7 @@ async function answerWithoutBody(gate: Gate, request: IncomingMessage, response:
   send(gate, response, answer);
 }
 
-const ADMIN_PATH = '/_dynaring';
 const LOCALSTACK_PATH = '/_aws';
-
-function isAdminPath(url: string): boolean {
-  return url.startsWith(`${ADMIN_PATH}/`);
-}
 
 /** Answers with an express application that is created at the first request. */
 function lazily(
@@ -197,46 +207,16 @@ function lazily(
   };
 }
 
-/** How many connections may open before those that make room for them have closed. */
-const CONNECTIONS_BEYOND = 1024;
-
-function createLimitedServer(
-  limits: WebLimits,
-  elapsedMs: () => number,
-  listener: WebServer['listener'],
-  hints: Hints | undefined,
-): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
-      noDelay: true,
-    },
-    (request, response) => listener(request, response),
-  );
-  answerClientErrors(server, hints);
-  const connections = new Connections(limits.maxConnections, elapsedMs);
-  server.on('connection', (socket) => connections.add(socket));
-  server.maxConnections = limits.maxConnections + CONNECTIONS_BEYOND;
-  server.timeout = limits.socketTimeoutMs;
-  // Refuses a body that is too large before it is sent.
-  server.on('checkContinue', (request, response) => {
-    toOriginForm(request);
-    const max = isAdminPath(request.url!) ? limits.maxSnapshotBodyBytes : limits.maxBodyBytes;
-    if (!(Number(request.headers['content-length']) > max)) response.writeContinue();
-    listener(request, response);
-  });
-  return server;
+interface ApplicationParts {
+  readonly gate: Gate;
+  /** Undefined: it serves no administrators. */
+  readonly operator: OperatorOptions | undefined;
+  readonly onInternalError: (error: unknown) => void;
+  /** Whether administrators of other computers are refused. */
+  readonly isLocalOnly: boolean;
 }
 
-async function createApplication(
-  gate: Gate,
-  operator: OperatorOptions | undefined,
-  onInternalError: (error: unknown) => void,
-): Promise<Express> {
+async function createApplication({ gate, operator, onInternalError, isLocalOnly }: ApplicationParts): Promise<Express> {
   const { default: express } = await import('express');
   const app = express();
   app.disable('x-powered-by');
@@ -249,6 +229,7 @@ async function createApplication(
     gate.log?.watch(request, response);
     next();
   };
+  if (isLocalOnly) app.use([ADMIN_PATH, LOCALSTACK_PATH, '/metrics'], watch, refuseStrangers);
   if (operator?.admin !== undefined) {
     const { createAdminRouter } = await import('./admin-app.ts');
     const { ADMIN_ROUTES, LOCALSTACK_ROUTES } = await import('./admin-routes.ts');
@@ -271,6 +252,15 @@ async function createApplication(
     response.status(500).json({ error: 'the request failed because of an unknown error' });
   });
   return app;
+}
+
+/** Administrators sign nothing. Where operations have to be signed, they would be the way around it. */
+function refuseStrangers(request: IncomingMessage, response: Response, next: NextFunction): void {
+  if (isLoopback(request.socket.remoteAddress)) return next();
+  response.status(403).json({
+    error: 'with --auth, administrators of other computers need --admin-port',
+    field: 'address',
+  });
 }
 
 const NO_BODY = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import type { ByteString } from '../api/primary-key.ts';
 import { type Ballot, highestAt, isFloor } from '../dynamo/ballot.ts';
 import type { RangeRequest } from '../dynamo/client.ts';
-import type { Member, PartitionConfig } from '../dynamo/messages.ts';
+import type { ConfigValue, Member, PartitionConfig } from '../dynamo/messages.ts';
 import { decodeRecord, type ItemRecord, isWholeRecord } from '../dynamo/record.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
@@ -115,6 +115,8 @@ export const config: Field<PartitionConfig> = object({
   members: list(member),
   attempt: uint,
 });
+
+export const configValue: Field<ConfigValue> = object({ begun: uint, decided: optional(config) });
 
 /** One of a few texts. @param numbers the byte for each text, from 0 upwards without gaps; never reuse one */
 export function oneOf<Text extends string>(numbers: Readonly<Record<Text, number>>): Field<Text> {

@@ -11,6 +11,7 @@ import {
   byteString,
   bytes,
   config,
+  configValue,
   effective,
   type Field,
   list,
@@ -150,6 +151,8 @@ const REPLIES: KindCodecs<Reply> = {
     unsettled: list(byteString),
     end: optional(byteString),
   }),
+  'config-promise': fieldsOf(92, { from, accepted: optional(object({ ballot, value: configValue })) }),
+  'config-accepted': fieldsOf(93, { from }),
 };
 
 function readVote(input: ByteReader): VoteState | undefined {

@@ -4,6 +4,7 @@ import {
   ballot,
   byteString,
   config,
+  configValue,
   keyOrder,
   list,
   listOfSome,
@@ -127,6 +128,8 @@ const REQUESTS: KindCodecs<Request> = {
     bytesLimit: uint,
     epoch: optional(epoch),
   }),
+  'config-prepare': fieldsOf(23, { partition, epoch, ballot }),
+  'config-accept': fieldsOf(24, { partition, epoch, ballot, value: configValue }),
 };
 
 /** The requests between nodes. */

@@ -30,6 +30,8 @@ const RING_LANES: Readonly<Record<Request['kind'], Lane>> = {
   stage: 'hot',
   activate: 'hot',
   gossip: 'bulk',
+  'config-prepare': 'hot',
+  'config-accept': 'hot',
   ping: 'hot',
 };
 

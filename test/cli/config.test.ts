@@ -65,6 +65,9 @@ describe('where a value comes from', () => {
     const env = {
       DYNARING_PORT: '1',
       DYNARING_HOST: '0.0.0.0',
+      DYNARING_HTTPS_CERT: 'cert.pem',
+      DYNARING_HTTPS_KEY: 'key.pem',
+      DYNARING_AUTH: 'keys.json',
       DYNARING_NODES: '5',
       DYNARING_REPLICATION: '4',
       DYNARING_WRITE_QUORUM: '3',
@@ -86,6 +89,9 @@ describe('where a value comes from', () => {
     expect(config).toMatchObject({
       port: 1,
       hosts: ['0.0.0.0'],
+      httpsCert: 'cert.pem',
+      httpsKey: 'key.pem',
+      auth: 'keys.json',
       nodes: 5,
       replication: 4,
       writeQuorum: 3,
@@ -378,7 +384,8 @@ test.each([
   ['--updateTableMs', 'tables are changed at once, unless --delay-transient-statuses is given'],
   ['--maxItemSizeKb', 'the limit is 400 KB, as of the service'],
   ['--verbose', '--log-requests writes a line for each request'],
-  ['--ssl', 'it speaks plain HTTP'],
+  ['--ssl', '--https-cert and --https-key make it speak HTTPS'],
+  ['--ca', '--https-cert is a file that may have the whole chain'],
 ])("dynalite's %s is refused with what there is instead", (flag, hint) => {
   expect(refusal(['--port', '4567', flag, 'x'])).toBe(`unknown option ${flag}: ${hint}`);
 });

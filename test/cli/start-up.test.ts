@@ -29,6 +29,18 @@ describe('the text at the start', () => {
   });
 });
 
+test('the text at the start names HTTPS, and no credentials of which only some will do', () => {
+  const config = completeConfig({ httpsCert: 'cert.pem', httpsKey: 'key.pem', auth: 'keys.json' });
+  const text = startUpText({ ...START_UP, config }, { isLocal: false, isColoured: false });
+  expect(text).toContain('is ready on https://127.0.0.1:8000 and https://[::1]:8000');
+  expect(text).toContain('curl https://127.0.0.1:8000/_dynaring/status');
+  expect(text.split('\n').slice(-3)).toEqual([
+    '  use   with an access key of --auth:',
+    'export AWS_ENDPOINT_URL_DYNAMODB=https://127.0.0.1:8000',
+    '',
+  ]);
+});
+
 describe('what strangers may do', () => {
   const everywhere = [{ host: '0.0.0.0', port: 8000 }];
 
@@ -45,5 +57,15 @@ describe('what strangers may do', () => {
     expect(strangersNote({ ...START_UP, addresses, config: completeConfig({ admin: false }) })).toBe(
       'whoever reaches [::]:8000 may read and change all data: no signature is verified; --host 127.0.0.1 keeps them out',
     );
+  });
+
+  test('is to administer, where signatures are verified', () => {
+    const config = completeConfig({ auth: 'keys.json' });
+    expect(strangersNote({ ...START_UP, config, addresses: everywhere })).toBeUndefined();
+    const apart = { ...START_UP, config, addresses: everywhere, adminAddresses: [{ host: '0.0.0.0', port: 9000 }] };
+    expect(strangersNote(apart)).toBe(
+      'whoever reaches 0.0.0.0:9000 may read and change all data, stop its nodes and wipe their disks: administrators sign nothing; --no-admin keeps them out',
+    );
+    expect(strangersNote({ ...apart, config: completeConfig({ auth: 'keys.json', admin: false }) })).toBeUndefined();
   });
 });

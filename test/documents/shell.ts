@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -78,8 +79,7 @@ export class Shell {
     const output = outputOf(server);
     for (const deadlineMs = Date.now() + patienceMs; Date.now() < deadlineMs; await sleep(50)) {
       if (server.exitCode !== null) throw new Error(`ended with status ${server.exitCode}: ${output()}`);
-      const answer = await fetch(`http://127.0.0.1:${this.#port}/health`).catch(() => undefined);
-      if (answer?.ok) return sleep(PRINTING_MS).then(output);
+      if (await isHealthy(this.#port)) return sleep(PRINTING_MS).then(output);
     }
     throw new Error(`no answer at port ${this.#port} within ${patienceMs} ms: ${output()}`);
   }
@@ -97,6 +97,17 @@ export class Shell {
   #spawn(cwd: string, command: string, args: readonly string[]): ChildProcess {
     return spawn(command, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: this.#env });
   }
+}
+
+/** By HTTP or HTTPS, whichever the server on the port speaks. */
+async function isHealthy(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined);
+  if (answer !== undefined) return answer.ok;
+  return new Promise((resolve) => {
+    const request = get({ port, path: '/health', rejectUnauthorized: false, agent: false });
+    request.on('response', (response) => resolve(response.resume().statusCode === 200));
+    request.on('error', () => resolve(false));
+  });
 }
 
 function outputOf(child: ChildProcess): () => string {

@@ -56,9 +56,10 @@ export class EpochRing {
     this.decided = { partition: 0, epoch: 0, members: this.members(ids.slice(0, members)), attempt: 0 };
     this.register = {
       read: (_partition, done) => done(this.decided),
-      begin: (_partition, done) => {
+      begin: ({ epoch }, done) => {
+        if (this.decided.epoch > epoch) return done({ kind: 'decided', config: this.decided });
         this.#lastAttempt++;
-        done(this.#lastAttempt);
+        done({ kind: 'attempt', attempt: this.#lastAttempt });
       },
       decide: (next, done) => {
         if (next.epoch === this.decided.epoch + 1 && next.attempt === this.#lastAttempt) this.decided = next;

@@ -34,6 +34,8 @@ const REQUESTS: Record<Request['kind'], true> = {
   gossip: true,
   ping: true,
   'mark-settled': true,
+  'config-prepare': true,
+  'config-accept': true,
 };
 const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-write': true,
@@ -77,6 +79,8 @@ const REPLIES: Record<Reply['kind'], true> = {
   gossip: true,
   pong: true,
   marked: true,
+  'config-promise': true,
+  'config-accepted': true,
 };
 
 /** The text of a section `6` or a part `12.1` of one. */

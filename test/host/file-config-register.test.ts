@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import type { Begun } from '../../src/dynamo/epochs/config-register.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import { RingView } from '../../src/dynamo/ring-view.ts';
 import { type ClusterRecord, DataDirectoryError } from '../../src/env/cluster-file.ts';
@@ -39,7 +40,12 @@ function answerOf<T>(ask: (done: (value: T | undefined, error?: Error) => void) 
 }
 
 const read = (partition: number) => answerOf<PartitionConfig>((done) => register.read(partition, done));
-const begin = (partition: number) => answerOf<number>((done) => register.begin(partition, done));
+/** The attempt; the text of an error; or the config that is decided already. */
+const begin = (partition: number, base = register.record.configs[partition]!) => {
+  const begun = answerOf<Begun>((done) => register.begin(base, done));
+  if (typeof begun === 'string') return begun;
+  return begun.kind === 'attempt' ? begun.attempt : begun.config;
+};
 const decide = (next: PartitionConfig) => answerOf<PartitionConfig>((done) => register.decide(next, done));
 
 const next = (partition: number, attempt: number): PartitionConfig => {
@@ -70,6 +76,15 @@ test('an epoch is decided once', () => {
   decide(config);
   begin(0);
   expect(decide({ ...config, attempt: 2 })).toEqual(config);
+});
+
+test('no attempt begins at an epoch that is over', () => {
+  const base = read(0) as PartitionConfig;
+  begin(0);
+  const config = next(0, 1);
+  decide(config);
+  expect(begin(0, base)).toEqual(config);
+  expect(begin(0)).toBe(2);
 });
 
 test('an attempt of an earlier process decides nothing, and its number does not come again', () => {

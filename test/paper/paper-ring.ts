@@ -71,7 +71,7 @@ export class PaperRing {
     }));
     this.register = {
       read: (partition, done) => done(this.#decided[partition]),
-      begin: (_partition, done) => done(++this.#lastAttempt),
+      begin: (_base, done) => done({ kind: 'attempt', attempt: ++this.#lastAttempt }),
       decide: (next, done) => {
         const { epoch } = this.#decided[next.partition]!;
         if (next.epoch === epoch + 1 && next.attempt === this.#lastAttempt) this.#decided[next.partition] = next;

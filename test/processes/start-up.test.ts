@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { connect as connectTls } from 'node:tls';
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { LOCALHOST, OTHER } from '../parts/certificates.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { CLI, clientOf, createTable, runToExit, startServer } from './server-process.ts';
 
@@ -194,4 +197,90 @@ test.each(['127.0.0.1', 'localhost', '[::1]'])('a client reaches it as %s', asyn
   const server = await startServer([]);
   const { TableNames } = await clientOf(`http://${host}:${server.port}`).send(new ListTablesCommand({}));
   expect(TableNames).toEqual([]);
+});
+
+describe('what clients have to prove', () => {
+  test('by --auth is told at the start, and no secret of it', async () => {
+    const keys = join(temporaryDirectory(), 'keys.json');
+    await writeFile(keys, '{"AKID":"hidden"}');
+    const server = await startServer(['--auth', keys]);
+    expect(server.stdout()).toContain('  use   with an access key of --auth:\n');
+    const credentials = { accessKeyId: 'AKID', secretAccessKey: 'hidden' };
+    const client = new DynamoDBClient({ endpoint: server.endpoint, region: 'local', credentials });
+    onTestFinished(() => client.destroy());
+    expect((await client.send(new ListTablesCommand({}))).TableNames).toEqual([]);
+    await expect(server.client().send(new ListTablesCommand({}))).rejects.toMatchObject({
+      name: 'UnrecognizedClientException',
+    });
+    const { stdout, stderr } = await server.stop('SIGTERM');
+    expect(stdout + stderr).not.toContain('hidden');
+  });
+
+  test('is read again at SIGHUP; what is wrong then changes nothing', async () => {
+    const folder = temporaryDirectory();
+    const [cert, key, keys] = ['cert.pem', 'key.pem', 'keys.json'].map((file) => join(folder, file)) as [
+      string,
+      string,
+      string,
+    ];
+    const write = async (pair: typeof OTHER, secrets: string) => {
+      await Promise.all([writeFile(cert, pair.cert), writeFile(key, pair.key), writeFile(keys, secrets)]);
+    };
+    await write(LOCALHOST, '{"first":"secret"}');
+    const server = await startServer(['--auth', keys, '--https-cert', cert, '--https-key', key]);
+    const renewed = async (line: RegExp) => {
+      process.kill(server.pid, 'SIGHUP');
+      await expect.poll(() => server.stderr()).toMatch(line);
+    };
+    const answerTo = async (accessKeyId: string) => {
+      const client = new DynamoDBClient({
+        endpoint: server.endpoint,
+        region: 'local',
+        credentials: { accessKeyId, secretAccessKey: 'secret' },
+        maxAttempts: 1,
+        requestHandler: { httpsAgent: { ca: [LOCALHOST.cert, OTHER.cert] } },
+      });
+      const { name } = await client.send(new ListTablesCommand({})).then(
+        () => ({ name: 'served' }),
+        (error: Error) => error,
+      );
+      client.destroy();
+      return name;
+    };
+    const certified = async () => {
+      const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+      await once(socket, 'secureConnect');
+      const { subject } = socket.getPeerCertificate();
+      socket.destroy();
+      return subject.CN;
+    };
+    expect([await certified(), await answerTo('first'), await answerTo('second')]).toEqual([
+      'localhost',
+      'served',
+      'UnrecognizedClientException',
+    ]);
+    await write(OTHER, '{"second":"secret"}');
+    await renewed(/ INFO {2}certificate and access keys were read again$/m);
+    const after = ['other', 'UnrecognizedClientException', 'served'];
+    expect([await certified(), await answerTo('first'), await answerTo('second')]).toEqual(after);
+    await write(LOCALHOST, '{"first":');
+    await renewed(/ ERROR certificate and access keys stay as they were: --auth .* is not JSON/m);
+    expect([await certified(), await answerTo('first'), await answerTo('second')]).toEqual(after);
+  });
+
+  test.each([
+    [['--auth', 'none.json'], /^dynaring: --auth none\.json cannot be read: ENOENT: [^\n]*\n$/],
+    [['--https-cert', 'none.pem'], /^dynaring: --https-cert needs --https-key\n$/],
+    [
+      ['--https-cert', 'none.pem', '--https-key', 'none.pem'],
+      /^dynaring: --https-cert none\.pem cannot be read: ENOENT: [^\n]*\n$/,
+    ],
+  ])('by %j, which is not there, ends with one line and status 1', async (args, line) => {
+    expect(await runToExit(args)).toEqual({
+      status: 1,
+      signal: null,
+      stdout: '',
+      stderr: expect.stringMatching(line),
+    });
+  });
 });

@@ -187,14 +187,14 @@ describe('a definition that another router has changed, unheard', () => {
     await two.ask(0, 'UpdateTimeToLive', { TableName: 'Music', TimeToLiveSpecification });
     const { catalog } = two.routers[1]!;
     two.elapsedMs = 5 * 60_000 - 1;
-    expect(catalog.cached('', 'Music')?.timeToLive).toBeUndefined();
+    expect(catalog.cached('', 'Music')?.expiryAttribute).toBeUndefined();
     two.elapsedMs += 1;
     expect(catalog.cached('', 'Music')).toBeUndefined();
     two.client.calls.length = 0;
     await Promise.all([two.get(1), two.get(1), two.get(1)]);
     // The definition is read and written back, and then each item is read.
     expect(two.client.calls.filter((call) => call === 'write')).toHaveLength(1);
-    expect(catalog.cached('', 'Music')?.timeToLive).toMatchObject({ attribute: 'until' });
+    expect(catalog.cached('', 'Music')?.expiryAttribute).toBe('until');
   });
 
   test('is taken from one that has told at once', async () => {
@@ -322,9 +322,15 @@ class SlowClient extends MemoryClient {
 }
 
 /** One history of four clients that make, delete, write and read one table by two routers. */
-async function history(seed: number, hears: boolean): Promise<TableOperation[]> {
+async function history(
+  seed: number,
+  hears: boolean,
+  breakRule: (client: SlowClient) => void = () => {},
+): Promise<TableOperation[]> {
   const random = new SeededRandom(seed);
-  const cluster = new TwoRouters(new SlowClient(seed));
+  const slow = new SlowClient(seed);
+  breakRule(slow);
+  const cluster = new TwoRouters(slow);
   cluster.hears = hears;
   const operations: TableOperation[] = [];
   let time = 0;
@@ -362,7 +368,7 @@ describe('histories of one name over two routers', () => {
     ['that hear nothing of each other', false],
   ])('%s are those of one table that comes and goes', async (_, hears) => {
     const kinds = new Set<string>();
-    for (let seed = 0; seed < 400; seed++) {
+    for (let seed = 0; seed < 200; seed++) {
       const operations = await history(seed, hears);
       for (const { call, answer } of operations) kinds.add(`${call} ${answer}`);
       if (!isTableHistory(operations)) throw new Error(`seed ${seed}: ${JSON.stringify(operations, null, 1)}`);
@@ -372,5 +378,29 @@ describe('histories of one name over two routers', () => {
       expect(kinds).toContain(kind);
     }
     expect(kinds).toContain('put ResourceNotFoundException');
+  });
+
+  test.each<[string, (cluster: SlowClient) => void]>([
+    [
+      'nothing is fenced',
+      (cluster) => {
+        cluster.fenceTables = async () => true;
+      },
+    ],
+    [
+      'a table is fenced once its definition is erased',
+      (cluster) => {
+        const fence = cluster.fenceTables.bind(cluster);
+        let fencing: Promise<boolean> = Promise.resolve(true);
+        cluster.fenceTables = async (tables) => {
+          fencing = fencing.then(() => new Promise((resolve) => setImmediate(resolve))).then(() => fence(tables));
+          return true;
+        };
+      },
+    ],
+  ])('are not if %s', async (_, breakRule) => {
+    let seed = 0;
+    while (seed < 1_000 && isTableHistory(await history(seed, false, breakRule))) seed++;
+    expect(seed).toBeLessThan(1_000);
   });
 });

@@ -25,6 +25,10 @@ export interface Violation {
     | 'wrong-index'
     /** With all faults over, replicas were not alike after the time they have for it, or a node was not what it should be. */
     | 'not-healed'
+    /** Two configs of one epoch were decided, or somebody acted on one that was not. */
+    | 'fork'
+    /** A config was decided without members that it counts on. */
+    | 'unfounded'
     /** An acknowledged write in `dynamo` mode is gone, and nothing newer took its place. */
     | 'lost-write'
     /** With all faults over, a read was not answered; or a write with W=1 in `dynamo` mode, at any time. */
@@ -49,6 +53,8 @@ export interface Evidence {
   readonly isFresh: boolean;
   /** Entries of indexes that queries have shown, and no chosen version had. */
   readonly dirtyEntries: readonly string[];
+  /** What is wrong with the configs that members have decided. */
+  readonly configViolations: readonly Violation[];
   /** Entries that nodes told each other, and that were not made of chosen records. */
   readonly falseEntries: readonly string[];
   /** What queries of indexes should have shown where nothing fails. */
@@ -72,6 +78,7 @@ export function findViolations(evidence: Evidence): Violation[] {
   }
   chosen.checkChains();
   for (const what of chosen.violations) violations.push({ kind: 'invariant', what });
+  violations.push(...evidence.configViolations);
   for (const { storeKey } of keys) {
     const versions = chosen.chosen(storeKey).map(({ item }) => registerValueOf(item));
     const reads = eventualReads.filter(({ key }) => key === storeKey);

@@ -91,6 +91,8 @@ export interface Scenario {
   readonly echoes: 'epochs' | 'records' | undefined;
   /** What happens to the membership: so many changes, each of a random kind among these. */
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
+  /** Whether the members of each epoch decide the next one, by rounds of their own, and not one register for all. */
+  readonly decidesByMembers: boolean;
   /**
    * Whether rules of lag come and go, each for some of the keys, until the faults end at the latest; then what they hold is
    * released. Half of the eventually consistent reads ask a replica that may lag.
@@ -151,6 +153,7 @@ const BASE: Scenario = {
   heals: false,
   echoes: undefined,
   changes: { count: 0, kinds: [] },
+  decidesByMembers: false,
   lags: false,
   rots: false,
   purges: false,
@@ -570,6 +573,24 @@ export const SCENARIOS = {
     indexes: { globals: 2, hasLocal: true, change: 'add' },
     mix: { ...INDEX_DELETING, localQuery: 4 },
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
+  'hosts-again': { ...HEALING, decidesByMembers: true, changes: { count: 3, kinds: ['again'] } },
+  'hosts-moves': {
+    ...FULL_MIX,
+    mix: MIXED,
+    nodes: 6,
+    spares: 3,
+    changes: { count: 5, kinds: ['join', 'leave', 'replace', 'again'] },
+    decidesByMembers: true,
+  },
+  'hosts-stress': {
+    ...FULL_MIX,
+    mix: MIXED,
+    nodes: 6,
+    spares: 3,
+    faults: 'stress',
+    changes: { count: 6, kinds: ['join', 'leave', 'again'] },
+    decidesByMembers: true,
   },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;

@@ -12,12 +12,14 @@ import { SimulatedClock, type VirtualTime } from './virtual-time.ts';
 const CONTROLLER_LIFE_MS = 600;
 
 /**
- * Who is in the ring of one history, and the record that decides it: atomic, and late with its answers. The moves are made
+ * Who is in the ring of one history, and the record that decides it: atomic, and late with its answers, if it is not the
+ * members who decide. The moves are made
  * by the system's own code, each led by a random node that is up, which may crash meanwhile.
  */
 export class SimulatedMembership {
-  readonly configs: PartitionConfig[];
-  readonly register: ConfigRegister;
+  readonly configs: readonly PartitionConfig[];
+  /** Undefined where members keep it. */
+  readonly register: ConfigRegister | undefined;
   readonly #parts: RebalancerParts;
   readonly #rebalancer: Rebalancer;
   #roster: readonly Member[];
@@ -30,37 +32,10 @@ export class SimulatedMembership {
 
   constructor(parts: RebalancerParts) {
     this.#parts = parts;
-    this.configs = [...parts.configs];
+    this.configs = parts.configs;
     this.#roster = parts.roster;
-    const { time, random, trace } = parts;
-    this.register = {
-      read: (partition, done) => {
-        time.after(random.next() * 2, () => {
-          const decided = this.configs[partition]!;
-          time.after(random.next() * 2, () => done(decided));
-        });
-      },
-      begin: (partition, done) => {
-        time.after(random.next() * 10, () => {
-          const attempt = ++this.#lastAttempt;
-          this.#attempts.set(partition, attempt);
-          time.after(random.next() * 10, () => done(attempt));
-        });
-      },
-      decide: (next, done) => {
-        time.after(random.next() * 10, () => {
-          const decided = this.configs[next.partition]!;
-          const isLast = this.#attempts.get(next.partition) === next.attempt || parts.decidesAnyAttempt;
-          if (decided.epoch === next.epoch - 1 && isLast) {
-            this.configs[next.partition] = next;
-            const members = next.members.map(({ node }) => node).join('');
-            trace.add(time.nowMs, `-- partition ${next.partition} is decided: epoch ${next.epoch}, ${members}`);
-            parts.decided(next);
-          }
-          time.after(random.next() * 10, () => done(this.configs[next.partition]!));
-        });
-      },
-    };
+    const { time, random } = parts;
+    this.register = parts.decidesByMembers ? undefined : this.#sharedRegister(parts);
     this.#rebalancer = new Rebalancer({
       configs: () => this.configs,
       replication: parts.replication,
@@ -70,11 +45,61 @@ export class SimulatedMembership {
       roster: () => this.#roster,
       sealed: () => this.#sealed(),
       publish: (configs) => {
-        if (parts.tellsNobody) return;
+        if (parts.tellsNobody || parts.decidesByMembers) return;
         for (const { node } of parts.hosts) for (const config of configs) node?.learnConfig(config);
       },
-      changeEpoch: ({ partition, members }, done) => this.#lead(partition, members, done),
+      changeEpoch: ({ partition, members }, done) => {
+        this.#lead(partition, members, done);
+        // Another one has begun to move it, at the same time or a little later.
+        if (parts.decidesByMembers && random.next() < 0.4) {
+          const others = random.next() < 0.5 ? members : this.configs[partition]!.members;
+          time.after(random.next() * 60, () => this.#lead(partition, others, () => {}));
+        }
+      },
     });
+  }
+
+  #sharedRegister({
+    time,
+    random,
+    trace,
+    configs,
+    decided: tellDecided,
+    decidesAnyAttempt,
+  }: RebalancerParts): ConfigRegister {
+    return {
+      read: (partition, done) => {
+        time.after(random.next() * 2, () => {
+          const decided = this.configs[partition]!;
+          time.after(random.next() * 2, () => done(decided));
+        });
+      },
+      begin: ({ partition, epoch }, done) => {
+        time.after(random.next() * 10, () => {
+          const decided = this.configs[partition]!;
+          if (decided.epoch > epoch) {
+            time.after(random.next() * 10, () => done({ kind: 'decided', config: decided }));
+            return;
+          }
+          const attempt = ++this.#lastAttempt;
+          this.#attempts.set(partition, attempt);
+          time.after(random.next() * 10, () => done({ kind: 'attempt', attempt }));
+        });
+      },
+      decide: (next, done) => {
+        time.after(random.next() * 10, () => {
+          const decided = this.configs[next.partition]!;
+          const isLast = this.#attempts.get(next.partition) === next.attempt || decidesAnyAttempt;
+          if (decided.epoch === next.epoch - 1 && isLast) {
+            configs[next.partition] = next;
+            const members = next.members.map(({ node }) => node).join('');
+            trace.add(time.nowMs, `-- partition ${next.partition} is decided: epoch ${next.epoch}, ${members}`);
+            tellDecided(next);
+          }
+          time.after(random.next() * 10, () => done(this.configs[next.partition]!));
+        });
+      },
+    };
   }
 
   isNamed(host: SimulatedHost, partition: number): boolean {
@@ -174,7 +199,8 @@ export class SimulatedMembership {
       done(outcome);
     };
     time.after(CONTROLLER_LIFE_MS, () => finish({ kind: 'failed', reason: 'the controller has died' }));
-    running[randomBelow(random, running.length)]!.changeEpoch(this.register, partition, members, finish);
+    const leader = running[randomBelow(random, running.length)]!;
+    leader.changeEpoch(this.register ?? leader.node!.configRegister(), partition, members, finish);
   }
 
   #sealed(): number[] {
@@ -193,12 +219,15 @@ interface RebalancerParts {
   readonly random: Random;
   readonly trace: Trace;
   readonly hosts: readonly SimulatedHost[];
-  readonly configs: readonly PartitionConfig[];
+  /** The decided ones, by partition; whoever decides replaces them. */
+  readonly configs: PartitionConfig[];
   readonly roster: readonly Member[];
   readonly replication: number;
   readonly emptyDiskVotes: boolean;
   readonly emptyDiskKeepsId: boolean;
   readonly decidesAnyAttempt: boolean;
   readonly tellsNobody: boolean;
+  /** Whether the members of each epoch decide the next, and not one register for all. */
+  readonly decidesByMembers: boolean;
   readonly decided: (config: PartitionConfig) => void;
 }

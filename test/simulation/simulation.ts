@@ -11,6 +11,7 @@ import { askMerkleRoot } from '../merkle-root.ts';
 import type { Defects } from './broken-rules.ts';
 import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
+import { ConfigJudge } from './config-judge.ts';
 import { drawFaults, type Faults, type PlannedLag } from './faults.ts';
 import { History } from './history.ts';
 import { IndexChange } from './index-change.ts';
@@ -80,6 +81,8 @@ class Simulation {
   readonly #trace: Trace;
   readonly #history = new History();
   readonly #chosen: ChosenRecords;
+  /** If the members of each epoch decide the next one. */
+  readonly #judge: ConfigJudge | undefined;
   /** Takes the place of the chosen records where nothing is chosen. */
   readonly #told: ToldRecords | undefined;
   readonly #faults: Faults;
@@ -109,7 +112,8 @@ class Simulation {
     const ids = Array.from({ length: scenario.nodes }, (_, i) => String.fromCharCode(65 + i));
     const inside = ids.slice(0, scenario.nodes - scenario.spares);
     const assignment = assignPartitions(scenario.partitions, inside, scenario.replication);
-    const configs = configsOf(assignment, ids);
+    const founded = configsOf(assignment, ids);
+    const configs = [...founded];
     this.#chosen = new ChosenRecords(scenario.replication, configs, (id) => this.#hostOf(id));
     const { indexes, isCollection, partitions } = scenario;
     this.#items =
@@ -124,18 +128,35 @@ class Simulation {
         hostOf: (id) => this.#hostOf(id),
         configOf: (partition) => this.#rebalancer.configs[partition]!,
       });
+    const judge = this.#told ?? this.#entries ?? this.#chosen;
+    this.#judge = scenario.decidesByMembers
+      ? new ConfigJudge({
+          inner: judge,
+          configs,
+          hostOf: (id) => this.#hostOf(id),
+          isIntact: ({ node, diskId }) => this.#hostOf(node).member.diskId === diskId,
+          decided: (config) => {
+            const members = config.members.map(({ node }) => node).join('');
+            this.#trace.add(
+              this.#time.nowMs,
+              `-- partition ${config.partition} is decided: epoch ${config.epoch}, ${members}`,
+            );
+            this.#noteDecided(config);
+          },
+        })
+      : undefined;
     this.#faults = drawFaults(scenario, ids, this.#random);
     this.#network = new SimulatedNetwork({
       time: this.#time,
       random: this.#random,
       faults: this.#faults.network,
       trace: this.#trace,
-      observer: this.#told ?? this.#entries ?? this.#chosen,
+      observer: this.#judge ?? judge,
       tampering: defects.tampering?.() ?? {},
       // Not by the seed itself: it also tells the scenario.
       comparesAll: (scattered >>> 16) % COMPARES_ALL_ONE_IN === 0,
     });
-    this.#hosts = this.#makeHosts(ids, configs);
+    this.#hosts = this.#makeHosts(ids, founded);
     this.#rebalancer = new SimulatedMembership({
       time: this.#time,
       random: this.#random,
@@ -147,6 +168,7 @@ class Simulation {
       emptyDiskVotes: defects.emptyDiskVotes === true,
       emptyDiskKeepsId: defects.emptyDiskKeepsId === true,
       tellsNobody: defects.tellsNobody === true,
+      decidesByMembers: scenario.decidesByMembers,
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
       decided: (config) => this.#noteDecided(config),
     });
@@ -232,6 +254,7 @@ class Simulation {
         wounds: this.#wounds,
         isFresh: this.#isFresh(),
         dirtyEntries: this.#history.dirtyEntries,
+        configViolations: this.#judge?.violations ?? [],
         falseEntries: this.#entries?.violations ?? [],
         staleEntries: this.#findStaleEntries(),
         indexFaults: this.#findIndexFaults(),
@@ -509,7 +532,8 @@ class Simulation {
         sabotage: this.#defects.sabotage ?? {},
         settlesAtStart: this.#faults.settlesAtStart,
         heals: this.#scenario.heals,
-        ring: () => this.#rebalancer.configs,
+        // Of what members decide, a node that starts knows what its disk has.
+        ring: () => (this.#scenario.decidesByMembers ? configs : this.#rebalancer.configs),
         lags: () => this.#lags,
       });
     });

@@ -1,5 +1,5 @@
 import { type Ballot, TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ConfigValue, Reply, Request } from '../../src/dynamo/messages.ts';
 import type { ItemRecord } from '../../src/dynamo/record.ts';
 import { registerValueOf } from './item-value.ts';
 import { CLOCK_START_MS } from './virtual-time.ts';
@@ -59,6 +59,16 @@ export function showRecord(record: ItemRecord | undefined): string {
   return record === undefined ? '-' : `${showBallot(record.ballot)}=${registerValueOf(record.item) ?? 'tombstone'}`;
 }
 
+/** A ballot of a config register. */
+function showNumber({ hlc, coordinator, boot }: Ballot): string {
+  return `${hlc}${diskLetter(coordinator)}${boot}`;
+}
+
+function showValue({ begun, decided }: ConfigValue): string {
+  const next = decided && `, decided ${decided.members.map(({ node }) => node).join('')} by attempt ${decided.attempt}`;
+  return `begun ${begun}${next ?? ''}`;
+}
+
 export function showRequest(request: Request): string {
   switch (request.kind) {
     case 'prepare':
@@ -87,6 +97,13 @@ export function showRequest(request: Request): string {
       const { partition, epoch, members } = request.config;
       return `activate partition ${partition} in epoch ${epoch} of ${members.map(({ node }) => node).join('')}`;
     }
+    case 'config-prepare':
+      return `config-prepare partition ${request.partition} in epoch ${request.epoch}, ${showNumber(request.ballot)}`;
+    case 'config-accept': {
+      const { partition, epoch, ballot, value } = request;
+      const what = `${showNumber(ballot)}: ${showValue(value)}`;
+      return `config-accept partition ${partition} in epoch ${epoch}, ${what}`;
+    }
     default:
       return request.kind;
   }
@@ -101,6 +118,8 @@ export function showReply(reply: Reply): string {
       return reply.isHeld === true ? 'learned, held back' : reply.kind;
     case 'rejected':
       return `rejected, promised ${showBallot(reply.effective)}`;
+    case 'config-promise':
+      return `config-promise ${reply.accepted ? showValue(reply.accepted.value) : '-'}`;
     case 'wrong-epoch':
       return `wrong-epoch, mine is ${reply.config?.epoch ?? 'none'}`;
     case 'sealed-records':

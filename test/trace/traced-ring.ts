@@ -37,6 +37,7 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
   const execute = traces.traced(router.execute);
   const admin = createAdmin({
     ring,
+    nodes: ring,
     settings: config,
     traces,
     faults: {

@@ -432,6 +432,38 @@ describe('where it is served', () => {
     await operation({ ...apart, server: apart.operator }).expect(404);
   });
 
+  test.each([
+    ['127.0.0.1', 200],
+    ['127.1.2.3', 200],
+    ['::1', 200],
+    ['::ffff:127.0.0.1', 200],
+    ['192.0.2.1', 403],
+    ['::ffff:192.0.2.1', 403],
+    ['2001:db8::1', 403],
+  ])(
+    'where operations have to be signed, to whom they serve them beside these: %s gets %i',
+    async (address, status) => {
+      const authenticate = async () => ({ kind: 'credentials', accessKeyId: 'any', region: 'any' }) as const;
+      const both = adminServer({ authenticate });
+      const apart = adminServer({ authenticate, isApart: true });
+      for (const server of [both.server, apart.operator]) {
+        server.prependListener('request', ({ socket }) => {
+          Object.defineProperty(socket, 'remoteAddress', { value: address });
+        });
+      }
+      for (const path of ['/_dynaring/cluster', '/metrics', '/_aws/none']) {
+        const { status: answered, body } = await supertest(both.server).get(path);
+        expect(answered).toBe(path === '/_aws/none' && status === 200 ? 404 : status);
+        if (status === 403) expect(body.field).toBe('address');
+      }
+      await supertest(both.server).post('/_dynaring/reset').expect(status);
+      expect(both.admin.calls).toEqual(status === 200 ? [['cluster'], ['reset', undefined]] : []);
+      await supertest(both.server).get('/health').expect(200);
+      await operation(both).expect(200);
+      await supertest(apart.operator).get('/_dynaring/cluster').expect(200);
+    },
+  );
+
   test('a body larger than an operation may have is let in before it is sent, if it is a snapshot', async () => {
     const { server } = adminServer({ limits: { maxBodyBytes: 100, maxSnapshotBodyBytes: 10_000 } });
     const body = JSON.stringify({ ...SNAPSHOT, namespace: 'x'.repeat(1000) });

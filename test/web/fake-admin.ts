@@ -5,6 +5,7 @@ import { readFaultRule } from '../../src/api/read-fault-rule.ts';
 import type { AdminAction } from '../../src/web/admin-app.ts';
 import type { OnRequest } from '../../src/web/request-log.ts';
 import { createWebServer, type WebServer } from '../../src/web/server.ts';
+import type { Authenticate } from '../../src/web/signature.ts';
 import type { WebLimits } from '../../src/web/web-limits.ts';
 import { REQUEST_ID } from './fixtures.ts';
 
@@ -153,11 +154,13 @@ export function adminServer({
   isApart = false,
   hasAdmin = true,
   onRequest,
+  authenticate,
 }: {
   limits?: Partial<WebLimits>;
   isApart?: boolean;
   hasAdmin?: boolean;
   onRequest?: OnRequest;
+  authenticate?: Authenticate;
 } = {}): AdminServer {
   const admin = new FakeAdmin();
   const actions: AdminAction[] = [];
@@ -170,6 +173,7 @@ export function adminServer({
     isReady: () => true,
     onInternalError: (error) => internalErrors.push(error),
     onRequest,
+    authenticate,
     ...(limits === undefined ? {} : { limits }),
     operator: {
       admin: hasAdmin ? { admin, readRule: readFaultRule } : undefined,

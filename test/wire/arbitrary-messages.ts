@@ -8,7 +8,7 @@ import type { Ballot } from '../../src/dynamo/ballot.ts';
 import { highestAt } from '../../src/dynamo/ballot.ts';
 import type { NotBegun } from '../../src/dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
-import type { PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
+import type { ConfigValue, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { Carried } from '../../src/dynamo/registers/handed-back.ts';
 import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
@@ -56,6 +56,7 @@ const config: Arbitrary<PartitionConfig> = fc.record({
   members: many(fc.record({ node: text, diskId: uint48 })),
   attempt: uint,
 });
+const configValue: Arbitrary<ConfigValue> = fc.record({ begun: uint, decided: maybe(config) });
 const [key, epoch, partition] = [byteString, uint, uint];
 const requestId = maybe(text);
 const keyOrder = fc.constantFrom('forward' as const, 'backward' as const);
@@ -99,6 +100,8 @@ export const REQUESTS: ByKind<Request> = {
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
   'mark-settled': kind('mark-settled', { requestId, key, due: ballot }),
+  'config-prepare': kind('config-prepare', { partition, epoch, ballot }),
+  'config-accept': kind('config-accept', { partition, epoch, ballot, value: configValue }),
 };
 
 const from = text;
@@ -153,6 +156,8 @@ export const REPLIES: ByKind<Reply> = {
   gossip: kind('gossip', { from, newer: many(config), wanted: many(partition) }),
   pong: reply('pong'),
   marked: reply('marked'),
+  'config-promise': kind('config-promise', { from, accepted: maybe(fc.record({ ballot, value: configValue })) }),
+  'config-accepted': reply('config-accepted'),
 };
 
 const name = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '0', 'a'));

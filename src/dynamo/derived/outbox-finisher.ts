@@ -1,10 +1,9 @@
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import type { NodeLimits } from '../node-settings.ts';
+import { RepeatedPass } from '../registers/repeated-pass.ts';
 import type { Outbox, OutboxRow } from './outbox.ts';
 
-/** Items that are settled at a time. */
-const BATCH = 64;
 /** The most rows that one pass looks at; the next pass goes on behind them. */
 const PASS_LIMIT = 1_024;
 
@@ -26,45 +25,34 @@ export class OutboxFinisher {
   readonly #parts: OutboxFinisherParts;
   /** Where the last pass ended. */
   #after: StoreKey = '';
-  #timer: Timer | undefined;
-  #isStopped = false;
+  readonly #passes: RepeatedPass<OutboxRow>;
 
   constructor(parts: OutboxFinisherParts) {
     this.#parts = parts;
+    const { clock, limits } = parts;
+    const work = this.#settle('in-turn');
+    this.#passes = new RepeatedPass({ clock, intervalMs: limits.finishIntervalMs, find: () => this.#due(), work });
   }
 
   start(): void {
-    const { clock, limits } = this.#parts;
-    this.#timer = clock.after(limits.finishIntervalMs, () => this.#pass());
+    this.#passes.start();
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#parts.clock.cancel(this.#timer);
-    this.#timer = undefined;
+    this.#passes.stop();
   }
 
   /** Tries to settle all items that are due here, whatever holds them back, then calls `done`. */
   settleAll(done: () => void): void {
-    const settleAfter = (last: StoreKey) => {
-      const rows = this.#isStopped ? [] : this.#parts.outbox.page(last, BATCH);
-      if (rows.length === 0) return done();
-      this.#settleEach(rows, 'at-once', () => settleAfter(rows.at(-1)!.key));
-    };
-    settleAfter('');
+    const page = (last: OutboxRow | undefined, limit: number) => this.#parts.outbox.page(last?.key ?? '', limit);
+    this.#passes.workThrough(page, this.#settle('at-once'), done);
   }
 
-  #pass(): void {
+  #due(): readonly OutboxRow[] {
     const { outbox } = this.#parts;
     const rows = outbox.count === 0 ? [] : outbox.page(this.#after, PASS_LIMIT);
     this.#after = rows.length === PASS_LIMIT ? rows.at(-1)!.key : '';
-    const due = rows.filter((row) => this.#isDue(row));
-    const settleFrom = (first: number) => {
-      const batch = this.#isStopped ? [] : due.slice(first, first + BATCH);
-      if (batch.length > 0) this.#settleEach(batch, 'in-turn', () => settleFrom(first + BATCH));
-      else if (!this.#isStopped) this.start();
-    };
-    settleFrom(0);
+    return rows.filter((row) => this.#isDue(row));
   }
 
   /** A clock that was set back must not keep a row for ever. */
@@ -76,12 +64,7 @@ export class OutboxFinisher {
     return ageMs < 0 || ageMs >= limits.outboxAgeMs + (first ? 0 : limits.outboxLaterMs);
   }
 
-  #settleEach(rows: readonly OutboxRow[], when: 'in-turn' | 'at-once', done: () => void): void {
-    let running = rows.length;
-    for (const { key } of rows) {
-      this.#parts.settle(key, when, () => {
-        if (--running === 0) done();
-      });
-    }
+  #settle(when: 'in-turn' | 'at-once') {
+    return ({ key }: OutboxRow, done: () => void): void => this.#parts.settle(key, when, () => done());
   }
 }

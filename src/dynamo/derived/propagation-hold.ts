@@ -1,24 +1,13 @@
 import type { ByteString } from '../../api/primary-key.ts';
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import type { LagRule } from '../client.ts';
 import { tableOf } from '../keyspace.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { type ItemRecord, isSameVersion } from '../record.ts';
-import { LagDelays } from '../registers/lag-delays.ts';
+import type { ItemRecord } from '../record.ts';
+import { type Held, HeldRecords } from '../registers/held-records.ts';
 import type { NodeId } from '../ring.ts';
-
-/** A record whose entries are kept back. */
-interface Held {
-  readonly key: StoreKey;
-  readonly record: ItemRecord;
-  readonly rule: LagRule;
-  readonly bytes: number;
-  /** In the time of `Clock.elapsedMs`. */
-  readonly sinceMs: number;
-  timer: Timer;
-}
 
 interface PropagationHoldParts {
   readonly self: NodeId;
@@ -40,23 +29,21 @@ interface PropagationHoldParts {
  */
 export class PropagationHold {
   readonly #parts: PropagationHoldParts;
-  readonly #delays: LagDelays;
+  readonly #records: HeldRecords;
   /** By index, the first rule for it. Nearly always empty. */
   #ruleOf: ReadonlyMap<ByteString, LagRule> = new Map();
-  /** In the order of their ballots. */
-  readonly #byKey = new Map<StoreKey, Held[]>();
-  /** In the order in which they came. */
-  readonly #all = new Set<Held>();
-  #bytes = 0;
+  /** Held records of which the other indexes have got what is due to them, for as long as these are held. */
+  #sentElsewhere = new WeakSet<ItemRecord>();
 
   constructor(parts: PropagationHoldParts) {
     this.#parts = parts;
-    this.#delays = new LagDelays(parts.self);
+    const { self, clock, limits } = parts;
+    this.#records = new HeldRecords({ self, clock, limits, released: (held) => this.#released(held) });
   }
 
   /** Records that are held. */
   get count(): number {
-    return this.#all.size;
+    return this.#records.count;
   }
 
   /** Sets the rules in force. A record is released if the rule that held it is not among them. */
@@ -68,8 +55,9 @@ export class PropagationHold {
       }
     }
     this.#ruleOf = ruleOf;
-    const present = new Set(rules.map(({ id }) => id));
-    for (const held of [...this.#all]) if (!present.has(held.rule.id) && this.#all.has(held)) this.#release(held);
+    // Another index may have been held until now.
+    this.#sentElsewhere = new WeakSet();
+    this.#records.releaseAllBut(rules);
   }
 
   /** Whether what is due to an index is held. */
@@ -77,8 +65,16 @@ export class PropagationHold {
     return this.#ruleOf.has(index);
   }
 
-  isHolding(key: StoreKey): boolean {
-    return this.#byKey.has(key);
+  /** Whether nothing can be done for a key: what is due of it is held, and the other indexes have got what is due to them. */
+  isHoldingAll(key: StoreKey): boolean {
+    const newest = this.#records.newestOf(key);
+    return newest !== undefined && this.#sentElsewhere.has(newest.record);
+  }
+
+  /** The indexes of a record that are not held have got what is due to them. */
+  noteSentElsewhere(key: StoreKey, record: ItemRecord): void {
+    const newest = this.#records.newestOf(key);
+    if (newest !== undefined && sameBallot(newest.record.ballot, record.ballot)) this.#sentElsewhere.add(newest.record);
   }
 
   /** Takes a record that is about to be settled. @returns false if it is not held, and has to be settled now */
@@ -86,52 +82,24 @@ export class PropagationHold {
     if (this.#ruleOf.size === 0) return false;
     const rule = this.#ruleFor(record);
     if (rule === undefined) return false;
-    const list = this.#byKey.get(key) ?? [];
-    if (list.some((held) => sameBallot(held.record.ballot, record.ballot))) return true;
-    const { clock } = this.#parts;
-    const bytes = key.length + record.stored.length;
-    const held: Held = { key, record, rule, bytes, sinceMs: clock.elapsedMs(), timer: undefined };
-    list.push(held);
-    list.sort((one, other) => compareBallots(one.record.ballot, other.record.ballot));
-    this.#byKey.set(key, list);
-    this.#all.add(held);
-    this.#bytes += held.bytes;
-    const { release } = rule;
-    switch (release.kind) {
-      case 'never':
-        // What is released at the end settles all before it.
-        for (const older of list.slice(0, -1)) if (older.rule.release.kind === 'never') this.#drop(older);
-        break;
-      case 'after':
-        held.timer = clock.after(this.#delays.next(rule, release.delay), () => this.#release(held));
-        break;
-      case 'versions':
-        this.#releaseOvertaken(list, release.count);
-    }
-    this.#keepWithin();
-    return this.#all.has(held);
+    return this.#records.has(key, record.ballot) || this.#records.keep(key, record, rule);
   }
 
   /** What is due of a key up to this ballot is settled, by whomever. */
   noteSettled(key: StoreKey, due: Ballot): void {
-    for (const held of [...(this.#byKey.get(key) ?? [])]) {
-      if (compareBallots(held.record.derived!.due, due) <= 0) this.#drop(held);
-    }
+    this.#records.dropOf(key, ({ derived }) => compareBallots(derived!.due, due) <= 0);
   }
 
   releaseAll(): void {
-    for (const list of [...this.#byKey.values()]) {
-      const newest = list.at(-1);
-      if (newest !== undefined) this.#release(newest);
-    }
+    this.#records.releaseAll();
   }
 
   forgetTable(table: ByteString): void {
-    for (const held of [...this.#all]) if (tableOf(held.key) === table) this.#drop(held);
+    this.#records.dropKeys((key) => tableOf(key) === table);
   }
 
   stop(): void {
-    for (const held of [...this.#all]) this.#drop(held);
+    this.#records.dropKeys(() => true);
   }
 
   /**
@@ -153,43 +121,8 @@ export class PropagationHold {
     return undefined;
   }
 
-  /** Releases the newest record that at least `count` further versions have followed. */
-  #releaseOvertaken(list: readonly Held[], count: number): void {
-    let versions = 0;
-    let later: Held | undefined;
-    for (const held of [...list].reverse()) {
-      if (later !== undefined && isSameVersion(held.record, later.record)) {
-        this.#drop(held);
-        continue;
-      }
-      if (versions >= count) return this.#release(held);
-      versions++;
-      later = held;
-    }
-  }
-
-  #keepWithin(): void {
-    const { lagRecordsKept, lagBytesKept } = this.#parts.limits;
-    while (this.#all.size > lagRecordsKept || this.#bytes > lagBytesKept) {
-      const [oldest] = this.#all;
-      this.#release(oldest!);
-    }
-  }
-
-  #release({ key, record, sinceMs }: Held): void {
-    for (const held of [...(this.#byKey.get(key) ?? [])]) {
-      if (compareBallots(held.record.ballot, record.ballot) <= 0) this.#drop(held);
-    }
+  #released({ key, record, sinceMs }: Held): void {
     const isYoung = this.#parts.clock.elapsedMs() - sinceMs <= this.#longestMs;
     this.#parts.released(key, isYoung ? record : undefined);
-  }
-
-  #drop(held: Held): void {
-    if (!this.#all.delete(held)) return;
-    this.#bytes -= held.bytes;
-    this.#parts.clock.cancel(held.timer);
-    const left = this.#byKey.get(held.key)!;
-    left.splice(left.indexOf(held), 1);
-    if (left.length === 0) this.#byKey.delete(held.key);
   }
 }

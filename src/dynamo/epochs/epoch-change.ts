@@ -3,7 +3,7 @@ import type { Member, PartitionConfig, Reply } from '../messages.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import type { NodeId } from '../ring.ts';
 import { type Task, wait } from '../task.ts';
-import type { ConfigRegister } from './config-register.ts';
+import type { Begun, ConfigRegister } from './config-register.ts';
 
 export type EpochChangeOutcome =
   /**
@@ -43,10 +43,10 @@ export function* changeEpoch(
   if (base === undefined) return { kind: 'failed', reason: unread?.message ?? 'the present config is unknown' };
   const isCopied = yield* copy(parts, base, members);
   if (!isCopied) return { kind: 'failed', reason: `new members of partition ${partition} have not copied it yet` };
-  const { value: attempt, error: unbegun } = yield* askRegister<number>(clock, (done) =>
-    register.begin(partition, done),
-  );
-  if (attempt === undefined) return { kind: 'failed', reason: unbegun?.message ?? 'no attempt could be begun' };
+  const { value: begun, error: unbegun } = yield* askRegister<Begun>(clock, (done) => register.begin(base, done));
+  if (begun === undefined) return { kind: 'failed', reason: unbegun?.message ?? 'no attempt could be begun' };
+  if (begun.kind === 'decided') return yield* activateOther(parts, base, begun.config);
+  const { attempt } = begun;
   const next: PartitionConfig = { partition, epoch: base.epoch + 1, members, attempt };
 
   const startMs = clock.elapsedMs();
@@ -54,7 +54,7 @@ export function* changeEpoch(
   if (sources === undefined) {
     return yield* giveUp(parts, base, `too few members of partition ${partition} could be sealed`);
   }
-  const isStaged = yield* stage(parts, next, sources);
+  const isStaged = yield* stage(parts, base, next, sources);
   if (!isStaged) return yield* giveUp(parts, base, `too few new members of partition ${partition} are ready`);
   const { value: decided, error: undecided } = yield* askRegister<PartitionConfig>(clock, (done) =>
     register.decide(next, done),
@@ -72,7 +72,7 @@ export function* changeEpoch(
  */
 function* copy({ coordinator }: EpochChangeParts, base: PartitionConfig, members: readonly Member[]): Task<boolean> {
   const { repairTimeoutMs } = coordinator.settings.limits;
-  const newcomers = members.filter((member) => !base.members.some((old) => isSame(old, member)));
+  const newcomers = newcomersOf(base, members);
   const copied = new Set<NodeId>();
   const note = (reply: Reply) => {
     if (reply.kind === 'copied') copied.add(reply.from);
@@ -113,7 +113,7 @@ function isSuperseded({ view }: Coordinator, partition: number, epoch: number): 
 /** Step 1. @returns a majority of the old members, durably sealed */
 function* seal({ coordinator }: EpochChangeParts, base: PartitionConfig): Task<NodeId[] | undefined> {
   const { partition, epoch, members } = base;
-  const needed = coordinator.majorityOf(base);
+  const needed = coordinator.majorityOf(base) - (coordinator.settings.rules.majoritySeals ? 0 : 1);
   const sealed = new Set<NodeId>();
   for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, partition, epoch); tries++) {
     const { agreed } = yield* coordinator.ask(members, { kind: 'seal', partition, epoch }, { reply: 'sealed', needed });
@@ -124,31 +124,46 @@ function* seal({ coordinator }: EpochChangeParts, base: PartitionConfig): Task<N
   return undefined;
 }
 
-/** Steps 2 and 3: the new members durably gather what the sealed ones have. @returns whether a majority has */
-function* stage({ coordinator }: EpochChangeParts, next: PartitionConfig, sources: NodeId[]): Task<boolean> {
-  const { limits } = coordinator.settings;
-  const needed = coordinator.majorityOf(next);
+/**
+ * Steps 2 and 3: the new members durably gather what the sealed ones have. @returns whether a majority has, and every
+ * newcomer: nobody is named who has not the data, and who may have left the cluster meanwhile
+ */
+function* stage(
+  { coordinator }: EpochChangeParts,
+  base: PartitionConfig,
+  next: PartitionConfig,
+  sources: NodeId[],
+): Task<boolean> {
+  const { clock, settings } = coordinator;
+  const { limits, rules } = settings;
+  const needed = coordinator.majorityOf(next) - (rules.majorityStages ? 0 : 1);
+  const newcomers = rules.newcomersStage ? newcomersOf(base, next.members) : [];
   const staged = new Set<NodeId>();
   const request = { kind: 'stage', next, sources } as const;
   const note = (reply: Reply) => {
     if (reply.kind === 'staged') staged.add(reply.from);
   };
-  const askMissing = function* (count: number, timeoutMs: number): Task<void> {
-    const missing = next.members.filter(({ node }) => !staged.has(node));
-    const { agreed } = yield* coordinator.ask(missing, request, {
-      reply: 'staged',
-      needed: count,
-      timeoutMs,
-      onLate: note,
-    });
+  const missingOf = (members: readonly Member[]) => members.filter(({ node }) => !staged.has(node));
+  const askMissing = function* (members: readonly Member[], count: number, timeoutMs: number): Task<void> {
+    const quorum = { reply: 'staged', needed: count, timeoutMs, onLate: note } as const;
+    const { agreed } = yield* coordinator.ask(missingOf(members), request, quorum);
     agreed.forEach(note);
   };
-  for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, next.epoch - 1); tries++) {
-    yield* askMissing(needed - staged.size, limits.repairTimeoutMs);
-    if (staged.size >= needed) {
+  for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, base.epoch); tries++) {
+    if (staged.size < needed) yield* askMissing(next.members, needed - staged.size, limits.repairTimeoutMs);
+    // Asked again, a member that is still at it answers when it is done. Requests wait meanwhile, so a newcomer that seems
+    // down is not waited for.
+    const untilMs = clock.elapsedMs() + limits.repairTimeoutMs;
+    while (staged.size >= needed && missingOf(newcomers).length > 0 && clock.elapsedMs() < untilMs) {
+      yield* askMissing(newcomers, missingOf(newcomers).length, limits.phaseTimeoutMs);
+      if (missingOf(newcomers).some(({ node }) => !coordinator.isUp(node))) return false;
+      if (missingOf(newcomers).length > 0) yield* coordinator.pause();
+    }
+    if (staged.size >= needed && missingOf(newcomers).length === 0) {
       // A member that has not staged begins with less than the others. If it seems up, it is worth a short wait.
-      const isWorth = next.members.some(({ node }) => !staged.has(node) && coordinator.isUp(node));
-      if (isWorth) yield* askMissing(next.members.length - staged.size, limits.phaseTimeoutMs);
+      const late = missingOf(next.members);
+      const isWorth = late.some(({ node }) => coordinator.isUp(node));
+      if (isWorth) yield* askMissing(late, late.length, limits.phaseTimeoutMs);
       return true;
     }
     yield* coordinator.pause();
@@ -207,6 +222,10 @@ function* activateOther(
 ): Task<EpochChangeOutcome> {
   yield* activate(parts, base, config);
   return { kind: 'superseded', config };
+}
+
+function newcomersOf(base: PartitionConfig, members: readonly Member[]): readonly Member[] {
+  return members.filter((member) => !base.members.some((old) => isSame(old, member)));
 }
 
 function isSame(one: Member, other: Member): boolean {

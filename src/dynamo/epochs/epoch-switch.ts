@@ -24,6 +24,8 @@ export interface EpochSwitchParts {
   readonly fences: Fences;
   /** The newest config that this node knows of a partition: perhaps newer than the one it is told. */
   readonly newest: (told: PartitionConfig) => PartitionConfig;
+  /** The attempt for which records must have been staged to begin the epoch of a config with them. */
+  readonly attemptOf: (config: PartitionConfig) => number | undefined;
   /** Gives what is young of a partition to its other members; calls `done` however that ended. */
   readonly handOff: (partition: number, done: () => void) => void;
   readonly events: NodeEvents;
@@ -100,8 +102,9 @@ export class EpochSwitch {
 
   #begin(config: PartitionConfig, present: PartitionConfig | undefined, answer: Answer): void {
     const { self, store, votes, acceptor } = this.#parts;
-    const { partition, epoch, attempt } = config;
-    const staged = readStaged(store, partition, attempt);
+    const { partition, epoch } = config;
+    const attempt = this.#parts.attemptOf(config);
+    const staged = attempt === undefined ? undefined : readStaged(store, partition, attempt);
     const answers = [answer];
     this.#beginning.set(partition, { epoch, answers });
     this.#parts.events.epochBeginning(partition);
@@ -142,7 +145,7 @@ export class EpochSwitch {
     const { self, store, votes, acceptor } = this.#parts;
     const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || this.#beginning.has(partition)) {
-      return answer({ kind: 'wrong-epoch', from: self, config });
+      return answer({ kind: 'wrong-epoch', from: self, config: votes.knownConfig(partition) });
     }
     // The new epoch begins with what its sources have. A record that this source cannot read may be missing at the
     // others.
@@ -159,7 +162,7 @@ export class EpochSwitch {
     const { self, store, votes, acceptor, fences } = this.#parts;
     const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || !votes.isSealed(partition)) {
-      return answer({ kind: 'wrong-epoch', from: self, config });
+      return answer({ kind: 'wrong-epoch', from: self, config: votes.knownConfig(partition) });
     }
     const { from, to } = partitionRange(partition);
     const rows = store.range('paxos', { ...(after === undefined ? { from } : { after }), to, limit });

@@ -61,6 +61,11 @@ export class PartitionVotes {
     return this.#votes.get(partition)?.config;
   }
 
+  /** The newest config of the partition that this disk has acted on, by voting or by giving up its vote. */
+  knownConfig(partition: number): PartitionConfig | undefined {
+    return this.votingConfig(partition) ?? this.#left.get(partition);
+  }
+
   isSealed(partition: number): boolean {
     return this.#votes.get(partition)?.isSealed === true;
   }

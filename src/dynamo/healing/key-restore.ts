@@ -2,10 +2,10 @@ import type { Clock, Timer } from '../../env/clock.ts';
 import type { Log } from '../../env/log.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, consistencyOf, NO_BALLOT, sameBallot } from '../ballot.ts';
-import type { Consistency } from '../client.ts';
-import { basisOf, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
+import type { Consistency, Failure } from '../client.ts';
+import { basisOfChoice, type Choice, NOTHING_DERIVED } from '../derived/basis.ts';
 import { type Basis, chosenAgain } from '../derived/derive.ts';
-import { partitionOf, tableOf } from '../keyspace.ts';
+import { partitionOf } from '../keyspace.ts';
 import type { Member, Request } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, type ReplicaState } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
@@ -171,8 +171,9 @@ export class KeyRestore {
     const held = [acceptor.stateOf(key), ...states];
     const newest = highestOf(held);
     const isKept = newest !== undefined && this.#keepsItsBallot(newest, held);
-    const basis = newest === undefined || isKept ? NOTHING_DERIVED : yield* this.#basisOf(key, newest, states);
-    if (basis === undefined) return false;
+    const choice = { top: newest, states: held, needed: majority, mayLack: !isProven };
+    const basis = isKept ? NOTHING_DERIVED : yield* this.#basisOf(key, choice);
+    if ('kind' in basis) return false;
     const record: ItemRecord | undefined = isKept ? newest : newest && chosenAgain(newest, ballot, basis);
     this.#running.set(key, ballot);
     const adopt = { kind: 'adopt', key, ballot, record, epoch } as const;
@@ -199,17 +200,12 @@ export class KeyRestore {
     return isWhole;
   }
 
-  /** What the record derives from when it is chosen again; undefined if that cannot be found out now. */
-  *#basisOf(key: StoreKey, top: ItemRecord, promises: readonly PromisedState[]): Task<Basis | undefined> {
+  /** What the newest record derives from when it is chosen again. */
+  *#basisOf(key: StoreKey, { top, ...choice }: Found): Task<Basis | Failure> {
+    if (top === undefined) return NOTHING_DERIVED;
     const { coordinator } = this.#parts;
-    const deadlineMs = coordinator.deadline();
-    const told = yield* coordinator.derivations.present(tableOf(key), deadlineMs);
-    if (told.kind !== 'derivation') return undefined;
-    const { derivation } = told;
-    const operation = { requestId: undefined, key, deadlineMs, derivation };
-    if (isPlain(operation, top)) return NOTHING_DERIVED;
-    const found = yield* basisOf(coordinator, operation, { top, promises });
-    return 'kind' in found ? undefined : found;
+    const operation = { requestId: undefined, key, deadlineMs: coordinator.deadline(), isUntold: true };
+    return yield* basisOfChoice(coordinator, operation, { ...choice, top });
   }
 
   /**
@@ -280,6 +276,11 @@ export class KeyRestore {
       if (this.#isLogDue) this.#logDamage();
     });
   }
+}
+
+/** What was found of a damaged key; `top` is undefined if there is no record. */
+interface Found extends Omit<Choice, 'top'> {
+  readonly top: ItemRecord | undefined;
 }
 
 interface KeyRestoreParts {

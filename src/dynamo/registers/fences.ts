@@ -67,6 +67,11 @@ export class Fences {
     return true;
   }
 
+  /** Calls `done` when what was fenced is on the disk. */
+  flush(done: (error?: Error) => void): void {
+    this.#store.flush(done);
+  }
+
   #makeRoom(nowMs: number): boolean {
     for (const [table, sinceMs] of this.#sinceMs) {
       const isFull = this.#sinceMs.size >= FENCES_KEPT;

@@ -1,11 +1,10 @@
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, consistencyOf, sameBallot } from '../ballot.ts';
 import type { Consistency } from '../client.ts';
 import type { NodeLimits } from '../node-settings.ts';
+import { RepeatedPass } from './repeated-pass.ts';
 
-/** Identity rounds that run at a time. */
-const BATCH = 64;
 /** The most records that one pass in the background reads, including those for which no majority can be reached. */
 const PASS_LIMIT = 1_024;
 
@@ -18,58 +17,41 @@ export class Finisher {
   readonly #parts: FinisherParts;
   /** What the last pass found. If a record is still there at the next pass, no coordinator is about to settle it. */
   #seen = new Map<StoreKey, Ballot>();
-  #timer: Timer | undefined;
-  #isStopped = false;
+  readonly #passes: RepeatedPass<Accepted>;
 
   constructor(parts: FinisherParts) {
     this.#parts = parts;
+    const { clock, limits } = parts;
+    const find = () => this.#abandoned();
+    this.#passes = new RepeatedPass({ clock, intervalMs: limits.finishIntervalMs, find, work: this.#finish });
   }
 
   start(): void {
-    const { clock, limits } = this.#parts;
-    this.#timer = clock.after(limits.finishIntervalMs, () => this.#pass());
+    this.#passes.start();
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#parts.clock.cancel(this.#timer);
-    this.#timer = undefined;
+    this.#passes.stop();
   }
 
   /** Tries to settle all records now, then calls `done`. A record for which no majority could be reached stays. */
   settleAll(done: () => void): void {
-    const settleAfter = (last: StoreKey) => {
-      const found = this.#isStopped ? [] : this.#parts.acceptedKeys(last, BATCH);
-      if (found.length === 0) return done();
-      this.#finishAll(found, () => settleAfter(found.at(-1)!.key));
-    };
-    settleAfter('');
+    const page = (last: Accepted | undefined, limit: number) => this.#parts.acceptedKeys(last?.key ?? '', limit);
+    this.#passes.workThrough(page, this.#finish, done);
   }
 
-  #pass(): void {
+  #abandoned(): readonly Accepted[] {
     const found = this.#parts.acceptedKeys('', PASS_LIMIT);
     const abandoned = found.filter(({ key, ballot }) => {
       const seen = this.#seen.get(key);
       return seen !== undefined && sameBallot(seen, ballot);
     });
     this.#seen = new Map(found.map(({ key, ballot }) => [key, ballot]));
-    const finishFrom = (first: number) => {
-      const batch = abandoned.slice(first, first + BATCH);
-      if (batch.length > 0) this.#finishAll(batch, () => finishFrom(first + BATCH));
-      else if (!this.#isStopped) this.start();
-    };
-    finishFrom(0);
+    return abandoned;
   }
 
-  #finishAll(accepted: readonly Accepted[], done: () => void): void {
-    let running = accepted.length;
-    if (running === 0) return done();
-    for (const { key, ballot } of accepted) {
-      this.#parts.finish(key, consistencyOf(ballot), () => {
-        if (--running === 0) done();
-      });
-    }
-  }
+  readonly #finish = ({ key, ballot }: Accepted, done: () => void): void =>
+    this.#parts.finish(key, consistencyOf(ballot), done);
 }
 
 interface Accepted {

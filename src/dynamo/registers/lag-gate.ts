@@ -1,29 +1,20 @@
 import type { ByteString } from '../../api/primary-key.ts';
-import type { Clock, Timer } from '../../env/clock.ts';
+import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
-import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
+import { type Ballot, compareBallots } from '../ballot.ts';
 import { type LagPlace, type LagRule, SYSTEM_TABLE } from '../client.ts';
 import { partitionOf, tableOf } from '../keyspace.ts';
 import type { Member } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { type ItemRecord, isSameVersion } from '../record.ts';
+import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
-import { LagDelays } from './lag-delays.ts';
+import { HeldRecords } from './held-records.ts';
 import { LagScope } from './lag-scope.ts';
 
 /** A rule in force. */
 interface Rule {
   readonly rule: LagRule;
   readonly scope: LagScope;
-}
-
-/** A chosen record that has arrived and is not shown yet. */
-interface Held {
-  readonly key: StoreKey;
-  readonly record: ItemRecord;
-  readonly rule: LagRule;
-  readonly bytes: number;
-  timer: Timer;
 }
 
 /**
@@ -33,26 +24,27 @@ interface Held {
  */
 export class LagGate {
   readonly #parts: LagGateParts;
-  readonly #delays: LagDelays;
   #rules: readonly Rule[] = [];
-  /** In the order of their ballots. */
-  readonly #byKey = new Map<StoreKey, Held[]>();
-  /** In the order in which they came. */
-  readonly #all = new Set<Held>();
-  #bytes = 0;
+  readonly #records: HeldRecords;
 
   constructor(parts: LagGateParts) {
     this.#parts = parts;
-    this.#delays = new LagDelays(parts.self);
+    const { self, clock, limits } = parts;
+    this.#records = new HeldRecords({
+      self,
+      clock,
+      limits,
+      released: ({ key, record }) => parts.released(key, record),
+    });
   }
 
   /** Records that are held. */
   get count(): number {
-    return this.#all.size;
+    return this.#records.count;
   }
 
   countOf(key: StoreKey): number {
-    return this.#byKey.get(key)?.length ?? 0;
+    return this.#records.countOf(key);
   }
 
   /** Sets the rules in force. A record is released if the rule that held it is not among them. */
@@ -62,28 +54,23 @@ export class LagGate {
       rule,
       scope: known.get(rule.scope) ?? new LagScope(rule.scope, this.#parts.partitions),
     }));
-    if (rules.length === 0) return this.releaseAll();
-    const present = new Set(rules.map(({ id }) => id));
-    for (const held of [...this.#all]) {
-      // Releasing a newer record of the same key has already dropped this one.
-      if (!present.has(held.rule.id) && this.#all.has(held)) this.#release(held);
-    }
+    if (rules.length === 0) this.releaseAll();
+    else this.#records.releaseAllBut(rules);
   }
 
   /** Whether a record of this key would be held back now, or one is held already. */
   isLagging(key: StoreKey): boolean {
-    return this.#byKey.has(key) || this.#ruleFor(key) !== undefined;
+    return this.#records.countOf(key) > 0 || this.#ruleFor(key) !== undefined;
   }
 
   /** Takes a record before it is learned. @returns false if it is not held, and has to be learned now */
   hold(key: StoreKey, record: ItemRecord): boolean {
     // As a rule there are no rules, and nothing may be spent on them.
-    if (this.#rules.length === 0 && this.#byKey.size === 0) return false;
-    const list = this.#byKey.get(key);
-    const newest = list?.at(-1);
-    if (list?.some((held) => sameBallot(held.record.ballot, record.ballot))) return true;
+    if (this.#rules.length === 0 && this.#records.count === 0) return false;
+    if (this.#records.has(key, record.ballot)) return true;
     const rule = this.#ruleFor(key, record.isEntry === true);
     if (rule === undefined) {
+      const newest = this.#records.newestOf(key);
       // A repair that brings an older record must not show the ones that are held.
       if (newest !== undefined && compareBallots(record.ballot, newest.record.ballot) < 0) return true;
       this.release(key);
@@ -91,42 +78,39 @@ export class LagGate {
     }
     const committed = this.#parts.committed(key);
     if (committed !== undefined && compareBallots(record.ballot, committed) <= 0) return false;
-    return this.#keep(key, record, rule);
+    return this.#records.keep(key, record, rule);
   }
 
   /** Releases what is held of a key. */
   release(key: StoreKey): void {
-    const newest = this.#byKey.get(key)?.at(-1);
-    if (newest !== undefined) this.#release(newest);
+    this.#records.release(key);
   }
 
   releaseAll(): void {
-    for (const key of [...this.#byKey.keys()]) this.release(key);
+    this.#records.releaseAll();
   }
 
   /**
    * The committed record of a key was changed or removed elsewhere: a held record that is not newer must not follow it.
    */
   noteCommitted(key: StoreKey): void {
-    if (!this.#byKey.has(key)) return;
+    if (this.#records.countOf(key) === 0) return;
     const committed = this.#parts.committed(key);
-    for (const held of [...this.#byKey.get(key)!]) {
-      if (committed === undefined || compareBallots(held.record.ballot, committed) <= 0) this.#drop(held);
-    }
+    this.#records.dropOf(key, ({ ballot }) => committed === undefined || compareBallots(ballot, committed) <= 0);
   }
 
   /** Drops what is held of a partition: its next epoch begins with records that are decided elsewhere. */
   forgetPartition(partition: number): void {
-    for (const held of [...this.#all]) if (partitionOf(held.key) === partition) this.#drop(held);
+    this.#records.dropKeys((key) => partitionOf(key) === partition);
   }
 
   forgetTable(table: ByteString): void {
-    for (const held of [...this.#all]) if (tableOf(held.key) === table) this.#drop(held);
+    this.#records.dropKeys((key) => tableOf(key) === table);
   }
 
   /** Drops all that is held. */
   stop(): void {
-    for (const held of [...this.#all]) this.#drop(held);
+    this.#records.dropKeys(() => true);
   }
 
   /** @param isEntry of an index: a majority of its homes has to take it, however many copies a write needs */
@@ -147,72 +131,6 @@ export class LagGate {
       if (isUp(node)) up++;
     }
     return false;
-  }
-
-  #keep(key: StoreKey, record: ItemRecord, rule: LagRule): boolean {
-    const list = this.#byKey.get(key) ?? [];
-    const at = list.findLastIndex((other) => compareBallots(other.record.ballot, record.ballot) < 0) + 1;
-    const { release } = rule;
-    // Records that are never released singly are seen only at the end, and then only the newest.
-    if (release.kind === 'never' && at < list.length) return true;
-    const bytes = key.length + record.stored.length;
-    const held: Held = { key, record, rule, bytes, timer: undefined };
-    list.splice(at, 0, held);
-    this.#byKey.set(key, list);
-    this.#all.add(held);
-    this.#bytes += bytes;
-    switch (release.kind) {
-      case 'never':
-        for (const older of list.slice(0, at)) if (older.rule.release.kind === 'never') this.#drop(older);
-        break;
-      case 'after':
-        held.timer = this.#parts.clock.after(this.#delays.next(rule, release.delay), () => this.#release(held));
-        break;
-      case 'versions':
-        this.#releaseOvertaken(list, release.count);
-    }
-    this.#keepWithin();
-    return this.#all.has(held);
-  }
-
-  /** Releases the newest record that at least `count` further versions have followed. */
-  #releaseOvertaken(list: Held[], count: number): void {
-    let versions = 0;
-    let later: Held | undefined;
-    for (const held of [...list].reverse()) {
-      if (later !== undefined && isSameVersion(held.record, later.record)) {
-        // The same version, chosen again under another ballot by a read that had to prove it.
-        this.#drop(held);
-        continue;
-      }
-      if (versions >= count) return this.#release(held);
-      versions++;
-      later = held;
-    }
-  }
-
-  #keepWithin(): void {
-    const { lagRecordsKept, lagBytesKept } = this.#parts.limits;
-    while (this.#all.size > lagRecordsKept || this.#bytes > lagBytesKept) {
-      const [oldest] = this.#all;
-      this.#release(oldest!);
-    }
-  }
-
-  #release({ key, record }: Held): void {
-    for (const held of [...this.#byKey.get(key)!]) {
-      if (compareBallots(held.record.ballot, record.ballot) <= 0) this.#drop(held);
-    }
-    this.#parts.released(key, record);
-  }
-
-  #drop(held: Held): void {
-    if (!this.#all.delete(held)) return;
-    this.#bytes -= held.bytes;
-    this.#parts.clock.cancel(held.timer);
-    const left = this.#byKey.get(held.key)!;
-    left.splice(left.indexOf(held), 1);
-    if (left.length === 0) this.#byKey.delete(held.key);
   }
 }
 

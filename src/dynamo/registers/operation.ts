@@ -13,4 +13,9 @@ export interface Operation {
    * the operation proposes no record.
    */
   readonly derivation?: Derivation | undefined;
+  /**
+   * Whether a node has begun it by itself, so that nobody has told it a derivation: a round asks for that if it needs it
+   * (`basisOfChoice`). Default: no.
+   */
+  readonly isUntold?: boolean;
 }

@@ -4,7 +4,7 @@ import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { Consistency, Failure } from '../client.ts';
-import { basisOf, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
+import { basisOf, basisOfChoice, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
 import { type Basis, chosenAgain, indexOverCap, successor } from '../derived/derive.ts';
 import { type ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
 import type { Task } from '../task.ts';
@@ -224,8 +224,7 @@ export function* identityRound(
     }
     const top = isConflict ? mostHeldOf(prepared.promises) : prepared.top;
     if (top === undefined) return { kind: 'proven', record: undefined };
-    const told = { top, promises: prepared.promises };
-    const basis = isPlain(proof, top) ? NOTHING_DERIVED : yield* basisOf(coordinator, proof, told);
+    const basis = yield* basisOfChoice(coordinator, proof, { top, states: prepared.promises, needed });
     if ('kind' in basis) return basis;
     const record = chosenAgain(top, ballot, basis);
     const accepted = yield* propose(coordinator, round, record);

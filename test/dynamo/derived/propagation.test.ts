@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { tableOf, tableRange } from '../../../src/dynamo/keyspace.ts';
 import { DAMAGED } from '../../../src/env/store.ts';
 import { readOf } from '../coordination-requests.ts';
-import type { NodeName } from '../three-nodes.ts';
+import type { Message, NodeName } from '../three-nodes.ts';
 import { BY_COLOUR, BY_SIZE, derivationOfTable, IndexedRing, keyOfItem, putOf, TABLE } from './indexed-ring.ts';
 
 const NODES: readonly NodeName[] = ['A', 'B', 'C'];
@@ -198,6 +198,29 @@ describe('a rule of lag', () => {
     ring.settle(100);
     expect(ring.entries('A')).toEqual(['apple=red']);
     expect(ring.owed).toEqual([0, 0, 0]);
+  });
+
+  test('does not keep another index of the item from being told again, and that only once', () => {
+    const ring = new IndexedRing();
+    ring.derivation = derivationOfTable(1, BY_COLOUR, BY_SIZE);
+    ring.register(ring.derivation);
+    setLags(ring, holding({ kind: 'never' }));
+    const isOfSize = ({ request }: Message) => request.kind === 'learn' && tableOf(request.key) === BY_SIZE.storageId;
+    ring.isLost = isOfSize;
+    ring.put('A', 'apple', { colour: 'red', size: 'small' }, 10_000);
+    ring.isLost = () => false;
+    for (const name of NODES) ring.node(name).startBackground();
+    ring.settle(20_000);
+    for (const name of NODES) expect(ring.entries(name, BY_SIZE), name).toEqual(['apple=small']);
+    expect(ring.entries('B')).toEqual([]);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.sent.length = 0;
+    ring.settle(20_000);
+    expect(ring.sent.filter(isOfSize)).toEqual([]);
+    setLags(ring, []);
+    ring.settle(100);
+    expect(ring.entries('B')).toEqual(['apple=red']);
+    for (const name of NODES) ring.node(name).stop();
   });
 
   test('keeps an index some versions behind', () => {

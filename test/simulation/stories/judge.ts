@@ -42,6 +42,7 @@ export function judge({ setting, steps }: Story, world: StoryWorld): readonly Vi
     wounds: [],
     isFresh,
     dirtyEntries: [],
+    configViolations: [],
     falseEntries: [],
     staleEntries: [],
     indexFaults: [],

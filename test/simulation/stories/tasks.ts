@@ -31,7 +31,7 @@ export function ask(
       return read(world, consistency, host, task.kind, answered);
     case 'lead': {
       const members = task.members.map((id) => world.host(id).member);
-      return host.changeEpoch(world.membership.register, 0, members, (outcome) =>
+      return host.changeEpoch(world.membership.register!, 0, members, (outcome) =>
         answered(outcome.kind === 'failed' ? `failed, ${outcome.reason}` : outcome.kind),
       );
     }

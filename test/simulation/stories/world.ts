@@ -83,6 +83,7 @@ export class StoryWorld {
       replication: members.length,
       emptyDiskVotes: defects.emptyDiskVotes === true,
       emptyDiskKeepsId: defects.emptyDiskKeepsId === true,
+      decidesByMembers: false,
       tellsNobody: defects.tellsNobody === true,
       decidesAnyAttempt: defects.decidesAnyAttempt === true,
       decided: (config) => this.#noteDecided(config),

@@ -1,0 +1,45 @@
+import type { PeerHello } from '../dynamo/peer-hello.ts';
+import type { Refusal } from '../env/peer-channel.ts';
+import { isNodeName } from '../env/peer-record.ts';
+import type { AddressEntry } from './address-book.ts';
+import { peerNodeId } from './node-name.ts';
+
+/** How far the clock of a node may be off that forms a cluster or joins one, in ms. Afterwards it is only shown. */
+const MAX_CLOCK_SKEW_MS = 30_000;
+
+/**
+ * Whether to talk to a peer that says this of itself.
+ *
+ * @param mine what this process says of itself
+ * @param known what is known of the peer's disk
+ * @returns why it is refused; undefined if it is let in
+ */
+export function refusalOf(hello: PeerHello, mine: PeerHello, known: AddressEntry | undefined): Refusal | undefined {
+  const { name, diskId, node, clusterId, layout, boot, instance } = hello;
+  if (!isNodeName(name) || node !== peerNodeId(name, diskId)) {
+    return { code: 'wrong-name', line: 'the id of the node does not fit its name and its disk' };
+  }
+  if (diskId === mine.diskId && instance !== mine.instance) {
+    return { code: 'same-disk', line: `another process runs on a copy of the disk of ${mine.name}` };
+  }
+  if (clusterId !== undefined && mine.clusterId !== undefined && clusterId !== mine.clusterId) {
+    return { code: 'other-cluster', line: `${name} is of cluster ${clusterId}, ${mine.name} of ${mine.clusterId}` };
+  }
+  if (layout !== '' && mine.layout !== '' && layout !== mine.layout && clusterId === mine.clusterId) {
+    return { code: 'other-layout', line: `${name} has ${layout}, ${mine.name} has ${mine.layout}` };
+  }
+  if (known !== undefined && boot < known.boot) {
+    const line = `the disk of ${name} is an old copy of itself: start ${boot}, but it had start ${known.boot} before`;
+    return { code: 'old-disk', line };
+  }
+  if (known !== undefined && boot === known.boot && instance !== known.instance) {
+    return { code: 'copied-disk', line: `two processes run on copies of the disk of ${name}: this one came later` };
+  }
+  const isJoining = clusterId === undefined || mine.clusterId === undefined;
+  const skewMs = Math.abs(hello.clockMs - mine.clockMs);
+  if (isJoining && skewMs > MAX_CLOCK_SKEW_MS) {
+    const line = `the clocks of ${name} and ${mine.name} differ by ${Math.round(skewMs / 1_000)} seconds`;
+    return { code: 'clock', line };
+  }
+  return undefined;
+}

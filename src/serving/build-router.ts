@@ -1,0 +1,118 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import type { ApiClock } from '../admin/api-clock.ts';
+import type { Config } from '../config.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
+import { whyNoReplicaLags } from '../dynamo/registers/lag-gate.ts';
+import type { Clock } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import { nextTurn } from '../env/next-turn.ts';
+import { SeededRandom } from '../env/random.ts';
+import { StoppableClock } from '../env/stoppable-clock.ts';
+import type { ServedRing } from '../peer/served-ring.ts';
+import { ExpirySweep } from '../router/expiry-sweep.ts';
+import { FaultDelays } from '../router/fault-delays.ts';
+import { FaultRules } from '../router/fault-rules.ts';
+import { createRouter } from '../router/router.ts';
+import type { TableCatalog } from '../router/table-catalog.ts';
+import { ThroughputGate } from '../router/throughput.ts';
+import type { Releases } from './releases.ts';
+
+/** What the parts above a ring are made of. */
+export interface RouterBasis {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly apiClock: ApiClock;
+  readonly ring: ServedRing;
+  readonly catalog: TableCatalog;
+}
+
+/** Tier 2, and what works on tables in the background. */
+export function buildRouter({ config, log, clock, apiClock, ring, catalog }: RouterBasis, releases: Releases) {
+  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
+  const faults = createFaults(config, clock, catalog, ring);
+  releases.add(() => faults.stop());
+  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog }, faults);
+  releases.add(() => expiry.stop());
+  const waits = new FaultDelays(clock);
+  const router = createRouterOf(config, { client: expiry.noting(ring.client), catalog, apiClock, waits });
+  releases.add(() => {
+    router.indexes.stop();
+    waits.stop();
+  });
+  void router.indexes.resume();
+  return { faults, expiry, router };
+}
+
+interface RouterParts {
+  readonly client: DynamoClient;
+  readonly catalog: TableCatalog;
+  readonly apiClock: ApiClock;
+  readonly waits: FaultDelays;
+}
+
+function createRouterOf(config: Config, { client, catalog, apiClock, waits }: RouterParts) {
+  return createRouter({
+    client,
+    wait: (ms) => waits.wait(ms),
+    catalog,
+    newId: randomUUID,
+    defaultConsistency: config.consistency,
+    isolate: config.isolate,
+    transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
+    pause: nextTurn,
+    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => apiClock.elapsedMs() }) : undefined,
+  });
+}
+
+function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBasis, faults: FaultRules): ExpirySweep {
+  const expiry = new ExpirySweep({
+    client: ring.client,
+    catalog,
+    rules: faults,
+    nowMs: () => apiClock.now(),
+    timers: clock,
+    pause: nextTurn,
+    // If too few nodes are up to delete them now, the next sweep will.
+    onFailure: (error) => log.debug('items that have expired stay for now', { error }),
+  });
+  if (config.ttlIntervalMs > 0) expiry.start(config.ttlIntervalMs);
+  return expiry;
+}
+
+/** Erases the remains of deleted tables, now and then. @returns a function that ends that */
+function sweep(
+  catalog: TableCatalog,
+  { clock, apiClock }: { readonly clock: Clock; readonly apiClock: ApiClock },
+  log: Log,
+  intervalMs: number,
+): () => void {
+  const stoppable = new StoppableClock(clock);
+  const next = () => {
+    stoppable.after(intervalMs, async () => {
+      // If too few nodes are up to read the catalogue now, the next sweep will.
+      const tables = await catalog
+        .finishDeletions(apiClock.now())
+        .then(() => catalog.forgetDeleted())
+        .catch((error: unknown) => log.debug('no sweep', { error }));
+      if (tables) log.info('erased what was left of deleted tables', { tables });
+      next();
+    });
+  };
+  next();
+  return () => stoppable.stop();
+}
+
+function createFaults(quorums: Config, clock: Clock, catalog: TableCatalog, ring: ServedRing): FaultRules {
+  return new FaultRules({
+    catalog,
+    whyNoReplicaLags: whyNoReplicaLags(quorums),
+    timers: clock,
+    newSeed: () => randomInt(2 ** 31),
+    seeded: (seed) => {
+      const random = new SeededRandom(seed);
+      return () => random.next();
+    },
+    onLagChange: (rules) => ring.setLags(rules),
+  });
+}

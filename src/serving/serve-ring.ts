@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import type { ApiClock } from '../admin/api-clock.ts';
+import { createAdmin } from '../admin/create-admin.ts';
+import { nodeFigures } from '../admin/node-figures.ts';
+import type { Admin } from '../api/admin.ts';
+import type { AttributeMap } from '../api/attribute-value.ts';
+import type { Execute } from '../api/operations.ts';
+import { readFaultRule } from '../api/read-fault-rule.ts';
+import type { Security } from '../config/client-security.ts';
+import { requestLog } from '../config/log-requests.ts';
+import type { Config } from '../config.ts';
+import { RingError } from '../dynamo/ring-error.ts';
+import type { Clock } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import { nextTurn } from '../env/next-turn.ts';
+import type { NodeControl } from '../host/ring-control.ts';
+import type { Location } from '../peer/locate.ts';
+import type { ServedRing } from '../peer/served-ring.ts';
+import type { ExpirySweep } from '../router/expiry-sweep.ts';
+import { FaultDelays } from '../router/fault-delays.ts';
+import type { FaultRules } from '../router/fault-rules.ts';
+import { withFaults } from '../router/faulty-execute.ts';
+import type { IndexBuilder } from '../router/index-builder.ts';
+import { DEFAULT_NAMESPACE, namespaceOf } from '../router/namespace.ts';
+import type { TableAdmin } from '../router/table-admin.ts';
+import { TableCatalog } from '../router/table-catalog.ts';
+import { addFaultsOfFile } from '../seed/fault-file.ts';
+import type { SeedSource } from '../seed/seed.ts';
+import { TraceLog } from '../trace/trace-log.ts';
+import { createWebServer, type WebServer } from '../web/server.ts';
+import type { AccessKey } from '../web/signature.ts';
+import { buildRouter } from './build-router.ts';
+import type { Releases } from './releases.ts';
+
+/** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
+const BUILT_WITHIN_MS = 30_000;
+
+export interface ServeRingParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly apiClock: ApiClock;
+  readonly ring: ServedRing;
+  /** What an administrator may do to single nodes and links. */
+  readonly nodes: NodeControl;
+  readonly traces: TraceLog | undefined;
+  /** Whether operations are served now; `/health` says so too. */
+  readonly isReady: () => boolean;
+}
+
+/** Tiers 1 and 2 above a ring, which do not listen anywhere yet. */
+export interface Serving {
+  /** For mounting the server in another one of this process, or for listening. */
+  readonly web: WebServer;
+  /** Whose signatures are accepted, by access key id; undefined: anybody's. */
+  readonly accessKeys: ReadonlyMap<string, AccessKey> | undefined;
+  /**
+   * Reads the files of certificate and access keys again; from then on they hold for new connections and requests.
+   *
+   * @throws ConfigError if one of them is not what it should be: all stays as it was
+   */
+  renewSecurity(): void;
+  /** Where an item of a table lives. */
+  locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
+  /** The rules of what goes wrong on purpose. */
+  readonly faults: FaultRules;
+  /** What an administrator does to whole tables. */
+  readonly tables: TableAdmin;
+  /** All that an administrator may do, as over HTTP. */
+  readonly admin: Admin;
+  /** As `Ring.waitUntilConsistent`, and until no index is being built. @throws RingError */
+  waitUntilConsistent(): Promise<void>;
+  /**
+   * Makes tables with items.
+   * @throws SeedError, also if such a table exists already
+   */
+  seed(source: SeedSource, namespace?: string): Promise<void>;
+}
+
+/**
+ * Builds what serves a ring, wherever its nodes run: the router, fault rules, expiry, the web server, administrators'
+ * doors. Seeds tables, if the settings say so.
+ *
+ * @param releases gets how to end it all, after those who listen for it have stopped
+ * @returns also `endWaits`: requests that a fault rule makes wait are let go. The first thing at a stop.
+ * @throws SeedError, ConfigError
+ */
+export async function serveRing(
+  { config, log, clock, apiClock, ring, nodes, traces, isReady }: ServeRingParts,
+  releases: Releases,
+): Promise<Serving & { readonly endWaits: () => void }> {
+  const security = await securityOf(config, clock);
+  const catalog = new TableCatalog(ring.client);
+  const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
+  const seedParts = { router, nowMs: () => apiClock.now(), log };
+  if (config.seedDir !== undefined) {
+    const { seed } = await import('../seed/seed.ts');
+    await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
+  }
+  if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  const delays = new FaultDelays(clock);
+  const execute = withFaults(router.execute, {
+    rules: faults,
+    wait: (delayMs) => delays.wait(delayMs),
+    namespaceOf: (context) => namespaceOf(context, config.isolate),
+    onFired: (requestId, ruleId) => traces?.fired(requestId, ruleId),
+  });
+  const { tables, indexes } = router;
+  const waitUntilConsistent = () => untilConsistent(ring, indexes);
+  const lags = { waitUntilConsistent };
+  const admin = createAdmin({ ring, nodes, settings: config, traces, faults, tables, expiry, clock: apiClock, lags });
+  const traced = traces?.traced(execute) ?? execute;
+  const web = createWeb({
+    config,
+    security,
+    log,
+    clock,
+    apiClock,
+    ring,
+    isReady,
+    faults,
+    expiry,
+    indexes,
+    admin,
+    execute: traced,
+  });
+  return {
+    web,
+    accessKeys: security?.accessKeys,
+    renewSecurity() {
+      security?.readAgain();
+      if (security?.https !== undefined) web.renewCertificate(security.https);
+    },
+    locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
+      ring.locate(await catalog.itemKey(namespace, tableName, key)),
+    faults,
+    tables,
+    admin,
+    waitUntilConsistent,
+    // Loaded when it is wanted: the server starts sooner.
+    async seed(source, namespace) {
+      const { seed } = await import('../seed/seed.ts');
+      await seed(source, { namespace, existing: 'error' }, seedParts);
+    },
+    endWaits: () => delays.stop(),
+  };
+}
+
+/** Keeps what happened during the last requests, if the settings want that. */
+export function createTraces({ trace, limits }: Config, clock: Clock): TraceLog | undefined {
+  return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
+}
+
+/** What it takes is loaded only by servers that have it. */
+async function securityOf(config: Config, clock: Clock): Promise<Security | undefined> {
+  if (config.httpsCert === undefined && config.auth === undefined) return undefined;
+  const { Security } = await import('../config/client-security.ts');
+  return new Security(config, { nowMs: () => clock.now(), pause: nextTurn });
+}
+
+async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise<void> {
+  await ring.waitUntilConsistent();
+  if (indexes.isIdle) return;
+  if (!(await indexes.idle(BUILT_WITHIN_MS))) {
+    throw new RingError('entries of indexes are still being made of the items of their tables');
+  }
+  await ring.waitUntilConsistent();
+}
+
+interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'isReady'> {
+  readonly security: Security | undefined;
+  readonly faults: FaultRules;
+  readonly expiry: ExpirySweep;
+  readonly indexes: IndexBuilder;
+  readonly admin: Admin;
+  readonly execute: Execute;
+}
+
+function createWeb(parts: WebParts): WebServer {
+  const { config, security, log, clock, apiClock, ring, isReady, faults, expiry, indexes, admin, execute } = parts;
+  return createWebServer({
+    https: security?.https,
+    authenticate: security?.authenticate,
+    execute,
+    nowMs: () => apiClock.now(),
+    requestId: createRequestIds(),
+    isReady,
+    onInternalError: (error) => log.error('a request failed by a bug', { error }),
+    limits: config.limits.web,
+    pause: nextTurn,
+    corsOrigins: config.corsOrigins,
+    onRequest: requestLog(config, log),
+    onHint: (hint) => log.warn(hint),
+    operator: {
+      admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
+      figures: {
+        nodes: () => ring.describe().nodes.map(nodeFigures),
+        faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        expiry: () => expiry,
+        builds: () => indexes.figures(),
+      },
+      elapsedMs: () => clock.elapsedMs(),
+      onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),
+      isApart: config.adminPort !== undefined,
+    },
+  });
+}
+
+/** Makes ids in the service's form, 52 capital letters and digits: a random prefix of the process, then a count. */
+export function createRequestIds(): () => string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
+  const prefix = Array.from(randomBytes(40), (byte) => alphabet[byte % alphabet.length]).join('');
+  let count = 0;
+  return () => prefix + (count++).toString(36).toUpperCase().padStart(12, '0');
+}
