@@ -278,6 +278,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     self,
     store,
     log,
+    limits: settings.limits,
     votes,
     acceptor,
     fences,
@@ -308,6 +309,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     isBeginning: (partition) => epochSwitch.isBeginning(partition),
     decidedEpoch: (partition) => view.newestConfig(partition).epoch,
     votesIn: (partition) => votes.votingConfig(partition)?.epoch,
+    leaversStay: rules.leaversStay,
     erase: (key) => acceptor.erase(key),
   });
   const epochFollower = new EpochFollower({ clock, limits, view, votes, epochSwitch });

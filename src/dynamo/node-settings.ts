@@ -46,6 +46,8 @@ export interface NodeLimits {
    * collections that are read it refuses. Each is read by itself, so more take longer.
    */
   readonly unsettledNamed: number;
+  /** Bytes of the accepted records of those items, all of which are read in one go; with so many it refuses, too. */
+  readonly unsettledBytes: number;
   /**
    * The size of an item collection of a table with local indexes, by the service's rules: beyond it, writes that make it
    * larger are refused. The service's limit is 10 GB.
@@ -78,8 +80,15 @@ export interface NodeLimits {
   readonly hintIntervalMs: number;
   /** Records sent at a time when replicas repair each other, and keys compared at a time. */
   readonly repairBatch: number;
+  /**
+   * Bytes of records in one answer to a member that repairs, copies or stages: it ends with the record that reaches this.
+   * More: longer messages, behind which others wait.
+   */
+  readonly repairBytes: number;
   /** Partitions that are compared at a time when repair is asked for; in the background it is one. */
   readonly repairsAtOnce: number;
+  /** Partitions that a node copies at a time, to become a member of them; further ones are refused. */
+  readonly copiesAtOnce: number;
   /** The pause between two such batches. Longer: less load, slower repair. */
   readonly repairPauseMs: number;
   /** The time-out of one step of a comparison, in which the other side may have to build its tree. */
@@ -136,6 +145,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   rangeEntries: 500,
   rangeBytes: 1024 * 1024,
   unsettledNamed: 1_000,
+  unsettledBytes: 16 * 1024 * 1024,
   collectionBytes: 10 * 1024 ** 3,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,
@@ -150,7 +160,9 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   hintLifeMs: 30 * 60_000,
   hintIntervalMs: 250,
   repairBatch: 64,
+  repairBytes: 1024 * 1024,
   repairsAtOnce: 16,
+  copiesAtOnce: 2,
   repairPauseMs: 1,
   repairTimeoutMs: 10_000,
   merkleDepth: 5,

@@ -3,6 +3,7 @@ import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import { type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../env/store.ts';
+import { askAll, type Patience } from './ask-all.ts';
 import type {
   DynamoClient,
   ItemKey,
@@ -17,18 +18,12 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
-import { isNoAnswer } from './coordinating-node.ts';
 import type {
-  AnswerTo,
   CollectionSizeOf,
   CoordinateRange,
   CoordinateRead,
   CoordinationRequest,
-  DueOf,
-  FenceTables,
   PassableRequest,
-  TablesIn,
-  UseDerivation,
 } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import { countItems } from './count-items.ts';
@@ -51,6 +46,7 @@ import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
+import { SilentNodes } from './silent-nodes.ts';
 
 /**
  * The client of a ring. It hands each request to the first node of the key's preference list that seems well: writes of
@@ -68,6 +64,7 @@ export class RingClient implements DynamoClient {
   readonly #parts: RequestParts;
   /** The requests that were not answered within the call, oldest first. */
   readonly #outstanding = new Set<Outstanding>();
+  readonly #silent: SilentNodes;
   #sweepTimer: Timer | undefined;
   readonly #waits = new Set<() => void>();
   /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
@@ -81,6 +78,7 @@ export class RingClient implements DynamoClient {
     this.#nodes = nodes;
     this.#clock = clock;
     this.#limits = limits;
+    this.#silent = new SilentNodes(clock, limits);
     this.#choice = new CoordinatorChoice(parts);
     this.#parts = {
       nodes,
@@ -230,8 +228,11 @@ export class RingClient implements DynamoClient {
   }
 
   async due(table: ByteString, ageMs = 0): Promise<number> {
-    const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table, ageMs });
-    let most = 0;
+    const asked = [...this.#nodes.keys()];
+    const answers = await this.#askAll(asked, { kind: 'due-of', table, ageMs });
+    const mayOwe = (id: NodeId) => this.#silent.mayOwe(id, answers.get(id)?.kind !== 'due');
+    // All of them are looked at.
+    let most = asked.filter(mayOwe).length > 0 ? 1 : 0;
     for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
     return most;
   }
@@ -268,6 +269,7 @@ export class RingClient implements DynamoClient {
    * A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome.
    */
   detach(node: NodeId): void {
+    this.#silent.forget(node);
     this.#quietAtMs = this.#clock.elapsedMs() + this.#limits.messageLifeMs;
     for (const request of this.#outstanding) {
       if (request.node !== node) continue;
@@ -338,33 +340,10 @@ export class RingClient implements DynamoClient {
     return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, signal).begin());
   }
 
-  /** @returns the answers of the nodes that answer in time */
-  #askAll<R extends TablesIn | UseDerivation | DueOf | FenceTables>(
-    ids: readonly NodeId[],
-    request: R,
-    { withinMs = this.#limits.suspectAfterMs, isEnough }: Patience<R> = {},
-  ): Promise<ReadonlyMap<NodeId, AnswerTo<R>>> {
-    const answers = new Map<NodeId, AnswerTo<R>>();
-    return new Promise((resolve) => {
-      const end = this.#after(withinMs, () => resolve(answers));
-      let owed = ids.length;
-      const endIfComplete = () => {
-        if (owed > 0 && isEnough?.(answers) !== true) return;
-        end();
-        resolve(answers);
-      };
-      for (const id of ids) {
-        const node = this.#nodes.get(id);
-        if (node === undefined) owed--;
-        node?.coordinate(request, (answer) => {
-          owed--;
-          // One that cannot be asked is as one that does not answer in time.
-          if (!isNoAnswer(answer)) answers.set(id, answer);
-          endIfComplete();
-        });
-      }
-      endIfComplete();
-    });
+  /** Asks these nodes, for as long as it takes to suspect one that is silent. */
+  #askAll<R extends CoordinationRequest>(ids: readonly NodeId[], request: R, patience: Partial<Patience<R>> = {}) {
+    const parts = { nodes: this.#nodes, after: (ms: number, run: () => void) => this.#after(ms, run) };
+    return askAll(parts, ids, request, { withinMs: this.#limits.suspectAfterMs, ...patience });
   }
 
   /** Stops waiting for nodes that do not answer: coordinators give up by themselves after `opLifeMs`. */
@@ -386,13 +365,6 @@ export class RingClient implements DynamoClient {
   get #sweepMs(): number {
     return this.#limits.suspectAfterMs / 4;
   }
-}
-
-/** How long the answers of all nodes are waited for. */
-interface Patience<R extends CoordinationRequest> {
-  readonly withinMs?: number;
-  /** Whether no further answer is needed. */
-  readonly isEnough?: (answers: ReadonlyMap<NodeId, AnswerTo<R>>) => boolean;
 }
 
 const IDLE_POLL_MS = 2;

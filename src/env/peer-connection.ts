@@ -59,6 +59,8 @@ export class PeerConnection {
   #parts: Buffer[] = [];
   #partsId = 0;
   #partBytes = 0;
+  /** Whether hellos were exchanged. Before, whoever waits for them also ends it. */
+  #isGreeted = false;
   #isScheduled = false;
   #isEnded = false;
   /** Whether the socket takes no more for now. */
@@ -101,6 +103,7 @@ export class PeerConnection {
   /** From now on the connection is used for something else, with frames as long as its lane has. */
   become(use: ConnectionUse, lane: Lane): void {
     this.#use = use;
+    this.#isGreeted = true;
     this.#frameBytes = this.#limits.frameBytes[lane];
     this.#reader.frameBytes = this.#frameBytes;
     this.wake();
@@ -135,7 +138,7 @@ export class PeerConnection {
 
   /** Looks after the connection; called every `tickMs`. */
   tick(): void {
-    if (this.#isEnded) return;
+    if (this.#isEnded || !this.#isGreeted) return;
     const { silentTicks, pingTicks, stallMs, tickMs } = this.#limits;
     const stallTicks = stallMs / tickMs;
     if (this.#isBlocked && ++this.#blockedTicks > stallTicks) return this.cut('blocked');

@@ -44,6 +44,8 @@ export interface PeerLimits {
   readonly helloMs: number;
   readonly strangers: number;
   readonly strangersASecond: number;
+  /** Connections that one peer may have dialled and not ended: one a lane, and some that are dead or about to end. */
+  readonly connectionsOfPeer: number;
   /** Peers that may be connected at a time: whoever has the secret could else make up any number. */
   readonly peers: number;
 }
@@ -70,5 +72,6 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   helloMs: 3_000,
   strangers: 64,
   strangersASecond: 20,
+  connectionsOfPeer: 6,
   peers: 256,
 };

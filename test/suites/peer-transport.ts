@@ -1,27 +1,17 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { Address, Outcome } from '../../src/env/peer-channel.ts';
+import type { Outcome } from '../../src/env/peer-channel.ts';
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from '../../src/env/peer-limits.ts';
-import type { PeerSecurity } from '../../src/env/peer-tls.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import type { ConnectionKind } from '../parts/connection-kinds.ts';
 import { eventually } from '../parts/eventually.ts';
 import { Middle } from '../parts/middle.ts';
 import { type Note, said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
 
-/** One kind of connection between processes, as the suite makes it. */
-export interface ConnectionUnderTest {
-  /** How the peer of this name proves who it is. */
-  security(name: string): PeerSecurity;
-  /** A free address of this host to listen on. */
-  address(): Address;
-  /** Whether what crosses the network cannot be changed or repeated unnoticed. */
-  readonly isSealed: boolean;
-}
-
 const NEVER = () => {};
 
 /** What a transport between processes must do, whatever its connections are. */
-export function peerTransportSuite(name: string, under: ConnectionUnderTest): void {
+export function peerTransportSuite(name: string, under: ConnectionKind): void {
   const peer = (options: TestPeerOptions) => testPeer({ security: under.security(options.name), ...options });
 
   /** Peers a and b, and whatever is between them. a knows where b is. */
@@ -390,6 +380,23 @@ export function peerTransportSuite(name: string, under: ConnectionUnderTest): vo
       await b.transport.stop();
       const gone = await new Promise((resolve) => a.transport.meet(address, resolve));
       expect(gone).toMatchObject({ kind: 'unreachable' });
+    });
+
+    test('a peer that is connected can be met, and does not notice', async () => {
+      const answers: (() => void)[] = [];
+      const { a, b, address } = await pair(
+        {},
+        { serve: (_from, { text }, answer) => answers.push(() => answer({ text })) },
+      );
+      const one = a.ask('b', 'one');
+      await eventually(() => expect(answers).toHaveLength(1));
+      for (let i = 0; i < 10; i++) {
+        expect(await new Promise((resolve) => a.transport.meet(address, resolve))).toMatchObject({ kind: 'met' });
+      }
+      await eventually(() => expect(b.transport.figures().connections).toBe(1));
+      answers[0]!();
+      expect(said(await one)).toBe('one');
+      expect(a.transport.figures().cut).toEqual({});
     });
 
     test('a peer that calls is dialled without waiting', async () => {

@@ -1,9 +1,10 @@
 import type { Log } from '../../env/log.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { compareBallots } from '../ballot.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply } from '../messages.ts';
 import type { NodeEvents } from '../node-events.ts';
+import type { NodeLimits } from '../node-settings.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { Fences } from '../registers/fences.ts';
@@ -19,6 +20,7 @@ export interface EpochSwitchParts {
   readonly self: NodeId;
   readonly store: Store;
   readonly log: Log;
+  readonly limits: NodeLimits;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
   readonly fences: Fences;
@@ -159,13 +161,14 @@ export class EpochSwitch {
   }
 
   #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
-    const { self, store, votes, acceptor, fences } = this.#parts;
+    const { self, store, votes, acceptor, limits, fences } = this.#parts;
     const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || !votes.isSealed(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config: votes.knownConfig(partition) });
     }
     const { from, to } = partitionRange(partition);
-    const rows = store.range('paxos', { ...(after === undefined ? { from } : { after }), to, limit });
+    const query = { to, limit, bytesLimit: limits.repairBytes };
+    const rows = store.range('paxos', { ...(after === undefined ? { from } : { after }), ...query });
     for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
     // A record that is damaged on disk may still be in memory.
@@ -178,7 +181,7 @@ export class EpochSwitch {
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
       });
     // `next` is the last key looked at, since the filter may leave a page empty that is not the last.
-    const next = rows.length === limit ? rows.at(-1)!.key : undefined;
+    const next = isCutShort(rows, query) ? rows.at(-1)!.key : undefined;
     // What is fenced after this was not answered as fenced by an unsealed member.
     const fenced = after === undefined ? fences.all() : [];
     // Records left out as committed must be durably committed: the controller looks for them there in a later step.
