@@ -29,7 +29,6 @@ const FOR_OTHERS = [
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
   'src/env/random.ts: randomBelow',
-  'src/router/table-catalog.ts: noteChanged',
   'src/env/peer-transport.ts: helloOf',
 ];
 

@@ -175,7 +175,7 @@ function wireReplica(
 
 function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leadership {
   const { settings, env, state, events } = basis;
-  const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest, fences } = parts;
+  const { view, detector, transport, isUp, ballots, acceptor, gate, hints, votes, forest } = parts;
   const { limits } = settings;
   const { clock, random } = env;
   const coordinator: Coordinator = new Coordinator({
@@ -214,10 +214,10 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     clock,
     limits,
   });
+  const { propagation, propagationHold } = derived;
   const forgetTable = (table: ByteString) => {
-    for (const part of [gate, acceptor, hints, derived.propagationHold]) part.forgetTable(table);
+    for (const part of [gate, acceptor, hints, propagationHold]) part.forgetTable(table);
   };
-  const { propagation } = derived;
   const coordination = new Coordination({
     coordinator,
     acceptor,
@@ -226,7 +226,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     votes,
     forest,
     propagation,
-    fences,
+    fences: parts.fences,
     dueOf: ({ table, ageMs }) => acceptor.rows.outbox.countOf(table, ageMs),
     forgetTable,
   });
@@ -279,9 +279,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     store,
     log,
     limits: settings.limits,
-    votes,
-    acceptor,
-    fences,
+    ...{ votes, acceptor, fences },
     events,
     newest: (told) => (rules.rowsNeverGoBack ? view.newestConfig(told.partition) : told),
     attemptOf: ({ partition, attempt }) => (rules.beginsWithDecided ? attempt : stagedAttempt(store, partition)),
@@ -289,9 +287,8 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   });
   const comparison = comparisonParts(basis, parts);
   // An epoch begins with every record that was chosen before: what is gathered for it has to reach the disk.
-  const learnForEpoch = rules.epochsPassLagGate
-    ? (key: StoreKey, record: ItemRecord) => learnPastGate(parts, key, record)
-    : comparison.learnHere;
+  const learnPast = (key: StoreKey, record: ItemRecord) => learnPastGate(parts, key, record);
+  const learnForEpoch = rules.epochsPassLagGate ? learnPast : comparison.learnHere;
   const epochStaging = new EpochStaging({
     self,
     store,

@@ -16,6 +16,7 @@ import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import { TableNews } from '../peer/table-news.ts';
 import { HELLO_CODEC, PROTOCOL, protocolOf } from '../wire/hello.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
@@ -56,6 +57,8 @@ export class PeerNetwork {
   /** The channel of peers. */
   readonly port: Port<PeerRequest, PeerAnswer>;
   readonly acquaintances: Acquaintances;
+  /** What routers tell each other of tables. */
+  readonly news: TableNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
@@ -107,6 +110,7 @@ export class PeerNetwork {
         acquaintances: () => this.acquaintances,
         view: () => this.#view,
         peer: () => this.#peer,
+        news: () => this.news,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -121,6 +125,7 @@ export class PeerNetwork {
       random,
       log,
     });
+    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
   }
 
   /**
