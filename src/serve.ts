@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
+import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
@@ -127,6 +128,7 @@ class PeerProcess {
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
     const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     const ready = network
       .findCluster()
@@ -218,8 +220,10 @@ class PeerProcess {
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const nodes = nodeControl();
     const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
+    const isHealthy = () => !this.#isStopping;
+    const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy: () => !this.#isStopping },
+      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);

@@ -12,6 +12,7 @@ import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
+import { fieldsOf } from './record-fields.ts';
 
 const NOW_MS = 100_000_000;
 /** An answer has two records: the rest of a batch is asked for again. */
@@ -261,7 +262,7 @@ describe('two replicas that compare what they have', () => {
     const { a, b, run, conflicts } = replicas();
     a.learn(keyOf('k'), record(1));
     const other = { size: 3, json: Buffer.from('{"k":{"S":"other"}}') };
-    b.learn(keyOf('k'), new ItemRecord({ ...record(1), item: other }));
+    b.learn(keyOf('k'), new ItemRecord({ ...fieldsOf(record(1)), item: other }));
     expect(run('pull')).toMatchObject({ recordsRepaired: 0 });
     expect(conflicts).toEqual([]);
     expect(run('both')).toMatchObject({ recordsRepaired: 1 });
