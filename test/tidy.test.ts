@@ -64,6 +64,7 @@ const MAY_KNOW: Record<string, string> = {
   'src/web/server.ts': 'express',
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',
+  'src/web/peer-metrics.ts': 'prom-client',
   'src/web/validate.ts': 'ajv',
   'src/web/signature.ts': 'aws4',
   'src/seed/seed.ts': 'jsonc-parser',
