@@ -4,7 +4,7 @@ import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
-import type { Address, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
 import { createPeerTransport } from '../env/peer-transport.ts';
@@ -18,7 +18,7 @@ import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
-import { HELLO_CODEC, PROTOCOL, protocolOf } from '../wire/hello.ts';
+import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -84,13 +84,7 @@ export class PeerNetwork {
       random,
       log,
       addressesOf: (peer) => this.#book.addressesOf(peer),
-      greeting: {
-        codec: HELLO_CODEC,
-        mine: () => this.#hello,
-        peerOf: ({ node }) => node,
-        nameOf: (hello) => hello.name,
-        admit: (hello) => this.#admit(hello),
-      },
+      greeting: this.#greeting(),
       events: {
         up: (peer) => this.#onUp(peer),
         down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
@@ -230,19 +224,19 @@ export class PeerNetwork {
     };
   }
 
-  #admit(hello: PeerHello): Refusal | undefined {
-    const mine = this.#hello;
-    const refusal =
-      protocolOf(mine, hello) === undefined
-        ? {
-            code: 'protocol',
-            line: `${hello.name} and ${mine.name} speak no common version: ${hello.build}, ${mine.build}`,
-          }
-        : refusalOf(hello, mine, this.#book.entryOf(hello.node));
-    if (refusal !== undefined) {
-      this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
-    }
-    return refusal;
+  #greeting(): Greeting<PeerHello> {
+    const greeting = peerGreeting(
+      () => this.#hello,
+      (hello) => refusalOf(hello, this.#hello, this.#book.entryOf(hello.node)),
+    );
+    const admit = (hello: PeerHello): Refusal | undefined => {
+      const refusal = greeting.admit(hello);
+      if (refusal !== undefined) {
+        this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
+      }
+      return refusal;
+    };
+    return { ...greeting, admit };
   }
 
   /** Says once a minute what is wrong between this peer and another. */
