@@ -104,11 +104,7 @@ async function servePeerProcess(command: PeerServeCommand, stopping: Stopping): 
   for (const note of command.notes) log.info(note);
   for (const warning of command.warnings) log.warn(warning);
   const { servePeer } = await import('./serve.ts');
-  const onLeft = () => {
-    log.info('has left the cluster: the data directory may be emptied');
-    process.kill(process.pid, 'SIGTERM');
-  };
-  const served = await servePeer({ command, version: version(), log, onFatal: endRefused, onLeft });
+  const served = await servePeer({ command, version: version(), log, onFatal: endRefused });
   if (stopping.started(served, PEER_STOP_WITHIN_MS)) return;
   renewOnSignal(served, log);
   const ready = await served.ready;

@@ -28,7 +28,6 @@ import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
-import { GoalFollower } from './serving/goal-follower.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
@@ -70,8 +69,6 @@ export interface ServePeerParts {
   readonly log: Log;
   /** It cannot go on. @param error with a line for people */
   readonly onFatal: (error: Error) => void;
-  /** Its node has left the cluster, as an operator wanted: the process is to end in order. */
-  readonly onLeft: () => void;
 }
 
 /**
@@ -96,13 +93,6 @@ interface ServedParts {
   readonly network: PeerNetwork;
   readonly late: LateServer;
   readonly security: Security | undefined;
-}
-
-interface RingParts extends Pick<ServedParts, 'network'> {
-  readonly view: RingView;
-  readonly peer: Peer | undefined;
-  readonly config: PeerServeCommand['config'];
-  readonly record: PeerRecord;
 }
 
 /** What a process of a cluster is made of, in the order of its start. */
@@ -222,11 +212,13 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const ring = this.#ring({ view, peer, network, config, record });
+    const ring = this.#ring({ view, peer, network, config });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const nodes = nodeControl();
+    const isHealthy = () => !this.#isStopping;
+    const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy: () => !this.#isStopping },
+      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);
@@ -239,7 +231,17 @@ class PeerProcess {
   }
 
   /** The ring as this process sees it, and the door by which other processes ask its node. */
-  #ring({ view, peer, network, config, record }: RingParts): PeerRing {
+  #ring({
+    view,
+    peer,
+    network,
+    config,
+  }: {
+    view: RingView;
+    peer: Peer | undefined;
+    network: PeerNetwork;
+    config: PeerServeCommand['config'];
+  }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
     const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
@@ -272,26 +274,15 @@ class PeerProcess {
       random: this.#random,
     });
     if (peer === undefined) watch.start();
-    const goals = new GoalFollower({
-      client,
-      cluster: record.cluster!,
-      peer,
-      clock,
-      random: this.#random,
-      log: this.#parts.log,
-      onLeft: this.#parts.onLeft,
-    });
-    goals.start();
     const ring = new PeerRing({
       view,
       client,
       own: peer,
       transport,
       port,
-      moves: () => goals.progress,
+      moves: () => ({ moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined }),
       clock,
       close: async () => {
-        goals.stop();
         watch.stop();
         network.serve(undefined);
         door.leave();

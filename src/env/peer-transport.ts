@@ -231,8 +231,11 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     const { clock } = this.#parts;
     this.#tickMs = { elapsed: clock.elapsedMs(), wall: clock.now() };
     this.#tick = clock.after(this.#limits.tickMs, () => {
+      // Hazard: after the process was stopped, timers may run before anything is read of what has waited.
+      const isStalled = this.#sinceTickMs() > this.#limits.stallMs;
       this.#scheduleTick();
       for (const connection of this.#connections) {
+        if (isStalled) connection.cut('stalled');
         if (connection.isEnded) this.#connections.delete(connection);
         else connection.tick();
       }

@@ -86,6 +86,24 @@ describe('a partition that changes its members', () => {
     expectAllThere(ring, 'A');
   });
 
+  test('is not decided without a newcomer that has copied and does not stage, although a majority does', () => {
+    const ring = ringWithRecords();
+    ring.isLost = ({ kind, to }) => kind === 'stage' && to === 'D';
+    expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'failed' });
+    expect(ring.decided.epoch).toBe(0);
+    ring.isLost = () => false;
+    expect(ring.change('A', 'ABC')).toMatchObject({ kind: 'changed' });
+    expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'changed' });
+    expectAllThere(ring, 'D');
+  });
+
+  test('is decided without an old member that does not stage', () => {
+    const ring = ringWithRecords();
+    ring.isLost = ({ kind, to }) => kind === 'stage' && to === 'B';
+    expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'changed' });
+    expectAllThere(ring, 'D');
+  });
+
   test('is not led on while too few of the old members answer', () => {
     const ring = ringWithRecords();
     ring.isLost = (sent) => touches(sent, 'BC');

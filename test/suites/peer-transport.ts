@@ -5,8 +5,10 @@ import { DEFAULT_PEER_LIMITS, type PeerLimits } from '../../src/env/peer-limits.
 import { SeededRandom } from '../../src/env/random.ts';
 import type { ConnectionKind } from '../parts/connection-kinds.ts';
 import { eventually } from '../parts/eventually.ts';
+import { JumpingClock } from '../parts/jumping-clock.ts';
 import { Middle } from '../parts/middle.ts';
-import { type Note, said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
+import type { Note } from '../parts/test-channel.ts';
+import { said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
 
 const NEVER = () => {};
 
@@ -165,6 +167,18 @@ export function peerTransportSuite(name: string, under: ConnectionKind): void {
       expect(b.transport.figures().cut).toEqual({});
     });
 
+    test.each(['a', 'b'])('what %s has, which was stopped for long, is neither read nor written', async (stopped) => {
+      const clock = new JumpingClock();
+      const slow = { clock, limits: { tickMs: 5_000 } };
+      const { a, b } = await pair(stopped === 'a' ? slow : {}, stopped === 'b' ? slow : {});
+      await a.ask('b', 'before');
+      clock.jump(DEFAULT_PEER_LIMITS.stallMs + 1);
+      expect(said(await a.ask('b', 'meanwhile'))).toMatch(/lost: connection|not-sent: down/);
+      expect(b.served).toEqual(['before']);
+      const { transport } = stopped === 'a' ? a : b;
+      expect(transport.figures().cut).toEqual({ stalled: 1 });
+    });
+
     test('more than the queue holds is not sent, and the rest is, when there is room', async () => {
       const answers: (() => void)[] = [];
       const limits = { unanswered: { hot: 10, bulk: 5 }, queuedMessages: 20 };
@@ -216,13 +230,13 @@ export function peerTransportSuite(name: string, under: ConnectionKind): void {
 
     test('a peer that does not read in time is cut off', async () => {
       const { a, b } = await pair(
-        { limits: { stallMs: 200 } },
-        { limits: { unanswered: { hot: 2, bulk: 1 }, stallMs: 100 }, serve: NEVER },
+        { limits: { stallTicks: 10_000 } },
+        { limits: { unanswered: { hot: 2, bulk: 1 }, stallTicks: 10 }, serve: NEVER },
       );
       const asked = Array.from({ length: 30 }, () => a.ask('b', 'x'.repeat(200_000)));
       const outcomes = await Promise.all(asked);
       expect(outcomes.filter(({ kind }) => kind === 'answered')).toEqual([]);
-      expect(b.transport.figures().cut).toEqual({ overrun: 1 });
+      await eventually(() => expect(b.transport.figures().cut).toEqual({ overrun: 1 }));
     });
 
     test('kinds that the peer does not know are given back, and channels that it does not serve', async () => {
