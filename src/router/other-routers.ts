@@ -1,5 +1,8 @@
 import type { Table } from '../api/table-definition.ts';
 
+/** How long the definitions of a router are used that is not the only one, and may not hear of changes. */
+export const FRESH_MS = 5 * 60_000;
+
 /** What a router that is not the only one of its cluster knows of the others. */
 export interface OtherRouters {
   /**
@@ -12,4 +15,21 @@ export interface OtherRouters {
   elapsedMs(): number;
   /** Milliseconds since 1970. */
   nowMs(): number;
+}
+
+/** How long a request that another router has begun by a definition may take: above the life of an operation. */
+const REQUEST_LIFE_MS = 6_000;
+
+/**
+ * In how many ms no router goes by an older definition of a table any more than the stored one, and none of its requests is
+ * under way: an index is filled only then (docs/protocol.md section 14.4).
+ *
+ * @param others undefined: there are none
+ */
+export async function olderInUseMs(
+  others: OtherRouters | undefined,
+  place: Pick<Table, 'namespace' | 'name'>,
+): Promise<number> {
+  if (others === undefined) return 0;
+  return (await others.tellChanged(place)) ? REQUEST_LIFE_MS : FRESH_MS + REQUEST_LIFE_MS;
 }

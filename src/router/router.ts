@@ -4,6 +4,7 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { IndexBuilder } from './index-builder.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { createOperationTable } from './operation-table.ts';
+import type { OtherRouters } from './other-routers.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
@@ -21,8 +22,8 @@ export interface RouterOptions {
   readonly limits?: Partial<RouterLimits>;
   /** Default: a new one. */
   readonly catalog?: TableCatalog;
-  /** Whether the cluster has other routers, of which the catalog knows. Default: it has none. */
-  readonly hasOthers?: boolean;
+  /** The other routers of the cluster, of which the catalog knows too. Default: it has none. */
+  readonly others?: OtherRouters | undefined;
   /** Undefined: throughput is not limited. */
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen, in ms. Default: in the answer only. */
@@ -51,10 +52,10 @@ export interface Router {
  * which indexes are scanned and, if throughput is limited, what was consumed.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, isolate = 'none', hasOthers = false } = options;
+  const { client, newId, isolate = 'none', others } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
-  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait });
+  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait, others });
   const handlers = createOperationTable({
     client,
     catalog,
@@ -70,11 +71,11 @@ export function createRouter(options: RouterOptions): Router {
       const namespace = namespaceOf(context, isolate);
       if (namespace === undefined) return Promise.reject(noNamespace(context));
       const run = () => handlers[operation](request as never, context, namespace);
-      return hasOthers ? unlessGone(catalog, run) : run();
+      return others === undefined ? run() : unlessGone(catalog, run);
     },
     executeIn(namespace, operation, request, context) {
       const run = () => handlers[operation](request as never, { ...context, transientMs: 0 }, namespace);
-      return hasOthers ? unlessGone(catalog, run) : run();
+      return others === undefined ? run() : unlessGone(catalog, run);
     },
     indexes,
     tables: createTableAdmin({ client, catalog, newId, limits }),

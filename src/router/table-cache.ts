@@ -1,6 +1,7 @@
 import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { DEFAULT_NAMESPACE } from './namespace.ts';
+import { FRESH_MS } from './other-routers.ts';
 import type { RouterLimits } from './router-limits.ts';
 
 /** Which table a storage id stands for, and how the keys of its items are made. */
@@ -21,9 +22,6 @@ export interface TableWatcher {
   /** A definition was read, or stored: it may be that of a table at hand, or of one that is deleted after a while. */
   defined?(table: Table): void;
 }
-
-/** How long the definitions of a router are used that is not the only one, and may not hear of changes. */
-const FRESH_MS = 5 * 60_000;
 
 export type CacheLimits = Pick<RouterLimits, 'maxCachedTables'>;
 

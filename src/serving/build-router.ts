@@ -49,8 +49,13 @@ export function buildRouter(basis: RouterBasis, releases: Releases) {
   const expiry = createExpiry(basis, faults);
   releases.add(() => expiry.stop());
   const waits = new FaultDelays(clock);
-  const hasOthers = others !== undefined;
-  const router = createRouterOf(config, { client: expiry.noting(ring.client), catalog, apiClock, waits, hasOthers });
+  const router = createRouterOf(config, {
+    client: expiry.noting(ring.client),
+    catalog,
+    apiClock,
+    waits,
+    others: others?.routers,
+  });
   releases.add(() => {
     router.indexes.stop();
     waits.stop();
@@ -64,15 +69,15 @@ interface RouterParts {
   readonly catalog: TableCatalog;
   readonly apiClock: ApiClock;
   readonly waits: FaultDelays;
-  readonly hasOthers: boolean;
+  readonly others: OtherRouters | undefined;
 }
 
-function createRouterOf(config: Config, { client, catalog, apiClock, waits, hasOthers }: RouterParts) {
+function createRouterOf(config: Config, { client, catalog, apiClock, waits, others }: RouterParts) {
   return createRouter({
     client,
     wait: (ms) => waits.wait(ms),
     catalog,
-    hasOthers,
+    others,
     newId: randomUUID,
     defaultConsistency: config.consistency,
     isolate: config.isolate,

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { OperationName } from '../../src/api/operations.ts';
 import { randomBelow, SeededRandom } from '../../src/env/random.ts';
 import { createRouter } from '../../src/router/router.ts';
@@ -16,6 +16,8 @@ class TwoRouters {
   /** Whether a router hears of what the other one has changed. */
   hears = true;
   elapsedMs = 0;
+  /** What was waited for, in ms. */
+  readonly waits: number[] = [];
   nowMs = CONTEXT.nowMs;
   #lastId = 0;
 
@@ -37,7 +39,11 @@ class TwoRouters {
     };
     const catalog = new TableCatalog(client, DEFAULT_ROUTER_LIMITS, others);
     const newId = () => `${String(++this.#lastId).padStart(8, '0')}-0000-4000-8000-000000000000`;
-    const { execute } = createRouter({ client, catalog, newId, hasOthers: true });
+    const wait = async (ms: number) => {
+      this.waits.push(ms);
+      return true;
+    };
+    const { execute } = createRouter({ client, catalog, newId, others, wait });
     return { catalog, execute };
   }
 
@@ -202,6 +208,31 @@ describe('a definition that another router has changed, unheard', () => {
     const TimeToLiveSpecification = { AttributeName: 'until', Enabled: true };
     await two.ask(0, 'UpdateTimeToLive', { TableName: 'Music', TimeToLiveSpecification });
     expect(two.routers[1]!.catalog.cached('', 'Music')).toBeUndefined();
+  });
+});
+
+describe.each([
+  ['once the requests of others have ended that know of it', true, 6_000],
+  ['once no router can go by the definition without it', false, 306_000],
+])('an index that is added', (when, hears, ms) => {
+  test(`is filled ${when}`, async () => {
+    two.hears = hears;
+    await two.create(0);
+    await two.put(1, 'v');
+    const AttributeDefinitions = [{ AttributeName: 'v', AttributeType: 'S' }];
+    const Create = {
+      IndexName: 'by-v',
+      KeySchema: [{ AttributeName: 'v', KeyType: 'HASH' }],
+      Projection: { ProjectionType: 'ALL' },
+    };
+    two.client.calls.length = 0;
+    await two.ask(0, 'UpdateTable', {
+      TableName: 'Music',
+      AttributeDefinitions,
+      GlobalSecondaryIndexUpdates: [{ Create }],
+    });
+    await vi.waitFor(() => expect(two.client.calls).toContain('use-derivation'));
+    expect(two.waits).toContain(ms);
   });
 });
 
