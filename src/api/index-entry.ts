@@ -187,7 +187,8 @@ function hasKey(item: AttributeMap, attribute: KeyAttribute, maxBytes: number): 
   return bytes > 0 && bytes <= maxBytes;
 }
 
-function projectedNames({ key }: IndexedTable, index: SecondaryIndex): ReadonlySet<string> {
+/** The attributes that an index with another projection than `ALL` has of an item; of one with that, those of its keys. */
+export function projectedNames({ key }: IndexedTable, index: SecondaryIndex): ReadonlySet<string> {
   const names = new Set(keysOf(index).map(({ name }) => name));
   names.add(key.partition.name);
   if (key.sort) names.add(key.sort.name);

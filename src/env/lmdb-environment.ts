@@ -4,6 +4,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { seal, unseal } from './checksum.ts';
 import { roomFor } from './disk-room.ts';
 import { decodePosition, type JournalPosition } from './journal.ts';
+import { KnownKeys } from './known-keys.ts';
 import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
 import {
@@ -38,6 +39,13 @@ const TRY_AFTER_MS = 60_000;
 
 /** The size of the read cache of `items`, the only store that clients read. */
 const READ_CACHE_BYTES = 4 * 1024 * 1024;
+
+/** The stores whose rows come and go with requests. */
+const IN_FLIGHT = ['paxos', 'outbox'] as const;
+
+function isInFlight(name: StoreName): name is (typeof IN_FLIGHT)[number] {
+  return name === 'paxos' || name === 'outbox';
+}
 
 export const DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'lock.mdb';
@@ -107,10 +115,10 @@ export class LmdbEnvironment {
   readonly #journal: Table;
   readonly #readItems = new ReadCache(READ_CACHE_BYTES);
   /**
-   * All keys of `paxos`. Every request looks a key up there, and nearly always finds nothing, since a record in flight
-   * is seldom still there when a batch is written. This set answers without asking LMDB.
+   * All keys of `paxos` and of `outbox`. Every request looks a key up there, and nearly always finds nothing, since a record
+   * in flight is seldom still there when a batch is written. These sets answer without asking LMDB.
    */
-  readonly #paxosKeys = new Set<StoreKey>();
+  readonly #keys = { paxos: new KnownKeys(), outbox: new KnownKeys() };
   /** When the disk first seemed full, if it still does. */
   #fullSinceMs: number | undefined;
 
@@ -149,7 +157,9 @@ export class LmdbEnvironment {
         outbox: table(tableOf('outbox')),
       };
       this.#journal = table(JOURNAL_TABLE);
-      for (const key of this.#tables.paxos.getKeys({ start: '\0' })) this.#paxosKeys.add(key);
+      for (const name of IN_FLIGHT) {
+        for (const key of this.#tables[name].getKeys({ start: '\0' })) this.#keys[name].add(key);
+      }
     } catch (error) {
       this.#root.close();
       throw error;
@@ -167,13 +177,13 @@ export class LmdbEnvironment {
   }
 
   has(name: StoreName, key: StoreKey): boolean {
-    if (name === 'paxos') return this.#paxosKeys.has(key);
+    if (isInFlight(name) && this.#keys[name].isWithout(key)) return false;
     return this.#tables[name].getBinaryFast(key) !== undefined;
   }
 
   /** The bytes, or DAMAGED. The caller may keep the bytes and must not change them. */
   get(name: StoreName, key: StoreKey): Uint8Array | undefined {
-    if (name === 'paxos' && !this.#paxosKeys.has(key)) return undefined;
+    if (isInFlight(name) && this.#keys[name].isWithout(key)) return undefined;
     if (name !== 'items') return this.#read(name, key);
     const known = this.#readItems.get(key);
     if (known !== undefined) return known;
@@ -271,9 +281,12 @@ export class LmdbEnvironment {
    */
   #noteCommitted({ tables }: WriteBatch): void {
     for (const key of tables.items.keys()) this.#readItems.drop(key);
-    for (const [key, written] of tables.paxos) {
-      if (written === REMOVED) this.#paxosKeys.delete(key);
-      else this.#paxosKeys.add(key);
+    for (const name of IN_FLIGHT) {
+      const keys = this.#keys[name];
+      for (const [key, written] of tables[name]) {
+        if (written === REMOVED) keys.remove(key);
+        else keys.add(key);
+      }
     }
   }
 

@@ -86,10 +86,12 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       const table = found instanceof Promise ? await found : found;
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       if (projection !== undefined) checkKeyPaths(table, { projection });
+      const { consistency, derivation } = ofTable(table);
       const outcome = await client.read({
         key: { table: table.storageId, partitionKey, sortKey },
         from: readFromOf(request, context),
-        ...ofTable(table),
+        consistency,
+        derivation,
         requestId: context.requestId,
       });
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);

@@ -61,8 +61,11 @@ export async function write(
 ): Promise<AppliedWrite> {
   // In dynamo mode the old item costs a read, so it is read only if the request wants it. Without it, consumed capacity
   // counts the new item alone.
+  // Written out: a copy by `...` takes a twentieth of what a PutItem takes in this process.
+  const { consistency, derivation } = ofTable(table);
   const outcome = await client.write({ table: table.storageId, partitionKey, sortKey }, mutation, {
-    ...ofTable(table),
+    consistency,
+    derivation,
     wantsOld: request.ReturnValues === 'ALL_OLD',
     requestId: context.requestId,
   });

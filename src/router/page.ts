@@ -9,8 +9,10 @@ import {
 } from '../api/consumed-capacity.ts';
 import { isReadStored } from '../api/derivation.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
+import { namesIn } from '../api/expression/key-paths.ts';
 import { projector } from '../api/expression/projection.ts';
 import { indexEntry } from '../api/index-entry.ts';
+import { PartReader } from '../api/item-part.ts';
 import { RawJson, type ReturnConsumedCapacity } from '../api/operations.ts';
 import { isWhole, type PagePlan, placeKeys } from '../api/page-rules.ts';
 import { MAX_PAGE_BYTES, pageBytes } from '../api/page-size.ts';
@@ -87,6 +89,7 @@ export async function readPage(
   const { filter, isCount, isFetching } = plan;
   const areWhole = entriesOf === undefined || isWhole(plan);
   const project = plan.projection && projector(plan.projection);
+  const filtered = new PartReader(filter === undefined ? [] : namesIn(filter));
   const page = {
     items: [] as (RawJson | AttributeMap)[],
     count: 0,
@@ -125,7 +128,7 @@ export async function readPage(
         bytesLeft -= size;
       }
       const seen = isFetching ? undefined : entry;
-      if (filter === undefined || evaluateCondition(filter, seen ?? stored!.attributes)) {
+      if (filter === undefined || evaluateCondition(filter, seen ?? stored!.part(filtered))) {
         page.count++;
         if (!isCount) page.items.push(answered(stored, areWhole ? undefined : entry, project));
       }

@@ -1,5 +1,6 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { fromImage, type ItemImage } from '../api/item.ts';
+import type { PartReader } from '../api/item-part.ts';
 
 /**
  * An item in its stored form. It is parsed on the first use of its attributes. It is also the `Found` (page-source.ts)
@@ -25,5 +26,10 @@ export class StoredItem {
   get attributes(): AttributeMap {
     this.#attributes ??= fromImage(this.image);
     return this.#attributes;
+  }
+
+  /** The attributes that `reader` reads, and perhaps others: an item is not parsed for them. */
+  part(reader: PartReader): AttributeMap {
+    return this.#attributes ?? reader.read(this.image);
   }
 }

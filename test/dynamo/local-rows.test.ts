@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { localSortKey } from '../../src/api/entry-place.ts';
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
-import { localBytesOf } from '../../src/dynamo/derived/derive.ts';
+import { localBytesOf } from '../../src/dynamo/derived/places.ts';
 import { collectionsOfRows, localRows, prefixEnd, rowsOfItems } from '../../src/dynamo/keyspace.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';

@@ -45,6 +45,13 @@ export function checkFilterPaths(
   });
 }
 
+/** The top-level attributes that a condition looks at. */
+export function namesIn(condition: Condition): ReadonlySet<string> {
+  const names = new Set<string>();
+  visitCondition(condition, ([name]) => names.add(name as string));
+  return names;
+}
+
 function checkPath({ key, indexes }: IndexedTable, path: Path): void {
   if (path.length === 1) return;
   const name = path[0] as string;

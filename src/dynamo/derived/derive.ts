@@ -1,17 +1,15 @@
-import { type AttributeMap, equalValues } from '../../api/attribute-value.ts';
+import type { AttributeMap } from '../../api/attribute-value.ts';
 import type { Derivation } from '../../api/derivation.ts';
-import { entryPartitionKey, entrySortKey, localSortKey } from '../../api/entry-place.ts';
-import { indexEntry } from '../../api/index-entry.ts';
-import { fromImage, type ItemImage, sizeOf, toImage } from '../../api/item.ts';
-import type { ByteString, EncodedKey } from '../../api/primary-key.ts';
-import type { SecondaryIndex } from '../../api/table-definition.ts';
+import { type ItemImage, toImage } from '../../api/item.ts';
+import type { ByteString } from '../../api/primary-key.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
 import { assertInvariant } from '../invariants.ts';
-import { collectionPrefix, sortKeyOf, tableOf } from '../keyspace.ts';
+import { tableOf } from '../keyspace.ts';
 import { ItemRecord, type RecordFields } from '../record.ts';
 import type { Rules } from '../rules.ts';
 import type { Derived } from './derived-section.ts';
+import { type EarlierPlaces, globalsOf, isSameAttribute, NOWHERE, type Places, partOf, placesOf } from './places.ts';
 
 /*
  * What a proposal carries beside its item (docs/protocol.md section 14.1). Pure, and the only place that decides it: writes,
@@ -54,26 +52,37 @@ export function successor(top: ItemRecord | undefined, fields: RecordFields, bas
   // One look for tables of which nothing is derived.
   if (derivation === undefined) return new ItemRecord(fields);
   const { item, partitionKey } = fields;
-  const attributes = item === undefined ? undefined : fromImage(item);
-  const places = attributes === undefined ? NOWHERE : placesOf(attributes, partitionKey, derivation, basis);
-  const record = new ItemRecord({ ...fields, derived: next(top, fields, { basis, derivation, attributes, places }) });
-  if (attributes !== undefined && places.globals.length > 0) {
+  const part = item === undefined ? undefined : partOf(item, derivation);
+  const earlier = earlierOf(top, derivation);
+  const placed = { key: basis.key, partitionKey, partitions: basis.partitions };
+  const places = part === undefined ? NOWHERE : placesOf({ image: item!, part }, derivation, placed, earlier);
+  const record = new ItemRecord({
+    ...fields,
+    derived: next(top, fields, { basis, derivation, part, places, earlier }),
+  });
+  if (part !== undefined && places.globals.length > 0) {
     const { globals } = places;
-    PLACED.set(record, { version: derivation.version, partitions: basis.partitions, attributes, globals });
+    PLACED.set(record, { version: derivation.version, partitions: basis.partitions, part, globals });
   }
   return record;
 }
 
+/** Where a record has entries, and by what. */
+function earlierOf(top: ItemRecord | undefined, derivation: Derivation): EarlierPlaces | undefined {
+  if (top?.item === undefined || top.derived === undefined || top.derived.entries.length === 0) return undefined;
+  return { part: partOf(top.item, derivation), entries: top.derived.entries };
+}
+
 /**
  * What was derived from the records that this process has made. A coordinator settles most of what it writes, and then
- * needs neither to parse the item nor to hash its keys again.
+ * needs neither to read the item nor to hash its keys again.
  */
 const PLACED = new WeakMap<
   ItemRecord,
   {
     readonly version: number;
     readonly partitions: number;
-    readonly attributes: AttributeMap;
+    readonly part: AttributeMap;
     readonly globals: Places['globals'];
   }
 >();
@@ -100,12 +109,14 @@ export function entriesOf(record: ItemRecord, basis: Pick<Basis, 'key' | 'partit
   if (item === undefined || derivation === undefined) return [];
   const known = PLACED.get(record);
   const isKnown = known?.version === derivation.version && known.partitions === partitions;
-  const attributes = isKnown ? known.attributes : fromImage(item);
-  const { globals } = isKnown ? known : placesOf(attributes, partitionKey, derivation, basis);
+  const part = isKnown ? known.part : partOf(item, derivation);
+  const placed = { key: basis.key, partitionKey, partitions };
+  const { globals } = isKnown ? known : placesOf({ image: item, part }, derivation, placed);
   return globals.map((place) => ({
     key: place.key,
     partitionKey: place.partitionKey,
-    item: imageOf(place.entry, attributes, item),
+    // An index that projects all attributes keeps the very bytes of the item.
+    item: place.entry === part ? item : toImage(place.entry),
   }));
 }
 
@@ -121,7 +132,9 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
   // No record before this one has left an entry in an index that is new; those of an index that is gone are forgotten with it.
   const kept = new Set(globalsOf(derivation).map(({ storageId }) => storageId));
   const owed = owedAt(derived, settled).filter((key) => kept.has(tableOf(key)));
-  const places = item === undefined ? NOWHERE : placesOf(fromImage(item), top.partitionKey, derivation, basis);
+  const placed = { key: basis.key, partitionKey: top.partitionKey, partitions: basis.partitions };
+  const places =
+    item === undefined ? NOWHERE : placesOf({ image: item, part: partOf(item, derivation) }, derivation, placed);
   return {
     version: derivation.version,
     valueBallot: derived?.valueBallot ?? top.ballot,
@@ -137,38 +150,49 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
 interface Placing {
   readonly basis: Basis;
   readonly derivation: Derivation;
-  readonly attributes: AttributeMap | undefined;
+  readonly part: AttributeMap | undefined;
   readonly places: Places;
+  readonly earlier: EarlierPlaces | undefined;
 }
 
-function next(
-  top: ItemRecord | undefined,
-  { ballot, item }: RecordFields,
-  { basis, derivation, attributes, places }: Placing,
-): Derived {
+function next(top: ItemRecord | undefined, { ballot, item }: RecordFields, placing: Placing): Derived {
+  const { basis, derivation, places } = placing;
   const before = top?.derived;
   assertNotOlder(derivation, before);
   const entries = keysOf(places);
-  const globals = globalsOf(derivation);
-  const ids = new Set(globals.map(({ storageId }) => storageId));
-  const { rules, owedKept, settled } = basis;
-  const earlier = rules.owedIsCarried ? owedAt(before, settled) : [];
-  const owed = [...new Set([...earlier, ...(before?.entries ?? [])])].filter(
-    (key) => ids.has(tableOf(key)) && !entries.includes(key),
-  );
-  if (!rules.capIsKept) owed.splice(0, owed.length - owedKept);
   const isSame = isSameItem(top?.item, item);
+  const globals = globalsOf(derivation);
   const isNewer = (before?.version ?? 0) < derivation.version && globals.length > 0 && top !== undefined;
-  const isDue = isNewer || (!isSame && haveEntriesChanged(top, { entries, attributes }, derivation));
+  const isDue = isNewer || (!isSame && haveEntriesChanged(before?.entries ?? NO_KEYS, entries, placing));
   return {
     version: derivation.version,
     valueBallot: isSame && top !== undefined ? (before?.valueBallot ?? top.ballot) : ballot,
     due: isDue ? ballot : (before?.due ?? NO_BALLOT),
-    owed,
+    owed: owedAfter(before, entries, { basis, derivation }),
     entries,
     local: places.local,
     localBytes: places.localBytes,
   };
+}
+
+const NO_KEYS: readonly StoreKey[] = [];
+
+/** What a new value with these entries owes: what was owed, and the places that it has left. */
+function owedAfter(
+  before: Derived | undefined,
+  entries: readonly StoreKey[],
+  { basis: { rules, owedKept, settled }, derivation }: Pick<Placing, 'basis' | 'derivation'>,
+): readonly StoreKey[] {
+  if (before === undefined) return NO_KEYS;
+  const owed: StoreKey[] = [];
+  const ids = globalsOf(derivation).map(({ storageId }) => storageId);
+  for (const keys of [rules.owedIsCarried ? owedAt(before, settled) : NO_KEYS, before.entries]) {
+    for (const key of keys) {
+      if (!entries.includes(key) && !owed.includes(key) && ids.includes(tableOf(key))) owed.push(key);
+    }
+  }
+  if (!rules.capIsKept) owed.splice(0, owed.length - owedKept);
+  return owed;
 }
 
 /** A record that is made by an older derivation would leave the entries of a newer index behind. */
@@ -181,8 +205,6 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
   );
 }
 
-const NOWHERE: Places = { globals: [], local: [], localBytes: 0 };
-
 /** What is still owed once everything up to `settled` is. */
 function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
   if (derived === undefined || compareBallots(settled, derived.due) >= 0) return [];
@@ -191,27 +213,19 @@ function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKe
 
 /** Whether some entry is not what it was: elsewhere, or another projection. */
 function haveEntriesChanged(
-  top: ItemRecord | undefined,
-  { entries, attributes }: { readonly entries: readonly StoreKey[]; readonly attributes: AttributeMap | undefined },
-  derivation: Derivation,
+  before: readonly StoreKey[],
+  entries: readonly StoreKey[],
+  { derivation, part, earlier }: Placing,
 ): boolean {
-  const before = top?.derived?.entries ?? [];
   if (before.length !== entries.length || !entries.every((key) => before.includes(key))) return true;
-  if (entries.length === 0 || attributes === undefined) return false;
-  let earlier: AttributeMap | undefined;
+  if (entries.length === 0 || part === undefined) return false;
   // In the same place, an entry differs only by attributes that are no keys.
   return globalsOf(derivation).some((index) => {
     const { ProjectionType: type, NonKeyAttributes: names = [] } = index.projection;
     if (type === 'KEYS_ONLY' || !entries.some((key) => tableOf(key) === index.storageId)) return false;
     if (type === 'ALL') return true;
-    earlier ??= fromImage(top!.item!);
-    return names.some((name) => !isSameAttribute(earlier!, attributes, name));
+    return names.some((name) => !isSameAttribute(earlier!.part, part, name));
   });
-}
-
-function isSameAttribute(one: AttributeMap, other: AttributeMap, name: string): boolean {
-  const [has, hasOther] = [Object.hasOwn(one, name), Object.hasOwn(other, name)];
-  return has === hasOther && (!has || equalValues(one[name]!, other[name]!));
 }
 
 function isSameItem(one: ItemImage | undefined, other: ItemImage | undefined): boolean {
@@ -219,82 +233,6 @@ function isSameItem(one: ItemImage | undefined, other: ItemImage | undefined): b
   return Buffer.compare(one.json, other.json) === 0;
 }
 
-/** The size of an item's entries in the local indexes of its table. */
-export function localBytesOf(item: ItemImage, derivation: Derivation): number {
-  const attributes = fromImage(item);
-  const local = derivation.indexes.filter(({ kind }) => kind === 'local');
-  const entries = local.map((index) => indexEntry(derivation, index, attributes));
-  return entries.reduce((bytes, entry) => bytes + (entry === undefined ? 0 : sizeOf(entry)), 0);
-}
-
-/** Where an item is in the indexes of its table. */
-interface Places {
-  readonly globals: readonly EntryPlace[];
-  readonly local: Derived['local'];
-  readonly localBytes: number;
-}
-
 function keysOf({ globals }: Places): StoreKey[] {
   return globals.map(({ key }) => key);
-}
-
-function placesOf(
-  attributes: AttributeMap,
-  partitionKey: ByteString,
-  derivation: Derivation,
-  { key, partitions }: Pick<Basis, 'key' | 'partitions'>,
-): Places {
-  const itemKey = { partitionKey, sortKey: sortKeyOf(key) };
-  const globals: EntryPlace[] = [];
-  const local: (ByteString | undefined)[] = [];
-  let localBytes = 0;
-  let itemBytes: number | undefined;
-  for (const index of derivation.indexes) {
-    if (index.kind === 'local') {
-      const entry = indexEntry(derivation, index, attributes);
-      local.push(entry && localSortKey(index, entry, itemKey));
-      if (entry === attributes) {
-        itemBytes ??= sizeOf(attributes);
-        localBytes += itemBytes;
-      } else if (entry !== undefined) localBytes += sizeOf(entry);
-    } else if (index.storageId !== undefined) {
-      const place = placeOf(index, { derivation, attributes, itemKey, partitions });
-      if (place !== undefined) globals.push(place);
-    }
-  }
-  return { globals, local, localBytes };
-}
-
-/** An item, and what says where its entries are. */
-interface Placed {
-  readonly derivation: Derivation;
-  readonly attributes: AttributeMap;
-  readonly itemKey: EncodedKey;
-  readonly partitions: number;
-}
-
-/** Where the entry of a global index is, and its attributes. */
-interface EntryPlace extends Omit<IndexEntry, 'item'> {
-  readonly entry: AttributeMap;
-}
-
-function placeOf(
-  index: SecondaryIndex,
-  { derivation, attributes, itemKey, partitions }: Placed,
-): EntryPlace | undefined {
-  const entry = indexEntry(derivation, index, attributes);
-  if (entry === undefined) return undefined;
-  const partitionKey = entryPartitionKey(index, entry);
-  const prefix = collectionPrefix(index.storageId!, partitionKey, partitions);
-  return { entry, partitionKey, key: prefix + entrySortKey(index, entry, itemKey) };
-}
-
-/** An index that projects all attributes keeps the very bytes of the item. */
-function imageOf(entry: AttributeMap, attributes: AttributeMap, item: ItemImage): ItemImage {
-  return entry === attributes ? item : toImage(entry);
-}
-
-/** The global indexes whose entries the nodes keep: those of a `dynamo` table have no id. */
-function globalsOf({ indexes }: Derivation): readonly SecondaryIndex[] {
-  return indexes.filter(({ kind, storageId }) => kind === 'global' && storageId !== undefined);
 }

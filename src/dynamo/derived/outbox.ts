@@ -77,7 +77,7 @@ export class Outbox {
     this.marks.note(key, due);
     const row = this.#store.get('outbox', key);
     if (row === undefined || row === DAMAGED) return;
-    if (compareBallots(dueIn(row), due) <= 0) this.#removeRow(key);
+    if (compareBallots(dueIn(row), due) <= 0) this.#drop(key);
     // What is due now came after that. Else an item that is always being written would seem to be due for ever.
     else if (isNews) this.#store.put('outbox', key, encodeRow(this.#clock.now(), dueIn(row)));
   }
@@ -138,7 +138,11 @@ export class Outbox {
   }
 
   #removeRow(key: StoreKey): void {
-    if (this.#count === 0 || this.#store.get('outbox', key) === undefined) return;
+    if (this.#count > 0 && this.#store.get('outbox', key) !== undefined) this.#drop(key);
+  }
+
+  /** Removes a row that is there. */
+  #drop(key: StoreKey): void {
     this.#add(key, -1);
     this.#store.remove('outbox', key);
   }

@@ -6,6 +6,7 @@ import type { Reply } from '../messages.ts';
 import { ItemRecord } from '../record.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import type { Operation } from '../registers/operation.ts';
+import type { LateCopies } from '../registers/pending-hints.ts';
 import { readStrongly } from '../registers/register-read.ts';
 import { runTask, type Task, waitAtMost } from '../task.ts';
 import { Confirmation, isDue } from './confirmation.ts';
@@ -18,7 +19,9 @@ import type { Settler } from './settler.ts';
 interface Settling {
   /** Whom to tell when every home replica that seems up has the entries, or holds them back. */
   readonly waiting: (() => void)[];
-  /** Ends the wait. */
+  /** In the time of `Clock.elapsedMs`. */
+  readonly sinceMs: number;
+  /** Ends the wait, once there is one: most entries are shown before anybody asks. */
   timer: Timer | undefined;
 }
 
@@ -112,8 +115,12 @@ export class Propagation implements Settler {
   /** Calls `done` when an eventually consistent query finds the entries of a key, or cannot soon. At once if none is due. */
   whenShown(key: StoreKey, done: () => void): void {
     const settling = this.#newest.get(key);
-    if (settling === undefined) done();
-    else settling.waiting.push(done);
+    if (settling === undefined) return done();
+    const { clock, settings } = this.#parts.coordinator;
+    const leftMs = settling.sinceMs + settings.limits.entryWaitMs - clock.elapsedMs();
+    settling.waiting.push(done);
+    if (leftMs <= 0) this.#shown(key, settling);
+    else settling.timer ??= clock.after(leftMs, () => this.#shown(key, settling));
   }
 
   /** From now on nothing is begun. What waits for entries is answered. */
@@ -129,9 +136,7 @@ export class Propagation implements Settler {
   }
 
   #begin(key: StoreKey): Settling {
-    const { clock, settings } = this.#parts.coordinator;
-    const settling: Settling = { waiting: [], timer: undefined };
-    settling.timer = clock.after(settings.limits.entryWaitMs, () => this.#shown(key, settling));
+    const settling: Settling = { waiting: [], sinceMs: this.#parts.coordinator.clock.elapsedMs(), timer: undefined };
     this.#newest.set(key, settling);
     this.#unshown.add(settling);
     return settling;
@@ -218,9 +223,12 @@ export class Propagation implements Settler {
     const { clock, settings } = coordinator;
     const { requestId, deadlineMs } = operation;
     const sinceMs = clock.elapsedMs();
+    const sent = all.map((each) => ({ each, late: lateCopies(each, operation, sinceMs) }));
     const configOf = ({ key }: Confirmation) => coordinator.configOfKey(key);
-    const isConfirmed = (each: Confirmation) =>
-      each.isConfirmed(configOf(each), coordinator.majorityOf(configOf(each)));
+    const isConfirmed = (each: Confirmation) => {
+      const config = configOf(each);
+      return each.isConfirmed(config, coordinator.majorityOf(config));
+    };
     const { isUp } = coordinator;
     const isCutOff = (each: Confirmation) => {
       const config = configOf(each);
@@ -228,29 +236,28 @@ export class Propagation implements Settler {
     };
     if (all.length === 0) shown();
     for (let isRetry = false; all.length > 0; isRetry = true) {
-      const missing = all.filter((each) => !isConfirmed(each));
+      const missing = sent.filter(({ each }) => !isConfirmed(each));
       yield* waitAtMost<void>(clock, settings.limits.phaseTimeoutMs, (phase) => {
-        const onReply = (each: Confirmation) => (reply: Reply) => {
+        const onReply = (each: Confirmation, late: LateCopies) => (reply: Reply) => {
           each.note(reply);
+          if (phase.isOver) coordinator.noteCopy(late);
           if (all.every((one) => one.isShown(configOf(one), isUp))) shown();
           if (isConfirmed(each) && all.every(isConfirmed)) phase.finish();
         };
-        for (const each of missing) {
+        for (const { each, late } of missing) {
           const { key, record } = each;
           const isFlushed = settings.rules.confirmsAreFlushed;
           const request = { kind: 'learn', requestId, key, record, isFlushed, isNeeded: isRetry } as const;
-          for (const { node } of configOf(each).members) coordinator.send(node, request, onReply(each));
+          for (const { node } of configOf(each).members) coordinator.send(node, request, onReply(each, late));
         }
       });
       if (this.#isStopped) return false;
       if (all.every(isConfirmed)) break;
-      if (coordinator.isPast(deadlineMs) || missing.some(isCutOff)) return false;
+      if (coordinator.isPast(deadlineMs) || missing.some(({ each }) => isCutOff(each))) return false;
       yield* coordinator.pause();
     }
     this.#confirmed += all.length;
-    for (const { key, record, holders, lagging } of all) {
-      coordinator.hintLater({ operation: { ...operation, key }, record, holders, lagging, sinceMs });
-    }
+    for (const { late } of sent) coordinator.hintLater(late);
     return true;
   }
 
@@ -263,4 +270,13 @@ export class Propagation implements Settler {
       coordinator.send(node, { kind: 'mark-settled', requestId, key, due }, () => {});
     }
   }
+}
+
+/** The homes of an entry that have not taken it yet. */
+function lateCopies(
+  { key, record, holders, lagging }: Confirmation,
+  operation: Operation,
+  sinceMs: number,
+): LateCopies {
+  return { operation: { ...operation, key }, record, holders, lagging, sinceMs };
 }

@@ -276,7 +276,7 @@ export class Acceptor {
 
   /** Takes a chosen record. Looks at neither promises nor epochs: the greatest ballot wins (docs/protocol.md I5). */
   #learn({ key, record, isFlushed }: Of<'learn'>, answer: Answer): void {
-    const state = this.rows.state(key);
+    const state = this.rows.stateOnce(key);
     if (state.committed === undefined || compareBallots(record.ballot, state.committed.ballot) > 0) {
       if (state.isDamaged === true) this.rows.mark(key);
       this.#lateTombstones.note(key, record);

@@ -1,7 +1,7 @@
 import type { Derivation } from '../../api/derivation.ts';
 import type { ItemImage } from '../../api/item.ts';
 import type { MutationOutcome } from '../../api/mutation.ts';
-import { localBytesOf } from '../derived/derive.ts';
+import { localBytesOf } from '../derived/places.ts';
 
 /** The size that an item collection has, and that it may have at most if its table has local indexes. */
 export interface CollectionSize {

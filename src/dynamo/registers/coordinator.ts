@@ -234,6 +234,11 @@ export class Coordinator {
     this.#pendingHints.add(late);
   }
 
+  /** A replica has taken a record late, for which `hintLater` may have been called. */
+  noteCopy(late: LateCopies): void {
+    this.#pendingHints.noteCopy(late);
+  }
+
   /** From now on no hint is kept: the store may be closed. Operations under way end by themselves. */
   stop(): void {
     this.#pendingHints.stop();

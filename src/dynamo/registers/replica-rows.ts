@@ -99,6 +99,11 @@ export class ReplicaRows {
     return state;
   }
 
+  /** As `state`, for a step that may change it: then what is known is dropped, so nothing is cached for it. */
+  stateOnce(key: StoreKey): ReplicaState {
+    return this.#recent.has(key) ? this.state(key) : this.#load(key);
+  }
+
   /** The state of a key as the store has it. Damage is noted. */
   #load(key: StoreKey): ReplicaState {
     const accepted = this.#store.get('paxos', key);
