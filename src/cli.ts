@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { Cluster } from './cluster.ts';
 import { helpText } from './config/help.ts';
 import { parseCommandLine, type ServeCommand } from './config/parse.ts';
+import type { PeerServeCommand } from './config/parse-peer.ts';
+import { type PeerStartUp, peerStartUpFields, peerStartUpText } from './config/peer-start-up.ts';
 import { type StartUp, startUpEntries, startUpText, strangersNote } from './config/start-up.ts';
 import { isRefusal } from './config.ts';
 import { sendConsoleToLog } from './env/console-to-log.ts';
@@ -17,6 +18,9 @@ const STATUS_BUG = 70;
 const STATUS_INTERRUPTED = 130;
 /** A stop that takes longer is cut short: acknowledged writes survive that. */
 const STOP_WITHIN_MS = 900;
+/** A process of a cluster ends what others have asked of it: no request fails by its stop. */
+const PEER_STOP_WITHIN_MS = 12_000;
+const HELP = ['--help', '-help', '-h'];
 
 await main(process.argv.slice(2));
 
@@ -25,10 +29,14 @@ async function main(argv: readonly string[]): Promise<void> {
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
   if (first === 'inspect') return inspect(others);
+  const peerCommand = first === 'init' || first === 'serve' ? first : undefined;
   // Before anything else: a signal that process 1 of a container does not handle does not end it.
   const stopping = stopOnSignals();
   try {
-    const command = parseCommandLine(argv, process.env);
+    if (peerCommand !== undefined && !others.some((each) => HELP.includes(each))) {
+      return await runPeerCommand(peerCommand, others, stopping);
+    }
+    const command = parseCommandLine(peerCommand === undefined ? argv : ['--help'], process.env);
     switch (command.kind) {
       case 'help':
         return print(helpText());
@@ -76,6 +84,48 @@ async function serve({ config, notes, warnings, isLocal }: ServeCommand, stoppin
   letYoungSpaceGrow();
 }
 
+/** `dynaring init` and `dynaring serve`: one node of a cluster of several processes. */
+async function runPeerCommand(kind: 'init' | 'serve', argv: readonly string[], stopping: Stopping): Promise<void> {
+  const { parsePeerCommand } = await import('./config/parse-peer.ts');
+  const command = parsePeerCommand(kind, argv, process.env);
+  if (command.kind === 'serve') return servePeerProcess(command, stopping);
+  const { initPeerDirectory } = await import('./env/peer-directory.ts');
+  const { peer, dataDir, shape } = command;
+  await initPeerDirectory(dataDir, peer.nodeId, { founders: peer.founders, ...shape });
+  const { partitions, replication } = shape;
+  print(`${dataDir} is the disk of ${peer.nodeId}, which founds a cluster with Q=${partitions} N=${replication}\n`);
+}
+
+async function servePeerProcess(command: PeerServeCommand, stopping: Stopping): Promise<void> {
+  const { config } = command;
+  const log = createLog({ level: config.logLevel, format: config.logFormat, write: printError, now: Date.now });
+  endOnBugs(log);
+  sendConsoleToLog(log);
+  for (const note of command.notes) log.info(note);
+  for (const warning of command.warnings) log.warn(warning);
+  const { servePeer } = await import('./serve.ts');
+  const served = await servePeer({ command, version: version(), log, onFatal: endRefused });
+  if (stopping.started(served, PEER_STOP_WITHIN_MS)) return;
+  renewOnSignal(served, log);
+  const ready = await served.ready;
+  if (stopping.isStopping) return;
+  printPeerStartUp({ ...ready, ...served, version: version() });
+}
+
+/** It cannot go on, by no bug of ours. What was acknowledged is on disk. */
+function endRefused(error: Error): void {
+  printError(`dynaring: ${inOneLine(error.message)}`);
+  process.exit(STATUS_REFUSED);
+}
+
+function printPeerStartUp(startUp: PeerStartUp): void {
+  const { logLevel, logFormat } = startUp.config;
+  if (logFormat === 'json') {
+    const log = createLog({ level: logLevel, format: logFormat, write: (line) => print(`${line}\n`), now: Date.now });
+    log.info('ready', peerStartUpFields(startUp));
+  } else if (logLevel === 'debug' || logLevel === 'info') print(peerStartUpText(startUp));
+}
+
 /**
  * The reader of our output may go away (`| head`), and the disk of a log may fill up. That is no bug, and no reason to
  * end a server that clients use, or an import under way.
@@ -88,16 +138,21 @@ function outliveReaders(): void {
   }
 }
 
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
 interface Stopping {
   readonly isStopping: boolean;
   /** @returns whether a signal came during the start: then the cluster is being stopped already */
-  started(cluster: Cluster): boolean;
+  started(cluster: Stoppable, withinMs?: number): boolean;
 }
 
 /** The first signal stops the server in order, a second one at once. */
 function stopOnSignals(): Stopping {
   let isStopping = false;
-  let running: Cluster | undefined;
+  let running: Stoppable | undefined;
+  let patienceMs = STOP_WITHIN_MS;
   const stop = async () => {
     await running?.stop();
     process.exit(0);
@@ -105,7 +160,7 @@ function stopOnSignals(): Stopping {
   const onSignal = () => {
     if (isStopping) process.exit(STATUS_INTERRUPTED);
     isStopping = true;
-    setTimeout(() => process.exit(0), STOP_WITHIN_MS).unref();
+    setTimeout(() => process.exit(0), patienceMs).unref();
     if (running !== undefined) void stop();
   };
   process.on('SIGTERM', onSignal);
@@ -114,8 +169,9 @@ function stopOnSignals(): Stopping {
     get isStopping() {
       return isStopping;
     },
-    started(cluster) {
+    started(cluster, withinMs = STOP_WITHIN_MS) {
       running = cluster;
+      patienceMs = withinMs;
       if (isStopping) void stop();
       return isStopping;
     },
@@ -123,10 +179,10 @@ function stopOnSignals(): Stopping {
 }
 
 /** SIGHUP has certificate and access keys read again, as of servers that outlive a certificate. */
-function renewOnSignal(cluster: Cluster, log: Log): void {
+function renewOnSignal(served: { renewSecurity(): void }, log: Log): void {
   process.on('SIGHUP', () => {
     try {
-      cluster.renewSecurity();
+      served.renewSecurity();
       log.info('certificate and access keys were read again');
     } catch (error) {
       log.error(`certificate and access keys stay as they were: ${messageOf(error)}`);

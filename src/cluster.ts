@@ -7,7 +7,7 @@ import { openTemporaryDirectory, removeLeftovers } from './env/temporary-directo
 import { LocalRing } from './host/local-ring.ts';
 import { type Address, openWeb } from './serving/open-web.ts';
 import { Releases } from './serving/releases.ts';
-import { createTraces, type Serving, serveRing } from './serving/serve-ring.ts';
+import { createSecurity, createTraces, type Serving, serveRing } from './serving/serve-ring.ts';
 
 /** A whole Dynaring in one process: the storage nodes, a router and a web server. */
 export interface Cluster extends Serving {
@@ -45,12 +45,13 @@ export async function startCluster(config: Config, log: Log): Promise<Cluster> {
 async function buildCluster(config: Config, log: Log, releases: Releases): Promise<Cluster> {
   const clock = new SystemClock();
   const apiClock = new ApiClock(clock, config.timeOffsetMs);
+  const security = await createSecurity(config, clock);
   const directory = await openDirectory(config);
   releases.add(() => directory.close());
   const traces = createTraces(config, clock);
   const ring = await LocalRing.open({ settings: config, directory, log, observer: traces });
   releases.add(() => ring.close());
-  const parts = { config, log, clock, apiClock, ring, nodes: ring, traces, isReady: () => true };
+  const parts = { config, security, log, clock, apiClock, ring, nodes: ring, traces };
   const { endWaits, ...serving } = await serveRing(parts, releases);
   const { web } = serving;
   const where = { hosts: config.hosts, graceMs: config.limits.stopGraceMs, clock, releases };

@@ -16,18 +16,7 @@ const ENTRIES = ['src/cli.ts', 'src/index.ts'];
  * What only tests and simulations run on: the twins of what `env` has for the real world, and what the server needs as
  * soon as its nodes are in several processes: the transport between those, and the codecs of their messages.
  */
-const TWINS = [
-  'src/env/memory-store.ts',
-  'src/env/peer-channel.ts',
-  'src/env/peer-transport.ts',
-  'src/wire/hello.ts',
-  'src/wire/ring-channels.ts',
-  'src/wire/coordination-codec.ts',
-  'src/wire/reply-codec.ts',
-  'src/wire/request-codec.ts',
-  'src/wire/remote-node.ts',
-  'src/peer/coordination-door.ts',
-];
+const TWINS = ['src/env/memory-store.ts', 'src/peer/goal.ts'];
 
 /** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
 const FOR_OTHERS = [
@@ -37,7 +26,6 @@ const FOR_OTHERS = [
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
   'src/env/random.ts: randomBelow',
-  'src/dynamo/nodes-at-hand.ts: NodesOfView',
 ];
 
 /** What each room may import: rooms, single files, and packages. docs/ARCHITECTURE.md gives the reasons. */
@@ -50,7 +38,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
-    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/log|router\/namespace|web\/(web-limits|request-log|limited-server|signature)|api\/duration)\.ts$|^node:(util|fs|tls)$/,
+    /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/(log|peer-channel|peer-record)|router\/namespace|web\/(web-limits|request-log|limited-server|signature)|api\/duration)\.ts$|^node:(util|fs|tls)$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
   peer: /^src\/(peer|dynamo)\/|^src\/env\/(env|clock|random|log|store|transport|codec|peer-channel|peer-record|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,
@@ -60,7 +48,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
     /^src\/(admin|peer|host|trace|api)\/|^src\/config\.ts$|^src\/dynamo\/(client|ring-error)\.ts$|^src\/web\/metrics\.ts$/,
   // The parts above a ring, put together: of `host` it knows what may be asked of nodes, of `peer` what a ring is.
   serving:
-    /^src\/(serving|api|web|router|admin|seed|trace|config|peer|dynamo|env)\/|^src\/config\.ts$|^src\/host\/ring-control\.ts$|^node:/,
+    /^src\/(serving|api|web|router|admin|seed|trace|config|peer|dynamo|env)\/|^src\/config\.ts$|^src\/host\/(ring-control|disk-watch)\.ts$|^src\/wire\/hello\.ts$|^node:/,
   inspect:
     /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
@@ -87,6 +75,7 @@ const MAX_LINES = 400;
 /** Beside `env`. The composition root draws the ids of requests, clusters and disks; `transfer` has an edge of its own. */
 const MAY_TOUCH_THE_WORLD = [
   'src/cli.ts',
+  'src/serve.ts',
   'src/host/found-cluster.ts',
   'src/serving/build-router.ts',
   'src/serving/serve-ring.ts',

@@ -1,5 +1,6 @@
 import { helpLines } from './help-lines.ts';
 import { OPTION_GROUPS, OPTIONS, SETTING_NAMES, variableOf } from './options.ts';
+import { PEER_OPTIONS, PEER_SETTING_NAMES } from './peer-options.ts';
 
 /** The column where explanations begin. */
 const HELP_COLUMN = 36;
@@ -26,6 +27,7 @@ export function helpText(): string {
     'Usage: dynaring [options]            serves until it is told to stop',
     '       dynaring import|export ...    moves tables; dynaring import --help tells how',
     '       dynaring inspect DIR          prints what a data directory holds',
+    '       dynaring init|serve ...       one node of a cluster of several processes',
     '',
     'A DynamoDB-compatible server whose inside is a real Dynamo.',
     '',
@@ -38,6 +40,11 @@ export function helpText(): string {
         .filter((option) => option.group === group)
         .flatMap(({ flag, value, help }) => entry(`${flag} ${value}`, help)),
     ]),
+    '',
+    'One node of a cluster, with init and serve, beside the options above:',
+    ...PEER_SETTING_NAMES.map((name) => PEER_OPTIONS[name]).flatMap(({ flag, value, help }) =>
+      entry(`${flag} ${value}`, help),
+    ),
     '',
     'About itself:',
     ...entry('--help', 'this text'),

@@ -27,9 +27,9 @@ export interface ServeCommand {
 const HELP = new Set(['--help', '-help', '-h']);
 const VERSION = new Set(['--version', '-version']);
 /** Subcommands, which come first; `cli` runs them. */
-const COMMANDS = ['import', 'export', 'inspect'];
+const COMMANDS = ['import', 'export', 'inspect', 'init', 'serve'];
 /** Subcommands that start other servers. */
-const STARTS = new Set(['start', 'serve', 'server', 'run', 'up']);
+const STARTS = new Set(['start', 'server', 'run', 'up']);
 
 /** What has been read so far. `variables` has the settings that came from environment variables. */
 interface Reading {
@@ -56,11 +56,8 @@ export function parseCommandLine(
   const args = withoutJava(argv);
   if (args.some((arg) => HELP.has(arg))) return { kind: 'help' };
   if (args.some((arg) => VERSION.has(arg))) return { kind: 'version' };
-  const isLocal = args !== argv;
-  const reading: Reading = { settings: {}, variables: {}, notes: [], isInMemory: false, isShared: false, isLocal };
-  readVariables(reading, env);
-  for (let index = 0; index < args.length; index++) index += readFlag(reading, args, index);
-  if (reading.isInMemory) stayInMemory(reading);
+  const reading = readArguments(args, env);
+  if (args !== argv) reading.isLocal = true;
   const config = complete(reading.settings, {}, reading.variables);
   if (reading.isShared) reading.notes.push(noteOnShared(config));
   return {
@@ -70,6 +67,29 @@ export function parseCommandLine(
     warnings: unreadVariables(env),
     isLocal: reading.isLocal,
   };
+}
+
+/** Takes an argument that is no setting. @returns how many of the following belong to it; undefined: it is none of these */
+export type ArgumentTaker = (args: readonly string[], at: number) => number | undefined;
+
+/** Reads the settings of the command line and the environment, which need not fit together yet. @throws ConfigError */
+export function readArguments(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  take: ArgumentTaker = () => undefined,
+): Reading {
+  const reading: Reading = {
+    settings: {},
+    variables: {},
+    notes: [],
+    isInMemory: false,
+    isShared: false,
+    isLocal: false,
+  };
+  readVariables(reading, env);
+  for (let index = 0; index < args.length; index++) index += take(args, index) ?? readFlag(reading, args, index);
+  if (reading.isInMemory) stayInMemory(reading);
+  return reading;
 }
 
 function readVariables({ settings, variables }: Reading, env: Readonly<Record<string, string | undefined>>): void {
@@ -154,7 +174,7 @@ function parseOption(option: Option, text: string, variable?: string): unknown {
   throw new ConfigError(`${flag}${originText({ variable })} must be ${expects}, not ${JSON.stringify(text)}${hint}`);
 }
 
-function splitFlag(argument: string): [flag: string, value: string | undefined] {
+export function splitFlag(argument: string): [flag: string, value: string | undefined] {
   const equals = argument.indexOf('=');
   return equals < 0 ? [argument, undefined] : [argument.slice(0, equals), argument.slice(equals + 1)];
 }

@@ -1,9 +1,10 @@
 import { hintOf } from './nearest.ts';
 import { SETTING_NAMES, variableOf } from './options.ts';
+import { PEER_SETTING_NAMES, peerVariableOf } from './peer-options.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const OURS = new Set(SETTING_NAMES.map(variableOf));
+const OURS = new Set([...SETTING_NAMES.map(variableOf), ...PEER_SETTING_NAMES.map(peerVariableOf)]);
 const LOOKS_LIKE_OURS = /^DYNARING_/i;
 /**
  * Variables that describe a service called dynaring to a pod, or to a container with links (Kubernetes, "Discovering

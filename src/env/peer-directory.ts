@@ -76,7 +76,7 @@ export async function openPeerDirectory(userPath: string, name: string): Promise
       throw new DataDirectoryError(`another process runs on a copy of the data directory ${path}`);
     }
     const storePath = join(path, STORE);
-    if (found.hasStore === true && isBlank(storePath)) {
+    if (found.storeBoot !== undefined && isBlank(storePath)) {
       throw new DataDirectoryError(
         `the data directory ${path} has lost ${STORE}: put it back, or empty the directory and have the node replaced`,
       );

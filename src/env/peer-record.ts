@@ -46,8 +46,8 @@ export interface PeerRecord {
   readonly state: 'new' | 'bound' | 'formed';
   /** Undefined only in the state `new`. */
   readonly cluster?: FoundedCluster;
-  /** Whether the node's store has begun: from then on an empty store is a lost one. */
-  readonly hasStore?: boolean;
+  /** The last start that the node's store has noted. Undefined: it has none yet. A store that knows less is an old copy. */
+  readonly storeBoot?: number;
 }
 
 /** What an operator may call a node: a word that is safe in a file's name, a certificate and a log. */
@@ -56,7 +56,7 @@ const CLUSTER_ID = /^[0-9a-f-]{36}$/;
 const MAX_DISK_ID = 2 ** 48 - 1;
 /** As many as a founding may have. */
 export const MAX_FOUNDERS = 64;
-export const MAX_PARTITIONS = 1_024;
+const MAX_PARTITIONS = 1_024;
 
 /** Whether a text may be the name of a node: 1 to 63 letters, digits, `-` and `_`, with neither of these at an end. */
 export function isNodeName(text: unknown): text is string {

@@ -37,33 +37,36 @@ export interface ReplicaDescription {
  * @param nodeOf a node that can be looked into; undefined if it does not run
  */
 export function locate(key: StoreKey, view: RingView, nodeOf: (id: NodeId) => StorageNode | undefined): Location {
-  const partition = partitionOf(key);
-  const { epoch, members } = view.newestConfig(partition);
-  const replicas = describeReplicas(
+  const { members } = view.newestConfig(partitionOf(key));
+  return locationOf(
     key,
-    members.map(({ node }) => ({ id: node, node: nodeOf(node) })),
+    view,
+    members.map(({ node }) => replicaOf(key, node, nodeOf(node))),
   );
-  return { partition, epoch, preferenceList: view.preferenceList(partition), replicas };
 }
 
-function describeReplicas(
-  key: StoreKey,
-  replicas: readonly { readonly id: NodeId; readonly node: StorageNode | undefined }[],
-): ReplicaDescription[] {
-  const states = replicas.map(({ id, node }) => ({ id, state: node?.stateOf(key), held: node?.heldOf(key) ?? 0 }));
-  const newestHlc = Math.max(0, ...states.map(({ state }) => state?.committed?.ballot.hlc ?? 0));
-  return states.map(({ id, state, held }) => {
-    if (state === undefined) return { node: id, isKnown: false };
-    const { committed, accepted } = state;
-    return {
-      node: id,
-      isKnown: true,
-      committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
-      isTombstone: committed !== undefined && committed.item === undefined,
-      isUnsettled: accepted !== undefined,
-      isBehind: (committed?.ballot.hlc ?? 0) < newestHlc,
-      isDamaged: state.isDamaged === true,
-      held,
-    };
-  });
+/** @param replicas what each home replica has said, in the order of the members */
+export function locationOf(key: StoreKey, view: RingView, replicas: readonly ReplicaDescription[]): Location {
+  const partition = partitionOf(key);
+  const { epoch } = view.newestConfig(partition);
+  const newestMs = Math.max(0, ...replicas.map(({ committedAtMs = 0 }) => committedAtMs));
+  const compared = replicas.map((replica) =>
+    replica.isKnown ? { ...replica, isBehind: (replica.committedAtMs ?? 0) < newestMs } : replica,
+  );
+  return { partition, epoch, preferenceList: view.preferenceList(partition), replicas: compared };
+}
+
+/** What a replica holds of a key, without regard to the others. @param node undefined if it does not run */
+export function replicaOf(key: StoreKey, id: NodeId, node: StorageNode | undefined): ReplicaDescription {
+  if (node === undefined) return { node: id, isKnown: false };
+  const { committed, accepted, isDamaged } = node.stateOf(key);
+  return {
+    node: id,
+    isKnown: true,
+    committedAtMs: committed && committed.ballot.hlc / TICKS_PER_MS,
+    isTombstone: committed !== undefined && committed.item === undefined,
+    isUnsettled: accepted !== undefined,
+    isDamaged: isDamaged === true,
+    held: node.heldOf(key),
+  };
 }

@@ -37,6 +37,8 @@ const BUILT_WITHIN_MS = 30_000;
 
 export interface ServeRingParts {
   readonly config: Config;
+  /** HTTPS and signatures; undefined: neither. */
+  readonly security: Security | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly apiClock: ApiClock;
@@ -44,8 +46,8 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
-  /** Whether operations are served now; `/health` says so too. */
-  readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome: not while the server stops. */
+  readonly isHealthy?: () => boolean;
 }
 
 /** Tiers 1 and 2 above a ring, which do not listen anywhere yet. */
@@ -83,13 +85,12 @@ export interface Serving {
  *
  * @param releases gets how to end it all, after those who listen for it have stopped
  * @returns also `endWaits`: requests that a fault rule makes wait are let go. The first thing at a stop.
- * @throws SeedError, ConfigError
+ * @throws SeedError
  */
 export async function serveRing(
-  { config, log, clock, apiClock, ring, nodes, traces, isReady }: ServeRingParts,
+  { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy }: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
-  const security = await securityOf(config, clock);
   const catalog = new TableCatalog(ring.client);
   const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
@@ -117,7 +118,7 @@ export async function serveRing(
     clock,
     apiClock,
     ring,
-    isReady,
+    isHealthy,
     faults,
     expiry,
     indexes,
@@ -151,8 +152,8 @@ export function createTraces({ trace, limits }: Config, clock: Clock): TraceLog 
   return trace && limits.tracesKept > 0 ? new TraceLog(limits, () => clock.elapsedMs()) : undefined;
 }
 
-/** What it takes is loaded only by servers that have it. */
-async function securityOf(config: Config, clock: Clock): Promise<Security | undefined> {
+/** What HTTPS and signatures take, which is loaded only by servers that have it. @throws ConfigError */
+export async function createSecurity(config: Config, clock: Clock): Promise<Security | undefined> {
   if (config.httpsCert === undefined && config.auth === undefined) return undefined;
   const { Security } = await import('../config/client-security.ts');
   return new Security(config, { nowMs: () => clock.now(), pause: nextTurn });
@@ -167,8 +168,8 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
   await ring.waitUntilConsistent();
 }
 
-interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'isReady'> {
-  readonly security: Security | undefined;
+interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
+  readonly isHealthy: (() => boolean) | undefined;
   readonly faults: FaultRules;
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
@@ -177,14 +178,15 @@ interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'ap
 }
 
 function createWeb(parts: WebParts): WebServer {
-  const { config, security, log, clock, apiClock, ring, isReady, faults, expiry, indexes, admin, execute } = parts;
+  const { config, security, log, clock, apiClock, ring, isHealthy, faults, expiry, indexes, admin, execute } = parts;
   return createWebServer({
     https: security?.https,
     authenticate: security?.authenticate,
     execute,
     nowMs: () => apiClock.now(),
     requestId: createRequestIds(),
-    isReady,
+    isReady: () => true,
+    isHealthy,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
     limits: config.limits.web,
     pause: nextTurn,

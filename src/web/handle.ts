@@ -26,6 +26,7 @@ export interface HandleOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
+  readonly isHealthy?: (() => boolean) | undefined;
   /** Called with every exception that is no `ApiError`: a bug, or a tier that failed. */
   readonly onInternalError: (error: unknown) => void;
   /** The service's own limit is 16 MB. It also holds for a compressed body after decompression. */
@@ -220,7 +221,9 @@ function answerProbe(request: HttpRequest, envelope: Envelope, options: HandleOp
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (isRead && pathOf(request) === '/health') {
     const isReady = options.isReady();
-    return renderBody(isReady ? 200 : 503, Buffer.from(isReady ? 'ready\n' : 'starting\n'), plain(envelope));
+    const isHealthy = options.isHealthy?.() ?? isReady;
+    const text = isHealthy ? 'ready\n' : isReady ? 'stopping\n' : 'starting\n';
+    return renderBody(isHealthy ? 200 : 503, Buffer.from(text), plain(envelope));
   }
   // Widely used health checks (jest-dynamodb, compose files) wait for this 400, which DynamoDB Local answers.
   if (isRead && pathOf(request) === '/') {

@@ -32,6 +32,8 @@ export interface WebServerOptions {
   readonly requestId: () => string;
   /** Whether requests can be served yet. */
   readonly isReady: () => boolean;
+  /** Whether `/health` says that more requests are welcome. Default: `isReady`. */
+  readonly isHealthy?: (() => boolean) | undefined;
   /** Called with every exception that is no `ApiError`. The client gets a 500, and the process lives on. */
   readonly onInternalError: (error: unknown) => void;
   readonly limits?: Partial<WebLimits>;

@@ -73,7 +73,7 @@ test('a disk that has lost its store does not begin again as if nothing had happ
   const directory = await openPeerDirectory(path, 'a');
   mkdirSync(directory.storePath);
   writeFileSync(join(directory.storePath, 'data.mdb'), '');
-  directory.save({ ...directory.record, hasStore: true });
+  directory.save({ ...directory.record, storeBoot: 1 });
   await directory.close();
   await (await openPeerDirectory(path, 'a')).close();
   rmSync(directory.storePath, { recursive: true });

@@ -1,0 +1,145 @@
+import type { PeerHello } from '../dynamo/peer-hello.ts';
+import type { NodeId } from '../dynamo/ring.ts';
+import type { Clock, Timer } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Address, PeerTransport, Port } from '../env/peer-channel.ts';
+import type { Random } from '../env/random.ts';
+import type { AddressBook, AddressEntry } from './address-book.ts';
+import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+
+/** How often the addresses of `--join` are tried that nobody was met at, or whose peer is gone. */
+const JOIN_MS = 1_000;
+/** How often addresses are exchanged with a peer, drawn at random. */
+const EXCHANGE_MS = 2_000;
+/** How often the log repeats what is wrong with an address. */
+const REMIND_MS = 30_000;
+
+export interface AcquaintancesParts {
+  readonly self: NodeId;
+  readonly transport: PeerTransport<PeerHello>;
+  readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  readonly book: AddressBook;
+  /** Where an operator says that peers may be. */
+  readonly join: readonly Address[];
+  /** What this process tells of itself. */
+  readonly own: () => AddressEntry;
+  /** The nodes that hold the ring, as far as that is known: connections to all of them are kept. */
+  readonly members: () => readonly NodeId[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Gets to know other peers: at the addresses that the operator names, and from those that it knows already. */
+export class Acquaintances {
+  readonly #parts: AcquaintancesParts;
+  /** Everybody who was let in since the start. */
+  readonly #met = new Set<NodeId>();
+  /** Who was met last at each address of the operator's. */
+  readonly #metAt = new Map<Address, NodeId>();
+  readonly #remindAtMs = new Map<Address, number>();
+  readonly #meeting = new Set<Address>();
+  #timers: Timer[] = [];
+  #isStopped = false;
+
+  constructor(parts: AcquaintancesParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#join();
+    this.#exchangeNowAndThen();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const timer of this.#timers) this.#parts.clock.cancel(timer);
+    this.#timers = [];
+  }
+
+  /** The peers that can be asked now. */
+  get present(): readonly NodeId[] {
+    return [...this.#met].filter(
+      (peer) => this.#parts.transport.isUp(peer) || this.#parts.book.addressesOf(peer).length > 0,
+    );
+  }
+
+  /** A peer was let in. */
+  noteGreeted(peer: NodeId): void {
+    if (peer === this.#parts.self || this.#met.has(peer)) return;
+    this.#met.add(peer);
+    this.#exchange(peer);
+  }
+
+  /** What other peers are told: this process, and the nodes that hold the ring. */
+  get known(): readonly AddressEntry[] {
+    const { book, members, own } = this.#parts;
+    const entries = [...members(), ...this.#met].map((node) => book.entryOf(node));
+    const told = new Set([own(), ...entries.filter((entry) => entry !== undefined)]);
+    return [...told].slice(0, MOST_TOLD);
+  }
+
+  #join(): void {
+    const { transport, join, clock, members, self } = this.#parts;
+    for (const address of join) this.#meet(address);
+    for (const node of members()) if (node !== self && !transport.isUp(node)) transport.connect(node);
+    this.#timers[0] = clock.after(JOIN_MS, () => this.#join());
+  }
+
+  #meet(address: Address): void {
+    const { transport, self } = this.#parts;
+    const peer = this.#metAt.get(address);
+    if (this.#meeting.has(address) || peer === self || (peer !== undefined && transport.isUp(peer))) return;
+    this.#meeting.add(address);
+    transport.meet(address, (met) => {
+      this.#meeting.delete(address);
+      if (this.#isStopped) return;
+      if (met.kind === 'self') this.#metAt.set(address, self);
+      else if (met.kind === 'met') this.#metAt.set(address, met.peer);
+      else if (met.kind === 'refused') this.#complain(address, 'a peer has refused this one', met.refusal.line);
+      else this.#complain(address, 'nobody was met', met.reason);
+    });
+  }
+
+  #complain(address: Address, message: string, reason: string): void {
+    const { clock, log } = this.#parts;
+    const nowMs = clock.elapsedMs();
+    if (nowMs < (this.#remindAtMs.get(address) ?? 0)) return;
+    this.#remindAtMs.set(address, nowMs + REMIND_MS);
+    log.warn(message, { address: textOfAddress(address), reason });
+  }
+
+  #exchangeNowAndThen(): void {
+    const { clock, random } = this.#parts;
+    this.#timers[1] = clock.after(EXCHANGE_MS, () => {
+      const present = this.present;
+      const peer = present[Math.floor(random.next() * present.length)];
+      if (peer !== undefined) this.#exchange(peer);
+      this.#exchangeNowAndThen();
+    });
+  }
+
+  #exchange(peer: NodeId): void {
+    this.#parts.port.ask(peer, { kind: 'addresses', entries: this.known }, (outcome) => {
+      if (outcome.kind !== 'answered' || outcome.answer.kind !== 'addresses') return;
+      for (const entry of outcome.answer.entries) this.learn(entry);
+    });
+  }
+
+  /** Takes what a peer has told. Until a cluster is known, everybody may be a founder. */
+  learn(entry: AddressEntry): void {
+    const { self, book, members, transport } = this.#parts;
+    if (entry.node === self || entry.addresses.length === 0 || !book.learn(entry)) return;
+    const nodes = members();
+    if (nodes.length === 0 || nodes.includes(entry.node)) transport.connect(entry.node);
+  }
+}
+
+/** So many entries are told in one message; readers refuse more than they expect. */
+const MOST_TOLD = 300;
+
+/** An address as an operator writes it. */
+export function textOfAddress(address: Address): string {
+  if ('path' in address) return address.path;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}

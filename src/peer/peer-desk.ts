@@ -1,0 +1,64 @@
+import type { NodeId } from '../dynamo/ring.ts';
+import type { RingView } from '../dynamo/ring-view.ts';
+import type { Serve } from '../env/peer-channel.ts';
+import type { Acquaintances } from './acquaintances.ts';
+import { newerConfigs } from './config-watch.ts';
+import type { Founder } from './founder.ts';
+import { replicaOf } from './locate.ts';
+import { performWork } from './node-work.ts';
+import type { Peer } from './peer.ts';
+import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+
+/** What a process has to answer with; some of it comes later than its first request. */
+export interface PeerDeskParts {
+  readonly self: NodeId;
+  readonly founder: () => Founder | undefined;
+  readonly acquaintances: () => Acquaintances | undefined;
+  readonly view: () => RingView | undefined;
+  readonly peer: () => Peer | undefined;
+}
+
+/** Answers what other peers ask on the channel of peers. */
+export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
+  return (from, request, answer) => {
+    try {
+      answerRequest(parts, { from, request }, answer);
+    } catch (error) {
+      answer({ kind: 'cannot', reason: error instanceof Error ? error.message : String(error) });
+    }
+  };
+}
+
+function answerRequest(
+  { self, founder, acquaintances, view, peer }: PeerDeskParts,
+  { request }: { readonly from: NodeId; readonly request: PeerRequest },
+  answer: (answer: PeerAnswer) => void,
+): void {
+  switch (request.kind) {
+    case 'founding':
+    case 'bind':
+    case 'commit': {
+      const known = founder();
+      if (known === undefined) return answer(NOT_YET);
+      return answer({ kind: 'founding', answer: known.answer(request) });
+    }
+    case 'addresses': {
+      const known = acquaintances();
+      for (const entry of request.entries) known?.learn(entry);
+      return answer({ kind: 'addresses', entries: known?.known ?? [] });
+    }
+    case 'configs': {
+      const known = view();
+      return answer({ kind: 'configs', configs: known === undefined ? [] : newerConfigs(known, request.epochs) });
+    }
+    case 'replica':
+      return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
+    case 'work': {
+      const running = peer();
+      if (running === undefined) return answer(NOT_YET);
+      return performWork(running, request.work, (report) => answer({ kind: 'done', report }));
+    }
+  }
+}
+
+const NOT_YET: PeerAnswer = { kind: 'cannot', reason: 'no node runs here now' };

@@ -1,0 +1,240 @@
+import type { PartitionConfig } from '../dynamo/messages.ts';
+import type { Codec } from '../env/codec.ts';
+import type { Address, Channel } from '../env/peer-channel.ts';
+import { foundedClusterIn, foundingRightIn, isDiskId, isNodeName, isWithin } from '../env/peer-record.ts';
+import type { StoreKey } from '../env/store.ts';
+import { type AddressEntry, MOST_ADDRESSES } from './address-book.ts';
+import type { FoundingRequest } from './founder.ts';
+import type { FoundingAnswer } from './founding.ts';
+import type { ReplicaDescription } from './locate.ts';
+import { isPeerNodeId } from './node-name.ts';
+
+/*
+ * What peers say to each other that is not of the ring (docs/protocol.md section 13.4): JSON, because it is seldom and
+ * small. A stranger who has the secret may send anything: each document is read member by member, and what does not
+ * fit is refused. Members that this release does not know are skipped.
+ */
+
+/** The work of a node that any peer may ask for. It may take minutes. */
+export const NODE_WORK = ['repair', 'scrub', 'purge', 'settle'] as const;
+export type NodeWork = (typeof NODE_WORK)[number];
+
+export type PeerRequest =
+  | FoundingRequest
+  /** Takes these addresses, and answers those that it knows. */
+  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  /** Answers the configs that are newer than these epochs, by partition. For peers without a node. */
+  | { readonly kind: 'configs'; readonly epochs: readonly number[] }
+  /** Answers what its replica holds of a key. */
+  | { readonly kind: 'replica'; readonly key: StoreKey }
+  | { readonly kind: 'work'; readonly work: NodeWork };
+
+/** Sums of what some work has done, by name. */
+export type WorkReport = Readonly<Record<string, number>>;
+
+export type PeerAnswer =
+  | { readonly kind: 'founding'; readonly answer: FoundingAnswer }
+  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
+  | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
+  | { readonly kind: 'done'; readonly report: WorkReport }
+  /** It cannot do that now. @property reason one line */
+  | { readonly kind: 'cannot'; readonly reason: string };
+
+/** Entries of addresses that one message may have: those of the sender, and of the nodes that hold the ring. */
+const MOST_ENTRIES = 300;
+const MOST_PARTITIONS = 1_024;
+const MOST_MEMBERS = 64;
+const MOST_TEXT = 1_000;
+/** Above the longest key of a record. */
+const MOST_KEY = 8_192;
+const MOST_REPORTED = 64;
+
+class UnreadableError extends Error {
+  override readonly name = 'UnreadableError';
+  /** Whether a newer release may have sent it. */
+  readonly isUnknownKind: boolean;
+
+  constructor(what: string, isUnknownKind = false) {
+    super(`not a message between peers: ${what}`);
+    this.isUnknownKind = isUnknownKind;
+  }
+}
+
+export const PEER_CHANNEL: Channel<PeerRequest, PeerAnswer> = {
+  number: 2,
+  requests: jsonCodec(readRequest),
+  answersTo: () => ANSWERS,
+  lane: ({ kind }) => (kind === 'work' || kind === 'configs' || kind === 'addresses' ? 'bulk' : 'hot'),
+  isUnsupported: (error) => error instanceof UnreadableError && error.isUnknownKind,
+};
+
+const ANSWERS = jsonCodec(readAnswer);
+
+function jsonCodec<Message>(read: (value: Fields) => Message): Codec<Message> {
+  return {
+    encode: (message) => Buffer.from(JSON.stringify(message)),
+    decode: (bytes) => {
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+      return read(Object(JSON.parse(text)) as Fields);
+    },
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function readRequest(value: Fields): PeerRequest {
+  switch (value.kind) {
+    case 'founding':
+      return { kind: 'founding', about: optional(value.about, text) };
+    case 'bind':
+    case 'commit':
+      return { kind: value.kind, cluster: needed(foundedClusterIn(value.cluster), 'cluster') };
+    case 'addresses':
+      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+    case 'configs':
+      return { kind: 'configs', epochs: list(value.epochs, MOST_PARTITIONS, count) };
+    case 'replica':
+      return { kind: 'replica', key: storeKey(value.key) };
+    case 'work':
+      return {
+        kind: 'work',
+        work: needed(
+          NODE_WORK.find((work) => work === value.work),
+          'work',
+        ),
+      };
+    default:
+      throw new UnreadableError('its kind', true);
+  }
+}
+
+function readAnswer(value: Fields): PeerAnswer {
+  switch (value.kind) {
+    case 'founding':
+      return { kind: 'founding', answer: readFoundingAnswer(Object(value.answer)) };
+    case 'addresses':
+      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+    case 'configs':
+      return { kind: 'configs', configs: list(value.configs, MOST_PARTITIONS, readConfig) };
+    case 'replica':
+      return { kind: 'replica', replica: readReplica(Object(value.replica)) };
+    case 'done':
+      return { kind: 'done', report: readReport(Object(value.report)) };
+    case 'cannot':
+      return { kind: 'cannot', reason: text(value.reason) };
+    default:
+      throw new UnreadableError('its kind', true);
+  }
+}
+
+function readFoundingAnswer({ name, diskId, state, layout, right, cluster, givenUp }: Fields): FoundingAnswer {
+  if (!isNodeName(name) || !isDiskId(diskId)) throw new UnreadableError('who');
+  const known = needed(['new', 'bound', 'formed'].find((each) => each === state) as FoundingAnswer['state'], 'state');
+  if (known !== 'new' && cluster === undefined) throw new UnreadableError('cluster');
+  return {
+    name,
+    diskId,
+    state: known,
+    layout: count(layout),
+    right: optional(right, (given) => needed(foundingRightIn(given), 'right')),
+    cluster: optional(cluster, (given) => needed(foundedClusterIn(given), 'cluster')),
+    givenUp: optional(givenUp, text),
+  };
+}
+
+/** Also reads what an earlier process has kept of its address book. */
+export function readEntry(value: unknown): AddressEntry {
+  const { node, boot, instance, seq, addresses } = Object(value) as Fields;
+  return {
+    node: nodeId(node),
+    boot: count(boot),
+    instance: text(instance),
+    seq: count(seq),
+    addresses: list(addresses, MOST_ADDRESSES, readAddress),
+  };
+}
+
+function readAddress(value: unknown): Address {
+  const { path, host, port } = Object(value) as Fields;
+  if (path !== undefined) return { path: text(path) };
+  if (!isWithin(port, 1, 65_535)) throw new UnreadableError('port');
+  return { host: text(host), port };
+}
+
+function readConfig(value: unknown): PartitionConfig {
+  const { partition, epoch, attempt, members } = Object(value) as Fields;
+  return {
+    partition: count(partition),
+    epoch: count(epoch),
+    attempt: count(attempt),
+    members: list(members, MOST_MEMBERS, (member) => {
+      const { node, diskId } = Object(member) as Fields;
+      if (!isDiskId(diskId)) throw new UnreadableError('disk');
+      return { node: nodeId(node), diskId };
+    }),
+  };
+}
+
+function readReplica({
+  node,
+  isKnown,
+  committedAtMs,
+  isTombstone,
+  isUnsettled,
+  isDamaged,
+  held,
+}: Fields): ReplicaDescription {
+  if (isKnown !== true) return { node: nodeId(node), isKnown: false };
+  if (committedAtMs !== undefined && !Number.isFinite(committedAtMs)) throw new UnreadableError('time');
+  return {
+    node: nodeId(node),
+    isKnown: true,
+    committedAtMs: committedAtMs as number | undefined,
+    isTombstone: isTombstone === true,
+    isUnsettled: isUnsettled === true,
+    isDamaged: isDamaged === true,
+    held: count(held),
+  };
+}
+
+function storeKey(value: unknown): StoreKey {
+  if (typeof value !== 'string' || value.length > MOST_KEY) throw new UnreadableError('key');
+  return value;
+}
+
+function readReport(value: Fields): WorkReport {
+  const entries = Object.entries(value);
+  const isSound = entries.length <= MOST_REPORTED && entries.every(([, sum]) => Number.isFinite(sum));
+  if (!isSound) throw new UnreadableError('report');
+  return Object.fromEntries(entries) as WorkReport;
+}
+
+function nodeId(value: unknown): string {
+  if (typeof value !== 'string' || !isPeerNodeId(value)) throw new UnreadableError('node');
+  return value;
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string' || value.length > MOST_TEXT) throw new UnreadableError('text');
+  return value;
+}
+
+function count(value: unknown): number {
+  if (!isWithin(value, 0, Number.MAX_SAFE_INTEGER)) throw new UnreadableError('count');
+  return value;
+}
+
+function list<T>(value: unknown, most: number, read: (each: unknown) => T): T[] {
+  if (!Array.isArray(value) || value.length > most) throw new UnreadableError('list');
+  return value.map((each) => read(each));
+}
+
+function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
+  return value === undefined ? undefined : read(value);
+}
+
+function needed<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new UnreadableError(what);
+  return value;
+}

@@ -1,0 +1,166 @@
+import type { ItemKey, LagRule } from '../dynamo/client.ts';
+import type { MoveProgress } from '../dynamo/epochs/rebalancer.ts';
+import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
+import type { ScrubReport } from '../dynamo/healing/scrub.ts';
+import { partitionOf, storeKeyOf } from '../dynamo/keyspace.ts';
+import type { NodeId } from '../dynamo/ring.ts';
+import type { RingClient } from '../dynamo/ring-client.ts';
+import { RingError } from '../dynamo/ring-error.ts';
+import type { RingView } from '../dynamo/ring-view.ts';
+import type { Clock } from '../env/clock.ts';
+import type { PeerTransport, Port } from '../env/peer-channel.ts';
+import { type Location, locationOf, type ReplicaDescription, replicaOf } from './locate.ts';
+import { diskOf } from './node-name.ts';
+import { addReports, performWork } from './node-work.ts';
+import type { Peer } from './peer.ts';
+import type { NodeWork, PeerAnswer, PeerRequest, WorkReport } from './peer-messages.ts';
+import type { NodeDescription, RingDescription } from './ring-description.ts';
+import type { ServedRing } from './served-ring.ts';
+
+/** How long replicas may take to become alike once nobody writes. */
+const CONSISTENT_WITHIN_MS = 30_000;
+/** The wait between two looks at whether they are alike: hints are offered, and nodes probed, about as often. */
+const CONSISTENT_POLL_MS = 200;
+
+export interface PeerRingParts {
+  /** The ring as this process knows it. */
+  readonly view: RingView;
+  readonly client: RingClient;
+  /** The node of this process; undefined in a front. */
+  readonly own: Peer | undefined;
+  readonly transport: Pick<PeerTransport<unknown>, 'isUp'>;
+  readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  readonly moves: () => MoveProgress;
+  readonly clock: Clock;
+  /** Ends what runs here. */
+  readonly close: () => Promise<void>;
+}
+
+/** A ring at most one of whose nodes runs in this process. The others are asked. */
+export class PeerRing implements ServedRing {
+  readonly #parts: PeerRingParts;
+  #isClosed = false;
+
+  constructor(parts: PeerRingParts) {
+    this.#parts = parts;
+  }
+
+  get client(): RingClient {
+    return this.#parts.client;
+  }
+
+  describe(): RingDescription {
+    const { view, own, transport, moves } = this.#parts;
+    const nodes = this.#nodes.map((id): NodeDescription => {
+      if (id === own?.id) return own.describe();
+      return { id, state: transport.isUp(id) ? 'up' : 'stopped', status: undefined };
+    });
+    return { nodes, partitions: view.configs, moves: moves() };
+  }
+
+  async locate(key: ItemKey): Promise<Location> {
+    const { view, own } = this.#parts;
+    const storeKey = storeKeyOf(key, view.partitions);
+    const { members } = view.newestConfig(partitionOf(storeKey));
+    const replicas = members.map(async ({ node }): Promise<ReplicaDescription> => {
+      if (node === own?.id) return replicaOf(storeKey, node, own.node);
+      const answer = await this.#ask(node, { kind: 'replica', key: storeKey });
+      return answer?.kind === 'replica' ? { ...answer.replica, node } : { node, isKnown: false };
+    });
+    return locationOf(storeKey, view, await Promise.all(replicas));
+  }
+
+  nodeOfDisk(diskId: number): NodeId | undefined {
+    return this.#nodes.find((node) => diskOf(node) === diskId);
+  }
+
+  setLags(rules: readonly LagRule[]): void {
+    this.#checkOpen();
+    this.#parts.own?.node.setLags(rules);
+  }
+
+  async repair(): Promise<RepairReport> {
+    return { ...NOTHING_REPAIRED, ...(await this.#byEach('repair')) };
+  }
+
+  async scrub(): Promise<ScrubReport> {
+    return { ...NOTHING_SCRUBBED, ...(await this.#byEach('scrub')) };
+  }
+
+  /** @throws RingError that says what is behind, if replicas are not alike in time */
+  async waitUntilConsistent(withinMs = CONSISTENT_WITHIN_MS): Promise<void> {
+    const { clock } = this.#parts;
+    const untilMs = clock.elapsedMs() + withinMs;
+    for (;;) {
+      const behind = await this.#repairAndFindBehind();
+      if (behind.length === 0) return;
+      if (clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
+      await new Promise<void>((resolve) => clock.after(CONSISTENT_POLL_MS, resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#parts.client.stop();
+    await this.#parts.close();
+  }
+
+  get #nodes(): readonly NodeId[] {
+    return this.#parts.view.preferenceList(0);
+  }
+
+  async #repairAndFindBehind(): Promise<string[]> {
+    const { view, moves } = this.#parts;
+    this.#checkOpen();
+    const absent = this.describe().nodes.filter(({ state }) => state !== 'up');
+    if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
+    await this.#byEach('settle');
+    const { partitions = 0, recordsRepaired = 0 } = await this.#byEach('repair');
+    // Once more: a repair may have let a node begin what it had to do.
+    const { hints = 0, owed = 0, unsettled = 0 } = await this.#byEach('settle');
+    const behind: string[] = [];
+    if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
+    const comparisons = view.configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
+    if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
+    if (hints > 0) behind.push(`${hints} hints are kept`);
+    if (owed > 0) behind.push(`indexes are to be told of ${owed} items`);
+    if (unsettled > 0) behind.push(`${unsettled} nodes have accepted what is not settled`);
+    if (moves().left > 0) behind.push(`${moves().left} partitions are to be moved`);
+    return behind;
+  }
+
+  /** Has each node that is up do some work, one after the other. @returns the sums of their reports */
+  async #byEach(work: NodeWork): Promise<WorkReport> {
+    const { own, transport } = this.#parts;
+    let total: WorkReport = {};
+    for (const id of this.#nodes) {
+      this.#checkOpen();
+      if (id === own?.id) {
+        total = addReports(total, await new Promise<WorkReport>((resolve) => performWork(own, work, resolve)));
+      } else if (transport.isUp(id)) {
+        const answer = await this.#ask(id, { kind: 'work', work });
+        if (answer?.kind === 'done') total = addReports(total, answer.report);
+      }
+    }
+    return total;
+  }
+
+  #ask(to: NodeId, request: PeerRequest): Promise<PeerAnswer | undefined> {
+    return new Promise((resolve) => {
+      this.#parts.port.ask(to, request, (outcome) => resolve(outcome.kind === 'answered' ? outcome.answer : undefined));
+    });
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new RingError('the ring is closed');
+  }
+}
+
+const NOTHING_REPAIRED: RepairReport = {
+  partitions: 0,
+  hashesExchanged: 0,
+  bytesExchanged: 0,
+  recordsRepaired: 0,
+  ms: 0,
+};
+const NOTHING_SCRUBBED: ScrubReport = { records: 0, damaged: 0, restored: 0, ms: 0 };

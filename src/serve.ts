@@ -1,0 +1,365 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { ApiClock } from './admin/api-clock.ts';
+import type { Security } from './config/client-security.ts';
+import type { PeerServeCommand } from './config/parse-peer.ts';
+import type { PeerSettings } from './config/peer-options.ts';
+import { ConfigError } from './config.ts';
+import { NodesOfView } from './dynamo/nodes-at-hand.ts';
+import { RingClient } from './dynamo/ring-client.ts';
+import { RingError } from './dynamo/ring-error.ts';
+import { RingView } from './dynamo/ring-view.ts';
+import { type Clock, SystemClock } from './env/clock.ts';
+import { isOnThisHost } from './env/dialer.ts';
+import { newDiskId } from './env/disk-id.ts';
+import type { Log } from './env/log.ts';
+import { nextTurn } from './env/next-turn.ts';
+import type { Address } from './env/peer-channel.ts';
+import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
+import type { PeerRecord } from './env/peer-record.ts';
+import { LEAST_SECRET_BYTES, type PeerSecurity } from './env/peer-tls.ts';
+import { ringTransport } from './env/peer-transport.ts';
+import { SystemRandom } from './env/random.ts';
+import type { NodeControl } from './host/ring-control.ts';
+import { textOfAddress } from './peer/acquaintances.ts';
+import { ConfigWatch } from './peer/config-watch.ts';
+import { CoordinationDoor } from './peer/coordination-door.ts';
+import { configsOf } from './peer/founding.ts';
+import type { Peer } from './peer/peer.ts';
+import { PeerRing } from './peer/peer-ring.ts';
+import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
+import { PeerNetwork } from './serving/peer-network.ts';
+import { openPeerNode } from './serving/peer-node.ts';
+import { Releases } from './serving/releases.ts';
+import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { LateServer } from './web/late-server.ts';
+import { RemoteNode } from './wire/remote-node.ts';
+import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
+
+/** How long requests under way may take once the process is to stop. */
+const STOP_GRACE_MS = 5_000;
+
+/** One process of a cluster: a node, or a front, with a router and a web server. */
+export interface ServedPeer {
+  /** Where clients reach it. */
+  readonly addresses: readonly WebAddress[];
+  /** Where other peers reach it. */
+  readonly peerAddress: Address;
+  /**
+   * Resolves when requests can be served; rejects with what an operator has to remedy. Until then `/health` says 503.
+   */
+  readonly ready: Promise<ReadyPeer>;
+  /** Reads the files of certificate and access keys of clients again. @throws ConfigError: all stays as it was */
+  renewSecurity(): void;
+  /** Takes nothing new, ends what it has begun, and leaves. */
+  stop(): Promise<void>;
+}
+
+/** What is known once requests can be served. */
+export interface ReadyPeer {
+  readonly record: PeerRecord;
+  readonly config: PeerServeCommand['config'];
+  readonly adminAddresses: readonly WebAddress[];
+}
+
+export interface ServePeerParts {
+  readonly command: PeerServeCommand;
+  readonly version: string;
+  readonly log: Log;
+  /** It cannot go on. @param error with a line for people */
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * The composition root of one process of several. Resolves once it listens, for clients and for peers.
+ *
+ * @throws ConfigError, DataDirectoryError, or the system's error if an address cannot be listened on
+ */
+export async function servePeer(parts: ServePeerParts): Promise<ServedPeer> {
+  const releases = new Releases();
+  try {
+    return await new PeerProcess(parts, releases).begin();
+  } catch (error) {
+    await releases
+      .runAll()
+      .catch((failure: unknown) => parts.log.error('could not release everything', { error: failure }));
+    throw error;
+  }
+}
+
+interface ServedParts {
+  readonly directory: PeerDirectory | undefined;
+  readonly network: PeerNetwork;
+  readonly late: LateServer;
+  readonly security: Security | undefined;
+}
+
+/** What a process of a cluster is made of, in the order of its start. */
+class PeerProcess {
+  readonly #parts: ServePeerParts;
+  readonly #releases: Releases;
+  readonly #clock: Clock = new SystemClock();
+  readonly #random = new SystemRandom();
+  #isStopping = false;
+  /** Of what serves: released after those who listen for it have stopped. */
+  readonly #served = new Releases();
+
+  constructor(parts: ServePeerParts, releases: Releases) {
+    this.#parts = parts;
+    this.#releases = releases;
+  }
+
+  async begin(): Promise<ServedPeer> {
+    const { command, log } = this.#parts;
+    const { peer, config } = command;
+    const security = securityOf(peer);
+    const forClients = await createSecurity(config, this.#clock);
+    const directory = config.dataDir === undefined ? undefined : await openPeerDirectory(config.dataDir, peer.nodeId);
+    if (directory !== undefined) this.#releases.add(() => directory.close());
+    const network = this.#network(directory, security);
+    this.#releases.add(() => network.stop());
+    const late = this.#lateServer(forClients);
+    this.#releases.add(() => this.#served.runAll());
+    const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
+    const addresses = await openWeb(late, config.port, where);
+    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
+    const ready = network
+      .findCluster()
+      .then((record) => this.#serve(record, { directory, network, late, security: forClients }));
+    return {
+      addresses,
+      peerAddress,
+      ready,
+      renewSecurity() {
+        forClients?.readAgain();
+        if (forClients?.https !== undefined) late.renewCertificate(forClients.https);
+      },
+      stop: () => {
+        this.#isStopping = true;
+        return this.#releases.runAll();
+      },
+    };
+  }
+
+  #network(directory: PeerDirectory | undefined, security: PeerSecurity): PeerNetwork {
+    const { command, version, log, onFatal } = this.#parts;
+    const { peer } = command;
+    return new PeerNetwork({
+      memory: directory ?? memoryOf({ diskId: newDiskId(), name: peer.nodeId, boot: 1, state: 'new' }),
+      role: peer.role === 'front' ? 'front' : 'member',
+      build: version,
+      instance: randomBytes(8).toString('hex'),
+      security,
+      join: peer.join,
+      hashOf: (text) => createHash('sha256').update(text).digest('hex').slice(0, 16),
+      newClusterId: randomUUID,
+      clock: this.#clock,
+      random: this.#random,
+      log,
+      onFatal: (reason) => onFatal(new ConfigError(reason)),
+    });
+  }
+
+  #lateServer(security: Security | undefined): LateServer {
+    const { command, log } = this.#parts;
+    const { limits, corsOrigins } = command.config;
+    return new LateServer(
+      {
+        nowMs: () => this.#clock.now(),
+        requestId: createRequestIds(),
+        onInternalError: (error) => log.error('a request failed by a bug', { error }),
+        limits: limits.web,
+        pause: nextTurn,
+        corsOrigins,
+        https: security?.https,
+        authenticate: security?.authenticate,
+      },
+      () => this.#clock.elapsedMs(),
+    );
+  }
+
+  /** The cluster is known: opens the node, if this disk is one of its, and serves. */
+  async #serve(record: PeerRecord, { directory, network, late, security }: ServedParts): Promise<ReadyPeer> {
+    const { command, log } = this.#parts;
+    const config = command.configOf(record.cluster!);
+    const clock = this.#clock;
+    const releases = this.#served;
+    const traces = createTraces(config, clock);
+    const { transport } = network;
+    const isNode = record.state === 'formed' && directory !== undefined;
+    if (!isNode && directory !== undefined) {
+      const { name } = record;
+      const line = `it serves clients and stores nothing; if it is to take the place of a lost disk: admin replace ${name}`;
+      log.warn('the disk of this node is empty, and the cluster exists without it', { node: name, remedy: line });
+    }
+    let peer: Peer | undefined;
+    if (isNode) {
+      const ring = transport.open(RING_CHANNEL, (from, request, answer) => peer?.receive(from, request, answer));
+      const node = await openPeerNode({
+        directory,
+        config,
+        transport: ringTransport(ring),
+        clock,
+        random: this.#random,
+        log,
+        onHint: traces?.hintKept.bind(traces, network.self),
+        onDamaged: (reason) => this.#parts.onFatal(new RingError(reason)),
+      });
+      peer = node.peer;
+      releases.add(() => node.close());
+    }
+    const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
+    const ring = this.#ring({ view, peer, network, config });
+    const apiClock = new ApiClock(clock, config.timeOffsetMs);
+    const nodes = nodeControl();
+    const serving = await serveRing(
+      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy: () => !this.#isStopping },
+      releases,
+    );
+    late.serve(serving.web);
+    const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
+    const { operator } = serving.web;
+    const adminAddresses = config.adminPort === undefined ? [] : await openWeb(operator, config.adminPort, where);
+    // The first thing at a stop: requests that a rule makes wait are not waited for.
+    this.#releases.add(serving.endWaits);
+    return { record, config, adminAddresses };
+  }
+
+  /** The ring as this process sees it, and the door by which other processes ask its node. */
+  #ring({
+    view,
+    peer,
+    network,
+    config,
+  }: {
+    view: RingView;
+    peer: Peer | undefined;
+    network: PeerNetwork;
+    config: PeerServeCommand['config'];
+  }): PeerRing {
+    const { self, transport, port, acquaintances } = network;
+    const clock = this.#clock;
+    const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
+    const coordination = transport.open(COORDINATION_CHANNEL, door.serve);
+    const client = new RingClient({
+      view,
+      nodes: new NodesOfView({
+        view,
+        // The door of a node that is paused is another one.
+        own: peer && {
+          id: self,
+          node: { coordinate: (request, reply, signal) => peer.door.coordinate(request, reply, signal) },
+        },
+        reach: (id) => new RemoteNode(coordination, id),
+      }),
+      isReachable: (id) => id === self || transport.isUp(id),
+      clock,
+      limits: config.limits.node,
+      writeQuorum: config.writeQuorum,
+      observer: undefined,
+    });
+    network.follow(view, (id) => client.attach(id));
+    network.serve(peer);
+    const watch = new ConfigWatch({
+      view,
+      port,
+      present: () => acquaintances.present,
+      clock,
+      random: this.#random,
+    });
+    if (peer === undefined) watch.start();
+    const ring = new PeerRing({
+      view,
+      client,
+      own: peer,
+      transport,
+      port,
+      moves: () => ({ moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined }),
+      clock,
+      close: async () => {
+        watch.stop();
+        network.serve(undefined);
+        door.leave();
+        await drained(peer, door);
+      },
+    });
+    this.#served.add(() => ring.close());
+    return ring;
+  }
+}
+
+/** Waits until the node has answered what others have asked of it. */
+function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {
+  return new Promise((resolve) => {
+    if (peer === undefined) resolve();
+    else peer.drain((idle) => door.whenIdle(idle), resolve);
+  });
+}
+
+/** A front has no node. */
+const NO_NODE = {
+  coordinate(_request: unknown, reply: (answer: never) => void): void {
+    reply({ kind: 'unavailable', needed: 1, got: 0 } as never);
+  },
+};
+
+/** What is remembered of a process without a disk. */
+function memoryOf(first: PeerRecord) {
+  let record = first;
+  return {
+    get record() {
+      return record;
+    },
+    save: (next: PeerRecord) => {
+      record = next;
+    },
+    readNotes: () => undefined,
+    writeNotes: () => {},
+  };
+}
+
+/** What an administrator may do to single nodes: nothing yet that reaches another process. */
+function nodeControl(): NodeControl {
+  const refuse = (): never => {
+    throw new RingError('nodes of other processes are stopped and started where they run');
+  };
+  return {
+    stop: async () => refuse(),
+    start: async () => refuse(),
+    pause: refuse,
+    resume: refuse,
+    wipe: async () => refuse(),
+    setLink: refuse,
+    healLink: refuse,
+  };
+}
+
+/** @throws ConfigError if peers of other hosts could come in without a proof, or a file cannot be read */
+function securityOf({ clusterSecretFile, peerCert, peerKey, peerCa, peerListen }: PeerSettings): PeerSecurity {
+  if (clusterSecretFile !== undefined) {
+    const secret = Buffer.from(read('--cluster-secret-file', clusterSecretFile).toString().trim());
+    if (secret.length >= LEAST_SECRET_BYTES) return { kind: 'secret', secret };
+    throw new ConfigError(`--cluster-secret-file ${clusterSecretFile} has fewer than ${LEAST_SECRET_BYTES} bytes`);
+  }
+  if (peerCert !== undefined) {
+    const [cert, key, ca] = [
+      read('--peer-cert', peerCert),
+      read('--peer-key', peerKey!),
+      read('--peer-ca', peerCa!),
+    ] as const;
+    return { kind: 'certificate', cert, key, ca };
+  }
+  if (isOnThisHost(peerListen)) return { kind: 'open' };
+  throw new ConfigError(
+    `--peer-listen ${textOfAddress(peerListen)} lets other hosts in: peers need a --cluster-secret-file, or certificates`,
+  );
+}
+
+function read(flag: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new ConfigError(`${flag} ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error}`);
+  }
+}

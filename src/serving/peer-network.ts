@@ -1,0 +1,273 @@
+import type { PeerHello } from '../dynamo/peer-hello.ts';
+import type { NodeId } from '../dynamo/ring.ts';
+import type { RingView } from '../dynamo/ring-view.ts';
+import type { Clock } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Address, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
+import type { PeerSecurity } from '../env/peer-tls.ts';
+import { createPeerTransport } from '../env/peer-transport.ts';
+import type { Random } from '../env/random.ts';
+import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
+import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
+import { refusalOf } from '../peer/admission.ts';
+import { Founder } from '../peer/founder.ts';
+import { peerNodeId } from '../peer/node-name.ts';
+import type { Peer } from '../peer/peer.ts';
+import { peerDesk } from '../peer/peer-desk.ts';
+import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import { HELLO_CODEC, PROTOCOL, protocolOf } from '../wire/hello.ts';
+
+/** The pause between two writes of what is known of other peers, in ms. */
+const NOTE_MS = 1_000;
+/** How often the log repeats why a peer is refused, in ms. */
+const REMIND_MS = 60_000;
+
+/** What a process keeps of itself and of others: on a disk, or in memory if it stores nothing. */
+export interface PeerMemory {
+  readonly record: PeerRecord;
+  save(record: PeerRecord): void;
+  readNotes(): unknown;
+  writeNotes(notes: unknown): void;
+}
+
+export interface PeerNetworkParts {
+  readonly memory: PeerMemory;
+  readonly role: PeerHello['role'];
+  readonly build: string;
+  /** A random text of this process. */
+  readonly instance: string;
+  readonly security: PeerSecurity;
+  readonly join: readonly Address[];
+  /** A hash of the founders' names. */
+  readonly hashOf: (text: string) => string;
+  readonly newClusterId: () => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** An operator has to act. @param reason one line */
+  readonly onFatal: (reason: string) => void;
+}
+
+/** A process among its peers: whom it knows, whom it lets in, and what cluster it is of. */
+export class PeerNetwork {
+  readonly self: NodeId;
+  readonly transport: PeerTransport<PeerHello>;
+  /** The channel of peers. */
+  readonly port: Port<PeerRequest, PeerAnswer>;
+  readonly acquaintances: Acquaintances;
+  readonly #parts: PeerNetworkParts;
+  readonly #book: AddressBook;
+  readonly #complained = new Map<string, number>();
+  #own: AddressEntry;
+  #founder: Founder | undefined;
+  #view: RingView | undefined;
+  #peer: Peer | undefined;
+  #onUp: (peer: NodeId) => void = () => {};
+  #isNoting = false;
+
+  constructor(parts: PeerNetworkParts) {
+    const { memory, instance, join, clock, random, log, security } = parts;
+    const { name, diskId, boot } = memory.record;
+    this.#parts = parts;
+    this.self = peerNodeId(name, diskId);
+    this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
+    const isMember = (node: NodeId) => this.#members.includes(node);
+    this.#book = new AddressBook(notedEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.transport = createPeerTransport<PeerHello>({
+      self: this.self,
+      security,
+      clock,
+      random,
+      log,
+      addressesOf: (peer) => this.#book.addressesOf(peer),
+      greeting: {
+        codec: HELLO_CODEC,
+        mine: () => this.#hello,
+        peerOf: ({ node }) => node,
+        nameOf: (hello) => hello.name,
+        admit: (hello) => this.#admit(hello),
+      },
+      events: {
+        up: (peer) => this.#onUp(peer),
+        down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
+        greeted: (peer, hello) => {
+          this.#book.noteStart(peer, hello.boot, hello.instance);
+          this.acquaintances.noteGreeted(peer);
+        },
+        refused: (peer, address, { code, line }) =>
+          this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line }),
+      },
+    });
+    this.port = this.transport.open(
+      PEER_CHANNEL,
+      peerDesk({
+        self: this.self,
+        founder: () => this.#founder,
+        acquaintances: () => this.acquaintances,
+        view: () => this.#view,
+        peer: () => this.#peer,
+      }),
+    );
+    this.acquaintances = new Acquaintances({
+      self: this.self,
+      transport: this.transport,
+      port: this.port,
+      book: this.#book,
+      join,
+      own: () => this.#own,
+      members: () => this.#members,
+      clock,
+      random,
+      log,
+    });
+  }
+
+  /**
+   * Listens for peers, and begins to look for others.
+   *
+   * @param told where others reach this peer, if not where it listens
+   * @returns where it listens
+   * @throws the system's error
+   */
+  async listen(address: Address, told: Address | undefined): Promise<Address> {
+    const listening = await this.transport.listen(address);
+    const reached = told === undefined ? listening : withPort(told, listening);
+    this.#own = { ...this.#own, seq: this.#own.seq + 1, addresses: [reached] };
+    this.acquaintances.start();
+    return listening;
+  }
+
+  /** Looks for the cluster of this disk, or founds it with others. Resolves with the record that knows the cluster. */
+  findCluster(): Promise<PeerRecord> {
+    const { memory, newClusterId, clock, log, onFatal } = this.#parts;
+    return new Promise((resolve) => {
+      this.#founder = new Founder({
+        disk: memory.record,
+        save: (record) => memory.save(record),
+        peers: () => this.acquaintances.present,
+        ask: (to, request, done) => {
+          this.port.ask(to, request, (outcome) => {
+            if (outcome.kind === 'answered' && outcome.answer.kind === 'founding') done(outcome.answer.answer);
+          });
+        },
+        newClusterId,
+        clock,
+        log,
+        onCluster: resolve,
+        onStop: onFatal,
+      });
+      this.#founder.start();
+    });
+  }
+
+  /** What is waited for, until a cluster is found. */
+  get reason(): string {
+    return this.#founder?.reason ?? '';
+  }
+
+  /** The ring is known: connections to all of its nodes are kept. @param onUp called when a peer can be asked (again) */
+  follow(view: RingView, onUp: (peer: NodeId) => void): void {
+    this.#view = view;
+    this.#onUp = onUp;
+    for (const node of this.#members) if (node !== this.self) this.transport.connect(node);
+  }
+
+  /** The node of this process answers its peers from now on. */
+  serve(peer: Peer | undefined): void {
+    this.#peer = peer;
+  }
+
+  async stop(): Promise<void> {
+    this.#founder?.stop();
+    this.acquaintances.stop();
+    await this.transport.stop();
+    this.#parts.memory.writeNotes(this.#book.entries);
+  }
+
+  get #members(): readonly NodeId[] {
+    if (this.#view !== undefined) return this.#view.preferenceList(0);
+    return (this.#cluster?.members ?? []).map(({ name, diskId }) => peerNodeId(name, diskId));
+  }
+
+  get #cluster(): FoundedCluster | undefined {
+    const { state, cluster } = this.#record;
+    return state === 'bound' ? undefined : cluster;
+  }
+
+  get #record(): PeerRecord {
+    return this.#founder?.disk ?? this.#parts.memory.record;
+  }
+
+  get #hello(): PeerHello {
+    const { role, build, instance, clock, hashOf } = this.#parts;
+    const { name, diskId, boot, right } = this.#record;
+    const cluster = this.#cluster;
+    return {
+      ...PROTOCOL,
+      clusterId: cluster?.clusterId,
+      foundersHash: right && hashOf(right.founders.join()),
+      name,
+      node: this.self,
+      diskId,
+      boot,
+      instance,
+      role,
+      layout: cluster === undefined ? '' : `layout=${cluster.layout} Q=${cluster.partitions} N=${cluster.replication}`,
+      clockMs: clock.now(),
+      build,
+    };
+  }
+
+  #admit(hello: PeerHello): Refusal | undefined {
+    const mine = this.#hello;
+    const refusal =
+      protocolOf(mine, hello) === undefined
+        ? {
+            code: 'protocol',
+            line: `${hello.name} and ${mine.name} speak no common version: ${hello.build}, ${mine.build}`,
+          }
+        : refusalOf(hello, mine, this.#book.entryOf(hello.node));
+    if (refusal !== undefined) {
+      this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
+    }
+    return refusal;
+  }
+
+  /** Says once a minute what is wrong between this peer and another. */
+  #complain(message: string, fields: Readonly<Record<string, unknown>>): void {
+    const { clock, log } = this.#parts;
+    const about = JSON.stringify([message, fields.peer, fields.code]);
+    const nowMs = clock.elapsedMs();
+    if (nowMs < (this.#complained.get(about) ?? 0)) return;
+    if (this.#complained.size >= MOST_COMPLAINTS) this.#complained.clear();
+    this.#complained.set(about, nowMs + REMIND_MS);
+    log.error(message, fields);
+  }
+
+  #noteSoon(): void {
+    if (this.#isNoting) return;
+    this.#isNoting = true;
+    const { clock, memory } = this.#parts;
+    clock.after(NOTE_MS, () => {
+      this.#isNoting = false;
+      memory.writeNotes(this.#book.entries);
+    });
+  }
+}
+
+/** Complaints that are remembered, so that they are not repeated. */
+const MOST_COMPLAINTS = 1_000;
+
+function notedEntries(notes: unknown): readonly AddressEntry[] {
+  try {
+    return Array.isArray(notes) ? notes.map(readEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** With port 0, that on which the peer listens. */
+function withPort(told: Address, listening: Address): Address {
+  return 'port' in told && told.port === 0 && 'port' in listening ? { ...told, port: listening.port } : told;
+}
