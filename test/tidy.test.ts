@@ -16,11 +16,14 @@ const ENTRIES = ['src/cli.ts', 'src/index.ts'];
  * What only tests and simulations run on: the twins of what `env` has for the real world, and what the server needs as
  * soon as its nodes are in several processes: the transport between those, and the codecs of their messages.
  */
-const TWINS = ['src/env/memory-store.ts', 'src/peer/goal.ts'];
+const TWINS = ['src/env/memory-store.ts', 'src/peer/goal.ts', 'src/peer/leaving.ts', 'src/peer/mover.ts'];
 
 /** Used by nobody in src: what users of the library call, and small parts that simulations share with the code. */
 const FOR_OTHERS = [
-  'src/dynamo/epochs/member-register.ts: confirm',
+  'src/peer/leaving.ts: DEFAULT_LEAVING_LIMITS',
+  'src/peer/leaving.ts: Leaving',
+  'src/peer/mover.ts: DEFAULT_MOVER_LIMITS',
+  'src/peer/mover.ts: Mover',
   'src/host/local-ring.ts: addNode',
   'src/host/local-ring.ts: removeNode',
   'src/index.ts: startDynaring',

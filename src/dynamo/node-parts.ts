@@ -303,6 +303,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     isBeginning: (partition) => epochSwitch.isBeginning(partition),
     decidedEpoch: (partition) => view.newestConfig(partition).epoch,
     votesIn: (partition) => votes.votingConfig(partition)?.epoch,
+    leaversStay: rules.leaversStay,
     erase: (key) => acceptor.erase(key),
   });
   const epochFollower = new EpochFollower({ clock, limits, view, votes, epochSwitch });

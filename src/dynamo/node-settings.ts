@@ -80,6 +80,8 @@ export interface NodeLimits {
   readonly repairBatch: number;
   /** Partitions that are compared at a time when repair is asked for; in the background it is one. */
   readonly repairsAtOnce: number;
+  /** Partitions that a node copies at a time, to become a member of them; further ones are refused. */
+  readonly copiesAtOnce: number;
   /** The pause between two such batches. Longer: less load, slower repair. */
   readonly repairPauseMs: number;
   /** The time-out of one step of a comparison, in which the other side may have to build its tree. */
@@ -151,6 +153,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   hintIntervalMs: 250,
   repairBatch: 64,
   repairsAtOnce: 16,
+  copiesAtOnce: 2,
   repairPauseMs: 1,
   repairTimeoutMs: 10_000,
   merkleDepth: 5,

@@ -7,6 +7,7 @@ import type { AnswerTo, CoordinationRequest } from './coordination-messages.ts';
 import type { ConfigRegister } from './epochs/config-register.ts';
 import { changeEpoch, type EpochChangeOutcome } from './epochs/epoch-change.ts';
 import type { MemberRegister } from './epochs/member-register.ts';
+import { dropStaged, stagedAttempt, stagedEpoch } from './epochs/staged-rows.ts';
 import type { RepairReport } from './healing/anti-entropy.ts';
 import type { ScrubReport } from './healing/scrub.ts';
 import type { PurgeReport } from './healing/tombstones.ts';
@@ -102,6 +103,33 @@ export class StorageNode implements CoordinatingNode {
   /** The config in which this node votes on a partition; undefined if it has no vote there. */
   votingConfig(partition: number): PartitionConfig | undefined {
     return this.#parts.votes.votingConfig(partition);
+  }
+
+  /** Whether a config names this node with the disk that it has. */
+  isNamedIn(config: PartitionConfig): boolean {
+    return this.#parts.votes.isNamedIn(config);
+  }
+
+  /** Whether the failure detector has no doubt about another node. */
+  seemsUp(node: NodeId): boolean {
+    return this.#parts.detector.isUp(node);
+  }
+
+  /** From now on this node becomes a member of nothing new; where it is one, it stays one. Until the process ends. */
+  refuseNewPartitions(): void {
+    this.#parts.epochStaging.refuseNew();
+  }
+
+  /** The attempt for which this node has staged a partition, as the member of an epoch that it does not vote in yet. */
+  stagedAttempt(partition: number): number | undefined {
+    return stagedAttempt(this.#env.store, partition);
+  }
+
+  /** Drops what is staged for an attempt that can decide nothing any more, since this one was begun after it. */
+  dropStaged(partition: number, attempt: number): void {
+    const staged = stagedAttempt(this.#env.store, partition);
+    if (staged !== undefined && staged < attempt)
+      dropStaged(this.#env.store, partition, stagedEpoch(this.#env.store, partition));
   }
 
   isSealed(partition: number): boolean {

@@ -96,6 +96,8 @@ export interface Rules {
   readonly lastAttemptDecides: boolean;
   /** A member begins an epoch with what it has staged for the attempt that was decided, and not for another one. */
   readonly beginsWithDecided: boolean;
+  /** A node that leaves the cluster stays a member where it is one, for as long as nobody has taken its place. */
+  readonly leaversStay: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -141,4 +143,5 @@ export const SOUND_RULES: Rules = {
   newcomersStage: true,
   lastAttemptDecides: true,
   beginsWithDecided: true,
+  leaversStay: true,
 };

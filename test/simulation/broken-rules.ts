@@ -2,11 +2,15 @@ import type { Checks, Invariant } from '../../src/dynamo/invariants.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { Violation } from './checks.ts';
+import type { GoalDefects } from './goal-membership.ts';
 import {
+  actingOnOwnAccept,
   countHeld,
   cutLineage,
   droppingAccepted,
+  forgettingAttempts,
   hideAccepted,
+  hideDecided,
   hideGossip,
   hideHashes,
   hideMore,
@@ -21,15 +25,18 @@ import {
   learningWhateverComes,
   lowerUpperBound,
   pagingFromTheLowerBound,
+  promisingConfigsAgain,
   promisingNothing,
   sealingNothing,
   sometimesDeaf,
   stagingNothing,
   withCeilingTakenDown,
+  withConfigPromisesInMemory,
   withDoubledAnswersCounted,
   withOutboxInMemory,
   withoutAnswerToHints,
   withoutCeilingFlush,
+  withoutDisks,
   withoutTombstones,
 } from './sabotage.ts';
 import type { ScenarioName } from './scenarios.ts';
@@ -55,6 +62,8 @@ export interface Defects {
   readonly tellsNobody?: boolean;
   /** The config register decides for an attempt although a later one was begun. */
   readonly decidesAnyAttempt?: boolean;
+  /** What is wrong with the goal, and with those who leave. */
+  readonly goal?: GoalDefects;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
   /** A new index is filled while rounds by what was derived before may go on. */
@@ -592,6 +601,125 @@ export const BROKEN_RULES = {
     scenario: 'dynamo-split',
     shows: 'unavailable',
     histories: 2_000,
+  },
+  'attempts-not-chosen': {
+    rule: 'an attempt is chosen before anything is sealed or staged (C3, counterexample H1)',
+    defects: { sabotage: { receive: forgettingAttempts }, rules: { lastAttemptDecides: false } },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 2_000,
+  },
+  'ended-attempts-decide': {
+    rule: 'members decide for no attempt after which another was begun (C4, counterexample H1)',
+    defects: { rules: { lastAttemptDecides: false } },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 2_000,
+  },
+  'own-view-is-decided': {
+    rule: 'a round keeps what may be decided already (C2, counterexample H2)',
+    defects: { tampering: () => ({ reply: hideDecided }) },
+    scenario: 'hosts-busy',
+    shows: 'fork',
+    histories: 2_000,
+  },
+  'acts-on-its-own-accept': {
+    rule: 'nobody acts on a config that he has accepted: a majority has to have it (counterexample H3)',
+    defects: { sabotage: { receive: actingOnOwnAccept }, checks: 'cheap' },
+    scenario: 'hosts-busy',
+    shows: 'fork',
+    histories: 2_000,
+  },
+  'config-promises-in-memory': {
+    rule: 'what a member promises in a config register outlives its process (C1, counterexample H3)',
+    defects: { sabotage: { store: withConfigPromisesInMemory } },
+    scenario: 'hosts-flapping',
+    shows: 'fork',
+    histories: 20_000,
+  },
+  'ballots-without-disk': {
+    rule: 'a ballot of a config register is of one disk and one boot (counterexample H11)',
+    defects: { sabotage: { receive: promisingConfigsAgain }, tampering: () => ({ request: withoutDisks }) },
+    scenario: 'hosts-busy',
+    shows: 'fork',
+    histories: 5_000,
+  },
+  'one-seal-too-few': {
+    rule: 'a majority of an epoch is sealed before the next one is staged (protocol.md section 8.2)',
+    defects: { rules: { majoritySeals: false } },
+    scenario: 'hosts-busy',
+    shows: 'invariant',
+    histories: 5_000,
+  },
+  'one-stage-too-few': {
+    rule: 'a config is decided when a majority of its members has staged (protocol.md section 8.2)',
+    defects: { rules: { majorityStages: false, newcomersStage: false } },
+    scenario: 'hosts-busy',
+    shows: 'unfounded',
+    histories: 2_000,
+  },
+  'newcomers-not-staged': {
+    rule: 'a config is decided when every newcomer has staged, not a majority alone (C6, counterexample H8)',
+    defects: { rules: { newcomersStage: false } },
+    scenario: 'hosts-losses',
+    shows: 'unfounded',
+    histories: 2_000,
+  },
+  'members-by-name': {
+    rule: 'acceptors of a config register are disks, not names (C1, C9)',
+    defects: { emptyDiskKeepsId: true },
+    scenario: 'hosts-moves',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'any-stage-will-do': {
+    rule: 'a member begins an epoch with what it has staged for the decided attempt (C5)',
+    defects: { rules: { beginsWithDecided: false } },
+    scenario: 'hosts-busy',
+    shows: 'not-linearizable',
+    histories: 20_000,
+  },
+  'leaves-at-once': {
+    rule: 'a node that the goal names no more stays for as long as a config may count on it (protocol.md section 8.7)',
+    defects: { goal: { leavesAtOnce: true } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 2_000,
+  },
+  'leaves-with-stages': {
+    rule: 'a node that leaves ends the attempts that it has staged for (counterexample H8)',
+    defects: { goal: { leavesWithStages: true } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 20_000,
+  },
+  'comes-back': {
+    rule: 'a disk that has left is never taken in again (counterexample H7)',
+    defects: { goal: { comesBack: true } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 5_000,
+  },
+  'replaced-blindly': {
+    rule: 'a node is given another disk only if it has the disk that is named (counterexample H6)',
+    defects: { goal: { replacesBlindly: true } },
+    scenario: 'hosts-losses',
+    shows: 'not-healed',
+    histories: 5_000,
+  },
+  'leavers-refuse-all': {
+    rule: 'a node that leaves stays a member where it is one (counterexample H4)',
+    defects: { rules: { leaversStay: false } },
+    scenario: 'hosts-churn',
+    shows: 'not-healed',
+    histories: 5_000,
+  },
+  'goal-by-hearsay': {
+    rule: 'a mover reads the goal strongly: what tells of a change may be lost (counterexample H11)',
+    defects: { goal: { goalIsHearsay: true } },
+    scenario: 'hosts-goal',
+    shows: 'not-healed',
+    histories: 100,
   },
 } satisfies Record<string, BrokenRule>;
 

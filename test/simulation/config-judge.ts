@@ -12,7 +12,7 @@ export interface ConfigJudgeParts {
   /** Those of epoch 0 at first, by partition; each is replaced by what is decided after it. */
   readonly configs: PartitionConfig[];
   /** What runs a node now, or is gone for ever. */
-  readonly hostOf: (node: NodeId) => Pick<SimulatedHost, 'member' | 'beginningOf'>;
+  readonly hostOf: (node: NodeId) => Pick<SimulatedHost, 'member' | 'beginningOf' | 'durableEpoch'>;
   /** Whether the disk of a member is not lost. */
   readonly isIntact: (member: Member) => boolean;
   /** A config was decided. */
@@ -29,6 +29,8 @@ export class ConfigJudge implements Observer {
   readonly #parts: ConfigJudgeParts;
   /** By partition and epoch. */
   readonly #decided = new Map<string, PartitionConfig>();
+  /** What members were asked to stage for. */
+  readonly #proposed = new Map<string, PartitionConfig>();
   /** The disks that have acknowledged a config, by partition, epoch and ballot. */
   readonly #accepted = new Map<string, Set<number>>();
 
@@ -40,6 +42,7 @@ export class ConfigJudge implements Observer {
   sent(from: NodeId, request: Request): void {
     this.#parts.inner.sent(from, request);
     if (request.kind === 'activate') this.#checkDecided(from, request.config);
+    if (request.kind === 'stage') this.#proposed.set(show(request.next), request.next);
   }
 
   received(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot {
@@ -60,6 +63,20 @@ export class ConfigJudge implements Observer {
     const disks = this.#accepted.get(name) ?? new Set();
     this.#accepted.set(name, disks.add(diskId));
     if (disks.size >= majorityOf(base)) this.#noteDecided(base, value.decided);
+  }
+
+  /** The configs of a partition that may count still: decided and not superseded by a majority that votes, or proposed. */
+  neededConfigs(partition: number): PartitionConfig[] {
+    const newest = this.#parts.configs[partition]!;
+    const needed: PartitionConfig[] = [];
+    for (let { epoch } = newest; epoch >= 0; epoch--) {
+      const config = this.#decided.get(nameOf({ partition, epoch }))!;
+      needed.push(config);
+      const voting = config.members.filter(({ node }) => this.#parts.hostOf(node).durableEpoch(partition) >= epoch);
+      if (voting.length >= majorityOf(config)) break;
+    }
+    const proposed = [...this.#proposed.values()];
+    return [...needed, ...proposed.filter((next) => next.partition === partition && next.epoch > newest.epoch)];
   }
 
   delivered(request: Request, reply: Reply): void {

@@ -12,8 +12,8 @@ import { encodedKeyOf } from './index-queries.ts';
 import { type IndexedItems, textOf } from './indexed-items.ts';
 import { registerValueOf } from './item-value.ts';
 import type { Operation } from './linearizability.ts';
+import type { Membership } from './membership.ts';
 import type { SimulatedHost } from './simulated-host.ts';
-import type { SimulatedMembership } from './simulated-membership.ts';
 import type { Observer } from './simulated-network.ts';
 import { showBallot, showRecord } from './trace.ts';
 import { CLOCK_START_MS } from './virtual-time.ts';
@@ -243,7 +243,7 @@ export interface IndexState {
   readonly hosts: readonly SimulatedHost[];
   readonly keys: readonly SimulatedKey[];
   readonly items: IndexedItems;
-  readonly membership: SimulatedMembership;
+  readonly membership: Membership;
 }
 
 /** How the indexes differ from the table, at each replica, when nothing is under way any more. */

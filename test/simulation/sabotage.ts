@@ -1,6 +1,6 @@
-import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
-import { partitionRange } from '../../src/dynamo/keyspace.ts';
-import type { Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
+import { type Ballot, compareBallots, NO_BALLOT } from '../../src/dynamo/ballot.ts';
+import { partitionPrefix, partitionRange } from '../../src/dynamo/keyspace.ts';
+import type { AcceptedConfig, Reply, Request, VoteState } from '../../src/dynamo/messages.ts';
 import { ItemRecord, isTombstone } from '../../src/dynamo/record.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import type { Store, StoreName } from '../../src/env/store.ts';
@@ -184,6 +184,80 @@ export function hideHashes(reply: Reply): Reply {
 
 export function hideGossip(reply: Reply): Reply {
   return reply.kind === 'gossip' ? { kind: 'pong', from: reply.from } : reply;
+}
+
+/** Tells of the last attempt that was begun, and hides what may be decided. */
+export function hideDecided(reply: Reply): Reply {
+  if (reply.kind !== 'config-promise' || reply.accepted === undefined) return reply;
+  const { ballot, value } = reply.accepted;
+  return { ...reply, accepted: { ballot, value: { begun: value.begun } } };
+}
+
+/** Ballots of config registers do not say whose they are. */
+export function withoutDisks(request: Request): Request {
+  if (request.kind !== 'config-prepare' && request.kind !== 'config-accept') return request;
+  return { ...request, ballot: { ...request.ballot, coordinator: 0, boot: 0 } };
+}
+
+/** A ballot that was promised is promised again to whoever asks. */
+export function promisingConfigsAgain(receive: ReplicaReceive, store: Store): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, (answer) => {
+      if (request.kind !== 'config-prepare' || answer.kind !== 'rejected') return reply(answer);
+      if (compareBallots(answer.effective, request.ballot) !== 0) return reply(answer);
+      const row = configRowOf(store, request.partition);
+      const isAcceptedBelow = row.accepted === undefined || compareBallots(row.accepted.ballot, request.ballot) < 0;
+      reply(isAcceptedBelow ? { kind: 'config-promise', from: answer.from, accepted: row.accepted } : answer);
+    });
+  };
+}
+
+/** Takes what it accepts for decided. */
+export function actingOnOwnAccept(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    receive(from, request, (answer) => {
+      reply(answer);
+      if (request.kind !== 'config-accept' || answer.kind !== 'config-accepted') return;
+      const { decided } = request.value;
+      if (decided !== undefined) receive(from, { kind: 'activate', config: decided }, () => {});
+    });
+  };
+}
+
+/** Says that it has accepted that an attempt was begun, and has not. */
+export function forgettingAttempts(receive: ReplicaReceive): ReplicaReceive {
+  return (from, request, reply) => {
+    if (request.kind !== 'config-accept' || request.value.decided !== undefined) return receive(from, request, reply);
+    const { partition, epoch, ballot } = request;
+    // Whether it votes in this epoch is asked all the same.
+    receive(from, { kind: 'config-prepare', partition, epoch, ballot }, (answer) => {
+      reply(answer.kind === 'wrong-epoch' ? answer : { kind: 'config-accepted', from: answer.from });
+    });
+  };
+}
+
+/** What was promised in config registers is remembered until the process ends; what was accepted stays. */
+export function withConfigPromisesInMemory(store: Store): Store {
+  const rows = new Map<string, Uint8Array>();
+  return overlay(store, {
+    get: (name, key) => (name === 'meta' ? rows.get(key) : undefined) ?? store.get(name, key),
+    put(name, key, value) {
+      if (name !== 'meta' || !key.startsWith('config/')) return store.put(name, key, value);
+      rows.set(key, value);
+      const row = JSON.parse(Buffer.from(value).toString()) as ConfigRow;
+      const kept = { ...row, promised: row.accepted?.ballot ?? NO_BALLOT };
+      store.put(name, key, Buffer.from(JSON.stringify(kept)));
+    },
+  });
+}
+
+interface ConfigRow {
+  readonly promised: Ballot;
+  readonly accepted?: AcceptedConfig;
+}
+
+function configRowOf(store: Store, partition: number): ConfigRow {
+  return JSON.parse(Buffer.from(store.get('meta', `config/${partitionPrefix(partition)}`)!).toString()) as ConfigRow;
 }
 
 export function hideMore(reply: Reply): Reply {

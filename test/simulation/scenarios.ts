@@ -26,9 +26,10 @@ export interface Mix {
 /**
  * `join`: a spare node comes in. `leave`: one goes, if N are left. `replace`: one loses its disk and comes back. `again`: an
  * epoch change with the same members. `absence`: one is down for so long that the ring goes on without it; then it comes
- * back with what it had.
+ * back with what it had. Where there is a goal, several join or leave at once, `replace` gives the name of a node that lives to
+ * another one, `lose` takes a disk for ever, and `shuffle` wants other members of all partitions.
  */
-export type MembershipChange = 'join' | 'leave' | 'replace' | 'again' | 'absence';
+export type MembershipChange = 'join' | 'leave' | 'replace' | 'again' | 'absence' | 'lose' | 'shuffle';
 
 /** What a history is made of, but for what its seed draws. */
 export interface Scenario {
@@ -93,6 +94,8 @@ export interface Scenario {
   readonly changes: { readonly count: number; readonly kinds: readonly MembershipChange[] };
   /** Whether the members of each epoch decide the next one, by rounds of their own, and not one register for all. */
   readonly decidesByMembers: boolean;
+  /** Whether the ring is to be as a goal says that is stored in it, and every node moves it there. */
+  readonly hasGoal: boolean;
   /**
    * Whether rules of lag come and go, each for some of the keys, until the faults end at the latest; then what they hold is
    * released. Half of the eventually consistent reads ask a replica that may lag.
@@ -154,6 +157,7 @@ const BASE: Scenario = {
   echoes: undefined,
   changes: { count: 0, kinds: [] },
   decidesByMembers: false,
+  hasGoal: false,
   lags: false,
   rots: false,
   purges: false,
@@ -221,6 +225,18 @@ const FULL_MIX: Scenario = {
   operations: 14,
   mix: DELETING,
   changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+};
+/** A cluster of several processes, with room for new ones. */
+const GOAL: Scenario = {
+  ...HEALING,
+  nodes: 8,
+  spares: 5,
+  partitions: 2,
+  keys: 2,
+  operations: 16,
+  decidesByMembers: true,
+  hasGoal: true,
+  changes: { count: 4, kinds: ['join', 'leave', 'replace', 'lose', 'shuffle', 'again'] },
 };
 /** What tables with indexes have of their own, of the order of the simulated network's delays as well. */
 const SETTLING = {
@@ -591,6 +607,56 @@ export const SCENARIOS = {
     faults: 'stress',
     changes: { count: 6, kinds: ['join', 'leave', 'again'] },
     decidesByMembers: true,
+  },
+  'hosts-goal': GOAL,
+  'hosts-stressed-goal': { ...GOAL, faults: 'stress', changes: { ...GOAL.changes, count: 6 } },
+  'hosts-losses': {
+    ...GOAL,
+    nodes: 9,
+    spares: 6,
+    changes: { count: 8, kinds: ['lose', 'lose', 'replace', 'join', 'again'] },
+  },
+  'hosts-churn': {
+    ...GOAL,
+    nodes: 10,
+    spares: 6,
+    lastsMs: 2_500,
+    operations: 24,
+    thinkMs: 80,
+    changes: { count: 10, kinds: ['join', 'leave', 'leave', 'shuffle', 'replace'] },
+  },
+  // One partition, which the goal is in, and many movers at it.
+  'hosts-busy': {
+    ...GOAL,
+    partitions: 1,
+    operations: 40,
+    faults: 'stress',
+    changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join', 'leave'] },
+  },
+  // Nodes are back at once, again and again.
+  'hosts-flapping': {
+    ...GOAL,
+    partitions: 1,
+    faults: 'stress',
+    powerLosses: 2,
+    changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join'] },
+  },
+  'hosts-split': { ...GOAL, faults: 'split', changes: { ...GOAL.changes, count: 6 } },
+  'hosts-five': {
+    ...GOAL,
+    nodes: 10,
+    spares: 5,
+    replication: 5,
+    writeQuorum: 3,
+    changes: { ...GOAL.changes, count: 6 },
+  },
+  'hosts-one-copy': {
+    ...GOAL,
+    nodes: 6,
+    spares: 4,
+    replication: 1,
+    writeQuorum: 1,
+    changes: { count: 5, kinds: ['join', 'leave', 'shuffle', 'again'] },
   },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;

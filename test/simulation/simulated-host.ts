@@ -5,11 +5,13 @@ import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
 import type { EpochChangeOutcome } from '../../src/dynamo/epochs/epoch-change.ts';
 import { readStaged } from '../../src/dynamo/epochs/staged-rows.ts';
+import { partitionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
 import { StorageNode } from '../../src/dynamo/node.ts';
 import type { NodeSettings } from '../../src/dynamo/node-settings.ts';
 import { decodeRecord, type ItemRecord, topOf } from '../../src/dynamo/record.ts';
 import type { NodeId } from '../../src/dynamo/ring.ts';
+import type { Clock } from '../../src/env/clock.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
@@ -28,6 +30,11 @@ export interface HostFaults {
   readonly slowestFlushMs: number;
 }
 
+/** A row that says where a node votes. */
+interface Vote {
+  readonly config: PartitionConfig;
+}
+
 /** What a broken rule does inside one host. */
 export interface Sabotage {
   store?(store: Store): Store;
@@ -44,6 +51,8 @@ export class SimulatedHost {
   /** That node, as its clients have it. */
   remote: CoordinatingNode | undefined;
   isDown = true;
+  /** Whether it never starts again: its disk is lost, or it has left the cluster. */
+  isGone = false;
   /** The door of the running node. */
   receive: Receive<Request, Reply> | undefined;
   /** When the process was killed last: what it sent before may still be on its way. */
@@ -104,6 +113,20 @@ export class SimulatedHost {
     };
   }
 
+  /** The epoch of the row of a partition that no crash can take from its disk; -1 if there is none. */
+  durableEpoch(partition: number): number {
+    const stored = this.#disk.durable('meta', `vote/${partitionPrefix(partition)}`);
+    return stored === undefined ? -1 : (JSON.parse(Buffer.from(stored).toString()) as Vote).config.epoch;
+  }
+
+  /** The host is there no more, nor its disk, for ever. */
+  end(): void {
+    this.isGone = true;
+    this.#note('is gone for ever');
+    this.node?.stop();
+    if (!this.isDown) this.kill(0);
+  }
+
   /** The history is over. */
   stop(): void {
     this.node?.stop();
@@ -111,6 +134,7 @@ export class SimulatedHost {
   }
 
   start(): void {
+    if (this.isGone) return;
     assert(this.isDown);
     this.isDown = false;
     const { time, random, faults, network, sabotage } = this.#parts;
@@ -130,6 +154,7 @@ export class SimulatedHost {
       this.#note('is ready');
       if (this.#parts.lags().length > 0) node!.setLags(this.#parts.lags());
       if (this.#parts.heals) node!.startBackground();
+      this.#parts.started?.(this, node!, clock);
       if (this.#parts.settlesAtStart) node!.settleAccepted(() => this.#note('has settled what it had accepted'));
     });
   }
@@ -274,6 +299,8 @@ export interface HostParts {
   readonly settlesAtStart: boolean;
   /** Whether the node does in the background what it does for itself. */
   readonly heals: boolean;
+  /** Called when the node runs. */
+  readonly started?: (host: SimulatedHost, node: StorageNode, clock: Clock) => void;
   /** The rules of lag at the moment, for a node that starts. */
   readonly lags: () => readonly LagRule[];
   /** The decided configs at the moment, for a node that starts. */

@@ -3,6 +3,7 @@ import { Rebalancer, withNode, withoutNode } from '../../src/dynamo/epochs/rebal
 import type { Member, PartitionConfig } from '../../src/dynamo/messages.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
+import type { Membership } from './membership.ts';
 import type { MembershipChange } from './scenarios.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { Trace } from './trace.ts';
@@ -16,7 +17,7 @@ const CONTROLLER_LIFE_MS = 600;
  * members who decide. The moves are made
  * by the system's own code, each led by a random node that is up, which may crash meanwhile.
  */
-export class SimulatedMembership {
+export class SimulatedMembership implements Membership {
   readonly configs: readonly PartitionConfig[];
   /** Undefined where members keep it. */
   readonly register: ConfigRegister | undefined;
@@ -153,6 +154,9 @@ export class SimulatedMembership {
         const { partition, members } = this.configs[randomBelow(random, this.configs.length)]!;
         return this.#lead(partition, members, () => {});
       }
+      case 'lose':
+      case 'shuffle':
+        throw new Error('there is no goal here');
     }
   }
 

@@ -13,6 +13,7 @@ import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
 import { ConfigJudge } from './config-judge.ts';
 import { drawFaults, type Faults, type PlannedLag } from './faults.ts';
+import { GoalMembership } from './goal-membership.ts';
 import { History } from './history.ts';
 import { IndexChange } from './index-change.ts';
 import {
@@ -25,6 +26,7 @@ import {
   isEntryKey,
 } from './index-checker.ts';
 import { IndexedItems } from './indexed-items.ts';
+import type { Membership } from './membership.ts';
 import { isBlind, type Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
 import { SimulatedMembership } from './simulated-membership.ts';
@@ -51,6 +53,8 @@ const MAX_EVENTS = 200_000;
 const HEALED_WITHIN_MS = 2_500;
 /** Tombstones of entries come after those of items, and may come twice when two members lead purges of one item. */
 const ENTRIES_PURGED_WITHIN_MS = 4_500;
+/** Several nodes have left by then, one after the other. */
+const GOAL_REACHED_WITHIN_MS = 8_000;
 const LOOK_INTERVAL_MS = 80;
 /** How long the building of Merkle trees may take. */
 const ROOTS_WITHIN_MS = 20;
@@ -95,7 +99,7 @@ class Simulation {
   readonly #change: IndexChange | undefined;
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
-  readonly #rebalancer: SimulatedMembership;
+  readonly #rebalancer: Membership;
   #lags: readonly LagRule[] = [];
   #wounds: readonly string[] | undefined;
   #isHealed = false;
@@ -134,7 +138,7 @@ class Simulation {
           inner: judge,
           configs,
           hostOf: (id) => this.#hostOf(id),
-          isIntact: ({ node, diskId }) => this.#hostOf(node).member.diskId === diskId,
+          isIntact: ({ node, diskId }) => this.#hostOf(node).member.diskId === diskId && !this.#hostOf(node).isGone,
           decided: (config) => {
             const members = config.members.map(({ node }) => node).join('');
             this.#trace.add(
@@ -157,21 +161,7 @@ class Simulation {
       comparesAll: (scattered >>> 16) % COMPARES_ALL_ONE_IN === 0,
     });
     this.#hosts = this.#makeHosts(ids, founded);
-    this.#rebalancer = new SimulatedMembership({
-      time: this.#time,
-      random: this.#random,
-      trace: this.#trace,
-      hosts: this.#hosts,
-      configs,
-      roster: this.#hosts.filter(({ id }) => inside.includes(id)).map(({ member }) => member),
-      replication: scenario.replication,
-      emptyDiskVotes: defects.emptyDiskVotes === true,
-      emptyDiskKeepsId: defects.emptyDiskKeepsId === true,
-      tellsNobody: defects.tellsNobody === true,
-      decidesByMembers: scenario.decidesByMembers,
-      decidesAnyAttempt: defects.decidesAnyAttempt === true,
-      decided: (config) => this.#noteDecided(config),
-    });
+    this.#rebalancer = this.#makeMembership(configs, inside);
     this.#change =
       this.#items &&
       new IndexChange({
@@ -206,6 +196,7 @@ class Simulation {
   run(): Result {
     for (const host of this.#hosts) host.start();
     this.#planFaults();
+    if (this.#scenario.hasGoal) this.#rebalancer.watch();
     if (this.#faults.repairs && !this.#scenario.heals) this.#repair();
     this.#planChanges();
     this.#planLags();
@@ -381,9 +372,10 @@ class Simulation {
     for (const host of this.#hosts) host.heal();
     if (this.#scenario.heals) {
       this.#rebalancer.settle();
-      this.#rebalancer.watch();
-      const { indexes, purges } = this.#scenario;
-      const healedWithinMs = indexes !== undefined && purges ? ENTRIES_PURGED_WITHIN_MS : HEALED_WITHIN_MS;
+      if (!this.#scenario.hasGoal) this.#rebalancer.watch();
+      const { indexes, purges, hasGoal } = this.#scenario;
+      const indexedMs = indexes !== undefined && purges ? ENTRIES_PURGED_WITHIN_MS : HEALED_WITHIN_MS;
+      const healedWithinMs = hasGoal ? GOAL_REACHED_WITHIN_MS : indexedMs;
       // Whatever clients had begun is over by then.
       this.#time.after(this.#scenario.limits.opLifeMs, () => this.#examine(this.#time.nowMs + healedWithinMs));
     } else this.#readAll([100, 300]);
@@ -490,7 +482,10 @@ class Simulation {
   }
 
   #noteDecided(config: PartitionConfig): void {
-    const voters = config.members.filter(({ node, diskId }) => this.#hostOf(node).member.diskId === diskId);
+    const voters = config.members.filter(({ node, diskId }) => {
+      const host = this.#hostOf(node);
+      return host.member.diskId === diskId && !host.isGone;
+    });
     const staged = voters.flatMap(({ node }) => this.#hostOf(node).beginningOf(config) ?? []);
     this.#told?.decided(config, staged);
     const oldestMs = CLOCK_START_MS + this.#time.nowMs - this.#scenario.limits.tombstoneGraceMs + WORST_SKEW_MS;
@@ -535,7 +530,42 @@ class Simulation {
         // Of what members decide, a node that starts knows what its disk has.
         ring: () => (this.#scenario.decidesByMembers ? configs : this.#rebalancer.configs),
         lags: () => this.#lags,
+        started: (host, node, clock) => {
+          if (this.#rebalancer instanceof GoalMembership) this.#rebalancer.started(host, node, clock);
+        },
       });
+    });
+  }
+
+  #makeMembership(configs: PartitionConfig[], inside: readonly NodeId[]): Membership {
+    const { replication, decidesByMembers, hasGoal } = this.#scenario;
+    const founders = this.#hosts.filter(({ id }) => inside.includes(id));
+    const parts = {
+      time: this.#time,
+      random: this.#random,
+      trace: this.#trace,
+      hosts: this.#hosts,
+      configs,
+      replication,
+    };
+    if (hasGoal) {
+      return new GoalMembership({
+        ...parts,
+        founders,
+        chosen: this.#chosen,
+        judge: this.#judge!,
+        defects: this.#defects.goal ?? {},
+      });
+    }
+    return new SimulatedMembership({
+      ...parts,
+      roster: founders.map(({ member }) => member),
+      emptyDiskVotes: this.#defects.emptyDiskVotes === true,
+      emptyDiskKeepsId: this.#defects.emptyDiskKeepsId === true,
+      tellsNobody: this.#defects.tellsNobody === true,
+      decidesByMembers,
+      decidesAnyAttempt: this.#defects.decidesAnyAttempt === true,
+      decided: (config) => this.#noteDecided(config),
     });
   }
 

@@ -1,6 +1,6 @@
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import type { Membership } from './membership.ts';
 import type { SimulatedHost } from './simulated-host.ts';
-import type { SimulatedMembership } from './simulated-membership.ts';
 import { showRecord } from './trace.ts';
 import { CLOCK_START_MS } from './virtual-time.ts';
 import type { SimulatedKey } from './workload.ts';
@@ -34,13 +34,14 @@ export function findWounds({
 }: {
   readonly hosts: readonly SimulatedHost[];
   readonly keys: readonly SimulatedKey[];
-  readonly membership: SimulatedMembership;
+  readonly membership: Membership;
   readonly roots: Roots | undefined;
   readonly hasToBePurged: boolean;
 }): string[] {
   const wounds: string[] = [];
   if (!membership.isSettled) wounds.push('the moves have not ended');
   for (const host of hosts) {
+    if (host.isGone) continue;
     if (host.node === undefined) {
       wounds.push(`${host.id} does not run`);
       continue;

@@ -45,6 +45,7 @@ export class EpochStaging {
   /** Requests whose answer is waited for. */
   readonly #waits = new Set<TimedWait<Reply>>();
   #isStopped = false;
+  #refusesNew = false;
   /** How often writes were lost. */
   #losses = 0;
 
@@ -68,6 +69,11 @@ export class EpochStaging {
     this.#losses++;
   }
 
+  /** From now on this node becomes no member of a partition in which it has no vote. */
+  refuseNew(): void {
+    this.#refusesNew = true;
+  }
+
   stop(): void {
     this.#isStopped = true;
     for (const each of this.#waits) each.abandon();
@@ -78,6 +84,9 @@ export class EpochStaging {
 
   /** Answers when the work is done. A repeated request joins the work under way, and gets the same answer. */
   receive(request: Handled, answer: Answer): void {
+    const partition = request.kind === 'copy' ? request.partition : request.next.partition;
+    const staysMember = this.#parts.leaversStay && this.#parts.votesIn(partition) !== undefined;
+    if (this.#refusesNew && !staysMember) return answer(this.#failed('leaves the ring'));
     if (request.kind === 'copy') this.#receiveCopy(request, answer);
     else this.#receiveStage(request, answer);
   }
@@ -93,6 +102,7 @@ export class EpochStaging {
       return;
     }
     if (this.#staging.has(partition)) return answer(this.#failed('is being staged'));
+    if (this.#copying.size >= this.#parts.limits.copiesAtOnce) return answer(this.#failed('copies enough already'));
     // A node that has staged has everything. Another copy could bring back what was purged and the stage has erased.
     if (this.#isStaged(partition)) return answer({ kind: 'copied', from: this.#parts.self });
     const copying = { answers: [answer] };
@@ -303,6 +313,8 @@ interface EpochStagingParts {
   readonly decidedEpoch: (partition: number) => number;
   /** The epoch in which this node has a vote, sealed or not. */
   readonly votesIn: (partition: number) => number | undefined;
+  /** A rule that always holds, but in a simulation that shows what comes of it. */
+  readonly leaversStay: boolean;
   /** Learns records that a member of the epoch has and this node lacks. */
   readonly copyFrom: (source: CopySource) => Task<ComparisonReport | undefined>;
   /** Erases a key from this node's replica. */

@@ -1,0 +1,257 @@
+import type { EpochChangeOutcome } from '../dynamo/epochs/epoch-change.ts';
+import type { MoveProgress } from '../dynamo/epochs/rebalancer.ts';
+import type { Member, PartitionConfig } from '../dynamo/messages.ts';
+import type { StorageNode } from '../dynamo/node.ts';
+import type { Clock, Timer } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Random } from '../env/random.ts';
+
+/** What a goal says of members. */
+export interface WantedMembers {
+  /** Of two goals the one with the higher version is newer. */
+  readonly version: number;
+  membersOf(partition: number): readonly Member[];
+}
+
+export interface MoverLimits {
+  /** How often the mover looks whether there is something to move, about. */
+  readonly lookMs: number;
+  /** How often it reads the goal strongly although it has heard of no newer one, about. */
+  readonly goalReadMs: number;
+  /** The k-th member that seems up leads a move so many times k later than the first. */
+  readonly turnMs: number;
+  /** A partition that has been sealed here for so long is reopened with the members that it has. */
+  readonly sealedMs: number;
+  /** After a move that failed, or that another has overtaken, it waits for up to this. */
+  readonly pauseMs: number;
+}
+
+export const DEFAULT_MOVER_LIMITS: MoverLimits = {
+  lookMs: 500,
+  goalReadMs: 10_000,
+  turnMs: 2_000,
+  sealedMs: 1_000,
+  pauseMs: 500,
+};
+
+/** A wait grows to so many doublings of itself. */
+const MOST_DOUBLINGS = 5;
+
+export interface MoverParts {
+  readonly node: Pick<
+    StorageNode,
+    'id' | 'view' | 'seemsUp' | 'isSealed' | 'votingConfig' | 'changeEpoch' | 'configRegister'
+  >;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits: MoverLimits;
+  /** The newest goal that this process has heard of, however. */
+  readonly goal: () => WantedMembers | undefined;
+  /** Reads the goal strongly; undefined if that failed, or there is none. May never answer. */
+  readonly readGoal: (done: (goal: WantedMembers | undefined) => void) => void;
+}
+
+/** What one process does towards the goal. */
+export interface MoverProgress extends MoveProgress {
+  /** The partition that it moves at the moment. */
+  readonly moving: number | undefined;
+}
+
+/** A partition that is not as it should be, and since when this node has known that. */
+interface Due {
+  readonly epoch: number;
+  readonly version: number;
+  readonly sinceMs: number;
+}
+
+/**
+ * Moves partitions towards the goal, from any process of the cluster (docs/protocol.md section 8.7). Every process has
+ * one, and there is no controller: that several move a partition at a time is safe, and only slow. So the members take
+ * turns, and whoever is overtaken waits for a random time.
+ *
+ * A stale goal is safe as well: what it moves is moved back. A mover reads the goal strongly before it plans, since the
+ * news of a change may be lost together with the process that made it (counterexample H11).
+ */
+export class Mover {
+  readonly #parts: MoverParts;
+  readonly #due = new Map<number, Due>();
+  /** By partition, since when it has been sealed here, in its newest epoch. */
+  readonly #sealed = new Map<number, { readonly epoch: number; readonly sinceMs: number }>();
+  #moved = 0;
+  #longestPauseMs = 0;
+  #lastFailure: string | undefined;
+  #moving: number | undefined;
+  /**
+   * Since the last read that succeeded. While a change of the goal is not settled, each read is a round that refuses the
+   * rounds of the others: so whoever fails waits for twice as long.
+   */
+  #failedReads = 0;
+  /** When the goal is read again at the latest. */
+  #readAtMs = 0;
+  /** Where the search for a partition begins, so that one that cannot be moved does not keep the others waiting. */
+  #first = 0;
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(parts: MoverParts) {
+    this.#parts = parts;
+  }
+
+  get progress(): MoverProgress {
+    return {
+      moved: this.#moved,
+      left: this.#unwanted(this.#parts.goal()).length,
+      longestPauseMs: this.#longestPauseMs,
+      lastFailure: this.#lastFailure,
+      moving: this.#moving,
+    };
+  }
+
+  /** Begins to look, and goes on until `stop`. */
+  start(): void {
+    const { clock, limits } = this.#parts;
+    this.#readAtMs = clock.elapsedMs() + this.#about(limits.goalReadMs);
+    this.#lookAfter(this.#about(limits.lookMs));
+  }
+
+  /** A move under way goes on, as its node does. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.clock.cancel(this.#timer);
+  }
+
+  #lookAfter(ms: number): void {
+    if (this.#isStopped) return;
+    this.#timer = this.#parts.clock.after(ms, () => this.#look());
+  }
+
+  #look(): void {
+    const { clock, limits, goal, node } = this.#parts;
+    const sealed = this.#sealedTooLong();
+    // The goal itself may be in a partition that is sealed: it is reopened without one.
+    if (sealed !== undefined) return this.#move(sealed, node.view.newestConfig(sealed).members);
+    const isDue = clock.elapsedMs() >= this.#readAtMs || this.#nextMove(goal()) !== undefined;
+    if (isDue) this.#readAndMove();
+    else this.#lookAfter(this.#about(limits.lookMs));
+  }
+
+  #readAndMove(): void {
+    const { clock, limits, readGoal } = this.#parts;
+    let isOver = false;
+    const finish = (goal: WantedMembers | undefined) => {
+      if (isOver || this.#isStopped) return;
+      isOver = true;
+      clock.cancel(this.#timer);
+      this.#failedReads = goal === undefined ? Math.min(this.#failedReads + 1, MOST_DOUBLINGS) : 0;
+      if (goal !== undefined) this.#readAtMs = clock.elapsedMs() + this.#about(limits.goalReadMs);
+      const move = this.#nextMove(goal);
+      if (move === undefined) this.#lookAfter(this.#about(limits.lookMs * 2 ** this.#failedReads));
+      else this.#move(move.partition, move.members);
+    };
+    this.#timer = clock.after(limits.goalReadMs, () => finish(undefined));
+    readGoal(finish);
+  }
+
+  #move(partition: number, members: readonly Member[]): void {
+    const { node } = this.#parts;
+    this.#moving = partition;
+    this.#first = partition + 1;
+    node.changeEpoch(node.configRegister(), partition, members, (outcome) => this.#noteOutcome(partition, outcome));
+  }
+
+  #noteOutcome(partition: number, outcome: EpochChangeOutcome): void {
+    const { limits, log, node } = this.#parts;
+    this.#moving = undefined;
+    // Whoever has moved it is about to open it.
+    this.#sealed.delete(partition);
+    if (outcome.kind === 'changed') {
+      this.#moved++;
+      this.#longestPauseMs = Math.max(this.#longestPauseMs, outcome.pausedMs);
+      log.debug('moved a partition', { node: node.id, partition, epoch: outcome.config.epoch });
+      return this.#lookAfter(0);
+    }
+    if (outcome.kind === 'failed') {
+      this.#lastFailure = outcome.reason;
+      log.info('a partition could not be moved yet', { node: node.id, partition, reason: outcome.reason });
+    }
+    this.#lookAfter(this.#parts.random.next() * limits.pauseMs);
+  }
+
+  /** A partition that has been sealed here for too long: whoever has sealed it has died, or does not get on. */
+  #sealedTooLong(): number | undefined {
+    const { node, clock, limits } = this.#parts;
+    const nowMs = clock.elapsedMs();
+    for (const { partition, epoch } of this.#rotated()) {
+      const isSealed = node.isSealed(partition) && node.votingConfig(partition)?.epoch === epoch;
+      if (!isSealed) this.#sealed.delete(partition);
+      else if (this.#sealed.get(partition)?.epoch !== epoch) this.#sealed.set(partition, { epoch, sinceMs: nowMs });
+      else if (nowMs - this.#sealed.get(partition)!.sinceMs >= limits.sealedMs) return partition;
+    }
+    return undefined;
+  }
+
+  /** The first move towards a goal that it is this node's turn to lead. */
+  #nextMove(goal: WantedMembers | undefined): { partition: number; members: readonly Member[] } | undefined {
+    if (goal === undefined) return undefined;
+    const unwanted = this.#unwanted(goal);
+    for (const partition of this.#due.keys()) {
+      if (!unwanted.some((config) => config.partition === partition)) this.#due.delete(partition);
+    }
+    for (const config of unwanted) {
+      const members = goal.membersOf(config.partition);
+      if (this.#isMyTurn(config, goal.version) && this.#areNewcomersUp(config, members)) {
+        return { partition: config.partition, members };
+      }
+    }
+    return undefined;
+  }
+
+  /** A copy from nobody only wastes its time-out. */
+  #areNewcomersUp(config: PartitionConfig, members: readonly Member[]): boolean {
+    return members.every((member) => config.members.some((old) => isSame(old, member)) || this.#isUp(member));
+  }
+
+  #isUp({ node }: Member): boolean {
+    return node === this.#parts.node.id || this.#parts.node.seemsUp(node);
+  }
+
+  #isMyTurn({ partition, epoch, members }: PartitionConfig, version: number): boolean {
+    const { node, clock, limits } = this.#parts;
+    const nowMs = clock.elapsedMs();
+    let due = this.#due.get(partition);
+    if (due?.epoch !== epoch || due.version !== version) {
+      due = { epoch, version, sinceMs: nowMs };
+      this.#due.set(partition, due);
+    }
+    const up = members.filter((member) => this.#isUp(member));
+    const rank = up.findIndex((member) => member.node === node.id);
+    return nowMs - due.sinceMs >= (rank < 0 ? up.length : rank) * limits.turnMs;
+  }
+
+  /** The newest configs known of those partitions that have other members than the goal wants. */
+  #unwanted(goal: WantedMembers | undefined): PartitionConfig[] {
+    if (goal === undefined) return [];
+    // Another order of the same members is not worth a pause.
+    return this.#rotated().filter(({ partition, members }) => !isSameSet(members, goal.membersOf(partition)));
+  }
+
+  #rotated(): PartitionConfig[] {
+    const { configs } = this.#parts.node.view;
+    const first = this.#first % configs.length;
+    return [...configs.slice(first), ...configs.slice(0, first)];
+  }
+
+  /** A random time around this one, so that processes that were started together do not all look together. */
+  #about(ms: number): number {
+    return ms * (0.5 + this.#parts.random.next());
+  }
+}
+
+function isSame(one: Member, other: Member): boolean {
+  return one.node === other.node && one.diskId === other.diskId;
+}
+
+function isSameSet(one: readonly Member[], other: readonly Member[]): boolean {
+  return one.length === other.length && one.every((member) => other.some((each) => isSame(each, member)));
+}
