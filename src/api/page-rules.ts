@@ -58,8 +58,26 @@ export function checkSelect({ Select: select, ...request }: SelectParameters): v
 
 const PROJECTING = ['AttributesToGet', 'ProjectionExpression'] as const;
 
+/**
+ * What a page is read from, and whether its entries are completed from the table.
+ * @throws ApiError (ValidationException) if the index is not there, or is not read so
+ */
+export function planRead(
+  table: Table,
+  request: Pick<ScanRequest, 'IndexName' | 'ConsistentRead' | 'Select'>,
+  projection: Projection | undefined,
+): Pick<PagePlan, 'index' | 'isCount' | 'isFetching'> {
+  const { IndexName: name, ConsistentRead: isStrong, Select: select } = request;
+  const index = indexNamed(table, name);
+  if (isStrong === true && index?.kind === 'global') {
+    throw ApiError.validation('Consistent reads are not supported on global secondary indexes');
+  }
+  const isFetching = index !== undefined && needsItems(table, index, select, projection);
+  return { index, isCount: select === 'COUNT', isFetching };
+}
+
 /** @throws ApiError (ValidationException) if the table does not have it */
-export function indexNamed({ indexes }: Table, name: string | undefined): SecondaryIndex | undefined {
+function indexNamed({ indexes }: Table, name: string | undefined): SecondaryIndex | undefined {
   if (name == null) return undefined;
   const index = indexes.find((each) => each.name === name);
   if (index === undefined) throw ApiError.validation(`The table does not have the specified index: ${name}`);
@@ -71,7 +89,7 @@ export function indexNamed({ indexes }: Table, name: string | undefined): Second
  * global index has only its projected attributes (API reference, `Select`).
  * @throws ApiError (ValidationException) if a global index lacks them
  */
-export function needsItems(
+function needsItems(
   table: Table,
   index: SecondaryIndex,
   select: Select | undefined,

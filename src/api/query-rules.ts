@@ -19,15 +19,7 @@ import {
   type RangeBounds,
 } from './key-range.ts';
 import type { QueryRequest } from './operations.ts';
-import {
-  checkSelect,
-  checkStartInIndex,
-  hasExactly,
-  indexNamed,
-  needsItems,
-  type PagePlan,
-  placeKeys,
-} from './page-rules.ts';
+import { checkSelect, checkStartInIndex, hasExactly, type PagePlan, placeKeys, planRead } from './page-rules.ts';
 import { type ByteString, keyOfKey } from './primary-key.ts';
 import { checkAlone } from './refusal.ts';
 import { placeInOrder } from './stored-order.ts';
@@ -78,11 +70,8 @@ export function checkQuery(request: QueryRequest): CheckedQuery {
  */
 export function planQuery(table: Table, request: QueryRequest, checked: CheckedQuery): QueryPlan {
   const { terms, filter, projection } = checked;
-  const index = indexNamed(table, request.IndexName);
-  if (request.ConsistentRead === true && index?.kind === 'global') {
-    throw ApiError.validation('Consistent reads are not supported on global secondary indexes');
-  }
-  const isFetching = index !== undefined && needsItems(table, index, request.Select, projection);
+  const read = planRead(table, request, projection);
+  const { index } = read;
   const key = index?.key ?? keyOfTable(table);
   const range = keyRangeOf(key, terms);
   if (filter !== undefined) {
@@ -97,9 +86,7 @@ export function planQuery(table: Table, request: QueryRequest, checked: CheckedQ
   return {
     filter,
     projection,
-    index,
-    isCount: request.Select === 'COUNT',
-    isFetching,
+    ...read,
     partitionKey: joinedPartitionKey(range.partition),
     order,
     end,

@@ -9,15 +9,7 @@ import {
   resolveLegacyFilter,
 } from './expression/resolve-filter.ts';
 import type { ScanRequest } from './operations.ts';
-import {
-  checkSelect,
-  checkStartInIndex,
-  hasExactly,
-  indexNamed,
-  needsItems,
-  type PagePlan,
-  placeKeys,
-} from './page-rules.ts';
+import { checkSelect, checkStartInIndex, hasExactly, type PagePlan, placeKeys, planRead } from './page-rules.ts';
 import { type EncodedKey, keyOfKey } from './primary-key.ts';
 import { placeInOrder } from './stored-order.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
@@ -70,14 +62,10 @@ export function checkScan(request: ScanRequest): CheckedScan {
  * @throws ApiError (ValidationException)
  */
 export function planScan(table: Table, request: ScanRequest, checked: CheckedScan): ScanPlan {
-  const index = indexNamed(table, request.IndexName);
-  if (request.ConsistentRead === true && index?.kind === 'global') {
-    throw ApiError.validation('Consistent reads are not supported on global secondary indexes');
-  }
-  const isFetching = index !== undefined && needsItems(table, index, request.Select, checked.projection);
+  const read = planRead(table, request, checked.projection);
   checkKeyPaths(table, { condition: checked.filter, projection: checked.projection });
-  const after = request.ExclusiveStartKey && startOf(table, index, request.ExclusiveStartKey);
-  return { ...checked, index, after, isCount: request.Select === 'COUNT', isFetching };
+  const after = request.ExclusiveStartKey && startOf(table, read.index, request.ExclusiveStartKey);
+  return { ...checked, ...read, after };
 }
 
 /** The segment is the one that the key is in (recorded in extenddb pull request 203). */

@@ -272,7 +272,8 @@ export interface DynamoClient {
    */
   useDerivation(derivation: Derivation): Promise<void>;
   /**
-   * Of how many items of a table some entry may still be on its way: the most that one node knows of.
+   * Of how many items of a table some entry may still be on its way: the most that one node knows of. A node that does not
+   * answer counts as one that knows of one, until others have had the time to settle what it owed.
    * @param ageMs counts only what has been due for so long
    */
   due(table: ByteString, ageMs?: number): Promise<number>;

@@ -46,6 +46,8 @@ export interface NodeLimits {
    * collections that are read it refuses. Each is read by itself, so more take longer.
    */
   readonly unsettledNamed: number;
+  /** Bytes of the accepted records of those items, all of which are read in one go; with so many it refuses, too. */
+  readonly unsettledBytes: number;
   /**
    * The size of an item collection of a table with local indexes, by the service's rules: beyond it, writes that make it
    * larger are refused. The service's limit is 10 GB.
@@ -138,6 +140,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   rangeEntries: 500,
   rangeBytes: 1024 * 1024,
   unsettledNamed: 1_000,
+  unsettledBytes: 16 * 1024 * 1024,
   collectionBytes: 10 * 1024 ** 3,
   keyQueueLength: 1_000,
   queuedWrites: 10_000,

@@ -65,6 +65,8 @@ export class RingClient implements DynamoClient {
   readonly #parts: RequestParts;
   /** The requests that were not answered within the call, oldest first. */
   readonly #outstanding = new Set<Outstanding>();
+  /** Nodes that have not answered what they owe: since when, and when they were last asked. */
+  readonly #silent = new Map<NodeId, { readonly sinceMs: number; readonly askedMs: number }>();
   #sweepTimer: Timer | undefined;
   readonly #waits = new Set<() => void>();
   /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
@@ -227,10 +229,29 @@ export class RingClient implements DynamoClient {
   }
 
   async due(table: ByteString, ageMs = 0): Promise<number> {
-    const answers = await this.#askAll([...this.#nodes.keys()], { kind: 'due-of', table, ageMs });
-    let most = 0;
+    const asked = [...this.#nodes.keys()];
+    const answers = await this.#askAll(asked, { kind: 'due-of', table, ageMs });
+    const mayOwe = (id: NodeId) => this.#mayOwe(id, answers.get(id)?.kind !== 'due');
+    // All of them are looked at.
+    let most = asked.filter(mayOwe).length > 0 ? 1 : 0;
     for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
     return most;
+  }
+
+  /** Whether a node may owe what nobody else knows of: it is silent, and others have not had the time to settle it. */
+  #mayOwe(id: NodeId, isSilent: boolean): boolean {
+    if (!isSilent) {
+      this.#silent.delete(id);
+      return false;
+    }
+    const { outboxAgeMs, outboxLaterMs, finishIntervalMs, opLifeMs } = this.#limits;
+    const takenOverMs = outboxAgeMs + outboxLaterMs + finishIntervalMs + opLifeMs;
+    const nowMs = this.#clock.elapsedMs();
+    const known = this.#silent.get(id);
+    // If nobody has asked for so long, it may have answered meanwhile.
+    const sinceMs = known === undefined || nowMs - known.askedMs > takenOverMs ? nowMs : known.sinceMs;
+    this.#silent.set(id, { sinceMs, askedMs: nowMs });
+    return nowMs - sinceMs <= takenOverMs;
   }
 
   async forgetTable(table: ByteString): Promise<void> {
@@ -253,6 +274,7 @@ export class RingClient implements DynamoClient {
    * A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome.
    */
   detach(node: NodeId): void {
+    this.#silent.delete(node);
     this.#quietAtMs = this.#clock.elapsedMs() + this.#limits.messageLifeMs;
     for (const request of this.#outstanding) {
       if (request.node !== node) continue;

@@ -6,7 +6,7 @@ import { peerNodeId } from './node-name.ts';
 /*
  * How several processes become one cluster: by all founders, or not at all. Pure: what a disk says, what it becomes by
  * what it hears, and what the founder that leads does next. Whoever drives this makes each new record durable before
- * anybody hears of it. docs/protocol.md section 13 has the rules and why each of them is needed.
+ * anybody hears of it. docs/protocol.md section 16.2 has the rules and why each of them is needed.
  */
 
 /** The version of how keys and Merkle trees are laid out that this release has. */

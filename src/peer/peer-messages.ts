@@ -10,7 +10,7 @@ import type { ReplicaDescription } from './locate.ts';
 import { isPeerNodeId } from './node-name.ts';
 
 /*
- * What peers say to each other that is not of the ring (docs/protocol.md section 13.4): JSON, because it is seldom and
+ * What peers say to each other that is not of the ring (docs/protocol.md section 16.4): JSON, because it is seldom and
  * small. A stranger who has the secret may send anything: each document is read member by member, and what does not
  * fit is refused. Members that this release does not know are skipped.
  */

@@ -1,3 +1,4 @@
+import type { Condition } from '../api/expression/ast.ts';
 import { buildingOf } from '../api/index-storage.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
@@ -92,8 +93,12 @@ export class BuildProgress {
   /** @throws ApiError if the cluster fails */
   async save(): Promise<void> {
     const kept: Kept = { indexes: this.#indexes, places: this.#places, items: this.#items };
-    const outcome = await this.#client.write(this.#key, { kind: 'put', item: image(kept) }, STRICT);
-    if (outcome.kind !== 'applied') throw clusterError(outcome as never);
+    // What has been removed with its table does not come back.
+    const condition: Condition | undefined = this.#isBegun ? { kind: 'exists', path: [PROGRESS] } : undefined;
+    const mutation = { kind: 'put', item: image(kept), ...(condition === undefined ? {} : { condition }) } as const;
+    const outcome = await this.#client.write(this.#key, mutation, STRICT);
+    if (outcome.kind === 'condition-failed') throw new Error('the table whose index is built is gone');
+    if (outcome.kind !== 'applied') throw clusterError(outcome);
     this.#isBegun = true;
   }
 

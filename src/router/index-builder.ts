@@ -209,7 +209,12 @@ export class IndexBuilder {
       await client.useDerivation(derivation);
       await progress.save();
     }
-    await this.#change(table, asFilling);
+    const present = await this.#change(table, asFilling);
+    if (present?.storageId !== table.storageId) {
+      // Deleted before it was kept how far it is: nobody else removes that any more.
+      await progress.remove();
+      return false;
+    }
     if (!(await this.#fill(table, progress))) return !(await this.#parts.wait?.(INDEX_BUILDS.firstPauseMs));
     await this.#change(table, asBuilt);
     await progress.remove();
@@ -270,9 +275,9 @@ export class IndexBuilder {
     return !this.#isStopped && present !== undefined && idsOf(present) === idsOf(table);
   }
 
-  /** Changes the state of the indexes that are built, unless they have changed meanwhile. */
-  async #change(table: Table, change: (table: Table) => Table): Promise<void> {
-    await this.#parts.catalog.change(table.namespace, table.name, (each) =>
+  /** Changes the state of the indexes that are built, unless they have changed meanwhile. @returns undefined without a table */
+  #change(table: Table, change: (table: Table) => Table): Promise<Table | undefined> {
+    return this.#parts.catalog.change(table.namespace, table.name, (each) =>
       idsOf(each) === idsOf(table) ? change(each) : each,
     );
   }

@@ -157,6 +157,7 @@ class GlobalOrder implements PageSource {
     for (let items = await this.#reader.read(); items !== undefined; items = await this.#reader.read()) {
       if (this.#guard.isBeyond(this.#reader)) return 'beyond';
       for (const item of items) {
+        await this.#reader.parses(item);
         const entry = indexEntry(table, index, item.attributes);
         if (entry === undefined) continue;
         const place = this.#placeOf(entry);

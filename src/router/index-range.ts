@@ -30,6 +30,7 @@ export class IndexRange implements PageSource {
     this.#first = first;
     for (let items = await this.#reader.read(); items !== undefined; items = await this.#reader.read()) {
       for (const item of items) {
+        await this.#reader.parses(item);
         const entry = indexEntry(this.#table, this.#index, item.attributes);
         if (entry === undefined) continue;
         const { partitionKey, sortKey } = placeInOrder(this.#table, this.#index, entry);

@@ -28,8 +28,9 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { scan } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
   const tables = createTableOperations(parts);
-  const { updateTable } = createUpdateTableOperation(parts);
-  const describe = createDescribeOperations(parts.catalog, new TableCounts(parts.client));
+  const counts = new TableCounts(parts.client);
+  const { updateTable } = createUpdateTableOperation(parts, counts);
+  const describe = createDescribeOperations(parts.catalog, counts);
   const tags = createTagOperations(parts.catalog);
   return {
     BatchGetItem: batchGetItem,

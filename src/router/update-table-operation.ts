@@ -4,14 +4,17 @@ import type { RequestContext } from '../api/operations.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import { describeTable } from '../api/table-description.ts';
 import type { UpdateTableRequest } from '../api/table-requests.ts';
+import { withSizes } from '../api/table-sizes.ts';
 import { inTransition, settledTable } from '../api/transition.ts';
 import { checkUpdate } from '../api/update-rules.ts';
 import { type Update, updatedTable } from '../api/update-table.ts';
 import { INDEX_BUILDS } from './router-limits.ts';
+import type { TableCounts } from './table-counts.ts';
 import { checkAtRest, type TableParts, tableNotFound } from './table-operations.ts';
 
 /** UpdateTable. An index that it adds is filled in the background. */
-export function createUpdateTableOperation({ catalog, indexes, newId, throughput, transientMs }: TableParts) {
+export function createUpdateTableOperation(parts: TableParts, counts: TableCounts) {
+  const { catalog, indexes, newId, throughput, transientMs } = parts;
   const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
 
   return {
@@ -36,7 +39,8 @@ export function createUpdateTableOperation({ catalog, indexes, newId, throughput
       await catalog.forget(left);
       indexes.begin(changed);
       if (lastsMs(context) === 0) await indexes.settled(changed, INDEX_BUILDS.answerWaitMs);
-      return { TableDescription: describeTable(update.shown, nowMs, update.phase) };
+      const described = describeTable(update.shown, nowMs, update.phase);
+      return { TableDescription: withSizes(described, changed, await counts.of(changed, nowMs)) };
     },
   };
 }

@@ -56,6 +56,19 @@ describe('a strong read of a local index', () => {
     expect(readIndex(nodes, 'B', 'latest', { order: 'backward' })).toEqual({ keys: keys.toReversed(), more: false });
   });
 
+  test('refuses a collection with more bytes of unsettled items than a replica reads in one go', () => {
+    const nodes = new ThreeNodes({ limits: { unsettledBytes: 400, opLifeMs: 2_000 } });
+    nodes.isLost = (message) => message.kind === 'learn' && message.to !== 'A';
+    writeItem(nodes, 'A', ['k0', { x: '1' }]);
+    const { isLost } = nodes;
+    nodes.isLost = (message) => isLost(message) || touches('A')(message);
+    expect(readIndex(nodes, 'B', 'latest').keys).toEqual(['k0']);
+    nodes.isLost = isLost;
+    for (let i = 0; i < 3; i++) writeItem(nodes, 'A', [`k${i}`, { x: '1'.repeat(100) }]);
+    nodes.isLost = (message) => isLost(message) || touches('A')(message);
+    expect(() => readIndex(nodes, 'B', 'latest')).toThrow('unavailable');
+  });
+
   test('refuses a collection with more unsettled items than a replica names', () => {
     const nodes = new ThreeNodes({ limits: { unsettledNamed: 2, opLifeMs: 2_000 } });
     for (let i = 0; i < 3; i++) writeItem(nodes, 'A', [`k${i}`, { x: '1' }]);

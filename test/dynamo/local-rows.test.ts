@@ -8,6 +8,7 @@ import { ItemRecord } from '../../src/dynamo/record.ts';
 import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
+import { DAMAGED } from '../../src/env/store.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 import { nodeSettings } from '../parts/node-settings.ts';
 import { bytesOfStore, DERIVATION, itemOf, type Places, rowsOfStore } from './local-index.ts';
@@ -119,6 +120,36 @@ describe('the rows of local indexes', () => {
     expect(rowsOfStore(store)).toEqual({ due, there: due });
     expect(rows.local.collectionBytes(KEY)).toBe(bytesOfStore(store));
     expect(rows.local.page(page, 'all')).toMatchObject({ unsettled: [] });
+  });
+
+  test('have the size of their collection right after a record that could not be read was replaced or removed', () => {
+    const store = new MemoryStore();
+    const { rows, clock } = rowsOn(store);
+    const keys = ['k1', 'k2', 'k3'].map((name) => `${KEY}${name}`);
+    for (const [i, key] of keys.entries())
+      rows.commit(key, recordOf(i, `k${i + 1}`, { x: 'a', y: 'b' }), rows.state(key));
+    const whole = bytesOfStore(store);
+    expect(rows.local.collectionBytes(KEY)).toBe(whole);
+    const [first, second, third] = keys as [string, string, string];
+    for (const key of keys) {
+      rows.release(key);
+      store.damage('items', key);
+    }
+    // Restored, overwritten before that, and erased.
+    rows.dropUnreadable(first);
+    rows.commit(first, recordOf(10, 'k1', { x: 'longer' }), {});
+    rows.mark(second);
+    rows.commit(second, recordOf(11, 'k2', { y: 'longer, too' }), {});
+    store.remove('items', third);
+    rows.noteRemoved(third, DAMAGED);
+    expect(rows.local.collectionBytes(KEY)).toBeGreaterThan(whole);
+    while (clock.nextInMs !== undefined) clock.runNext();
+    expect(rows.local.collectionBytes(KEY)).toBe(bytesOfStore(store));
+    // What is counted anew follows what comes meanwhile.
+    rows.local.recount(first);
+    rows.commit(first, recordOf(12, 'k1', undefined), rows.state(first));
+    while (clock.nextInMs !== undefined) clock.runNext();
+    expect(rows.local.collectionBytes(KEY)).toBe(bytesOfStore(store));
   });
 
   test('of a range of items are those of one index, whatever comes behind the range', () => {

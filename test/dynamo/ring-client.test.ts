@@ -188,3 +188,37 @@ test('a range of sort keys is asked of the node that coordinates as a range of s
     { kind: 'coordinate-range', range: { from: `${prefix}b\0`, to: `${prefix}d\0` }, order: 'backward', limit: 5 },
   ]);
 });
+
+test('a node that does not answer may owe entries, until others have had the time to settle them', async () => {
+  const clock = new ManualClock();
+  const nodeOf = (items: number | undefined): CoordinatingNode => ({
+    coordinate: (request, reply) => {
+      if (request.kind === 'due-of' && items !== undefined) (reply as (answer: object) => void)({ kind: 'due', items });
+    },
+  });
+  const clientOf = (...due: readonly (number | undefined)[]) =>
+    new RingClient({
+      view: new RingView([{ partition: 0, epoch: 0, attempt: 0, members: [{ node: 'A', diskId: 1 }] }]),
+      nodes: new Map(due.map((items, i) => ['ABC'[i]!, nodeOf(items)])),
+      clock,
+      limits: DEFAULT_NODE_LIMITS,
+      writeQuorum: 2,
+    });
+  const dueOf = (client: RingClient, ageMs: number) => {
+    const due = client.due(KEY.table, ageMs);
+    clock.advance(DEFAULT_NODE_LIMITS.suspectAfterMs);
+    return due;
+  };
+  expect(await dueOf(clientOf(0, 0, 0), 0)).toBe(0);
+  expect(await dueOf(clientOf(0, undefined, 3), 0)).toBe(3);
+  const client = clientOf(0, undefined, 0);
+  expect(await dueOf(client, 0)).toBe(1);
+  const { outboxAgeMs, outboxLaterMs, finishIntervalMs, opLifeMs, suspectAfterMs } = DEFAULT_NODE_LIMITS;
+  const takenOverMs = outboxAgeMs + outboxLaterMs + finishIntervalMs + opLifeMs;
+  clock.advance(takenOverMs - suspectAfterMs);
+  expect(await dueOf(client, 0)).toBe(1);
+  expect(await dueOf(client, 0)).toBe(0);
+  // Nobody knows what it has done since it was asked last.
+  clock.advance(takenOverMs);
+  expect(await dueOf(client, 0)).toBe(1);
+});

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { ScrubReport } from '../../src/dynamo/healing/scrub.ts';
+import { tableOf } from '../../src/dynamo/keyspace.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { writeOf } from './coordination-requests.ts';
+import { BY_COLOUR, IndexedRing, keyOfItem } from './derived/indexed-ring.ts';
 import { rowsOfStore, writeItem } from './local-index.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
 
@@ -50,6 +52,18 @@ describe('a scrub', () => {
     expect(scrub(nodes, 'B')).toMatchObject({ damaged: 2, restored: 2 });
     expect(rowsOfStore(nodes.stores.B)).toEqual({ due, there: due });
     expect(scrub(nodes, 'B')).toMatchObject({ damaged: 0 });
+  });
+
+  test('has damaged rows of the outbox made again', () => {
+    const ring = new IndexedRing();
+    ring.isLost = ({ request }) => request.kind === 'learn' && tableOf(request.key) === BY_COLOUR.storageId;
+    ring.put('A', 'apple', { colour: 'red' }, 10_000);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.stores.B.damage('outbox', keyOfItem('apple'));
+    expect(scrub(ring, 'B')).toMatchObject({ damaged: 1, restored: 1 });
+    expect(ring.stores.B.get('outbox', keyOfItem('apple'))).not.toBe(DAMAGED);
+    expect(scrub(ring, 'B')).toMatchObject({ damaged: 0 });
+    expect(ring.owed).toEqual([1, 1, 1]);
   });
 
   test('says what could not be restored while others are down, and it is restored when they are back', () => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { isOlderThanEntries } from '../../src/api/index-storage.ts';
 import type { SecondaryIndex, Table } from '../../src/api/table-definition.ts';
 import { type ItemKey, type ScanOutcome, type ScanRequest, SYSTEM_TABLE } from '../../src/dynamo/client.ts';
+import { BuildProgress } from '../../src/router/build-progress.ts';
 import { needsBuild } from '../../src/router/index-builder.ts';
 import { MemoryClient } from './memory-client.ts';
 import { definitions, index, newRouter, refusal, tableRequest } from './table-fixtures.ts';
@@ -204,6 +205,40 @@ describe('an index that is added', () => {
     await until(() => router.indexes.isIdle);
     expect(await kept()).toBe('none');
     expect(await router.catalog.forgetDeleted()).toBe(0);
+  });
+});
+
+describe('what is kept of a build', () => {
+  const stateOf = async (storageId: string) => {
+    const key: ItemKey = { table: SYSTEM_TABLE, partitionKey: `progress:${storageId}`, sortKey: '' };
+    return (await client.read({ key, from: 'latest', consistency: 'strict' })).kind;
+  };
+
+  test('goes with a table that is deleted before the first of it is kept', async () => {
+    client.isBarrierHeld = true;
+    await router.update(CREATE);
+    await until(() => client.calls.includes('use-derivation'));
+    const { storageId } = router.catalog.cached('', 'Music')!;
+    await router.tables.drop('Music', '');
+    client.release();
+    await until(() => router.indexes.isIdle);
+    expect(await stateOf(storageId)).toBe('none');
+  });
+
+  test('does not come back with the next step of the build after the table was deleted', async () => {
+    client.isHeld = true;
+    await router.update(CREATE);
+    await until(() => client.scans.length === client.partitions);
+    const table = router.catalog.cached('', 'Music')!;
+    const progress = await BuildProgress.load(client, table);
+    expect(progress.isBegun).toBe(true);
+    await progress.save();
+    expect(await stateOf(table.storageId)).toBe('found');
+    await router.tables.drop('Music', '');
+    await expect(progress.save()).rejects.toThrow('gone');
+    expect(await stateOf(table.storageId)).toBe('none');
+    client.release();
+    await until(() => router.indexes.isIdle);
   });
 });
 

@@ -210,7 +210,7 @@ test('a long walk gives up the event loop between its steps, and a long filter t
   }));
   const { page } = await scanOf(wide, { bounds: { items: 1_000, bytes: 1_000_000 }, pause });
   await page({ IndexName: 'byTag' });
-  expect(pauses).toBeGreaterThanOrEqual(1);
+  expect(pauses).toBeGreaterThanOrEqual(9);
   pauses = 0;
   await page({ FilterExpression: 'attribute_exists(pk)' });
   expect(pauses).toBeGreaterThanOrEqual(9);

@@ -764,3 +764,18 @@ describe('UpdateTable', () => {
     });
   });
 });
+
+test('UpdateTable answers how many items there are, as DescribeTable does', async () => {
+  const router = newRouter();
+  await router.create(indexed());
+  for (const name of ['1', '2', '3']) {
+    const a = name === '3' ? {} : { a: { S: 'x' } };
+    await router.execute('PutItem', { TableName: 'Music', Item: { pk: { S: name }, ...a } });
+  }
+  const { TableDescription } = await router.update({ DeletionProtectionEnabled: true });
+  const described = await router.describe();
+  expect(described.ItemCount).toBe(3);
+  expect(described.TableSizeBytes).toBe(3 * 3 + 2 * 2);
+  for (const name of ['ItemCount', 'TableSizeBytes']) expect(TableDescription[name], name).toBe(described[name]);
+  expect(TableDescription.GlobalSecondaryIndexes).toMatchObject([{ ItemCount: 2 }]);
+});

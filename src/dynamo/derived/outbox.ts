@@ -1,5 +1,5 @@
 import type { ByteString } from '../../api/primary-key.ts';
-import type { Clock } from '../../env/clock.ts';
+import type { Clock, Timer } from '../../env/clock.ts';
 import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
@@ -9,6 +9,8 @@ import { SettledMarks } from './settled-marks.ts';
 /** Above every key of the store. */
 const END: StoreKey = '\xff\xff';
 const PAGE = 1_000;
+/** Between two pages of rows that are counted: each takes about a millisecond. */
+const COUNT_PAUSE_MS = 1;
 /** Rows whose age is looked at in one go: some milliseconds. */
 const LOOKED_AT = 4_000;
 
@@ -35,6 +37,9 @@ export class Outbox {
   #count = 0;
   /** How many rows there are of each table that has some. */
   readonly #counts = new Map<ByteString, number>();
+  /** The rows up to here are counted, and followed; those behind are counted when their turn comes. */
+  #countedThrough: StoreKey = '';
+  #timer: Timer | undefined;
 
   constructor(store: Store, clock: Clock, { marksKept, isWithRecord }: OutboxSettings) {
     this.#store = store;
@@ -44,18 +49,36 @@ export class Outbox {
     this.reload();
   }
 
-  /** Rows in the store. */
+  /** Rows in the store; while they are counted, those that were counted so far, and at least 1. */
   get count(): number {
-    return this.#count;
+    return this.#atLeast(this.#count);
   }
 
-  /** Counts the rows again, after writes were lost. */
+  /** Counts the rows again, after writes were lost: the first thousand at once, and the others in small steps. */
   reload(): void {
+    this.stop();
     this.#count = 0;
     this.#counts.clear();
-    for (let page = this.page(''); page.length > 0; page = this.page(page.at(-1)!.key)) {
-      for (const { key } of page) this.#add(key, 1);
-    }
+    this.#countedThrough = '';
+    this.#countOn();
+  }
+
+  /** The store is about to be closed. */
+  stop(): void {
+    this.#clock.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #countOn(): void {
+    const page = this.page(this.#countedThrough);
+    this.#countedThrough = page.length < PAGE ? END : page.at(-1)!.key;
+    for (const { key } of page) this.#add(key, 1);
+    if (page.length === PAGE) this.#timer = this.#clock.after(COUNT_PAUSE_MS, () => this.#countOn());
+  }
+
+  /** Nobody may take it for nothing that not all rows are counted yet. */
+  #atLeast(count: number): number {
+    return this.#countedThrough === END ? count : Math.max(1, count);
   }
 
   /** Call it before a committed record is written: notes what is due of it. */
@@ -114,14 +137,21 @@ export class Outbox {
   }
 
   /**
-   * How many rows there are of a table that are at least `ageMs` old. Of an outbox that is far behind, all of them count: it
+   * How many rows there are of a table that are at least `ageMs` old; at least 1 while they are counted. Of an outbox that is far behind, all of them count: it
    * would take too long to look at each.
    */
   countOf(table: ByteString, ageMs = 0): number {
-    const count = this.#counts.get(table) ?? 0;
-    if (count === 0 || ageMs === 0 || this.#count > LOOKED_AT) return count;
+    const count = this.#atLeast(this.#counts.get(table) ?? 0);
+    if (count === 0 || ageMs === 0 || this.#count > LOOKED_AT || this.#countedThrough !== END) return count;
     const untilMs = this.#clock.now() - ageMs;
     return this.page('', LOOKED_AT).filter(({ key, sinceMs }) => sinceMs <= untilMs && tableOf(key) === table).length;
+  }
+
+  /** The row of a key cannot be read: it is made again, if the record committed here still needs it. */
+  remake(key: StoreKey, committed: ItemRecord | undefined): void {
+    const due = committed?.derived?.due ?? NO_BALLOT;
+    if (compareBallots(due, this.marks.of(key)) <= 0) this.#removeRow(key);
+    else this.#put(key, due);
   }
 
   /** The record of the key is gone. */
@@ -138,7 +168,7 @@ export class Outbox {
   }
 
   #removeRow(key: StoreKey): void {
-    if (this.#count > 0 && this.#store.get('outbox', key) !== undefined) this.#drop(key);
+    if (this.count > 0 && this.#store.get('outbox', key) !== undefined) this.#drop(key);
   }
 
   /** Removes a row that is there. */
@@ -148,9 +178,10 @@ export class Outbox {
   }
 
   #add(key: StoreKey, rows: 1 | -1): void {
+    if (key > this.#countedThrough) return;
     this.#count += rows;
     const table = tableOf(key);
-    const count = this.countOf(table) + rows;
+    const count = (this.#counts.get(table) ?? 0) + rows;
     if (count === 0) this.#counts.delete(table);
     else this.#counts.set(table, count);
   }

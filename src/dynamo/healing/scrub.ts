@@ -93,7 +93,7 @@ export class Scrub {
     const { clock, acceptor, restore } = this.#parts;
     const startMs = clock.elapsedMs();
     const keys = new Set<StoreKey>();
-    /** Damaged rows of local indexes, and the partitions that they are in. */
+    /** Damaged rows that are made again, and the partitions of those of local indexes. */
     let rows = 0;
     const partitions = new Set<number>();
     let records = 0;
@@ -108,7 +108,9 @@ export class Scrub {
           if (name === 'lsi') {
             rows++;
             partitions.add(partitionOf(key));
-          } else this.#note(name, key, keys);
+          } else if (name !== 'outbox') this.#note(name, key, keys);
+          // Like a row of a local index, it is made of what is committed here.
+          else if (acceptor.rows.remakeOutboxRow(key)) rows++;
         }
         records += page.length;
         this.#records += page.length;
@@ -131,7 +133,7 @@ export class Scrub {
     return { records, damaged, restored, ms: clock.elapsedMs() - startMs };
   }
 
-  #note(name: Exclude<StoreName, 'lsi'>, key: StoreKey, keys: Set<StoreKey>): void {
+  #note(name: Exclude<StoreName, 'lsi' | 'outbox'>, key: StoreKey, keys: Set<StoreKey>): void {
     const { self, log, acceptor, hints } = this.#parts;
     switch (name) {
       case 'items':

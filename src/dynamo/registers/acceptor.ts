@@ -173,8 +173,7 @@ export class Acceptor {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#erasure.stop();
-    this.rows.local.stop();
-    this.rows.counts.stop();
+    this.rows.stop();
     try {
       this.promises.close();
     } catch {

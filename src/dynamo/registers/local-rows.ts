@@ -22,6 +22,8 @@ import type { PageQuery } from './page-query.ts';
 /** Records or rows looked at in one go while rows are checked: each record may be an item of 400 KB. */
 const CHECKED_AT_ONCE = 64;
 const CHECK_PAUSE_MS = 1;
+/** Records read in one go while the size of a collection is added up again. */
+const COUNTED_AT_ONCE = { limit: 64, bytesLimit: 1024 * 1024 } as const;
 
 /** What a replica tells of a range of a local index. */
 export interface LocalPage {
@@ -54,6 +56,8 @@ export class LocalRows {
   readonly #parts: LocalRowsParts;
   /** Partitions whose rows are being checked, since one was damaged: what to call when they are whole. */
   readonly #checking = new Map<number, Check>();
+  /** Collections whose sizes are added up again, by the rows that have them. */
+  readonly #recounts = new Map<StoreKey, Recount>();
   #isStopped = false;
 
   constructor(parts: LocalRowsParts) {
@@ -82,7 +86,6 @@ export class LocalRows {
 
   /** The record of a key was removed from the store. @param stored its bytes */
   noteRemoved(key: StoreKey, stored: Uint8Array): void {
-    if (stored === DAMAGED) return;
     const record = decodeRecord(stored);
     for (const row of rowsOf(key, record)) this.#parts.store.remove('lsi', row);
     this.#count(key, -bytesIn(record));
@@ -95,6 +98,36 @@ export class LocalRows {
   collectionBytes(key: StoreKey): number {
     const stored = this.#parts.store.get('lsi', collectionSizeRow(key));
     return stored === undefined || stored === DAMAGED ? 0 : Buffer.from(stored).readDoubleBE();
+  }
+
+  /**
+   * Nobody knows any more what a record had of the size of its collection, since it cannot be read: adds up the collection
+   * again, in small steps. Call it again for each such record.
+   */
+  recount(key: StoreKey): void {
+    const row = collectionSizeRow(key);
+    if (this.#isStopped || this.#parts.store.get('lsi', row) === undefined) return;
+    const recount: Recount = { through: '', bytes: 0 };
+    this.#recounts.set(row, recount);
+    this.#parts.clock.after(CHECK_PAUSE_MS, () => this.#recountOn(row, recount));
+  }
+
+  #recountOn(row: StoreKey, recount: Recount): void {
+    const { store, clock } = this.#parts;
+    // Another one may have begun anew.
+    if (this.#isStopped || this.#recounts.get(row) !== recount) return;
+    const { from, to } = collectionsOfRows({ from: row, to: keyAfter(row) });
+    const lower = recount.through === '' ? from : keyAfter(recount.through);
+    const page = store.range('items', { from: lower, to, ...COUNTED_AT_ONCE });
+    // What is still damaged is recounted when it is replaced.
+    for (const { value } of page) if (value !== DAMAGED) recount.bytes += bytesIn(decodeRecord(value));
+    recount.through = page.at(-1)?.key ?? recount.through;
+    if (isCutShort(page, COUNTED_AT_ONCE)) {
+      clock.after(CHECK_PAUSE_MS, () => this.#recountOn(row, recount));
+      return;
+    }
+    this.#recounts.delete(row);
+    this.#putSize(row, recount.bytes);
   }
 
   /**
@@ -202,6 +235,8 @@ export class LocalRows {
     if (bytes === 0) return;
     const row = collectionSizeRow(key);
     this.#putSize(row, this.collectionBytes(key) + bytes);
+    const recount = this.#recounts.get(row);
+    if (recount !== undefined && key <= recount.through) recount.bytes += bytes;
     const check = this.#checking.get(partitionOf(key));
     if (check !== undefined && key <= check.through && check.through !== KEYS_END) add(check.sizes, row, bytes);
   }
@@ -228,12 +263,12 @@ export class LocalRows {
     const { rules, limits } = settings;
     if (!rules.unsettledAreNamed) return [];
     const collections = collectionsOfRows(range);
-    const limit = limits.unsettledNamed + 1;
-    const accepted = store.range('paxos', { ...collections, limit });
-    if (accepted.length === limit) return undefined;
+    const most = { limit: limits.unsettledNamed + 1, bytesLimit: limits.unsettledBytes };
+    const accepted = store.range('paxos', { ...collections, ...most });
+    if (isCutShort(accepted, most)) return undefined;
     const keys = new Set(accepted.map(({ key }) => key));
     for (const key of markedIn(collections)) keys.add(key);
-    if (keys.size >= limit) return undefined;
+    if (keys.size > limits.unsettledNamed) return undefined;
     if (rules.unsettledWhateverRange) return [...keys];
     return [...keys].filter((key) =>
       rowsOf(key, stateOf(key).accepted).some((row) => row >= query.from && row < query.to),
@@ -248,6 +283,13 @@ interface Check {
   through: StoreKey;
   /** The sizes of the collections, as far as their records were looked at. By the rows that are to have them. */
   readonly sizes: Map<StoreKey, number>;
+}
+
+/** The size of a collection is added up again. */
+interface Recount {
+  /** The last record that was looked at. */
+  through: StoreKey;
+  bytes: number;
 }
 
 function add(sizes: Map<StoreKey, number>, row: StoreKey, bytes: number): void {

@@ -177,7 +177,8 @@ export class ReplicaRows {
 
   /** A record of a key was removed from the store. @param committed its bytes, if it was committed */
   noteRemoved(key: StoreKey, committed: Uint8Array | undefined): void {
-    if (committed !== undefined) this.local.noteRemoved(key, committed);
+    if (committed === DAMAGED) this.local.recount(key);
+    else if (committed !== undefined) this.local.noteRemoved(key, committed);
     if (committed === DAMAGED) this.counts.disturb();
     else this.counts.changed(key, decoded(committed), undefined);
     this.#forget(key);
@@ -192,6 +193,7 @@ export class ReplicaRows {
   /** The committed record of a damaged key is about to be written over: a restart must not take the key for whole. */
   mark(key: StoreKey): void {
     this.#damaged.mark(key);
+    this.local.recount(key);
   }
 
   /** The key is whole again, or nothing of it is left in the store. */
@@ -236,9 +238,25 @@ export class ReplicaRows {
     return state;
   }
 
+  /** The store is about to be closed. */
+  stop(): void {
+    this.local.stop();
+    this.counts.stop();
+    this.outbox.stop();
+  }
+
+  /** The outbox row of a key cannot be read. @returns false if nobody knows whether it is needed, until the key is whole */
+  remakeOutboxRow(key: StoreKey): boolean {
+    const { committed, isDamaged } = this.state(key);
+    if (isDamaged === true) return false;
+    this.outbox.remake(key, committed);
+    return true;
+  }
+
   /** Removes the damaged rows of a key. The key stays damaged by its mark; a row that cannot be read later is news. */
   dropUnreadable(key: StoreKey): void {
     this.#damaged.mark(key);
+    this.local.recount(key);
     for (const name of ['items', 'paxos'] as const) {
       if (this.#store.get(name, key) === DAMAGED) this.#store.remove(name, key);
     }

@@ -112,6 +112,41 @@ describe('an outbox', () => {
     expect(open(store).outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_000 }]);
   });
 
+  test('is counted in steps at a start, and nobody takes what is not counted for nothing', () => {
+    const { store, outbox, commit } = open();
+    for (let i = 0; i < 2_500; i++) outbox.committing(keyOfItem(`${i}`), record(1));
+    commit(record(1));
+    expect(outbox.count).toBe(2_501);
+    const next = open(store);
+    expect(next.outbox.count).toBe(1_000);
+    // On both sides of what was counted by then, where nothing else is.
+    const { key: first } = next.outbox.page('', 1)[0]!;
+    const last = next.outbox.page('', 3_000).at(-1)!.key;
+    for (const key of [first, last]) next.outbox.settled(key, ballot(1));
+    expect(next.outbox.count).toBe(999);
+    for (const { key } of next.outbox.page('', 999)) next.outbox.settled(key, ballot(1));
+    expect(next.outbox.count).toBe(1);
+    expect(next.outbox.countOf('\0\0\0\0\0\0\0\x02', 100)).toBe(1);
+    next.clock.advance(100);
+    expect(next.outbox.count).toBe(1_500);
+    expect([next.outbox.countOf(TABLE), next.outbox.countOf('\0\0\0\0\0\0\0\x02')]).toEqual([1_500, 0]);
+    for (const { key } of next.outbox.page('', 3_000)) next.outbox.settled(key, ballot(1));
+    expect(next.outbox.count).toBe(0);
+  });
+
+  test('makes a row again that cannot be read, if the record that is committed needs it', () => {
+    const { store, outbox, clock, commit } = open();
+    commit(record(2));
+    store.put('outbox', KEY, DAMAGED);
+    clock.advance(100);
+    outbox.remake(KEY, record(2));
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_100 }]);
+    store.put('outbox', KEY, DAMAGED);
+    outbox.marks.note(KEY, ballot(2));
+    outbox.remake(KEY, record(2));
+    expect([outbox.has(KEY), outbox.count]).toEqual([false, 0]);
+  });
+
   test('keeps a row that cannot be read until a record that is not older is settled', () => {
     const { store, outbox, commit } = open();
     commit(record(2));
