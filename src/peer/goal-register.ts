@@ -21,12 +21,21 @@ const EDIT_ATTEMPTS = 8;
 export class GoalRegister {
   readonly #client: Pick<DynamoClient, 'read' | 'write'>;
   readonly #first: () => Goal;
+  readonly #onNewer: (goal: Goal) => void;
   #known: Goal | undefined;
 
-  /** @param first the goal of a cluster that nobody has changed yet */
-  constructor(client: Pick<DynamoClient, 'read' | 'write'>, first: () => Goal) {
+  /**
+   * @param first the goal of a cluster that nobody has changed yet
+   * @param onNewer called with each goal that is newer than those known before
+   */
+  constructor(
+    client: Pick<DynamoClient, 'read' | 'write'>,
+    first: () => Goal,
+    onNewer: (goal: Goal) => void = () => {},
+  ) {
     this.#client = client;
     this.#first = first;
+    this.#onNewer = onNewer;
   }
 
   /** The newest goal that this process has read or written; undefined: none yet. */
@@ -95,7 +104,10 @@ export class GoalRegister {
   }
 
   #learn(goal: Goal): Goal {
-    if (this.#known === undefined || goal.version > this.#known.version) this.#known = goal;
+    if (this.#known === undefined || goal.version > this.#known.version) {
+      this.#known = goal;
+      this.#onNewer(goal);
+    }
     return goal;
   }
 }
