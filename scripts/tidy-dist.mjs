@@ -9,9 +9,12 @@ const CODE = [
   'cli.js',
   'index.js',
   'env/memory-store.js',
+  'env/peer-transport.js',
   'wire/coordination-codec.js',
+  'wire/hello.js',
   'wire/reply-codec.js',
   'wire/request-codec.js',
+  'wire/ring-channels.js',
 ];
 const TYPES = ['index.d.ts'];
 

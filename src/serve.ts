@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
+import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { ConfigError } from './config.ts';
 import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
@@ -134,6 +135,7 @@ class PeerProcess {
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
     const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     const ready = network
       .findCluster()
@@ -227,8 +229,10 @@ class PeerProcess {
     const membership = this.#membership(record, { ring, peer, network, directory });
     moves.progress = () => membership.progress;
     const nodes = nodeControl(membership);
+    const isHealthy = () => !this.#isStopping;
+    const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy: () => !this.#isStopping },
+      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);
@@ -295,6 +299,7 @@ class PeerProcess {
         reach: (id) => new RemoteNode(coordination, id),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
+      nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,

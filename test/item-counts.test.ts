@@ -80,6 +80,7 @@ test('indexes tell how many entries they have', async () => {
     LocalSecondaryIndexes: [
       { IndexName: 'byX', KeySchema: keysOf('pk', 'x').KeySchema, Projection: { ProjectionType: 'ALL' } },
       { IndexName: 'byY', KeySchema: keysOf('pk', 'y').KeySchema, Projection: { ProjectionType: 'KEYS_ONLY' } },
+      { IndexName: 'byYToo', KeySchema: keysOf('pk', 'y').KeySchema, Projection: { ProjectionType: 'ALL' } },
     ],
     GlobalSecondaryIndexes: [
       { IndexName: 'ofX', KeySchema: keysOf('x').KeySchema, Projection: { ProjectionType: 'KEYS_ONLY' } },
@@ -110,6 +111,7 @@ test('indexes tell how many entries they have', async () => {
     ['table', 3, 22 + 22 + 20],
     ['byX', 1, 22],
     ['byY', 1, 8],
+    ['byYToo', 1, 22],
     ['ofX', 1, 8],
   ]);
 });

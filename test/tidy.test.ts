@@ -13,8 +13,7 @@ import { MemoryClient } from './router/memory-client.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ENTRIES = ['src/cli.ts', 'src/index.ts'];
 /**
- * What only tests and simulations run on: the twins of what `env` has for the real world; and the goal of a cluster, which
- * nobody changes yet.
+ * What only tests and simulations run on: the twins of what `env` has for the real world.
  */
 const TWINS = ['src/env/memory-store.ts'];
 
@@ -52,7 +51,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   serving:
     /^src\/(serving|api|web|router|admin|seed|trace|config|peer|dynamo|env)\/|^src\/config\.ts$|^src\/host\/(ring-control|disk-watch)\.ts$|^src\/wire\/hello\.ts$|^node:/,
   inspect:
-    /^src\/(inspect|api|dynamo)\/|^src\/env\/(data-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
+    /^src\/(inspect|api|dynamo)\/|^src\/peer\/(founding|node-name)\.ts$|^src\/env\/(data-directory|peer-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };
@@ -62,6 +61,7 @@ const MAY_KNOW: Record<string, string> = {
   'src/web/server.ts': 'express',
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',
+  'src/web/peer-metrics.ts': 'prom-client',
   'src/web/validate.ts': 'ajv',
   'src/web/signature.ts': 'aws4',
   'src/seed/seed.ts': 'jsonc-parser',

@@ -3,6 +3,7 @@ import { ConfigError } from './config-error.ts';
 import { DYNALITE_HINTS, LOCAL_FLAGS, withoutJava } from './local-flags.ts';
 import { hintOf } from './nearest.ts';
 import { OPTIONS, type Option, originText, SETTING_NAMES, type SettingName, variableOf } from './options.ts';
+import { PEER_OPTIONS, PEER_SETTING_NAMES } from './peer-options.ts';
 import type { Config } from './settings.ts';
 import { textOfVariable, unreadVariables } from './variables.ts';
 
@@ -163,6 +164,8 @@ function unknownOption(flag: string): ConfigError {
   ];
   const hint = DYNALITE_HINTS.get(given);
   if (hint !== undefined) return new ConfigError(`unknown option ${shown}: ${hint}`);
+  const isOfPeers = PEER_SETTING_NAMES.some((name) => PEER_OPTIONS[name].flag === flag);
+  if (isOfPeers) return new ConfigError(`${flag} is for dynaring serve, which runs one node of a cluster`);
   return new ConfigError(`unknown option ${shown}${hintOf(given, names) || '; --help lists the options'}`);
 }
 

@@ -10,7 +10,7 @@ import type { Limits } from './process-limits.ts';
 export type Durability = 'memory' | 'process' | 'disk';
 
 /** Which home replicas an eventually consistent read asks. */
-export type ReadFrom = 'first' | 'random';
+export type ReadFrom = 'first' | 'nearest' | 'random';
 
 /** An access key of a client, and what belongs to it. */
 export interface AccessKeyEntry {

@@ -109,9 +109,24 @@ export class Coordination implements CoordinatingNode {
   }
 
   #count({ tables, partitions }: CountItems, reply: ReplyTo<CountItems>): void {
-    const { counts } = this.#parts.acceptor.rows;
+    const { acceptor, coordinator } = this.#parts;
+    const { counts } = acceptor.rows;
+    for (const table of tables) {
+      const derivation = coordinator.derivations.known(table);
+      if (derivation !== undefined) counts.define(derivation);
+    }
     counts.begin(COUNT_PATIENCE_MS, () => {
       reply({ kind: 'counts', counts: tables.map((table) => counts.of(table, partitions)) });
+      for (const table of tables) if (counts.isEstimated(table)) this.#defineFor(table);
+    });
+  }
+
+  /** Has the sizes of a table's local indexes counted exactly, for the next who asks. */
+  #defineFor(table: ByteString): void {
+    const { acceptor, coordinator } = this.#parts;
+    runTask(coordinator.derivations.atLeast(table, 1, coordinator.deadline()), (told) => {
+      const isKnown = told.kind === 'derivation' && told.derivation !== undefined;
+      if (isKnown && !this.#isStopped) acceptor.rows.counts.define(told.derivation);
     });
   }
 

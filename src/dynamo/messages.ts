@@ -267,7 +267,10 @@ export type Reply = {
   /** One hash for each index asked for, in that order, 16 bytes each. */
   | { readonly kind: 'merkle-hashes'; readonly hashes: Uint8Array }
   | { readonly kind: 'merkle-keys'; readonly entries: readonly KeyDigest[]; readonly more: boolean }
-  /** For each key asked for, in that order, its committed record if there is one. */
+  /**
+   * For each key asked for, in that order, its committed record if there is one. Perhaps only for the first keys, at
+   * least one of them: then the sender asks for the others again.
+   */
   | {
       readonly kind: 'records';
       readonly records: readonly (ItemRecord | undefined)[];
@@ -313,4 +316,9 @@ export function isCopy(reply: Reply): boolean {
  */
 export function isKeptSince(epoch: number, reply: Reply): boolean {
   return reply.kind === 'learned' && reply.vote !== undefined && reply.vote.epoch >= epoch && !reply.vote.isSealed;
+}
+
+/** Whether an answer to `fetch` has records of some of the keys: of the first ones, as far as one message goes. */
+export function answersSome({ records }: { readonly records: readonly unknown[] }, keys: readonly StoreKey[]): boolean {
+  return records.length > 0 && records.length <= keys.length;
 }

@@ -275,6 +275,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     self,
     store,
     log,
+    limits: settings.limits,
     votes,
     acceptor,
     events,

@@ -80,6 +80,11 @@ export interface NodeLimits {
   readonly hintIntervalMs: number;
   /** Records sent at a time when replicas repair each other, and keys compared at a time. */
   readonly repairBatch: number;
+  /**
+   * Bytes of records in one answer to a member that repairs, copies or stages: it ends with the record that reaches this.
+   * More: longer messages, behind which others wait.
+   */
+  readonly repairBytes: number;
   /** Partitions that are compared at a time when repair is asked for; in the background it is one. */
   readonly repairsAtOnce: number;
   /** Partitions that a node copies at a time, to become a member of them; further ones are refused. */
@@ -155,6 +160,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   hintLifeMs: 30 * 60_000,
   hintIntervalMs: 250,
   repairBatch: 64,
+  repairBytes: 1024 * 1024,
   repairsAtOnce: 16,
   copiesAtOnce: 2,
   repairPauseMs: 1,

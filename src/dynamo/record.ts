@@ -4,7 +4,9 @@ import type { ByteString } from '../api/primary-key.ts';
 import { type Ballot, compareBallots, isTime, sameBallot } from './ballot.ts';
 import {
   type Derived,
+  dueInSection,
   endOfSection,
+  hasLocalsInSection,
   isWholeSection,
   readSection,
   sectionBytes,
@@ -48,23 +50,65 @@ export interface RecordFields {
  */
 export class ItemRecord implements RecordFields {
   readonly ballot: Ballot;
-  readonly item: ItemImage | undefined;
-  readonly partitionKey: ByteString;
-  readonly lineage: readonly LineageEntry[];
-  readonly derived: Derived | undefined;
-  readonly isEntry: true | undefined;
   /** The bytes of the record (docs/data-layout.md). Shared by stores and messages without a copy: never write to them. */
   readonly stored: Uint8Array;
+  /** Null: a tombstone. Undefined: not decoded yet. */
+  #item: ItemImage | null | undefined;
+  /** Undefined: not decoded yet. */
+  #rest: Rest | undefined;
 
-  /** @param stored the bytes that the fields were decoded from; left out, the fields are encoded */
-  constructor({ ballot, item, partitionKey, lineage, derived, isEntry }: RecordFields, stored?: Uint8Array) {
+  /** @param made the fields; or the bytes of a record, of which the ballot is decoded, and the rest when it is asked for */
+  constructor(made: RecordFields | Uint8Array) {
+    if (made instanceof Uint8Array) {
+      this.stored = bytesOf(made);
+      this.ballot = ballotIn(made);
+      return;
+    }
+    const { ballot, item, partitionKey, lineage, derived } = made;
     this.ballot = ballot;
-    this.item = item;
-    this.partitionKey = partitionKey;
-    this.lineage = lineage;
-    this.derived = derived;
-    this.isEntry = isEntry;
-    this.stored = stored ?? encode(this);
+    this.stored = encode(made);
+    this.#item = item ?? null;
+    this.#rest = { partitionKey, lineage, derived };
+  }
+
+  get item(): ItemImage | undefined {
+    if (this.#item === undefined) this.#item = itemIn(this.stored as Buffer) ?? null;
+    return this.#item ?? undefined;
+  }
+
+  get partitionKey(): ByteString {
+    this.#rest ??= restIn(this.stored as Buffer);
+    return this.#rest.partitionKey;
+  }
+
+  get lineage(): readonly LineageEntry[] {
+    this.#rest ??= restIn(this.stored as Buffer);
+    return this.#rest.lineage;
+  }
+
+  get derived(): Derived | undefined {
+    if (!this.isDerived) return undefined;
+    this.#rest ??= restIn(this.stored as Buffer);
+    return this.#rest.derived;
+  }
+
+  get isEntry(): true | undefined {
+    return (this.stored[1]! & FLAG_ENTRY) === 0 ? undefined : true;
+  }
+
+  /** Whether `derived` is there. This and the next two are answered without decoding it, which replicas seldom need. */
+  get isDerived(): boolean {
+    return (this.stored[1]! & FLAG_DERIVED) !== 0;
+  }
+
+  /** `derived.due` */
+  get due(): Ballot | undefined {
+    return this.isDerived ? dueInSection(this.stored as Buffer, keyEndIn(this.stored as Buffer)) : undefined;
+  }
+
+  /** Whether there are places in `derived.local`. */
+  get hasLocals(): boolean {
+    return this.isDerived && hasLocalsInSection(this.stored as Buffer, keyEndIn(this.stored as Buffer));
   }
 
   /**
@@ -72,14 +116,18 @@ export class ItemRecord implements RecordFields {
    * @param derived what it carries then: `carry` in `derived/derive.ts` says what
    */
   withBallot(ballot: Ballot, derived: Derived | undefined): ItemRecord {
-    const { item, partitionKey, lineage, isEntry } = this;
-    const fields = { ballot, item, partitionKey, lineage, derived, isEntry };
-    if (derived !== this.derived) return new ItemRecord(fields);
+    if (derived !== this.derived) {
+      const { item, partitionKey, lineage, isEntry } = this;
+      return new ItemRecord({ ballot, item, partitionKey, lineage, derived, isEntry });
+    }
     const stored = Buffer.from(this.stored);
     writeBallot(stored, ballot);
-    return new ItemRecord(fields, stored);
+    return new ItemRecord(stored);
   }
 }
+
+/** What is seldom asked of a record that was read. */
+type Rest = Pick<RecordFields, 'partitionKey' | 'lineage' | 'derived'>;
 
 /** The records of a key in one replica. */
 export interface ReplicaState {
@@ -209,7 +257,10 @@ function writeBallot(bytes: Buffer, { hlc, coordinator, boot }: Ballot): void {
 
 /** The record shares memory with `stored`, which must not change afterwards. */
 export function decodeRecord(stored: Uint8Array): ItemRecord {
-  const bytes = bytesOf(stored);
+  return new ItemRecord(stored);
+}
+
+function restIn(bytes: Buffer): Rest {
   const entries = bytes.readUInt16BE(20);
   const lineage: LineageEntry[] = [];
   let offset = HEADER_BYTES;
@@ -225,11 +276,7 @@ export function decodeRecord(stored: Uint8Array): ItemRecord {
   const keyEnd = offset + bytes.readUInt16BE(22);
   const partitionKey = bytes.toString('latin1', offset, keyEnd);
   const derived = (bytes[1]! & FLAG_DERIVED) === 0 ? undefined : readSection(bytes, keyEnd);
-  const isEntry = (bytes[1]! & FLAG_ENTRY) === 0 ? undefined : true;
-  return new ItemRecord(
-    { ballot: ballotIn(bytes), item: itemIn(bytes), partitionKey, lineage, derived, isEntry },
-    bytes,
-  );
+  return { partitionKey, lineage, derived };
 }
 
 /**
@@ -274,8 +321,12 @@ function itemIn(bytes: Buffer): ItemImage | undefined {
 }
 
 function itemOffsetIn(bytes: Buffer): number {
-  const keyEnd = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES + bytes.readUInt16BE(22);
+  const keyEnd = keyEndIn(bytes);
   return (bytes[1]! & FLAG_DERIVED) === 0 ? keyEnd : endOfSection(bytes, keyEnd);
+}
+
+function keyEndIn(bytes: Buffer): number {
+  return HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES + bytes.readUInt16BE(22);
 }
 
 function bytesOf(stored: Uint8Array): Buffer {

@@ -70,6 +70,8 @@ export interface Rules {
   readonly settlesChosenOnly: boolean;
   /** What settles an item for another coordinator reads it strongly first, instead of taking its own committed record. */
   readonly finisherReadsStrongly: boolean;
+  /** An entry has the ballot of the record that it is made of; with this rule off, that of the version, which may be old. */
+  readonly entriesAreOfTheirRecord: boolean;
   /** An entry is confirmed by disks, not by memory. */
   readonly confirmsAreFlushed: boolean;
   /** An entry is confirmed by a majority of its home replicas, not by one. */
@@ -130,6 +132,7 @@ export const SOUND_RULES: Rules = {
   fillByIdentityRound: true,
   settlesChosenOnly: true,
   finisherReadsStrongly: true,
+  entriesAreOfTheirRecord: true,
   confirmsAreFlushed: true,
   confirmsByMajority: true,
   confirmsOfOneEpoch: true,

@@ -49,7 +49,7 @@ export class PeerConnection {
   readonly #limits: PeerLimits;
   readonly #counts: TransportCounts;
   readonly #reader: FrameReader;
-  /** Now, by a clock that goes on while the process is stopped; and at the last look. */
+  /** How long ago the last look at all connections was. */
   readonly #sinceTickMs: () => number;
   readonly #flush = () => this.#write();
   #use: ConnectionUse;
@@ -59,6 +59,8 @@ export class PeerConnection {
   #parts: Buffer[] = [];
   #partsId = 0;
   #partBytes = 0;
+  /** Whether hellos were exchanged. Before, whoever waits for them also ends it. */
+  #isGreeted = false;
   #isScheduled = false;
   #isEnded = false;
   /** Whether the socket takes no more for now. */
@@ -101,6 +103,7 @@ export class PeerConnection {
   /** From now on the connection is used for something else, with frames as long as its lane has. */
   become(use: ConnectionUse, lane: Lane): void {
     this.#use = use;
+    this.#isGreeted = true;
     this.#frameBytes = this.#limits.frameBytes[lane];
     this.#reader.frameBytes = this.#frameBytes;
     this.wake();
@@ -135,9 +138,8 @@ export class PeerConnection {
 
   /** Looks after the connection; called every `tickMs`. */
   tick(): void {
-    if (this.#isEnded) return;
-    const { silentTicks, pingTicks, stallMs, tickMs } = this.#limits;
-    const stallTicks = stallMs / tickMs;
+    if (this.#isEnded || !this.#isGreeted) return;
+    const { silentTicks, pingTicks, stallTicks } = this.#limits;
     if (this.#isBlocked && ++this.#blockedTicks > stallTicks) return this.cut('blocked');
     if (this.#isPaused) {
       if (++this.#pausedTicks > stallTicks) this.cut('overrun');
@@ -172,9 +174,7 @@ export class PeerConnection {
   }
 
   #read(chunk: Buffer): void {
-    if (this.#isEnded) return;
-    // Hazard: after the process was stopped, the system's buffers hold messages that are older than a message may be.
-    if (this.#sinceTickMs() > this.#limits.stallMs) return this.cut('stalled');
+    if (this.#isEnded || this.#isStalled()) return;
     this.#silentTicks = 0;
     this.#counts.receivedBytes += chunk.length;
     let error: unknown;
@@ -218,8 +218,19 @@ export class PeerConnection {
     return whole;
   }
 
+  /**
+   * Ends the connection if this process was stopped. Then the buffers of the system, and what waits here, hold messages
+   * that are older than a message may be, and their turn may come before that of any timer.
+   */
+  #isStalled(): boolean {
+    if (this.#sinceTickMs() <= this.#limits.stallMs) return false;
+    this.cut('stalled');
+    return true;
+  }
+
   #write(): void {
     this.#isScheduled = false;
+    if (this.#isEnded || this.#isStalled()) return;
     while (!this.#isBlocked && !this.#isEnded) {
       const batch: Outgoing[] = [];
       let bytes = 0;

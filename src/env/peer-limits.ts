@@ -17,15 +17,15 @@ export interface PeerLimits {
   /** Requests of a peer that may be unanswered; then no more are sent, and no more are read. Together 10,000. */
   readonly unanswered: Readonly<Record<Lane, number>>;
   /**
-   * How long a request may wait to be written. With `stallMs` twice it has to stay below the life of a message
+   * How long a request may wait to be written. With the time of `stallTicks` twice it has to stay below the life of a message
    * (`messageLifeMs` in src/dynamo/node-settings.ts), on which the purge of tombstones rests.
    */
   readonly queuedMs: number;
   /** How long an answer is waited for, from when the request was given. At most `messageLifeMs`. */
   readonly requestLifeMs: number;
   /**
-   * A connection is cut if it takes no bytes for so long, or if this process was stopped for so long, or does not read:
-   * whatever is in the buffers of the system is then older than a message may be.
+   * Connections are cut if this process was stopped for so long: whatever is in the buffers of the system is then older
+   * than a message may be.
    */
   readonly stallMs: number;
   /** How often connections are looked at. What follows counts such looks, so that a process that was stopped cuts nobody. */
@@ -34,6 +34,10 @@ export interface PeerLimits {
   readonly pingTicks: number;
   /** Looks without a byte read, after which the connection is cut: three seconds. */
   readonly silentTicks: number;
+  /**
+   * Looks after which a connection is cut that takes no bytes, or is not read since its peer asks too much: ten seconds.
+   */
+  readonly stallTicks: number;
   /** From the beginning of a dial to the hello of the other side, for each address. */
   readonly dialMs: number;
   /** The pause before a peer is dialled again: doubles from the first to the longest, give or take half. */
@@ -44,6 +48,8 @@ export interface PeerLimits {
   readonly helloMs: number;
   readonly strangers: number;
   readonly strangersASecond: number;
+  /** Connections that one peer may have dialled and not ended: one a lane, and some that are dead or about to end. */
+  readonly connectionsOfPeer: number;
   /** Peers that may be connected at a time: whoever has the secret could else make up any number. */
   readonly peers: number;
 }
@@ -63,6 +69,7 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   tickMs: 500,
   pingTicks: 2,
   silentTicks: 6,
+  stallTicks: 20,
   dialMs: 3_000,
   firstRedialMs: 50,
   longestRedialMs: 2_000,
@@ -70,5 +77,6 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   helloMs: 3_000,
   strangers: 64,
   strangersASecond: 20,
+  connectionsOfPeer: 6,
   peers: 256,
 };

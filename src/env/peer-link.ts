@@ -34,6 +34,11 @@ export class PeerLink<Hello> {
     return this.#state === 'open';
   }
 
+  /** Whether it neither is connected nor tries to be. */
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
   add(ask: Ask & { readonly payload: Uint8Array }): void {
     this.connect();
     if (this.#state === 'waiting') {

@@ -32,6 +32,13 @@ const CERTIFIED_NAME = /^URI:dynaring-node:(.+)$/;
 const TLS_OF_ALL = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ecdhCurve: 'X25519' } as const;
 const PSK_CIPHER = 'TLS_AES_128_GCM_SHA256';
 
+/** @throws RangeError if peers that prove themselves like this prove nothing */
+export function checkSecurity(security: PeerSecurity): void {
+  if (security.kind === 'secret' && security.secret.length < LEAST_SECRET_BYTES) {
+    throw new RangeError(`a secret of fewer than ${LEAST_SECRET_BYTES} bytes`);
+  }
+}
+
 /** What a dialler hands to node:tls. */
 export function dialOptions(security: Secured): ConnectionOptions {
   if (security.kind === 'secret') {
@@ -83,6 +90,5 @@ export function certifiedNames(alternativeNames: string): string[] {
 }
 
 function keyOf(secret: Uint8Array): Buffer {
-  if (secret.length < LEAST_SECRET_BYTES) throw new RangeError(`a secret of fewer than ${LEAST_SECRET_BYTES} bytes`);
   return Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), PSK_LABEL, PSK_BYTES));
 }

@@ -8,25 +8,22 @@ import type {
   Asked,
   Channel,
   Greeting,
-  Lane,
   Met,
   Outcome,
   PeerEvents,
   PeerId,
   PeerTransport,
   Port,
-  Refusal,
   Serve,
   TransportFigures,
 } from './peer-channel.ts';
 import { PeerConnection } from './peer-connection.ts';
 import { type DialParts, dialAndGreet } from './peer-dial.ts';
-import { AcceptedGreeting, type Welcomed } from './peer-greeting.ts';
+import { AcceptedGreeting } from './peer-greeting.ts';
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from './peer-limits.ts';
-import { PeerLink } from './peer-link.ts';
 import { PeerListener } from './peer-listener.ts';
-import { PeerServing } from './peer-serving.ts';
-import type { PeerSecurity } from './peer-tls.ts';
+import { PeerTable, SELF } from './peer-table.ts';
+import { checkSecurity, type PeerSecurity } from './peer-tls.ts';
 import type { Random } from './random.ts';
 import type { Transport } from './transport.ts';
 import { TransportCounts } from './transport-counts.ts';
@@ -45,7 +42,11 @@ export interface PeerTransportParts<Hello> {
   readonly limits?: Partial<PeerLimits>;
 }
 
-/** A transport on sockets. It keeps the process alive until it is stopped. */
+/**
+ * A transport on sockets. It keeps the process alive until it is stopped.
+ *
+ * @throws RangeError for a secret that could be guessed
+ */
 export function createPeerTransport<Hello>(parts: PeerTransportParts<Hello>): PeerTransport<Hello> {
   return new SocketTransport(parts);
 }
@@ -61,16 +62,6 @@ export function ringTransport<Request, Reply>(port: Port<Request, Reply>): Trans
   };
 }
 
-/** What is known of one peer. */
-interface KnownPeer<Hello> {
-  readonly links: Readonly<Record<Lane, PeerLink<Hello>>>;
-  /** The connections that it has dialled. */
-  readonly served: Map<Lane, PeerServing>;
-  hello: Hello | undefined;
-  /** Where it was met, for as long as nothing else is known. */
-  metAt: Address | undefined;
-}
-
 class SocketTransport<Hello> implements PeerTransport<Hello> {
   readonly #parts: PeerTransportParts<Hello>;
   readonly #limits: PeerLimits;
@@ -79,7 +70,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
   readonly #listener: PeerListener;
   readonly #local: LocalAsking;
   readonly #ports = new Map<number, OpenPort>();
-  readonly #peers = new Map<PeerId, KnownPeer<Hello>>();
+  readonly #peers: PeerTable<Hello>;
   readonly #connections = new Set<PeerConnection>();
   readonly #meetings = new Set<() => void>();
   #tick: Timer;
@@ -89,6 +80,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
 
   constructor(parts: PeerTransportParts<Hello>) {
     const { clock, greeting, security } = parts;
+    checkSecurity(security);
     this.#parts = parts;
     this.#limits = { ...DEFAULT_PEER_LIMITS, ...parts.limits };
     const limits = this.#limits;
@@ -100,6 +92,11 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
       connection: { limits, counts, sinceTickMs: () => this.#sinceTickMs() },
       onConnection: (connection) => this.#connections.add(connection),
     };
+    this.#peers = new PeerTable({
+      ...parts,
+      dial: this.#dial,
+      portOf: (channel) => this.#ports.get(channel),
+    });
     this.#local = new LocalAsking(counts, limits.requestLifeMs);
     this.#listener = new PeerListener({
       security,
@@ -110,8 +107,8 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
         const hello = new AcceptedGreeting<Hello>({
           greeting,
           stranger,
-          refuses: (peer) => this.#refuses(peer),
-          welcome: (welcomed) => this.#serve(welcomed),
+          refuses: (peer) => this.#peers.refuses(peer),
+          welcome: (welcomed) => this.#peers.serve(welcomed),
         });
         const connection = new PeerConnection({ ...this.#dial.connection, line }, hello);
         this.#connections.add(connection);
@@ -126,7 +123,7 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     const port = { channel, serve, isOpen: true } as unknown as OpenPort;
     this.#ports.set(channel.number, port);
     return {
-      ask: (to, request, done) => this.#ask({ port, to, request, done: done as (outcome: Outcome<unknown>) => void }),
+      ask: (to, request, done) => this.#ask(port, to, request, done as (outcome: Outcome<unknown>) => void),
       close: () => {
         if (!port.isOpen) return;
         port.isOpen = false;
@@ -152,9 +149,9 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
           return done(greeted.refusal.code === SELF.code ? { kind: 'self' } : greeted);
         case 'welcome': {
           const { peer, hello } = greeted;
-          const known = this.#known(peer);
+          const known = this.#peers.known(peer);
           known.metAt = address;
-          this.#noteHello(peer, known, hello);
+          this.#peers.noteHello(peer, hello);
           if (!known.links.hot.adopt(connection!)) connection!.finish('not-needed');
           return done({ kind: 'met', peer, hello });
         }
@@ -169,22 +166,22 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
   }
 
   connect(peer: PeerId): void {
-    if (peer !== this.#parts.self && !this.#isStopped) this.#known(peer).links.hot.connect();
+    if (peer !== this.#parts.self && !this.#isStopped) this.#peers.known(peer).links.hot.connect();
   }
 
   disconnect(peer: PeerId): void {
-    const known = this.#peers.get(peer);
+    const known = this.#peers.find(peer);
     if (known === undefined) return;
-    for (const { connection } of [...known.served.values()]) connection.finish('disconnected');
+    for (const { connection } of [...known.served]) connection.finish('disconnected');
     for (const link of Object.values(known.links)) link.disconnect('down');
   }
 
   isUp(peer: PeerId): boolean {
-    return peer === this.#parts.self || this.#peers.get(peer)?.links.hot.isOpen === true;
+    return peer === this.#parts.self || this.#peers.find(peer)?.links.hot.isOpen === true;
   }
 
   helloOf(peer: PeerId): Hello | undefined {
-    return this.#peers.get(peer)?.hello;
+    return this.#peers.find(peer)?.hello;
   }
 
   figures(): TransportFigures {
@@ -197,8 +194,8 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     this.#parts.clock.cancel(this.#tick);
     const closed = this.#listener.close();
     for (const end of [...this.#meetings]) end();
-    for (const { links, served } of this.#peers.values()) {
-      for (const { connection } of [...served.values()]) connection.finish('stopped');
+    for (const { links, served } of this.#peers.all()) {
+      for (const { connection } of [...served]) connection.finish('stopped');
       for (const link of Object.values(links)) link.disconnect('stopped');
     }
     for (const port of this.#ports.values()) this.#local.closed(port);
@@ -206,12 +203,11 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     await closed;
   }
 
-  #ask(asking: Pick<Ask, 'port' | 'to' | 'request' | 'done'>): Asked {
-    const { port, to, request } = asking;
-    const { clock, self } = this.#parts;
-    const isLocal = to === self;
+  #ask(port: OpenPort, to: PeerId, request: unknown, done: Ask['done']): Asked {
+    const isLocal = to === this.#parts.self;
     const payload = isLocal ? undefined : port.channel.requests.encode(request);
-    const ask: Ask = { ...asking, payload, sinceMs: clock.elapsedMs(), state: 'queued', id: 0 };
+    const sinceMs = this.#parts.clock.elapsedMs();
+    const ask: Ask = { port, to, request, payload, done, sinceMs, state: 'queued', id: 0 };
     if (this.#isStopped || !port.isOpen) {
       this.#counts.noteNotSent('stopped');
       endAsk(ask, { kind: 'not-sent', reason: 'stopped' });
@@ -221,8 +217,8 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
       this.#local.add(ask);
       return { cancel: () => this.#local.cancel(ask) };
     }
-    const link = this.#known(to).links[port.channel.lane(request)];
-    link.add(ask as Ask & { payload: Uint8Array });
+    const link = this.#peers.known(to).links[port.channel.lane(request)];
+    link.add(ask as Ask & { readonly payload: Uint8Array });
     return {
       cancel: () => {
         link.cancel(ask);
@@ -231,96 +227,21 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     };
   }
 
-  #known(peer: PeerId): KnownPeer<Hello> {
-    const found = this.#peers.get(peer);
-    if (found !== undefined) return found;
-    const known: KnownPeer<Hello> = {
-      links: { hot: this.#link(peer, 'hot'), bulk: this.#link(peer, 'bulk') },
-      served: new Map(),
-      hello: undefined,
-      metAt: undefined,
-    };
-    this.#peers.set(peer, known);
-    return known;
-  }
-
-  #link(peer: PeerId, lane: Lane): PeerLink<Hello> {
-    const { events, log, random, addressesOf } = this.#parts;
-    return new PeerLink<Hello>({
-      peer,
-      lane,
-      dial: this.#dial,
-      random,
-      addresses: () => {
-        const addresses = addressesOf(peer);
-        const metAt = this.#peers.get(peer)?.metAt;
-        return addresses.length > 0 || metAt === undefined ? addresses : [metAt];
-      },
-      onGreeted: (hello) => this.#noteHello(peer, this.#known(peer), hello),
-      onOpen: () => {
-        if (lane === 'hot') later(() => events.up(peer, this.#known(peer).hello!));
-      },
-      onEnded: (reason) => {
-        this.#counts.noteCut(reason);
-        log.debug('a connection to a peer has ended', { peer, lane, reason });
-        if (lane === 'hot') later(() => events.down(peer, reason));
-      },
-      onRefused: (address, refusal) => later(() => events.refused(peer, address, refusal)),
-    });
-  }
-
-  #noteHello(peer: PeerId, known: KnownPeer<Hello>, hello: Hello): void {
-    known.hello = hello;
-    later(() => this.#parts.events.greeted(peer, hello));
-  }
-
-  /** Why a peer whose hello was good is not let in all the same. */
-  #refuses(peer: PeerId): Refusal | undefined {
-    if (peer === this.#parts.self) return SELF;
-    const served = [...this.#peers.values()].filter((known) => known.served.size > 0).length;
-    if (this.#peers.get(peer)?.served.size || served < this.#limits.peers) return undefined;
-    return { code: 'too-many-peers', line: `${served} peers are connected` };
-  }
-
-  #serve({ connection, lane, hello, peer }: Welcomed<Hello>): void {
-    const known = this.#known(peer);
-    // The one before is dead, even if this side has not noticed yet: a peer has one of each lane.
-    known.served.get(lane)?.connection.cut('replaced');
-    const serving = new PeerServing(
-      {
-        peer,
-        lane,
-        limits: this.#limits,
-        nowMs: () => this.#parts.clock.elapsedMs(),
-        portOf: (channel) => this.#ports.get(channel),
-        onEnded: (reason) => {
-          this.#counts.noteCut(reason);
-          if (known.served.get(lane) === serving) known.served.delete(lane);
-        },
-      },
-      connection,
-    );
-    known.served.set(lane, serving);
-    connection.become(serving, lane);
-    this.#noteHello(peer, known, hello);
-    known.links.hot.hurry();
-  }
-
   #scheduleTick(): void {
     const { clock } = this.#parts;
     this.#tickMs = { elapsed: clock.elapsedMs(), wall: clock.now() };
     this.#tick = clock.after(this.#limits.tickMs, () => {
+      // Hazard: after the process was stopped, timers may run before anything is read of what has waited.
+      const isStalled = this.#sinceTickMs() > this.#limits.stallMs;
       this.#scheduleTick();
       for (const connection of this.#connections) {
+        if (isStalled) connection.cut('stalled');
         if (connection.isEnded) this.#connections.delete(connection);
         else connection.tick();
       }
       const now = clock.elapsedMs();
       this.#local.sweep(now);
-      for (const { links, served } of this.#peers.values()) {
-        for (const link of Object.values(links)) link.sweep(now);
-        for (const serving of [...served.values()]) serving.sweep(now);
-      }
+      this.#peers.sweep(now);
     });
   }
 
@@ -328,12 +249,4 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     const { clock } = this.#parts;
     return Math.max(clock.elapsedMs() - this.#tickMs.elapsed, clock.now() - this.#tickMs.wall);
   }
-}
-
-/** Who dials itself is told so: its own address is among those that a peer is given. */
-const SELF: Refusal = { code: 'self', line: 'this is your own address' };
-
-/** Owners are told outside of what they have called. */
-function later(run: () => void): void {
-  queueMicrotask(run);
 }

@@ -71,7 +71,7 @@ interface Due {
  * turns, and whoever is overtaken waits for a random time.
  *
  * A stale goal is safe as well: what it moves is moved back. A mover reads the goal strongly before it plans, since the
- * news of a change may be lost together with the process that made it (counterexample H11).
+ * news of a change may be lost together with the process that made it (docs/protocol.md counterexample 52).
  */
 export class Mover {
   readonly #parts: MoverParts;

@@ -3,7 +3,8 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
-import type { Address, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import { reachedAt } from '../env/own-addresses.ts';
+import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
 import { createPeerTransport } from '../env/peer-transport.ts';
@@ -17,7 +18,8 @@ import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
-import { HELLO_CODEC, PROTOCOL, protocolOf } from '../wire/hello.ts';
+import type { PeerFigures } from '../web/peer-metrics.ts';
+import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -61,6 +63,7 @@ export class PeerNetwork {
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
   #own: AddressEntry;
+  #reachedAt: () => readonly Address[] = () => [];
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
@@ -83,13 +86,7 @@ export class PeerNetwork {
       random,
       log,
       addressesOf: (peer) => this.#book.addressesOf(peer),
-      greeting: {
-        codec: HELLO_CODEC,
-        mine: () => this.#hello,
-        peerOf: ({ node }) => node,
-        nameOf: (hello) => hello.name,
-        admit: (hello) => this.#admit(hello),
-      },
+      greeting: this.#greeting(),
       events: {
         up: (peer) => this.#onUp(peer),
         down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
@@ -118,7 +115,7 @@ export class PeerNetwork {
       port: this.port,
       book: this.#book,
       join,
-      own: () => this.#own,
+      own: () => this.#ownEntry(),
       members: () => this.#members,
       clock,
       random,
@@ -135,8 +132,7 @@ export class PeerNetwork {
    */
   async listen(address: Address, told: Address | undefined): Promise<Address> {
     const listening = await this.transport.listen(address);
-    const reached = told === undefined ? listening : withPort(told, listening);
-    this.#own = { ...this.#own, seq: this.#own.seq + 1, addresses: [reached] };
+    this.#reachedAt = () => (told === undefined ? reachedAt(listening) : [withPort(told, listening)]);
     this.acquaintances.start();
     return listening;
   }
@@ -174,6 +170,15 @@ export class PeerNetwork {
     this.#view = view;
     this.#onUp = onUp;
     for (const node of this.#members) if (node !== this.self) this.transport.connect(node);
+  }
+
+  /** What is counted of the connections to others, for metrics. */
+  get figures(): PeerFigures {
+    const peers = this.#members.filter((node) => node !== this.self);
+    return {
+      ...this.transport.figures(),
+      peers: peers.map((node) => ({ node, isUp: this.transport.isUp(node) })),
+    };
   }
 
   /** The node of this process answers its peers from now on. */
@@ -234,19 +239,19 @@ export class PeerNetwork {
     };
   }
 
-  #admit(hello: PeerHello): Refusal | undefined {
-    const mine = this.#hello;
-    const refusal =
-      protocolOf(mine, hello) === undefined
-        ? {
-            code: 'protocol',
-            line: `${hello.name} and ${mine.name} speak no common version: ${hello.build}, ${mine.build}`,
-          }
-        : refusalOf(hello, mine, this.#book.entryOf(hello.node));
-    if (refusal !== undefined) {
-      this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
-    }
-    return refusal;
+  #greeting(): Greeting<PeerHello> {
+    const greeting = peerGreeting(
+      () => this.#hello,
+      (hello) => refusalOf(hello, this.#hello, this.#book.entryOf(hello.node)),
+    );
+    const admit = (hello: PeerHello): Refusal | undefined => {
+      const refusal = greeting.admit(hello);
+      if (refusal !== undefined) {
+        this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
+      }
+      return refusal;
+    };
+    return { ...greeting, admit };
   }
 
   /** Says once a minute what is wrong between this peer and another. */
@@ -258,6 +263,15 @@ export class PeerNetwork {
     if (this.#complained.size >= MOST_COMPLAINTS) this.#complained.clear();
     this.#complained.set(about, nowMs + REMIND_MS);
     log.error(message, fields);
+  }
+
+  /** Where this peer is reached now: a host may get another address while it runs. */
+  #ownEntry(): AddressEntry {
+    const addresses = this.#reachedAt();
+    if (JSON.stringify(addresses) !== JSON.stringify(this.#own.addresses)) {
+      this.#own = { ...this.#own, seq: this.#own.seq + 1, addresses };
+    }
+    return this.#own;
   }
 
   #noteSoon(): void {

@@ -27,6 +27,7 @@ import { TableCatalog } from '../router/table-catalog.ts';
 import { addFaultsOfFile } from '../seed/fault-file.ts';
 import type { SeedSource } from '../seed/seed.ts';
 import { TraceLog } from '../trace/trace-log.ts';
+import type { PeerFigures } from '../web/peer-metrics.ts';
 import { createWebServer, type WebServer } from '../web/server.ts';
 import type { AccessKey } from '../web/signature.ts';
 import { buildRouter } from './build-router.ts';
@@ -48,6 +49,8 @@ export interface ServeRingParts {
   readonly traces: TraceLog | undefined;
   /** Whether `/health` says that more requests are welcome: not while the server stops. */
   readonly isHealthy?: () => boolean;
+  /** What a process of several counts of its connections to the others. */
+  readonly peerFigures?: () => PeerFigures;
 }
 
 /** Tiers 1 and 2 above a ring, which do not listen anywhere yet. */
@@ -88,7 +91,7 @@ export interface Serving {
  * @throws SeedError
  */
 export async function serveRing(
-  { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy }: ServeRingParts,
+  { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures }: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
   const catalog = new TableCatalog(ring.client);
@@ -119,6 +122,7 @@ export async function serveRing(
     apiClock,
     ring,
     isHealthy,
+    peerFigures,
     faults,
     expiry,
     indexes,
@@ -170,6 +174,7 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
 
 interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
   readonly isHealthy: (() => boolean) | undefined;
+  readonly peerFigures: (() => PeerFigures) | undefined;
   readonly faults: FaultRules;
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
@@ -178,7 +183,21 @@ interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'ap
 }
 
 function createWeb(parts: WebParts): WebServer {
-  const { config, security, log, clock, apiClock, ring, isHealthy, faults, expiry, indexes, admin, execute } = parts;
+  const {
+    config,
+    security,
+    log,
+    clock,
+    apiClock,
+    ring,
+    isHealthy,
+    peerFigures,
+    faults,
+    expiry,
+    indexes,
+    admin,
+    execute,
+  } = parts;
   return createWebServer({
     https: security?.https,
     authenticate: security?.authenticate,
@@ -200,6 +219,7 @@ function createWeb(parts: WebParts): WebServer {
         faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
         expiry: () => expiry,
         builds: () => indexes.figures(),
+        peers: peerFigures,
       },
       elapsedMs: () => clock.elapsedMs(),
       onAction: ({ method, path, status }) => log.info('an administrator acted', { method, path, status }),

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import { addPeers, type PeerFigures } from './peer-metrics.ts';
 import { LATENCY_BUCKETS_S, type OperationTally } from './request-meter.ts';
 
 /** What one storage node counts and holds. */
@@ -63,6 +64,8 @@ export interface MetricSources {
   readonly faults: () => readonly FaultFigures[];
   readonly expiry: () => ExpiryFigures;
   readonly builds: () => readonly BuildFigures[];
+  /** Of a process of several; undefined: all nodes are in this one. */
+  readonly peers?: (() => PeerFigures) | undefined;
 }
 
 export interface MetricsText {
@@ -124,6 +127,7 @@ export async function renderMetrics(sources: MetricSources): Promise<MetricsText
   addFaults(registry, sources.faults());
   addExpiry(registry, sources.expiry());
   addBuilds(registry, sources.builds());
+  if (sources.peers !== undefined) addPeers(registry, sources.peers());
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 

@@ -61,7 +61,7 @@ export interface OperatorOptions {
   /** Serves `/_dynaring/`; undefined: there is no such path. */
   readonly admin?: AdminDoor | undefined;
   /** The figures for `/metrics` that tier 1 does not count itself. */
-  readonly figures: Pick<MetricSources, 'nodes' | 'faults' | 'expiry' | 'builds'>;
+  readonly figures: Pick<MetricSources, 'nodes' | 'faults' | 'expiry' | 'builds' | 'peers'>;
   /** Milliseconds since some moment in the past, for latencies. */
   readonly elapsedMs: () => number;
   /** Called for each administrator's request that was to change something. */

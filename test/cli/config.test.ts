@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { helpText } from '../../src/config/help.ts';
 import { OPTIONS, SETTING_NAMES } from '../../src/config/options.ts';
 import { parseCommandLine } from '../../src/config/parse.ts';
+import { parsePeerCommand } from '../../src/config/parse-peer.ts';
+import { PEER_OPTIONS, PEER_SETTING_NAMES } from '../../src/config/peer-options.ts';
 import { type Config, ConfigError, completeConfig } from '../../src/config.ts';
 
 function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
@@ -276,8 +278,16 @@ test('--help lists every option that is understood', () => {
   for (const name of SETTING_NAMES) expect([...flags]).toContain(`${OPTIONS[name].flag} ${OPTIONS[name].value}`.trim());
   for (const text of flags) {
     const [flag, value] = text.split(' ');
-    if (value !== undefined) expect(refusal([flag!]), flag).toBe(`${flag} needs a value`);
+    const isOfPeers = PEER_SETTING_NAMES.some((name) => PEER_OPTIONS[name].flag === flag);
+    if (isOfPeers) expect(() => parsePeerCommand('serve', [flag!], {}), flag).toThrow(`${flag} needs a value`);
+    else if (value !== undefined) expect(refusal([flag!]), flag).toBe(`${flag} needs a value`);
     else expect(() => parseCommandLine([flag!], {}), flag).not.toThrow();
+  }
+});
+
+test('--help lists every option of one node of a cluster', () => {
+  for (const name of PEER_SETTING_NAMES) {
+    expect(helpText()).toContain(`  ${PEER_OPTIONS[name].flag} ${PEER_OPTIONS[name].value} `.trimEnd());
   }
 });
 

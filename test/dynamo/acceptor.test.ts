@@ -12,6 +12,7 @@ import type { Clock } from '../../src/env/clock.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { type KeyOrder, keyAfter } from '../../src/env/store.ts';
 import { nodeSettings } from '../parts/node-settings.ts';
+import { fieldsOf } from './record-fields.ts';
 
 const NOW_MS = 1_000_000;
 const KEY = collectionPrefix('\0\0\0\0\0\0\0\x01', 'user', 1);
@@ -370,7 +371,7 @@ describe('a replica whose disk refused writes that were already shown', () => {
 describe('a replica asked to purge a tombstone', () => {
   const HOUR_MS = 3_600_000;
   const old = ballot(-2 * HOUR_MS);
-  const tombstone = new ItemRecord({ ...record(old), item: undefined });
+  const tombstone = new ItemRecord({ ...fieldsOf(record(old)), item: undefined });
   const confirm = (what: ItemRecord, epoch = 0): Request => ({
     kind: 'confirm-tombstone',
     key: KEY,

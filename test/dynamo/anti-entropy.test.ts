@@ -12,9 +12,11 @@ import { runTask, wait } from '../../src/dynamo/task.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
+import { fieldsOf } from './record-fields.ts';
 
 const NOW_MS = 100_000_000;
-const LIMITS = { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, repairBatch: 3 };
+/** An answer has two records: the rest of a batch is asked for again. */
+const LIMITS = { ...DEFAULT_NODE_LIMITS, merkleDepth: 2, repairBatch: 3, repairBytes: record(1).stored.length + 1 };
 const LEAVES = 16;
 const keyOf = (name: string, table = 'table-01') => collectionPrefix(table, name, 1);
 
@@ -161,6 +163,20 @@ describe('two replicas that compare what they have', () => {
     );
   });
 
+  test('ask again for what one message does not hold', () => {
+    const { b, sent, run, contents: read, a } = replicas();
+    for (const name of ['one', 'two', 'three']) b.learn(keyOf(name), record(1));
+    expect(run('pull')).toMatchObject({ recordsRepaired: 3 });
+    expect(read(a)).toEqual(read(b));
+    const leaves = new Set(['one', 'two', 'three'].map((name) => leafOf(keyOf(name), 1, LEAVES))).size;
+    expect(sent.filter((kind) => kind === 'fetch').length).toBeGreaterThanOrEqual(leaves);
+    const keys = Array.from({ length: 3 }, (_, i) => keyOf(`${i}`));
+    for (const key of keys) b.learn(key, record(1));
+    const replies: Reply[] = [];
+    b.forest.receive({ kind: 'fetch', epoch: 0, keys }, 'b', (reply) => replies.push(reply));
+    expect(replies).toMatchObject([{ kind: 'records', records: [{}, {}] }]);
+  });
+
   test('pull only: the other side is told nothing, and what only this one has is named', () => {
     const { a, b, sent, run, contents: read } = replicas();
     a.learn(keyOf('mine'), record(1));
@@ -246,7 +262,7 @@ describe('two replicas that compare what they have', () => {
     const { a, b, run, conflicts } = replicas();
     a.learn(keyOf('k'), record(1));
     const other = { size: 3, json: Buffer.from('{"k":{"S":"other"}}') };
-    b.learn(keyOf('k'), new ItemRecord({ ...record(1), item: other }));
+    b.learn(keyOf('k'), new ItemRecord({ ...fieldsOf(record(1)), item: other }));
     expect(run('pull')).toMatchObject({ recordsRepaired: 0 });
     expect(conflicts).toEqual([]);
     expect(run('both')).toMatchObject({ recordsRepaired: 1 });

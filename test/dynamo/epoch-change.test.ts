@@ -35,6 +35,20 @@ describe('a partition that changes its members', () => {
     for (const id of 'DEF') expectAllThere(ring, id);
   });
 
+  test('keeps all of it if an answer holds one record', () => {
+    const ring = new EpochRing('ABCDEF', 3, { repairBytes: 1 });
+    const names = Array.from({ length: 5 }, (_, i) => `k${i}`);
+    for (const name of names) ring.commit('AB', `${name} committed`, recordOf(name, at(0)));
+    for (const name of names) ring.accept('BC', name, recordOf(name, at(0)));
+    expect(ring.change('A', 'DEF')).toMatchObject({ kind: 'changed', config: { epoch: 1 } });
+    expect(ring.sent.filter(({ kind, to }) => kind === 'sealed-records' && to === 'B').length).toBeGreaterThan(5);
+    ring.isLost = (sent) => touches(sent, 'ABC');
+    for (const name of names) {
+      expect(ring.read('D', name)).toBe(name);
+      expect(ring.read('D', `${name} committed`)).toBe(name);
+    }
+  });
+
   test('takes strict requests again within a few round trips, and eventually consistent ones all the time', () => {
     const ring = ringWithRecords();
     ring.isLost = ({ kind }) => kind === 'stage';
@@ -70,6 +84,24 @@ describe('a partition that changes its members', () => {
     expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'failed' });
     expect(ring.sent.some(({ kind }) => kind === 'seal')).toBe(false);
     expectAllThere(ring, 'A');
+  });
+
+  test('is not decided without a newcomer that has copied and does not stage, although a majority does', () => {
+    const ring = ringWithRecords();
+    ring.isLost = ({ kind, to }) => kind === 'stage' && to === 'D';
+    expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'failed' });
+    expect(ring.decided.epoch).toBe(0);
+    ring.isLost = () => false;
+    expect(ring.change('A', 'ABC')).toMatchObject({ kind: 'changed' });
+    expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'changed' });
+    expectAllThere(ring, 'D');
+  });
+
+  test('is decided without an old member that does not stage', () => {
+    const ring = ringWithRecords();
+    ring.isLost = ({ kind, to }) => kind === 'stage' && to === 'B';
+    expect(ring.change('A', 'ABD')).toMatchObject({ kind: 'changed' });
+    expectAllThere(ring, 'D');
   });
 
   test('is not led on while too few of the old members answer', () => {

@@ -190,6 +190,18 @@ export class EpochRing {
     this.#deliveries.push(...held);
   }
 
+  /** What was held, in the order in which it was sent; to be given to `post`, or lost. */
+  takeHeld(): (() => void)[] {
+    const held = this.#held;
+    this.#held = [];
+    return held;
+  }
+
+  /** Puts what was held on its way. */
+  post(held: readonly (() => void)[]): void {
+    this.#deliveries.push(...held);
+  }
+
   #post(sent: Sent, deliver: () => void): void {
     this.sent.push(sent);
     if (this.isLost(sent)) return;

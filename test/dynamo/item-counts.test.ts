@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Derivation } from '../../src/api/derivation.ts';
+import { toImage } from '../../src/api/item.ts';
+import type { SecondaryIndex } from '../../src/api/table-definition.ts';
 import { NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { TableCount } from '../../src/dynamo/client.ts';
 import { countItems } from '../../src/dynamo/count-items.ts';
+import { localBytesOf } from '../../src/dynamo/derived/places.ts';
 import { partitionOf, storeKeyOf, tableOf } from '../../src/dynamo/keyspace.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import { ReplicaRows } from '../../src/dynamo/registers/replica-rows.ts';
@@ -92,6 +96,67 @@ test('items of local indexes are counted by the number of the index', () => {
     { items: 1, bytes: 8 },
     { items: 1, bytes: 10 },
   ]);
+});
+
+test('entries of local indexes that project differently are counted with their own sizes, once these are known', () => {
+  const table = TABLES[0]!;
+  const local = (name: string, projection: SecondaryIndex['projection']): SecondaryIndex => ({
+    name,
+    kind: 'local',
+    key: { partition: [{ name: 'p', type: 'S' }], sort: [{ name: 'x', type: 'S' }] },
+    projection,
+  });
+  const derivation: Derivation = {
+    table,
+    version: 1,
+    key: { partition: { name: 'p', type: 'S' } },
+    indexes: [
+      local('all', { ProjectionType: 'ALL' }),
+      local('keys', { ProjectionType: 'KEYS_ONLY' }),
+      local('some', { ProjectionType: 'INCLUDE', NonKeyAttributes: ['note'] }),
+    ],
+  };
+  const write = (name: string, note: string, more: string) => {
+    const item = toImage({ p: { S: name }, x: { S: '1' }, note: { S: note }, more: { S: more } });
+    hlc++;
+    const ballot = { hlc, coordinator: 1, boot: 1 };
+    const derived = {
+      version: 1,
+      valueBallot: ballot,
+      due: NO_BALLOT,
+      owed: [],
+      entries: [],
+      local: ['1', '1', '1'],
+      localBytes: localBytesOf(item, derivation),
+    };
+    const key = keyOf(table, name);
+    rows.commit(key, new ItemRecord({ ballot, item, partitionKey: name, lineage: [], derived }), rows.state(key));
+  };
+  // p and x with their values take 4 bytes, note 4 and its value, more 4 and its value.
+  write('a', '12', '1234567');
+  write('b', '1', '123');
+  const [all, keys, some] = [4 + 6 + 11 + 4 + 5 + 7, 8, 4 + 6 + 4 + 5] as const;
+  const estimate = counted(table).local.map(({ bytes }) => bytes);
+  expect(estimate).toEqual(Array(3).fill(Math.round((all + keys + some) / 3)));
+  expect(rows.counts.isEstimated(table)).toBe(true);
+  rows.counts.define(derivation);
+  clock.advance(1_000);
+  expect(rows.counts.isEstimated(table)).toBe(false);
+  const sizes = () => rows.counts.of(table, ALL).local.map(({ items, bytes }) => [items, bytes]);
+  expect(sizes()).toEqual([
+    [2, all],
+    [2, keys],
+    [2, some],
+  ]);
+  write('a', '', '12345678901');
+  expect(sizes()).toEqual([
+    [2, all + 2],
+    [2, keys],
+    [2, some - 2],
+  ]);
+  rows.reload();
+  clock.advance(20_000);
+  expect(sizes()[2]).toEqual([2, some - 2]);
 });
 
 test('nobody pays who does not ask, and a large store is counted in steps', () => {

@@ -15,6 +15,7 @@ import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
 import { rangeOf, readOf, writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
+import { fieldsOf } from './record-fields.ts';
 import { image, KEY, type NodeName, put, STRICT, ThreeNodes, textOf } from './three-nodes.ts';
 
 const NODES: readonly NodeName[] = ['A', 'B', 'C'];
@@ -379,7 +380,7 @@ describe('what is held is not a second truth', () => {
     const ring = new ThreeNodes();
     lag(ring, everything(NEVER));
     tell(ring, 'C', version(1, 1));
-    const tombstone = new ItemRecord({ ...version(2, 2), item: undefined });
+    const tombstone = new ItemRecord({ ...fieldsOf(version(2, 2)), item: undefined });
     tell(ring, 'A', tombstone, { isNeeded: true });
     tell(ring, 'B', tombstone, { isNeeded: true });
     ring.settle(2 * HOUR_MS);
@@ -393,7 +394,7 @@ describe('what is held is not a second truth', () => {
 
   test('a newer record held keeps a tombstone from being purged', () => {
     const ring = new ThreeNodes();
-    const tombstone = new ItemRecord({ ...version(1, 1), item: undefined });
+    const tombstone = new ItemRecord({ ...fieldsOf(version(1, 1)), item: undefined });
     for (const name of NODES) tell(ring, name, tombstone);
     lag(ring, everything(NEVER));
     tell(ring, 'C', version(2, 2));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Begun } from '../../src/dynamo/epochs/config-register.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
+import type { MemoryStore } from '../../src/env/memory-store.ts';
 import type { Sent } from '../parts/memory-node.ts';
 import { EpochRing, recordOf } from './epoch-ring.ts';
 
@@ -155,4 +156,44 @@ describe('the config register of the members of an epoch', () => {
     ring.isLost = (sent) => isOf(sent, 'DEF');
     for (const id of 'ABC') expect(ring.read(id, 'y')).toBe('y');
   });
+
+  test('forks if a member forgets in a restart what it has promised, and only then (counterexample 45)', () => {
+    for (const forgets of [false, true]) {
+      const ring = new EpochRing('ABCDE', 3);
+      settled(ring, begin(ring, 'D'));
+      const one = next(ring, 1);
+      // What D and E have accepted by others waits; A is cut off from E.
+      ring.isHeld = ({ kind, isReply }) => kind === 'config-accept' && !isReply;
+      ring.isLost = ({ from, to }) => from === 'E' && to === 'A';
+      const decided = decide(ring, 'D', one);
+      ring.settle(20);
+      const ofD = ring.takeHeld();
+      const begun = begin(ring, 'E');
+      ring.settle(20);
+      const ofE = ring.takeHeld();
+      ring.kill('B');
+      if (forgets) forgetPromise(ring.store('B'));
+      ring.start('B');
+      ring.isHeld = () => false;
+      // C hears of D's round when that is over.
+      ring.post(ofD.slice(0, 2));
+      ring.settle(20);
+      ring.isLost = (sent) => isOf(sent, 'A') || isOf(sent, 'D');
+      ring.post(ofE);
+      ring.settle(20);
+      expect(begun.result).toEqual({ kind: 'attempt', attempt: 2 });
+      const other = settled(ring, decide(ring, 'E', next(ring, 2, 'ABE')));
+      expect(other).toEqual(next(ring, 2, 'ABE'));
+      if (forgets) expect(decided.result).toEqual(one);
+      else expect(decided.result).toBeUndefined();
+    }
+  });
 });
+
+/** Takes the promise of a member back to what it has accepted. */
+function forgetPromise(store: MemoryStore): void {
+  const [row] = store.range('meta', { from: 'config/', to: 'config0', limit: 1 });
+  const { accepted, ...rest } = JSON.parse(Buffer.from(row!.value).toString());
+  const kept = { ...rest, accepted, promised: accepted.ballot };
+  store.put('meta', row!.key, Buffer.from(JSON.stringify(kept)));
+}

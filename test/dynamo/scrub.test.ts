@@ -6,6 +6,7 @@ import { DAMAGED, type StoreKey } from '../../src/env/store.ts';
 import { writeOf } from './coordination-requests.ts';
 import { BY_COLOUR, IndexedRing, keyOfItem } from './derived/indexed-ring.ts';
 import { rowsOfStore, writeItem } from './local-index.ts';
+import { fieldsOf } from './record-fields.ts';
 import { KEY, type NodeName, put, ThreeNodes } from './three-nodes.ts';
 
 const keyOf = (i: number): StoreKey => KEY + String(i).padStart(4, '0');
@@ -115,7 +116,7 @@ describe('replicas that hold different records under one ballot', () => {
   const rewrite = (nodes: ThreeNodes, name: NodeName, text: string) => {
     const record = nodes.node(name).stateOf(KEY).committed!;
     const json = Buffer.from(JSON.stringify({ v: { S: text } }));
-    nodes.stores[name].put('items', KEY, new ItemRecord({ ...record, item: { size: 4, json } }).stored);
+    nodes.stores[name].put('items', KEY, new ItemRecord({ ...fieldsOf(record), item: { size: 4, json } }).stored);
     nodes.restart(name);
     nodes.settle(1_000);
   };

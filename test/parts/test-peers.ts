@@ -1,54 +1,12 @@
 import { onTestFinished } from 'vitest';
-import { SystemClock } from '../../src/env/clock.ts';
-import type { Codec } from '../../src/env/codec.ts';
+import { type Clock, SystemClock } from '../../src/env/clock.ts';
 import { silentLog } from '../../src/env/log.ts';
-import type {
-  Address,
-  Channel,
-  Greeting,
-  Outcome,
-  PeerEvents,
-  PeerTransport,
-  Port,
-  Refusal,
-  Serve,
-} from '../../src/env/peer-channel.ts';
+import type { Address, Outcome, PeerEvents, PeerTransport, Port, Refusal, Serve } from '../../src/env/peer-channel.ts';
 import type { PeerLimits } from '../../src/env/peer-limits.ts';
 import type { PeerSecurity } from '../../src/env/peer-tls.ts';
 import { createPeerTransport } from '../../src/env/peer-transport.ts';
 import { SystemRandom } from '../../src/env/random.ts';
-
-/** A message of the tests. `lane` is told from the kind of request. */
-export interface Note {
-  readonly text: string;
-  readonly isBulk?: boolean;
-}
-
-export interface TestHello {
-  readonly name: string;
-  readonly instance: number;
-}
-
-class Unreadable extends Error {}
-
-/** Texts that begin with `?` are of a newer release, and with `!` they are no messages. */
-export const NOTES: Codec<Note> = {
-  encode: (note) => Buffer.from(JSON.stringify(note)),
-  decode(bytes) {
-    const note = JSON.parse(Buffer.from(bytes).toString()) as Note;
-    if (note.text.startsWith('?')) throw new Unreadable(note.text);
-    if (note.text.startsWith('!')) throw new Error(note.text);
-    return note;
-  },
-};
-
-export const TEST_CHANNEL: Channel<Note, Note> = {
-  number: 3,
-  requests: NOTES,
-  answersTo: () => NOTES,
-  lane: ({ isBulk }) => (isBulk === true ? 'bulk' : 'hot'),
-  isUnsupported: (error) => error instanceof Unreadable,
-};
+import { type Note, TEST_CHANNEL, type TestHello, testGreeting } from './test-channel.ts';
 
 /** Looks after connections fifty times a second, so that a test need not wait for seconds. */
 export const QUICK: Partial<PeerLimits> = {
@@ -67,6 +25,7 @@ export interface TestPeerOptions {
   /** Default: answers with the text and `!`, after the request's name. */
   readonly serve?: Serve<Note, Note>;
   readonly admit?: (hello: TestHello) => Refusal | undefined;
+  readonly clock?: Clock;
   /** Where others are, by name. */
   readonly addresses?: Record<string, readonly Address[]>;
 }
@@ -84,22 +43,9 @@ export interface TestPeer {
   ask(to: string, text: string, isBulk?: boolean): Promise<Outcome<Note>>;
 }
 
-let lastInstance = 0;
-
 /** Stops with the test. */
 export function testPeer(options: TestPeerOptions): TestPeer {
-  const { name, security = { kind: 'open' }, limits = {}, admit = () => undefined, addresses = {} } = options;
-  const instance = ++lastInstance;
-  const greeting: Greeting<TestHello> = {
-    codec: {
-      encode: (hello) => Buffer.from(JSON.stringify(hello)),
-      decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as TestHello,
-    },
-    mine: () => ({ name, instance }),
-    peerOf: (hello) => hello.name,
-    nameOf: (hello) => hello.name,
-    admit,
-  };
+  const { name, security = { kind: 'open' }, limits = {}, admit, addresses = {} } = options;
   const events: string[] = [];
   const told: PeerEvents<TestHello> = {
     up: (peer) => events.push(`${peer} up`),
@@ -109,11 +55,11 @@ export function testPeer(options: TestPeerOptions): TestPeer {
   };
   const transport = createPeerTransport({
     self: name,
-    greeting,
+    greeting: testGreeting(name, admit),
     security,
     addressesOf: (peer) => addresses[peer] ?? [],
     events: told,
-    clock: new SystemClock(),
+    clock: options.clock ?? new SystemClock(),
     random: new SystemRandom(),
     log: silentLog,
     limits: { ...QUICK, ...limits },

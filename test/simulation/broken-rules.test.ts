@@ -43,6 +43,7 @@ describe('the checker notices when it does not hold that', () => {
     expect([...shown].sort()).toEqual([
       'dirty-read',
       'diverged',
+      'fork',
       'invariant',
       'lost-write',
       'not-healed',
@@ -50,6 +51,7 @@ describe('the checker notices when it does not hold that', () => {
       'not-repeatable',
       'stale-read',
       'unavailable',
+      'unfounded',
       'wrong-index',
     ]);
   });

@@ -71,11 +71,16 @@ const FAULTY_MS = 500;
 export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random: Random): Faults {
   const isCalm = scenario.faults === 'calm';
   const isStress = scenario.faults === 'stress';
+  const isFlapping = scenario.faults === 'flapping';
   const isSplit = scenario.faults === 'split' || scenario.faults === 'laggards';
   const host = () => randomBelow(random, nodes.length);
   const atMs = () => random.next() * FAULTY_MS;
   const repeat = <T>(count: number, draw: () => T) => Array.from({ length: count }, draw);
-  const crashCount = isStress ? 3 + randomBelow(random, 8) : randomBelow(random, 3);
+  const crashCount = isFlapping
+    ? 40 + randomBelow(random, 50)
+    : isStress
+      ? 3 + randomBelow(random, 8)
+      : randomBelow(random, 3);
   return {
     network: drawNetworkFaults(scenario, nodes, random),
     host: {
@@ -85,7 +90,7 @@ export function drawFaults(scenario: Scenario, nodes: readonly NodeId[], random:
     crashes: repeat(isCalm || isSplit || !scenario.crashes ? 0 : crashCount, () => ({
       host: host(),
       atMs: atMs(),
-      downMs: isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
+      downMs: isFlapping ? 0.5 + random.next() * 3 : isStress ? 1 + random.next() * 15 : 20 + random.next() * 200,
       isInOrder: scenario.stops && random.next() < 0.7,
     })),
     clockSteps: repeat(isCalm || scenario.clocksAgree ? 0 : pick(random, [0, 0, 1, 3]), () => ({

@@ -1,3 +1,4 @@
+import type { ConfigRegister } from '../../src/dynamo/epochs/config-register.ts';
 import { collectionPrefix } from '../../src/dynamo/keyspace.ts';
 import type { PartitionConfig } from '../../src/dynamo/messages.ts';
 import type { StorageNode } from '../../src/dynamo/node.ts';
@@ -7,7 +8,7 @@ import { silentLog } from '../../src/env/log.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import { type Goal, wantedMembers, withAdded, withRemoved, withReplaced } from '../../src/peer/goal.ts';
 import { Leaving } from '../../src/peer/leaving.ts';
-import { Mover, type WantedMembers } from '../../src/peer/mover.ts';
+import { Mover, type MoverParts, type WantedMembers } from '../../src/peer/mover.ts';
 import { readOf, writeOf } from '../dynamo/coordination-requests.ts';
 import type { ChosenRecords } from './chosen-records.ts';
 import type { ConfigJudge } from './config-judge.ts';
@@ -22,12 +23,10 @@ import type { VirtualTime } from './virtual-time.ts';
 export interface GoalDefects {
   /** A node that the goal names no more ends as soon as it hears of that. */
   readonly leavesAtOnce?: boolean;
-  /** A node leaves although attempts count on its stage. */
-  readonly leavesWithStages?: boolean;
   /** A disk that has left is taken in again. */
   readonly comesBack?: boolean;
-  /** A node is given another disk, whichever it has. */
-  readonly replacesBlindly?: boolean;
+  /** Attempts have numbers of their own, and no majority of an epoch knows which was the last. */
+  readonly attemptsAreNotChosen?: boolean;
   /** Movers act on the goal that they have heard of, and never read it. */
   readonly goalIsHearsay?: boolean;
 }
@@ -60,6 +59,7 @@ export class GoalMembership implements Membership {
   readonly #leaving = new Map<SimulatedHost, Leaving>();
   #isStopped = false;
   #edits = 0;
+  #unchosen = 0;
 
   constructor(parts: GoalMembershipParts) {
     this.#parts = parts;
@@ -82,7 +82,7 @@ export class GoalMembership implements Membership {
     const { random, defects } = this.#parts;
     this.#leaving.delete(host);
     const mover = new Mover({
-      node,
+      node: defects.attemptsAreNotChosen === true ? this.#withUnchosenAttempts(node) : node,
       clock,
       random,
       log: silentLog,
@@ -252,10 +252,9 @@ export class GoalMembership implements Membership {
   }
 
   #replaced(goal: Goal, name: string, oldDisk: number, newDisk: number): Goal {
-    const { replacesBlindly, comesBack } = this.#parts.defects;
-    const present = goal.roster.find((node) => node.name === name)?.diskId ?? oldDisk;
+    const { comesBack } = this.#parts.defects;
     const from = comesBack === true ? { ...goal, past: goal.past.filter((diskId) => diskId !== newDisk) } : goal;
-    return withReplaced(from, name, replacesBlindly === true ? present : oldDisk, newDisk);
+    return withReplaced(from, name, oldDisk, newDisk);
   }
 
   #wantedOf(goal: Goal): WantedMembers {
@@ -276,7 +275,7 @@ export class GoalMembership implements Membership {
     };
     if (defects.leavesAtOnce === true) return end();
     const leaving = new Leaving({
-      node: defects.leavesWithStages === true ? withoutStages(node) : node,
+      node,
       clock,
       log: silentLog,
       limits: LEAVING_LIMITS,
@@ -284,6 +283,23 @@ export class GoalMembership implements Membership {
     });
     this.#leaving.set(host, leaving);
     leaving.start();
+  }
+
+  #withUnchosenAttempts(node: StorageNode): MoverParts['node'] {
+    const register: ConfigRegister = {
+      read: (partition, done) => node.configRegister().read(partition, done),
+      begin: (_base, done) => done({ kind: 'attempt', attempt: 1_000 + ++this.#unchosen }),
+      decide: (next, done) => node.configRegister().decide(next, done),
+    };
+    return {
+      id: node.id,
+      view: node.view,
+      seemsUp: (other) => node.seemsUp(other),
+      isSealed: (partition) => node.isSealed(partition),
+      votingConfig: (partition) => node.votingConfig(partition),
+      configRegister: () => node.configRegister(),
+      changeEpoch: (_register, partition, members, done) => node.changeEpoch(register, partition, members, done),
+    };
   }
 
   #read(host: SimulatedHost, done: (goal: Goal | undefined) => void): void {
@@ -344,22 +360,6 @@ function shuffled<T>(all: readonly T[], random: Random): T[] {
     .map((each) => ({ each, place: random.next() }))
     .sort((a, b) => a.place - b.place)
     .map(({ each }) => each);
-}
-
-/** A node that does not tell what it has staged. */
-function withoutStages(node: StorageNode): ConstructorParameters<typeof Leaving>[0]['node'] {
-  return {
-    id: node.id,
-    view: node.view,
-    refuseNewPartitions: () => node.refuseNewPartitions(),
-    votingConfig: (partition) => node.votingConfig(partition),
-    isNamedIn: (config) => node.isNamedIn(config),
-    stagedAttempt: () => undefined,
-    dropStaged: () => {},
-    configRegister: () => node.configRegister(),
-    holdsAnyOf: (partition) => node.holdsAnyOf(partition),
-    status: () => node.status(),
-  };
 }
 
 export interface GoalMembershipParts {

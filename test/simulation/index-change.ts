@@ -23,6 +23,8 @@ export class IndexChange {
   readonly #parts: IndexChangeParts;
   /** Whether everything that the change takes is done. */
   isDone = false;
+  #isCreated = false;
+  #isDue = false;
 
   constructor(parts: IndexChangeParts) {
     this.#parts = parts;
@@ -30,12 +32,18 @@ export class IndexChange {
 
   /** The table is created. `ready` is called when its derivation is known. */
   create(ready: () => void): void {
-    this.#writeDerivation(ready);
+    this.#writeDerivation(() => {
+      this.#isCreated = true;
+      ready();
+      if (this.#isDue) this.begin();
+    });
   }
 
-  /** The table gets its other indexes. */
+  /** The table gets its other indexes, as soon as it is created: what is derived from it is written in order. */
   begin(): void {
     const { items, time } = this.#parts;
+    this.#isDue = true;
+    if (!this.#isCreated) return;
     this.#note('the indexes of the table change');
     items.change();
     this.#writeDerivation(() => {

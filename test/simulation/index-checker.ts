@@ -143,9 +143,7 @@ export class EntryObserver implements Observer {
       if (this.#isDropped(entry) || isUpTo(due, this.#purged.get(entry))) continue;
       const config = this.#parts.configOf(partitionOf(entry));
       const holders = config.members.filter((member) => this.#hasDurably(member, config, entry, due));
-      // An entry that rots is lost on one disk until it is restored from the others.
-      const rotten = this.#parts.rots ? 1 : 0;
-      if (holders.length + rotten <= config.members.length / 2) {
+      if (holders.length <= config.members.length / 2) {
         const homes = holders.map(({ node }) => node).join('');
         const what = `${from} says that ${showBallot(due)} of ${showRecord(record)} is settled`;
         this.violations.push(`${what}, but an entry is safe at ${homes || 'none'} of its homes (I19)`);
@@ -162,6 +160,8 @@ export class EntryObserver implements Observer {
     const host = this.#parts.hostOf(node);
     // The loss of a disk is another matter: the others make up for it.
     if (host.member.diskId !== diskId) return true;
+    // So is an entry that has rotted since, until it is restored from the others.
+    if (host.isDamaged(entry)) return true;
     const record = host.durableOf(entry);
     if (record === 'damaged' || isUpTo(due, record?.ballot)) return true;
     return isUpTo(due, host.beginningOf(config)?.topOf(entry)?.ballot);

@@ -11,7 +11,7 @@ import { attribute, globalIndex, localIndex } from '../api/sample-table.ts';
 
 /** Which indexes the table of a scenario has. */
 export interface IndexPlan {
-  readonly globals: 1 | 2;
+  readonly globals: 0 | 1 | 2;
   /** Needs a table whose items are of one collection. */
   readonly hasLocal: boolean;
   /** What happens to the second global index while clients go on; before `add` it is not there. */
@@ -111,7 +111,7 @@ export class IndexedItems {
   #indexesOf(version: number): readonly SecondaryIndex[] {
     const { hasLocal, globals, change } = this.#plan;
     const isSecond = change === 'none' ? globals === 2 : (change === 'add') === (version === 2);
-    return [...(hasLocal ? [BY_L] : []), BY_G, ...(isSecond ? [BY_H] : [])];
+    return [...(hasLocal ? [BY_L] : []), ...(globals > 0 ? [BY_G] : []), ...(isSecond ? [BY_H] : [])];
   }
 
   #derivationOf(version: number): Derivation {

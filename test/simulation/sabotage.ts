@@ -5,6 +5,7 @@ import { ItemRecord, isTombstone } from '../../src/dynamo/record.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import type { Store, StoreName } from '../../src/env/store.ts';
 import type { Receive } from '../../src/env/transport.ts';
+import { fieldsOf } from '../dynamo/record-fields.ts';
 import type { Tampering } from './simulated-network.ts';
 
 type ReplicaReceive = Receive<Request, Reply>;
@@ -224,33 +225,6 @@ export function actingOnOwnAccept(receive: ReplicaReceive): ReplicaReceive {
   };
 }
 
-/** Says that it has accepted that an attempt was begun, and has not. */
-export function forgettingAttempts(receive: ReplicaReceive): ReplicaReceive {
-  return (from, request, reply) => {
-    if (request.kind !== 'config-accept' || request.value.decided !== undefined) return receive(from, request, reply);
-    const { partition, epoch, ballot } = request;
-    // Whether it votes in this epoch is asked all the same.
-    receive(from, { kind: 'config-prepare', partition, epoch, ballot }, (answer) => {
-      reply(answer.kind === 'wrong-epoch' ? answer : { kind: 'config-accepted', from: answer.from });
-    });
-  };
-}
-
-/** What was promised in config registers is remembered until the process ends; what was accepted stays. */
-export function withConfigPromisesInMemory(store: Store): Store {
-  const rows = new Map<string, Uint8Array>();
-  return overlay(store, {
-    get: (name, key) => (name === 'meta' ? rows.get(key) : undefined) ?? store.get(name, key),
-    put(name, key, value) {
-      if (name !== 'meta' || !key.startsWith('config/')) return store.put(name, key, value);
-      rows.set(key, value);
-      const row = JSON.parse(Buffer.from(value).toString()) as ConfigRow;
-      const kept = { ...row, promised: row.accepted?.ballot ?? NO_BALLOT };
-      store.put(name, key, Buffer.from(JSON.stringify(kept)));
-    },
-  });
-}
-
 interface ConfigRow {
   readonly promised: Ballot;
   readonly accepted?: AcceptedConfig;
@@ -296,7 +270,7 @@ export function lowerUpperBound(request: Request): Request {
 export function cutLineage(request: Request): Request {
   if (request.kind !== 'accept' && request.kind !== 'learn') return request;
   const { record } = request;
-  return { ...request, record: new ItemRecord({ ...record, lineage: record.lineage.slice(-1) }) };
+  return { ...request, record: new ItemRecord({ ...fieldsOf(record), lineage: record.lineage.slice(-1) }) };
 }
 
 export function withDoubledAnswersCounted(): Tampering {

@@ -65,9 +65,10 @@ export interface Scenario {
    * disks are full for a moment, up to two nodes crash. `lossy`: a fifth to a half of all messages get lost. `stress`:
    * three to ten short crashes, and four messages in ten are slow. `split`: one to three times, for a while, the nodes are
    * in two parts that hear nothing of each other; nothing crashes. `laggards`: two nodes are cut off from all others for
-   * longer than anything else lives, and four messages in ten are slow; nothing crashes.
+   * longer than anything else lives, and four messages in ten are slow; nothing crashes. `flapping`: as `normal`, but nodes
+   * crash dozens of times, and are back in a moment.
    */
-  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggards';
+  readonly faults: 'calm' | 'normal' | 'lossy' | 'stress' | 'split' | 'laggards' | 'flapping';
   /**
    * Whether the clocks of all nodes are right, and none steps: then of two writes in `dynamo` mode, one after the other, the
    * later one has to win, those with conditions among them.
@@ -300,6 +301,28 @@ const LOCALLY_INDEXED: Scenario = {
   operations: 30,
   indexes: { globals: 1, hasLocal: true, change: 'none' },
   mix: { ...INDEXED.mix, conditionalDelete: 0, samePut: 2, indexQuery: 1, localQuery: 10 },
+};
+const WRITES: Mix = {
+  ...INDEXED.mix,
+  put: 10,
+  delete: 0,
+  conditionalPut: 0,
+  conditionalDelete: 0,
+  read: 0,
+  eventualRead: 0,
+  rangeRead: 0,
+  samePut: 0,
+  touch: 0,
+  indexQuery: 0,
+};
+/** A table without global indexes owes nothing to anybody. */
+const ONLY_LOCALLY_INDEXED: Scenario = {
+  ...LOCALLY_INDEXED,
+  heals: false,
+  keys: 3,
+  faults: 'stress',
+  indexes: { globals: 0, hasLocal: true, change: 'none' },
+  limits: { ...INDEX_LIMITS, opLifeMs: 500 },
 };
 
 export const SCENARIOS = {
@@ -552,6 +575,19 @@ export const SCENARIOS = {
   'index-away': { ...INDEX_PURGING, changes: { count: 1, kinds: ['absence'] } },
   'index-added': INDEX_CHANGING,
   'index-added-stress': { ...INDEX_CHANGING, faults: 'stress', changes: { count: 2, kinds: ['again'] } },
+  // Most items are written for the first time while the index is added, some by clients that do not know of it.
+  'index-added-early': {
+    ...INDEX_CHANGING,
+    nodes: 3,
+    partitions: 1,
+    keys: 12,
+    clients: 12,
+    operations: 12,
+    thinkMs: 150,
+    faults: 'lossy',
+    mix: WRITES,
+    limits: { ...INDEX_CHANGING.limits, opLifeMs: 400 },
+  },
   'index-dropped': { ...INDEX_CHANGING, indexes: { ...INDEX_CHANGING.indexes!, change: 'drop' } },
   'index-lags': { ...INDEXED, lags: true, operations: 36, mix: { ...INDEXED.mix, eventualRead: 8 } },
   'index-outage': { ...INDEX_PURGING, operations: 48, lastsMs: 3_000, outages: 1 },
@@ -576,6 +612,26 @@ export const SCENARIOS = {
     mix: { ...LOCALLY_INDEXED.mix, localQuery: 20 },
     faults: 'lossy',
     limits: { ...INDEX_LIMITS, rangeSpareEntries: 1 },
+  },
+  // Nothing but the local index: its replicas do not heal by themselves, and one is behind by many writes.
+  'local-behind': {
+    ...ONLY_LOCALLY_INDEXED,
+    keys: 12,
+    clients: 5,
+    operations: 90,
+    thinkMs: 40,
+    lastsMs: 3_000,
+    outages: 2,
+    mix: { ...WRITES, delete: 2, localQuery: 14 },
+    limits: { ...ONLY_LOCALLY_INDEXED.limits, rangeSpareEntries: 0 },
+  },
+  // An accepted record is often replaced by another one that is never chosen.
+  'local-contended': {
+    ...ONLY_LOCALLY_INDEXED,
+    clients: 6,
+    operations: 90,
+    thinkMs: 5,
+    mix: { ...WRITES, put: 8, delete: 1, read: 6, localQuery: 12 },
   },
   'local-moves': { ...LOCALLY_INDEXED, nodes: 5, spares: 1, changes: { count: 3, kinds: ['join', 'leave', 'again'] } },
   'index-mix': {
@@ -633,13 +689,15 @@ export const SCENARIOS = {
     faults: 'stress',
     changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join', 'leave'] },
   },
-  // Nodes are back at once, again and again.
+  // Little but rounds in config registers, between nodes that are back at once, again and again.
   'hosts-flapping': {
-    ...GOAL,
-    partitions: 1,
-    faults: 'stress',
-    powerLosses: 2,
-    changes: { count: 10, kinds: ['again', 'again', 'shuffle', 'join'] },
+    ...HEALING,
+    nodes: 4,
+    clients: 1,
+    operations: 4,
+    decidesByMembers: true,
+    faults: 'flapping',
+    changes: { count: 30, kinds: ['again'] },
   },
   'hosts-split': { ...GOAL, faults: 'split', changes: { ...GOAL.changes, count: 6 } },
   'hosts-five': {

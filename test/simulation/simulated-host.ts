@@ -103,7 +103,7 @@ export class SimulatedHost {
     const staged = readStaged(disk, partition, attempt);
     if (staged === undefined) return undefined;
     return {
-      isDamaged: (key) => disk.get('items', key) === DAMAGED || disk.get('meta', `damaged/${key}`) !== undefined,
+      isDamaged: (key) => this.isDamaged(key),
       topOf(key) {
         const stored = disk.get('items', key);
         const committed = stored === undefined ? undefined : decodeRecord(stored);
@@ -125,6 +125,11 @@ export class SimulatedHost {
     this.#note('is gone for ever');
     this.node?.stop();
     if (!this.isDown) this.kill(0);
+  }
+
+  /** Whether its disk has lost the committed record of a key, which was not restored yet, even if it was written over. */
+  isDamaged(key: StoreKey): boolean {
+    return this.#disk.get('items', key) === DAMAGED || this.#disk.get('meta', `damaged/${key}`) !== undefined;
   }
 
   /** The history is over. */

@@ -102,6 +102,8 @@ class Simulation {
   readonly #rebalancer: Membership;
   #lags: readonly LagRule[] = [];
   #wounds: readonly string[] | undefined;
+  /** How the indexes differed from the table before the last reads. */
+  #unreadFaults: readonly string[] = [];
   #isHealed = false;
 
   constructor(scenario: Scenario, seed: number, defects: Defects, keepsTrace: boolean) {
@@ -248,7 +250,7 @@ class Simulation {
         configViolations: this.#judge?.violations ?? [],
         falseEntries: this.#entries?.violations ?? [],
         staleEntries: this.#findStaleEntries(),
-        indexFaults: this.#findIndexFaults(),
+        indexFaults: [...new Set([...this.#unreadFaults, ...this.#findIndexFaults()])],
       });
     } catch (error) {
       // An assertion of the code under test: what it noticed itself counts as found.
@@ -404,6 +406,8 @@ class Simulation {
       if (later.length > 0) return again(later);
       if (isRead) return this.#end([]);
       this.#trace.add(this.#time.nowMs, '-- the ring is whole');
+      // A strong read would mend an item that was made by an older derivation.
+      this.#unreadFaults = this.#findIndexFaults();
       this.#readAll(LAST_READS_MS);
       this.#time.after(AFTER_LAST_READS_MS, () => this.#examine(untilMs, true));
     });

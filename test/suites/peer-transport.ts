@@ -1,27 +1,19 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { Address, Outcome } from '../../src/env/peer-channel.ts';
+import type { Outcome } from '../../src/env/peer-channel.ts';
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from '../../src/env/peer-limits.ts';
-import type { PeerSecurity } from '../../src/env/peer-tls.ts';
 import { SeededRandom } from '../../src/env/random.ts';
+import type { ConnectionKind } from '../parts/connection-kinds.ts';
 import { eventually } from '../parts/eventually.ts';
+import { JumpingClock } from '../parts/jumping-clock.ts';
 import { Middle } from '../parts/middle.ts';
-import { type Note, said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
-
-/** One kind of connection between processes, as the suite makes it. */
-export interface ConnectionUnderTest {
-  /** How the peer of this name proves who it is. */
-  security(name: string): PeerSecurity;
-  /** A free address of this host to listen on. */
-  address(): Address;
-  /** Whether what crosses the network cannot be changed or repeated unnoticed. */
-  readonly isSealed: boolean;
-}
+import type { Note } from '../parts/test-channel.ts';
+import { said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
 
 const NEVER = () => {};
 
 /** What a transport between processes must do, whatever its connections are. */
-export function peerTransportSuite(name: string, under: ConnectionUnderTest): void {
+export function peerTransportSuite(name: string, under: ConnectionKind): void {
   const peer = (options: TestPeerOptions) => testPeer({ security: under.security(options.name), ...options });
 
   /** Peers a and b, and whatever is between them. a knows where b is. */
@@ -175,6 +167,18 @@ export function peerTransportSuite(name: string, under: ConnectionUnderTest): vo
       expect(b.transport.figures().cut).toEqual({});
     });
 
+    test.each(['a', 'b'])('what %s has, which was stopped for long, is neither read nor written', async (stopped) => {
+      const clock = new JumpingClock();
+      const slow = { clock, limits: { tickMs: 5_000 } };
+      const { a, b } = await pair(stopped === 'a' ? slow : {}, stopped === 'b' ? slow : {});
+      await a.ask('b', 'before');
+      clock.jump(DEFAULT_PEER_LIMITS.stallMs + 1);
+      expect(said(await a.ask('b', 'meanwhile'))).toMatch(/lost: connection|not-sent: down/);
+      expect(b.served).toEqual(['before']);
+      const { transport } = stopped === 'a' ? a : b;
+      expect(transport.figures().cut).toEqual({ stalled: 1 });
+    });
+
     test('more than the queue holds is not sent, and the rest is, when there is room', async () => {
       const answers: (() => void)[] = [];
       const limits = { unanswered: { hot: 10, bulk: 5 }, queuedMessages: 20 };
@@ -226,13 +230,13 @@ export function peerTransportSuite(name: string, under: ConnectionUnderTest): vo
 
     test('a peer that does not read in time is cut off', async () => {
       const { a, b } = await pair(
-        { limits: { stallMs: 200 } },
-        { limits: { unanswered: { hot: 2, bulk: 1 }, stallMs: 100 }, serve: NEVER },
+        { limits: { stallTicks: 10_000 } },
+        { limits: { unanswered: { hot: 2, bulk: 1 }, stallTicks: 10 }, serve: NEVER },
       );
       const asked = Array.from({ length: 30 }, () => a.ask('b', 'x'.repeat(200_000)));
       const outcomes = await Promise.all(asked);
       expect(outcomes.filter(({ kind }) => kind === 'answered')).toEqual([]);
-      expect(b.transport.figures().cut).toEqual({ overrun: 1 });
+      await eventually(() => expect(b.transport.figures().cut).toEqual({ overrun: 1 }));
     });
 
     test('kinds that the peer does not know are given back, and channels that it does not serve', async () => {
@@ -390,6 +394,23 @@ export function peerTransportSuite(name: string, under: ConnectionUnderTest): vo
       await b.transport.stop();
       const gone = await new Promise((resolve) => a.transport.meet(address, resolve));
       expect(gone).toMatchObject({ kind: 'unreachable' });
+    });
+
+    test('a peer that is connected can be met, and does not notice', async () => {
+      const answers: (() => void)[] = [];
+      const { a, b, address } = await pair(
+        {},
+        { serve: (_from, { text }, answer) => answers.push(() => answer({ text })) },
+      );
+      const one = a.ask('b', 'one');
+      await eventually(() => expect(answers).toHaveLength(1));
+      for (let i = 0; i < 10; i++) {
+        expect(await new Promise((resolve) => a.transport.meet(address, resolve))).toMatchObject({ kind: 'met' });
+      }
+      await eventually(() => expect(b.transport.figures().connections).toBe(1));
+      answers[0]!();
+      expect(said(await one)).toBe('one');
+      expect(a.transport.figures().cut).toEqual({});
     });
 
     test('a peer that calls is dialled without waiting', async () => {

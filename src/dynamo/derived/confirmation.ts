@@ -50,6 +50,6 @@ export class Confirmation {
 }
 
 /** Whether a record is due beyond what is settled. */
-export function isDue({ derived }: ItemRecord, settled: Ballot): boolean {
-  return derived !== undefined && compareBallots(derived.due, settled) > 0;
+export function isDue({ due }: ItemRecord, settled: Ballot): boolean {
+  return due !== undefined && compareBallots(due, settled) > 0;
 }

@@ -20,6 +20,8 @@ export interface DerivationSource {
   use(derivation: Derivation): number;
   /** A round has ended whose messages may be on their way, and may choose its record yet. */
   noteLoose(): void;
+  /** The newest that is known at once. */
+  known(table: ByteString): Derivation | undefined;
   /** One of this version or a later one, for a round that has met a record made by it. */
   atLeast(table: ByteString, version: number, deadlineMs: number): Task<DerivationOutcome>;
   /** The present one, as a strong read that is at most `derivationFreshMs` old has found it. */

@@ -58,6 +58,10 @@ export class Derivations implements DerivationSource {
     this.#quietIn(this.#parts.messageLifeMs);
   }
 
+  known(table: ByteString): Derivation | undefined {
+    return this.#known.get(table)?.derivation;
+  }
+
   *atLeast(table: ByteString, version: number, deadlineMs: number): Task<DerivationOutcome> {
     const known = this.#known.get(table)?.derivation;
     if (known !== undefined && known.version >= version) return { kind: 'derivation', derivation: known };

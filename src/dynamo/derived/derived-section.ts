@@ -90,6 +90,16 @@ export function readSection(bytes: Buffer, offset: number): Derived {
   };
 }
 
+/** `due`, without the rest. */
+export function dueInSection(bytes: Buffer, offset: number): Ballot {
+  return ballotAt(bytes, offset + AT.due);
+}
+
+/** Whether there are places in `local`, without reading them. */
+export function hasLocalsInSection(bytes: Buffer, offset: number): boolean {
+  return bytes[offset + AT.local] !== 0;
+}
+
 /** Where the section that begins at `offset` ends, by its first bytes. */
 export function endOfSection(bytes: Buffer, offset: number): number {
   return offset + LENGTH_BYTES + bytes.readUInt32BE(offset);

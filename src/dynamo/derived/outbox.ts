@@ -82,16 +82,16 @@ export class Outbox {
   }
 
   /** Call it before a committed record is written: notes what is due of it. */
-  committing(key: StoreKey, { derived }: ItemRecord): void {
-    if (derived === undefined || compareBallots(derived.due, this.marks.of(key)) <= 0) return;
-    if (this.#isWithRecord) this.#put(key, derived.due);
-    else this.#store.flush(() => this.#put(key, derived.due));
+  committing(key: StoreKey, { due }: ItemRecord): void {
+    if (due === undefined || compareBallots(due, this.marks.of(key)) <= 0) return;
+    if (this.#isWithRecord) this.#put(key, due);
+    else this.#store.flush(() => this.#put(key, due));
   }
 
   /** Call it after a committed record was written: removes a row that it does not need. */
-  committed(key: StoreKey, { derived }: ItemRecord, before: ItemRecord | undefined): void {
-    if (derived === undefined && before?.derived === undefined) return;
-    if (derived === undefined || compareBallots(derived.due, this.marks.of(key)) <= 0) this.#removeRow(key);
+  committed(key: StoreKey, { due }: ItemRecord, before: ItemRecord | undefined): void {
+    if (due === undefined && before?.isDerived !== true) return;
+    if (due === undefined || compareBallots(due, this.marks.of(key)) <= 0) this.#removeRow(key);
   }
 
   /** What is due of a key up to this ballot is settled. */
@@ -111,7 +111,7 @@ export class Outbox {
    */
   settledFor(key: StoreKey, due: Ballot, committed: ItemRecord | undefined): void {
     this.settled(key, due);
-    if (compareBallots(committed?.derived?.due ?? NO_BALLOT, due) <= 0) this.#removeRow(key);
+    if (compareBallots(committed?.due ?? NO_BALLOT, due) <= 0) this.#removeRow(key);
   }
 
   /**
@@ -119,9 +119,9 @@ export class Outbox {
    * @param state the records of the key here
    */
   settledOf(key: StoreKey, { accepted, committed }: ReplicaState): Ballot | undefined {
-    if (accepted?.derived === undefined && committed?.derived === undefined) return undefined;
+    if (accepted?.isDerived !== true && committed?.isDerived !== true) return undefined;
     const known = this.marks.of(key);
-    const due = committed?.derived?.due ?? NO_BALLOT;
+    const due = committed?.due ?? NO_BALLOT;
     // Without a row nothing of the committed record is due any more.
     return compareBallots(due, known) <= 0 || this.has(key) ? known : due;
   }

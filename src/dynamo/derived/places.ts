@@ -111,14 +111,22 @@ export function placesOf(
   return { globals, local, localBytes };
 }
 
+/** The size of an item's entry in each local index of its table, by the number of the index; 0 if it is not in it. */
+export function localSizesOf(image: ItemImage, derivation: Derivation): readonly number[] {
+  const item = { image, part: partOf(image, derivation) };
+  const sizes: number[] = [];
+  for (const index of derivation.indexes) {
+    if (index.kind !== 'local') continue;
+    const entry = indexEntry(derivation, index, item.part);
+    sizes.push(entry === undefined ? 0 : entryBytes(entry, item));
+  }
+  return sizes;
+}
+
 /** The size of an item's entries in the local indexes of its table. */
 export function localBytesOf(image: ItemImage, derivation: Derivation): number {
-  const item = { image, part: partOf(image, derivation) };
   let bytes = 0;
-  for (const index of derivation.indexes) {
-    const entry = index.kind === 'local' ? indexEntry(derivation, index, item.part) : undefined;
-    bytes += entry === undefined ? 0 : entryBytes(entry, item);
-  }
+  for (const size of localSizesOf(image, derivation)) bytes += size;
   return bytes;
 }
 

@@ -156,10 +156,13 @@ export class Propagation implements Settler {
 
   *#readAndSettle(key: StoreKey, when: 'in-turn' | 'at-once'): Task<boolean> {
     const { coordinator, outbox, hold, committed } = this.#parts;
-    const deadlineMs = coordinator.deadline();
-    const told = yield* coordinator.derivations.present(tableOf(key), deadlineMs);
-    if (told.kind !== 'derivation') return false;
-    const operation = { requestId: undefined, key, deadlineMs, derivation: told.derivation };
+    const untilMs = coordinator.deadline();
+    const told = yield* coordinator.derivations.present(tableOf(key), untilMs);
+    const isUntold = told.kind !== 'derivation';
+    const derivation = isUntold ? undefined : told.derivation;
+    // Without a majority of the register that says it, what was chosen can be settled by what is known: a new operation.
+    const deadlineMs = isUntold ? coordinator.deadline() : untilMs;
+    const operation = { requestId: undefined, key, deadlineMs, derivation, isUntold };
     let record = committed(key);
     if (coordinator.settings.rules.finisherReadsStrongly) {
       const read = yield* readStrongly(coordinator, operation);
@@ -206,7 +209,8 @@ export class Propagation implements Settler {
   /** What has to be told to the homes of entries: what is there, and what is not any more. */
   #confirmationsOf(record: ItemRecord, entries: ReturnType<typeof entriesOf>): Confirmation[] {
     const { rules } = this.#parts.coordinator.settings;
-    const { ballot, derived } = record;
+    const { derived } = record;
+    const ballot = rules.entriesAreOfTheirRecord ? record.ballot : derived!.valueBallot;
     const made = (key: StoreKey, item: ItemRecord['item'], partitionKey: string) =>
       new Confirmation(key, new ItemRecord({ ballot, item, partitionKey, lineage: [], isEntry: true }), rules);
     return [

@@ -149,15 +149,17 @@ function* stage(
     const { agreed } = yield* coordinator.ask(missingOf(members), request, quorum);
     agreed.forEach(note);
   };
+  // Requests wait meanwhile, so newcomers, which have copied all but the last of it, get this time once.
+  let untilMs: number | undefined;
   for (let tries = 0; tries < TRIES && !isSuperseded(coordinator, next.partition, base.epoch); tries++) {
     if (staged.size < needed) yield* askMissing(next.members, needed - staged.size, limits.repairTimeoutMs);
-    // Asked again, a member that is still at it answers when it is done. Requests wait meanwhile, so a newcomer that seems
-    // down is not waited for.
-    const untilMs = clock.elapsedMs() + limits.repairTimeoutMs;
-    while (staged.size >= needed && missingOf(newcomers).length > 0 && clock.elapsedMs() < untilMs) {
+    // Asked again, a member that is still at it answers when it is done.
+    while (staged.size >= needed && missingOf(newcomers).length > 0) {
+      untilMs ??= clock.elapsedMs() + limits.repairTimeoutMs;
       yield* askMissing(newcomers, missingOf(newcomers).length, limits.phaseTimeoutMs);
-      if (missingOf(newcomers).some(({ node }) => !coordinator.isUp(node))) return false;
-      if (missingOf(newcomers).length > 0) yield* coordinator.pause();
+      const late = missingOf(newcomers);
+      if (late.some((each) => !coordinator.isUp(each.node)) || clock.elapsedMs() >= untilMs) return late.length === 0;
+      if (late.length > 0) yield* coordinator.pause();
     }
     if (staged.size >= needed && missingOf(newcomers).length === 0) {
       // A member that has not staged begins with less than the others. If it seems up, it is worth a short wait.

@@ -4,7 +4,7 @@ import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { compareBallots } from '../ballot.ts';
 import type { ComparisonReport } from '../healing/repair-report.ts';
-import type { EpochRequest, PartitionConfig, Reply, Request } from '../messages.ts';
+import { answersSome, type EpochRequest, type PartitionConfig, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
@@ -220,10 +220,11 @@ export class EpochStaging {
    */
   *#pullCommitted(source: NodeId, epoch: number, keys: readonly StoreKey[]): Task<boolean> {
     const { self, store, limits } = this.#parts;
-    for (let at = 0; at < keys.length; at += limits.repairBatch) {
+    for (let at = 0; at < keys.length; ) {
       const page = keys.slice(at, at + limits.repairBatch);
       const reply = yield* this.#ask(source, { kind: 'fetch', epoch, keys: page }, 'records');
-      if (reply === undefined || reply.records.length !== page.length) return false;
+      if (reply === undefined || !answersSome(reply, page)) return false;
+      at += reply.records.length;
       for (const [i, record] of reply.records.entries()) {
         const own = store.get('items', page[i]!);
         if (record === undefined) continue;

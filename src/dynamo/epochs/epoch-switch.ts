@@ -1,9 +1,10 @@
 import type { Log } from '../../env/log.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { compareBallots } from '../ballot.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { EpochRequest, PartitionConfig, Reply } from '../messages.ts';
 import type { NodeEvents } from '../node-events.ts';
+import type { NodeLimits } from '../node-settings.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { NodeId } from '../ring.ts';
@@ -18,6 +19,7 @@ export interface EpochSwitchParts {
   readonly self: NodeId;
   readonly store: Store;
   readonly log: Log;
+  readonly limits: NodeLimits;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
   /** The newest config that this node knows of a partition: perhaps newer than the one it is told. */
@@ -157,13 +159,14 @@ export class EpochSwitch {
   }
 
   #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
-    const { self, store, votes, acceptor } = this.#parts;
+    const { self, store, votes, acceptor, limits } = this.#parts;
     const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || !votes.isSealed(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config: votes.knownConfig(partition) });
     }
     const { from, to } = partitionRange(partition);
-    const rows = store.range('paxos', { ...(after === undefined ? { from } : { after }), to, limit });
+    const query = { to, limit, bytesLimit: limits.repairBytes };
+    const rows = store.range('paxos', { ...(after === undefined ? { from } : { after }), ...query });
     for (const { key, value } of rows) if (value === DAMAGED) acceptor.noteDamaged(key);
     if (acceptor.rows.hasDamagedIn(partition)) return answer({ kind: 'damaged', from: self });
     // A record that is damaged on disk may still be in memory.
@@ -176,7 +179,7 @@ export class EpochSwitch {
         return committed === undefined || compareBallots(record.ballot, committed.ballot) > 0;
       });
     // `next` is the last key looked at, since the filter may leave a page empty that is not the last.
-    const next = rows.length === limit ? rows.at(-1)!.key : undefined;
+    const next = isCutShort(rows, query) ? rows.at(-1)!.key : undefined;
     // Records left out as committed must be durably committed: the controller looks for them there in a later step.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);

@@ -163,19 +163,27 @@ export class MerkleForest {
           ...this.keys(partition, leaf, after, Math.min(limit, limits.repairBatch)),
         });
       }
-      case 'fetch': {
-        if (request.keys.some((key) => this.#stored(key) === DAMAGED)) return answer({ kind: 'damaged', from });
-        const records = request.keys.map((key) => this.recordOf(key));
-        return answer({
-          kind: 'records',
-          from,
-          records,
-          settled: request.keys.map((key, i) => this.#settled(key, records[i])),
-        });
-      }
+      case 'fetch':
+        return answer(this.#fetch(request.keys, from));
       default:
         return request satisfies never;
     }
+  }
+
+  #fetch(keys: readonly StoreKey[], from: string): Reply {
+    const records: (ItemRecord | undefined)[] = [];
+    const settled: (Ballot | undefined)[] = [];
+    let bytes = 0;
+    for (const key of keys) {
+      const stored = this.#stored(key);
+      if (stored === DAMAGED) return { kind: 'damaged', from };
+      const record = stored === undefined ? undefined : decodeRecord(stored);
+      records.push(record);
+      settled.push(this.#settled(key, record));
+      bytes += stored?.length ?? 0;
+      if (bytes >= this.#parts.limits.repairBytes) break;
+    }
+    return { kind: 'records', from, records, settled };
   }
 
   #treeOf(partition: number): MerkleTree {

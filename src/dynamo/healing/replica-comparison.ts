@@ -2,7 +2,7 @@ import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
 import { type Ballot, compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
-import { isKeptSince, type KeyDigest, type Reply, type Request } from '../messages.ts';
+import { answersSome, isKeptSince, type KeyDigest, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
@@ -226,27 +226,30 @@ function isDamaged({ ballot }: KeyDigest): boolean {
   return sameBallot(ballot, NO_BALLOT);
 }
 
-/** Takes records of the peer. @returns undefined if it did not send them */
+/** Takes records of the peer, a message full at a time. @returns undefined if it did not send them */
 function* pull(
   parts: ComparisonParts,
   { partition, peer, epoch }: EpochComparison,
   keys: readonly StoreKey[],
 ): Task<ComparisonReport | undefined> {
-  if (keys.length === 0) return NOTHING_EXCHANGED;
-  const reply = yield* ask(parts, peer, { kind: 'fetch', epoch, keys }, 'records');
-  if (reply === undefined || reply.records.length !== keys.length) return undefined;
-  // The members of a later epoch, of which the peer need not be one, may have purged meanwhile what the peer still has.
-  if (parts.epochOf(partition) !== epoch) return undefined;
   let recordsRepaired = 0;
   let bytesExchanged = 0;
-  for (const [i, record] of reply.records.entries()) {
-    // It may have been purged meanwhile.
-    if (record === undefined) continue;
-    recordsRepaired++;
-    bytesExchanged += keys[i]!.length * 2 + record.stored.length;
-    const settled = reply.settled[i];
-    if (settled !== undefined) parts.noteSettled?.(keys[i]!, settled);
-    parts.learnHere(keys[i]!, record);
+  for (let rest = keys; rest.length > 0; ) {
+    const reply = yield* ask(parts, peer, { kind: 'fetch', epoch, keys: rest }, 'records');
+    if (reply === undefined || !answersSome(reply, rest)) return undefined;
+    // The members of a later epoch, of which the peer need not be one, may have purged meanwhile what the peer still has.
+    if (parts.epochOf(partition) !== epoch) return undefined;
+    for (const [i, record] of reply.records.entries()) {
+      // It may have been purged meanwhile.
+      if (record === undefined) continue;
+      const key = rest[i]!;
+      recordsRepaired++;
+      bytesExchanged += key.length * 2 + record.stored.length;
+      const settled = reply.settled[i];
+      if (settled !== undefined) parts.noteSettled?.(key, settled);
+      parts.learnHere(key, record);
+    }
+    rest = rest.slice(reply.records.length);
   }
   return { ...NOTHING_EXCHANGED, recordsRepaired, bytesExchanged };
 }

@@ -1,7 +1,10 @@
+import type { Derivation } from '../../api/derivation.ts';
+import type { ItemImage } from '../../api/item.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import { DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import type { ItemCount, TableCount } from '../client.ts';
+import { localSizesOf } from '../derived/places.ts';
 import { KEYS_END, partitionOf, partitionPrefix, tableOf } from '../keyspace.ts';
 import { decodeRecord, type ItemRecord } from '../record.ts';
 
@@ -11,6 +14,8 @@ const COUNTED_AT_ONCE = { limit: 256, bytesLimit: 256 * 1024 } as const;
 const STEP_PAUSE_MS = 5;
 /** After a count that something has disturbed, before the next one. */
 const AGAIN_AFTER_MS = 10_000;
+/** Tables with several local indexes whose definitions are remembered; of others the sizes are estimated. Some KB each. */
+const DEFINITIONS_KEPT = 1_000;
 
 interface Count {
   items: number;
@@ -47,6 +52,10 @@ export class ItemCounts {
   #timer: Timer | undefined;
   /** What to call when the first count is complete, with the timers of those who do not wait so long. */
   readonly #waiting = new Map<() => void, Timer>();
+  /** By table, what its local indexes are made by, which never changes. The one that was learned longest ago is forgotten. */
+  readonly #definitions = new Map<ByteString, Derivation>();
+  /** Tables of which sizes of entries were estimated, since their definitions were not known. */
+  readonly #estimated = new Set<ByteString>();
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -67,6 +76,29 @@ export class ItemCounts {
     if (this.#counting === undefined) this.#count();
   }
 
+  /**
+   * Whether the sizes of a table's local indexes are estimates. A record has the size of its entries together: of an item in
+   * several indexes that project differently, it takes their definitions to say which has how much.
+   */
+  isEstimated(table: ByteString): boolean {
+    return this.#estimated.has(table);
+  }
+
+  /** What a table's local indexes are made by. If sizes were estimated without it, all is counted again. */
+  define(derivation: Derivation): void {
+    const { table } = derivation;
+    if (this.#definitions.has(table)) return;
+    this.#definitions.set(table, derivation);
+    if (this.#definitions.size > DEFINITIONS_KEPT) {
+      const [oldest] = this.#definitions.keys();
+      this.#definitions.delete(oldest!);
+    }
+    if (!this.#estimated.delete(table)) return;
+    this.#clock.cancel(this.#timer);
+    this.#counts = undefined;
+    this.#count();
+  }
+
   /** What these partitions hold of a table. */
   of(table: ByteString, partitions: readonly number[]): TableCount {
     const counts = this.#counts ?? this.#counting?.counts;
@@ -84,8 +116,9 @@ export class ItemCounts {
   /** The committed record of a key has changed. On the path of every write. */
   changed(key: StoreKey, before: ItemRecord | undefined, after: ItemRecord | undefined): void {
     if (this.#counts === undefined && this.#counting === undefined) return;
-    if (this.#counts !== undefined) apply(this.#counts, key, before, after);
-    if (this.#counting !== undefined && key <= this.#counting.through) apply(this.#counting.counts, key, before, after);
+    if (this.#counts !== undefined) this.#apply(this.#counts, key, before, after);
+    const { counts, through } = this.#counting ?? {};
+    if (counts !== undefined && key <= through!) this.#apply(counts, key, before, after);
   }
 
   /** Records have changed in a way that cannot be followed: all are counted again, after a while. */
@@ -100,6 +133,7 @@ export class ItemCounts {
     this.#waiting.clear();
     this.#counting = undefined;
     this.#counts = undefined;
+    this.#estimated.clear();
   }
 
   #count(): void {
@@ -113,7 +147,7 @@ export class ItemCounts {
     if (this.#counting !== counting) return;
     const page = this.#store.range('items', { after: counting.through, to: KEYS_END, ...COUNTED_AT_ONCE });
     for (const { key, value } of page) {
-      if (value !== DAMAGED) apply(counting.counts, key, undefined, decodeRecord(value));
+      if (value !== DAMAGED) this.#apply(counting.counts, key, undefined, decodeRecord(value));
     }
     counting.through = page.at(-1)?.key ?? counting.through;
     if (isCutShort(page, COUNTED_AT_ONCE)) {
@@ -129,30 +163,37 @@ export class ItemCounts {
       done();
     }
   }
-}
 
-function apply(counts: Counts, key: StoreKey, before: ItemRecord | undefined, after: ItemRecord | undefined): void {
-  if (before?.item === undefined && after?.item === undefined) return;
-  const place = partitionPrefix(partitionOf(key)) + tableOf(key);
-  const count = counts.get(place) ?? { items: 0, bytes: 0, local: undefined };
-  addRecord(count, before, -1);
-  addRecord(count, after, 1);
-  if (count.items <= 0) counts.delete(place);
-  else counts.set(place, count);
-}
+  #apply(counts: Counts, key: StoreKey, before: ItemRecord | undefined, after: ItemRecord | undefined): void {
+    if (before?.item === undefined && after?.item === undefined) return;
+    const table = tableOf(key);
+    const place = partitionPrefix(partitionOf(key)) + table;
+    const count = counts.get(place) ?? { items: 0, bytes: 0, local: undefined };
+    this.#addRecord(count, table, before, -1);
+    this.#addRecord(count, table, after, 1);
+    if (count.items <= 0) counts.delete(place);
+    else counts.set(place, count);
+  }
 
-function addRecord(count: PartCount, record: ItemRecord | undefined, items: 1 | -1): void {
-  if (record?.item === undefined) return;
-  const each = { items, bytes: items * record.item.size };
-  add(count, each);
-  const { local = [], localBytes = 0 } = record.derived ?? {};
-  const isIn = local.filter((place) => place !== undefined).length;
-  // The record has the size of its entries together; the average is exact if the indexes project alike, or there is one.
-  const entry = { items, bytes: (items * localBytes) / isIn };
-  for (const [index, place] of local.entries()) {
-    if (place === undefined) continue;
-    count.local ??= [];
-    add(at(count.local, index), entry);
+  #addRecord(count: PartCount, table: ByteString, record: ItemRecord | undefined, items: 1 | -1): void {
+    if (record?.item === undefined) return;
+    add(count, { items, bytes: items * record.item.size });
+    if (!record.hasLocals) return;
+    const { local, localBytes } = record.derived!;
+    const isIn = local.filter((place) => place !== undefined).length;
+    const sizes = isIn > 1 ? this.#sizesOf(record.item, table) : undefined;
+    for (const [index, place] of local.entries()) {
+      if (place === undefined) continue;
+      count.local ??= [];
+      add(at(count.local, index), { items, bytes: items * (sizes?.[index] ?? localBytes / isIn) });
+    }
+  }
+
+  /** @returns undefined if it takes a definition that is not known */
+  #sizesOf(item: ItemImage, table: ByteString): readonly number[] | undefined {
+    const definition = this.#definitions.get(table);
+    if (definition === undefined) this.#estimated.add(table);
+    return definition && localSizesOf(item, definition);
   }
 }
 

@@ -75,6 +75,8 @@ export class LocalRows {
    * @param write puts the new record in the place of the old one, or removes that
    */
   follow(key: StoreKey, before: ItemRecord | undefined, after: ItemRecord | undefined, write: () => void): void {
+    // One look for items that are in no local index.
+    if (before?.hasLocals !== true && after?.hasLocals !== true) return write();
     const [old, present] = [rowsOf(key, before), rowsOf(key, after)];
     const isFirst = this.#parts.settings.rules.rowsBeforeRecord;
     if (!isFirst) write();
@@ -298,8 +300,8 @@ function add(sizes: Map<StoreKey, number>, row: StoreKey, bytes: number): void {
 
 /** What a record adds to the size of its collection; 0 in a table without local indexes, where nobody asks. */
 function bytesIn(record: ItemRecord | undefined): number {
-  const { item, derived } = record ?? {};
-  return item === undefined || derived === undefined || derived.local.length === 0 ? 0 : item.size + derived.localBytes;
+  if (record?.hasLocals !== true || record.item === undefined) return 0;
+  return record.item.size + record.derived!.localBytes;
 }
 
 /** The row of a record in a local index. @returns undefined if its item is not in that index */
@@ -311,8 +313,8 @@ export function rowIn(index: number, key: StoreKey, record: ItemRecord | undefin
 const NO_ROWS: readonly StoreKey[] = [];
 
 function rowsOf(key: StoreKey, record: ItemRecord | undefined): readonly StoreKey[] {
-  const local = record?.derived?.local;
-  if (local === undefined || local.length === 0) return NO_ROWS;
+  if (record?.hasLocals !== true) return NO_ROWS;
+  const { local } = record.derived!;
   return local.flatMap((place, index) => (place === undefined ? [] : [localRowKey(key, index, place)]));
 }
 

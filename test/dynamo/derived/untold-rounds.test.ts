@@ -4,7 +4,7 @@ import { tableOf } from '../../../src/dynamo/keyspace.ts';
 import type { Rules } from '../../../src/dynamo/rules.ts';
 import { readOf } from '../coordination-requests.ts';
 import type { Message, NodeName } from '../three-nodes.ts';
-import { DELETE, IndexedRing, keyOfItem, putOf } from './indexed-ring.ts';
+import { BY_COLOUR, DELETE, IndexedRing, keyOfItem, putOf } from './indexed-ring.ts';
 
 /*
  * Rounds that a node begins by itself (docs/protocol.md section 14.4): when they do without the register that says what is
@@ -71,6 +71,22 @@ describe('while the system table has no majority', () => {
     ring.isLost = isOfSystem;
     expect(accepted(ring, 'B')).toBe(false);
     expect(ring.node('C').stateOf(KEY).committed).toMatchObject({ item: undefined });
+  });
+
+  test('entries that are owed are sent by whoever knows what the table is indexed by', () => {
+    const ring = new IndexedRing();
+    ring.register(ring.derivation);
+    const isOfEntry = ({ request }: Message) =>
+      request.kind === 'learn' && tableOf(request.key) === BY_COLOUR.storageId;
+    ring.isLost = isOfEntry;
+    ring.put('A', 'apple', { colour: 'red' }, OPERATION_MS);
+    expect(ring.owed).toEqual([1, 1, 1]);
+    ring.isLost = isOfSystem;
+    ring.node('A').startBackground();
+    ring.settle(30_000);
+    ring.node('A').stop();
+    expect(NODES.map((name) => ring.entries(name))).toEqual([['apple=red'], ['apple=red'], ['apple=red']]);
+    expect(ring.owed.slice(1)).toEqual([0, 0]);
   });
 
   test('an item that a minority has accepted waits until it has one', () => {
