@@ -1,5 +1,6 @@
 import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { Codec } from '../env/codec.ts';
+import type { Greeting, Refusal } from '../env/peer-channel.ts';
 import { ByteReader, malformed } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { double, type Field, oneOf, optional, text, uint, uint48 } from './field.ts';
@@ -81,6 +82,29 @@ export const HELLO_CODEC: Codec<PeerHello> = {
 export function protocolOf(one: Versions, other: Versions): number | undefined {
   const highest = Math.min(one.protocolMax, other.protocolMax);
   return highest >= one.protocolMin && highest >= other.protocolMin ? highest : undefined;
+}
+
+/**
+ * How peers greet each other: those that have no version in common do not talk.
+ *
+ * @param mine what this peer says of itself, with `PROTOCOL`
+ * @param admit why another peer is not let in, apart from its version
+ */
+export function peerGreeting(
+  mine: () => PeerHello,
+  admit: (hello: PeerHello) => Refusal | undefined,
+): Greeting<PeerHello> {
+  return {
+    codec: HELLO_CODEC,
+    mine,
+    peerOf: (hello) => hello.node,
+    nameOf: (hello) => hello.name,
+    admit(hello) {
+      const own = mine();
+      if (protocolOf(own, hello) !== undefined) return admit(hello);
+      return { code: 'protocol', line: `${own.build} and ${hello.build} have no version of the protocol in common` };
+    },
+  };
 }
 
 type Versions = Pick<PeerHello, 'protocolMin' | 'protocolMax'>;

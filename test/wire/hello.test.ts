@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PeerHello } from '../../src/dynamo/peer-hello.ts';
 import { DEFAULT_PEER_LIMITS } from '../../src/env/peer-limits.ts';
-import { HELLO_CODEC, protocolOf } from '../../src/wire/hello.ts';
+import { HELLO_CODEC, peerGreeting, protocolOf } from '../../src/wire/hello.ts';
 import { WireError } from '../../src/wire/wire-error.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 40 });
@@ -91,4 +91,21 @@ test('two releases speak the highest version that both know', () => {
   expect(protocolOf(between(1, 1), between(1, 5))).toBe(1);
   expect(protocolOf(between(1, 2), between(3, 4))).toBeUndefined();
   expect(protocolOf(between(3, 4), between(1, 2))).toBeUndefined();
+});
+
+test('a peer without a version in common is refused before anything else is asked', () => {
+  const asked: string[] = [];
+  const greeting = peerGreeting(
+    () => HELLO,
+    ({ name }) => {
+      asked.push(name);
+      return name === 'stranger' ? { code: 'other-cluster', line: '' } : undefined;
+    },
+  );
+  expect(greeting.admit({ ...HELLO, name: 'b' })).toBeUndefined();
+  expect(greeting.admit({ ...HELLO, name: 'stranger' })).toMatchObject({ code: 'other-cluster' });
+  expect(greeting.admit({ ...HELLO, name: 'newer', protocolMin: 2, protocolMax: 3 })).toMatchObject({
+    code: 'protocol',
+  });
+  expect(asked).toEqual(['b', 'stranger']);
 });
