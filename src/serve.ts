@@ -1,36 +1,36 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
-import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
+import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
-import { isOnThisHost } from './env/dialer.ts';
 import { newDiskId } from './env/disk-id.ts';
 import type { Log } from './env/log.ts';
 import { nextTurn } from './env/next-turn.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
 import type { PeerRecord } from './env/peer-record.ts';
-import { LEAST_SECRET_BYTES, type PeerSecurity } from './env/peer-tls.ts';
+import type { PeerSecurity } from './env/peer-tls.ts';
 import { ringTransport } from './env/peer-transport.ts';
 import { SystemRandom } from './env/random.ts';
-import type { NodeControl } from './host/ring-control.ts';
 import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
+import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
+import { nodeControl } from './serving/peer-control.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
+import { peerSecurityOf } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
 import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { LateServer } from './web/late-server.ts';
@@ -69,6 +69,10 @@ export interface ServePeerParts {
   readonly log: Log;
   /** It cannot go on. @param error with a line for people */
   readonly onFatal: (error: Error) => void;
+  /** The cluster has taken this disk in: started again, the process has a node. */
+  readonly onTakenIn: () => void;
+  /** The node has left the cluster: the process is to end. */
+  readonly onLeft: () => void;
 }
 
 /**
@@ -86,6 +90,13 @@ export async function servePeer(parts: ServePeerParts): Promise<ServedPeer> {
       .catch((failure: unknown) => parts.log.error('could not release everything', { error: failure }));
     throw error;
   }
+}
+
+interface MembershipBasis {
+  readonly ring: PeerRing;
+  readonly peer: Peer | undefined;
+  readonly network: PeerNetwork;
+  readonly directory: PeerDirectory | undefined;
 }
 
 interface ServedParts {
@@ -113,7 +124,7 @@ class PeerProcess {
   async begin(): Promise<ServedPeer> {
     const { command, log } = this.#parts;
     const { peer, config } = command;
-    const security = securityOf(peer);
+    const security = peerSecurityOf(peer);
     const forClients = await createSecurity(config, this.#clock);
     const directory = config.dataDir === undefined ? undefined : await openPeerDirectory(config.dataDir, peer.nodeId);
     if (directory !== undefined) this.#releases.add(() => directory.close());
@@ -212,9 +223,12 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const ring = this.#ring({ view, peer, network, config });
+    const moves: { progress?: () => MoveProgress } = {};
+    const ring = this.#ring({ view, peer, network, config, moves });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
-    const nodes = nodeControl();
+    const membership = this.#membership(record, { ring, peer, network, directory });
+    moves.progress = () => membership.progress;
+    const nodes = nodeControl(membership);
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(
@@ -230,17 +244,44 @@ class PeerProcess {
     return { record, config, adminAddresses };
   }
 
+  /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
+  #membership({ name, diskId, cluster }: PeerRecord, { ring, peer, network, directory }: MembershipBasis): Membership {
+    const { log, onTakenIn, onLeft } = this.#parts;
+    const membership = new Membership({
+      disk: directory && { name, diskId },
+      cluster: cluster!,
+      client: ring.client,
+      node: peer?.node,
+      port: network.port,
+      present: () => network.acquaintances.present,
+      clock: this.#clock,
+      random: this.#random,
+      log,
+      onTakenIn: () => {
+        directory!.save({ ...directory!.record, state: 'formed' });
+        onTakenIn();
+      },
+      onLeft,
+    });
+    network.heed(membership);
+    membership.start();
+    this.#served.add(() => membership.stop());
+    return membership;
+  }
+
   /** The ring as this process sees it, and the door by which other processes ask its node. */
   #ring({
     view,
     peer,
     network,
     config,
+    moves,
   }: {
     view: RingView;
     peer: Peer | undefined;
     network: PeerNetwork;
     config: PeerServeCommand['config'];
+    moves: { readonly progress?: () => MoveProgress };
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
@@ -280,7 +321,7 @@ class PeerProcess {
       own: peer,
       transport,
       port,
-      moves: () => ({ moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined }),
+      moves: () => moves.progress?.() ?? NO_MOVES,
       clock,
       close: async () => {
         watch.stop();
@@ -293,6 +334,8 @@ class PeerProcess {
     return ring;
   }
 }
+
+const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
 
 /** Waits until the node has answered what others have asked of it. */
 function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {
@@ -322,49 +365,4 @@ function memoryOf(first: PeerRecord) {
     readNotes: () => undefined,
     writeNotes: () => {},
   };
-}
-
-/** What an administrator may do to single nodes: nothing yet that reaches another process. */
-function nodeControl(): NodeControl {
-  const refuse = (): never => {
-    throw new RingError('nodes of other processes are stopped and started where they run');
-  };
-  return {
-    stop: async () => refuse(),
-    start: async () => refuse(),
-    pause: refuse,
-    resume: refuse,
-    wipe: async () => refuse(),
-    setLink: refuse,
-    healLink: refuse,
-  };
-}
-
-/** @throws ConfigError if peers of other hosts could come in without a proof, or a file cannot be read */
-function securityOf({ clusterSecretFile, peerCert, peerKey, peerCa, peerListen }: PeerSettings): PeerSecurity {
-  if (clusterSecretFile !== undefined) {
-    const secret = Buffer.from(read('--cluster-secret-file', clusterSecretFile).toString().trim());
-    if (secret.length >= LEAST_SECRET_BYTES) return { kind: 'secret', secret };
-    throw new ConfigError(`--cluster-secret-file ${clusterSecretFile} has fewer than ${LEAST_SECRET_BYTES} bytes`);
-  }
-  if (peerCert !== undefined) {
-    const [cert, key, ca] = [
-      read('--peer-cert', peerCert),
-      read('--peer-key', peerKey!),
-      read('--peer-ca', peerCa!),
-    ] as const;
-    return { kind: 'certificate', cert, key, ca };
-  }
-  if (isOnThisHost(peerListen)) return { kind: 'open' };
-  throw new ConfigError(
-    `--peer-listen ${textOfAddress(peerListen)} lets other hosts in: peers need a --cluster-secret-file, or certificates`,
-  );
-}
-
-function read(flag: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new ConfigError(`${flag} ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error}`);
-  }
 }

@@ -27,7 +27,11 @@ export type PeerRequest =
   | { readonly kind: 'configs'; readonly epochs: readonly number[] }
   /** Answers what its replica holds of a key. */
   | { readonly kind: 'replica'; readonly key: StoreKey }
-  | { readonly kind: 'work'; readonly work: NodeWork };
+  | { readonly kind: 'work'; readonly work: NodeWork }
+  /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
+  | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
+  /** There is a goal of this version. `done`: that is noted. */
+  | { readonly kind: 'goal'; readonly version: number };
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
@@ -104,6 +108,11 @@ function readRequest(value: Fields): PeerRequest {
           'work',
         ),
       };
+    case 'admit':
+      if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
+      return { kind: 'admit', name: value.name, diskId: value.diskId };
+    case 'goal':
+      return { kind: 'goal', version: count(value.version) };
     default:
       throw new UnreadableError('its kind', true);
   }
