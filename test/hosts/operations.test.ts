@@ -36,12 +36,16 @@ test(`${PAGE}: what it says is what happens`, { timeout: 600_000 }, async () => 
   symlinkSync(join(ROOT, 'commonjs/cli.cjs'), join(bin, 'dynaring'));
   const ports = await portsOf(PORTS.length);
   const adapted = (text: string) => {
-    let page = text.replaceAll('800$2', '${clients[$2]}').replaceAll('810$2', '${peers[$2]}');
+    let page = text.replaceAll('800$2', second('clients')).replaceAll('810$2', second('peers'));
     for (const [at, port] of PORTS.entries()) page = page.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), `${ports[at]}`);
     return page;
   };
   const arrays = `clients=(- ${ports.slice(0, 4).join(' ')}); peers=(- ${ports.slice(4).join(' ')})\n`;
-  const env = { PATH: `${bin}:${process.env.PATH}`, HOME: folder, AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${ports[0]}` };
+  const env = {
+    PATH: `${bin}:${process.env.PATH}`,
+    HOME: folder,
+    AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${ports[0]}`,
+  };
   const shell = await Shell.open(env, PATIENCE_MS);
   onTestFinished(() => stopAll(folder));
 
@@ -54,6 +58,11 @@ test(`${PAGE}: what it says is what happens`, { timeout: 600_000 }, async () => 
     if (printed !== undefined) expect(output.trimEnd(), at).toMatch(patternOf(adapted(printed)));
   }
 });
+
+/** In bash, the element of an array that `$2` is the index of; for `replaceAll`, so a `$` stands twice. */
+function second(array: string): string {
+  return `$\{${array}[$2]}`.replaceAll('$', '$$$$');
+}
 
 /** Ends the processes that the page has left running. */
 async function stopAll(folder: string): Promise<void> {
