@@ -8,6 +8,7 @@ import { isRefusal } from './config.ts';
 import { sendConsoleToLog } from './env/console-to-log.ts';
 import { createLog, type Log } from './env/log.ts';
 import { keepYoungSpaceSmall } from './env/young-space.ts';
+import type { ServedPeer } from './serve.ts';
 import type { TransferName } from './transfer/command.ts';
 
 /** The status for a wrong setting, or for something that the machine refuses. */
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [first, ...others] = argv;
   if (first === 'import' || first === 'export') return transfer(first, others);
   if (first === 'inspect') return inspect(others);
+  if (first === 'admin') return administer(others);
   const peerCommand = first === 'init' || first === 'serve' ? first : undefined;
   // Before anything else: a signal that process 1 of a container does not handle does not end it.
   const stopping = stopOnSignals();
@@ -62,6 +64,12 @@ async function transfer(name: TransferName, argv: readonly string[]): Promise<vo
 async function inspect(argv: readonly string[]): Promise<void> {
   const { runInspect } = await import('./inspect/inspect-command.ts');
   process.exitCode = await runInspect(argv, { print, printError });
+}
+
+/** Asks a running server. None of its modules is loaded. */
+async function administer(argv: readonly string[]): Promise<void> {
+  const { runAdmin } = await import('./admin/admin-command.ts');
+  process.exitCode = await runAdmin(argv, { print, printError, env: process.env, fetch });
 }
 
 async function serve({ config, notes, warnings, isLocal }: ServeCommand, stopping: Stopping): Promise<void> {
@@ -104,12 +112,30 @@ async function servePeerProcess(command: PeerServeCommand, stopping: Stopping): 
   for (const note of command.notes) log.info(note);
   for (const warning of command.warnings) log.warn(warning);
   const { servePeer } = await import('./serve.ts');
-  const served = await servePeer({ command, version: version(), log, onFatal: endRefused });
-  if (stopping.started(served, PEER_STOP_WITHIN_MS)) return;
-  renewOnSignal(served, log);
-  const ready = await served.ready;
-  if (stopping.isStopping) return;
-  printPeerStartUp({ ...ready, ...served, version: version() });
+  let served: ServedPeer;
+  /** A disk that the cluster takes in becomes a node by another start, for which nothing else has to be done. */
+  const run = async (): Promise<void> => {
+    served = await servePeer({
+      command,
+      version: version(),
+      log,
+      onFatal: endRefused,
+      onTakenIn() {
+        log.info('the cluster has taken this disk in: starts again, as a node', { node: command.peer.nodeId });
+        void served.stop().then(() => (stopping.isStopping ? undefined : run()), endRefused);
+      },
+      onLeft() {
+        log.info('this node has left the cluster: its directory may be removed', { node: command.peer.nodeId });
+        void served.stop().then(() => process.exit(0), endRefused);
+      },
+    });
+    if (stopping.started(served, PEER_STOP_WITHIN_MS)) return;
+    const { ready, ...where } = served;
+    const found = await ready;
+    if (!stopping.isStopping) printPeerStartUp({ ...found, ...where, version: version() });
+  };
+  renewOnSignal({ renewSecurity: () => served?.renewSecurity() }, log);
+  await run();
 }
 
 /** It cannot go on, by no bug of ours. What was acknowledged is on disk. */

@@ -1,38 +1,39 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
+import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
-import { isOnThisHost } from './env/dialer.ts';
 import { newDiskId } from './env/disk-id.ts';
 import type { Log } from './env/log.ts';
 import { nextTurn } from './env/next-turn.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
 import type { PeerRecord } from './env/peer-record.ts';
-import { LEAST_SECRET_BYTES, type PeerSecurity } from './env/peer-tls.ts';
+import type { PeerSecurity } from './env/peer-tls.ts';
 import { ringTransport } from './env/peer-transport.ts';
 import { SystemRandom } from './env/random.ts';
-import type { NodeControl } from './host/ring-control.ts';
 import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
+import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
+import { nodeControl } from './serving/peer-control.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
+import { peerSecurityOf } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
 import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { LateServer } from './web/late-server.ts';
@@ -73,6 +74,10 @@ export interface ServePeerParts {
   readonly log: Log;
   /** It cannot go on. @param error with a line for people */
   readonly onFatal: (error: Error) => void;
+  /** The cluster has taken this disk in: started again, the process has a node. */
+  readonly onTakenIn: () => void;
+  /** The node has left the cluster: the process is to end. */
+  readonly onLeft: () => void;
 }
 
 /**
@@ -90,6 +95,13 @@ export async function servePeer(parts: ServePeerParts): Promise<ServedPeer> {
       .catch((failure: unknown) => parts.log.error('could not release everything', { error: failure }));
     throw error;
   }
+}
+
+interface MembershipBasis {
+  readonly ring: PeerRing;
+  readonly peer: Peer | undefined;
+  readonly network: PeerNetwork;
+  readonly directory: PeerDirectory | undefined;
 }
 
 interface ServedParts {
@@ -117,7 +129,7 @@ class PeerProcess {
   async begin(): Promise<ServedPeer> {
     const { command, log } = this.#parts;
     const { peer, config } = command;
-    const security = securityOf(peer);
+    const security = peerSecurityOf(peer);
     const forClients = await createSecurity(config, this.#clock);
     const directory = config.dataDir === undefined ? undefined : await openPeerDirectory(config.dataDir, peer.nodeId);
     if (directory !== undefined) this.#releases.add(() => directory.close());
@@ -216,10 +228,13 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const ring = this.#ring({ view, peer, network, config });
+    const moves: { progress?: () => MoveProgress } = {};
+    const ring = this.#ring({ view, peer, network, config, moves });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
-    const nodes = nodeControl();
     const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
+    const membership = this.#membership(record, { ring, peer, network, directory });
+    moves.progress = () => membership.progress;
+    const nodes = nodeControl(membership);
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(
@@ -235,17 +250,44 @@ class PeerProcess {
     return { record, config, adminAddresses };
   }
 
+  /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
+  #membership({ name, diskId, cluster }: PeerRecord, { ring, peer, network, directory }: MembershipBasis): Membership {
+    const { log, onTakenIn, onLeft } = this.#parts;
+    const membership = new Membership({
+      disk: directory && { name, diskId },
+      cluster: cluster!,
+      client: ring.client,
+      node: peer?.node,
+      port: network.port,
+      present: () => network.acquaintances.present,
+      clock: this.#clock,
+      random: this.#random,
+      log,
+      onTakenIn: () => {
+        directory!.save({ ...directory!.record, state: 'formed' });
+        onTakenIn();
+      },
+      onLeft,
+    });
+    network.heed(membership);
+    membership.start();
+    this.#served.add(() => membership.stop());
+    return membership;
+  }
+
   /** The ring as this process sees it, and the door by which other processes ask its node. */
   #ring({
     view,
     peer,
     network,
     config,
+    moves,
   }: {
     view: RingView;
     peer: Peer | undefined;
     network: PeerNetwork;
     config: PeerServeCommand['config'];
+    moves: { readonly progress?: () => MoveProgress };
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
@@ -285,7 +327,7 @@ class PeerProcess {
       own: peer,
       transport,
       port,
-      moves: () => ({ moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined }),
+      moves: () => moves.progress?.() ?? NO_MOVES,
       clock,
       close: async () => {
         watch.stop();
@@ -299,6 +341,7 @@ class PeerProcess {
   }
 }
 
+const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
 /** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
 function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
   const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
@@ -335,22 +378,6 @@ function memoryOf(first: PeerRecord) {
   };
 }
 
-/** What an administrator may do to single nodes: nothing yet that reaches another process. */
-function nodeControl(): NodeControl {
-  const refuse = (): never => {
-    throw new RingError('nodes of other processes are stopped and started where they run');
-  };
-  return {
-    stop: async () => refuse(),
-    start: async () => refuse(),
-    pause: refuse,
-    resume: refuse,
-    wipe: async () => refuse(),
-    setLink: refuse,
-    healLink: refuse,
-  };
-}
-
 /** Names the option that is about it. @throws ConfigError, or what was thrown, if it is no error of the system */
 function refuseToListen({ peerListen }: PeerSettings) {
   return (error: NodeJS.ErrnoException): never => {
@@ -363,33 +390,4 @@ function refuseToListen({ peerListen }: PeerSettings) {
     if (reason === undefined) throw error;
     throw new ConfigError(`--peer-listen ${textOfAddress(peerListen)} ${reason}`);
   };
-}
-
-/** @throws ConfigError if peers of other hosts could come in without a proof, or a file cannot be read */
-function securityOf({ clusterSecretFile, peerCert, peerKey, peerCa, peerListen }: PeerSettings): PeerSecurity {
-  if (clusterSecretFile !== undefined) {
-    const secret = Buffer.from(read('--cluster-secret-file', clusterSecretFile).toString().trim());
-    if (secret.length >= LEAST_SECRET_BYTES) return { kind: 'secret', secret };
-    throw new ConfigError(`--cluster-secret-file ${clusterSecretFile} has fewer than ${LEAST_SECRET_BYTES} bytes`);
-  }
-  if (peerCert !== undefined) {
-    const [cert, key, ca] = [
-      read('--peer-cert', peerCert),
-      read('--peer-key', peerKey!),
-      read('--peer-ca', peerCa!),
-    ] as const;
-    return { kind: 'certificate', cert, key, ca };
-  }
-  if (isOnThisHost(peerListen)) return { kind: 'open' };
-  throw new ConfigError(
-    `--peer-listen ${textOfAddress(peerListen)} lets other hosts in: peers need a --cluster-secret-file, or certificates`,
-  );
-}
-
-function read(flag: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new ConfigError(`${flag} ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error}`);
-  }
 }

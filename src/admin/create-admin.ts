@@ -18,6 +18,7 @@ import type { Settings } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { NodeControl } from '../host/ring-control.ts';
+import { isPeerNodeId, nameOf } from '../peer/node-name.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 
@@ -62,13 +63,17 @@ export interface AdminParts {
 
 /** What an administrator may do, over HTTP or from the program that runs the server. */
 export function createAdmin({ ring, nodes, settings, traces, faults, tables, expiry, clock, lags }: AdminParts): Admin {
-  const checkNode = (id: string, field: string): void => {
-    if (!ring.describe().nodes.some((node) => node.id === id)) throw new AdminError(`there is no node ${id}`, field);
+  /** @param given the id of a node, or its name if that is nobody else's */
+  const nodeNamed = (given: string, field: string): string => {
+    const { nodes } = ring.describe();
+    if (nodes.some(({ id }) => id === given)) return given;
+    const named = nodes.filter(({ id }) => nameOfNode(id) === given);
+    if (named.length === 0) throw new AdminError(`there is no node ${given}`, field);
+    return named.at(-1)!.id;
   };
   const checkLink = (from: string, to: string): void => {
-    checkNode(from, 'from');
-    checkNode(to, 'to');
-    if (from === to) throw new AdminError('there is no link from a node to itself', 'to');
+    if (nodeNamed(from, 'from') === nodeNamed(to, 'to'))
+      throw new AdminError('there is no link from a node to itself', 'to');
   };
   return {
     addFault: (rule) => faults.add(rule),
@@ -81,8 +86,12 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     },
     clearFaults: () => faults.clear(),
     async node(id, action) {
-      checkNode(id, 'id');
-      await actOn(nodes, id, action).catch((error: unknown) => conflict(error, 'action'));
+      const node = nodeNamed(id, 'id');
+      await actOn(nodes, node, action).catch((error: unknown) => conflict(error, 'action'));
+    },
+    addNode: () => nodes.addNode().catch((error: unknown) => conflict(error)),
+    async removeNode(id) {
+      await nodes.removeNode(nodeNamed(id, 'id')).catch((error: unknown) => conflict(error, 'id'));
     },
     setLink(from, to, setting) {
       checkLink(from, to);
@@ -131,6 +140,9 @@ async function actOn(nodes: NodeControl, id: string, action: NodeAction): Promis
       return nodes.resume(id);
     case 'wipe':
       return nodes.wipe(id);
+    case 'replace':
+      if (nodes.replaceNode !== undefined) return nodes.replaceNode(id);
+      throw new RingError('the nodes of one process get an empty disk by themselves when theirs is lost');
   }
 }
 
@@ -142,13 +154,19 @@ function setLink(nodes: NodeControl, from: string, to: string, setting: LinkSett
   }
 }
 
+function nameOfNode(id: string): string {
+  return isPeerNodeId(id) ? nameOf(id) : id;
+}
+
 function describeCluster(ring: ServedRing, settings: AdminParts['settings']): ClusterView {
   const { replication, writeQuorum, readQuorum } = settings;
   const { nodes, partitions, moves } = ring.describe();
   const homes = partitions.map(({ members }) => members.map(({ node }) => node));
   return {
+    healthy: moves.left === 0 && nodes.every(({ state }) => state === 'up'),
     nodes: nodes.map(({ id, state, status }) => ({
       id,
+      name: nameOfNode(id),
       state,
       partitions: homes.filter((each) => each.includes(id)).length,
       leads: homes.filter(([first]) => first === id).length,

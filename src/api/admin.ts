@@ -9,7 +9,8 @@ export interface LinkSetting {
   readonly dropRate?: number;
 }
 
-export type NodeAction = 'stop' | 'start' | 'pause' | 'resume' | 'wipe';
+/** `replace`: gives a node whose disk is lost the empty disk of the process that waits under its name. */
+export type NodeAction = 'stop' | 'start' | 'pause' | 'resume' | 'wipe' | 'replace';
 
 /** The result of a comparison of all replicas. */
 export interface RepairSummary {
@@ -48,8 +49,12 @@ export interface Snapshot {
 }
 
 export interface ClusterView {
+  /** Whether all nodes are up, and every partition has the members that it should have. */
+  readonly healthy: boolean;
   readonly nodes: readonly {
     readonly id: string;
+    /** What people call it; of a node with a process of its own, the id without its disk. */
+    readonly name: string;
     readonly state: 'up' | 'paused' | 'stopped';
     /** How many partitions it holds; `leads`: of how many of them it is the first member. */
     readonly partitions: number;
@@ -138,6 +143,14 @@ export interface Admin {
   clearFaults(): void;
   /** @throws AdminError */
   node(id: string, action: NodeAction): Promise<void>;
+  /** Adds a node with an empty disk. @returns its id. @throws AdminError, also where each node has a process */
+  addNode(): Promise<string>;
+  /**
+   * Takes a node out for ever. Resolves when it has ended, or, if it has a process of its own, when that is wanted.
+   *
+   * @throws AdminError if fewer nodes than N would be left
+   */
+  removeNode(id: string): Promise<void>;
   setLink(from: string, to: string, setting: LinkSetting): void;
   healLink(from: string, to: string): void;
   /** Releases the records that staleness rules hold back, and compares all replicas. */

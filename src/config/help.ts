@@ -28,6 +28,7 @@ export function helpText(): string {
     '       dynaring import|export ...    moves tables; dynaring import --help tells how',
     '       dynaring inspect DIR          prints what a data directory holds',
     '       dynaring init|serve ...       one node of a cluster of several processes',
+    '       dynaring admin ...            asks a running server; dynaring admin --help tells what',
     '',
     'A DynamoDB-compatible server whose inside is a real Dynamo.',
     '',

@@ -28,7 +28,7 @@ export interface ServeCommand {
 const HELP = new Set(['--help', '-help', '-h']);
 const VERSION = new Set(['--version', '-version']);
 /** Subcommands, which come first; `cli` runs them. */
-const COMMANDS = ['import', 'export', 'inspect', 'init', 'serve'];
+const COMMANDS = ['admin', 'import', 'export', 'inspect', 'init', 'serve'];
 /** Subcommands that start other servers. */
 const STARTS = new Set(['start', 'server', 'run', 'up']);
 

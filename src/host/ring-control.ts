@@ -72,4 +72,11 @@ export interface Ring {
 }
 
 /** What an administrator may do to single nodes and links. */
-export type NodeControl = Pick<Ring, 'stop' | 'start' | 'pause' | 'resume' | 'wipe' | 'setLink' | 'healLink'>;
+export interface NodeControl
+  extends Pick<
+    Ring,
+    'stop' | 'start' | 'pause' | 'resume' | 'wipe' | 'setLink' | 'healLink' | 'addNode' | 'removeNode'
+  > {
+  /** Gives a node whose disk is lost the empty disk of a process that waits under its name. Where nodes have processes. */
+  replaceNode?(id: NodeId): Promise<void>;
+}

@@ -1,7 +1,7 @@
 import { planMoves } from '../dynamo/epochs/rebalancer.ts';
 import type { Member } from '../dynamo/messages.ts';
 import { RingError } from '../dynamo/ring-error.ts';
-import type { FoundedCluster, Founder } from '../env/peer-record.ts';
+import { type FoundedCluster, type Founder, isDiskId, isNodeName } from '../env/peer-record.ts';
 import { configsOf } from './founding.ts';
 import { nameOf } from './node-name.ts';
 
@@ -103,4 +103,22 @@ function nodeOf(goal: Goal, name: string): Founder {
 function refuseUsed(goal: Goal, diskId: number): void {
   if (goal.past.includes(diskId)) throw new RingError('that disk has left the ring before: begin with an empty one');
   if (goal.roster.some((node) => node.diskId === diskId)) throw new RingError('that disk is in the ring already');
+}
+
+/** Reads a goal that was stored. @returns undefined for anything else, as a later release may write */
+export function goalIn(value: unknown): Goal | undefined {
+  const { version, roster, past, wanted, level, settings } = Object(value) as Partial<Record<keyof Goal, unknown>>;
+  const isSound =
+    Number.isSafeInteger(version) &&
+    Number.isSafeInteger(level) &&
+    isListOf(roster, (node) => isNodeName(Object(node).name) && isDiskId(Object(node).diskId)) &&
+    isListOf(past, isDiskId) &&
+    isListOf(wanted, (names) => isListOf(names, isNodeName)) &&
+    typeof settings === 'object' &&
+    settings !== null;
+  return isSound ? ({ version, roster, past, wanted, level, settings } as Goal) : undefined;
+}
+
+function isListOf(value: unknown, isOne: (each: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isOne);
 }

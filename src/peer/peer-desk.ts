@@ -5,6 +5,8 @@ import type { Acquaintances } from './acquaintances.ts';
 import { newerConfigs } from './config-watch.ts';
 import type { Founder } from './founder.ts';
 import { replicaOf } from './locate.ts';
+import type { Membership } from './membership.ts';
+import { peerNodeId } from './node-name.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
@@ -19,6 +21,7 @@ export interface PeerDeskParts {
   readonly peer: () => Peer | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
+  readonly membership: () => Membership | undefined;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -33,8 +36,8 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, news }: PeerDeskParts,
-  { request }: { readonly from: NodeId; readonly request: PeerRequest },
+  { self, founder, acquaintances, view, peer, news, membership }: PeerDeskParts,
+  { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
   switch (request.kind) {
@@ -64,7 +67,22 @@ function answerRequest(
       if (running === undefined) return answer(NOT_YET);
       return performWork(running, request.work, (report) => answer({ kind: 'done', report }));
     }
+    case 'admit': {
+      const { name, diskId } = request;
+      // Nobody speaks for another disk.
+      if (from !== peerNodeId(name, diskId)) return answer({ kind: 'cannot', reason: 'that is another disk' });
+      const known = membership();
+      if (known === undefined) return answer(NOT_YET);
+      return void known.admit({ name, diskId }).then(
+        () => answer(NOTED),
+        (error: unknown) => answer({ kind: 'cannot', reason: error instanceof Error ? error.message : String(error) }),
+      );
+    }
+    case 'goal':
+      membership()?.noteVersion(request.version);
+      return answer(NOTED);
   }
 }
 
+const NOTED: PeerAnswer = { kind: 'done', report: {} };
 const NOT_YET: PeerAnswer = { kind: 'cannot', reason: 'no node runs here now' };

@@ -29,7 +29,11 @@ export type PeerRequest =
   | { readonly kind: 'replica'; readonly key: StoreKey }
   | { readonly kind: 'work'; readonly work: NodeWork }
   /** To routers: the definition under this name is another one now, or gone. */
-  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
+  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string }
+  /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
+  | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
+  /** There is a goal of this version. `done`: that is noted. */
+  | { readonly kind: 'goal'; readonly version: number };
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
@@ -109,6 +113,11 @@ function readRequest(value: Fields): PeerRequest {
       };
     case 'table-changed':
       return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
+    case 'admit':
+      if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
+      return { kind: 'admit', name: value.name, diskId: value.diskId };
+    case 'goal':
+      return { kind: 'goal', version: count(value.version) };
     default:
       throw new UnreadableError('its kind', true);
   }

@@ -13,6 +13,7 @@ import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
 import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
 import { refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
+import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
@@ -69,6 +70,7 @@ export class PeerNetwork {
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
+  #membership: Membership | undefined;
   #onUp: (peer: NodeId) => void = () => {};
   #isNoting = false;
 
@@ -108,6 +110,7 @@ export class PeerNetwork {
         view: () => this.#view,
         peer: () => this.#peer,
         news: () => this.news,
+        membership: () => this.#membership,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -188,6 +191,11 @@ export class PeerNetwork {
     this.#peer = peer;
   }
 
+  /** Who belongs to the cluster is known, and changed here, from now on. */
+  heed(membership: Membership): void {
+    this.#membership = membership;
+  }
+
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
@@ -196,8 +204,15 @@ export class PeerNetwork {
   }
 
   get #members(): readonly NodeId[] {
-    if (this.#view !== undefined) return this.#view.preferenceList(0);
+    if (this.#view !== undefined) return this.#nodes(this.#view);
     return (this.#cluster?.members ?? []).map(({ name, diskId }) => peerNodeId(name, diskId));
+  }
+
+  /** Those that hold something, and those that shall. */
+  #nodes(view: RingView): readonly NodeId[] {
+    const holding = view.preferenceList(0);
+    const coming = (this.#membership?.nodes ?? []).filter((node) => !holding.includes(node));
+    return coming.length === 0 ? holding : [...holding, ...coming];
   }
 
   get #cluster(): FoundedCluster | undefined {

@@ -5,7 +5,7 @@ import { isBase64 } from './base64.ts';
 
 /** Readers of what an administrator sends. Each throws an AdminError that names the invalid field. */
 
-const NODE_ACTIONS: readonly NodeAction[] = ['stop', 'start', 'pause', 'resume', 'wipe'];
+const NODE_ACTIONS: readonly NodeAction[] = ['stop', 'start', 'pause', 'resume', 'wipe', 'replace'];
 
 export function readNodeAction(text: string): NodeAction {
   const action = NODE_ACTIONS.find((each) => each === text);

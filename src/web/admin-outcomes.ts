@@ -8,6 +8,7 @@ const OF_NODES: Readonly<Record<NodeAction, string>> = {
   pause: 'is paused: it neither hears nor answers',
   resume: 'runs',
   wipe: 'has lost its disk, and is brought back from the others',
+  replace: 'gets another disk, and is brought back from the others',
 };
 
 /** @param states the states of all nodes after the action */

@@ -74,6 +74,20 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     }),
   },
   {
+    method: 'POST',
+    path: '/nodes',
+    answer: telling(async ({ admin }) => `${await admin.addNode()} is added (${statesText(admin.cluster())})`),
+  },
+  {
+    method: 'DELETE',
+    path: '/nodes/{id}',
+    answer: telling(async ({ admin }, { params }) => {
+      await admin.removeNode(params.id!);
+      const { movesLeft } = admin.cluster();
+      return `${params.id} is taken out (${movesLeft} partitions still to be moved)`;
+    }),
+  },
+  {
     method: 'PUT',
     path: '/links/{from}/{to}',
     body: 'small',

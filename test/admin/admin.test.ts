@@ -67,7 +67,7 @@ test('links break and heal', async () => {
 
 test('the cluster is described: nodes, partitions, home replicas, epochs, loads', async () => {
   const { nodes, partitions, ...rest } = it.admin.cluster();
-  expect(rest).toEqual({ replication: 3, writeQuorum: 2, readQuorum: 1, movesLeft: 0 });
+  expect(rest).toEqual({ healthy: true, replication: 3, writeQuorum: 2, readQuorum: 1, movesLeft: 0 });
   expect(partitions.map(({ partition, epoch }) => [partition, epoch])).toEqual(
     Array.from({ length: 16 }, (_, partition) => [partition, 0]),
   );

@@ -37,21 +37,21 @@ export class Hosts {
     });
     run('ip', 'netns', 'add', shared);
     run('ip', '-n', shared, 'link', 'add', 'hub', 'type', 'bridge');
-    run('ip', '-n', shared, 'link', 'set', 'hub', 'up');
+    run('ip', '-n', shared, 'link', 'set', 'dev', 'hub', 'up');
     for (const name of names) {
       const namespace = this.#namespaceOf(name);
       run('ip', 'netns', 'add', namespace);
-      run('ip', '-n', namespace, 'link', 'set', 'lo', 'up');
+      run('ip', '-n', namespace, 'link', 'set', 'dev', 'lo', 'up');
       run('ip', '-n', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', shared);
       this.#plugIn(name);
       run('ip', '-n', namespace, 'addr', 'add', `${this.addressOf(name)}/24`, 'dev', 'eth0');
-      run('ip', '-n', namespace, 'link', 'set', 'eth0', 'up');
+      run('ip', '-n', namespace, 'link', 'set', 'dev', 'eth0', 'up');
     }
     const own = `dr${process.pid}`;
     run('ip', 'link', 'add', own, 'type', 'veth', 'peer', 'name', 'outside', 'netns', shared);
     this.#plugIn('outside');
     run('ip', 'addr', 'add', `${SUBNET}.254/24`, 'dev', own);
-    run('ip', 'link', 'set', own, 'up');
+    run('ip', 'link', 'set', 'dev', own, 'up');
   }
 
   addressOf(name: string): string {
@@ -75,11 +75,11 @@ export class Hosts {
 
   /** Pulls the cable of a host: it is silent, and resets nothing. */
   unplug(name: string): void {
-    run('ip', '-n', this.#namespaceOf('switch'), 'link', 'set', name, 'down');
+    run('ip', '-n', this.#namespaceOf('switch'), 'link', 'set', 'dev', name, 'down');
   }
 
   plug(name: string): void {
-    run('ip', '-n', this.#namespaceOf('switch'), 'link', 'set', name, 'up');
+    run('ip', '-n', this.#namespaceOf('switch'), 'link', 'set', 'dev', name, 'up');
   }
 
   /** What a host sends is late by some 20 ms, and each fiftieth packet gets lost. */
@@ -94,8 +94,8 @@ export class Hosts {
 
   #plugIn(port: string): void {
     const shared = this.#namespaceOf('switch');
-    run('ip', '-n', shared, 'link', 'set', port, 'master', 'hub');
-    run('ip', '-n', shared, 'link', 'set', port, 'up');
+    run('ip', '-n', shared, 'link', 'set', 'dev', port, 'master', 'hub');
+    run('ip', '-n', shared, 'link', 'set', 'dev', port, 'up');
   }
 
   #namespaceOf(name: string): string {

@@ -52,6 +52,21 @@ describe('what an administrator asks for reaches the one who does it', () => {
       ['setLink', 'a', 'b', { delayMs: 0, dropRate: 1 }],
     ],
     ['delete', '/links/a/b', undefined, 'messages from a to b arrive as usual', ['healLink', 'a', 'b']],
+    ['post', '/nodes', undefined, 'node-2 is added (1 node: 1 up)', ['addNode']],
+    [
+      'delete',
+      '/nodes/node-1',
+      undefined,
+      'node-1 is taken out (0 partitions still to be moved)',
+      ['removeNode', 'node-1'],
+    ],
+    [
+      'post',
+      '/nodes/b/replace',
+      undefined,
+      'b gets another disk, and is brought back from the others (1 node: 1 up)',
+      ['node', 'b', 'replace'],
+    ],
     ['post', '/repair', undefined, undefined, ['repair']],
     ['post', '/scrub', undefined, undefined, ['scrub']],
     ['post', '/wait-until-consistent', undefined, 'no replica is behind, and no hint is left', ['waitUntilConsistent']],
@@ -124,7 +139,7 @@ describe('what an administrator asks for reaches the one who does it', () => {
 
 test('who asks for a route that is not there is told those that are', async () => {
   const { server } = adminServer();
-  for (const path of ['/', '/nodes', '/stat']) {
+  for (const path of ['/', '/node', '/stat']) {
     const { body } = await supertest(server).get(`/_dynaring${path}`).expect(404);
     expect(body.error).toMatch(/^there is no such route; there are \/faults, .*\/status, /);
   }

@@ -4,6 +4,7 @@ import { clusterText } from '../../src/web/cluster-text.ts';
 
 const node = (id: string, more: Partial<ClusterView['nodes'][number]> = {}): ClusterView['nodes'][number] => ({
   id,
+  name: id,
   state: 'up',
   partitions: 64,
   leads: 21,
@@ -15,6 +16,7 @@ const node = (id: string, more: Partial<ClusterView['nodes'][number]> = {}): Clu
 const HOMES = ['node-1', 'node-2', 'node-3'];
 
 const ring = (nodes: ClusterView['nodes'], movesLeft = 0): ClusterView => ({
+  healthy: movesLeft === 0,
   nodes,
   partitions: Array.from({ length: 64 }, (_, partition) => ({ partition, epoch: 0, homes: HOMES })),
   replication: 3,

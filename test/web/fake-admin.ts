@@ -57,6 +57,15 @@ export class FakeAdmin implements Admin {
     this.#note('node', ...args);
   }
 
+  async addNode() {
+    this.#note('addNode');
+    return 'node-2';
+  }
+
+  async removeNode(...args: unknown[]): Promise<void> {
+    this.#note('removeNode', ...args);
+  }
+
   setLink(...args: unknown[]): void {
     this.#note('setLink', ...args);
   }
@@ -117,7 +126,8 @@ export class FakeAdmin implements Admin {
     this.#note('cluster');
     const node = { partitions: 1, leads: 1, hints: 0, suspects: [] };
     return {
-      nodes: [{ id: 'node-1', state: 'up' as const, ...node }],
+      healthy: true,
+      nodes: [{ id: 'node-1', name: 'node-1', state: 'up' as const, ...node }],
       partitions: [{ partition: 0, epoch: 0, homes: ['node-1'] }],
       replication: 1,
       writeQuorum: 1,

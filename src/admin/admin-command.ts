@@ -1,0 +1,197 @@
+import { parseArgs } from 'node:util';
+import type { ClusterView } from '../api/admin.ts';
+
+const STATUS_DONE = 0;
+/** The cluster is not healthy, or refuses what was asked of it, or cannot be asked. */
+const STATUS_REFUSED = 1;
+const STATUS_USAGE = 2;
+
+/** Of the server at the other end. It takes long to repair, or to remove a node of a single process. */
+const PATIENCE_MS = 10 * 60_000;
+
+/** What the command needs of the world. */
+export interface AdminWorld {
+  print(text: string): void;
+  printError(line: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly fetch: typeof fetch;
+}
+
+const HELP = `Usage: dynaring admin COMMAND [--endpoint URL] [--json]
+
+Asks a running server, any process of a cluster:
+  status          an overview; exit status 0 if all is well, 1 if not
+  ring            which nodes hold which partition
+  add             adds a node to a server of one process; to a cluster, dynaring serve --join adds its own
+  remove NAME     takes a node out for ever: its partitions move to others, then its process ends
+  replace NAME    gives a node whose disk is lost the empty disk of the process that waits under its name
+  repair          compares all replicas, and brings those up to date that are behind
+
+--endpoint URL    where it is (AWS_ENDPOINT_URL_DYNAMODB, or http://127.0.0.1:8000)
+--json            for programs: one object
+
+Exit status: 0 done or healthy, 1 refused or not healthy, 2 wrong usage.
+`;
+
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** One line for the user. */
+class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}
+
+interface Call {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+}
+
+interface Asked {
+  readonly endpoint: string;
+  readonly isJson: boolean;
+  readonly operands: readonly string[];
+}
+
+/**
+ * Runs `dynaring admin` to its end.
+ *
+ * @returns the exit status
+ */
+export async function runAdmin(argv: readonly string[], world: AdminWorld): Promise<number> {
+  try {
+    const asked = parse(argv, world.env);
+    if (asked === undefined) {
+      world.print(HELP);
+      return STATUS_DONE;
+    }
+    return await run(asked, world);
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof RefusedError)) throw error;
+    world.printError(`dynaring: ${error.message}`);
+    return error instanceof UsageError ? STATUS_USAGE : STATUS_REFUSED;
+  }
+}
+
+/** @returns undefined if help is wanted */
+function parse(argv: readonly string[], env: AdminWorld['env']): Asked | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        endpoint: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) return undefined;
+    const endpoint = values.endpoint ?? (env.AWS_ENDPOINT_URL_DYNAMODB || 'http://127.0.0.1:8000');
+    if (!URL.canParse(endpoint)) throw new UsageError(`--endpoint must be a URL, not ${JSON.stringify(endpoint)}`);
+    return { endpoint: endpoint.replace(/\/+$/, ''), isJson: values.json, operands: positionals };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${(error as Error).message.split('.')[0]}; dynaring admin --help tells the usage`);
+  }
+}
+
+async function run(asked: Asked, world: AdminWorld): Promise<number> {
+  const [command, name, ...others] = asked.operands;
+  const takesName = command === 'remove' || command === 'replace';
+  if (others.length > 0 || (name !== undefined) !== takesName) {
+    if (takesName && name === undefined) throw new UsageError(`admin ${command} needs the name of a node`);
+    if (command !== undefined && COMMANDS.includes(command)) throw new UsageError(`admin ${command} takes no more`);
+  }
+  switch (command) {
+    case 'status':
+      return status(asked, world);
+    case 'ring':
+      return ring(asked, world);
+    case 'add':
+      return act({ method: 'POST', path: '/nodes' }, asked, world);
+    case 'remove':
+      return act({ method: 'DELETE', path: `/nodes/${encodeURIComponent(name!)}` }, asked, world);
+    case 'replace':
+      return act({ method: 'POST', path: `/nodes/${encodeURIComponent(name!)}/replace` }, asked, world);
+    case 'repair':
+      return act({ method: 'POST', path: '/repair' }, asked, world);
+    default: {
+      const given = command === undefined ? 'a command is missing' : `there is no command ${JSON.stringify(command)}`;
+      throw new UsageError(`${given}: it is one of ${COMMANDS.join(', ')}`);
+    }
+  }
+}
+
+const COMMANDS: readonly string[] = ['status', 'ring', 'add', 'remove', 'replace', 'repair'];
+
+async function status(asked: Asked, world: AdminWorld): Promise<number> {
+  const view = await cluster(asked, world);
+  if (asked.isJson) world.print(`${JSON.stringify(view)}\n`);
+  else {
+    world.print(view.healthy ? 'healthy\n' : 'NOT HEALTHY\n');
+    world.print((await ask({ method: 'GET', path: '/status' }, asked, world)).text);
+  }
+  return view.healthy ? STATUS_DONE : STATUS_REFUSED;
+}
+
+async function ring(asked: Asked, world: AdminWorld): Promise<number> {
+  const { nodes, partitions } = await cluster(asked, world);
+  if (asked.isJson) world.print(`${JSON.stringify({ partitions })}\n`);
+  else {
+    const names = new Map(nodes.map(({ id, name }) => [id, name]));
+    const rows = partitions.map(({ partition, epoch, homes }) => [
+      String(partition),
+      String(epoch),
+      homes.map((home) => names.get(home) ?? home).join(' '),
+    ]);
+    const all = [['partition', 'epoch', 'nodes'], ...rows];
+    const widths = [0, 1].map((at) => Math.max(...all.map((row) => row[at]!.length)));
+    for (const [partition, epoch, homes] of all) {
+      world.print(`${partition!.padStart(widths[0]!)}  ${epoch!.padStart(widths[1]!)}  ${homes}\n`);
+    }
+  }
+  return STATUS_DONE;
+}
+
+async function cluster(asked: Asked, world: AdminWorld): Promise<ClusterView> {
+  return (await ask({ method: 'GET', path: '/cluster' }, asked, world)).json as ClusterView;
+}
+
+/** Has something done, and says what. */
+async function act(call: Call, asked: Asked, world: AdminWorld): Promise<number> {
+  const { json, text } = await ask(call, asked, world);
+  const { done } = json as { readonly done?: string };
+  world.print(asked.isJson || done === undefined ? `${text.trim()}\n` : `${done}\n`);
+  return STATUS_DONE;
+}
+
+async function ask(
+  { method, path }: Call,
+  { endpoint }: Asked,
+  world: AdminWorld,
+): Promise<{ readonly text: string; readonly json: object }> {
+  const url = `${endpoint}/_dynaring${path}`;
+  let answer: Response;
+  let text: string;
+  try {
+    // A name of the public DNS is believed of tools only if they say that they are none of a page's.
+    const headers = { 'sec-fetch-site': 'none' };
+    answer = await world.fetch(url, { method, headers, signal: AbortSignal.timeout(PATIENCE_MS) });
+    text = await answer.text();
+  } catch (error) {
+    const { message, cause } = error as Error & { readonly cause?: { readonly code?: string } };
+    throw new RefusedError(`${endpoint} cannot be asked: ${cause?.code ?? message}`);
+  }
+  const json = jsonOf(text);
+  if (answer.ok) return { text, json };
+  const { error } = json as { readonly error?: string };
+  throw new RefusedError(error ?? `${method} ${url} is answered with ${answer.status}`);
+}
+
+function jsonOf(text: string): object {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,202 @@
+import type { DynamoClient } from '../dynamo/client.ts';
+import type { StorageNode } from '../dynamo/node.ts';
+import type { NodeId } from '../dynamo/ring.ts';
+import { RingError } from '../dynamo/ring-error.ts';
+import type { Clock, Timer } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Port } from '../env/peer-channel.ts';
+import type { FoundedCluster, Founder } from '../env/peer-record.ts';
+import type { Random } from '../env/random.ts';
+import { firstGoal, type Goal, wantedMembers, withAdded, withRemoved, withReplaced } from './goal.ts';
+import { GoalRegister } from './goal-register.ts';
+import { DEFAULT_LEAVING_LIMITS, Leaving } from './leaving.ts';
+import { DEFAULT_MOVER_LIMITS, Mover, type MoverProgress, type WantedMembers } from './mover.ts';
+import { peerNodeId } from './node-name.ts';
+import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+
+/** How often a disk that the goal does not name asks to be taken in, in ms. */
+const ASK_MS = 2_000;
+/** For how long a disk that waits to take the place of another one is remembered after it has asked, in ms. */
+const WAITING_MS = 10_000;
+/** Disks that wait: as many as a cluster may have nodes. */
+const MOST_WAITING = 64;
+
+export interface MembershipParts {
+  /** The disk of this process; undefined in a front. */
+  readonly disk: Founder | undefined;
+  readonly cluster: FoundedCluster;
+  readonly client: Pick<DynamoClient, 'read' | 'write'>;
+  /** The node of this process; undefined if it has none, or none yet. */
+  readonly node: StorageNode | undefined;
+  readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  /** The peers that can be asked now. */
+  readonly present: () => readonly NodeId[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The goal names the disk of this process, which has no node yet. Called once. */
+  readonly onTakenIn: () => void;
+  /** The node of this process has left: nobody needs its disk any more. Called once. */
+  readonly onLeft: () => void;
+}
+
+/**
+ * Who belongs to the cluster, as one process sees and changes it: it edits the goal for operators and for newcomers,
+ * tells other processes that there is a newer one, moves partitions towards it, and leaves if it has to.
+ */
+export class Membership {
+  readonly #parts: MembershipParts;
+  readonly #goals: GoalRegister;
+  readonly #mover: Mover | undefined;
+  #leaving: Leaving | undefined;
+  /** By name, a disk that would take the place of the one that has the name, and when it last asked. */
+  readonly #waiting = new Map<string, { readonly diskId: number; readonly askedAtMs: number }>();
+  #timer: Timer | undefined;
+  #isStopped = false;
+  #isTakenIn = false;
+
+  constructor(parts: MembershipParts) {
+    const { node, cluster, client, clock, random, log } = parts;
+    this.#parts = parts;
+    this.#goals = new GoalRegister(
+      client,
+      () => firstGoal(cluster),
+      (goal) => this.#follow(goal),
+    );
+    this.#mover =
+      node &&
+      new Mover({
+        node,
+        clock,
+        random,
+        log,
+        limits: DEFAULT_MOVER_LIMITS,
+        goal: () => this.#goals.known && wanted(this.#goals.known),
+        readGoal: (done) =>
+          void this.#goals.read().then(
+            (goal) => done(wanted(goal)),
+            () => done(undefined),
+          ),
+      });
+  }
+
+  start(): void {
+    this.#mover?.start();
+    if (this.#parts.node === undefined && this.#parts.disk !== undefined) this.#askToBeTakenIn();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.clock.cancel(this.#timer);
+    this.#mover?.stop();
+    this.#leaving?.stop();
+  }
+
+  /** The nodes of the newest goal known: connections to them are kept, also to those that hold nothing yet. */
+  get nodes(): readonly NodeId[] {
+    return (this.#goals.known?.roster ?? []).map(({ name, diskId }) => peerNodeId(name, diskId));
+  }
+
+  get progress(): MoverProgress {
+    return this.#mover?.progress ?? { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined, moving: undefined };
+  }
+
+  /** Another process has changed the goal: it is read, if it is newer than the one known. */
+  noteVersion(version: number): void {
+    if (version <= (this.#goals.known?.version ?? 0)) return;
+    this.#goals.read().catch((error: unknown) => this.#parts.log.debug('the goal cannot be read', { error }));
+  }
+
+  /**
+   * Takes a newcomer in, for whoever has started it has said so.
+   *
+   * @throws RingError if there is a node of that name, which an operator has to replace first, or the disk was in the
+   *   ring before
+   */
+  async admit(disk: Founder): Promise<void> {
+    try {
+      await this.#edit((goal) => (isNamed(goal, disk) ? goal : withAdded(goal, disk)));
+      this.#waiting.delete(disk.name);
+    } catch (error) {
+      const isKnown = this.#goals.known?.roster.some(({ name }) => name === disk.name) === true;
+      if (isKnown && !this.#goals.known!.past.includes(disk.diskId)) this.#noteWaiting(disk);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a node out for ever. Its partitions move to others, then its process ends.
+   *
+   * @throws RingError if there is no such node, or fewer than N would be left
+   */
+  async remove(name: string): Promise<void> {
+    await this.#edit((goal) => withRemoved(goal, [name], this.#parts.cluster.replication));
+  }
+
+  /**
+   * Gives a node whose disk is lost the empty disk of the process that waits under its name.
+   *
+   * @throws RingError if there is no such node, or no such process
+   */
+  async replace(name: string): Promise<void> {
+    const waiting = this.#waiting.get(name);
+    if (waiting === undefined || this.#parts.clock.elapsedMs() - waiting.askedAtMs > WAITING_MS) {
+      throw new RingError(`no process waits to be ${name}: start one with --node-id ${name} on an empty directory`);
+    }
+    const { roster } = await this.#goals.read();
+    const current = roster.find((node) => node.name === name);
+    if (current === undefined) throw new RingError(`there is no node ${name}`);
+    await this.#edit((goal) => withReplaced(goal, name, current.diskId, waiting.diskId));
+    this.#waiting.delete(name);
+  }
+
+  async #edit(change: (goal: Goal) => Goal): Promise<void> {
+    const { version } = await this.#goals.edit(change);
+    // Whoever misses this reads the goal within some seconds anyway.
+    for (const peer of this.#parts.present()) this.#parts.port.ask(peer, { kind: 'goal', version }, () => {});
+  }
+
+  #noteWaiting({ name, diskId }: Founder): void {
+    if (this.#waiting.size >= MOST_WAITING && !this.#waiting.has(name)) return;
+    this.#waiting.set(name, { diskId, askedAtMs: this.#parts.clock.elapsedMs() });
+  }
+
+  #follow(goal: Goal): void {
+    const { disk, node, clock, log, onTakenIn, onLeft } = this.#parts;
+    if (this.#isStopped || disk === undefined) return;
+    if (node === undefined) {
+      if (!isNamed(goal, disk) || this.#isTakenIn) return;
+      this.#isTakenIn = true;
+      onTakenIn();
+    } else if (goal.past.includes(disk.diskId) && this.#leaving === undefined) {
+      this.#leaving = new Leaving({ node, clock, log, limits: DEFAULT_LEAVING_LIMITS, done: onLeft });
+      this.#leaving.start();
+    }
+  }
+
+  /** Asks everybody: a name that is taken has to be known wherever an operator says that it is to be replaced. */
+  #askToBeTakenIn(): void {
+    const { disk, port, present, clock, log } = this.#parts;
+    if (this.#isStopped || this.#isTakenIn) return;
+    for (const peer of present()) {
+      port.ask(peer, { kind: 'admit', ...disk! }, (outcome) => {
+        if (outcome.kind !== 'answered' || this.#isStopped) return;
+        const { answer } = outcome;
+        if (answer.kind === 'cannot') log.debug('is not taken in', { peer, reason: answer.reason });
+        else if (answer.kind === 'done') this.noteVersion(Number.MAX_SAFE_INTEGER);
+      });
+    }
+    this.#timer = clock.after(ASK_MS, () => this.#askToBeTakenIn());
+  }
+}
+
+function isNamed(goal: Goal, { name, diskId }: Founder): boolean {
+  return goal.roster.some((node) => node.name === name && node.diskId === diskId);
+}
+
+function wanted(goal: Goal): WantedMembers {
+  return {
+    version: goal.version,
+    membersOf: (partition) => wantedMembers(goal, partition, peerNodeId),
+  };
+}

@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { runAdmin } from '../../src/admin/admin-command.ts';
+
+const VIEW = {
+  healthy: true,
+  nodes: [
+    { id: 'a.00000000000a', name: 'a', state: 'up' },
+    { id: 'b.00000000000b', name: 'b', state: 'up' },
+  ],
+  partitions: [
+    { partition: 0, epoch: 0, homes: ['a.00000000000a', 'b.00000000000b'] },
+    { partition: 1, epoch: 12, homes: ['b.00000000000b', 'a.00000000000a'] },
+  ],
+};
+
+/** A server that gives these answers by method and path. */
+async function run(argv: string[], answers: Record<string, unknown> = {}, env: Record<string, string> = {}) {
+  const asked: string[] = [];
+  const output = { out: '', err: '' };
+  const status = await runAdmin(argv, {
+    print(text) {
+      output.out += text;
+    },
+    printError(line) {
+      output.err += `${line}\n`;
+    },
+    env,
+    fetch: async (url, init) => {
+      const call = `${init?.method} ${url}`;
+      asked.push(call);
+      const path = call.replace(/http:\/\/[^/]+\/_dynaring/, '');
+      const answer = answers[path];
+      if (answer === undefined) throw Object.assign(new TypeError('fetch failed'), { cause: { code: 'ECONNREFUSED' } });
+      if (typeof answer === 'string') return new Response(answer);
+      const { status = 200, ...body } = answer as { status?: number };
+      return new Response(JSON.stringify(body), { status });
+    },
+  });
+  return { status, asked, ...output };
+}
+
+describe('status', () => {
+  test('prints an overview for people, and exits with 0 only if all is well', async () => {
+    const answers = { 'GET /cluster': VIEW, 'GET /status': '2 nodes: 2 up\n' };
+    expect(await run(['status'], answers)).toMatchObject({ status: 0, out: 'healthy\n2 nodes: 2 up\n' });
+    const bad = { ...answers, 'GET /cluster': { ...VIEW, healthy: false } };
+    expect(await run(['status'], bad)).toMatchObject({ status: 1, out: 'NOT HEALTHY\n2 nodes: 2 up\n' });
+    const { status, out } = await run(['status', '--json'], bad);
+    expect([status, JSON.parse(out)]).toEqual([1, { ...VIEW, healthy: false }]);
+  });
+
+  test('asks where it is told, by an option or by the variable of clients', async () => {
+    const answers = { 'GET /cluster': VIEW, 'GET /status': '' };
+    const env = { AWS_ENDPOINT_URL_DYNAMODB: 'http://host:1' };
+    expect((await run(['status'], answers)).asked[0]).toBe('GET http://127.0.0.1:8000/_dynaring/cluster');
+    expect((await run(['status'], answers, env)).asked[0]).toBe('GET http://host:1/_dynaring/cluster');
+    const { asked } = await run(['--endpoint', 'http://other:2/', 'status'], answers, env);
+    expect(asked[0]).toBe('GET http://other:2/_dynaring/cluster');
+  });
+});
+
+test('ring prints who holds what, by names', async () => {
+  const { status, out } = await run(['ring'], { 'GET /cluster': VIEW });
+  expect(status).toBe(0);
+  expect(out).toBe('partition  epoch  nodes\n        0      0  a b\n        1     12  b a\n');
+});
+
+test.each([
+  [['add'], 'POST /nodes'],
+  [['remove', 'a b'], 'DELETE /nodes/a%20b'],
+  [['replace', 'b'], 'POST /nodes/b/replace'],
+  [['repair'], 'POST /repair'],
+])('%j asks %s, and prints what was done', async (argv, call) => {
+  expect(await run(argv, { [call]: { done: 'done so' } })).toMatchObject({ status: 0, out: 'done so\n' });
+  expect(await run([...argv, '--json'], { [call]: { done: 'x' } })).toMatchObject({ status: 0, out: '{"done":"x"}\n' });
+  const refused = { [call]: { status: 409, error: 'not now', field: 'id' } };
+  expect(await run(argv, refused)).toMatchObject({ status: 1, out: '', err: 'dynaring: not now\n' });
+  expect(await run(argv)).toMatchObject({
+    status: 1,
+    err: 'dynaring: http://127.0.0.1:8000 cannot be asked: ECONNREFUSED\n',
+  });
+});
+
+test.each([
+  [[], 'dynaring: a command is missing: it is one of status, ring, add, remove, replace, repair\n'],
+  [['fly'], 'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, repair\n'],
+  [['remove'], 'dynaring: admin remove needs the name of a node\n'],
+  [['status', 'a'], 'dynaring: admin status takes no more\n'],
+  [['remove', 'a', 'b'], 'dynaring: admin remove takes no more\n'],
+  [['status', '--fly'], "dynaring: Unknown option '--fly'; dynaring admin --help tells the usage\n"],
+  [['status', '--endpoint', 'host'], 'dynaring: --endpoint must be a URL, not "host"\n'],
+])('%j is wrong usage: one line, status 2', async (argv, err) => {
+  expect(await run(argv)).toEqual({ status: 2, asked: [], out: '', err });
+});
+
+test('--help prints the usage', async () => {
+  expect(await run(['--help'])).toMatchObject({ status: 0, out: expect.stringMatching(/^Usage: dynaring admin /) });
+});
