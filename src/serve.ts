@@ -127,7 +127,7 @@ class PeerProcess {
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
-    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress).catch(refuseToListen(peer));
     log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     const ready = network
@@ -348,6 +348,20 @@ function nodeControl(): NodeControl {
     wipe: async () => refuse(),
     setLink: refuse,
     healLink: refuse,
+  };
+}
+
+/** Names the option that is about it. @throws ConfigError, or what was thrown, if it is no error of the system */
+function refuseToListen({ peerListen }: PeerSettings) {
+  return (error: NodeJS.ErrnoException): never => {
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'is in use',
+      EADDRNOTAVAIL: 'is no address of this machine',
+      EACCES: 'is not allowed',
+    };
+    const reason = reasons[error.code ?? ''];
+    if (reason === undefined) throw error;
+    throw new ConfigError(`--peer-listen ${textOfAddress(peerListen)} ${reason}`);
   };
 }
 
