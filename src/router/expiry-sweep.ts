@@ -21,8 +21,8 @@ export interface ExpiryParts {
   readonly nowMs: () => number;
   readonly timers: FaultTimers;
   /**
-   * Whether this router reads whole tables, if there are others that write: it then does so again and again. Undefined: there
-   * is no other.
+   * Whether this router is the one that reads tables again and again, for what others have written. Undefined: there are no
+   * others.
    */
   readonly isPassing?: (() => boolean) | undefined;
   readonly pause: Pause;
@@ -44,8 +44,8 @@ const ADJUSTED_MS = 10_000;
  * A table is read once, and what expires next is kept in memory (`ExpirySchedule`), to which the writes that come
  * through `noting` add. So a table in which nothing is due costs nothing.
  *
- * With several routers, each keeps in mind what it has written itself. One of them also reads all tables every few minutes,
- * for what was there before and for writes of routers that have ended.
+ * With several routers, each knows what was there when it began, and what it has written itself. One of them also reads all
+ * tables every few minutes, for what others had written that have ended.
  */
 export class ExpirySweep {
   readonly #parts: ExpiryParts;
@@ -243,7 +243,7 @@ export class ExpirySweep {
 
   /** Begins the next pass, unless one is under way. Passes go on in the background, one after the other. */
   #beginPass(): void {
-    if (this.#isPassing || this.#isStopped || this.#parts.isPassing?.() === false) return;
+    if (this.#isPassing || this.#isStopped) return;
     const nowMs = this.#parts.nowMs();
     const next = [...this.#tables.values()].find(
       ({ table, pass, schedule, retryAtMs }) =>
