@@ -28,6 +28,7 @@ import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
+import { ringDesk } from './peer/ring-desk.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
@@ -197,7 +198,10 @@ class PeerProcess {
     }
     let peer: Peer | undefined;
     if (isNode) {
-      const ring = transport.open(RING_CHANNEL, (from, request, answer) => peer?.receive(from, request, answer));
+      const ring = transport.open(
+        RING_CHANNEL,
+        ringDesk(() => peer),
+      );
       const node = await openPeerNode({
         directory,
         config,
