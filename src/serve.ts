@@ -6,6 +6,7 @@ import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
+import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -29,6 +30,7 @@ import { configsOf } from './peer/founding.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { ringDesk } from './peer/ring-desk.ts';
+import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
@@ -38,6 +40,8 @@ import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
+/** Any definition: all are in one partition. */
+const DEFINITIONS = definitionKey({ namespace: '', name: '' });
 /** How long requests under way may take once the process is to stop. */
 const STOP_GRACE_MS = 5_000;
 
@@ -219,10 +223,11 @@ class PeerProcess {
     const ring = this.#ring({ view, peer, network, config });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const nodes = nodeControl();
+    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures },
+      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);
@@ -296,6 +301,12 @@ class PeerProcess {
     this.#served.add(() => ring.close());
     return ring;
   }
+}
+
+/** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
+function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
+  const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
+  return members.find(({ node }) => node === self || transport.isUp(node))?.node;
 }
 
 /** Waits until the node has answered what others have asked of it. */

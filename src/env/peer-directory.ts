@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CLUSTER_FILE, DataDirectoryError, writeDurably } from './cluster-file.ts';
 import { createDirectory, isBlank, takeLock } from './data-directory.ts';
-import type { DirectoryLock } from './directory-lock.ts';
+import { type DirectoryLock, isHeld } from './directory-lock.ts';
 import { newDiskId } from './disk-id.ts';
 import { lockName, type NameLock } from './name-lock.ts';
 import { PEER_FILE, PEER_FORMAT, type PeerFile, readPeerFile } from './peer-file.ts';
@@ -30,6 +30,33 @@ export interface PeerDirectory {
   writeNotes(notes: unknown): void;
   /** Releases the directory. The store has to be closed before. */
   close(): Promise<void>;
+}
+
+/** What a reader sees of the data directory of one node, without taking it. */
+export interface PeerDirectoryView {
+  readonly path: string;
+  readonly formatVersion: number;
+  readonly record: PeerRecord;
+  /** Whether a process holds the directory. */
+  readonly isInUse: boolean;
+  /** The folder of the node's store; undefined if there is none yet. */
+  readonly storePath: string | undefined;
+}
+
+/**
+ * Looks into the data directory of one node without taking or changing it. A process may run on it.
+ *
+ * @returns undefined if it is no such directory
+ * @throws DataDirectoryError if its record cannot be read
+ */
+export async function viewPeerDirectory(userPath: string): Promise<PeerDirectoryView | undefined> {
+  const path = resolve(userPath);
+  const found = readPeerFile(path);
+  if (found === undefined) return undefined;
+  const { formatVersion, record } = found;
+  const store = join(path, STORE);
+  const isInUse = await isHeld(path, { leavesDead: true });
+  return { path, formatVersion, record, isInUse, storePath: isBlank(store) ? undefined : store };
 }
 
 /**

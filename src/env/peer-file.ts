@@ -28,7 +28,7 @@ export function readPeerFile(path: string): PeerFile | undefined {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw new DataDirectoryError(`cannot read ${file}: ${reasonOf(error)}`);
   }
   const { formatVersion, checksum, record } = Object(parse(text)) as Partial<PeerFile>;

@@ -6,14 +6,16 @@ import { compareBallots } from '../dynamo/ballot.ts';
 import { SYSTEM_TABLE } from '../dynamo/client.ts';
 import { partitionOf, storeKeyOf } from '../dynamo/keyspace.ts';
 import { decodeRecord, type ItemRecord } from '../dynamo/record.ts';
-import { type DataDirectoryView, viewDataDirectory } from '../env/data-directory.ts';
+import type { DataDirectoryView } from '../env/data-directory.ts';
 import { DAMAGED } from '../env/store.ts';
-import { StoredRows } from '../env/stored-rows.ts';
+import type { StoredRows } from '../env/stored-rows.ts';
 import { definitionText, isDefinitionAt, parseDefinition } from '../router/definition-item.ts';
+import { directoryView } from './directory-view.ts';
 import { InspectError } from './inspect-error.ts';
 import type { InspectOptions } from './inspect-options.ts';
 import { copiesOf, type ItemCopies } from './item-copies.ts';
 import { type NodeSummary, summariseNode } from './node-summary.ts';
+import { reading } from './read-rows.ts';
 
 /** The name of a table, or of an index with entries of its own, whose definition was found on some node. */
 export interface KnownTable {
@@ -52,7 +54,7 @@ export interface InspectedItem {
  * @throws InspectError, or DataDirectoryError
  */
 export async function inspect({ directory, node, item }: InspectOptions): Promise<Inspection> {
-  const { path, formatVersion, cluster, isInUse, nodes } = await viewDataDirectory(directory);
+  const { path, formatVersion, cluster, isInUse, nodes } = await directoryView(directory);
   const wanted = nodes.filter(({ id }) => node === undefined || id === node);
   if (node !== undefined && wanted.length === 0) {
     throw new InspectError(`there is no ${node} in ${path}: it has ${nodes.map(({ id }) => id).join(', ')}`);
@@ -140,19 +142,4 @@ function definitionsIn(rows: StoredRows): readonly Table[] {
   return [...newest.values()].flatMap(({ item, partitionKey }) =>
     item === undefined || !isDefinitionAt(partitionKey) ? [] : [parseDefinition(definitionText(item))],
   );
-}
-
-/** @returns what `work` returns, or one line about why the node cannot be read */
-async function reading<T>(folder: string, work: (rows: StoredRows) => T): Promise<T | string> {
-  let rows: StoredRows;
-  try {
-    rows = await StoredRows.open(folder);
-  } catch (error) {
-    return (error as Error).message.replaceAll(/\s*\n\s*/g, ' ');
-  }
-  try {
-    return work(rows);
-  } finally {
-    await rows.close();
-  }
 }

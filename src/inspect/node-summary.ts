@@ -86,6 +86,13 @@ export function summariseNode(node: string, rows: StoredRows): NodeSummary {
   };
 }
 
+/** The newest config of each partition that a node has acted on, by voting or by giving up its vote. */
+export function configsActedOn(rows: StoredRows): readonly PartitionConfig[] {
+  const state = readState(rows);
+  const votes = state.all<{ config: PartitionConfig }>('vote/').map(({ config }) => config);
+  return [...votes, ...state.all<PartitionConfig>('left/')];
+}
+
 function summariseTables(rows: StoredRows): readonly TableSummary[] {
   const tables = new Map<string, TableSummary & { newestHlc: number }>();
   for (const { key, value } of rows.rows('items')) {

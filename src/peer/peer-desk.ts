@@ -8,6 +8,7 @@ import { replicaOf } from './locate.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import type { TableNews } from './table-news.ts';
 
 /** What a process has to answer with; some of it comes later than its first request. */
 export interface PeerDeskParts {
@@ -16,6 +17,8 @@ export interface PeerDeskParts {
   readonly acquaintances: () => Acquaintances | undefined;
   readonly view: () => RingView | undefined;
   readonly peer: () => Peer | undefined;
+  /** Told of definitions that other routers have changed. */
+  readonly news: () => TableNews;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -30,7 +33,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer }: PeerDeskParts,
+  { self, founder, acquaintances, view, peer, news }: PeerDeskParts,
   { request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -53,6 +56,9 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
+    case 'table-changed':
+      news().heard(request);
+      return answer({ kind: 'noted' });
     case 'work': {
       const running = peer();
       if (running === undefined) return answer(NOT_YET);

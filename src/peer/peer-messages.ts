@@ -27,7 +27,9 @@ export type PeerRequest =
   | { readonly kind: 'configs'; readonly epochs: readonly number[] }
   /** Answers what its replica holds of a key. */
   | { readonly kind: 'replica'; readonly key: StoreKey }
-  | { readonly kind: 'work'; readonly work: NodeWork };
+  | { readonly kind: 'work'; readonly work: NodeWork }
+  /** To routers: the definition under this name is another one now, or gone. */
+  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
@@ -38,6 +40,7 @@ export type PeerAnswer =
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
   | { readonly kind: 'done'; readonly report: WorkReport }
+  | { readonly kind: 'noted' }
   /** It cannot do that now. @property reason one line */
   | { readonly kind: 'cannot'; readonly reason: string };
 
@@ -104,6 +107,8 @@ function readRequest(value: Fields): PeerRequest {
           'work',
         ),
       };
+    case 'table-changed':
+      return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     default:
       throw new UnreadableError('its kind', true);
   }
@@ -121,6 +126,8 @@ function readAnswer(value: Fields): PeerAnswer {
       return { kind: 'replica', replica: readReplica(Object(value.replica)) };
     case 'done':
       return { kind: 'done', report: readReport(Object(value.report)) };
+    case 'noted':
+      return { kind: 'noted' };
     case 'cannot':
       return { kind: 'cannot', reason: text(value.reason) };
     default:

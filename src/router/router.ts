@@ -8,6 +8,7 @@ import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
+import { unlessGone } from './unless-gone.ts';
 
 export interface RouterOptions {
   readonly client: DynamoClient;
@@ -20,6 +21,8 @@ export interface RouterOptions {
   readonly limits?: Partial<RouterLimits>;
   /** Default: a new one. */
   readonly catalog?: TableCatalog;
+  /** Whether the cluster has other routers, of which the catalog knows. Default: it has none. */
+  readonly hasOthers?: boolean;
   /** Undefined: throughput is not limited. */
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen, in ms. Default: in the answer only. */
@@ -48,7 +51,7 @@ export interface Router {
  * which indexes are scanned and, if throughput is limited, what was consumed.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, isolate = 'none' } = options;
+  const { client, newId, isolate = 'none', hasOthers = false } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
   const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait });
@@ -66,10 +69,13 @@ export function createRouter(options: RouterOptions): Router {
     execute(operation, request, context) {
       const namespace = namespaceOf(context, isolate);
       if (namespace === undefined) return Promise.reject(noNamespace(context));
-      return handlers[operation](request as never, context, namespace);
+      const run = () => handlers[operation](request as never, context, namespace);
+      return hasOthers ? unlessGone(catalog, run) : run();
     },
-    executeIn: (namespace, operation, request, context) =>
-      handlers[operation](request as never, { ...context, transientMs: 0 }, namespace),
+    executeIn(namespace, operation, request, context) {
+      const run = () => handlers[operation](request as never, { ...context, transientMs: 0 }, namespace);
+      return hasOthers ? unlessGone(catalog, run) : run();
+    },
     indexes,
     tables: createTableAdmin({ client, catalog, newId, limits }),
   };

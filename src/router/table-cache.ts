@@ -22,20 +22,34 @@ export interface TableWatcher {
   defined?(table: Table): void;
 }
 
+/** How long the definitions of a router are used that is not the only one, and may not hear of changes. */
+const FRESH_MS = 5 * 60_000;
+
+export type CacheLimits = Pick<RouterLimits, 'maxCachedTables'>;
+
 /** The definitions in use, which every item operation needs. */
 export class TableCache implements TablesAtHand {
-  readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
+  readonly #limits: CacheLimits;
+  /** Undefined if definitions stay until they are changed. */
+  readonly #elapsedMs: (() => number) | undefined;
+  /** By `labelOf`, if definitions get old. */
+  readonly #sinceMs = new Map<string, number>();
   /** By `labelOf`, in the order in which they were remembered. */
   readonly #tables = new Map<string, Table>();
   readonly #watchers: TableWatcher[] = [];
 
-  constructor(limits: Pick<RouterLimits, 'maxCachedTables'>) {
+  /** @param elapsedMs if there are other routers, a time that only grows */
+  constructor(limits: CacheLimits, elapsedMs?: () => number) {
     this.#limits = limits;
+    this.#elapsedMs = elapsedMs;
   }
 
-  /** A name of any text may be asked for. */
+  /** A name of any text may be asked for. @returns undefined also if what is known of the table is old */
   get({ namespace, name }: Pick<Table, 'namespace' | 'name'>): Table | undefined {
-    return this.#tables.get(labelOf(namespace, name));
+    const label = labelOf(namespace, name);
+    const table = this.#tables.get(label);
+    if (this.#elapsedMs === undefined || table === undefined) return table;
+    return this.#elapsedMs() - this.#sinceMs.get(label)! < FRESH_MS ? table : undefined;
   }
 
   tables(): Iterable<Table> {
@@ -57,6 +71,7 @@ export class TableCache implements TablesAtHand {
     this.#tables.delete(label);
     if (this.#tables.size >= this.#limits.maxCachedTables) this.forget(this.#tables.values().next().value!);
     this.#tables.set(label, table);
+    if (this.#elapsedMs !== undefined) this.#sinceMs.set(label, this.#elapsedMs());
     if (!isKnown) for (const watcher of this.#watchers) watcher.added(table);
   }
 
@@ -65,6 +80,7 @@ export class TableCache implements TablesAtHand {
     const known = this.#tables.get(label);
     if (known === undefined) return;
     this.#tables.delete(label);
+    this.#sinceMs.delete(label);
     for (const watcher of this.#watchers) watcher.removed(known.storageId);
   }
 }

@@ -17,6 +17,7 @@ import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
@@ -58,6 +59,8 @@ export class PeerNetwork {
   /** The channel of peers. */
   readonly port: Port<PeerRequest, PeerAnswer>;
   readonly acquaintances: Acquaintances;
+  /** What routers tell each other of tables. */
+  readonly news: TableNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
@@ -104,6 +107,7 @@ export class PeerNetwork {
         acquaintances: () => this.acquaintances,
         view: () => this.#view,
         peer: () => this.#peer,
+        news: () => this.news,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -118,6 +122,7 @@ export class PeerNetwork {
       random,
       log,
     });
+    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
   }
 
   /**

@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { createTable } from './server-process.ts';
+import { createTable, runToExit } from './server-process.ts';
 
 const TABLE = 'Things';
 
@@ -67,4 +68,10 @@ test('three processes form a cluster and serve at each of them; one is killed, t
   for (const id of missed) expect(await has(again, id)).toBe(true);
 
   for (const peer of [front, again, a, c]) expect((await peer.stop('SIGTERM')).status).toBe(0);
+
+  const inspected = await runToExit(['inspect', join(root, 'b'), '--table', TABLE, '--key', '{"id":{"S":"missed 3"}}']);
+  expect(inspected.stderr).toBe('');
+  expect(inspected.stdout).toMatch(/cluster [0-9a-f-]{36}: 16 partitions, 3 replicas each, epochs 0, started 2 times/);
+  expect(inspected.stdout).toMatch(/^ +a\.[0-9a-f]{12} on disk \d+$/m);
+  expect(inspected.stdout).toContain('missed 3');
 });
