@@ -127,7 +127,8 @@ export type Met<Hello> =
   | { readonly kind: 'met'; readonly peer: PeerId; readonly hello: Hello }
   /** This process listens there itself. */
   | { readonly kind: 'self' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** By the other side, or by this one. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly byPeer: boolean }
   /** Nobody answers, or not as a peer does. @property reason one line */
   | { readonly kind: 'unreachable'; readonly reason: string };
 

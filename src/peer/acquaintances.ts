@@ -2,7 +2,7 @@ import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
-import type { Address, PeerTransport, Port } from '../env/peer-channel.ts';
+import type { Address, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { Random } from '../env/random.ts';
 import type { AddressBook, AddressEntry } from './address-book.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
@@ -25,6 +25,8 @@ export interface AcquaintancesParts {
   readonly own: () => AddressEntry;
   /** The nodes that hold the ring, as far as that is known: connections to all of them are kept. */
   readonly members: () => readonly NodeId[];
+  /** A peer has refused this one. */
+  readonly onRefused: (refusal: Refusal) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -96,8 +98,12 @@ export class Acquaintances {
       if (this.#isStopped) return;
       if (met.kind === 'self') this.#metAt.set(address, self);
       else if (met.kind === 'met') this.#metAt.set(address, met.peer);
-      else if (met.kind === 'refused') this.#complain(address, 'a peer has refused this one', met.refusal.line);
-      else this.#complain(address, 'nobody was met', met.reason);
+      else if (met.kind === 'refused') {
+        // What this side refuses, it has said already.
+        if (!met.byPeer) return;
+        this.#complain(address, 'a peer has refused this one', met.refusal.line);
+        this.#parts.onRefused(met.refusal);
+      } else this.#complain(address, 'nobody was met', met.reason);
     });
   }
 
