@@ -149,6 +149,8 @@ export interface PeerTransport<Hello> {
   disconnect(peer: PeerId): void;
   /** Whether the hot connection to the peer is open. A peer is always up for itself. */
   isUp(peer: PeerId): boolean;
+  /** Whether any connection with the peer is open, whoever has dialled it. */
+  isConnected(peer: PeerId): boolean;
   /** What the peer said last on a connection; undefined if it was never let in. */
   helloOf(peer: PeerId): Hello | undefined;
   figures(): TransportFigures;
