@@ -29,7 +29,7 @@ import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
-import { ringDesk } from './peer/ring-desk.ts';
+import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
 import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
@@ -254,7 +254,7 @@ class PeerProcess {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
     const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
-    const coordination = transport.open(COORDINATION_CHANNEL, door.serve);
+    const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
       nodes: new NodesOfView({

@@ -1,3 +1,5 @@
+import type { CoordinationReply } from '../dynamo/coordinating-node.ts';
+import type { CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import { partitionOf } from '../dynamo/keyspace.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { Serve } from '../env/peer-channel.ts';
@@ -17,6 +19,40 @@ export function ringDesk(peer: () => Peer | undefined): Serve<Request, Reply> {
     if (partitionsIn(request).every((partition) => partition < partitions)) running.receive(from, request, answer);
     else answer({ kind: 'failed', from: running.id, reason: 'this ring has no such partition' });
   };
+}
+
+/**
+ * As `ringDesk`, for what clients of the ring in other processes ask.
+ *
+ * @param partitions Q
+ * @param serve answers what is about the ring
+ */
+export function coordinationDesk(
+  partitions: number,
+  serve: Serve<CoordinationRequest, CoordinationReply>,
+): Serve<CoordinationRequest, CoordinationReply> {
+  return (from, request, answer, whenGone) => {
+    const isOfRing = partitionsAsked(request).every((partition) => partition < partitions);
+    if (isOfRing) serve(from, request, answer, whenGone);
+    else answer({ kind: 'unavailable', needed: 1, got: 0 });
+  };
+}
+
+function partitionsAsked(request: CoordinationRequest): readonly number[] {
+  switch (request.kind) {
+    case 'coordinate-write':
+    case 'coordinate-read':
+    case 'collection-size':
+      return [partitionOf(request.key)];
+    case 'coordinate-range':
+      return [partitionOf(request.range.from)];
+    case 'tables-in':
+      return [request.partition];
+    case 'count-items':
+      return request.partitions;
+    default:
+      return [];
+  }
 }
 
 /** The partitions that a request is about. NaN, which is below nothing, if a key is too short to be one. */

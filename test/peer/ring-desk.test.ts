@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import type { CoordinationReply } from '../../src/dynamo/coordinating-node.ts';
+import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { SOUND_RULES } from '../../src/dynamo/rules.ts';
@@ -6,7 +8,7 @@ import { silentLog } from '../../src/env/log.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import { Peer } from '../../src/peer/peer.ts';
-import { ringDesk } from '../../src/peer/ring-desk.ts';
+import { coordinationDesk, ringDesk } from '../../src/peer/ring-desk.ts';
 import { recordOf } from '../dynamo/epoch-ring.ts';
 import { KEY } from '../dynamo/three-nodes.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
@@ -77,4 +79,39 @@ test('a config of a partition that a view has not is passed over', () => {
   const { view } = openPeer().node;
   expect(view.learnConfig(CONFIG)).toBe(false);
   expect(view.configs).toHaveLength(1);
+});
+
+function coordinate(request: CoordinationRequest): CoordinationReply[] {
+  const peer = openPeer();
+  const answers: CoordinationReply[] = [];
+  const desk = coordinationDesk(peer.node.view.partitions, (_from, asked, answer) =>
+    peer.door.coordinate(asked, answer),
+  );
+  desk(
+    'm',
+    request,
+    (answer) => answers.push(answer),
+    () => {},
+  );
+  return answers;
+}
+
+const NONE = { requestId: undefined, derivation: undefined, budgetMs: undefined };
+const LATEST = { ...NONE, from: 'latest', consistency: 'strict' } as const;
+const RANGE = { kind: 'coordinate-range', ...LATEST, localIndex: undefined, order: 'forward', limit: 1 } as const;
+const ASKED: readonly CoordinationRequest[] = [
+  { kind: 'coordinate-read', ...LATEST, key: FAR },
+  { kind: 'coordinate-read', ...LATEST, key: '' },
+  { ...RANGE, range: { from: FAR, to: `${FAR}x` } },
+  { kind: 'collection-size', requestId: undefined, key: FAR },
+  { kind: 'tables-in', partition: 65_535 },
+  { kind: 'count-items', tables: [], partitions: [0, 1] },
+];
+
+test.each(ASKED)('a $kind about a partition that the ring has not is not begun', (request) => {
+  expect(coordinate(request)).toEqual([{ kind: 'unavailable', needed: 1, got: 0 }]);
+});
+
+test('what a client asks about the ring reaches the node', () => {
+  expect(coordinate({ kind: 'tables-in', partition: 0 })).toEqual([{ kind: 'tables', tables: [] }]);
 });
