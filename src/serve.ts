@@ -28,6 +28,7 @@ import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
+import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
 import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { nodeControl } from './serving/peer-control.ts';
@@ -213,7 +214,10 @@ class PeerProcess {
     }
     let peer: Peer | undefined;
     if (isNode) {
-      const ring = transport.open(RING_CHANNEL, (from, request, answer) => peer?.receive(from, request, answer));
+      const ring = transport.open(
+        RING_CHANNEL,
+        ringDesk(() => peer),
+      );
       const node = await openPeerNode({
         directory,
         config,
@@ -292,7 +296,7 @@ class PeerProcess {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
     const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
-    const coordination = transport.open(COORDINATION_CHANNEL, door.serve);
+    const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
       nodes: new NodesOfView({

@@ -70,9 +70,15 @@ export class EpochStaging {
     this.#losses++;
   }
 
-  /** From now on this node becomes no member of a partition in which it has no vote. */
+  /**
+   * From now on this node becomes no member of a partition in which it has no vote. A stage under way ends too: nobody
+   * would end the attempt that is told of it later, and the node may be gone when that is decided.
+   */
   refuseNew(): void {
     this.#refusesNew = true;
+    for (const partition of [...this.#copying.keys(), ...this.#staging.keys()]) {
+      if (!this.#staysMember(partition)) this.giveUp(partition);
+    }
   }
 
   stop(): void {
@@ -86,8 +92,7 @@ export class EpochStaging {
   /** Answers when the work is done. A repeated request joins the work under way, and gets the same answer. */
   receive(request: Handled, answer: Answer): void {
     const partition = request.kind === 'copy' ? request.partition : request.next.partition;
-    const staysMember = this.#parts.leaversStay && this.#parts.votesIn(partition) !== undefined;
-    if (this.#refusesNew && !staysMember) return answer(this.#failed('leaves the ring'));
+    if (this.#refusesNew && !this.#staysMember(partition)) return answer(this.#failed('leaves the ring'));
     if (request.kind === 'copy') this.#receiveCopy(request, answer);
     else this.#receiveStage(request, answer);
   }
@@ -135,6 +140,11 @@ export class EpochStaging {
       if (isWanted()) this.#staging.delete(partition);
       for (const each of staging.answers) each(reply ?? this.#failed('the stage was given up'));
     });
+  }
+
+  /** Whether this node may be a member of the next epoch although it becomes one of nothing new. */
+  #staysMember(partition: number): boolean {
+    return this.#parts.leaversStay && this.#parts.votesIn(partition) !== undefined;
   }
 
   /** Whether the partition is staged here for an epoch that is not decided yet, as far as this node knows. */
