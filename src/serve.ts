@@ -93,6 +93,7 @@ export async function servePeer(parts: ServePeerParts): Promise<ServedPeer> {
 }
 
 interface MembershipBasis {
+  readonly view: RingView;
   readonly ring: PeerRing;
   readonly peer: Peer | undefined;
   readonly network: PeerNetwork;
@@ -226,7 +227,7 @@ class PeerProcess {
     const moves: { progress?: () => MoveProgress } = {};
     const ring = this.#ring({ view, peer, network, config, moves });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
-    const membership = this.#membership(record, { ring, peer, network, directory });
+    const membership = this.#membership(record, { view, ring, peer, network, directory });
     moves.progress = () => membership.progress;
     const nodes = nodeControl(membership);
     const isHealthy = () => !this.#isStopping;
@@ -245,12 +246,16 @@ class PeerProcess {
   }
 
   /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
-  #membership({ name, diskId, cluster }: PeerRecord, { ring, peer, network, directory }: MembershipBasis): Membership {
+  #membership(
+    { name, diskId, cluster }: PeerRecord,
+    { view, ring, peer, network, directory }: MembershipBasis,
+  ): Membership {
     const { log, onTakenIn, onLeft } = this.#parts;
     const membership = new Membership({
       disk: directory && { name, diskId },
       cluster: cluster!,
       client: ring.client,
+      view,
       node: peer?.node,
       port: network.port,
       present: () => network.acquaintances.present,
