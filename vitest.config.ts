@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
- * The lanes of the tests. Every file is in exactly one: what no list names is in `sdk`.
+ * The lanes of the tests. Every file is in exactly one: what no list names is in `sdk`. Those of `test/hosts` are none of
+ * `npm test`: they take minutes, and have a configuration of their own, `vitest.hosts.config.ts`.
  *
  * - `unit`: pure code, and one room at a time: `npm run test:unit`. The files share a process and what they import, since
  *   loading it anew for each took as long as the tests: they leave nothing behind in it.
@@ -27,6 +28,8 @@ const PROCESSES = [
   'test/{examples,from-npm,recipes}.test.ts',
 ];
 
+const HOSTS = ['test/hosts/**/*.test.ts'];
+
 interface LaneOptions {
   readonly patienceMs: number;
   readonly exclude?: string[];
@@ -48,7 +51,7 @@ export default defineConfig({
       lane('processes', PROCESSES, { patienceMs: 120_000 }),
       lane('sdk', ['test/**/*.test.ts'], {
         patienceMs: 60_000,
-        exclude: [...UNIT, ...UNIT_OF_DISKS, ...SIMULATION, ...PROCESSES],
+        exclude: [...UNIT, ...UNIT_OF_DISKS, ...SIMULATION, ...PROCESSES, ...HOSTS],
       }),
     ],
     globalSetup: ['test/build.ts'],

@@ -5,6 +5,7 @@ import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { ConfigError } from './config.ts';
 import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
+import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -26,17 +27,20 @@ import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
+import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { nodeControl } from './serving/peer-control.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
-import { peerSecurityOf } from './serving/peer-security.ts';
+import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
 import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
+/** Any definition: all are in one partition. */
+const DEFINITIONS = definitionKey({ namespace: '', name: '' });
 /** How long requests under way may take once the process is to stop. */
 const STOP_GRACE_MS = 5_000;
 
@@ -135,7 +139,7 @@ class PeerProcess {
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
-    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress).catch(refuseToListen(peer));
     log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     const ready = network
@@ -230,10 +234,11 @@ class PeerProcess {
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     moves.progress = () => membership.progress;
     const nodes = nodeControl(membership);
+    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures },
+      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);
@@ -341,6 +346,11 @@ class PeerProcess {
 }
 
 const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
+/** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
+function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
+  const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
+  return members.find(({ node }) => node === self || transport.isUp(node))?.node;
+}
 
 /** Waits until the node has answered what others have asked of it. */
 function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {

@@ -42,6 +42,14 @@ const WIDEST: RingShape = { partitions: 1_024, replication: 64 };
 const DEFAULT_PEER_LISTEN = { host: '127.0.0.1', port: 8_100 };
 const DEFAULT_PARTITIONS = 64;
 
+/**
+ * Between processes an answer takes as long as the busier of them needs to be given a processor: on a machine with ten
+ * times as much to do as it has processors, more than a second. Whoever is slow must not be taken for dead: rounds that are
+ * given up and begun again are what keeps such a machine busy. All of it is far below the lineage window and the life of a
+ * hint, which it has to be (`completeLimits`).
+ */
+const PATIENCE = { opLifeMs: 10_000, phaseTimeoutMs: 2_000, suspectAfterMs: 2_500 };
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -131,7 +139,7 @@ function serveCommand(peer: PeerSettings, { settings, variables, notes, warnings
     throw new ConfigError('--cluster-secret-file or certificates: peers prove who they are in one way');
   }
   const configOf = ({ partitions, replication }: RingShape) =>
-    complete({ ...settings, partitions, replication, nodes: replication }, {}, variables);
+    complete({ ...settings, partitions, replication, nodes: replication }, { node: PATIENCE }, variables);
   return { kind: 'serve', peer, config: configOf(WIDEST), configOf, notes, warnings };
 }
 

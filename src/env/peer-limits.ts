@@ -32,7 +32,11 @@ export interface PeerLimits {
   readonly tickMs: number;
   /** Looks without a byte written, after which a ping is: a second. */
   readonly pingTicks: number;
-  /** Looks without a byte read, after which the connection is cut: three seconds. */
+  /**
+   * Looks without a byte read, after which the connection is cut: eight seconds. A peer on a busy machine was seen to write
+   * nothing for three. New requests go elsewhere long before, by the failure detectors; this ends what waits for a host
+   * that is gone without a word.
+   */
   readonly silentTicks: number;
   /**
    * Looks after which a connection is cut that takes no bytes, or is not read since its peer asks too much: ten seconds.
@@ -68,7 +72,7 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   stallMs: 10_000,
   tickMs: 500,
   pingTicks: 2,
-  silentTicks: 6,
+  silentTicks: 16,
   stallTicks: 20,
   dialMs: 3_000,
   firstRedialMs: 50,

@@ -18,6 +18,7 @@ import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
@@ -59,6 +60,8 @@ export class PeerNetwork {
   /** The channel of peers. */
   readonly port: Port<PeerRequest, PeerAnswer>;
   readonly acquaintances: Acquaintances;
+  /** What routers tell each other of tables. */
+  readonly news: TableNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
@@ -107,6 +110,7 @@ export class PeerNetwork {
         view: () => this.#view,
         peer: () => this.#peer,
         membership: () => this.#membership,
+        news: () => this.news,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -121,6 +125,7 @@ export class PeerNetwork {
       random,
       log,
     });
+    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
   }
 
   /**

@@ -33,10 +33,20 @@ export async function initPeers(root: string, founders: readonly string[], names
   }
 }
 
-/** Starts `dynaring serve` on ports that the system chooses, and waits for nothing. It ends with the test at the latest. */
-export function beginPeer(name: string, args: readonly string[]): PeerProcess {
-  const listen = ['--port', '0', '--host', '127.0.0.1', '--peer-listen', '127.0.0.1:0'];
-  const { child, exited, output } = beginServer(['serve', '--node-id', name, ...listen, ...args], {});
+/** Where a peer runs, and listens. By default on loopback, on ports that the system chooses. */
+export interface Place {
+  readonly host?: string;
+  readonly port?: string;
+  readonly peerPort?: string;
+  /** A program that runs it, with its arguments: signals go to it. */
+  readonly under?: readonly string[];
+}
+
+/** Starts `dynaring serve`, and waits for nothing. It ends with the test at the latest. */
+export function beginPeer(name: string, args: readonly string[], place: Place = {}): PeerProcess {
+  const { host = '127.0.0.1', port = '0', peerPort = '0', under } = place;
+  const listen = ['--port', port, '--host', host, '--peer-listen', `${host}:${peerPort}`];
+  const { child, exited, output } = beginServer(['serve', '--node-id', name, ...listen, ...args], { under });
   const find = async (what: string, pattern: RegExp, text: () => string): Promise<string> => {
     const isOver = exited.then(() => true);
     for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {

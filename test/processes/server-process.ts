@@ -43,7 +43,7 @@ interface Launch {
   readonly maxFileBytes?: number;
   readonly cwd?: string;
   /** A program that runs the server, with its arguments: `setpriv`, `unshare`. Signals go to it. */
-  readonly under?: readonly string[];
+  readonly under?: readonly string[] | undefined;
 }
 
 /** Runs `dynaring` to its end. */

@@ -8,6 +8,7 @@ import { answersSome, type EpochRequest, type PartitionConfig, type Reply, type 
 import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
+import type { Fences } from '../registers/fences.ts';
 import type { NodeId } from '../ring.ts';
 import { runTask, type Task, type TimedWait, wait, waitAtMost, whileWanted } from '../task.ts';
 import { stagedAttempt, stagedEpoch, writeStaged } from './staged-rows.ts';
@@ -253,6 +254,8 @@ export class EpochStaging {
         'sealed-records',
       );
       if (page === undefined) return false;
+      // On the disk before the stage is: whoever begins with it refuses what its sources refuse.
+      if (!this.#parts.fences.add(page.fenced)) return false;
       for (const { key, record } of page.entries) {
         const known = accepted.get(key);
         if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) accepted.set(key, record);
@@ -306,6 +309,7 @@ interface EpochStagingParts {
   readonly log: Log;
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
+  readonly fences: Fences;
   /** Whether a config names this node with the disk that it has. */
   readonly isNamedIn: (config: PartitionConfig) => boolean;
   /** Whether this node is erasing or replacing what it holds of the partition. */
