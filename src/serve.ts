@@ -3,7 +3,6 @@ import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
-import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
 import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
@@ -34,7 +33,7 @@ import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { nodeControl } from './serving/peer-control.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
-import { peerSecurityOf } from './serving/peer-security.ts';
+import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
 import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { LateServer } from './web/late-server.ts';
@@ -99,6 +98,7 @@ export async function servePeer(parts: ServePeerParts): Promise<ServedPeer> {
 }
 
 interface MembershipBasis {
+  readonly view: RingView;
   readonly ring: PeerRing;
   readonly peer: Peer | undefined;
   readonly network: PeerNetwork;
@@ -235,10 +235,10 @@ class PeerProcess {
     const moves: { progress?: () => MoveProgress } = {};
     const ring = this.#ring({ view, peer, network, config, moves });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
-    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
-    const membership = this.#membership(record, { ring, peer, network, directory });
+    const membership = this.#membership(record, { view, ring, peer, network, directory });
     moves.progress = () => membership.progress;
     const nodes = nodeControl(membership);
+    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(
@@ -255,12 +255,16 @@ class PeerProcess {
   }
 
   /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
-  #membership({ name, diskId, cluster }: PeerRecord, { ring, peer, network, directory }: MembershipBasis): Membership {
+  #membership(
+    { name, diskId, cluster }: PeerRecord,
+    { view, ring, peer, network, directory }: MembershipBasis,
+  ): Membership {
     const { log, onTakenIn, onLeft } = this.#parts;
     const membership = new Membership({
       disk: directory && { name, diskId },
       cluster: cluster!,
       client: ring.client,
+      view,
       node: peer?.node,
       port: network.port,
       present: () => network.acquaintances.present,
@@ -379,19 +383,5 @@ function memoryOf(first: PeerRecord) {
     },
     readNotes: () => undefined,
     writeNotes: () => {},
-  };
-}
-
-/** Names the option that is about it. @throws ConfigError, or what was thrown, if it is no error of the system */
-function refuseToListen({ peerListen }: PeerSettings) {
-  return (error: NodeJS.ErrnoException): never => {
-    const reasons: Readonly<Record<string, string>> = {
-      EADDRINUSE: 'is in use',
-      EADDRNOTAVAIL: 'is no address of this machine',
-      EACCES: 'is not allowed',
-    };
-    const reason = reasons[error.code ?? ''];
-    if (reason === undefined) throw error;
-    throw new ConfigError(`--peer-listen ${textOfAddress(peerListen)} ${reason}`);
   };
 }

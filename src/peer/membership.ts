@@ -1,7 +1,9 @@
 import type { DynamoClient } from '../dynamo/client.ts';
+import type { PartitionConfig } from '../dynamo/messages.ts';
 import type { StorageNode } from '../dynamo/node.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import { RingError } from '../dynamo/ring-error.ts';
+import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { Port } from '../env/peer-channel.ts';
@@ -26,6 +28,8 @@ export interface MembershipParts {
   readonly disk: Founder | undefined;
   readonly cluster: FoundedCluster;
   readonly client: Pick<DynamoClient, 'read' | 'write'>;
+  /** The ring as this process knows it. */
+  readonly view: Pick<RingView, 'configs'>;
   /** The node of this process; undefined if it has none, or none yet. */
   readonly node: StorageNode | undefined;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
@@ -82,6 +86,8 @@ export class Membership {
 
   start(): void {
     this.#mover?.start();
+    // A mover reads it some seconds later; until then nobody here knows what is wanted.
+    this.noteVersion(1);
     if (this.#parts.node === undefined && this.#parts.disk !== undefined) this.#askToBeTakenIn();
   }
 
@@ -98,7 +104,7 @@ export class Membership {
   }
 
   get progress(): MoverProgress {
-    return this.#mover?.progress ?? { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined, moving: undefined };
+    return this.#mover?.progress ?? { ...NO_MOVES, left: this.#unwanted };
   }
 
   /** Another process has changed the goal: it is read, if it is newer than the one known. */
@@ -150,6 +156,15 @@ export class Membership {
     this.#waiting.delete(name);
   }
 
+  /** How many partitions have other members than the goal wants, as far as a process without a node knows. */
+  get #unwanted(): number {
+    const goal = this.#goals.known && wanted(this.#goals.known);
+    if (goal === undefined) return 0;
+    const isWanted = ({ partition, members }: PartitionConfig) =>
+      members.every(({ node }) => goal.membersOf(partition).some((member) => member.node === node));
+    return this.#parts.view.configs.filter((config) => !isWanted(config)).length;
+  }
+
   async #edit(change: (goal: Goal) => Goal): Promise<void> {
     const { version } = await this.#goals.edit(change);
     // Whoever misses this reads the goal within some seconds anyway.
@@ -189,6 +204,8 @@ export class Membership {
     this.#timer = clock.after(ASK_MS, () => this.#askToBeTakenIn());
   }
 }
+
+const NO_MOVES: MoverProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined, moving: undefined };
 
 function isNamed(goal: Goal, { name, diskId }: Founder): boolean {
   return goal.roster.some((node) => node.name === name && node.diskId === diskId);

@@ -19,9 +19,9 @@ export interface PeerDeskParts {
   readonly acquaintances: () => Acquaintances | undefined;
   readonly view: () => RingView | undefined;
   readonly peer: () => Peer | undefined;
+  readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
-  readonly membership: () => Membership | undefined;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -36,7 +36,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, news, membership }: PeerDeskParts,
+  { self, founder, acquaintances, view, peer, membership, news }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {

@@ -28,12 +28,12 @@ export type PeerRequest =
   /** Answers what its replica holds of a key. */
   | { readonly kind: 'replica'; readonly key: StoreKey }
   | { readonly kind: 'work'; readonly work: NodeWork }
-  /** To routers: the definition under this name is another one now, or gone. */
-  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
-  | { readonly kind: 'goal'; readonly version: number };
+  | { readonly kind: 'goal'; readonly version: number }
+  /** To routers: the definition under this name is another one now, or gone. */
+  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
@@ -111,13 +111,13 @@ function readRequest(value: Fields): PeerRequest {
           'work',
         ),
       };
-    case 'table-changed':
-      return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
     case 'goal':
       return { kind: 'goal', version: count(value.version) };
+    case 'table-changed':
+      return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     default:
       throw new UnreadableError('its kind', true);
   }

@@ -112,8 +112,8 @@ export class PeerNetwork {
         acquaintances: () => this.acquaintances,
         view: () => this.#view,
         peer: () => this.#peer,
-        news: () => this.news,
         membership: () => this.#membership,
+        news: () => this.news,
       }),
     );
     this.acquaintances = new Acquaintances({

@@ -39,3 +39,17 @@ function read(flag: string, file: string): Buffer {
     throw new ConfigError(`${flag} ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error}`);
   }
 }
+
+/** Names the option that is about it. @throws ConfigError, or what was thrown, if it is no error of the system */
+export function refuseToListen({ peerListen }: PeerSettings) {
+  return (error: NodeJS.ErrnoException): never => {
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'is in use',
+      EADDRNOTAVAIL: 'is no address of this machine',
+      EACCES: 'is not allowed',
+    };
+    const reason = reasons[error.code ?? ''];
+    if (reason === undefined) throw error;
+    throw new ConfigError(`--peer-listen ${textOfAddress(peerListen)} ${reason}`);
+  };
+}
