@@ -48,7 +48,9 @@ export function bound(disk: PeerRecord, cluster: FoundedCluster): PeerRecord {
 
 /** What a disk becomes when it hears from another one. The same object if that changes nothing. */
 export function heard(disk: PeerRecord, answer: FoundingAnswer): PeerRecord {
-  if (answer.state === 'formed') return joined(disk, answer.cluster!);
+  // Whoever is new and knows of a cluster has heard that it is formed, as a front has: it may answer before any member.
+  const isFormed = answer.state === 'formed' || (answer.state === 'new' && answer.cluster !== undefined);
+  if (isFormed) return joined(disk, answer.cluster!);
   if (disk.state !== 'bound' || answer.givenUp !== disk.cluster!.clusterId) return disk;
   // Only the very disk that has bound it may let it go: another one under the same name knows of nothing.
   const [leader] = disk.cluster!.members;

@@ -272,3 +272,17 @@ describe('a disk that is bound', () => {
     });
   });
 });
+
+test('a disk joins a cluster of which only a front has told it, and founds none', () => {
+  const right = { founders: ['a'], partitions: 8, replication: 1 };
+  const cluster = { clusterId: 'x', partitions: 8, replication: 1, layout: 1, members: [{ name: 'm', diskId: 7 }] };
+  const front = answerOf({ diskId: 9, name: 'f', boot: 1, state: 'new', cluster });
+  const a = { diskId: 1, name: 'a', boot: 1, state: 'new', right } as const;
+  expect(heard(a, front)).toEqual({ diskId: 1, name: 'a', boot: 1, state: 'new', cluster });
+  const own = { ...cluster, clusterId: 'y', members: [{ name: 'a', diskId: 1 }] };
+  const waiting = bound(a, own);
+  expect(waiting.state).toBe('bound');
+  expect(heard(waiting, front)).toBe(waiting);
+  expect(heard(waiting, { ...front, cluster: own }).state).toBe('formed');
+  expect(heard(a, { ...front, cluster: undefined })).toBe(a);
+});
