@@ -94,8 +94,11 @@ export class PeerNetwork {
           this.#book.noteStart(peer, hello.boot, hello.instance);
           this.acquaintances.noteGreeted(peer);
         },
-        refused: (peer, address, { code, line }) =>
-          this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line }),
+        refused: (peer, address, { code, line }) => {
+          // A disk that was lost had the address that its successor has now.
+          if (code === 'self') return;
+          this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line });
+        },
       },
     });
     this.port = this.transport.open(
