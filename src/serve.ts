@@ -3,8 +3,10 @@ import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
+import type { PeerSettings } from './config/peer-options.ts';
 import { ConfigError } from './config.ts';
 import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
+import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -26,6 +28,8 @@ import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
+import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
+import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { nodeControl } from './serving/peer-control.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
@@ -37,6 +41,8 @@ import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
+/** Any definition: all are in one partition. */
+const DEFINITIONS = definitionKey({ namespace: '', name: '' });
 /** How long requests under way may take once the process is to stop. */
 const STOP_GRACE_MS = 5_000;
 
@@ -134,7 +140,7 @@ class PeerProcess {
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
-    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress);
+    const peerAddress = await network.listen(peer.peerListen, peer.peerAddress).catch(refuseToListen(peer));
     log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     const ready = network
@@ -208,7 +214,10 @@ class PeerProcess {
     }
     let peer: Peer | undefined;
     if (isNode) {
-      const ring = transport.open(RING_CHANNEL, (from, request, answer) => peer?.receive(from, request, answer));
+      const ring = transport.open(
+        RING_CHANNEL,
+        ringDesk(() => peer),
+      );
       const node = await openPeerNode({
         directory,
         config,
@@ -226,13 +235,14 @@ class PeerProcess {
     const moves: { progress?: () => MoveProgress } = {};
     const ring = this.#ring({ view, peer, network, config, moves });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
+    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const membership = this.#membership(record, { ring, peer, network, directory });
     moves.progress = () => membership.progress;
     const nodes = nodeControl(membership);
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures },
+      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
       releases,
     );
     late.serve(serving.web);
@@ -286,7 +296,7 @@ class PeerProcess {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
     const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
-    const coordination = transport.open(COORDINATION_CHANNEL, door.serve);
+    const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
       nodes: new NodesOfView({
@@ -336,6 +346,11 @@ class PeerProcess {
 }
 
 const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
+/** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
+function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
+  const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
+  return members.find(({ node }) => node === self || transport.isUp(node))?.node;
+}
 
 /** Waits until the node has answered what others have asked of it. */
 function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {
@@ -364,5 +379,19 @@ function memoryOf(first: PeerRecord) {
     },
     readNotes: () => undefined,
     writeNotes: () => {},
+  };
+}
+
+/** Names the option that is about it. @throws ConfigError, or what was thrown, if it is no error of the system */
+function refuseToListen({ peerListen }: PeerSettings) {
+  return (error: NodeJS.ErrnoException): never => {
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'is in use',
+      EADDRNOTAVAIL: 'is no address of this machine',
+      EACCES: 'is not allowed',
+    };
+    const reason = reasons[error.code ?? ''];
+    if (reason === undefined) throw error;
+    throw new ConfigError(`--peer-listen ${textOfAddress(peerListen)} ${reason}`);
   };
 }

@@ -100,6 +100,8 @@ export type Failure =
   | { readonly kind: 'unavailable'; readonly needed: number; readonly got: number }
   /** The operation may or may not have happened, now or later. */
   | { readonly kind: 'unknown' }
+  /** The table was deleted, and nothing was done: its id means nothing any more. Perhaps another table has its name. */
+  | { readonly kind: 'table-gone'; readonly table: ByteString }
   /** A bounded queue is full; nothing was tried. */
   | { readonly kind: 'overloaded' }
   /** A global index cannot keep up with the item: it would owe too much to it. The write did not happen. */
@@ -283,6 +285,12 @@ export interface DynamoClient {
    * @returns undefined if no replica answers
    */
   collectionBytes(key: Pick<ItemKey, 'table' | 'partitionKey'>): Promise<number | undefined>;
+  /**
+   * Ends all requests for tables whose definitions are gone, whoever may still have those definitions. Not needed where one
+   * router serves all requests.
+   * @returns true once no request by these ids can be acknowledged any more; false if too few nodes could be told
+   */
+  fenceTables(tables: readonly ByteString[]): Promise<boolean>;
   /** Erases the records of a table that no request can reach any more, on all nodes, in the background. */
   forgetTable(table: ByteString): Promise<void>;
 }

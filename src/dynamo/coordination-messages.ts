@@ -104,6 +104,15 @@ export interface CountItems {
   readonly partitions: readonly number[];
 }
 
+/**
+ * Has this node refuse whatever is asked of it about these tables, whose definitions are gone, from now on and after a
+ * restart (docs/protocol.md section 9.6).
+ */
+export interface FenceTables {
+  readonly kind: 'fence-tables';
+  readonly tables: readonly ByteString[];
+}
+
 /** Has this node erase its records of a table that no request can reach any more, in the background. */
 export interface ForgetTable {
   readonly kind: 'forget-table';
@@ -113,7 +122,14 @@ export interface ForgetTable {
 /** A request for one operation, which any node of the ring may coordinate. */
 export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateRange | CollectionSizeOf;
 
-export type CoordinationRequest = PassableRequest | UseDerivation | DueOf | TablesIn | CountItems | ForgetTable;
+export type CoordinationRequest =
+  | PassableRequest
+  | UseDerivation
+  | DueOf
+  | TablesIn
+  | CountItems
+  | FenceTables
+  | ForgetTable;
 
 export type SizeAnswer = { readonly kind: 'size'; readonly bytes: number } | Failure;
 
@@ -126,6 +142,15 @@ export type DueAnswer = { readonly kind: 'due'; readonly items: number } | Failu
 /** For each table that was asked for. */
 export type CountAnswer = { readonly kind: 'counts'; readonly counts: readonly TableCount[] } | Failure;
 
+/** An epoch of a partition in which a node votes. */
+export interface VoteIn {
+  readonly partition: number;
+  readonly epoch: number;
+}
+
+/** `votes`: where the node has a vote, and was not sealed when the fences were on its disk. */
+export type FenceAnswer = { readonly kind: 'fenced'; readonly votes: readonly VoteIn[] } | Failure;
+
 export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 
 interface CoordinationAnswers {
@@ -137,6 +162,7 @@ interface CoordinationAnswers {
   readonly 'due-of': DueAnswer;
   readonly 'tables-in': TablesAnswer;
   readonly 'count-items': CountAnswer;
+  readonly 'fence-tables': FenceAnswer;
   readonly 'forget-table': ForgetAnswer;
 }
 

@@ -14,6 +14,7 @@ import type {
   CoordinationRequest,
   CountItems,
   DueOf,
+  FenceTables,
   ForgetTable,
   TablesIn,
   UseDerivation,
@@ -22,11 +23,12 @@ import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { HintedHandoff } from './healing/hinted-handoff.ts';
 import type { MerkleForest } from './healing/merkle-forest.ts';
-import { partitionOf } from './keyspace.ts';
+import { partitionOf, tableOf } from './keyspace.ts';
 import { highestOf } from './record.ts';
 import type { Acceptor } from './registers/acceptor.ts';
 import { withinCollection } from './registers/collection-room.ts';
 import type { Coordinator } from './registers/coordinator.ts';
+import type { Fences } from './registers/fences.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
 import { readLocalRange } from './registers/local-read.ts';
@@ -52,6 +54,7 @@ export interface CoordinationParts {
   readonly locks: KeyLock;
   readonly votes: PartitionVotes;
   readonly forest: MerkleForest;
+  readonly fences: Fences;
   readonly propagation: Pick<Propagation, 'whenShown'>;
   /** Of how many items of a table some entry may not be in its place yet, as far as this node knows. */
   readonly dueOf: (request: DueOf) => number;
@@ -77,6 +80,10 @@ export class Coordination implements CoordinatingNode {
 
   coordinate<R extends CoordinationRequest>(request: R, reply: ReplyTo<R>, signal?: AbortSignal): void {
     if (this.#isStopped) return (reply as (refusal: Failure) => void)(NOT_TRIED);
+    if (!this.#parts.fences.isEmpty) {
+      const refusal = this.#goneBefore(request);
+      if (refusal !== undefined) return (reply as (refusal: Failure) => void)(refusal);
+    }
     switch (request.kind) {
       case 'coordinate-read':
         return this.#read(request, reply as ReplyTo<CoordinateRead>, signal);
@@ -94,6 +101,8 @@ export class Coordination implements CoordinatingNode {
         return (reply as ReplyTo<TablesIn>)({ kind: 'tables', tables: this.#parts.forest.tablesIn(request.partition) });
       case 'count-items':
         return this.#count(request, reply as ReplyTo<CountItems>);
+      case 'fence-tables':
+        return this.#fence(request, reply as ReplyTo<FenceTables>);
       case 'forget-table':
         this.#parts.forgetTable(request.table);
         return (reply as ReplyTo<ForgetTable>)({ kind: 'forgetting' });
@@ -101,6 +110,24 @@ export class Coordination implements CoordinatingNode {
         // A kind that is missing above would never be answered.
         return request satisfies never;
     }
+  }
+
+  /** What this node refuses without asking others. */
+  #goneBefore(request: CoordinationRequest): Failure | undefined {
+    if (!('key' in request || 'range' in request)) return undefined;
+    const table = tableOf('key' in request ? request.key : request.range.from);
+    return this.#parts.fences.has(table) && !isCarried(request) ? { kind: 'table-gone', table } : undefined;
+  }
+
+  #fence({ tables }: FenceTables, reply: ReplyTo<FenceTables>): void {
+    const { fences, votes } = this.#parts;
+    if (!fences.add(tables)) return reply({ kind: 'overloaded' });
+    fences.flush((error) => {
+      if (error !== undefined) return reply({ kind: 'storage-failed', message: error.message });
+      const unsealed = votes.partitions.filter((partition) => !votes.isSealed(partition));
+      const epochOf = (partition: number) => votes.votingConfig(partition)!.epoch;
+      reply({ kind: 'fenced', votes: unsealed.map((partition) => ({ partition, epoch: epochOf(partition) })) });
+    });
   }
 
   #answerSize({ key }: CollectionSizeOf, reply: ReplyTo<CollectionSizeOf>): void {
@@ -268,6 +295,11 @@ export class Coordination implements CoordinatingNode {
   #isHomeOf(key: StoreKey): boolean {
     return this.#parts.votes.votingConfig(partitionOf(key)) !== undefined;
   }
+}
+
+/** Whether another node has begun it: then its outcome is not that nothing was done. */
+function isCarried(request: CoordinationRequest): boolean {
+  return request.kind === 'coordinate-write' && request.carried !== undefined;
 }
 
 /**

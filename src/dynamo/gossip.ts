@@ -56,6 +56,7 @@ export class Gossip {
       if (reply.kind !== 'gossip') return;
       for (const config of reply.newer) onConfig(config);
       for (const partition of reply.wanted) {
+        if (partition >= view.partitions) continue;
         transport.send(peer, { kind: 'activate', config: view.newestConfig(partition) }, () => {});
       }
     });

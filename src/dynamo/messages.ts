@@ -1,3 +1,4 @@
+import type { ByteString } from '../api/primary-key.ts';
 import type { KeyOrder, StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
@@ -254,6 +255,8 @@ export type Reply = {
    * which it has given up its vote.
    */
   | { readonly kind: 'wrong-epoch'; readonly config: PartitionConfig | undefined }
+  /** The table of what was asked for was deleted (docs/protocol.md section 9.6). */
+  | { readonly kind: 'table-gone'; readonly table: ByteString }
   /** The ballot is too far ahead of the replica's clock (docs/protocol.md section 2.1). */
   | { readonly kind: 'rejected-drift' }
   | { readonly kind: 'storage-failed'; readonly message: string }
@@ -288,6 +291,8 @@ export type Reply = {
       readonly entries: readonly { readonly key: StoreKey; readonly record: ItemRecord }[];
       /** What `after` is in the request for the next page; undefined if this was the last. */
       readonly next: StoreKey | undefined;
+      /** With the first page, the ids of the tables that are fenced at the member. */
+      readonly fenced: readonly ByteString[];
     }
   | { readonly kind: 'staged' }
   /** A copy or a stage that has failed; it may be tried again. */

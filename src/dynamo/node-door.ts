@@ -1,6 +1,6 @@
 import type { Store } from '../env/store.ts';
 import type { Receive } from '../env/transport.ts';
-import { partitionOf } from './keyspace.ts';
+import { partitionOf, tableOf } from './keyspace.ts';
 import type { HintRequest, MerkleRequest, Reply, Request } from './messages.ts';
 import type { NodeParts } from './node-parts.ts';
 import { highestCommitted } from './record.ts';
@@ -8,25 +8,33 @@ import type { NodeId } from './ring.ts';
 
 type Of<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
 type Answer = (reply: Reply) => void;
+type VotingRequest = Of<'prepare' | 'accept' | 'read' | 'read-committed' | 'read-range' | 'read-local-range'>;
 /** Which part of a node answers each kind of request. */
 type Served = { readonly [Kind in Request['kind']]: (request: Of<Kind>, answer: Answer, from: NodeId) => void };
 
 /** A node's door for other nodes. @param store of the node */
 export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<Request, Reply> {
   const { acceptor, configAcceptor, detector, epochStaging, epochSwitch, gate, gossip } = parts;
-  const { propagationHold, purgeMember, restore, view } = parts;
+  const { propagationHold, purgeMember, restore, view, fences } = parts;
+  /** A deleted table has no say: none of its records is promised, accepted or told. */
+  const vote = (request: VotingRequest, answer: Answer) => {
+    if (!fences.isEmpty) {
+      const table = tableOf('from' in request ? request.from : request.key);
+      if (fences.has(table)) return answer({ kind: 'table-gone', from: self, table });
+    }
+    acceptor.receive(request, answer);
+  };
   const served: Served = {
-    prepare: (request, answer) => acceptor.receive(request, answer),
-    accept: (request, answer) => acceptor.receive(request, answer),
+    prepare: vote,
+    accept: vote,
     learn: (request, answer) => learn(self, parts, request, answer),
     adopt: (request, answer, from) => {
       if (from === self && restore.isRunning(request.key, request.ballot)) acceptor.receive(request, answer);
     },
-    read: (request, answer) => acceptor.receive(request, answer),
-    'read-committed': (request, answer) =>
-      acceptor.receive(request, (state) => answer(withHints(parts, request.key, state))),
-    'read-range': (request, answer) => acceptor.receive(request, answer),
-    'read-local-range': (request, answer) => acceptor.receive(request, answer),
+    read: vote,
+    'read-committed': (request, answer) => vote(request, (state) => answer(withHints(parts, request.key, state))),
+    'read-range': vote,
+    'read-local-range': vote,
     'confirm-tombstone': (request, answer) => purgeMember.receive(request, answer),
     purge: (request, answer) => purgeMember.receive(request, answer),
     hint: (request, answer) => keepHint(self, { parts, store }, request, answer),

@@ -35,6 +35,7 @@ import type { NodeState } from './node-state.ts';
 import type { ItemRecord } from './record.ts';
 import { Acceptor } from './registers/acceptor.ts';
 import { Coordinator } from './registers/coordinator.ts';
+import { Fences } from './registers/fences.ts';
 import { Finisher } from './registers/finisher.ts';
 import { KeyLock } from './registers/key-lock.ts';
 import { LagGate } from './registers/lag-gate.ts';
@@ -78,6 +79,7 @@ interface Replica {
   readonly hints: HintedHandoff;
   readonly forest: MerkleForest;
   readonly purgeMember: PurgeMember;
+  readonly fences: Fences;
 }
 
 /** Coordinates requests of clients, and finishes rounds that other coordinators have left. */
@@ -168,7 +170,7 @@ function wireReplica(
     (rules.heldYields && gate.countOf(key) > 0) ||
     (rules.purgeWaitsForOwed && acceptor.rows.outbox.has(key));
   const purgeMember = new PurgeMember({ settings, store, clock, votes, acceptor, hasOtherRecord });
-  return { votes, ballots, acceptor, gate, hints, forest, purgeMember };
+  return { votes, ballots, acceptor, gate, hints, forest, purgeMember, fences: new Fences(store, clock) };
 }
 
 function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leadership {
@@ -212,10 +214,10 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     clock,
     limits,
   });
+  const { propagation, propagationHold } = derived;
   const forgetTable = (table: ByteString) => {
-    for (const part of [gate, acceptor, hints, derived.propagationHold]) part.forgetTable(table);
+    for (const part of [gate, acceptor, hints, propagationHold]) part.forgetTable(table);
   };
-  const { propagation } = derived;
   const coordination = new Coordination({
     coordinator,
     acceptor,
@@ -224,6 +226,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     votes,
     forest,
     propagation,
+    fences: parts.fences,
     dueOf: ({ table, ageMs }) => acceptor.rows.outbox.countOf(table, ageMs),
     forgetTable,
   });
@@ -270,14 +273,13 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   const { settings, env, events } = basis;
   const { id: self, limits, rules } = settings;
   const { store, clock, random, log } = env;
-  const { view, transport, votes, acceptor, antiEntropy } = parts;
+  const { view, transport, votes, acceptor, antiEntropy, fences } = parts;
   const epochSwitch = new EpochSwitch({
     self,
     store,
     log,
     limits: settings.limits,
-    votes,
-    acceptor,
+    ...{ votes, acceptor, fences },
     events,
     newest: (told) => (rules.rowsNeverGoBack ? view.newestConfig(told.partition) : told),
     attemptOf: ({ partition, attempt }) => (rules.beginsWithDecided ? attempt : stagedAttempt(store, partition)),
@@ -285,9 +287,8 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
   });
   const comparison = comparisonParts(basis, parts);
   // An epoch begins with every record that was chosen before: what is gathered for it has to reach the disk.
-  const learnForEpoch = rules.epochsPassLagGate
-    ? (key: StoreKey, record: ItemRecord) => learnPastGate(parts, key, record)
-    : comparison.learnHere;
+  const learnPast = (key: StoreKey, record: ItemRecord) => learnPastGate(parts, key, record);
+  const learnForEpoch = rules.epochsPassLagGate ? learnPast : comparison.learnHere;
   const epochStaging = new EpochStaging({
     self,
     store,
@@ -295,6 +296,7 @@ function wireEpochs(basis: NodeBasis, parts: Omit<NodeParts, keyof Epochs>): Epo
     log,
     limits,
     transport,
+    fences,
     copyFrom: ({ epoch, ...source }) =>
       compareWithPeer(
         { ...comparison, learnHere: learnForEpoch, epochOf: () => epoch, needsAll: true },

@@ -5,6 +5,7 @@ import { LATE } from './healing/late-tombstones.ts';
 import { assertInvariant } from './invariants.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { MARK } from './registers/damaged-keys.ts';
+import { FENCED } from './registers/fences.ts';
 import { readState, whole, writeState } from './state-rows.ts';
 
 /**
@@ -44,9 +45,9 @@ export function checkNodeState(store: Store): void {
   }
 }
 
-/** The mark of a damaged key, or of a late tombstone: such a row counts by being there, whatever its value. */
+/** The mark of a damaged key, of a late tombstone or of a deleted table: such a row counts by being there, whatever its value. */
 function isDispensable(key: StoreKey): boolean {
-  return key.startsWith(MARK) || key.startsWith(LATE);
+  return key.startsWith(MARK) || key.startsWith(LATE) || key.startsWith(FENCED);
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import { type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../env/store.ts';
+import { askAll, type Patience } from './ask-all.ts';
 import type {
   DynamoClient,
   ItemKey,
@@ -17,19 +18,16 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
-import { isNoAnswer } from './coordinating-node.ts';
 import type {
-  AnswerTo,
   CollectionSizeOf,
   CoordinateRange,
   CoordinateRead,
-  DueOf,
+  CoordinationRequest,
   PassableRequest,
-  TablesIn,
-  UseDerivation,
 } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import { countItems } from './count-items.ts';
+import { fenceTables } from './fence-tables.ts';
 import {
   collectionPrefix,
   haveOverlap,
@@ -48,6 +46,7 @@ import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
 import type { RingView } from './ring-view.ts';
+import { SilentNodes } from './silent-nodes.ts';
 
 /**
  * The client of a ring. It hands each request to the first node of the key's preference list that seems well: writes of
@@ -65,8 +64,7 @@ export class RingClient implements DynamoClient {
   readonly #parts: RequestParts;
   /** The requests that were not answered within the call, oldest first. */
   readonly #outstanding = new Set<Outstanding>();
-  /** Nodes that have not answered what they owe: since when, and when they were last asked. */
-  readonly #silent = new Map<NodeId, { readonly sinceMs: number; readonly askedMs: number }>();
+  readonly #silent: SilentNodes;
   #sweepTimer: Timer | undefined;
   readonly #waits = new Set<() => void>();
   /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
@@ -80,6 +78,7 @@ export class RingClient implements DynamoClient {
     this.#nodes = nodes;
     this.#clock = clock;
     this.#limits = limits;
+    this.#silent = new SilentNodes(clock, limits);
     this.#choice = new CoordinatorChoice(parts);
     this.#parts = {
       nodes,
@@ -217,7 +216,7 @@ export class RingClient implements DynamoClient {
     if (isNewer) this.#newest.set(derivation.table, derivation);
     const asked = [...this.#nodes.keys()];
     const older = new Set(this.#outstanding);
-    const answers = await this.#askAll(asked, { kind: 'use-derivation', derivation }, opLifeMs);
+    const answers = await this.#askAll(asked, { kind: 'use-derivation', derivation }, { withinMs: opLifeMs });
     const haveAll = asked.every((id) => answers.get(id)?.kind === 'used') && this.#clock.elapsedMs() >= this.#quietAtMs;
     // Requests that other nodes serve have ended there when they are answered here.
     while ([...older].some((request) => this.#outstanding.has(request))) await this.#pause(IDLE_POLL_MS);
@@ -231,27 +230,23 @@ export class RingClient implements DynamoClient {
   async due(table: ByteString, ageMs = 0): Promise<number> {
     const asked = [...this.#nodes.keys()];
     const answers = await this.#askAll(asked, { kind: 'due-of', table, ageMs });
-    const mayOwe = (id: NodeId) => this.#mayOwe(id, answers.get(id)?.kind !== 'due');
+    const mayOwe = (id: NodeId) => this.#silent.mayOwe(id, answers.get(id)?.kind !== 'due');
     // All of them are looked at.
     let most = asked.filter(mayOwe).length > 0 ? 1 : 0;
     for (const answer of answers.values()) if (answer.kind === 'due') most = Math.max(most, answer.items);
     return most;
   }
 
-  /** Whether a node may owe what nobody else knows of: it is silent, and others have not had the time to settle it. */
-  #mayOwe(id: NodeId, isSilent: boolean): boolean {
-    if (!isSilent) {
-      this.#silent.delete(id);
-      return false;
-    }
-    const { outboxAgeMs, outboxLaterMs, finishIntervalMs, opLifeMs } = this.#limits;
-    const takenOverMs = outboxAgeMs + outboxLaterMs + finishIntervalMs + opLifeMs;
-    const nowMs = this.#clock.elapsedMs();
-    const known = this.#silent.get(id);
-    // If nobody has asked for so long, it may have answered meanwhile.
-    const sinceMs = known === undefined || nowMs - known.askedMs > takenOverMs ? nowMs : known.sinceMs;
-    this.#silent.set(id, { sinceMs, askedMs: nowMs });
-    return nowMs - sinceMs <= takenOverMs;
+  fenceTables(tables: readonly ByteString[]): Promise<boolean> {
+    const untilMs = this.#clock.elapsedMs() + this.#limits.opLifeMs;
+    return fenceTables(
+      {
+        view: this.#view,
+        ask: (request, isEnough) => this.#askAll([...this.#nodes.keys()], request, { isEnough }),
+        pause: () => this.#pause(this.#limits.maxBackoffMs).then(() => this.#clock.elapsedMs() < untilMs),
+      },
+      tables,
+    );
   }
 
   async forgetTable(table: ByteString): Promise<void> {
@@ -274,7 +269,7 @@ export class RingClient implements DynamoClient {
    * A node has stopped and was removed. The reads that it owes are asked of others; its writes have an unknown outcome.
    */
   detach(node: NodeId): void {
-    this.#silent.delete(node);
+    this.#silent.forget(node);
     this.#quietAtMs = this.#clock.elapsedMs() + this.#limits.messageLifeMs;
     for (const request of this.#outstanding) {
       if (request.node !== node) continue;
@@ -345,33 +340,10 @@ export class RingClient implements DynamoClient {
     return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, signal).begin());
   }
 
-  /** @returns the answers of the nodes that answer in time */
-  #askAll<R extends TablesIn | UseDerivation | DueOf>(
-    ids: readonly NodeId[],
-    request: R,
-    withinMs = this.#limits.suspectAfterMs,
-  ): Promise<ReadonlyMap<NodeId, AnswerTo<R>>> {
-    const answers = new Map<NodeId, AnswerTo<R>>();
-    return new Promise((resolve) => {
-      const end = this.#after(withinMs, () => resolve(answers));
-      let owed = ids.length;
-      const endIfComplete = () => {
-        if (owed > 0) return;
-        end();
-        resolve(answers);
-      };
-      for (const id of ids) {
-        const node = this.#nodes.get(id);
-        if (node === undefined) owed--;
-        node?.coordinate(request, (answer) => {
-          owed--;
-          // One that cannot be asked is as one that does not answer in time.
-          if (!isNoAnswer(answer)) answers.set(id, answer);
-          endIfComplete();
-        });
-      }
-      endIfComplete();
-    });
+  /** Asks these nodes, for as long as it takes to suspect one that is silent. */
+  #askAll<R extends CoordinationRequest>(ids: readonly NodeId[], request: R, patience: Partial<Patience<R>> = {}) {
+    const parts = { nodes: this.#nodes, after: (ms: number, run: () => void) => this.#after(ms, run) };
+    return askAll(parts, ids, request, { withinMs: this.#limits.suspectAfterMs, ...patience });
   }
 
   /** Stops waiting for nodes that do not answer: coordinators give up by themselves after `opLifeMs`. */

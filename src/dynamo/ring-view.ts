@@ -36,7 +36,8 @@ export class RingView {
   /** Takes a decided config. @returns whether it is newer than the one known */
   learnConfig(config: PartitionConfig): boolean {
     const known = this.#configs[config.partition];
-    assert(known !== undefined, 'a config of a partition that this ring does not have');
+    // Only a peer that is broken tells of a partition that this ring does not have.
+    if (known === undefined) return false;
     if (known.epoch > config.epoch) return false;
     if (known.epoch === config.epoch) {
       assertInvariant(

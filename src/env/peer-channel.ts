@@ -127,7 +127,8 @@ export type Met<Hello> =
   | { readonly kind: 'met'; readonly peer: PeerId; readonly hello: Hello }
   /** This process listens there itself. */
   | { readonly kind: 'self' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** By the other side, or by this one. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly byPeer: boolean }
   /** Nobody answers, or not as a peer does. @property reason one line */
   | { readonly kind: 'unreachable'; readonly reason: string };
 
@@ -148,6 +149,8 @@ export interface PeerTransport<Hello> {
   disconnect(peer: PeerId): void;
   /** Whether the hot connection to the peer is open. A peer is always up for itself. */
   isUp(peer: PeerId): boolean;
+  /** Whether any connection with the peer is open, whoever has dialled it. */
+  isConnected(peer: PeerId): boolean;
   /** What the peer said last on a connection; undefined if it was never let in. */
   helloOf(peer: PeerId): Hello | undefined;
   figures(): TransportFigures;

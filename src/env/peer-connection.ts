@@ -201,6 +201,8 @@ export class PeerConnection {
   }
 
   #addPart(id: number, payload: Buffer): void {
+    // A hello is one frame: who is not known yet must not have any more bytes kept.
+    if (!this.#isGreeted) throw new FrameError('garbage', 'a part before the hello');
     if (this.#parts.length > 0 && id !== this.#partsId) throw new FrameError('garbage', 'parts of two messages');
     this.#partBytes += payload.length;
     if (payload.length === 0 || this.#partBytes > this.#limits.messageBytes) throw new FrameError('oversize', 'parts');

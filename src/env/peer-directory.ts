@@ -86,7 +86,7 @@ export async function initPeerDirectory(userPath: string, name: string, right: F
 /**
  * Takes the directory, and counts the start. An empty directory becomes the empty disk of this node.
  *
- * @throws DataDirectoryError if it is in use, is that of something else, or has lost its store
+ * @throws DataDirectoryError if it is in use, is that of something else, has lost its store, or was refused by others
  */
 export async function openPeerDirectory(userPath: string, name: string): Promise<PeerDirectory> {
   const path = resolve(userPath);
@@ -97,6 +97,10 @@ export async function openPeerDirectory(userPath: string, name: string): Promise
     const found = recordIn(path) ?? { diskId: newDiskId(), name, boot: 0, state: 'new' as const };
     if (found.name !== name) {
       throw new DataDirectoryError(`the data directory ${path} is that of node ${found.name}, not of ${name}`);
+    }
+    if (found.refused !== undefined) {
+      const remedy = 'put the newest one back, or empty the directory and have the node replaced';
+      throw new DataDirectoryError(`the data directory ${path} was refused (${found.refused}): ${remedy}`);
     }
     nameLock = await lockName(`disk ${found.diskId}`);
     if (nameLock === undefined) {

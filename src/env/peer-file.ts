@@ -51,7 +51,7 @@ function parse(text: string): unknown {
 }
 
 function isRecord(value: unknown): value is PeerRecord {
-  const { diskId, name, boot, right, state, cluster, storeBoot } = Object(value) as Partial<PeerRecord>;
+  const { diskId, name, boot, right, state, cluster, storeBoot, refused } = Object(value) as Partial<PeerRecord>;
   const isStateSound = state === 'new' || ((state === 'bound' || state === 'formed') && cluster !== undefined);
   return (
     isDiskId(diskId) &&
@@ -59,6 +59,7 @@ function isRecord(value: unknown): value is PeerRecord {
     isWithin(boot, 0, 0xffff_ffff) &&
     (right === undefined || foundingRightIn(right) !== undefined) &&
     (cluster === undefined || foundedClusterIn(cluster) !== undefined) &&
+    (refused === undefined || typeof refused === 'string') &&
     (storeBoot === undefined || isWithin(storeBoot, 1, boot)) &&
     isStateSound
   );

@@ -48,6 +48,11 @@ export interface PeerRecord {
   readonly cluster?: FoundedCluster;
   /** The last start that the node's store has noted. Undefined: it has none yet. A store that knows less is an old copy. */
   readonly storeBoot?: number;
+  /**
+   * Why other nodes have refused this disk, if they have: it is an old copy of itself, or two processes have copies. It is
+   * never used again: with each further start it would look newer, and in the end as if nothing were missing.
+   */
+  readonly refused?: string;
 }
 
 /** What an operator may call a node: a word that is safe in a file's name, a certificate and a log. */

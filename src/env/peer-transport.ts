@@ -180,6 +180,12 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     return peer === this.#parts.self || this.#peers.find(peer)?.links.hot.isOpen === true;
   }
 
+  isConnected(peer: PeerId): boolean {
+    const known = this.#peers.find(peer);
+    if (known === undefined) return false;
+    return known.served.size > 0 || Object.values(known.links).some((link) => link.isOpen);
+  }
+
   helloOf(peer: PeerId): Hello | undefined {
     return this.#peers.find(peer)?.hello;
   }

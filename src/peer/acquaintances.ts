@@ -2,7 +2,7 @@ import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
-import type { Address, PeerTransport, Port } from '../env/peer-channel.ts';
+import type { Address, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { Random } from '../env/random.ts';
 import type { AddressBook, AddressEntry } from './address-book.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
@@ -11,6 +11,8 @@ import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
 const JOIN_MS = 1_000;
 /** How often addresses are exchanged with a peer, drawn at random. */
 const EXCHANGE_MS = 2_000;
+/** A peer that holds nothing, and has not answered for so long, is forgotten: a front that has gone, or was restarted. */
+const FORGET_MS = 60_000;
 /** How often the log repeats what is wrong with an address. */
 const REMIND_MS = 30_000;
 
@@ -25,6 +27,8 @@ export interface AcquaintancesParts {
   readonly own: () => AddressEntry;
   /** The nodes that hold the ring, as far as that is known: connections to all of them are kept. */
   readonly members: () => readonly NodeId[];
+  /** A peer has refused this one. */
+  readonly onRefused: (refusal: Refusal) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -33,8 +37,8 @@ export interface AcquaintancesParts {
 /** Gets to know other peers: at the addresses that the operator names, and from those that it knows already. */
 export class Acquaintances {
   readonly #parts: AcquaintancesParts;
-  /** Everybody who was let in since the start. */
-  readonly #met = new Set<NodeId>();
+  /** Who was let in since the start and is not forgotten, each with the time when it was heard last. */
+  readonly #met = new Map<NodeId, number>();
   /** Who was met last at each address of the operator's. */
   readonly #metAt = new Map<Address, NodeId>();
   readonly #remindAtMs = new Map<Address, number>();
@@ -59,22 +63,23 @@ export class Acquaintances {
 
   /** The peers that can be asked now. */
   get present(): readonly NodeId[] {
-    return [...this.#met].filter(
+    return [...this.#met.keys()].filter(
       (peer) => this.#parts.transport.isUp(peer) || this.#parts.book.addressesOf(peer).length > 0,
     );
   }
 
   /** A peer was let in. */
   noteGreeted(peer: NodeId): void {
-    if (peer === this.#parts.self || this.#met.has(peer)) return;
-    this.#met.add(peer);
-    this.#exchange(peer);
+    if (peer === this.#parts.self) return;
+    const isNew = !this.#met.has(peer);
+    this.#met.set(peer, this.#parts.clock.elapsedMs());
+    if (isNew) this.#exchange(peer);
   }
 
   /** What other peers are told: this process, and the nodes that hold the ring. */
   get known(): readonly AddressEntry[] {
     const { book, members, own } = this.#parts;
-    const entries = [...members(), ...this.#met].map((node) => book.entryOf(node));
+    const entries = [...members(), ...this.#met.keys()].map((node) => book.entryOf(node));
     const told = new Set([own(), ...entries.filter((entry) => entry !== undefined)]);
     return [...told].slice(0, MOST_TOLD);
   }
@@ -96,8 +101,12 @@ export class Acquaintances {
       if (this.#isStopped) return;
       if (met.kind === 'self') this.#metAt.set(address, self);
       else if (met.kind === 'met') this.#metAt.set(address, met.peer);
-      else if (met.kind === 'refused') this.#complain(address, 'a peer has refused this one', met.refusal.line);
-      else this.#complain(address, 'nobody was met', met.reason);
+      else if (met.kind === 'refused') {
+        // What this side refuses, it has said already.
+        if (!met.byPeer) return;
+        this.#complain(address, 'a peer has refused this one', met.refusal.line);
+        this.#parts.onRefused(met.refusal);
+      } else this.#complain(address, 'nobody was met', met.reason);
     });
   }
 
@@ -121,9 +130,23 @@ export class Acquaintances {
 
   #exchange(peer: NodeId): void {
     this.#parts.port.ask(peer, { kind: 'addresses', entries: this.known }, (outcome) => {
-      if (outcome.kind !== 'answered' || outcome.answer.kind !== 'addresses') return;
+      if (outcome.kind !== 'answered') return this.#forgetIfGone(peer);
+      if (this.#met.has(peer)) this.#met.set(peer, this.#parts.clock.elapsedMs());
+      if (outcome.answer.kind !== 'addresses') return;
       for (const entry of outcome.answer.entries) this.learn(entry);
     });
+  }
+
+  /** Else a process that runs for long would dial for ever whoever was there once. Whoever comes again is met again. */
+  #forgetIfGone(peer: NodeId): void {
+    const { members, transport, clock } = this.#parts;
+    const nodes = members();
+    const heardMs = this.#met.get(peer);
+    if (heardMs === undefined || nodes.length === 0 || nodes.includes(peer)) return;
+    // One that cannot be dialled may come by itself all the same.
+    if (transport.isConnected(peer) || clock.elapsedMs() - heardMs < FORGET_MS) return;
+    this.#met.delete(peer);
+    transport.disconnect(peer);
   }
 
   /** Takes what a peer has told. Until a cluster is known, everybody may be a founder. */

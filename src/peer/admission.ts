@@ -7,6 +7,11 @@ import { peerNodeId } from './node-name.ts';
 /** How far the clock of a node may be off that forms a cluster or joins one, in ms. Afterwards it is only shown. */
 const MAX_CLOCK_SKEW_MS = 30_000;
 
+/** Whether a refusal means that the disk which was refused is a copy: whatever is on it may be too old. */
+export function isOfCopy({ code }: Refusal): boolean {
+  return code === 'old-disk' || code === 'copied-disk';
+}
+
 /**
  * Whether to talk to a peer that says this of itself.
  *

@@ -10,6 +10,7 @@ import { peerNodeId } from './node-name.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import type { TableNews } from './table-news.ts';
 
 /** What a process has to answer with; some of it comes later than its first request. */
 export interface PeerDeskParts {
@@ -18,6 +19,8 @@ export interface PeerDeskParts {
   readonly acquaintances: () => Acquaintances | undefined;
   readonly view: () => RingView | undefined;
   readonly peer: () => Peer | undefined;
+  /** Told of definitions that other routers have changed. */
+  readonly news: () => TableNews;
   readonly membership: () => Membership | undefined;
 }
 
@@ -33,7 +36,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, membership }: PeerDeskParts,
+  { self, founder, acquaintances, view, peer, news, membership }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -56,6 +59,9 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
+    case 'table-changed':
+      news().heard(request);
+      return answer({ kind: 'noted' });
     case 'work': {
       const running = peer();
       if (running === undefined) return answer(NOT_YET);

@@ -28,6 +28,8 @@ export type PeerRequest =
   /** Answers what its replica holds of a key. */
   | { readonly kind: 'replica'; readonly key: StoreKey }
   | { readonly kind: 'work'; readonly work: NodeWork }
+  /** To routers: the definition under this name is another one now, or gone. */
+  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
@@ -42,6 +44,7 @@ export type PeerAnswer =
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
   | { readonly kind: 'done'; readonly report: WorkReport }
+  | { readonly kind: 'noted' }
   /** It cannot do that now. @property reason one line */
   | { readonly kind: 'cannot'; readonly reason: string };
 
@@ -108,6 +111,8 @@ function readRequest(value: Fields): PeerRequest {
           'work',
         ),
       };
+    case 'table-changed':
+      return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
@@ -130,6 +135,8 @@ function readAnswer(value: Fields): PeerAnswer {
       return { kind: 'replica', replica: readReplica(Object(value.replica)) };
     case 'done':
       return { kind: 'done', report: readReport(Object(value.report)) };
+    case 'noted':
+      return { kind: 'noted' };
     case 'cannot':
       return { kind: 'cannot', reason: text(value.reason) };
     default:

@@ -51,7 +51,7 @@ export class Peer {
 
   private constructor(node: StorageNode, clock: StoppableClock, { settings, env }: PeerParts) {
     this.node = node;
-    this.receive = receiverOf(node);
+    this.receive = receiverOf(node, clock);
     this.#entrance = new Entrance(node);
     this.#clock = clock;
     this.#ownersClock = env.clock;
@@ -163,9 +163,10 @@ function untilStopped(transport: Transport<Request, Reply>, clock: StoppableCloc
   };
 }
 
-/** A node whose store is damaged does not reply, and throws nothing at the network. */
-function receiverOf(node: StorageNode): Receive<Request, Reply> {
+/** A node whose store is damaged does not reply, and throws nothing at the network. Neither does one that has stopped. */
+function receiverOf(node: StorageNode, clock: StoppableClock): Receive<Request, Reply> {
   return (from, request, reply) => {
+    if (clock.isStopped) return;
     try {
       node.receive(from, request, reply);
     } catch (error) {

@@ -39,6 +39,7 @@ import { ofTable } from './of-table.ts';
 import type { ReadRoom } from './read-room.ts';
 import { BATCH_PARALLELISM } from './router-limits.ts';
 import type { ThroughputGate } from './throughput.ts';
+import { forgetGoneOf } from './unless-gone.ts';
 
 /** API reference, BatchGetItem and BatchWriteItem: for all tables together. */
 const MAX_KEYS = 100;
@@ -98,6 +99,7 @@ export function createBatchOperations(parts: ItemParts & { readonly room: ReadRo
       }
       checkDistinct(reads);
       await readAll(reads, room, (read) => readOne(client, throughput, context, read));
+      forgetGoneOf(catalog, reads);
       return answerOfReads(request, reads);
     },
 
@@ -120,6 +122,7 @@ export function createBatchOperations(parts: ItemParts & { readonly room: ReadRo
       }
       checkDistinct(writes);
       await inParallel(writes, BATCH_PARALLELISM, (write) => writeOne(client, throughput, context, write));
+      forgetGoneOf(catalog, writes);
       return answerOfWrites(client, request, writes);
     },
   };

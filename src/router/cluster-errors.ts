@@ -1,5 +1,6 @@
 import { ApiError } from '../api/errors.ts';
 import type { MutationOutcome } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { throttled } from '../api/throttling.ts';
 import type { Failure } from '../dynamo/client.ts';
@@ -28,6 +29,11 @@ export function clusterError(
       if (table === undefined || behind === undefined) return ApiError.serviceUnavailable();
       return throttled(table, behind.name, 'write', 'KeyRangeThroughputExceeded');
     }
+    case 'table-gone': {
+      const error = ApiError.serviceUnavailable();
+      GONE.set(error, failure.table);
+      return error;
+    }
     case 'unavailable':
     case 'overloaded':
       return ApiError.serviceUnavailable();
@@ -35,4 +41,15 @@ export function clusterError(
     case 'storage-failed':
       return ApiError.internalServerError('Internal server error');
   }
+}
+
+/** By error, the id of the table that was deleted under the request. */
+const GONE = new WeakMap<ApiError, ByteString>();
+
+/**
+ * The id by which a request failed because its table was deleted, by a router that had not heard of that. Nothing was done:
+ * the request may be tried again with the present definition. @returns undefined for any other error
+ */
+export function goneTable(error: unknown): ByteString | undefined {
+  return error instanceof ApiError ? GONE.get(error) : undefined;
 }

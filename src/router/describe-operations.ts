@@ -16,7 +16,7 @@ const LIST_TABLES_LIMIT = 100;
 export function createDescribeOperations(catalog: TableCatalog, counts: TableCounts) {
   /** @returns undefined if there is none, or it has been DELETING for its time */
   const find = async (namespace: string, name: string, nowMs: number): Promise<Table | undefined> => {
-    const table = await catalog.find(namespace, name, { kind: 'client', nowMs });
+    const table = await catalog.present(namespace, name, { kind: 'client', nowMs });
     return table === undefined || statusAt(table, nowMs) === undefined ? undefined : table;
   };
 

@@ -20,6 +20,11 @@ export interface ExpiryParts {
   /** The clock of the API, in ms since 1970. It may step, in both directions. */
   readonly nowMs: () => number;
   readonly timers: FaultTimers;
+  /**
+   * Whether this router is the one that reads tables again and again, for what others have written. Undefined: there are no
+   * others.
+   */
+  readonly isPassing?: (() => boolean) | undefined;
   readonly pause: Pause;
   /** Is told why items that have expired stay for now. They are tried again. */
   readonly onFailure: (error: unknown) => void;
@@ -39,8 +44,8 @@ const ADJUSTED_MS = 10_000;
  * A table is read once, and what expires next is kept in memory (`ExpirySchedule`), to which the writes that come
  * through `noting` add. So a table in which nothing is due costs nothing.
  *
- * Hazard: with several routers, each would know only of its own writes. Then every router has to pass through its share
- * of the partitions now and then.
+ * With several routers, each knows what was there when it began, and what it has written itself. One of them also reads all
+ * tables every few minutes, for what others had written that have ended.
  */
 export class ExpirySweep {
   readonly #parts: ExpiryParts;
@@ -52,6 +57,8 @@ export class ExpirySweep {
   /** The timers of those that rest between two pages of a pass, by what ends the rest. */
   readonly #resting = new Map<() => void, unknown>();
   #isListed = false;
+  /** When tables were read last for the writes of others, by the clock of the API. */
+  #disturbedMs = Number.NEGATIVE_INFINITY;
   #isPassing = false;
   /** How many callers wait for passes. */
   #urgent = 0;
@@ -143,6 +150,7 @@ export class ExpirySweep {
       due: (table, ageMs) => client.due(table, ageMs),
       collectionBytes: (request) => client.collectionBytes(request),
       countItems: (tables) => client.countItems(tables),
+      fenceTables: (tables) => client.fenceTables(tables),
       segmentOf: (key, total) => client.segmentOf(key, total),
       forgetTable: (table) => client.forgetTable(table),
     };
@@ -204,8 +212,18 @@ export class ExpirySweep {
     }
   }
 
+  /** Other routers may have made tables, and written items, that this one has not heard of. */
+  #noticeOthers(): void {
+    const { isPassing, nowMs } = this.#parts;
+    if (isPassing?.() !== true || Math.abs(nowMs() - this.#disturbedMs) < EXPIRY.othersMs) return;
+    this.#disturbedMs = nowMs();
+    this.#isListed = false;
+    for (const { schedule } of this.#tables.values()) schedule.disturb();
+  }
+
   async #round(): Promise<void> {
     this.#noticeChanges();
+    this.#noticeOthers();
     if (!this.#isListed) await this.#list();
     await this.#settleDoubts();
     for (const table of [...this.#tables.values()]) {

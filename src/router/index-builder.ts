@@ -10,6 +10,7 @@ import { BuildProgress } from './build-progress.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import { ofTable } from './of-table.ts';
+import { type OtherRouters, olderInUseMs } from './other-routers.ts';
 import { INDEX_BUILDS } from './router-limits.ts';
 import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
 
@@ -23,6 +24,8 @@ export interface BuilderParts {
    * tried again.
    */
   readonly wait: ((ms: number) => Promise<boolean>) | undefined;
+  /** Undefined: this is the only router. */
+  readonly others?: OtherRouters | undefined;
 }
 
 /** How far the indexes of a table are. */
@@ -194,7 +197,7 @@ export class IndexBuilder {
 
   /** @returns whether nothing is left to be done; false: to be called again */
   async #step({ namespace, name }: Place): Promise<boolean> {
-    const { client, catalog, newId } = this.#parts;
+    const { client, catalog, newId, others } = this.#parts;
     const table = await catalog.find(namespace, name, ADMINISTRATOR);
     if (table === undefined || table.transition?.status === 'DELETING') return true;
     if (isOlderThanEntries(table)) {
@@ -206,6 +209,9 @@ export class IndexBuilder {
     if (indexes.length === 0 || derivation === undefined) return true;
     const progress = await BuildProgress.load(client, table);
     if (!progress.isBegun) {
+      const olderMs = await olderInUseMs(others, table);
+      // A server that stops leaves it to the next one.
+      if (olderMs > 0 && (await this.#parts.wait?.(olderMs)) === false) return false;
       await client.useDerivation(derivation);
       await progress.save();
     }

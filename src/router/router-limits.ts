@@ -40,6 +40,8 @@ export const EXPIRY = {
   parallelism: 16,
   /** After which an item that could not be deleted, or a table that could not be read, is tried again. */
   retryMs: 5_000,
+  /** How often tables are read for what other routers have written, where there are several. Longer: items stay longer. */
+  othersMs: 5 * 60_000,
 } as const;
 
 /** For how long a count of the items of a table is answered again, and of how many tables that is known. */

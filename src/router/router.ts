@@ -4,10 +4,12 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { IndexBuilder } from './index-builder.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { createOperationTable } from './operation-table.ts';
+import type { OtherRouters } from './other-routers.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
+import { unlessGone } from './unless-gone.ts';
 
 export interface RouterOptions {
   readonly client: DynamoClient;
@@ -20,6 +22,8 @@ export interface RouterOptions {
   readonly limits?: Partial<RouterLimits>;
   /** Default: a new one. */
   readonly catalog?: TableCatalog;
+  /** The other routers of the cluster, of which the catalog knows too. Default: it has none. */
+  readonly others?: OtherRouters | undefined;
   /** Undefined: throughput is not limited. */
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen, in ms. Default: in the answer only. */
@@ -48,10 +52,10 @@ export interface Router {
  * which indexes are scanned and, if throughput is limited, what was consumed.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, isolate = 'none' } = options;
+  const { client, newId, isolate = 'none', others } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
-  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait });
+  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait, others });
   const handlers = createOperationTable({
     client,
     catalog,
@@ -66,10 +70,13 @@ export function createRouter(options: RouterOptions): Router {
     execute(operation, request, context) {
       const namespace = namespaceOf(context, isolate);
       if (namespace === undefined) return Promise.reject(noNamespace(context));
-      return handlers[operation](request as never, context, namespace);
+      const run = () => handlers[operation](request as never, context, namespace);
+      return others === undefined ? run() : unlessGone(catalog, run);
     },
-    executeIn: (namespace, operation, request, context) =>
-      handlers[operation](request as never, { ...context, transientMs: 0 }, namespace),
+    executeIn(namespace, operation, request, context) {
+      const run = () => handlers[operation](request as never, { ...context, transientMs: 0 }, namespace);
+      return others === undefined ? run() : unlessGone(catalog, run);
+    },
     indexes,
     tables: createTableAdmin({ client, catalog, newId, limits }),
   };

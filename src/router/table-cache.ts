@@ -1,6 +1,7 @@
 import type { ByteString } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { DEFAULT_NAMESPACE } from './namespace.ts';
+import { FRESH_MS } from './other-routers.ts';
 import type { RouterLimits } from './router-limits.ts';
 
 /** Which table a storage id stands for, and how the keys of its items are made. */
@@ -22,20 +23,31 @@ export interface TableWatcher {
   defined?(table: Table): void;
 }
 
+export type CacheLimits = Pick<RouterLimits, 'maxCachedTables'>;
+
 /** The definitions in use, which every item operation needs. */
 export class TableCache implements TablesAtHand {
-  readonly #limits: Pick<RouterLimits, 'maxCachedTables'>;
+  readonly #limits: CacheLimits;
+  /** Undefined if definitions stay until they are changed. */
+  readonly #elapsedMs: (() => number) | undefined;
+  /** By `labelOf`, if definitions get old. */
+  readonly #sinceMs = new Map<string, number>();
   /** By `labelOf`, in the order in which they were remembered. */
   readonly #tables = new Map<string, Table>();
   readonly #watchers: TableWatcher[] = [];
 
-  constructor(limits: Pick<RouterLimits, 'maxCachedTables'>) {
+  /** @param elapsedMs if there are other routers, a time that only grows */
+  constructor(limits: CacheLimits, elapsedMs?: () => number) {
     this.#limits = limits;
+    this.#elapsedMs = elapsedMs;
   }
 
-  /** A name of any text may be asked for. */
+  /** A name of any text may be asked for. @returns undefined also if what is known of the table is old */
   get({ namespace, name }: Pick<Table, 'namespace' | 'name'>): Table | undefined {
-    return this.#tables.get(labelOf(namespace, name));
+    const label = labelOf(namespace, name);
+    const table = this.#tables.get(label);
+    if (this.#elapsedMs === undefined || table === undefined) return table;
+    return this.#elapsedMs() - this.#sinceMs.get(label)! < FRESH_MS ? table : undefined;
   }
 
   tables(): Iterable<Table> {
@@ -57,6 +69,7 @@ export class TableCache implements TablesAtHand {
     this.#tables.delete(label);
     if (this.#tables.size >= this.#limits.maxCachedTables) this.forget(this.#tables.values().next().value!);
     this.#tables.set(label, table);
+    if (this.#elapsedMs !== undefined) this.#sinceMs.set(label, this.#elapsedMs());
     if (!isKnown) for (const watcher of this.#watchers) watcher.added(table);
   }
 
@@ -65,6 +78,7 @@ export class TableCache implements TablesAtHand {
     const known = this.#tables.get(label);
     if (known === undefined) return;
     this.#tables.delete(label);
+    this.#sinceMs.delete(label);
     for (const watcher of this.#watchers) watcher.removed(known.storageId);
   }
 }

@@ -6,28 +6,23 @@ import type { RequestContext } from '../api/operations.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { isUsable, settledTable, statusAt } from '../api/transition.ts';
-import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
+import { type DynamoClient, type ItemKey, SYSTEM_TABLE } from '../dynamo/client.ts';
 import { forgetProgress } from './build-progress.ts';
 import { clusterError } from './cluster-errors.ts';
-import {
-  definitionImage,
-  definitionKey,
-  definitionRange,
-  definitionText,
-  parseDefinition,
-  unchanged,
-} from './definition-item.ts';
+import { ComingTables } from './coming-tables.ts';
+import { parseDefinition } from './definition-item.ts';
 import { forgetDerivation, registerDerivation } from './derivation-register.ts';
-import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
-import { isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
+import { isLeaving, leavingTable } from './leaving-table.ts';
+import type { OtherRouters } from './other-routers.ts';
+import { DEFAULT_ROUTER_LIMITS } from './router-limits.ts';
+import { eraseDefinition, listDefinitions, type Place, readDefinition, storeDefinition } from './stored-definitions.ts';
+import { type CacheLimits, isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
+import { Turns } from './turns.ts';
 
-const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** A change that loses this many races in a row gives up; it has done nothing then. */
 const CHANGE_ATTEMPTS = 8;
 /** Definitions per page when all tables are read. */
 const PAGE = 100;
-
-type Place = Pick<Table, 'namespace' | 'name'>;
 
 /** Who looks for a table. */
 export type TableView =
@@ -49,21 +44,26 @@ export const ADMINISTRATOR: TableView = { kind: 'administrator' };
  * come through here, changes of one name take turns, and a definition enters the cache only after a write that the
  * cluster applied (see `#load`).
  *
- * Hazard: with several routers the cache can be stale. Another router would go on serving a table that was changed or
- * deleted, and write items under a storage id that nobody can reach. Before a second router runs, every router has to
- * acknowledge a change, or cached definitions have to carry a lease that a change waits out.
+ * With several routers it may be stale, and nobody waits for all of them. The id of a deleted table is fenced at the
+ * replicas before the deletion is answered, so a router that has not heard of it is told `table-gone`, forgets the
+ * definition and reads the present one (docs/protocol.md section 9.6). Keys never change under an id: of a table that was
+ * changed, a stale definition is wrong about throughput and expiry alone, for some minutes at most.
  */
 export class TableCatalog implements TablesAtHand {
   readonly #client: DynamoClient;
   readonly #cache: TableCache;
-  /** The storage ids of tables whose items are written before their definition, as by a restore. */
-  readonly #coming = new Set<ByteString>();
-  /** The last piece of work of each table that has some. At most one per request in flight, which tier 1 limits. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #coming: ComingTables;
+  readonly #turns = new Turns();
+  readonly #others: OtherRouters | undefined;
+  /** Counts the changes of others: what was read before one may be older than it. */
+  #heard = 0;
 
-  constructor(client: DynamoClient, limits: Pick<RouterLimits, 'maxCachedTables'> = DEFAULT_ROUTER_LIMITS) {
+  /** @param others undefined: this is the only router of the cluster */
+  constructor(client: DynamoClient, limits: CacheLimits = DEFAULT_ROUTER_LIMITS, others?: OtherRouters) {
     this.#client = client;
-    this.#cache = new TableCache(limits);
+    this.#others = others;
+    this.#coming = new ComingTables(client, others);
+    this.#cache = new TableCache(limits, others && (() => others.elapsedMs()));
   }
 
   /** The definition, if it is in the cache. `tableName` may be any text; a table is never cached by its ARN. */
@@ -118,7 +118,30 @@ export class TableCatalog implements TablesAtHand {
   /** @returns undefined if there is no such table for this view */
   async find(namespace: string, name: string, view: TableView): Promise<Table | undefined> {
     const place = { namespace, name };
-    return this.cached(namespace, name) ?? this.#inTurn(place, () => this.#load(place, view));
+    return (
+      this.cached(namespace, name) ??
+      this.#inTurn(place, async () => this.cached(namespace, name) ?? this.#load(place, view))
+    );
+  }
+
+  /** As `find`, but never an earlier definition than the present one, whichever router has changed it. */
+  async present(namespace: string, name: string, view: TableView): Promise<Table | undefined> {
+    if (this.#others === undefined) return this.find(namespace, name, view);
+    const place = { namespace, name };
+    return this.#inTurn(place, () => this.#load(place, view));
+  }
+
+  /** Another router has changed or removed the definition: it is read anew when it is needed. */
+  noteChanged(place: Place): void {
+    this.#heard++;
+    this.#cache.forget(place);
+  }
+
+  /** The table with this id was deleted: whatever has the id is forgotten. */
+  forgetGone(storageId: ByteString): void {
+    for (const table of this.#cache.tables()) {
+      if (storageIdsOf(table).includes(storageId)) return this.#cache.forget(table);
+    }
   }
 
   /** Stores a new table. @returns false if its name is taken */
@@ -135,10 +158,17 @@ export class TableCatalog implements TablesAtHand {
     const place = { namespace, name };
     return this.#inTurn(place, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
-        const current = await this.#read(place);
+        const current = await readDefinition(this.#client, place);
         if (current === undefined) return undefined;
-        const next = await this.#replace(current, change(parseDefinition(current)));
-        if (next !== undefined) return next;
+        const table = parseDefinition(current);
+        if (isLeaving(table)) {
+          await this.#end(place, current);
+          continue;
+        }
+        const next = await this.#replace(current, change(table));
+        if (next === undefined) continue;
+        await this.#others?.tellChanged(place);
+        return next;
       }
       throw clusterError({ kind: 'overloaded' });
     });
@@ -148,8 +178,10 @@ export class TableCatalog implements TablesAtHand {
   put(table: Table): Promise<void> {
     return this.#inTurn(table, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
-        const current = await this.#read(table);
-        if ((await this.#replace(current, table)) === undefined) continue;
+        const current = await readDefinition(this.#client, table);
+        const last = current && (await this.#fence(table, current));
+        if (current !== undefined && last === undefined) continue;
+        if ((await this.#replace(last, table)) === undefined) continue;
         if (current !== undefined) await this.#forgetRecords(parseDefinition(current));
         return;
       }
@@ -170,14 +202,13 @@ export class TableCatalog implements TablesAtHand {
     const place = { namespace, name };
     return this.#inTurn(place, async () => {
       for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
-        const current = await this.#read(place);
+        const current = await readDefinition(this.#client, place);
         if (current === undefined) return undefined;
         const table = parseDefinition(current);
-        check(table);
-        if (await this.#erase(place, current)) {
-          await this.#forgetRecords(table);
-          return table;
-        }
+        // Another router's deletion, which this one ends.
+        const isOthers = isLeaving(table);
+        if (!isOthers) check(table);
+        if ((await this.#end(place, current)) && !isOthers) return table;
       }
       throw clusterError({ kind: 'overloaded' });
     });
@@ -197,13 +228,8 @@ export class TableCatalog implements TablesAtHand {
    * Does `work`, which writes items of tables that have no definition yet and then stores the definitions: meanwhile
    * `forgetDeleted` leaves these tables alone.
    */
-  async whileComing<T>(storageIds: readonly ByteString[], work: () => Promise<T>): Promise<T> {
-    for (const storageId of storageIds) this.#coming.add(storageId);
-    try {
-      return await work();
-    } finally {
-      for (const storageId of storageIds) this.#coming.delete(storageId);
-    }
+  whileComing<T>(storageIds: readonly ByteString[], work: () => Promise<T>): Promise<T> {
+    return this.#coming.during(storageIds, work);
   }
 
   /**
@@ -216,15 +242,18 @@ export class TableCatalog implements TablesAtHand {
   async forgetDeleted(): Promise<number> {
     const unknown = new Set(await this.#client.tables());
     unknown.delete(SYSTEM_TABLE);
-    for (const storageId of this.#coming) unknown.delete(storageId);
+    for (const storageId of await this.#coming.all()) unknown.delete(storageId);
     const spare = (table: Table) => {
       for (const storageId of storageIdsOf(table)) unknown.delete(storageId);
     };
-    for (const table of this.#cache.tables()) spare(table);
+    // With other routers, what is cached may be deleted.
+    if (this.#others === undefined) for (const table of this.#cache.tables()) spare(table);
     if (unknown.size === 0) return 0;
     for await (const tables of this.pages(undefined)) {
       for (const table of tables) spare(table);
     }
+    // Perhaps who deleted them could not tell enough nodes.
+    if (this.#others !== undefined && !(await this.#client.fenceTables([...unknown]))) return 0;
     for (const table of unknown) await this.#client.forgetTable(table);
     return unknown.size;
   }
@@ -233,7 +262,7 @@ export class TableCatalog implements TablesAtHand {
   async finishDeletions(nowMs: number): Promise<void> {
     for await (const tables of this.pages(undefined)) {
       const deleted = tables.filter((table) => statusAt(table, nowMs) === undefined);
-      for (const { namespace, name } of deleted) await this.find(namespace, name, { kind: 'client', nowMs });
+      for (const { namespace, name } of deleted) await this.present(namespace, name, { kind: 'client', nowMs });
     }
   }
 
@@ -258,16 +287,7 @@ export class TableCatalog implements TablesAtHand {
     after: Place | undefined,
     limit: number,
   ): Promise<{ tables: Table[]; more: boolean }> {
-    const tables: Table[] = [];
-    for (let more = true; more; ) {
-      const begin = tables.at(-1) ?? after;
-      const outcome = await this.#client.range(definitionRange(namespace, begin, limit - tables.length));
-      if (outcome.kind !== 'items') throw clusterError(outcome);
-      for (const item of outcome.items) tables.push(parseDefinition(definitionText(item)));
-      if (tables.length >= limit) return { tables, more: outcome.more };
-      more = outcome.more && outcome.items.length > 0;
-    }
-    return { tables, more: false };
+    return listDefinitions(this.#client, { namespace, after, limit });
   }
 
   /**
@@ -277,34 +297,21 @@ export class TableCatalog implements TablesAtHand {
    * even used before nodes find what is derived from the table (`#register`).
    */
   async #load(place: Place, view: TableView): Promise<Table | undefined> {
-    const known = this.cached(place.namespace, place.name);
-    if (known !== undefined) return known;
-    const text = await this.#read(place);
-    if (text === undefined) return undefined;
-    const stored = parseDefinition(text);
-    const status = view.kind === 'client' ? statusAt(stored, view.nowMs) : 'as stored';
-    if (status === undefined) {
-      if (await this.#erase(place, text)) await this.#forgetRecords(stored);
+    const heard = this.#heard;
+    const text = await readDefinition(this.#client, place);
+    if (text === undefined) {
+      this.#cache.forget(place);
       return undefined;
     }
+    const stored = parseDefinition(text);
+    const status = view.kind === 'client' ? statusAt(stored, view.nowMs) : 'as stored';
+    if (status === undefined) return (await this.#end(place, text)) ? undefined : this.#load(place, view);
     const table = status === 'ACTIVE' ? settledTable(stored) : stored;
     if (!isKept(table)) return table;
-    const item = definitionImage(table === stored ? text : JSON.stringify(table));
-    const outcome = await this.#client.write(
-      definitionKey(place),
-      { kind: 'put', item, condition: unchanged(text) },
-      STRICT,
-    );
+    const outcome = await storeDefinition(this.#client, table, text, table === stored ? text : undefined);
     await registerDerivation(this.#client, table);
-    if (outcome.kind === 'applied') this.#cache.remember(table);
+    if (outcome.kind === 'applied' && heard === this.#heard) this.#cache.remember(table);
     return table;
-  }
-
-  async #read(place: Place): Promise<string | undefined> {
-    const outcome = await this.#client.read({ key: definitionKey(place), from: 'latest', consistency: 'strict' });
-    if (outcome.kind === 'none') return undefined;
-    if (outcome.kind !== 'found') throw clusterError(outcome);
-    return definitionText(outcome.item);
   }
 
   /**
@@ -312,18 +319,14 @@ export class TableCatalog implements TablesAtHand {
    * @returns the new one; undefined if the stored definition is another
    */
   async #replace(current: string | undefined, next: Table): Promise<Table | undefined> {
-    const item = definitionImage(JSON.stringify(next));
-    const outcome = await this.#client.write(
-      definitionKey(next),
-      { kind: 'put', item, condition: unchanged(current) },
-      STRICT,
-    );
+    const heard = this.#heard;
+    const outcome = await storeDefinition(this.#client, next, current);
     if (outcome.kind === 'condition-failed') return undefined;
     if (outcome.kind !== 'applied') {
       this.#cache.forget(next);
       throw clusterError(outcome);
     }
-    return this.#register(next);
+    return this.#register(next, heard);
   }
 
   /**
@@ -331,24 +334,55 @@ export class TableCatalog implements TablesAtHand {
    * that nodes do not find. The other way round, a change that ended in between would have left the nodes a derivation
    * without an index that the table still has. After such an end, whoever loads the definition comes here again.
    */
-  async #register(table: Table): Promise<Table> {
+  async #register(table: Table, heard: number): Promise<Table> {
     try {
       await registerDerivation(this.#client, table);
     } catch (error) {
       this.#cache.forget(table);
       throw error;
     }
-    this.#cache.remember(table);
+    if (heard === this.#heard) this.#cache.remember(table);
+    else this.#cache.forget(table);
     return table;
   }
 
-  async #erase(place: Place, current: string): Promise<boolean> {
-    const mutation = { kind: 'delete', condition: unchanged(current) } as const;
-    const outcome = await this.#client.write(definitionKey(place), mutation, STRICT);
-    if (outcome.kind === 'condition-failed') return false;
+  /**
+   * Erases a definition, and what the storage nodes have of its table.
+   * @param current the stored definition
+   * @returns false if it is another one by now: nothing was done
+   * @throws ApiError if the cluster fails; whoever looks for the table later goes on
+   */
+  async #end(place: Place, current: string): Promise<boolean> {
+    const last = await this.#fence(place, current);
+    if (last === undefined) return false;
+    const outcome = await eraseDefinition(this.#client, place, last);
+    // What has been fenced by this router may be erased by another.
+    if (outcome.kind === 'condition-failed') return this.#others !== undefined;
     this.#cache.forget(place);
     if (outcome.kind !== 'applied') throw clusterError(outcome);
+    await this.#forgetRecords(parseDefinition(current));
     return true;
+  }
+
+  /**
+   * Before a definition goes: with other routers, no request of theirs is acknowledged by its id afterwards, and its name is
+   * taken until then.
+   * @returns the definition as it is stored then; undefined if it was another one
+   */
+  async #fence(place: Place, current: string): Promise<string | undefined> {
+    if (this.#others === undefined) return current;
+    const table = parseDefinition(current);
+    const last = isLeaving(table) ? current : JSON.stringify(leavingTable(table));
+    if (last !== current) {
+      const outcome = await storeDefinition(this.#client, table, current, last);
+      if (outcome.kind === 'condition-failed') return undefined;
+      this.#cache.forget(place);
+      if (outcome.kind !== 'applied') throw clusterError(outcome);
+    }
+    const told = this.#others.tellChanged(place);
+    if (!(await this.#client.fenceTables(storageIdsOf(table)))) throw clusterError({ kind: 'unknown' });
+    await told;
+    return last;
   }
 
   /** Erases what the storage nodes have of a deleted table. */
@@ -360,13 +394,6 @@ export class TableCatalog implements TablesAtHand {
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */
   #inTurn<T>({ namespace, name }: Place, work: () => Promise<T>): Promise<T> {
-    const label = labelOf(namespace, name);
-    const turn = (this.#turns.get(label) ?? Promise.resolve()).then(work, work);
-    this.#turns.set(label, turn);
-    const leave = () => {
-      if (this.#turns.get(label) === turn) this.#turns.delete(label);
-    };
-    turn.then(leave, leave);
-    return turn;
+    return this.#turns.take(labelOf(namespace, name), work);
   }
 }

@@ -39,7 +39,7 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
   /** Also in place of a table that has been DELETING for its time. */
   const create = async (table: Table, nowMs: number): Promise<boolean> =>
     (await catalog.create(table)) ||
-    ((await catalog.find(table.namespace, table.name, { kind: 'client', nowMs })) === undefined &&
+    ((await catalog.present(table.namespace, table.name, { kind: 'client', nowMs })) === undefined &&
       (await catalog.create(table)));
 
   return {

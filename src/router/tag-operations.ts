@@ -45,7 +45,7 @@ export function createTagOperations(catalog: TableCatalog): TagOperations {
     },
 
     async listTagsOfResource({ ResourceArn }, { nowMs }, namespace) {
-      const table = await catalog.find(namespace, taggedTable(ResourceArn), { kind: 'client', nowMs });
+      const table = await catalog.present(namespace, taggedTable(ResourceArn), { kind: 'client', nowMs });
       if (table === undefined || statusAt(table, nowMs) === undefined) throw resourceNotFound(ResourceArn);
       return { Tags: table.tags };
     },

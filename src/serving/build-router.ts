@@ -12,10 +12,21 @@ import type { ServedRing } from '../peer/served-ring.ts';
 import { ExpirySweep } from '../router/expiry-sweep.ts';
 import { FaultDelays } from '../router/fault-delays.ts';
 import { FaultRules } from '../router/fault-rules.ts';
+import type { OtherRouters } from '../router/other-routers.ts';
 import { createRouter } from '../router/router.ts';
 import type { TableCatalog } from '../router/table-catalog.ts';
 import { ThroughputGate } from '../router/throughput.ts';
 import type { Releases } from './releases.ts';
+
+/** What a router has to know of the others of its cluster. */
+export interface SharedRouting {
+  readonly routers: OtherRouters & {
+    /** @param hear called for each definition that another router has changed */
+    listen(hear: (place: { readonly namespace: string; readonly name: string }) => void): void;
+  };
+  /** Whether this router sweeps for all: what is deleted, and what has expired. Two at a time do no harm. */
+  readonly isSweeper: () => boolean;
+}
 
 /** What the parts above a ring are made of. */
 export interface RouterBasis {
@@ -25,17 +36,26 @@ export interface RouterBasis {
   readonly apiClock: ApiClock;
   readonly ring: ServedRing;
   readonly catalog: TableCatalog;
+  /** Undefined: this is the only router. */
+  readonly others: SharedRouting | undefined;
 }
 
 /** Tier 2, and what works on tables in the background. */
-export function buildRouter({ config, log, clock, apiClock, ring, catalog }: RouterBasis, releases: Releases) {
-  releases.add(sweep(catalog, { clock, apiClock }, log, config.limits.sweepIntervalMs));
+export function buildRouter(basis: RouterBasis, releases: Releases) {
+  const { config, clock, apiClock, ring, catalog, others } = basis;
+  releases.add(sweep(basis, config.limits.sweepIntervalMs));
   const faults = createFaults(config, clock, catalog, ring);
   releases.add(() => faults.stop());
-  const expiry = createExpiry({ config, log, clock, apiClock, ring, catalog }, faults);
+  const expiry = createExpiry(basis, faults);
   releases.add(() => expiry.stop());
   const waits = new FaultDelays(clock);
-  const router = createRouterOf(config, { client: expiry.noting(ring.client), catalog, apiClock, waits });
+  const router = createRouterOf(config, {
+    client: expiry.noting(ring.client),
+    catalog,
+    apiClock,
+    waits,
+    others: others?.routers,
+  });
   releases.add(() => {
     router.indexes.stop();
     waits.stop();
@@ -49,13 +69,15 @@ interface RouterParts {
   readonly catalog: TableCatalog;
   readonly apiClock: ApiClock;
   readonly waits: FaultDelays;
+  readonly others: OtherRouters | undefined;
 }
 
-function createRouterOf(config: Config, { client, catalog, apiClock, waits }: RouterParts) {
+function createRouterOf(config: Config, { client, catalog, apiClock, waits, others }: RouterParts) {
   return createRouter({
     client,
     wait: (ms) => waits.wait(ms),
     catalog,
+    others,
     newId: randomUUID,
     defaultConsistency: config.consistency,
     isolate: config.isolate,
@@ -65,13 +87,15 @@ function createRouterOf(config: Config, { client, catalog, apiClock, waits }: Ro
   });
 }
 
-function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBasis, faults: FaultRules): ExpirySweep {
+function createExpiry(basis: RouterBasis, faults: FaultRules): ExpirySweep {
+  const { config, log, clock, apiClock, ring, catalog, others } = basis;
   const expiry = new ExpirySweep({
     client: ring.client,
     catalog,
     rules: faults,
     nowMs: () => apiClock.now(),
     timers: clock,
+    isPassing: others?.isSweeper,
     pause: nextTurn,
     // If too few nodes are up to delete them now, the next sweep will.
     onFailure: (error) => log.debug('items that have expired stay for now', { error }),
@@ -81,15 +105,11 @@ function createExpiry({ config, log, clock, apiClock, ring, catalog }: RouterBas
 }
 
 /** Erases the remains of deleted tables, now and then. @returns a function that ends that */
-function sweep(
-  catalog: TableCatalog,
-  { clock, apiClock }: { readonly clock: Clock; readonly apiClock: ApiClock },
-  log: Log,
-  intervalMs: number,
-): () => void {
+function sweep({ catalog, clock, apiClock, log, others }: RouterBasis, intervalMs: number): () => void {
   const stoppable = new StoppableClock(clock);
   const next = () => {
     stoppable.after(intervalMs, async () => {
+      if (others?.isSweeper() === false) return next();
       // If too few nodes are up to read the catalogue now, the next sweep will.
       const tables = await catalog
         .finishDeletions(apiClock.now())

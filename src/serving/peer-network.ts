@@ -1,7 +1,7 @@
 import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock } from '../env/clock.ts';
+import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
 import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
@@ -11,13 +11,14 @@ import { createPeerTransport } from '../env/peer-transport.ts';
 import type { Random } from '../env/random.ts';
 import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
 import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
-import { refusalOf } from '../peer/admission.ts';
+import { isOfCopy, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
 import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
 import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
@@ -59,6 +60,8 @@ export class PeerNetwork {
   /** The channel of peers. */
   readonly port: Port<PeerRequest, PeerAnswer>;
   readonly acquaintances: Acquaintances;
+  /** What routers tell each other of tables. */
+  readonly news: TableNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
@@ -69,7 +72,7 @@ export class PeerNetwork {
   #peer: Peer | undefined;
   #membership: Membership | undefined;
   #onUp: (peer: NodeId) => void = () => {};
-  #isNoting = false;
+  #noting: Timer;
 
   constructor(parts: PeerNetworkParts) {
     const { memory, instance, join, clock, random, log, security } = parts;
@@ -94,10 +97,12 @@ export class PeerNetwork {
           this.#book.noteStart(peer, hello.boot, hello.instance);
           this.acquaintances.noteGreeted(peer);
         },
-        refused: (peer, address, { code, line }) => {
+        refused: (peer, address, refusal) => {
+          const { code, line } = refusal;
           // A disk that was lost had the address that its successor has now.
           if (code === 'self') return;
           this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line });
+          this.#noteRefused(refusal);
         },
       },
     });
@@ -109,6 +114,7 @@ export class PeerNetwork {
         acquaintances: () => this.acquaintances,
         view: () => this.#view,
         peer: () => this.#peer,
+        news: () => this.news,
         membership: () => this.#membership,
       }),
     );
@@ -120,10 +126,12 @@ export class PeerNetwork {
       join,
       own: () => this.#ownEntry(),
       members: () => this.#members,
+      onRefused: (refusal) => this.#noteRefused(refusal),
       clock,
       random,
       log,
     });
+    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
   }
 
   /**
@@ -198,6 +206,8 @@ export class PeerNetwork {
     this.#founder?.stop();
     this.acquaintances.stop();
     await this.transport.stop();
+    // Afterwards the directory may be another process's.
+    this.#parts.clock.cancel(this.#noting);
     this.#parts.memory.writeNotes(this.#book.entries);
   }
 
@@ -277,12 +287,24 @@ export class PeerNetwork {
     return this.#own;
   }
 
+  /** A copy of a disk lacks what the disk has promised since. So it ends here, and for ever: whatever starts on it. */
+  #noteRefused(refusal: Refusal): void {
+    if (!isOfCopy(refusal)) return;
+    const { memory, log, onFatal } = this.#parts;
+    this.#founder?.stop();
+    try {
+      memory.save({ ...memory.record, refused: refusal.line });
+    } catch (error) {
+      log.error('this disk must not be used again, and cannot be marked', { error });
+    }
+    onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
+  }
+
   #noteSoon(): void {
-    if (this.#isNoting) return;
-    this.#isNoting = true;
+    if (this.#noting !== undefined) return;
     const { clock, memory } = this.#parts;
-    clock.after(NOTE_MS, () => {
-      this.#isNoting = false;
+    this.#noting = clock.after(NOTE_MS, () => {
+      this.#noting = undefined;
       memory.writeNotes(this.#book.entries);
     });
   }

@@ -22,6 +22,7 @@ import type { FaultRules } from '../router/fault-rules.ts';
 import { withFaults } from '../router/faulty-execute.ts';
 import type { IndexBuilder } from '../router/index-builder.ts';
 import { DEFAULT_NAMESPACE, namespaceOf } from '../router/namespace.ts';
+import { DEFAULT_ROUTER_LIMITS } from '../router/router-limits.ts';
 import type { TableAdmin } from '../router/table-admin.ts';
 import { TableCatalog } from '../router/table-catalog.ts';
 import { addFaultsOfFile } from '../seed/fault-file.ts';
@@ -30,7 +31,7 @@ import { TraceLog } from '../trace/trace-log.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { createWebServer, type WebServer } from '../web/server.ts';
 import type { AccessKey } from '../web/signature.ts';
-import { buildRouter } from './build-router.ts';
+import { buildRouter, type SharedRouting } from './build-router.ts';
 import type { Releases } from './releases.ts';
 
 /** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
@@ -47,6 +48,8 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
+  /** The routers of other processes; undefined: this is the only one. */
+  readonly others?: SharedRouting | undefined;
   /** Whether `/health` says that more requests are welcome: not while the server stops. */
   readonly isHealthy?: () => boolean;
   /** What a process of several counts of its connections to the others. */
@@ -91,11 +94,13 @@ export interface Serving {
  * @throws SeedError
  */
 export async function serveRing(
-  { config, security, log, clock, apiClock, ring, nodes, traces, isHealthy, peerFigures }: ServeRingParts,
+  { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures }: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
-  const catalog = new TableCatalog(ring.client);
-  const { faults, expiry, router } = buildRouter({ config, log, clock, apiClock, ring, catalog }, releases);
+  const catalog = new TableCatalog(ring.client, DEFAULT_ROUTER_LIMITS, others?.routers);
+  others?.routers.listen((place) => catalog.noteChanged(place));
+  const basis = { config, log, clock, apiClock, ring, catalog, others };
+  const { faults, expiry, router } = buildRouter(basis, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('../seed/seed.ts');

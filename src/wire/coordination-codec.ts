@@ -135,6 +135,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'use-derivation': fieldsOf(133, { derivation }),
   'due-of': fieldsOf(134, { table: byteString, ageMs: uint }),
   'tables-in': fieldsOf(131, { partition: uint }),
+  'fence-tables': fieldsOf(141, { tables: list(byteString) }),
   'forget-table': fieldsOf(132, { table: byteString }),
   'count-items': fieldsOf(140, { tables: list(byteString), partitions: list(uint) }),
 };
@@ -173,6 +174,8 @@ const ANSWERS: KindCodecs<Sent> = {
   items: fieldsOf(170, { items: list(image), more: bool }),
   tables: fieldsOf(171, { tables: list(byteString) }),
   forgetting: fieldsOf(172, {}),
+  fenced: fieldsOf(181, { votes: list(object({ partition: uint, epoch: uint })) }),
+  'table-gone': fieldsOf(182, { table: byteString }),
   counts: fieldsOf(180, { counts: list(tableCount) }),
   'index-behind': fieldsOf(173, { index: byteString }),
   'collection-full': fieldsOf(176, {}),
@@ -183,7 +186,7 @@ const ANSWERS: KindCodecs<Sent> = {
 
 const ANSWER_CODEC: Codec<Sent> = messageCodec(ANSWERS);
 
-const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'storage-failed'] as const;
+const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'storage-failed', 'table-gone'] as const;
 
 /** The kinds of answer that each kind of request may get, beside that it was not begun. */
 const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySet<AnswerTo<R>['kind']> } = {
@@ -201,6 +204,7 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'due-of': new Set(['due', ...FAILURES] as const),
   'collection-size': new Set(['size', ...FAILURES] as const),
   'tables-in': new Set(['tables', ...FAILURES] as const),
+  'fence-tables': new Set(['fenced', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
   'count-items': new Set(['counts', ...FAILURES] as const),
 };

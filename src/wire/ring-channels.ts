@@ -44,6 +44,7 @@ const COORDINATION_LANES: Readonly<Record<CoordinationRequest['kind'], Lane>> = 
   'due-of': 'bulk',
   'tables-in': 'bulk',
   'count-items': 'bulk',
+  'fence-tables': 'hot',
   'forget-table': 'bulk',
 };
 

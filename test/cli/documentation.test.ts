@@ -5,6 +5,7 @@ import { OPERATIONS } from '../../src/api/operations.ts';
 import { helpText } from '../../src/config/help.ts';
 import { DYNALITE_HINTS, LOCAL_FLAGS } from '../../src/config/local-flags.ts';
 import { OPTIONS, SETTING_NAMES, variableOf } from '../../src/config/options.ts';
+import { PEER_OPTIONS, PEER_SETTING_NAMES, peerVariableOf } from '../../src/config/peer-options.ts';
 import { renderMetrics } from '../../src/web/metrics.ts';
 
 const GUIDE = readFileSync(new URL('../../docs/guide/command-line.md', import.meta.url), 'utf8');
@@ -25,6 +26,11 @@ describe('docs/guide/command-line.md', () => {
     expect(documented.sort()).toEqual([...understood, ['--help, --version', '']].sort());
   });
 
+  test('has a row for each option of one node of a cluster', () => {
+    const documented = rowsOf('One node of a cluster').map(([, flag, variable]) => [flag, variable]);
+    expect(documented).toEqual(PEER_SETTING_NAMES.map((name) => [PEER_OPTIONS[name].flag, peerVariableOf(name)]));
+  });
+
   test("has all of DynamoDB Local's flags, as --help has", () => {
     for (const flag of ['port', 'cors', 'help', 'version', ...LOCAL_FLAGS.keys()]) {
       expect(sectionOf('Coming from DynamoDB Local')).toContain(`\`-${flag}`);
@@ -37,6 +43,20 @@ describe('docs/guide/command-line.md', () => {
   });
 });
 
+const NO_PEERS = {
+  peers: [],
+  connections: 0,
+  sentMessages: 0,
+  receivedMessages: 0,
+  sentBytes: 0,
+  receivedBytes: 0,
+  frames: 0,
+  lost: 0,
+  notSent: {},
+  refused: {},
+  cut: {},
+};
+
 test('docs/guide/admin.md has every metric, as /metrics describes it', async () => {
   const guide = readFileSync(new URL('../../docs/guide/admin.md', import.meta.url), 'utf8');
   const none = () => [];
@@ -47,6 +67,7 @@ test('docs/guide/admin.md has every metric, as /metrics describes it', async () 
     faults: none,
     expiry: () => ({ deleted: 0, scheduled: 0 }),
     builds: () => [],
+    peers: () => NO_PEERS,
   });
   const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
   const described = [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name, types.get(name), help]);

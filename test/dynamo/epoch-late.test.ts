@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import type { Sent } from '../parts/memory-node.ts';
+import { writeOf } from './coordination-requests.ts';
 import { EpochRing, keyOf, recordOf } from './epoch-ring.ts';
+import { image } from './three-nodes.ts';
 
 const HOUR_MS = 3_600_000;
 const PURGED_WITHIN_MS = DEFAULT_NODE_LIMITS.messageLifeMs + 10_000;
@@ -150,4 +152,30 @@ test('a sealed member that has told what it accepted does not forget in a crash 
   ring.kill('B');
   ring.start('B');
   expect(ring.committed('B', 'x')).toBe('x');
+});
+
+test('a member begins with what it has staged for the decided attempt; another stage could undo what was written', () => {
+  for (const beginsWithDecided of [true, false]) {
+    const ring = new EpochRing('ABC', 3, {}, { beginsWithDecided });
+    // A has accepted what was never chosen, under a ballot that is ahead of the clocks, and stages it for attempt 1.
+    ring.accept('A', 'y', recordOf('never chosen', at(50_000)));
+    const next = (attempt: number) => ({ partition: 0, epoch: 1, members: ring.members('ABC'), attempt });
+    for (const id of 'ABC') ring.ask(id, { kind: 'seal', partition: 0, epoch: 0 });
+    ring.ask('A', { kind: 'stage', next: next(1), sources: ['A', 'B'] });
+    // Attempt 2 counts on B and C, which have not heard of it.
+    for (const id of 'BC') ring.ask(id, { kind: 'stage', next: next(2), sources: ['B', 'C'] });
+    ring.settle();
+    ring.decided = next(2);
+    for (const id of 'ABC') ring.node(id).learnConfig(ring.decided);
+    ring.settle();
+    ring.isLost = (sent) => touches(sent, 'A');
+    let outcome: string | undefined;
+    ring.node('B').coordinate(writeOf(keyOf('y'), { kind: 'put', item: image('written') }), ({ kind }) => {
+      outcome = kind;
+    });
+    ring.settle();
+    expect(outcome).toBe('applied');
+    ring.isLost = (sent) => touches(sent, 'C');
+    expect(ring.read('A', 'y')).toBe(beginsWithDecided ? 'written' : 'never chosen');
+  }
 });

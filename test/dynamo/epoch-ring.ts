@@ -5,6 +5,7 @@ import type { Member, PartitionConfig, Reply, Request } from '../../src/dynamo/m
 import type { StorageNode } from '../../src/dynamo/node.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
 import { ItemRecord } from '../../src/dynamo/record.ts';
+import { type Rules, SOUND_RULES } from '../../src/dynamo/rules.ts';
 import { MemoryStore } from '../../src/env/memory-store.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 import { openNode, type Sent } from '../parts/memory-node.ts';
@@ -45,10 +46,12 @@ export class EpochRing {
   #held: (() => void)[] = [];
   #deliveries: (() => void)[] = [];
   readonly #limits: NodeLimits;
+  readonly #rules: Rules;
   readonly #machines: Map<string, Machine>;
 
   /** @param ids of the nodes; the first `members` of them have the partition at first */
-  constructor(ids: string, members: number, limits: Partial<NodeLimits> = {}) {
+  constructor(ids: string, members: number, limits: Partial<NodeLimits> = {}, rules: Partial<Rules> = {}) {
+    this.#rules = { ...SOUND_RULES, ...rules };
     this.#limits = { ...DEFAULT_NODE_LIMITS, merkleDepth: 1, ...limits };
     this.#machines = new Map(
       [...ids].map((id, i) => [id, { id, diskId: i + 1, store: new MemoryStore(), node: undefined }]),
@@ -85,7 +88,7 @@ export class EpochRing {
   start(id: string, isBootstrap = false): void {
     const machine = this.#machines.get(id)!;
     const limits = this.#limits;
-    const settings = { id, diskId: machine.diskId, ring: [this.decided], isBootstrap, limits };
+    const settings = { id, diskId: machine.diskId, ring: [this.decided], isBootstrap, limits, rules: this.#rules };
     const wiring = {
       clock: this.clock,
       node: (of: string) => this.#machines.get(of)?.node,

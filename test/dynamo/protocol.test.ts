@@ -46,6 +46,7 @@ const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'due-of': true,
   'tables-in': true,
   'count-items': true,
+  'fence-tables': true,
   'forget-table': true,
 };
 const REPLIES: Record<Reply['kind'], true> = {
@@ -58,6 +59,7 @@ const REPLIES: Record<Reply['kind'], true> = {
   rejected: true,
   'wrong-epoch': true,
   'rejected-drift': true,
+  'table-gone': true,
   'storage-failed': true,
   damaged: true,
   hinted: true,

@@ -66,6 +66,7 @@ describe('a stranger at the port of peers', () => {
     'a message without a kind': Buffer.from([0, 0, 0, 2, 1, 0]),
     'a length without an end': Buffer.from([0, 0, 0, 5, 0x80, 0x80, 0x80, 0x80, 0x80]),
     'a request before any hello': message(REQUEST, 1, Buffer.from('{"text":"x"}')),
+    'a part of a message before any hello': message(PART, 1, Buffer.from('x')),
     'a hello that is none': message(HELLO, 0, Buffer.from('{')),
     'a hello of a lane that is none': message(HELLO | 5, 0, Buffer.from('{"name":"x"}')),
   };

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { PeerRecord } from '../../src/env/peer-record.ts';
 import { SeededRandom } from '../../src/env/random.ts';
-import { configsOf } from '../../src/peer/founding.ts';
+import { answerOf, bound, configsOf, heard } from '../../src/peer/founding.ts';
 import { isPeerNodeId, nameOf, peerNodeId } from '../../src/peer/node-name.ts';
 import { FoundingWorld } from './founding-world.ts';
 
@@ -231,4 +232,43 @@ test('the configs of a founding give each founder its share, under ids that name
       .length;
   });
   expect(held).toEqual([6, 6, 6, 6]);
+});
+
+describe('a disk that is bound', () => {
+  const members = ['a', 'b', 'c'].map((name, i) => ({ name, diskId: i + 1 }));
+  const cluster = { clusterId: 'G', partitions: 8, replication: 3, layout: 1, members };
+  const right = { founders: ['a', 'b', 'c'], partitions: 8, replication: 3 };
+  const disk: PeerRecord = { diskId: 2, name: 'b', boot: 1, right, state: 'bound', cluster };
+  const leader: PeerRecord = { diskId: 1, name: 'a', boot: 1, right, state: 'new' };
+
+  test('is let go by the disk that has bound it, once that has given the cluster up', () => {
+    const { cluster: none, ...released } = heard(disk, answerOf(leader, 'G'));
+    expect(none).toBeUndefined();
+    expect(released).toEqual({ diskId: 2, name: 'b', boot: 1, right, state: 'new' });
+  });
+
+  test('is not let go by another disk under the name of the leader, which knows of nothing', () => {
+    // The first leader may have counted this disk already: it would form one cluster, and the second leader another.
+    expect(heard(disk, answerOf({ ...leader, diskId: 9 }, 'G'))).toBe(disk);
+  });
+
+  test('is not let go by what its leader said before it began the cluster', () => {
+    // An answer that was on its way: the leader is bound by now, and counts this disk.
+    expect(heard(disk, answerOf(leader))).toBe(disk);
+    expect(heard(disk, answerOf(leader, 'another'))).toBe(disk);
+  });
+
+  test('is not let go by its leader while that holds to the cluster, nor by another cluster', () => {
+    expect(heard(disk, answerOf({ ...leader, state: 'bound', cluster }, 'G'))).toBe(disk);
+    const other = { ...cluster, clusterId: 'H' };
+    expect(heard(disk, answerOf({ ...leader, diskId: 9, state: 'formed', cluster: other }, 'G'))).toBe(disk);
+    expect(bound(disk, other)).toBe(disk);
+  });
+
+  test('is formed by anybody who says that its cluster is', () => {
+    expect(heard(disk, answerOf({ ...leader, diskId: 3, name: 'c', state: 'formed', cluster }))).toEqual({
+      ...disk,
+      state: 'formed',
+    });
+  });
 });

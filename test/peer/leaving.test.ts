@@ -95,6 +95,23 @@ describe('a node that leaves', () => {
     expect(ring.node('A').view.newestConfig(0).epoch).toBe(0);
   });
 
+  test('ends a stage that is under way: an attempt would count on it when it is gone', () => {
+    const ring = new EpochRing('ABCD', 3);
+    // D gathers what the others have, and waits for them.
+    ring.isHeld = ({ kind, isReply, to }) => isReply && kind === 'sealed-records' && to === 'D';
+    change(ring, 'A', 'ABD');
+    ring.settle(50);
+    expect(ring.sent.some(({ kind, to }) => kind === 'stage' && to === 'D')).toBe(true);
+    const left = leave(ring, 'D');
+    ring.settle(300);
+    expect(left.hasLeft).toBe(true);
+    ring.isHeld = () => false;
+    ring.release();
+    ring.settle(3_000);
+    expect(ring.node('D').stagedAttempt(0)).toBeUndefined();
+    expect(ring.node('A').view.newestConfig(0).epoch).toBe(0);
+  });
+
   test('stays if that attempt was decided already: then it is a member', () => {
     const ring = new EpochRing('ABCD', 3);
     ring.isLost = ({ kind, to }) => kind === 'activate' && to === 'D';

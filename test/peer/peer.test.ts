@@ -107,6 +107,24 @@ describe('a peer that has stopped', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('answers nobody, and touches no store: that may be closed', () => {
+    const prepare = {
+      kind: 'config-prepare',
+      partition: 0,
+      epoch: 0,
+      ballot: { hlc: 1, coordinator: 2, boot: 1 },
+    } as const;
+    expect(ask(prepare)).toMatchObject([{ kind: 'config-promise' }]);
+    peer.stop();
+    store.isDamaged = true;
+    expect(ask({ kind: 'ping' })).toEqual([]);
+    expect(ask({ ...prepare, ballot: { ...prepare.ballot, hlc: 2 } })).toEqual([]);
+    store.isDamaged = false;
+    expect(peer.node.isSealed(0)).toBe(false);
+    expect(ask({ kind: 'seal', partition: 0, epoch: 0 })).toEqual([]);
+    expect(peer.node.isSealed(0)).toBe(false);
+  });
+
   test('ends work that was under way, and work that is asked of it afterwards, with what was said for that', () => {
     const outcomes: string[] = [];
     const work = { begin: () => {}, ifStopped: 'stopped' };

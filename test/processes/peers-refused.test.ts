@@ -83,7 +83,10 @@ test('two clusters refuse each other, and go on', async () => {
 test.each([
   [['--peer-listen', '0.0.0.0:0'], /^dynaring: --peer-listen 0\.0\.0\.0:0 lets other hosts in: peers need .*\n$/],
   [['--cluster-secret-file', '/does/not/exist'], /^dynaring: --cluster-secret-file .* cannot be read: ENOENT\n$/],
-  [['--peer-listen', '203.0.113.1:8100', '--cluster-secret-file', 'SECRET'], /has no address 203\.0\.113\.1/],
+  [
+    ['--peer-listen', '203.0.113.1:8100', '--cluster-secret-file', 'SECRET'],
+    /^dynaring: --peer-listen 203\.0\.113\.1:8100 is no address of this machine\n$/,
+  ],
 ])('a process with %j says in one line why it does not start', async (args, line) => {
   const root = temporaryDirectory();
   const secret = join(root, 'secret');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { FaultRule } from '../../src/api/fault-rule.ts';
 import type { Mutation } from '../../src/api/mutation.ts';
 import type { OperationName, RawJson } from '../../src/api/operations.ts';
@@ -37,8 +37,8 @@ let catalog: TableCatalog;
 let sweep: ExpirySweep;
 let router: Router;
 
-/** A process on what is stored. */
-function startProcess(): void {
+/** A process on what is stored. @param isPassing whether it reads tables for other routers; undefined: it is the only one */
+function startProcess(isPassing?: () => boolean): void {
   catalog = new TableCatalog(client);
   clock = new ManualClock();
   rules = openRules().rules;
@@ -49,6 +49,7 @@ function startProcess(): void {
     rules,
     nowMs: () => nowMs,
     timers: clock,
+    isPassing,
     pause: async () => {},
     onFailure: (error) => failures.push(error),
   });
@@ -390,4 +391,52 @@ test('items stay within a time that is drawn for each, by the seed', async () =>
   nowMs += 24 * HOUR_MS;
   await sweep.sweep();
   expect(await ids()).toEqual([]);
+});
+
+describe('one of several routers', () => {
+  /** What another router has written, of which this one hears nothing. */
+  const putElsewhere = async (id: string, afterS: number) => {
+    const { execute } = createRouter({ client, catalog: new TableCatalog(client), newId: randomUUID });
+    const Item = { id: { S: id }, ttl: { N: String(S + afterS) } };
+    const context = { requestId: 'r', nowMs, accessKeyId: 'any', region: 'local' };
+    await execute('PutItem', { TableName: 'things', Item }, context);
+  };
+
+  test('deletes what it has written itself, and reads no table again for others', async () => {
+    startProcess(() => false);
+    await tick();
+    await endOfPass();
+    await put('own', 10);
+    await putElsewhere('other', 10);
+    nowMs += 11 * 60_000;
+    for (let round = 0; round < 3; round++) {
+      await tick();
+      await endOfPass();
+    }
+    expect(await ids()).toEqual(['other']);
+    // Asked for by somebody, it does.
+    await sweep.sweep();
+    expect(await ids()).toEqual([]);
+  });
+
+  test('that reads tables for all does so again after five minutes, and after it was another one', async () => {
+    let isFirst = true;
+    startProcess(() => isFirst);
+    await tick();
+    await endOfPass();
+    await putElsewhere('other', 10);
+    nowMs += 11_000;
+    await tick();
+    await endOfPass();
+    expect(await ids()).toEqual(['other']);
+    nowMs += 5 * 60_000;
+    isFirst = false;
+    await tick();
+    await endOfPass();
+    expect(await ids()).toEqual(['other']);
+    isFirst = true;
+    await tick();
+    await endOfPass();
+    expect(await ids()).toEqual([]);
+  });
 });

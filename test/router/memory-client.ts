@@ -30,6 +30,10 @@ interface Stored {
 export class MemoryClient implements DynamoClient {
   readonly partitions = 4;
   readonly forgotten: string[] = [];
+  /** Tables of which nothing is answered. */
+  readonly fenced = new Set<string>();
+  /** Whether too few nodes can be told of a fence. */
+  failFence = false;
   /** Every call in order, for tests that count what a request costs. */
   readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget' | 'use-derivation')[] = [];
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
@@ -41,6 +45,7 @@ export class MemoryClient implements DynamoClient {
     this.calls.push('write');
     await undefined;
     if (this.failWrite !== undefined && this.failWrite !== 'late-write') return this.failWrite;
+    if (this.fenced.has(key.table)) return { kind: 'table-gone', table: key.table };
     const before = this.#items.get(nameOf(key))?.item;
     const outcome = applyMutation(mutation, before);
     if (outcome.kind === 'applied') {
@@ -54,6 +59,7 @@ export class MemoryClient implements DynamoClient {
     this.calls.push('read');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
+    if (this.fenced.has(key.table)) return { kind: 'table-gone', table: key.table };
     const found = this.#items.get(nameOf(key));
     return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
   }
@@ -63,6 +69,7 @@ export class MemoryClient implements DynamoClient {
     this.calls.push('range');
     await undefined;
     if (this.failRead !== undefined) return this.failRead;
+    if (this.fenced.has(request.table)) return { kind: 'table-gone', table: request.table };
     const found = this.#inOrderOf(request)
       .filter(({ key }) => key.partitionKey === partitionKey)
       .filter(({ key }) => isInside(key.sortKey, lower, upper))
@@ -107,6 +114,12 @@ export class MemoryClient implements DynamoClient {
 
   async due(): Promise<number> {
     return 0;
+  }
+
+  async fenceTables(tables: readonly string[]): Promise<boolean> {
+    await undefined;
+    if (!this.failFence) for (const table of tables) this.fenced.add(table);
+    return !this.failFence;
   }
 
   async forgetTable(table: string): Promise<void> {

@@ -691,13 +691,6 @@ export const BROKEN_RULES = {
     shows: 'invariant',
     histories: 300,
   },
-  'any-stage-will-do': {
-    rule: 'a member begins an epoch with what it has staged for the decided attempt (I8)',
-    defects: { rules: { beginsWithDecided: false } },
-    scenario: 'hosts-busy',
-    shows: 'invariant',
-    histories: 500,
-  },
   'leaves-at-once': {
     rule: 'a node that the goal names no more stays for as long as a config may count on it (protocol.md section 8.7)',
     defects: { goal: { leavesAtOnce: true } },

@@ -42,7 +42,7 @@ export function sealingNothing(receive: ReplicaReceive): ReplicaReceive {
     receive(from, range, (answer) => {
       if (answer.kind !== 'range') return reply(answer);
       const entries = answer.entries.flatMap(({ key, accepted }) => (accepted ? [{ key, record: accepted }] : []));
-      reply({ kind: 'sealed-records', from: answer.from, entries, next: undefined });
+      reply({ kind: 'sealed-records', from: answer.from, entries, next: undefined, fenced: [] });
     });
   };
 }

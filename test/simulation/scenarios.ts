@@ -700,6 +700,8 @@ export const SCENARIOS = {
     changes: { count: 30, kinds: ['again'] },
   },
   'hosts-split': { ...GOAL, faults: 'split', changes: { ...GOAL.changes, count: 6 } },
+  // Where two of five are lost, a round needs all that are left: with pauses that are shorter than a round, those who finish
+  // what was left over would refuse one another for ever.
   'hosts-five': {
     ...GOAL,
     nodes: 10,
@@ -707,6 +709,7 @@ export const SCENARIOS = {
     replication: 5,
     writeQuorum: 3,
     changes: { ...GOAL.changes, count: 6 },
+    limits: { ...HEALING_LIMITS, opLifeMs: 400, maxBackoffMs: 100 },
   },
   'hosts-one-copy': {
     ...GOAL,
@@ -731,10 +734,16 @@ export type ScenarioName = keyof typeof SCENARIOS;
 
 export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];
 
-/** How many histories each other scenario has for one of a scenario with indexes, which takes several times as long. */
+/**
+ * How many histories each other scenario has for one of a scenario with indexes or with a goal, which takes several times as
+ * long.
+ */
 const TURNS = 4;
 
 /** What a run of all scenarios takes in turn. */
 export const SCENARIOS_IN_TURN: readonly ScenarioName[] = Array.from({ length: TURNS }, (_, turn) =>
-  SCENARIO_NAMES.filter((name) => turn === 0 || (SCENARIOS[name] as Scenario).indexes === undefined),
+  SCENARIO_NAMES.filter((name) => {
+    const { indexes, hasGoal } = SCENARIOS[name] as Scenario;
+    return turn === 0 || (indexes === undefined && !hasGoal);
+  }),
 ).flat();

@@ -463,6 +463,7 @@ export function answerOfWrite(outcome: WriteAnswer): RegisterAnswer {
     case 'unavailable':
     case 'overloaded':
     case 'index-behind':
+    case 'table-gone':
       return { kind: 'not-applied' };
     case 'unknown':
     case 'handed-back':

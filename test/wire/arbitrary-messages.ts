@@ -128,6 +128,7 @@ export const REPLIES: ByKind<Reply> = {
   rejected: kind('rejected', { from, effective: fc.oneof(ballot, hlc.map(highestAt)) }),
   'wrong-epoch': kind('wrong-epoch', { from, config: maybe(config) }),
   'rejected-drift': reply('rejected-drift'),
+  'table-gone': kind('table-gone', { from, table: byteString }),
   'storage-failed': kind('storage-failed', { from, message: text }),
   hinted: reply('hinted'),
   'hint-refused': reply('hint-refused'),
@@ -143,7 +144,12 @@ export const REPLIES: ByKind<Reply> = {
   purged: reply('purged'),
   copied: reply('copied'),
   sealed: reply('sealed'),
-  'sealed-records': kind('sealed-records', { from, entries: many(fc.record({ key, record })), next: maybe(key) }),
+  'sealed-records': kind('sealed-records', {
+    from,
+    entries: many(fc.record({ key, record })),
+    next: maybe(key),
+    fenced: many(byteString),
+  }),
   staged: reply('staged'),
   failed: kind('failed', { from, reason: text }),
   activated: reply('activated'),
@@ -326,6 +332,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
   'due-of': kind('due-of', { table: byteString, ageMs: uint }),
   'tables-in': kind('tables-in', { partition }),
+  'fence-tables': kind('fence-tables', { tables: many(byteString) }),
   'forget-table': kind('forget-table', { table: byteString }),
 };
 
@@ -335,6 +342,7 @@ const failure = fc.oneof(
   kind('overloaded', {}),
   kind('index-behind', { index: byteString }),
   kind('storage-failed', { message: text }),
+  kind('table-gone', { table: byteString }),
 );
 
 const itemCount = { items: uint, bytes: uint };
@@ -353,5 +361,6 @@ export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitr
   'use-derivation': fc.oneof(kind('used', {}), noOutcome),
   'due-of': fc.oneof(kind('due', { items: uint }), noOutcome),
   'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), noOutcome),
+  'fence-tables': fc.oneof(kind('fenced', { votes: many(fc.record({ partition, epoch: uint })) }), noOutcome),
   'forget-table': fc.oneof(kind('forgetting', {}), noOutcome),
 };

@@ -8,6 +8,7 @@ import { answersSome, type EpochRequest, type PartitionConfig, type Reply, type 
 import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, type ItemRecord } from '../record.ts';
 import type { ReplyOf } from '../registers/coordinator.ts';
+import type { Fences } from '../registers/fences.ts';
 import type { NodeId } from '../ring.ts';
 import { runTask, type Task, type TimedWait, wait, waitAtMost, whileWanted } from '../task.ts';
 import { stagedAttempt, stagedEpoch, writeStaged } from './staged-rows.ts';
@@ -69,9 +70,15 @@ export class EpochStaging {
     this.#losses++;
   }
 
-  /** From now on this node becomes no member of a partition in which it has no vote. */
+  /**
+   * From now on this node becomes no member of a partition in which it has no vote. A stage under way ends too: nobody
+   * would end the attempt that is told of it later, and the node may be gone when that is decided.
+   */
   refuseNew(): void {
     this.#refusesNew = true;
+    for (const partition of [...this.#copying.keys(), ...this.#staging.keys()]) {
+      if (!this.#staysMember(partition)) this.giveUp(partition);
+    }
   }
 
   stop(): void {
@@ -85,8 +92,7 @@ export class EpochStaging {
   /** Answers when the work is done. A repeated request joins the work under way, and gets the same answer. */
   receive(request: Handled, answer: Answer): void {
     const partition = request.kind === 'copy' ? request.partition : request.next.partition;
-    const staysMember = this.#parts.leaversStay && this.#parts.votesIn(partition) !== undefined;
-    if (this.#refusesNew && !staysMember) return answer(this.#failed('leaves the ring'));
+    if (this.#refusesNew && !this.#staysMember(partition)) return answer(this.#failed('leaves the ring'));
     if (request.kind === 'copy') this.#receiveCopy(request, answer);
     else this.#receiveStage(request, answer);
   }
@@ -134,6 +140,11 @@ export class EpochStaging {
       if (isWanted()) this.#staging.delete(partition);
       for (const each of staging.answers) each(reply ?? this.#failed('the stage was given up'));
     });
+  }
+
+  /** Whether this node may be a member of the next epoch although it becomes one of nothing new. */
+  #staysMember(partition: number): boolean {
+    return this.#parts.leaversStay && this.#parts.votesIn(partition) !== undefined;
   }
 
   /** Whether the partition is staged here for an epoch that is not decided yet, as far as this node knows. */
@@ -253,6 +264,8 @@ export class EpochStaging {
         'sealed-records',
       );
       if (page === undefined) return false;
+      // On the disk before the stage is: whoever begins with it refuses what its sources refuse.
+      if (!this.#parts.fences.add(page.fenced)) return false;
       for (const { key, record } of page.entries) {
         const known = accepted.get(key);
         if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) accepted.set(key, record);
@@ -306,6 +319,7 @@ interface EpochStagingParts {
   readonly log: Log;
   readonly limits: NodeLimits;
   readonly transport: Transport<Request, Reply>;
+  readonly fences: Fences;
   /** Whether a config names this node with the disk that it has. */
   readonly isNamedIn: (config: PartitionConfig) => boolean;
   /** Whether this node is erasing or replacing what it holds of the partition. */

@@ -7,6 +7,7 @@ import type { NodeEvents } from '../node-events.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { decodeRecord } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
+import type { Fences } from '../registers/fences.ts';
 import type { NodeId } from '../ring.ts';
 import type { PartitionVotes } from './partition-votes.ts';
 import { dropStaged, readStaged, stagedEpoch } from './staged-rows.ts';
@@ -22,6 +23,7 @@ export interface EpochSwitchParts {
   readonly limits: NodeLimits;
   readonly votes: PartitionVotes;
   readonly acceptor: Acceptor;
+  readonly fences: Fences;
   /** The newest config that this node knows of a partition: perhaps newer than the one it is told. */
   readonly newest: (told: PartitionConfig) => PartitionConfig;
   /** The attempt for which records must have been staged to begin the epoch of a config with them. */
@@ -159,7 +161,7 @@ export class EpochSwitch {
   }
 
   #tellSealed({ partition, epoch, after, limit }: Of<'sealed-records'>, answer: Answer): void {
-    const { self, store, votes, acceptor, limits } = this.#parts;
+    const { self, store, votes, acceptor, limits, fences } = this.#parts;
     const config = votes.votingConfig(partition);
     if (config?.epoch !== epoch || !votes.isSealed(partition)) {
       return answer({ kind: 'wrong-epoch', from: self, config: votes.knownConfig(partition) });
@@ -180,10 +182,12 @@ export class EpochSwitch {
       });
     // `next` is the last key looked at, since the filter may leave a page empty that is not the last.
     const next = isCutShort(rows, query) ? rows.at(-1)!.key : undefined;
+    // What is fenced after this was not answered as fenced by an unsealed member.
+    const fenced = after === undefined ? fences.all() : [];
     // Records left out as committed must be durably committed: the controller looks for them there in a later step.
     store.flush((error) => {
       if (error !== undefined) return this.#answerStorageFailed(error, answer);
-      answer({ kind: 'sealed-records', from: self, entries, next });
+      answer({ kind: 'sealed-records', from: self, entries, next, fenced });
     });
   }
 

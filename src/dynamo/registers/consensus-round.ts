@@ -1,11 +1,10 @@
 import { type Ballot, compareBallots } from '../ballot.ts';
 import type { BallotClock } from '../ballot-clock.ts';
-import type { Failure } from '../client.ts';
 import { assertInvariant } from '../invariants.ts';
 import type { PartitionConfig, Reply } from '../messages.ts';
 import { highestOf, type ItemRecord, type ReplicaState } from '../record.ts';
 import type { Task } from '../task.ts';
-import { type Coordinator, storageFailure } from './coordinator.ts';
+import { type Coordinator, type Refusal, refusalIn } from './coordinator.ts';
 import type { Operation } from './operation.ts';
 
 /** One consensus round on a register: `prepare`, `propose`, and if it is refused `pauseAfter` before the next one. */
@@ -38,7 +37,7 @@ export interface PromisedState extends ReplicaState {
   readonly settled?: Ballot | undefined;
 }
 
-type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Extract<Failure, { kind: 'storage-failed' }>;
+type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Refusal;
 
 export function beginRound(coordinator: Coordinator, operation: Operation, ballots: BallotClock): Round {
   const ballot = ballots.next();
@@ -61,7 +60,7 @@ export function* prepare(coordinator: Coordinator, round: Round, asked = round.n
     assertInvariant(isNewest, 'docs/protocol.md I3', 'a record would derive from one with a higher ballot');
     return { kind: 'promised', top, promises: agreed };
   }
-  return storageFailure(replies) ?? { kind: 'refused', agreed, replies };
+  return refusalIn(replies) ?? { kind: 'refused', agreed, replies };
 }
 
 /**

@@ -173,7 +173,8 @@ export class Coordinator {
         if (replies.some(({ from }) => from === reply.from)) return;
         replies.push(reply);
         if (reply.kind === kind) agreed.push(reply as ReplyOf<Kind>);
-        if (agreed.length >= needed || replies.length === members.length) return phase.finish();
+        const isEnough = agreed.length >= needed || replies.length === members.length;
+        if (isEnough || reply.kind === 'table-gone') return phase.finish();
         // A refusal often says why. To get the same from further nodes, those that seem down are not waited for.
         if (reply.kind === kind) return;
         const hopes = members.filter(({ node }) => this.isUp(node) && !replies.some(({ from }) => from === node));
@@ -293,10 +294,15 @@ export class Coordinator {
   }
 }
 
-/** The first refusal by a disk, if there is one: then a retry at once only makes it worse. */
-export function storageFailure(replies: readonly Reply[]): Extract<Failure, { kind: 'storage-failed' }> | undefined {
+/** Why a phase is not tried again: what one replica says is true of all, or a retry at once only makes it worse. */
+export type Refusal = Extract<Failure, { kind: 'storage-failed' | 'table-gone' }>;
+
+/** The first refusal because the table was deleted, or by a disk, if there is one. */
+export function refusalIn(replies: readonly Reply[]): Refusal | undefined {
+  let failed: Refusal | undefined;
   for (const reply of replies) {
-    if (reply.kind === 'storage-failed') return { kind: 'storage-failed', message: reply.message };
+    if (reply.kind === 'table-gone') return { kind: 'table-gone', table: reply.table };
+    if (reply.kind === 'storage-failed') failed ??= { kind: 'storage-failed', message: reply.message };
   }
-  return undefined;
+  return failed;
 }

@@ -6,7 +6,7 @@ import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
-import { type Coordinator, type ReplyOf, storageFailure } from './coordinator.ts';
+import { type Coordinator, type ReplyOf, refusalIn } from './coordinator.ts';
 import type { Operation } from './operation.ts';
 import type { PageQuery } from './page-query.ts';
 import {
@@ -157,7 +157,7 @@ export function* askForPage<Kind extends 'range' | 'local-range'>(
     const epoch = demand.kind === 'strong' ? config.epoch : undefined;
     const { agreed, replies } = yield* coordinator.ask(targets, { ...request, requestId, epoch }, { reply, needed });
     if (agreed.length >= needed) return { kind: 'pages', needed, pages: agreed };
-    const failure = storageFailure(replies);
+    const failure = refusalIn(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
     if (coordinator.isCutOff(config.members, needed)) break;

@@ -7,7 +7,7 @@ import type { Member, PartitionConfig, Reply } from '../messages.ts';
 import { highestCommitted, highestOf, type ItemRecord, isSettled, type ReplicaState } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Task } from '../task.ts';
-import { type Coordinator, storageFailure } from './coordinator.ts';
+import { type Coordinator, refusalIn } from './coordinator.ts';
 import type { Operation } from './operation.ts';
 import { identityRound } from './register-write.ts';
 
@@ -34,7 +34,7 @@ export function* readStrongly(coordinator: Coordinator, operation: Operation): T
       if (outcome.kind === 'read') late.begin(outcome.record);
       return outcome;
     }
-    const failure = storageFailure(replies);
+    const failure = refusalIn(replies);
     if (failure !== undefined) return failure;
     got = agreed.length;
     if (coordinator.isCutOff(config.members, needed)) break;
@@ -148,7 +148,7 @@ export function* readEventually(
 
 /** The answers to one question for committed records. */
 interface CommittedAnswers {
-  /** Undefined: too few have answered. */
+  /** Undefined: too few have answered, and others may. */
   readonly outcome: RegisterReadOutcome | undefined;
   /** How many have answered. */
   readonly agreed: number;
@@ -169,7 +169,11 @@ export function* askCommitted(
   const late = new LateRepair(coordinator, operation);
   const quorum = { reply: 'state', needed, onLate: late.onLate } as const;
   const { agreed, replies } = yield* coordinator.ask(targets, { kind: 'read-committed', requestId, key }, quorum);
-  if (agreed.length < needed) return { outcome: undefined, agreed: agreed.length, replies };
+  if (agreed.length < needed) {
+    const refusal = refusalIn(replies);
+    const outcome = refusal?.kind === 'table-gone' ? refusal : undefined;
+    return { outcome, agreed: agreed.length, replies };
+  }
   const newest = highestCommitted(agreed);
   if (newest !== undefined) repairStale(coordinator, operation, newest, agreed);
   late.begin(newest);

@@ -9,7 +9,7 @@ import { type Basis, chosenAgain, indexOverCap, successor } from '../derived/der
 import { type ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
 import type { Task } from '../task.ts';
 import { beginRound, type Promised, pauseAfter, prepare, propose, type Round } from './consensus-round.ts';
-import { type Coordinator, storageFailure } from './coordinator.ts';
+import { type Coordinator, refusalIn } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
 import type { Operation } from './operation.ts';
 
@@ -96,7 +96,9 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
       return { kind: 'unknown' };
 
     const prepared = yield* prepare(coordinator, round);
-    if (prepared.kind === 'storage-failed') return attempts.size === 0 ? prepared : { kind: 'unknown' };
+    if (prepared.kind === 'storage-failed' || prepared.kind === 'table-gone') {
+      return attempts.size === 0 ? prepared : { kind: 'unknown' };
+    }
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
       isCutOff = coordinator.isCutOff(config.members, needed);
@@ -127,7 +129,9 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
       isCutOff = !coordinator.isPast(write.deadlineMs);
       break;
     }
-    const failure = storageFailure(accepted.replies);
+    const failure = refusalIn(accepted.replies);
+    // An attempt that was sent may have been chosen before the table was deleted, and been seen.
+    if (failure?.kind === 'table-gone' && attempts.size > 0) return { kind: 'unknown' };
     if (failure !== undefined) return failure;
     isCutOff = coordinator.isCutOff(config.members, needed);
     if (isCutOff) break;
@@ -211,7 +215,7 @@ export function* identityRound(
     const { config, ballot } = round;
     needed = round.needed;
     const prepared = yield* prepare(coordinator, round, isConflict && got === 0 ? config.members.length : needed);
-    if (prepared.kind === 'storage-failed') return prepared;
+    if (prepared.kind === 'storage-failed' || prepared.kind === 'table-gone') return prepared;
     if (prepared.kind === 'refused') {
       got = prepared.agreed.length;
       if (coordinator.isCutOff(config.members, needed)) break;
@@ -234,7 +238,7 @@ export function* identityRound(
       return { kind: 'proven', record };
     }
     isProposed = true;
-    const failure = storageFailure(accepted.replies);
+    const failure = refusalIn(accepted.replies);
     if (failure !== undefined) {
       coordinator.derivations.noteLoose();
       return failure;

@@ -106,6 +106,7 @@ function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {
     case 'unavailable':
     case 'overloaded':
     case 'index-behind':
+    case 'table-gone':
     case 'unknown':
       return outcome.kind;
   }
