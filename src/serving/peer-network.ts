@@ -99,6 +99,8 @@ export class PeerNetwork {
         },
         refused: (peer, address, refusal) => {
           const { code, line } = refusal;
+          // A disk that was lost had the address that its successor has now.
+          if (code === 'self') return;
           this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line });
           this.#noteRefused(refusal);
         },
