@@ -110,7 +110,8 @@ export class PeerTable<Hello> {
       addresses: () => {
         const addresses = addressesOf(peer);
         const metAt = this.#peers.get(peer)?.metAt;
-        return addresses.length > 0 || metAt === undefined ? addresses : [metAt];
+        // Where it was met last is tried first: what is known of a peer may be from before it moved.
+        return metAt === undefined ? addresses : [metAt, ...addresses];
       },
       onGreeted: (hello) => this.noteHello(peer, hello),
       onOpen: () => {
