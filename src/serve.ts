@@ -143,9 +143,11 @@ class PeerProcess {
     const peerAddress = await network.listen(peer.peerListen, peer.peerAddress).catch(refuseToListen(peer));
     log.info('listens for clients', { node: network.self, endpoint: endpointOf(addresses[0]!, config) });
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
-    const ready = network
-      .findCluster()
-      .then((record) => this.#serve(record, { directory, network, late, security: forClients }));
+    let starting: Promise<ReadyPeer> | undefined;
+    const ready = network.findCluster().then((record) => {
+      starting = this.#serve(record, { directory, network, late, security: forClients });
+      return starting;
+    });
     return {
       addresses,
       peerAddress,
@@ -154,9 +156,11 @@ class PeerProcess {
         forClients?.readAgain();
         if (forClients?.https !== undefined) late.renewCertificate(forClients.https);
       },
-      stop: () => {
+      stop: async () => {
         this.#isStopping = true;
-        return this.#releases.runAll();
+        // What is being started has to be there before it can be released: a store must not outlive the directory's lock.
+        await starting?.catch(() => {});
+        await this.#releases.runAll();
       },
     };
   }

@@ -89,8 +89,10 @@ export class PeerServing implements ConnectionUse {
     }
     const taken: Taken = { sinceMs: this.#parts.nowMs(), whenGone: undefined };
     this.#unanswered.set(id, taken);
-    // An honest peer does not ask more (`PeerAsking`).
-    if (this.#unanswered.size > this.#parts.limits.unanswered[this.#parts.lane]) this.#pause();
+    // An honest peer does not ask more (`PeerAsking`). The rest of the frame is heard all the same: not without end.
+    const most = this.#parts.limits.unanswered[this.#parts.lane];
+    if (this.#unanswered.size > 2 * most) throw new FrameError('garbage', 'far more requests than may be unanswered');
+    if (this.#unanswered.size > most) this.#pause();
     port.serve(
       this.#parts.peer,
       request.message,

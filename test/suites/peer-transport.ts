@@ -228,6 +228,16 @@ export function peerTransportSuite(name: string, under: ConnectionKind): void {
       expect(outcomes.map((outcome) => Number.parseInt(said(outcome), 10))).toEqual(asked.map((_, i) => i));
     });
 
+    test('a peer that asks far more than it may in one frame is cut off', async () => {
+      const { a, b } = await pair(
+        { limits: { unanswered: { hot: 100_000, bulk: 1 } } },
+        { limits: { unanswered: { hot: 10, bulk: 1 } }, serve: NEVER },
+      );
+      const outcomes = await Promise.all(Array.from({ length: 100 }, (_, i) => a.ask('b', `${i}`)));
+      expect(outcomes.map(({ kind }) => kind)).toEqual(outcomes.map(() => 'lost'));
+      expect(b.served.length).toBe(20);
+    });
+
     test('a peer that does not read in time is cut off', async () => {
       const { a, b } = await pair(
         { limits: { stallTicks: 10_000 } },
