@@ -53,7 +53,10 @@ export async function validateSlices(operation: OperationName, parsed: Parsed, p
   }
   if (constraint !== undefined) throw constraint;
   if (excess !== undefined) throw excess;
-  return assemble(places, pause);
+  const whole = await assemble(places, pause);
+  // What comes next walks through all of it, for tens of milliseconds.
+  await pause();
+  return whole;
 }
 
 /** A lower bound for the size of one list or map, so that a container beyond all limits is refused early. */
