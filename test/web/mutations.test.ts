@@ -234,8 +234,9 @@ function expectWellFormed(request: HttpRequest, response: HttpResponse): void {
   expect(Number(headerOf(response, 'x-amz-crc32'))).toBe(crc32(response.body));
   const { __type, ...texts } = jsonOf(decoded(response));
   expect(String(__type)).toMatch(/^com\.amazon[a-z0-9.]*#[A-Z][A-Za-z]+$/);
-  // What a text has in it that was put together of nothing, of an object, or of an exception.
-  expect(JSON.stringify(texts)).not.toMatch(/undefined|NaN|\[object |\\n +at /);
+  // What a text has in it that was put together of nothing, of an object, or of an exception; unless it quotes the path.
+  const own = JSON.stringify(texts).replaceAll(JSON.stringify(request.path.split('?')[0]).slice(1, -1), '');
+  expect(own).not.toMatch(/undefined|NaN|\[object |\\n +at /);
 }
 
 function decoded(response: HttpResponse): HttpResponse {
