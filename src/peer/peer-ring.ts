@@ -16,9 +16,8 @@ import type { Peer } from './peer.ts';
 import type { NodeWork, PeerAnswer, PeerRequest, WorkReport } from './peer-messages.ts';
 import type { NodeDescription, RingDescription } from './ring-description.ts';
 import type { ServedRing } from './served-ring.ts';
+import { behindAfterRepair, NOTHING_REPAIRED, untilConsistent } from './until-consistent.ts';
 
-/** How long replicas may take to become alike once nobody writes. */
-const CONSISTENT_WITHIN_MS = 30_000;
 /** The wait between two looks at whether they are alike: hints are offered, and nodes probed, about as often. */
 const CONSISTENT_POLL_MS = 200;
 
@@ -88,15 +87,9 @@ export class PeerRing implements ServedRing {
   }
 
   /** @throws RingError that says what is behind, if replicas are not alike in time */
-  async waitUntilConsistent(withinMs = CONSISTENT_WITHIN_MS): Promise<void> {
-    const { clock } = this.#parts;
-    const untilMs = clock.elapsedMs() + withinMs;
-    for (;;) {
-      const behind = await this.#repairAndFindBehind();
-      if (behind.length === 0) return;
-      if (clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
-      await new Promise<void>((resolve) => clock.after(CONSISTENT_POLL_MS, resolve));
-    }
+  waitUntilConsistent(withinMs?: number): Promise<void> {
+    const repairAndFindBehind = () => this.#repairAndFindBehind();
+    return untilConsistent({ clock: this.#parts.clock, withinMs, pollMs: CONSISTENT_POLL_MS, repairAndFindBehind });
   }
 
   async close(): Promise<void> {
@@ -118,10 +111,7 @@ export class PeerRing implements ServedRing {
     const { partitions = 0, recordsRepaired = 0 } = await this.#byEach('repair');
     // Once more: a repair may have let a node begin what it had to do.
     const { hints = 0, owed = 0, unsettled = 0 } = await this.#byEach('settle');
-    const behind: string[] = [];
-    if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
-    const comparisons = view.configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
-    if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
+    const behind = behindAfterRepair({ partitions, recordsRepaired }, view.configs);
     if (hints > 0) behind.push(`${hints} hints are kept`);
     if (owed > 0) behind.push(`indexes are to be told of ${owed} items`);
     if (unsettled > 0) behind.push(`${unsettled} nodes have accepted what is not settled`);
@@ -156,11 +146,4 @@ export class PeerRing implements ServedRing {
   }
 }
 
-const NOTHING_REPAIRED: RepairReport = {
-  partitions: 0,
-  hashesExchanged: 0,
-  bytesExchanged: 0,
-  recordsRepaired: 0,
-  ms: 0,
-};
 const NOTHING_SCRUBBED: ScrubReport = { records: 0, damaged: 0, restored: 0, ms: 0 };
