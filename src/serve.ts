@@ -4,7 +4,6 @@ import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { ConfigError } from './config.ts';
-import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
 import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
@@ -23,6 +22,7 @@ import { SystemRandom } from './env/random.ts';
 import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
+import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
@@ -236,11 +236,11 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const moves: { progress?: () => MoveProgress } = {};
-    const ring = this.#ring({ view, peer, network, config, moves });
+    const later: { membership?: Membership } = {};
+    const ring = this.#ring({ view, peer, network, config, later });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
-    moves.progress = () => membership.progress;
+    later.membership = membership;
     const nodes = nodeControl(membership);
     const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const isHealthy = () => !this.#isStopping;
@@ -293,13 +293,14 @@ class PeerProcess {
     peer,
     network,
     config,
-    moves,
+    later,
   }: {
     view: RingView;
     peer: Peer | undefined;
     network: PeerNetwork;
     config: PeerServeCommand['config'];
-    moves: { readonly progress?: () => MoveProgress };
+    /** What is made of the ring itself. */
+    later: { readonly membership?: Membership };
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
@@ -333,13 +334,20 @@ class PeerProcess {
       random: this.#random,
     });
     if (peer === undefined) watch.start();
+    let known: Examiner | undefined;
+    const examiner = () => {
+      known ??= new Examiner({ view, own: peer, membership: later.membership!, transport, port, clock });
+      return known;
+    };
     const ring = new PeerRing({
       view,
       client,
       own: peer,
       transport,
       port,
-      moves: () => moves.progress?.() ?? NO_MOVES,
+      roster: () => later.membership?.nodes ?? [],
+      moves: () => later.membership!.progress,
+      examine: () => examiner().examine(),
       clock,
       close: async () => {
         watch.stop();
@@ -353,7 +361,6 @@ class PeerProcess {
   }
 }
 
-const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
 /** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
 function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
   const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));

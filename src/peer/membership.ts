@@ -9,7 +9,7 @@ import type { Log } from '../env/log.ts';
 import type { Port } from '../env/peer-channel.ts';
 import type { FoundedCluster, Founder } from '../env/peer-record.ts';
 import type { Random } from '../env/random.ts';
-import { firstGoal, type Goal, wantedMembers, withAdded, withRemoved, withReplaced } from './goal.ts';
+import { firstGoal, type Goal, wantedMembers, withAdded, withMoved, withRemoved, withReplaced } from './goal.ts';
 import { GoalRegister } from './goal-register.ts';
 import { DEFAULT_LEAVING_LIMITS, Leaving } from './leaving.ts';
 import { DEFAULT_MOVER_LIMITS, Mover, type MoverProgress, type WantedMembers } from './mover.ts';
@@ -107,6 +107,17 @@ export class Membership {
     return this.#mover?.progress ?? { ...NO_MOVES, left: this.#unwanted };
   }
 
+  /** The names of disks that wait for an operator to say that they take the place of another one. */
+  get waiting(): readonly string[] {
+    const nowMs = this.#parts.clock.elapsedMs();
+    return [...this.#waiting].filter(([, { askedAtMs }]) => nowMs - askedAtMs <= WAITING_MS).map(([name]) => name);
+  }
+
+  /** Who shall hold what, read strongly. @throws RingError if the cluster cannot tell */
+  async wantedNow(): Promise<WantedMembers> {
+    return wanted(await this.#goals.read());
+  }
+
   /** Another process has changed the goal: it is read, if it is newer than the one known. */
   noteVersion(version: number): void {
     if (version <= (this.#goals.known?.version ?? 0)) return;
@@ -154,6 +165,21 @@ export class Membership {
     if (current === undefined) throw new RingError(`there is no node ${name}`);
     await this.#edit((goal) => withReplaced(goal, name, current.diskId, waiting.diskId));
     this.#waiting.delete(name);
+  }
+
+  /**
+   * Has other nodes hold a partition; movers bring that about.
+   *
+   * @returns who was wanted before
+   * @throws RingError as `withMoved` does
+   */
+  async move(partition: number, names: readonly string[]): Promise<readonly string[]> {
+    let before: readonly string[] = [];
+    await this.#edit((goal) => {
+      before = goal.wanted[partition] ?? [];
+      return withMoved(goal, partition, names);
+    });
+    return before;
   }
 
   /** How many partitions have other members than the goal wants, as far as a process without a node knows. */
@@ -205,7 +231,14 @@ export class Membership {
   }
 }
 
-const NO_MOVES: MoverProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined, moving: undefined };
+const NO_MOVES: MoverProgress = {
+  moved: 0,
+  left: 0,
+  longestPauseMs: 0,
+  lastFailure: undefined,
+  moving: undefined,
+  stuck: [],
+};
 
 function isNamed(goal: Goal, { name, diskId }: Founder): boolean {
   return goal.roster.some((node) => node.name === name && node.diskId === diskId);

@@ -116,6 +116,7 @@ export class PeerNetwork {
         peer: () => this.#peer,
         membership: () => this.#membership,
         news: () => this.news,
+        nowMs: () => clock.now(),
       }),
     );
     this.acquaintances = new Acquaintances({

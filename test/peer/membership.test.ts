@@ -3,6 +3,7 @@ import { RingView } from '../../src/dynamo/ring-view.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { SeededRandom } from '../../src/env/random.ts';
 import { configsOf } from '../../src/peer/founding.ts';
+import { firstGoal } from '../../src/peer/goal.ts';
 import { Membership } from '../../src/peer/membership.ts';
 import { peerNodeId } from '../../src/peer/node-name.ts';
 import type { PeerAnswer } from '../../src/peer/peer-messages.ts';
@@ -93,6 +94,38 @@ test('a name that is taken is given to another disk only by an operator, while i
   expect(takenIn).toEqual(['b']);
   expect(one.nodes).toEqual([peerNodeId('a', 1), peerNodeId('b', 21), peerNodeId('c', 3)]);
   await expect(one.admit({ name: 'e', diskId: 2 })).rejects.toThrow('that disk has left the ring before');
+});
+
+test('a partition is moved by whoever is asked, and everybody hears who shall hold it', async () => {
+  const { start } = world();
+  const [one, other] = [start('one', undefined), start('other', undefined)];
+  await one.admit({ name: 'd', diskId: 4 });
+  await settled();
+  const { left } = other.progress;
+  const to = ['b', 'c', 'd'];
+  const partition = [0, 1, 2, 3].find((at) => !firstGoal(CLUSTER).wanted[at]!.includes('d'))!;
+  const before = await one.move(partition, to);
+  expect(before.length).toBe(3);
+  await settled();
+  const { membersOf } = await other.wantedNow();
+  expect(membersOf(partition).map(({ node }) => node)).toEqual([
+    peerNodeId('b', 2),
+    peerNodeId('c', 3),
+    peerNodeId('d', 4),
+  ]);
+  expect(other.progress.left).toBeGreaterThanOrEqual(left);
+  await expect(other.move(4, to)).rejects.toThrow('there is no partition 4: they are 0 to 3');
+});
+
+test('a disk that waits for an operator is known by name, for as long as it asks', async () => {
+  const { start, clock } = world();
+  const one = start('one', undefined);
+  await settled();
+  start('b', 20).stop();
+  await settled();
+  expect(one.waiting).toEqual(['b']);
+  clock.advance(10_001);
+  expect(one.waiting).toEqual([]);
 });
 
 test('a node is removed only if as many stay as there are copies', async () => {
