@@ -27,6 +27,7 @@ Asks a running server, any process of a cluster:
   replace NAME    gives a node whose disk is lost the empty disk of the process that waits under its name
   move PARTITION --to NAME,NAME,NAME
                   has a partition of a cluster held by these nodes
+  finalize        after an upgrade of all nodes: uses what the new release can; older ones are refused then
   repair          compares all replicas, and brings those up to date that are behind
 
 --endpoint URL    where it is (AWS_ENDPOINT_URL_DYNAMODB, or http://127.0.0.1:8000)
@@ -109,6 +110,7 @@ const OPERANDS: Readonly<Record<string, string | undefined>> = {
   remove: 'the name of a node',
   replace: 'the name of a node',
   move: 'the number of a partition',
+  finalize: undefined,
   repair: undefined,
 };
 
@@ -140,6 +142,8 @@ async function run(asked: Asked, world: AdminWorld): Promise<number> {
       const to = asked.to.split(',').map((name) => name.trim());
       return act({ method: 'POST', path: `/partitions/${of}/move`, body: { to } }, asked, world);
     }
+    case 'finalize':
+      return act({ method: 'POST', path: '/finalize' }, asked, world);
     default:
       return repair(asked, world);
   }

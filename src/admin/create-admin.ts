@@ -91,6 +91,13 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     async removeNode(id) {
       await nodes.removeNode(nodeNamed(id, 'id')).catch((error: unknown) => conflict(error, 'id'));
     },
+    async finalize() {
+      if (nodes.finalize === undefined) {
+        throw new AdminError('all nodes are of one process, and so of one release', undefined, 409);
+      }
+      const { before, level, because } = await nodes.finalize().catch((error: unknown) => conflict(error));
+      return { before, level, because };
+    },
     async movePartition(partition, to) {
       const wanted = to.map((id) => nodeNamed(id, 'to'));
       if (nodes.movePartition === undefined) {

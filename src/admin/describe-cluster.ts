@@ -13,7 +13,7 @@ type PartitionView = ClusterView['partitions'][number];
 
 /** Judges by what all nodes have said whether a ring is well. */
 export function describeCluster(examination: RingExamination, settings: Quorums): ClusterView {
-  const { nodes, moves } = examination;
+  const { nodes, moves, level } = examination;
   const { replication, writeQuorum, readQuorum } = settings;
   const partitions = partitionsOf(examination);
   const withoutMajority = partitions.filter(hasNoMajority).map(({ partition }) => partition);
@@ -22,7 +22,7 @@ export function describeCluster(examination: RingExamination, settings: Quorums)
   return {
     healthy: areAllUp && doAllVote && moves.length === 0 && examination.unknownGoal === undefined,
     problems: problemsOf(examination, partitions, withoutMajority),
-    nodes: nodes.map(({ id, state, hints, suspects }) => ({
+    nodes: nodes.map(({ id, state, hints, suspects, release }) => ({
       id,
       name: nameOfNode(id),
       state,
@@ -30,6 +30,7 @@ export function describeCluster(examination: RingExamination, settings: Quorums)
       leads: partitions.filter(({ homes: [first] }) => first === id).length,
       hints,
       suspects,
+      ...(release && { version: release.build, knowsLevel: release.protocolMax }),
     })),
     partitions,
     replication,
@@ -37,6 +38,7 @@ export function describeCluster(examination: RingExamination, settings: Quorums)
     readQuorum,
     movesLeft: moves.length,
     withoutMajority,
+    ...(level && { level: { now: level.level, possible: level.possible, because: level.because } }),
   };
 }
 

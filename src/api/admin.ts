@@ -19,6 +19,13 @@ export interface PartitionMove {
   readonly to: readonly string[];
 }
 
+export interface LevelChange {
+  readonly before: number;
+  readonly level: number;
+  /** What keeps it from being raised further, a line. */
+  readonly because: string;
+}
+
 /** The result of a comparison of all replicas. */
 export interface RepairSummary {
   readonly partitions: number;
@@ -74,6 +81,9 @@ export interface ClusterView {
     readonly leads: number;
     readonly hints: number;
     readonly suspects: readonly string[];
+    /** The version of its program and the highest level that this knows, where it has a process, which is there. */
+    readonly version?: string;
+    readonly knowsLevel?: number;
   }[];
   readonly partitions: readonly {
     readonly partition: number;
@@ -94,6 +104,8 @@ export interface ClusterView {
   readonly movesLeft: number;
   /** Partitions of which no majority votes: they serve no strict request. */
   readonly withoutMajority: readonly number[];
+  /** Where nodes have processes: what all of them can, what it can be raised to now, and why no further. */
+  readonly level?: { readonly now: number; readonly possible: number; readonly because: string };
 }
 
 export interface KeyView {
@@ -178,6 +190,12 @@ export interface Admin {
    * @throws AdminError if they are not as many different nodes as there are copies
    */
   movePartition(partition: number, to: readonly string[]): Promise<PartitionMove>;
+  /**
+   * Raises the level of a cluster as far as the releases of all its processes go. Older releases are refused afterwards.
+   *
+   * @throws AdminError if a node is not there, or all nodes are of one process
+   */
+  finalize(): Promise<LevelChange>;
   setLink(from: string, to: string, setting: LinkSetting): void;
   healLink(from: string, to: string): void;
   /** Releases the records that staleness rules hold back, and compares all replicas. */

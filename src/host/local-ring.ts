@@ -170,6 +170,7 @@ export class LocalRing implements Ring, ServedRing {
         problem: lastFailure,
       })),
       unknownGoal: undefined,
+      level: undefined,
       notes: [],
     };
   }
@@ -269,7 +270,8 @@ export class LocalRing implements Ring, ServedRing {
 }
 
 function reportOf(id: NodeId, peer: Peer | undefined): NodeReport {
-  if (peer === undefined) return { id, state: 'stopped', votes: undefined, hints: 0, suspects: [] };
+  const release = undefined;
+  if (peer === undefined) return { id, state: 'stopped', votes: undefined, hints: 0, suspects: [], release };
   const { hints, suspects } = peer.node.status();
-  return { id, state: peer.isPaused ? 'paused' : 'up', votes: votesOf(peer.node), hints, suspects };
+  return { id, state: peer.isPaused ? 'paused' : 'up', votes: votesOf(peer.node), hints, suspects, release };
 }

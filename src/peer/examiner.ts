@@ -3,7 +3,9 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Asked, PeerTransport, Port } from '../env/peer-channel.ts';
-import type { Membership } from './membership.ts';
+import type { Goal } from './goal.ts';
+import type { Release } from './level.ts';
+import { type Membership, wantedBy } from './membership.ts';
 import type { WantedMembers } from './mover.ts';
 import { nameOf } from './node-name.ts';
 import type { Peer } from './peer.ts';
@@ -23,9 +25,11 @@ export interface ExaminerParts {
   readonly view: RingView;
   /** The node of this process; undefined in a front. */
   readonly own: Peer | undefined;
-  readonly membership: Pick<Membership, 'wantedNow' | 'nodes' | 'progress' | 'waiting'>;
+  readonly membership: Pick<Membership, 'readGoal' | 'levelOf' | 'nodes' | 'progress' | 'waiting'>;
   readonly transport: Pick<PeerTransport<unknown>, 'isUp'>;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  /** What a process runs, this one too; undefined: it is not there now. */
+  readonly releaseOf: (node: NodeId) => Release | undefined;
   readonly clock: Clock;
 }
 
@@ -49,30 +53,31 @@ export class Examiner {
   }
 
   async #examine(): Promise<RingExamination> {
-    const { view, membership } = this.#parts;
-    const wanted = await this.#wanted();
+    const { view, membership, releaseOf } = this.#parts;
+    const goal = await this.#goal();
     // Afterwards: the goal that was read may name others.
     const nodes = [...new Set([...view.preferenceList(0), ...membership.nodes])];
     const heard = new Map(await Promise.all(nodes.map(async (id) => [id, await this.#ask(id)] as const)));
     return {
-      nodes: [...heard].map(([id, state]) => reportOf(id, state)),
+      nodes: [...heard].map(([id, state]) => ({ ...reportOf(id, state), release: releaseOf(id) })),
       partitions: view.configs,
-      moves: typeof wanted === 'string' ? [] : movesOf(view.configs, wanted, heard),
-      unknownGoal: typeof wanted === 'string' ? wanted : undefined,
+      moves: typeof goal === 'string' ? [] : movesOf(view.configs, wantedBy(goal), heard),
+      unknownGoal: typeof goal === 'string' ? goal : undefined,
+      level: typeof goal === 'string' ? undefined : membership.levelOf(goal),
       notes: this.#notes(heard),
     };
   }
 
   /** @returns a line that says why it is not known, if it is not */
-  #wanted(): Promise<WantedMembers | string> {
+  #goal(): Promise<Goal | string> {
     const { membership, clock } = this.#parts;
     return new Promise((resolve) => {
       const timer = clock.after(PATIENCE_MS, () => resolve('the goal of the cluster could not be read in time'));
-      const end = (found: WantedMembers | string) => {
+      const end = (found: Goal | string) => {
         clock.cancel(timer);
         resolve(found);
       };
-      membership.wantedNow().then(end, (error: Error) => end(error.message));
+      membership.readGoal().then(end, (error: Error) => end(error.message));
     });
   }
 
@@ -114,7 +119,7 @@ export class Examiner {
   }
 }
 
-function reportOf(id: NodeId, state: Heard): NodeReport {
+function reportOf(id: NodeId, state: Heard): Omit<NodeReport, 'release'> {
   if (state === 'down') return { id, state: 'stopped', votes: undefined, hints: 0, suspects: [] };
   // What such a release says of itself is that it is up.
   if (state === 'older') return { id, state: 'up', votes: undefined, hints: 0, suspects: [] };

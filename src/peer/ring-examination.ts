@@ -1,6 +1,7 @@
 import type { PartitionConfig } from '../dynamo/messages.ts';
 import type { StorageNode } from '../dynamo/node.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import type { LevelReport, Release } from './level.ts';
 import type { NodeState } from './ring-description.ts';
 
 /** A ring as its nodes say that it is, each of which was asked. */
@@ -13,6 +14,8 @@ export interface RingExamination {
   readonly moves: readonly MoveReport[];
   /** Why it is not known what is wanted, a line; undefined if it is known. */
   readonly unknownGoal: string | undefined;
+  /** Undefined where all nodes are of one process, or if it is not known. */
+  readonly level: LevelReport | undefined;
   /** What else an operator should know, a line each. */
   readonly notes: readonly string[];
 }
@@ -25,6 +28,8 @@ export interface NodeReport {
   readonly votes: readonly number[] | undefined;
   readonly hints: number;
   readonly suspects: readonly NodeId[];
+  /** What its process runs; undefined: that is not there, or all nodes are of one. */
+  readonly release: Release | undefined;
 }
 
 export interface MoveReport {

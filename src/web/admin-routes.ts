@@ -13,6 +13,7 @@ import {
 import {
   countOf,
   healedOutcome,
+  levelOutcome,
   linkOutcome,
   moveOutcome,
   nodeOutcome,
@@ -111,6 +112,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
       moveOutcome(await admin.movePartition(readPartition(params.partition!), readHomes(body))),
     ),
   },
+  { method: 'POST', path: '/finalize', answer: telling(async ({ admin }) => levelOutcome(await admin.finalize())) },
   {
     method: 'PUT',
     path: '/links/{from}/{to}',

@@ -17,11 +17,28 @@ export function clusterText(view: ClusterView): string {
       ? `${partitions.length} partitions, each with a majority of its homes up`
       : `${partitions.length} partitions, ${minorities} of them WITHOUT a majority of their homes up`,
     ...(movesLeft === 0 ? [] : [`${movesLeft} partitions still to be moved, ${moving} of them now`]),
+    ...levelLines(view),
     ...problems,
     '',
     ...columnsText([['node', 'state', 'partitions', 'leads', 'hints', 'suspects'], ...rows]),
     '',
   ].join('\n');
+}
+
+/** What the processes run, where nodes have processes. */
+function levelLines({ nodes, level }: ClusterView): string[] {
+  const byVersion = new Map<string, string[]>();
+  for (const { name, version } of nodes) {
+    if (version !== undefined) byVersion.set(version, [...(byVersion.get(version) ?? []), name]);
+  }
+  if (level === undefined) return [];
+  const versions = [...byVersion].map(([version, names]) =>
+    byVersion.size === 1
+      ? version
+      : `${version} (${names.slice(0, NAMED_NODES).join(', ')}${names.length > NAMED_NODES ? ', ...' : ''})`,
+  );
+  const raise = level.possible > level.now ? `; admin finalize would raise it to ${level.possible}` : '';
+  return [`${byVersion.size === 1 ? 'version' : 'versions'} ${versions.join(', ')}; level ${level.now}${raise}`];
 }
 
 /** `3 nodes: 2 up, 1 stopped` */
@@ -33,6 +50,8 @@ export function statesText({ nodes }: Pick<ClusterView, 'nodes'>): string {
   return `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
 }
 
+/** So many nodes of one version are named. */
+const NAMED_NODES = 8;
 /** Up to this many suspected nodes are named; above, they are counted. */
 const NAMED_SUSPECTS = 3;
 

@@ -93,6 +93,7 @@ test.each([
   [['add'], 'POST /nodes'],
   [['remove', 'a b'], 'DELETE /nodes/a%20b'],
   [['replace', 'b'], 'POST /nodes/b/replace'],
+  [['finalize'], 'POST /finalize'],
   [['move', '7', '--to', 'a, b,c'], 'POST /partitions/7/move'],
 ])('%j asks %s, and prints what was done', async (argv, call) => {
   expect(await run(argv, { [call]: { done: 'done so' } })).toMatchObject({ status: 0, out: 'done so\n' });
@@ -109,8 +110,11 @@ test.each([
 });
 
 test.each([
-  [[], 'dynaring: a command is missing: it is one of status, ring, add, remove, replace, move, repair\n'],
-  [['fly'], 'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, move, repair\n'],
+  [[], 'dynaring: a command is missing: it is one of status, ring, add, remove, replace, move, finalize, repair\n'],
+  [
+    ['fly'],
+    'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, move, finalize, repair\n',
+  ],
   [['remove'], 'dynaring: admin remove needs the name of a node\n'],
   [['move'], 'dynaring: admin move needs the number of a partition\n'],
   [['move', '7'], 'dynaring: admin move needs --to, the names of nodes with commas between\n'],

@@ -52,6 +52,7 @@ test('what cannot be is refused, and names what is wrong', async () => {
   expect(await refusal(() => admin.healLink('node-9', 'node-1'))).toEqual([400, 'from']);
   expect(await refusal(() => admin.movePartition(0, ['node-1', 'node-2', 'node-9']))).toEqual([400, 'to']);
   expect(await refusal(() => admin.movePartition(0, ['node-1', 'node-2', 'node-3']))).toEqual([409, undefined]);
+  expect(await refusal(() => admin.finalize())).toEqual([409, undefined]);
   expect(await refusal(() => admin.removeFault('fault-2'))).toEqual([404, 'id']);
   expect(await refusal(() => admin.waitUntilConsistent())).toEqual([409, undefined]);
 });

@@ -14,6 +14,7 @@ const node = (id: string, more: Partial<NodeReport> = {}): NodeReport => ({
   votes: EPOCHS,
   hints: 0,
   suspects: [],
+  release: undefined,
   ...more,
 });
 
@@ -27,6 +28,7 @@ const ring = (nodes: readonly NodeReport[], more: Partial<RingExamination> = {})
   })),
   moves: [],
   unknownGoal: undefined,
+  level: undefined,
   notes: [],
   ...more,
 });

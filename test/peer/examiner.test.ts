@@ -4,7 +4,7 @@ import { RingView } from '../../src/dynamo/ring-view.ts';
 import type { Outcome } from '../../src/env/peer-channel.ts';
 import { Examiner } from '../../src/peer/examiner.ts';
 import { configsOf } from '../../src/peer/founding.ts';
-import { firstGoal, wantedMembers, withMoved } from '../../src/peer/goal.ts';
+import { firstGoal, withMoved } from '../../src/peer/goal.ts';
 import { peerNodeId } from '../../src/peer/node-name.ts';
 import type { PeerAnswer } from '../../src/peer/peer-messages.ts';
 import type { PeerState } from '../../src/peer/peer-state.ts';
@@ -38,12 +38,10 @@ const told = (state: Partial<PeerState> = {}): Outcome<PeerAnswer> => ({
 function world(outcomes: Record<string, Outcome<PeerAnswer> | undefined>, goal = firstGoal(CLUSTER)) {
   const clock = new ManualClock();
   const asked: string[] = [];
-  const wanted = {
-    version: goal.version,
-    membersOf: (partition: number) => wantedMembers(goal, partition, peerNodeId),
-  };
+  const level = { level: 1, possible: 1, because: 'so it is' };
   const membership = {
-    wantedNow: async () => wanted,
+    readGoal: async () => goal,
+    levelOf: () => level,
     nodes: [A, B, C, D],
     progress: { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined, moving: undefined, stuck: [] },
     waiting: [] as string[],
@@ -61,6 +59,7 @@ function world(outcomes: Record<string, Outcome<PeerAnswer> | undefined>, goal =
         return { cancel: () => {} };
       },
     },
+    releaseOf: (node) => (node === A ? { build: '1.0', protocolMin: 1, protocolMax: 2 } : undefined),
     clock,
   });
   return { examiner, clock, asked, membership };
@@ -79,7 +78,9 @@ test('each node says how it is; those who ask at a time get one examination', as
     votes: [0, 0, 0, 0],
     hints: 1,
     suspects: [B],
+    release: { build: '1.0', protocolMin: 1, protocolMax: 2 },
   });
+  expect(one.level).toMatchObject({ level: 1 });
   expect(one.nodes.find(({ id }) => id === B)).toMatchObject({ state: 'paused' });
   expect(one).toMatchObject({ moves: [], unknownGoal: undefined, notes: [] });
   await examiner.examine();
@@ -120,13 +121,13 @@ test('what is to be moved is known from the goal, and from those who move it', a
 
 test('a goal that cannot be read in time, or at all, is not known', async () => {
   const late = world({ [A]: told() });
-  late.membership.wantedNow = () => new Promise(() => {});
+  late.membership.readGoal = () => new Promise(() => {});
   const examined = late.examiner.examine();
   await turn();
   late.clock.advance(2_000);
   expect((await examined).unknownGoal).toBe('the goal of the cluster could not be read in time');
   const lost = world({ [A]: told() });
-  lost.membership.wantedNow = () => Promise.reject(new RingError('no replica has answered'));
+  lost.membership.readGoal = () => Promise.reject(new RingError('no replica has answered'));
   expect(await lost.examiner.examine()).toMatchObject({ unknownGoal: 'no replica has answered', moves: [] });
 });
 

@@ -1,5 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ClusterView } from '../../src/api/admin.ts';
+import { SystemClock } from '../../src/env/clock.ts';
+import { newDiskId } from '../../src/env/disk-id.ts';
+import { silentLog } from '../../src/env/log.ts';
+import type { Address } from '../../src/env/peer-channel.ts';
+import { SystemRandom } from '../../src/env/random.ts';
+import { diskOf } from '../../src/peer/node-name.ts';
+import { memoryOf } from '../../src/serving/peer-memory.ts';
+import { PeerNetwork } from '../../src/serving/peer-network.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
 import { runToExit } from './server-process.ts';
@@ -35,6 +44,65 @@ async function cluster() {
   });
   return { a, b, c, d, front, all };
 }
+
+/** A process that says that it speaks these versions, and stores nothing. */
+function stranger(name: string, protocol: { protocolMin: number; protocolMax: number }, join: Address) {
+  const network = new PeerNetwork({
+    memory: memoryOf({ diskId: newDiskId(), name, boot: 1, state: 'new' }),
+    role: 'member',
+    build: 'the next one',
+    protocol,
+    instance: name,
+    security: { kind: 'open' },
+    join: [join],
+    hashOf: (text) => text,
+    newClusterId: () => 'none',
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    log: silentLog,
+    onFatal: () => {},
+  });
+  onTestFinished(() => network.stop());
+  return network;
+}
+
+test('a process of another release is seen, and the level is raised only if all know a higher one', {
+  timeout: 300_000,
+}, async () => {
+  const { a, b, front, all } = await cluster();
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const healthOf = async () => Promise.all(all.map(async (peer) => (await viewOf(peer)).healthy));
+  await expect.poll(healthOf, POLL).toEqual([true, true, true, true, true]);
+  expect((await admin(front, 'status')).stdout).toContain(`\nversion ${version}; level 1\n`);
+  const nothing = 'the level is 1, and there is nothing to raise: all processes have releases that go up to 1\n';
+  expect(await admin(front, 'finalize')).toMatchObject({ status: 0, stdout: nothing });
+
+  const [host, port] = (await a.peerAddress()).split(':') as [string, string];
+  const meeting = { host, port: Number(port) };
+  const older = stranger('older', { protocolMin: 0, protocolMax: 0 }, meeting);
+  await older.listen({ host: '127.0.0.1', port: 0 }, undefined);
+  const newer = stranger('newer', { protocolMin: 1, protocolMax: 2 }, meeting);
+  await newer.listen({ host: '127.0.0.1', port: 0 }, undefined);
+  await expect.poll(() => newer.acquaintances.present.length, POLL).toBeGreaterThan(0);
+  const { name, diskId } = { name: 'newer', diskId: diskOf(newer.self) };
+  const admitted = await new Promise((resolve) => {
+    newer.port.ask(newer.acquaintances.present[0]!, { kind: 'admit', name, diskId }, resolve);
+  });
+  expect(admitted).toMatchObject({ answer: { kind: 'done' } });
+  expect(older.acquaintances.present).toEqual([]);
+
+  const seen = async () => (await viewOf(b)).nodes.find((node) => node.name === 'newer');
+  await expect.poll(seen, POLL).toMatchObject({ state: 'silent', version: 'the next one', knowsLevel: 2 });
+  expect((await admin(b, 'finalize')).stdout).toMatch(/^the level is 1, and there is nothing to raise: .* run/);
+  await newer.stop();
+  await expect
+    .poll(async () => (await admin(b, 'finalize')).stderr, POLL)
+    .toBe('dynaring: it is not known what newer can: all nodes have to be up\n');
+  // It has never held anything, and can be taken out all the same.
+  expect((await admin(b, 'remove', 'newer')).status).toBe(0);
+  await expect.poll(healthOf, POLL).toEqual([true, true, true, true, true]);
+  expect((await admin(b, 'finalize')).stdout).toBe(nothing);
+});
 
 test('every process says the same of the cluster, whatever happens to it', { timeout: 300_000 }, async () => {
   const { a, b, c, d, front, all } = await cluster();

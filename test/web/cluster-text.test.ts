@@ -69,6 +69,16 @@ node-3  silent           64     21      -  -
 `);
 });
 
+test('what the processes of a cluster run, and what they could', () => {
+  const level = { now: 1, possible: 1, because: '' };
+  const same = HOMES.map((id) => node(id, { version: '1.0', knowsLevel: 1 }));
+  expect(clusterText(ring(same, { level })).split('\n')[2]).toBe('version 1.0; level 1');
+  const mixed = HOMES.map((id, i) => node(id, { version: `1.${i >> 1}`, knowsLevel: 2 }));
+  expect(clusterText(ring(mixed, { level: { ...level, possible: 2 } })).split('\n')[2]).toBe(
+    'versions 1.0 (node-1, node-2), 1.1 (node-3); level 1; admin finalize would raise it to 2',
+  );
+});
+
 test('the largest ring in its worst state fits into 80 columns', () => {
   const ids = Array.from({ length: 64 }, (_, at) => `node-${at + 1}`);
   const text = clusterText(ring(ids.map((id) => node(id, { partitions: 1_024, hints: 1e9, suspects: ids.slice(1) }))));

@@ -66,6 +66,11 @@ export class FakeAdmin implements Admin {
     this.#note('removeNode', ...args);
   }
 
+  async finalize() {
+    this.#note('finalize');
+    return { before: 1, level: 2, because: 'all processes have releases that go up to 2' };
+  }
+
   async movePartition(partition: number, to: readonly string[]) {
     this.#note('movePartition', partition, to);
     return { partition, from: ['a', 'b', 'c'], to };
