@@ -4,8 +4,6 @@ import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { ConfigError } from './config.ts';
-import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
-import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -23,25 +21,25 @@ import { SystemRandom } from './env/random.ts';
 import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
+import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
-import { definitionKey } from './router/definition-item.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { nodeControl } from './serving/peer-control.ts';
+import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
 import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { sweeperIn } from './serving/sweeper.ts';
 import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
-/** Any definition: all are in one partition. */
-const DEFINITIONS = definitionKey({ namespace: '', name: '' });
 /** How long requests under way may take once the process is to stop. */
 const STOP_GRACE_MS = 5_000;
 
@@ -236,11 +234,11 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const moves: { progress?: () => MoveProgress } = {};
-    const ring = this.#ring({ view, peer, network, config, moves });
+    const later: { membership?: Membership } = {};
+    const ring = this.#ring({ view, peer, network, config, later });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
-    moves.progress = () => membership.progress;
+    later.membership = membership;
     const nodes = nodeControl(membership);
     const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const isHealthy = () => !this.#isStopping;
@@ -265,6 +263,7 @@ class PeerProcess {
   ): Membership {
     const { log, onTakenIn, onLeft } = this.#parts;
     const membership = new Membership({
+      self: network.self,
       disk: directory && { name, diskId },
       cluster: cluster!,
       client: ring.client,
@@ -275,6 +274,9 @@ class PeerProcess {
       clock: this.#clock,
       random: this.#random,
       log,
+      releaseOf: (node) => network.releaseOf(node),
+      onLevel: (level) => network.requireLevel(level),
+      onUnfit: (reason) => this.#parts.onFatal(new RingError(reason)),
       onTakenIn: () => {
         directory!.save({ ...directory!.record, state: 'formed' });
         onTakenIn();
@@ -293,13 +295,14 @@ class PeerProcess {
     peer,
     network,
     config,
-    moves,
+    later,
   }: {
     view: RingView;
     peer: Peer | undefined;
     network: PeerNetwork;
     config: PeerServeCommand['config'];
-    moves: { readonly progress?: () => MoveProgress };
+    /** What is made of the ring itself. */
+    later: { readonly membership?: Membership };
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
@@ -333,13 +336,21 @@ class PeerProcess {
       random: this.#random,
     });
     if (peer === undefined) watch.start();
+    let known: Examiner | undefined;
+    const examiner = () => {
+      const releaseOf = (node: string) => network.releaseOf(node);
+      known ??= new Examiner({ view, own: peer, membership: later.membership!, transport, port, releaseOf, clock });
+      return known;
+    };
     const ring = new PeerRing({
       view,
       client,
       own: peer,
       transport,
       port,
-      moves: () => moves.progress?.() ?? NO_MOVES,
+      roster: () => later.membership?.nodes ?? [],
+      moves: () => later.membership!.progress,
+      examine: () => examiner().examine(),
       clock,
       close: async () => {
         watch.stop();
@@ -351,13 +362,6 @@ class PeerProcess {
     this.#served.add(() => ring.close());
     return ring;
   }
-}
-
-const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
-/** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
-function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
-  const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
-  return members.find(({ node }) => node === self || transport.isUp(node))?.node;
 }
 
 /** Waits until the node has answered what others have asked of it. */
@@ -374,18 +378,3 @@ const NO_NODE = {
     reply({ kind: 'unavailable', needed: 1, got: 0 } as never);
   },
 };
-
-/** What is remembered of a process without a disk. */
-function memoryOf(first: PeerRecord) {
-  let record = first;
-  return {
-    get record() {
-      return record;
-    },
-    save: (next: PeerRecord) => {
-      record = next;
-    },
-    readNotes: () => undefined,
-    writeNotes: () => {},
-  };
-}

@@ -10,6 +10,7 @@ import { peerNodeId } from './node-name.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import { peerStateOf } from './peer-state.ts';
 import type { TableNews } from './table-news.ts';
 
 /** What a process has to answer with; some of it comes later than its first request. */
@@ -22,6 +23,8 @@ export interface PeerDeskParts {
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -36,7 +39,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, membership, news }: PeerDeskParts,
+  { self, founder, acquaintances, view, peer, membership, news, nowMs }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -67,6 +70,8 @@ function answerRequest(
       if (running === undefined) return answer(NOT_YET);
       return performWork(running, request.work, (report) => answer({ kind: 'done', report }));
     }
+    case 'state':
+      return answer({ kind: 'state', state: peerStateOf(peer(), membership()?.progress, nowMs()) });
     case 'admit': {
       const { name, diskId } = request;
       // Nobody speaks for another disk.

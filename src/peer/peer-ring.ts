@@ -15,6 +15,7 @@ import { addReports, performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
 import type { NodeWork, PeerAnswer, PeerRequest, WorkReport } from './peer-messages.ts';
 import type { NodeDescription, RingDescription } from './ring-description.ts';
+import type { RingExamination } from './ring-examination.ts';
 import type { ServedRing } from './served-ring.ts';
 import { behindAfterRepair, NOTHING_REPAIRED, untilConsistent } from './until-consistent.ts';
 
@@ -29,7 +30,10 @@ export interface PeerRingParts {
   readonly own: Peer | undefined;
   readonly transport: Pick<PeerTransport<unknown>, 'isUp'>;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  /** The nodes that shall hold the ring, also those that hold nothing yet. */
+  readonly roster: () => readonly NodeId[];
   readonly moves: () => MoveProgress;
+  readonly examine: () => Promise<RingExamination>;
   readonly clock: Clock;
   /** Ends what runs here. */
   readonly close: () => Promise<void>;
@@ -55,6 +59,11 @@ export class PeerRing implements ServedRing {
       return { id, state: transport.isUp(id) ? 'up' : 'stopped', status: undefined };
     });
     return { nodes, partitions: view.configs, moves: moves() };
+  }
+
+  examine(): Promise<RingExamination> {
+    this.#checkOpen();
+    return this.#parts.examine();
   }
 
   async locate(key: ItemKey): Promise<Location> {
@@ -99,7 +108,8 @@ export class PeerRing implements ServedRing {
   }
 
   get #nodes(): readonly NodeId[] {
-    return this.#parts.view.preferenceList(0);
+    const { view, roster } = this.#parts;
+    return [...new Set([...view.preferenceList(0), ...roster()])];
   }
 
   async #repairAndFindBehind(): Promise<string[]> {

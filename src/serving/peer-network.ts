@@ -13,6 +13,7 @@ import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
 import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
 import { isOfCopy, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
+import { levelRefusal, type Release } from '../peer/level.ts';
 import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
@@ -39,6 +40,8 @@ export interface PeerNetworkParts {
   readonly memory: PeerMemory;
   readonly role: PeerHello['role'];
   readonly build: string;
+  /** What this release speaks, unless a test plays another one. */
+  readonly protocol?: Pick<PeerHello, 'protocolMin' | 'protocolMax'>;
   /** A random text of this process. */
   readonly instance: string;
   readonly security: PeerSecurity;
@@ -71,6 +74,8 @@ export class PeerNetwork {
   #view: RingView | undefined;
   #peer: Peer | undefined;
   #membership: Membership | undefined;
+  /** The lowest that the cluster is at, as far as this process knows. */
+  #level = 1;
   #onUp: (peer: NodeId) => void = () => {};
   #noting: Timer;
 
@@ -116,6 +121,7 @@ export class PeerNetwork {
         peer: () => this.#peer,
         membership: () => this.#membership,
         news: () => this.news,
+        nowMs: () => clock.now(),
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -202,6 +208,22 @@ export class PeerNetwork {
     this.#membership = membership;
   }
 
+  /** What a process runs, this one too; undefined: it is not there now. */
+  releaseOf(node: NodeId): Release | undefined {
+    if (node === this.self) return this.#hello;
+    return this.transport.isConnected(node) ? this.transport.helloOf(node) : undefined;
+  }
+
+  /** The cluster is at this level: from now on releases that cannot be in it are refused, and those that are met cut off. */
+  requireLevel(level: number): void {
+    if (level <= this.#level) return;
+    this.#level = level;
+    for (const peer of this.acquaintances.met) {
+      const hello = this.transport.helloOf(peer);
+      if (hello !== undefined && levelRefusal(hello, level) !== undefined) this.transport.disconnect(peer);
+    }
+  }
+
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
@@ -233,11 +255,11 @@ export class PeerNetwork {
   }
 
   get #hello(): PeerHello {
-    const { role, build, instance, clock, hashOf } = this.#parts;
+    const { role, build, protocol = PROTOCOL, instance, clock, hashOf } = this.#parts;
     const { name, diskId, boot, right } = this.#record;
     const cluster = this.#cluster;
     return {
-      ...PROTOCOL,
+      ...protocol,
       clusterId: cluster?.clusterId,
       foundersHash: right && hashOf(right.founders.join()),
       name,
@@ -255,7 +277,7 @@ export class PeerNetwork {
   #greeting(): Greeting<PeerHello> {
     const greeting = peerGreeting(
       () => this.#hello,
-      (hello) => refusalOf(hello, this.#hello, this.#book.entryOf(hello.node)),
+      (hello) => refusalOf(hello, this.#hello, this.#book.entryOf(hello.node)) ?? levelRefusal(hello, this.#level),
     );
     const admit = (hello: PeerHello): Refusal | undefined => {
       const refusal = greeting.admit(hello);

@@ -32,6 +32,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'addresses', entries: [ENTRY] },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
+  { kind: 'state' },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
 ];
 const RIGHT = { founders: ['a', 'b'], partitions: 8, replication: 2 };
@@ -56,6 +57,22 @@ const ANSWERS: readonly PeerAnswer[] = [
       isDamaged: false,
       held: 2,
     },
+  },
+  {
+    kind: 'state',
+    state: {
+      votes: [0, -1, 7],
+      isPaused: true,
+      hints: 3,
+      suspects: [peerNodeId('b', 8)],
+      moving: 2,
+      stuck: [{ partition: 1, reason: 'nobody is up' }],
+      clockMs: 1.5,
+    },
+  },
+  {
+    kind: 'state',
+    state: { votes: undefined, isPaused: false, hints: 0, suspects: [], moving: undefined, stuck: [], clockMs: 0 },
   },
   { kind: 'done', report: { partitions: 3, ms: 1.25 } },
   { kind: 'cannot', reason: 'why' },
