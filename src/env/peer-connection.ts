@@ -103,7 +103,10 @@ export class PeerConnection {
     return this.#isEnded;
   }
 
-  /** How many looks in time have passed since anything was read. None while this side itself does not read. */
+  /**
+   * How many looks in time have passed since anything was read, less those that were late. None while this side itself
+   * does not read.
+   */
   get silentLooks(): number {
     return this.#silentLooks;
   }
@@ -156,6 +159,7 @@ export class PeerConnection {
     } else {
       if (++this.#silentTicks > silentTicks) return this.cut('silent');
       if (lateMs <= this.#limits.lateMs) this.#silentLooks++;
+      else this.#silentLooks = Math.max(0, this.#silentLooks - Math.ceil(lateMs / this.#limits.tickMs));
     }
     if (++this.#quietTicks >= pingTicks && !this.#isBlocked) {
       this.#writeFrame([{ kind: PING, id: 0, payload: NO_PAYLOAD }]);

@@ -36,8 +36,8 @@ export interface PeerLimits {
   /** How often connections are looked at. What follows counts such looks, so that a process that was stopped cuts nobody. */
   readonly tickMs: number;
   /**
-   * A look that comes so much too late is not counted against a peer: a machine on which this process waits for a processor
-   * may keep others waiting, too.
+   * A look that comes so much too late counts for a peer that is silent, not against it: a machine on which this process waits
+   * for a processor may keep others waiting, too.
    */
   readonly lateMs: number;
   /** Looks without a byte written, after which a ping is: a second. */
