@@ -320,6 +320,7 @@ class PeerProcess {
         reach: (id) => new RemoteNode(coordination, id),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
+      silentMs: (id) => transport.silentMs(id),
       nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
