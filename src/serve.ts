@@ -386,6 +386,6 @@ function memoryOf(first: PeerRecord) {
       record = next;
     },
     readNotes: () => undefined,
-    writeNotes: () => {},
+    writeNotes: async () => {},
   };
 }
