@@ -88,11 +88,11 @@ export class PeerRing implements ServedRing {
   }
 
   async repair(): Promise<RepairReport> {
-    return { ...NOTHING_REPAIRED, ...(await this.#byEach('repair')) };
+    return { ...NOTHING_REPAIRED, ...(await this.#byAll('repair')) };
   }
 
   async scrub(): Promise<ScrubReport> {
-    return { ...NOTHING_SCRUBBED, ...(await this.#byEach('scrub')) };
+    return { ...NOTHING_SCRUBBED, ...(await this.#byAll('scrub')) };
   }
 
   /** @throws RingError that says what is behind, if replicas are not alike in time */
@@ -117,11 +117,11 @@ export class PeerRing implements ServedRing {
     this.#checkOpen();
     const absent = this.describe().nodes.filter(({ state }) => state !== 'up');
     if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
-    await this.#byEach('settle');
-    const { partitions = 0, recordsRepaired = 0 } = await this.#byEach('repair');
+    const { partitions = 0, recordsRepaired = 0 } = await this.#byEach('settle').then(() => this.#byEach('repair'));
     // Once more: a repair may have let a node begin what it had to do.
-    const { hints = 0, owed = 0, unsettled = 0 } = await this.#byEach('settle');
-    const behind = behindAfterRepair({ partitions, recordsRepaired }, view.configs);
+    const undone: string[] = [];
+    const { hints = 0, owed = 0, unsettled = 0 } = await this.#byEach('settle', undone);
+    const behind = [...undone, ...behindAfterRepair({ partitions, recordsRepaired }, view.configs)];
     if (hints > 0) behind.push(`${hints} hints are kept`);
     if (owed > 0) behind.push(`indexes are to be told of ${owed} items`);
     if (unsettled > 0) behind.push(`${unsettled} nodes have accepted what is not settled`);
@@ -129,8 +129,21 @@ export class PeerRing implements ServedRing {
     return behind;
   }
 
-  /** Has each node that is up do some work, one after the other. @returns the sums of their reports */
-  async #byEach(work: NodeWork): Promise<WorkReport> {
+  /** @throws RingError if a node that is up did not do it, such as since it has too much to do already */
+  async #byAll(work: NodeWork): Promise<WorkReport> {
+    const undone: string[] = [];
+    const report = await this.#byEach(work, undone);
+    if (undone.length > 0) throw new RingError(undone.join('; '));
+    return report;
+  }
+
+  /**
+   * Has each node that is up do some work, one after the other.
+   *
+   * @param undone gets a line for each node that has not said that it did it
+   * @returns the sums of their reports
+   */
+  async #byEach(work: NodeWork, undone: string[] = []): Promise<WorkReport> {
     const { own, transport } = this.#parts;
     let total: WorkReport = {};
     for (const id of this.#nodes) {
@@ -140,6 +153,7 @@ export class PeerRing implements ServedRing {
       } else if (transport.isUp(id)) {
         const answer = await this.#ask(id, { kind: 'work', work });
         if (answer?.kind === 'done') total = addReports(total, answer.report);
+        else undone.push(`${id} did not ${work}: ${answer?.kind === 'cannot' ? answer.reason : 'no answer'}`);
       }
     }
     return total;

@@ -11,7 +11,7 @@ import { createPeerTransport } from '../env/peer-transport.ts';
 import type { Random } from '../env/random.ts';
 import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
 import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
-import { isOfCopy, refusalOf } from '../peer/admission.ts';
+import { isOfCopy, isOfTwin, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
 import { levelRefusal, type Release } from '../peer/level.ts';
 import type { Membership } from '../peer/membership.ts';
@@ -25,6 +25,13 @@ import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
+/**
+ * A process to which others say for so long that another one is connected on its disk is the second one, in ms. Far above
+ * what it takes to notice that a host is gone.
+ */
+const TWIN_MS = 60_000;
+/** A process with nobody else in its cluster takes its disk for its own after so long, in ms. */
+const ALONE_MS = 5_000;
 /** How often the log repeats why a peer is refused, in ms. */
 const REMIND_MS = 60_000;
 
@@ -33,7 +40,7 @@ export interface PeerMemory {
   readonly record: PeerRecord;
   save(record: PeerRecord): void;
   readNotes(): unknown;
-  writeNotes(notes: unknown): void;
+  writeNotes(notes: unknown): Promise<void>;
 }
 
 export interface PeerNetworkParts {
@@ -77,12 +84,19 @@ export class PeerNetwork {
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
   #onUp: (peer: NodeId) => void = () => {};
+  /** Defined from a change of the book until it is written down. */
   #noting: Timer;
+  #hasNews = false;
+  #isStopped = false;
+  /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
+  #twinSinceMs: number | undefined;
+  readonly #startedMs: number;
 
   constructor(parts: PeerNetworkParts) {
     const { memory, instance, join, clock, random, log, security } = parts;
     const { name, diskId, boot } = memory.record;
     this.#parts = parts;
+    this.#startedMs = clock.elapsedMs();
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
@@ -96,7 +110,10 @@ export class PeerNetwork {
       addressesOf: (peer) => this.#book.addressesOf(peer),
       greeting: this.#greeting(),
       events: {
-        up: (peer) => this.#onUp(peer),
+        up: (peer) => {
+          this.#twinSinceMs = undefined;
+          this.#onUp(peer);
+        },
         down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
         greeted: (peer, hello) => {
           this.#book.noteStart(peer, hello.boot, hello.instance);
@@ -229,8 +246,9 @@ export class PeerNetwork {
     this.acquaintances.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
+    this.#isStopped = true;
     this.#parts.clock.cancel(this.#noting);
-    this.#parts.memory.writeNotes(this.#book.entries);
+    await this.#parts.memory.writeNotes(this.#book.entries);
   }
 
   get #members(): readonly NodeId[] {
@@ -277,7 +295,12 @@ export class PeerNetwork {
   #greeting(): Greeting<PeerHello> {
     const greeting = peerGreeting(
       () => this.#hello,
-      (hello) => refusalOf(hello, this.#hello, this.#book.entryOf(hello.node)) ?? levelRefusal(hello, this.#level),
+      (hello) =>
+        refusalOf(hello, this.#hello, {
+          last: this.#book.entryOf(hello.node),
+          connected: this.transport.isConnected(hello.node) ? this.transport.helloOf(hello.node) : undefined,
+          isSettled: this.#isSettled,
+        }) ?? levelRefusal(hello, this.#level),
     );
     const admit = (hello: PeerHello): Refusal | undefined => {
       const refusal = greeting.admit(hello);
@@ -309,10 +332,20 @@ export class PeerNetwork {
     return this.#own;
   }
 
+  /** Whether others have let this process in, and would refuse another one on its disk. Without others, whether it runs. */
+  get #isSettled(): boolean {
+    const others = this.#members.filter((node) => node !== this.self);
+    if (others.length > 0) return others.some((node) => this.transport.isUp(node));
+    return this.#cluster !== undefined && this.#parts.clock.elapsedMs() - this.#startedMs > ALONE_MS;
+  }
+
   /** A copy of a disk lacks what the disk has promised since. So it ends here, and for ever: whatever starts on it. */
   #noteRefused(refusal: Refusal): void {
-    if (!isOfCopy(refusal)) return;
-    const { memory, log, onFatal } = this.#parts;
+    const { memory, clock, log, onFatal } = this.#parts;
+    if (isOfTwin(refusal)) {
+      this.#twinSinceMs ??= clock.elapsedMs();
+      if (clock.elapsedMs() - this.#twinSinceMs < TWIN_MS) return;
+    } else if (!isOfCopy(refusal)) return;
     this.#founder?.stop();
     try {
       memory.save({ ...memory.record, refused: refusal.line });
@@ -322,12 +355,16 @@ export class PeerNetwork {
     onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
   }
 
+  /** A disk may take longer than the pause between two writes: then there is one at a time. */
   #noteSoon(): void {
-    if (this.#noting !== undefined) return;
+    this.#hasNews = true;
+    if (this.#noting !== undefined || this.#isStopped) return;
     const { clock, memory } = this.#parts;
-    this.#noting = clock.after(NOTE_MS, () => {
+    this.#noting = clock.after(NOTE_MS, async () => {
+      this.#hasNews = false;
+      await memory.writeNotes(this.#book.entries);
       this.#noting = undefined;
-      memory.writeNotes(this.#book.entries);
+      if (this.#hasNews) this.#noteSoon();
     });
   }
 }
