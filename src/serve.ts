@@ -242,7 +242,9 @@ class PeerProcess {
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     moves.progress = () => membership.progress;
     const nodes = nodeControl(membership);
-    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
+    const { news, rules } = network;
+    const isSweeper = () => sweeperIn(view, network) === network.self;
+    const others = { routers: news, rules, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const serving = await serveRing(

@@ -30,10 +30,11 @@ export interface AdminParts {
   /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
   readonly faults: {
-    add(rule: FaultRule): ActiveFault;
-    list(): readonly ActiveFault[];
-    remove(id: string): void;
-    clear(): void;
+    add(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
+    list(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
+    /** @throws AdminError if there is none of that id */
+    remove(id: string): void | Promise<void>;
+    clear(): void | Promise<void>;
   };
   readonly tables: {
     reset(namespace?: string): Promise<void>;
@@ -78,11 +79,10 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
   return {
     addFault: (rule) => faults.add(rule),
     faults: () => faults.list(),
-    removeFault(id) {
-      if (!faults.list().some((fault) => fault.id === id)) {
-        throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
-      }
-      faults.remove(id);
+    async removeFault(id) {
+      const known = await faults.list();
+      if (!known.some((fault) => fault.id === id)) throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
+      await faults.remove(id);
     },
     clearFaults: () => faults.clear(),
     async node(id, action) {

@@ -136,11 +136,11 @@ export type ClockMove = { readonly advance: string | number } | { readonly set: 
 /** The door for administrators: the actions that `/_dynaring/` serves, and `startDynaring()` too. */
 export interface Admin {
   /** @throws AdminError if the rule makes no sense, or is not possible in this ring */
-  addFault(rule: FaultRule): ActiveFault;
-  faults(): readonly ActiveFault[];
+  addFault(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
+  faults(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
   /** @throws AdminError if there is none of that id */
-  removeFault(id: string): void;
-  clearFaults(): void;
+  removeFault(id: string): void | Promise<void>;
+  clearFaults(): void | Promise<void>;
   /** @throws AdminError */
   node(id: string, action: NodeAction): Promise<void>;
   /** Adds a node with an empty disk. @returns its id. @throws AdminError, also where each node has a process */

@@ -132,6 +132,11 @@ function serveCommand(peer: PeerSettings, { settings, variables, notes, warnings
   if (peer.role === 'node' && settings.durability === 'memory') {
     throw new ConfigError('--durability memory would let a node forget what it has promised to others');
   }
+  if (settings.faultsFile !== undefined) {
+    throw new ConfigError(
+      '--faults is for a single process: the rules of a cluster are set once, by POST /_dynaring/faults',
+    );
+  }
   const { peerCert, peerKey, peerCa, clusterSecretFile } = peer;
   const certified = [peerCert, peerKey, peerCa].filter((file) => file !== undefined).length;
   if (certified !== 0 && certified !== 3) throw new ConfigError('--peer-cert, --peer-key and --peer-ca go together');

@@ -9,7 +9,8 @@ import type { Membership } from './membership.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
-import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import type { PeerAnswer, PeerRequest, SharedVersions } from './peer-messages.ts';
+import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
 
 /** What a process has to answer with; some of it comes later than its first request. */
@@ -17,11 +18,14 @@ export interface PeerDeskParts {
   readonly self: NodeId;
   readonly founder: () => Founder | undefined;
   readonly acquaintances: () => Acquaintances | undefined;
+  readonly versions: () => SharedVersions;
   readonly view: () => RingView | undefined;
   readonly peer: () => Peer | undefined;
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
+  /** Told of fault rules that others have changed. */
+  readonly rules: () => RulesNews;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -36,7 +40,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, membership, news }: PeerDeskParts,
+  { self, founder, acquaintances, versions, view, peer, membership, news, rules }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -50,8 +54,8 @@ function answerRequest(
     }
     case 'addresses': {
       const known = acquaintances();
-      for (const entry of request.entries) known?.learn(entry);
-      return answer({ kind: 'addresses', entries: known?.known ?? [] });
+      known?.hear(request);
+      return answer({ kind: 'addresses', entries: known?.known ?? [], versions: versions() });
     }
     case 'configs': {
       const known = view();
@@ -59,6 +63,14 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
+    case 'rules': {
+      const { version, isNew } = request;
+      return void rules()
+        .heard(from, version, isNew)
+        .then((isInForce) => answer(isInForce ? { kind: 'noted' } : { kind: 'cannot', reason: 'they are not known' }));
+    }
+    case 'rules-used':
+      return answer({ kind: 'rules-used', rules: rules().use });
     case 'table-changed':
       news().heard(request);
       return answer({ kind: 'noted' });

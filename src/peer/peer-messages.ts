@@ -21,8 +21,8 @@ export type NodeWork = (typeof NODE_WORK)[number];
 
 export type PeerRequest =
   | FoundingRequest
-  /** Takes these addresses, and answers those that it knows. */
-  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  /** Takes these addresses and versions, and answers those that it knows. */
+  | Known
   /** Answers the configs that are newer than these epochs, by partition. For peers without a node. */
   | { readonly kind: 'configs'; readonly epochs: readonly number[] }
   /** Answers what its replica holds of a key. */
@@ -32,15 +32,40 @@ export type PeerRequest =
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
   | { readonly kind: 'goal'; readonly version: number }
+  /** There are fault rules of this version. `noted`: they are in force. `isNew`: they have just been made. */
+  | { readonly kind: 'rules'; readonly version: number; readonly isNew: boolean }
+  /** Answers how often its fault rules have fired. */
+  | { readonly kind: 'rules-used' }
   /** To routers: the definition under this name is another one now, or gone. */
   | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
+
+/** What a peer knows of others, and of what all of them share. */
+interface Known {
+  readonly kind: 'addresses';
+  readonly entries: readonly AddressEntry[];
+  readonly versions: SharedVersions;
+}
+
+/** The versions of what all processes of a cluster go by, as far as a process knows them: whoever knows less reads it. */
+export interface SharedVersions {
+  /** Of the fault rules. */
+  readonly rules?: number | undefined;
+}
+
+/** How often a fault rule has fired at a process, and for how many requests that are under way. */
+export interface RuleUse {
+  readonly id: string;
+  readonly fired: number;
+  readonly underWay: number;
+}
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
 
 export type PeerAnswer =
   | { readonly kind: 'founding'; readonly answer: FoundingAnswer }
-  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  | Known
+  | { readonly kind: 'rules-used'; readonly rules: readonly RuleUse[] }
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
   | { readonly kind: 'done'; readonly report: WorkReport }
@@ -56,6 +81,8 @@ const MOST_TEXT = 1_000;
 /** Above the longest key of a record. */
 const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
+/** As many fault rules as there can be. */
+const MOST_RULES = 1_000;
 
 class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
@@ -98,7 +125,7 @@ function readRequest(value: Fields): PeerRequest {
     case 'commit':
       return { kind: value.kind, cluster: needed(foundedClusterIn(value.cluster), 'cluster') };
     case 'addresses':
-      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+      return readKnown(value);
     case 'configs':
       return { kind: 'configs', epochs: list(value.epochs, MOST_PARTITIONS, count) };
     case 'replica':
@@ -116,6 +143,10 @@ function readRequest(value: Fields): PeerRequest {
       return { kind: 'admit', name: value.name, diskId: value.diskId };
     case 'goal':
       return { kind: 'goal', version: count(value.version) };
+    case 'rules':
+      return { kind: 'rules', version: count(value.version), isNew: value.isNew === true };
+    case 'rules-used':
+      return { kind: 'rules-used' };
     case 'table-changed':
       return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     default:
@@ -128,7 +159,9 @@ function readAnswer(value: Fields): PeerAnswer {
     case 'founding':
       return { kind: 'founding', answer: readFoundingAnswer(Object(value.answer)) };
     case 'addresses':
-      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+      return readKnown(value);
+    case 'rules-used':
+      return { kind: 'rules-used', rules: list(value.rules, MOST_RULES, readRuleUse) };
     case 'configs':
       return { kind: 'configs', configs: list(value.configs, MOST_PARTITIONS, readConfig) };
     case 'replica':
@@ -142,6 +175,20 @@ function readAnswer(value: Fields): PeerAnswer {
     default:
       throw new UnreadableError('its kind', true);
   }
+}
+
+function readKnown({ entries, versions }: Fields): Known {
+  const { rules } = Object(versions) as Fields;
+  return {
+    kind: 'addresses',
+    entries: list(entries, MOST_ENTRIES, readEntry),
+    versions: { rules: optional(rules, count) },
+  };
+}
+
+function readRuleUse(value: unknown): RuleUse {
+  const { id, fired, underWay } = Object(value) as Fields;
+  return { id: text(id), fired: count(fired), underWay: count(underWay) };
 }
 
 function readFoundingAnswer({ name, diskId, state, layout, right, cluster, givenUp }: Fields): FoundingAnswer {

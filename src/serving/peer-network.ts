@@ -17,7 +17,14 @@ import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
-import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import {
+  PEER_CHANNEL,
+  type PeerAnswer,
+  type PeerRequest,
+  readEntry,
+  type SharedVersions,
+} from '../peer/peer-messages.ts';
+import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
@@ -62,6 +69,8 @@ export class PeerNetwork {
   readonly acquaintances: Acquaintances;
   /** What routers tell each other of tables. */
   readonly news: TableNews;
+  /** What processes tell each other of fault rules. */
+  readonly rules: RulesNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
@@ -112,10 +121,12 @@ export class PeerNetwork {
         self: this.self,
         founder: () => this.#founder,
         acquaintances: () => this.acquaintances,
+        versions: () => this.#versions,
         view: () => this.#view,
         peer: () => this.#peer,
         membership: () => this.#membership,
         news: () => this.news,
+        rules: () => this.rules,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -126,12 +137,16 @@ export class PeerNetwork {
       join,
       own: () => this.#ownEntry(),
       members: () => this.#members,
+      versions: () => this.#versions,
+      onVersions: ({ rules }) => this.rules.noteVersion(rules),
       onRefused: (refusal) => this.#noteRefused(refusal),
       clock,
       random,
       log,
     });
-    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
+    const present = () => this.acquaintances.present;
+    this.news = new TableNews({ port: this.port, present, clock });
+    this.rules = new RulesNews({ port: this.port, present, clock, log });
   }
 
   /**
@@ -209,6 +224,10 @@ export class PeerNetwork {
     // Afterwards the directory may be another process's.
     this.#parts.clock.cancel(this.#noting);
     this.#parts.memory.writeNotes(this.#book.entries);
+  }
+
+  get #versions(): SharedVersions {
+    return { rules: this.rules.version };
   }
 
   get #members(): readonly NodeId[] {

@@ -44,23 +44,27 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     method: 'POST',
     path: '/faults',
     body: 'small',
-    answer: ({ admin, readRule }, { body }) => ({ status: 201, body: admin.addFault(readRule(body)) }),
+    answer: async ({ admin, readRule }, { body }) => ({ status: 201, body: await admin.addFault(readRule(body)) }),
   },
-  { method: 'GET', path: '/faults', answer: ({ admin }) => ({ status: 200, body: { faults: admin.faults() } }) },
+  {
+    method: 'GET',
+    path: '/faults',
+    answer: async ({ admin }) => ({ status: 200, body: { faults: await admin.faults() } }),
+  },
   {
     method: 'DELETE',
     path: '/faults',
-    answer: telling(({ admin }) => {
-      const { length } = admin.faults();
-      admin.clearFaults();
+    answer: telling(async ({ admin }) => {
+      const { length } = await admin.faults();
+      await admin.clearFaults();
       return `${countOf(length, 'fault rule')} ended`;
     }),
   },
   {
     method: 'DELETE',
     path: '/faults/{id}',
-    answer: telling(({ admin }, { params }) => {
-      admin.removeFault(params.id!);
+    answer: telling(async ({ admin }, { params }) => {
+      await admin.removeFault(params.id!);
       return `fault rule ${params.id} ended`;
     }),
   },
