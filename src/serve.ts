@@ -26,6 +26,7 @@ import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
+import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
 import { definitionKey } from './router/definition-item.ts';
@@ -326,7 +327,8 @@ class PeerProcess {
       observer: undefined,
     });
     network.follow(view, (id) => client.attach(id));
-    network.serve(peer);
+    const lags = new PeerLags(peer?.node, clock);
+    network.serve(peer, lags);
     const watch = new ConfigWatch({
       view,
       port,
@@ -339,6 +341,7 @@ class PeerProcess {
       view,
       client,
       own: peer,
+      lags,
       transport,
       port,
       moves: () => moves.progress?.() ?? NO_MOVES,

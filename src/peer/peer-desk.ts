@@ -9,6 +9,7 @@ import type { Membership } from './membership.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
+import type { PeerLags } from './peer-lags.ts';
 import type { PeerAnswer, PeerRequest, SharedVersions } from './peer-messages.ts';
 import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
@@ -26,6 +27,7 @@ export interface PeerDeskParts {
   readonly news: () => TableNews;
   /** Told of fault rules that others have changed. */
   readonly rules: () => RulesNews;
+  readonly lags: () => PeerLags | undefined;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -40,7 +42,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, versions, view, peer, membership, news, rules }: PeerDeskParts,
+  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -71,6 +73,9 @@ function answerRequest(
     }
     case 'rules-used':
       return answer({ kind: 'rules-used', rules: rules().use });
+    case 'rest-lags':
+      lags()?.rest(from, request.forMs);
+      return answer({ kind: 'noted' });
     case 'table-changed':
       news().heard(request);
       return answer({ kind: 'noted' });

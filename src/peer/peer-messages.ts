@@ -36,6 +36,8 @@ export type PeerRequest =
   | { readonly kind: 'rules'; readonly version: number; readonly isNew: boolean }
   /** Answers how often its fault rules have fired. */
   | { readonly kind: 'rules-used' }
+  /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
+  | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
   | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
 
@@ -147,6 +149,8 @@ function readRequest(value: Fields): PeerRequest {
       return { kind: 'rules', version: count(value.version), isNew: value.isNew === true };
     case 'rules-used':
       return { kind: 'rules-used' };
+    case 'rest-lags':
+      return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
       return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     default:

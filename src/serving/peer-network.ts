@@ -17,6 +17,7 @@ import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
+import type { PeerLags } from '../peer/peer-lags.ts';
 import {
   PEER_CHANNEL,
   type PeerAnswer,
@@ -79,6 +80,7 @@ export class PeerNetwork {
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
+  #lags: PeerLags | undefined;
   #membership: Membership | undefined;
   #onUp: (peer: NodeId) => void = () => {};
   #noting: Timer;
@@ -127,6 +129,7 @@ export class PeerNetwork {
         membership: () => this.#membership,
         news: () => this.news,
         rules: () => this.rules,
+        lags: () => this.#lags,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -207,9 +210,10 @@ export class PeerNetwork {
     };
   }
 
-  /** The node of this process answers its peers from now on. */
-  serve(peer: Peer | undefined): void {
+  /** The node of this process answers its peers from now on. @param lags how it keeps rules of lag */
+  serve(peer: Peer | undefined, lags?: PeerLags): void {
     this.#peer = peer;
+    this.#lags = lags;
   }
 
   /** Who belongs to the cluster is known, and changed here, from now on. */

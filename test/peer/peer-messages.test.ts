@@ -32,6 +32,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'addresses', entries: [ENTRY], versions: { rules: 3 } },
   { kind: 'rules', version: 3, isNew: true },
   { kind: 'rules-used' },
+  { kind: 'rest-lags', forMs: 500 },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
