@@ -3,9 +3,9 @@ import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
-import { ConfigError } from './config.ts';
+import { sharedSettingsIn } from './config/shared-settings.ts';
+import { type Config, ConfigError } from './config.ts';
 import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
-import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -24,25 +24,27 @@ import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
 import { configsOf } from './peer/founding.ts';
+import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
-import { definitionKey } from './router/definition-item.ts';
+import { ClusterSettings } from './serving/cluster-settings.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
+import { drained, NO_NODE } from './serving/own-node.ts';
 import { nodeControl } from './serving/peer-control.ts';
+import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
 import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { sweeperIn } from './serving/sweeper.ts';
 import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
-/** Any definition: all are in one partition. */
-const DEFINITIONS = definitionKey({ namespace: '', name: '' });
 /** How long requests under way may take once the process is to stop. */
 const STOP_GRACE_MS = 5_000;
 
@@ -120,6 +122,7 @@ class PeerProcess {
   readonly #clock: Clock = new SystemClock();
   readonly #random = new SystemRandom();
   #isStopping = false;
+  #noteSettings: (settings: GoalSettings) => void = () => {};
   /** Of what serves: released after those who listen for it have stopped. */
   readonly #served = new Releases();
 
@@ -248,8 +251,21 @@ class PeerProcess {
     const others = { routers: news, rules, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
+    const shared = await this.#settings(config, membership, directory).settle();
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
+      {
+        config: { ...config, ...shared },
+        security,
+        log,
+        clock,
+        apiClock,
+        ring,
+        nodes,
+        traces,
+        others,
+        isHealthy,
+        peerFigures,
+      },
       releases,
     );
     late.serve(serving.web);
@@ -259,6 +275,22 @@ class PeerProcess {
     // The first thing at a stop: requests that a rule makes wait are not waited for.
     this.#releases.add(serving.endWaits);
     return { record, config, adminAddresses };
+  }
+
+  #settings(config: Config, membership: Membership, directory: PeerDirectory | undefined): ClusterSettings {
+    const { command, log, onFatal } = this.#parts;
+    const settings = new ClusterSettings({
+      said: command.said,
+      complete: sharedSettingsIn(config),
+      kept: directory?.record.settings,
+      keep: (settings) => directory?.save({ ...directory.record, settings }),
+      adopt: (settings) => membership.adoptSettings(settings),
+      clock: this.#clock,
+      log,
+      onFatal,
+    });
+    this.#noteSettings = (goal) => settings.note(goal);
+    return settings;
   }
 
   /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
@@ -278,6 +310,7 @@ class PeerProcess {
       clock: this.#clock,
       random: this.#random,
       log,
+      onSettings: (settings) => this.#noteSettings(settings),
       onTakenIn: () => {
         directory!.save({ ...directory!.record, state: 'formed' });
         onTakenIn();
@@ -359,38 +392,3 @@ class PeerProcess {
 }
 
 const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
-/** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
-function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
-  const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
-  return members.find(({ node }) => node === self || transport.isUp(node))?.node;
-}
-
-/** Waits until the node has answered what others have asked of it. */
-function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {
-  return new Promise((resolve) => {
-    if (peer === undefined) resolve();
-    else peer.drain((idle) => door.whenIdle(idle), resolve);
-  });
-}
-
-/** A front has no node. */
-const NO_NODE = {
-  coordinate(_request: unknown, reply: (answer: never) => void): void {
-    reply({ kind: 'unavailable', needed: 1, got: 0 } as never);
-  },
-};
-
-/** What is remembered of a process without a disk. */
-function memoryOf(first: PeerRecord) {
-  let record = first;
-  return {
-    get record() {
-      return record;
-    },
-    save: (next: PeerRecord) => {
-      record = next;
-    },
-    readNotes: () => undefined,
-    writeNotes: () => {},
-  };
-}

@@ -25,6 +25,8 @@ Asks a running server, any process of a cluster:
   add             adds a node to a server of one process; to a cluster, dynaring serve --join adds its own
   remove NAME     takes a node out for ever: its partitions move to others, then its process ends
   replace NAME    gives a node whose disk is lost the empty disk of the process that waits under its name
+  set [SETTING VALUE]
+                  changes what all processes of a cluster answer by, from their next start; or says what is set
   repair          compares all replicas, and brings those up to date that are behind
 
 --endpoint URL    where it is (AWS_ENDPOINT_URL_DYNAMODB, or http://127.0.0.1:8000)
@@ -43,8 +45,9 @@ class RefusedError extends Error {
 }
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
+  readonly body?: object;
 }
 
 interface Asked {
@@ -96,6 +99,7 @@ function parse(argv: readonly string[], env: AdminWorld['env']): Asked | undefin
 }
 
 async function run(asked: Asked, world: AdminWorld): Promise<number> {
+  if (asked.operands[0] === 'set') return set(asked, world);
   const [command, name, ...others] = asked.operands;
   const takesName = command === 'remove' || command === 'replace';
   if (others.length > 0 || (name !== undefined) !== takesName) {
@@ -122,7 +126,22 @@ async function run(asked: Asked, world: AdminWorld): Promise<number> {
   }
 }
 
-const COMMANDS: readonly string[] = ['status', 'ring', 'add', 'remove', 'replace', 'repair'];
+const COMMANDS: readonly string[] = ['status', 'ring', 'add', 'remove', 'replace', 'set', 'repair'];
+
+/** Without operands: says what is set. */
+async function set(asked: Asked, world: AdminWorld): Promise<number> {
+  const [, name, value, ...others] = asked.operands;
+  if (others.length > 0) throw new UsageError('admin set takes a setting and its value');
+  if (name !== undefined && value === undefined) throw new UsageError(`admin set ${name} needs a value`);
+  const call: Call =
+    name === undefined
+      ? { method: 'GET', path: '/settings' }
+      : { method: 'PUT', path: '/settings', body: { [name]: value } };
+  const { json, text } = await ask(call, asked, world);
+  const lines = Object.entries(json).map((entry) => `${entry.join(' ')}\n`);
+  world.print(asked.isJson ? `${text.trim()}\n` : lines.join(''));
+  return STATUS_DONE;
+}
 
 async function status(asked: Asked, world: AdminWorld): Promise<number> {
   const view = await cluster(asked, world);
@@ -166,7 +185,7 @@ async function act(call: Call, asked: Asked, world: AdminWorld): Promise<number>
 }
 
 async function ask(
-  { method, path }: Call,
+  { method, path, body }: Call,
   { endpoint }: Asked,
   world: AdminWorld,
 ): Promise<{ readonly text: string; readonly json: object }> {
@@ -175,8 +194,9 @@ async function ask(
   let text: string;
   try {
     // A name of the public DNS is believed of tools only if they say that they are none of a page's.
-    const headers = { 'sec-fetch-site': 'none' };
-    answer = await world.fetch(url, { method, headers, signal: AbortSignal.timeout(PATIENCE_MS) });
+    const headers = { 'sec-fetch-site': 'none', ...(body && { 'content-type': 'application/json' }) };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    answer = await world.fetch(url, { method, headers, ...sent, signal: AbortSignal.timeout(PATIENCE_MS) });
     text = await answer.text();
   } catch (error) {
     const { message, cause } = error as Error & { readonly cause?: { readonly code?: string } };

@@ -133,6 +133,9 @@ export interface ClockView {
 /** `advance`: by `49h`, `90s`, `-1h`, or by ms. `set`: to a time in ISO 8601, or in ms since 1970. */
 export type ClockMove = { readonly advance: string | number } | { readonly set: string | number };
 
+/** As `{"throttle": "on"}`. */
+export type SharedSettingsView = Readonly<Record<string, string>>;
+
 /** The door for administrators: the actions that `/_dynaring/` serves, and `startDynaring()` too. */
 export interface Admin {
   /** @throws AdminError if the rule makes no sense, or is not possible in this ring */
@@ -166,6 +169,18 @@ export interface Admin {
   moveClock(move: ClockMove): ClockView;
   /** Puts the clock back to where it would be had it never been moved. */
   resetClock(): ClockView;
+  /**
+   * The settings that all processes of a cluster share, by the names of the flags.
+   *
+   * @throws AdminError in a server of one process, whose settings are given when it starts
+   */
+  settings(): Promise<SharedSettingsView>;
+  /**
+   * Changes them: each process goes by them from its next start.
+   *
+   * @throws AdminError that names what is wrong
+   */
+  changeSettings(given: Readonly<Record<string, unknown>>): Promise<SharedSettingsView>;
   /** Deletes the tables of one namespace, or of all; with those of all, the clock is put back. */
   reset(namespace?: string): Promise<void>;
   snapshot(namespace?: string): Promise<Snapshot>;

@@ -66,6 +66,19 @@ export function withReplaced(goal: Goal, name: string, oldDisk: number, newDisk:
   return { ...goal, version: goal.version + 1, roster, past: [...goal.past, oldDisk] };
 }
 
+/** Takes settings that the goal lacks. @returns the same goal if it has all of them */
+export function withAdopted(goal: Goal, settings: GoalSettings): Goal {
+  const isKnown = (name: string) => Object.hasOwn(goal.settings, name);
+  if (Object.keys(settings).every(isKnown)) return goal;
+  return { ...goal, version: goal.version + 1, settings: { ...settings, ...goal.settings } };
+}
+
+/** Changes settings. @returns the same goal if it says so already */
+export function withSettings(goal: Goal, settings: GoalSettings): Goal {
+  if (Object.entries(settings).every(([name, value]) => goal.settings[name] === value)) return goal;
+  return { ...goal, version: goal.version + 1, settings: { ...goal.settings, ...settings } };
+}
+
 /** The members that a goal wants for a partition, as a config names them. @param nodeIdOf the id of a node */
 export function wantedMembers(
   goal: Goal,

@@ -21,5 +21,6 @@ export function nodeControl(membership: Membership): NodeControl {
     },
     removeNode: (id) => membership.remove(nameOf(id)),
     replaceNode: (id) => membership.replace(nameOf(id)),
+    settings: (change) => membership.changeSettings(change),
   };
 }

@@ -1,7 +1,7 @@
 import type { Admin } from '../api/admin.ts';
 import { ApiError } from '../api/errors.ts';
 import { AdminError, type FaultRule } from '../api/fault-rule.ts';
-import { readClockMove, readKey, readLinkSetting, readNodeAction, readSnapshot } from './admin-fields.ts';
+import { readClockMove, readKey, readLinkSetting, readNodeAction, readSettings, readSnapshot } from './admin-fields.ts';
 import { countOf, healedOutcome, linkOutcome, nodeOutcome, resetOutcome, restoreOutcome } from './admin-outcomes.ts';
 import { clusterText, statesText } from './cluster-text.ts';
 
@@ -128,6 +128,13 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: ({ admin }, { body }) => ({ status: 200, body: admin.moveClock(readClockMove(body)) }),
   },
   { method: 'DELETE', path: '/clock', answer: ({ admin }) => ({ status: 200, body: admin.resetClock() }) },
+  { method: 'GET', path: '/settings', answer: async ({ admin }) => ({ status: 200, body: await admin.settings() }) },
+  {
+    method: 'PUT',
+    path: '/settings',
+    body: 'small',
+    answer: async ({ admin }, { body }) => ({ status: 200, body: await admin.changeSettings(readSettings(body)) }),
+  },
   {
     method: 'POST',
     path: '/reset',

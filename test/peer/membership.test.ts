@@ -22,6 +22,7 @@ function world() {
   const client = new MemoryClient();
   const clock = new ManualClock();
   const takenIn: string[] = [];
+  const told: string[] = [];
   const peers = new Map<string, Membership>();
   const start = (name: string, diskId: number | undefined) => {
     const id = peerNodeId(name, diskId ?? 99);
@@ -51,6 +52,7 @@ function world() {
       clock,
       random: new SeededRandom(1),
       log: silentLog,
+      onSettings: (settings) => told.push(`${name} ${JSON.stringify(settings)}`),
       onTakenIn: () => takenIn.push(name),
       onLeft: () => {},
     });
@@ -58,7 +60,7 @@ function world() {
     membership.start();
     return membership;
   };
-  return { start, takenIn, clock };
+  return { start, takenIn, told, clock };
 }
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -102,4 +104,18 @@ test('a node is removed only if as many stay as there are copies', async () => {
   await one.admit({ name: 'd', diskId: 4 });
   await one.remove('c');
   expect(one.nodes).toEqual([peerNodeId('a', 1), peerNodeId('b', 2), peerNodeId('d', 4)]);
+});
+
+test('settings are those of who says them first; what is changed is told to all', async () => {
+  const { start, told } = world();
+  const [one, other] = [start('one', undefined), start('other', undefined)];
+  await settled();
+  expect(await one.adoptSettings({ throttle: true })).toEqual({ throttle: true });
+  expect(await other.adoptSettings({ throttle: false, isolate: 'none' })).toEqual({ throttle: true, isolate: 'none' });
+  expect(await other.changeSettings({ throttle: false })).toEqual({ throttle: false, isolate: 'none' });
+  await settled();
+  const now = '{"throttle":false,"isolate":"none"}';
+  for (const name of ['one', 'other']) expect(told.filter((line) => line === `${name} ${now}`)).toHaveLength(1);
+  expect(await one.changeSettings({})).toEqual({ throttle: false, isolate: 'none' });
+  expect(told.at(-1)).toBe(`one ${now}`);
 });
