@@ -9,8 +9,10 @@ import type { Membership } from './membership.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork, WorkRoom } from './node-work.ts';
 import type { Peer } from './peer.ts';
-import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import type { PeerLags } from './peer-lags.ts';
+import type { PeerAnswer, PeerRequest, SharedVersions } from './peer-messages.ts';
 import { peerStateOf } from './peer-state.ts';
+import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
 
 /**
@@ -24,6 +26,7 @@ export interface PeerDeskParts {
   readonly self: NodeId;
   readonly founder: () => Founder | undefined;
   readonly acquaintances: () => Acquaintances | undefined;
+  readonly versions: () => SharedVersions;
   readonly view: () => RingView | undefined;
   readonly peer: () => Peer | undefined;
   readonly membership: () => Membership | undefined;
@@ -31,6 +34,9 @@ export interface PeerDeskParts {
   readonly news: () => TableNews;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
+  /** Told of fault rules that others have changed. */
+  readonly rules: () => RulesNews;
+  readonly lags: () => PeerLags | undefined;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -46,7 +52,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, membership, news, nowMs }: PeerDeskParts,
+  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags, nowMs }: PeerDeskParts,
   { from, request, room }: { readonly from: NodeId; readonly request: PeerRequest; readonly room: WorkRoom },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -60,8 +66,8 @@ function answerRequest(
     }
     case 'addresses': {
       const known = acquaintances();
-      for (const entry of request.entries) known?.learn(entry);
-      return answer({ kind: 'addresses', entries: known?.known ?? [] });
+      known?.hear(request);
+      return answer({ kind: 'addresses', entries: known?.known ?? [], versions: versions() });
     }
     case 'configs': {
       const known = view();
@@ -69,6 +75,17 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
+    case 'rules': {
+      const { version, isNew } = request;
+      return void rules()
+        .heard(from, version, isNew)
+        .then((isInForce) => answer(isInForce ? { kind: 'noted' } : { kind: 'cannot', reason: 'they are not known' }));
+    }
+    case 'rules-used':
+      return answer({ kind: 'rules-used', rules: rules().use });
+    case 'rest-lags':
+      lags()?.rest(from, request.forMs);
+      return answer({ kind: 'noted' });
     case 'table-changed':
       news().heard(request);
       return answer({ kind: 'noted' });

@@ -7,12 +7,13 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { RingClient } from '../dynamo/ring-client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock } from '../env/clock.ts';
+import type { Clock, Timer } from '../env/clock.ts';
 import type { PeerTransport, Port } from '../env/peer-channel.ts';
 import { type Location, locationOf, type ReplicaDescription, replicaOf } from './locate.ts';
 import { diskOf } from './node-name.ts';
 import { addReports, performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
+import { LONGEST_REST_MS, type PeerLags } from './peer-lags.ts';
 import type { NodeWork, PeerAnswer, PeerRequest, WorkReport } from './peer-messages.ts';
 import type { NodeDescription, RingDescription } from './ring-description.ts';
 import type { RingExamination } from './ring-examination.ts';
@@ -28,6 +29,8 @@ export interface PeerRingParts {
   readonly client: RingClient;
   /** The node of this process; undefined in a front. */
   readonly own: Peer | undefined;
+  /** How the node of this process keeps rules of lag; in a front, what the rules are. */
+  readonly lags: PeerLags;
   readonly transport: Pick<PeerTransport<unknown>, 'isUp'>;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
   /** The nodes that shall hold the ring, also those that hold nothing yet. */
@@ -84,11 +87,11 @@ export class PeerRing implements ServedRing {
 
   setLags(rules: readonly LagRule[]): void {
     this.#checkOpen();
-    this.#parts.own?.node.setLags(rules);
+    this.#parts.lags.set(rules);
   }
 
   async repair(): Promise<RepairReport> {
-    return { ...NOTHING_REPAIRED, ...(await this.#byAll('repair')) };
+    return this.#withoutLags(async () => ({ ...NOTHING_REPAIRED, ...(await this.#byAll('repair')) }));
   }
 
   async scrub(): Promise<ScrubReport> {
@@ -96,20 +99,52 @@ export class PeerRing implements ServedRing {
   }
 
   /** @throws RingError that says what is behind, if replicas are not alike in time */
-  waitUntilConsistent(withinMs?: number): Promise<void> {
+  async waitUntilConsistent(withinMs?: number): Promise<void> {
     const repairAndFindBehind = () => this.#repairAndFindBehind();
-    return untilConsistent({ clock: this.#parts.clock, withinMs, pollMs: CONSISTENT_POLL_MS, repairAndFindBehind });
+    const { clock } = this.#parts;
+    await this.#withoutLags(() =>
+      untilConsistent({ clock, withinMs, pollMs: CONSISTENT_POLL_MS, repairAndFindBehind }),
+    );
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#parts.client.stop();
+    this.#parts.lags.stop();
     await this.#parts.close();
   }
 
   get #nodes(): readonly NodeId[] {
     const { view, roster } = this.#parts;
     return [...new Set([...view.preferenceList(0), ...roster()])];
+  }
+
+  /** Makes no node keep rules of lag while some work lasts. All processes know the same rules: nobody asks if there are none. */
+  async #withoutLags<T>(work: () => Promise<T>): Promise<T> {
+    const { lags, clock } = this.#parts;
+    if (lags.isEmpty) return work();
+    let timer: Timer;
+    const renew = () => {
+      timer = clock.after(LONGEST_REST_MS / 2, () => {
+        void this.#restLags(LONGEST_REST_MS);
+        renew();
+      });
+    };
+    await this.#restLags(LONGEST_REST_MS);
+    renew();
+    try {
+      return await work();
+    } finally {
+      clock.cancel(timer);
+      await this.#restLags(0);
+    }
+  }
+
+  async #restLags(forMs: number): Promise<void> {
+    const { own, lags, transport } = this.#parts;
+    if (!this.#isClosed) lags.rest(own?.id ?? '', forMs);
+    const others = this.#nodes.filter((id) => id !== own?.id && transport.isUp(id));
+    await Promise.all(others.map((id) => this.#ask(id, { kind: 'rest-lags', forMs })));
   }
 
   async #repairAndFindBehind(): Promise<string[]> {

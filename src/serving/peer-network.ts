@@ -18,10 +18,19 @@ import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
-import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import type { PeerLags } from '../peer/peer-lags.ts';
+import {
+  PEER_CHANNEL,
+  type PeerAnswer,
+  type PeerRequest,
+  readEntries,
+  type SharedVersions,
+} from '../peer/peer-messages.ts';
+import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
+import { Complaints } from './complaints.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -72,14 +81,17 @@ export class PeerNetwork {
   readonly acquaintances: Acquaintances;
   /** What routers tell each other of tables. */
   readonly news: TableNews;
+  /** What processes tell each other of fault rules. */
+  readonly rules: RulesNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
-  readonly #complained = new Map<string, number>();
+  readonly #complaints: Complaints;
   #own: AddressEntry;
   #reachedAt: () => readonly Address[] = () => [];
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
+  #lags: PeerLags | undefined;
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
@@ -97,10 +109,11 @@ export class PeerNetwork {
     const { name, diskId, boot } = memory.record;
     this.#parts = parts;
     this.#startedMs = clock.elapsedMs();
+    this.#complaints = new Complaints(clock, log, REMIND_MS);
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
-    this.#book = new AddressBook(notedEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#noteSoon());
     this.transport = createPeerTransport<PeerHello>({
       self: this.self,
       security,
@@ -123,7 +136,12 @@ export class PeerNetwork {
           const { code, line } = refusal;
           // A disk that was lost had the address that its successor has now.
           if (code === 'self') return;
-          this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line });
+          this.#complaints.complain('a peer has refused this one', {
+            peer,
+            address: textOfAddress(address),
+            code,
+            reason: line,
+          });
           this.#noteRefused(refusal);
         },
       },
@@ -134,11 +152,14 @@ export class PeerNetwork {
         self: this.self,
         founder: () => this.#founder,
         acquaintances: () => this.acquaintances,
+        versions: () => this.#versions,
         view: () => this.#view,
         peer: () => this.#peer,
         membership: () => this.#membership,
         news: () => this.news,
         nowMs: () => clock.now(),
+        rules: () => this.rules,
+        lags: () => this.#lags,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -149,12 +170,16 @@ export class PeerNetwork {
       join,
       own: () => this.#ownEntry(),
       members: () => this.#members,
+      versions: () => this.#versions,
+      onVersions: ({ rules }) => this.rules.noteVersion(rules),
       onRefused: (refusal) => this.#noteRefused(refusal),
       clock,
       random,
       log,
     });
-    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
+    const present = () => this.acquaintances.present;
+    this.news = new TableNews({ port: this.port, present, clock });
+    this.rules = new RulesNews({ port: this.port, present, clock, log });
   }
 
   /**
@@ -215,9 +240,10 @@ export class PeerNetwork {
     };
   }
 
-  /** The node of this process answers its peers from now on. */
-  serve(peer: Peer | undefined): void {
+  /** The node of this process answers its peers from now on. @param lags how it keeps rules of lag */
+  serve(peer: Peer | undefined, lags?: PeerLags): void {
     this.#peer = peer;
+    this.#lags = lags;
   }
 
   /** Who belongs to the cluster is known, and changed here, from now on. */
@@ -249,6 +275,10 @@ export class PeerNetwork {
     this.#isStopped = true;
     this.#parts.clock.cancel(this.#noting);
     await this.#parts.memory.writeNotes(this.#book.entries);
+  }
+
+  get #versions(): SharedVersions {
+    return { rules: this.rules.version };
   }
 
   get #members(): readonly NodeId[] {
@@ -305,22 +335,11 @@ export class PeerNetwork {
     const admit = (hello: PeerHello): Refusal | undefined => {
       const refusal = greeting.admit(hello);
       if (refusal !== undefined) {
-        this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
+        this.#complaints.complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
       }
       return refusal;
     };
     return { ...greeting, admit };
-  }
-
-  /** Says once a minute what is wrong between this peer and another. */
-  #complain(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const { clock, log } = this.#parts;
-    const about = JSON.stringify([message, fields.peer, fields.code]);
-    const nowMs = clock.elapsedMs();
-    if (nowMs < (this.#complained.get(about) ?? 0)) return;
-    if (this.#complained.size >= MOST_COMPLAINTS) this.#complained.clear();
-    this.#complained.set(about, nowMs + REMIND_MS);
-    log.error(message, fields);
   }
 
   /** Where this peer is reached now: a host may get another address while it runs. */
@@ -366,17 +385,6 @@ export class PeerNetwork {
       this.#noting = undefined;
       if (this.#hasNews) this.#noteSoon();
     });
-  }
-}
-
-/** Complaints that are remembered, so that they are not repeated. */
-const MOST_COMPLAINTS = 1_000;
-
-function notedEntries(notes: unknown): readonly AddressEntry[] {
-  try {
-    return Array.isArray(notes) ? notes.map(readEntry) : [];
-  } catch {
-    return [];
   }
 }
 

@@ -24,6 +24,9 @@ function desk() {
     peer: () => peer,
     membership: () => membership,
     nowMs: () => 0,
+    versions: () => ({}),
+    rules: () => expect.fail('no rules'),
+    lags: none,
     news: () => expect.fail('no news'),
   });
   const ask = (request: PeerRequest, from = 'b') => {
