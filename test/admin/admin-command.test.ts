@@ -141,7 +141,7 @@ test('set says what a cluster has set, and changes it', async () => {
   expect(changed).toMatchObject({
     status: 0,
     out: 'throttle on\n',
-    asked: [expect.stringMatching(/^PUT .*\/settings$/)],
+    asked: [expect.stringMatching(/^PUT .*\/settings {"throttle":"on"}$/)],
   });
   for (const argv of [
     ['set', 'throttle'],
