@@ -24,6 +24,7 @@ import { CoordinationDoor } from './peer/coordination-door.ts';
 import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import { Membership } from './peer/membership.ts';
+import { diskOf } from './peer/node-name.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
@@ -33,9 +34,13 @@ import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
+import { observed, traceElsewhere } from './serving/peer-traces.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { createRequestIds } from './serving/request-ids.ts';
+import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { sweeperIn } from './serving/sweeper.ts';
+import { CoordinatorTraces } from './trace/coordinator-traces.ts';
+import type { TraceLog } from './trace/trace-log.ts';
 import { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
@@ -134,7 +139,7 @@ class PeerProcess {
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = this.#lateServer(forClients);
+    const late = this.#lateServer(forClients, diskOf(network.self));
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
@@ -182,13 +187,13 @@ class PeerProcess {
     });
   }
 
-  #lateServer(security: Security | undefined): LateServer {
+  #lateServer(security: Security | undefined, diskId: number): LateServer {
     const { command, log } = this.#parts;
     const { limits, corsOrigins } = command.config;
     return new LateServer(
       {
         nowMs: () => this.#clock.now(),
-        requestId: createRequestIds(),
+        requestId: createRequestIds(diskId),
         onInternalError: (error) => log.error('a request failed by a bug', { error }),
         limits: limits.web,
         pause: nextTurn,
@@ -207,7 +212,8 @@ class PeerProcess {
     const clock = this.#clock;
     const releases = this.#served;
     const traces = createTraces(config, clock);
-    const { transport } = network;
+    const tracesOfOthers = new CoordinatorTraces(() => clock.elapsedMs());
+    const { self, transport } = network;
     const isNode = record.state === 'formed' && directory !== undefined;
     if (!isNode && directory !== undefined) {
       const { name } = record;
@@ -223,11 +229,14 @@ class PeerProcess {
       const node = await openPeerNode({
         directory,
         config,
-        transport: ringTransport(ring),
+        transport: observed(ringTransport(ring), self, traces, tracesOfOthers),
         clock,
         random: this.#random,
         log,
-        onHint: traces?.hintKept.bind(traces, network.self),
+        onHint: (hint) => {
+          traces?.hintKept(self, hint);
+          tracesOfOthers.hintKept(self, hint);
+        },
         onDamaged: (reason) => this.#parts.onFatal(new RingError(reason)),
       });
       peer = node.peer;
@@ -235,7 +244,7 @@ class PeerProcess {
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
     const later: { membership?: Membership } = {};
-    const ring = this.#ring({ view, peer, network, config, later });
+    const ring = this.#ring({ view, peer, network, config, later, traces, tracesOfOthers });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
@@ -243,10 +252,19 @@ class PeerProcess {
     const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
+    const requestId = createRequestIds(diskOf(self));
+    const elsewhere = { self, known: () => network.known, port: network.port, clock };
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
+      {
+        ...{ config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures, requestId },
+        traceElsewhere: (id) => traceElsewhere(id, elsewhere),
+      },
       releases,
     );
+    network.tellTraces((id) => {
+      const trace = serving.admin.trace(id);
+      return trace && JSON.stringify(trace);
+    });
     late.serve(serving.web);
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
     const { operator } = serving.web;
@@ -296,6 +314,8 @@ class PeerProcess {
     network,
     config,
     later,
+    traces,
+    tracesOfOthers,
   }: {
     view: RingView;
     peer: Peer | undefined;
@@ -303,10 +323,12 @@ class PeerProcess {
     config: PeerServeCommand['config'];
     /** What is made of the ring itself. */
     later: { readonly membership?: Membership };
+    traces: TraceLog | undefined;
+    tracesOfOthers: CoordinatorTraces;
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
-    const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
+    const door = new CoordinationDoor(() => peer?.door, undefined, tracesOfOthers);
     const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
@@ -317,14 +339,14 @@ class PeerProcess {
           id: self,
           node: { coordinate: (request, reply, signal) => peer.door.coordinate(request, reply, signal) },
         },
-        reach: (id) => new RemoteNode(coordination, id),
+        reach: (id) => new RemoteNode(coordination, id, traces),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
       nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
-      observer: undefined,
+      observer: traces,
     });
     network.follow(view, (id) => client.attach(id));
     network.serve(peer);
@@ -371,10 +393,3 @@ function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> 
     else peer.drain((idle) => door.whenIdle(idle), resolve);
   });
 }
-
-/** A front has no node. */
-const NO_NODE = {
-  coordinate(_request: unknown, reply: (answer: never) => void): void {
-    reply({ kind: 'unavailable', needed: 1, got: 0 } as never);
-  },
-};

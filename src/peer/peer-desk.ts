@@ -9,7 +9,7 @@ import type { Membership } from './membership.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
-import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import { MOST_TRACE, type PeerAnswer, type PeerRequest } from './peer-messages.ts';
 import { peerStateOf } from './peer-state.ts';
 import type { TableNews } from './table-news.ts';
 
@@ -23,6 +23,8 @@ export interface PeerDeskParts {
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
+  /** The trace of a request that this process has served, as JSON; undefined: there is none. */
+  readonly traceOf: (requestId: string) => string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }
@@ -39,7 +41,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, membership, news, nowMs }: PeerDeskParts,
+  { self, founder, acquaintances, view, peer, membership, news, nowMs, traceOf }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -72,6 +74,10 @@ function answerRequest(
     }
     case 'state':
       return answer({ kind: 'state', state: peerStateOf(peer(), membership()?.progress, nowMs()) });
+    case 'trace': {
+      const json = traceOf(request.requestId);
+      return answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined });
+    }
     case 'admit': {
       const { name, diskId } = request;
       // Nobody speaks for another disk.

@@ -76,6 +76,7 @@ export class PeerNetwork {
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
+  #traceOf: (requestId: string) => string | undefined = () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
   #noting: Timer;
 
@@ -122,6 +123,7 @@ export class PeerNetwork {
         membership: () => this.#membership,
         news: () => this.news,
         nowMs: () => clock.now(),
+        traceOf: (requestId) => this.#traceOf(requestId),
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -206,6 +208,16 @@ export class PeerNetwork {
   /** Who belongs to the cluster is known, and changed here, from now on. */
   heed(membership: Membership): void {
     this.#membership = membership;
+  }
+
+  /** Who asks for a trace of this process is told it from now on. @param traceOf gives it as JSON */
+  tellTraces(traceOf: (requestId: string) => string | undefined): void {
+    this.#traceOf = traceOf;
+  }
+
+  /** Those that are known, in the roster or not, this one too. */
+  get known(): readonly NodeId[] {
+    return [...new Set([this.self, ...this.#members, ...this.acquaintances.met])];
   }
 
   /** What a process runs, this one too; undefined: it is not there now. */
