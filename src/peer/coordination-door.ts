@@ -1,3 +1,4 @@
+import { Departing } from '../api/departure.ts';
 import type { CoordinatingNode, CoordinationReply, NotBegun } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Serve } from '../env/peer-channel.ts';
@@ -43,12 +44,12 @@ export class CoordinationDoor {
       whenGone(end);
       return this.#node().coordinate(request, reply);
     }
-    const asker = new AbortController();
+    const asker = new Departing();
     whenGone(() => {
-      asker.abort();
+      asker.go();
       end();
     });
-    this.#node().coordinate(request, reply, asker.signal);
+    this.#node().coordinate(request, reply, asker);
   };
 
   /** From now on nothing is begun. */
