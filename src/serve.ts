@@ -343,7 +343,7 @@ class PeerProcess {
         // The door of a node that is paused is another one.
         own: peer && {
           id: self,
-          node: { coordinate: (request, reply, signal) => peer.door.coordinate(request, reply, signal) },
+          node: { coordinate: (request, reply, departure) => peer.door.coordinate(request, reply, departure) },
         },
         reach: (id) => new RemoteNode(coordination, id, traces),
       }),
