@@ -13,6 +13,7 @@ import type { PeerLags } from './peer-lags.ts';
 import type { PeerAnswer, PeerRequest, SharedVersions } from './peer-messages.ts';
 import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
+import type { UsersOfTables } from './users-of-tables.ts';
 
 /** What a process has to answer with; some of it comes later than its first request. */
 export interface PeerDeskParts {
@@ -28,6 +29,8 @@ export interface PeerDeskParts {
   /** Told of fault rules that others have changed. */
   readonly rules: () => RulesNews;
   readonly lags: () => PeerLags | undefined;
+  /** Told of tables that other routers use. */
+  readonly users: () => UsersOfTables;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -42,7 +45,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags }: PeerDeskParts,
+  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags, users }: PeerDeskParts,
   { from, request }: { readonly from: NodeId; readonly request: PeerRequest },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -73,6 +76,9 @@ function answerRequest(
     }
     case 'rules-used':
       return answer({ kind: 'rules-used', rules: rules().use });
+    case 'tables-used':
+      users().hear(request.uses);
+      return answer({ kind: 'noted' });
     case 'rest-lags':
       lags()?.rest(from, request.forMs);
       return answer({ kind: 'noted' });

@@ -27,6 +27,7 @@ import {
 } from '../peer/peer-messages.ts';
 import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
+import { UsersOfTables } from '../peer/users-of-tables.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 
@@ -72,6 +73,8 @@ export class PeerNetwork {
   readonly news: TableNews;
   /** What processes tell each other of fault rules. */
   readonly rules: RulesNews;
+  /** Which routers have used which tables lately, where throughput is limited. */
+  readonly users: UsersOfTables;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complained = new Map<string, number>();
@@ -130,6 +133,7 @@ export class PeerNetwork {
         news: () => this.news,
         rules: () => this.rules,
         lags: () => this.#lags,
+        users: () => this.users,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -150,6 +154,7 @@ export class PeerNetwork {
     const present = () => this.acquaintances.present;
     this.news = new TableNews({ port: this.port, present, clock });
     this.rules = new RulesNews({ port: this.port, present, clock, log });
+    this.users = new UsersOfTables({ self: this.self, port: this.port, present, clock });
   }
 
   /**
@@ -224,6 +229,7 @@ export class PeerNetwork {
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
+    this.users.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
     this.#parts.clock.cancel(this.#noting);
