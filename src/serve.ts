@@ -254,9 +254,9 @@ class PeerProcess {
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
     const nodes = nodeControl(membership);
-    const { news, rules } = network;
+    const { news, rules, users } = network;
     const isSweeper = () => sweeperIn(view, network) === network.self;
-    const others = { routers: news, rules, name: record.name, isSweeper };
+    const others = { routers: news, rules, users, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const shared = await this.#settings(config, membership, directory).settle();

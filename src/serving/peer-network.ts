@@ -28,6 +28,7 @@ import {
 } from '../peer/peer-messages.ts';
 import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
+import { UsersOfTables } from '../peer/users-of-tables.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 import { Complaints } from './complaints.ts';
@@ -84,6 +85,8 @@ export class PeerNetwork {
   readonly news: TableNews;
   /** What processes tell each other of fault rules. */
   readonly rules: RulesNews;
+  /** Which routers have used which tables lately, where throughput is limited. */
+  readonly users: UsersOfTables;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complaints: Complaints;
@@ -161,6 +164,7 @@ export class PeerNetwork {
         rules: () => this.rules,
         lags: () => this.#lags,
         traceOf: (requestId) => this.#traceOf(requestId),
+        users: () => this.users,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -181,6 +185,7 @@ export class PeerNetwork {
     const present = () => this.acquaintances.present;
     this.news = new TableNews({ port: this.port, present, clock });
     this.rules = new RulesNews({ port: this.port, present, clock, log });
+    this.users = new UsersOfTables({ self: this.self, port: this.port, present, clock });
   }
 
   /**
@@ -281,6 +286,7 @@ export class PeerNetwork {
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
+    this.users.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
     await this.#notebook.close();

@@ -28,6 +28,7 @@ function desk() {
     rules: () => expect.fail('no rules'),
     lags: none,
     traceOf: none,
+    users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
   });
   const ask = (request: PeerRequest, from = 'b') => {
