@@ -4,7 +4,7 @@ import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
-import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import type { Address, Greeting, PeerEvents, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
 import { createPeerTransport } from '../env/peer-transport.ts';
@@ -125,29 +125,7 @@ export class PeerNetwork {
       log,
       addressesOf: (peer) => this.#book.addressesOf(peer),
       greeting: this.#greeting(),
-      events: {
-        up: (peer) => {
-          this.#twinSinceMs = undefined;
-          this.#onUp(peer);
-        },
-        down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
-        greeted: (peer, hello) => {
-          this.#book.noteStart(peer, hello.boot, hello.instance);
-          this.acquaintances.noteGreeted(peer);
-        },
-        refused: (peer, address, refusal) => {
-          const { code, line } = refusal;
-          // A disk that was lost had the address that its successor has now.
-          if (code === 'self') return;
-          this.#complaints.complain('a peer has refused this one', {
-            peer,
-            address: textOfAddress(address),
-            code,
-            reason: line,
-          });
-          this.#noteRefused(refusal);
-        },
-      },
+      events: this.#events(),
     });
     this.port = this.transport.open(
       PEER_CHANNEL,
@@ -334,6 +312,29 @@ export class PeerNetwork {
       layout: cluster === undefined ? '' : `layout=${cluster.layout} Q=${cluster.partitions} N=${cluster.replication}`,
       clockMs: clock.now(),
       build,
+    };
+  }
+
+  #events(): PeerEvents<PeerHello> {
+    const { log } = this.#parts;
+    return {
+      up: (peer) => {
+        this.#twinSinceMs = undefined;
+        this.#onUp(peer);
+      },
+      down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
+      greeted: (peer, hello) => {
+        this.#book.noteStart(peer, hello.boot, hello.instance);
+        this.acquaintances.noteGreeted(peer);
+      },
+      refused: (peer, at, refusal) => {
+        const { code, line: reason } = refusal;
+        // A disk that was lost had the address that its successor has now.
+        if (code === 'self') return;
+        const address = textOfAddress(at);
+        this.#complaints.complain('a peer has refused this one', { peer, address, code, reason });
+        this.#noteRefused(refusal);
+      },
     };
   }
 
