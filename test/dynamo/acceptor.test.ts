@@ -525,6 +525,17 @@ describe('a replica that cannot read a record', () => {
     expect(askFlushed(confirm)).toMatchObject({ kind: 'unconfirmed' });
   });
 
+  test('is no home of what it learns meanwhile: that may rot too, and what others told before is restored', () => {
+    const one = damaged();
+    const learnFlushed: Request = { kind: 'learn', key: KEY, record: record(ballot(7)), isFlushed: true };
+    expect(one.askFlushed(learnFlushed)).toMatchObject({ kind: 'learned', vote: undefined });
+    // The round of the restore has asked the others before they had it.
+    one.store.damage('items', KEY);
+    one.askFlushed(adopt(ballot(9_000), record(ballot(5))));
+    expect(one.askFlushed(readCommitted)).toMatchObject({ kind: 'state', committed: { ballot: ballot(5) } });
+    expect(one.askFlushed(learnFlushed)).toMatchObject({ kind: 'learned', vote: { epoch: 0, isSealed: false } });
+  });
+
   test('keeps what it learns meanwhile, and has no say until it is restored: that may be older', () => {
     const one = damaged();
     const flushed: Request = { kind: 'learn', key: KEY, record: record(ballot(3)), isFlushed: true };

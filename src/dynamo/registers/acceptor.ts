@@ -286,9 +286,11 @@ export class Acceptor {
     const partition = partitionOf(key);
     const epoch = this.#votes.stateOf(partition)?.epoch;
     const learned = () => {
-      // A replica that began another epoch meanwhile may have erased the record before.
       const vote = this.#votes.stateOf(partition);
-      answer({ kind: 'learned', from: this.#settings.id, vote: vote?.epoch === epoch ? vote : undefined });
+      // A replica that began another epoch meanwhile may have erased the record before. And where a record is damaged, this one
+      // may rot too, before others are asked again what is missing here: what they told before is older, and is restored.
+      const isKept = vote?.epoch === epoch && state.isDamaged !== true;
+      answer({ kind: 'learned', from: this.#settings.id, vote: isKept ? vote : undefined });
     };
     // A chosen record is on the disks of those who accepted it; this copy may be lazy.
     if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();
