@@ -15,7 +15,8 @@ export function registerValueOf(item: ItemImage | undefined): RegisterValue {
   const { json } = item;
   // An item of a table with indexes has further attributes. Values are short: a loop is faster than calls of the runtime.
   let value = '';
-  for (let at = BEFORE_VALUE.length; at < json.length && json[at] !== QUOTE; at++) value += String.fromCharCode(json[at]!);
+  for (let at = BEFORE_VALUE.length; at < json.length && json[at] !== QUOTE; at++)
+    value += String.fromCharCode(json[at]!);
   return value;
 }
 
