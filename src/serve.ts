@@ -3,7 +3,8 @@ import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
-import { ConfigError } from './config.ts';
+import { sharedSettingsIn } from './config/shared-settings.ts';
+import { type Config, ConfigError } from './config.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -11,7 +12,6 @@ import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
 import { newDiskId } from './env/disk-id.ts';
 import type { Log } from './env/log.ts';
-import { nextTurn } from './env/next-turn.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
 import type { PeerRecord } from './env/peer-record.ts';
@@ -23,25 +23,26 @@ import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
 import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
+import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
-import { diskOf } from './peer/node-name.ts';
 import type { Peer } from './peer/peer.ts';
+import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
+import { ClusterSettings } from './serving/cluster-settings.ts';
+import { createLateWeb } from './serving/late-web.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
+import { drained } from './serving/own-node.ts';
 import { nodeControl } from './serving/peer-control.ts';
 import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
-import { observed, traceElsewhere } from './serving/peer-traces.ts';
+import { PeerTraces } from './serving/peer-traces.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds } from './serving/request-ids.ts';
-import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { createSecurity, serveRing } from './serving/serve-ring.ts';
 import { sweeperIn } from './serving/sweeper.ts';
-import { CoordinatorTraces } from './trace/coordinator-traces.ts';
-import type { TraceLog } from './trace/trace-log.ts';
-import { LateServer } from './web/late-server.ts';
+import type { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
@@ -122,6 +123,7 @@ class PeerProcess {
   readonly #clock: Clock = new SystemClock();
   readonly #random = new SystemRandom();
   #isStopping = false;
+  #noteSettings: (settings: GoalSettings) => void = () => {};
   /** Of what serves: released after those who listen for it have stopped. */
   readonly #served = new Releases();
 
@@ -139,7 +141,7 @@ class PeerProcess {
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = this.#lateServer(forClients, diskOf(network.self));
+    const late = createLateWeb({ config: command.config, security: forClients, clock: this.#clock, log });
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
@@ -187,33 +189,14 @@ class PeerProcess {
     });
   }
 
-  #lateServer(security: Security | undefined, diskId: number): LateServer {
-    const { command, log } = this.#parts;
-    const { limits, corsOrigins } = command.config;
-    return new LateServer(
-      {
-        nowMs: () => this.#clock.now(),
-        requestId: createRequestIds(diskId),
-        onInternalError: (error) => log.error('a request failed by a bug', { error }),
-        limits: limits.web,
-        pause: nextTurn,
-        corsOrigins,
-        https: security?.https,
-        authenticate: security?.authenticate,
-      },
-      () => this.#clock.elapsedMs(),
-    );
-  }
-
   /** The cluster is known: opens the node, if this disk is one of its, and serves. */
   async #serve(record: PeerRecord, { directory, network, late, security }: ServedParts): Promise<ReadyPeer> {
     const { command, log } = this.#parts;
     const config = command.configOf(record.cluster!);
     const clock = this.#clock;
     const releases = this.#served;
-    const traces = createTraces(config, clock);
-    const tracesOfOthers = new CoordinatorTraces(() => clock.elapsedMs());
-    const { self, transport } = network;
+    const { transport } = network;
+    const traces = new PeerTraces(config, network, clock);
     const isNode = record.state === 'formed' && directory !== undefined;
     if (!isNode && directory !== undefined) {
       const { name } = record;
@@ -229,14 +212,11 @@ class PeerProcess {
       const node = await openPeerNode({
         directory,
         config,
-        transport: observed(ringTransport(ring), self, traces, tracesOfOthers),
+        transport: traces.observing(ringTransport(ring)),
         clock,
         random: this.#random,
         log,
-        onHint: (hint) => {
-          traces?.hintKept(self, hint);
-          tracesOfOthers.hintKept(self, hint);
-        },
+        onHint: (hint) => traces.noteHint(hint),
         onDamaged: (reason) => this.#parts.onFatal(new RingError(reason)),
       });
       peer = node.peer;
@@ -244,27 +224,36 @@ class PeerProcess {
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
     const later: { membership?: Membership } = {};
-    const ring = this.#ring({ view, peer, network, config, later, traces, tracesOfOthers });
+    const ring = this.#ring({ view, peer, network, config, later, traces });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
     const nodes = nodeControl(membership);
-    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
+    const { news, rules } = network;
+    const isSweeper = () => sweeperIn(view, network) === network.self;
+    const others = { routers: news, rules, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
-    const requestId = createRequestIds(diskOf(self));
-    const elsewhere = { self, known: () => network.known, port: network.port, clock };
+    const shared = await this.#settings(config, membership, directory).settle();
     const serving = await serveRing(
       {
-        ...{ config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures, requestId },
-        traceElsewhere: (id) => traceElsewhere(id, elsewhere),
+        config: { ...config, ...shared },
+        security,
+        log,
+        clock,
+        apiClock,
+        ring,
+        nodes,
+        traces: traces.own,
+        requestId: traces.requestId,
+        traceElsewhere: (id) => traces.findElsewhere(id),
+        others,
+        isHealthy,
+        peerFigures,
       },
       releases,
     );
-    network.tellTraces((id) => {
-      const trace = serving.admin.trace(id);
-      return trace && JSON.stringify(trace);
-    });
+    traces.tell((id) => serving.admin.trace(id));
     late.serve(serving.web);
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
     const { operator } = serving.web;
@@ -272,6 +261,22 @@ class PeerProcess {
     // The first thing at a stop: requests that a rule makes wait are not waited for.
     this.#releases.add(serving.endWaits);
     return { record, config, adminAddresses };
+  }
+
+  #settings(config: Config, membership: Membership, directory: PeerDirectory | undefined): ClusterSettings {
+    const { command, log, onFatal } = this.#parts;
+    const settings = new ClusterSettings({
+      said: command.said,
+      complete: sharedSettingsIn(config),
+      kept: directory?.record.settings,
+      keep: (settings) => directory?.save({ ...directory.record, settings }),
+      adopt: (settings) => membership.adoptSettings(settings),
+      clock: this.#clock,
+      log,
+      onFatal,
+    });
+    this.#noteSettings = (goal) => settings.note(goal);
+    return settings;
   }
 
   /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
@@ -295,6 +300,7 @@ class PeerProcess {
       releaseOf: (node) => network.releaseOf(node),
       onLevel: (level) => network.requireLevel(level),
       onUnfit: (reason) => this.#parts.onFatal(new RingError(reason)),
+      onSettings: (settings) => this.#noteSettings(settings),
       onTakenIn: () => {
         directory!.save({ ...directory!.record, state: 'formed' });
         onTakenIn();
@@ -315,7 +321,6 @@ class PeerProcess {
     config,
     later,
     traces,
-    tracesOfOthers,
   }: {
     view: RingView;
     peer: Peer | undefined;
@@ -323,12 +328,11 @@ class PeerProcess {
     config: PeerServeCommand['config'];
     /** What is made of the ring itself. */
     later: { readonly membership?: Membership };
-    traces: TraceLog | undefined;
-    tracesOfOthers: CoordinatorTraces;
+    traces: PeerTraces;
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
-    const door = new CoordinationDoor(() => peer?.door, undefined, tracesOfOthers);
+    const door = new CoordinationDoor(() => peer?.door, undefined, traces.ofOthers);
     const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
@@ -339,17 +343,19 @@ class PeerProcess {
           id: self,
           node: { coordinate: (request, reply, signal) => peer.door.coordinate(request, reply, signal) },
         },
-        reach: (id) => new RemoteNode(coordination, id, traces),
+        reach: (id) => new RemoteNode(coordination, id, traces.own),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
+      silentMs: (id) => transport.silentMs(id),
       nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
-      observer: traces,
+      observer: traces.own,
     });
     network.follow(view, (id) => client.attach(id));
-    network.serve(peer);
+    const lags = new PeerLags(peer?.node, clock);
+    network.serve(peer, lags);
     const watch = new ConfigWatch({
       view,
       port,
@@ -368,6 +374,7 @@ class PeerProcess {
       view,
       client,
       own: peer,
+      lags,
       transport,
       port,
       roster: () => later.membership?.nodes ?? [],
@@ -384,12 +391,4 @@ class PeerProcess {
     this.#served.add(() => ring.close());
     return ring;
   }
-}
-
-/** Waits until the node has answered what others have asked of it. */
-function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {
-  return new Promise((resolve) => {
-    if (peer === undefined) resolve();
-    else peer.drain((idle) => door.whenIdle(idle), resolve);
-  });
 }

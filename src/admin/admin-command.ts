@@ -28,6 +28,8 @@ Asks a running server, any process of a cluster:
   move PARTITION --to NAME,NAME,NAME
                   has a partition of a cluster held by these nodes
   finalize        after an upgrade of all nodes: uses what the new release can; older ones are refused then
+  set [SETTING VALUE]
+                  changes what all processes of a cluster answer by, from their next start; or says what is set
   repair          compares all replicas, and brings those up to date that are behind
 
 --endpoint URL    where it is (AWS_ENDPOINT_URL_DYNAMODB, or http://127.0.0.1:8000)
@@ -46,7 +48,7 @@ class RefusedError extends Error {
 }
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: object;
 }
@@ -111,10 +113,12 @@ const OPERANDS: Readonly<Record<string, string | undefined>> = {
   replace: 'the name of a node',
   move: 'the number of a partition',
   finalize: undefined,
+  set: undefined,
   repair: undefined,
 };
 
 async function run(asked: Asked, world: AdminWorld): Promise<number> {
+  if (asked.operands[0] === 'set') return set(asked, world);
   const [command = '', operand, ...others] = asked.operands;
   if (!Object.hasOwn(OPERANDS, command)) {
     const given = command === '' ? 'a command is missing' : `there is no command ${JSON.stringify(command)}`;
@@ -147,6 +151,21 @@ async function run(asked: Asked, world: AdminWorld): Promise<number> {
     default:
       return repair(asked, world);
   }
+}
+
+/** Without operands: says what is set. */
+async function set(asked: Asked, world: AdminWorld): Promise<number> {
+  const [, name, value, ...others] = asked.operands;
+  if (others.length > 0) throw new UsageError('admin set takes a setting and its value');
+  if (name !== undefined && value === undefined) throw new UsageError(`admin set ${name} needs a value`);
+  const call: Call =
+    name === undefined
+      ? { method: 'GET', path: '/settings' }
+      : { method: 'PUT', path: '/settings', body: { [name]: value } };
+  const { json, text } = await ask(call, asked, world);
+  const lines = Object.entries(json).map((entry) => `${entry.join(' ')}\n`);
+  world.print(asked.isJson ? `${text.trim()}\n` : lines.join(''));
+  return STATUS_DONE;
 }
 
 async function status(asked: Asked, world: AdminWorld): Promise<number> {

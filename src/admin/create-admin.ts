@@ -7,15 +7,18 @@ import type {
   NodeAction,
   RepairSummary,
   ScrubSummary,
+  SharedSettingsView,
   Snapshot,
   SweepSummary,
   Trace,
 } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.ts';
+import { ConfigError, readSharedSettings, sharedSettingsIn, sharedSettingsText } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { NodeControl } from '../host/ring-control.ts';
+import type { GoalSettings } from '../peer/goal.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 import { describeCluster, nameOfNode, type Quorums } from './describe-cluster.ts';
@@ -30,10 +33,11 @@ export interface AdminParts {
   /** Finds the trace of a request that another process has served. Rejects with a RingError */
   readonly traceElsewhere?: ((requestId: string) => Promise<Trace | undefined>) | undefined;
   readonly faults: {
-    add(rule: FaultRule): ActiveFault;
-    list(): readonly ActiveFault[];
-    remove(id: string): void;
-    clear(): void;
+    add(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
+    list(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
+    /** @throws AdminError if there is none of that id */
+    remove(id: string): void | Promise<void>;
+    clear(): void | Promise<void>;
   };
   readonly tables: {
     reset(namespace?: string): Promise<void>;
@@ -80,11 +84,10 @@ export function createAdmin(parts: AdminParts): Admin {
   return {
     addFault: (rule) => faults.add(rule),
     faults: () => faults.list(),
-    removeFault(id) {
-      if (!faults.list().some((fault) => fault.id === id)) {
-        throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
-      }
-      faults.remove(id);
+    async removeFault(id) {
+      const known = await faults.list();
+      if (!known.some((fault) => fault.id === id)) throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
+      await faults.remove(id);
     },
     clearFaults: () => faults.clear(),
     async node(id, action) {
@@ -126,6 +129,8 @@ export function createAdmin(parts: AdminParts): Admin {
     clock: () => clock.view(),
     moveClock: (move) => clock.move(move),
     resetClock: () => clock.reset(),
+    settings: () => sharedSettings(nodes, {}),
+    changeSettings: (given) => sharedSettings(nodes, given),
     async reset(namespace) {
       await tables.reset(namespace);
       // The tests of other namespaces go by the same clock.
@@ -141,6 +146,26 @@ export function createAdmin(parts: AdminParts): Admin {
     findTrace: async (requestId) =>
       trace(requestId) ?? (await traceElsewhere?.(requestId).catch((error: unknown) => conflict(error, 'requestId'))),
   };
+}
+
+/** @param given what is to be changed, by the names of flags */
+async function sharedSettings(
+  nodes: NodeControl,
+  given: Readonly<Record<string, unknown>>,
+): Promise<SharedSettingsView> {
+  if (nodes.settings === undefined) {
+    throw new AdminError('the settings of a server of one process are given when it starts', undefined, 409);
+  }
+  const settings = await nodes.settings(settingsIn(given)).catch((error: unknown) => conflict(error));
+  return sharedSettingsText(sharedSettingsIn(settings));
+}
+
+function settingsIn(given: Readonly<Record<string, unknown>>): GoalSettings {
+  try {
+    return readSharedSettings(given);
+  } catch (error) {
+    throw error instanceof ConfigError ? new AdminError(error.message) : error;
+  }
 }
 
 /** Turns a refusal of the ring, which depends on the state it is in, into a 409. */

@@ -166,14 +166,17 @@ export interface ClockView {
 /** `advance`: by `49h`, `90s`, `-1h`, or by ms. `set`: to a time in ISO 8601, or in ms since 1970. */
 export type ClockMove = { readonly advance: string | number } | { readonly set: string | number };
 
+/** As `{"throttle": "on"}`. */
+export type SharedSettingsView = Readonly<Record<string, string>>;
+
 /** The door for administrators: the actions that `/_dynaring/` serves, and `startDynaring()` too. */
 export interface Admin {
   /** @throws AdminError if the rule makes no sense, or is not possible in this ring */
-  addFault(rule: FaultRule): ActiveFault;
-  faults(): readonly ActiveFault[];
+  addFault(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
+  faults(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
   /** @throws AdminError if there is none of that id */
-  removeFault(id: string): void;
-  clearFaults(): void;
+  removeFault(id: string): void | Promise<void>;
+  clearFaults(): void | Promise<void>;
   /** @throws AdminError */
   node(id: string, action: NodeAction): Promise<void>;
   /** Adds a node with an empty disk. @returns its id. @throws AdminError, also where each node has a process */
@@ -211,6 +214,18 @@ export interface Admin {
   moveClock(move: ClockMove): ClockView;
   /** Puts the clock back to where it would be had it never been moved. */
   resetClock(): ClockView;
+  /**
+   * The settings that all processes of a cluster share, by the names of the flags.
+   *
+   * @throws AdminError in a server of one process, whose settings are given when it starts
+   */
+  settings(): Promise<SharedSettingsView>;
+  /**
+   * Changes them: each process goes by them from its next start.
+   *
+   * @throws AdminError that names what is wrong
+   */
+  changeSettings(given: Readonly<Record<string, unknown>>): Promise<SharedSettingsView>;
   /** Deletes the tables of one namespace, or of all; with those of all, the clock is put back. */
   reset(namespace?: string): Promise<void>;
   snapshot(namespace?: string): Promise<Snapshot>;

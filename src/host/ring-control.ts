@@ -3,6 +3,7 @@ import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { LinkFault } from '../env/faulty-network.ts';
+import type { GoalSettings } from '../peer/goal.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
 
 /**
@@ -83,4 +84,6 @@ export interface NodeControl
   movePartition?(partition: number, to: readonly NodeId[]): Promise<readonly string[]>;
   /** Raises the level as far as all processes can go. Where nodes have processes. */
   finalize?(): Promise<{ readonly before: number; readonly level: number; readonly because: string }>;
+  /** The settings that processes share. Where nodes have processes. @param change what is to be changed first, if anything */
+  settings?(change: GoalSettings): Promise<GoalSettings>;
 }

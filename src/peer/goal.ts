@@ -88,6 +88,19 @@ export function withMoved(goal: Goal, partition: number, names: readonly string[
   return { ...goal, version: goal.version + 1, wanted };
 }
 
+/** Takes settings that the goal lacks. @returns the same goal if it has all of them */
+export function withAdopted(goal: Goal, settings: GoalSettings): Goal {
+  const isKnown = (name: string) => Object.hasOwn(goal.settings, name);
+  if (Object.keys(settings).every(isKnown)) return goal;
+  return { ...goal, version: goal.version + 1, settings: { ...settings, ...goal.settings } };
+}
+
+/** Changes settings. @returns the same goal if it says so already */
+export function withSettings(goal: Goal, settings: GoalSettings): Goal {
+  if (Object.entries(settings).every(([name, value]) => goal.settings[name] === value)) return goal;
+  return { ...goal, version: goal.version + 1, settings: { ...goal.settings, ...settings } };
+}
+
 /** The members that a goal wants for a partition, as a config names them. @param nodeIdOf the id of a node */
 export function wantedMembers(
   goal: Goal,

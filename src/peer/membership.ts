@@ -9,7 +9,18 @@ import type { Log } from '../env/log.ts';
 import type { Port } from '../env/peer-channel.ts';
 import type { FoundedCluster, Founder } from '../env/peer-record.ts';
 import type { Random } from '../env/random.ts';
-import { firstGoal, type Goal, wantedMembers, withAdded, withMoved, withRemoved, withReplaced } from './goal.ts';
+import {
+  firstGoal,
+  type Goal,
+  type GoalSettings,
+  wantedMembers,
+  withAdded,
+  withAdopted,
+  withMoved,
+  withRemoved,
+  withReplaced,
+  withSettings,
+} from './goal.ts';
 import { GoalRegister } from './goal-register.ts';
 import { DEFAULT_LEAVING_LIMITS, Leaving } from './leaving.ts';
 import { type LevelReport, levelRefusal, levelReport, type Release, withHighestLevel } from './level.ts';
@@ -46,6 +57,8 @@ export interface MembershipParts {
   readonly onLevel: (level: number) => void;
   /** This process cannot be in the cluster, now that it knows of the level. @param reason one line */
   readonly onUnfit: (reason: string) => void;
+  /** The settings of the newest goal known. */
+  readonly onSettings: (settings: GoalSettings) => void;
   /** The goal names the disk of this process, which has no node yet. Called once. */
   readonly onTakenIn: () => void;
   /** The node of this process has left: nobody needs its disk any more. Called once. */
@@ -73,7 +86,10 @@ export class Membership {
     this.#goals = new GoalRegister(
       client,
       () => firstGoal(cluster),
-      (goal) => this.#follow(goal),
+      (goal) => {
+        parts.onSettings(goal.settings);
+        this.#follow(goal);
+      },
     );
     this.#mover =
       node &&
@@ -215,6 +231,23 @@ export class Membership {
       return withMoved(goal, partition, names);
     });
     return before;
+  }
+
+  /** The settings of the cluster, which gets those of these that it lacks. @throws RingError if it cannot tell */
+  async adoptSettings(settings: GoalSettings): Promise<GoalSettings> {
+    return (await this.#goals.edit((goal) => withAdopted(goal, settings))).settings;
+  }
+
+  /**
+   * Changes settings of the cluster, for processes that start from now on.
+   *
+   * @param settings may be none
+   * @returns all of them
+   * @throws RingError if that cannot be done
+   */
+  async changeSettings(settings: GoalSettings): Promise<GoalSettings> {
+    if (Object.keys(settings).length > 0) await this.#edit((goal) => withSettings(goal, settings));
+    return (await this.#goals.read()).settings;
   }
 
   /** How many partitions have other members than the goal wants, as far as a process without a node knows. */

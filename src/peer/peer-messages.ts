@@ -23,8 +23,8 @@ export type NodeWork = (typeof NODE_WORK)[number];
 
 export type PeerRequest =
   | FoundingRequest
-  /** Takes these addresses, and answers those that it knows. */
-  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  /** Takes these addresses and versions, and answers those that it knows. */
+  | Known
   /** Answers the configs that are newer than these epochs, by partition. For peers without a node. */
   | { readonly kind: 'configs'; readonly epochs: readonly number[] }
   /** Answers what its replica holds of a key. */
@@ -38,15 +38,42 @@ export type PeerRequest =
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
   | { readonly kind: 'goal'; readonly version: number }
+  /** There are fault rules of this version. `noted`: they are in force. `isNew`: they have just been made. */
+  | { readonly kind: 'rules'; readonly version: number; readonly isNew: boolean }
+  /** Answers how often its fault rules have fired. */
+  | { readonly kind: 'rules-used' }
+  /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
+  | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
   | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
+
+/** What a peer knows of others, and of what all of them share. */
+interface Known {
+  readonly kind: 'addresses';
+  readonly entries: readonly AddressEntry[];
+  readonly versions: SharedVersions;
+}
+
+/** The versions of what all processes of a cluster go by, as far as a process knows them: whoever knows less reads it. */
+export interface SharedVersions {
+  /** Of the fault rules. */
+  readonly rules?: number | undefined;
+}
+
+/** How often a fault rule has fired at a process, and for how many requests that are under way. */
+export interface RuleUse {
+  readonly id: string;
+  readonly fired: number;
+  readonly underWay: number;
+}
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
 
 export type PeerAnswer =
   | { readonly kind: 'founding'; readonly answer: FoundingAnswer }
-  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  | Known
+  | { readonly kind: 'rules-used'; readonly rules: readonly RuleUse[] }
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
   | { readonly kind: 'state'; readonly state: PeerState }
@@ -69,6 +96,8 @@ export const MOST_TRACE = 500_000;
 /** Above the longest key of a record. */
 const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
+/** As many fault rules as there can be. */
+const MOST_RULES = 1_000;
 
 class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
@@ -112,7 +141,7 @@ function readRequest(value: Fields): PeerRequest {
     case 'commit':
       return { kind: value.kind, cluster: needed(foundedClusterIn(value.cluster), 'cluster') };
     case 'addresses':
-      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+      return readKnown(value);
     case 'configs':
       return { kind: 'configs', epochs: list(value.epochs, MOST_PARTITIONS, count) };
     case 'replica':
@@ -134,6 +163,12 @@ function readRequest(value: Fields): PeerRequest {
       return { kind: 'admit', name: value.name, diskId: value.diskId };
     case 'goal':
       return { kind: 'goal', version: count(value.version) };
+    case 'rules':
+      return { kind: 'rules', version: count(value.version), isNew: value.isNew === true };
+    case 'rules-used':
+      return { kind: 'rules-used' };
+    case 'rest-lags':
+      return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
       return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     default:
@@ -146,7 +181,9 @@ function readAnswer(value: Fields): PeerAnswer {
     case 'founding':
       return { kind: 'founding', answer: readFoundingAnswer(Object(value.answer)) };
     case 'addresses':
-      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+      return readKnown(value);
+    case 'rules-used':
+      return { kind: 'rules-used', rules: list(value.rules, MOST_RULES, readRuleUse) };
     case 'configs':
       return { kind: 'configs', configs: list(value.configs, MOST_PARTITIONS, readConfig) };
     case 'replica':
@@ -166,6 +203,20 @@ function readAnswer(value: Fields): PeerAnswer {
   }
 }
 
+function readKnown({ entries, versions }: Fields): Known {
+  const { rules } = Object(versions) as Fields;
+  return {
+    kind: 'addresses',
+    entries: list(entries, MOST_ENTRIES, readEntry),
+    versions: { rules: optional(rules, count) },
+  };
+}
+
+function readRuleUse(value: unknown): RuleUse {
+  const { id, fired, underWay } = Object(value) as Fields;
+  return { id: text(id), fired: count(fired), underWay: count(underWay) };
+}
+
 function readFoundingAnswer({ name, diskId, state, layout, right, cluster, givenUp }: Fields): FoundingAnswer {
   if (!isNodeName(name) || !isDiskId(diskId)) throw new UnreadableError('who');
   const known = needed(['new', 'bound', 'formed'].find((each) => each === state) as FoundingAnswer['state'], 'state');
@@ -181,8 +232,17 @@ function readFoundingAnswer({ name, diskId, state, layout, right, cluster, given
   };
 }
 
+/** Reads the entries that a process has noted. @returns none if they are damaged */
+export function readEntries(notes: unknown): readonly AddressEntry[] {
+  try {
+    return Array.isArray(notes) ? notes.map(readEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
 /** Also reads what an earlier process has kept of its address book. */
-export function readEntry(value: unknown): AddressEntry {
+function readEntry(value: unknown): AddressEntry {
   const { node, boot, instance, seq, addresses } = Object(value) as Fields;
   return {
     node: nodeId(node),

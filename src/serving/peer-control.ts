@@ -23,5 +23,6 @@ export function nodeControl(membership: Membership): NodeControl {
     replaceNode: (id) => membership.replace(nameOf(id)),
     finalize: () => membership.finalize(),
     movePartition: (partition, to) => membership.move(partition, to.map(nameOf)),
+    settings: (change) => membership.changeSettings(change),
   };
 }

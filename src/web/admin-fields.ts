@@ -53,6 +53,13 @@ export function readLinkSetting(body: unknown): LinkSetting {
   return body as LinkSetting;
 }
 
+/** What each setting may be is known elsewhere. */
+export function readSettings(body: unknown): Readonly<Record<string, unknown>> {
+  const settings = objectOf(body, 'body') as Readonly<Record<string, unknown>>;
+  if (Object.keys(settings).length === 0) throw new AdminError('the body must have a setting', 'body');
+  return settings;
+}
+
 export function readClockMove(body: unknown): ClockMove {
   const [only, ...others] = Object.entries(objectOf(body, 'body'));
   if (only === undefined || others.length > 0) throw new AdminError('the body must have advance or set', 'body');

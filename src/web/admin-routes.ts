@@ -8,6 +8,7 @@ import {
   readLinkSetting,
   readNodeAction,
   readPartition,
+  readSettings,
   readSnapshot,
 } from './admin-fields.ts';
 import {
@@ -61,23 +62,27 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     method: 'POST',
     path: '/faults',
     body: 'small',
-    answer: ({ admin, readRule }, { body }) => ({ status: 201, body: admin.addFault(readRule(body)) }),
+    answer: async ({ admin, readRule }, { body }) => ({ status: 201, body: await admin.addFault(readRule(body)) }),
   },
-  { method: 'GET', path: '/faults', answer: ({ admin }) => ({ status: 200, body: { faults: admin.faults() } }) },
+  {
+    method: 'GET',
+    path: '/faults',
+    answer: async ({ admin }) => ({ status: 200, body: { faults: await admin.faults() } }),
+  },
   {
     method: 'DELETE',
     path: '/faults',
-    answer: telling(({ admin }) => {
-      const { length } = admin.faults();
-      admin.clearFaults();
+    answer: telling(async ({ admin }) => {
+      const { length } = await admin.faults();
+      await admin.clearFaults();
       return `${countOf(length, 'fault rule')} ended`;
     }),
   },
   {
     method: 'DELETE',
     path: '/faults/{id}',
-    answer: telling(({ admin }, { params }) => {
-      admin.removeFault(params.id!);
+    answer: telling(async ({ admin }, { params }) => {
+      await admin.removeFault(params.id!);
       return `fault rule ${params.id} ended`;
     }),
   },
@@ -150,6 +155,13 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: ({ admin }, { body }) => ({ status: 200, body: admin.moveClock(readClockMove(body)) }),
   },
   { method: 'DELETE', path: '/clock', answer: ({ admin }) => ({ status: 200, body: admin.resetClock() }) },
+  { method: 'GET', path: '/settings', answer: async ({ admin }) => ({ status: 200, body: await admin.settings() }) },
+  {
+    method: 'PUT',
+    path: '/settings',
+    body: 'small',
+    answer: async ({ admin }, { body }) => ({ status: 200, body: await admin.changeSettings(readSettings(body)) }),
+  },
   {
     method: 'POST',
     path: '/reset',

@@ -110,10 +110,13 @@ test.each([
 });
 
 test.each([
-  [[], 'dynaring: a command is missing: it is one of status, ring, add, remove, replace, move, finalize, repair\n'],
+  [
+    [],
+    'dynaring: a command is missing: it is one of status, ring, add, remove, replace, move, finalize, set, repair\n',
+  ],
   [
     ['fly'],
-    'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, move, finalize, repair\n',
+    'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, move, finalize, set, repair\n',
   ],
   [['remove'], 'dynaring: admin remove needs the name of a node\n'],
   [['move'], 'dynaring: admin move needs the number of a partition\n'],
@@ -129,4 +132,21 @@ test.each([
 
 test('--help prints the usage', async () => {
   expect(await run(['--help'])).toMatchObject({ status: 0, out: expect.stringMatching(/^Usage: dynaring admin /) });
+});
+
+test('set says what a cluster has set, and changes it', async () => {
+  const answers = { 'GET /settings': { isolate: 'none', throttle: 'off' }, 'PUT /settings': { throttle: 'on' } };
+  expect(await run(['set'], answers)).toMatchObject({ status: 0, out: 'isolate none\nthrottle off\n' });
+  const changed = await run(['set', 'throttle', 'on'], answers);
+  expect(changed).toMatchObject({
+    status: 0,
+    out: 'throttle on\n',
+    asked: [expect.stringMatching(/^PUT .*\/settings {"throttle":"on"}$/)],
+  });
+  for (const argv of [
+    ['set', 'throttle'],
+    ['set', 'throttle', 'on', 'off'],
+  ]) {
+    expect(await run(argv, answers)).toMatchObject({ status: 2, asked: [] });
+  }
 });

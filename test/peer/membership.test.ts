@@ -33,6 +33,7 @@ function world() {
   /** What each process runs. The founders, which are not played, are there too. */
   const releases = new Map<string, Release>();
   for (const { name, diskId } of CLUSTER.members) releases.set(peerNodeId(name, diskId), RELEASE);
+  const told: string[] = [];
   const peers = new Map<string, Membership>();
   const start = (name: string, diskId: number | undefined, release = RELEASE) => {
     const id = peerNodeId(name, diskId ?? 99);
@@ -67,6 +68,7 @@ function world() {
       releaseOf: (node) => releases.get(node),
       onLevel: (level) => levels.set(name, level),
       onUnfit: (reason) => unfit.push(reason),
+      onSettings: (settings) => told.push(`${name} ${JSON.stringify(settings)}`),
       onTakenIn: () => takenIn.push(name),
       onLeft: () => {},
     });
@@ -74,7 +76,7 @@ function world() {
     membership.start();
     return membership;
   };
-  return { start, takenIn, clock, releases, levels, unfit };
+  return { start, takenIn, told, clock, releases, levels, unfit };
 }
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -206,4 +208,18 @@ describe('the level', () => {
     await expect(one.admit({ name: 'old', diskId: 5 })).rejects.toThrow('install a newer one');
     older.stop();
   });
+});
+
+test('settings are those of who says them first; what is changed is told to all', async () => {
+  const { start, told } = world();
+  const [one, other] = [start('one', undefined), start('other', undefined)];
+  await settled();
+  expect(await one.adoptSettings({ throttle: true })).toEqual({ throttle: true });
+  expect(await other.adoptSettings({ throttle: false, isolate: 'none' })).toEqual({ throttle: true, isolate: 'none' });
+  expect(await other.changeSettings({ throttle: false })).toEqual({ throttle: false, isolate: 'none' });
+  await settled();
+  const now = '{"throttle":false,"isolate":"none"}';
+  for (const name of ['one', 'other']) expect(told.filter((line) => line === `${name} ${now}`)).toHaveLength(1);
+  expect(await one.changeSettings({})).toEqual({ throttle: false, isolate: 'none' });
+  expect(told.at(-1)).toBe(`one ${now}`);
 });

@@ -29,7 +29,10 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'founding', about: CLUSTER.clusterId },
   { kind: 'bind', cluster: CLUSTER },
   { kind: 'commit', cluster: CLUSTER },
-  { kind: 'addresses', entries: [ENTRY] },
+  { kind: 'addresses', entries: [ENTRY], versions: { rules: 3 } },
+  { kind: 'rules', version: 3, isNew: true },
+  { kind: 'rules-used' },
+  { kind: 'rest-lags', forMs: 500 },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
   { kind: 'state' },
@@ -41,7 +44,8 @@ const DISK = { name: 'a', diskId: 7, layout: 1, givenUp: undefined } as const;
 const ANSWERS: readonly PeerAnswer[] = [
   { kind: 'founding', answer: { ...DISK, state: 'new', right: RIGHT, cluster: undefined } },
   { kind: 'founding', answer: { ...DISK, state: 'bound', right: RIGHT, cluster: CLUSTER, givenUp: 'x' } },
-  { kind: 'addresses', entries: [ENTRY] },
+  { kind: 'addresses', entries: [ENTRY], versions: { rules: undefined } },
+  { kind: 'rules-used', rules: [{ id: 'f1', fired: 2, underWay: 0 }] },
   {
     kind: 'configs',
     configs: [{ partition: 1, epoch: 2, attempt: 3, members: [{ node: peerNodeId('a', 7), diskId: 7 }] }],

@@ -118,6 +118,16 @@ export class FakeAdmin implements Admin {
     return { now: '2026-01-31T12:00:00.000Z', nowMs: 1_769_860_800_000, offsetMs: 0 };
   }
 
+  async settings() {
+    this.#note('settings');
+    return { throttle: 'off' };
+  }
+
+  async changeSettings(...args: unknown[]) {
+    this.#note('changeSettings', ...args);
+    return { throttle: 'on' };
+  }
+
   async reset(namespace?: string): Promise<void> {
     this.#note('reset', namespace);
   }
