@@ -25,6 +25,7 @@ import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
+import { diskOf } from './peer/node-name.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
@@ -109,6 +110,16 @@ interface MembershipBasis {
   readonly directory: PeerDirectory | undefined;
 }
 
+interface RingBasis {
+  readonly view: RingView;
+  readonly peer: Peer | undefined;
+  readonly network: PeerNetwork;
+  readonly config: Config;
+  /** What is made of the ring itself. */
+  readonly later: { readonly membership?: Membership };
+  readonly traces: PeerTraces;
+}
+
 interface ServedParts {
   readonly directory: PeerDirectory | undefined;
   readonly network: PeerNetwork;
@@ -141,7 +152,13 @@ class PeerProcess {
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = createLateWeb({ config: command.config, security: forClients, clock: this.#clock, log });
+    const late = createLateWeb({
+      config: command.config,
+      security: forClients,
+      clock: this.#clock,
+      log,
+      diskId: diskOf(network.self),
+    });
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
@@ -229,9 +246,9 @@ class PeerProcess {
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
     const nodes = nodeControl(membership);
-    const { news, rules } = network;
+    const { news, rules, users } = network;
     const isSweeper = () => sweeperIn(view, network) === network.self;
-    const others = { routers: news, rules, name: record.name, isSweeper };
+    const others = { routers: news, rules, users, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const shared = await this.#settings(config, membership, directory).settle();
@@ -314,22 +331,7 @@ class PeerProcess {
   }
 
   /** The ring as this process sees it, and the door by which other processes ask its node. */
-  #ring({
-    view,
-    peer,
-    network,
-    config,
-    later,
-    traces,
-  }: {
-    view: RingView;
-    peer: Peer | undefined;
-    network: PeerNetwork;
-    config: PeerServeCommand['config'];
-    /** What is made of the ring itself. */
-    later: { readonly membership?: Membership };
-    traces: PeerTraces;
-  }): PeerRing {
+  #ring({ view, peer, network, config, later, traces }: RingBasis): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
     const door = new CoordinationDoor(() => peer?.door, undefined, traces.ofOthers);
@@ -341,7 +343,7 @@ class PeerProcess {
         // The door of a node that is paused is another one.
         own: peer && {
           id: self,
-          node: { coordinate: (request, reply, signal) => peer.door.coordinate(request, reply, signal) },
+          node: { coordinate: (request, reply, departure) => peer.door.coordinate(request, reply, departure) },
         },
         reach: (id) => new RemoteNode(coordination, id, traces.own),
       }),

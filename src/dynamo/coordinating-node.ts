@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { Ballot } from './ballot.ts';
 import type { AnswerTo, CoordinationRequest } from './coordination-messages.ts';
 import type { NodeId } from './ring.ts';
@@ -58,12 +59,12 @@ export interface CoordinatingNode {
   /**
    * @param reply called at most once, perhaps within the call, perhaps long after the client has given up; never if the
    *   node is lost
-   * @param signal aborted when nobody waits for the answer any more: a read ends at its next step, a write goes on
+   * @param departure of who waits for the answer: when it goes, a read ends at its next step, and a write goes on
    */
   coordinate<R extends CoordinationRequest>(
     request: R,
     reply: (answer: AnswerTo<R>) => void,
-    signal?: AbortSignal,
+    departure?: Departure,
   ): void;
 }
 
@@ -73,6 +74,6 @@ export interface AskedNode {
   coordinate<R extends CoordinationRequest>(
     request: R,
     reply: (answer: AnswerTo<R> | NotBegun | Lost) => void,
-    signal?: AbortSignal,
+    departure?: Departure,
   ): void;
 }

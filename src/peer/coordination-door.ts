@@ -1,3 +1,4 @@
+import { Departing } from '../api/departure.ts';
 import type { Failure } from '../dynamo/client.ts';
 import type { CoordinatingNode, CoordinationReply, CoordinatorTrace, NotBegun } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
@@ -67,12 +68,12 @@ export class CoordinationDoor {
       whenGone(gone);
       return node.coordinate(request, reply);
     }
-    const asker = new AbortController();
+    const asker = new Departing();
     whenGone(() => {
-      asker.abort();
+      asker.go();
       gone();
     });
-    node.coordinate(request, reply, asker.signal);
+    node.coordinate(request, reply, asker);
   };
 
   /** From now on nothing is begun. */

@@ -14,6 +14,7 @@ import { MOST_TRACE, type PeerAnswer, type PeerRequest, type SharedVersions } fr
 import { peerStateOf } from './peer-state.ts';
 import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
+import type { UsersOfTables } from './users-of-tables.ts';
 
 /**
  * So much that others ask for may be under way at once of what takes a node long: each walks through the whole store, or
@@ -39,6 +40,8 @@ export interface PeerDeskParts {
   /** Told of fault rules that others have changed. */
   readonly rules: () => RulesNews;
   readonly lags: () => PeerLags | undefined;
+  /** Told of tables that other routers use. */
+  readonly users: () => UsersOfTables;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -54,7 +57,21 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags, nowMs, traceOf }: PeerDeskParts,
+  {
+    self,
+    founder,
+    acquaintances,
+    versions,
+    view,
+    peer,
+    membership,
+    news,
+    rules,
+    lags,
+    users,
+    nowMs,
+    traceOf,
+  }: PeerDeskParts,
   { from, request, room }: { readonly from: NodeId; readonly request: PeerRequest; readonly room: WorkRoom },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -85,6 +102,9 @@ function answerRequest(
     }
     case 'rules-used':
       return answer({ kind: 'rules-used', rules: rules().use });
+    case 'tables-used':
+      users().hear(request.uses);
+      return answer({ kind: 'noted' });
     case 'rest-lags':
       lags()?.rest(from, request.forMs);
       return answer({ kind: 'noted' });

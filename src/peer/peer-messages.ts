@@ -1,4 +1,5 @@
 import type { PartitionConfig } from '../dynamo/messages.ts';
+import type { NodeId } from '../dynamo/ring.ts';
 import type { Codec } from '../env/codec.ts';
 import type { Address, Channel } from '../env/peer-channel.ts';
 import { foundedClusterIn, foundingRightIn, isDiskId, isNodeName, isWithin } from '../env/peer-record.ts';
@@ -42,6 +43,8 @@ export type PeerRequest =
   | { readonly kind: 'rules'; readonly version: number; readonly isNew: boolean }
   /** Answers how often its fault rules have fired. */
   | { readonly kind: 'rules-used' }
+  /** To routers: who has used which tables lately, as far as the sender knows. Where throughput is limited. */
+  | { readonly kind: 'tables-used'; readonly uses: readonly TablesUsed[] }
   /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
   | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
@@ -59,6 +62,20 @@ export interface SharedVersions {
   /** Of the fault rules. */
   readonly rules?: number | undefined;
 }
+
+/** The tables that one router has used lately. */
+export interface TablesUsed {
+  readonly router: NodeId;
+  /** How long ago it has said so, in ms. */
+  readonly ageMs: number;
+  /** By storage id. */
+  readonly tables: readonly string[];
+}
+
+/** Of one router, in a message: those that it has used last. */
+export const MOST_TABLES_TOLD = 200;
+/** In a message. */
+export const MOST_ROUTERS_TOLD = 64;
 
 /** How often a fault rule has fired at a process, and for how many requests that are under way. */
 export interface RuleUse {
@@ -110,12 +127,14 @@ class UnreadableError extends Error {
   }
 }
 
+/** What may take long or be large, and nobody waits for. */
+const BULK: ReadonlySet<PeerRequest['kind']> = new Set(['work', 'configs', 'addresses', 'tables-used', 'trace']);
+
 export const PEER_CHANNEL: Channel<PeerRequest, PeerAnswer> = {
   number: 2,
   requests: jsonCodec(readRequest),
   answersTo: () => ANSWERS,
-  lane: ({ kind }) =>
-    kind === 'work' || kind === 'configs' || kind === 'trace' || kind === 'addresses' ? 'bulk' : 'hot',
+  lane: ({ kind }) => (BULK.has(kind) ? 'bulk' : 'hot'),
   isUnsupported: (error) => error instanceof UnreadableError && error.isUnknownKind,
 };
 
@@ -167,6 +186,8 @@ function readRequest(value: Fields): PeerRequest {
       return { kind: 'rules', version: count(value.version), isNew: value.isNew === true };
     case 'rules-used':
       return { kind: 'rules-used' };
+    case 'tables-used':
+      return { kind: 'tables-used', uses: list(value.uses, MOST_ROUTERS_TOLD, readTablesUsed) };
     case 'rest-lags':
       return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
@@ -210,6 +231,11 @@ function readKnown({ entries, versions }: Fields): Known {
     entries: list(entries, MOST_ENTRIES, readEntry),
     versions: { rules: optional(rules, count) },
   };
+}
+
+function readTablesUsed(value: unknown): TablesUsed {
+  const { router, ageMs, tables } = Object(value) as Fields;
+  return { router: nodeId(router), ageMs: count(ageMs), tables: list(tables, MOST_TABLES_TOLD, text) };
 }
 
 function readRuleUse(value: unknown): RuleUse {

@@ -18,7 +18,7 @@ import { createRouter } from '../router/router.ts';
 import { hashOf } from '../router/rule-in-force.ts';
 import { RulesRegister } from '../router/rules-register.ts';
 import { ADMINISTRATOR, type TableCatalog } from '../router/table-catalog.ts';
-import { ThroughputGate } from '../router/throughput.ts';
+import { type TableUsers, ThroughputGate } from '../router/throughput.ts';
 import type { Releases } from './releases.ts';
 
 /** What a router has to know of the others of its cluster. */
@@ -29,6 +29,8 @@ export interface SharedRouting {
   };
   /** What they tell each other of fault rules. */
   readonly rules: OtherRules;
+  /** Which of them have used a table lately. */
+  readonly users: TableUsers;
   /** The name of this process: its draws differ from those of others. */
   readonly name: string;
   /** Whether this router sweeps for all: what is deleted, and what has expired. Two at a time do no harm. */
@@ -63,6 +65,7 @@ export async function buildRouter(basis: RouterBasis, releases: Releases) {
     apiClock,
     waits,
     others: others?.routers,
+    users: others?.users,
   });
   releases.add(() => {
     router.indexes.stop();
@@ -78,9 +81,10 @@ interface RouterParts {
   readonly apiClock: ApiClock;
   readonly waits: FaultDelays;
   readonly others: OtherRouters | undefined;
+  readonly users: TableUsers | undefined;
 }
 
-function createRouterOf(config: Config, { client, catalog, apiClock, waits, others }: RouterParts) {
+function createRouterOf(config: Config, { client, catalog, apiClock, waits, others, users }: RouterParts) {
   return createRouter({
     client,
     wait: (ms) => waits.wait(ms),
@@ -91,7 +95,7 @@ function createRouterOf(config: Config, { client, catalog, apiClock, waits, othe
     isolate: config.isolate,
     transientMs: config.delayTransientStatuses ? config.limits.transientStatusMs : 0,
     pause: nextTurn,
-    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => apiClock.elapsedMs() }) : undefined,
+    throughput: config.throttle ? new ThroughputGate({ elapsedMs: () => apiClock.elapsedMs(), users }) : undefined,
   });
 }
 

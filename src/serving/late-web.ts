@@ -11,15 +11,17 @@ interface LateWebParts {
   readonly security: Security | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  /** That of this process: ids of requests begin with it. */
+  readonly diskId: number;
 }
 
 /** Makes the web server of a process that listens before it knows its cluster. */
-export function createLateWeb({ config, security, clock, log }: LateWebParts): LateServer {
+export function createLateWeb({ config, security, clock, log, diskId }: LateWebParts): LateServer {
   const { limits, corsOrigins } = config;
   return new LateServer(
     {
       nowMs: () => clock.now(),
-      requestId: createRequestIds(),
+      requestId: createRequestIds(diskId),
       onInternalError: (error) => log.error('a request failed by a bug', { error }),
       limits: limits.web,
       pause: nextTurn,

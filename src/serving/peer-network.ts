@@ -1,10 +1,10 @@
 import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock, Timer } from '../env/clock.ts';
+import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
-import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import type { Address, Greeting, PeerEvents, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
 import { createPeerTransport } from '../env/peer-transport.ts';
@@ -28,9 +28,11 @@ import {
 } from '../peer/peer-messages.ts';
 import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
+import { UsersOfTables } from '../peer/users-of-tables.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 import { Complaints } from './complaints.ts';
+import { Notebook } from './notebook.ts';
 import type { PeerMemory } from './peer-memory.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
@@ -76,6 +78,8 @@ export class PeerNetwork {
   readonly news: TableNews;
   /** What processes tell each other of fault rules. */
   readonly rules: RulesNews;
+  /** Which routers have used which tables lately, where throughput is limited. */
+  readonly users: UsersOfTables;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
   readonly #complaints: Complaints;
@@ -90,10 +94,7 @@ export class PeerNetwork {
   #level = 1;
   #traceOf: (requestId: string) => string | undefined = () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
-  /** Defined from a change of the book until it is written down. */
-  #noting: Timer;
-  #hasNews = false;
-  #isStopped = false;
+  readonly #notebook: Notebook;
   /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
   #twinSinceMs: number | undefined;
   readonly #startedMs: number;
@@ -104,10 +105,11 @@ export class PeerNetwork {
     this.#parts = parts;
     this.#startedMs = clock.elapsedMs();
     this.#complaints = new Complaints(clock, log, REMIND_MS);
+    this.#notebook = new Notebook(clock, NOTE_MS, () => memory.writeNotes(this.#book.entries));
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
-    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#notebook.noteSoon());
     this.transport = createPeerTransport<PeerHello>({
       self: this.self,
       security,
@@ -116,29 +118,7 @@ export class PeerNetwork {
       log,
       addressesOf: (peer) => this.#book.addressesOf(peer),
       greeting: this.#greeting(),
-      events: {
-        up: (peer) => {
-          this.#twinSinceMs = undefined;
-          this.#onUp(peer);
-        },
-        down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
-        greeted: (peer, hello) => {
-          this.#book.noteStart(peer, hello.boot, hello.instance);
-          this.acquaintances.noteGreeted(peer);
-        },
-        refused: (peer, address, refusal) => {
-          const { code, line } = refusal;
-          // A disk that was lost had the address that its successor has now.
-          if (code === 'self') return;
-          this.#complaints.complain('a peer has refused this one', {
-            peer,
-            address: textOfAddress(address),
-            code,
-            reason: line,
-          });
-          this.#noteRefused(refusal);
-        },
-      },
+      events: this.#events(),
     });
     this.port = this.transport.open(
       PEER_CHANNEL,
@@ -152,9 +132,10 @@ export class PeerNetwork {
         membership: () => this.#membership,
         news: () => this.news,
         nowMs: () => clock.now(),
-        traceOf: (requestId) => this.#traceOf(requestId),
         rules: () => this.rules,
         lags: () => this.#lags,
+        traceOf: (requestId) => this.#traceOf(requestId),
+        users: () => this.users,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -175,6 +156,7 @@ export class PeerNetwork {
     const present = () => this.acquaintances.present;
     this.news = new TableNews({ port: this.port, present, clock });
     this.rules = new RulesNews({ port: this.port, present, clock, log });
+    this.users = new UsersOfTables({ self: this.self, port: this.port, present, clock });
   }
 
   /**
@@ -275,11 +257,10 @@ export class PeerNetwork {
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
+    this.users.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
-    this.#isStopped = true;
-    this.#parts.clock.cancel(this.#noting);
-    await this.#parts.memory.writeNotes(this.#book.entries);
+    await this.#notebook.close();
   }
 
   get #versions(): SharedVersions {
@@ -324,6 +305,29 @@ export class PeerNetwork {
       layout: cluster === undefined ? '' : `layout=${cluster.layout} Q=${cluster.partitions} N=${cluster.replication}`,
       clockMs: clock.now(),
       build,
+    };
+  }
+
+  #events(): PeerEvents<PeerHello> {
+    const { log } = this.#parts;
+    return {
+      up: (peer) => {
+        this.#twinSinceMs = undefined;
+        this.#onUp(peer);
+      },
+      down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
+      greeted: (peer, hello) => {
+        this.#book.noteStart(peer, hello.boot, hello.instance);
+        this.acquaintances.noteGreeted(peer);
+      },
+      refused: (peer, at, refusal) => {
+        const { code, line: reason } = refusal;
+        // A disk that was lost had the address that its successor has now.
+        if (code === 'self') return;
+        const address = textOfAddress(at);
+        this.#complaints.complain('a peer has refused this one', { peer, address, code, reason });
+        this.#noteRefused(refusal);
+      },
     };
   }
 
@@ -377,19 +381,6 @@ export class PeerNetwork {
       log.error('this disk must not be used again, and cannot be marked', { error });
     }
     onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
-  }
-
-  /** A disk may take longer than the pause between two writes: then there is one at a time. */
-  #noteSoon(): void {
-    this.#hasNews = true;
-    if (this.#noting !== undefined || this.#isStopped) return;
-    const { clock, memory } = this.#parts;
-    this.#noting = clock.after(NOTE_MS, async () => {
-      this.#hasNews = false;
-      await memory.writeNotes(this.#book.entries);
-      this.#noting = undefined;
-      if (this.#hasNews) this.#noteSoon();
-    });
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { AskedNode, CoordinationReply, CoordinatorTrace, Lost, NotBegun } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { PeerId, Port } from '../env/peer-channel.ts';
@@ -31,12 +32,12 @@ export class RemoteNode implements AskedNode {
   coordinate<R extends CoordinationRequest>(
     request: R,
     reply: (answer: AnswerTo<R> | NotBegun | Lost) => void,
-    signal?: AbortSignal,
+    departure?: Departure,
   ): void {
     // The channel has checked that the answer is one to this request.
     const hear = this.#traced(request, reply as (answer: CoordinationReply | Lost) => void);
     const asked = this.#port.ask(this.#peer, request, (outcome) => {
-      signal?.removeEventListener('abort', withdraw);
+      departure?.forget(withdraw);
       if (outcome.kind === 'answered') hear(outcome.answer);
       else hear(outcome.kind === 'lost' ? LOST : NOT_SENT);
     });
@@ -46,9 +47,9 @@ export class RemoteNode implements AskedNode {
       hear(LOST);
     };
     // A write goes on, and what has become of it is to be known.
-    if (signal === undefined || request.kind === 'coordinate-write') return;
-    if (signal.aborted) withdraw();
-    else signal.addEventListener('abort', withdraw, { once: true });
+    if (departure === undefined || request.kind === 'coordinate-write') return;
+    if (departure.isGone) withdraw();
+    else departure.whenGone(withdraw);
   }
 
   /** Takes what the node tells of its work out of its answer. */

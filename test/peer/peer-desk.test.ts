@@ -24,10 +24,11 @@ function desk() {
     peer: () => peer,
     membership: () => membership,
     nowMs: () => 0,
-    traceOf: none,
     versions: () => ({}),
     rules: () => expect.fail('no rules'),
     lags: none,
+    traceOf: none,
+    users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
   });
   const ask = (request: PeerRequest, from = 'b') => {

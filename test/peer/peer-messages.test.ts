@@ -33,6 +33,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'rules', version: 3, isNew: true },
   { kind: 'rules-used' },
   { kind: 'rest-lags', forMs: 500 },
+  { kind: 'tables-used', uses: [{ router: peerNodeId('a', 7), ageMs: 500, tables: ['\0\x01\xff'] }] },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
   { kind: 'state' },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
@@ -68,4 +69,48 @@ test('settings that change answers are those of the cluster: others are refused,
   await Promise.all([a, b, c].map((peer) => peer.stop('SIGKILL')));
   const alone = beginPeer('b', ['--data-dir', `${root}/b`, '--throttle', 'off']);
   expect(await alone.exited).toMatchObject({ status: 1, stderr: expect.stringContaining('which is on') });
+});
+
+/** So many seconds are counted, after routers have heard of one another. */
+const COUNTED_S = 6;
+const UNITS_PER_S = 10;
+
+test('the throughput of a table is divided by the processes that use it', async () => {
+  const root = temporaryDirectory();
+  await initPeers(root, ['a', 'b', 'c']);
+  const throttle = ['--throttle', 'on'];
+  const begin = (name: string, ...args: string[]) =>
+    beginPeer(name, ['--data-dir', `${root}/${name}`, ...throttle, ...args]);
+  const a = begin('a');
+  const join = ['--join', await a.peerAddress()];
+  const front = beginPeer('front', ['--role', 'front', ...throttle, ...join]);
+  const peers = [a, begin('b', ...join), begin('c', ...join), front];
+  const clients = await Promise.all(peers.map((peer) => peer.client()));
+  await clients[0]!.send(
+    new CreateTableCommand({
+      TableName,
+      AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+      ProvisionedThroughput: { ReadCapacityUnits: 1, WriteCapacityUnits: UNITS_PER_S },
+    }),
+  );
+  const beganMs = performance.now();
+  const countFromMs = beganMs + 7_000;
+  const untilMs = countFromMs + COUNTED_S * 1_000;
+  let counted = 0;
+  const write = async (client: (typeof clients)[number]) => {
+    while (performance.now() < untilMs) {
+      const sentMs = performance.now();
+      await client.send(new PutItemCommand({ TableName, Item: { id: { S: `${sentMs}` } } })).then(
+        () => {
+          if (sentMs > countFromMs && performance.now() < untilMs) counted++;
+        },
+        () => sleep(10),
+      );
+    }
+  };
+  await Promise.all(clients.map(write));
+  // Each for itself would serve four times as much.
+  expect(counted).toBeLessThan(2 * UNITS_PER_S * COUNTED_S);
+  expect(counted).toBeGreaterThan(0);
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Departing } from '../../src/api/departure.ts';
 import type { ReadFrom } from '../../src/dynamo/client.ts';
 import type { CoordinatorTrace } from '../../src/dynamo/coordinating-node.ts';
 import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
@@ -337,11 +338,11 @@ describe('the door of a peer', () => {
   test('does not count for ever what nobody waits for any more', async () => {
     doors.A = new CoordinationDoor(() => ({ coordinate: () => {} }), 1);
     channel.open('A', doors.A.serve);
-    const gone = new AbortController();
+    const asker = new Departing();
     const client = clientIn();
-    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', signal: gone.signal });
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure: asker });
     nodes.settle(10);
-    gone.abort();
+    asker.go();
     expect(await outcomeOf(read)).toMatchObject({ kind: 'unavailable' });
     let isIdle = false;
     doors.A.whenIdle(() => {
@@ -355,12 +356,12 @@ describe('a read that nobody waits for any more', () => {
   test('ends at its next step, at the node too', async () => {
     const client = clientIn();
     await outcomeOf(write(client, 'one'));
-    const gone = new AbortController();
+    const asker = new Departing();
     nodes.isLost = ({ isReply }) => isReply;
-    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', signal: gone.signal });
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure: asker });
     nodes.settle(10);
     nodes.sent.length = 0;
-    gone.abort();
+    asker.go();
     expect(await outcomeOf(read, 0)).toMatchObject({ kind: 'unavailable' });
     nodes.settle(4_000);
     expect(nodes.sent.filter(({ kind }) => kind === 'read')).toEqual([]);
@@ -373,13 +374,31 @@ describe('a read that nobody waits for any more', () => {
 
   test('is not begun at all', async () => {
     const client = clientIn();
-    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', signal: AbortSignal.abort() });
+    const departure = new Departing();
+    departure.go();
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure });
     expect(await outcomeOf(read)).toMatchObject({ kind: 'unavailable' });
     expect(nodes.sent).toEqual([]);
   });
 });
 
 describe('a client of the ring in the process of a node', () => {
+  test('gives up a read that nobody waits for any more at its next step, and asks that node again', async () => {
+    const client = clientIn('A');
+    await outcomeOf(write(client, 'one'));
+    const departure = new Departing();
+    nodes.isLost = ({ isReply }) => isReply;
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure });
+    nodes.settle(10);
+    nodes.sent.length = 0;
+    departure.go();
+    expect(await outcomeOf(read, LIMITS.phaseTimeoutMs)).toMatchObject({ kind: 'unavailable' });
+    expect(nodes.sent.filter(({ kind }) => kind === 'read')).toEqual([]);
+    nodes.isLost = () => false;
+    expect(await textAt(client)).toBe('one');
+    expect(channel.asked).toEqual([]);
+  });
+
   test('asks that node by a call', async () => {
     const client = clientIn('A');
     expect(await outcomeOf(write(client, 'one'))).toMatchObject({ kind: 'applied' });
