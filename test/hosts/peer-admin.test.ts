@@ -12,8 +12,8 @@ import { diskOf } from '../../src/peer/node-name.ts';
 import { memoryOf } from '../../src/serving/peer-memory.ts';
 import { PeerNetwork } from '../../src/serving/peer-network.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, runToExit } from '../processes/server-process.ts';
 import { administer, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { createTable, runToExit } from './server-process.ts';
 
 const POLL = { timeout: 90_000, interval: 250 };
 
