@@ -5,7 +5,6 @@ import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { sharedSettingsIn } from './config/shared-settings.ts';
 import { type Config, ConfigError } from './config.ts';
-import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -13,7 +12,6 @@ import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
 import { newDiskId } from './env/disk-id.ts';
 import type { Log } from './env/log.ts';
-import { nextTurn } from './env/next-turn.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
 import type { PeerRecord } from './env/peer-record.ts';
@@ -23,6 +21,7 @@ import { SystemRandom } from './env/random.ts';
 import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
+import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
@@ -31,6 +30,7 @@ import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
 import { ClusterSettings } from './serving/cluster-settings.ts';
+import { createLateWeb } from './serving/late-web.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
 import { drained, NO_NODE } from './serving/own-node.ts';
 import { nodeControl } from './serving/peer-control.ts';
@@ -39,9 +39,9 @@ import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { sweeperIn } from './serving/sweeper.ts';
-import { LateServer } from './web/late-server.ts';
+import type { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
@@ -140,7 +140,7 @@ class PeerProcess {
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = this.#lateServer(forClients);
+    const late = createLateWeb({ config: command.config, security: forClients, clock: this.#clock, log });
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
@@ -188,24 +188,6 @@ class PeerProcess {
     });
   }
 
-  #lateServer(security: Security | undefined): LateServer {
-    const { command, log } = this.#parts;
-    const { limits, corsOrigins } = command.config;
-    return new LateServer(
-      {
-        nowMs: () => this.#clock.now(),
-        requestId: createRequestIds(),
-        onInternalError: (error) => log.error('a request failed by a bug', { error }),
-        limits: limits.web,
-        pause: nextTurn,
-        corsOrigins,
-        https: security?.https,
-        authenticate: security?.authenticate,
-      },
-      () => this.#clock.elapsedMs(),
-    );
-  }
-
   /** The cluster is known: opens the node, if this disk is one of its, and serves. */
   async #serve(record: PeerRecord, { directory, network, late, security }: ServedParts): Promise<ReadyPeer> {
     const { command, log } = this.#parts;
@@ -240,11 +222,11 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const moves: { progress?: () => MoveProgress } = {};
-    const ring = this.#ring({ view, peer, network, config, moves });
+    const later: { membership?: Membership } = {};
+    const ring = this.#ring({ view, peer, network, config, later });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
-    moves.progress = () => membership.progress;
+    later.membership = membership;
     const nodes = nodeControl(membership);
     const { news, rules, users } = network;
     const isSweeper = () => sweeperIn(view, network) === network.self;
@@ -300,6 +282,7 @@ class PeerProcess {
   ): Membership {
     const { log, onTakenIn, onLeft } = this.#parts;
     const membership = new Membership({
+      self: network.self,
       disk: directory && { name, diskId },
       cluster: cluster!,
       client: ring.client,
@@ -310,6 +293,9 @@ class PeerProcess {
       clock: this.#clock,
       random: this.#random,
       log,
+      releaseOf: (node) => network.releaseOf(node),
+      onLevel: (level) => network.requireLevel(level),
+      onUnfit: (reason) => this.#parts.onFatal(new RingError(reason)),
       onSettings: (settings) => this.#noteSettings(settings),
       onTakenIn: () => {
         directory!.save({ ...directory!.record, state: 'formed' });
@@ -329,13 +315,14 @@ class PeerProcess {
     peer,
     network,
     config,
-    moves,
+    later,
   }: {
     view: RingView;
     peer: Peer | undefined;
     network: PeerNetwork;
     config: PeerServeCommand['config'];
-    moves: { readonly progress?: () => MoveProgress };
+    /** What is made of the ring itself. */
+    later: { readonly membership?: Membership };
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
@@ -353,6 +340,7 @@ class PeerProcess {
         reach: (id) => new RemoteNode(coordination, id),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
+      silentMs: (id) => transport.silentMs(id),
       nearest: config.readFrom === 'nearest' ? self : undefined,
       clock,
       limits: config.limits.node,
@@ -370,6 +358,12 @@ class PeerProcess {
       random: this.#random,
     });
     if (peer === undefined) watch.start();
+    let known: Examiner | undefined;
+    const examiner = () => {
+      const releaseOf = (node: string) => network.releaseOf(node);
+      known ??= new Examiner({ view, own: peer, membership: later.membership!, transport, port, releaseOf, clock });
+      return known;
+    };
     const ring = new PeerRing({
       view,
       client,
@@ -377,7 +371,9 @@ class PeerProcess {
       lags,
       transport,
       port,
-      moves: () => moves.progress?.() ?? NO_MOVES,
+      roster: () => later.membership?.nodes ?? [],
+      moves: () => later.membership!.progress,
+      examine: () => examiner().examine(),
       clock,
       close: async () => {
         watch.stop();
@@ -390,5 +386,3 @@ class PeerProcess {
     return ring;
   }
 }
-
-const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };

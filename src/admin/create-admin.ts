@@ -2,7 +2,6 @@ import type {
   Admin,
   ClockMove,
   ClockView,
-  ClusterView,
   KeyView,
   LinkSetting,
   NodeAction,
@@ -15,20 +14,20 @@ import type {
 } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.ts';
-import { ConfigError, readSharedSettings, type Settings, sharedSettingsIn, sharedSettingsText } from '../config.ts';
+import { ConfigError, readSharedSettings, sharedSettingsIn, sharedSettingsText } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { NodeControl } from '../host/ring-control.ts';
 import type { GoalSettings } from '../peer/goal.ts';
-import { isPeerNodeId, nameOf } from '../peer/node-name.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
+import { describeCluster, nameOfNode, type Quorums } from './describe-cluster.ts';
 
 export interface AdminParts {
   readonly ring: ServedRing;
   /** What may be done to single nodes and links. */
   readonly nodes: NodeControl;
-  readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
+  readonly settings: Quorums;
   /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
   readonly faults: {
@@ -95,6 +94,22 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     async removeNode(id) {
       await nodes.removeNode(nodeNamed(id, 'id')).catch((error: unknown) => conflict(error, 'id'));
     },
+    async finalize() {
+      if (nodes.finalize === undefined) {
+        throw new AdminError('all nodes are of one process, and so of one release', undefined, 409);
+      }
+      const { before, level, because } = await nodes.finalize().catch((error: unknown) => conflict(error));
+      return { before, level, because };
+    },
+    async movePartition(partition, to) {
+      const wanted = to.map((id) => nodeNamed(id, 'to'));
+      if (nodes.movePartition === undefined) {
+        const line = 'the partitions of one process move by themselves, when nodes are added and removed';
+        throw new AdminError(line, undefined, 409);
+      }
+      const from = await nodes.movePartition(partition, wanted).catch((error: unknown) => conflict(error));
+      return { partition, from, to: wanted.map(nameOfNode) };
+    },
     setLink(from, to, setting) {
       checkLink(from, to);
       setLink(nodes, from, to, setting);
@@ -119,7 +134,7 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     },
     snapshot: (namespace) => tables.snapshot(namespace),
     restore: (snapshot) => tables.restore(snapshot),
-    cluster: () => describeCluster(ring, settings),
+    cluster: async () => describeCluster(await ring.examine(), settings),
     async key(table, key, namespace): Promise<KeyView> {
       return ring.locate(await tables.itemKey(table, key, namespace ?? ''));
     },
@@ -176,31 +191,4 @@ function setLink(nodes: NodeControl, from: string, to: string, setting: LinkSett
   } catch (error) {
     throw error instanceof RingError ? new AdminError(error.message, error.field ?? 'body') : error;
   }
-}
-
-function nameOfNode(id: string): string {
-  return isPeerNodeId(id) ? nameOf(id) : id;
-}
-
-function describeCluster(ring: ServedRing, settings: AdminParts['settings']): ClusterView {
-  const { replication, writeQuorum, readQuorum } = settings;
-  const { nodes, partitions, moves } = ring.describe();
-  const homes = partitions.map(({ members }) => members.map(({ node }) => node));
-  return {
-    healthy: moves.left === 0 && nodes.every(({ state }) => state === 'up'),
-    nodes: nodes.map(({ id, state, status }) => ({
-      id,
-      name: nameOfNode(id),
-      state,
-      partitions: homes.filter((each) => each.includes(id)).length,
-      leads: homes.filter(([first]) => first === id).length,
-      hints: status?.hints ?? 0,
-      suspects: status?.suspects ?? [],
-    })),
-    partitions: partitions.map(({ partition, epoch }, i) => ({ partition, epoch, homes: homes[i]! })),
-    replication,
-    writeQuorum,
-    readQuorum,
-    movesLeft: moves.left,
-  };
 }

@@ -353,7 +353,7 @@ export class RingClient implements DynamoClient {
     for (const request of [...this.#outstanding]) {
       const ageMs = nowMs - request.sinceMs;
       if (ageMs > opLifeMs + suspectAfterMs) request.fail();
-      else if (ageMs >= suspectAfterMs && request.mayBeAskedAgain && !this.#choice.isUp(request.node)) {
+      else if (ageMs >= this.#askAgainMs && request.mayBeAskedAgain && !this.#choice.isUp(request.node)) {
         request.askAgain();
       }
     }
@@ -361,9 +361,14 @@ export class RingClient implements DynamoClient {
     this.#sweepTimer = isIdle ? undefined : this.#clock.after(this.#sweepMs, () => this.#sweep());
   }
 
-  /** Often enough that a request waits little longer than it takes to suspect a node. */
+  /** How long a read is left to a node that does not answer, at least. */
+  get #askAgainMs(): number {
+    return Math.min(this.#limits.suspectAfterMs, this.#limits.quietAfterMs);
+  }
+
+  /** Often enough that a read waits little longer than that. */
   get #sweepMs(): number {
-    return this.#limits.suspectAfterMs / 4;
+    return this.#askAgainMs / 4;
   }
 }
 

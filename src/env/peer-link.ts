@@ -30,6 +30,11 @@ export class PeerLink<Hello> {
     this.#asking = new PeerAsking({ lane: parts.lane, limits, counts }, (reason) => this.#ended(reason));
   }
 
+  /** The connection that is open; undefined if none is. */
+  get connection(): PeerConnection | undefined {
+    return this.#connection;
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }
@@ -39,7 +44,7 @@ export class PeerLink<Hello> {
     return this.#state === 'idle';
   }
 
-  add(ask: Ask & { readonly payload: Uint8Array }): void {
+  add(ask: Ask & { payload: Uint8Array }): void {
     this.connect();
     if (this.#state === 'waiting') {
       this.#parts.dial.connection.counts.noteNotSent(this.#reason);

@@ -80,6 +80,10 @@ export interface NodeControl
   > {
   /** Gives a node whose disk is lost the empty disk of a process that waits under its name. Where nodes have processes. */
   replaceNode?(id: NodeId): Promise<void>;
+  /** Has a partition held by these nodes. Where nodes have processes. @returns the names of those that held it before */
+  movePartition?(partition: number, to: readonly NodeId[]): Promise<readonly string[]>;
+  /** Raises the level as far as all processes can go. Where nodes have processes. */
+  finalize?(): Promise<{ readonly before: number; readonly level: number; readonly because: string }>;
   /** The settings that processes share. Where nodes have processes. @param change what is to be changed first, if anything */
   settings?(change: GoalSettings): Promise<GoalSettings>;
 }

@@ -72,6 +72,11 @@ export class Acquaintances {
     );
   }
 
+  /** Who was let in since the start, unless it was gone for long. */
+  get met(): readonly NodeId[] {
+    return [...this.#met.keys()];
+  }
+
   /** A peer was let in. */
   noteGreeted(peer: NodeId): void {
     if (peer === this.#parts.self) return;

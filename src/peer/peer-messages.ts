@@ -9,6 +9,8 @@ import type { FoundingRequest } from './founder.ts';
 import type { FoundingAnswer } from './founding.ts';
 import type { ReplicaDescription } from './locate.ts';
 import { isPeerNodeId } from './node-name.ts';
+import { MOST_STUCK, type PeerState } from './peer-state.ts';
+import { NO_VOTE } from './ring-examination.ts';
 
 /*
  * What peers say to each other that is not of the ring (docs/protocol.md section 16.4): JSON, because it is seldom and
@@ -29,6 +31,8 @@ export type PeerRequest =
   /** Answers what its replica holds of a key. */
   | { readonly kind: 'replica'; readonly key: StoreKey }
   | { readonly kind: 'work'; readonly work: NodeWork }
+  /** Answers how this process and its node are. */
+  | { readonly kind: 'state' }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
@@ -87,6 +91,7 @@ export type PeerAnswer =
   | { readonly kind: 'rules-used'; readonly rules: readonly RuleUse[] }
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
+  | { readonly kind: 'state'; readonly state: PeerState }
   | { readonly kind: 'done'; readonly report: WorkReport }
   | { readonly kind: 'noted' }
   /** It cannot do that now. @property reason one line */
@@ -96,6 +101,8 @@ export type PeerAnswer =
 const MOST_ENTRIES = 300;
 const MOST_PARTITIONS = 1_024;
 const MOST_MEMBERS = 64;
+/** Above the most nodes of a cluster, those that leave among them. */
+const MOST_NODES = 1_000;
 const MOST_TEXT = 1_000;
 /** Above the longest key of a record. */
 const MOST_KEY = 8_192;
@@ -160,6 +167,8 @@ function readRequest(value: Fields): PeerRequest {
           'work',
         ),
       };
+    case 'state':
+      return { kind: 'state' };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
@@ -192,6 +201,8 @@ function readAnswer(value: Fields): PeerAnswer {
       return { kind: 'configs', configs: list(value.configs, MOST_PARTITIONS, readConfig) };
     case 'replica':
       return { kind: 'replica', replica: readReplica(Object(value.replica)) };
+    case 'state':
+      return { kind: 'state', state: readState(Object(value.state)) };
     case 'done':
       return { kind: 'done', report: readReport(Object(value.report)) };
     case 'noted':
@@ -237,8 +248,17 @@ function readFoundingAnswer({ name, diskId, state, layout, right, cluster, given
   };
 }
 
+/** Reads the entries that a process has noted. @returns none if they are damaged */
+export function readEntries(notes: unknown): readonly AddressEntry[] {
+  try {
+    return Array.isArray(notes) ? notes.map(readEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
 /** Also reads what an earlier process has kept of its address book. */
-export function readEntry(value: unknown): AddressEntry {
+function readEntry(value: unknown): AddressEntry {
   const { node, boot, instance, seq, addresses } = Object(value) as Fields;
   return {
     node: nodeId(node),
@@ -290,6 +310,26 @@ function readReplica({
     isDamaged: isDamaged === true,
     held: count(held),
   };
+}
+
+function readState({ votes, isPaused, hints, suspects, moving, stuck, clockMs }: Fields): PeerState {
+  if (!Number.isFinite(clockMs)) throw new UnreadableError('time');
+  return {
+    votes: optional(votes, (given) => list(given, MOST_PARTITIONS, epochOrNone)),
+    isPaused: isPaused === true,
+    hints: count(hints),
+    suspects: list(suspects, MOST_NODES, nodeId),
+    moving: optional(moving, count),
+    stuck: list(stuck, MOST_STUCK, (each) => {
+      const { partition, reason } = Object(each) as Fields;
+      return { partition: count(partition), reason: text(reason) };
+    }),
+    clockMs: clockMs as number,
+  };
+}
+
+function epochOrNone(value: unknown): number {
+  return value === NO_VOTE ? NO_VOTE : count(value);
 }
 
 function storeKey(value: unknown): StoreKey {

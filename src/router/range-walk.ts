@@ -28,18 +28,26 @@ export class RangeWalk implements Walk {
     this.#rest = plan;
   }
 
+  get isOver(): boolean {
+    return this.#rest === undefined;
+  }
+
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
     if (this.#rest === undefined) return undefined;
     const { partitionKey, order, index } = this.#plan;
     const { lower, upper } = this.#rest;
+    const { table, localIndex, consistency, derivation } = ofStored(this.#table, this.#stored);
     const outcome = await this.#client.range({
-      ...ofStored(this.#table, this.#stored),
+      table,
+      localIndex,
       partitionKey,
       lower,
       upper,
       order,
       limit,
       from: this.#from,
+      consistency,
+      derivation,
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);
     const items = outcome.items.map((image) => new StoredItem(image));

@@ -12,6 +12,6 @@ export function memoryOf(first: PeerRecord): PeerMemory {
       record = next;
     },
     readNotes: () => undefined,
-    writeNotes: () => {},
+    writeNotes: async () => {},
   };
 }

@@ -1,8 +1,26 @@
 import type { Admin } from '../api/admin.ts';
 import { ApiError } from '../api/errors.ts';
 import { AdminError, type FaultRule } from '../api/fault-rule.ts';
-import { readClockMove, readKey, readLinkSetting, readNodeAction, readSettings, readSnapshot } from './admin-fields.ts';
-import { countOf, healedOutcome, linkOutcome, nodeOutcome, resetOutcome, restoreOutcome } from './admin-outcomes.ts';
+import {
+  readClockMove,
+  readHomes,
+  readKey,
+  readLinkSetting,
+  readNodeAction,
+  readPartition,
+  readSettings,
+  readSnapshot,
+} from './admin-fields.ts';
+import {
+  countOf,
+  healedOutcome,
+  levelOutcome,
+  linkOutcome,
+  moveOutcome,
+  nodeOutcome,
+  resetOutcome,
+  restoreOutcome,
+} from './admin-outcomes.ts';
 import { clusterText, statesText } from './cluster-text.ts';
 
 /** What every route can use. */
@@ -74,23 +92,32 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: telling(async ({ admin }, { params }) => {
       const action = readNodeAction(params.action!);
       await admin.node(params.id!, action);
-      return nodeOutcome(params.id!, action, statesText(admin.cluster()));
+      return nodeOutcome(params.id!, action, statesText(await admin.cluster()));
     }),
   },
   {
     method: 'POST',
     path: '/nodes',
-    answer: telling(async ({ admin }) => `${await admin.addNode()} is added (${statesText(admin.cluster())})`),
+    answer: telling(async ({ admin }) => `${await admin.addNode()} is added (${statesText(await admin.cluster())})`),
   },
   {
     method: 'DELETE',
     path: '/nodes/{id}',
     answer: telling(async ({ admin }, { params }) => {
       await admin.removeNode(params.id!);
-      const { movesLeft } = admin.cluster();
+      const { movesLeft } = await admin.cluster();
       return `${params.id} is taken out (${movesLeft} partitions still to be moved)`;
     }),
   },
+  {
+    method: 'POST',
+    path: '/partitions/{partition}/move',
+    body: 'small',
+    answer: telling(async ({ admin }, { params, body }) =>
+      moveOutcome(await admin.movePartition(readPartition(params.partition!), readHomes(body))),
+    ),
+  },
+  { method: 'POST', path: '/finalize', answer: telling(async ({ admin }) => levelOutcome(await admin.finalize())) },
   {
     method: 'PUT',
     path: '/links/{from}/{to}',
@@ -160,8 +187,12 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
       return restoreOutcome(snapshot);
     }),
   },
-  { method: 'GET', path: '/cluster', answer: ({ admin }) => ({ status: 200, body: admin.cluster() }) },
-  { method: 'GET', path: '/status', answer: ({ admin }) => ({ status: 200, text: clusterText(admin.cluster()) }) },
+  { method: 'GET', path: '/cluster', answer: async ({ admin }) => ({ status: 200, body: await admin.cluster() }) },
+  {
+    method: 'GET',
+    path: '/status',
+    answer: async ({ admin }) => ({ status: 200, text: clusterText(await admin.cluster()) }),
+  },
   {
     method: 'GET',
     path: '/key',

@@ -36,6 +36,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'tables-used', uses: [{ router: peerNodeId('a', 7), ageMs: 500, tables: ['\0\x01\xff'] }] },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
+  { kind: 'state' },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
 ];
 const RIGHT = { founders: ['a', 'b'], partitions: 8, replication: 2 };
@@ -61,6 +62,22 @@ const ANSWERS: readonly PeerAnswer[] = [
       isDamaged: false,
       held: 2,
     },
+  },
+  {
+    kind: 'state',
+    state: {
+      votes: [0, -1, 7],
+      isPaused: true,
+      hints: 3,
+      suspects: [peerNodeId('b', 8)],
+      moving: 2,
+      stuck: [{ partition: 1, reason: 'nobody is up' }],
+      clockMs: 1.5,
+    },
+  },
+  {
+    kind: 'state',
+    state: { votes: undefined, isPaused: false, hints: 0, suspects: [], moving: undefined, stuck: [], clockMs: 0 },
   },
   { kind: 'done', report: { partitions: 3, ms: 1.25 } },
   { kind: 'cannot', reason: 'why' },

@@ -11,17 +11,22 @@ import { MemoryChannel } from '../parts/memory-channel.ts';
 
 const ITEM = { table: '\0\0\0\0\0\0\0\x01', partitionKey: 'user', sortKey: '' };
 const STRICT = { consistency: 'strict', wantsOld: false } as const;
+/** As between processes: whoever is slow is not suspected at once. */
+const LIMITS = { ...DEFAULT_NODE_LIMITS, suspectAfterMs: 2_500 };
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
 
 let nodes: ThreeNodes;
 let channel: MemoryChannel;
 let doors: Record<NodeName, CoordinationDoor>;
 let clients: RingClient[];
+/** Of which nothing at all is heard. */
+let silent: Set<string>;
 
 beforeEach(() => {
   nodes = new ThreeNodes();
   channel = new MemoryChannel((deliver) => nodes.later(deliver));
   clients = [];
+  silent = new Set();
   doors = {} as Record<NodeName, CoordinationDoor>;
   for (const name of NAMES) {
     doors[name] = new CoordinationDoor(() => nodes.node(name));
@@ -44,9 +49,10 @@ function clientIn(own?: NodeName, isNearest = false): RingClient {
       reach: (id) => new RemoteNode(channel, id),
     }),
     isReachable: (id) => id === own || channel.isUp(id),
+    silentMs: (id) => (silent.has(id) ? nodes.clock.elapsedMs() : 0),
     nearest: isNearest ? own : undefined,
     clock: nodes.clock,
-    limits: DEFAULT_NODE_LIMITS,
+    limits: LIMITS,
     writeQuorum: 2,
   });
   clients.push(client);
@@ -159,6 +165,48 @@ describe('a node that is lost with a request', () => {
     channel.isAnswerLost = (to) => to === 'A';
     expect(await inTurns(client.tables())).toEqual(new Set([ITEM.table]));
     expect(await inTurns(client.countItems([ITEM.table]))).toMatchObject([{ items: 1 }]);
+  });
+});
+
+describe('a node that leaves a request unanswered', () => {
+  const { quietAfterMs, suspectAfterMs } = LIMITS;
+
+  beforeEach(async () => {
+    await outcomeOf(write(clientIn(), 'one'));
+    channel.asked.length = 0;
+    // It is there, and answers nothing.
+    channel.open('A', () => {});
+  });
+
+  test('has its reads asked of the next one soon, if nothing at all is heard of it', async () => {
+    silent.add('A');
+    const read = clients[0]!.read({ key: ITEM, from: 'latest', consistency: 'strict' });
+    expect(await outcomeOf(read, quietAfterMs - 1)).toBe('nothing yet');
+    expect(await outcomeOf(read, quietAfterMs / 4 + 1)).toMatchObject({ kind: 'found' });
+    expect(askedNodes()).toBe('AB');
+  });
+
+  test('is then asked nothing new, and writes that it was sent are sent to nobody else', async () => {
+    silent.add('A');
+    const sent = write(clients[0]!, 'two');
+    nodes.settle(quietAfterMs);
+    expect(await outcomeOf(write(clients[0]!, 'three'), 0)).toMatchObject({ kind: 'applied' });
+    expect(await textAt(clients[0]!, 'latest', 0)).toBe('three');
+    expect(await outcomeOf(sent, 0)).toBe('nothing yet');
+    expect(askedNodes()).toBe('ABB');
+    // It is back.
+    silent.clear();
+    channel.open('A', doors.A.serve);
+    expect(await textAt(clients[0]!, 'latest', 0)).toBe('three');
+    expect(askedNodes()).toBe('ABBA');
+  });
+
+  test('is waited for longer while it is heard', async () => {
+    const read = clients[0]!.read({ key: ITEM, from: 'latest', consistency: 'strict' });
+    expect(await outcomeOf(read, suspectAfterMs - 1)).toBe('nothing yet');
+    expect(askedNodes()).toBe('A');
+    expect(await outcomeOf(read, quietAfterMs / 4 + 1)).toMatchObject({ kind: 'found' });
+    expect(askedNodes()).toBe('AB');
   });
 });
 
