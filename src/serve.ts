@@ -5,12 +5,14 @@ import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { sharedSettingsIn } from './config/shared-settings.ts';
 import { type Config, ConfigError } from './config.ts';
+import type { Reply, Request } from './dynamo/messages.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
 import { newDiskId } from './env/disk-id.ts';
+import { FaultyLinks } from './env/faulty-links.ts';
 import type { Log } from './env/log.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
@@ -25,6 +27,7 @@ import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
+import { NodeFaults } from './peer/node-faults.ts';
 import { diskOf } from './peer/node-name.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerLags } from './peer/peer-lags.ts';
@@ -133,6 +136,7 @@ class PeerProcess {
   readonly #releases: Releases;
   readonly #clock: Clock = new SystemClock();
   readonly #random = new SystemRandom();
+  readonly #links = new FaultyLinks<Request, Reply>(this.#clock, this.#random);
   #isStopping = false;
   #noteSettings: (settings: GoalSettings) => void = () => {};
   /** Of what serves: released after those who listen for it have stopped. */
@@ -222,14 +226,11 @@ class PeerProcess {
     }
     let peer: Peer | undefined;
     if (isNode) {
-      const ring = transport.open(
-        RING_CHANNEL,
-        ringDesk(() => peer),
-      );
+      const ring = transport.open(RING_CHANNEL, this.#links.receive(ringDesk(() => peer)));
       const node = await openPeerNode({
         directory,
         config,
-        transport: traces.observing(ringTransport(ring)),
+        transport: traces.observing(this.#links.transport(ringTransport(ring))),
         clock,
         random: this.#random,
         log,
@@ -238,6 +239,7 @@ class PeerProcess {
       });
       peer = node.peer;
       releases.add(() => node.close());
+      releases.add(() => this.#links.stop());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
     const later: { membership?: Membership } = {};
@@ -245,7 +247,7 @@ class PeerProcess {
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
-    const nodes = nodeControl(membership);
+    const nodes = nodeControl(membership, network.port);
     const { news, rules, users } = network;
     const isSweeper = () => sweeperIn(view, network) === network.self;
     const others = { routers: news, rules, users, name: record.name, isSweeper };
@@ -357,7 +359,7 @@ class PeerProcess {
     });
     network.follow(view, (id) => client.attach(id));
     const lags = new PeerLags(peer?.node, clock);
-    network.serve(peer, lags);
+    network.serve(peer, new NodeFaults(peer, this.#links, lags));
     const watch = new ConfigWatch({
       view,
       port,

@@ -6,10 +6,10 @@ import { newerConfigs } from './config-watch.ts';
 import type { Founder } from './founder.ts';
 import { replicaOf } from './locate.ts';
 import type { Membership } from './membership.ts';
+import type { NodeFaults } from './node-faults.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork, WorkRoom } from './node-work.ts';
 import type { Peer } from './peer.ts';
-import type { PeerLags } from './peer-lags.ts';
 import { MOST_TRACE, type PeerAnswer, type PeerRequest, type SharedVersions } from './peer-messages.ts';
 import { peerStateOf } from './peer-state.ts';
 import type { RulesNews } from './rules-news.ts';
@@ -39,7 +39,8 @@ export interface PeerDeskParts {
   readonly nowMs: () => number;
   /** Told of fault rules that others have changed. */
   readonly rules: () => RulesNews;
-  readonly lags: () => PeerLags | undefined;
+  /** What may be done to the node of this process. */
+  readonly faults: () => NodeFaults | undefined;
   /** Told of tables that other routers use. */
   readonly users: () => UsersOfTables;
 }
@@ -67,7 +68,7 @@ function answerRequest(
     membership,
     news,
     rules,
-    lags,
+    faults,
     users,
     nowMs,
     traceOf,
@@ -105,8 +106,12 @@ function answerRequest(
     case 'tables-used':
       users().hear(request.uses);
       return answer({ kind: 'noted' });
+    case 'link':
+      return answer(faults()?.setLink(request.to, request.fault) === true ? { kind: 'noted' } : NOT_YET);
+    case 'pause':
+      return answer(faults()?.setPaused(request.isPaused) === true ? { kind: 'noted' } : NOT_YET);
     case 'rest-lags':
-      lags()?.rest(from, request.forMs);
+      faults()?.lags.rest(from, request.forMs);
       return answer({ kind: 'noted' });
     case 'table-changed':
       news().heard(request);

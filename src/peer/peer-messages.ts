@@ -7,6 +7,7 @@ import type { StoreKey } from '../env/store.ts';
 import { type AddressEntry, MOST_ADDRESSES } from './address-book.ts';
 import type { FoundingRequest } from './founder.ts';
 import type { FoundingAnswer } from './founding.ts';
+import { checkLinkFault, type LinkFault } from './link-fault.ts';
 import type { ReplicaDescription } from './locate.ts';
 import { isPeerNodeId } from './node-name.ts';
 import { MOST_STUCK, type PeerState } from './peer-state.ts';
@@ -45,6 +46,10 @@ export type PeerRequest =
   | { readonly kind: 'rules-used' }
   /** To routers: who has used which tables lately, as far as the sender knows. Where throughput is limited. */
   | { readonly kind: 'tables-used'; readonly uses: readonly TablesUsed[] }
+  /** To the node that sends over a link: what is wrong with it on purpose; undefined: nothing. */
+  | { readonly kind: 'link'; readonly to: NodeId; readonly fault: LinkFault | undefined }
+  /** To a node: it is to pause, or to go on. */
+  | { readonly kind: 'pause'; readonly isPaused: boolean }
   /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
   | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
@@ -188,6 +193,10 @@ function readRequest(value: Fields): PeerRequest {
       return { kind: 'rules-used' };
     case 'tables-used':
       return { kind: 'tables-used', uses: list(value.uses, MOST_ROUTERS_TOLD, readTablesUsed) };
+    case 'link':
+      return { kind: 'link', to: nodeId(value.to), fault: optional(value.fault, readLinkFault) };
+    case 'pause':
+      return { kind: 'pause', isPaused: value.isPaused === true };
     case 'rest-lags':
       return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
@@ -236,6 +245,17 @@ function readKnown({ entries, versions }: Fields): Known {
 function readTablesUsed(value: unknown): TablesUsed {
   const { router, ageMs, tables } = Object(value) as Fields;
   return { router: nodeId(router), ageMs: count(ageMs), tables: list(tables, MOST_TABLES_TOLD, text) };
+}
+
+function readLinkFault(value: unknown): LinkFault {
+  const { cut, delayMs, dropRate } = Object(value) as Fields;
+  const isNumber = (given: unknown) => given === undefined || Number.isFinite(given);
+  if ((cut !== undefined && typeof cut !== 'boolean') || !isNumber(delayMs) || !isNumber(dropRate)) {
+    throw new UnreadableError('fault');
+  }
+  const fault = { cut, delayMs, dropRate } as LinkFault;
+  checkLinkFault(fault);
+  return fault;
 }
 
 function readRuleUse(value: unknown): RuleUse {

@@ -15,10 +15,10 @@ import { isOfCopy, isOfTwin, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
 import { levelRefusal, type Release } from '../peer/level.ts';
 import type { Membership } from '../peer/membership.ts';
+import type { NodeFaults } from '../peer/node-faults.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
-import type { PeerLags } from '../peer/peer-lags.ts';
 import {
   PEER_CHANNEL,
   type PeerAnswer,
@@ -88,7 +88,7 @@ export class PeerNetwork {
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
-  #lags: PeerLags | undefined;
+  #faults: NodeFaults | undefined;
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
@@ -133,7 +133,7 @@ export class PeerNetwork {
         news: () => this.news,
         nowMs: () => clock.now(),
         rules: () => this.rules,
-        lags: () => this.#lags,
+        faults: () => this.#faults,
         traceOf: (requestId) => this.#traceOf(requestId),
         users: () => this.users,
       }),
@@ -217,10 +217,10 @@ export class PeerNetwork {
     };
   }
 
-  /** The node of this process answers its peers from now on. @param lags how it keeps rules of lag */
-  serve(peer: Peer | undefined, lags?: PeerLags): void {
+  /** The node of this process answers its peers from now on. @param faults what others may do to it */
+  serve(peer: Peer | undefined, faults?: NodeFaults): void {
     this.#peer = peer;
-    this.#lags = lags;
+    this.#faults = faults;
   }
 
   /** Who belongs to the cluster is known, and changed here, from now on. */

@@ -26,7 +26,7 @@ function desk() {
     nowMs: () => 0,
     versions: () => ({}),
     rules: () => expect.fail('no rules'),
-    lags: none,
+    faults: none,
     traceOf: none,
     users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
