@@ -13,7 +13,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     expect: { poll: { timeout: 60_000 } },
-    // Each test has three processes or more, which together use what a small machine has.
-    maxWorkers: 1,
+    // Each test has three processes or more, which use what a small machine has, and waits for much of its time.
+    maxWorkers: 2,
   },
 });

@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -117,7 +118,7 @@ export class RingClient implements DynamoClient {
     });
   }
 
-  read({ key, from, consistency, derivation, requestId, signal }: ReadRequest): Promise<ReadOutcome> {
+  read({ key, from, consistency, derivation, requestId, departure }: ReadRequest): Promise<ReadOutcome> {
     const request: CoordinateRead = {
       kind: 'coordinate-read',
       requestId: this.#traced(requestId),
@@ -127,7 +128,7 @@ export class RingClient implements DynamoClient {
       derivation: this.#newestOf(key.table, derivation),
       budgetMs: undefined,
     };
-    return this.#ask(request, signal);
+    return this.#ask(request, departure);
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -287,7 +288,7 @@ export class RingClient implements DynamoClient {
   }
 
   #askRange(
-    { table, localIndex, limit, from, consistency, derivation, requestId, signal }: RangeRequest | ScanRequest,
+    { table, localIndex, limit, from, consistency, derivation, requestId, departure }: RangeRequest | ScanRequest,
     range: HalfOpenRange,
     order: KeyOrder,
   ): Promise<RangeOutcome> {
@@ -303,7 +304,7 @@ export class RingClient implements DynamoClient {
       derivation: this.#newestOf(table, derivation),
       budgetMs: undefined,
     };
-    return this.#ask(request, signal);
+    return this.#ask(request, departure);
   }
 
   /** What a request is to say that its sender has told to derive, perhaps some time ago. */
@@ -336,8 +337,8 @@ export class RingClient implements DynamoClient {
     return this.#parts.observer === undefined ? undefined : requestId;
   }
 
-  #ask<R extends PassableRequest>(request: R, signal?: AbortSignal): Promise<OutcomeOf<R>> {
-    return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, signal).begin());
+  #ask<R extends PassableRequest>(request: R, departure?: Departure): Promise<OutcomeOf<R>> {
+    return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, departure).begin());
   }
 
   /** Asks these nodes, for as long as it takes to suspect one that is silent. */

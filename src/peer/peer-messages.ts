@@ -34,6 +34,8 @@ export type PeerRequest =
   | { readonly kind: 'work'; readonly work: NodeWork }
   /** Answers how this process and its node are. */
   | { readonly kind: 'state' }
+  /** Answers what happened for a request that this process has served. */
+  | { readonly kind: 'trace'; readonly requestId: string }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
@@ -97,6 +99,8 @@ export type PeerAnswer =
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
   | { readonly kind: 'state'; readonly state: PeerState }
+  /** JSON, which is handed on as it is; undefined: there is none, or none any more. */
+  | { readonly kind: 'trace'; readonly json: string | undefined }
   | { readonly kind: 'done'; readonly report: WorkReport }
   | { readonly kind: 'noted' }
   /** It cannot do that now. @property reason one line */
@@ -109,6 +113,8 @@ const MOST_MEMBERS = 64;
 /** Above the most nodes of a cluster, those that leave among them. */
 const MOST_NODES = 1_000;
 const MOST_TEXT = 1_000;
+/** The most characters of a trace. */
+export const MOST_TRACE = 500_000;
 /** Above the longest key of a record. */
 const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
@@ -127,7 +133,7 @@ class UnreadableError extends Error {
 }
 
 /** What may take long or be large, and nobody waits for. */
-const BULK: ReadonlySet<PeerRequest['kind']> = new Set(['work', 'configs', 'addresses', 'tables-used']);
+const BULK: ReadonlySet<PeerRequest['kind']> = new Set(['work', 'configs', 'addresses', 'tables-used', 'trace']);
 
 export const PEER_CHANNEL: Channel<PeerRequest, PeerAnswer> = {
   number: 2,
@@ -174,6 +180,8 @@ function readRequest(value: Fields): PeerRequest {
       };
     case 'state':
       return { kind: 'state' };
+    case 'trace':
+      return { kind: 'trace', requestId: text(value.requestId) };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
@@ -212,6 +220,8 @@ function readAnswer(value: Fields): PeerAnswer {
       return { kind: 'replica', replica: readReplica(Object(value.replica)) };
     case 'state':
       return { kind: 'state', state: readState(Object(value.state)) };
+    case 'trace':
+      return { kind: 'trace', json: optional(value.json, (json) => text(json, MOST_TRACE)) };
     case 'done':
       return { kind: 'done', report: readReport(Object(value.report)) };
     case 'noted':
@@ -369,8 +379,8 @@ function nodeId(value: unknown): string {
   return value;
 }
 
-function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length > MOST_TEXT) throw new UnreadableError('text');
+function text(value: unknown, most = MOST_TEXT): string {
+  if (typeof value !== 'string' || value.length > most) throw new UnreadableError('text');
   return value;
 }
 

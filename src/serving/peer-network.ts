@@ -1,10 +1,10 @@
 import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock, Timer } from '../env/clock.ts';
+import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
-import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import type { Address, Greeting, PeerEvents, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
 import { createPeerTransport } from '../env/peer-transport.ts';
@@ -32,6 +32,7 @@ import { UsersOfTables } from '../peer/users-of-tables.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 import { Complaints } from './complaints.ts';
+import { Notebook } from './notebook.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -98,11 +99,9 @@ export class PeerNetwork {
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
+  #traceOf: (requestId: string) => string | undefined = () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
-  /** Defined from a change of the book until it is written down. */
-  #noting: Timer;
-  #hasNews = false;
-  #isStopped = false;
+  readonly #notebook: Notebook;
   /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
   #twinSinceMs: number | undefined;
   readonly #startedMs: number;
@@ -113,10 +112,11 @@ export class PeerNetwork {
     this.#parts = parts;
     this.#startedMs = clock.elapsedMs();
     this.#complaints = new Complaints(clock, log, REMIND_MS);
+    this.#notebook = new Notebook(clock, NOTE_MS, () => memory.writeNotes(this.#book.entries));
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
-    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#notebook.noteSoon());
     this.transport = createPeerTransport<PeerHello>({
       self: this.self,
       security,
@@ -125,29 +125,7 @@ export class PeerNetwork {
       log,
       addressesOf: (peer) => this.#book.addressesOf(peer),
       greeting: this.#greeting(),
-      events: {
-        up: (peer) => {
-          this.#twinSinceMs = undefined;
-          this.#onUp(peer);
-        },
-        down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
-        greeted: (peer, hello) => {
-          this.#book.noteStart(peer, hello.boot, hello.instance);
-          this.acquaintances.noteGreeted(peer);
-        },
-        refused: (peer, address, refusal) => {
-          const { code, line } = refusal;
-          // A disk that was lost had the address that its successor has now.
-          if (code === 'self') return;
-          this.#complaints.complain('a peer has refused this one', {
-            peer,
-            address: textOfAddress(address),
-            code,
-            reason: line,
-          });
-          this.#noteRefused(refusal);
-        },
-      },
+      events: this.#events(),
     });
     this.port = this.transport.open(
       PEER_CHANNEL,
@@ -163,6 +141,7 @@ export class PeerNetwork {
         nowMs: () => clock.now(),
         rules: () => this.rules,
         faults: () => this.#faults,
+        traceOf: (requestId) => this.#traceOf(requestId),
         users: () => this.users,
       }),
     );
@@ -256,6 +235,16 @@ export class PeerNetwork {
     this.#membership = membership;
   }
 
+  /** Who asks for a trace of this process is told it from now on. @param traceOf gives it as JSON */
+  tellTraces(traceOf: (requestId: string) => string | undefined): void {
+    this.#traceOf = traceOf;
+  }
+
+  /** Those that are known, in the roster or not, this one too. */
+  get known(): readonly NodeId[] {
+    return [...new Set([this.self, ...this.#members, ...this.acquaintances.met])];
+  }
+
   /** What a process runs, this one too; undefined: it is not there now. */
   releaseOf(node: NodeId): Release | undefined {
     if (node === this.self) return this.#hello;
@@ -278,9 +267,7 @@ export class PeerNetwork {
     this.users.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
-    this.#isStopped = true;
-    this.#parts.clock.cancel(this.#noting);
-    await this.#parts.memory.writeNotes(this.#book.entries);
+    await this.#notebook.close();
   }
 
   get #versions(): SharedVersions {
@@ -325,6 +312,29 @@ export class PeerNetwork {
       layout: cluster === undefined ? '' : `layout=${cluster.layout} Q=${cluster.partitions} N=${cluster.replication}`,
       clockMs: clock.now(),
       build,
+    };
+  }
+
+  #events(): PeerEvents<PeerHello> {
+    const { log } = this.#parts;
+    return {
+      up: (peer) => {
+        this.#twinSinceMs = undefined;
+        this.#onUp(peer);
+      },
+      down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
+      greeted: (peer, hello) => {
+        this.#book.noteStart(peer, hello.boot, hello.instance);
+        this.acquaintances.noteGreeted(peer);
+      },
+      refused: (peer, at, refusal) => {
+        const { code, line: reason } = refusal;
+        // A disk that was lost had the address that its successor has now.
+        if (code === 'self') return;
+        const address = textOfAddress(at);
+        this.#complaints.complain('a peer has refused this one', { peer, address, code, reason });
+        this.#noteRefused(refusal);
+      },
     };
   }
 
@@ -378,19 +388,6 @@ export class PeerNetwork {
       log.error('this disk must not be used again, and cannot be marked', { error });
     }
     onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
-  }
-
-  /** A disk may take longer than the pause between two writes: then there is one at a time. */
-  #noteSoon(): void {
-    this.#hasNews = true;
-    if (this.#noting !== undefined || this.#isStopped) return;
-    const { clock, memory } = this.#parts;
-    this.#noting = clock.after(NOTE_MS, async () => {
-      this.#hasNews = false;
-      await memory.writeNotes(this.#book.entries);
-      this.#noting = undefined;
-      if (this.#hasNews) this.#noteSoon();
-    });
   }
 }
 

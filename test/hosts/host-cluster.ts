@@ -1,8 +1,9 @@
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { temporaryDirectory } from '../parts/directory.ts';
-import { administer, beginPeer, initPeers, type PeerProcess, type Place } from '../processes/peer-process.ts';
 import { clientOf } from '../processes/server-process.ts';
+import { administer, beginPeer, initPeers, type PeerProcess, type Place } from './peer-process.ts';
 
 /** A node of a cluster: one process after the other, on one disk and on the ports that its first process was given. */
 export class HostNode {
@@ -31,6 +32,11 @@ export class HostNode {
     const { host = '127.0.0.1', port } = this.#place;
     if (port === undefined) throw new Error(`${this.name} was never ready`);
     return `http://${host}:${port}`;
+  }
+
+  /** From its next start on it is somewhere else, or of another build. */
+  move(place: Partial<Place>): void {
+    this.#place = { ...this.#place, ...place };
   }
 
   /** Starts a process, and waits for nothing. */
@@ -69,13 +75,30 @@ export interface LocalCluster extends HostCluster {
   readonly newNode: (name: string) => HostNode;
 }
 
+interface Founding {
+  /** Of nodes whose data is not where that of the others is. */
+  readonly directories?: Readonly<Record<string, string>>;
+  /** Of another build. */
+  readonly cli?: string;
+  /** What each of its processes is told besides. */
+  readonly args?: readonly string[];
+}
+
 /** Founds a cluster of these nodes on loopback; resolves once each of them serves. */
-export async function foundCluster(names: readonly string[]): Promise<LocalCluster> {
+export async function foundCluster(
+  names: readonly string[],
+  { directories = {}, cli, args = [] }: Founding = {},
+): Promise<LocalCluster> {
   const root = temporaryDirectory();
-  await initPeers(root, names);
+  for (const [name, path] of Object.entries(directories)) {
+    mkdirSync(path);
+    symlinkSync(path, join(root, name));
+  }
+  await initPeers(root, names, { cli });
   const meeting: string[] = [];
-  const newNode = (name: string) =>
-    new HostNode(name, join(root, name), {}, () => (meeting.length === 0 ? [] : ['--join', meeting.join()]));
+  const joining = () => (meeting.length === 0 ? args : ['--join', meeting.join(), ...args]);
+  const place = cli === undefined ? {} : { cli };
+  const newNode = (name: string) => new HostNode(name, join(root, name), place, joining);
   const nodes = names.map(newNode);
   // The first has nobody to join: the others find it, and it hears of them.
   nodes[0]!.begin();

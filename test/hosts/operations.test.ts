@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { Shell } from '../documents/shell.ts';
 import { patternOf, ROOT, snippetsOf } from '../documents/snippets.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { freePorts } from '../parts/free-ports.ts';
 
 const PAGE = 'docs/operations.md';
 /** What the page has nodes listen on. */
@@ -15,26 +15,13 @@ const SCRIPT = "<<'END'\n";
 /** A command of the page waits until a node is moved; this is for what hangs. */
 const PATIENCE_MS = 180_000;
 
-/** Free ports in the place of those of the page: `800$2` of its script, too. */
-async function portsOf(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  for (const server of servers) server.close();
-  return ports;
-}
-
 test(`${PAGE}: what it says is what happens`, { timeout: 600_000 }, async () => {
   const folder = temporaryDirectory();
   const bin = join(folder, 'bin');
   mkdirSync(bin);
   symlinkSync(join(ROOT, 'commonjs/cli.cjs'), join(bin, 'dynaring'));
-  const ports = await portsOf(PORTS.length);
+  // In the place of those of the page: `800$2` of its script, too.
+  const ports = await freePorts(PORTS.length);
   const adapted = (text: string) => {
     let page = text.replaceAll('800$2', second('clients')).replaceAll('810$2', second('peers'));
     for (const [at, port] of PORTS.entries()) page = page.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), `${ports[at]}`);

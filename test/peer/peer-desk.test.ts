@@ -27,6 +27,7 @@ function desk() {
     versions: () => ({}),
     rules: () => expect.fail('no rules'),
     faults: none,
+    traceOf: none,
     users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
   });

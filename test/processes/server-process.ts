@@ -1,14 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { onTestFinished } from 'vitest';
+import { freePorts } from '../parts/free-ports.ts';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** Far above what a start or a stop takes, far below a test's own limit. */
@@ -44,6 +43,10 @@ interface Launch {
   readonly cwd?: string;
   /** A program that runs the server, with its arguments: `setpriv`, `unshare`. Signals go to it. */
   readonly under?: readonly string[] | undefined;
+  /** Of another build. Default: that of this one. */
+  readonly cli?: string | undefined;
+  /** How it is ended with the test. Default: in order, and by force if that takes too long. */
+  readonly endBy?: 'SIGTERM' | 'SIGKILL' | undefined;
 }
 
 /** Runs `dynaring` to its end. */
@@ -58,7 +61,7 @@ export async function runToExit(args: readonly string[], launch: Launch = {}): P
 /** Starts `dynaring` and waits until it says that it is ready. It ends with the test at the latest. */
 export async function startServer(args: readonly string[], launch: Launch = {}): Promise<Server> {
   const isQuiet = /--log-level[ =](warn|error|silent)/.test(args.join(' '));
-  const port = isQuiet ? await freePort() : 0;
+  const port = isQuiet ? (await freePorts(1))[0]! : 0;
   const { child, exited, output } = beginServer(args, {
     ...launch,
     env: { DYNARING_PORT: String(port), ...launch.env },
@@ -92,16 +95,6 @@ export async function startServer(args: readonly string[], launch: Launch = {}):
   };
 }
 
-/** Nobody's when it was asked for. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A quiet server does not say that it is ready: it has to be asked. */
 async function untilHealthy(endpoint: string): Promise<string | undefined> {
   for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
@@ -118,11 +111,12 @@ async function untilHealthy(endpoint: string): Promise<string | undefined> {
  * Starts `dynaring` and waits for nothing. It ends with the test at the latest. Its temporary directory is its own unless
  * `env` names one: a server looks there for what killed servers have left, and says so.
  */
-export function beginServer(args: readonly string[], { env, maxFileBytes, cwd, under = [] }: Launch) {
+export function beginServer(args: readonly string[], launch: Launch) {
+  const { env, maxFileBytes, cwd, under = [], cli = CLI, endBy = 'SIGTERM' } = launch;
   const TMPDIR = mkdtempSync(join(tmpdir(), 'dynaring-test-'));
   // `ulimit -f` counts blocks of 1,024 bytes in bash.
   const limited = maxFileBytes && ['bash', '-c', `ulimit -f ${maxFileBytes / 1024}; exec "$0" "$@"`];
-  const [program, ...rest] = [...(limited || under), process.execPath, CLI, ...args];
+  const [program, ...rest] = [...(limited || under), process.execPath, cli, ...args];
   const child: ChildProcess = spawn(program!, rest, {
     env: { PATH: process.env.PATH, TMPDIR, ...env },
     cwd,
@@ -140,7 +134,7 @@ export function beginServer(args: readonly string[], { env, maxFileBytes, cwd, u
     child.once('close', (status, signal) => resolve({ status, signal, ...output }));
   });
   onTestFinished(async () => {
-    child.kill('SIGTERM');
+    child.kill(endBy);
     const isGone = await Promise.race([exited, sleep(PATIENCE_MS, undefined, { ref: false })]);
     if (isGone === undefined) {
       child.kill('SIGKILL');

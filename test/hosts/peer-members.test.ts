@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { BatchWriteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { clientOf, createTable, runToExit } from '../processes/server-process.ts';
 import { beginNode, initPeers, type PeerProcess } from './peer-process.ts';
-import { clientOf, createTable, runToExit } from './server-process.ts';
 
 const TABLE = 'Things';
 const ITEMS = Array.from({ length: 25 }, (_, i) => `item ${i}`);

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { runToExit } from '../processes/server-process.ts';
 import { beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { runToExit } from './server-process.ts';
 
 const TableName = 'Slow';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { beginServer, clientOf, type Exit, runToExit } from './server-process.ts';
+import { beginServer, clientOf, type Exit, runToExit } from '../processes/server-process.ts';
 
 /** Far above what a start takes. */
 const PATIENCE_MS = 60_000;
@@ -24,29 +24,45 @@ export interface PeerProcess {
   client(): Promise<DynamoDBClient>;
 }
 
+interface Init {
+  /** Those of them that have a disk here. Default: all. */
+  readonly names?: readonly string[];
+  /** Of another build. */
+  readonly cli?: string | undefined;
+}
+
 /** `dynaring init` for each name, in a folder of its own below `root`. */
-export async function initPeers(root: string, founders: readonly string[], names = founders): Promise<void> {
+export async function initPeers(root: string, founders: readonly string[], { names = founders, cli }: Init = {}) {
   for (const name of names) {
     const args = ['init', '--node-id', name, '--founders', founders.join(), '--data-dir', join(root, name)];
-    const { status, stderr } = await runToExit([...args, '--partitions', '16']);
+    const { status, stderr } = await runToExit([...args, '--partitions', '16'], { cli });
     if (status !== 0) throw new Error(stderr);
   }
 }
 
 /** Where a peer runs, and listens. By default on loopback, on ports that the system chooses. */
 export interface Place {
+  /** Where others reach it. */
   readonly host?: string;
+  /** Where it listens, if that is not `host`: `0.0.0.0`. */
+  readonly listen?: string;
   readonly port?: string;
   readonly peerPort?: string;
   /** A program that runs it, with its arguments: signals go to it. */
   readonly under?: readonly string[];
+  /** Of another build. Default: that of this one. */
+  readonly cli?: string;
 }
 
-/** Starts `dynaring serve`, and waits for nothing. It ends with the test at the latest. */
+/** Starts `dynaring serve`, and waits for nothing. It is killed with the test at the latest. */
 export function beginPeer(name: string, args: readonly string[], place: Place = {}): PeerProcess {
-  const { host = '127.0.0.1', port = '0', peerPort = '0', under } = place;
-  const listen = ['--port', port, '--host', host, '--peer-listen', `${host}:${peerPort}`];
-  const { child, exited, output } = beginServer(['serve', '--node-id', name, ...listen, ...args], { under });
+  const { host = '127.0.0.1', listen: own = host, port = '0', peerPort = '0', under, cli } = place;
+  const listen = ['--port', port, '--host', own, '--peer-listen', `${own}:${peerPort}`];
+  const { child, exited, output } = beginServer(['serve', '--node-id', name, ...listen, ...args], {
+    under,
+    cli,
+    endBy: 'SIGKILL',
+  });
   const find = async (what: string, pattern: RegExp, text: () => string): Promise<string> => {
     const isOver = exited.then(() => true);
     for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {

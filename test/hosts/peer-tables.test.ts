@@ -7,8 +7,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable } from '../processes/server-process.ts';
 import { beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { createTable } from './server-process.ts';
 
 const TableName = 'Things';
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, runToExit } from '../processes/server-process.ts';
 import { beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { createTable, runToExit } from './server-process.ts';
 
 const TABLE = 'Things';
 
@@ -66,8 +66,8 @@ test('founders form nothing until the last is there; one directory runs once; an
 
 test('two clusters refuse each other, and go on', async () => {
   const root = temporaryDirectory();
-  await initPeers(root, ['x'], ['x']);
-  await initPeers(root, ['y'], ['y']);
+  await initPeers(root, ['x']);
+  await initPeers(root, ['y']);
   const x = beginPeer('x', ['--data-dir', join(root, 'x')]);
   await x.ready();
   const y = beginPeer('y', ['--data-dir', join(root, 'y')]);

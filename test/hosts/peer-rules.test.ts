@@ -2,8 +2,8 @@ import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/cl
 import { expect, test } from 'vitest';
 import type { ActiveFault, FaultRule } from '../../src/api/fault-rule.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable } from '../processes/server-process.ts';
 import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { createTable } from './server-process.ts';
 
 const TableName = 'Things';
 

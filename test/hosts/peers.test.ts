@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
+import { createTable, runToExit } from '../processes/server-process.ts';
 import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { createTable, runToExit } from './server-process.ts';
 
 const TABLE = 'Things';
 
