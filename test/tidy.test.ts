@@ -35,13 +35,13 @@ const MAY_IMPORT: Record<string, RegExp> = {
   web: /^src\/(web|api)\/|^node:/,
   router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
   dynamo:
-    /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
+    /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition|departure)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/(log|peer-channel|peer-record)|router\/namespace|web\/(web-limits|request-log|limited-server|signature)|api\/duration)\.ts$|^node:(util|fs|tls)$/,
   // Of env what it is handed: interfaces, and two files that only wrap those.
-  peer: /^src\/(peer|dynamo)\/|^src\/api\/(item|mutation)\.ts$|^src\/env\/(env|clock|random|log|store|transport|codec|peer-channel|peer-record|stoppable-clock|store-damage)\.ts$/,
+  peer: /^src\/(peer|dynamo)\/|^src\/api\/(item|mutation|departure)\.ts$|^src\/env\/(env|clock|random|log|store|transport|codec|peer-channel|peer-record|stoppable-clock|store-damage)\.ts$/,
   host: /^src\/(host|peer|dynamo|env)\/|^node:/,
   trace: /^src\/(trace|api|dynamo)\/|^src\/env\/(faulty-network|store)\.ts$/,
   seed: /^src\/(seed|api)\/|^src\/config\.ts$|^src\/router\/(router|namespace|in-parallel)\.ts$|^src\/web\/(schema|validate)\.ts$|^src\/env\/log\.ts$|^node:/,
@@ -80,7 +80,7 @@ const MAY_TOUCH_THE_WORLD = [
   'src/serve.ts',
   'src/host/found-cluster.ts',
   'src/serving/build-router.ts',
-  'src/serving/serve-ring.ts',
+  'src/serving/request-ids.ts',
   'src/transfer/world.ts',
 ];
 

@@ -1,4 +1,5 @@
 import type { AttributeMap, AttributeValue } from './attribute-value.ts';
+import type { Departure } from './departure.ts';
 
 /** The operations served, by their names on the wire and in SDKs. `api-schema/` has one file for each. */
 export const OPERATIONS = [
@@ -45,6 +46,8 @@ export interface RequestContext {
   readonly transientMs?: number;
   /** For a large request: work on all of it awaits this between its steps, so that other requests have their turn. */
   readonly pause?: (() => Promise<void>) | undefined;
+  /** Of the client: when it goes, reads end at their next step. Writes go on. */
+  readonly departure?: Departure | undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DelayDistribution } from '../api/delay-model.ts';
+import type { Departure } from '../api/departure.ts';
 import type { Derivation } from '../api/derivation.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation, MutationOutcome } from '../api/mutation.ts';
@@ -123,8 +124,8 @@ export interface ReadRequest {
   readonly derivation?: Derivation | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
-  /** Aborted when nobody waits for the outcome any more: the read then ends soon, as `unavailable`. */
-  readonly signal?: AbortSignal | undefined;
+  /** Of who waits for the outcome. When it goes, the read ends soon, as `unavailable`. */
+  readonly departure?: Departure | undefined;
 }
 
 /** One end of a range of sort keys. */
@@ -160,7 +161,7 @@ export interface RangeRequest {
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
   /** As in `ReadRequest`. */
-  readonly signal?: AbortSignal | undefined;
+  readonly departure?: Departure | undefined;
 }
 
 /**
@@ -200,7 +201,7 @@ export interface ScanRequest {
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
   /** As in `ReadRequest`. */
-  readonly signal?: AbortSignal | undefined;
+  readonly departure?: Departure | undefined;
 }
 
 export type ScanStart =

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { Derivation } from '../api/derivation.ts';
+import type { Departure } from '../api/departure.ts';
 import { applyMutation, type MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
@@ -32,6 +32,7 @@ import type { Fences } from './registers/fences.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
 import { readLocalRange } from './registers/local-read.ts';
+import { ownRange } from './registers/own-range.ts';
 import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
   found,
@@ -44,7 +45,7 @@ import {
 import { type Change, writeRegister } from './registers/register-write.ts';
 import { UNREADABLE } from './registers/replica-rows.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
-import { answered, runTask, type Task, whileWanted } from './task.ts';
+import { answered, runTask, runUntilGone, type Task } from './task.ts';
 
 /** The parts of a node that the requests of clients need. */
 export interface CoordinationParts {
@@ -78,7 +79,7 @@ export class Coordination implements CoordinatingNode {
     this.#isStopped = true;
   }
 
-  coordinate<R extends CoordinationRequest>(request: R, reply: ReplyTo<R>, signal?: AbortSignal): void {
+  coordinate<R extends CoordinationRequest>(request: R, reply: ReplyTo<R>, departure?: Departure): void {
     if (this.#isStopped) return (reply as (refusal: Failure) => void)(NOT_TRIED);
     if (!this.#parts.fences.isEmpty) {
       const refusal = this.#goneBefore(request);
@@ -86,11 +87,11 @@ export class Coordination implements CoordinatingNode {
     }
     switch (request.kind) {
       case 'coordinate-read':
-        return this.#read(request, reply as ReplyTo<CoordinateRead>, signal);
+        return this.#read(request, reply as ReplyTo<CoordinateRead>, departure);
       case 'coordinate-write':
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
       case 'coordinate-range':
-        return this.#readRange(request, reply as ReplyTo<CoordinateRange>, signal);
+        return this.#readRange(request, reply as ReplyTo<CoordinateRange>, departure);
       case 'collection-size':
         return this.#answerSize(request, reply as ReplyTo<CollectionSizeOf>);
       case 'use-derivation':
@@ -224,7 +225,7 @@ export class Coordination implements CoordinatingNode {
     return coordinator.isCutOff(members, coordinator.majorityOf({ members }));
   }
 
-  #read(request: CoordinateRead, reply: ReplyTo<CoordinateRead>, signal: AbortSignal | undefined): void {
+  #read(request: CoordinateRead, reply: ReplyTo<CoordinateRead>, departure: Departure | undefined): void {
     const { requestId, key, from, consistency, derivation, budgetMs } = request;
     if (from === 'laggard' && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
     const { coordinator } = this.#parts;
@@ -236,39 +237,42 @@ export class Coordination implements CoordinatingNode {
     const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
     if (consistency === 'strict') {
       const task = (isStrong ? readStrongly : readEventually)(coordinator, operation);
-      return this.#runRead(task, finish, { derivation, signal });
+      return this.#runRead(task, finish, { derivation, departure });
     }
     const needed = isStrong ? consistentReadQuorum(coordinator, key) : coordinator.settings.readQuorum;
-    this.#runRead(readSloppily(coordinator, operation, needed), finish, { derivation, signal });
+    this.#runRead(readSloppily(coordinator, operation, needed), finish, { derivation, departure });
   }
 
-  #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>, signal: AbortSignal | undefined): void {
+  #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>, departure: Departure | undefined): void {
     const { requestId, range, localIndex, order, limit, from, derivation, budgetMs } = request;
-    const { coordinator } = this.#parts;
+    const { coordinator, acceptor } = this.#parts;
+    const { limits } = coordinator.settings;
+    const query = { from: range.from, to: range.to, order, limit, bytesLimit: limits.rangeBytes };
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
+    // As a read of one key, the usual one needs no message.
+    if (isOwn || (from !== 'latest' && isReadLocal(coordinator) && this.#isHomeOf(range.from))) {
+      const outcome = ownRange(acceptor.rows, query, localIndex, limits);
+      if (outcome !== undefined) return reply(outcome);
+    }
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(budgetMs), derivation };
-    const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
     const read = localIndex === undefined ? readRange : readLocalRange;
-    this.#runRead(read(coordinator, query, demand, operation), reply, { derivation, signal });
+    this.#runRead(read(coordinator, query, demand, operation), reply, { derivation, departure });
   }
 
-  /** Runs a read to its end or, if its asker has a signal, for as long as somebody waits for the answer. */
+  /** Runs a read to its end, or for as long as somebody waits for the answer. */
   #runRead<T>(
-    task: Task<T>,
-    done: (outcome: T) => void,
-    { derivation, signal }: { readonly derivation: Derivation | undefined; readonly signal: AbortSignal | undefined },
+    task: Task<T | Failure>,
+    done: (outcome: T | Failure) => void,
+    { derivation, departure }: Pick<CoordinateRead, 'derivation'> & { readonly departure: Departure | undefined },
   ): void {
-    if (signal === undefined) return runTask(task, done);
-    const ended = (outcome: T | undefined) => {
-      if (outcome !== undefined) done(outcome);
+    if (departure === undefined) return runTask(task, done);
+    runUntilGone(task, departure, (outcome) => {
+      if (outcome !== undefined) return done(outcome);
       // An identity round that is given up may yet choose its record, and not by the newest derivation.
-      else if (derivation !== undefined) this.#parts.coordinator.derivations.noteLoose();
-    };
-    runTask(
-      whileWanted(task, () => !signal.aborted),
-      ended,
-    );
+      if (derivation !== undefined) this.#parts.coordinator.derivations.noteLoose();
+      done(NOT_TRIED);
+    });
   }
 
   #rangeDemand({ range, from, consistency }: CoordinateRange): RangeDemand {

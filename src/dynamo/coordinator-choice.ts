@@ -11,6 +11,8 @@ export interface ChoiceParts {
   readonly nodes: NodesAtHand;
   /** Whether there is a connection to a node. Undefined: all nodes are in this process. */
   readonly isReachable?: ((node: NodeId) => boolean) | undefined;
+  /** For how long nothing was heard of the process of a node, in ms. Undefined: all nodes are in this process. */
+  readonly silentMs?: ((node: NodeId) => number) | undefined;
   /** The node of this process, if eventually consistent reads are to ask it for what it has a replica of. */
   readonly nearest?: NodeId | undefined;
   readonly clock: Clock;
@@ -71,7 +73,10 @@ export class CoordinatorChoice {
   }
 
   isUp(node: NodeId): boolean {
-    return this.#detector.isUp(node) && this.#parts.isReachable?.(node) !== false;
+    if (!this.#detector.isUp(node) || this.#parts.isReachable?.(node) === false) return false;
+    const { silentMs, limits } = this.#parts;
+    if (silentMs === undefined || !this.#detector.isSilent(node, limits.quietAfterMs)) return true;
+    return silentMs(node) < limits.quietAfterMs;
   }
 
   /** A request was sent to a node, which has not answered within the call. */

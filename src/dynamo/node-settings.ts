@@ -61,6 +61,11 @@ export interface NodeLimits {
   readonly pendingHintsKept: number;
   /** A node that leaves a message unanswered for this long is suspected. Above the slowest healthy answer. */
   readonly suspectAfterMs: number;
+  /**
+   * A node that leaves a request unanswered for this long is not asked now, and its reads are asked of others, if nothing
+   * at all is heard of its process meanwhile. At most `suspectAfterMs`, which is without that evidence.
+   */
+  readonly quietAfterMs: number;
   /** How often suspected and silent nodes are probed. */
   readonly probeIntervalMs: number;
   /** How often a node exchanges its configs with another one, drawn at random. */
@@ -151,6 +156,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   queuedWrites: 10_000,
   pendingHintsKept: 1_000,
   suspectAfterMs: 1_000,
+  quietAfterMs: 1_000,
   probeIntervalMs: 500,
   gossipIntervalMs: 1_000,
   hintsKept: 100_000,

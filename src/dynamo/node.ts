@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Receive, Transport } from '../env/transport.ts';
@@ -186,9 +187,9 @@ export class StorageNode implements CoordinatingNode {
   coordinate<R extends CoordinationRequest>(
     request: R,
     reply: (answer: AnswerTo<R>) => void,
-    signal?: AbortSignal,
+    departure?: Departure,
   ): void {
-    this.#parts.coordination.coordinate(request, reply, signal);
+    this.#parts.coordination.coordinate(request, reply, departure);
   }
 
   /** Sets the rules of lag in force. A record is released if the rule that held it is not among them. */

@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Failure } from './client.ts';
 import { isNoAnswer, type Lost, type NotBegun } from './coordinating-node.ts';
@@ -49,8 +50,8 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   /** Told of the outcome. */
   readonly #resolve: (outcome: OutcomeOf<R>) => void;
   readonly #partition: number;
-  /** Of a read: aborted when nobody waits for it any more. */
-  readonly #signal: AbortSignal | undefined;
+  /** Of who waits for a read. */
+  readonly #departure: Departure | undefined;
   /** What the next node is asked: a write carries what another coordinator has handed back of it. */
   #request: R;
   /** The nodes that have given the request back, or not answered it, since all of them were last asked. */
@@ -61,11 +62,11 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
   #isWatched = false;
   #sinceMs = 0;
 
-  constructor(parts: RequestParts, request: R, resolve: (outcome: OutcomeOf<R>) => void, signal?: AbortSignal) {
+  constructor(parts: RequestParts, request: R, resolve: (outcome: OutcomeOf<R>) => void, departure?: Departure) {
     this.#parts = parts;
     this.#request = request;
     this.#resolve = resolve;
-    this.#signal = signal;
+    this.#departure = departure;
     this.#partition = partitionOf('range' in request ? request.range.from : request.key);
   }
 
@@ -83,7 +84,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   /** Asks the first node. Called once. */
   begin(): void {
-    if (this.#signal?.aborted) return this.fail();
+    if (this.#departure?.isGone) return this.fail();
     if (!this.#askNext()) return this.#finish(UNAVAILABLE);
     if (this.#isOver || this.#isWatched) return;
     this.#parts.choice.noteSent(this.#node);
@@ -106,7 +107,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     if (id === undefined) return false;
     this.#node = id;
     if (request.requestId !== undefined) observer?.asked(request.requestId, id, request.kind);
-    nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer), this.#signal);
+    nodes.get(id)!.coordinate(request, (answer) => this.#hear(id, answer), this.#departure);
     // The node may have answered, or given the request back so that another one is asked by now, within the call.
     if (!this.#isOver && this.#isWatched && this.#node === id) choice.noteSent(id);
     return true;
@@ -127,6 +128,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     const { requestId } = this.#request;
     if (requestId !== undefined) observer?.answered(requestId, id, answer.kind);
     if (isNoAnswer(answer)) return this.#hearNoAnswer(id, answer);
+    if (this.#departure?.isGone) return this.#hearInVain(id);
     const isGivenBack = mayBePassedOn(answer);
     // A late answer counts too: nothing probes a node that was suspected, so this may be all that brings it back.
     if (this.#isWatched) choice.noteHeard(id);
@@ -137,10 +139,16 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     this.#finish(answer as OutcomeOf<R>);
   }
 
+  /** Nobody waits for the answer of a node: it says nothing of whether the node could have done what was asked. */
+  #hearInVain(id: NodeId): void {
+    if (this.#isWatched) this.#parts.choice.noteHeard(id);
+    this.fail();
+  }
+
   /** The node has not begun what was asked; or what it has made of it will never be known, as of a node that was lost. */
   #hearNoAnswer(id: NodeId, answer: NotBegun | Lost): void {
     const { choice } = this.#parts;
-    const isWithdrawn = this.#signal?.aborted === true;
+    const isWithdrawn = this.#departure?.isGone === true;
     // The node owes nothing now. One that was lost stays suspected until it can be reached again.
     if (this.#isWatched && (answer.kind === 'not-begun' || isWithdrawn)) choice.noteHeard(id);
     const isBarred = answer.kind === 'not-begun' && answer.reason !== 'overloaded';
@@ -181,7 +189,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   /** As `#askNext`, for what is left of the operation's life. */
   #askAnew(): boolean {
-    if (this.#signal?.aborted) {
+    if (this.#departure?.isGone) {
       this.fail();
       return true;
     }

@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { Derivation } from '../api/derivation.ts';
 import type { Mutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
@@ -117,7 +118,7 @@ export class RingClient implements DynamoClient {
     });
   }
 
-  read({ key, from, consistency, derivation, requestId, signal }: ReadRequest): Promise<ReadOutcome> {
+  read({ key, from, consistency, derivation, requestId, departure }: ReadRequest): Promise<ReadOutcome> {
     const request: CoordinateRead = {
       kind: 'coordinate-read',
       requestId: this.#traced(requestId),
@@ -127,7 +128,7 @@ export class RingClient implements DynamoClient {
       derivation: this.#newestOf(key.table, derivation),
       budgetMs: undefined,
     };
-    return this.#ask(request, signal);
+    return this.#ask(request, departure);
   }
 
   range(request: RangeRequest): Promise<RangeOutcome> {
@@ -287,7 +288,7 @@ export class RingClient implements DynamoClient {
   }
 
   #askRange(
-    { table, localIndex, limit, from, consistency, derivation, requestId, signal }: RangeRequest | ScanRequest,
+    { table, localIndex, limit, from, consistency, derivation, requestId, departure }: RangeRequest | ScanRequest,
     range: HalfOpenRange,
     order: KeyOrder,
   ): Promise<RangeOutcome> {
@@ -303,7 +304,7 @@ export class RingClient implements DynamoClient {
       derivation: this.#newestOf(table, derivation),
       budgetMs: undefined,
     };
-    return this.#ask(request, signal);
+    return this.#ask(request, departure);
   }
 
   /** What a request is to say that its sender has told to derive, perhaps some time ago. */
@@ -336,8 +337,8 @@ export class RingClient implements DynamoClient {
     return this.#parts.observer === undefined ? undefined : requestId;
   }
 
-  #ask<R extends PassableRequest>(request: R, signal?: AbortSignal): Promise<OutcomeOf<R>> {
-    return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, signal).begin());
+  #ask<R extends PassableRequest>(request: R, departure?: Departure): Promise<OutcomeOf<R>> {
+    return new Promise((resolve) => new OutstandingRequest(this.#parts, request, resolve, departure).begin());
   }
 
   /** Asks these nodes, for as long as it takes to suspect one that is silent. */
@@ -353,7 +354,7 @@ export class RingClient implements DynamoClient {
     for (const request of [...this.#outstanding]) {
       const ageMs = nowMs - request.sinceMs;
       if (ageMs > opLifeMs + suspectAfterMs) request.fail();
-      else if (ageMs >= suspectAfterMs && request.mayBeAskedAgain && !this.#choice.isUp(request.node)) {
+      else if (ageMs >= this.#askAgainMs && request.mayBeAskedAgain && !this.#choice.isUp(request.node)) {
         request.askAgain();
       }
     }
@@ -361,9 +362,14 @@ export class RingClient implements DynamoClient {
     this.#sweepTimer = isIdle ? undefined : this.#clock.after(this.#sweepMs, () => this.#sweep());
   }
 
-  /** Often enough that a request waits little longer than it takes to suspect a node. */
+  /** How long a read is left to a node that does not answer, at least. */
+  get #askAgainMs(): number {
+    return Math.min(this.#limits.suspectAfterMs, this.#limits.quietAfterMs);
+  }
+
+  /** Often enough that a read waits little longer than that. */
   get #sweepMs(): number {
-    return this.#limits.suspectAfterMs / 4;
+    return this.#askAgainMs / 4;
   }
 }
 

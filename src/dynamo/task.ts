@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import type { Departure } from '../api/departure.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 
 /**
@@ -135,13 +136,31 @@ export class TimedWait<T> {
  * @param ended called before `done`, and also after an error: gives back what was taken for the task
  */
 export function runTask<T>(task: Task<T>, done: (value: T) => void, ended?: () => void): void {
+  drive(task, done as (value: T | undefined) => void, ended, undefined);
+}
+
+/**
+ * Runs a task for as long as somebody waits for its result; afterwards nothing that it waits for reaches it.
+ * @param done as for `runTask`; gets undefined, at the next step of the task, if it was given up
+ */
+export function runUntilGone<T>(task: Task<T>, departure: Departure, done: (value: T | undefined) => void): void {
+  drive(task, done, undefined, departure);
+}
+
+function drive<T>(
+  task: Task<T>,
+  done: (value: T | undefined) => void,
+  ended: (() => void) | undefined,
+  departure: Departure | undefined,
+): void {
   let isWaiting = true;
   const step = (value: never): void => {
     if (!isWaiting) assert.fail('a task is resumed once for each wait, and not within the call that starts the wait');
     isWaiting = false;
-    let next: IteratorResult<Start, T>;
+    let next: IteratorResult<Start, T | undefined>;
     try {
-      next = task.next(value);
+      // The latter runs its `finally` blocks.
+      next = departure?.isGone !== true ? task.next(value) : task.return(undefined as never);
       if (next.done !== true) {
         next.value(step);
         isWaiting = true;

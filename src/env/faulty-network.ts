@@ -20,7 +20,7 @@ export interface NetworkObserver<Request, Reply> {
 }
 
 /** How many messages may wait for a paused node; further ones are lost, as with a full socket buffer. */
-const HELD_MESSAGES = 10_000;
+export const HELD_MESSAGES = 10_000;
 
 /**
  * The network between the nodes of one process, with faults on request. A link's fault applies to the requests that are

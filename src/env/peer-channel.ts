@@ -149,6 +149,11 @@ export interface PeerTransport<Hello> {
   disconnect(peer: PeerId): void;
   /** Whether the hot connection to the peer is open. A peer is always up for itself. */
   isUp(peer: PeerId): boolean;
+  /**
+   * For how long nothing at all was heard of a peer with which there are connections, as far as this process was there to hear
+   * it, in ms. A peer that has nothing to say says so every second.
+   */
+  silentMs(peer: PeerId): number;
   /** Whether any connection with the peer is open, whoever has dialled it. */
   isConnected(peer: PeerId): boolean;
   /** What the peer said last on a connection; undefined if it was never let in. */

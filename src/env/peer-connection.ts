@@ -69,8 +69,11 @@ export class PeerConnection {
   #blockedTicks = 0;
   #pausedTicks = 0;
   #silentTicks = 0;
+  #silentLooks = 0;
   #quietTicks = 0;
   #frameBytes: number;
+  /** What was read since this process is in doubt whether the other side has given up; undefined: it is in none. */
+  #doubted: Buffer[] | undefined;
 
   constructor({ line, limits, counts, sinceTickMs }: ConnectionParts, use: ConnectionUse) {
     this.#line = line;
@@ -100,6 +103,14 @@ export class PeerConnection {
     return this.#isEnded;
   }
 
+  /**
+   * How many looks in time have passed since anything was read, less those that were late. None while this side itself
+   * does not read.
+   */
+  get silentLooks(): number {
+    return this.#silentLooks;
+  }
+
   /** From now on the connection is used for something else, with frames as long as its lane has. */
   become(use: ConnectionUse, lane: Lane): void {
     this.#use = use;
@@ -126,6 +137,7 @@ export class PeerConnection {
     if (this.#isPaused || this.#isEnded) return;
     this.#isPaused = true;
     this.#pausedTicks = 0;
+    this.#silentLooks = 0;
     this.#line.stream.pause();
   }
 
@@ -136,14 +148,19 @@ export class PeerConnection {
     this.#line.stream.resume();
   }
 
-  /** Looks after the connection; called every `tickMs`. */
-  tick(): void {
+  /** Looks after the connection; called every `tickMs`. @param lateMs by how much the call is too late */
+  tick(lateMs: number): void {
     if (this.#isEnded || !this.#isGreeted) return;
     const { silentTicks, pingTicks, stallTicks } = this.#limits;
     if (this.#isBlocked && ++this.#blockedTicks > stallTicks) return this.cut('blocked');
+    if (lateMs > this.#limits.doubtMs) this.#doubt();
     if (this.#isPaused) {
       if (++this.#pausedTicks > stallTicks) this.cut('overrun');
-    } else if (++this.#silentTicks > silentTicks) return this.cut('silent');
+    } else {
+      if (++this.#silentTicks > silentTicks) return this.cut('silent');
+      if (lateMs <= this.#limits.lateMs) this.#silentLooks++;
+      else this.#silentLooks = Math.max(0, this.#silentLooks - Math.ceil(lateMs / this.#limits.tickMs));
+    }
     if (++this.#quietTicks >= pingTicks && !this.#isBlocked) {
       this.#writeFrame([{ kind: PING, id: 0, payload: NO_PAYLOAD }]);
     }
@@ -174,9 +191,32 @@ export class PeerConnection {
   }
 
   #read(chunk: Buffer): void {
-    if (this.#isEnded || this.#isStalled()) return;
+    const sinceTickMs = this.#sinceTickMs();
+    if (this.#isEnded || this.#isStalled(sinceTickMs)) return;
     this.#silentTicks = 0;
+    this.#silentLooks = 0;
     this.#counts.receivedBytes += chunk.length;
+    if (sinceTickMs > this.#limits.doubtMs) this.#doubt();
+    if (this.#doubted === undefined) this.#take(chunk);
+    else this.#doubted.push(chunk);
+  }
+
+  /**
+   * Hears what is read in this turn of the event loop only after the next one, if the connection is still open then. Whoever
+   * has given up has closed it, and that is read behind what was sent before.
+   */
+  #doubt(): void {
+    if (this.#doubted !== undefined) return;
+    this.#doubted = [];
+    const settle = () => {
+      const doubted = this.#doubted!;
+      this.#doubted = undefined;
+      for (const chunk of doubted) if (!this.#isEnded) this.#take(chunk);
+    };
+    setImmediate(() => setImmediate(settle));
+  }
+
+  #take(chunk: Buffer): void {
     let error: unknown;
     try {
       this.#reader.push(chunk);
@@ -224,15 +264,15 @@ export class PeerConnection {
    * Ends the connection if this process was stopped. Then the buffers of the system, and what waits here, hold messages
    * that are older than a message may be, and their turn may come before that of any timer.
    */
-  #isStalled(): boolean {
-    if (this.#sinceTickMs() <= this.#limits.stallMs) return false;
+  #isStalled(sinceTickMs: number): boolean {
+    if (sinceTickMs <= this.#limits.stallMs) return false;
     this.cut('stalled');
     return true;
   }
 
   #write(): void {
     this.#isScheduled = false;
-    if (this.#isEnded || this.#isStalled()) return;
+    if (this.#isEnded || this.#isStalled(this.#sinceTickMs())) return;
     while (!this.#isBlocked && !this.#isEnded) {
       const batch: Outgoing[] = [];
       let bytes = 0;
@@ -257,7 +297,7 @@ export class PeerConnection {
 
   #writeFrame(messages: readonly Outgoing[], bytes = messageSize(0)): void {
     this.#counts.sentMessages += messages.length;
-    this.#push([frameOf(messages, bytes)]);
+    this.#send([frameOf(messages, bytes)]);
   }
 
   /** Writes one message in as many frames as it takes. */
@@ -269,10 +309,10 @@ export class PeerConnection {
       const piece = payload.subarray(at, at + most);
       pieces.push(frameHead(at + most < payload.length ? PART : kind, id, piece.length), piece);
     }
-    this.#push(pieces);
+    this.#send(pieces);
   }
 
-  #push(pieces: readonly Uint8Array[]): void {
+  #send(pieces: readonly Uint8Array[]): void {
     const { stream } = this.#line;
     this.#quietTicks = 0;
     this.#counts.frames++;

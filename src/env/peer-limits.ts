@@ -28,14 +28,29 @@ export interface PeerLimits {
    * than a message may be.
    */
   readonly stallMs: number;
+  /**
+   * A process that was stopped for so long, or was kept from its sockets, hears what it reads then only from connections that
+   * are not found closed in the same turn: others may have given up what they have asked. Below the time of `silentLooks`.
+   */
+  readonly doubtMs: number;
   /** How often connections are looked at. What follows counts such looks, so that a process that was stopped cuts nobody. */
   readonly tickMs: number;
+  /**
+   * A look that comes so much too late counts for a peer that is silent, not against it: a machine on which this process waits
+   * for a processor may keep others waiting, too.
+   */
+  readonly lateMs: number;
   /** Looks without a byte written, after which a ping is: a second. */
   readonly pingTicks: number;
   /**
-   * Looks without a byte read, after which the connection is cut: eight seconds. A peer on a busy machine was seen to write
-   * nothing for three. New requests go elsewhere long before, by the failure detectors; this ends what waits for a host
-   * that is gone without a word.
+   * Looks in time without a byte from a peer on any connection, after which all of them are cut: two and a half seconds.
+   * This ends what waits for a host that is gone without a word; reads are asked of others sooner (`quietAfterMs` in
+   * src/dynamo/node-settings.ts).
+   */
+  readonly silentLooks: number;
+  /**
+   * Looks of any kind without a byte read, after which one connection is cut: eight seconds. A peer on a busy machine was seen
+   * to write nothing for three.
    */
   readonly silentTicks: number;
   /**
@@ -70,10 +85,13 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   queuedMs: 10_000,
   requestLifeMs: 60_000,
   stallMs: 10_000,
-  tickMs: 500,
-  pingTicks: 2,
-  silentTicks: 16,
-  stallTicks: 20,
+  doubtMs: 2_000,
+  tickMs: 250,
+  lateMs: 100,
+  pingTicks: 4,
+  silentLooks: 10,
+  silentTicks: 32,
+  stallTicks: 40,
   dialMs: 3_000,
   firstRedialMs: 50,
   longestRedialMs: 2_000,

@@ -30,6 +30,11 @@ export class PeerLink<Hello> {
     this.#asking = new PeerAsking({ lane: parts.lane, limits, counts }, (reason) => this.#ended(reason));
   }
 
+  /** The connection that is open; undefined if none is. */
+  get connection(): PeerConnection | undefined {
+    return this.#connection;
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }

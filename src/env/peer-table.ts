@@ -1,5 +1,6 @@
 import type { Log } from './log.ts';
 import type { Address, Lane, PeerEvents, PeerId, Refusal } from './peer-channel.ts';
+import type { PeerConnection } from './peer-connection.ts';
 import type { DialParts } from './peer-dial.ts';
 import type { Welcomed } from './peer-greeting.ts';
 import { PeerLink } from './peer-link.ts';
@@ -90,6 +91,22 @@ export class PeerTable<Hello> {
     known.links.hot.hurry();
   }
 
+  /** How many looks in time have passed since anything was read from a peer, on any connection. */
+  silentLooks(peer: PeerId): number {
+    const known = this.#peers.get(peer);
+    return known === undefined ? 0 : silentLooksOf(connectionsOf(known));
+  }
+
+  /** Ends all connections with peers of which nothing was heard for too long. */
+  endSilent(): void {
+    const { silentLooks } = this.#parts.dial.connection.limits;
+    for (const known of this.#peers.values()) {
+      const connections = connectionsOf(known);
+      if (silentLooksOf(connections) < silentLooks) continue;
+      for (const connection of connections) connection.cut('silent');
+    }
+  }
+
   /** Ends what has waited for too long, and forgets peers that nobody talks to, if there are many. */
   sweep(nowMs: number): void {
     for (const [peer, { links, served }] of this.#peers) {
@@ -135,6 +152,17 @@ interface TableParts<Hello> {
   readonly portOf: ServingParts['portOf'];
   readonly random: Random;
   readonly log: Log;
+}
+
+/** The open connections with a peer, whoever has dialled them. */
+function connectionsOf<Hello>({ links, served }: KnownPeer<Hello>): PeerConnection[] {
+  const connections = [...served].map(({ connection }) => connection);
+  for (const { connection } of [links.hot, links.bulk]) if (connection !== undefined) connections.push(connection);
+  return connections;
+}
+
+function silentLooksOf(connections: readonly PeerConnection[]): number {
+  return connections.reduce((least, { silentLooks }) => Math.min(least, silentLooks), connections[0]?.silentLooks ?? 0);
 }
 
 /** Owners are told outside of what they have called. */

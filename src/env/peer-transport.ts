@@ -180,6 +180,10 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     return peer === this.#parts.self || this.#peers.find(peer)?.links.hot.isOpen === true;
   }
 
+  silentMs(peer: PeerId): number {
+    return this.#peers.silentLooks(peer) * this.#limits.tickMs;
+  }
+
   isConnected(peer: PeerId): boolean {
     const known = this.#peers.find(peer);
     if (known === undefined) return false;
@@ -235,13 +239,14 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
     this.#tickMs = { elapsed: clock.elapsedMs(), wall: clock.now() };
     this.#tick = clock.after(this.#limits.tickMs, () => {
       // Hazard: after the process was stopped, timers may run before anything is read of what has waited.
-      const isStalled = this.#sinceTickMs() > this.#limits.stallMs;
+      const sinceTickMs = this.#sinceTickMs();
       this.#scheduleTick();
       for (const connection of this.#connections) {
-        if (isStalled) connection.cut('stalled');
+        if (sinceTickMs > this.#limits.stallMs) connection.cut('stalled');
         if (connection.isEnded) this.#connections.delete(connection);
-        else connection.tick();
+        else connection.tick(sinceTickMs - this.#limits.tickMs);
       }
+      this.#peers.endSilent();
       const now = clock.elapsedMs();
       this.#local.sweep(now);
       this.#peers.sweep(now);

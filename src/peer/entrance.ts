@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { CoordinatingNode } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { StorageNode } from '../dynamo/node.ts';
@@ -17,10 +18,10 @@ export class Entrance implements CoordinatingNode {
   coordinate<R extends CoordinationRequest>(
     request: R,
     reply: (answer: AnswerTo<R>) => void,
-    signal?: AbortSignal,
+    departure?: Departure,
   ): void {
     try {
-      this.#node.coordinate(request, reply, signal);
+      this.#node.coordinate(request, reply, departure);
     } catch (error) {
       leaveIfDamaged(error);
     }

@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { Failure } from '../dynamo/client.ts';
 import type { CoordinatingNode } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
@@ -40,9 +41,9 @@ export class PausedNode implements CoordinatingNode {
   coordinate<R extends CoordinationRequest>(
     request: R,
     reply: (answer: AnswerTo<R>) => void,
-    signal?: AbortSignal,
+    departure?: Departure,
   ): void {
-    const ask = () => this.#node.coordinate(request, reply, signal);
+    const ask = () => this.#node.coordinate(request, reply, departure);
     const giveBack = () => reply(refusalOf(request) as AnswerTo<R>);
     switch (request.kind) {
       case 'tables-in':

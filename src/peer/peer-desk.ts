@@ -6,11 +6,15 @@ import { newerConfigs } from './config-watch.ts';
 import type { Founder } from './founder.ts';
 import { replicaOf } from './locate.ts';
 import type { Membership } from './membership.ts';
+import type { NodeFaults } from './node-faults.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork, WorkRoom } from './node-work.ts';
 import type { Peer } from './peer.ts';
-import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import { MOST_TRACE, type PeerAnswer, type PeerRequest, type SharedVersions } from './peer-messages.ts';
+import { peerStateOf } from './peer-state.ts';
+import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
+import type { UsersOfTables } from './users-of-tables.ts';
 
 /**
  * So much that others ask for may be under way at once of what takes a node long: each walks through the whole store, or
@@ -23,11 +27,22 @@ export interface PeerDeskParts {
   readonly self: NodeId;
   readonly founder: () => Founder | undefined;
   readonly acquaintances: () => Acquaintances | undefined;
+  readonly versions: () => SharedVersions;
   readonly view: () => RingView | undefined;
   readonly peer: () => Peer | undefined;
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
+  /** The trace of a request that this process has served, as JSON; undefined: there is none. */
+  readonly traceOf: (requestId: string) => string | undefined;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+  /** Told of fault rules that others have changed. */
+  readonly rules: () => RulesNews;
+  /** What may be done to the node of this process. */
+  readonly faults: () => NodeFaults | undefined;
+  /** Told of tables that other routers use. */
+  readonly users: () => UsersOfTables;
 }
 
 /** Answers what other peers ask on the channel of peers. */
@@ -43,7 +58,21 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, view, peer, membership, news }: PeerDeskParts,
+  {
+    self,
+    founder,
+    acquaintances,
+    versions,
+    view,
+    peer,
+    membership,
+    news,
+    rules,
+    faults,
+    users,
+    nowMs,
+    traceOf,
+  }: PeerDeskParts,
   { from, request, room }: { readonly from: NodeId; readonly request: PeerRequest; readonly room: WorkRoom },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -57,8 +86,8 @@ function answerRequest(
     }
     case 'addresses': {
       const known = acquaintances();
-      for (const entry of request.entries) known?.learn(entry);
-      return answer({ kind: 'addresses', entries: known?.known ?? [] });
+      known?.hear(request);
+      return answer({ kind: 'addresses', entries: known?.known ?? [], versions: versions() });
     }
     case 'configs': {
       const known = view();
@@ -66,6 +95,24 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
+    case 'rules': {
+      const { version, isNew } = request;
+      return void rules()
+        .heard(from, version, isNew)
+        .then((isInForce) => answer(isInForce ? { kind: 'noted' } : { kind: 'cannot', reason: 'they are not known' }));
+    }
+    case 'rules-used':
+      return answer({ kind: 'rules-used', rules: rules().use });
+    case 'tables-used':
+      users().hear(request.uses);
+      return answer({ kind: 'noted' });
+    case 'link':
+      return answer(faults()?.setLink(request.to, request.fault) === true ? { kind: 'noted' } : NOT_YET);
+    case 'pause':
+      return answer(faults()?.setPaused(request.isPaused) === true ? { kind: 'noted' } : NOT_YET);
+    case 'rest-lags':
+      faults()?.lags.rest(from, request.forMs);
+      return answer({ kind: 'noted' });
     case 'table-changed':
       news().heard(request);
       return answer({ kind: 'noted' });
@@ -78,6 +125,12 @@ function answerRequest(
         leave();
         answer({ kind: 'done', report });
       });
+    }
+    case 'state':
+      return answer({ kind: 'state', state: peerStateOf(peer(), membership()?.progress, nowMs()) });
+    case 'trace': {
+      const json = traceOf(request.requestId);
+      return answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined });
     }
     case 'admit': {
       const { name, diskId } = request;

@@ -217,7 +217,7 @@ function isFull(reads: readonly Read[]): boolean {
 async function readOne(
   client: DynamoClient,
   throughput: ThroughputGate | undefined,
-  { eventualReadsFrom, requestId }: RequestContext,
+  { eventualReadsFrom, requestId, departure }: RequestContext,
   read: Read,
 ): Promise<void> {
   const { table, at, consistency } = read;
@@ -226,15 +226,15 @@ async function readOne(
     from: consistency === 'strong' ? 'latest' : (eventualReadsFrom ?? 'committed'),
     ...ofTable(table),
     requestId,
+    departure,
   });
   if (outcome.kind !== 'found' && outcome.kind !== 'none') {
     read.error = clusterError(outcome);
     return;
   }
   const image = outcome.kind === 'found' ? outcome.item : undefined;
-  read.error = refusalOf(() =>
-    throughput?.chargeRead(table, at.partitionKey, readUnits(image?.size ?? 0, consistency)),
-  );
+  const units = readUnits(image?.size ?? 0, consistency);
+  read.error = refusalOf(() => throughput?.chargeRead(table, at.partitionKey, units));
   if (read.error === undefined) read.found = { image };
 }
 

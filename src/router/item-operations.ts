@@ -93,6 +93,7 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
         consistency,
         derivation,
         requestId: context.requestId,
+        departure: context.departure,
       });
       if (outcome.kind !== 'found' && outcome.kind !== 'none') throw clusterError(outcome);
 

@@ -4,11 +4,10 @@ import type { QueryRequest, RequestContext } from '../api/operations.ts';
 import { checkQuery, planQuery, type QueryPlan } from '../api/query-rules.ts';
 import { placeInOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
-import type { ReadFrom } from '../dynamo/client.ts';
 import { IndexRange } from './index-range.ts';
 import { entriesToMake, inRoom, type Page, type PageResponse, readPage, responseOf, unitsOf } from './page.ts';
 import { type PageSource, WalkOrder, WalkReader } from './page-source.ts';
-import { RangeWalk } from './range-walk.ts';
+import { RangeWalk, type Reading } from './range-walk.ts';
 import { readFromOf } from './read-from.ts';
 import type { ScanParts } from './scan-operations.ts';
 import { TableWalk } from './table-walk.ts';
@@ -20,13 +19,18 @@ export interface QueryOperation {
 /** Query. The function owns its request: it normalises values in place. */
 export function createQueryOperation({ client, indexes, throughput, pause, room }: ScanParts): QueryOperation {
   /** @param entriesOf the index whose entries are made of items */
-  function sourceOf(table: Table, plan: QueryPlan, entriesOf: SecondaryIndex | undefined, from: ReadFrom): PageSource {
+  function sourceOf(
+    table: Table,
+    plan: QueryPlan,
+    entriesOf: SecondaryIndex | undefined,
+    reading: Reading,
+  ): PageSource {
     const { index } = plan;
     if (index === undefined || isReadStored(table, index)) {
-      const reader = new WalkReader(new RangeWalk(client, table, plan, from), pause);
+      const reader = new WalkReader(new RangeWalk(client, table, plan, reading), pause);
       return new WalkOrder(reader, { table, entriesOf, isSparse: false });
     }
-    const walk = new TableWalk(client, table, { segment: undefined, after: undefined, from });
+    const walk = new TableWalk(client, table, { segment: undefined, after: undefined, ...reading });
     return new IndexRange(new WalkReader(walk, pause), table, index, plan);
   }
 
@@ -39,7 +43,8 @@ export function createQueryOperation({ client, indexes, throughput, pause, room 
       const settle = throughput?.chargePage(table, plan.index, plan.partitionKey);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const entriesOf = entriesToMake(table, plan.index);
-      const source = sourceOf(table, plan, entriesOf, readFromOf(request, context));
+      const reading = { from: readFromOf(request, context), departure: context.departure };
+      const source = sourceOf(table, plan, entriesOf, reading);
       const page = await inRoom(room, () => readPage(source, { table, plan, entriesOf, limit, pause }));
       if (page === undefined) throw new Error('the range of a query has no other order');
       const units = unitsOf(page, plan, readConsistencyOf(request));

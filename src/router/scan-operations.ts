@@ -1,5 +1,6 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
+import type { Departure } from '../api/departure.ts';
 import { isReadStored } from '../api/derivation.ts';
 import type { RequestContext, ScanRequest } from '../api/operations.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
@@ -48,17 +49,17 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
   const orders = new IndexScanOrders();
 
   /** The pages of a table, and of an index that the nodes keep. */
-  function storedPage({ table, plan, from }: CheckedRequest, wanted: WantedPage): Promise<Page | undefined> {
+  function storedPage({ table, plan, from, departure }: CheckedRequest, wanted: WantedPage): Promise<Page | undefined> {
     const { entriesOf } = wanted;
-    const walk = new TableWalk(client, table, { ...plan, from });
+    const walk = new TableWalk(client, table, { ...plan, from, departure });
     return readPage(new WalkOrder(new WalkReader(walk, pause), { table, entriesOf, isSparse: false }), wanted);
   }
 
   /** The pages of an index that the nodes do not keep: each takes a walk through its table. */
   async function computedPage(scan: CheckedRequest, index: SecondaryIndex, wanted: WantedPage): Promise<Page> {
-    const { table, plan, from, startKey, nowMs } = scan;
+    const { table, plan, from, departure, startKey, nowMs } = scan;
     const readerFrom = (after: EncodedKey | undefined) =>
-      new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from }), pause);
+      new WalkReader(new TableWalk(client, table, { segment: plan.segment, after, from, departure }), pause);
     if (!orders.isLarge(table, plan)) {
       const goesOnBeyond = () => orders.goesOnBeyond(table, plan, nowMs);
       const inOrder = globalOrder({
@@ -90,7 +91,8 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
       const settle = throughput?.chargePage(table, plan.index);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
       const from = readFromOf(request, context);
-      const scan: CheckedRequest = { table, plan, from, startKey: request.ExclusiveStartKey, nowMs: context.nowMs };
+      const { nowMs, departure } = context;
+      const scan: CheckedRequest = { table, plan, from, departure, startKey: request.ExclusiveStartKey, nowMs };
       const wanted: WantedPage = { table, plan, entriesOf: entriesToMake(table, plan.index), limit, pause };
       const { index } = plan;
       const page = await inRoom(room, () =>
@@ -110,6 +112,7 @@ interface CheckedRequest {
   readonly table: Table;
   readonly plan: ScanPlan;
   readonly from: ReadFrom;
+  readonly departure: Departure | undefined;
   readonly startKey: AttributeMap | undefined;
   readonly nowMs: number;
 }

@@ -1,3 +1,4 @@
+import type { Departure } from '../api/departure.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
 import { placeInOrder, type StoredOrder, storedOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
@@ -14,6 +15,8 @@ export interface WalkOptions {
   /** The walk begins behind this place, where no item need be. Undefined: at the start. */
   readonly after: EncodedKey | undefined;
   readonly from: ReadFrom;
+  /** Of who waits for the items. */
+  readonly departure?: Departure | undefined;
 }
 
 /**
@@ -36,15 +39,24 @@ export class TableWalk implements Walk {
     this.#next = options.after ? { kind: 'after', ...options.after } : { kind: 'partition', partition: 0 };
   }
 
+  get isOver(): boolean {
+    return this.#next === undefined;
+  }
+
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
-    const { index, segment, from } = this.#options;
+    const { index, segment, from, departure } = this.#options;
     while (this.#next !== undefined) {
+      const { table, localIndex, consistency, derivation } = ofStored(this.#table, this.#stored);
       const outcome = await this.#client.scan({
-        ...ofStored(this.#table, this.#stored),
+        table,
+        localIndex,
         start: this.#next,
         segment,
         limit,
         from,
+        consistency,
+        derivation,
+        departure,
       });
       if (outcome.kind !== 'items') throw clusterError(outcome);
       const items = outcome.items.map((image) => new StoredItem(image));

@@ -15,9 +15,17 @@ const PARTITION_UNITS_PER_S: Readonly<Record<Access, number>> = { read: 3_000, w
 /** The units of the smallest read. */
 const LEAST_READ_UNITS = 0.5;
 
+/** Which routers have used a table lately. */
+export interface TableUsers {
+  /** This router uses it now. @returns how many have used it in the last seconds, this one included */
+  use(table: ByteString): number;
+}
+
 export interface ThroughputParts {
   /** A monotonic time in ms. */
   readonly elapsedMs: () => number;
+  /** Undefined: this is the only router. */
+  readonly users?: TableUsers | undefined;
   readonly maxTables?: number;
   readonly maxPartitionKeys?: number;
 }
@@ -43,10 +51,15 @@ type TableBuckets = Map<string, TokenBucket>;
  * that it left unused in the last five minutes; a table that is new to this process starts with the units of one
  * second.
  *
+ * Where there are several routers, each has an equal part of all limits of a table: as many parts as routers have used
+ * it in the last seconds. That is approximate: until others have heard of a router it has what they leave unused as well,
+ * and a router that gets most of the requests is limited to its part.
+ *
  * A request that would exceed a limit takes nothing from any of its buckets.
  */
 export class ThroughputGate {
   readonly #elapsedMs: () => number;
+  readonly #users: TableUsers | undefined;
   readonly #maxTables: number;
   readonly #maxPartitionKeys: number;
   /** Both maps are in the order of last use. */
@@ -55,6 +68,7 @@ export class ThroughputGate {
 
   constructor(parts: ThroughputParts) {
     this.#elapsedMs = parts.elapsedMs;
+    this.#users = parts.users;
     this.#maxTables = parts.maxTables ?? MAX_THROTTLED_TABLES;
     this.#maxPartitionKeys = parts.maxPartitionKeys ?? MAX_THROTTLED_PARTITION_KEYS;
   }
@@ -148,14 +162,15 @@ export class ThroughputGate {
     }
     if (partitionKey !== undefined) {
       const place = isGlobal ? `${table.storageId}/${index.name}/` : table.storageId;
-      const bucket = this.#partitionBucket(`read${place}${partitionKey}`, PARTITION_UNITS_PER_S.read);
+      const bucket = this.#partitionBucket(table, `read${place}${partitionKey}`, PARTITION_UNITS_PER_S.read);
       charges.push({ bucket, units, limit: 'KeyRangeThroughputExceeded', ...ofIndex });
     }
     return charges;
   }
 
   #tableCharges(table: Table, access: Access, partitionKey: ByteString, units: number): Charge[] {
-    const bucket = this.#partitionBucket(`${access}${table.storageId}${partitionKey}`, PARTITION_UNITS_PER_S[access]);
+    const key = `${access}${table.storageId}${partitionKey}`;
+    const bucket = this.#partitionBucket(table, key, PARTITION_UNITS_PER_S[access]);
     const charges: Charge[] = [{ bucket, units, limit: 'KeyRangeThroughputExceeded' }];
     const rate = rateOf(table.billing, table.throughput, access);
     if (rate !== undefined) {
@@ -180,12 +195,17 @@ export class ThroughputGate {
       bucket = new TokenBucket(unitsPerS, BURST_S, this.#elapsedMs());
       buckets.set(use, bucket);
     }
-    return bucket;
+    return this.#shared(bucket, storageId);
   }
 
-  #partitionBucket(key: string, unitsPerS: number): TokenBucket {
+  #partitionBucket({ storageId }: Table, key: string, unitsPerS: number): TokenBucket {
     const make = () => new TokenBucket(unitsPerS, PARTITION_BURST_S, this.#elapsedMs());
-    return touch(this.#partitionKeys, key, this.#maxPartitionKeys, make);
+    return this.#shared(touch(this.#partitionKeys, key, this.#maxPartitionKeys, make), storageId);
+  }
+
+  #shared(bucket: TokenBucket, table: ByteString): TokenBucket {
+    if (this.#users !== undefined) bucket.share(this.#users.use(table), this.#elapsedMs());
+    return bucket;
   }
 }
 

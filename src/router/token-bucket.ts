@@ -5,6 +5,10 @@
 export class TokenBucket {
   readonly #keptS: number;
   #unitsPerS: number;
+  /** So many share the rate. */
+  #sharers = 1;
+  /** Of this one. */
+  #rate: number;
   /** Negative: units are owed. */
   #units: number;
   #atMs: number;
@@ -12,6 +16,7 @@ export class TokenBucket {
   /** The bucket starts with the units of one second. */
   constructor(unitsPerS: number, keptS: number, nowMs: number) {
     this.#unitsPerS = unitsPerS;
+    this.#rate = unitsPerS;
     this.#keptS = keptS;
     this.#units = unitsPerS;
     this.#atMs = nowMs;
@@ -22,6 +27,16 @@ export class TokenBucket {
     if (unitsPerS === this.#unitsPerS) return;
     this.#fill(nowMs);
     this.#unitsPerS = unitsPerS;
+    this.#rate = unitsPerS / this.#sharers;
+    this.#cap();
+  }
+
+  /** From now on so many have an equal part of the rate, and of what is kept of it; this bucket is one of them. */
+  share(sharers: number, nowMs: number): void {
+    if (sharers === this.#sharers) return;
+    this.#fill(nowMs);
+    this.#sharers = sharers;
+    this.#rate = this.#unitsPerS / sharers;
     this.#cap();
   }
 
@@ -38,11 +53,11 @@ export class TokenBucket {
   }
 
   get #most(): number {
-    return this.#unitsPerS * this.#keptS;
+    return this.#rate * this.#keptS;
   }
 
   #fill(nowMs: number): void {
-    this.#units += (Math.max(0, nowMs - this.#atMs) * this.#unitsPerS) / 1_000;
+    this.#units += (Math.max(0, nowMs - this.#atMs) * this.#rate) / 1_000;
     this.#atMs = nowMs;
     this.#cap();
   }

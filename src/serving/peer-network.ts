@@ -1,10 +1,10 @@
 import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock, Timer } from '../env/clock.ts';
+import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
-import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
+import type { Address, Greeting, PeerEvents, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { FoundedCluster, PeerRecord } from '../env/peer-record.ts';
 import type { PeerSecurity } from '../env/peer-tls.ts';
 import { createPeerTransport } from '../env/peer-transport.ts';
@@ -13,14 +13,26 @@ import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
 import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
 import { isOfCopy, isOfTwin, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
+import { levelRefusal, type Release } from '../peer/level.ts';
 import type { Membership } from '../peer/membership.ts';
+import type { NodeFaults } from '../peer/node-faults.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
-import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import {
+  PEER_CHANNEL,
+  type PeerAnswer,
+  type PeerRequest,
+  readEntries,
+  type SharedVersions,
+} from '../peer/peer-messages.ts';
+import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
+import { UsersOfTables } from '../peer/users-of-tables.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
+import { Complaints } from './complaints.ts';
+import { Notebook } from './notebook.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -46,6 +58,8 @@ export interface PeerNetworkParts {
   readonly memory: PeerMemory;
   readonly role: PeerHello['role'];
   readonly build: string;
+  /** What this release speaks, unless a test plays another one. */
+  readonly protocol?: Pick<PeerHello, 'protocolMin' | 'protocolMax'>;
   /** A random text of this process. */
   readonly instance: string;
   readonly security: PeerSecurity;
@@ -69,20 +83,25 @@ export class PeerNetwork {
   readonly acquaintances: Acquaintances;
   /** What routers tell each other of tables. */
   readonly news: TableNews;
+  /** What processes tell each other of fault rules. */
+  readonly rules: RulesNews;
+  /** Which routers have used which tables lately, where throughput is limited. */
+  readonly users: UsersOfTables;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
-  readonly #complained = new Map<string, number>();
+  readonly #complaints: Complaints;
   #own: AddressEntry;
   #reachedAt: () => readonly Address[] = () => [];
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
+  #faults: NodeFaults | undefined;
   #membership: Membership | undefined;
+  /** The lowest that the cluster is at, as far as this process knows. */
+  #level = 1;
+  #traceOf: (requestId: string) => string | undefined = () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
-  /** Defined from a change of the book until it is written down. */
-  #noting: Timer;
-  #hasNews = false;
-  #isStopped = false;
+  readonly #notebook: Notebook;
   /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
   #twinSinceMs: number | undefined;
   readonly #startedMs: number;
@@ -92,10 +111,12 @@ export class PeerNetwork {
     const { name, diskId, boot } = memory.record;
     this.#parts = parts;
     this.#startedMs = clock.elapsedMs();
+    this.#complaints = new Complaints(clock, log, REMIND_MS);
+    this.#notebook = new Notebook(clock, NOTE_MS, () => memory.writeNotes(this.#book.entries));
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
-    this.#book = new AddressBook(notedEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#notebook.noteSoon());
     this.transport = createPeerTransport<PeerHello>({
       self: this.self,
       security,
@@ -104,24 +125,7 @@ export class PeerNetwork {
       log,
       addressesOf: (peer) => this.#book.addressesOf(peer),
       greeting: this.#greeting(),
-      events: {
-        up: (peer) => {
-          this.#twinSinceMs = undefined;
-          this.#onUp(peer);
-        },
-        down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
-        greeted: (peer, hello) => {
-          this.#book.noteStart(peer, hello.boot, hello.instance);
-          this.acquaintances.noteGreeted(peer);
-        },
-        refused: (peer, address, refusal) => {
-          const { code, line } = refusal;
-          // A disk that was lost had the address that its successor has now.
-          if (code === 'self') return;
-          this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line });
-          this.#noteRefused(refusal);
-        },
-      },
+      events: this.#events(),
     });
     this.port = this.transport.open(
       PEER_CHANNEL,
@@ -129,10 +133,16 @@ export class PeerNetwork {
         self: this.self,
         founder: () => this.#founder,
         acquaintances: () => this.acquaintances,
+        versions: () => this.#versions,
         view: () => this.#view,
         peer: () => this.#peer,
         membership: () => this.#membership,
         news: () => this.news,
+        nowMs: () => clock.now(),
+        rules: () => this.rules,
+        faults: () => this.#faults,
+        traceOf: (requestId) => this.#traceOf(requestId),
+        users: () => this.users,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -143,12 +153,17 @@ export class PeerNetwork {
       join,
       own: () => this.#ownEntry(),
       members: () => this.#members,
+      versions: () => this.#versions,
+      onVersions: ({ rules }) => this.rules.noteVersion(rules),
       onRefused: (refusal) => this.#noteRefused(refusal),
       clock,
       random,
       log,
     });
-    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
+    const present = () => this.acquaintances.present;
+    this.news = new TableNews({ port: this.port, present, clock });
+    this.rules = new RulesNews({ port: this.port, present, clock, log });
+    this.users = new UsersOfTables({ self: this.self, port: this.port, present, clock });
   }
 
   /**
@@ -209,9 +224,10 @@ export class PeerNetwork {
     };
   }
 
-  /** The node of this process answers its peers from now on. */
-  serve(peer: Peer | undefined): void {
+  /** The node of this process answers its peers from now on. @param faults what others may do to it */
+  serve(peer: Peer | undefined, faults?: NodeFaults): void {
     this.#peer = peer;
+    this.#faults = faults;
   }
 
   /** Who belongs to the cluster is known, and changed here, from now on. */
@@ -219,14 +235,43 @@ export class PeerNetwork {
     this.#membership = membership;
   }
 
+  /** Who asks for a trace of this process is told it from now on. @param traceOf gives it as JSON */
+  tellTraces(traceOf: (requestId: string) => string | undefined): void {
+    this.#traceOf = traceOf;
+  }
+
+  /** Those that are known, in the roster or not, this one too. */
+  get known(): readonly NodeId[] {
+    return [...new Set([this.self, ...this.#members, ...this.acquaintances.met])];
+  }
+
+  /** What a process runs, this one too; undefined: it is not there now. */
+  releaseOf(node: NodeId): Release | undefined {
+    if (node === this.self) return this.#hello;
+    return this.transport.isConnected(node) ? this.transport.helloOf(node) : undefined;
+  }
+
+  /** The cluster is at this level: from now on releases that cannot be in it are refused, and those that are met cut off. */
+  requireLevel(level: number): void {
+    if (level <= this.#level) return;
+    this.#level = level;
+    for (const peer of this.acquaintances.met) {
+      const hello = this.transport.helloOf(peer);
+      if (hello !== undefined && levelRefusal(hello, level) !== undefined) this.transport.disconnect(peer);
+    }
+  }
+
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
+    this.users.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
-    this.#isStopped = true;
-    this.#parts.clock.cancel(this.#noting);
-    await this.#parts.memory.writeNotes(this.#book.entries);
+    await this.#notebook.close();
+  }
+
+  get #versions(): SharedVersions {
+    return { rules: this.rules.version };
   }
 
   get #members(): readonly NodeId[] {
@@ -251,11 +296,11 @@ export class PeerNetwork {
   }
 
   get #hello(): PeerHello {
-    const { role, build, instance, clock, hashOf } = this.#parts;
+    const { role, build, protocol = PROTOCOL, instance, clock, hashOf } = this.#parts;
     const { name, diskId, boot, right } = this.#record;
     const cluster = this.#cluster;
     return {
-      ...PROTOCOL,
+      ...protocol,
       clusterId: cluster?.clusterId,
       foundersHash: right && hashOf(right.founders.join()),
       name,
@@ -270,6 +315,29 @@ export class PeerNetwork {
     };
   }
 
+  #events(): PeerEvents<PeerHello> {
+    const { log } = this.#parts;
+    return {
+      up: (peer) => {
+        this.#twinSinceMs = undefined;
+        this.#onUp(peer);
+      },
+      down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
+      greeted: (peer, hello) => {
+        this.#book.noteStart(peer, hello.boot, hello.instance);
+        this.acquaintances.noteGreeted(peer);
+      },
+      refused: (peer, at, refusal) => {
+        const { code, line: reason } = refusal;
+        // A disk that was lost had the address that its successor has now.
+        if (code === 'self') return;
+        const address = textOfAddress(at);
+        this.#complaints.complain('a peer has refused this one', { peer, address, code, reason });
+        this.#noteRefused(refusal);
+      },
+    };
+  }
+
   #greeting(): Greeting<PeerHello> {
     const greeting = peerGreeting(
       () => this.#hello,
@@ -278,27 +346,16 @@ export class PeerNetwork {
           last: this.#book.entryOf(hello.node),
           connected: this.transport.isConnected(hello.node) ? this.transport.helloOf(hello.node) : undefined,
           isSettled: this.#isSettled,
-        }),
+        }) ?? levelRefusal(hello, this.#level),
     );
     const admit = (hello: PeerHello): Refusal | undefined => {
       const refusal = greeting.admit(hello);
       if (refusal !== undefined) {
-        this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
+        this.#complaints.complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
       }
       return refusal;
     };
     return { ...greeting, admit };
-  }
-
-  /** Says once a minute what is wrong between this peer and another. */
-  #complain(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const { clock, log } = this.#parts;
-    const about = JSON.stringify([message, fields.peer, fields.code]);
-    const nowMs = clock.elapsedMs();
-    if (nowMs < (this.#complained.get(about) ?? 0)) return;
-    if (this.#complained.size >= MOST_COMPLAINTS) this.#complained.clear();
-    this.#complained.set(about, nowMs + REMIND_MS);
-    log.error(message, fields);
   }
 
   /** Where this peer is reached now: a host may get another address while it runs. */
@@ -331,30 +388,6 @@ export class PeerNetwork {
       log.error('this disk must not be used again, and cannot be marked', { error });
     }
     onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
-  }
-
-  /** A disk may take longer than the pause between two writes: then there is one at a time. */
-  #noteSoon(): void {
-    this.#hasNews = true;
-    if (this.#noting !== undefined || this.#isStopped) return;
-    const { clock, memory } = this.#parts;
-    this.#noting = clock.after(NOTE_MS, async () => {
-      this.#hasNews = false;
-      await memory.writeNotes(this.#book.entries);
-      this.#noting = undefined;
-      if (this.#hasNews) this.#noteSoon();
-    });
-  }
-}
-
-/** Complaints that are remembered, so that they are not repeated. */
-const MOST_COMPLAINTS = 1_000;
-
-function notedEntries(notes: unknown): readonly AddressEntry[] {
-  try {
-    return Array.isArray(notes) ? notes.map(readEntry) : [];
-  } catch {
-    return [];
   }
 }
 

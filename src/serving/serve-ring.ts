@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { ApiClock } from '../admin/api-clock.ts';
 import { createAdmin } from '../admin/create-admin.ts';
 import { nodeFigures } from '../admin/node-figures.ts';
-import type { Admin } from '../api/admin.ts';
+import type { Admin, Trace } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import type { Execute } from '../api/operations.ts';
 import { readFaultRule } from '../api/read-fault-rule.ts';
@@ -16,9 +15,10 @@ import { nextTurn } from '../env/next-turn.ts';
 import type { NodeControl } from '../host/ring-control.ts';
 import type { Location } from '../peer/locate.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
+import type { ClusterFaults } from '../router/cluster-faults.ts';
 import type { ExpirySweep } from '../router/expiry-sweep.ts';
 import { FaultDelays } from '../router/fault-delays.ts';
-import type { FaultRules } from '../router/fault-rules.ts';
+import { FaultRules } from '../router/fault-rules.ts';
 import { withFaults } from '../router/faulty-execute.ts';
 import type { IndexBuilder } from '../router/index-builder.ts';
 import { DEFAULT_NAMESPACE, namespaceOf } from '../router/namespace.ts';
@@ -33,6 +33,7 @@ import { createWebServer, type WebServer } from '../web/server.ts';
 import type { AccessKey } from '../web/signature.ts';
 import { buildRouter, type SharedRouting } from './build-router.ts';
 import type { Releases } from './releases.ts';
+import { createRequestIds } from './request-ids.ts';
 
 /** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
 const BUILT_WITHIN_MS = 30_000;
@@ -48,6 +49,10 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
+  /** Makes the ids of requests; undefined: random ones. */
+  readonly requestId?: () => string;
+  /** Finds the trace of a request that another process has served. Rejects with a RingError */
+  readonly traceElsewhere?: (requestId: string) => Promise<Trace | undefined>;
   /** The routers of other processes; undefined: this is the only one. */
   readonly others?: SharedRouting | undefined;
   /** Whether `/health` says that more requests are welcome: not while the server stops. */
@@ -70,8 +75,8 @@ export interface Serving {
   renewSecurity(): void;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
-  /** The rules of what goes wrong on purpose. */
-  readonly faults: FaultRules;
+  /** The rules of what goes wrong on purpose: of this router, if it is the only one. */
+  readonly faults: FaultRules | ClusterFaults;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
   /** All that an administrator may do, as over HTTP. */
@@ -94,19 +99,24 @@ export interface Serving {
  * @throws SeedError
  */
 export async function serveRing(
-  { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures }: ServeRingParts,
+  parts: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
+  const { config, security, log, clock, apiClock, ring, nodes, traces, traceElsewhere, others } = parts;
+  const { requestId = createRequestIds(), isHealthy, peerFigures } = parts;
   const catalog = new TableCatalog(ring.client, DEFAULT_ROUTER_LIMITS, others?.routers);
   others?.routers.listen((place) => catalog.noteChanged(place));
   const basis = { config, log, clock, apiClock, ring, catalog, others };
-  const { faults, expiry, router } = buildRouter(basis, releases);
+  const { faults, expiry, router } = await buildRouter(basis, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('../seed/seed.ts');
     await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
   }
-  if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  // Those of a cluster are set once, not by each process that starts.
+  if (config.faultsFile !== undefined && faults instanceof FaultRules) {
+    addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  }
   const delays = new FaultDelays(clock);
   const execute = withFaults(router.execute, {
     rules: faults,
@@ -117,7 +127,8 @@ export async function serveRing(
   const { tables, indexes } = router;
   const waitUntilConsistent = () => untilConsistent(ring, indexes);
   const lags = { waitUntilConsistent };
-  const admin = createAdmin({ ring, nodes, settings: config, traces, faults, tables, expiry, clock: apiClock, lags });
+  const of = { ring, nodes, settings: config, traces, traceElsewhere };
+  const admin = createAdmin({ ...of, faults, tables, expiry, clock: apiClock, lags });
   const traced = traces?.traced(execute) ?? execute;
   const web = createWeb({
     config,
@@ -126,6 +137,7 @@ export async function serveRing(
     clock,
     apiClock,
     ring,
+    requestId,
     isHealthy,
     peerFigures,
     faults,
@@ -178,9 +190,10 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
 }
 
 interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
+  readonly requestId: () => string;
   readonly isHealthy: (() => boolean) | undefined;
   readonly peerFigures: (() => PeerFigures) | undefined;
-  readonly faults: FaultRules;
+  readonly faults: Serving['faults'];
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
   readonly admin: Admin;
@@ -195,6 +208,7 @@ function createWeb(parts: WebParts): WebServer {
     clock,
     apiClock,
     ring,
+    requestId,
     isHealthy,
     peerFigures,
     faults,
@@ -208,7 +222,7 @@ function createWeb(parts: WebParts): WebServer {
     authenticate: security?.authenticate,
     execute,
     nowMs: () => apiClock.now(),
-    requestId: createRequestIds(),
+    requestId,
     isReady: () => true,
     isHealthy,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
@@ -221,7 +235,7 @@ function createWeb(parts: WebParts): WebServer {
       admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
       figures: {
         nodes: () => ring.describe().nodes.map(nodeFigures),
-        faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        faults: () => faults.here.map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
         expiry: () => expiry,
         builds: () => indexes.figures(),
         peers: peerFigures,
@@ -231,12 +245,4 @@ function createWeb(parts: WebParts): WebServer {
       isApart: config.adminPort !== undefined,
     },
   });
-}
-
-/** Makes ids in the service's form, 52 capital letters and digits: a random prefix of the process, then a count. */
-export function createRequestIds(): () => string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
-  const prefix = Array.from(randomBytes(40), (byte) => alphabet[byte % alphabet.length]).join('');
-  let count = 0;
-  return () => prefix + (count++).toString(36).toUpperCase().padStart(12, '0');
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Departure } from '../api/departure.ts';
 import { ApiError } from '../api/errors.ts';
 import { OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
@@ -50,7 +51,7 @@ const SMALL_BODY_BYTES = 16 * 1024;
  * Hazard: the room of its body is released only when both the connection and tier 2 are done with it. When a client
  * hangs up, tier 2 still works on its request, so hanging up must not make room for more requests.
  */
-export class Exchange implements Turn, Transfer {
+export class Exchange implements Turn, Transfer, Departure {
   readonly #gate: Gate;
   readonly #connection: Connection;
   readonly #request: IncomingMessage;
@@ -64,6 +65,8 @@ export class Exchange implements Turn, Transfer {
   /** `waiting`: the body is complete, but earlier requests of the connection are not answered. */
   #state: 'receiving' | 'waiting' | 'handling' | 'answering' | 'refused' = 'receiving';
   #isClosed = false;
+  /** Whom it tells when the client goes; most requests are answered without anybody who wants to know. */
+  #whenGone: (() => void)[] | undefined;
   #progress: Progress | undefined;
 
   private constructor(gate: Gate, connection: Connection, request: IncomingMessage, response: ServerResponse) {
@@ -93,6 +96,20 @@ export class Exchange implements Turn, Transfer {
   /** Of the body. Read only while the exchange may be cut to make room. */
   get progress(): Progress {
     return this.#progress!;
+  }
+
+  get isGone(): boolean {
+    return this.#isClosed;
+  }
+
+  whenGone(run: () => void): void {
+    if (this.#whenGone === undefined) this.#whenGone = [run];
+    else this.#whenGone.push(run);
+  }
+
+  forget(run: () => void): void {
+    const at = this.#whenGone?.indexOf(run) ?? -1;
+    if (at >= 0) this.#whenGone!.splice(at, 1);
   }
 
   get waitsForClient(): boolean {
@@ -173,7 +190,7 @@ export class Exchange implements Turn, Transfer {
     const beganAtMs = meter.begin();
     this.#connection.usedMs = beganAtMs;
     const notes: RequestNotes | undefined = log && {};
-    gate.handle(requestOf(this.#request, body, notes)).then((answer) => {
+    gate.handle(requestOf(this.#request, body, notes, this)).then((answer) => {
       gate.requestsInFlight--;
       this.#state = 'answering';
       this.#body = NO_BODY;
@@ -226,6 +243,9 @@ export class Exchange implements Turn, Transfer {
     this.#isClosed = true;
     if (this.#state !== 'handling') this.#giveRoom();
     this.#connection.leave(this);
+    const told = this.#whenGone;
+    this.#whenGone = undefined;
+    if (told !== undefined) for (const run of told) run();
   }
 }
 
@@ -236,9 +256,10 @@ export function requestOf(
   request: IncomingMessage & { readonly originalUrl?: string },
   body: Uint8Array,
   notes?: RequestNotes,
+  departure?: Departure,
 ): HttpRequest {
   const { method, url, originalUrl, headers } = request;
-  return { method: method!, path: url!, mountedPath: originalUrl, headers, body, notes };
+  return { method: method!, path: url!, mountedPath: originalUrl, headers, body, departure, notes };
 }
 
 /**

@@ -8,7 +8,13 @@ import { bodyCoding, type ContentCoding } from './content-coding.ts';
 import { credentialsOf } from './credentials.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { type Hints, shown, unknownContentTypeText, unknownPathText } from './hints.ts';
-import { DROPPED_CONNECTION, type HttpHeaders, type HttpRequest, type HttpResponse } from './http-message.ts';
+import {
+  CLIENT_GONE,
+  DROPPED_CONNECTION,
+  type HttpHeaders,
+  type HttpRequest,
+  type HttpResponse,
+} from './http-message.ts';
 import { inflate } from './inflate.ts';
 import { LARGE_BODY_BYTES, type LargeBodies, type LargeBody } from './large-bodies.ts';
 import { parseJson } from './parse-json.ts';
@@ -80,11 +86,18 @@ export function createHandle(options: HandleOptions): Handle {
     try {
       answer = await answerOperation(request, envelope, shared);
     } catch (error) {
-      answer = answerFailure(error, envelope, options);
+      answer = isGivenUp(error, request) ? CLIENT_GONE : answerFailure(error, envelope, options);
     }
     const coding = codingFor(request.headers, answer);
     return coding === undefined ? answer : compress(answer, coding, shared.slots, shared.answers);
   };
+}
+
+/** Whether a request has failed since its client has gone: reads are given up then. */
+function isGivenUp(error: unknown, { departure, headers }: HttpRequest): boolean {
+  if (departure?.isGone !== true || !(error instanceof ApiError)) return false;
+  const operation = operationOfTarget.get(headers['x-amz-target']);
+  return operation !== undefined && OPERATION_TRAITS[operation].access === 'read';
 }
 
 function answerFailure(error: unknown, envelope: Envelope, { onInternalError }: HandleOptions): HttpResponse {
@@ -147,6 +160,7 @@ async function answerBody(
     region: credentials.region,
     host: typeof request.headers.host === 'string' ? request.headers.host : undefined,
     pause: large?.pause,
+    departure: request.departure,
   });
   if (OPERATION_TRAITS[operation].answersNothing) return renderBody(200, NO_BODY, envelope);
   return renderResult(result, envelope);

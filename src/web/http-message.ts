@@ -1,3 +1,5 @@
+import type { Departure } from '../api/departure.ts';
+
 /** A request without its socket. */
 export interface HttpRequest {
   readonly method: string;
@@ -10,6 +12,8 @@ export interface HttpRequest {
   readonly body: Uint8Array;
   /** The request as the client sent it, if this is what decompression made of it. A signature covers that one. */
   readonly sent?: HttpRequest | undefined;
+  /** Of the client that waits for the answer. */
+  readonly departure?: Departure | undefined;
   /** Collects facts for the request log; undefined if there is no log. */
   readonly notes?: RequestNotes | undefined;
 }
@@ -45,3 +49,6 @@ export const DROPPED_CONNECTION: HttpResponse = {
   isDropped: true,
   error: 'dropped-connection',
 };
+
+/** What was not carried out to its end, since the client has closed its connection meanwhile. */
+export const CLIENT_GONE: HttpResponse = { ...DROPPED_CONNECTION, error: 'client-gone' };

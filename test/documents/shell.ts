@@ -101,8 +101,10 @@ export class Shell {
 
 /** By HTTP or HTTPS, whichever the server on the port speaks. */
 async function isHealthy(port: number): Promise<boolean> {
-  const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined);
-  if (answer !== undefined) return answer.ok;
+  const answer = await fetch(`http://127.0.0.1:${port}/health`).catch((error: TypeError) => error);
+  if (!(answer instanceof Error)) return answer.ok;
+  // Nobody listens yet: a server of HTTP that does a moment later would say that a client began with TLS.
+  if ((answer.cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED') return false;
   return new Promise((resolve) => {
     const request = get({ port, path: '/health', rejectUnauthorized: false, agent: false });
     request.on('response', (response) => resolve(response.resume().statusCode === 200));

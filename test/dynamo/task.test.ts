@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { answered, pause, runTask, type Task, type TimedWait, wait, waitAtMost } from '../../src/dynamo/task.ts';
+import { Departing } from '../../src/api/departure.ts';
+import {
+  answered,
+  pause,
+  runTask,
+  runUntilGone,
+  type Task,
+  type TimedWait,
+  wait,
+  waitAtMost,
+} from '../../src/dynamo/task.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 
 /** Runs a task; what it has done so far is in `log`. */
@@ -68,6 +78,33 @@ describe('a task that waits for one result', () => {
     clock.advance(1);
     expect(log).toEqual(['ended', ['done', undefined]]);
   });
+});
+
+test('a task whose result nobody waits for any more ends at its next step', () => {
+  const clock = new ManualClock();
+  const departure = new Departing();
+  const log: unknown[] = [];
+  function* task(): Task<string> {
+    try {
+      for (let step = 1; step <= 3; step++) {
+        log.push(step);
+        yield* pause(clock, 10);
+      }
+      return 'a result';
+    } finally {
+      log.push('finally');
+    }
+  }
+  runUntilGone(task(), departure, (value) => log.push(value));
+  clock.advance(10);
+  expect(log).toEqual([1, 2]);
+  departure.go();
+  expect(log).toEqual([1, 2]);
+  clock.advance(10);
+  expect(log).toEqual([1, 2, 'finally', undefined]);
+  runUntilGone(task(), new Departing(), (value) => log.push(value));
+  clock.advance(30);
+  expect(log.slice(4)).toEqual([1, 2, 3, 'finally', 'a result']);
 });
 
 describe('a task that waits for a time at most', () => {

@@ -11,6 +11,8 @@ import { type Note, TEST_CHANNEL, type TestHello, testGreeting } from './test-ch
 /** Looks after connections fifty times a second, so that a test need not wait for seconds. */
 export const QUICK: Partial<PeerLimits> = {
   tickMs: 20,
+  pingTicks: 2,
+  silentLooks: 1_000_000,
   silentTicks: 10,
   firstRedialMs: 5,
   longestRedialMs: 40,

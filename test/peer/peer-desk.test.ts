@@ -23,6 +23,12 @@ function desk() {
     view: none,
     peer: () => peer,
     membership: () => membership,
+    nowMs: () => 0,
+    versions: () => ({}),
+    rules: () => expect.fail('no rules'),
+    faults: none,
+    traceOf: none,
+    users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
   });
   const ask = (request: PeerRequest, from = 'b') => {

@@ -6,7 +6,7 @@ import { TEST_CHANNEL, testGreeting } from '../parts/test-channel.ts';
 
 /*
  * A process of `transport.test.ts`: peer b, which listens on the Unix socket that it is given, and says what it is asked. It
- * answers all but `hold`, and what has become of its connections to `cut?`.
+ * answers all but `hold`, and what has become of its connections to `cut?`. Its second argument are limits, in JSON.
  */
 
 const transport = createPeerTransport({
@@ -18,7 +18,7 @@ const transport = createPeerTransport({
   clock: new SystemClock(),
   random: new SystemRandom(),
   log: silentLog,
-  limits: { tickMs: 20, silentTicks: 1_000, stallMs: 400 },
+  limits: { tickMs: 20, silentTicks: 1_000, silentLooks: 1_000, ...JSON.parse(process.argv[3]!) },
 });
 transport.open(TEST_CHANNEL, (_from, { text }, answer) => {
   console.log(text);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { PeerLimits } from '../../src/env/peer-limits.ts';
 import { linesOf, whenGone } from '../env/start-child.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { eventually } from '../parts/eventually.ts';
@@ -14,10 +15,11 @@ const PROCESS = fileURLToPath(new URL('transport-process.ts', import.meta.url));
 const STOPPED_MS = 1_500;
 
 /** A process with peer b, which has begun to listen, and a peer of this process that can ask it. */
-async function pair() {
+async function pair(limits: Partial<PeerLimits> = {}) {
   const path = join(temporaryDirectory(), 'peer');
   const start = async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', PROCESS, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const args = ['--import', 'tsx', PROCESS, path, JSON.stringify(limits)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void child.kill('SIGKILL'));
     const lines = linesOf(child);
     expect((await lines.next()).value).toBe('listening');
@@ -46,7 +48,7 @@ describe('two processes', () => {
   });
 
   test('one that was stopped for long does not serve what it was asked before', async () => {
-    const { start, a } = await pair();
+    const { start, a } = await pair({ stallMs: 400 });
     const { child, lines } = await start();
     expect(said(await a.ask('b', 'before'))).toBe('before');
     child.kill('SIGSTOP');
@@ -58,5 +60,23 @@ describe('two processes', () => {
     await eventually(async () => expect(said(await a.ask('b', 'cut?'))).toBe('stalled'));
     expect((await lines.next()).value).toBe('before');
     expect((await lines.next()).value).toBe('cut?');
+  });
+
+  test('one that was stopped serves nothing that its asker has given up, and all that is waited for', async () => {
+    const { start, a } = await pair({ doubtMs: 400 });
+    const { child, lines } = await start();
+    const patient = testPeer({ name: 'c', addresses: a.addresses, limits: { silentTicks: 1_000_000 } });
+    expect(said(await a.ask('b', 'before'))).toBe('before');
+    expect(said(await patient.ask('b', 'before'))).toBe('before');
+    child.kill('SIGSTOP');
+    const waited = patient.ask('b', 'waited for');
+    expect(said(await a.ask('b', 'given up'))).toBe('lost: connection');
+    await pause(STOPPED_MS);
+    child.kill('SIGCONT');
+    expect(said(await waited)).toBe('waited for');
+    await eventually(async () => expect(said(await a.ask('b', 'after'))).toBe('after'));
+    const heard: unknown[] = [];
+    for (let count = 0; count < 4; count++) heard.push((await lines.next()).value);
+    expect(heard).toEqual(['before', 'before', 'waited for', 'after']);
   });
 });

@@ -274,3 +274,49 @@ test('whatever is asked of a table, in any interval it is served its rate and it
     }),
   );
 });
+
+describe('a table that several routers use', () => {
+  test('is limited to its rate by all of them together', () => {
+    const table = provisioned(100, 20);
+    let users = 1;
+    const gates = Array.from({ length: 4 }, () => {
+      return new ThroughputGate({ elapsedMs: () => nowMs, users: { use: () => users } });
+    });
+    const writeAll = (some: readonly ThroughputGate[]) => {
+      const write = (each: ThroughputGate) => countLetThrough(() => each.chargeWrite(table, 'a', written(1)));
+      return some.reduce((sum, each) => sum + write(each), 0);
+    };
+    const during = (seconds: number, some: readonly ThroughputGate[]) => {
+      let count = 0;
+      for (let second = 0; second < seconds; second++) {
+        nowMs += 1_000;
+        count += writeAll(some);
+      }
+      return count;
+    };
+    // What each begins with.
+    writeAll(gates);
+    users = 4;
+    writeAll(gates);
+    expect(during(30, gates)).toBe(600);
+    users = 1;
+    writeAll(gates);
+    expect(during(30, gates.slice(0, 1))).toBe(600);
+  });
+
+  test('has for each partition key a part of its limit, and keeps a part of what is unused', () => {
+    let users = 2;
+    const shared = new ThroughputGate({ elapsedMs: () => nowMs, users: { use: () => users } });
+    const key = () => countLetThrough(() => shared.chargeWrite(onDemand(), 'a', written(1)));
+    key();
+    nowMs += 1_000;
+    expect(key()).toBe(500);
+    users = 4;
+    nowMs += 1_000;
+    expect(key()).toBe(250);
+    const slow = provisioned(1, 1);
+    countLetThrough(() => shared.chargeWrite(slow, 'b', written(1)));
+    nowMs += 1_000_000;
+    expect(countLetThrough(() => shared.chargeWrite(slow, 'b', written(1)))).toBe(75);
+  });
+});

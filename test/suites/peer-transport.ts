@@ -8,7 +8,7 @@ import { eventually } from '../parts/eventually.ts';
 import { JumpingClock } from '../parts/jumping-clock.ts';
 import { Middle } from '../parts/middle.ts';
 import type { Note } from '../parts/test-channel.ts';
-import { said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
+import { QUICK, said, type TestPeerOptions, testPeer } from '../parts/test-peers.ts';
 
 const NEVER = () => {};
 
@@ -156,6 +156,54 @@ export function peerTransportSuite(name: string, under: ConnectionKind): void {
       expect(b.transport.figures().cut).toEqual({ silent: 1 });
       middle.thaw();
       await eventually(async () => expect(said(await a.ask('b', 'answered'))).toBe('answered'));
+    });
+
+    test('a peer of which nothing is heard on any connection is cut off, and no other', async () => {
+      const limits = { silentLooks: 10, silentTicks: 1_000_000 };
+      const { a, b, middle } = await pair({ limits }, { limits, serve: NEVER });
+      b.addresses.a = [await a.transport.listen(under.address())];
+      const one = a.ask('b', 'one');
+      await eventually(() => expect(b.served).toEqual(['one']));
+      expect(said(await b.ask('a', 'two'))).toBe('two.');
+      middle.freeze();
+      // It pings on the connection that it has dialled, which nobody has frozen.
+      const before = a.transport.figures().receivedMessages;
+      await eventually(() => expect(a.transport.figures().receivedMessages).toBeGreaterThan(before + 30));
+      expect(a.transport.silentMs('b')).toBeLessThan(10 * QUICK.tickMs!);
+      expect([a, b].map(({ transport }) => transport.figures().cut)).toEqual([{}, {}]);
+      b.transport.disconnect('a');
+      expect(said(await one)).toBe('lost: connection');
+      expect(a.transport.figures().cut.silent).toBe(1);
+    });
+
+    test('looks that come late count against nobody', async () => {
+      const clock = new JumpingClock();
+      const limits = { silentLooks: 10, silentTicks: 1_000_000, requestLifeMs: 1e9 };
+      const { a, b, middle } = await pair({ limits, clock }, { serve: NEVER });
+      const one = a.ask('b', 'one');
+      await eventually(() => expect(b.served).toEqual(['one']));
+      const late = setInterval(() => clock.jump(2 * DEFAULT_PEER_LIMITS.lateMs), 1);
+      middle.freeze();
+      const before = a.transport.figures().sentMessages;
+      await eventually(() => expect(a.transport.figures().sentMessages).toBeGreaterThan(before + 20));
+      expect(a.transport.isUp('b')).toBe(true);
+      clearInterval(late);
+      expect(said(await one)).toBe('lost: connection');
+    });
+
+    test('who was away hears nothing of one who has given up meanwhile, and all of one who has not', async () => {
+      const clock = new JumpingClock();
+      const b = peer({ name: 'b', clock, limits: { tickMs: 5_000, silentTicks: 1_000_000 } });
+      // Nobody stands between them: what is sent before an end, and the end, are there at the same time.
+      const a = peer({ name: 'a', addresses: { b: [await b.transport.listen(under.address())] } });
+      await a.ask('b', 'before');
+      clock.jump(DEFAULT_PEER_LIMITS.doubtMs + 1);
+      expect(said(await a.ask('b', 'kept'))).toBe('kept.');
+      const given = a.ask('b', 'given up');
+      a.transport.disconnect('b');
+      expect(said(await given)).toBe('lost: connection');
+      await eventually(() => expect(b.transport.figures().connections).toBe(0));
+      expect(b.served).toEqual(['before', 'kept']);
     });
 
     test('a connection that is idle is kept', async () => {

@@ -7,6 +7,7 @@ import express from 'express';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/api/errors.ts';
+import type { Execute } from '../../src/api/operations.ts';
 import { listen } from '../../src/web/listen.ts';
 import type { WebServer } from '../../src/web/server.ts';
 import { GET_ITEM, MIB } from './fixtures.ts';
@@ -124,6 +125,43 @@ describe('clients that hang up', () => {
     await expect.poll(() => doors.length).toBe(1);
     doors.pop()!();
     expect((await last).status).toBe(200);
+  });
+
+  test('before their answer are seen to have gone, and what fails for that is counted apart', async () => {
+    const told: string[] = [];
+    const outcomes: unknown[] = [];
+    const execute: Execute = (operation, _request, { departure }) => {
+      const taken = () => told.push('taken back');
+      departure!.whenGone(taken);
+      departure!.forget(taken);
+      expect(departure!.isGone).toBe(false);
+      return new Promise((_resolve, reject) => {
+        departure!.whenGone(() => {
+          told.push(`${operation} ${departure!.isGone}`);
+          reject(ApiError.serviceUnavailable());
+        });
+      });
+    };
+    const { port } = await start(
+      execute,
+      {},
+      { onRequest: ({ operation, error }) => outcomes.push([operation, error]) },
+    );
+    for (const operation of ['GetItem', 'DeleteItem']) {
+      const { socket } = await client(port);
+      const target = { 'x-amz-target': `DynamoDB_20120810.${operation}` };
+      socket.write(rawRequest(JSON.stringify({ TableName: 'orders', Key: { id: { S: '1' } } }), target));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      socket.destroy();
+      await expect.poll(() => told).toContain(`${operation} true`);
+    }
+    expect(told).toEqual(['GetItem true', 'DeleteItem true']);
+    await expect.poll(() => outcomes).toHaveLength(2);
+    // What has become of a write is to be known, whoever is there.
+    expect(outcomes).toEqual([
+      ['GetItem', 'client-gone'],
+      ['DeleteItem', ApiError.serviceUnavailable().name],
+    ]);
   });
 });
 

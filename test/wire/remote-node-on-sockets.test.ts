@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Departing, type Departure } from '../../src/api/departure.ts';
 import type { AskedNode, CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
@@ -24,8 +25,8 @@ async function pair(node: CoordinatingNode) {
 }
 
 /** What a node replies. */
-function ask(node: AskedNode, request: CoordinationRequest, signal?: AbortSignal) {
-  return new Promise<{ readonly kind: string }>((resolve) => node.coordinate(request, resolve, signal));
+function ask(node: AskedNode, request: CoordinationRequest, departure?: Departure) {
+  return new Promise<{ readonly kind: string }>((resolve) => node.coordinate(request, resolve, departure));
 }
 
 const write = writeOf(KEY, put('v'));
@@ -63,17 +64,17 @@ describe('a node behind a socket', () => {
   });
 
   test('is told when nobody waits for a read any more', async () => {
-    const signals: (AbortSignal | undefined)[] = [];
-    const { remote, door } = await pair({ coordinate: (_request, _reply, signal) => signals.push(signal) });
-    const gone = new AbortController();
-    const answers = [ask(remote, read, gone.signal), ask(remote, write, gone.signal)];
-    await eventually(() => expect(signals).toHaveLength(2));
-    expect(signals[0]!.aborted).toBe(false);
-    gone.abort();
+    const departures: (Departure | undefined)[] = [];
+    const { remote, door } = await pair({ coordinate: (_request, _reply, asker) => departures.push(asker) });
+    const asker = new Departing();
+    const answers = [ask(remote, read, asker), ask(remote, write, asker)];
+    await eventually(() => expect(departures).toHaveLength(2));
+    expect(departures[0]!.isGone).toBe(false);
+    asker.go();
     expect(await answers[0]).toEqual({ kind: 'lost' });
-    await eventually(() => expect(signals[0]!.aborted).toBe(true));
+    await eventually(() => expect(departures[0]!.isGone).toBe(true));
     // The write has nobody to give it up: the node owes an answer.
-    expect(signals[1]).toBeUndefined();
+    expect(departures[1]).toBeUndefined();
     let isIdle = false;
     door.whenIdle(() => {
       isIdle = true;

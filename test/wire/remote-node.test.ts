@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Departing } from '../../src/api/departure.ts';
 import type { ReadFrom } from '../../src/dynamo/client.ts';
+import type { CoordinatorTrace } from '../../src/dynamo/coordinating-node.ts';
+import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { NodesOfView } from '../../src/dynamo/nodes-at-hand.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
@@ -11,17 +14,22 @@ import { MemoryChannel } from '../parts/memory-channel.ts';
 
 const ITEM = { table: '\0\0\0\0\0\0\0\x01', partitionKey: 'user', sortKey: '' };
 const STRICT = { consistency: 'strict', wantsOld: false } as const;
+/** As between processes: whoever is slow is not suspected at once. */
+const LIMITS = { ...DEFAULT_NODE_LIMITS, suspectAfterMs: 2_500 };
 const NAMES: readonly NodeName[] = ['A', 'B', 'C'];
 
 let nodes: ThreeNodes;
 let channel: MemoryChannel;
 let doors: Record<NodeName, CoordinationDoor>;
 let clients: RingClient[];
+/** Of which nothing at all is heard. */
+let silent: Set<string>;
 
 beforeEach(() => {
   nodes = new ThreeNodes();
   channel = new MemoryChannel((deliver) => nodes.later(deliver));
   clients = [];
+  silent = new Set();
   doors = {} as Record<NodeName, CoordinationDoor>;
   for (const name of NAMES) {
     doors[name] = new CoordinationDoor(() => nodes.node(name));
@@ -44,9 +52,10 @@ function clientIn(own?: NodeName, isNearest = false): RingClient {
       reach: (id) => new RemoteNode(channel, id),
     }),
     isReachable: (id) => id === own || channel.isUp(id),
+    silentMs: (id) => (silent.has(id) ? nodes.clock.elapsedMs() : 0),
     nearest: isNearest ? own : undefined,
     clock: nodes.clock,
-    limits: DEFAULT_NODE_LIMITS,
+    limits: LIMITS,
     writeQuorum: 2,
   });
   clients.push(client);
@@ -162,6 +171,48 @@ describe('a node that is lost with a request', () => {
   });
 });
 
+describe('a node that leaves a request unanswered', () => {
+  const { quietAfterMs, suspectAfterMs } = LIMITS;
+
+  beforeEach(async () => {
+    await outcomeOf(write(clientIn(), 'one'));
+    channel.asked.length = 0;
+    // It is there, and answers nothing.
+    channel.open('A', () => {});
+  });
+
+  test('has its reads asked of the next one soon, if nothing at all is heard of it', async () => {
+    silent.add('A');
+    const read = clients[0]!.read({ key: ITEM, from: 'latest', consistency: 'strict' });
+    expect(await outcomeOf(read, quietAfterMs - 1)).toBe('nothing yet');
+    expect(await outcomeOf(read, quietAfterMs / 4 + 1)).toMatchObject({ kind: 'found' });
+    expect(askedNodes()).toBe('AB');
+  });
+
+  test('is then asked nothing new, and writes that it was sent are sent to nobody else', async () => {
+    silent.add('A');
+    const sent = write(clients[0]!, 'two');
+    nodes.settle(quietAfterMs);
+    expect(await outcomeOf(write(clients[0]!, 'three'), 0)).toMatchObject({ kind: 'applied' });
+    expect(await textAt(clients[0]!, 'latest', 0)).toBe('three');
+    expect(await outcomeOf(sent, 0)).toBe('nothing yet');
+    expect(askedNodes()).toBe('ABB');
+    // It is back.
+    silent.clear();
+    channel.open('A', doors.A.serve);
+    expect(await textAt(clients[0]!, 'latest', 0)).toBe('three');
+    expect(askedNodes()).toBe('ABBA');
+  });
+
+  test('is waited for longer while it is heard', async () => {
+    const read = clients[0]!.read({ key: ITEM, from: 'latest', consistency: 'strict' });
+    expect(await outcomeOf(read, suspectAfterMs - 1)).toBe('nothing yet');
+    expect(askedNodes()).toBe('A');
+    expect(await outcomeOf(read, quietAfterMs / 4 + 1)).toMatchObject({ kind: 'found' });
+    expect(askedNodes()).toBe('AB');
+  });
+});
+
 describe('a peer that stops', () => {
   test('begins nothing new, which the next node does, and ends what is under way', async () => {
     const client = clientIn();
@@ -213,6 +264,56 @@ describe('a peer that stops', () => {
   });
 });
 
+describe('a request that is traced', () => {
+  const TRACE: CoordinatorTrace = {
+    ms: 1,
+    events: [{ atMs: 0, what: 'asked', node: 'B', detail: 'prepare', ballot: undefined }],
+  };
+  /** A client in a process without a node, whose doors tell what they do. */
+  function traced(requestId: string | undefined) {
+    const log: unknown[] = [];
+    const traces = {
+      begin: (id: string, isWrite: boolean) => {
+        log.push(['begins', id, isWrite]);
+        return () => {
+          log.push(['ends', id]);
+          return TRACE;
+        };
+      },
+    };
+    channel.open('A', new CoordinationDoor(() => nodes.node('A'), undefined, traces).serve);
+    const node = new RemoteNode(channel, 'A', {
+      expect: (id) => {
+        log.push(['expects', id]);
+        return (trace) => log.push(['told', trace]);
+      },
+    });
+    const read = new Promise((resolve) => {
+      const key = storeKeyOf(ITEM, nodes.node('A').view.partitions);
+      const about = { key, from: 'latest', consistency: 'strict', derivation: undefined } as const;
+      node.coordinate({ kind: 'coordinate-read', requestId, ...about }, resolve);
+    });
+    return { log, read };
+  }
+
+  test('is answered with what the node has done, which is told apart from the answer', async () => {
+    const { log, read } = traced('R1');
+    expect(await outcomeOf(read)).toEqual({ kind: 'none' });
+    expect(log).toEqual([
+      ['expects', 'R1'],
+      ['begins', 'R1', false],
+      ['ends', 'R1'],
+      ['told', TRACE],
+    ]);
+  });
+
+  test('is the only one that is watched', async () => {
+    const { log, read } = traced(undefined);
+    expect(await outcomeOf(read)).toEqual({ kind: 'none' });
+    expect(log).toEqual([]);
+  });
+});
+
 describe('the door of a peer', () => {
   test('refuses what is above its bound, and the next node is asked', async () => {
     doors.A = new CoordinationDoor(() => nodes.node('A'), 2);
@@ -237,11 +338,11 @@ describe('the door of a peer', () => {
   test('does not count for ever what nobody waits for any more', async () => {
     doors.A = new CoordinationDoor(() => ({ coordinate: () => {} }), 1);
     channel.open('A', doors.A.serve);
-    const gone = new AbortController();
+    const asker = new Departing();
     const client = clientIn();
-    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', signal: gone.signal });
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure: asker });
     nodes.settle(10);
-    gone.abort();
+    asker.go();
     expect(await outcomeOf(read)).toMatchObject({ kind: 'unavailable' });
     let isIdle = false;
     doors.A.whenIdle(() => {
@@ -255,12 +356,12 @@ describe('a read that nobody waits for any more', () => {
   test('ends at its next step, at the node too', async () => {
     const client = clientIn();
     await outcomeOf(write(client, 'one'));
-    const gone = new AbortController();
+    const asker = new Departing();
     nodes.isLost = ({ isReply }) => isReply;
-    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', signal: gone.signal });
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure: asker });
     nodes.settle(10);
     nodes.sent.length = 0;
-    gone.abort();
+    asker.go();
     expect(await outcomeOf(read, 0)).toMatchObject({ kind: 'unavailable' });
     nodes.settle(4_000);
     expect(nodes.sent.filter(({ kind }) => kind === 'read')).toEqual([]);
@@ -273,13 +374,31 @@ describe('a read that nobody waits for any more', () => {
 
   test('is not begun at all', async () => {
     const client = clientIn();
-    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', signal: AbortSignal.abort() });
+    const departure = new Departing();
+    departure.go();
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure });
     expect(await outcomeOf(read)).toMatchObject({ kind: 'unavailable' });
     expect(nodes.sent).toEqual([]);
   });
 });
 
 describe('a client of the ring in the process of a node', () => {
+  test('gives up a read that nobody waits for any more at its next step, and asks that node again', async () => {
+    const client = clientIn('A');
+    await outcomeOf(write(client, 'one'));
+    const departure = new Departing();
+    nodes.isLost = ({ isReply }) => isReply;
+    const read = client.read({ key: ITEM, from: 'latest', consistency: 'strict', departure });
+    nodes.settle(10);
+    nodes.sent.length = 0;
+    departure.go();
+    expect(await outcomeOf(read, LIMITS.phaseTimeoutMs)).toMatchObject({ kind: 'unavailable' });
+    expect(nodes.sent.filter(({ kind }) => kind === 'read')).toEqual([]);
+    nodes.isLost = () => false;
+    expect(await textAt(client)).toBe('one');
+    expect(channel.asked).toEqual([]);
+  });
+
   test('asks that node by a call', async () => {
     const client = clientIn('A');
     expect(await outcomeOf(write(client, 'one'))).toMatchObject({ kind: 'applied' });
