@@ -8,6 +8,8 @@ export { ConfigError, isRefusal, type Refusal } from './config/config-error.ts';
 export type { LimitOptions, Limits } from './config/process-limits.ts';
 export type { AccessKeyEntry, AccessKeys, Config, Durability, ReadFrom, Settings } from './config/settings.ts';
 
+export { readSharedSettings, sharedSettingsIn, sharedSettingsText } from './config/shared-settings.ts';
+
 /** By setting, the environment variable that it came from. */
 export type Variables = { [Name in SettingName]?: string };
 

@@ -3,9 +3,8 @@ import { ApiClock } from './admin/api-clock.ts';
 import type { Security } from './config/client-security.ts';
 import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
-import { ConfigError } from './config.ts';
-import type { MoveProgress } from './dynamo/epochs/rebalancer.ts';
-import { partitionOf, storeKeyOf } from './dynamo/keyspace.ts';
+import { sharedSettingsIn } from './config/shared-settings.ts';
+import { type Config, ConfigError } from './config.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
@@ -13,7 +12,6 @@ import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
 import { newDiskId } from './env/disk-id.ts';
 import type { Log } from './env/log.ts';
-import { nextTurn } from './env/next-turn.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
 import type { PeerRecord } from './env/peer-record.ts';
@@ -23,25 +21,30 @@ import { SystemRandom } from './env/random.ts';
 import { textOfAddress } from './peer/acquaintances.ts';
 import { ConfigWatch } from './peer/config-watch.ts';
 import { CoordinationDoor } from './peer/coordination-door.ts';
+import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
+import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
 import type { Peer } from './peer/peer.ts';
+import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
 import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
-import { definitionKey } from './router/definition-item.ts';
+import { ClusterSettings } from './serving/cluster-settings.ts';
+import { createLateWeb } from './serving/late-web.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
+import { drained, NO_NODE } from './serving/own-node.ts';
 import { nodeControl } from './serving/peer-control.ts';
+import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds, createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
-import { LateServer } from './web/late-server.ts';
+import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { sweeperIn } from './serving/sweeper.ts';
+import type { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
 
-/** Any definition: all are in one partition. */
-const DEFINITIONS = definitionKey({ namespace: '', name: '' });
 /** How long requests under way may take once the process is to stop. */
 const STOP_GRACE_MS = 5_000;
 
@@ -119,6 +122,7 @@ class PeerProcess {
   readonly #clock: Clock = new SystemClock();
   readonly #random = new SystemRandom();
   #isStopping = false;
+  #noteSettings: (settings: GoalSettings) => void = () => {};
   /** Of what serves: released after those who listen for it have stopped. */
   readonly #served = new Releases();
 
@@ -136,7 +140,7 @@ class PeerProcess {
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = this.#lateServer(forClients);
+    const late = createLateWeb({ config: command.config, security: forClients, clock: this.#clock, log });
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
@@ -184,24 +188,6 @@ class PeerProcess {
     });
   }
 
-  #lateServer(security: Security | undefined): LateServer {
-    const { command, log } = this.#parts;
-    const { limits, corsOrigins } = command.config;
-    return new LateServer(
-      {
-        nowMs: () => this.#clock.now(),
-        requestId: createRequestIds(),
-        onInternalError: (error) => log.error('a request failed by a bug', { error }),
-        limits: limits.web,
-        pause: nextTurn,
-        corsOrigins,
-        https: security?.https,
-        authenticate: security?.authenticate,
-      },
-      () => this.#clock.elapsedMs(),
-    );
-  }
-
   /** The cluster is known: opens the node, if this disk is one of its, and serves. */
   async #serve(record: PeerRecord, { directory, network, late, security }: ServedParts): Promise<ReadyPeer> {
     const { command, log } = this.#parts;
@@ -236,17 +222,32 @@ class PeerProcess {
       releases.add(() => node.close());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const moves: { progress?: () => MoveProgress } = {};
-    const ring = this.#ring({ view, peer, network, config, moves });
+    const later: { membership?: Membership } = {};
+    const ring = this.#ring({ view, peer, network, config, later });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
-    moves.progress = () => membership.progress;
+    later.membership = membership;
     const nodes = nodeControl(membership);
-    const others = { routers: network.news, isSweeper: () => sweeperIn(view, network) === network.self };
+    const { news, rules } = network;
+    const isSweeper = () => sweeperIn(view, network) === network.self;
+    const others = { routers: news, rules, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
+    const shared = await this.#settings(config, membership, directory).settle();
     const serving = await serveRing(
-      { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures },
+      {
+        config: { ...config, ...shared },
+        security,
+        log,
+        clock,
+        apiClock,
+        ring,
+        nodes,
+        traces,
+        others,
+        isHealthy,
+        peerFigures,
+      },
       releases,
     );
     late.serve(serving.web);
@@ -258,6 +259,22 @@ class PeerProcess {
     return { record, config, adminAddresses };
   }
 
+  #settings(config: Config, membership: Membership, directory: PeerDirectory | undefined): ClusterSettings {
+    const { command, log, onFatal } = this.#parts;
+    const settings = new ClusterSettings({
+      said: command.said,
+      complete: sharedSettingsIn(config),
+      kept: directory?.record.settings,
+      keep: (settings) => directory?.save({ ...directory.record, settings }),
+      adopt: (settings) => membership.adoptSettings(settings),
+      clock: this.#clock,
+      log,
+      onFatal,
+    });
+    this.#noteSettings = (goal) => settings.note(goal);
+    return settings;
+  }
+
   /** Who belongs to the cluster; from now on this process moves partitions, if it has a node. */
   #membership(
     { name, diskId, cluster }: PeerRecord,
@@ -265,6 +282,7 @@ class PeerProcess {
   ): Membership {
     const { log, onTakenIn, onLeft } = this.#parts;
     const membership = new Membership({
+      self: network.self,
       disk: directory && { name, diskId },
       cluster: cluster!,
       client: ring.client,
@@ -275,6 +293,10 @@ class PeerProcess {
       clock: this.#clock,
       random: this.#random,
       log,
+      releaseOf: (node) => network.releaseOf(node),
+      onLevel: (level) => network.requireLevel(level),
+      onUnfit: (reason) => this.#parts.onFatal(new RingError(reason)),
+      onSettings: (settings) => this.#noteSettings(settings),
       onTakenIn: () => {
         directory!.save({ ...directory!.record, state: 'formed' });
         onTakenIn();
@@ -293,13 +315,14 @@ class PeerProcess {
     peer,
     network,
     config,
-    moves,
+    later,
   }: {
     view: RingView;
     peer: Peer | undefined;
     network: PeerNetwork;
     config: PeerServeCommand['config'];
-    moves: { readonly progress?: () => MoveProgress };
+    /** What is made of the ring itself. */
+    later: { readonly membership?: Membership };
   }): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
@@ -325,7 +348,8 @@ class PeerProcess {
       observer: undefined,
     });
     network.follow(view, (id) => client.attach(id));
-    network.serve(peer);
+    const lags = new PeerLags(peer?.node, clock);
+    network.serve(peer, lags);
     const watch = new ConfigWatch({
       view,
       port,
@@ -334,13 +358,22 @@ class PeerProcess {
       random: this.#random,
     });
     if (peer === undefined) watch.start();
+    let known: Examiner | undefined;
+    const examiner = () => {
+      const releaseOf = (node: string) => network.releaseOf(node);
+      known ??= new Examiner({ view, own: peer, membership: later.membership!, transport, port, releaseOf, clock });
+      return known;
+    };
     const ring = new PeerRing({
       view,
       client,
       own: peer,
+      lags,
       transport,
       port,
-      moves: () => moves.progress?.() ?? NO_MOVES,
+      roster: () => later.membership?.nodes ?? [],
+      moves: () => later.membership!.progress,
+      examine: () => examiner().examine(),
       clock,
       close: async () => {
         watch.stop();
@@ -352,41 +385,4 @@ class PeerProcess {
     this.#served.add(() => ring.close());
     return ring;
   }
-}
-
-const NO_MOVES: MoveProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined };
-/** The node whose router sweeps for all: of those that hold the definitions of tables, the first one that seems up. */
-function sweeperIn(view: RingView, { self, transport }: PeerNetwork): string | undefined {
-  const { members } = view.newestConfig(partitionOf(storeKeyOf(DEFINITIONS, view.partitions)));
-  return members.find(({ node }) => node === self || transport.isUp(node))?.node;
-}
-
-/** Waits until the node has answered what others have asked of it. */
-function drained(peer: Peer | undefined, door: CoordinationDoor): Promise<void> {
-  return new Promise((resolve) => {
-    if (peer === undefined) resolve();
-    else peer.drain((idle) => door.whenIdle(idle), resolve);
-  });
-}
-
-/** A front has no node. */
-const NO_NODE = {
-  coordinate(_request: unknown, reply: (answer: never) => void): void {
-    reply({ kind: 'unavailable', needed: 1, got: 0 } as never);
-  },
-};
-
-/** What is remembered of a process without a disk. */
-function memoryOf(first: PeerRecord) {
-  let record = first;
-  return {
-    get record() {
-      return record;
-    },
-    save: (next: PeerRecord) => {
-      record = next;
-    },
-    readNotes: () => undefined,
-    writeNotes: () => {},
-  };
 }

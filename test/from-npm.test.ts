@@ -32,7 +32,7 @@ function hasRegistry(): boolean {
 
 // In `.ci/run` there has to be one.
 const browser = findBrowser();
-const isRun = process.env.DYNARING_RUN_ALL_SNIPPETS === '1' || hasRegistry();
+const isRun = process.env.DYNARING_TEST_ALL === '1' || hasRegistry();
 
 describe.runIf(isRun)(isRun ? 'packages from npm' : 'packages from npm, which reaches no registry here', () => {
   let folder: string;

@@ -2,38 +2,40 @@ import type {
   Admin,
   ClockMove,
   ClockView,
-  ClusterView,
   KeyView,
   LinkSetting,
   NodeAction,
   RepairSummary,
   ScrubSummary,
+  SharedSettingsView,
   Snapshot,
   SweepSummary,
   Trace,
 } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { type ActiveFault, AdminError, type FaultRule } from '../api/fault-rule.ts';
-import type { Settings } from '../config.ts';
+import { ConfigError, readSharedSettings, sharedSettingsIn, sharedSettingsText } from '../config.ts';
 import type { ItemKey } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { NodeControl } from '../host/ring-control.ts';
-import { isPeerNodeId, nameOf } from '../peer/node-name.ts';
+import type { GoalSettings } from '../peer/goal.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
+import { describeCluster, nameOfNode, type Quorums } from './describe-cluster.ts';
 
 export interface AdminParts {
   readonly ring: ServedRing;
   /** What may be done to single nodes and links. */
   readonly nodes: NodeControl;
-  readonly settings: Pick<Settings, 'replication' | 'writeQuorum' | 'readQuorum'>;
+  readonly settings: Quorums;
   /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
   readonly faults: {
-    add(rule: FaultRule): ActiveFault;
-    list(): readonly ActiveFault[];
-    remove(id: string): void;
-    clear(): void;
+    add(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
+    list(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
+    /** @throws AdminError if there is none of that id */
+    remove(id: string): void | Promise<void>;
+    clear(): void | Promise<void>;
   };
   readonly tables: {
     reset(namespace?: string): Promise<void>;
@@ -78,11 +80,10 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
   return {
     addFault: (rule) => faults.add(rule),
     faults: () => faults.list(),
-    removeFault(id) {
-      if (!faults.list().some((fault) => fault.id === id)) {
-        throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
-      }
-      faults.remove(id);
+    async removeFault(id) {
+      const known = await faults.list();
+      if (!known.some((fault) => fault.id === id)) throw new AdminError(`there is no fault rule ${id}`, 'id', 404);
+      await faults.remove(id);
     },
     clearFaults: () => faults.clear(),
     async node(id, action) {
@@ -92,6 +93,22 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     addNode: () => nodes.addNode().catch((error: unknown) => conflict(error)),
     async removeNode(id) {
       await nodes.removeNode(nodeNamed(id, 'id')).catch((error: unknown) => conflict(error, 'id'));
+    },
+    async finalize() {
+      if (nodes.finalize === undefined) {
+        throw new AdminError('all nodes are of one process, and so of one release', undefined, 409);
+      }
+      const { before, level, because } = await nodes.finalize().catch((error: unknown) => conflict(error));
+      return { before, level, because };
+    },
+    async movePartition(partition, to) {
+      const wanted = to.map((id) => nodeNamed(id, 'to'));
+      if (nodes.movePartition === undefined) {
+        const line = 'the partitions of one process move by themselves, when nodes are added and removed';
+        throw new AdminError(line, undefined, 409);
+      }
+      const from = await nodes.movePartition(partition, wanted).catch((error: unknown) => conflict(error));
+      return { partition, from, to: wanted.map(nameOfNode) };
     },
     setLink(from, to, setting) {
       checkLink(from, to);
@@ -108,6 +125,8 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     clock: () => clock.view(),
     moveClock: (move) => clock.move(move),
     resetClock: () => clock.reset(),
+    settings: () => sharedSettings(nodes, {}),
+    changeSettings: (given) => sharedSettings(nodes, given),
     async reset(namespace) {
       await tables.reset(namespace);
       // The tests of other namespaces go by the same clock.
@@ -115,12 +134,32 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     },
     snapshot: (namespace) => tables.snapshot(namespace),
     restore: (snapshot) => tables.restore(snapshot),
-    cluster: () => describeCluster(ring, settings),
+    cluster: async () => describeCluster(await ring.examine(), settings),
     async key(table, key, namespace): Promise<KeyView> {
       return ring.locate(await tables.itemKey(table, key, namespace ?? ''));
     },
     trace: (requestId): Trace | undefined => traces?.trace(requestId, (diskId) => ring.nodeOfDisk(diskId)),
   };
+}
+
+/** @param given what is to be changed, by the names of flags */
+async function sharedSettings(
+  nodes: NodeControl,
+  given: Readonly<Record<string, unknown>>,
+): Promise<SharedSettingsView> {
+  if (nodes.settings === undefined) {
+    throw new AdminError('the settings of a server of one process are given when it starts', undefined, 409);
+  }
+  const settings = await nodes.settings(settingsIn(given)).catch((error: unknown) => conflict(error));
+  return sharedSettingsText(sharedSettingsIn(settings));
+}
+
+function settingsIn(given: Readonly<Record<string, unknown>>): GoalSettings {
+  try {
+    return readSharedSettings(given);
+  } catch (error) {
+    throw error instanceof ConfigError ? new AdminError(error.message) : error;
+  }
 }
 
 /** Turns a refusal of the ring, which depends on the state it is in, into a 409. */
@@ -152,31 +191,4 @@ function setLink(nodes: NodeControl, from: string, to: string, setting: LinkSett
   } catch (error) {
     throw error instanceof RingError ? new AdminError(error.message, error.field ?? 'body') : error;
   }
-}
-
-function nameOfNode(id: string): string {
-  return isPeerNodeId(id) ? nameOf(id) : id;
-}
-
-function describeCluster(ring: ServedRing, settings: AdminParts['settings']): ClusterView {
-  const { replication, writeQuorum, readQuorum } = settings;
-  const { nodes, partitions, moves } = ring.describe();
-  const homes = partitions.map(({ members }) => members.map(({ node }) => node));
-  return {
-    healthy: moves.left === 0 && nodes.every(({ state }) => state === 'up'),
-    nodes: nodes.map(({ id, state, status }) => ({
-      id,
-      name: nameOfNode(id),
-      state,
-      partitions: homes.filter((each) => each.includes(id)).length,
-      leads: homes.filter(([first]) => first === id).length,
-      hints: status?.hints ?? 0,
-      suspects: status?.suspects ?? [],
-    })),
-    partitions: partitions.map(({ partition, epoch }, i) => ({ partition, epoch, homes: homes[i]! })),
-    replication,
-    writeQuorum,
-    readQuorum,
-    movesLeft: moves.left,
-  };
 }

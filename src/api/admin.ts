@@ -12,6 +12,20 @@ export interface LinkSetting {
 /** `replace`: gives a node whose disk is lost the empty disk of the process that waits under its name. */
 export type NodeAction = 'stop' | 'start' | 'pause' | 'resume' | 'wipe' | 'replace';
 
+/** Who held a partition before, and who shall hold it, by name; the same nodes: nothing is to be done. */
+export interface PartitionMove {
+  readonly partition: number;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+export interface LevelChange {
+  readonly before: number;
+  readonly level: number;
+  /** What keeps it from being raised further, a line. */
+  readonly because: string;
+}
+
 /** The result of a comparison of all replicas. */
 export interface RepairSummary {
   readonly partitions: number;
@@ -49,30 +63,49 @@ export interface Snapshot {
 }
 
 export interface ClusterView {
-  /** Whether all nodes are up, and every partition has the members that it should have. */
+  /**
+   * Whether all nodes are up and answer, every partition has the members that it shall have, and each of those votes in
+   * its newest epoch.
+   */
   readonly healthy: boolean;
+  /** Why it is not healthy, and what else an operator should know: a line each, the worst first, at most twenty. */
+  readonly problems: readonly string[];
   readonly nodes: readonly {
     readonly id: string;
     /** What people call it; of a node with a process of its own, the id without its disk. */
     readonly name: string;
-    readonly state: 'up' | 'paused' | 'stopped';
+    /** `silent`: it is connected, and does not say in time how it is. */
+    readonly state: 'up' | 'paused' | 'silent' | 'stopped';
     /** How many partitions it holds; `leads`: of how many of them it is the first member. */
     readonly partitions: number;
     readonly leads: number;
     readonly hints: number;
     readonly suspects: readonly string[];
+    /** The version of its program and the highest level that this knows, where it has a process, which is there. */
+    readonly version?: string;
+    readonly knowsLevel?: number;
   }[];
   readonly partitions: readonly {
     readonly partition: number;
     readonly epoch: number;
     /** The home replicas, the preferred coordinator first. */
     readonly homes: readonly string[];
+    /** Those of them that do not vote in this epoch, as far as is known. */
+    readonly notVoting: readonly string[];
+    /** Who shall hold it; undefined: those who do. */
+    readonly moveTo?: readonly string[];
+    /** The node that moves it now. */
+    readonly movedBy?: string;
   }[];
   readonly replication: number;
   readonly writeQuorum: number;
   readonly readQuorum: number;
   /** Partitions that are still to be moved. */
   readonly movesLeft: number;
+  /** Partitions of which no majority votes: they serve no strict request. */
+  readonly withoutMajority: readonly number[];
+  /** Where nodes have processes: what all of them can, what it can be raised to now, and why no further. */
+  readonly level?: { readonly now: number; readonly possible: number; readonly because: string };
 }
 
 export interface KeyView {
@@ -133,14 +166,17 @@ export interface ClockView {
 /** `advance`: by `49h`, `90s`, `-1h`, or by ms. `set`: to a time in ISO 8601, or in ms since 1970. */
 export type ClockMove = { readonly advance: string | number } | { readonly set: string | number };
 
+/** As `{"throttle": "on"}`. */
+export type SharedSettingsView = Readonly<Record<string, string>>;
+
 /** The door for administrators: the actions that `/_dynaring/` serves, and `startDynaring()` too. */
 export interface Admin {
   /** @throws AdminError if the rule makes no sense, or is not possible in this ring */
-  addFault(rule: FaultRule): ActiveFault;
-  faults(): readonly ActiveFault[];
+  addFault(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
+  faults(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
   /** @throws AdminError if there is none of that id */
-  removeFault(id: string): void;
-  clearFaults(): void;
+  removeFault(id: string): void | Promise<void>;
+  clearFaults(): void | Promise<void>;
   /** @throws AdminError */
   node(id: string, action: NodeAction): Promise<void>;
   /** Adds a node with an empty disk. @returns its id. @throws AdminError, also where each node has a process */
@@ -151,6 +187,18 @@ export interface Admin {
    * @throws AdminError if fewer nodes than N would be left
    */
   removeNode(id: string): Promise<void>;
+  /**
+   * Has a partition held by these nodes, where each has a process. It is moved in the background.
+   *
+   * @throws AdminError if they are not as many different nodes as there are copies
+   */
+  movePartition(partition: number, to: readonly string[]): Promise<PartitionMove>;
+  /**
+   * Raises the level of a cluster as far as the releases of all its processes go. Older releases are refused afterwards.
+   *
+   * @throws AdminError if a node is not there, or all nodes are of one process
+   */
+  finalize(): Promise<LevelChange>;
   setLink(from: string, to: string, setting: LinkSetting): void;
   healLink(from: string, to: string): void;
   /** Releases the records that staleness rules hold back, and compares all replicas. */
@@ -166,12 +214,25 @@ export interface Admin {
   moveClock(move: ClockMove): ClockView;
   /** Puts the clock back to where it would be had it never been moved. */
   resetClock(): ClockView;
+  /**
+   * The settings that all processes of a cluster share, by the names of the flags.
+   *
+   * @throws AdminError in a server of one process, whose settings are given when it starts
+   */
+  settings(): Promise<SharedSettingsView>;
+  /**
+   * Changes them: each process goes by them from its next start.
+   *
+   * @throws AdminError that names what is wrong
+   */
+  changeSettings(given: Readonly<Record<string, unknown>>): Promise<SharedSettingsView>;
   /** Deletes the tables of one namespace, or of all; with those of all, the clock is put back. */
   reset(namespace?: string): Promise<void>;
   snapshot(namespace?: string): Promise<Snapshot>;
   /** Brings back the tables of a snapshot. They replace the present tables of its namespace, or of all. */
   restore(snapshot: Snapshot): Promise<void>;
-  cluster(): ClusterView;
+  /** Asks all nodes, for some seconds at most. */
+  cluster(): Promise<ClusterView>;
   /** @throws AdminError; ApiError for errors that the service would answer */
   key(table: string, key: AttributeMap, namespace?: string): Promise<KeyView>;
   trace(requestId: string): Trace | undefined;

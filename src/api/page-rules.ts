@@ -35,11 +35,11 @@ export function placeKeys(table: Table, index: SecondaryIndex | undefined): read
 type SelectParameters = Pick<ScanRequest, 'Select' | 'IndexName' | 'AttributesToGet' | 'ProjectionExpression'>;
 
 /** Recorded by dynoxide (pull request 100): the text has `Querying` for a Scan too. */
-export function checkSelect({ Select: select, ...request }: SelectParameters): void {
+export function checkSelect(request: SelectParameters): void {
+  const { Select: select } = request;
+  if (select === undefined) return;
   const given = PROJECTING.find((name) => request[name] != null);
   switch (select) {
-    case undefined:
-      return;
     case 'SPECIFIC_ATTRIBUTES':
       if (given !== undefined) return;
       throw ApiError.validation(

@@ -83,14 +83,18 @@ export function planQuery(table: Table, request: QueryRequest, checked: CheckedQ
   const end = index === undefined ? endOf(range, bounds, order) : undefined;
   const startKey = request.ExclusiveStartKey;
   const rest = startKey == null ? bounds : restOf(bounds, order, startOf(table, index, { range, end }, startKey));
+  // Member by member: V8 copies objects that come in many shapes by spreading slowly, at each request anew.
   return {
     filter,
     projection,
-    ...read,
+    index,
+    isCount: read.isCount,
+    isFetching: read.isFetching,
     partitionKey: joinedPartitionKey(range.partition),
     order,
     end,
-    ...rest,
+    lower: rest.lower,
+    upper: rest.upper,
   };
 }
 
@@ -118,12 +122,16 @@ function checkParameters(request: QueryRequest): CheckedQuery {
       'Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.',
     );
   }
-  if (conditions != null) return { ...legacy, terms: resolveKeyConditions(conditions) };
+  if (conditions != null) return checkedQuery(legacy, resolveKeyConditions(conditions));
   const placeholders = readPlaceholders(request, RULES.texts);
   const filtering = filteringOf(request, placeholders);
   const terms = resolveKeyCondition(conditionSyntax('KeyConditionExpression', text!), placeholders);
   checkAllUsed(placeholders);
-  return { ...filtering, terms };
+  return checkedQuery(filtering, terms);
+}
+
+function checkedQuery({ filter, projection }: Filtering, terms: readonly KeyTerm[]): CheckedQuery {
+  return { filter, projection, terms };
 }
 
 function keyOfTable({ key: { partition, sort } }: Table): IndexKeySchema {

@@ -10,6 +10,7 @@ import {
   peerVariableOf,
 } from './peer-options.ts';
 import type { Config, Settings } from './settings.ts';
+import { type SharedSettings, sharedSettingsIn } from './shared-settings.ts';
 import { textOfVariable, unreadVariables } from './variables.ts';
 
 /** What `dynaring init` and `dynaring serve` ask for. */
@@ -31,6 +32,8 @@ export interface PeerServeCommand {
   readonly peer: PeerSettings;
   /** With the widest shape that a ring may have: what depends on the shape is checked by `configOf`. */
   readonly config: Config;
+  /** What is said of settings that all processes of a cluster share. */
+  readonly said: Partial<SharedSettings>;
   /** The whole config, once the shape of the ring is known. @throws ConfigError if the settings do not fit it */
   readonly configOf: (shape: RingShape) => Config;
   readonly notes: readonly string[];
@@ -132,6 +135,11 @@ function serveCommand(peer: PeerSettings, { settings, variables, notes, warnings
   if (peer.role === 'node' && settings.durability === 'memory') {
     throw new ConfigError('--durability memory would let a node forget what it has promised to others');
   }
+  if (settings.faultsFile !== undefined) {
+    throw new ConfigError(
+      '--faults is for a single process: the rules of a cluster are set once, by POST /_dynaring/faults',
+    );
+  }
   const { peerCert, peerKey, peerCa, clusterSecretFile } = peer;
   const certified = [peerCert, peerKey, peerCa].filter((file) => file !== undefined).length;
   if (certified !== 0 && certified !== 3) throw new ConfigError('--peer-cert, --peer-key and --peer-ca go together');
@@ -140,7 +148,8 @@ function serveCommand(peer: PeerSettings, { settings, variables, notes, warnings
   }
   const configOf = ({ partitions, replication }: RingShape) =>
     complete({ ...settings, partitions, replication, nodes: replication }, { node: PATIENCE }, variables);
-  return { kind: 'serve', peer, config: configOf(WIDEST), configOf, notes, warnings };
+  const said = sharedSettingsIn(settings);
+  return { kind: 'serve', peer, said, config: configOf(WIDEST), configOf, notes, warnings };
 }
 
 function parsed({ flag, expects, parse }: PeerOption, text: string, origin: string): unknown {

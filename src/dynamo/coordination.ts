@@ -32,6 +32,7 @@ import type { Fences } from './registers/fences.ts';
 import { untried, type WriteAnswer } from './registers/handed-back.ts';
 import type { KeyLock } from './registers/key-lock.ts';
 import { readLocalRange } from './registers/local-read.ts';
+import { ownRange } from './registers/own-range.ts';
 import { type RangeDemand, readRange } from './registers/range-read.ts';
 import {
   found,
@@ -244,11 +245,17 @@ export class Coordination implements CoordinatingNode {
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>, departure: Departure | undefined): void {
     const { requestId, range, localIndex, order, limit, from, derivation, budgetMs } = request;
-    const { coordinator } = this.#parts;
+    const { coordinator, acceptor } = this.#parts;
+    const { limits } = coordinator.settings;
+    const query = { from: range.from, to: range.to, order, limit, bytesLimit: limits.rangeBytes };
     const isOwn = from === 'laggard' && this.#isHomeOf(range.from);
+    // As a read of one key, the usual one needs no message.
+    if (isOwn || (from !== 'latest' && isReadLocal(coordinator) && this.#isHomeOf(range.from))) {
+      const outcome = ownRange(acceptor.rows, query, localIndex, limits);
+      if (outcome !== undefined) return reply(outcome);
+    }
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(budgetMs), derivation };
-    const query = { ...range, order, limit, bytesLimit: coordinator.settings.limits.rangeBytes };
     const read = localIndex === undefined ? readRange : readLocalRange;
     this.#runRead(read(coordinator, query, demand, operation), reply, { derivation, departure });
   }

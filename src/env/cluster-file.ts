@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
@@ -152,6 +153,33 @@ export function writeDurably(folder: string, name: string, text: string): void {
     sync(folder);
   } catch (error) {
     throw new DataDirectoryError(`cannot write in the data directory ${folder}: ${reasonOf(error)}`);
+  }
+}
+
+/**
+ * As `writeDurably`, without holding the event loop for as long as the disk takes. The caller writes one after the other.
+ *
+ * @throws DataDirectoryError
+ */
+export async function writeDurablyInBackground(folder: string, name: string, text: string): Promise<void> {
+  const path = join(folder, name);
+  const draft = `${path}.draft`;
+  try {
+    await writeAndSync(draft, 'w', text);
+    await rename(draft, path);
+    await writeAndSync(folder, 'r');
+  } catch (error) {
+    throw new DataDirectoryError(`cannot write in the data directory ${folder}: ${reasonOf(error)}`);
+  }
+}
+
+async function writeAndSync(path: string, flags: 'w' | 'r', text?: string): Promise<void> {
+  const file = await open(path, flags, FILE_MODE);
+  try {
+    if (text !== undefined) await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Ask, endAsk, type OpenPort } from './open-port.ts';
+import { type Ask, dropAsk, endAsk, type OpenPort } from './open-port.ts';
 import type { TransportCounts } from './transport-counts.ts';
 
 /** What a peer asks of itself: served in a later microtask, without codecs, as between the nodes of one process. */
@@ -21,7 +21,7 @@ export class LocalAsking {
 
   cancel(ask: Ask): void {
     if (!this.#asks.delete(ask)) return;
-    ask.state = 'over';
+    dropAsk(ask);
     this.#gone.get(ask)?.();
   }
 

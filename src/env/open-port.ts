@@ -11,10 +11,10 @@ export interface OpenPort {
 export interface Ask {
   readonly port: OpenPort;
   readonly to: PeerId;
-  readonly request: unknown;
+  request: unknown;
   /** Undefined for a request to this peer itself. */
-  readonly payload: Uint8Array | undefined;
-  readonly done: (outcome: Outcome<unknown>) => void;
+  payload: Uint8Array | undefined;
+  done: (outcome: Outcome<unknown>) => void;
   /** When it was asked. */
   readonly sinceMs: number;
   state: 'queued' | 'written' | 'over';
@@ -32,3 +32,16 @@ export function endAsk(ask: Ask, outcome: Outcome<unknown>): void {
   if (outcome.kind === 'answered') ask.done(outcome);
   else queueMicrotask(() => ask.done(outcome));
 }
+
+/**
+ * Ends a request that nobody waits for any more, and lets go of what it holds: a queue may keep it until its turn, and
+ * whoever has asked keeps it for as long as the operation lasts.
+ */
+export function dropAsk(ask: Ask): void {
+  ask.state = 'over';
+  ask.request = undefined;
+  ask.payload = undefined;
+  ask.done = NOBODY;
+}
+
+const NOBODY = () => {};

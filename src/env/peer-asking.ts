@@ -1,4 +1,4 @@
-import { type Ask, endAsk } from './open-port.ts';
+import { type Ask, dropAsk, endAsk } from './open-port.ts';
 import type { Lane, NotSent, Outcome } from './peer-channel.ts';
 import type { ConnectionUse, PeerConnection } from './peer-connection.ts';
 import {
@@ -45,7 +45,7 @@ export class PeerAsking implements ConnectionUse {
   }
 
   /** Takes a request to be written on the present connection, or on the next one. */
-  add(ask: Ask & { readonly payload: Uint8Array }): void {
+  add(ask: Ask & { payload: Uint8Array }): void {
     const { queueBytes, queuedMessages, messageBytes } = this.#limits;
     const bytes = ask.payload.length;
     if (bytes > messageBytes) return this.#fail(ask, 'too-long');
@@ -67,7 +67,7 @@ export class PeerAsking implements ConnectionUse {
       this.#cancels.push(ask.id);
       this.#connection?.wake();
     }
-    ask.state = 'over';
+    dropAsk(ask);
   }
 
   /** Writes on this connection from now on. Ids begin anew. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { CLUSTER_FILE, DataDirectoryError, writeDurably } from './cluster-file.ts';
+import { CLUSTER_FILE, DataDirectoryError, writeDurably, writeDurablyInBackground } from './cluster-file.ts';
 import { createDirectory, isBlank, takeLock } from './data-directory.ts';
 import { type DirectoryLock, isHeld } from './directory-lock.ts';
 import { newDiskId } from './disk-id.ts';
@@ -26,9 +26,9 @@ export interface PeerDirectory {
   save(record: PeerRecord): void;
   /** What `writeNotes` has written last; undefined if that is nothing, or is damaged. */
   readNotes(): unknown;
-  /** Keeps something that helps a later process. A disk that refuses it is no error. */
-  writeNotes(notes: unknown): void;
-  /** Releases the directory. The store has to be closed before. */
+  /** Keeps something that helps a later process. Resolves when it is durable, or the disk has refused it: that is no error. */
+  writeNotes(notes: unknown): Promise<void>;
+  /** Releases the directory, once all notes are written. The store has to be closed before. */
   close(): Promise<void>;
 }
 
@@ -125,6 +125,7 @@ export async function openPeerDirectory(userPath: string, name: string): Promise
 
 function opened(path: string, record: PeerRecord, locks: readonly (DirectoryLock | NameLock)[]): PeerDirectory {
   let present = record;
+  let noted: Promise<void> = Promise.resolve();
   return {
     path,
     storePath: join(path, STORE),
@@ -143,13 +144,17 @@ function opened(path: string, record: PeerRecord, locks: readonly (DirectoryLock
       }
     },
     writeNotes: (notes) => {
-      try {
-        writeDurably(path, NOTES_FILE, `${JSON.stringify(notes)}\n`);
-      } catch (error) {
-        if (!(error instanceof DataDirectoryError)) throw error;
-      }
+      const text = `${JSON.stringify(notes)}\n`;
+      // They share a draft: one after the other.
+      noted = noted
+        .then(() => writeDurablyInBackground(path, NOTES_FILE, text))
+        .catch((error: unknown) => {
+          if (!(error instanceof DataDirectoryError)) throw error;
+        });
+      return noted;
     },
     close: async () => {
+      await noted;
       for (const lock of locks) await lock.release();
     },
   };

@@ -44,7 +44,7 @@ export class PeerLink<Hello> {
     return this.#state === 'idle';
   }
 
-  add(ask: Ask & { readonly payload: Uint8Array }): void {
+  add(ask: Ask & { payload: Uint8Array }): void {
     this.connect();
     if (this.#state === 'waiting') {
       this.#parts.dial.connection.counts.noteNotSent(this.#reason);

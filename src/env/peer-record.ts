@@ -48,6 +48,8 @@ export interface PeerRecord {
   readonly cluster?: FoundedCluster;
   /** The last start that the node's store has noted. Undefined: it has none yet. A store that knows less is an old copy. */
   readonly storeBoot?: number;
+  /** The settings that change answers, as the cluster had them last. Undefined: no start has known them. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /**
    * Why other nodes have refused this disk, if they have: it is an old copy of itself, or two processes have copies. It is
    * never used again: with each further start it would look newer, and in the end as if nothing were missing.

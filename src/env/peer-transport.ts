@@ -228,12 +228,9 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
       return { cancel: () => this.#local.cancel(ask) };
     }
     const link = this.#peers.known(to).links[port.channel.lane(request)];
-    link.add(ask as Ask & { readonly payload: Uint8Array });
+    link.add(ask as Ask & { payload: Uint8Array });
     return {
-      cancel: () => {
-        link.cancel(ask);
-        ask.state = 'over';
-      },
+      cancel: () => link.cancel(ask),
     };
   }
 

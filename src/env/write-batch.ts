@@ -79,6 +79,8 @@ export interface Change {
   readonly value: Written;
 }
 
+const NOTHING: readonly Change[] = [];
+
 /** The changes of batches to the keys in a range, in order. If two batches hold a key, the later one counts. */
 export function writtenBetween(
   batches: readonly WriteBatch[],
@@ -86,10 +88,14 @@ export function writtenBetween(
   range: HalfOpenRange,
   order: KeyOrder,
 ): readonly Change[] {
-  const found = new Map<StoreKey, Written>();
+  let found: Map<StoreKey, Written> | undefined;
   for (const batch of batches) {
-    for (const key of batch.keysBetween(name, range)) found.set(key, batch.tables[name].get(key)!);
+    for (const key of batch.keysBetween(name, range)) {
+      found ??= new Map();
+      found.set(key, batch.tables[name].get(key)!);
+    }
   }
+  if (found === undefined) return NOTHING;
   return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => compareKeys(a.key, b.key, order));
 }
 

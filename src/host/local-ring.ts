@@ -18,6 +18,7 @@ import { SystemRandom } from '../env/random.ts';
 import { type Location, locate } from '../peer/locate.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
+import { type NodeReport, type RingExamination, votesOf } from '../peer/ring-examination.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
 import { FileConfigRegister } from './file-config-register.ts';
 import { foundCluster } from './found-cluster.ts';
@@ -156,6 +157,24 @@ export class LocalRing implements Ring, ServedRing {
     return { nodes: this.#nodes.describe(), partitions: configs, moves: this.#rebalancer.progress };
   }
 
+  examine(): RingExamination {
+    const moves = this.#rebalancer.left;
+    const { lastFailure } = this.#rebalancer.progress;
+    return {
+      nodes: this.#nodes.all.map(({ id, running }) => reportOf(id, running?.peer)),
+      partitions: this.#register.record.configs,
+      moves: moves.map(({ partition, members }) => ({
+        partition,
+        to: members.map(({ node }) => node),
+        by: undefined,
+        problem: lastFailure,
+      })),
+      unknownGoal: undefined,
+      level: undefined,
+      notes: [],
+    };
+  }
+
   /** The node whose disk this is; undefined if the disk was lost or its node has left. */
   nodeOfDisk(diskId: number): NodeId | undefined {
     return this.#nodes.all.find((node) => node.diskId === diskId)?.id;
@@ -248,4 +267,11 @@ export class LocalRing implements Ring, ServedRing {
     if (running === undefined) throw new RingError(`${id} has stopped`);
     return running.peer;
   }
+}
+
+function reportOf(id: NodeId, peer: Peer | undefined): NodeReport {
+  const release = undefined;
+  if (peer === undefined) return { id, state: 'stopped', votes: undefined, hints: 0, suspects: [], release };
+  const { hints, suspects } = peer.node.status();
+  return { id, state: peer.isPaused ? 'paused' : 'up', votes: votesOf(peer.node), hints, suspects, release };
 }

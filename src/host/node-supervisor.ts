@@ -1,9 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { Member } from '../dynamo/messages.ts';
-import type { NodeSettings } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import { RingError } from '../dynamo/ring-error.ts';
-import { SOUND_RULES } from '../dynamo/rules.ts';
 import type { Clock } from '../env/clock.ts';
 import { DataDirectoryError } from '../env/cluster-file.ts';
 import type { DataDirectory } from '../env/data-directory.ts';
@@ -11,7 +9,7 @@ import type { LmdbStore } from '../env/lmdb-store.ts';
 import type { Log } from '../env/log.ts';
 import type { Random } from '../env/random.ts';
 import { StoreDamagedError } from '../env/store-damage.ts';
-import { Peer } from '../peer/peer.ts';
+import { openPeer } from '../peer/open-peer.ts';
 import type { FileConfigRegister } from './file-config-register.ts';
 import { numberOf } from './found-cluster.ts';
 import type { Links } from './links.ts';
@@ -39,13 +37,6 @@ interface NodeSupervisorParts {
   readonly observer: RingObserver | undefined;
   /** A node has lost its disk by itself, and runs on an empty one or has stopped: partitions have to move. */
   readonly onDiskLost: () => void;
-}
-
-/** A node that starts on its disk. */
-interface Opening {
-  readonly node: LocalNode;
-  readonly store: LmdbStore;
-  readonly isBootstrap: boolean;
 }
 
 /** Starts and stops the nodes of this process on their disks, and replaces disks that are lost. */
@@ -148,12 +139,23 @@ export class NodeSupervisor {
   }
 
   async #start(node: LocalNode, { isBootstrap } = { isBootstrap: false }): Promise<void> {
-    const { settings, disks, links, healer } = this.#parts;
+    const { settings, register, disks, links, healer, clock, random, log, observer } = this.#parts;
     const { id } = node;
     const store = await this.#takeDisk(id);
     try {
       node.diskId = disks.identify(id, store, { isBootstrap });
-      const peer = await this.#openPeer({ node, store, isBootstrap });
+      const peer = await openPeer({
+        id,
+        diskId: node.diskId,
+        ring: register.record.configs,
+        isBootstrap,
+        onHint: observer?.hintKept.bind(observer, id),
+        settings,
+        store,
+        env: { clock, random, log },
+        transport: links.transport(id),
+        unwritable: (error) => disks.unwritable(id, error),
+      });
       // Its boot number and its votes must not come back as they were, even if flushes promise nothing.
       if (settings.dataDir !== undefined) await store.settle();
       peer.node.setLags(healer.lagsInForce);
@@ -166,35 +168,6 @@ export class NodeSupervisor {
       if (!(error instanceof StoreDamagedError)) throw error;
       throw new DataDirectoryError(disks.refusalOf(id, error));
     }
-  }
-
-  #openPeer({ node, store, isBootstrap }: Opening): Promise<Peer> {
-    const { id, diskId } = node;
-    const { settings, register, disks, links, clock, random, log, observer } = this.#parts;
-    const { writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs, scrubIntervalMs, limits } = settings;
-    const nodeSettings: NodeSettings = {
-      id,
-      diskId,
-      writeQuorum,
-      readQuorum,
-      readFrom,
-      readRepair,
-      antiEntropyIntervalMs,
-      scrubIntervalMs,
-      ring: register.record.configs,
-      isBootstrap,
-      limits: limits.node,
-      rules: SOUND_RULES,
-      onHint: observer?.hintKept.bind(observer, id),
-    };
-    const parts = { settings: nodeSettings, env: { clock, random, log, store }, transport: links.transport(id) };
-    return new Promise((resolve, reject) => {
-      store.onDamaged = reject;
-      Peer.open(parts, (peer, error) => {
-        if (peer === undefined) reject(disks.unwritable(id, error!));
-        else resolve(peer);
-      });
-    });
   }
 
   /** The disk of a node that starts: an empty one if its own is damaged and the others can bring it back. */

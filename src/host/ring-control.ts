@@ -3,6 +3,7 @@ import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { LinkFault } from '../env/faulty-network.ts';
+import type { GoalSettings } from '../peer/goal.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
 
 /**
@@ -79,4 +80,10 @@ export interface NodeControl
   > {
   /** Gives a node whose disk is lost the empty disk of a process that waits under its name. Where nodes have processes. */
   replaceNode?(id: NodeId): Promise<void>;
+  /** Has a partition held by these nodes. Where nodes have processes. @returns the names of those that held it before */
+  movePartition?(partition: number, to: readonly NodeId[]): Promise<readonly string[]>;
+  /** Raises the level as far as all processes can go. Where nodes have processes. */
+  finalize?(): Promise<{ readonly before: number; readonly level: number; readonly because: string }>;
+  /** The settings that processes share. Where nodes have processes. @param change what is to be changed first, if anything */
+  settings?(change: GoalSettings): Promise<GoalSettings>;
 }

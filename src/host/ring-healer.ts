@@ -2,28 +2,16 @@ import type { LagRule } from '../dynamo/client.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
-import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
 import { unlessDamaged } from '../env/store-damage.ts';
 import type { PeerWork } from '../peer/peer.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
+import { behindAfterRepair, NOTHING_REPAIRED, untilConsistent } from '../peer/until-consistent.ts';
 import type { LocalNodes } from './local-nodes.ts';
 import type { RingLifetime } from './ring-lifetime.ts';
 
-/**
- * How long replicas may take to become alike once nobody writes: longer than it takes to suspect a node that is down.
- */
-const CONSISTENT_WITHIN_MS = 30_000;
 /** The wait between two looks at whether they are alike. Hints are offered, and nodes probed, less often. */
 const CONSISTENT_POLL_MS = 20;
-
-const NOTHING_REPAIRED: RepairReport = {
-  partitions: 0,
-  hashesExchanged: 0,
-  bytesExchanged: 0,
-  recordsRepaired: 0,
-  ms: 0,
-};
 
 interface RingHealerParts {
   readonly nodes: LocalNodes;
@@ -68,17 +56,12 @@ export class RingHealer {
   }
 
   /** @throws RingError that says what is behind, if replicas are not alike in time */
-  async waitUntilConsistent(withinMs = CONSISTENT_WITHIN_MS): Promise<void> {
+  async waitUntilConsistent(withinMs?: number): Promise<void> {
+    const repairAndFindBehind = () => this.#repairAndFindBehind();
     const { clock } = this.#parts;
-    const untilMs = clock.elapsedMs() + withinMs;
-    await this.#withoutLags(async () => {
-      for (;;) {
-        const behind = await this.#repairAndFindBehind();
-        if (behind.length === 0) return;
-        if (clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
-        await new Promise<void>((resolve) => clock.after(CONSISTENT_POLL_MS, resolve));
-      }
-    });
+    await this.#withoutLags(() =>
+      untilConsistent({ clock, withinMs, pollMs: CONSISTENT_POLL_MS, repairAndFindBehind }),
+    );
   }
 
   /** Settles what nodes have accepted without learning its outcome, for example before they were killed. */
@@ -129,12 +112,9 @@ export class RingHealer {
     if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
     await this.settleAccepted();
     await this.#settleOutboxes();
-    const { partitions, recordsRepaired } = await this.#repairOnce();
-    const behind: string[] = [];
-    if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
+    const report = await this.#repairOnce();
     const { nodes: described, partitions: configs, moves } = describe();
-    const comparisons = configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
-    if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
+    const behind = behindAfterRepair(report, configs);
     for (const { id, state, status } of described) {
       if (state !== 'up') behind.push(`${id} is ${state} now`);
       if (status !== undefined && status.hints > 0) behind.push(`${id} keeps ${status.hints} hints`);

@@ -5,7 +5,7 @@ import type { Log } from '../env/log.ts';
 import type { Address, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
 import type { Random } from '../env/random.ts';
 import type { AddressBook, AddressEntry } from './address-book.ts';
-import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
+import type { PeerAnswer, PeerRequest, SharedVersions } from './peer-messages.ts';
 
 /** How often the addresses of `--join` are tried that nobody was met at, or whose peer is gone. */
 const JOIN_MS = 1_000;
@@ -27,6 +27,10 @@ export interface AcquaintancesParts {
   readonly own: () => AddressEntry;
   /** The nodes that hold the ring, as far as that is known: connections to all of them are kept. */
   readonly members: () => readonly NodeId[];
+  /** What this process tells of the versions of what all share. */
+  readonly versions: () => SharedVersions;
+  /** A peer has told of its versions. */
+  readonly onVersions: (versions: SharedVersions) => void;
   /** A peer has refused this one. */
   readonly onRefused: (refusal: Refusal) => void;
   readonly clock: Clock;
@@ -66,6 +70,11 @@ export class Acquaintances {
     return [...this.#met.keys()].filter(
       (peer) => this.#parts.transport.isUp(peer) || this.#parts.book.addressesOf(peer).length > 0,
     );
+  }
+
+  /** Who was let in since the start, unless it was gone for long. */
+  get met(): readonly NodeId[] {
+    return [...this.#met.keys()];
   }
 
   /** A peer was let in. */
@@ -129,11 +138,11 @@ export class Acquaintances {
   }
 
   #exchange(peer: NodeId): void {
-    this.#parts.port.ask(peer, { kind: 'addresses', entries: this.known }, (outcome) => {
+    const { port, versions, clock } = this.#parts;
+    port.ask(peer, { kind: 'addresses', entries: this.known, versions: versions() }, (outcome) => {
       if (outcome.kind !== 'answered') return this.#forgetIfGone(peer);
-      if (this.#met.has(peer)) this.#met.set(peer, this.#parts.clock.elapsedMs());
-      if (outcome.answer.kind !== 'addresses') return;
-      for (const entry of outcome.answer.entries) this.learn(entry);
+      if (this.#met.has(peer)) this.#met.set(peer, clock.elapsedMs());
+      if (outcome.answer.kind === 'addresses') this.hear(outcome.answer);
     });
   }
 
@@ -149,8 +158,14 @@ export class Acquaintances {
     transport.disconnect(peer);
   }
 
-  /** Takes what a peer has told. Until a cluster is known, everybody may be a founder. */
-  learn(entry: AddressEntry): void {
+  /** Takes what a peer has told. */
+  hear({ entries, versions }: Extract<PeerAnswer, { kind: 'addresses' }>): void {
+    for (const entry of entries) this.#learn(entry);
+    this.#parts.onVersions(versions);
+  }
+
+  /** Until a cluster is known, everybody may be a founder. */
+  #learn(entry: AddressEntry): void {
     const { self, book, members, transport } = this.#parts;
     if (entry.node === self || entry.addresses.length === 0 || !book.learn(entry)) return;
     const nodes = members();

@@ -66,6 +66,41 @@ export function withReplaced(goal: Goal, name: string, oldDisk: number, newDisk:
   return { ...goal, version: goal.version + 1, roster, past: [...goal.past, oldDisk] };
 }
 
+/**
+ * Has a partition held by these nodes, the first of which coordinates by preference. Nodes that come or go later may move
+ * it again.
+ *
+ * @returns the same goal if that is what is wanted already, in whatever order
+ * @throws RingError unless they are as many different nodes as there are copies
+ */
+export function withMoved(goal: Goal, partition: number, names: readonly string[]): Goal {
+  const present = goal.wanted[partition];
+  if (present === undefined) {
+    throw new RingError(`there is no partition ${partition}: they are 0 to ${goal.wanted.length - 1}`);
+  }
+  for (const name of names) nodeOf(goal, name);
+  if (new Set(names).size !== names.length) throw new RingError('a node holds a partition once');
+  if (names.length !== present.length) {
+    throw new RingError(`a partition is held by ${present.length} nodes, and not by ${names.length}`);
+  }
+  if (present.every((name) => names.includes(name))) return goal;
+  const wanted = goal.wanted.map((each, at) => (at === partition ? names : each));
+  return { ...goal, version: goal.version + 1, wanted };
+}
+
+/** Takes settings that the goal lacks. @returns the same goal if it has all of them */
+export function withAdopted(goal: Goal, settings: GoalSettings): Goal {
+  const isKnown = (name: string) => Object.hasOwn(goal.settings, name);
+  if (Object.keys(settings).every(isKnown)) return goal;
+  return { ...goal, version: goal.version + 1, settings: { ...settings, ...goal.settings } };
+}
+
+/** Changes settings. @returns the same goal if it says so already */
+export function withSettings(goal: Goal, settings: GoalSettings): Goal {
+  if (Object.entries(settings).every(([name, value]) => goal.settings[name] === value)) return goal;
+  return { ...goal, version: goal.version + 1, settings: { ...goal.settings, ...settings } };
+}
+
 /** The members that a goal wants for a partition, as a config names them. @param nodeIdOf the id of a node */
 export function wantedMembers(
   goal: Goal,

@@ -9,11 +9,23 @@ import type { Log } from '../env/log.ts';
 import type { Port } from '../env/peer-channel.ts';
 import type { FoundedCluster, Founder } from '../env/peer-record.ts';
 import type { Random } from '../env/random.ts';
-import { firstGoal, type Goal, wantedMembers, withAdded, withRemoved, withReplaced } from './goal.ts';
+import {
+  firstGoal,
+  type Goal,
+  type GoalSettings,
+  wantedMembers,
+  withAdded,
+  withAdopted,
+  withMoved,
+  withRemoved,
+  withReplaced,
+  withSettings,
+} from './goal.ts';
 import { GoalRegister } from './goal-register.ts';
 import { DEFAULT_LEAVING_LIMITS, Leaving } from './leaving.ts';
+import { type LevelReport, levelRefusal, levelReport, type Release, withHighestLevel } from './level.ts';
 import { DEFAULT_MOVER_LIMITS, Mover, type MoverProgress, type WantedMembers } from './mover.ts';
-import { peerNodeId } from './node-name.ts';
+import { nameOf, peerNodeId } from './node-name.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
 
 /** How often a disk that the goal does not name asks to be taken in, in ms. */
@@ -24,6 +36,7 @@ const WAITING_MS = 10_000;
 const MOST_WAITING = 64;
 
 export interface MembershipParts {
+  readonly self: NodeId;
   /** The disk of this process; undefined in a front. */
   readonly disk: Founder | undefined;
   readonly cluster: FoundedCluster;
@@ -38,6 +51,14 @@ export interface MembershipParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What a process runs, this one too; undefined: it is not there now. */
+  readonly releaseOf: (node: NodeId) => Release | undefined;
+  /** The cluster is at this level, or a higher one than before. */
+  readonly onLevel: (level: number) => void;
+  /** This process cannot be in the cluster, now that it knows of the level. @param reason one line */
+  readonly onUnfit: (reason: string) => void;
+  /** The settings of the newest goal known. */
+  readonly onSettings: (settings: GoalSettings) => void;
   /** The goal names the disk of this process, which has no node yet. Called once. */
   readonly onTakenIn: () => void;
   /** The node of this process has left: nobody needs its disk any more. Called once. */
@@ -65,7 +86,10 @@ export class Membership {
     this.#goals = new GoalRegister(
       client,
       () => firstGoal(cluster),
-      (goal) => this.#follow(goal),
+      (goal) => {
+        parts.onSettings(goal.settings);
+        this.#follow(goal);
+      },
     );
     this.#mover =
       node &&
@@ -75,10 +99,10 @@ export class Membership {
         random,
         log,
         limits: DEFAULT_MOVER_LIMITS,
-        goal: () => this.#goals.known && wanted(this.#goals.known),
+        goal: () => this.#goals.known && wantedBy(this.#goals.known),
         readGoal: (done) =>
           void this.#goals.read().then(
-            (goal) => done(wanted(goal)),
+            (goal) => done(wantedBy(goal)),
             () => done(undefined),
           ),
       });
@@ -107,6 +131,22 @@ export class Membership {
     return this.#mover?.progress ?? { ...NO_MOVES, left: this.#unwanted };
   }
 
+  /** The names of disks that wait for an operator to say that they take the place of another one. */
+  get waiting(): readonly string[] {
+    const nowMs = this.#parts.clock.elapsedMs();
+    return [...this.#waiting].filter(([, { askedAtMs }]) => nowMs - askedAtMs <= WAITING_MS).map(([name]) => name);
+  }
+
+  /** Who shall hold what, read strongly. @throws RingError if the cluster cannot tell */
+  readGoal(): Promise<Goal> {
+    return this.#goals.read();
+  }
+
+  /** The level of the cluster by this goal, and the one that `finalize` would raise it to now. */
+  levelOf(goal: Goal): LevelReport {
+    return levelReport(goal, this.#others, this.#parts.releaseOf);
+  }
+
   /** Another process has changed the goal: it is read, if it is newer than the one known. */
   noteVersion(version: number): void {
     if (version <= (this.#goals.known?.version ?? 0)) return;
@@ -121,7 +161,11 @@ export class Membership {
    */
   async admit(disk: Founder): Promise<void> {
     try {
-      await this.#edit((goal) => (isNamed(goal, disk) ? goal : withAdded(goal, disk)));
+      await this.#edit((goal) => {
+        if (isNamed(goal, disk)) return goal;
+        this.#checkFit(goal, disk);
+        return withAdded(goal, disk);
+      });
       this.#waiting.delete(disk.name);
     } catch (error) {
       const isKnown = this.#goals.known?.roster.some(({ name }) => name === disk.name) === true;
@@ -152,23 +196,87 @@ export class Membership {
     const { roster } = await this.#goals.read();
     const current = roster.find((node) => node.name === name);
     if (current === undefined) throw new RingError(`there is no node ${name}`);
-    await this.#edit((goal) => withReplaced(goal, name, current.diskId, waiting.diskId));
+    await this.#edit((goal) => {
+      this.#checkFit(goal, { name, diskId: waiting.diskId });
+      return withReplaced(goal, name, current.diskId, waiting.diskId);
+    });
     this.#waiting.delete(name);
+  }
+
+  /**
+   * Raises the level as far as all processes can go.
+   *
+   * @returns the level before, and how it is now
+   * @throws RingError if some node is not there
+   */
+  async finalize(): Promise<LevelReport & { readonly before: number }> {
+    let before = 0;
+    const goal = await this.#edit((current) => {
+      before = current.level;
+      return withHighestLevel(current, this.#others, this.#parts.releaseOf);
+    });
+    return { ...this.levelOf(goal), before };
+  }
+
+  /**
+   * Has other nodes hold a partition; movers bring that about.
+   *
+   * @returns who was wanted before
+   * @throws RingError as `withMoved` does
+   */
+  async move(partition: number, names: readonly string[]): Promise<readonly string[]> {
+    let before: readonly string[] = [];
+    await this.#edit((goal) => {
+      before = goal.wanted[partition] ?? [];
+      return withMoved(goal, partition, names);
+    });
+    return before;
+  }
+
+  /** The settings of the cluster, which gets those of these that it lacks. @throws RingError if it cannot tell */
+  async adoptSettings(settings: GoalSettings): Promise<GoalSettings> {
+    return (await this.#goals.edit((goal) => withAdopted(goal, settings))).settings;
+  }
+
+  /**
+   * Changes settings of the cluster, for processes that start from now on.
+   *
+   * @param settings may be none
+   * @returns all of them
+   * @throws RingError if that cannot be done
+   */
+  async changeSettings(settings: GoalSettings): Promise<GoalSettings> {
+    if (Object.keys(settings).length > 0) await this.#edit((goal) => withSettings(goal, settings));
+    return (await this.#goals.read()).settings;
   }
 
   /** How many partitions have other members than the goal wants, as far as a process without a node knows. */
   get #unwanted(): number {
-    const goal = this.#goals.known && wanted(this.#goals.known);
+    const goal = this.#goals.known && wantedBy(this.#goals.known);
     if (goal === undefined) return 0;
     const isWanted = ({ partition, members }: PartitionConfig) =>
       members.every(({ node }) => goal.membersOf(partition).some((member) => member.node === node));
     return this.#parts.view.configs.filter((config) => !isWanted(config)).length;
   }
 
-  async #edit(change: (goal: Goal) => Goal): Promise<void> {
-    const { version } = await this.#goals.edit(change);
+  /** The processes that are there, in the roster or not. */
+  get #others(): readonly NodeId[] {
+    return [this.#parts.self, ...this.#parts.present()];
+  }
+
+  /** The level may have been raised since the newcomer was let in. */
+  #checkFit({ level }: Goal, { name, diskId }: Founder): void {
+    const release = this.#parts.releaseOf(peerNodeId(name, diskId));
+    const refusal = release && levelRefusal({ ...release, name }, level);
+    if (refusal !== undefined) throw new RingError(refusal.line);
+  }
+
+  async #edit(change: (goal: Goal) => Goal): Promise<Goal> {
+    const goal = await this.#goals.edit(change);
+    const { version } = goal;
     // Whoever misses this reads the goal within some seconds anyway.
     for (const peer of this.#parts.present()) this.#parts.port.ask(peer, { kind: 'goal', version }, () => {});
+    return goal;
   }
 
   #noteWaiting({ name, diskId }: Founder): void {
@@ -177,8 +285,12 @@ export class Membership {
   }
 
   #follow(goal: Goal): void {
-    const { disk, node, clock, log, onTakenIn, onLeft } = this.#parts;
-    if (this.#isStopped || disk === undefined) return;
+    const { self, disk, node, clock, log, onTakenIn, onLeft, onLevel, onUnfit, releaseOf } = this.#parts;
+    if (this.#isStopped) return;
+    const unfit = levelRefusal({ ...releaseOf(self)!, name: nameOf(self) }, goal.level);
+    if (unfit !== undefined) return onUnfit(unfit.line);
+    onLevel(goal.level);
+    if (disk === undefined) return;
     if (node === undefined) {
       if (!isNamed(goal, disk) || this.#isTakenIn) return;
       this.#isTakenIn = true;
@@ -205,13 +317,21 @@ export class Membership {
   }
 }
 
-const NO_MOVES: MoverProgress = { moved: 0, left: 0, longestPauseMs: 0, lastFailure: undefined, moving: undefined };
+const NO_MOVES: MoverProgress = {
+  moved: 0,
+  left: 0,
+  longestPauseMs: 0,
+  lastFailure: undefined,
+  moving: undefined,
+  stuck: [],
+};
 
 function isNamed(goal: Goal, { name, diskId }: Founder): boolean {
   return goal.roster.some((node) => node.name === name && node.diskId === diskId);
 }
 
-function wanted(goal: Goal): WantedMembers {
+/** What a goal wants, as a mover goes by it. */
+export function wantedBy(goal: Goal): WantedMembers {
   return {
     version: goal.version,
     membersOf: (partition) => wantedMembers(goal, partition, peerNodeId),

@@ -56,6 +56,15 @@ export interface MoverParts {
 export interface MoverProgress extends MoveProgress {
   /** The partition that it moves at the moment. */
   readonly moving: number | undefined;
+  /** Partitions that it has tried to move and could not, and why. */
+  readonly stuck: readonly StuckMove[];
+}
+
+/** A partition that could not be moved. */
+export interface StuckMove {
+  readonly partition: number;
+  /** One line. */
+  readonly reason: string;
 }
 
 /** A partition that is not as it should be, and since when this node has known that. */
@@ -81,6 +90,8 @@ export class Mover {
   #moved = 0;
   #longestPauseMs = 0;
   #lastFailure: string | undefined;
+  /** By partition that is still to be moved, or sealed, why this node could not. */
+  readonly #stuck = new Map<number, string>();
   #moving: number | undefined;
   /**
    * Since the last read that succeeded. While a change of the goal is not settled, each read is a round that refuses the
@@ -105,6 +116,7 @@ export class Mover {
       longestPauseMs: this.#longestPauseMs,
       lastFailure: this.#lastFailure,
       moving: this.#moving,
+      stuck: [...this.#stuck].map(([partition, reason]) => ({ partition, reason })),
     };
   }
 
@@ -166,6 +178,7 @@ export class Mover {
     // Whoever has moved it is about to open it.
     this.#sealed.delete(partition);
     if (outcome.kind === 'changed') {
+      this.#stuck.delete(partition);
       this.#moved++;
       this.#longestPauseMs = Math.max(this.#longestPauseMs, outcome.pausedMs);
       log.debug('moved a partition', { node: node.id, partition, epoch: outcome.config.epoch });
@@ -173,6 +186,7 @@ export class Mover {
     }
     if (outcome.kind === 'failed') {
       this.#lastFailure = outcome.reason;
+      this.#stuck.set(partition, outcome.reason);
       log.info('a partition could not be moved yet', { node: node.id, partition, reason: outcome.reason });
     }
     this.#lookAfter(this.#parts.random.next() * limits.pauseMs);
@@ -195,21 +209,25 @@ export class Mover {
   #nextMove(goal: WantedMembers | undefined): { partition: number; members: readonly Member[] } | undefined {
     if (goal === undefined) return undefined;
     const unwanted = this.#unwanted(goal);
-    for (const partition of this.#due.keys()) {
-      if (!unwanted.some((config) => config.partition === partition)) this.#due.delete(partition);
+    const isUnwanted = (partition: number) => unwanted.some((config) => config.partition === partition);
+    for (const partition of this.#due.keys()) if (!isUnwanted(partition)) this.#due.delete(partition);
+    for (const partition of this.#stuck.keys()) {
+      if (!isUnwanted(partition) && !this.#sealed.has(partition)) this.#stuck.delete(partition);
     }
     for (const config of unwanted) {
-      const members = goal.membersOf(config.partition);
-      if (this.#isMyTurn(config, goal.version) && this.#areNewcomersUp(config, members)) {
-        return { partition: config.partition, members };
-      }
+      const { partition } = config;
+      const members = goal.membersOf(partition);
+      if (!this.#isMyTurn(config, goal.version)) continue;
+      const missing = this.#newcomersDown(config, members);
+      if (missing.length === 0) return { partition, members };
+      this.#stuck.set(partition, `${missing.map(({ node }) => node).join(', ')} cannot be reached`);
     }
     return undefined;
   }
 
-  /** A copy from nobody only wastes its time-out. */
-  #areNewcomersUp(config: PartitionConfig, members: readonly Member[]): boolean {
-    return members.every((member) => config.members.some((old) => isSame(old, member)) || this.#isUp(member));
+  /** A copy to nobody only wastes its time-out. */
+  #newcomersDown(config: PartitionConfig, members: readonly Member[]): readonly Member[] {
+    return members.filter((member) => !config.members.some((old) => isSame(old, member)) && !this.#isUp(member));
   }
 
   #isUp({ node }: Member): boolean {

@@ -32,6 +32,26 @@ const WORKS: Readonly<Record<NodeWork, PeerWork<WorkReport>>> = {
   },
 };
 
+/** Bounds what runs at once of work that takes long. */
+export class WorkRoom {
+  readonly #most: number;
+  #underWay = 0;
+
+  /** @param most works at once */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @returns to be called once, when the work has ended; undefined if there is no room for it */
+  enter(): (() => void) | undefined {
+    if (this.#underWay >= this.#most) return undefined;
+    this.#underWay++;
+    return () => {
+      this.#underWay--;
+    };
+  }
+}
+
 /** The sums of two reports. */
 export function addReports(one: WorkReport, other: WorkReport): WorkReport {
   const sums: Record<string, number> = { ...one };

@@ -8,6 +8,8 @@ import type { FoundingRequest } from './founder.ts';
 import type { FoundingAnswer } from './founding.ts';
 import type { ReplicaDescription } from './locate.ts';
 import { isPeerNodeId } from './node-name.ts';
+import { MOST_STUCK, type PeerState } from './peer-state.ts';
+import { NO_VOTE } from './ring-examination.ts';
 
 /*
  * What peers say to each other that is not of the ring (docs/protocol.md section 16.4): JSON, because it is seldom and
@@ -21,28 +23,58 @@ export type NodeWork = (typeof NODE_WORK)[number];
 
 export type PeerRequest =
   | FoundingRequest
-  /** Takes these addresses, and answers those that it knows. */
-  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  /** Takes these addresses and versions, and answers those that it knows. */
+  | Known
   /** Answers the configs that are newer than these epochs, by partition. For peers without a node. */
   | { readonly kind: 'configs'; readonly epochs: readonly number[] }
   /** Answers what its replica holds of a key. */
   | { readonly kind: 'replica'; readonly key: StoreKey }
   | { readonly kind: 'work'; readonly work: NodeWork }
+  /** Answers how this process and its node are. */
+  | { readonly kind: 'state' }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
   | { readonly kind: 'goal'; readonly version: number }
+  /** There are fault rules of this version. `noted`: they are in force. `isNew`: they have just been made. */
+  | { readonly kind: 'rules'; readonly version: number; readonly isNew: boolean }
+  /** Answers how often its fault rules have fired. */
+  | { readonly kind: 'rules-used' }
+  /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
+  | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
   | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
+
+/** What a peer knows of others, and of what all of them share. */
+interface Known {
+  readonly kind: 'addresses';
+  readonly entries: readonly AddressEntry[];
+  readonly versions: SharedVersions;
+}
+
+/** The versions of what all processes of a cluster go by, as far as a process knows them: whoever knows less reads it. */
+export interface SharedVersions {
+  /** Of the fault rules. */
+  readonly rules?: number | undefined;
+}
+
+/** How often a fault rule has fired at a process, and for how many requests that are under way. */
+export interface RuleUse {
+  readonly id: string;
+  readonly fired: number;
+  readonly underWay: number;
+}
 
 /** Sums of what some work has done, by name. */
 export type WorkReport = Readonly<Record<string, number>>;
 
 export type PeerAnswer =
   | { readonly kind: 'founding'; readonly answer: FoundingAnswer }
-  | { readonly kind: 'addresses'; readonly entries: readonly AddressEntry[] }
+  | Known
+  | { readonly kind: 'rules-used'; readonly rules: readonly RuleUse[] }
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
+  | { readonly kind: 'state'; readonly state: PeerState }
   | { readonly kind: 'done'; readonly report: WorkReport }
   | { readonly kind: 'noted' }
   /** It cannot do that now. @property reason one line */
@@ -52,10 +84,14 @@ export type PeerAnswer =
 const MOST_ENTRIES = 300;
 const MOST_PARTITIONS = 1_024;
 const MOST_MEMBERS = 64;
+/** Above the most nodes of a cluster, those that leave among them. */
+const MOST_NODES = 1_000;
 const MOST_TEXT = 1_000;
 /** Above the longest key of a record. */
 const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
+/** As many fault rules as there can be. */
+const MOST_RULES = 1_000;
 
 class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
@@ -98,7 +134,7 @@ function readRequest(value: Fields): PeerRequest {
     case 'commit':
       return { kind: value.kind, cluster: needed(foundedClusterIn(value.cluster), 'cluster') };
     case 'addresses':
-      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+      return readKnown(value);
     case 'configs':
       return { kind: 'configs', epochs: list(value.epochs, MOST_PARTITIONS, count) };
     case 'replica':
@@ -111,11 +147,19 @@ function readRequest(value: Fields): PeerRequest {
           'work',
         ),
       };
+    case 'state':
+      return { kind: 'state' };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
     case 'goal':
       return { kind: 'goal', version: count(value.version) };
+    case 'rules':
+      return { kind: 'rules', version: count(value.version), isNew: value.isNew === true };
+    case 'rules-used':
+      return { kind: 'rules-used' };
+    case 'rest-lags':
+      return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
       return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
     default:
@@ -128,11 +172,15 @@ function readAnswer(value: Fields): PeerAnswer {
     case 'founding':
       return { kind: 'founding', answer: readFoundingAnswer(Object(value.answer)) };
     case 'addresses':
-      return { kind: 'addresses', entries: list(value.entries, MOST_ENTRIES, readEntry) };
+      return readKnown(value);
+    case 'rules-used':
+      return { kind: 'rules-used', rules: list(value.rules, MOST_RULES, readRuleUse) };
     case 'configs':
       return { kind: 'configs', configs: list(value.configs, MOST_PARTITIONS, readConfig) };
     case 'replica':
       return { kind: 'replica', replica: readReplica(Object(value.replica)) };
+    case 'state':
+      return { kind: 'state', state: readState(Object(value.state)) };
     case 'done':
       return { kind: 'done', report: readReport(Object(value.report)) };
     case 'noted':
@@ -142,6 +190,20 @@ function readAnswer(value: Fields): PeerAnswer {
     default:
       throw new UnreadableError('its kind', true);
   }
+}
+
+function readKnown({ entries, versions }: Fields): Known {
+  const { rules } = Object(versions) as Fields;
+  return {
+    kind: 'addresses',
+    entries: list(entries, MOST_ENTRIES, readEntry),
+    versions: { rules: optional(rules, count) },
+  };
+}
+
+function readRuleUse(value: unknown): RuleUse {
+  const { id, fired, underWay } = Object(value) as Fields;
+  return { id: text(id), fired: count(fired), underWay: count(underWay) };
 }
 
 function readFoundingAnswer({ name, diskId, state, layout, right, cluster, givenUp }: Fields): FoundingAnswer {
@@ -159,8 +221,17 @@ function readFoundingAnswer({ name, diskId, state, layout, right, cluster, given
   };
 }
 
+/** Reads the entries that a process has noted. @returns none if they are damaged */
+export function readEntries(notes: unknown): readonly AddressEntry[] {
+  try {
+    return Array.isArray(notes) ? notes.map(readEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
 /** Also reads what an earlier process has kept of its address book. */
-export function readEntry(value: unknown): AddressEntry {
+function readEntry(value: unknown): AddressEntry {
   const { node, boot, instance, seq, addresses } = Object(value) as Fields;
   return {
     node: nodeId(node),
@@ -212,6 +283,26 @@ function readReplica({
     isDamaged: isDamaged === true,
     held: count(held),
   };
+}
+
+function readState({ votes, isPaused, hints, suspects, moving, stuck, clockMs }: Fields): PeerState {
+  if (!Number.isFinite(clockMs)) throw new UnreadableError('time');
+  return {
+    votes: optional(votes, (given) => list(given, MOST_PARTITIONS, epochOrNone)),
+    isPaused: isPaused === true,
+    hints: count(hints),
+    suspects: list(suspects, MOST_NODES, nodeId),
+    moving: optional(moving, count),
+    stuck: list(stuck, MOST_STUCK, (each) => {
+      const { partition, reason } = Object(each) as Fields;
+      return { partition: count(partition), reason: text(reason) };
+    }),
+    clockMs: clockMs as number,
+  };
+}
+
+function epochOrNone(value: unknown): number {
+  return value === NO_VOTE ? NO_VOTE : count(value);
 }
 
 function storeKey(value: unknown): StoreKey {

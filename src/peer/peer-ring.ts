@@ -7,18 +7,19 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { RingClient } from '../dynamo/ring-client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock } from '../env/clock.ts';
+import type { Clock, Timer } from '../env/clock.ts';
 import type { PeerTransport, Port } from '../env/peer-channel.ts';
 import { type Location, locationOf, type ReplicaDescription, replicaOf } from './locate.ts';
 import { diskOf } from './node-name.ts';
 import { addReports, performWork } from './node-work.ts';
 import type { Peer } from './peer.ts';
+import { LONGEST_REST_MS, type PeerLags } from './peer-lags.ts';
 import type { NodeWork, PeerAnswer, PeerRequest, WorkReport } from './peer-messages.ts';
 import type { NodeDescription, RingDescription } from './ring-description.ts';
+import type { RingExamination } from './ring-examination.ts';
 import type { ServedRing } from './served-ring.ts';
+import { behindAfterRepair, NOTHING_REPAIRED, untilConsistent } from './until-consistent.ts';
 
-/** How long replicas may take to become alike once nobody writes. */
-const CONSISTENT_WITHIN_MS = 30_000;
 /** The wait between two looks at whether they are alike: hints are offered, and nodes probed, about as often. */
 const CONSISTENT_POLL_MS = 200;
 
@@ -28,9 +29,14 @@ export interface PeerRingParts {
   readonly client: RingClient;
   /** The node of this process; undefined in a front. */
   readonly own: Peer | undefined;
+  /** How the node of this process keeps rules of lag; in a front, what the rules are. */
+  readonly lags: PeerLags;
   readonly transport: Pick<PeerTransport<unknown>, 'isUp'>;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  /** The nodes that shall hold the ring, also those that hold nothing yet. */
+  readonly roster: () => readonly NodeId[];
   readonly moves: () => MoveProgress;
+  readonly examine: () => Promise<RingExamination>;
   readonly clock: Clock;
   /** Ends what runs here. */
   readonly close: () => Promise<void>;
@@ -58,6 +64,11 @@ export class PeerRing implements ServedRing {
     return { nodes, partitions: view.configs, moves: moves() };
   }
 
+  examine(): Promise<RingExamination> {
+    this.#checkOpen();
+    return this.#parts.examine();
+  }
+
   async locate(key: ItemKey): Promise<Location> {
     const { view, own } = this.#parts;
     const storeKey = storeKeyOf(key, view.partitions);
@@ -76,37 +87,64 @@ export class PeerRing implements ServedRing {
 
   setLags(rules: readonly LagRule[]): void {
     this.#checkOpen();
-    this.#parts.own?.node.setLags(rules);
+    this.#parts.lags.set(rules);
   }
 
   async repair(): Promise<RepairReport> {
-    return { ...NOTHING_REPAIRED, ...(await this.#byEach('repair')) };
+    return this.#withoutLags(async () => ({ ...NOTHING_REPAIRED, ...(await this.#byAll('repair')) }));
   }
 
   async scrub(): Promise<ScrubReport> {
-    return { ...NOTHING_SCRUBBED, ...(await this.#byEach('scrub')) };
+    return { ...NOTHING_SCRUBBED, ...(await this.#byAll('scrub')) };
   }
 
   /** @throws RingError that says what is behind, if replicas are not alike in time */
-  async waitUntilConsistent(withinMs = CONSISTENT_WITHIN_MS): Promise<void> {
+  async waitUntilConsistent(withinMs?: number): Promise<void> {
+    const repairAndFindBehind = () => this.#repairAndFindBehind();
     const { clock } = this.#parts;
-    const untilMs = clock.elapsedMs() + withinMs;
-    for (;;) {
-      const behind = await this.#repairAndFindBehind();
-      if (behind.length === 0) return;
-      if (clock.elapsedMs() >= untilMs) throw new RingError(`replicas differ still: ${behind.join('; ')}`);
-      await new Promise<void>((resolve) => clock.after(CONSISTENT_POLL_MS, resolve));
-    }
+    await this.#withoutLags(() =>
+      untilConsistent({ clock, withinMs, pollMs: CONSISTENT_POLL_MS, repairAndFindBehind }),
+    );
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#parts.client.stop();
+    this.#parts.lags.stop();
     await this.#parts.close();
   }
 
   get #nodes(): readonly NodeId[] {
-    return this.#parts.view.preferenceList(0);
+    const { view, roster } = this.#parts;
+    return [...new Set([...view.preferenceList(0), ...roster()])];
+  }
+
+  /** Makes no node keep rules of lag while some work lasts. All processes know the same rules: nobody asks if there are none. */
+  async #withoutLags<T>(work: () => Promise<T>): Promise<T> {
+    const { lags, clock } = this.#parts;
+    if (lags.isEmpty) return work();
+    let timer: Timer;
+    const renew = () => {
+      timer = clock.after(LONGEST_REST_MS / 2, () => {
+        void this.#restLags(LONGEST_REST_MS);
+        renew();
+      });
+    };
+    await this.#restLags(LONGEST_REST_MS);
+    renew();
+    try {
+      return await work();
+    } finally {
+      clock.cancel(timer);
+      await this.#restLags(0);
+    }
+  }
+
+  async #restLags(forMs: number): Promise<void> {
+    const { own, lags, transport } = this.#parts;
+    if (!this.#isClosed) lags.rest(own?.id ?? '', forMs);
+    const others = this.#nodes.filter((id) => id !== own?.id && transport.isUp(id));
+    await Promise.all(others.map((id) => this.#ask(id, { kind: 'rest-lags', forMs })));
   }
 
   async #repairAndFindBehind(): Promise<string[]> {
@@ -114,14 +152,11 @@ export class PeerRing implements ServedRing {
     this.#checkOpen();
     const absent = this.describe().nodes.filter(({ state }) => state !== 'up');
     if (absent.length > 0) return absent.map(({ id, state }) => `${id} is ${state}`);
-    await this.#byEach('settle');
-    const { partitions = 0, recordsRepaired = 0 } = await this.#byEach('repair');
+    const { partitions = 0, recordsRepaired = 0 } = await this.#byEach('settle').then(() => this.#byEach('repair'));
     // Once more: a repair may have let a node begin what it had to do.
-    const { hints = 0, owed = 0, unsettled = 0 } = await this.#byEach('settle');
-    const behind: string[] = [];
-    if (recordsRepaired > 0) behind.push(`the last comparison has found ${recordsRepaired} records`);
-    const comparisons = view.configs.reduce((sum, { members }) => sum + members.length * (members.length - 1), 0);
-    if (partitions < comparisons) behind.push(`${comparisons - partitions} comparisons could not be made`);
+    const undone: string[] = [];
+    const { hints = 0, owed = 0, unsettled = 0 } = await this.#byEach('settle', undone);
+    const behind = [...undone, ...behindAfterRepair({ partitions, recordsRepaired }, view.configs)];
     if (hints > 0) behind.push(`${hints} hints are kept`);
     if (owed > 0) behind.push(`indexes are to be told of ${owed} items`);
     if (unsettled > 0) behind.push(`${unsettled} nodes have accepted what is not settled`);
@@ -129,8 +164,21 @@ export class PeerRing implements ServedRing {
     return behind;
   }
 
-  /** Has each node that is up do some work, one after the other. @returns the sums of their reports */
-  async #byEach(work: NodeWork): Promise<WorkReport> {
+  /** @throws RingError if a node that is up did not do it, such as since it has too much to do already */
+  async #byAll(work: NodeWork): Promise<WorkReport> {
+    const undone: string[] = [];
+    const report = await this.#byEach(work, undone);
+    if (undone.length > 0) throw new RingError(undone.join('; '));
+    return report;
+  }
+
+  /**
+   * Has each node that is up do some work, one after the other.
+   *
+   * @param undone gets a line for each node that has not said that it did it
+   * @returns the sums of their reports
+   */
+  async #byEach(work: NodeWork, undone: string[] = []): Promise<WorkReport> {
     const { own, transport } = this.#parts;
     let total: WorkReport = {};
     for (const id of this.#nodes) {
@@ -140,6 +188,7 @@ export class PeerRing implements ServedRing {
       } else if (transport.isUp(id)) {
         const answer = await this.#ask(id, { kind: 'work', work });
         if (answer?.kind === 'done') total = addReports(total, answer.report);
+        else undone.push(`${id} did not ${work}: ${answer?.kind === 'cannot' ? answer.reason : 'no answer'}`);
       }
     }
     return total;
@@ -156,11 +205,4 @@ export class PeerRing implements ServedRing {
   }
 }
 
-const NOTHING_REPAIRED: RepairReport = {
-  partitions: 0,
-  hashesExchanged: 0,
-  bytesExchanged: 0,
-  recordsRepaired: 0,
-  ms: 0,
-};
 const NOTHING_SCRUBBED: ScrubReport = { records: 0, damaged: 0, restored: 0, ms: 0 };

@@ -4,6 +4,7 @@ import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { Location } from './locate.ts';
 import type { RingDescription } from './ring-description.ts';
+import type { RingExamination } from './ring-examination.ts';
 
 /**
  * A ring as a router, its web server and administrators need it, wherever its nodes run: all of them in this process
@@ -15,6 +16,8 @@ export interface ServedRing {
   readonly client: DynamoClient;
   /** The nodes, who votes on which partition, and the moves under way, as this process knows them. */
   describe(): RingDescription;
+  /** As `describe`, but each node is asked, for some seconds at most. */
+  examine(): RingExamination | Promise<RingExamination>;
   /** Where an item lives, and what each home replica holds of it, as far as that can be asked. */
   locate(key: ItemKey): Location | Promise<Location>;
   /** The node whose disk this is; undefined if that is not known, or the disk is gone. */

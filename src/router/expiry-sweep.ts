@@ -6,7 +6,7 @@ import { isUsable } from '../api/transition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { ExpiringTable } from './expiring-table.ts';
 import { keyText, type ScheduledItem, type ScheduleRoom } from './expiry-schedule.ts';
-import type { FaultRules, FaultTimers } from './fault-rules.ts';
+import type { FaultTimers, RulesOfExpiry } from './fault-rules.ts';
 import { type Pause, WalkReader } from './page-source.ts';
 import { EXPIRY } from './router-limits.ts';
 import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
@@ -16,7 +16,7 @@ export interface ExpiryParts {
   /** The ring itself, not what `noting` returns. */
   readonly client: DynamoClient;
   readonly catalog: TableCatalog;
-  readonly rules: Pick<FaultRules, 'expiryVersion' | 'lingering'>;
+  readonly rules: RulesOfExpiry;
   /** The clock of the API, in ms since 1970. It may step, in both directions. */
   readonly nowMs: () => number;
   readonly timers: FaultTimers;

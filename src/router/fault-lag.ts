@@ -8,6 +8,9 @@ import type { LagPlace, LagRelease, LagRule } from '../dynamo/client.ts';
 import { normalisedKey } from './fault-scope.ts';
 import type { StorageDescription } from './table-cache.ts';
 
+/** A rule of kind staleness. */
+export type Staleness = Lag & FaultScope & { readonly whole?: true };
+
 /**
  * A staleness rule as the ring has to be told it: which records are held back, and until when. How likely a read is to
  * see the old value is decided for each read, not here.
@@ -18,24 +21,17 @@ import type { StorageDescription } from './table-cache.ts';
  */
 export class StalenessRule {
   readonly #id: string;
-  readonly #scope: FaultScope;
-  readonly #tableName: string | undefined;
-  readonly #key: AttributeMap | undefined;
+  readonly #placesIn: (table: StorageDescription) => readonly LagPlace[];
   readonly #release: LagRelease;
-  /** Whether the entries of its index are kept from all replicas. */
-  readonly #isWhole: boolean;
   /** By storage id. As many at most as the catalogue has tables. */
   readonly #places = new Map<ByteString, readonly LagPlace[]>();
   #lag: LagRule | undefined;
 
   /** @param seed a whole number, for the delays that a model draws */
-  constructor(id: string, rule: Lag & FaultScope & { readonly whole?: true }, seed: number) {
+  constructor(id: string, rule: Staleness, seed: number) {
     this.#id = id;
-    this.#scope = rule;
-    this.#tableName = rule.table === undefined ? undefined : tableNameOf(rule.table);
-    this.#key = rule.key && normalisedKey(rule.key);
+    this.#placesIn = placesOfRule(rule);
     this.#release = releaseOf(rule, seed);
-    this.#isWhole = rule.whole === true;
   }
 
   /** The rule for the ring: the same object until a table that it is for comes or goes. */
@@ -59,23 +55,27 @@ export class StalenessRule {
     this.#lag = undefined;
     return true;
   }
+}
 
-  /** Empty: the rule is for nothing in this table. */
-  #placesIn({ storageId: table, namespace, name, key: schema, indexes }: StorageDescription): readonly LagPlace[] {
-    const { index: indexName } = this.#scope;
-    if (this.#scope.namespace !== undefined && this.#scope.namespace !== namespace) return [];
-    if (this.#tableName !== undefined && this.#tableName !== name) return [];
+/** The places of a table, with those of its indexes, that a staleness rule is for. None: it is for nothing there. */
+export function placesOfRule(rule: Staleness): (table: StorageDescription) => readonly LagPlace[] {
+  const { namespace: ruleNamespace, index: indexName, whole: isWhole = false } = rule;
+  const tableName = rule.table === undefined ? undefined : tableNameOf(rule.table);
+  const ruleKey = rule.key && normalisedKey(rule.key);
+  return ({ storageId: table, namespace, name, key: schema, indexes }) => {
+    if (ruleNamespace !== undefined && ruleNamespace !== namespace) return [];
+    if (tableName !== undefined && tableName !== name) return [];
     if (indexName !== undefined) {
       const index = indexes.find((each) => each.name === indexName);
-      return index === undefined ? [] : [placeOfIndex(index, table, this.#isWhole)];
+      return index === undefined ? [] : [placeOfIndex(index, table, isWhole)];
     }
-    if (this.#key !== undefined) {
-      const place = placeOfKey(this.#key, schema, table);
+    if (ruleKey !== undefined) {
+      const place = placeOfKey(ruleKey, schema, table);
       return place === undefined ? [] : [place];
     }
     const entries = indexes.flatMap(({ storageId }) => storageId ?? []);
     return [table, ...entries].map((each) => ({ kind: 'table', table: each }));
-  }
+  };
 }
 
 /** An index that has no entries of its own is read from its table. */
@@ -84,7 +84,8 @@ function placeOfIndex({ storageId }: SecondaryIndex, table: ByteString, isWhole:
   return isWhole ? { kind: 'propagation', index: storageId } : { kind: 'table', table: storageId };
 }
 
-function releaseOf(lag: Lag, seed: number): LagRelease {
+/** When what a rule holds back arrives after all. @param seed a whole number, for the delays that a model draws */
+export function releaseOf(lag: Lag, seed: number): LagRelease {
   if ('worst' in lag) return { kind: 'never' };
   if ('versions' in lag) return { kind: 'versions', count: lag.versions };
   if ('lagMs' in lag) return { kind: 'after', delay: { kind: 'constant', delayMs: lag.lagMs } };

@@ -7,11 +7,12 @@ import type { FaultEffect, FaultTime } from '../api/fault-rule.ts';
 import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
 import { MAX_LATENCY_MS } from '../api/read-fault-rule.ts';
-import type { FaultRules, Firing } from './fault-rules.ts';
+import type { RulesOfRequests } from './fault-rules.ts';
 import type { FaultRequest } from './fault-scope.ts';
+import type { Firing } from './rule-in-force.ts';
 
 export interface FaultParts {
-  readonly rules: FaultRules;
+  readonly rules: RulesOfRequests;
   /** Resolves after `delayMs`; to false if the request must not be carried out any more. */
   readonly wait: (delayMs: number) => Promise<boolean>;
   readonly namespaceOf: (context: RequestContext) => string | undefined;
@@ -40,15 +41,17 @@ async function executeWithFaults(
   seen: FaultRequest,
   context: RequestContext,
 ): Promise<object> {
+  const preparing = parts.rules.prepare(seen);
+  if (preparing !== undefined) await preparing;
   await delay(parts, seen, context);
-  failIfFired('before', parts, seen, context);
+  await failIfFired('before', parts, seen, context);
   const response = await readOrWrite(execute, parts, seen, context);
-  failIfFired('after', parts, seen, context);
+  await failIfFired('after', parts, seen, context);
   return response;
 }
 
 async function delay(parts: FaultParts, seen: FaultRequest, context: RequestContext): Promise<void> {
-  const firings = parts.rules.fireEach(seen, ({ kind }) => kind === 'latency');
+  const firings = await parts.rules.fireEach(seen, ({ kind }) => kind === 'latency');
   if (firings.length === 0) return;
   let delayMs = 0;
   for (const firing of firings) {
@@ -74,7 +77,7 @@ async function readOrWrite(
 ): Promise<object> {
   const { operation, request } = seen;
   const isEventual = OPERATION_TRAITS[operation].readsEventually?.(request) === true;
-  const firing = isEventual ? parts.rules.fireFirst(seen, ({ kind }) => kind === 'staleness') : undefined;
+  const firing = isEventual ? await parts.rules.fireFirst(seen, ({ kind }) => kind === 'staleness') : undefined;
   if (firing === undefined) return execute(operation, request, context);
   tell(parts, firing, context);
   try {
@@ -85,9 +88,14 @@ async function readOrWrite(
 }
 
 /** @throws ApiError or ConnectionDropped if a rule fires */
-function failIfFired(when: FaultTime, parts: FaultParts, seen: FaultRequest, context: RequestContext): void {
+async function failIfFired(
+  when: FaultTime,
+  parts: FaultParts,
+  seen: FaultRequest,
+  context: RequestContext,
+): Promise<void> {
   const { operation, request } = seen;
-  const firing = parts.rules.fireFirst(
+  const firing = await parts.rules.fireFirst(
     seen,
     (effect) =>
       (effect.kind === 'drop-connection' && effect.when === when) ||

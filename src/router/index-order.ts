@@ -149,8 +149,12 @@ class GlobalOrder implements PageSource {
     this.#guard = guard;
   }
 
-  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'> {
-    if (this.#first !== undefined) return this.#first.isCut ? 'cut' : 'end';
+  get isOver(): boolean {
+    return this.#first?.isCut === false;
+  }
+
+  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | undefined | 'cut' | 'beyond'> {
+    if (this.#first !== undefined) return this.#first.isCut ? 'cut' : undefined;
     const { table, index, startKey } = this.#scan;
     const start = startKey && this.#placeOf(startKey);
     this.#first = new FirstEntries(bytesLeft, itemsLeft);
@@ -166,7 +170,7 @@ class GlobalOrder implements PageSource {
       }
     }
     const found = this.#first.sorted();
-    return found.length === 0 ? 'end' : found;
+    return found.length === 0 ? undefined : found;
   }
 
   #placeOf(entry: AttributeMap): ByteString {

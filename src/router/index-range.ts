@@ -24,8 +24,12 @@ export class IndexRange implements PageSource {
     this.#plan = plan;
   }
 
-  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut'> {
-    if (this.#first !== undefined) return this.#first.isCut ? 'cut' : 'end';
+  get isOver(): boolean {
+    return this.#first?.isCut === false;
+  }
+
+  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | undefined | 'cut'> {
+    if (this.#first !== undefined) return this.#first.isCut ? 'cut' : undefined;
     const first = new FirstEntries(bytesLeft, itemsLeft, this.#plan.order);
     this.#first = first;
     for (let items = await this.#reader.read(); items !== undefined; items = await this.#reader.read()) {
@@ -39,6 +43,6 @@ export class IndexRange implements PageSource {
       }
     }
     const found = first.sorted();
-    return found.length === 0 ? 'end' : found;
+    return found.length === 0 ? undefined : found;
   }
 }

@@ -27,6 +27,7 @@ export function ofTable(table: Table): OfTable {
 
 /** What a read of many items or entries says of what it reads. Entries of an index are never asked for what is derived. */
 export function ofStored(table: Table, { storageId, localIndex, areEntries }: StoredOrder): OfStored {
-  if (areEntries) return { table: storageId, consistency: 'strict' };
-  return { table: storageId, localIndex, ...ofTable(table) };
+  if (areEntries) return { table: storageId, localIndex: undefined, consistency: 'strict', derivation: undefined };
+  const { consistency, derivation } = ofTable(table);
+  return { table: storageId, localIndex, consistency, derivation };
 }

@@ -19,10 +19,12 @@ export interface Found {
 export interface PageSource {
   /**
    * @param bytesLeft how many bytes, and `itemsLeft` how many items, still fit in the page; more may be returned
-   * @returns at least one of the next ones; `end`: there are no more; `cut`: there are more, but not for this page;
+   * @returns at least one of the next ones; undefined: there are no more; `cut`: there are more, but not for this page;
    *   `beyond`: the walk would be too long, so the page is to be read from another source
    */
-  next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end' | 'cut' | 'beyond'>;
+  next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | undefined | 'cut' | 'beyond'>;
+  /** Whether it is known that there are no more. */
+  readonly isOver: boolean;
 }
 
 /** Gives up the event loop until others have had their turn. */
@@ -35,6 +37,8 @@ export interface Walk {
    * @throws ApiError if the cluster fails
    */
   read(limit: number): Promise<readonly StoredItem[] | undefined>;
+  /** Whether it is known that there are none, which spares the question. */
+  readonly isOver: boolean;
 }
 
 /** How much is read from a walk between two pauses: some milliseconds of work, including its processing. */
@@ -58,6 +62,10 @@ export class WalkReader {
     this.#pause = pause;
   }
 
+  get isOver(): boolean {
+    return this.#walk.isOver;
+  }
+
   /** @returns at least one item; undefined if there are no more */
   async read(bytesLeft = BYTES_AT_ONCE, itemsLeft = MOST_SCAN_ITEMS): Promise<readonly StoredItem[] | undefined> {
     if (this.items - this.#itemsAtPause >= ITEMS_AT_ONCE || this.bytes - this.#bytesAtPause >= BYTES_AT_ONCE) {
@@ -66,10 +74,9 @@ export class WalkReader {
       await this.#pause();
     }
     const items = await this.#walk.read(Math.min(itemsLeft, this.#itemsWithin(bytesLeft)));
-    for (const { image } of items ?? []) {
-      this.items++;
-      this.bytes += image.size;
-    }
+    if (items === undefined) return undefined;
+    this.items += items.length;
+    for (const { image } of items) this.bytes += image.size;
     return items;
   }
 
@@ -105,12 +112,26 @@ export class WalkOrder implements PageSource {
     this.#options = options;
   }
 
-  async next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | 'end'> {
-    const { table, entriesOf: index, isSparse } = this.#options;
-    if (index === undefined) return (await this.#reader.read(bytesLeft, itemsLeft)) ?? 'end';
+  get isOver(): boolean {
+    return this.#reader.isOver;
+  }
+
+  next(bytesLeft: number, itemsLeft: number): Promise<readonly Found[] | undefined> {
+    const { entriesOf } = this.#options;
+    return entriesOf === undefined
+      ? this.#reader.read(bytesLeft, itemsLeft)
+      : this.#nextEntries(entriesOf, bytesLeft, itemsLeft);
+  }
+
+  async #nextEntries(
+    index: SecondaryIndex,
+    bytesLeft: number,
+    itemsLeft: number,
+  ): Promise<readonly Found[] | undefined> {
+    const { table, isSparse } = this.#options;
     while (true) {
       const items = await this.#reader.read(Math.min(bytesLeft, BYTES_AT_ONCE), isSparse ? undefined : itemsLeft);
-      if (items === undefined) return 'end';
+      if (items === undefined) return undefined;
       const found: Found[] = [];
       for (const stored of items) {
         // An item may have far more bytes than its entry, and each is parsed.

@@ -42,7 +42,8 @@ export async function inRoom(room: ReadRoom, read: () => Promise<Page | undefine
     return page;
   } finally {
     room.give(request, bytes);
-    await room.end(request);
+    const ended = room.end(request);
+    if (ended !== undefined) await ended;
   }
 }
 
@@ -89,13 +90,14 @@ export async function readPage(
   const { filter, isCount, isFetching } = plan;
   const areWhole = entriesOf === undefined || isWhole(plan);
   const project = plan.projection && projector(plan.projection);
-  const filtered = new PartReader(filter === undefined ? [] : namesIn(filter));
+  const filtered = filter && new PartReader(namesIn(filter));
   const page = {
     items: [] as (RawJson | AttributeMap)[],
     count: 0,
     scanned: 0,
     bytes: 0,
     fetchedSizes: [] as number[],
+    last: undefined as AttributeMap | undefined,
   };
   let bytesLeft = MAX_PAGE_BYTES;
   let extraBytes = 0;
@@ -103,9 +105,12 @@ export async function readPage(
   let last: Found | undefined;
   while (true) {
     const found = await source.next(bytesLeft, limit - page.scanned);
-    if (found === 'end') return { ...page, last: undefined };
-    if (found === 'cut') return { ...page, last: last && attributesOf(last) };
+    if (found === undefined) return page;
     if (found === 'beyond') return undefined;
+    if (found === 'cut') {
+      page.last = last && attributesOf(last);
+      return page;
+    }
     for (const { stored, entry: known, bytes } of found) {
       const entry = known ?? (entriesOf && indexEntry(table, entriesOf, stored!.attributes)!);
       page.scanned++;
@@ -128,15 +133,19 @@ export async function readPage(
         bytesLeft -= size;
       }
       const seen = isFetching ? undefined : entry;
-      if (filter === undefined || evaluateCondition(filter, seen ?? stored!.part(filtered))) {
+      if (filter === undefined || evaluateCondition(filter, seen ?? stored!.part(filtered!))) {
         page.count++;
         if (!isCount) page.items.push(answered(stored, areWhole ? undefined : entry, project));
       }
       // Recordings show 128.5 units for every full page, whatever the size of its items (F. Pachot, "DynamoDB Scan (and
       // why 128.5 RCU?)"). So a full page consumes the bytes that filled it, overhead included.
       if (bytesLeft < 0) page.bytes += extraBytes;
-      if (bytesLeft < 0 || page.scanned === limit) return { ...page, last: entry ?? stored!.attributes };
+      if (bytesLeft < 0 || page.scanned === limit) {
+        page.last = entry ?? stored!.attributes;
+        return page;
+      }
     }
+    if (source.isOver) return page;
     // Not the attributes: only the last item of a page has to be parsed.
     last = found.at(-1);
   }

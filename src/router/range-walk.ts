@@ -36,18 +36,26 @@ export class RangeWalk implements Walk {
     this.#rest = plan;
   }
 
+  get isOver(): boolean {
+    return this.#rest === undefined;
+  }
+
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
     if (this.#rest === undefined) return undefined;
     const { partitionKey, order, index } = this.#plan;
     const { lower, upper } = this.#rest;
+    const { table, localIndex, consistency, derivation } = ofStored(this.#table, this.#stored);
     const outcome = await this.#client.range({
-      ...ofStored(this.#table, this.#stored),
+      table,
+      localIndex,
       partitionKey,
       lower,
       upper,
       order,
       limit,
       from: this.#reading.from,
+      consistency,
+      derivation,
       departure: this.#reading.departure,
     });
     if (outcome.kind !== 'items') throw clusterError(outcome);

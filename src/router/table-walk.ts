@@ -39,15 +39,23 @@ export class TableWalk implements Walk {
     this.#next = options.after ? { kind: 'after', ...options.after } : { kind: 'partition', partition: 0 };
   }
 
+  get isOver(): boolean {
+    return this.#next === undefined;
+  }
+
   async read(limit: number): Promise<readonly StoredItem[] | undefined> {
     const { index, segment, from, departure } = this.#options;
     while (this.#next !== undefined) {
+      const { table, localIndex, consistency, derivation } = ofStored(this.#table, this.#stored);
       const outcome = await this.#client.scan({
-        ...ofStored(this.#table, this.#stored),
+        table,
+        localIndex,
         start: this.#next,
         segment,
         limit,
         from,
+        consistency,
+        derivation,
         departure,
       });
       if (outcome.kind !== 'items') throw clusterError(outcome);

@@ -9,12 +9,15 @@ import { nextTurn } from '../env/next-turn.ts';
 import { SeededRandom } from '../env/random.ts';
 import { StoppableClock } from '../env/stoppable-clock.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
+import { ClusterFaults, type OtherRules } from '../router/cluster-faults.ts';
 import { ExpirySweep } from '../router/expiry-sweep.ts';
 import { FaultDelays } from '../router/fault-delays.ts';
-import { FaultRules } from '../router/fault-rules.ts';
+import { FaultRules, type RulesOfExpiry } from '../router/fault-rules.ts';
 import type { OtherRouters } from '../router/other-routers.ts';
 import { createRouter } from '../router/router.ts';
-import type { TableCatalog } from '../router/table-catalog.ts';
+import { hashOf } from '../router/rule-in-force.ts';
+import { RulesRegister } from '../router/rules-register.ts';
+import { ADMINISTRATOR, type TableCatalog } from '../router/table-catalog.ts';
 import { ThroughputGate } from '../router/throughput.ts';
 import type { Releases } from './releases.ts';
 
@@ -24,6 +27,10 @@ export interface SharedRouting {
     /** @param hear called for each definition that another router has changed */
     listen(hear: (place: { readonly namespace: string; readonly name: string }) => void): void;
   };
+  /** What they tell each other of fault rules. */
+  readonly rules: OtherRules;
+  /** The name of this process: its draws differ from those of others. */
+  readonly name: string;
   /** Whether this router sweeps for all: what is deleted, and what has expired. Two at a time do no harm. */
   readonly isSweeper: () => boolean;
 }
@@ -41,11 +48,12 @@ export interface RouterBasis {
 }
 
 /** Tier 2, and what works on tables in the background. */
-export function buildRouter(basis: RouterBasis, releases: Releases) {
+export async function buildRouter(basis: RouterBasis, releases: Releases) {
   const { config, clock, apiClock, ring, catalog, others } = basis;
   releases.add(sweep(basis, config.limits.sweepIntervalMs));
-  const faults = createFaults(config, clock, catalog, ring);
+  const faults = others === undefined ? createFaults(basis) : createClusterFaults(basis, others);
   releases.add(() => faults.stop());
+  if (faults instanceof ClusterFaults) await faults.start();
   const expiry = createExpiry(basis, faults);
   releases.add(() => expiry.stop());
   const waits = new FaultDelays(clock);
@@ -87,7 +95,7 @@ function createRouterOf(config: Config, { client, catalog, apiClock, waits, othe
   });
 }
 
-function createExpiry(basis: RouterBasis, faults: FaultRules): ExpirySweep {
+function createExpiry(basis: RouterBasis, faults: RulesOfExpiry): ExpirySweep {
   const { config, log, clock, apiClock, ring, catalog, others } = basis;
   const expiry = new ExpirySweep({
     client: ring.client,
@@ -123,16 +131,45 @@ function sweep({ catalog, clock, apiClock, log, others }: RouterBasis, intervalM
   return () => stoppable.stop();
 }
 
-function createFaults(quorums: Config, clock: Clock, catalog: TableCatalog, ring: ServedRing): FaultRules {
+function createFaults({ config, clock, catalog, ring }: RouterBasis): FaultRules {
   return new FaultRules({
     catalog,
-    whyNoReplicaLags: whyNoReplicaLags(quorums),
+    whyNoReplicaLags: whyNoReplicaLags(config),
     timers: clock,
-    newSeed: () => randomInt(2 ** 31),
-    seeded: (seed) => {
-      const random = new SeededRandom(seed);
-      return () => random.next();
-    },
+    newSeed,
+    seeded,
     onLagChange: (rules) => ring.setLags(rules),
   });
+}
+
+function createClusterFaults(
+  { config, log, clock, catalog, ring }: RouterBasis,
+  { rules, name }: SharedRouting,
+): ClusterFaults {
+  return new ClusterFaults({
+    register: new RulesRegister(ring.client),
+    tables: {
+      cached: (namespace, tableName) => catalog.cached(namespace, tableName),
+      find: (namespace, tableName) => catalog.get(namespace, tableName, ADMINISTRATOR).catch(() => undefined),
+    },
+    others: rules,
+    whyNoReplicaLags: whyNoReplicaLags(config),
+    timers: clock,
+    nowMs: () => clock.now(),
+    newSeed,
+    newEdit: randomUUID,
+    seeded,
+    salt: hashOf(name),
+    onLagChange: (lags) => ring.setLags(lags),
+    onFailure: (error) => log.debug('fault rules of the cluster are not as they should be yet', { error }),
+  });
+}
+
+function newSeed(): number {
+  return randomInt(2 ** 31);
+}
+
+function seeded(seed: number): () => number {
+  const random = new SeededRandom(seed);
+  return () => random.next();
 }

@@ -21,5 +21,8 @@ export function nodeControl(membership: Membership): NodeControl {
     },
     removeNode: (id) => membership.remove(nameOf(id)),
     replaceNode: (id) => membership.replace(nameOf(id)),
+    finalize: () => membership.finalize(),
+    movePartition: (partition, to) => membership.move(partition, to.map(nameOf)),
+    settings: (change) => membership.changeSettings(change),
   };
 }

@@ -11,19 +11,36 @@ import { createPeerTransport } from '../env/peer-transport.ts';
 import type { Random } from '../env/random.ts';
 import { Acquaintances, textOfAddress } from '../peer/acquaintances.ts';
 import { AddressBook, type AddressEntry } from '../peer/address-book.ts';
-import { isOfCopy, refusalOf } from '../peer/admission.ts';
+import { isOfCopy, isOfTwin, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
+import { levelRefusal, type Release } from '../peer/level.ts';
 import type { Membership } from '../peer/membership.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
 import { peerDesk } from '../peer/peer-desk.ts';
-import { PEER_CHANNEL, type PeerAnswer, type PeerRequest, readEntry } from '../peer/peer-messages.ts';
+import type { PeerLags } from '../peer/peer-lags.ts';
+import {
+  PEER_CHANNEL,
+  type PeerAnswer,
+  type PeerRequest,
+  readEntries,
+  type SharedVersions,
+} from '../peer/peer-messages.ts';
+import { RulesNews } from '../peer/rules-news.ts';
 import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
+import { Complaints } from './complaints.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
+/**
+ * A process to which others say for so long that another one is connected on its disk is the second one, in ms. Far above
+ * what it takes to notice that a host is gone.
+ */
+const TWIN_MS = 60_000;
+/** A process with nobody else in its cluster takes its disk for its own after so long, in ms. */
+const ALONE_MS = 5_000;
 /** How often the log repeats why a peer is refused, in ms. */
 const REMIND_MS = 60_000;
 
@@ -32,13 +49,15 @@ export interface PeerMemory {
   readonly record: PeerRecord;
   save(record: PeerRecord): void;
   readNotes(): unknown;
-  writeNotes(notes: unknown): void;
+  writeNotes(notes: unknown): Promise<void>;
 }
 
 export interface PeerNetworkParts {
   readonly memory: PeerMemory;
   readonly role: PeerHello['role'];
   readonly build: string;
+  /** What this release speaks, unless a test plays another one. */
+  readonly protocol?: Pick<PeerHello, 'protocolMin' | 'protocolMax'>;
   /** A random text of this process. */
   readonly instance: string;
   readonly security: PeerSecurity;
@@ -62,26 +81,39 @@ export class PeerNetwork {
   readonly acquaintances: Acquaintances;
   /** What routers tell each other of tables. */
   readonly news: TableNews;
+  /** What processes tell each other of fault rules. */
+  readonly rules: RulesNews;
   readonly #parts: PeerNetworkParts;
   readonly #book: AddressBook;
-  readonly #complained = new Map<string, number>();
+  readonly #complaints: Complaints;
   #own: AddressEntry;
   #reachedAt: () => readonly Address[] = () => [];
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
+  #lags: PeerLags | undefined;
   #membership: Membership | undefined;
+  /** The lowest that the cluster is at, as far as this process knows. */
+  #level = 1;
   #onUp: (peer: NodeId) => void = () => {};
+  /** Defined from a change of the book until it is written down. */
   #noting: Timer;
+  #hasNews = false;
+  #isStopped = false;
+  /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
+  #twinSinceMs: number | undefined;
+  readonly #startedMs: number;
 
   constructor(parts: PeerNetworkParts) {
     const { memory, instance, join, clock, random, log, security } = parts;
     const { name, diskId, boot } = memory.record;
     this.#parts = parts;
+    this.#startedMs = clock.elapsedMs();
+    this.#complaints = new Complaints(clock, log, REMIND_MS);
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
-    this.#book = new AddressBook(notedEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#noteSoon());
     this.transport = createPeerTransport<PeerHello>({
       self: this.self,
       security,
@@ -91,7 +123,10 @@ export class PeerNetwork {
       addressesOf: (peer) => this.#book.addressesOf(peer),
       greeting: this.#greeting(),
       events: {
-        up: (peer) => this.#onUp(peer),
+        up: (peer) => {
+          this.#twinSinceMs = undefined;
+          this.#onUp(peer);
+        },
         down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
         greeted: (peer, hello) => {
           this.#book.noteStart(peer, hello.boot, hello.instance);
@@ -101,7 +136,12 @@ export class PeerNetwork {
           const { code, line } = refusal;
           // A disk that was lost had the address that its successor has now.
           if (code === 'self') return;
-          this.#complain('a peer has refused this one', { peer, address: textOfAddress(address), code, reason: line });
+          this.#complaints.complain('a peer has refused this one', {
+            peer,
+            address: textOfAddress(address),
+            code,
+            reason: line,
+          });
           this.#noteRefused(refusal);
         },
       },
@@ -112,10 +152,14 @@ export class PeerNetwork {
         self: this.self,
         founder: () => this.#founder,
         acquaintances: () => this.acquaintances,
+        versions: () => this.#versions,
         view: () => this.#view,
         peer: () => this.#peer,
         membership: () => this.#membership,
         news: () => this.news,
+        nowMs: () => clock.now(),
+        rules: () => this.rules,
+        lags: () => this.#lags,
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -126,12 +170,16 @@ export class PeerNetwork {
       join,
       own: () => this.#ownEntry(),
       members: () => this.#members,
+      versions: () => this.#versions,
+      onVersions: ({ rules }) => this.rules.noteVersion(rules),
       onRefused: (refusal) => this.#noteRefused(refusal),
       clock,
       random,
       log,
     });
-    this.news = new TableNews({ port: this.port, present: () => this.acquaintances.present, clock });
+    const present = () => this.acquaintances.present;
+    this.news = new TableNews({ port: this.port, present, clock });
+    this.rules = new RulesNews({ port: this.port, present, clock, log });
   }
 
   /**
@@ -192,9 +240,10 @@ export class PeerNetwork {
     };
   }
 
-  /** The node of this process answers its peers from now on. */
-  serve(peer: Peer | undefined): void {
+  /** The node of this process answers its peers from now on. @param lags how it keeps rules of lag */
+  serve(peer: Peer | undefined, lags?: PeerLags): void {
     this.#peer = peer;
+    this.#lags = lags;
   }
 
   /** Who belongs to the cluster is known, and changed here, from now on. */
@@ -202,13 +251,34 @@ export class PeerNetwork {
     this.#membership = membership;
   }
 
+  /** What a process runs, this one too; undefined: it is not there now. */
+  releaseOf(node: NodeId): Release | undefined {
+    if (node === this.self) return this.#hello;
+    return this.transport.isConnected(node) ? this.transport.helloOf(node) : undefined;
+  }
+
+  /** The cluster is at this level: from now on releases that cannot be in it are refused, and those that are met cut off. */
+  requireLevel(level: number): void {
+    if (level <= this.#level) return;
+    this.#level = level;
+    for (const peer of this.acquaintances.met) {
+      const hello = this.transport.helloOf(peer);
+      if (hello !== undefined && levelRefusal(hello, level) !== undefined) this.transport.disconnect(peer);
+    }
+  }
+
   async stop(): Promise<void> {
     this.#founder?.stop();
     this.acquaintances.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
+    this.#isStopped = true;
     this.#parts.clock.cancel(this.#noting);
-    this.#parts.memory.writeNotes(this.#book.entries);
+    await this.#parts.memory.writeNotes(this.#book.entries);
+  }
+
+  get #versions(): SharedVersions {
+    return { rules: this.rules.version };
   }
 
   get #members(): readonly NodeId[] {
@@ -233,11 +303,11 @@ export class PeerNetwork {
   }
 
   get #hello(): PeerHello {
-    const { role, build, instance, clock, hashOf } = this.#parts;
+    const { role, build, protocol = PROTOCOL, instance, clock, hashOf } = this.#parts;
     const { name, diskId, boot, right } = this.#record;
     const cluster = this.#cluster;
     return {
-      ...PROTOCOL,
+      ...protocol,
       clusterId: cluster?.clusterId,
       foundersHash: right && hashOf(right.founders.join()),
       name,
@@ -255,27 +325,21 @@ export class PeerNetwork {
   #greeting(): Greeting<PeerHello> {
     const greeting = peerGreeting(
       () => this.#hello,
-      (hello) => refusalOf(hello, this.#hello, this.#book.entryOf(hello.node)),
+      (hello) =>
+        refusalOf(hello, this.#hello, {
+          last: this.#book.entryOf(hello.node),
+          connected: this.transport.isConnected(hello.node) ? this.transport.helloOf(hello.node) : undefined,
+          isSettled: this.#isSettled,
+        }) ?? levelRefusal(hello, this.#level),
     );
     const admit = (hello: PeerHello): Refusal | undefined => {
       const refusal = greeting.admit(hello);
       if (refusal !== undefined) {
-        this.#complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
+        this.#complaints.complain('a peer is refused', { peer: hello.node, code: refusal.code, reason: refusal.line });
       }
       return refusal;
     };
     return { ...greeting, admit };
-  }
-
-  /** Says once a minute what is wrong between this peer and another. */
-  #complain(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const { clock, log } = this.#parts;
-    const about = JSON.stringify([message, fields.peer, fields.code]);
-    const nowMs = clock.elapsedMs();
-    if (nowMs < (this.#complained.get(about) ?? 0)) return;
-    if (this.#complained.size >= MOST_COMPLAINTS) this.#complained.clear();
-    this.#complained.set(about, nowMs + REMIND_MS);
-    log.error(message, fields);
   }
 
   /** Where this peer is reached now: a host may get another address while it runs. */
@@ -287,10 +351,20 @@ export class PeerNetwork {
     return this.#own;
   }
 
+  /** Whether others have let this process in, and would refuse another one on its disk. Without others, whether it runs. */
+  get #isSettled(): boolean {
+    const others = this.#members.filter((node) => node !== this.self);
+    if (others.length > 0) return others.some((node) => this.transport.isUp(node));
+    return this.#cluster !== undefined && this.#parts.clock.elapsedMs() - this.#startedMs > ALONE_MS;
+  }
+
   /** A copy of a disk lacks what the disk has promised since. So it ends here, and for ever: whatever starts on it. */
   #noteRefused(refusal: Refusal): void {
-    if (!isOfCopy(refusal)) return;
-    const { memory, log, onFatal } = this.#parts;
+    const { memory, clock, log, onFatal } = this.#parts;
+    if (isOfTwin(refusal)) {
+      this.#twinSinceMs ??= clock.elapsedMs();
+      if (clock.elapsedMs() - this.#twinSinceMs < TWIN_MS) return;
+    } else if (!isOfCopy(refusal)) return;
     this.#founder?.stop();
     try {
       memory.save({ ...memory.record, refused: refusal.line });
@@ -300,24 +374,17 @@ export class PeerNetwork {
     onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
   }
 
+  /** A disk may take longer than the pause between two writes: then there is one at a time. */
   #noteSoon(): void {
-    if (this.#noting !== undefined) return;
+    this.#hasNews = true;
+    if (this.#noting !== undefined || this.#isStopped) return;
     const { clock, memory } = this.#parts;
-    this.#noting = clock.after(NOTE_MS, () => {
+    this.#noting = clock.after(NOTE_MS, async () => {
+      this.#hasNews = false;
+      await memory.writeNotes(this.#book.entries);
       this.#noting = undefined;
-      memory.writeNotes(this.#book.entries);
+      if (this.#hasNews) this.#noteSoon();
     });
-  }
-}
-
-/** Complaints that are remembered, so that they are not repeated. */
-const MOST_COMPLAINTS = 1_000;
-
-function notedEntries(notes: unknown): readonly AddressEntry[] {
-  try {
-    return Array.isArray(notes) ? notes.map(readEntry) : [];
-  } catch {
-    return [];
   }
 }
 

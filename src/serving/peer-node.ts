@@ -1,8 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
-import type { KeptHint, NodeSettings } from '../dynamo/node-settings.ts';
+import type { KeptHint } from '../dynamo/node-settings.ts';
 import { checkNodeState } from '../dynamo/node-state.ts';
-import { SOUND_RULES } from '../dynamo/rules.ts';
 import type { Clock } from '../env/clock.ts';
 import { DataDirectoryError } from '../env/cluster-file.ts';
 import { LmdbStore } from '../env/lmdb-store.ts';
@@ -15,7 +14,8 @@ import { DiskWatch } from '../host/disk-watch.ts';
 import { readIdentity, readLastStart, writeIdentity, writeLastStart } from '../peer/disk-identity.ts';
 import { configsOf } from '../peer/founding.ts';
 import { peerNodeId } from '../peer/node-name.ts';
-import { Peer } from '../peer/peer.ts';
+import { openPeer } from '../peer/open-peer.ts';
+import type { Peer } from '../peer/peer.ts';
 
 export interface PeerNodeParts {
   /** Its record is `formed`. */
@@ -49,7 +49,20 @@ export async function openPeerNode(parts: PeerNodeParts): Promise<PeerNode> {
   try {
     checkNodeState(store);
     identify(directory, store);
-    const peer = await openPeer(parts, store);
+    const { name, diskId, cluster, storeBoot } = directory.record;
+    const peer = await openPeer({
+      id: peerNodeId(name, diskId),
+      diskId,
+      ring: configsOf(cluster!),
+      // A node that was taken in later is named by no config of epoch 0: it takes no vote by this.
+      isBootstrap: storeBoot === undefined,
+      onHint: parts.onHint,
+      settings: parts.config,
+      store,
+      env: { clock, random: parts.random, log },
+      transport: parts.transport,
+      unwritable: ({ message }) => new DataDirectoryError(`cannot write in ${directory.storePath}: ${message}`),
+    });
     await store.settle();
     // From now on an empty store is a lost one, and one that knows less an old copy.
     directory.save({ ...directory.record, storeBoot: directory.record.boot });
@@ -116,34 +129,4 @@ function identify({ record, storePath }: PeerDirectory, store: LmdbStore): void 
     throw new StoreDamagedError(`is an old copy of itself: it was last used with start ${last}, not ${storeBoot}`);
   }
   writeLastStart(store, boot);
-}
-
-function openPeer(parts: PeerNodeParts, store: LmdbStore): Promise<Peer> {
-  const { directory, config, transport, clock, random, log, onHint } = parts;
-  const { name, diskId, storeBoot } = directory.record;
-  const { writeQuorum, readQuorum, readFrom, readRepair, antiEntropyIntervalMs, scrubIntervalMs, limits } = config;
-  const ring = configsOf(directory.record.cluster!);
-  const settings: NodeSettings = {
-    id: peerNodeId(name, diskId),
-    diskId,
-    writeQuorum,
-    readQuorum,
-    readFrom,
-    readRepair,
-    antiEntropyIntervalMs,
-    scrubIntervalMs,
-    ring,
-    // A node that was taken in later is named by no config of epoch 0: it takes no vote by this.
-    isBootstrap: storeBoot === undefined,
-    limits: limits.node,
-    rules: SOUND_RULES,
-    onHint,
-  };
-  return new Promise((resolve, reject) => {
-    store.onDamaged = reject;
-    Peer.open({ settings, env: { clock, random, log, store }, transport }, (peer, error) => {
-      if (peer !== undefined) resolve(peer);
-      else reject(new DataDirectoryError(`cannot write in ${directory.storePath}: ${error!.message}`));
-    });
-  });
 }

@@ -16,9 +16,10 @@ import { nextTurn } from '../env/next-turn.ts';
 import type { NodeControl } from '../host/ring-control.ts';
 import type { Location } from '../peer/locate.ts';
 import type { ServedRing } from '../peer/served-ring.ts';
+import type { ClusterFaults } from '../router/cluster-faults.ts';
 import type { ExpirySweep } from '../router/expiry-sweep.ts';
 import { FaultDelays } from '../router/fault-delays.ts';
-import type { FaultRules } from '../router/fault-rules.ts';
+import { FaultRules } from '../router/fault-rules.ts';
 import { withFaults } from '../router/faulty-execute.ts';
 import type { IndexBuilder } from '../router/index-builder.ts';
 import { DEFAULT_NAMESPACE, namespaceOf } from '../router/namespace.ts';
@@ -70,8 +71,8 @@ export interface Serving {
   renewSecurity(): void;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
-  /** The rules of what goes wrong on purpose. */
-  readonly faults: FaultRules;
+  /** The rules of what goes wrong on purpose: of this router, if it is the only one. */
+  readonly faults: FaultRules | ClusterFaults;
   /** What an administrator does to whole tables. */
   readonly tables: TableAdmin;
   /** All that an administrator may do, as over HTTP. */
@@ -100,13 +101,16 @@ export async function serveRing(
   const catalog = new TableCatalog(ring.client, DEFAULT_ROUTER_LIMITS, others?.routers);
   others?.routers.listen((place) => catalog.noteChanged(place));
   const basis = { config, log, clock, apiClock, ring, catalog, others };
-  const { faults, expiry, router } = buildRouter(basis, releases);
+  const { faults, expiry, router } = await buildRouter(basis, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
     const { seed } = await import('../seed/seed.ts');
     await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
   }
-  if (config.faultsFile !== undefined) addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  // Those of a cluster are set once, not by each process that starts.
+  if (config.faultsFile !== undefined && faults instanceof FaultRules) {
+    addFaultsOfFile(config.faultsFile, (rule) => faults.add(rule));
+  }
   const delays = new FaultDelays(clock);
   const execute = withFaults(router.execute, {
     rules: faults,
@@ -180,7 +184,7 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
 interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
   readonly isHealthy: (() => boolean) | undefined;
   readonly peerFigures: (() => PeerFigures) | undefined;
-  readonly faults: FaultRules;
+  readonly faults: Serving['faults'];
   readonly expiry: ExpirySweep;
   readonly indexes: IndexBuilder;
   readonly admin: Admin;
@@ -221,7 +225,7 @@ function createWeb(parts: WebParts): WebServer {
       admin: config.admin ? { admin, readRule: readFaultRule } : undefined,
       figures: {
         nodes: () => ring.describe().nodes.map(nodeFigures),
-        faults: () => faults.list().map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
+        faults: () => faults.here.map(({ id, rule, fired }) => ({ id, kind: rule.kind, fired })),
         expiry: () => expiry,
         builds: () => indexes.figures(),
         peers: peerFigures,

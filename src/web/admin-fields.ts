@@ -13,6 +13,24 @@ export function readNodeAction(text: string): NodeAction {
   return action;
 }
 
+/** The most nodes that hold a partition. */
+const MOST_HOMES = 64;
+
+export function readPartition(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new AdminError('partition must be the number of a partition', 'partition');
+  return Number(text);
+}
+
+/** Who shall hold a partition. */
+export function readHomes(body: unknown): readonly string[] {
+  const { to, ...others } = objectOf(body, 'body') as Readonly<Record<string, unknown>>;
+  const [stranger] = Object.keys(others);
+  if (stranger !== undefined) throw new AdminError(`a move of a partition has no ${quoted(stranger)}`, stranger);
+  const isList = Array.isArray(to) && to.length > 0 && to.length <= MOST_HOMES;
+  if (isList && to.every((name) => typeof name === 'string')) return to as string[];
+  throw new AdminError('to must be a list of names of nodes', 'to');
+}
+
 export function readLinkSetting(body: unknown): LinkSetting {
   const members = Object.entries(objectOf(body, 'body'));
   if (members.length === 0) throw new AdminError('the body must have cut, delayMs or dropRate', 'body');
@@ -33,6 +51,13 @@ export function readLinkSetting(body: unknown): LinkSetting {
     }
   }
   return body as LinkSetting;
+}
+
+/** What each setting may be is known elsewhere. */
+export function readSettings(body: unknown): Readonly<Record<string, unknown>> {
+  const settings = objectOf(body, 'body') as Readonly<Record<string, unknown>>;
+  if (Object.keys(settings).length === 0) throw new AdminError('the body must have a setting', 'body');
+  return settings;
 }
 
 export function readClockMove(body: unknown): ClockMove {

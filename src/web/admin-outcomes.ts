@@ -1,4 +1,4 @@
-import type { LinkSetting, NodeAction, Snapshot } from '../api/admin.ts';
+import type { LevelChange, LinkSetting, NodeAction, PartitionMove, Snapshot } from '../api/admin.ts';
 
 /** Sentences that say what an administrator's request did: the `done` of an answer. */
 
@@ -14,6 +14,17 @@ const OF_NODES: Readonly<Record<NodeAction, string>> = {
 /** @param states the states of all nodes after the action */
 export function nodeOutcome(id: string, action: NodeAction, states: string): string {
   return `${id} ${OF_NODES[action]} (${states})`;
+}
+
+export function moveOutcome({ partition, from, to }: PartitionMove): string {
+  const isThere = to.length === from.length && to.every((name) => from.includes(name));
+  if (isThere) return `partition ${partition} is held by ${from.join(' ')} already`;
+  return `partition ${partition} is to move from ${from.join(' ')} to ${to.join(' ')}: status tells when it has`;
+}
+
+export function levelOutcome({ before, level, because }: LevelChange): string {
+  if (level > before) return `the level is raised from ${before} to ${level}: older releases are refused from now on`;
+  return `the level is ${level}, and there is nothing to raise: ${because}`;
 }
 
 export function linkOutcome(from: string, to: string, { cut, delayMs, dropRate }: LinkSetting): string {

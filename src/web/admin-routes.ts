@@ -1,8 +1,26 @@
 import type { Admin } from '../api/admin.ts';
 import { ApiError } from '../api/errors.ts';
 import { AdminError, type FaultRule } from '../api/fault-rule.ts';
-import { readClockMove, readKey, readLinkSetting, readNodeAction, readSnapshot } from './admin-fields.ts';
-import { countOf, healedOutcome, linkOutcome, nodeOutcome, resetOutcome, restoreOutcome } from './admin-outcomes.ts';
+import {
+  readClockMove,
+  readHomes,
+  readKey,
+  readLinkSetting,
+  readNodeAction,
+  readPartition,
+  readSettings,
+  readSnapshot,
+} from './admin-fields.ts';
+import {
+  countOf,
+  healedOutcome,
+  levelOutcome,
+  linkOutcome,
+  moveOutcome,
+  nodeOutcome,
+  resetOutcome,
+  restoreOutcome,
+} from './admin-outcomes.ts';
 import { clusterText, statesText } from './cluster-text.ts';
 
 /** What every route can use. */
@@ -44,23 +62,27 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     method: 'POST',
     path: '/faults',
     body: 'small',
-    answer: ({ admin, readRule }, { body }) => ({ status: 201, body: admin.addFault(readRule(body)) }),
+    answer: async ({ admin, readRule }, { body }) => ({ status: 201, body: await admin.addFault(readRule(body)) }),
   },
-  { method: 'GET', path: '/faults', answer: ({ admin }) => ({ status: 200, body: { faults: admin.faults() } }) },
+  {
+    method: 'GET',
+    path: '/faults',
+    answer: async ({ admin }) => ({ status: 200, body: { faults: await admin.faults() } }),
+  },
   {
     method: 'DELETE',
     path: '/faults',
-    answer: telling(({ admin }) => {
-      const { length } = admin.faults();
-      admin.clearFaults();
+    answer: telling(async ({ admin }) => {
+      const { length } = await admin.faults();
+      await admin.clearFaults();
       return `${countOf(length, 'fault rule')} ended`;
     }),
   },
   {
     method: 'DELETE',
     path: '/faults/{id}',
-    answer: telling(({ admin }, { params }) => {
-      admin.removeFault(params.id!);
+    answer: telling(async ({ admin }, { params }) => {
+      await admin.removeFault(params.id!);
       return `fault rule ${params.id} ended`;
     }),
   },
@@ -70,23 +92,32 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: telling(async ({ admin }, { params }) => {
       const action = readNodeAction(params.action!);
       await admin.node(params.id!, action);
-      return nodeOutcome(params.id!, action, statesText(admin.cluster()));
+      return nodeOutcome(params.id!, action, statesText(await admin.cluster()));
     }),
   },
   {
     method: 'POST',
     path: '/nodes',
-    answer: telling(async ({ admin }) => `${await admin.addNode()} is added (${statesText(admin.cluster())})`),
+    answer: telling(async ({ admin }) => `${await admin.addNode()} is added (${statesText(await admin.cluster())})`),
   },
   {
     method: 'DELETE',
     path: '/nodes/{id}',
     answer: telling(async ({ admin }, { params }) => {
       await admin.removeNode(params.id!);
-      const { movesLeft } = admin.cluster();
+      const { movesLeft } = await admin.cluster();
       return `${params.id} is taken out (${movesLeft} partitions still to be moved)`;
     }),
   },
+  {
+    method: 'POST',
+    path: '/partitions/{partition}/move',
+    body: 'small',
+    answer: telling(async ({ admin }, { params, body }) =>
+      moveOutcome(await admin.movePartition(readPartition(params.partition!), readHomes(body))),
+    ),
+  },
+  { method: 'POST', path: '/finalize', answer: telling(async ({ admin }) => levelOutcome(await admin.finalize())) },
   {
     method: 'PUT',
     path: '/links/{from}/{to}',
@@ -124,6 +155,13 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     answer: ({ admin }, { body }) => ({ status: 200, body: admin.moveClock(readClockMove(body)) }),
   },
   { method: 'DELETE', path: '/clock', answer: ({ admin }) => ({ status: 200, body: admin.resetClock() }) },
+  { method: 'GET', path: '/settings', answer: async ({ admin }) => ({ status: 200, body: await admin.settings() }) },
+  {
+    method: 'PUT',
+    path: '/settings',
+    body: 'small',
+    answer: async ({ admin }, { body }) => ({ status: 200, body: await admin.changeSettings(readSettings(body)) }),
+  },
   {
     method: 'POST',
     path: '/reset',
@@ -149,8 +187,12 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
       return restoreOutcome(snapshot);
     }),
   },
-  { method: 'GET', path: '/cluster', answer: ({ admin }) => ({ status: 200, body: admin.cluster() }) },
-  { method: 'GET', path: '/status', answer: ({ admin }) => ({ status: 200, text: clusterText(admin.cluster()) }) },
+  { method: 'GET', path: '/cluster', answer: async ({ admin }) => ({ status: 200, body: await admin.cluster() }) },
+  {
+    method: 'GET',
+    path: '/status',
+    answer: async ({ admin }) => ({ status: 200, text: clusterText(await admin.cluster()) }),
+  },
   {
     method: 'GET',
     path: '/key',

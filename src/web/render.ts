@@ -67,7 +67,9 @@ export function toJson(value: object): Buffer {
   const item = onlyItem(value);
   if (item !== undefined) return join([ITEM_HEAD, item, ITEM_TAIL]);
   const pieces: (string | Uint8Array)[] = [];
-  write(value, pieces);
+  const text = write(value, '', pieces);
+  if (pieces.length === 0) return Buffer.from(text);
+  pieces.push(text);
   return join(pieces);
 }
 
@@ -82,28 +84,30 @@ function onlyItem(value: object): Uint8Array | undefined {
 const ITEM_HEAD = Buffer.from('{"Item":');
 const ITEM_TAIL = Buffer.from('}');
 
-function write(value: unknown, pieces: (string | Uint8Array)[]): void {
+/**
+ * @param text what comes before the value and is not among the pieces yet
+ * @param pieces get all up to the last `RawJson`
+ * @returns the text behind that, with the end of the value
+ */
+function write(value: unknown, text: string, pieces: (string | Uint8Array)[]): string {
   if (value instanceof RawJson) {
-    pieces.push(value.bytes);
-  } else if (!holdsRawJson(value)) {
-    pieces.push(JSON.stringify(value));
-  } else if (Array.isArray(value)) {
-    pieces.push('[');
-    for (let i = 0; i < value.length; i++) {
-      if (i > 0) pieces.push(',');
-      write(value[i], pieces);
-    }
-    pieces.push(']');
-  } else {
-    let before = '{';
-    for (const [key, member] of Object.entries(value as object)) {
-      if (member === undefined) continue;
-      pieces.push(`${before}${JSON.stringify(key)}:`);
-      write(member, pieces);
-      before = ',';
-    }
-    pieces.push('}');
+    pieces.push(text, value.bytes);
+    return '';
   }
+  if (!holdsRawJson(value)) return text + JSON.stringify(value);
+  let rest = text;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) rest = write(value[i], rest + (i === 0 ? '[' : ','), pieces);
+    return `${rest}]`;
+  }
+  let before = '{';
+  for (const key in value as object) {
+    const member = (value as Record<string, unknown>)[key];
+    if (member === undefined) continue;
+    rest = write(member, `${rest}${before}${JSON.stringify(key)}:`, pieces);
+    before = ',';
+  }
+  return `${rest}}`;
 }
 
 function holdsRawJson(value: unknown): boolean {

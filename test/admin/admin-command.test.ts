@@ -8,8 +8,8 @@ const VIEW = {
     { id: 'b.00000000000b', name: 'b', state: 'up' },
   ],
   partitions: [
-    { partition: 0, epoch: 0, homes: ['a.00000000000a', 'b.00000000000b'] },
-    { partition: 1, epoch: 12, homes: ['b.00000000000b', 'a.00000000000a'] },
+    { partition: 0, epoch: 0, homes: ['a.00000000000a', 'b.00000000000b'], notVoting: [] },
+    { partition: 1, epoch: 12, homes: ['b.00000000000b', 'a.00000000000a'], notVoting: [] },
   ],
 };
 
@@ -27,7 +27,7 @@ async function run(argv: string[], answers: Record<string, unknown> = {}, env: R
     env,
     fetch: async (url, init) => {
       const call = `${init?.method} ${url}`;
-      asked.push(call);
+      asked.push(init?.body === undefined ? call : `${call} ${init.body}`);
       const path = call.replace(/http:\/\/[^/]+\/_dynaring/, '');
       const answer = answers[path];
       if (answer === undefined) throw Object.assign(new TypeError('fetch failed'), { cause: { code: 'ECONNREFUSED' } });
@@ -65,16 +65,44 @@ test('ring prints who holds what, by names', async () => {
   expect(out).toBe('partition  epoch  nodes\n        0      0  a b\n        1     12  b a\n');
 });
 
+test('ring says what is not as it should be with a partition', async () => {
+  const [a, b] = ['a.00000000000a', 'b.00000000000b'];
+  const partitions = [
+    { partition: 0, epoch: 3, homes: [a, b], notVoting: [b], moveTo: [b], movedBy: a },
+    { partition: 1, epoch: 3, homes: [a], notVoting: [], moveTo: [b] },
+    { partition: 2, epoch: 3, homes: [a], notVoting: [] },
+  ];
+  const { out } = await run(['ring'], { 'GET /cluster': { ...VIEW, partitions } });
+  expect(out.split('\n').slice(1)).toEqual([
+    '        0      3  a b    no vote: b; moves to b',
+    '        1      3  a      to move to b',
+    '        2      3  a',
+    '',
+  ]);
+});
+
+test('repair says how much it has repaired', async () => {
+  const answers = { 'POST /repair': { partitions: 96, recordsRepaired: 3, ms: 12.4 } };
+  const out = '96 comparisons of replicas brought 3 records up to date, in 12 ms\n';
+  expect(await run(['repair'], answers)).toMatchObject({ status: 0, out });
+  const json = '{"partitions":96,"recordsRepaired":3,"ms":12.4}\n';
+  expect(await run(['repair', '--json'], answers)).toMatchObject({ status: 0, out: json });
+});
+
 test.each([
   [['add'], 'POST /nodes'],
   [['remove', 'a b'], 'DELETE /nodes/a%20b'],
   [['replace', 'b'], 'POST /nodes/b/replace'],
-  [['repair'], 'POST /repair'],
+  [['finalize'], 'POST /finalize'],
+  [['move', '7', '--to', 'a, b,c'], 'POST /partitions/7/move'],
 ])('%j asks %s, and prints what was done', async (argv, call) => {
   expect(await run(argv, { [call]: { done: 'done so' } })).toMatchObject({ status: 0, out: 'done so\n' });
   expect(await run([...argv, '--json'], { [call]: { done: 'x' } })).toMatchObject({ status: 0, out: '{"done":"x"}\n' });
   const refused = { [call]: { status: 409, error: 'not now', field: 'id' } };
   expect(await run(argv, refused)).toMatchObject({ status: 1, out: '', err: 'dynaring: not now\n' });
+  const { asked } = await run(argv, { [call]: { done: 'x' } });
+  const body = argv[0] === 'move' ? ' {"to":["a","b","c"]}' : '';
+  expect(asked[0]!.replace('http://127.0.0.1:8000/_dynaring', '')).toBe(call + body);
   expect(await run(argv)).toMatchObject({
     status: 1,
     err: 'dynaring: http://127.0.0.1:8000 cannot be asked: ECONNREFUSED\n',
@@ -82,9 +110,18 @@ test.each([
 });
 
 test.each([
-  [[], 'dynaring: a command is missing: it is one of status, ring, add, remove, replace, repair\n'],
-  [['fly'], 'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, repair\n'],
+  [
+    [],
+    'dynaring: a command is missing: it is one of status, ring, add, remove, replace, move, finalize, set, repair\n',
+  ],
+  [
+    ['fly'],
+    'dynaring: there is no command "fly": it is one of status, ring, add, remove, replace, move, finalize, set, repair\n',
+  ],
   [['remove'], 'dynaring: admin remove needs the name of a node\n'],
+  [['move'], 'dynaring: admin move needs the number of a partition\n'],
+  [['move', '7'], 'dynaring: admin move needs --to, the names of nodes with commas between\n'],
+  [['remove', 'a', '--to', 'b'], 'dynaring: admin remove takes no --to\n'],
   [['status', 'a'], 'dynaring: admin status takes no more\n'],
   [['remove', 'a', 'b'], 'dynaring: admin remove takes no more\n'],
   [['status', '--fly'], "dynaring: Unknown option '--fly'; dynaring admin --help tells the usage\n"],
@@ -95,4 +132,21 @@ test.each([
 
 test('--help prints the usage', async () => {
   expect(await run(['--help'])).toMatchObject({ status: 0, out: expect.stringMatching(/^Usage: dynaring admin /) });
+});
+
+test('set says what a cluster has set, and changes it', async () => {
+  const answers = { 'GET /settings': { isolate: 'none', throttle: 'off' }, 'PUT /settings': { throttle: 'on' } };
+  expect(await run(['set'], answers)).toMatchObject({ status: 0, out: 'isolate none\nthrottle off\n' });
+  const changed = await run(['set', 'throttle', 'on'], answers);
+  expect(changed).toMatchObject({
+    status: 0,
+    out: 'throttle on\n',
+    asked: [expect.stringMatching(/^PUT .*\/settings {"throttle":"on"}$/)],
+  });
+  for (const argv of [
+    ['set', 'throttle'],
+    ['set', 'throttle', 'on', 'off'],
+  ]) {
+    expect(await run(argv, answers)).toMatchObject({ status: 2, asked: [] });
+  }
 });

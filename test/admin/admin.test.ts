@@ -23,14 +23,14 @@ async function refusal(act: () => unknown): Promise<[number, string | undefined]
   throw new Error('accepted');
 }
 
-const stateOf = (id: string) => it.admin.cluster().nodes.find((node) => node.id === id)?.state;
+const stateOf = async (id: string) => (await it.admin.cluster()).nodes.find((node) => node.id === id)?.state;
 
 test('nodes stop and start, pause and resume, and lose their disk', async () => {
   await it.admin.node('node-2', 'stop');
-  expect(stateOf('node-2')).toBe('stopped');
+  expect(await stateOf('node-2')).toBe('stopped');
   await it.admin.node('node-2', 'start');
   await it.admin.node('node-1', 'pause');
-  expect([stateOf('node-1'), stateOf('node-2')]).toEqual(['paused', 'up']);
+  expect([await stateOf('node-1'), await stateOf('node-2')]).toEqual(['paused', 'up']);
   await it.admin.node('node-1', 'resume');
   const before = it.ring.describe().nodes[2]!.status!.diskId;
   await it.admin.node('node-3', 'wipe');
@@ -50,6 +50,9 @@ test('what cannot be is refused, and names what is wrong', async () => {
   expect(await refusal(() => admin.setLink('node-1', 'node-1', { cut: true }))).toEqual([400, 'to']);
   expect(await refusal(() => admin.setLink('node-1', 'node-2', { delayMs: 1e9 }))).toEqual([400, 'delayMs']);
   expect(await refusal(() => admin.healLink('node-9', 'node-1'))).toEqual([400, 'from']);
+  expect(await refusal(() => admin.movePartition(0, ['node-1', 'node-2', 'node-9']))).toEqual([400, 'to']);
+  expect(await refusal(() => admin.movePartition(0, ['node-1', 'node-2', 'node-3']))).toEqual([409, undefined]);
+  expect(await refusal(() => admin.finalize())).toEqual([409, undefined]);
   expect(await refusal(() => admin.removeFault('fault-2'))).toEqual([404, 'id']);
   expect(await refusal(() => admin.waitUntilConsistent())).toEqual([409, undefined]);
 });
@@ -66,8 +69,16 @@ test('links break and heal', async () => {
 });
 
 test('the cluster is described: nodes, partitions, home replicas, epochs, loads', async () => {
-  const { nodes, partitions, ...rest } = it.admin.cluster();
-  expect(rest).toEqual({ healthy: true, replication: 3, writeQuorum: 2, readQuorum: 1, movesLeft: 0 });
+  const { nodes, partitions, ...rest } = await it.admin.cluster();
+  expect(rest).toEqual({
+    healthy: true,
+    problems: [],
+    replication: 3,
+    writeQuorum: 2,
+    readQuorum: 1,
+    movesLeft: 0,
+    withoutMajority: [],
+  });
   expect(partitions.map(({ partition, epoch }) => [partition, epoch])).toEqual(
     Array.from({ length: 16 }, (_, partition) => [partition, 0]),
   );

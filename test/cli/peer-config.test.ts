@@ -92,6 +92,7 @@ describe('serve', () => {
     [[...SERVE, '--peer-listen', 'h:70000'], '--peer-listen must be an address and a port'],
     [[...SERVE, '--peer-cert', 'c'], '--peer-cert, --peer-key and --peer-ca go together'],
     [[...SERVE, '--colour', 'red'], 'unknown option --colour'],
+    [[...SERVE, '--faults', 'f.json'], 'the rules of a cluster are set once, by POST /_dynaring/faults'],
   ])('%j is refused', (argv, reason) => expect(refusal('serve', argv)).toContain(reason));
 
   test('names the variable that is wrong', () => {

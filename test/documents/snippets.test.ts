@@ -14,7 +14,7 @@ const PAGES = [
 ];
 
 /** With this, as in `.ci/run`, a snippet may not go unrun because a tool is missing on this machine. */
-const MUST_RUN_ALL = process.env.DYNARING_RUN_ALL_SNIPPETS === '1';
+const MUST_RUN_ALL = process.env.DYNARING_TEST_ALL === '1';
 
 const python = pythonWithBoto3();
 

@@ -20,6 +20,10 @@ test('a seed decides what a node draws', () => {
   expect(sequence(new LagDelays('node-1'), drawn(1))).toEqual(draws);
   expect(sequence(new LagDelays('node-1'), drawn(2))).not.toEqual(draws);
   expect(sequence(new LagDelays('node-2'), drawn(1))).not.toEqual(draws);
+  // The disk is another one in each new cluster.
+  const ofDisk = (node: string) => sequence(new LagDelays(node), drawn(1));
+  expect(ofDisk('a.00000000000f')).toEqual(ofDisk('a.0000000000ff'));
+  expect(ofDisk('b.00000000000f')).not.toEqual(ofDisk('a.00000000000f'));
 });
 
 test('rules draw apart from one another, and go on where they were', () => {

@@ -86,7 +86,25 @@ test('an empty range needs no replica', () => {
   expect(nodes.sent).toEqual([]);
 });
 
-describe('strong range reads', () => {
+test('a read of one replica sends no message, unless tombstones fill the page or the page is too long for one', () => {
+  const nodes = new ThreeNodes({ limits: { rangeEntries: 10, rangeSpareEntries: 2 } });
+  for (let i = 0; i < 8; i++) write(nodes, 'A', suffixOf(i));
+  const sentFor = (limit: number, from: ReadFrom, texts: readonly string[]) => {
+    nodes.sent.length = 0;
+    expect(read(nodes, 'A', from, { limit })).toEqual({ texts, more: true });
+    return new Set(nodes.sent.map(({ kind }) => kind));
+  };
+  const first = ['k00', 'k01', 'k02'];
+  for (const from of ['committed', 'laggard'] as const) expect(sentFor(3, from, first), from).toEqual(new Set());
+  const seven = Array.from({ length: 7 }, (_, i) => suffixOf(i));
+  expect(sentFor(7, 'committed', seven)).toEqual(new Set());
+  for (let i = 8; i < 12; i++) write(nodes, 'A', suffixOf(i));
+  expect(sentFor(9, 'committed', [...seven, 'k07', 'k08'])).toEqual(new Set(['read-range', 'range']));
+  for (let i = 0; i < 4; i++) write(nodes, 'A', suffixOf(i), 'delete');
+  expect(sentFor(2, 'committed', ['k04', 'k05'])).toEqual(new Set(['read-range', 'range']));
+});
+
+describe('range reads', () => {
   const KEYS = 60;
   const name = fc.constantFrom<NodeName>('A', 'B', 'C');
   const sortKey = fc.nat(KEYS - 1);
@@ -114,7 +132,10 @@ describe('strong range reads', () => {
   test('find what was written, whatever the bounds, the order and the limit, and which replicas missed what', () => {
     const histories = fc.array(changes, { minLength: 3, maxLength: 8 });
     const queries = fc.array(query, { minLength: 5, maxLength: 15 });
-    fc.assert(fc.property(histories, queries, run), { numRuns: 60 });
+    fc.assert(
+      fc.property(histories, queries, (history, asked) => run(history, asked, 'latest')),
+      { numRuns: 60 },
+    );
   });
 
   test('give pages that put together are what was written, however small their bytes', () => {
@@ -122,16 +143,22 @@ describe('strong range reads', () => {
     const limits = fc.record({
       rangeBytes: fc.integer({ min: 1, max: 500 }),
       rangeEntries: fc.integer({ min: 1, max: 9 }),
+      rangeSpareEntries: fc.integer({ min: 1, max: 4 }),
+    });
+    const asked = fc.record({
+      from: fc.constantFrom<ReadFrom>('latest', 'latest', 'committed', 'laggard'),
+      order: fc.constantFrom<KeyOrder>('forward', 'backward'),
+      limit: fc.constantFrom(1, 2, 3, 1_000),
     });
     fc.assert(
-      fc.property(histories, limits, fc.constantFrom<KeyOrder>('forward', 'backward'), (history, limits, order) => {
+      fc.property(histories, limits, asked, (history, limits, { from, order, limit }) => {
         const nodes = new ThreeNodes({ limits });
         const model = new Set<string>();
-        for (const each of history) change(nodes, model, each);
+        for (const each of history) change(nodes, model, from === 'latest' ? each : { ...each, cut: each.at });
         nodes.isLost = () => false;
         const found: string[] = [];
         for (let range: HalfOpenRange = WHOLE; ; ) {
-          const page = read(nodes, 'B', 'latest', { range, order });
+          const page = read(nodes, 'B', from, { range, order, limit });
           found.push(...page.texts);
           expect(page.texts.length > 0 || !page.more).toBe(true);
           if (!page.more) break;
@@ -141,18 +168,29 @@ describe('strong range reads', () => {
         const wanted = [...model].sort();
         expect(found).toEqual(order === 'forward' ? wanted : wanted.reverse());
       }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('of one replica that has missed nothing find the same', () => {
+    const histories = fc.array(changes, { minLength: 2, maxLength: 6 });
+    const queries = fc.array(query, { minLength: 5, maxLength: 15 });
+    const from = fc.constantFrom<ReadFrom>('committed', 'laggard');
+    const whole = <Each extends Changes | Query>(each: Each) => ({ ...each, cut: each.at });
+    fc.assert(
+      fc.property(histories, queries, from, (history, asked, from) => run(history.map(whole), asked.map(whole), from)),
       { numRuns: 40 },
     );
   });
 
   /** One replica is cut off from each write and each read, unless that one coordinates it: then it reaches all. */
-  function run(history: readonly Changes[], queries: readonly Query[]): void {
+  function run(history: readonly Changes[], queries: readonly Query[], from: ReadFrom): void {
     const nodes = new ThreeNodes();
     const model = new Set<string>();
     for (const each of history) change(nodes, model, each);
     for (const { lower, upper, order, limit, at, cut } of queries) {
       nodes.isLost = touches(cut === at ? undefined : cut);
-      const found = read(nodes, at, 'latest', { range: sortKeyRange(KEY, lower, upper), order, limit });
+      const found = read(nodes, at, from, { range: sortKeyRange(KEY, lower, upper), order, limit });
       const wanted = [...model].filter((suffix) => isInside(suffix, lower, upper)).sort();
       if (order === 'backward') wanted.reverse();
       expect(found).toEqual({ texts: wanted.slice(0, limit), more: wanted.length > limit });

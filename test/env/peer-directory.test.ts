@@ -24,7 +24,8 @@ test('a directory keeps what a disk is, and counts its starts', async () => {
   const first = await openPeerDirectory(path, 'a');
   expect(first.record).toMatchObject({ name: 'a', boot: 1, right: RIGHT, state: 'new' });
   first.save({ ...first.record, state: 'bound', cluster: CLUSTER });
-  first.writeNotes([{ some: 'thing' }]);
+  void first.writeNotes([{ some: 'other thing' }]);
+  void first.writeNotes([{ some: 'thing' }]);
   await first.close();
   const second = await openPeerDirectory(path, 'a');
   expect(second.record).toEqual({ ...first.record, boot: 2 });

@@ -52,7 +52,7 @@ function simulated(): NetworkUnderTest {
     trace: new Trace(false),
     observer: { sent: () => {}, received: () => NO_BALLOT, answered: () => {}, delivered: () => {} },
     tampering: {},
-    comparesAll: true,
+    sendsBytes: true,
   });
   return {
     async join(node, receive) {

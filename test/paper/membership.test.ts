@@ -6,7 +6,8 @@
  * | histories of membership changes are reconciled    | of each partition the config of the greater epoch; each was       |
  * |                                                   | decided by one register, so two never conflict                    |
  * | a node chooses tokens when it first starts        | the roster is dealt out anew (section 4.2)                        |
- * | seeds, so that the ring does not fall apart       | not implemented: a node starts with the ring as it was decided    |
+ * | seeds, so that the ring does not fall apart       | a node starts with the ring as it was decided, and asks all whom  |
+ * |                                                   | `--join` names, for as long as it runs (protocol.md 16.3)         |
  * | without requests nobody needs to know who is down | light probes, so that hints go out and reads need no time-out     |
  * | ranges are handed over between two nodes          | to all new members from all old ones, before they vote            |
  */

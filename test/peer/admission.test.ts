@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PeerHello } from '../../src/dynamo/peer-hello.ts';
 import { AddressBook, type AddressEntry } from '../../src/peer/address-book.ts';
-import { refusalOf } from '../../src/peer/admission.ts';
+import { type Acquaintance, refusalOf } from '../../src/peer/admission.ts';
 import { peerNodeId } from '../../src/peer/node-name.ts';
 
 function hello(name: string, changes: Partial<PeerHello> = {}): PeerHello {
@@ -34,7 +34,8 @@ const entry = (changes: Partial<AddressEntry> = {}): AddressEntry => ({
 });
 
 describe('a peer', () => {
-  const codeOf = (theirs: PeerHello, mine = hello('a'), known?: AddressEntry) => refusalOf(theirs, mine, known)?.code;
+  const codeOf = (theirs: PeerHello, mine = hello('a'), last?: AddressEntry, more: Partial<Acquaintance> = {}) =>
+    refusalOf(theirs, mine, { last, connected: undefined, isSettled: false, ...more })?.code;
 
   test('of the same cluster is let in, and so is one of no cluster yet', () => {
     expect(codeOf(hello('b'))).toBeUndefined();
@@ -55,6 +56,25 @@ describe('a peer', () => {
   test('that runs on a copied disk is refused: the one that came later, and one on a copy of our own', () => {
     expect(codeOf(hello('b', { instance: 'another' }), hello('a'), entry())).toBe('copied-disk');
     expect(codeOf(hello('a', { instance: 'another' }))).toBe('same-disk');
+  });
+
+  test('that calls while an earlier process on its disk is connected is not let in, and not ended either', () => {
+    const connected = { boot: 3, instance: 'process of b' };
+    const next = hello('b', { boot: 4, instance: 'next' });
+    expect(codeOf(next, hello('a'), entry(), { connected })).toBe('disk-in-use');
+    expect(codeOf(hello('b'), hello('a'), entry(), { connected })).toBeUndefined();
+    expect(codeOf(next, hello('a'), entry())).toBeUndefined();
+    // These are known to be copies.
+    expect(codeOf(hello('b', { instance: 'other' }), hello('a'), entry(), { connected })).toBe('copied-disk');
+    expect(codeOf(hello('b', { boot: 2, instance: 'old' }), hello('a'), entry(), { connected })).toBe('old-disk');
+  });
+
+  test('that runs on a copy of our own disk is ended by us once others have let us in, whatever its start is', () => {
+    for (const boot of [2, 3, 4]) {
+      const copy = hello('a', { boot, instance: 'another' });
+      expect(codeOf(copy, hello('a'), undefined, { isSettled: true })).toBe('copied-disk');
+      expect(codeOf(copy, hello('a'), undefined, { isSettled: false })).toBe('same-disk');
+    }
   });
 
   test('whose id does not fit its name is refused', () => {

@@ -1,19 +1,25 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { SystemClock } from '../../src/env/clock.ts';
+import { type Clock, SystemClock } from '../../src/env/clock.ts';
 import { silentLog } from '../../src/env/log.ts';
 import type { Address } from '../../src/env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from '../../src/env/peer-directory.ts';
+import type { PeerRecord } from '../../src/env/peer-record.ts';
 import { SystemRandom } from '../../src/env/random.ts';
-import { PeerNetwork } from '../../src/serving/peer-network.ts';
+import { type PeerMemory, PeerNetwork } from '../../src/serving/peer-network.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { eventually } from '../parts/eventually.ts';
+import { JumpingClock } from '../parts/jumping-clock.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
-/** A process on a directory, and what it has ended for. */
-async function network(memory: PeerDirectory, join: readonly Address[]) {
+/** A process on a disk, and what it has ended for. */
+async function network(
+  memory: PeerMemory & Partial<Pick<PeerDirectory, 'close'>>,
+  join: readonly Address[],
+  clock: Clock = new SystemClock(),
+) {
   const reasons: string[] = [];
   const created = new PeerNetwork({
     memory,
@@ -24,7 +30,7 @@ async function network(memory: PeerDirectory, join: readonly Address[]) {
     join,
     hashOf: (text) => text,
     newClusterId: () => 'none',
-    clock: new SystemClock(),
+    clock,
     random: new SystemRandom(),
     log: silentLog,
     onFatal: (reason) => reasons.push(reason),
@@ -35,11 +41,78 @@ async function network(memory: PeerDirectory, join: readonly Address[]) {
     if (isStopped) return;
     isStopped = true;
     await created.stop();
-    await memory.close();
+    await memory.close?.();
   };
   onTestFinished(stop);
   return { network: created, address, reasons, stop };
 }
+
+const MEMBERS = [
+  { name: 'a', diskId: 1 },
+  { name: 'b', diskId: 2 },
+];
+const CLUSTER = { clusterId: 'one', partitions: 8, replication: 2, layout: 1, members: MEMBERS };
+
+/** The disk of a node of a cluster of a and b, as its process sees it. */
+function diskOf({ name, diskId }: (typeof MEMBERS)[number], boot: number): PeerMemory {
+  let record: PeerRecord = { diskId, name, boot, state: 'formed', cluster: CLUSTER };
+  return {
+    get record() {
+      return record;
+    },
+    save: (next) => {
+      record = next;
+    },
+    readNotes: () => undefined,
+    writeNotes: async () => {},
+  };
+}
+
+/** Nodes a and b, which are connected. */
+async function pair() {
+  const b = await network(diskOf(MEMBERS[1]!, 1), []);
+  const a = await network(diskOf(MEMBERS[0]!, 5), [b.address]);
+  await eventually(() => {
+    expect(a.network.transport.isUp(b.network.self)).toBe(true);
+    expect(b.network.transport.isUp(a.network.self)).toBe(true);
+  });
+  return { a, b };
+}
+
+test('a copy of the disk of a node that runs is not let in, is newer by its start all the same, and is ended', async () => {
+  const { a, b } = await pair();
+  const clock = new JumpingClock();
+  const disk = diskOf(MEMBERS[0]!, 6);
+  const copy = await network(disk, [b.address], clock);
+  await eventually(() => expect(b.network.figures.refused['disk-in-use']).toBeGreaterThan(1));
+  // The process before may be gone without a word: that it is refused says nothing yet.
+  expect(copy.reasons).toEqual([]);
+  clock.jump(61_000);
+  await eventually(() => expect(copy.reasons).toHaveLength(1));
+  expect(copy.reasons[0]).toMatch(/refuse the disk of a: another process, which is connected, runs .*: start 5, not 6/);
+  expect(disk.record.refused).toMatch(/another process/);
+  expect(a.reasons).toEqual([]);
+  expect(b.network.transport.isUp(a.network.self)).toBe(true);
+});
+
+test('a copy that calls the node itself is ended by that, at once', async () => {
+  const { a } = await pair();
+  const disk = diskOf(MEMBERS[0]!, 6);
+  const copy = await network(disk, [a.address]);
+  await eventually(() => expect(copy.reasons).toHaveLength(1));
+  expect(copy.reasons[0]).toMatch(/a copy of the disk of a: this one came later/);
+  expect(disk.record.refused).toBeDefined();
+  expect(a.reasons).toEqual([]);
+});
+
+test('the next process on a disk is let in as soon as the one before is gone', async () => {
+  const { a, b } = await pair();
+  const next = await network(diskOf(MEMBERS[0]!, 6), [b.address]);
+  await eventually(() => expect(b.network.figures.refused['disk-in-use']).toBeGreaterThan(0));
+  await a.stop();
+  await eventually(() => expect(next.network.transport.isUp(b.network.self)).toBe(true));
+  expect(next.reasons).toEqual([]);
+});
 
 test('a disk that was put back is refused, and stays refused however often a process starts on it', async () => {
   const [pathOfA, pathOfB, copy] = [temporaryDirectory(), temporaryDirectory(), temporaryDirectory()];

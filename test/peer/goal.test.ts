@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RingError } from '../../src/dynamo/ring-error.ts';
-import { firstGoal, type Goal, wantedMembers, withAdded, withRemoved, withReplaced } from '../../src/peer/goal.ts';
+import {
+  firstGoal,
+  type Goal,
+  wantedMembers,
+  withAdded,
+  withMoved,
+  withRemoved,
+  withReplaced,
+} from '../../src/peer/goal.ts';
 import { peerNodeId } from '../../src/peer/node-name.ts';
 
 const CLUSTER = {
@@ -46,6 +54,42 @@ describe('a node', () => {
     expect(goal.past).toEqual([2]);
     const partition = goal.wanted.findIndex((names) => names.includes('b'));
     expect(wantedMembers(goal, partition, peerNodeId)).toContainEqual({ node: peerNodeId('b', 9), diskId: 9 });
+  });
+});
+
+describe('a partition that an operator moves', () => {
+  const [to, other] = [
+    ['d', 'b', 'c'],
+    ['a', 'b', 'c'],
+  ];
+
+  test('is wanted where he says, and nothing else is', () => {
+    const partition = FIRST.wanted.findIndex((names) => !names.includes('d'));
+    const goal = withMoved(FIRST, partition, to!);
+    expect(goal.version).toBe(2);
+    expect(goal.wanted.filter((names, at) => names !== FIRST.wanted[at])).toEqual([to]);
+    expect(goal.wanted[partition]).toEqual(to);
+    expect(withMoved(goal, partition, other!).wanted[partition]).toEqual(other);
+  });
+
+  test('is not moved for another order of those that hold it', () => {
+    for (const [partition, names] of FIRST.wanted.entries()) {
+      expect(withMoved(FIRST, partition, [...names].reverse())).toBe(FIRST);
+    }
+  });
+
+  test('is moved to as many different nodes of the roster as there are copies', () => {
+    expect(() => withMoved(FIRST, 12, to!)).toThrow('there is no partition 12: they are 0 to 11');
+    expect(() => withMoved(FIRST, 0, ['a', 'b', 'z'])).toThrow('there is no node z');
+    expect(() => withMoved(FIRST, 0, ['a', 'b', 'b'])).toThrow('a node holds a partition once');
+    expect(() => withMoved(FIRST, 0, ['a', 'b'])).toThrow('a partition is held by 3 nodes, and not by 2');
+    expect(() => withMoved(FIRST, 0, ['a', 'b', 'c', 'd'])).toThrow('is held by 3 nodes, and not by 4');
+  });
+
+  test('is moved by whoever comes or goes only as far as the shares need it', () => {
+    const moved = withMoved(FIRST, 0, FIRST.wanted[0]!.includes('d') ? other! : to!);
+    const goal = withAdded(moved, { name: 'e', diskId: 5 });
+    expect(goal.wanted[0]!.filter((name) => moved.wanted[0]!.includes(name)).length).toBeGreaterThanOrEqual(2);
   });
 });
 

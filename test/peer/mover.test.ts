@@ -161,6 +161,40 @@ describe('movers', () => {
     ring.stop();
     expect(ring.movers.get('A')!.progress).toMatchObject({ left: 1, moved: 0 });
     expect(ring.movers.get('A')!.progress.lastFailure).toContain('have not copied');
+    expect(ring.movers.get('A')!.progress.stuck).toEqual([
+      { partition: 0, reason: expect.stringContaining('have not copied') },
+    ]);
+  });
+
+  test('say so while a newcomer is down, and no more once it was possible, or is not wanted', () => {
+    for (const end of [() => {}, (ring: MovedRing) => ring.want('ABC')]) {
+      const ring = new MovedRing('ABCD', 3);
+      ring.want('ABD');
+      ring.heard.set('A', ring.goal);
+      const node = ring.node('A');
+      let isUp = false;
+      ring.move('A', {
+        node: {
+          id: node.id,
+          view: node.view,
+          seemsUp: (id) => id !== 'D' || isUp,
+          isSealed: (partition) => node.isSealed(partition),
+          votingConfig: (partition) => node.votingConfig(partition),
+          changeEpoch: (...change) => node.changeEpoch(...change),
+          configRegister: () => node.configRegister(),
+        },
+      });
+      ring.settle(10_000);
+      expect(ring.movers.get('A')!.progress).toMatchObject({
+        moved: 0,
+        stuck: [{ partition: 0, reason: 'D cannot be reached' }],
+      });
+      isUp = true;
+      end(ring);
+      ring.settle(10_000);
+      ring.stop();
+      expect(ring.movers.get('A')!.progress.stuck).toEqual([]);
+    }
   });
 
   test('do nothing once they are stopped', () => {

@@ -29,9 +29,13 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'founding', about: CLUSTER.clusterId },
   { kind: 'bind', cluster: CLUSTER },
   { kind: 'commit', cluster: CLUSTER },
-  { kind: 'addresses', entries: [ENTRY] },
+  { kind: 'addresses', entries: [ENTRY], versions: { rules: 3 } },
+  { kind: 'rules', version: 3, isNew: true },
+  { kind: 'rules-used' },
+  { kind: 'rest-lags', forMs: 500 },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
+  { kind: 'state' },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
 ];
 const RIGHT = { founders: ['a', 'b'], partitions: 8, replication: 2 };
@@ -39,7 +43,8 @@ const DISK = { name: 'a', diskId: 7, layout: 1, givenUp: undefined } as const;
 const ANSWERS: readonly PeerAnswer[] = [
   { kind: 'founding', answer: { ...DISK, state: 'new', right: RIGHT, cluster: undefined } },
   { kind: 'founding', answer: { ...DISK, state: 'bound', right: RIGHT, cluster: CLUSTER, givenUp: 'x' } },
-  { kind: 'addresses', entries: [ENTRY] },
+  { kind: 'addresses', entries: [ENTRY], versions: { rules: undefined } },
+  { kind: 'rules-used', rules: [{ id: 'f1', fired: 2, underWay: 0 }] },
   {
     kind: 'configs',
     configs: [{ partition: 1, epoch: 2, attempt: 3, members: [{ node: peerNodeId('a', 7), diskId: 7 }] }],
@@ -56,6 +61,22 @@ const ANSWERS: readonly PeerAnswer[] = [
       isDamaged: false,
       held: 2,
     },
+  },
+  {
+    kind: 'state',
+    state: {
+      votes: [0, -1, 7],
+      isPaused: true,
+      hints: 3,
+      suspects: [peerNodeId('b', 8)],
+      moving: 2,
+      stuck: [{ partition: 1, reason: 'nobody is up' }],
+      clockMs: 1.5,
+    },
+  },
+  {
+    kind: 'state',
+    state: { votes: undefined, isPaused: false, hints: 0, suspects: [], moving: undefined, stuck: [], clockMs: 0 },
   },
   { kind: 'done', report: { partitions: 3, ms: 1.25 } },
   { kind: 'cannot', reason: 'why' },

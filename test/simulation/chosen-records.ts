@@ -15,12 +15,20 @@ interface Proposal {
   readonly ballot: Ballot;
   /** What the promises that reached the coordinator held, until it sent its record. */
   readonly promised: ReplicaState[];
-  record?: ItemRecord;
+  record: ItemRecord | undefined;
   /** The record that this one was derived from. */
-  predecessor?: ItemRecord | undefined;
+  predecessor: ItemRecord | undefined;
   /** By epoch: only members of one can choose a record together. */
   readonly acceptedBy: Map<number, Set<NodeId>>;
   isChosen: boolean;
+}
+
+/** All that is known of one key. */
+interface Proposals {
+  /** By time: seldom do two ballots share one. */
+  readonly byTime: Map<number, Proposal[]>;
+  /** Those that are chosen, oldest first. */
+  readonly chosen: Proposal[];
 }
 
 /** The answers of a replica that takes part in choosing. */
@@ -43,7 +51,7 @@ export class ChosenRecords implements Observer {
   readonly #violations: string[] = [];
   readonly #memory = new ReplicaMemory();
   readonly #majority: number;
-  readonly #keys = new Map<StoreKey, Map<string, Proposal>>();
+  readonly #keys = new Map<StoreKey, Proposals>();
   /** Up to where tombstones were purged. */
   readonly #purged = new Map<StoreKey, Ballot>();
   /** Old tombstones that an epoch began without. */
@@ -106,7 +114,7 @@ export class ChosenRecords implements Observer {
       if (first === undefined || !others.every((top) => top !== undefined && sameBallot(top.ballot, first.ballot)))
         continue;
       const proposal = this.#proposalOf(key, first.ballot);
-      if (proposal.record !== undefined) proposal.isChosen = true;
+      if (proposal.record !== undefined) this.#choose(key, proposal);
     }
   }
 
@@ -176,7 +184,7 @@ export class ChosenRecords implements Observer {
 
   /** The record of a key that is chosen by now under this ballot. */
   chosenUnder(key: StoreKey, ballot: Ballot): ItemRecord | undefined {
-    const proposal = this.#keys.get(key)?.get(nameOf(ballot));
+    const proposal = proposalIn(this.#keys.get(key), ballot);
     return proposal?.isChosen === true ? proposal.record : undefined;
   }
 
@@ -199,9 +207,17 @@ export class ChosenRecords implements Observer {
     }
   }
 
-  #chosenProposals(key: StoreKey): Proposal[] {
-    const proposals = [...(this.#keys.get(key)?.values() ?? [])];
-    return proposals.filter(({ isChosen }) => isChosen).sort((a, b) => compareBallots(a.ballot, b.ballot));
+  #chosenProposals(key: StoreKey): readonly Proposal[] {
+    return this.#keys.get(key)?.chosen ?? [];
+  }
+
+  #choose(key: StoreKey, proposal: Proposal): void {
+    if (proposal.isChosen) return;
+    proposal.isChosen = true;
+    const { chosen } = this.#keys.get(key)!;
+    let at = chosen.length;
+    while (at > 0 && compareBallots(chosen[at - 1]!.ballot, proposal.ballot) > 0) at--;
+    chosen.splice(at, 0, proposal);
   }
 
   #descendsFrom(key: StoreKey, descendant: Proposal, ancestor: Ballot): boolean {
@@ -221,9 +237,13 @@ export class ChosenRecords implements Observer {
 
   #noteAccepted(replica: NodeId, key: StoreKey, ballot: Ballot, epoch: number): void {
     const proposal = this.#proposalOf(key, ballot);
-    const acceptors = proposal.acceptedBy.get(epoch) ?? new Set();
-    proposal.acceptedBy.set(epoch, acceptors.add(replica));
-    if (acceptors.size >= this.#majority) proposal.isChosen = true;
+    let acceptors = proposal.acceptedBy.get(epoch);
+    if (acceptors === undefined) {
+      acceptors = new Set();
+      proposal.acceptedBy.set(epoch, acceptors);
+    }
+    acceptors.add(replica);
+    if (acceptors.size >= this.#majority) this.#choose(key, proposal);
   }
 
   /** I9: a disk has a vote in the epochs that name it. */
@@ -265,21 +285,29 @@ export class ChosenRecords implements Observer {
   #proposalOf(key: StoreKey, ballot: Ballot): Proposal {
     let proposals = this.#keys.get(key);
     if (proposals === undefined) {
-      proposals = new Map();
+      proposals = { byTime: new Map(), chosen: [] };
       this.#keys.set(key, proposals);
     }
-    const name = nameOf(ballot);
-    let proposal = proposals.get(name);
-    if (proposal === undefined) {
-      proposal = { ballot, promised: [], acceptedBy: new Map(), isChosen: false };
-      proposals.set(name, proposal);
-    }
+    const known = proposalIn(proposals, ballot);
+    if (known !== undefined) return known;
+    const proposal: Proposal = {
+      ballot,
+      promised: [],
+      record: undefined,
+      predecessor: undefined,
+      acceptedBy: new Map(),
+      isChosen: false,
+    };
+    const sameTime = proposals.byTime.get(ballot.hlc);
+    if (sameTime === undefined) proposals.byTime.set(ballot.hlc, [proposal]);
+    else sameTime.push(proposal);
     return proposal;
   }
 }
 
-function nameOf({ hlc, coordinator, boot }: Ballot): string {
-  return `${hlc}/${coordinator}/${boot}`;
+function proposalIn(proposals: Proposals | undefined, ballot: Ballot): Proposal | undefined {
+  const sameTime = proposals?.byTime.get(ballot.hlc);
+  return sameTime?.find((proposal) => sameBallot(proposal.ballot, ballot));
 }
 
 function isUpTo(ballot: Ballot, last: Ballot | undefined): boolean {

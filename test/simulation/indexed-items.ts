@@ -50,6 +50,8 @@ export class IndexedItems {
   readonly #random: Random;
   /** Those that were asked for, by index, item and value. */
   readonly #entries = new Map<string, ExpectedEntry | undefined>();
+  /** As `#entries`, of the local index. */
+  readonly #places = new Map<string, ByteString | undefined>();
   #version = 1;
   /** Which clients know the newest version. */
   #known: 'none' | 'some' | 'all' = 'all';
@@ -135,8 +137,12 @@ export class IndexedItems {
 
   /** Where an item is in the local index; undefined if it is not in it. */
   localPlace(key: EncodedKey, value: Value): ByteString | undefined {
-    const attributes = this.#attributesOf(key, value);
-    return 'l' in attributes ? localSortKey(BY_L, attributes, key) : undefined;
+    const name = `${key.partitionKey} ${key.sortKey} ${value}`;
+    if (!this.#places.has(name)) {
+      const attributes = this.#attributesOf(key, value);
+      this.#places.set(name, 'l' in attributes ? localSortKey(BY_L, attributes, key) : undefined);
+    }
+    return this.#places.get(name);
   }
 
   /** The beginning of all places in the local index with this sort key. */

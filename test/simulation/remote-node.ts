@@ -4,17 +4,17 @@ import type { Codec } from '../../src/env/codec.ts';
 import { answerCodec, COORDINATION_REQUEST_CODEC } from '../../src/wire/coordination-codec.ts';
 import { MessageBytes } from './sent-as-bytes.ts';
 
-/** A node as a client in another process has it: requests and answers go through the codec, within the call. */
+/** A node as a client in another process has it: requests and answers may go through the codec, within the call. */
 export class RemoteNode implements CoordinatingNode {
   readonly #node: CoordinatingNode;
   readonly #requests: MessageBytes<CoordinationRequest>;
   readonly #answers: MessageBytes<AnswerTo<CoordinationRequest>>;
 
-  /** @param comparesAll whether every message is compared with what its bytes decode to */
-  constructor(node: CoordinatingNode, comparesAll: boolean) {
+  /** @param sendsBytes whether messages go through the codec */
+  constructor(node: CoordinatingNode, sendsBytes: boolean) {
     this.#node = node;
-    this.#requests = new MessageBytes(comparesAll);
-    this.#answers = new MessageBytes(comparesAll);
+    this.#requests = new MessageBytes(sendsBytes);
+    this.#answers = new MessageBytes(sendsBytes);
   }
 
   coordinate<R extends CoordinationRequest>(request: R, reply: (answer: AnswerTo<R>) => void): void {

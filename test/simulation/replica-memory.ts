@@ -7,6 +7,8 @@ import { showBallot } from './trace.ts';
 
 /** What one replica has said about one key, in all its incarnations. */
 interface Said {
+  readonly replica: NodeId;
+  readonly epoch: number | undefined;
   /** Promised ballots, each with the newest ballot that the promise reported. */
   readonly promises: { readonly ballot: Ballot; readonly reported: Ballot }[];
   /** The newest record that it acknowledged before that was chosen: it must not forget it. */
@@ -24,7 +26,7 @@ export function isAccepted({ ballot, record }: Extract<Request, { kind: 'adopt' 
  */
 export class ReplicaMemory {
   readonly violations: string[] = [];
-  readonly #said = new Map<string, Said>();
+  readonly #said = new Map<StoreKey, Said[]>();
 
   /** The newest record of the key that the replica has acknowledged so far. */
   acknowledged(replica: NodeId, request: Request & { readonly key: StoreKey }): Ballot {
@@ -96,12 +98,12 @@ export class ReplicaMemory {
   /** Each epoch begins with what was staged for it, so what was said before counts no more. */
   #saidOf(replica: NodeId, request: Request & { readonly key: StoreKey }): Said {
     const epoch = 'epoch' in request ? request.epoch : undefined;
-    const name = `${replica} ${epoch} ${request.key}`;
-    let said = this.#said.get(name);
-    if (said === undefined) {
-      said = { promises: [], acknowledged: NO_BALLOT };
-      this.#said.set(name, said);
-    }
+    const ofKey = this.#said.get(request.key);
+    const known = ofKey?.find((each) => each.replica === replica && each.epoch === epoch);
+    if (known !== undefined) return known;
+    const said: Said = { replica, epoch, promises: [], acknowledged: NO_BALLOT };
+    if (ofKey === undefined) this.#said.set(request.key, [said]);
+    else ofKey.push(said);
     return said;
   }
 }

@@ -153,7 +153,7 @@ export class SimulatedHost {
     StorageNode.open(settings, { clock, random, log: silentLog, store }, transport, (node, error) => {
       assert(error === undefined);
       this.node = node!;
-      this.remote = new RemoteNode(node!, network.comparesAll);
+      this.remote = new RemoteNode(node!, network.sendsBytes);
       this.receive = sabotage.receive?.(node!.receive, store) ?? node!.receive;
       network.attach(this.id, this.receive);
       this.#note('is ready');

@@ -76,12 +76,12 @@ interface Process {
 }
 
 /**
- * Carries the messages of all nodes, badly until it is healed. Each message is encoded when it is sent, and decoded for each
- * delivery: nodes share no memory, and neither do two deliveries of one message.
+ * Carries the messages of all nodes, badly until it is healed. In some histories each message is encoded when it is sent, and
+ * decoded for each delivery: then nodes share no memory, and neither do two deliveries of one message.
  */
 export class SimulatedNetwork {
-  /** Whether every message is compared with what its bytes decode to. */
-  readonly comparesAll: boolean;
+  /** Whether messages are sent as bytes. */
+  readonly sendsBytes: boolean;
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #faults: NetworkFaults;
@@ -102,7 +102,7 @@ export class SimulatedNetwork {
     readonly observer: Observer;
     readonly tampering: Tampering;
     readonly courier?: Courier;
-    readonly comparesAll: boolean;
+    readonly sendsBytes: boolean;
   }) {
     this.#time = parts.time;
     this.#random = parts.random;
@@ -111,9 +111,9 @@ export class SimulatedNetwork {
     this.#observer = parts.observer;
     this.#tampering = parts.tampering;
     this.#courier = parts.courier;
-    this.comparesAll = parts.comparesAll;
-    this.#requests = new MessageBytes(parts.comparesAll);
-    this.#replies = new MessageBytes(parts.comparesAll);
+    this.sendsBytes = parts.sendsBytes;
+    this.#requests = new MessageBytes(parts.sendsBytes);
+    this.#replies = new MessageBytes(parts.sendsBytes);
   }
 
   attach(node: NodeId, receive: Receive<Request, Reply>): void {
@@ -166,9 +166,9 @@ export class SimulatedNetwork {
 
   #carry(message: Message, what: string, arrive: () => void): void {
     const { from, to } = message;
-    const lose = () => this.#trace.add(this.#time.nowMs, `${from} x ${to}  ${what}`);
+    const lose = () => this.#trace.add(this.#time.nowMs, from, ' x ', to, '  ', what);
     const arriveTraced = () => {
-      this.#trace.add(this.#time.nowMs, `${from} > ${to}  ${what}`);
+      this.#trace.add(this.#time.nowMs, from, ' > ', to, '  ', what);
       arrive();
     };
     if (this.#courier !== undefined) return this.#courier.carry(message, arriveTraced, lose);
@@ -190,7 +190,8 @@ export class SimulatedNetwork {
     const delayMs = 1 + random.next() * 8;
     if (this.#isHealed) return delayMs;
     const { slowness, slowLinks, slowestMs } = this.#faults;
-    const isSlow = random.next() < (slowLinks.has(from + to) ? Math.max(slowness, 0.6) : slowness);
+    const isSlowLink = slowLinks.size > 0 && slowLinks.has(from + to);
+    const isSlow = random.next() < (isSlowLink ? Math.max(slowness, 0.6) : slowness);
     return isSlow ? delayMs + random.next() * slowestMs : delayMs;
   }
 

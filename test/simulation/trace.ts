@@ -4,6 +4,11 @@ import type { ItemRecord } from '../../src/dynamo/record.ts';
 import { registerValueOf } from './item-value.ts';
 import { CLOCK_START_MS } from './virtual-time.ts';
 
+const SPACE = 32;
+const ZERO = 48;
+const TENTHS = Array.from({ length: 10 }, (_, tenth) => `.${tenth}`);
+const HUNDREDTHS = Array.from({ length: 100 }, (_, part) => `.${String(part).padStart(2, '0')}`);
+
 /** All that happened in one history, in order, as lines or only as a hash of them. */
 export class Trace {
   readonly lines: string[] | undefined;
@@ -14,11 +19,30 @@ export class Trace {
     this.lines = keepsLines ? [] : undefined;
   }
 
-  add(atMs: number, what: string): void {
-    const time = `${(Math.round(atMs * 100) / 100).toString().padStart(8)}  `;
-    this.lines?.push(time + what);
-    this.#mix(time);
-    this.#mix(what);
+  /** A line, in parts. */
+  add(atMs: number, ...parts: string[]): void {
+    const hundredths = Math.round(atMs * 100);
+    this.lines?.push(`${(hundredths / 100).toString().padStart(8)}  ${parts.join('')}`);
+    this.#mixTime(hundredths);
+    for (const part of parts) this.#mix(part);
+  }
+
+  /** The time of a line as it is printed: for the hash alone, no text is made of it. */
+  #mixTime(hundredths: number): void {
+    const whole = Math.floor(hundredths / 100);
+    const rest = hundredths % 100;
+    const fraction = rest === 0 ? '' : rest % 10 === 0 ? TENTHS[rest / 10]! : HUNDREDTHS[rest]!;
+    let width = 1;
+    for (let bound = 10; bound <= whole; bound *= 10) width++;
+    for (let pad = 8 - width - fraction.length; pad > 0; pad--) this.#mixUnit(SPACE);
+    for (let unit = 10 ** (width - 1); unit >= 1; unit /= 10) this.#mixUnit(ZERO + (Math.floor(whole / unit) % 10));
+    this.#mix(fraction);
+    this.#mix('  ');
+  }
+
+  #mixUnit(unit: number): void {
+    this.#low = Math.imul(this.#low ^ unit, 0x01000193);
+    this.#high = Math.imul(this.#high ^ unit, 0x85ebca6b) ^ (this.#high >>> 15);
   }
 
   #mix(text: string): void {

@@ -66,6 +66,16 @@ export class FakeAdmin implements Admin {
     this.#note('removeNode', ...args);
   }
 
+  async finalize() {
+    this.#note('finalize');
+    return { before: 1, level: 2, because: 'all processes have releases that go up to 2' };
+  }
+
+  async movePartition(partition: number, to: readonly string[]) {
+    this.#note('movePartition', partition, to);
+    return { partition, from: ['a', 'b', 'c'], to };
+  }
+
   setLink(...args: unknown[]): void {
     this.#note('setLink', ...args);
   }
@@ -108,6 +118,16 @@ export class FakeAdmin implements Admin {
     return { now: '2026-01-31T12:00:00.000Z', nowMs: 1_769_860_800_000, offsetMs: 0 };
   }
 
+  async settings() {
+    this.#note('settings');
+    return { throttle: 'off' };
+  }
+
+  async changeSettings(...args: unknown[]) {
+    this.#note('changeSettings', ...args);
+    return { throttle: 'on' };
+  }
+
   async reset(namespace?: string): Promise<void> {
     this.#note('reset', namespace);
   }
@@ -122,17 +142,19 @@ export class FakeAdmin implements Admin {
     this.#note('restore', ...args);
   }
 
-  cluster() {
+  async cluster() {
     this.#note('cluster');
     const node = { partitions: 1, leads: 1, hints: 0, suspects: [] };
     return {
       healthy: true,
+      problems: [],
       nodes: [{ id: 'node-1', name: 'node-1', state: 'up' as const, ...node }],
-      partitions: [{ partition: 0, epoch: 0, homes: ['node-1'] }],
+      partitions: [{ partition: 0, epoch: 0, homes: ['node-1'], notVoting: [] }],
       replication: 1,
       writeQuorum: 1,
       readQuorum: 1,
       movesLeft: 0,
+      withoutMajority: [],
     };
   }
 

@@ -35,7 +35,11 @@ export function resolveLegacyFilter(
 ): Filtering {
   checkTogether(request, together);
   const projection = resolveAttributesToGet(request);
-  const filter = request[legacyFilter] ?? {};
+  const filter = request[legacyFilter];
+  if (filter == null) {
+    checkConditionalOperator(request.ConditionalOperator, 0);
+    return { filter: undefined, projection };
+  }
   checkValueBytes(legacyFilter, filter);
   const conditions = Object.entries(filter).map((condition) => comparison(condition, texts));
   checkConditionalOperator(request.ConditionalOperator, conditions.length);

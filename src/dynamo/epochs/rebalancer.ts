@@ -111,8 +111,13 @@ export class Rebalancer {
   }
 
   get progress(): MoveProgress {
-    const left = this.#isStopped ? 0 : this.#moves().length;
+    const left = this.left.length;
     return { moved: this.#moved, left, longestPauseMs: this.#longestPauseMs, lastFailure: this.#lastFailure };
+  }
+
+  /** The moves that are still to be made. */
+  get left(): readonly Move[] {
+    return this.#isStopped ? [] : this.#moves();
   }
 
   /** Moves partitions until the configs fit the roster, then calls `done`. A call during moves joins them. */

@@ -6,7 +6,7 @@ import { leafOf, leafRange, partitionOf, partitionPrefix, partitionRange, tableO
 import type { KeyDigest, MerkleRequest, Reply } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import { ballotIn, decodeRecord, type ItemRecord, isTombstone } from '../record.ts';
-import { MerkleTree, merkleHash } from './merkle-tree.ts';
+import { HASH_BYTES, MerkleTree, merkleHash } from './merkle-tree.ts';
 
 /** Records read in one go while leaves are built; each may be an item of 400 KB. */
 const SLICE = 64;
@@ -298,8 +298,9 @@ function digestOf(value: Uint8Array): string {
  * bytes.
  */
 function recordHash({ key, value }: Entry): Uint8Array {
-  const prefix = Buffer.allocUnsafe(2 + key.length);
-  prefix.writeUInt16BE(key.length);
-  prefix.write(key, 2, 'latin1');
-  return merkleHash(Buffer.concat([prefix, merkleHash(value)]));
+  const bytes = Buffer.allocUnsafe(2 + key.length + HASH_BYTES);
+  bytes.writeUInt16BE(key.length);
+  bytes.write(key, 2, 'latin1');
+  bytes.set(merkleHash(value), 2 + key.length);
+  return merkleHash(bytes);
 }

@@ -36,9 +36,12 @@ export class LagDelays {
   }
 }
 
-/** 32 bits that differ between the nodes of a ring, and are the same in every run. */
+/**
+ * 32 bits that differ between the nodes of a ring, and are the same in every run. A node with a process of its own is
+ * called `name.disk`: the disk is another one in each new cluster.
+ */
 function saltOf(node: NodeId): number {
   let salt = 0;
-  for (const letter of node) salt = Math.imul(salt ^ letter.codePointAt(0)!, 0x9e3779b1);
+  for (const letter of node.split('.')[0]!) salt = Math.imul(salt ^ letter.codePointAt(0)!, 0x9e3779b1);
   return salt;
 }

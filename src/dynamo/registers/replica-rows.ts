@@ -1,6 +1,6 @@
 import type { ItemImage } from '../../api/item.ts';
 import type { Clock } from '../../env/clock.ts';
-import { compareKeys, DAMAGED, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
+import { compareKeys, DAMAGED, type Entry, isCutShort, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
 import { Outbox } from '../derived/outbox.ts';
 import { assertInvariant } from '../invariants.ts';
@@ -279,6 +279,13 @@ export class ReplicaRows {
     if (adoption === undefined) return false;
     this.state(key);
     return adoption.readings === this.#damaged.readingsOf(key);
+  }
+
+  /** What is committed in a range, in its order; undefined if a record of the range is damaged. */
+  committedIn(query: PageQuery): readonly Entry[] | undefined {
+    if (this.#damaged.markedIn(query).length > 0) return undefined;
+    const committed = this.#store.range('items', query);
+    return committed.some(({ value }) => value === DAMAGED) ? undefined : committed;
   }
 
   /** @param what `committed` leaves out the records that are accepted and not committed */

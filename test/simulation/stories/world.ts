@@ -70,7 +70,7 @@ export class StoryWorld {
       observer: consistency === 'dynamo' ? this.told : this.chosen,
       tampering: defects.tampering?.() ?? {},
       courier: this.courier,
-      comparesAll: true,
+      sendsBytes: true,
     });
     this.hosts = ids.map((id) => this.#makeHost(id, setting, configs, random, network));
     this.membership = new SimulatedMembership({

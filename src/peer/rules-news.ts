@@ -1,0 +1,131 @@
+import type { NodeId } from '../dynamo/ring.ts';
+import type { Clock } from '../env/clock.ts';
+import type { Log } from '../env/log.ts';
+import type { Port } from '../env/peer-channel.ts';
+import type { PeerAnswer, PeerRequest, RuleUse } from './peer-messages.ts';
+
+/** For how long a change waits for others, in ms. Those that are cut off hear of it later. */
+const PATIENCE_MS = 3_000;
+/** For how long a process waits for those that it tells what it was told. */
+const RELAY_MS = 2_000;
+/** For how long others are waited for that are asked how often rules have fired. */
+const COUNT_MS = 1_000;
+
+/** What keeps the rules of this process. */
+interface Keeper {
+  readonly version: number;
+  noteVersion(version: number, isNew: boolean): Promise<boolean>;
+  readonly use: readonly RuleUse[];
+}
+
+interface RulesNewsParts {
+  readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
+  /** The peers that may be there, fronts too. */
+  readonly present: () => readonly NodeId[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Tells other processes that there are newer fault rules, and hears that from them. Whoever hears it first tells it on:
+ * a front knows nodes alone, and a process that has just been started again is not known to all yet.
+ */
+export class RulesNews {
+  readonly #parts: RulesNewsParts;
+  /** The newest version that was told, or told on, from here. */
+  #told = 0;
+  #keeper: Keeper | undefined;
+
+  constructor(parts: RulesNewsParts) {
+    this.#parts = parts;
+  }
+
+  /** @param keeper is told what others tell, and asked */
+  listen(keeper: Keeper): void {
+    this.#keeper = keeper;
+  }
+
+  /** The version of the rules in force here; undefined: they are not known yet. */
+  get version(): number | undefined {
+    return this.#keeper?.version;
+  }
+
+  get use(): readonly RuleUse[] {
+    return this.#keeper?.use ?? [];
+  }
+
+  /** Another process tells of new rules. @returns whether they are in force here, and at those that this process knows */
+  async heard(from: NodeId, version: number, isNew: boolean): Promise<boolean> {
+    // One that does not serve yet reads them before it does.
+    const noted = this.#keeper?.noteVersion(version, isNew).catch((error: unknown) => {
+      this.#parts.log.debug('the fault rules cannot be read', { error });
+      return false;
+    });
+    const others = version > this.#told ? this.#parts.present().filter((peer) => peer !== from) : [];
+    this.#told = Math.max(this.#told, version);
+    const told = this.#tell(others, { kind: 'rules', version, isNew }, RELAY_MS);
+    const [isInForce = true, silent] = await Promise.all([noted, told]);
+    return isInForce && silent.length === 0;
+  }
+
+  /** A peer says, by the way, that it knows this version. */
+  noteVersion(version: number | undefined): void {
+    const known = this.version;
+    if (version === undefined || known === undefined || version <= known) return;
+    this.#keeper!.noteVersion(version, false).catch((error: unknown) => {
+      this.#parts.log.debug('the fault rules cannot be read', { error });
+    });
+  }
+
+  /** Tells all peers that are there; resolves when they go by this version, or after some seconds. */
+  async tellVersion(version: number): Promise<void> {
+    this.#told = Math.max(this.#told, version);
+    const silent = await this.#tell(this.#parts.present(), { kind: 'rules', version, isNew: true }, PATIENCE_MS);
+    if (silent.length > 0) this.#parts.log.warn('peers have not said that they go by the new fault rules', { silent });
+  }
+
+  /** What peers that are there say of the use of their rules. */
+  async useElsewhere(): Promise<readonly RuleUse[]> {
+    const uses: RuleUse[] = [];
+    await this.#ask(this.#parts.present(), { kind: 'rules-used' }, COUNT_MS, (answer) => {
+      if (answer.kind === 'rules-used') uses.push(...answer.rules);
+      return true;
+    });
+    return uses;
+  }
+
+  #tell(peers: readonly NodeId[], request: PeerRequest, withinMs: number): Promise<readonly NodeId[]> {
+    return this.#ask(peers, request, withinMs, ({ kind }) => kind === 'noted');
+  }
+
+  /** @returns those whose answer was not taken in time; peers that are gone are none of them */
+  #ask(
+    peers: readonly NodeId[],
+    request: PeerRequest,
+    withinMs: number,
+    take: (answer: PeerAnswer) => boolean,
+  ): Promise<readonly NodeId[]> {
+    const { port, clock } = this.#parts;
+    const waiting = new Set(peers);
+    const silent: NodeId[] = [];
+    let isOver = false;
+    return new Promise((resolve) => {
+      const end = () => {
+        isOver = true;
+        clock.cancel(timer);
+        resolve([...silent, ...waiting]);
+      };
+      const timer = clock.after(withinMs, end);
+      for (const peer of peers) {
+        port.ask(peer, request, (outcome) => {
+          if (isOver) return;
+          waiting.delete(peer);
+          const isGone = outcome.kind === 'not-sent' && outcome.reason !== 'unsupported';
+          if (!isGone && !(outcome.kind === 'answered' && take(outcome.answer))) silent.push(peer);
+          if (waiting.size === 0) end();
+        });
+      }
+      if (waiting.size === 0) end();
+    });
+  }
+}
