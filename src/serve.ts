@@ -25,6 +25,7 @@ import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
+import { diskOf } from './peer/node-name.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerLags } from './peer/peer-lags.ts';
 import { PeerRing } from './peer/peer-ring.ts';
@@ -32,15 +33,19 @@ import { coordinationDesk, ringDesk } from './peer/ring-desk.ts';
 import { ClusterSettings } from './serving/cluster-settings.ts';
 import { createLateWeb } from './serving/late-web.ts';
 import { openWeb, type Address as WebAddress } from './serving/open-web.ts';
-import { drained, NO_NODE } from './serving/own-node.ts';
+import { drained } from './serving/own-node.ts';
 import { nodeControl } from './serving/peer-control.ts';
 import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
+import { observed, traceElsewhere } from './serving/peer-traces.ts';
 import { Releases } from './serving/releases.ts';
+import { createRequestIds } from './serving/request-ids.ts';
 import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
 import { sweeperIn } from './serving/sweeper.ts';
+import { CoordinatorTraces } from './trace/coordinator-traces.ts';
+import type { TraceLog } from './trace/trace-log.ts';
 import type { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
@@ -108,6 +113,17 @@ interface MembershipBasis {
   readonly directory: PeerDirectory | undefined;
 }
 
+interface RingBasis {
+  readonly view: RingView;
+  readonly peer: Peer | undefined;
+  readonly network: PeerNetwork;
+  readonly config: Config;
+  /** What is made of the ring itself. */
+  readonly later: { readonly membership?: Membership };
+  readonly traces: TraceLog | undefined;
+  readonly tracesOfOthers: CoordinatorTraces;
+}
+
 interface ServedParts {
   readonly directory: PeerDirectory | undefined;
   readonly network: PeerNetwork;
@@ -140,7 +156,13 @@ class PeerProcess {
     if (directory !== undefined) this.#releases.add(() => directory.close());
     const network = this.#network(directory, security);
     this.#releases.add(() => network.stop());
-    const late = createLateWeb({ config: command.config, security: forClients, clock: this.#clock, log });
+    const late = createLateWeb({
+      config: command.config,
+      security: forClients,
+      clock: this.#clock,
+      log,
+      diskId: diskOf(network.self),
+    });
     this.#releases.add(() => this.#served.runAll());
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock: this.#clock, releases: this.#releases };
     const addresses = await openWeb(late, config.port, where);
@@ -195,7 +217,8 @@ class PeerProcess {
     const clock = this.#clock;
     const releases = this.#served;
     const traces = createTraces(config, clock);
-    const { transport } = network;
+    const tracesOfOthers = new CoordinatorTraces(() => clock.elapsedMs());
+    const { self, transport } = network;
     const isNode = record.state === 'formed' && directory !== undefined;
     if (!isNode && directory !== undefined) {
       const { name } = record;
@@ -211,11 +234,14 @@ class PeerProcess {
       const node = await openPeerNode({
         directory,
         config,
-        transport: ringTransport(ring),
+        transport: observed(ringTransport(ring), self, traces, tracesOfOthers),
         clock,
         random: this.#random,
         log,
-        onHint: traces?.hintKept.bind(traces, network.self),
+        onHint: (hint) => {
+          traces?.hintKept(self, hint);
+          tracesOfOthers.hintKept(self, hint);
+        },
         onDamaged: (reason) => this.#parts.onFatal(new RingError(reason)),
       });
       peer = node.peer;
@@ -223,7 +249,7 @@ class PeerProcess {
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
     const later: { membership?: Membership } = {};
-    const ring = this.#ring({ view, peer, network, config, later });
+    const ring = this.#ring({ view, peer, network, config, later, traces, tracesOfOthers });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
@@ -234,22 +260,17 @@ class PeerProcess {
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const shared = await this.#settings(config, membership, directory).settle();
+    const requestId = createRequestIds(diskOf(self));
+    const elsewhere = { self, known: () => network.known, port: network.port, clock };
     const serving = await serveRing(
       {
+        ...{ security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures, requestId },
         config: { ...config, ...shared },
-        security,
-        log,
-        clock,
-        apiClock,
-        ring,
-        nodes,
-        traces,
-        others,
-        isHealthy,
-        peerFigures,
+        traceElsewhere: (id) => traceElsewhere(id, elsewhere),
       },
       releases,
     );
+    network.tellTraces((id) => JSON.stringify(serving.admin.trace(id)) as string | undefined);
     late.serve(serving.web);
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
     const { operator } = serving.web;
@@ -310,23 +331,10 @@ class PeerProcess {
   }
 
   /** The ring as this process sees it, and the door by which other processes ask its node. */
-  #ring({
-    view,
-    peer,
-    network,
-    config,
-    later,
-  }: {
-    view: RingView;
-    peer: Peer | undefined;
-    network: PeerNetwork;
-    config: PeerServeCommand['config'];
-    /** What is made of the ring itself. */
-    later: { readonly membership?: Membership };
-  }): PeerRing {
+  #ring({ view, peer, network, config, later, traces, tracesOfOthers }: RingBasis): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
-    const door = new CoordinationDoor(() => peer?.door ?? NO_NODE);
+    const door = new CoordinationDoor(() => peer?.door, undefined, tracesOfOthers);
     const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
@@ -337,7 +345,7 @@ class PeerProcess {
           id: self,
           node: { coordinate: (request, reply, departure) => peer.door.coordinate(request, reply, departure) },
         },
-        reach: (id) => new RemoteNode(coordination, id),
+        reach: (id) => new RemoteNode(coordination, id, traces),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
       silentMs: (id) => transport.silentMs(id),
@@ -345,7 +353,7 @@ class PeerProcess {
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
-      observer: undefined,
+      observer: traces,
     });
     network.follow(view, (id) => client.attach(id));
     const lags = new PeerLags(peer?.node, clock);

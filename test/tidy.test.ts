@@ -80,7 +80,7 @@ const MAY_TOUCH_THE_WORLD = [
   'src/serve.ts',
   'src/host/found-cluster.ts',
   'src/serving/build-router.ts',
-  'src/serving/serve-ring.ts',
+  'src/serving/request-ids.ts',
   'src/transfer/world.ts',
 ];
 

@@ -30,6 +30,8 @@ export interface AdminParts {
   readonly settings: Quorums;
   /** Undefined if requests are not traced. */
   readonly traces: TraceLog | undefined;
+  /** Finds the trace of a request that another process has served. Rejects with a RingError */
+  readonly traceElsewhere?: ((requestId: string) => Promise<Trace | undefined>) | undefined;
   readonly faults: {
     add(rule: FaultRule): ActiveFault | Promise<ActiveFault>;
     list(): readonly ActiveFault[] | Promise<readonly ActiveFault[]>;
@@ -64,7 +66,8 @@ export interface AdminParts {
 }
 
 /** What an administrator may do, over HTTP or from the program that runs the server. */
-export function createAdmin({ ring, nodes, settings, traces, faults, tables, expiry, clock, lags }: AdminParts): Admin {
+export function createAdmin(parts: AdminParts): Admin {
+  const { ring, nodes, settings, traces, traceElsewhere, faults, tables, expiry, clock, lags } = parts;
   /** @param given the id of a node, or its name if that is nobody else's */
   const nodeNamed = (given: string, field: string): string => {
     const { nodes } = ring.describe();
@@ -77,6 +80,7 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     if (nodeNamed(from, 'from') === nodeNamed(to, 'to'))
       throw new AdminError('there is no link from a node to itself', 'to');
   };
+  const trace = (requestId: string): Trace | undefined => traces?.trace(requestId, (diskId) => ring.nodeOfDisk(diskId));
   return {
     addFault: (rule) => faults.add(rule),
     faults: () => faults.list(),
@@ -138,7 +142,9 @@ export function createAdmin({ ring, nodes, settings, traces, faults, tables, exp
     async key(table, key, namespace): Promise<KeyView> {
       return ring.locate(await tables.itemKey(table, key, namespace ?? ''));
     },
-    trace: (requestId): Trace | undefined => traces?.trace(requestId, (diskId) => ring.nodeOfDisk(diskId)),
+    trace,
+    findTrace: async (requestId) =>
+      trace(requestId) ?? (await traceElsewhere?.(requestId).catch((error: unknown) => conflict(error, 'requestId'))),
   };
 }
 

@@ -235,5 +235,8 @@ export interface Admin {
   cluster(): Promise<ClusterView>;
   /** @throws AdminError; ApiError for errors that the service would answer */
   key(table: string, key: AttributeMap, namespace?: string): Promise<KeyView>;
+  /** Of a request that this process has served. */
   trace(requestId: string): Trace | undefined;
+  /** As `trace`, and of one that another process has served. @throws AdminError if that does not answer */
+  findTrace(requestId: string): Promise<Trace | undefined>;
 }

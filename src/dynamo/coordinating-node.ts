@@ -1,5 +1,7 @@
 import type { Departure } from '../api/departure.ts';
+import type { Ballot } from './ballot.ts';
 import type { AnswerTo, CoordinationRequest } from './coordination-messages.ts';
+import type { NodeId } from './ring.ts';
 
 /**
  * A request that the node has not begun and never will: another node may be asked instead. `not-sent`: it did not leave
@@ -24,7 +26,33 @@ export function isNoAnswer(reply: { readonly kind: string }): reply is NotBegun 
 }
 
 /** What a peer answers to the request of another process: that of the node, or that it was not let in. */
-export type CoordinationReply = AnswerTo<CoordinationRequest> | NotBegun;
+export type CoordinationReply = AnswerTo<CoordinationRequest> | NotBegun | Traced;
+
+/** The answer to a request that names itself, with what the coordinator has done for it so far. */
+export interface Traced {
+  readonly kind: 'traced';
+  readonly trace: CoordinatorTrace;
+  readonly answer: AnswerTo<CoordinationRequest> | NotBegun;
+}
+
+export interface CoordinatorTrace {
+  /** From when the request came to when the answer left, in ms. */
+  readonly ms: number;
+  /** At most `MOST_TRACED`. */
+  readonly events: readonly CoordinatorEvent[];
+}
+
+/** The most events that one answer brings. */
+export const MOST_TRACED = 64;
+
+export interface CoordinatorEvent {
+  /** Since the request came; below 0 for what another one of the same name has caused. */
+  readonly atMs: number;
+  readonly what: 'asked' | 'answered' | 'hint' | 'read-repair' | 'fault';
+  readonly node: NodeId | undefined;
+  readonly detail: string;
+  readonly ballot: Ballot | undefined;
+}
 
 /** What a node does for a client of the ring: it coordinates requests, best on keys that are at home on it. */
 export interface CoordinatingNode {

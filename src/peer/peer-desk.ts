@@ -10,7 +10,7 @@ import { peerNodeId } from './node-name.ts';
 import { performWork, WorkRoom } from './node-work.ts';
 import type { Peer } from './peer.ts';
 import type { PeerLags } from './peer-lags.ts';
-import type { PeerAnswer, PeerRequest, SharedVersions } from './peer-messages.ts';
+import { MOST_TRACE, type PeerAnswer, type PeerRequest, type SharedVersions } from './peer-messages.ts';
 import { peerStateOf } from './peer-state.ts';
 import type { RulesNews } from './rules-news.ts';
 import type { TableNews } from './table-news.ts';
@@ -32,6 +32,8 @@ export interface PeerDeskParts {
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
+  /** The trace of a request that this process has served, as JSON; undefined: there is none. */
+  readonly traceOf: (requestId: string) => string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   /** Told of fault rules that others have changed. */
@@ -52,7 +54,7 @@ export function peerDesk(parts: PeerDeskParts): Serve<PeerRequest, PeerAnswer> {
 }
 
 function answerRequest(
-  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags, nowMs }: PeerDeskParts,
+  { self, founder, acquaintances, versions, view, peer, membership, news, rules, lags, nowMs, traceOf }: PeerDeskParts,
   { from, request, room }: { readonly from: NodeId; readonly request: PeerRequest; readonly room: WorkRoom },
   answer: (answer: PeerAnswer) => void,
 ): void {
@@ -101,6 +103,10 @@ function answerRequest(
     }
     case 'state':
       return answer({ kind: 'state', state: peerStateOf(peer(), membership()?.progress, nowMs()) });
+    case 'trace': {
+      const json = traceOf(request.requestId);
+      return answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined });
+    }
     case 'admit': {
       const { name, diskId } = request;
       // Nobody speaks for another disk.

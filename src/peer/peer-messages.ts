@@ -32,6 +32,8 @@ export type PeerRequest =
   | { readonly kind: 'work'; readonly work: NodeWork }
   /** Answers how this process and its node are. */
   | { readonly kind: 'state' }
+  /** Answers what happened for a request that this process has served. */
+  | { readonly kind: 'trace'; readonly requestId: string }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
@@ -75,6 +77,8 @@ export type PeerAnswer =
   | { readonly kind: 'configs'; readonly configs: readonly PartitionConfig[] }
   | { readonly kind: 'replica'; readonly replica: ReplicaDescription }
   | { readonly kind: 'state'; readonly state: PeerState }
+  /** JSON, which is handed on as it is; undefined: there is none, or none any more. */
+  | { readonly kind: 'trace'; readonly json: string | undefined }
   | { readonly kind: 'done'; readonly report: WorkReport }
   | { readonly kind: 'noted' }
   /** It cannot do that now. @property reason one line */
@@ -87,6 +91,8 @@ const MOST_MEMBERS = 64;
 /** Above the most nodes of a cluster, those that leave among them. */
 const MOST_NODES = 1_000;
 const MOST_TEXT = 1_000;
+/** The most characters of a trace. */
+export const MOST_TRACE = 500_000;
 /** Above the longest key of a record. */
 const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
@@ -108,7 +114,8 @@ export const PEER_CHANNEL: Channel<PeerRequest, PeerAnswer> = {
   number: 2,
   requests: jsonCodec(readRequest),
   answersTo: () => ANSWERS,
-  lane: ({ kind }) => (kind === 'work' || kind === 'configs' || kind === 'addresses' ? 'bulk' : 'hot'),
+  lane: ({ kind }) =>
+    kind === 'work' || kind === 'configs' || kind === 'trace' || kind === 'addresses' ? 'bulk' : 'hot',
   isUnsupported: (error) => error instanceof UnreadableError && error.isUnknownKind,
 };
 
@@ -149,6 +156,8 @@ function readRequest(value: Fields): PeerRequest {
       };
     case 'state':
       return { kind: 'state' };
+    case 'trace':
+      return { kind: 'trace', requestId: text(value.requestId) };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
@@ -181,6 +190,8 @@ function readAnswer(value: Fields): PeerAnswer {
       return { kind: 'replica', replica: readReplica(Object(value.replica)) };
     case 'state':
       return { kind: 'state', state: readState(Object(value.state)) };
+    case 'trace':
+      return { kind: 'trace', json: optional(value.json, (json) => text(json, MOST_TRACE)) };
     case 'done':
       return { kind: 'done', report: readReport(Object(value.report)) };
     case 'noted':
@@ -322,8 +333,8 @@ function nodeId(value: unknown): string {
   return value;
 }
 
-function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length > MOST_TEXT) throw new UnreadableError('text');
+function text(value: unknown, most = MOST_TEXT): string {
+  if (typeof value !== 'string' || value.length > most) throw new UnreadableError('text');
   return value;
 }
 

@@ -8,10 +8,3 @@ export function drained(peer: Peer | undefined, door: CoordinationDoor): Promise
     else peer.drain((idle) => door.whenIdle(idle), resolve);
   });
 }
-
-/** The door of a process without a node. */
-export const NO_NODE = {
-  coordinate(_request: unknown, reply: (answer: never) => void): void {
-    reply({ kind: 'unavailable', needed: 1, got: 0 } as never);
-  },
-};

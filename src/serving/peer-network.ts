@@ -1,7 +1,7 @@
 import type { PeerHello } from '../dynamo/peer-hello.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
-import type { Clock, Timer } from '../env/clock.ts';
+import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { reachedAt } from '../env/own-addresses.ts';
 import type { Address, Greeting, PeerTransport, Port, Refusal } from '../env/peer-channel.ts';
@@ -31,6 +31,7 @@ import { TableNews } from '../peer/table-news.ts';
 import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 import { Complaints } from './complaints.ts';
+import { Notebook } from './notebook.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -95,11 +96,9 @@ export class PeerNetwork {
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
+  #traceOf: (requestId: string) => string | undefined = () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
-  /** Defined from a change of the book until it is written down. */
-  #noting: Timer;
-  #hasNews = false;
-  #isStopped = false;
+  readonly #notebook: Notebook;
   /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
   #twinSinceMs: number | undefined;
   readonly #startedMs: number;
@@ -110,10 +109,11 @@ export class PeerNetwork {
     this.#parts = parts;
     this.#startedMs = clock.elapsedMs();
     this.#complaints = new Complaints(clock, log, REMIND_MS);
+    this.#notebook = new Notebook(clock, NOTE_MS, () => memory.writeNotes(this.#book.entries));
     this.self = peerNodeId(name, diskId);
     this.#own = { node: this.self, boot, instance, seq: 0, addresses: [] };
     const isMember = (node: NodeId) => this.#members.includes(node);
-    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#noteSoon());
+    this.#book = new AddressBook(readEntries(memory.readNotes()), isMember, () => this.#notebook.noteSoon());
     this.transport = createPeerTransport<PeerHello>({
       self: this.self,
       security,
@@ -160,6 +160,7 @@ export class PeerNetwork {
         nowMs: () => clock.now(),
         rules: () => this.rules,
         lags: () => this.#lags,
+        traceOf: (requestId) => this.#traceOf(requestId),
       }),
     );
     this.acquaintances = new Acquaintances({
@@ -251,6 +252,16 @@ export class PeerNetwork {
     this.#membership = membership;
   }
 
+  /** Who asks for a trace of this process is told it from now on. @param traceOf gives it as JSON */
+  tellTraces(traceOf: (requestId: string) => string | undefined): void {
+    this.#traceOf = traceOf;
+  }
+
+  /** Those that are known, in the roster or not, this one too. */
+  get known(): readonly NodeId[] {
+    return [...new Set([this.self, ...this.#members, ...this.acquaintances.met])];
+  }
+
   /** What a process runs, this one too; undefined: it is not there now. */
   releaseOf(node: NodeId): Release | undefined {
     if (node === this.self) return this.#hello;
@@ -272,9 +283,7 @@ export class PeerNetwork {
     this.acquaintances.stop();
     await this.transport.stop();
     // Afterwards the directory may be another process's.
-    this.#isStopped = true;
-    this.#parts.clock.cancel(this.#noting);
-    await this.#parts.memory.writeNotes(this.#book.entries);
+    await this.#notebook.close();
   }
 
   get #versions(): SharedVersions {
@@ -372,19 +381,6 @@ export class PeerNetwork {
       log.error('this disk must not be used again, and cannot be marked', { error });
     }
     onFatal(`other nodes refuse the disk of ${memory.record.name}: ${refusal.line}`);
-  }
-
-  /** A disk may take longer than the pause between two writes: then there is one at a time. */
-  #noteSoon(): void {
-    this.#hasNews = true;
-    if (this.#noting !== undefined || this.#isStopped) return;
-    const { clock, memory } = this.#parts;
-    this.#noting = clock.after(NOTE_MS, async () => {
-      this.#hasNews = false;
-      await memory.writeNotes(this.#book.entries);
-      this.#noting = undefined;
-      if (this.#hasNews) this.#noteSoon();
-    });
   }
 }
 

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { ApiClock } from '../admin/api-clock.ts';
 import { createAdmin } from '../admin/create-admin.ts';
 import { nodeFigures } from '../admin/node-figures.ts';
-import type { Admin } from '../api/admin.ts';
+import type { Admin, Trace } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import type { Execute } from '../api/operations.ts';
 import { readFaultRule } from '../api/read-fault-rule.ts';
@@ -34,6 +33,7 @@ import { createWebServer, type WebServer } from '../web/server.ts';
 import type { AccessKey } from '../web/signature.ts';
 import { buildRouter, type SharedRouting } from './build-router.ts';
 import type { Releases } from './releases.ts';
+import { createRequestIds } from './request-ids.ts';
 
 /** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
 const BUILT_WITHIN_MS = 30_000;
@@ -49,6 +49,10 @@ export interface ServeRingParts {
   /** What an administrator may do to single nodes and links. */
   readonly nodes: NodeControl;
   readonly traces: TraceLog | undefined;
+  /** Makes the ids of requests; undefined: random ones. */
+  readonly requestId?: () => string;
+  /** Finds the trace of a request that another process has served. Rejects with a RingError */
+  readonly traceElsewhere?: (requestId: string) => Promise<Trace | undefined>;
   /** The routers of other processes; undefined: this is the only one. */
   readonly others?: SharedRouting | undefined;
   /** Whether `/health` says that more requests are welcome: not while the server stops. */
@@ -95,9 +99,11 @@ export interface Serving {
  * @throws SeedError
  */
 export async function serveRing(
-  { config, security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures }: ServeRingParts,
+  parts: ServeRingParts,
   releases: Releases,
 ): Promise<Serving & { readonly endWaits: () => void }> {
+  const { config, security, log, clock, apiClock, ring, nodes, traces, traceElsewhere, others } = parts;
+  const { requestId = createRequestIds(), isHealthy, peerFigures } = parts;
   const catalog = new TableCatalog(ring.client, DEFAULT_ROUTER_LIMITS, others?.routers);
   others?.routers.listen((place) => catalog.noteChanged(place));
   const basis = { config, log, clock, apiClock, ring, catalog, others };
@@ -121,7 +127,8 @@ export async function serveRing(
   const { tables, indexes } = router;
   const waitUntilConsistent = () => untilConsistent(ring, indexes);
   const lags = { waitUntilConsistent };
-  const admin = createAdmin({ ring, nodes, settings: config, traces, faults, tables, expiry, clock: apiClock, lags });
+  const of = { ring, nodes, settings: config, traces, traceElsewhere };
+  const admin = createAdmin({ ...of, faults, tables, expiry, clock: apiClock, lags });
   const traced = traces?.traced(execute) ?? execute;
   const web = createWeb({
     config,
@@ -130,6 +137,7 @@ export async function serveRing(
     clock,
     apiClock,
     ring,
+    requestId,
     isHealthy,
     peerFigures,
     faults,
@@ -182,6 +190,7 @@ async function untilConsistent(ring: ServedRing, indexes: IndexBuilder): Promise
 }
 
 interface WebParts extends Pick<ServeRingParts, 'config' | 'log' | 'clock' | 'apiClock' | 'ring' | 'security'> {
+  readonly requestId: () => string;
   readonly isHealthy: (() => boolean) | undefined;
   readonly peerFigures: (() => PeerFigures) | undefined;
   readonly faults: Serving['faults'];
@@ -199,6 +208,7 @@ function createWeb(parts: WebParts): WebServer {
     clock,
     apiClock,
     ring,
+    requestId,
     isHealthy,
     peerFigures,
     faults,
@@ -212,7 +222,7 @@ function createWeb(parts: WebParts): WebServer {
     authenticate: security?.authenticate,
     execute,
     nowMs: () => apiClock.now(),
-    requestId: createRequestIds(),
+    requestId,
     isReady: () => true,
     isHealthy,
     onInternalError: (error) => log.error('a request failed by a bug', { error }),
@@ -235,12 +245,4 @@ function createWeb(parts: WebParts): WebServer {
       isApart: config.adminPort !== undefined,
     },
   });
-}
-
-/** Makes ids in the service's form, 52 capital letters and digits: a random prefix of the process, then a count. */
-export function createRequestIds(): () => string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
-  const prefix = Array.from(randomBytes(40), (byte) => alphabet[byte % alphabet.length]).join('');
-  let count = 0;
-  return () => prefix + (count++).toString(36).toUpperCase().padStart(12, '0');
 }

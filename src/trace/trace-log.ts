@@ -1,10 +1,11 @@
 import type { Trace } from '../api/admin.ts';
 import type { Execute } from '../api/operations.ts';
-import type { Ballot } from '../dynamo/ballot.ts';
+import type { CoordinatorTrace } from '../dynamo/coordinating-node.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { KeptHint } from '../dynamo/node-settings.ts';
 import type { RequestObserver } from '../dynamo/request-observer.ts';
 import type { NetworkObserver } from '../env/faulty-network.ts';
+import { fileMessage, requestIdOf } from './file-message.ts';
 import { TraceRecord } from './trace-record.ts';
 
 export interface TraceLimits {
@@ -75,20 +76,24 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
   sent(_from: string, to: string, request: Request, onReply: (reply: Reply) => void): (reply: Reply) => void {
     const requestId = requestIdOf(request);
     const record = requestId === undefined ? undefined : this.#byRequestId.get(requestId);
-    if (record === undefined) return onReply;
-    record.countMessage();
-    note(record, to, request);
-    const { use } = record;
-    return (reply) => {
-      if (record.use === use) record.add('answered', reply.from, reply.kind, ballotOf(reply));
-      onReply(reply);
-    };
+    return record === undefined ? onReply : fileMessage(record, to, request, onReply);
   }
 
   /** @param by the coordinator that keeps the hint */
   hintKept(by: string, { requestId, home, ballot }: KeptHint): void {
     const record = requestId === undefined ? undefined : this.#byRequestId.get(requestId);
     record?.add('hint', home, `kept by ${by}`, ballot);
+  }
+
+  /** A node of another process is asked to coordinate a request: what it tells is put where it belongs in time. */
+  expect(requestId: string): ((trace: CoordinatorTrace | undefined) => void) | undefined {
+    const record = this.#byRequestId.get(requestId);
+    if (record === undefined) return undefined;
+    const { use } = record;
+    const askedAtMs = record.sinceBegunMs();
+    return (trace) => {
+      if (record.use === use) record.addRemote(trace, askedAtMs);
+    };
   }
 
   #begin(requestId: string, operation: string): TraceRecord {
@@ -102,58 +107,5 @@ export class TraceLog implements RequestObserver, NetworkObserver<Request, Reply
     record.begin(requestId, operation);
     this.#byRequestId.set(requestId, record);
     return record;
-  }
-}
-
-function note(record: TraceRecord, to: string, request: Request): void {
-  switch (request.kind) {
-    case 'hint':
-      return record.add('hint', request.home, `kept by ${to}`, request.record.ballot);
-    case 'prepare':
-      record.notePrepare(request.ballot);
-      return record.add('asked', to, request.kind, request.ballot);
-    case 'accept':
-      return record.add('asked', to, request.kind, request.record.ballot);
-    case 'mark-settled':
-      return record.add('asked', to, request.kind, request.due);
-    case 'learn': {
-      const { ballot, isEntry, item } = request.record;
-      if (isEntry === true) return record.add('asked', to, item === undefined ? 'remove entry' : 'learn entry', ballot);
-      // A read sends what others have written, unless it has chosen the record again under a ballot of its own.
-      const isRepair = !record.isWrite && !record.hasPrepared(ballot);
-      return record.add(isRepair ? 'read-repair' : 'asked', to, request.kind, ballot);
-    }
-    default:
-      return record.add('asked', to, request.kind);
-  }
-}
-
-/** The client's request that a message is sent for, if it names one. */
-function requestIdOf(request: Request): string | undefined {
-  switch (request.kind) {
-    case 'prepare':
-    case 'accept':
-    case 'learn':
-    case 'read':
-    case 'read-committed':
-    case 'read-range':
-    case 'hint':
-    case 'mark-settled':
-      return request.requestId;
-    default:
-      return undefined;
-  }
-}
-
-/** The ballot that an answer contains, if any. */
-function ballotOf(reply: Reply): Ballot | undefined {
-  switch (reply.kind) {
-    case 'promise':
-    case 'state':
-      return (reply.accepted ?? reply.committed)?.ballot;
-    case 'rejected':
-      return reply.effective;
-    default:
-      return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import type { Trace, TraceEvent } from '../api/admin.ts';
 import { isoTime } from '../api/iso-time.ts';
 import { type Ballot, TICKS_PER_MS } from '../dynamo/ballot.ts';
+import type { CoordinatorEvent, CoordinatorTrace } from '../dynamo/coordinating-node.ts';
 
 /** Numbers of an event: when, and the three of its ballot. */
 const NUMBERS = 4;
@@ -78,20 +79,61 @@ export class TraceRecord {
     this.#messages++;
   }
 
+  /** Milliseconds. */
+  sinceBegunMs(): number {
+    return this.#now() - this.#beganAtMs;
+  }
+
   /** Adds an event that happens now, unless there are as many as are kept. */
   add(what: TraceEvent['what'], node: string | undefined, detail: string, ballot?: Ballot): void {
-    if (this.#count >= this.#limit) return;
+    this.#noteBallot(this.#addAt(this.sinceBegunMs(), what, node, detail), ballot);
+  }
+
+  /**
+   * Adds what a coordinator of another process has done. Its clock is another one: what it did not take of the time until
+   * now was for the way there and back, half of it each.
+   *
+   * @param trace undefined: it does not say
+   */
+  addRemote(trace: CoordinatorTrace | undefined, askedAtMs: number): void {
+    if (trace === undefined) {
+      this.#messages++;
+      return;
+    }
+    const arrivedAtMs = askedAtMs + Math.max(0, (this.sinceBegunMs() - askedAtMs - trace.ms) / 2);
+    for (const { atMs, what, node, detail, ballot } of trace.events) {
+      this.#messages++;
+      this.#noteBallot(this.#addAt(Math.max(askedAtMs, arrivedAtMs + atMs), what, node, detail), ballot);
+    }
+  }
+
+  /** Takes the events out, with their times since the request began. */
+  takeEvents(): CoordinatorEvent[] {
+    const events = Array.from({ length: this.#count }, (_, at): CoordinatorEvent => {
+      const [atMs, hlc, coordinator, boot] = this.#numbers.subarray(at * NUMBERS, (at + 1) * NUMBERS);
+      const ballot = hlc === NONE ? undefined : { hlc: hlc!, coordinator: coordinator!, boot: boot! };
+      return { atMs: atMs!, what: this.#whats[at]!, node: this.#nodes[at], detail: this.#details[at]!, ballot };
+    });
+    this.#count = 0;
+    return events;
+  }
+
+  /** @returns the number of the event; undefined: there are as many as are kept */
+  #addAt(atMs: number, what: TraceEvent['what'], node: string | undefined, detail: string): number | undefined {
+    if (this.#count >= this.#limit) return undefined;
     const at = this.#count++;
     this.#whats[at] = what;
     this.#nodes[at] = node;
     this.#details[at] = detail;
+    this.#numbers[at * NUMBERS] = atMs;
+    this.#numbers[at * NUMBERS + 1] = NONE;
+    return at;
+  }
+
+  #noteBallot(at: number | undefined, ballot: Ballot | undefined): void {
+    if (at === undefined || ballot === undefined) return;
     const numbers = this.#numbers;
     const from = at * NUMBERS;
-    numbers[from] = this.#now() - this.#beganAtMs;
-    if (ballot === undefined) {
-      numbers[from + 1] = NONE;
-      return;
-    }
     numbers[from + 1] = ballot.hlc;
     numbers[from + 2] = ballot.coordinator;
     numbers[from + 3] = ballot.boot;
@@ -102,6 +144,8 @@ export class TraceRecord {
     const { requestId, operation, coordinator } = this;
     const ms = rounded(this.isRunning ? this.#now() - this.#beganAtMs : this.#ms);
     const events = Array.from({ length: this.#count }, (_, at) => this.#eventAt(at, nodeOf));
+    // Those that another process has told of came in together.
+    events.sort((one, other) => one.atMs - other.atMs);
     return { requestId, operation, coordinator, ms, events };
   }
 

@@ -206,8 +206,8 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   {
     method: 'GET',
     path: '/trace/{requestId}',
-    answer: ({ admin }, { params }) => {
-      const trace = admin.trace(params.requestId!);
+    answer: async ({ admin }, { params }) => {
+      const trace = await admin.findTrace(params.requestId!);
       if (trace !== undefined) return { status: 200, body: trace };
       throw new AdminError('there is no trace of this request, or none any more', 'requestId', 404);
     },

@@ -1,13 +1,22 @@
 import type { MutationOutcome } from '../api/mutation.ts';
 import type { Consistency, ReadFrom, TableCount, Writer } from '../dynamo/client.ts';
-import type { NotBegun, RefusedAtDoor } from '../dynamo/coordinating-node.ts';
+import {
+  type CoordinatorEvent,
+  type CoordinatorTrace,
+  MOST_TRACED,
+  type NotBegun,
+  type RefusedAtDoor,
+  type Traced,
+} from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
 import type { Codec } from '../env/codec.ts';
 import { malformed } from './byte-reader.ts';
 import {
+  ballot,
   bool,
   byteString,
+  double,
   type Field,
   keyOrder,
   list,
@@ -184,7 +193,34 @@ const ANSWERS: KindCodecs<Sent> = {
   due: fieldsOf(175, { items: uint }),
 };
 
-const ANSWER_CODEC: Codec<Sent> = messageCodec(ANSWERS);
+const event: Field<CoordinatorEvent> = object({
+  atMs: double,
+  what: oneOf({ asked: 0, answered: 1, hint: 2, 'read-repair': 3, fault: 4 }),
+  node: optional(text),
+  detail: text,
+  ballot: optional(ballot),
+});
+const events = list(event);
+const trace: Field<CoordinatorTrace> = object<CoordinatorTrace>({
+  ms: double,
+  events: {
+    ...events,
+    write: (output, value) => events.write(output, [...value]),
+    read(input) {
+      const value = events.read(input);
+      if (value.length > MOST_TRACED) throw malformed('a trace of so many events');
+      return value;
+    },
+  },
+});
+const plainAnswer: Field<Sent> = union(ANSWERS);
+
+/** Only a request that names itself is answered so: an asker of an earlier release sends none. */
+const TRACED = fieldsOf<Traced>(183, { trace, answer: plainAnswer as Field<Traced['answer']> });
+
+const ANSWER_CODEC: Codec<Sent | Traced> = messageCodec<Sent | Traced>({ ...ANSWERS, traced: TRACED } as KindCodecs<
+  Sent | Traced
+>);
 
 const FAILURES = ['unavailable', 'unknown', 'overloaded', 'index-behind', 'storage-failed', 'table-gone'] as const;
 
@@ -210,16 +246,17 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
 };
 
 /** The answers to requests of one kind. Decoding refuses an answer that such a request cannot get. */
-export function answerCodec<R extends CoordinationRequest>(kind: R['kind']): Codec<AnswerTo<R> | NotBegun> {
+export function answerCodec<R extends CoordinationRequest>(kind: R['kind']): Codec<AnswerTo<R> | NotBegun | Traced> {
   const kinds: ReadonlySet<Sent['kind']> = ANSWERS_TO[kind];
   return {
-    encode: (answer) => ANSWER_CODEC.encode(answer as Sent),
+    encode: (answer) => ANSWER_CODEC.encode(answer as Sent | Traced),
     decode(bytes) {
       const answer = ANSWER_CODEC.decode(bytes);
-      if (answer.kind !== 'not-begun' && !kinds.has(answer.kind)) {
-        throw malformed(`${answer.kind} as an answer to ${kind}`);
+      const plain = answer.kind === 'traced' ? (answer.answer as Sent) : answer;
+      if (plain.kind !== 'not-begun' && !kinds.has(plain.kind)) {
+        throw malformed(`${plain.kind} as an answer to ${kind}`);
       }
-      return answer as AnswerTo<R> | NotBegun;
+      return answer as AnswerTo<R> | NotBegun | Traced;
     },
   };
 }

@@ -27,6 +27,7 @@ function desk() {
     versions: () => ({}),
     rules: () => expect.fail('no rules'),
     lags: none,
+    traceOf: none,
     news: () => expect.fail('no news'),
   });
   const ask = (request: PeerRequest, from = 'b') => {

@@ -36,6 +36,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
   { kind: 'state' },
+  { kind: 'trace', requestId: 'F4ZK' },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
 ];
 const RIGHT = { founders: ['a', 'b'], partitions: 8, replication: 2 };
@@ -78,6 +79,8 @@ const ANSWERS: readonly PeerAnswer[] = [
     kind: 'state',
     state: { votes: undefined, isPaused: false, hints: 0, suspects: [], moving: undefined, stuck: [], clockMs: 0 },
   },
+  { kind: 'trace', json: '{"events":[]}' },
+  { kind: 'trace', json: undefined },
   { kind: 'done', report: { partitions: 3, ms: 1.25 } },
   { kind: 'cannot', reason: 'why' },
 ];

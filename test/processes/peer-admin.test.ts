@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ClusterView } from '../../src/api/admin.ts';
+import type { ClusterView, Trace } from '../../src/api/admin.ts';
 import { SystemClock } from '../../src/env/clock.ts';
 import { newDiskId } from '../../src/env/disk-id.ts';
 import { silentLog } from '../../src/env/log.ts';
@@ -10,8 +12,8 @@ import { diskOf } from '../../src/peer/node-name.ts';
 import { memoryOf } from '../../src/serving/peer-memory.ts';
 import { PeerNetwork } from '../../src/serving/peer-network.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
-import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
-import { runToExit } from './server-process.ts';
+import { administer, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
+import { createTable, runToExit } from './server-process.ts';
 
 const POLL = { timeout: 90_000, interval: 250 };
 
@@ -24,18 +26,16 @@ async function viewOf(peer: PeerProcess): Promise<ClusterView> {
   return (await administer(await peer.ready(), 'GET', '/cluster')) as ClusterView;
 }
 
-/** Four nodes and a front. */
-async function cluster() {
+/** Four nodes and a front. @param options of each */
+async function cluster(...options: string[]) {
   const root = temporaryDirectory();
   await initPeers(root, ['a', 'b', 'c', 'd']);
-  const a = beginNode(root, 'a');
+  const a = beginPeer('a', ['--data-dir', join(root, 'a'), ...options]);
   const meeting = await a.peerAddress();
-  const [b, c, d] = ['b', 'c', 'd'].map((name) => beginNode(root, name, [meeting])) as [
-    PeerProcess,
-    PeerProcess,
-    PeerProcess,
-  ];
-  const front = beginPeer('front', ['--role', 'front', '--join', meeting]);
+  const [b, c, d] = ['b', 'c', 'd'].map((name) =>
+    beginPeer(name, ['--data-dir', join(root, name), '--join', meeting, ...options]),
+  ) as [PeerProcess, PeerProcess, PeerProcess];
+  const front = beginPeer('front', ['--role', 'front', '--join', meeting, ...options]);
   const all = [a, b, c, d, front] as const;
   await Promise.all(all.map((peer) => peer.ready()));
   onTestFinished(() => {
@@ -160,4 +160,46 @@ test('every process says the same of the cluster, whatever happens to it', { tim
     return view.withoutMajority.length > 0 && view.problems[0]!.includes('no majority votes');
   };
   await expect.poll(() => lost().catch(() => false), POLL).toBe(true);
+});
+
+test('what a request did is known to every process, whichever has served it', { timeout: 300_000 }, async () => {
+  const { a, d, front, all } = await cluster('--trace');
+  const TableName = 'Things';
+  await createTable(await a.client(), TableName);
+  const traceAt = async (peer: PeerProcess, requestId: string) =>
+    (await administer(await peer.ready(), 'GET', `/trace/${requestId}`)) as Trace;
+  // Whatever the coordinator, its own process or another one.
+  for (const by of [a, d, front]) {
+    const client = await by.client();
+    for (const id of ['1', '2', '3', '4', '5']) {
+      const put = await client.send(new PutItemCommand({ TableName, Item: { id: { S: id } } }));
+      const { requestId } = put.$metadata;
+      const traces = await Promise.all(all.map((peer) => traceAt(peer, requestId!)));
+      for (const trace of traces) {
+        // What comes after the answer is filed where the coordinator is alone.
+        expect(trace).toMatchObject({ requestId, operation: 'PutItem', coordinator: traces[0]!.coordinator });
+        const did = trace.events.map(({ what, detail }) => `${what} ${detail}`);
+        for (const [each, least] of [
+          ['asked prepare', 3],
+          ['answered promise', 2],
+          ['asked accept', 3],
+        ] as const) {
+          expect(did.filter((one) => one === each).length, did.join()).toBeGreaterThanOrEqual(least);
+        }
+        expect(did).toContain('answered applied');
+        const ballots = trace.events.flatMap(({ ballot }) => ballot ?? []);
+        expect(ballots[0]).toContain(` ${trace.coordinator} boot `);
+      }
+      const get = new GetItemCommand({ TableName, Key: { id: { S: id } } });
+      const read = await traceAt(d, (await client.send(get)).$metadata.requestId!);
+      expect(read.events.at(-1)!.detail).toMatch(/^found/);
+    }
+  }
+  const put = await (await front.client()).send(new PutItemCommand({ TableName, Item: { id: { S: 'last' } } }));
+  const { requestId } = put.$metadata;
+  await front.stop('SIGKILL');
+  await expect(traceAt(a, requestId!)).rejects.toThrow(
+    'front has served the request, and cannot be asked about it now',
+  );
+  await expect(traceAt(a, 'NONE')).rejects.toThrow('there is no trace of this request');
 });

@@ -164,6 +164,10 @@ export class FakeAdmin implements Admin {
     return { partition: 0, epoch: 0, preferenceList: ['node-1'], replicas };
   }
 
+  async findTrace(requestId: string): Promise<Trace | undefined> {
+    return this.trace(requestId);
+  }
+
   trace(requestId: string): Trace | undefined {
     this.#note('trace', requestId);
     return requestId === REQUEST_ID ? TRACE : undefined;

@@ -351,8 +351,28 @@ const tableCount = fc.record({ ...itemCount, local: many(fc.record(itemCount)) }
 const notBegun = kind('not-begun', { reason: fc.constantFrom('leaving' as const, 'overloaded' as const) });
 const noOutcome = fc.oneof(failure, notBegun);
 
+const event = fc.record({
+  atMs: fc.double({ noNaN: true }),
+  what: fc.constantFrom('asked', 'answered', 'hint', 'read-repair', 'fault'),
+  node: maybe(text),
+  detail: text,
+  ballot: maybe(ballot),
+});
+/** An answer of its own, or with what the coordinator has done. */
+const perhapsTraced = <T>(answers: Arbitrary<T>): Arbitrary<T> =>
+  fc.oneof(
+    { arbitrary: answers, weight: 4 },
+    {
+      arbitrary: kind('traced', {
+        trace: fc.record({ ms: fc.double({ noNaN: true }), events: many(event) }),
+        answer: answers,
+      }) as unknown as Arbitrary<T>,
+      weight: 1,
+    },
+  );
+
 /** Arbitrary answers to requests of each kind. */
-export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R> | NotBegun> } = {
+const PLAIN_ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitrary<AnswerTo<R> | NotBegun> } = {
   'coordinate-write': fc.oneof(outcome, noOutcome, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), noOutcome),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), noOutcome),
@@ -364,3 +384,7 @@ export const ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitr
   'fence-tables': fc.oneof(kind('fenced', { votes: many(fc.record({ partition, epoch: uint })) }), noOutcome),
   'forget-table': fc.oneof(kind('forgetting', {}), noOutcome),
 };
+
+export const ANSWERS = Object.fromEntries(
+  Object.entries<Arbitrary<unknown>>(PLAIN_ANSWERS).map(([kind, answers]) => [kind, perhapsTraced(answers)]),
+) as typeof PLAIN_ANSWERS;

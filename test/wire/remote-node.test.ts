@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Departing } from '../../src/api/departure.ts';
 import type { ReadFrom } from '../../src/dynamo/client.ts';
+import type { CoordinatorTrace } from '../../src/dynamo/coordinating-node.ts';
+import { storeKeyOf } from '../../src/dynamo/keyspace.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
 import { NodesOfView } from '../../src/dynamo/nodes-at-hand.ts';
 import { RingClient } from '../../src/dynamo/ring-client.ts';
@@ -259,6 +261,56 @@ describe('a peer that stops', () => {
     }
     const kinds = (await Promise.all(outcomes)).map(({ kind }) => kind);
     expect(kinds).toEqual(Array(45).fill('applied'));
+  });
+});
+
+describe('a request that is traced', () => {
+  const TRACE: CoordinatorTrace = {
+    ms: 1,
+    events: [{ atMs: 0, what: 'asked', node: 'B', detail: 'prepare', ballot: undefined }],
+  };
+  /** A client in a process without a node, whose doors tell what they do. */
+  function traced(requestId: string | undefined) {
+    const log: unknown[] = [];
+    const traces = {
+      begin: (id: string, isWrite: boolean) => {
+        log.push(['begins', id, isWrite]);
+        return () => {
+          log.push(['ends', id]);
+          return TRACE;
+        };
+      },
+    };
+    channel.open('A', new CoordinationDoor(() => nodes.node('A'), undefined, traces).serve);
+    const node = new RemoteNode(channel, 'A', {
+      expect: (id) => {
+        log.push(['expects', id]);
+        return (trace) => log.push(['told', trace]);
+      },
+    });
+    const read = new Promise((resolve) => {
+      const key = storeKeyOf(ITEM, nodes.node('A').view.partitions);
+      const about = { key, from: 'latest', consistency: 'strict', derivation: undefined } as const;
+      node.coordinate({ kind: 'coordinate-read', requestId, ...about }, resolve);
+    });
+    return { log, read };
+  }
+
+  test('is answered with what the node has done, which is told apart from the answer', async () => {
+    const { log, read } = traced('R1');
+    expect(await outcomeOf(read)).toEqual({ kind: 'none' });
+    expect(log).toEqual([
+      ['expects', 'R1'],
+      ['begins', 'R1', false],
+      ['ends', 'R1'],
+      ['told', TRACE],
+    ]);
+  });
+
+  test('is the only one that is watched', async () => {
+    const { log, read } = traced(undefined);
+    expect(await outcomeOf(read)).toEqual({ kind: 'none' });
+    expect(log).toEqual([]);
   });
 });
 
