@@ -150,7 +150,8 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     const { choice } = this.#parts;
     const isWithdrawn = this.#departure?.isGone === true;
     // The node owes nothing now. One that was lost stays suspected until it can be reached again.
-    if (this.#isWatched && (answer.kind === 'not-begun' || isWithdrawn)) choice.noteHeard(id);
+    if (this.#isWatched && answer.kind === 'not-begun') choice.noteHeard(id);
+    else if (this.#isWatched && isWithdrawn) choice.noteWithdrawn(id);
     const isBarred = answer.kind === 'not-begun' && answer.reason !== 'overloaded';
     if (isBarred) choice.noteGaveBack(id);
     // Another node may have been asked meanwhile.
