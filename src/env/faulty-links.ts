@@ -1,8 +1,11 @@
 import type { Clock } from './clock.ts';
-import { HELD_MESSAGES, type LinkFault } from './faulty-network.ts';
+import { HELD_MESSAGES } from './faulty-network.ts';
 import type { Random } from './random.ts';
 import { StoppableClock } from './stoppable-clock.ts';
-import type { Receive, Transport } from './transport.ts';
+import type { LinkFault, Receive, Transport } from './transport.ts';
+
+/** Messages that were held for longer are lost: what nodes remove and forget rests on a bound of the life of a message. */
+const LONGEST_HELD_MS = 10_000;
 
 /**
  * What is wrong on purpose with the messages of a node that has a process of its own: with its links to others, one by
@@ -14,8 +17,8 @@ export class FaultyLinks<Request, Reply> {
   readonly #random: Random;
   /** The faults, by the node at the other end. */
   readonly #links = new Map<string, LinkFault>();
-  /** While it is paused: what waits until it goes on. */
-  #held: (() => void)[] | undefined;
+  /** While it is paused: what waits until it goes on, and since when. */
+  #held: { readonly sinceMs: number; readonly deliver: () => void }[] | undefined;
   #isFaulty = false;
 
   constructor(clock: Clock, random: Random) {
@@ -58,12 +61,13 @@ export class FaultyLinks<Request, Reply> {
     this.#refresh();
   }
 
-  /** The node goes on; the held messages are delivered in order. */
+  /** The node goes on; the held messages are delivered in order, but for those that nobody waits for any more. */
   resume(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
     this.#refresh();
-    for (const deliver of held) deliver();
+    const nowMs = this.#clock.elapsedMs();
+    for (const { sinceMs, deliver } of held) if (nowMs - sinceMs <= LONGEST_HELD_MS) deliver();
   }
 
   /** Messages that slow links still hold are lost. */
@@ -88,6 +92,7 @@ export class FaultyLinks<Request, Reply> {
   #arrive(deliver: () => void): void {
     if (this.#held === undefined) return deliver();
     // By the time this node goes on, it may be paused again.
-    if (this.#held.length < HELD_MESSAGES) this.#held.push(() => this.#arrive(deliver));
+    if (this.#held.length >= HELD_MESSAGES) return;
+    this.#held.push({ sinceMs: this.#clock.elapsedMs(), deliver: () => this.#arrive(deliver) });
   }
 }

@@ -2,7 +2,7 @@ import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import type { NodeId } from '../dynamo/ring.ts';
-import type { LinkFault } from '../env/faulty-network.ts';
+import type { LinkFault } from '../env/transport.ts';
 import type { GoalSettings } from '../peer/goal.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
 

@@ -1,14 +1,5 @@
 import { RingError } from '../dynamo/ring-error.ts';
-
-/** What is wrong with the link from one node to another, in this direction. */
-export interface LinkFault {
-  /** Nothing arrives. */
-  readonly cut?: boolean;
-  /** Everything arrives this much later. */
-  readonly delayMs?: number;
-  /** The share of messages that get lost, 0 to 1. */
-  readonly dropRate?: number;
-}
+import type { LinkFault } from '../env/transport.ts';
 
 /** Messages on a slow link are kept in memory. A minute is longer than anything that waits for one. */
 const MAX_DELAY_MS = 60_000;

@@ -1,5 +1,5 @@
 import type { NodeId } from '../dynamo/ring.ts';
-import type { LinkFault } from './link-fault.ts';
+import type { LinkFault } from '../env/transport.ts';
 import type { Peer } from './peer.ts';
 import type { PeerLags } from './peer-lags.ts';
 

@@ -95,27 +95,15 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
-    case 'rules': {
-      const { version, isNew } = request;
-      return void rules()
-        .heard(from, version, isNew)
-        .then((isInForce) => answer(isInForce ? { kind: 'noted' } : { kind: 'cannot', reason: 'they are not known' }));
-    }
+    case 'rules':
     case 'rules-used':
-      return answer({ kind: 'rules-used', rules: rules().use });
     case 'tables-used':
-      users().hear(request.uses);
-      return answer({ kind: 'noted' });
-    case 'link':
-      return answer(faults()?.setLink(request.to, request.fault) === true ? { kind: 'noted' } : NOT_YET);
-    case 'pause':
-      return answer(faults()?.setPaused(request.isPaused) === true ? { kind: 'noted' } : NOT_YET);
-    case 'rest-lags':
-      faults()?.lags.rest(from, request.forMs);
-      return answer({ kind: 'noted' });
     case 'table-changed':
-      news().heard(request);
-      return answer({ kind: 'noted' });
+      return answerNews({ rules, users, news }, { from, request }, answer);
+    case 'link':
+    case 'pause':
+    case 'rest-lags':
+      return answer(noteFault(faults(), { from, request }) ? { kind: 'noted' } : NOT_YET);
     case 'work': {
       const running = peer();
       if (running === undefined) return answer(NOT_YET);
@@ -155,6 +143,49 @@ function answerRequest(
   }
 }
 
+type News = Extract<PeerRequest, { kind: 'rules' | 'rules-used' | 'tables-used' | 'table-changed' }>;
+
+/** What routers tell each other. */
+function answerNews(
+  { rules, users, news }: Pick<PeerDeskParts, 'rules' | 'users' | 'news'>,
+  { from, request }: { readonly from: NodeId; readonly request: News },
+  answer: (answer: PeerAnswer) => void,
+): void {
+  const answerNoted = (isNoted: boolean) => answer(isNoted ? { kind: 'noted' } : NOT_ALL);
+  switch (request.kind) {
+    case 'rules':
+      return void rules().heard(from, request.version, request.isNew).then(answerNoted);
+    case 'rules-used':
+      return void rules()
+        .useFor(from)
+        .then((used) => answer({ kind: 'rules-used', rules: used }));
+    case 'tables-used':
+      users().hear(request.uses);
+      return answerNoted(true);
+    case 'table-changed':
+      return void news().heard(from, request).then(answerNoted);
+  }
+}
+
+type Fault = Extract<PeerRequest, { kind: 'link' | 'pause' | 'rest-lags' }>;
+
+/** What is to go wrong here on purpose, or not for a while. @returns whether that is possible here */
+function noteFault(
+  faults: NodeFaults | undefined,
+  { from, request }: { readonly from: NodeId; readonly request: Fault },
+): boolean {
+  switch (request.kind) {
+    case 'link':
+      return faults?.setLink(request.to, request.fault) === true;
+    case 'pause':
+      return faults?.setPaused(request.isPaused) === true;
+    case 'rest-lags':
+      faults?.lags.rest(from, request.forMs);
+      return true;
+  }
+}
+
+const NOT_ALL: PeerAnswer = { kind: 'cannot', reason: 'not all have noted it' };
 const NOTED: PeerAnswer = { kind: 'done', report: {} };
 const OVERLOADED: PeerAnswer = { kind: 'cannot', reason: 'overloaded' };
 const NOT_YET: PeerAnswer = { kind: 'cannot', reason: 'no node runs here now' };

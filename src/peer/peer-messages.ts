@@ -4,10 +4,11 @@ import type { Codec } from '../env/codec.ts';
 import type { Address, Channel } from '../env/peer-channel.ts';
 import { foundedClusterIn, foundingRightIn, isDiskId, isNodeName, isWithin } from '../env/peer-record.ts';
 import type { StoreKey } from '../env/store.ts';
+import type { LinkFault } from '../env/transport.ts';
 import { type AddressEntry, MOST_ADDRESSES } from './address-book.ts';
 import type { FoundingRequest } from './founder.ts';
 import type { FoundingAnswer } from './founding.ts';
-import { checkLinkFault, type LinkFault } from './link-fault.ts';
+import { checkLinkFault } from './link-fault.ts';
 import type { ReplicaDescription } from './locate.ts';
 import { count, type Fields, list, needed, nodeId, optional, text, UnreadableError } from './peer-fields.ts';
 import { MOST_STUCK, type PeerState } from './peer-state.ts';
@@ -53,7 +54,13 @@ export type PeerRequest =
   /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
   | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
-  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
+  | {
+      readonly kind: 'table-changed';
+      readonly namespace: string;
+      readonly name: string;
+      /** Which change this is: whoever hears of it first tells it on. Undefined, from an older release: it is not. */
+      readonly change: string | undefined;
+    };
 
 /** What a peer knows of others, and of what all of them share. */
 interface Known {
@@ -84,6 +91,8 @@ export const MOST_ROUTERS_TOLD = 64;
 
 /** How often a fault rule has fired at a process, and for how many requests that are under way. */
 export interface RuleUse {
+  /** Which one; undefined: the one that says so. */
+  readonly process?: NodeId | undefined;
   readonly id: string;
   readonly fired: number;
   readonly underWay: number;
@@ -186,7 +195,12 @@ function readRequest(value: Fields): PeerRequest {
     case 'rest-lags':
       return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
-      return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
+      return {
+        kind: 'table-changed',
+        namespace: text(value.namespace),
+        name: text(value.name),
+        change: optional(value.change, text),
+      };
     default:
       throw new UnreadableError('its kind', true);
   }
@@ -245,8 +259,8 @@ function readLinkFault(value: unknown): LinkFault {
 }
 
 function readRuleUse(value: unknown): RuleUse {
-  const { id, fired, underWay } = Object(value) as Fields;
-  return { id: text(id), fired: count(fired), underWay: count(underWay) };
+  const { process, id, fired, underWay } = Object(value) as Fields;
+  return { process: optional(process, nodeId), id: text(id), fired: count(fired), underWay: count(underWay) };
 }
 
 function readFoundingAnswer({ name, diskId, state, layout, right, cluster, givenUp }: Fields): FoundingAnswer {

@@ -46,6 +46,8 @@ export interface PeerRingParts {
 export class PeerRing implements ServedRing {
   readonly #parts: PeerRingParts;
   #isClosed = false;
+  /** Works under way during which no node keeps rules of lag. */
+  #worksWithoutLags = 0;
 
   constructor(parts: PeerRingParts) {
     this.#parts = parts;
@@ -130,13 +132,15 @@ export class PeerRing implements ServedRing {
         renew();
       });
     };
-    await this.#restLags(LONGEST_REST_MS);
-    renew();
+    this.#worksWithoutLags++;
     try {
+      await this.#restLags(LONGEST_REST_MS);
+      renew();
       return await work();
     } finally {
       clock.cancel(timer);
-      await this.#restLags(0);
+      // Nodes know who rests them, and not what for.
+      if (--this.#worksWithoutLags === 0) await this.#restLags(0);
     }
   }
 

@@ -154,9 +154,10 @@ export class PeerNetwork {
       log,
     });
     const present = () => this.acquaintances.present;
-    this.news = new TableNews({ port: this.port, present, clock });
-    this.rules = new RulesNews({ port: this.port, present, clock, log });
-    this.users = new UsersOfTables({ self: this.self, port: this.port, present, clock });
+    const amongPeers = { self: this.self, port: this.port, present, members: () => this.#members, clock };
+    this.news = new TableNews({ ...amongPeers, instance });
+    this.rules = new RulesNews({ ...amongPeers, log });
+    this.users = new UsersOfTables(amongPeers);
   }
 
   /**

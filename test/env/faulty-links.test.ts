@@ -69,7 +69,7 @@ test('a slow link delays, a bad one loses some, and other links are as they were
 });
 
 test('a node that is paused neither sends nor hears, and goes on in the order in which all came', async () => {
-  const { a, b, heard } = twoNodes();
+  const { a, b, heard, clock } = twoNodes();
   const before = a.send('b', 'before');
   b.links.pause();
   const asked = ['1', '2'].map((text) => a.send('b', text));
@@ -81,6 +81,15 @@ test('a node that is paused neither sends nor hears, and goes on in the order in
   await turn();
   expect(heard).toEqual(['a>b before', 'a>b 1', 'a>b 2', 'b>a own']);
   expect([before, asked, own]).toEqual([['b heard before'], [['b heard 1'], ['b heard 2']], ['a heard own']]);
+  b.links.pause();
+  a.send('b', 'old');
+  await turn();
+  clock.advance(10_001);
+  a.send('b', 'young');
+  await turn();
+  b.links.resume();
+  await turn();
+  expect(heard.slice(4)).toEqual(['a>b young']);
   for (let i = 0; i < 10_500; i++) {
     if (i === 0) b.links.pause();
     a.send('b', 'more');

@@ -49,7 +49,7 @@ const ANSWERS: readonly PeerAnswer[] = [
   { kind: 'founding', answer: { ...DISK, state: 'new', right: RIGHT, cluster: undefined } },
   { kind: 'founding', answer: { ...DISK, state: 'bound', right: RIGHT, cluster: CLUSTER, givenUp: 'x' } },
   { kind: 'addresses', entries: [ENTRY], versions: { rules: undefined } },
-  { kind: 'rules-used', rules: [{ id: 'f1', fired: 2, underWay: 0 }] },
+  { kind: 'rules-used', rules: [{ process: peerNodeId('a', 7), id: 'f1', fired: 2, underWay: 0 }] },
   {
     kind: 'configs',
     configs: [{ partition: 1, epoch: 2, attempt: 3, members: [{ node: peerNodeId('a', 7), diskId: 7 }] }],
