@@ -130,8 +130,8 @@ export function createAdmin(parts: AdminParts): Admin {
         wrongLink(error);
       }
     },
-    repair: (): Promise<RepairSummary> => ring.repair(),
-    scrub: (): Promise<ScrubSummary> => ring.scrub(),
+    repair: (): Promise<RepairSummary> => ring.repair().catch((error: unknown) => conflict(error)),
+    scrub: (): Promise<ScrubSummary> => ring.scrub().catch((error: unknown) => conflict(error)),
     waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
     sweep: async (): Promise<SweepSummary> => ({ deleted: await expiry.sweep() }),
     clock: () => clock.view(),

@@ -33,8 +33,8 @@ export interface PeerDeskParts {
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
-  /** The trace of a request that this process has served, as JSON; undefined: there is none. */
-  readonly traceOf: (requestId: string) => string | undefined;
+  /** The trace of a request, as JSON; undefined: there is none. @param isForOther also one that another process has served */
+  readonly traceOf: (requestId: string, isForOther: boolean) => Promise<string | undefined>;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   /** Told of fault rules that others have changed. */
@@ -116,10 +116,8 @@ function answerRequest(
     }
     case 'state':
       return answer({ kind: 'state', state: peerStateOf(peer(), membership()?.progress, nowMs()) });
-    case 'trace': {
-      const json = traceOf(request.requestId);
-      return answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined });
-    }
+    case 'trace':
+      return answerTrace(traceOf(request.requestId, request.isForOther), answer);
     case 'admit': {
       const { name, diskId } = request;
       // Nobody speaks for another disk.
@@ -141,6 +139,13 @@ function answerRequest(
       membership()?.noteVersion(request.version);
       return answer(NOTED);
   }
+}
+
+function answerTrace(found: Promise<string | undefined>, answer: (answer: PeerAnswer) => void): void {
+  found.then(
+    (json) => answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined }),
+    (error: unknown) => answer({ kind: 'cannot', reason: error instanceof Error ? error.message : String(error) }),
+  );
 }
 
 type News = Extract<PeerRequest, { kind: 'rules' | 'rules-used' | 'tables-used' | 'table-changed' }>;

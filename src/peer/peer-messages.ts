@@ -35,8 +35,11 @@ export type PeerRequest =
   | { readonly kind: 'work'; readonly work: NodeWork }
   /** Answers how this process and its node are. */
   | { readonly kind: 'state' }
-  /** Answers what happened for a request that this process has served. */
-  | { readonly kind: 'trace'; readonly requestId: string }
+  /**
+   * Answers what happened for a request that this process has served. `isForOther`: or another one that this process knows and
+   * the asker does not, such as a front.
+   */
+  | { readonly kind: 'trace'; readonly requestId: string; readonly isForOther: boolean }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
@@ -176,7 +179,7 @@ function readRequest(value: Fields): PeerRequest {
     case 'state':
       return { kind: 'state' };
     case 'trace':
-      return { kind: 'trace', requestId: text(value.requestId) };
+      return { kind: 'trace', requestId: text(value.requestId), isForOther: value.isForOther === true };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };

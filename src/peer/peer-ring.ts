@@ -192,7 +192,7 @@ export class PeerRing implements ServedRing {
       } else if (transport.isUp(id)) {
         const answer = await this.#ask(id, { kind: 'work', work });
         if (answer?.kind === 'done') total = addReports(total, answer.report);
-        else undone.push(`${id} did not ${work}: ${answer?.kind === 'cannot' ? answer.reason : 'no answer'}`);
+        else undone.push(`${id} did not ${work}: ${answer?.kind === 'cannot' ? answer.reason : STILL}`);
       }
     }
     return total;
@@ -209,4 +209,6 @@ export class PeerRing implements ServedRing {
   }
 }
 
+/** Nobody waits for longer than a request lives, and the work goes on without its asker. */
+const STILL = 'no answer in time, and it may go on with it: ask again later';
 const NOTHING_SCRUBBED: ScrubReport = { records: 0, damaged: 0, restored: 0, ms: 0 };

@@ -18,7 +18,7 @@ import type { Membership } from '../peer/membership.ts';
 import type { NodeFaults } from '../peer/node-faults.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
-import { peerDesk } from '../peer/peer-desk.ts';
+import { type PeerDeskParts, peerDesk } from '../peer/peer-desk.ts';
 import {
   PEER_CHANNEL,
   type PeerAnswer,
@@ -92,7 +92,7 @@ export class PeerNetwork {
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
-  #traceOf: (requestId: string) => string | undefined = () => undefined;
+  #traceOf: PeerDeskParts['traceOf'] = async () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
   readonly #notebook: Notebook;
   /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
@@ -134,7 +134,7 @@ export class PeerNetwork {
         nowMs: () => clock.now(),
         rules: () => this.rules,
         faults: () => this.#faults,
-        traceOf: (requestId) => this.#traceOf(requestId),
+        traceOf: (requestId, isForOther) => this.#traceOf(requestId, isForOther),
         users: () => this.users,
       }),
     );
@@ -211,10 +211,9 @@ export class PeerNetwork {
 
   /** What is counted of the connections to others, for metrics. */
   get figures(): PeerFigures {
-    const peers = this.#members.filter((node) => node !== this.self);
     return {
       ...this.transport.figures(),
-      peers: peers.map((node) => ({ node, isUp: this.transport.isUp(node) })),
+      peers: this.nodes.map((node) => ({ node, isUp: this.transport.isUp(node) })),
     };
   }
 
@@ -230,13 +229,18 @@ export class PeerNetwork {
   }
 
   /** Who asks for a trace of this process is told it from now on. @param traceOf gives it as JSON */
-  tellTraces(traceOf: (requestId: string) => string | undefined): void {
+  tellTraces(traceOf: PeerDeskParts['traceOf']): void {
     this.#traceOf = traceOf;
   }
 
   /** Those that are known, in the roster or not, this one too. */
   get known(): readonly NodeId[] {
     return [...new Set([this.self, ...this.#members, ...this.acquaintances.met])];
+  }
+
+  /** Those that hold the ring, or shall, as far as that is known; others than this one. */
+  get nodes(): readonly NodeId[] {
+    return this.#members.filter((node) => node !== this.self);
   }
 
   /** What a process runs, this one too; undefined: it is not there now. */

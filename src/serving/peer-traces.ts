@@ -2,10 +2,12 @@ import type { Trace } from '../api/admin.ts';
 import type { Config } from '../config.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { KeptHint } from '../dynamo/node-settings.ts';
+import type { NodeId } from '../dynamo/ring.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Transport } from '../env/transport.ts';
 import { diskOf, nameOf } from '../peer/node-name.ts';
+import type { PeerRequest } from '../peer/peer-messages.ts';
 import { CoordinatorTraces } from '../trace/coordinator-traces.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
 import type { PeerNetwork } from './peer-network.ts';
@@ -15,7 +17,7 @@ import { createTraces } from './serve-ring.ts';
 /** How long another process may take to tell of a request, in ms. */
 const PATIENCE_MS = 2_000;
 
-type Network = Pick<PeerNetwork, 'self' | 'known' | 'port' | 'tellTraces'>;
+type Network = Pick<PeerNetwork, 'self' | 'known' | 'nodes' | 'transport' | 'port' | 'tellTraces'>;
 
 /**
  * What happens for requests, in one process of several: it keeps that of the requests that it serves, tells other processes
@@ -59,9 +61,11 @@ export class PeerTraces {
 
   /** Other processes that ask are told from now on. */
   tell(find: (requestId: string) => Trace | undefined): void {
-    this.#network.tellTraces((requestId) => {
+    this.#network.tellTraces(async (requestId, isForOther) => {
       const trace = find(requestId);
-      return trace && JSON.stringify(trace);
+      if (trace !== undefined) return JSON.stringify(trace);
+      const server = isForOther ? this.#serverOf(requestId) : undefined;
+      return server && this.#ask(server, { kind: 'trace', requestId, isForOther: false });
     });
   }
 
@@ -71,24 +75,35 @@ export class PeerTraces {
    * @returns undefined if none did, or it knows nothing of the request any more
    * @throws RingError if that process does not answer
    */
-  findElsewhere(requestId: string): Promise<Trace | undefined> {
-    const { self, known, port } = this.#network;
+  async findElsewhere(requestId: string): Promise<Trace | undefined> {
     const disk = diskOfRequest(requestId);
-    const peer = known.find((node) => diskOf(node) === disk);
-    if (peer === undefined || peer === self) return Promise.resolve(undefined);
+    if (Number.isNaN(disk) || disk === diskOf(this.#network.self)) return undefined;
+    const server = this.#serverOf(requestId);
+    // Fronts do not know each other, but nodes know them.
+    const asked = server ?? this.#network.nodes.find((node) => this.#network.transport.isUp(node));
+    if (asked === undefined) return undefined;
+    const json = await this.#ask(asked, { kind: 'trace', requestId, isForOther: server === undefined });
+    return json === undefined ? undefined : (JSON.parse(json) as Trace);
+  }
+
+  /** The process that has served a request, if it is another one that is known here. */
+  #serverOf(requestId: string): NodeId | undefined {
+    const { self, known } = this.#network;
+    const disk = diskOfRequest(requestId);
+    return known.find((node) => node !== self && diskOf(node) === disk);
+  }
+
+  #ask(peer: NodeId, request: PeerRequest & { readonly kind: 'trace' }): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-      const refuse = () =>
-        reject(new RingError(`${nameOf(peer)} has served the request, and cannot be asked about it now`));
-      const timer = this.#clock.after(PATIENCE_MS, refuse);
-      port.ask(peer, { kind: 'trace', requestId }, (outcome) => {
+      const refuse = (reason = `${nameOf(peer)} has served the request, and cannot be asked about it now`) =>
+        reject(new RingError(reason));
+      const timer = this.#clock.after(PATIENCE_MS * (request.isForOther ? 2 : 1), () => refuse());
+      this.#network.port.ask(peer, request, (outcome) => {
         this.#clock.cancel(timer);
-        if (outcome.kind !== 'answered' || outcome.answer.kind !== 'trace') return refuse();
-        const { json } = outcome.answer;
-        try {
-          resolve(json === undefined ? undefined : (JSON.parse(json) as Trace));
-        } catch {
-          refuse();
-        }
+        if (outcome.kind !== 'answered') return refuse();
+        const { answer } = outcome;
+        if (answer.kind === 'trace') resolve(answer.json);
+        else refuse(answer.kind === 'cannot' ? answer.reason : undefined);
       });
     });
   }

@@ -33,16 +33,29 @@ export async function seedAtStart(
   const { seed } = await import('../seed/seed.ts');
   if (cluster === undefined) return seed(directory, { existing: 'leave-alone' }, { router, nowMs, log });
   let hasFailed = false;
+  /** Tables that this process has begun to make: it is not known what of that has happened. */
+  const begun = new Set<string>();
   const noting: SeedParts = {
     nowMs,
     log,
     router: {
       tables: router.tables,
-      executeIn: (...request) =>
-        router.executeIn(...request).catch((error: unknown) => {
-          hasFailed ||= error instanceof ApiError && error.status >= 500;
+      async executeIn(namespace, operation, request, context) {
+        const { TableName } = request as { readonly TableName: string };
+        const table = JSON.stringify([namespace, TableName]);
+        const isAgain = begun.has(table);
+        try {
+          return await router.executeIn(namespace, operation, request, context);
+        } catch (error) {
+          const isOfCluster = error instanceof ApiError && error.status >= 500;
+          if (isOfCluster) {
+            hasFailed = true;
+            begun.add(table);
+          }
+          if (isAgain && isDoneAlready(operation, error)) return {};
           throw error;
-        }),
+        }
+      },
     },
   };
   while (await untilMajorities(cluster)) {
@@ -55,6 +68,12 @@ export async function seedAtStart(
       await pause(cluster.clock);
     }
   }
+}
+
+/** Whether an error says that an earlier attempt has done it, although its outcome was not known. */
+function isDoneAlready(operation: string, error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.status >= 500) return false;
+  return operation === 'UpdateTimeToLive' || error.name === 'ResourceInUseException';
 }
 
 /** @returns false: the process is to end */

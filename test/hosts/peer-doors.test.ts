@@ -96,11 +96,10 @@ test('the doors of administrators are those of the cluster, at each process', { 
 
   // What a process of another host would have to do to itself is refused, and says why.
   const elsewhere = 'nodes of other processes are stopped and started where they run';
-  for (const action of ['stop', 'start', 'pause', 'resume', 'wipe']) {
+  for (const action of ['stop', 'start', 'wipe']) {
     const refused = await ask(a, 'POST', `/_dynaring/nodes/b/${action}`);
     expect(refused).toMatchObject({ status: 409, json: { error: elsewhere } });
   }
-  expect(await ask(a, 'PUT', '/_dynaring/links/a/b', { cut: true })).toMatchObject({ status: 400 });
   expect((await ask(a, 'POST', '/_dynaring/nodes')).json.error).toContain('dynaring serve --node-id');
 
   expect((await ask(c, 'POST', '/_dynaring/reset')).json).toEqual({ done: 'all tables are deleted' });

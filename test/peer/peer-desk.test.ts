@@ -27,7 +27,7 @@ function desk() {
     versions: () => ({}),
     rules: () => expect.fail('no rules'),
     faults: none,
-    traceOf: none,
+    traceOf: async () => undefined,
     users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
   });

@@ -40,7 +40,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
   { kind: 'state' },
-  { kind: 'trace', requestId: 'F4ZK' },
+  { kind: 'trace', requestId: 'F4ZK', isForOther: true },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
 ];
 const RIGHT = { founders: ['a', 'b'], partitions: 8, replication: 2 };

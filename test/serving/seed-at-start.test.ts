@@ -93,6 +93,21 @@ describe('the seeds of a process of several', () => {
     expect(done.slice(3)).toEqual(['CreateTable', 'PutItem']);
   });
 
+  test('fill a table that was made although that was not known', async () => {
+    const { begin, settle, done } = world([UNAVAILABLE, ApiError.resourceInUse('there is one')]);
+    const { seeded } = begin();
+    await expect.poll(() => done).toEqual(['CreateTable']);
+    await settle(500);
+    await seeded;
+    expect(done).toEqual(['CreateTable', 'CreateTable', 'PutItem']);
+  });
+
+  test('leave alone what was there before', async () => {
+    const { begin, done } = world([ApiError.resourceInUse('there is one')]);
+    await begin().seeded;
+    expect(done).toEqual(['CreateTable']);
+  });
+
   test('end the process if they are wrong, however long it would wait', async () => {
     const { begin } = world([ApiError.validation('no')]);
     await expect(begin().seeded).rejects.toThrow('things.json:1:1: ValidationException: no');
