@@ -3,6 +3,7 @@ import type { Departure } from '../api/departure.ts';
 import { ApiError } from '../api/errors.ts';
 import { OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
+import { asBuffer } from './as-buffer.ts';
 import { Connection, type Line, type Turn } from './connection.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
@@ -292,8 +293,4 @@ function sendLarge(gate: Gate, response: ServerResponse, answer: HttpResponse, n
 function writeHead({ isClosing }: Gate, response: ServerResponse, { status, headers, isLast }: HttpResponse): void {
   if (isClosing || isLast) headers.push('Connection', 'close');
   response.writeHead(status, headers);
-}
-
-function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
 }
