@@ -55,7 +55,12 @@ test('a rolling restart fails no request of who goes elsewhere, and tells others
   const clients = nodes.map(({ endpoint }) => sdkClient(endpoint));
   let restarted: HostNode | undefined;
   const failures = { balanced: [] as Failure[], several: [] as Failure[], one: [] as Failure[] };
-  const attempt = async (put: PutItemCommand, at: number, told: Failure[], from = clients) => {
+  const attempt = async (
+    put: PutItemCommand,
+    at: number,
+    told: Failure[],
+    from: readonly DynamoDBClient[] = clients,
+  ) => {
     try {
       await from[at]!.send(put);
       return true;
