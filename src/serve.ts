@@ -42,13 +42,10 @@ import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
-import { observed, traceElsewhere } from './serving/peer-traces.ts';
+import { PeerTraces } from './serving/peer-traces.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds } from './serving/request-ids.ts';
-import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { createSecurity, serveRing } from './serving/serve-ring.ts';
 import { sweeperIn } from './serving/sweeper.ts';
-import { CoordinatorTraces } from './trace/coordinator-traces.ts';
-import type { TraceLog } from './trace/trace-log.ts';
 import type { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
@@ -123,8 +120,7 @@ interface RingBasis {
   readonly config: Config;
   /** What is made of the ring itself. */
   readonly later: { readonly membership?: Membership };
-  readonly traces: TraceLog | undefined;
-  readonly tracesOfOthers: CoordinatorTraces;
+  readonly traces: PeerTraces;
 }
 
 interface ServedParts {
@@ -220,9 +216,8 @@ class PeerProcess {
     const config = command.configOf(record.cluster!);
     const clock = this.#clock;
     const releases = this.#served;
-    const traces = createTraces(config, clock);
-    const tracesOfOthers = new CoordinatorTraces(() => clock.elapsedMs());
-    const { self, transport } = network;
+    const { transport } = network;
+    const traces = new PeerTraces(config, network, clock);
     const isNode = record.state === 'formed' && directory !== undefined;
     if (!isNode && directory !== undefined) {
       const { name } = record;
@@ -235,14 +230,11 @@ class PeerProcess {
       const node = await openPeerNode({
         directory,
         config,
-        transport: observed(this.#links.transport(ringTransport(ring)), self, traces, tracesOfOthers),
+        transport: traces.observing(this.#links.transport(ringTransport(ring))),
         clock,
         random: this.#random,
         log,
-        onHint: (hint) => {
-          traces?.hintKept(self, hint);
-          tracesOfOthers.hintKept(self, hint);
-        },
+        onHint: (hint) => traces.noteHint(hint),
         onDamaged: (reason) => this.#parts.onFatal(new RingError(reason)),
       });
       peer = node.peer;
@@ -251,7 +243,7 @@ class PeerProcess {
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
     const later: { membership?: Membership } = {};
-    const ring = this.#ring({ view, peer, network, config, later, traces, tracesOfOthers });
+    const ring = this.#ring({ view, peer, network, config, later, traces });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
@@ -262,17 +254,25 @@ class PeerProcess {
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const shared = await this.#settings(config, membership, directory).settle();
-    const requestId = createRequestIds(diskOf(self));
-    const elsewhere = { self, known: () => network.known, port: network.port, clock };
     const serving = await serveRing(
       {
-        ...{ security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures, requestId },
         config: { ...config, ...shared },
-        traceElsewhere: (id) => traceElsewhere(id, elsewhere),
+        security,
+        log,
+        clock,
+        apiClock,
+        ring,
+        nodes,
+        traces: traces.own,
+        requestId: traces.requestId,
+        traceElsewhere: (id) => traces.findElsewhere(id),
+        others,
+        isHealthy,
+        peerFigures,
       },
       releases,
     );
-    network.tellTraces((id) => JSON.stringify(serving.admin.trace(id)) as string | undefined);
+    traces.tell((id) => serving.admin.trace(id));
     late.serve(serving.web);
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
     const { operator } = serving.web;
@@ -333,10 +333,10 @@ class PeerProcess {
   }
 
   /** The ring as this process sees it, and the door by which other processes ask its node. */
-  #ring({ view, peer, network, config, later, traces, tracesOfOthers }: RingBasis): PeerRing {
+  #ring({ view, peer, network, config, later, traces }: RingBasis): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
-    const door = new CoordinationDoor(() => peer?.door, undefined, tracesOfOthers);
+    const door = new CoordinationDoor(() => peer?.door, undefined, traces.ofOthers);
     const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
@@ -347,7 +347,7 @@ class PeerProcess {
           id: self,
           node: { coordinate: (request, reply, departure) => peer.door.coordinate(request, reply, departure) },
         },
-        reach: (id) => new RemoteNode(coordination, id, traces),
+        reach: (id) => new RemoteNode(coordination, id, traces.own),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
       silentMs: (id) => transport.silentMs(id),
@@ -355,7 +355,7 @@ class PeerProcess {
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
-      observer: traces,
+      observer: traces.own,
     });
     network.follow(view, (id) => client.attach(id));
     const lags = new PeerLags(peer?.node, clock);

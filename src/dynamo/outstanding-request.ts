@@ -139,7 +139,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     this.#finish(answer as OutcomeOf<R>);
   }
 
-  /** Nobody waits for the answer of a node: it says nothing of whether the node could have done what was asked. */
+  /** Nobody waits for the answer of a node, which says nothing of whether the node could have done what was asked. */
   #hearInVain(id: NodeId): void {
     if (this.#isWatched) this.#parts.choice.noteHeard(id);
     this.fail();

@@ -9,7 +9,7 @@ import type { FoundingRequest } from './founder.ts';
 import type { FoundingAnswer } from './founding.ts';
 import { checkLinkFault, type LinkFault } from './link-fault.ts';
 import type { ReplicaDescription } from './locate.ts';
-import { isPeerNodeId } from './node-name.ts';
+import { count, type Fields, list, needed, nodeId, optional, text, UnreadableError } from './peer-fields.ts';
 import { MOST_STUCK, type PeerState } from './peer-state.ts';
 import { NO_VOTE } from './ring-examination.ts';
 
@@ -112,7 +112,6 @@ const MOST_PARTITIONS = 1_024;
 const MOST_MEMBERS = 64;
 /** Above the most nodes of a cluster, those that leave among them. */
 const MOST_NODES = 1_000;
-const MOST_TEXT = 1_000;
 /** The most characters of a trace. */
 export const MOST_TRACE = 500_000;
 /** Above the longest key of a record. */
@@ -120,17 +119,6 @@ const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
 /** As many fault rules as there can be. */
 const MOST_RULES = 1_000;
-
-class UnreadableError extends Error {
-  override readonly name = 'UnreadableError';
-  /** Whether a newer release may have sent it. */
-  readonly isUnknownKind: boolean;
-
-  constructor(what: string, isUnknownKind = false) {
-    super(`not a message between peers: ${what}`);
-    this.isUnknownKind = isUnknownKind;
-  }
-}
 
 /** What may take long or be large, and nobody waits for. */
 const BULK: ReadonlySet<PeerRequest['kind']> = new Set(['work', 'configs', 'addresses', 'tables-used', 'trace']);
@@ -154,8 +142,6 @@ function jsonCodec<Message>(read: (value: Fields) => Message): Codec<Message> {
     },
   };
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function readRequest(value: Fields): PeerRequest {
   switch (value.kind) {
@@ -372,33 +358,4 @@ function readReport(value: Fields): WorkReport {
   const isSound = entries.length <= MOST_REPORTED && entries.every(([, sum]) => Number.isFinite(sum));
   if (!isSound) throw new UnreadableError('report');
   return Object.fromEntries(entries) as WorkReport;
-}
-
-function nodeId(value: unknown): string {
-  if (typeof value !== 'string' || !isPeerNodeId(value)) throw new UnreadableError('node');
-  return value;
-}
-
-function text(value: unknown, most = MOST_TEXT): string {
-  if (typeof value !== 'string' || value.length > most) throw new UnreadableError('text');
-  return value;
-}
-
-function count(value: unknown): number {
-  if (!isWithin(value, 0, Number.MAX_SAFE_INTEGER)) throw new UnreadableError('count');
-  return value;
-}
-
-function list<T>(value: unknown, most: number, read: (each: unknown) => T): T[] {
-  if (!Array.isArray(value) || value.length > most) throw new UnreadableError('list');
-  return value.map((each) => read(each));
-}
-
-function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
-  return value === undefined ? undefined : read(value);
-}
-
-function needed<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new UnreadableError(what);
-  return value;
 }

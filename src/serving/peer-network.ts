@@ -33,6 +33,7 @@ import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 import { Complaints } from './complaints.ts';
 import { Notebook } from './notebook.ts';
+import type { PeerMemory } from './peer-memory.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -45,14 +46,6 @@ const TWIN_MS = 60_000;
 const ALONE_MS = 5_000;
 /** How often the log repeats why a peer is refused, in ms. */
 const REMIND_MS = 60_000;
-
-/** What a process keeps of itself and of others: on a disk, or in memory if it stores nothing. */
-export interface PeerMemory {
-  readonly record: PeerRecord;
-  save(record: PeerRecord): void;
-  readNotes(): unknown;
-  writeNotes(notes: unknown): Promise<void>;
-}
 
 export interface PeerNetworkParts {
   readonly memory: PeerMemory;

@@ -65,7 +65,9 @@ export class Exchange implements Turn, Transfer, Departure {
   /** `waiting`: the body is complete, but earlier requests of the connection are not answered. */
   #state: 'receiving' | 'waiting' | 'handling' | 'answering' | 'refused' = 'receiving';
   #isClosed = false;
-  /** Whom it tells when the client goes; most requests are answered without anybody who wants to know. */
+  /** The client has gone without the answer. */
+  #isGone = false;
+  /** Whom it tells of that; most requests are answered without anybody who wants to know. */
   #whenGone: (() => void)[] | undefined;
   #progress: Progress | undefined;
 
@@ -99,7 +101,7 @@ export class Exchange implements Turn, Transfer, Departure {
   }
 
   get isGone(): boolean {
-    return this.#isClosed;
+    return this.#isGone;
   }
 
   whenGone(run: () => void): void {
@@ -241,11 +243,10 @@ export class Exchange implements Turn, Transfer, Departure {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#state !== 'handling') this.#giveRoom();
+    this.#isGone = this.#state === 'handling';
+    if (!this.#isGone) this.#giveRoom();
     this.#connection.leave(this);
-    const told = this.#whenGone;
-    this.#whenGone = undefined;
-    if (told !== undefined) for (const run of told) run();
+    if (this.#isGone && this.#whenGone !== undefined) for (const run of this.#whenGone.splice(0)) run();
   }
 }
 
