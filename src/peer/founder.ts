@@ -6,10 +6,12 @@ import {
   answerOf,
   bound,
   type FoundingAnswer,
+  type FoundingRules,
   type FoundingStep,
   heard,
   leaderOf,
   leaderStep,
+  SOUND_FOUNDING,
   waitingReason,
 } from './founding.ts';
 import { peerNodeId } from './node-name.ts';
@@ -45,6 +47,8 @@ export interface FounderParts {
   readonly onCluster: (disk: PeerRecord) => void;
   /** Called once, if an operator has to act. @param reason one line */
   readonly onStop: (reason: string) => void;
+  /** For simulations; all hold by default. */
+  readonly rules?: FoundingRules;
 }
 
 /**
@@ -53,6 +57,7 @@ export interface FounderParts {
  */
 export class Founder {
   readonly #parts: FounderParts;
+  readonly #rules: FoundingRules;
   #disk: PeerRecord;
   /** What other disks have said since this one became what it is. */
   #answers = new Map<NodeId, FoundingAnswer>();
@@ -66,6 +71,7 @@ export class Founder {
 
   constructor(parts: FounderParts) {
     this.#parts = parts;
+    this.#rules = parts.rules ?? SOUND_FOUNDING;
     this.#disk = parts.disk;
   }
 
@@ -98,7 +104,7 @@ export class Founder {
    */
   answer(request: FoundingRequest): FoundingAnswer {
     if (request.kind === 'founding') return answerOf(this.#disk, request.about);
-    if (request.kind === 'bind') this.#become(bound(this.#disk, request.cluster));
+    if (request.kind === 'bind') this.#become(bound(this.#disk, request.cluster, this.#rules));
     else this.#become(heard(this.#disk, formedAnswer(request.cluster)));
     return answerOf(this.#disk);
   }
@@ -124,7 +130,7 @@ export class Founder {
       if (peerNodeId(answer.name, answer.diskId) !== node) return;
       this.#answers.set(node, answer);
       this.#attempt(() => {
-        this.#become(heard(this.#disk, answer));
+        this.#become(heard(this.#disk, answer, this.#rules));
         this.#act();
       });
     });
@@ -137,7 +143,7 @@ export class Founder {
     if (right === undefined || leaderOf(right) !== name || (this.#disk.state === 'new' && this.#disk.cluster)) {
       return this.#wait(waitingReason(this.#disk, [...this.#answers.values()]));
     }
-    this.#follow(leaderStep(this.#disk, [...this.#answers.values()], this.#parts.newClusterId));
+    this.#follow(leaderStep(this.#disk, [...this.#answers.values()], this.#parts.newClusterId, this.#rules));
   }
 
   #follow(step: FoundingStep): void {

@@ -12,6 +12,16 @@ import { peerNodeId } from './node-name.ts';
 /** The version of how keys and Merkle trees are laid out that this release has. */
 export const LAYOUT = 1;
 
+/** Rules of the founding that simulations can switch off, to see that their loss is noticed. */
+export interface FoundingRules {
+  /** A cluster is founded by all founders that are named on the disks, or not at all. */
+  readonly allFound: boolean;
+  /** A disk that is bound is let go by the very disk that has bound it, and not by another one under its name. */
+  readonly bindingIsOfDisk: boolean;
+}
+
+export const SOUND_FOUNDING: FoundingRules = { allFound: true, bindingIsOfDisk: true };
+
 /** What a disk says of itself to others that found, or ask whether there is a cluster. */
 export interface FoundingAnswer {
   readonly name: string;
@@ -37,24 +47,24 @@ export function leaderOf(right: FoundingRight): string {
 }
 
 /** What a disk becomes when the leader wants it in `cluster`. The same object if it does not agree. */
-export function bound(disk: PeerRecord, cluster: FoundedCluster): PeerRecord {
+export function bound(disk: PeerRecord, cluster: FoundedCluster, rules = SOUND_FOUNDING): PeerRecord {
   const { state, right, name, diskId } = disk;
   // A cluster that exists is joined, never rivalled.
   if (state !== 'new' || disk.cluster !== undefined || right === undefined) return disk;
   const isMine = cluster.members.some((member) => member.name === name && member.diskId === diskId);
-  const isMeant = isSameRight(right, rightOf(cluster)) && cluster.layout === LAYOUT;
+  const isMeant = (!rules.allFound || isSameRight(right, rightOf(cluster))) && cluster.layout === LAYOUT;
   return isMine && isMeant ? { ...disk, state: 'bound', cluster } : disk;
 }
 
 /** What a disk becomes when it hears from another one. The same object if that changes nothing. */
-export function heard(disk: PeerRecord, answer: FoundingAnswer): PeerRecord {
+export function heard(disk: PeerRecord, answer: FoundingAnswer, rules = SOUND_FOUNDING): PeerRecord {
   // Whoever is new and knows of a cluster has heard that it is formed, as a front has: it may answer before any member.
   const isFormed = answer.state === 'formed' || (answer.state === 'new' && answer.cluster !== undefined);
   if (isFormed) return joined(disk, answer.cluster!);
   if (disk.state !== 'bound' || answer.givenUp !== disk.cluster!.clusterId) return disk;
   // Only the very disk that has bound it may let it go: another one under the same name knows of nothing.
   const [leader] = disk.cluster!.members;
-  const isByLeader = answer.name === leader!.name && answer.diskId === leader!.diskId;
+  const isByLeader = answer.name === leader!.name && (!rules.bindingIsOfDisk || answer.diskId === leader!.diskId);
   return isByLeader ? withoutCluster(disk) : disk;
 }
 
@@ -91,6 +101,7 @@ export function leaderStep(
   disk: PeerRecord,
   answers: readonly FoundingAnswer[],
   newClusterId: () => string,
+  rules = SOUND_FOUNDING,
 ): FoundingStep {
   if (disk.state === 'bound') return boundStep(disk, disk.cluster!, answers);
   const right = disk.right!;
@@ -103,7 +114,7 @@ export function leaderStep(
     all.push(answer);
   }
   const missing = right.founders.filter((name) => !all.some((each) => each.name === name));
-  if (missing.length > 0) return { kind: 'wait', reason: `waits for ${missing.join(', ')}` };
+  if (missing.length > 0 && rules.allFound) return { kind: 'wait', reason: `waits for ${missing.join(', ')}` };
   const { partitions, replication } = right;
   const members = all.map(({ name, diskId }) => ({ name, diskId }));
   const cluster: FoundedCluster = { clusterId: newClusterId(), partitions, replication, layout: LAYOUT, members };

@@ -50,6 +50,7 @@ describe('the checker notices when it does not hold that', () => {
       'not-linearizable',
       'not-repeatable',
       'stale-read',
+      'two-clusters',
       'unavailable',
       'unfounded',
       'wrong-index',

@@ -2,6 +2,7 @@ import type { Checks, Invariant } from '../../src/dynamo/invariants.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { Rules } from '../../src/dynamo/rules.ts';
 import type { Violation } from './checks.ts';
+import type { FoundingDefects } from './founding-history.ts';
 import type { GoalDefects } from './goal-membership.ts';
 import {
   actingOnOwnAccept,
@@ -62,6 +63,8 @@ export interface Defects {
   readonly decidesAnyAttempt?: boolean;
   /** What is wrong with the goal, and with those who leave. */
   readonly goal?: GoalDefects;
+  /** What is wrong with how a cluster is founded. */
+  readonly founding?: FoundingDefects;
   /** A host whose disk was replaced votes as if it were the old one. */
   readonly emptyDiskVotes?: boolean;
   /** A new index is filled while rounds by what was derived before may go on. */
@@ -718,6 +721,27 @@ export const BROKEN_RULES = {
     scenario: 'hosts-goal',
     shows: 'not-healed',
     histories: 50,
+  },
+  'whoever-is-there-founds': {
+    rule: 'a cluster is founded by all founders, and not by those that are there (counterexample 51)',
+    defects: { founding: { rules: { allFound: false } } },
+    scenario: 'founding-twins',
+    shows: 'two-clusters',
+    histories: 1_000,
+  },
+  'binding-released-by-another': {
+    rule: 'a disk that is bound is let go by the disk that has bound it alone (counterexample 51)',
+    defects: { founding: { rules: { bindingIsOfDisk: false } } },
+    scenario: 'founding-twins',
+    shows: 'two-clusters',
+    histories: 20_000,
+  },
+  'command-founds': {
+    rule: 'the right to found lies on the disk, and not in the command that starts it (counterexample 51)',
+    defects: { founding: { commandFounds: true } },
+    scenario: 'founding-life',
+    shows: 'two-clusters',
+    histories: 5_000,
   },
 } satisfies Record<string, BrokenRule>;
 

@@ -27,8 +27,10 @@ export interface Violation {
     | 'not-healed'
     /** Two configs of one epoch were decided, or somebody acted on one that was not. */
     | 'fork'
-    /** A config was decided without members that it counts on. */
+    /** A config was decided without members that it counts on, or a cluster formed without a founder. */
     | 'unfounded'
+    /** There are two clusters at a time, where one was to be founded. */
+    | 'two-clusters'
     /** An acknowledged write in `dynamo` mode is gone, and nothing newer took its place. */
     | 'lost-write'
     /** With all faults over, a read was not answered; or a write with W=1 in `dynamo` mode, at any time. */

@@ -66,10 +66,15 @@ export class EntryObserver implements Observer {
   ): void {
     for (const [key, { ballot, isTombstone }] of this.#confirmed) {
       if (partitionOf(key) !== partition || isUpTo(ballot, this.#purged.get(key)) || this.#isDropped(key)) continue;
+      // Whether it was removed since by a tombstone that some have, and that is too old to be told to the others.
+      const isRemoved = beginnings.some((beginning) => {
+        const top = beginning.topOf(key);
+        return top !== undefined && top.item === undefined && !isUpTo(top.ballot, ballot) && mayForget(top.ballot);
+      });
       for (const beginning of beginnings) {
         const top = beginning.topOf(key);
         if (beginning.isDamaged(key) || isUpTo(ballot, top?.ballot)) continue;
-        if (top?.item === undefined && isTombstone && mayForget(ballot)) continue;
+        if (top?.item === undefined && (isRemoved || (isTombstone && mayForget(ballot)))) continue;
         this.violations.push(
           `epoch ${epoch} begins with ${showRecord(top)} of an entry that was confirmed at ${showBallot(ballot)} (I19)`,
         );

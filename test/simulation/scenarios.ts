@@ -1,5 +1,6 @@
 import type { Consistency } from '../../src/dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from '../../src/dynamo/node-settings.ts';
+import type { FoundingPlan } from './founding-history.ts';
 import type { IndexPlan } from './indexed-items.ts';
 
 /** How often clients do what, in parts of the whole. */
@@ -97,6 +98,8 @@ export interface Scenario {
   readonly decidesByMembers: boolean;
   /** Whether the ring is to be as a goal says that is stored in it, and every node moves it there. */
   readonly hasGoal: boolean;
+  /** If it is a history not of a ring but of the founding of one: then nothing else of the scenario counts. */
+  readonly founding: FoundingPlan | undefined;
   /**
    * Whether rules of lag come and go, each for some of the keys, until the faults end at the latest; then what they hold is
    * released. Half of the eventually consistent reads ask a replica that may lag.
@@ -159,6 +162,7 @@ const BASE: Scenario = {
   changes: { count: 0, kinds: [] },
   decidesByMembers: false,
   hasGoal: false,
+  founding: undefined,
   lags: false,
   rots: false,
   purges: false,
@@ -719,6 +723,10 @@ export const SCENARIOS = {
     writeQuorum: 1,
     changes: { count: 5, kinds: ['join', 'leave', 'shuffle', 'again'] },
   },
+  founding: { ...BASE, founding: { hasTwins: false, livesOn: false } },
+  'founding-twins': { ...BASE, founding: { hasTwins: true, livesOn: false } },
+  // A cluster outlives the disks of all its founders.
+  'founding-life': { ...BASE, founding: { hasTwins: false, livesOn: true } },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
 } satisfies Record<string, Scenario>;
 

@@ -13,6 +13,7 @@ import { findLostWrites, findViolations, type Violation } from './checks.ts';
 import { ChosenRecords } from './chosen-records.ts';
 import { ConfigJudge } from './config-judge.ts';
 import { drawFaults, type Faults, type PlannedLag } from './faults.ts';
+import { FoundingHistory, type FoundingPlan } from './founding-history.ts';
 import { GoalMembership } from './goal-membership.ts';
 import { History } from './history.ts';
 import { IndexChange } from './index-change.ts';
@@ -83,7 +84,18 @@ export function simulateHistory(
   keepsTrace = false,
   sendsBytes = sendsAsBytes(seed),
 ): Result {
+  const { founding } = scenario;
+  if (founding !== undefined) return simulateFounding(founding, seed, defects, keepsTrace);
   return new Simulation(scenario, seed, defects, keepsTrace, sendsBytes).run();
+}
+
+function simulateFounding(plan: FoundingPlan, seed: number, defects: Defects, keepsTrace: boolean): Result {
+  const trace = new Trace(keepsTrace);
+  const history = new FoundingHistory(plan, scattered(seed), defects.founding ?? {}, trace);
+  history.run();
+  const { violations, asked } = history;
+  for (const { kind, what } of violations) trace.add(0, `!! ${kind}: ${what}`);
+  return { violations, hash: trace.hash(), trace: trace.lines, operations: asked, unknown: 0 };
 }
 
 /** Not by the seed itself: it also tells the scenario. */
