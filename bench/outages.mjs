@@ -10,7 +10,8 @@ import { makeItem, makeKey, tableName } from './items.mjs';
 const HELP = `usage: node bench/outages.mjs [options]
   --only NAMES   comma-separated: killed, stopped, silent (default all; silent takes root, for a network namespace)
   --loops N      requests under way at a time of each kind and client (default 4)
-  --help`;
+  --help
+Exits with 1 if any request failed in spite of the SDK's retries.`;
 const ITEM_BYTES = 1024;
 const TableName = tableName(ITEM_BYTES);
 const KEYS = 200;
@@ -90,6 +91,7 @@ async function measure(outage, { loops }) {
     await Promise.all(running);
     for (const line of lines) line.end();
     report(outage, lines);
+    if (lines.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
     for (const client of clients) client.close();
   } finally {
     host?.plug();

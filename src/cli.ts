@@ -122,7 +122,10 @@ async function servePeerProcess(command: PeerServeCommand, stopping: Stopping): 
       onFatal: endRefused,
       onTakenIn() {
         log.info('the cluster has taken this disk in: starts again, as a node', { node: command.peer.nodeId });
-        void served.stop().then(() => (stopping.isStopping ? undefined : run()), endRefused);
+        void served
+          .stop()
+          .then(() => (stopping.isStopping ? undefined : run()))
+          .catch(endRefused);
       },
       onLeft() {
         log.info('this node has left the cluster: its directory may be removed', { node: command.peer.nodeId });

@@ -41,7 +41,7 @@ export {
 export type { RepairReport } from './dynamo/healing/anti-entropy.ts';
 export type { ScrubReport } from './dynamo/healing/scrub.ts';
 export { RingError } from './dynamo/ring-error.ts';
-export type { LinkFault } from './env/faulty-network.ts';
+export type { LinkFault } from './env/transport.ts';
 export type { Ring } from './host/ring-control.ts';
 export type { Location, ReplicaDescription } from './peer/locate.ts';
 export type { NodeDescription, RingDescription } from './peer/ring-description.ts';

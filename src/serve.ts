@@ -5,12 +5,14 @@ import { endpointOf } from './config/endpoint.ts';
 import type { PeerServeCommand } from './config/parse-peer.ts';
 import { sharedSettingsIn } from './config/shared-settings.ts';
 import { type Config, ConfigError } from './config.ts';
+import type { Reply, Request } from './dynamo/messages.ts';
 import { NodesOfView } from './dynamo/nodes-at-hand.ts';
 import { RingClient } from './dynamo/ring-client.ts';
 import { RingError } from './dynamo/ring-error.ts';
 import { RingView } from './dynamo/ring-view.ts';
 import { type Clock, SystemClock } from './env/clock.ts';
 import { newDiskId } from './env/disk-id.ts';
+import { FaultyLinks } from './env/faulty-links.ts';
 import type { Log } from './env/log.ts';
 import type { Address } from './env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from './env/peer-directory.ts';
@@ -25,6 +27,7 @@ import { Examiner } from './peer/examiner.ts';
 import { configsOf } from './peer/founding.ts';
 import type { GoalSettings } from './peer/goal.ts';
 import { Membership } from './peer/membership.ts';
+import { NodeFaults } from './peer/node-faults.ts';
 import { diskOf } from './peer/node-name.ts';
 import type { Peer } from './peer/peer.ts';
 import { PeerLags } from './peer/peer-lags.ts';
@@ -39,13 +42,10 @@ import { memoryOf } from './serving/peer-memory.ts';
 import { PeerNetwork } from './serving/peer-network.ts';
 import { openPeerNode } from './serving/peer-node.ts';
 import { peerSecurityOf, refuseToListen } from './serving/peer-security.ts';
-import { observed, traceElsewhere } from './serving/peer-traces.ts';
+import { PeerTraces } from './serving/peer-traces.ts';
 import { Releases } from './serving/releases.ts';
-import { createRequestIds } from './serving/request-ids.ts';
-import { createSecurity, createTraces, serveRing } from './serving/serve-ring.ts';
+import { createSecurity, serveRing } from './serving/serve-ring.ts';
 import { sweeperIn } from './serving/sweeper.ts';
-import { CoordinatorTraces } from './trace/coordinator-traces.ts';
-import type { TraceLog } from './trace/trace-log.ts';
 import type { LateServer } from './web/late-server.ts';
 import { RemoteNode } from './wire/remote-node.ts';
 import { COORDINATION_CHANNEL, RING_CHANNEL } from './wire/ring-channels.ts';
@@ -120,8 +120,7 @@ interface RingBasis {
   readonly config: Config;
   /** What is made of the ring itself. */
   readonly later: { readonly membership?: Membership };
-  readonly traces: TraceLog | undefined;
-  readonly tracesOfOthers: CoordinatorTraces;
+  readonly traces: PeerTraces;
 }
 
 interface ServedParts {
@@ -137,6 +136,7 @@ class PeerProcess {
   readonly #releases: Releases;
   readonly #clock: Clock = new SystemClock();
   readonly #random = new SystemRandom();
+  readonly #links = new FaultyLinks<Request, Reply>(this.#clock, this.#random);
   #isStopping = false;
   #noteSettings: (settings: GoalSettings) => void = () => {};
   /** Of what serves: released after those who listen for it have stopped. */
@@ -216,9 +216,8 @@ class PeerProcess {
     const config = command.configOf(record.cluster!);
     const clock = this.#clock;
     const releases = this.#served;
-    const traces = createTraces(config, clock);
-    const tracesOfOthers = new CoordinatorTraces(() => clock.elapsedMs());
-    const { self, transport } = network;
+    const { transport } = network;
+    const traces = new PeerTraces(config, network, clock);
     const isNode = record.state === 'formed' && directory !== undefined;
     if (!isNode && directory !== undefined) {
       const { name } = record;
@@ -227,50 +226,53 @@ class PeerProcess {
     }
     let peer: Peer | undefined;
     if (isNode) {
-      const ring = transport.open(
-        RING_CHANNEL,
-        ringDesk(() => peer),
-      );
+      const ring = transport.open(RING_CHANNEL, this.#links.receive(ringDesk(() => peer)));
       const node = await openPeerNode({
         directory,
         config,
-        transport: observed(ringTransport(ring), self, traces, tracesOfOthers),
+        transport: traces.observing(this.#links.transport(ringTransport(ring))),
         clock,
         random: this.#random,
         log,
-        onHint: (hint) => {
-          traces?.hintKept(self, hint);
-          tracesOfOthers.hintKept(self, hint);
-        },
+        onHint: (hint) => traces.noteHint(hint),
         onDamaged: (reason) => this.#parts.onFatal(new RingError(reason)),
       });
       peer = node.peer;
       releases.add(() => node.close());
+      releases.add(() => this.#links.stop());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
     const later: { membership?: Membership } = {};
-    const ring = this.#ring({ view, peer, network, config, later, traces, tracesOfOthers });
+    const ring = this.#ring({ view, peer, network, config, later, traces });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
     later.membership = membership;
-    const nodes = nodeControl(membership);
+    const nodes = nodeControl(membership, network.port);
     const { news, rules, users } = network;
     const isSweeper = () => sweeperIn(view, network) === network.self;
     const others = { routers: news, rules, users, name: record.name, isSweeper };
     const isHealthy = () => !this.#isStopping;
     const peerFigures = () => network.figures;
     const shared = await this.#settings(config, membership, directory).settle();
-    const requestId = createRequestIds(diskOf(self));
-    const elsewhere = { self, known: () => network.known, port: network.port, clock };
     const serving = await serveRing(
       {
-        ...{ security, log, clock, apiClock, ring, nodes, traces, others, isHealthy, peerFigures, requestId },
         config: { ...config, ...shared },
-        traceElsewhere: (id) => traceElsewhere(id, elsewhere),
+        security,
+        log,
+        clock,
+        apiClock,
+        ring,
+        nodes,
+        traces: traces.own,
+        requestId: traces.requestId,
+        traceElsewhere: (id) => traces.findElsewhere(id),
+        others,
+        isHealthy,
+        peerFigures,
       },
       releases,
     );
-    network.tellTraces((id) => JSON.stringify(serving.admin.trace(id)) as string | undefined);
+    traces.tell((id) => serving.admin.trace(id));
     late.serve(serving.web);
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
     const { operator } = serving.web;
@@ -331,10 +333,10 @@ class PeerProcess {
   }
 
   /** The ring as this process sees it, and the door by which other processes ask its node. */
-  #ring({ view, peer, network, config, later, traces, tracesOfOthers }: RingBasis): PeerRing {
+  #ring({ view, peer, network, config, later, traces }: RingBasis): PeerRing {
     const { self, transport, port, acquaintances } = network;
     const clock = this.#clock;
-    const door = new CoordinationDoor(() => peer?.door, undefined, tracesOfOthers);
+    const door = new CoordinationDoor(() => peer?.door, undefined, traces.ofOthers);
     const coordination = transport.open(COORDINATION_CHANNEL, coordinationDesk(view.partitions, door.serve));
     const client = new RingClient({
       view,
@@ -345,7 +347,7 @@ class PeerProcess {
           id: self,
           node: { coordinate: (request, reply, departure) => peer.door.coordinate(request, reply, departure) },
         },
-        reach: (id) => new RemoteNode(coordination, id, traces),
+        reach: (id) => new RemoteNode(coordination, id, traces.own),
       }),
       isReachable: (id) => id === self || transport.isUp(id),
       silentMs: (id) => transport.silentMs(id),
@@ -353,11 +355,11 @@ class PeerProcess {
       clock,
       limits: config.limits.node,
       writeQuorum: config.writeQuorum,
-      observer: traces,
+      observer: traces.own,
     });
     network.follow(view, (id) => client.attach(id));
     const lags = new PeerLags(peer?.node, clock);
-    network.serve(peer, lags);
+    network.serve(peer, new NodeFaults(peer, this.#links, lags));
     const watch = new ConfigWatch({
       view,
       port,

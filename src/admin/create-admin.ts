@@ -3,7 +3,6 @@ import type {
   ClockMove,
   ClockView,
   KeyView,
-  LinkSetting,
   NodeAction,
   RepairSummary,
   ScrubSummary,
@@ -76,9 +75,10 @@ export function createAdmin(parts: AdminParts): Admin {
     if (named.length === 0) throw new AdminError(`there is no node ${given}`, field);
     return named.at(-1)!.id;
   };
-  const checkLink = (from: string, to: string): void => {
-    if (nodeNamed(from, 'from') === nodeNamed(to, 'to'))
-      throw new AdminError('there is no link from a node to itself', 'to');
+  const linkOf = (from: string, to: string): readonly [from: string, to: string] => {
+    const [sender, receiver] = [nodeNamed(from, 'from'), nodeNamed(to, 'to')];
+    if (sender === receiver) throw new AdminError('there is no link from a node to itself', 'to');
+    return [sender, receiver];
   };
   const trace = (requestId: string): Trace | undefined => traces?.trace(requestId, (diskId) => ring.nodeOfDisk(diskId));
   return {
@@ -114,16 +114,24 @@ export function createAdmin(parts: AdminParts): Admin {
       const from = await nodes.movePartition(partition, wanted).catch((error: unknown) => conflict(error));
       return { partition, from, to: wanted.map(nameOfNode) };
     },
-    setLink(from, to, setting) {
-      checkLink(from, to);
-      setLink(nodes, from, to, setting);
+    async setLink(from, to, setting) {
+      const link = linkOf(from, to);
+      try {
+        await nodes.setLink(...link, setting);
+      } catch (error) {
+        wrongLink(error);
+      }
     },
-    healLink(from, to) {
-      checkLink(from, to);
-      nodes.healLink(from, to);
+    async healLink(from, to) {
+      const link = linkOf(from, to);
+      try {
+        await nodes.healLink(...link);
+      } catch (error) {
+        wrongLink(error);
+      }
     },
-    repair: (): Promise<RepairSummary> => ring.repair(),
-    scrub: (): Promise<ScrubSummary> => ring.scrub(),
+    repair: (): Promise<RepairSummary> => ring.repair().catch((error: unknown) => conflict(error)),
+    scrub: (): Promise<ScrubSummary> => ring.scrub().catch((error: unknown) => conflict(error)),
     waitUntilConsistent: () => lags.waitUntilConsistent().catch((error: unknown) => conflict(error)),
     sweep: async (): Promise<SweepSummary> => ({ deleted: await expiry.sweep() }),
     clock: () => clock.view(),
@@ -191,10 +199,8 @@ async function actOn(nodes: NodeControl, id: string, action: NodeAction): Promis
   }
 }
 
-function setLink(nodes: NodeControl, from: string, to: string, setting: LinkSetting): void {
-  try {
-    nodes.setLink(from, to, setting);
-  } catch (error) {
-    throw error instanceof RingError ? new AdminError(error.message, error.field ?? 'body') : error;
-  }
+/** Turns a refusal of what was set into a 400 if it names a field, and else into a 409. */
+function wrongLink(error: unknown): never {
+  if (error instanceof RingError && error.field !== undefined) throw new AdminError(error.message, error.field);
+  return conflict(error);
 }

@@ -199,8 +199,8 @@ export interface Admin {
    * @throws AdminError if a node is not there, or all nodes are of one process
    */
   finalize(): Promise<LevelChange>;
-  setLink(from: string, to: string, setting: LinkSetting): void;
-  healLink(from: string, to: string): void;
+  setLink(from: string, to: string, setting: LinkSetting): void | Promise<void>;
+  healLink(from: string, to: string): void | Promise<void>;
   /** Releases the records that staleness rules hold back, and compares all replicas. */
   repair(): Promise<RepairSummary>;
   /** Reads all stored values, and has damaged ones restored from other replicas. */

@@ -30,6 +30,8 @@ export class CoordinatorChoice {
   /** The client's own failure detector. It probes nobody. */
   readonly #detector: FailureDetector;
   readonly #standing: CoordinatorStanding;
+  /** Nodes that owe nothing any more, and of whose process nothing was heard when that became so. */
+  readonly #withdrawn = new Set<NodeId>();
 
   constructor(parts: ChoiceParts) {
     const { clock, limits } = parts;
@@ -73,6 +75,7 @@ export class CoordinatorChoice {
   }
 
   isUp(node: NodeId): boolean {
+    if (this.#withdrawn.size > 0 && this.#withdrawn.has(node) && !this.#seemsSilent(node)) this.noteHeard(node);
     if (!this.#detector.isUp(node) || this.#parts.isReachable?.(node) === false) return false;
     const { silentMs, limits } = this.#parts;
     if (silentMs === undefined || !this.#detector.isSilent(node, limits.quietAfterMs)) return true;
@@ -85,7 +88,22 @@ export class CoordinatorChoice {
   }
 
   noteHeard(node: NodeId): void {
+    this.#withdrawn.delete(node);
     this.#detector.noteHeard(node);
+  }
+
+  /**
+   * A request was taken back, so that the node owes no answer to it. If nothing is heard of its process, the node stays as
+   * suspect as it is until something is: clients that have no patience would else be sent there again and again.
+   */
+  noteWithdrawn(node: NodeId): void {
+    if (this.#seemsSilent(node)) this.#withdrawn.add(node);
+    else this.noteHeard(node);
+  }
+
+  #seemsSilent(node: NodeId): boolean {
+    const { silentMs, limits } = this.#parts;
+    return silentMs !== undefined && silentMs(node) >= limits.quietAfterMs / 2;
   }
 
   /** A node could not reach enough of the others, and has given a request back. */
@@ -100,7 +118,7 @@ export class CoordinatorChoice {
 
   /** A node can be asked again. Without this, a node once suspected is never asked again: nothing probes it. */
   noteAttached(node: NodeId): void {
-    this.#detector.noteHeard(node);
+    this.noteHeard(node);
     this.#standing.noteServed(node);
   }
 }

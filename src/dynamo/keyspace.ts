@@ -42,11 +42,23 @@ export function sortKeyRange(
   };
 }
 
+/** Digests of short partition keys that were asked for lately: some hundred KB. */
+const DIGESTS_KEPT = 2_048;
+const LONGEST_KEPT = 64;
+const digests = new Map<ByteString, ByteString>();
+
 /**
  * SHA-256, not a faster mix: partition keys are chosen by clients, and two keys with one hash would share a register.
  */
 function digestOf(partitionKey: ByteString): ByteString {
-  return hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
+  const known = digests.get(partitionKey);
+  if (known !== undefined) return known;
+  const digest = hash('sha256', partitionKey, 'binary').slice(0, HASH_BYTES);
+  if (partitionKey.length > LONGEST_KEPT) return digest;
+  // Dropping the oldest would cost each key that comes only once as much as this saves.
+  if (digests.size >= DIGESTS_KEPT) digests.clear();
+  digests.set(partitionKey, digest);
+  return digest;
 }
 
 /** The partition that a store key begins with. */

@@ -139,7 +139,7 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     this.#finish(answer as OutcomeOf<R>);
   }
 
-  /** Nobody waits for the answer of a node: it says nothing of whether the node could have done what was asked. */
+  /** Nobody waits for the answer of a node, which says nothing of whether the node could have done what was asked. */
   #hearInVain(id: NodeId): void {
     if (this.#isWatched) this.#parts.choice.noteHeard(id);
     this.fail();
@@ -150,7 +150,8 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     const { choice } = this.#parts;
     const isWithdrawn = this.#departure?.isGone === true;
     // The node owes nothing now. One that was lost stays suspected until it can be reached again.
-    if (this.#isWatched && (answer.kind === 'not-begun' || isWithdrawn)) choice.noteHeard(id);
+    if (this.#isWatched && answer.kind === 'not-begun') choice.noteHeard(id);
+    else if (this.#isWatched && isWithdrawn) choice.noteWithdrawn(id);
     const isBarred = answer.kind === 'not-begun' && answer.reason !== 'overloaded';
     if (isBarred) choice.noteGaveBack(id);
     // Another node may have been asked meanwhile.

@@ -1,17 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { LocalTransport } from './local-transport.ts';
 import type { Random } from './random.ts';
-import type { Receive, Transport } from './transport.ts';
-
-/** What is wrong with the link from one node to another, in this direction. */
-export interface LinkFault {
-  /** Nothing arrives. */
-  readonly cut?: boolean;
-  /** Everything arrives this much later. */
-  readonly delayMs?: number;
-  /** The share of messages that get lost, 0 to 1. */
-  readonly dropRate?: number;
-}
+import type { LinkFault, Receive, Transport } from './transport.ts';
 
 /** Sees each request that is sent, whether or not the link has a fault. */
 export interface NetworkObserver<Request, Reply> {
@@ -20,7 +10,7 @@ export interface NetworkObserver<Request, Reply> {
 }
 
 /** How many messages may wait for a paused node; further ones are lost, as with a full socket buffer. */
-const HELD_MESSAGES = 10_000;
+export const HELD_MESSAGES = 10_000;
 
 /**
  * The network between the nodes of one process, with faults on request. A link's fault applies to the requests that are

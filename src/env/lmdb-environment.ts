@@ -7,17 +7,9 @@ import { decodePosition, type JournalPosition } from './journal.ts';
 import { KnownKeys } from './known-keys.ts';
 import { checkPages, freeBytesIn } from './lmdb-pages.ts';
 import { ReadCache } from './read-cache.ts';
-import {
-  DAMAGED,
-  type Entry,
-  type HalfOpenRange,
-  type KeyOrder,
-  STORE_NAMES,
-  type StoreKey,
-  type StoreName,
-} from './store.ts';
+import { DAMAGED, type HalfOpenRange, type KeyOrder, STORE_NAMES, type StoreKey, type StoreName } from './store.ts';
 import { StoreDamagedError } from './store-damage.ts';
-import { REMOVED, type WriteBatch } from './write-batch.ts';
+import { REMOVED, type Visit, type WriteBatch } from './write-batch.ts';
 
 /** LMDB's limit at its default page size. */
 export const MAX_KEY_BYTES = 1_978;
@@ -202,23 +194,20 @@ export class LmdbEnvironment {
   }
 
   /**
-   * The entries of a range, read from LMDB one by one as they are asked for. A bound may be longer than any key: LMDB
-   * searches for its beginning, and the rest is compared here.
+   * The entries of a range, read from LMDB one by one. A bound may be longer than any key: LMDB searches for its beginning,
+   * and the rest is compared here.
    */
-  *range(name: StoreName, { from, to }: HalfOpenRange, order: KeyOrder): Iterable<Entry> {
+  range(name: StoreName, { from, to }: HalfOpenRange, order: KeyOrder, visit: Visit): void {
     const lowest = from.slice(0, MAX_KEY_BYTES);
     const highest = to.slice(0, MAX_KEY_BYTES);
-    if (order === 'forward') {
-      for (const { key, value } of this.#tables[name].getRange({ start: lowest, end: highest, inclusiveEnd: true })) {
-        if (key >= to) return;
-        if (key >= from) yield { key, value: unseal(name, key, value) };
-      }
-      return;
-    }
-    const bounds = { start: highest, end: lowest, inclusiveEnd: true, reverse: true };
+    const isForward = order === 'forward';
+    const bounds = isForward
+      ? { start: lowest, end: highest, inclusiveEnd: true, reverse: false }
+      : { start: highest, end: lowest, inclusiveEnd: true, reverse: true };
     for (const { key, value } of this.#tables[name].getRange(bounds)) {
-      if (key < from) return;
-      if (key < to) yield { key, value: unseal(name, key, value) };
+      if (isForward ? key >= to : key < from) return;
+      if (isForward ? key < from : key >= to) continue;
+      if (!visit(key, unseal(name, key, value))) return;
     }
   }
 

@@ -6,7 +6,7 @@ import { LMDB_STORE_DEFAULTS, type LmdbStoreOptions } from './lmdb-store-options
 import { openLmdb } from './open-lmdb.ts';
 import { type Entry, halfOpen, type RangeQuery, type Store, type StoreKey, type StoreName } from './store.ts';
 import { leaveIfDamaged, StoreDamagedError, unlessDamaged } from './store-damage.ts';
-import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
+import { REMOVED, rangeOver, type Visit, WriteBatch, type Written, writtenBetween } from './write-batch.ts';
 
 /** How many full batches long the journal may be: rewriting a few keys fills the journal and not the batch. */
 const JOURNAL_BATCHES = 4;
@@ -135,7 +135,8 @@ export class LmdbStore implements Store {
     if (this.#damage !== undefined) throw this.#damage;
     try {
       const written = writtenBetween(batches, name, range, order);
-      return rangeOver(this.#lmdb.range(name, range, order), written, { order, limit, bytesLimit });
+      const settled = (visit: Visit) => this.#lmdb.range(name, range, order, visit);
+      return rangeOver(settled, written, { order, limit, bytesLimit });
     } catch (error) {
       throw this.#noteDamage(error);
     }

@@ -12,3 +12,13 @@ export interface Transport<Request, Reply> {
 
 /** Handles a request that reaches a node. It calls `reply` at most once, now or later. */
 export type Receive<Request, Reply> = (from: string, request: Request, reply: (reply: Reply) => void) => void;
+
+/** What is wrong with the link from one node to another, in this direction. */
+export interface LinkFault {
+  /** Nothing arrives. */
+  readonly cut?: boolean;
+  /** Everything arrives this much later. */
+  readonly delayMs?: number;
+  /** The share of messages that get lost, 0 to 1. */
+  readonly dropRate?: number;
+}

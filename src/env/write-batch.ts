@@ -74,6 +74,9 @@ export class WriteBatch {
   }
 }
 
+/** Gets the entries of a range one by one. @returns whether it wants the next one */
+export type Visit = (key: StoreKey, value: Uint8Array) => boolean;
+
 export interface Change {
   readonly key: StoreKey;
   readonly value: Written;
@@ -101,10 +104,10 @@ export function writtenBetween(
 
 /**
  * The first entries of a range, as many as the query wants: the settled ones with the written changes laid over them.
- * Both come in the order of the query, and no more of `settled` is read than needed.
+ * Both come in the order of the query, and no more of what is settled is read than needed.
  */
 export function rangeOver(
-  settled: Iterable<Entry>,
+  settled: (visit: Visit) => void,
   written: readonly Change[],
   { order, limit, bytesLimit = Number.POSITIVE_INFINITY }: Omit<RangeQuery, keyof KeyRange>,
 ): Entry[] {
@@ -128,12 +131,12 @@ export function rangeOver(
     }
     return true;
   };
-  for (const { key, value } of settled) {
-    if (!addWritten(key)) return found;
-    if (written[next]?.key === key) continue;
-    if (isLast(key, value)) return found;
-  }
-  addWritten(undefined);
+  let isFull = false;
+  settled((key, value) => {
+    isFull = !addWritten(key) || (written[next]?.key !== key && isLast(key, value));
+    return !isFull;
+  });
+  if (!isFull) addWritten(undefined);
   return found;
 }
 

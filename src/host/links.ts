@@ -7,16 +7,14 @@ import { RingError } from '../dynamo/ring-error.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
 import type { MessageCodecs } from '../env/codec.ts';
-import { FaultyNetwork, type LinkFault } from '../env/faulty-network.ts';
+import { FaultyNetwork } from '../env/faulty-network.ts';
 import { LocalTransport } from '../env/local-transport.ts';
 import type { Random } from '../env/random.ts';
 import { StoppableClock } from '../env/stoppable-clock.ts';
-import type { Transport } from '../env/transport.ts';
+import type { LinkFault, Transport } from '../env/transport.ts';
+import { checkLinkFault } from '../peer/link-fault.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { RingObserver } from './ring-observer.ts';
-
-/** Messages on a slow link are kept in memory. A minute is longer than anything that waits for one. */
-const MAX_DELAY_MS = 60_000;
 
 interface LinksParts {
   readonly view: RingView;
@@ -96,7 +94,7 @@ export class Links {
    */
   set(from: NodeId, to: NodeId, fault: LinkFault): void {
     if (from === to) throw new RingError(`there is no link from ${from} to itself`);
-    checkFault(fault);
+    checkLinkFault(fault);
     this.#network.setLink(from, to, fault);
   }
 
@@ -116,16 +114,5 @@ export class Links {
   #admit(peer: Peer): void {
     this.#reachable.set(peer.id, peer.door);
     this.client.attach(peer.id);
-  }
-}
-
-/** @throws RingError that begins with the name of the field */
-function checkFault({ delayMs = 0, dropRate = 0 }: LinkFault): void {
-  // Written so that NaN fails too.
-  if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
-    throw new RingError(`delayMs must be from 0 to ${MAX_DELAY_MS}, not ${delayMs}`, 'delayMs');
-  }
-  if (!(dropRate >= 0 && dropRate <= 1)) {
-    throw new RingError(`dropRate must be from 0 to 1, not ${dropRate}`, 'dropRate');
   }
 }

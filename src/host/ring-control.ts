@@ -2,7 +2,7 @@ import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { PurgeReport } from '../dynamo/healing/tombstones.ts';
 import type { NodeId } from '../dynamo/ring.ts';
-import type { LinkFault } from '../env/faulty-network.ts';
+import type { LinkFault } from '../env/transport.ts';
 import type { GoalSettings } from '../peer/goal.ts';
 import type { RingDescription } from '../peer/ring-description.ts';
 
@@ -73,11 +73,12 @@ export interface Ring {
 }
 
 /** What an administrator may do to single nodes and links. */
-export interface NodeControl
-  extends Pick<
-    Ring,
-    'stop' | 'start' | 'pause' | 'resume' | 'wipe' | 'setLink' | 'healLink' | 'addNode' | 'removeNode'
-  > {
+export interface NodeControl extends Pick<Ring, 'stop' | 'start' | 'wipe' | 'addNode' | 'removeNode'> {
+  /** As in `Ring`. Where the node has a process of its own, this is done when that has done it. */
+  pause(id: NodeId): void | Promise<void>;
+  resume(id: NodeId): void | Promise<void>;
+  setLink(from: NodeId, to: NodeId, fault: LinkFault): void | Promise<void>;
+  healLink(from: NodeId, to: NodeId): void | Promise<void>;
   /** Gives a node whose disk is lost the empty disk of a process that waits under its name. Where nodes have processes. */
   replaceNode?(id: NodeId): Promise<void>;
   /** Has a partition held by these nodes. Where nodes have processes. @returns the names of those that held it before */

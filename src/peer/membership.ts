@@ -87,8 +87,12 @@ export class Membership {
       client,
       () => firstGoal(cluster),
       (goal) => {
-        parts.onSettings(goal.settings);
         this.#follow(goal);
+        try {
+          parts.onSettings(goal.settings);
+        } catch (error) {
+          log.error('the settings of the cluster cannot be noted', { error });
+        }
       },
     );
     this.#mover =
@@ -293,12 +297,25 @@ export class Membership {
     if (disk === undefined) return;
     if (node === undefined) {
       if (!isNamed(goal, disk) || this.#isTakenIn) return;
-      this.#isTakenIn = true;
-      onTakenIn();
+      try {
+        onTakenIn();
+        this.#isTakenIn = true;
+      } catch (error) {
+        // It goes on asking, and so comes here again.
+        log.error('the cluster has taken this disk in, which cannot be noted on it', { error });
+      }
     } else if (goal.past.includes(disk.diskId) && this.#leaving === undefined) {
       this.#leaving = new Leaving({ node, clock, log, limits: DEFAULT_LEAVING_LIMITS, done: onLeft });
       this.#leaving.start();
     }
+  }
+
+  /** What is known already is followed too: the last time may have failed. */
+  #followNow(): void {
+    this.#goals.read().then(
+      (goal) => this.#follow(goal),
+      (error: unknown) => this.#parts.log.debug('the goal cannot be read', { error }),
+    );
   }
 
   /** Asks everybody: a name that is taken has to be known wherever an operator says that it is to be replaced. */
@@ -310,7 +327,7 @@ export class Membership {
         if (outcome.kind !== 'answered' || this.#isStopped) return;
         const { answer } = outcome;
         if (answer.kind === 'cannot') log.debug('is not taken in', { peer, reason: answer.reason });
-        else if (answer.kind === 'done') this.noteVersion(Number.MAX_SAFE_INTEGER);
+        else if (answer.kind === 'done') this.#followNow();
       });
     }
     this.#timer = clock.after(ASK_MS, () => this.#askToBeTakenIn());

@@ -6,10 +6,10 @@ import { newerConfigs } from './config-watch.ts';
 import type { Founder } from './founder.ts';
 import { replicaOf } from './locate.ts';
 import type { Membership } from './membership.ts';
+import type { NodeFaults } from './node-faults.ts';
 import { peerNodeId } from './node-name.ts';
 import { performWork, WorkRoom } from './node-work.ts';
 import type { Peer } from './peer.ts';
-import type { PeerLags } from './peer-lags.ts';
 import { MOST_TRACE, type PeerAnswer, type PeerRequest, type SharedVersions } from './peer-messages.ts';
 import { peerStateOf } from './peer-state.ts';
 import type { RulesNews } from './rules-news.ts';
@@ -33,13 +33,14 @@ export interface PeerDeskParts {
   readonly membership: () => Membership | undefined;
   /** Told of definitions that other routers have changed. */
   readonly news: () => TableNews;
-  /** The trace of a request that this process has served, as JSON; undefined: there is none. */
-  readonly traceOf: (requestId: string) => string | undefined;
+  /** The trace of a request, as JSON; undefined: there is none. @param isForOther also one that another process has served */
+  readonly traceOf: (requestId: string, isForOther: boolean) => Promise<string | undefined>;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   /** Told of fault rules that others have changed. */
   readonly rules: () => RulesNews;
-  readonly lags: () => PeerLags | undefined;
+  /** What may be done to the node of this process. */
+  readonly faults: () => NodeFaults | undefined;
   /** Told of tables that other routers use. */
   readonly users: () => UsersOfTables;
 }
@@ -67,7 +68,7 @@ function answerRequest(
     membership,
     news,
     rules,
-    lags,
+    faults,
     users,
     nowMs,
     traceOf,
@@ -94,23 +95,15 @@ function answerRequest(
     }
     case 'replica':
       return answer({ kind: 'replica', replica: replicaOf(request.key, self, peer()?.node) });
-    case 'rules': {
-      const { version, isNew } = request;
-      return void rules()
-        .heard(from, version, isNew)
-        .then((isInForce) => answer(isInForce ? { kind: 'noted' } : { kind: 'cannot', reason: 'they are not known' }));
-    }
+    case 'rules':
     case 'rules-used':
-      return answer({ kind: 'rules-used', rules: rules().use });
     case 'tables-used':
-      users().hear(request.uses);
-      return answer({ kind: 'noted' });
-    case 'rest-lags':
-      lags()?.rest(from, request.forMs);
-      return answer({ kind: 'noted' });
     case 'table-changed':
-      news().heard(request);
-      return answer({ kind: 'noted' });
+      return answerNews({ rules, users, news }, { from, request }, answer);
+    case 'link':
+    case 'pause':
+    case 'rest-lags':
+      return answer(noteFault(faults(), { from, request }) ? { kind: 'noted' } : NOT_YET);
     case 'work': {
       const running = peer();
       if (running === undefined) return answer(NOT_YET);
@@ -123,10 +116,8 @@ function answerRequest(
     }
     case 'state':
       return answer({ kind: 'state', state: peerStateOf(peer(), membership()?.progress, nowMs()) });
-    case 'trace': {
-      const json = traceOf(request.requestId);
-      return answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined });
-    }
+    case 'trace':
+      return answerTrace(traceOf(request.requestId, request.isForOther), answer);
     case 'admit': {
       const { name, diskId } = request;
       // Nobody speaks for another disk.
@@ -150,6 +141,56 @@ function answerRequest(
   }
 }
 
+function answerTrace(found: Promise<string | undefined>, answer: (answer: PeerAnswer) => void): void {
+  found.then(
+    (json) => answer({ kind: 'trace', json: json !== undefined && json.length <= MOST_TRACE ? json : undefined }),
+    (error: unknown) => answer({ kind: 'cannot', reason: error instanceof Error ? error.message : String(error) }),
+  );
+}
+
+type News = Extract<PeerRequest, { kind: 'rules' | 'rules-used' | 'tables-used' | 'table-changed' }>;
+
+/** What routers tell each other. */
+function answerNews(
+  { rules, users, news }: Pick<PeerDeskParts, 'rules' | 'users' | 'news'>,
+  { from, request }: { readonly from: NodeId; readonly request: News },
+  answer: (answer: PeerAnswer) => void,
+): void {
+  const answerNoted = (isNoted: boolean) => answer(isNoted ? { kind: 'noted' } : NOT_ALL);
+  switch (request.kind) {
+    case 'rules':
+      return void rules().heard(from, request.version, request.isNew).then(answerNoted);
+    case 'rules-used':
+      return void rules()
+        .useFor(from)
+        .then((used) => answer({ kind: 'rules-used', rules: used }));
+    case 'tables-used':
+      users().hear(request.uses);
+      return answerNoted(true);
+    case 'table-changed':
+      return void news().heard(from, request).then(answerNoted);
+  }
+}
+
+type Fault = Extract<PeerRequest, { kind: 'link' | 'pause' | 'rest-lags' }>;
+
+/** What is to go wrong here on purpose, or not for a while. @returns whether that is possible here */
+function noteFault(
+  faults: NodeFaults | undefined,
+  { from, request }: { readonly from: NodeId; readonly request: Fault },
+): boolean {
+  switch (request.kind) {
+    case 'link':
+      return faults?.setLink(request.to, request.fault) === true;
+    case 'pause':
+      return faults?.setPaused(request.isPaused) === true;
+    case 'rest-lags':
+      faults?.lags.rest(from, request.forMs);
+      return true;
+  }
+}
+
+const NOT_ALL: PeerAnswer = { kind: 'cannot', reason: 'not all have noted it' };
 const NOTED: PeerAnswer = { kind: 'done', report: {} };
 const OVERLOADED: PeerAnswer = { kind: 'cannot', reason: 'overloaded' };
 const NOT_YET: PeerAnswer = { kind: 'cannot', reason: 'no node runs here now' };

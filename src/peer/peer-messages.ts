@@ -4,11 +4,13 @@ import type { Codec } from '../env/codec.ts';
 import type { Address, Channel } from '../env/peer-channel.ts';
 import { foundedClusterIn, foundingRightIn, isDiskId, isNodeName, isWithin } from '../env/peer-record.ts';
 import type { StoreKey } from '../env/store.ts';
+import type { LinkFault } from '../env/transport.ts';
 import { type AddressEntry, MOST_ADDRESSES } from './address-book.ts';
 import type { FoundingRequest } from './founder.ts';
 import type { FoundingAnswer } from './founding.ts';
+import { checkLinkFault } from './link-fault.ts';
 import type { ReplicaDescription } from './locate.ts';
-import { isPeerNodeId } from './node-name.ts';
+import { count, type Fields, list, needed, nodeId, optional, text, UnreadableError } from './peer-fields.ts';
 import { MOST_STUCK, type PeerState } from './peer-state.ts';
 import { NO_VOTE } from './ring-examination.ts';
 
@@ -33,8 +35,11 @@ export type PeerRequest =
   | { readonly kind: 'work'; readonly work: NodeWork }
   /** Answers how this process and its node are. */
   | { readonly kind: 'state' }
-  /** Answers what happened for a request that this process has served. */
-  | { readonly kind: 'trace'; readonly requestId: string }
+  /**
+   * Answers what happened for a request that this process has served. `isForOther`: or another one that this process knows and
+   * the asker does not, such as a front.
+   */
+  | { readonly kind: 'trace'; readonly requestId: string; readonly isForOther: boolean }
   /** A disk that is in no cluster's goal asks to be taken in. `done`: the goal names it. */
   | { readonly kind: 'admit'; readonly name: string; readonly diskId: number }
   /** There is a goal of this version. `done`: that is noted. */
@@ -45,10 +50,20 @@ export type PeerRequest =
   | { readonly kind: 'rules-used' }
   /** To routers: who has used which tables lately, as far as the sender knows. Where throughput is limited. */
   | { readonly kind: 'tables-used'; readonly uses: readonly TablesUsed[] }
+  /** To the node that sends over a link: what is wrong with it on purpose; undefined: nothing. */
+  | { readonly kind: 'link'; readonly to: NodeId; readonly fault: LinkFault | undefined }
+  /** To a node: it is to pause, or to go on. */
+  | { readonly kind: 'pause'; readonly isPaused: boolean }
   /** To nodes: no rule of lag is to be kept for so long, while the asker makes replicas alike. 0: they are again. */
   | { readonly kind: 'rest-lags'; readonly forMs: number }
   /** To routers: the definition under this name is another one now, or gone. */
-  | { readonly kind: 'table-changed'; readonly namespace: string; readonly name: string };
+  | {
+      readonly kind: 'table-changed';
+      readonly namespace: string;
+      readonly name: string;
+      /** Which change this is: whoever hears of it first tells it on. Undefined, from an older release: it is not. */
+      readonly change: string | undefined;
+    };
 
 /** What a peer knows of others, and of what all of them share. */
 interface Known {
@@ -79,6 +94,8 @@ export const MOST_ROUTERS_TOLD = 64;
 
 /** How often a fault rule has fired at a process, and for how many requests that are under way. */
 export interface RuleUse {
+  /** Which one; undefined: the one that says so. */
+  readonly process?: NodeId | undefined;
   readonly id: string;
   readonly fired: number;
   readonly underWay: number;
@@ -107,7 +124,6 @@ const MOST_PARTITIONS = 1_024;
 const MOST_MEMBERS = 64;
 /** Above the most nodes of a cluster, those that leave among them. */
 const MOST_NODES = 1_000;
-const MOST_TEXT = 1_000;
 /** The most characters of a trace. */
 export const MOST_TRACE = 500_000;
 /** Above the longest key of a record. */
@@ -115,17 +131,6 @@ const MOST_KEY = 8_192;
 const MOST_REPORTED = 64;
 /** As many fault rules as there can be. */
 const MOST_RULES = 1_000;
-
-class UnreadableError extends Error {
-  override readonly name = 'UnreadableError';
-  /** Whether a newer release may have sent it. */
-  readonly isUnknownKind: boolean;
-
-  constructor(what: string, isUnknownKind = false) {
-    super(`not a message between peers: ${what}`);
-    this.isUnknownKind = isUnknownKind;
-  }
-}
 
 /** What may take long or be large, and nobody waits for. */
 const BULK: ReadonlySet<PeerRequest['kind']> = new Set(['work', 'configs', 'addresses', 'tables-used', 'trace']);
@@ -149,8 +154,6 @@ function jsonCodec<Message>(read: (value: Fields) => Message): Codec<Message> {
     },
   };
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function readRequest(value: Fields): PeerRequest {
   switch (value.kind) {
@@ -176,7 +179,7 @@ function readRequest(value: Fields): PeerRequest {
     case 'state':
       return { kind: 'state' };
     case 'trace':
-      return { kind: 'trace', requestId: text(value.requestId) };
+      return { kind: 'trace', requestId: text(value.requestId), isForOther: value.isForOther === true };
     case 'admit':
       if (!isNodeName(value.name) || !isDiskId(value.diskId)) throw new UnreadableError('who');
       return { kind: 'admit', name: value.name, diskId: value.diskId };
@@ -188,10 +191,19 @@ function readRequest(value: Fields): PeerRequest {
       return { kind: 'rules-used' };
     case 'tables-used':
       return { kind: 'tables-used', uses: list(value.uses, MOST_ROUTERS_TOLD, readTablesUsed) };
+    case 'link':
+      return { kind: 'link', to: nodeId(value.to), fault: optional(value.fault, readLinkFault) };
+    case 'pause':
+      return { kind: 'pause', isPaused: value.isPaused === true };
     case 'rest-lags':
       return { kind: 'rest-lags', forMs: count(value.forMs) };
     case 'table-changed':
-      return { kind: 'table-changed', namespace: text(value.namespace), name: text(value.name) };
+      return {
+        kind: 'table-changed',
+        namespace: text(value.namespace),
+        name: text(value.name),
+        change: optional(value.change, text),
+      };
     default:
       throw new UnreadableError('its kind', true);
   }
@@ -238,9 +250,20 @@ function readTablesUsed(value: unknown): TablesUsed {
   return { router: nodeId(router), ageMs: count(ageMs), tables: list(tables, MOST_TABLES_TOLD, text) };
 }
 
+function readLinkFault(value: unknown): LinkFault {
+  const { cut, delayMs, dropRate } = Object(value) as Fields;
+  const isNumber = (given: unknown) => given === undefined || Number.isFinite(given);
+  if ((cut !== undefined && typeof cut !== 'boolean') || !isNumber(delayMs) || !isNumber(dropRate)) {
+    throw new UnreadableError('fault');
+  }
+  const fault = { cut, delayMs, dropRate } as LinkFault;
+  checkLinkFault(fault);
+  return fault;
+}
+
 function readRuleUse(value: unknown): RuleUse {
-  const { id, fired, underWay } = Object(value) as Fields;
-  return { id: text(id), fired: count(fired), underWay: count(underWay) };
+  const { process, id, fired, underWay } = Object(value) as Fields;
+  return { process: optional(process, nodeId), id: text(id), fired: count(fired), underWay: count(underWay) };
 }
 
 function readFoundingAnswer({ name, diskId, state, layout, right, cluster, givenUp }: Fields): FoundingAnswer {
@@ -352,33 +375,4 @@ function readReport(value: Fields): WorkReport {
   const isSound = entries.length <= MOST_REPORTED && entries.every(([, sum]) => Number.isFinite(sum));
   if (!isSound) throw new UnreadableError('report');
   return Object.fromEntries(entries) as WorkReport;
-}
-
-function nodeId(value: unknown): string {
-  if (typeof value !== 'string' || !isPeerNodeId(value)) throw new UnreadableError('node');
-  return value;
-}
-
-function text(value: unknown, most = MOST_TEXT): string {
-  if (typeof value !== 'string' || value.length > most) throw new UnreadableError('text');
-  return value;
-}
-
-function count(value: unknown): number {
-  if (!isWithin(value, 0, Number.MAX_SAFE_INTEGER)) throw new UnreadableError('count');
-  return value;
-}
-
-function list<T>(value: unknown, most: number, read: (each: unknown) => T): T[] {
-  if (!Array.isArray(value) || value.length > most) throw new UnreadableError('list');
-  return value.map((each) => read(each));
-}
-
-function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
-  return value === undefined ? undefined : read(value);
-}
-
-function needed<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new UnreadableError(what);
-  return value;
 }

@@ -46,6 +46,8 @@ export interface PeerRingParts {
 export class PeerRing implements ServedRing {
   readonly #parts: PeerRingParts;
   #isClosed = false;
+  /** Works under way during which no node keeps rules of lag. */
+  #worksWithoutLags = 0;
 
   constructor(parts: PeerRingParts) {
     this.#parts = parts;
@@ -130,13 +132,15 @@ export class PeerRing implements ServedRing {
         renew();
       });
     };
-    await this.#restLags(LONGEST_REST_MS);
-    renew();
+    this.#worksWithoutLags++;
     try {
+      await this.#restLags(LONGEST_REST_MS);
+      renew();
       return await work();
     } finally {
       clock.cancel(timer);
-      await this.#restLags(0);
+      // Nodes know who rests them, and not what for.
+      if (--this.#worksWithoutLags === 0) await this.#restLags(0);
     }
   }
 
@@ -188,7 +192,7 @@ export class PeerRing implements ServedRing {
       } else if (transport.isUp(id)) {
         const answer = await this.#ask(id, { kind: 'work', work });
         if (answer?.kind === 'done') total = addReports(total, answer.report);
-        else undone.push(`${id} did not ${work}: ${answer?.kind === 'cannot' ? answer.reason : 'no answer'}`);
+        else undone.push(`${id} did not ${work}: ${answer?.kind === 'cannot' ? answer.reason : STILL}`);
       }
     }
     return total;
@@ -205,4 +209,6 @@ export class PeerRing implements ServedRing {
   }
 }
 
+/** Nobody waits for longer than a request lives, and the work goes on without its asker. */
+const STILL = 'no answer in time, and it may go on with it: ask again later';
 const NOTHING_SCRUBBED: ScrubReport = { records: 0, damaged: 0, restored: 0, ms: 0 };

@@ -3,6 +3,7 @@ import type { CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import { partitionOf } from '../dynamo/keyspace.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
 import type { Serve } from '../env/peer-channel.ts';
+import type { Receive } from '../env/transport.ts';
 import type { Peer } from './peer.ts';
 
 /**
@@ -11,7 +12,7 @@ import type { Peer } from './peer.ts';
  *
  * @param peer undefined before the node has started: then nobody answers, as if it were down
  */
-export function ringDesk(peer: () => Peer | undefined): Serve<Request, Reply> {
+export function ringDesk(peer: () => Peer | undefined): Receive<Request, Reply> {
   return (from, request, answer) => {
     const running = peer();
     if (running === undefined) return;

@@ -2,6 +2,7 @@ import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { Port } from '../env/peer-channel.ts';
+import { askPeers, isNoted } from './ask-peers.ts';
 import type { PeerAnswer, PeerRequest, RuleUse } from './peer-messages.ts';
 
 /** For how long a change waits for others, in ms. Those that are cut off hear of it later. */
@@ -19,9 +20,12 @@ interface Keeper {
 }
 
 interface RulesNewsParts {
+  readonly self: NodeId;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
   /** The peers that may be there, fronts too. */
   readonly present: () => readonly NodeId[];
+  /** The nodes that hold the ring, or shall: all others are fronts, which know nodes alone. */
+  readonly members: () => readonly NodeId[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -48,10 +52,6 @@ export class RulesNews {
   /** The version of the rules in force here; undefined: they are not known yet. */
   get version(): number | undefined {
     return this.#keeper?.version;
-  }
-
-  get use(): readonly RuleUse[] {
-    return this.#keeper?.use ?? [];
   }
 
   /** Another process tells of new rules. @returns whether they are in force here, and at those that this process knows */
@@ -85,47 +85,35 @@ export class RulesNews {
   }
 
   /** What peers that are there say of the use of their rules. */
-  async useElsewhere(): Promise<readonly RuleUse[]> {
-    const uses: RuleUse[] = [];
-    await this.#ask(this.#parts.present(), { kind: 'rules-used' }, COUNT_MS, (answer) => {
-      if (answer.kind === 'rules-used') uses.push(...answer.rules);
+  useElsewhere(): Promise<readonly RuleUse[]> {
+    return this.#askUse(this.#parts.present(), COUNT_MS);
+  }
+
+  /** What this process answers another one: a front does not know other fronts, so a node asks those. */
+  async useFor(from: NodeId): Promise<readonly RuleUse[]> {
+    const { self, members, present } = this.#parts;
+    const own = (this.#keeper?.use ?? []).map((use) => ({ ...use, process: self }));
+    const nodes = members();
+    if (nodes.includes(from) || !nodes.includes(self)) return own;
+    const fronts = present().filter((peer) => peer !== from && !nodes.includes(peer));
+    return [...own, ...(await this.#askUse(fronts, COUNT_MS / 2))];
+  }
+
+  async #askUse(peers: readonly NodeId[], withinMs: number): Promise<readonly RuleUse[]> {
+    // Several nodes may answer for one front.
+    const uses = new Map<string, RuleUse>();
+    await askPeers(this.#parts, peers, { request: { kind: 'rules-used' }, withinMs }, (answer, peer) => {
+      if (answer.kind !== 'rules-used') return false;
+      for (const use of answer.rules) {
+        const process = use.process ?? peer;
+        if (process !== this.#parts.self) uses.set(`${process} ${use.id}`, { ...use, process });
+      }
       return true;
     });
-    return uses;
+    return [...uses.values()];
   }
 
-  #tell(peers: readonly NodeId[], request: PeerRequest, withinMs: number): Promise<readonly NodeId[]> {
-    return this.#ask(peers, request, withinMs, ({ kind }) => kind === 'noted');
-  }
-
-  /** @returns those whose answer was not taken in time; peers that are gone are none of them */
-  #ask(
-    peers: readonly NodeId[],
-    request: PeerRequest,
-    withinMs: number,
-    take: (answer: PeerAnswer) => boolean,
-  ): Promise<readonly NodeId[]> {
-    const { port, clock } = this.#parts;
-    const waiting = new Set(peers);
-    const silent: NodeId[] = [];
-    let isOver = false;
-    return new Promise((resolve) => {
-      const end = () => {
-        isOver = true;
-        clock.cancel(timer);
-        resolve([...silent, ...waiting]);
-      };
-      const timer = clock.after(withinMs, end);
-      for (const peer of peers) {
-        port.ask(peer, request, (outcome) => {
-          if (isOver) return;
-          waiting.delete(peer);
-          const isGone = outcome.kind === 'not-sent' && outcome.reason !== 'unsupported';
-          if (!isGone && !(outcome.kind === 'answered' && take(outcome.answer))) silent.push(peer);
-          if (waiting.size === 0) end();
-        });
-      }
-      if (waiting.size === 0) end();
-    });
+  async #tell(peers: readonly NodeId[], request: PeerRequest, withinMs: number): Promise<readonly NodeId[]> {
+    return (await askPeers(this.#parts, peers, { request, withinMs }, isNoted)).silent;
   }
 }

@@ -1,6 +1,7 @@
 import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Port } from '../env/peer-channel.ts';
+import { askPeers, isNoted } from './ask-peers.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
 
 /** A name within a namespace. */
@@ -10,18 +11,32 @@ interface Place {
 }
 
 interface TableNewsParts {
+  readonly self: NodeId;
+  /** A random text of this process. */
+  readonly instance: string;
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
   /** The peers that may be there, fronts too. */
   readonly present: () => readonly NodeId[];
+  /** The nodes that hold the ring, or shall. */
+  readonly members: () => readonly NodeId[];
   readonly clock: Clock;
 }
 
 /** How long a change waits for other routers, in ms: they find out by themselves too (docs/protocol.md section 9.6). */
 const PATIENCE_MS = 200;
+/** How long a process that has heard of it waits for those that it tells. */
+const RELAY_MS = 150;
+/** Changes that are remembered, so that each is told on once. */
+const MOST_HEARD = 1_000;
 
-/** Tells the routers of other processes which definitions of tables have changed, and hears that of them. */
+/**
+ * Tells the routers of other processes which definitions of tables have changed, and hears that of them. Whoever hears of a
+ * change first tells it on: fronts know nodes alone.
+ */
 export class TableNews {
   readonly #parts: TableNewsParts;
+  readonly #heard = new Set<string>();
+  #changes = 0;
   #hear: (place: Place) => void = () => {};
 
   constructor(parts: TableNewsParts) {
@@ -33,31 +48,39 @@ export class TableNews {
     this.#hear = hear;
   }
 
-  /** Another router has changed a definition. */
-  heard(place: Place): void {
-    this.#hear(place);
+  /** Another router has changed a definition. @returns whether all that this process tells it have noted it */
+  async heard(
+    from: NodeId,
+    { namespace, name, change }: Place & { readonly change: string | undefined },
+  ): Promise<boolean> {
+    this.#hear({ namespace, name });
+    if (change === undefined || !this.#isNew(change)) return true;
+    const others = this.#parts.present().filter((peer) => peer !== from);
+    return this.#tell(others, { kind: 'table-changed', namespace, name, change }, RELAY_MS);
   }
 
-  /** @returns whether all peers that are there have noted it */
-  tellChanged({ namespace, name }: Place): Promise<boolean> {
-    const { port, present, clock } = this.#parts;
+  /** @returns whether all nodes, and all other peers that are there, have noted it */
+  async tellChanged({ namespace, name }: Place): Promise<boolean> {
+    const { self, instance, present, members } = this.#parts;
+    const change = `${instance} ${++this.#changes}`;
+    this.#isNew(change);
     const peers = present();
-    let noted = 0;
-    let owed = peers.length;
-    return new Promise((resolve) => {
-      const end = () => {
-        clock.cancel(timer);
-        resolve(noted === peers.length);
-      };
-      const timer = clock.after(PATIENCE_MS, end);
-      for (const peer of peers) {
-        port.ask(peer, { kind: 'table-changed', namespace, name }, (outcome) => {
-          if (outcome.kind === 'answered' && outcome.answer.kind === 'noted') noted++;
-          if (--owed === 0) end();
-        });
-      }
-      if (owed === 0) end();
-    });
+    const haveAll = await this.#tell(peers, { kind: 'table-changed', namespace, name, change }, PATIENCE_MS);
+    // One that this process does not reach may serve clients all the same.
+    return haveAll && members().every((node) => node === self || peers.includes(node));
+  }
+
+  /** Remembers a change. @returns whether it was not heard of before */
+  #isNew(change: string): boolean {
+    if (this.#heard.has(change)) return false;
+    if (this.#heard.size >= MOST_HEARD) this.#heard.delete(this.#heard.values().next().value!);
+    this.#heard.add(change);
+    return true;
+  }
+
+  async #tell(peers: readonly NodeId[], request: PeerRequest, withinMs: number): Promise<boolean> {
+    const { silent, gone } = await askPeers(this.#parts, peers, { request, withinMs }, isNoted);
+    return silent.length === 0 && gone.length === 0;
   }
 
   elapsedMs(): number {

@@ -19,6 +19,8 @@ interface UsersOfTablesParts {
   readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
   /** The peers that may be there, fronts too. */
   readonly present: () => readonly NodeId[];
+  /** The nodes that hold the ring, or shall. */
+  readonly members: () => readonly NodeId[];
   readonly clock: Clock;
 }
 
@@ -30,8 +32,8 @@ interface OtherUse {
 }
 
 /**
- * Which routers have used which tables in the last ten seconds. Each tells the others of its own tables, and what it has
- * heard: fronts do not know each other. A process that uses no table says nothing.
+ * Which routers have used which tables in the last ten seconds. Each tells the others of its own tables, and nodes tell
+ * fronts what they have heard: fronts do not know each other. A process that uses no table says nothing.
  */
 export class UsersOfTables {
   readonly #parts: UsersOfTablesParts;
@@ -82,7 +84,7 @@ export class UsersOfTables {
   }
 
   #tell(): void {
-    const { self, port, present, clock } = this.#parts;
+    const { self, port, present, members, clock } = this.#parts;
     const nowMs = clock.elapsedMs();
     for (const [table, atMs] of this.#own) if (nowMs - atMs > USED_MS) this.#own.delete(table);
     this.#recount(nowMs);
@@ -91,14 +93,19 @@ export class UsersOfTables {
     this.#wasIdle = isIdle;
     this.#timer = undefined;
     if (hasSaidSo) return;
-    const own = { router: self, ageMs: 0, tables: [...this.#own.keys()] };
+    const nodes = members();
+    const isFront = (peer: NodeId) => !nodes.includes(peer);
+    const own = [{ router: self, ageMs: 0, tables: [...this.#own.keys()] }];
     const heard = [...this.#others].map(([router, { saidAtMs, tables }]) => ({
       router,
       ageMs: Math.round(nowMs - saidAtMs),
       tables: [...tables],
     }));
-    const uses = [own, ...heard].slice(0, MOST_ROUTERS_TOLD);
-    for (const peer of present()) port.ask(peer, { kind: 'tables-used', uses }, () => {});
+    const all = [...own, ...heard].slice(0, MOST_ROUTERS_TOLD);
+    // Nodes know each other, and what fronts say; fronts know nodes alone.
+    for (const peer of present()) {
+      port.ask(peer, { kind: 'tables-used', uses: isFront(peer) && !isFront(self) ? all : own }, () => {});
+    }
     this.#tellLater();
   }
 

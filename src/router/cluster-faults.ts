@@ -111,6 +111,7 @@ export class ClusterFaults implements RulesOfRequests, RulesOfExpiry, RulesKeepe
       claim: (id, times, wanted) => register.claim(id, times, wanted),
       onSpent: (id) => this.#noteSpent(id),
       onFailure,
+      timers: parts.timers,
     });
     const edit = (change: (shared: SharedRules) => SharedRules) => this.#edit(change);
     this.#lags = new LagsOfCluster({ tables, onLagChange, onFailure, edit, newEdit: parts.newEdit });
@@ -263,10 +264,15 @@ export class ClusterFaults implements RulesOfRequests, RulesOfExpiry, RulesKeepe
 
   async #edit(change: (shared: SharedRules) => SharedRules): Promise<SharedRules> {
     if (this.#isStopped) throw new AdminError('the server has stopped', undefined, 409);
-    const shared = await this.#parts.register.edit(change);
-    const isNewer = shared.version > this.version;
+    let isChanged = false;
+    const shared = await this.#parts.register.edit((current) => {
+      const next = change(current);
+      isChanged = next !== current;
+      return next;
+    });
     this.#follow(shared, true);
-    if (isNewer) await this.#parts.others.tellVersion(shared.version);
+    // Whether or not this process has read it meanwhile: nobody else tells of it.
+    if (isChanged) await this.#parts.others.tellVersion(shared.version);
     return shared;
   }
 
@@ -313,6 +319,7 @@ export class ClusterFaults implements RulesOfRequests, RulesOfExpiry, RulesKeepe
   /** Resolves after a while. Never, if this stops before. */
   #later(ms: number): Promise<void> {
     const { timers } = this.#parts;
+    if (this.#isStopped) return new Promise(() => {});
     return new Promise((resolve) => {
       const timer = timers.after(ms, () => {
         this.#timers.delete(timer);

@@ -27,7 +27,7 @@ interface LagsOfClusterParts {
   readonly onFailure: (error: unknown) => void;
 }
 
-interface Staleness {
+interface PlacedStaleness {
   readonly shared: SharedRule;
   /** The JSON of its places. */
   readonly text: string;
@@ -43,7 +43,7 @@ interface Staleness {
 export class LagsOfCluster {
   readonly #parts: LagsOfClusterParts;
   /** By id, in the order in which they came. */
-  #rules: ReadonlyMap<string, Staleness> = new Map();
+  #rules: ReadonlyMap<string, PlacedStaleness> = new Map();
   /** Tables whose places all of these rules have. */
   #placed = new WeakSet<StorageDescription>();
   /** By storage id, the tables that are being added. */
@@ -110,7 +110,7 @@ export class LagsOfCluster {
   }
 }
 
-function stalenessOf(shared: SharedRule, before: Staleness | undefined): Staleness | undefined {
+function stalenessOf(shared: SharedRule, before: PlacedStaleness | undefined): PlacedStaleness | undefined {
   const { id, rule, places } = shared;
   if (rule.kind !== 'staleness') return undefined;
   const text = JSON.stringify(places);

@@ -26,6 +26,8 @@ export interface BuilderParts {
   readonly wait: ((ms: number) => Promise<boolean>) | undefined;
   /** Undefined: this is the only router. */
   readonly others?: OtherRouters | undefined;
+  /** As for `olderInUseMs`. */
+  readonly requestLifeMs?: number | undefined;
 }
 
 /** How far the indexes of a table are. */
@@ -209,7 +211,7 @@ export class IndexBuilder {
     if (indexes.length === 0 || derivation === undefined) return true;
     const progress = await BuildProgress.load(client, table);
     if (!progress.isBegun) {
-      const olderMs = await olderInUseMs(others, table);
+      const olderMs = await olderInUseMs(others, table, this.#parts.requestLifeMs);
       // A server that stops leaves it to the next one.
       if (olderMs > 0 && (await this.#parts.wait?.(olderMs)) === false) return false;
       await client.useDerivation(derivation);

@@ -17,7 +17,7 @@ export interface OtherRouters {
   nowMs(): number;
 }
 
-/** How long a request that another router has begun by a definition may take: above the life of an operation. */
+/** How long a request may take that a router has begun by a definition, unless its settings say more. */
 const REQUEST_LIFE_MS = 6_000;
 
 /**
@@ -25,11 +25,14 @@ const REQUEST_LIFE_MS = 6_000;
  * under way: an index is filled only then (docs/protocol.md section 14.4).
  *
  * @param others undefined: there are none
+ * @param requestLifeMs how long a request may take that another router has begun by a definition: the life of an operation,
+ *   and what its client waits for the answer beyond that
  */
 export async function olderInUseMs(
   others: OtherRouters | undefined,
   place: Pick<Table, 'namespace' | 'name'>,
+  requestLifeMs = REQUEST_LIFE_MS,
 ): Promise<number> {
   if (others === undefined) return 0;
-  return (await others.tellChanged(place)) ? REQUEST_LIFE_MS : FRESH_MS + REQUEST_LIFE_MS;
+  return (await others.tellChanged(place)) ? requestLifeMs : FRESH_MS + requestLifeMs;
 }

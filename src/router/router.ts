@@ -24,6 +24,8 @@ export interface RouterOptions {
   readonly catalog?: TableCatalog;
   /** The other routers of the cluster, of which the catalog knows too. Default: it has none. */
   readonly others?: OtherRouters | undefined;
+  /** How long a request of another router may take, in ms. */
+  readonly requestLifeMs?: number | undefined;
   /** Undefined: throughput is not limited. */
   readonly throughput?: ThroughputGate | undefined;
   /** How long CREATING, UPDATING and DELETING are seen, in ms. Default: in the answer only. */
@@ -52,10 +54,10 @@ export interface Router {
  * which indexes are scanned and, if throughput is limited, what was consumed.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, isolate = 'none', others } = options;
+  const { client, newId, isolate = 'none', others, requestLifeMs } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
   const { catalog = new TableCatalog(client, limits) } = options;
-  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait, others });
+  const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait, others, requestLifeMs });
   const handlers = createOperationTable({
     client,
     catalog,

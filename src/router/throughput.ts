@@ -190,21 +190,20 @@ export class ThroughputGate {
   /** Only `changed` changes the rate of a bucket: requests under way may still have an old definition. */
   #bucketOf({ storageId }: Table, use: string, unitsPerS: number): TokenBucket {
     const buckets = touch(this.#tables, storageId, this.#maxTables, (): TableBuckets => new Map());
+    const sharers = this.#users?.use(storageId) ?? 1;
     let bucket = buckets.get(use);
     if (bucket === undefined) {
-      bucket = new TokenBucket(unitsPerS, BURST_S, this.#elapsedMs());
+      bucket = new TokenBucket(unitsPerS, BURST_S, this.#elapsedMs(), sharers);
       buckets.set(use, bucket);
-    }
-    return this.#shared(bucket, storageId);
+    } else if (this.#users !== undefined) bucket.share(sharers, this.#elapsedMs());
+    return bucket;
   }
 
   #partitionBucket({ storageId }: Table, key: string, unitsPerS: number): TokenBucket {
-    const make = () => new TokenBucket(unitsPerS, PARTITION_BURST_S, this.#elapsedMs());
-    return this.#shared(touch(this.#partitionKeys, key, this.#maxPartitionKeys, make), storageId);
-  }
-
-  #shared(bucket: TokenBucket, table: ByteString): TokenBucket {
-    if (this.#users !== undefined) bucket.share(this.#users.use(table), this.#elapsedMs());
+    const sharers = this.#users?.use(storageId) ?? 1;
+    const make = () => new TokenBucket(unitsPerS, PARTITION_BURST_S, this.#elapsedMs(), sharers);
+    const bucket = touch(this.#partitionKeys, key, this.#maxPartitionKeys, make);
+    if (this.#users !== undefined) bucket.share(sharers, this.#elapsedMs());
     return bucket;
   }
 }

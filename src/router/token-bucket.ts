@@ -6,19 +6,20 @@ export class TokenBucket {
   readonly #keptS: number;
   #unitsPerS: number;
   /** So many share the rate. */
-  #sharers = 1;
+  #sharers: number;
   /** Of this one. */
   #rate: number;
   /** Negative: units are owed. */
   #units: number;
   #atMs: number;
 
-  /** The bucket starts with the units of one second. */
-  constructor(unitsPerS: number, keptS: number, nowMs: number) {
+  /** The bucket starts with its part of the units of one second. @param sharers as in `share` */
+  constructor(unitsPerS: number, keptS: number, nowMs: number, sharers = 1) {
     this.#unitsPerS = unitsPerS;
-    this.#rate = unitsPerS;
+    this.#sharers = sharers;
+    this.#rate = unitsPerS / sharers;
     this.#keptS = keptS;
-    this.#units = unitsPerS;
+    this.#units = this.#rate;
     this.#atMs = nowMs;
   }
 

@@ -90,6 +90,7 @@ function createRouterOf(config: Config, { client, catalog, apiClock, waits, othe
     wait: (ms) => waits.wait(ms),
     catalog,
     others,
+    requestLifeMs: config.limits.node.opLifeMs + config.limits.node.suspectAfterMs,
     newId: randomUUID,
     defaultConsistency: config.consistency,
     isolate: config.isolate,

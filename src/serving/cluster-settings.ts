@@ -92,8 +92,9 @@ export class ClusterSettings {
 
   #keep(settings: SharedSettings): void {
     if (this.#kept !== undefined && isSame(settings, sharedSettingsIn(this.#kept))) return;
-    this.#kept = { ...settings };
-    this.#parts.keep(this.#kept);
+    const kept = { ...settings };
+    this.#parts.keep(kept);
+    this.#kept = kept;
   }
 }
 

@@ -15,10 +15,10 @@ import { isOfCopy, isOfTwin, refusalOf } from '../peer/admission.ts';
 import { Founder } from '../peer/founder.ts';
 import { levelRefusal, type Release } from '../peer/level.ts';
 import type { Membership } from '../peer/membership.ts';
+import type { NodeFaults } from '../peer/node-faults.ts';
 import { peerNodeId } from '../peer/node-name.ts';
 import type { Peer } from '../peer/peer.ts';
-import { peerDesk } from '../peer/peer-desk.ts';
-import type { PeerLags } from '../peer/peer-lags.ts';
+import { type PeerDeskParts, peerDesk } from '../peer/peer-desk.ts';
 import {
   PEER_CHANNEL,
   type PeerAnswer,
@@ -33,6 +33,7 @@ import type { PeerFigures } from '../web/peer-metrics.ts';
 import { PROTOCOL, peerGreeting } from '../wire/hello.ts';
 import { Complaints } from './complaints.ts';
 import { Notebook } from './notebook.ts';
+import type { PeerMemory } from './peer-memory.ts';
 
 /** The pause between two writes of what is known of other peers, in ms. */
 const NOTE_MS = 1_000;
@@ -45,14 +46,6 @@ const TWIN_MS = 60_000;
 const ALONE_MS = 5_000;
 /** How often the log repeats why a peer is refused, in ms. */
 const REMIND_MS = 60_000;
-
-/** What a process keeps of itself and of others: on a disk, or in memory if it stores nothing. */
-export interface PeerMemory {
-  readonly record: PeerRecord;
-  save(record: PeerRecord): void;
-  readNotes(): unknown;
-  writeNotes(notes: unknown): Promise<void>;
-}
 
 export interface PeerNetworkParts {
   readonly memory: PeerMemory;
@@ -95,11 +88,11 @@ export class PeerNetwork {
   #founder: Founder | undefined;
   #view: RingView | undefined;
   #peer: Peer | undefined;
-  #lags: PeerLags | undefined;
+  #faults: NodeFaults | undefined;
   #membership: Membership | undefined;
   /** The lowest that the cluster is at, as far as this process knows. */
   #level = 1;
-  #traceOf: (requestId: string) => string | undefined = () => undefined;
+  #traceOf: PeerDeskParts['traceOf'] = async () => undefined;
   #onUp: (peer: NodeId) => void = () => {};
   readonly #notebook: Notebook;
   /** Since when others refuse this process since another one is connected on its disk, and nobody has let it in. */
@@ -140,8 +133,8 @@ export class PeerNetwork {
         news: () => this.news,
         nowMs: () => clock.now(),
         rules: () => this.rules,
-        lags: () => this.#lags,
-        traceOf: (requestId) => this.#traceOf(requestId),
+        faults: () => this.#faults,
+        traceOf: (requestId, isForOther) => this.#traceOf(requestId, isForOther),
         users: () => this.users,
       }),
     );
@@ -161,9 +154,10 @@ export class PeerNetwork {
       log,
     });
     const present = () => this.acquaintances.present;
-    this.news = new TableNews({ port: this.port, present, clock });
-    this.rules = new RulesNews({ port: this.port, present, clock, log });
-    this.users = new UsersOfTables({ self: this.self, port: this.port, present, clock });
+    const amongPeers = { self: this.self, port: this.port, present, members: () => this.#members, clock };
+    this.news = new TableNews({ ...amongPeers, instance });
+    this.rules = new RulesNews({ ...amongPeers, log });
+    this.users = new UsersOfTables(amongPeers);
   }
 
   /**
@@ -217,17 +211,16 @@ export class PeerNetwork {
 
   /** What is counted of the connections to others, for metrics. */
   get figures(): PeerFigures {
-    const peers = this.#members.filter((node) => node !== this.self);
     return {
       ...this.transport.figures(),
-      peers: peers.map((node) => ({ node, isUp: this.transport.isUp(node) })),
+      peers: this.nodes.map((node) => ({ node, isUp: this.transport.isUp(node) })),
     };
   }
 
-  /** The node of this process answers its peers from now on. @param lags how it keeps rules of lag */
-  serve(peer: Peer | undefined, lags?: PeerLags): void {
+  /** The node of this process answers its peers from now on. @param faults what others may do to it */
+  serve(peer: Peer | undefined, faults?: NodeFaults): void {
     this.#peer = peer;
-    this.#lags = lags;
+    this.#faults = faults;
   }
 
   /** Who belongs to the cluster is known, and changed here, from now on. */
@@ -236,13 +229,18 @@ export class PeerNetwork {
   }
 
   /** Who asks for a trace of this process is told it from now on. @param traceOf gives it as JSON */
-  tellTraces(traceOf: (requestId: string) => string | undefined): void {
+  tellTraces(traceOf: PeerDeskParts['traceOf']): void {
     this.#traceOf = traceOf;
   }
 
   /** Those that are known, in the roster or not, this one too. */
   get known(): readonly NodeId[] {
     return [...new Set([this.self, ...this.#members, ...this.acquaintances.met])];
+  }
+
+  /** Those that hold the ring, or shall, as far as that is known; others than this one. */
+  get nodes(): readonly NodeId[] {
+    return this.#members.filter((node) => node !== this.self);
   }
 
   /** What a process runs, this one too; undefined: it is not there now. */

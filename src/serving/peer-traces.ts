@@ -1,68 +1,110 @@
 import type { Trace } from '../api/admin.ts';
+import type { Config } from '../config.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
+import type { KeptHint } from '../dynamo/node-settings.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
-import type { Port } from '../env/peer-channel.ts';
 import type { Transport } from '../env/transport.ts';
 import { diskOf, nameOf } from '../peer/node-name.ts';
-import type { PeerAnswer, PeerRequest } from '../peer/peer-messages.ts';
-import type { CoordinatorTraces } from '../trace/coordinator-traces.ts';
+import type { PeerRequest } from '../peer/peer-messages.ts';
+import { CoordinatorTraces } from '../trace/coordinator-traces.ts';
 import type { TraceLog } from '../trace/trace-log.ts';
-import { diskOfRequest } from './request-ids.ts';
+import type { PeerNetwork } from './peer-network.ts';
+import { createRequestIds, diskOfRequest } from './request-ids.ts';
+import { createTraces } from './serve-ring.ts';
 
 /** How long another process may take to tell of a request, in ms. */
 const PATIENCE_MS = 2_000;
 
-/** Files what the node of this process sends: for requests of this process, and for those of others. */
-export function observed(
-  transport: Transport<Request, Reply>,
-  self: NodeId,
-  own: TraceLog | undefined,
-  others: CoordinatorTraces,
-): Transport<Request, Reply> {
-  return {
-    send(to, request, onReply) {
-      const mine = own === undefined ? onReply : own.sent(self, to, request, onReply);
-      transport.send(to, request, mine === onReply ? others.sent(to, request, onReply) : mine);
-    },
-  };
-}
-
-interface TracesElsewhereParts {
-  readonly self: NodeId;
-  /** The processes that are known. */
-  readonly known: () => readonly NodeId[];
-  readonly port: Pick<Port<PeerRequest, PeerAnswer>, 'ask'>;
-  readonly clock: Clock;
-}
+type Network = Pick<PeerNetwork, 'self' | 'known' | 'nodes' | 'transport' | 'port' | 'tellTraces'>;
 
 /**
- * Finds the trace of a request that another process has served.
- *
- * @returns undefined if none did, or it knows nothing of the request any more
- * @throws RingError if that process does not answer
+ * What happens for requests, in one process of several: it keeps that of the requests that it serves, tells other processes
+ * what its node does for theirs, and asks them about what they have served.
  */
-export function traceElsewhere(
-  requestId: string,
-  { self, known, port, clock }: TracesElsewhereParts,
-): Promise<Trace | undefined> {
-  const disk = diskOfRequest(requestId);
-  const peer = known().find((node) => diskOf(node) === disk);
-  if (peer === undefined || peer === self) return Promise.resolve(undefined);
-  return new Promise((resolve, reject) => {
-    const refuse = () =>
-      reject(new RingError(`${nameOf(peer)} has served the request, and cannot be asked about it now`));
-    const timer = clock.after(PATIENCE_MS, refuse);
-    port.ask(peer, { kind: 'trace', requestId }, (outcome) => {
-      clock.cancel(timer);
-      if (outcome.kind !== 'answered' || outcome.answer.kind !== 'trace') return refuse();
-      const { json } = outcome.answer;
-      try {
-        resolve(json === undefined ? undefined : (JSON.parse(json) as Trace));
-      } catch {
-        refuse();
-      }
+export class PeerTraces {
+  /** Of the requests that this process serves; undefined: they are not traced. */
+  readonly own: TraceLog | undefined;
+  readonly ofOthers: CoordinatorTraces;
+  /** Makes the ids of requests. They begin with the disk of this process, so that any other one knows whom to ask. */
+  readonly requestId: () => string;
+  readonly #network: Network;
+  readonly #clock: Clock;
+
+  constructor(config: Config, network: Network, clock: Clock) {
+    this.own = createTraces(config, clock);
+    this.ofOthers = new CoordinatorTraces(() => clock.elapsedMs());
+    this.requestId = createRequestIds(diskOf(network.self));
+    this.#network = network;
+    this.#clock = clock;
+  }
+
+  /** Files what the node of this process sends. */
+  observing(transport: Transport<Request, Reply>): Transport<Request, Reply> {
+    const { own, ofOthers } = this;
+    const { self } = this.#network;
+    return {
+      send(to, request, onReply) {
+        const mine = own === undefined ? onReply : own.sent(self, to, request, onReply);
+        transport.send(to, request, mine === onReply ? ofOthers.sent(to, request, onReply) : mine);
+      },
+    };
+  }
+
+  /** The node of this process keeps a hint. */
+  noteHint(hint: KeptHint): void {
+    const { self } = this.#network;
+    this.own?.hintKept(self, hint);
+    this.ofOthers.hintKept(self, hint);
+  }
+
+  /** Other processes that ask are told from now on. */
+  tell(find: (requestId: string) => Trace | undefined): void {
+    this.#network.tellTraces(async (requestId, isForOther) => {
+      const trace = find(requestId);
+      if (trace !== undefined) return JSON.stringify(trace);
+      const server = isForOther ? this.#serverOf(requestId) : undefined;
+      return server && this.#ask(server, { kind: 'trace', requestId, isForOther: false });
     });
-  });
+  }
+
+  /**
+   * Finds the trace of a request that another process has served.
+   *
+   * @returns undefined if none did, or it knows nothing of the request any more
+   * @throws RingError if that process does not answer
+   */
+  async findElsewhere(requestId: string): Promise<Trace | undefined> {
+    const disk = diskOfRequest(requestId);
+    if (Number.isNaN(disk) || disk === diskOf(this.#network.self)) return undefined;
+    const server = this.#serverOf(requestId);
+    // Fronts do not know each other, but nodes know them.
+    const asked = server ?? this.#network.nodes.find((node) => this.#network.transport.isUp(node));
+    if (asked === undefined) return undefined;
+    const json = await this.#ask(asked, { kind: 'trace', requestId, isForOther: server === undefined });
+    return json === undefined ? undefined : (JSON.parse(json) as Trace);
+  }
+
+  /** The process that has served a request, if it is another one that is known here. */
+  #serverOf(requestId: string): NodeId | undefined {
+    const { self, known } = this.#network;
+    const disk = diskOfRequest(requestId);
+    return known.find((node) => node !== self && diskOf(node) === disk);
+  }
+
+  #ask(peer: NodeId, request: PeerRequest & { readonly kind: 'trace' }): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      const refuse = (reason = `${nameOf(peer)} has served the request, and cannot be asked about it now`) =>
+        reject(new RingError(reason));
+      const timer = this.#clock.after(PATIENCE_MS * (request.isForOther ? 2 : 1), () => refuse());
+      this.#network.port.ask(peer, request, (outcome) => {
+        this.#clock.cancel(timer);
+        if (outcome.kind !== 'answered') return refuse();
+        const { answer } = outcome;
+        if (answer.kind === 'trace') resolve(answer.json);
+        else refuse(answer.kind === 'cannot' ? answer.reason : undefined);
+      });
+    });
+  }
 }

@@ -34,6 +34,7 @@ import type { AccessKey } from '../web/signature.ts';
 import { buildRouter, type SharedRouting } from './build-router.ts';
 import type { Releases } from './releases.ts';
 import { createRequestIds } from './request-ids.ts';
+import { seedAtStart } from './seed-at-start.ts';
 
 /** For how long `waitUntilConsistent` waits until indexes are built, in ms: as long as it waits for replicas. */
 const BUILT_WITHIN_MS = 30_000;
@@ -110,8 +111,8 @@ export async function serveRing(
   const { faults, expiry, router } = await buildRouter(basis, releases);
   const seedParts = { router, nowMs: () => apiClock.now(), log };
   if (config.seedDir !== undefined) {
-    const { seed } = await import('../seed/seed.ts');
-    await seed(config.seedDir, { existing: 'leave-alone' }, seedParts);
+    const isStopping = () => isHealthy?.() === false;
+    await seedAtStart(config.seedDir, seedParts, others && { ring, settings: config, clock, log, isStopping });
   }
   // Those of a cluster are set once, not by each process that starts.
   if (config.faultsFile !== undefined && faults instanceof FaultRules) {

@@ -7,6 +7,9 @@ import { TraceRecord } from './trace-record.ts';
 /** Requests of other processes that are watched at a time; what more there are is answered without a trace. */
 const MOST_WATCHED = 256;
 
+/** Records that are kept for the next requests. */
+const MOST_IDLE = 16;
+
 interface Watched {
   readonly record: TraceRecord;
   readonly beganAtMs: number;
@@ -21,6 +24,8 @@ interface Watched {
 export class CoordinatorTraces {
   readonly #now: () => number;
   readonly #watched = new Map<string, Watched>();
+  /** Records that are used again. */
+  readonly #idle: TraceRecord[] = [];
 
   /** @param now milliseconds since some moment in the past */
   constructor(now: () => number) {
@@ -36,9 +41,9 @@ export class CoordinatorTraces {
     const arrivedAtMs = this.#now();
     return () => {
       const { record, beganAtMs } = watched;
-      if (--watched.users === 0) this.#watched.delete(requestId);
       const sinceFirstMs = arrivedAtMs - beganAtMs;
       const events = record.takeEvents().map((event) => ({ ...event, atMs: event.atMs - sinceFirstMs }));
+      if (--watched.users === 0) this.#end(requestId, record);
       return { ms: this.#now() - arrivedAtMs, events };
     };
   }
@@ -59,10 +64,15 @@ export class CoordinatorTraces {
 
   #watch(requestId: string): Watched | undefined {
     if (this.#watched.size >= MOST_WATCHED) return undefined;
-    const record = new TraceRecord(MOST_TRACED, this.#now);
+    const record = this.#idle.pop() ?? new TraceRecord(MOST_TRACED, this.#now);
     record.begin(requestId, '');
     const watched = { record, beganAtMs: this.#now(), users: 0 };
     this.#watched.set(requestId, watched);
     return watched;
+  }
+
+  #end(requestId: string, record: TraceRecord): void {
+    this.#watched.delete(requestId);
+    if (this.#idle.length < MOST_IDLE) this.#idle.push(record);
   }
 }

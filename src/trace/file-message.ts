@@ -9,7 +9,7 @@ export function fileMessage(
   request: Request,
   onReply: (reply: Reply) => void,
 ): (reply: Reply) => void {
-  record.countMessage();
+  record.noteMessage();
   note(record, to, request);
   const { use } = record;
   return (reply) => {

@@ -25,7 +25,8 @@ export class TraceRecord {
   readonly #ballot = new Float64Array(3);
   #beganAtMs = 0;
   #ms = 0;
-  #messages = 0;
+  /** Whether its coordinator is known to have asked somebody, or it is not known whether it has. */
+  #hasAsked = false;
   #count = 0;
   readonly #limit: number;
   readonly #now: () => number;
@@ -53,7 +54,7 @@ export class TraceRecord {
     this.coordinator = undefined;
     this.#ballot[0] = NONE;
     this.#beganAtMs = this.#now();
-    this.#messages = 0;
+    this.#hasAsked = false;
     this.#count = 0;
   }
 
@@ -75,8 +76,8 @@ export class TraceRecord {
   }
 
   /** A node has sent a message for the request. */
-  countMessage(): void {
-    this.#messages++;
+  noteMessage(): void {
+    this.#hasAsked = true;
   }
 
   /** Milliseconds. */
@@ -97,12 +98,12 @@ export class TraceRecord {
    */
   addRemote(trace: CoordinatorTrace | undefined, askedAtMs: number): void {
     if (trace === undefined) {
-      this.#messages++;
+      this.#hasAsked = true;
       return;
     }
     const arrivedAtMs = askedAtMs + Math.max(0, (this.sinceBegunMs() - askedAtMs - trace.ms) / 2);
     for (const { atMs, what, node, detail, ballot } of trace.events) {
-      this.#messages++;
+      this.#hasAsked = true;
       this.#noteBallot(this.#addAt(Math.max(askedAtMs, arrivedAtMs + atMs), what, node, detail), ballot);
     }
   }
@@ -155,7 +156,7 @@ export class TraceRecord {
     const node = this.#nodes[at];
     const detail = this.#details[at]!;
     // The coordinator has sent no message.
-    const isOwn = what === 'answered' && this.#messages === 0 && (detail === 'found' || detail === 'none');
+    const isOwn = what === 'answered' && !this.#hasAsked && (detail === 'found' || detail === 'none');
     return {
       atMs: rounded(atMs!),
       what,

@@ -122,17 +122,17 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     method: 'PUT',
     path: '/links/{from}/{to}',
     body: 'small',
-    answer: telling(({ admin }, { params, body }) => {
+    answer: telling(async ({ admin }, { params, body }) => {
       const setting = readLinkSetting(body);
-      admin.setLink(params.from!, params.to!, setting);
+      await admin.setLink(params.from!, params.to!, setting);
       return linkOutcome(params.from!, params.to!, setting);
     }),
   },
   {
     method: 'DELETE',
     path: '/links/{from}/{to}',
-    answer: telling(({ admin }, { params }) => {
-      admin.healLink(params.from!, params.to!);
+    answer: telling(async ({ admin }, { params }) => {
+      await admin.healLink(params.from!, params.to!);
       return healedOutcome(params.from!, params.to!);
     }),
   },

@@ -3,6 +3,7 @@ import type { Departure } from '../api/departure.ts';
 import { ApiError } from '../api/errors.ts';
 import { OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
+import { asBuffer } from './as-buffer.ts';
 import { Connection, type Line, type Turn } from './connection.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { bodyTooLarge, type Handle } from './handle.ts';
@@ -65,7 +66,9 @@ export class Exchange implements Turn, Transfer, Departure {
   /** `waiting`: the body is complete, but earlier requests of the connection are not answered. */
   #state: 'receiving' | 'waiting' | 'handling' | 'answering' | 'refused' = 'receiving';
   #isClosed = false;
-  /** Whom it tells when the client goes; most requests are answered without anybody who wants to know. */
+  /** The client has gone without the answer. */
+  #isGone = false;
+  /** Whom it tells of that; most requests are answered without anybody who wants to know. */
   #whenGone: (() => void)[] | undefined;
   #progress: Progress | undefined;
 
@@ -99,7 +102,7 @@ export class Exchange implements Turn, Transfer, Departure {
   }
 
   get isGone(): boolean {
-    return this.#isClosed;
+    return this.#isGone;
   }
 
   whenGone(run: () => void): void {
@@ -241,11 +244,10 @@ export class Exchange implements Turn, Transfer, Departure {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#state !== 'handling') this.#giveRoom();
+    this.#isGone = this.#state === 'handling';
+    if (!this.#isGone) this.#giveRoom();
     this.#connection.leave(this);
-    const told = this.#whenGone;
-    this.#whenGone = undefined;
-    if (told !== undefined) for (const run of told) run();
+    if (this.#isGone && this.#whenGone !== undefined) for (const run of this.#whenGone.splice(0)) run();
   }
 }
 
@@ -291,8 +293,4 @@ function sendLarge(gate: Gate, response: ServerResponse, answer: HttpResponse, n
 function writeHead({ isClosing }: Gate, response: ServerResponse, { status, headers, isLast }: HttpResponse): void {
   if (isClosing || isLast) headers.push('Connection', 'close');
   response.writeHead(status, headers);
-}
-
-function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
 }

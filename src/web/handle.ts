@@ -111,13 +111,20 @@ function answerFailure(error: unknown, envelope: Envelope, { onInternalError }: 
  * Checks body, target, credentials and schema, then calls tier 2. The order is the service's, as recorded in the
  * emulator dynalite: the first error found is the one reported.
  */
-async function answerOperation(request: HttpRequest, envelope: Envelope, options: Shared): Promise<HttpResponse> {
+function answerOperation(request: HttpRequest, envelope: Envelope, options: Shared): Promise<HttpResponse> {
   if (!options.isReady()) throw ApiError.serviceUnavailable();
-  if (request.body.length > options.maxBodyBytes) return renderError(bodyTooLarge(options.maxBodyBytes), envelope);
+  if (request.body.length > options.maxBodyBytes) {
+    return Promise.resolve(renderError(bodyTooLarge(options.maxBodyBytes), envelope));
+  }
   const coding = bodyCoding(request.headers);
   if (coding !== 'identity') return answerInflated(request, coding, envelope, options);
 
-  if (request.body.length <= LARGE_BODY_BYTES) return answerBody(request, undefined, envelope, options);
+  return request.body.length <= LARGE_BODY_BYTES
+    ? answerBody(request, undefined, envelope, options)
+    : answerLarge(request, envelope, options);
+}
+
+async function answerLarge(request: HttpRequest, envelope: Envelope, options: Shared): Promise<HttpResponse> {
   const large = await options.largeBodies.parse(request.body);
   try {
     return await answerBody(request, large, envelope, options);
@@ -152,7 +159,8 @@ async function answerBody(
   if (credentials.kind === 'error') return renderError(credentials, envelope);
   if (parsed == null) throw ApiError.serialization(undefined);
 
-  const valid = large === undefined ? validateRequest(operation, parsed) : await large.validated(operation);
+  const valid =
+    large === undefined ? validateRequest(operation, parsed, request.body.length) : await large.validated(operation);
   const result = await options.execute(operation, valid, {
     requestId: envelope.requestId,
     nowMs: options.nowMs(),

@@ -1,12 +1,14 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
+import { asBuffer } from './as-buffer.ts';
 
 /**
  * Parses a body as the service does: JSON in UTF-8 whose strings can be encoded in UTF-8 again.
  * @returns undefined if it is anything else, which `JSON.parse` never returns
  */
 export function parseJson(body: Uint8Array): unknown {
-  if (!isUtf8(body)) return undefined;
-  return parseText(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
+  // Most bodies are ASCII, for which the text needs no decoder.
+  if (isAscii(body)) return parseText(asBuffer(body).toString('latin1'));
+  return isUtf8(body) ? parseText(asBuffer(body).toString('utf8')) : undefined;
 }
 
 /** As `parseJson`, for a text that was valid UTF-8. */

@@ -38,12 +38,14 @@ let typesCompiler: Ajv | undefined;
  * request may be changed in place. Serialization errors come before constraint errors, of which the service reports
  * several at once.
  *
+ * @param bytes of the JSON text, if it is at hand: a short one cannot nest deeply
  * @returns `request`
  * @throws SerializationException for wrong JSON types, ValidationException for violated constraints
  */
-export function validateRequest(operation: OperationName, request: unknown): object {
+export function validateRequest(operation: OperationName, request: unknown, bytes = Number.POSITIVE_INFINITY): object {
   const { schema, accepts } = operations.get(operation) ?? compile(operation);
-  if (nestsDeeperThan(request, MAX_JSON_DEPTH)) {
+  // Two brackets for each level.
+  if (bytes > 2 * MAX_JSON_DEPTH && nestsDeeperThan(request, MAX_JSON_DEPTH)) {
     throw brokenConstraints(operation, request) ?? ApiError.validation(NESTED_TOO_DEEP);
   }
   if (accepts(request)) return request as object;

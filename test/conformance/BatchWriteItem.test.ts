@@ -199,7 +199,8 @@ describe('what the cluster does not let through', () => {
   beforeAll(async () => {
     db = await startDynaring({ throttle: true });
     client = server.connect(db.clientConfig());
-    const ProvisionedThroughput = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
+    // Another unit comes after a whole second, however slow the machine is.
+    const ProvisionedThroughput = { ReadCapacityUnits: 1, WriteCapacityUnits: 1 };
     await createTable(client, 'Slow', { BillingMode: 'PROVISIONED', ProvisionedThroughput });
   });
   afterAll(() => db.stop());
@@ -214,8 +215,8 @@ describe('what the cluster does not let through', () => {
 
   test('is unprocessed, so that it can be sent again as it is; if that is all of it, the batch is throttled', async () => {
     const { UnprocessedItems, ConsumedCapacity } = await send(10);
-    expect(ConsumedCapacity).toEqual([{ TableName: 'Slow', CapacityUnits: 5 }]);
-    expect(UnprocessedItems!.Slow).toHaveLength(5);
+    expect(ConsumedCapacity).toEqual([{ TableName: 'Slow', CapacityUnits: 1 }]);
+    expect(UnprocessedItems!.Slow).toHaveLength(9);
     const refused = await client.send(new BatchWriteItemCommand({ RequestItems: UnprocessedItems })).catch((e) => e);
     expect(refused.name).toBe('ProvisionedThroughputExceededException');
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Entry, KeyOrder, StoreKey } from '../../src/env/store.ts';
-import { REMOVED, rangeOver, WriteBatch, type Written, writtenBetween } from '../../src/env/write-batch.ts';
+import type { KeyOrder, StoreKey } from '../../src/env/store.ts';
+import { REMOVED, rangeOver, type Visit, WriteBatch, type Written, writtenBetween } from '../../src/env/write-batch.ts';
 
 const KEYS: readonly StoreKey[] = ['a', 'c', 'e', 'g', 'i'];
 const settledValue = Buffer.from('settled');
@@ -10,13 +10,13 @@ const writtenValue = Buffer.from('written');
 /** The settled entries in an order, and how many of them were read. */
 function settled(order: KeyOrder) {
   const read: StoreKey[] = [];
-  function* entries(): Iterable<Entry> {
+  const entries = (visit: Visit) => {
     for (const key of order === 'forward' ? KEYS : KEYS.toReversed()) {
       read.push(key);
-      yield { key, value: settledValue };
+      if (!visit(key, settledValue)) return;
     }
-  }
-  return { entries: entries(), read };
+  };
+  return { entries, read };
 }
 
 function batch(changes: Record<StoreKey, Written>): WriteBatch {

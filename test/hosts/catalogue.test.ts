@@ -7,13 +7,18 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
+import { freePorts } from '../parts/free-ports.ts';
 import { answerOf } from '../processes/register-clients.ts';
 import { clientOf, createTable } from '../processes/server-process.ts';
 import { type Answer, type Call, isExplained, type Step } from './catalogue-history.ts';
 import { foundCluster } from './host-cluster.ts';
 import { beginPeer } from './peer-process.ts';
+import { SlowLink } from './slow-links.ts';
 
-const ROUNDS = 25;
+const ROUNDS = 20;
+/** In this round a node is killed; it is back some rounds later. */
+const KILLED_IN = 10;
+const BACK_BEFORE = 14;
 const CLIENTS = 5;
 const CALLS = 8;
 const KEYS = ['x', 'y'];
@@ -67,13 +72,30 @@ async function race(clients: readonly DynamoDBClient[], table: string): Promise<
   return history;
 }
 
-test('clients of several processes that create, delete, fill and read one table at once see one order of it', async () => {
+/** Fronts to which nobody can tell anything in time: what they have at hand of a table is often of one that is gone. */
+async function lateFronts(meeting: string): Promise<readonly DynamoDBClient[]> {
+  const ports = await freePorts(4);
+  const clients: DynamoDBClient[] = [];
+  for (const at of [0, 1]) {
+    const [port, door] = [ports[at]!, ports[at + 2]!];
+    const link = await SlowLink.before(door, port);
+    link.slowness = { delayMs: 800, lostPercent: 0, lossMs: 0 };
+    const args = ['--role', 'front', '--join', meeting, '--peer-address', `127.0.0.1:${door}`];
+    clients.push(clientOf(await beginPeer(`front-${at}`, args, { peerPort: String(port) }).ready()));
+  }
+  return clients;
+}
+
+test('clients of several processes that create, delete, fill and read one table at once see one order of it, whoever is killed', async () => {
   const cluster = await foundCluster(['a', 'b', 'c']);
-  const front = beginPeer('front', ['--role', 'front', '--join', await cluster.nodes[0]!.process.peerAddress()]);
-  const clients = [...cluster.clients, clientOf(await front.ready())];
+  const fronts = await lateFronts(await cluster.nodes[0]!.process.peerAddress());
+  const clients = [...cluster.clients.slice(0, 2), ...fronts];
   let refusals = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const history = await race(clients, `Table-${round}`);
+    if (round === BACK_BEFORE) await cluster.nodes[1]!.restart();
+    const racing = race(clients, `Table-${round}`);
+    if (round === KILLED_IN) await cluster.nodes[1]!.process.stop('SIGKILL');
+    const history = await racing;
     refusals += history.filter(({ answer }) => answer.kind === 'refused').length;
     const told = history.map(({ client, call, answer, calledAt, returnedAt }) => {
       return `${calledAt.toFixed(1)} ${returnedAt.toFixed(1)} ${client} ${JSON.stringify([call, answer])}`;

@@ -112,3 +112,42 @@ test('a rule of lag makes eventually consistent reads stale at each process, and
     await expect.poll(() => valuesAt(client, false)).toEqual(['newer', 'new', 'new']);
   }
 });
+
+interface NodeView {
+  readonly name: string;
+  readonly state: string;
+  readonly suspects: readonly string[];
+}
+
+test('links are cut and nodes paused by their own processes, whichever is asked; all go on without them', async () => {
+  const { peers } = await startPeers();
+  const front = await peers[3]!.ready();
+  const nodes = async () => ((await administer(front, 'GET', '/cluster')) as { nodes: NodeView[] }).nodes;
+  const nodeOf = async (name: string) => (await nodes()).find((node) => node.name === name)!;
+  const suspectsAt = async (name: string) => (await nodeOf(name)).suspects.map((id) => id.split('.')[0]);
+  const setLink = async (link: string, setting: object) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const request = { method: 'PUT', headers, body: JSON.stringify(setting) };
+    return fetch(`${front}/_dynaring/links/${link}`, request);
+  };
+  expect((await setLink('a/b', { delayMs: 60_001 })).status).toBe(400);
+  for (const to of ['b', 'c']) expect((await setLink(`a/${to}`, { cut: true })).status).toBe(200);
+  // What a says arrives nowhere.
+  for (const name of ['b', 'c']) await expect.poll(() => suspectsAt(name)).toEqual(['a']);
+  expect(await put(await peers[3]!.client(), 'x', 'cut')).toBe('done');
+  for (const to of ['b', 'c']) await administer(await peers[1]!.ready(), 'DELETE', `/links/a/${to}`);
+  for (const name of ['b', 'c']) await expect.poll(() => suspectsAt(name)).toEqual([]);
+
+  await administer(front, 'POST', '/nodes/b/pause');
+  expect((await nodeOf('b')).state).toBe('paused');
+  await expect.poll(() => suspectsAt('a')).toEqual(['b']);
+  expect(await put(await peers[1]!.client(), 'x', 'paused')).toBe('done');
+  await administer(await peers[0]!.ready(), 'POST', '/nodes/b/resume');
+  await expect.poll(() => suspectsAt('a')).toEqual([]);
+  expect((await nodeOf('b')).state).toBe('up');
+  const stop = await fetch(`${front}/_dynaring/nodes/b/stop`, { method: 'POST' });
+  expect([stop.status, ((await stop.json()) as { error: string }).error]).toEqual([
+    409,
+    'nodes of other processes are stopped and started where they run',
+  ]);
+});

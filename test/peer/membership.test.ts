@@ -35,7 +35,7 @@ function world() {
   for (const { name, diskId } of CLUSTER.members) releases.set(peerNodeId(name, diskId), RELEASE);
   const told: string[] = [];
   const peers = new Map<string, Membership>();
-  const start = (name: string, diskId: number | undefined, release = RELEASE) => {
+  const start = (name: string, diskId: number | undefined, release = RELEASE, note = () => {}) => {
     const id = peerNodeId(name, diskId ?? 99);
     releases.set(id, release);
     const membership = new Membership({
@@ -69,7 +69,10 @@ function world() {
       onLevel: (level) => levels.set(name, level),
       onUnfit: (reason) => unfit.push(reason),
       onSettings: (settings) => told.push(`${name} ${JSON.stringify(settings)}`),
-      onTakenIn: () => takenIn.push(name),
+      onTakenIn: () => {
+        note();
+        takenIn.push(name);
+      },
       onLeft: () => {},
     });
     peers.set(id, membership);
@@ -92,6 +95,21 @@ test('a new name is taken in by asking, and every process hears of it', async ()
     // They hold nothing yet.
     expect(each.progress.left).toBeGreaterThan(0);
   }
+});
+
+test('a disk that cannot note that it is taken in tries it again', async () => {
+  const { start, takenIn, clock } = world();
+  start('one', undefined);
+  let refusals = 2;
+  start('d', 4, RELEASE, () => {
+    if (refusals-- > 0) throw new Error('the disk is full');
+  });
+  await settled();
+  for (let asks = 0; asks < 3; asks++) {
+    clock.advance(2_000);
+    await settled();
+  }
+  expect([refusals, takenIn]).toEqual([-1, ['d']]);
 });
 
 test('a name that is taken is given to another disk only by an operator, while its process waits', async () => {

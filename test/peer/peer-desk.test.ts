@@ -26,8 +26,8 @@ function desk() {
     nowMs: () => 0,
     versions: () => ({}),
     rules: () => expect.fail('no rules'),
-    lags: none,
-    traceOf: none,
+    faults: none,
+    traceOf: async () => undefined,
     users: () => expect.fail('no users'),
     news: () => expect.fail('no news'),
   });

@@ -33,11 +33,14 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: 'rules', version: 3, isNew: true },
   { kind: 'rules-used' },
   { kind: 'rest-lags', forMs: 500 },
+  { kind: 'link', to: peerNodeId('a', 7), fault: { cut: true, delayMs: 5, dropRate: 0.5 } },
+  { kind: 'link', to: peerNodeId('a', 7), fault: undefined },
+  { kind: 'pause', isPaused: true },
   { kind: 'tables-used', uses: [{ router: peerNodeId('a', 7), ageMs: 500, tables: ['\0\x01\xff'] }] },
   { kind: 'configs', epochs: [0, 3] },
   { kind: 'replica', key: '\0\x01\xffk' },
   { kind: 'state' },
-  { kind: 'trace', requestId: 'F4ZK' },
+  { kind: 'trace', requestId: 'F4ZK', isForOther: true },
   ...NODE_WORK.map((work) => ({ kind: 'work', work }) as const),
 ];
 const RIGHT = { founders: ['a', 'b'], partitions: 8, replication: 2 };
@@ -46,7 +49,7 @@ const ANSWERS: readonly PeerAnswer[] = [
   { kind: 'founding', answer: { ...DISK, state: 'new', right: RIGHT, cluster: undefined } },
   { kind: 'founding', answer: { ...DISK, state: 'bound', right: RIGHT, cluster: CLUSTER, givenUp: 'x' } },
   { kind: 'addresses', entries: [ENTRY], versions: { rules: undefined } },
-  { kind: 'rules-used', rules: [{ id: 'f1', fired: 2, underWay: 0 }] },
+  { kind: 'rules-used', rules: [{ process: peerNodeId('a', 7), id: 'f1', fired: 2, underWay: 0 }] },
   {
     kind: 'configs',
     configs: [{ partition: 1, epoch: 2, attempt: 3, members: [{ node: peerNodeId('a', 7), diskId: 7 }] }],

@@ -41,12 +41,7 @@ function openPeer(): Peer {
 
 function ask(peer: Peer | undefined, request: Request): Reply[] {
   const replies: Reply[] = [];
-  ringDesk(() => peer)(
-    'm',
-    request,
-    (reply) => replies.push(reply),
-    () => {},
-  );
+  ringDesk(() => peer)('m', request, (reply) => replies.push(reply));
   return replies;
 }
 

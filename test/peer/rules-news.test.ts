@@ -24,7 +24,7 @@ function world(knows: Record<string, readonly string[]>) {
               const answer: PeerAnswer =
                 request.kind === 'rules'
                   ? { kind: (await other.heard(self, request.version, request.isNew)) ? 'noted' : 'cannot', reason: '' }
-                  : { kind: 'rules-used', rules: other.use };
+                  : { kind: 'rules-used', rules: await other.useFor(self) };
               clock.after(1, () => done({ kind: 'answered', answer }));
             });
           }
@@ -32,6 +32,8 @@ function world(knows: Record<string, readonly string[]>) {
         },
       },
       present: () => peers,
+      self,
+      members: () => ['a', 'b', 'c'],
       clock,
       log: silentLog,
     });
@@ -112,5 +114,18 @@ test('the use of rules is asked of all that answer within a second', async () =>
   silent.add('c');
   const used = newsOf('a').useElsewhere();
   expect(await isDoneAfter(clock, used, 1_000)).toBe(true);
-  expect(await used).toEqual([{ id: 'f1', fired: 2, underWay: 1 }]);
+  expect(await used).toEqual([{ process: 'b', id: 'f1', fired: 2, underWay: 1 }]);
+});
+
+test('a front hears of the use of rules at other fronts by nodes, once of each, and not of its own', async () => {
+  const nodes = { a: ['b', 'front', 'other'], b: ['a', 'front', 'other'] };
+  const { clock, newsOf, all } = world({ ...nodes, front: ['a', 'b'], other: ['a', 'b'] });
+  for (const [name, { keeper }] of all) keeper.use = [{ id: 'f1', fired: name.length, underWay: 0 }];
+  const used = newsOf('front').useElsewhere();
+  expect(await isDoneAfter(clock, used, 1_000)).toBe(true);
+  const processes = (await used).map(({ process, fired }) => `${process} ${fired}`);
+  expect(processes.sort()).toEqual(['a 1', 'b 1', 'other 5']);
+  const ofNode = newsOf('a').useElsewhere();
+  expect(await isDoneAfter(clock, ofNode, 1_000)).toBe(true);
+  expect((await ofNode).map(({ process }) => process).sort()).toEqual(['b', 'front', 'other']);
 });

@@ -8,26 +8,34 @@ function world(knows: Record<string, readonly string[]>) {
   const all: Record<string, UsersOfTables> = {};
   const cutOff = new Set<string>();
   let messages = 0;
+  const routersTold = new Set<string>();
   for (const [self, peers] of Object.entries(knows)) {
     all[self] = new UsersOfTables({
       self,
       port: {
         ask: (to, request) => {
           messages++;
+          if (request.kind === 'tables-used') routersTold.add(`${self}>${to} ${request.uses.length}`);
           if (request.kind !== 'tables-used') throw new Error(request.kind);
           if (!cutOff.has(self)) clock.after(5, () => all[to]!.hear(request.uses));
           return { cancel: () => {} };
         },
       },
       present: () => peers,
+      members: () => ['a', 'b'],
       clock,
     });
   }
-  return { clock, all, cutOff, messages: () => messages };
+  return { clock, all, cutOff, routersTold, messages: () => messages };
 }
 
 test('routers count those that have used a table in the last ten seconds, also those that only others know', () => {
-  const { clock, all, cutOff } = world({ a: ['b', 'front'], b: ['a', 'other'], front: ['a'], other: ['b'] });
+  const { clock, all, cutOff, routersTold } = world({
+    a: ['b', 'front'],
+    b: ['a', 'other'],
+    front: ['a'],
+    other: ['b'],
+  });
   const users = () => Object.fromEntries(Object.entries(all).map(([name, router]) => [name, router.use('t')]));
   expect(users()).toEqual({ a: 1, b: 1, front: 1, other: 1 });
   for (let i = 0; i < 7; i++) {
@@ -35,6 +43,13 @@ test('routers count those that have used a table in the last ten seconds, also t
     users();
   }
   expect(users()).toEqual({ a: 4, b: 4, front: 4, other: 4 });
+  // Nodes tell what they have heard to fronts alone.
+  const most = (from: string) =>
+    [...routersTold]
+      .filter((told) => told.startsWith(from))
+      .sort()
+      .at(-1);
+  expect(['a>b', 'a>front', 'front>a'].map(most)).toEqual(['a>b 1', 'a>front 4', 'front>a 1']);
   // Another table is used by one of them alone.
   expect(all.a!.use('u')).toBe(1);
   // One is cut off, and one does not use it any more.

@@ -183,6 +183,18 @@ describe('a rule of a cluster', () => {
   });
 });
 
+test('an edit is told to all, also if its process has read it before it was answered', async () => {
+  const { faults, client } = world(2);
+  const write = client.write.bind(client);
+  client.write = async (...args) => {
+    const outcome = await write(...args);
+    await faults[0]!.list();
+    return outcome;
+  };
+  await faults[0]!.add(ERROR);
+  expect(faults[1]!.isEmpty).toBe(false);
+});
+
 describe('a rule with times', () => {
   test('fires as often over all processes, whatever they are asked at once', async () => {
     await fc.assert(
@@ -213,6 +225,33 @@ describe('a rule with times', () => {
     expect(await faults[1]!.list()).toMatchObject([{ fired: 1 }]);
     expect(await faults[1]!.fireFirst(put(), always)).toBeDefined();
     expect(await faults[1]!.fireFirst(put(), always)).toBeUndefined();
+  });
+
+  test('holds no request up for longer than a second, and uses up what is claimed later', async () => {
+    const { faults, client, clock } = world(1);
+    await faults[0]!.add({ ...ERROR, times: 5 });
+    const write = client.write.bind(client);
+    let goOn = () => {};
+    client.write = async (...args) => {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      return write(...args);
+    };
+    const first = faults[0]!.fireFirst(put(), always);
+    clock.advance(500);
+    const second = faults[0]!.fireFirst(put(), always);
+    clock.advance(500);
+    expect(await first).toBeUndefined();
+    clock.advance(500);
+    expect(await second).toBeUndefined();
+    client.write = write;
+    goOn();
+    await settled();
+    // The second one was not claimed at all.
+    expect(await faults[0]!.list()).toMatchObject([{ fired: 1 }]);
+    expect(await faults[0]!.fireFirst(put(), always)).toBeDefined();
+    expect(faults[0]!.use).toEqual([{ id: 'f1', fired: 1, underWay: 1 }]);
   });
 
   test('keeps its count when other rules come and go', async () => {

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import express from 'express';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
+import type { Departure } from '../../src/api/departure.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import type { Execute } from '../../src/api/operations.ts';
 import { listen } from '../../src/web/listen.ts';
@@ -162,6 +163,23 @@ describe('clients that hang up', () => {
       ['GetItem', 'client-gone'],
       ['DeleteItem', ApiError.serviceUnavailable().name],
     ]);
+  });
+
+  test('with their answer have not gone: what was asked for them may still be under way, and is of use', async () => {
+    const departures: Departure[] = [];
+    let told = 0;
+    const { port } = await start(async (_operation, _request, { departure }) => {
+      departure!.whenGone(() => told++);
+      departures.push(departure!);
+      return {};
+    });
+    const { socket, until } = await client(port);
+    socket.write(GOOD);
+    await until('{}');
+    socket.destroy();
+    await once(socket, 'close');
+    expect((await post(port)).status).toBe(200);
+    expect([told, ...departures.map(({ isGone }) => isGone)]).toEqual([0, false, false]);
   });
 });
 

@@ -204,6 +204,23 @@ describe('a node that leaves a request unanswered', () => {
     expect(askedNodes()).toBe('ABBA');
   });
 
+  test('is no less suspect for a client that does not wait so long, until something is heard of it', async () => {
+    silent.add('A');
+    const departure = new Departing();
+    const read = clients[0]!.read({ key: ITEM, from: 'latest', consistency: 'strict', departure });
+    nodes.settle(quietAfterMs - 100);
+    departure.go();
+    expect(await outcomeOf(read, 0)).toMatchObject({ kind: 'unavailable' });
+    nodes.settle(100);
+    expect(await textAt(clients[0]!, 'latest', 0)).toBe('one');
+    expect(askedNodes()).toBe('AB');
+    nodes.settle(suspectAfterMs);
+    silent.clear();
+    channel.open('A', doors.A.serve);
+    expect(await textAt(clients[0]!, 'latest', 0)).toBe('one');
+    expect(askedNodes()).toBe('ABA');
+  });
+
   test('is waited for longer while it is heard', async () => {
     const read = clients[0]!.read({ key: ITEM, from: 'latest', consistency: 'strict' });
     expect(await outcomeOf(read, suspectAfterMs - 1)).toBe('nothing yet');
