@@ -119,7 +119,7 @@ interface RingBasis {
   readonly network: PeerNetwork;
   readonly config: Config;
   /** What is made of the ring itself. */
-  readonly later: { readonly membership?: Membership };
+  readonly later: { membership?: Membership; leave?: () => void };
   readonly traces: PeerTraces;
 }
 
@@ -137,7 +137,7 @@ class PeerProcess {
   readonly #clock: Clock = new SystemClock();
   readonly #random = new SystemRandom();
   readonly #links = new FaultyLinks<Request, Reply>(this.#clock, this.#random);
-  #isStopping = false;
+  #stopped: Promise<void> | undefined;
   #noteSettings: (settings: GoalSettings) => void = () => {};
   /** Of what serves: released after those who listen for it have stopped. */
   readonly #served = new Releases();
@@ -171,6 +171,8 @@ class PeerProcess {
     log.info('listens for peers', { node: network.self, address: textOfAddress(peerAddress) });
     let starting: Promise<ReadyPeer> | undefined;
     const ready = network.findCluster().then((record) => {
+      // What would be opened now, nobody would release.
+      if (this.#stopped !== undefined) return new Promise<never>(() => {});
       starting = this.#serve(record, { directory, network, late, security: forClients });
       return starting;
     });
@@ -182,11 +184,10 @@ class PeerProcess {
         forClients?.readAgain();
         if (forClients?.https !== undefined) late.renewCertificate(forClients.https);
       },
-      stop: async () => {
-        this.#isStopping = true;
+      stop: () => {
         // What is being started has to be there before it can be released: a store must not outlive the directory's lock.
-        await starting?.catch(() => {});
-        await this.#releases.runAll();
+        this.#stopped ??= Promise.resolve(starting?.catch(() => {})).then(() => this.#releases.runAll());
+        return this.#stopped;
       },
     };
   }
@@ -242,7 +243,7 @@ class PeerProcess {
       releases.add(() => this.#links.stop());
     }
     const view = peer?.node.view ?? new RingView(configsOf(record.cluster!));
-    const later: { membership?: Membership } = {};
+    const later: RingBasis['later'] = {};
     const ring = this.#ring({ view, peer, network, config, later, traces });
     const apiClock = new ApiClock(clock, config.timeOffsetMs);
     const membership = this.#membership(record, { view, ring, peer, network, directory });
@@ -251,8 +252,7 @@ class PeerProcess {
     const { news, rules, users } = network;
     const isSweeper = () => sweeperIn(view, network) === network.self;
     const others = { routers: news, rules, users, name: record.name, isSweeper };
-    const isHealthy = () => !this.#isStopping;
-    const peerFigures = () => network.figures;
+    const isHealthy = () => this.#stopped === undefined;
     const shared = await this.#settings(config, membership, directory).settle();
     const serving = await serveRing(
       {
@@ -268,7 +268,7 @@ class PeerProcess {
         traceElsewhere: (id) => traces.findElsewhere(id),
         others,
         isHealthy,
-        peerFigures,
+        peerFigures: () => network.figures,
       },
       releases,
     );
@@ -277,8 +277,9 @@ class PeerProcess {
     const where = { hosts: config.hosts, graceMs: STOP_GRACE_MS, clock, releases: this.#releases };
     const { operator } = serving.web;
     const adminAddresses = config.adminPort === undefined ? [] : await openWeb(operator, config.adminPort, where);
-    // The first thing at a stop: requests that a rule makes wait are not waited for.
+    // The first things at a stop: requests that a rule makes wait are not waited for, and those of others not begun.
     this.#releases.add(serving.endWaits);
+    this.#releases.add(() => later.leave?.());
     return { record, config, adminAddresses };
   }
 
@@ -358,6 +359,7 @@ class PeerProcess {
       observer: traces.own,
     });
     network.follow(view, (id) => client.attach(id));
+    later.leave = () => door.leave();
     const lags = new PeerLags(peer?.node, clock);
     network.serve(peer, new NodeFaults(peer, this.#links, lags));
     const watch = new ConfigWatch({

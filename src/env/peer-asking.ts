@@ -145,10 +145,8 @@ export class PeerAsking implements ConnectionUse {
       this.#written.delete(ask.id);
       this.#lose(ask, 'expired');
     }
-    while (this.#queue.length > 0 && nowMs - this.#queue[0]!.sinceMs >= queuedMs) {
-      const ask = this.#takeQueued();
-      if (ask !== undefined) this.#fail(ask, 'queue-full');
-    }
+    const isLate = (ask: Ask) => ask.state === 'over' || nowMs - ask.sinceMs >= queuedMs;
+    while (this.#queue.length > 0 && isLate(this.#queue[0]!)) this.#failFirst();
   }
 
   #hearAnswer(ask: Ask, payload: Buffer): void {
@@ -174,6 +172,17 @@ export class PeerAsking implements ConnectionUse {
       this.#cancelled--;
     }
     return undefined;
+  }
+
+  /** Ends the first in the queue; one that is over already just leaves it. */
+  #failFirst(): void {
+    const ask = this.#queue.shift()!;
+    if (ask.state === 'over') {
+      this.#cancelled--;
+      return;
+    }
+    this.#queuedBytes -= ask.payload!.length;
+    this.#fail(ask, 'queue-full');
   }
 
   #sweepCancelled(): void {

@@ -316,10 +316,7 @@ export class PeerNetwork {
   #events(): PeerEvents<PeerHello> {
     const { log } = this.#parts;
     return {
-      up: (peer) => {
-        this.#twinSinceMs = undefined;
-        this.#onUp(peer);
-      },
+      up: (peer) => this.#onUp(peer),
       down: (peer, reason) => log.debug('a peer is gone', { peer, reason }),
       greeted: (peer, hello) => {
         this.#book.noteStart(peer, hello.boot, hello.instance);
@@ -365,10 +362,13 @@ export class PeerNetwork {
     return this.#own;
   }
 
+  get #isLetIn(): boolean {
+    return this.#members.some((node) => node !== this.self && this.transport.isUp(node));
+  }
+
   /** Whether others have let this process in, and would refuse another one on its disk. Without others, whether it runs. */
   get #isSettled(): boolean {
-    const others = this.#members.filter((node) => node !== this.self);
-    if (others.length > 0) return others.some((node) => this.transport.isUp(node));
+    if (this.#members.some((node) => node !== this.self)) return this.#isLetIn;
     return this.#cluster !== undefined && this.#parts.clock.elapsedMs() - this.#startedMs > ALONE_MS;
   }
 
@@ -376,8 +376,9 @@ export class PeerNetwork {
   #noteRefused(refusal: Refusal): void {
     const { memory, clock, log, onFatal } = this.#parts;
     if (isOfTwin(refusal)) {
-      this.#twinSinceMs ??= clock.elapsedMs();
-      if (clock.elapsedMs() - this.#twinSinceMs < TWIN_MS) return;
+      // Whoever has let this one in ends the other one as soon as that calls: they must not both go.
+      this.#twinSinceMs = this.#isLetIn ? undefined : (this.#twinSinceMs ?? clock.elapsedMs());
+      if (this.#twinSinceMs === undefined || clock.elapsedMs() - this.#twinSinceMs < TWIN_MS) return;
     } else if (!isOfCopy(refusal)) return;
     this.#founder?.stop();
     try {

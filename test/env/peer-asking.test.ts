@@ -31,6 +31,26 @@ test('a request that is cancelled in a queue holds nothing any more, although it
   expect(reasons).toEqual(['not-sent']);
 });
 
+test('a request that waits is not ended for the age of one before it that was cancelled', async () => {
+  const limits = { ...DEFAULT_PEER_LIMITS, queuedMs: 1_000 };
+  const asking = new PeerAsking({ lane: 'hot', limits, counts: new TransportCounts() }, () => {});
+  const ended: string[] = [];
+  const old = newAsk();
+  const young = { ...newAsk(() => ended.push('young')), sinceMs: 900 };
+  const youngest = { ...newAsk(() => ended.push('youngest')), sinceMs: 1_500 };
+  for (const ask of [old, young, youngest]) asking.add(ask);
+  asking.cancel(old);
+  asking.sweep(1_000);
+  await Promise.resolve();
+  expect(ended).toEqual([]);
+  asking.sweep(1_900);
+  await Promise.resolve();
+  expect(ended).toEqual(['young']);
+  asking.sweep(2_500);
+  await Promise.resolve();
+  expect(ended).toEqual(['young', 'youngest']);
+});
+
 test('a request to the peer itself that is cancelled holds nothing any more, and is not served', async () => {
   const local = new LocalAsking(new TransportCounts(), 1_000);
   const ask = newAsk();

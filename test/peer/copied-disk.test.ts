@@ -1,5 +1,6 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Clock, SystemClock } from '../../src/env/clock.ts';
 import { silentLog } from '../../src/env/log.ts';
@@ -51,8 +52,9 @@ async function network(
 const MEMBERS = [
   { name: 'a', diskId: 1 },
   { name: 'b', diskId: 2 },
+  { name: 'c', diskId: 3 },
 ];
-const CLUSTER = { clusterId: 'one', partitions: 8, replication: 2, layout: 1, members: MEMBERS };
+const CLUSTER = { clusterId: 'one', partitions: 8, replication: 3, layout: 1, members: MEMBERS };
 
 /** The disk of a node of a cluster of a and b, as its process sees it. */
 function diskOf({ name, diskId }: (typeof MEMBERS)[number], boot: number): PeerMemory {
@@ -94,6 +96,26 @@ test('a copy of the disk of a node that runs is not let in, is newer by its star
   expect(disk.record.refused).toMatch(/another process/);
   expect(a.reasons).toEqual([]);
   expect(b.network.transport.isUp(a.network.self)).toBe(true);
+});
+
+test('a process that some have let in is not ended by one that still is connected to the other one on its disk', async () => {
+  const c = await network(diskOf(MEMBERS[2]!, 1), []);
+  const { a, b } = await pair();
+  const clock = new JumpingClock();
+  // Of the copy c hears first: a has never reached it.
+  const copy = await network(diskOf(MEMBERS[0]!, 6), [c.address, b.address], clock);
+  await eventually(() => expect(copy.network.transport.isUp(c.network.self)).toBe(true));
+  const refusals = () => b.network.figures.refused['disk-in-use'] ?? 0;
+  await eventually(() => expect(refusals()).toBeGreaterThan(0));
+  // In steps that a process may take which is not stopped: else it would end its connections itself.
+  for (let passedMs = 0; passedMs < 70_000; passedMs += 7_000) {
+    clock.jump(7_000);
+    await sleep(700);
+  }
+  expect(copy.network.transport.isUp(c.network.self)).toBe(true);
+  const before = refusals();
+  await eventually(() => expect(refusals()).toBeGreaterThan(before + 2));
+  expect([copy.reasons, a.reasons]).toEqual([[], []]);
 });
 
 test('a copy that calls the node itself is ended by that, at once', async () => {
