@@ -23,7 +23,7 @@ import type { Propagation } from './derived/propagation.ts';
 import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { HintedHandoff } from './healing/hinted-handoff.ts';
 import type { MerkleForest } from './healing/merkle-forest.ts';
-import { partitionOf, tableOf } from './keyspace.ts';
+import { collectionOf, collectionPrefix, partitionOf, tableOf } from './keyspace.ts';
 import { highestOf } from './record.ts';
 import type { Acceptor } from './registers/acceptor.ts';
 import { withinCollection } from './registers/collection-room.ts';
@@ -166,9 +166,7 @@ export class Coordination implements CoordinatingNode {
   }
 
   #write(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { mutation, consistency, wantsOld } = request;
-    const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
-    if (consistency === 'dynamo' && isBlind) this.#writeBlindly(request, reply);
+    if (isWrittenBlindly(request)) this.#writeBlindly(request, reply);
     else this.#writeInTurn(request, reply);
   }
 
@@ -313,3 +311,21 @@ function isCarried(request: CoordinationRequest): boolean {
 const COUNT_PATIENCE_MS = 800;
 
 const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
+
+/** Whether a write is a put or delete of `dynamo` mode that reads nothing. */
+function isWrittenBlindly({ mutation, consistency, wantsOld }: CoordinateWrite): boolean {
+  const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
+  return consistency === 'dynamo' && isBlind;
+}
+
+/**
+ * Whether a write, which another process may have made up, is one that a router can have sent: it carries what a coordinator
+ * of its kind hands back, and the partition key that its store key has the hash of.
+ *
+ * @param partitions Q
+ */
+export function makesSense(write: CoordinateWrite, partitions: number): boolean {
+  const { key, partitionKey, carried } = write;
+  const isCarriedRightly = carried === undefined || (carried.kind === 'record') === isWrittenBlindly(write);
+  return isCarriedRightly && collectionOf(key) === collectionPrefix(tableOf(key), partitionKey, partitions);
+}

@@ -1,4 +1,5 @@
 import type { CoordinationReply } from '../dynamo/coordinating-node.ts';
+import { makesSense } from '../dynamo/coordination.ts';
 import type { CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import { partitionOf } from '../dynamo/keyspace.ts';
 import type { Reply, Request } from '../dynamo/messages.ts';
@@ -34,7 +35,8 @@ export function coordinationDesk(
 ): Serve<CoordinationRequest, CoordinationReply> {
   return (from, request, answer, whenGone) => {
     const isOfRing = partitionsAsked(request).every((partition) => partition < partitions);
-    if (isOfRing) serve(from, request, answer, whenGone);
+    if (isOfRing && (request.kind !== 'coordinate-write' || makesSense(request, partitions)))
+      serve(from, request, answer, whenGone);
     else answer({ kind: 'unavailable', needed: 1, got: 0 });
   };
 }

@@ -10,7 +10,7 @@ import { SeededRandom } from '../../src/env/random.ts';
 import { Peer } from '../../src/peer/peer.ts';
 import { coordinationDesk, ringDesk } from '../../src/peer/ring-desk.ts';
 import { recordOf } from '../dynamo/epoch-ring.ts';
-import { KEY } from '../dynamo/three-nodes.ts';
+import { KEY, put } from '../dynamo/three-nodes.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 
 const FAR = `\xff\xff${KEY.slice(2)}`;
@@ -105,6 +105,38 @@ const ASKED: readonly CoordinationRequest[] = [
 
 test.each(ASKED)('a $kind about a partition that the ring has not is not begun', (request) => {
   expect(coordinate(request)).toEqual([{ kind: 'unavailable', needed: 1, got: 0 }]);
+});
+
+const WRITE = {
+  ...NONE,
+  kind: 'coordinate-write',
+  key: KEY,
+  partitionKey: 'user',
+  mutation: put('new'),
+  consistency: 'dynamo',
+  wantsOld: false,
+  by: undefined,
+  carried: undefined,
+} as const;
+const ROUND = {
+  kind: 'round',
+  operation: { coordinator: 1, boot: 1, sequence: 1 },
+  attempts: new Map(),
+} as const;
+const RECORD = { kind: 'record', record: recordOf('new', 1_024) } as const;
+const MADE_UP: readonly CoordinationRequest[] = [
+  { ...WRITE, carried: ROUND },
+  { ...WRITE, consistency: 'strict', carried: RECORD },
+  { ...WRITE, wantsOld: true, carried: RECORD },
+  { ...WRITE, partitionKey: 'another' },
+];
+
+test.each(MADE_UP)('a write that no router can have sent is not begun: it would end the process', (request) => {
+  expect(coordinate(request)).toEqual([{ kind: 'unavailable', needed: 1, got: 0 }]);
+});
+
+test('a write that makes sense is begun', () => {
+  expect(coordinate(WRITE)).not.toEqual([{ kind: 'unavailable', needed: 1, got: 0 }]);
 });
 
 test('what a client asks about the ring reaches the node', () => {
