@@ -126,7 +126,7 @@ class Line {
   begin() {
     this.note();
     this.calmGapMs = this.gapMs;
-    Object.assign(this, { answers: 0, retried: 0, longestMs: 0, gapMs: 0 });
+    Object.assign(this, { answers: 0, retried: 0, failures: [], longestMs: 0, gapMs: 0 });
   }
 
   answered(tookMs, attempts) {

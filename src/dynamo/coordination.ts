@@ -235,10 +235,10 @@ export class Coordination implements CoordinatingNode {
     const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
     if (consistency === 'strict') {
       const task = (isStrong ? readStrongly : readEventually)(coordinator, operation);
-      return this.#runRead(task, finish, { derivation, departure });
+      return this.#runRead(task, finish, departure);
     }
     const needed = isStrong ? consistentReadQuorum(coordinator, key) : coordinator.settings.readQuorum;
-    this.#runRead(readSloppily(coordinator, operation, needed), finish, { derivation, departure });
+    this.#runRead(readSloppily(coordinator, operation, needed), finish, departure);
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>, departure: Departure | undefined): void {
@@ -255,20 +255,16 @@ export class Coordination implements CoordinatingNode {
     const demand = isOwn ? ({ kind: 'own' } as const) : this.#rangeDemand(request);
     const operation = { requestId, deadlineMs: coordinator.deadline(budgetMs), derivation };
     const read = localIndex === undefined ? readRange : readLocalRange;
-    this.#runRead(read(coordinator, query, demand, operation), reply, { derivation, departure });
+    this.#runRead(read(coordinator, query, demand, operation), reply, departure);
   }
 
   /** Runs a read to its end, or for as long as somebody waits for the answer. */
-  #runRead<T>(
-    task: Task<T | Failure>,
-    done: (outcome: T | Failure) => void,
-    { derivation, departure }: Pick<CoordinateRead, 'derivation'> & { readonly departure: Departure | undefined },
-  ): void {
+  #runRead<T>(task: Task<T | Failure>, done: (outcome: T | Failure) => void, departure: Departure | undefined): void {
     if (departure === undefined) return runTask(task, done);
     runUntilGone(task, departure, (outcome) => {
       if (outcome !== undefined) return done(outcome);
       // An identity round that is given up may yet choose its record, and not by the newest derivation.
-      if (derivation !== undefined) this.#parts.coordinator.derivations.noteLoose();
+      this.#parts.coordinator.derivations.noteLoose();
       done(NOT_TRIED);
     });
   }

@@ -22,6 +22,8 @@ export interface Outstanding {
   readonly sinceMs: number;
   /** Whether another node may be asked while this one has not answered: not for a write, which may have happened. */
   readonly mayBeAskedAgain: boolean;
+  /** Whether it is a strong read whose asker has gone: its node may yet choose a record for it. */
+  readonly isLoose: boolean;
   /** Asks another node than the one that was asked last. */
   askAgain(): void;
   /** Gives the request up. */
@@ -80,6 +82,10 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
 
   get mayBeAskedAgain(): boolean {
     return this.#request.kind !== 'coordinate-write';
+  }
+
+  get isLoose(): boolean {
+    return this.#departure?.isGone === true && this.mayBeAskedAgain && this.#provesQuorum;
   }
 
   /** Asks the first node. Called once. */

@@ -70,7 +70,7 @@ export class RingClient implements DynamoClient {
   readonly #waits = new Set<() => void>();
   /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
   readonly #newest = new Map<ByteString, Derivation>();
-  /** Until when messages of a node that was removed may be on their way, on the clock's `elapsedMs`. */
+  /** Until when messages of a node that was removed, or for a read that was given up, may be on their way, on the clock's `elapsedMs`. */
   #quietAtMs = 0;
 
   constructor(parts: ChoiceParts & { readonly observer?: RequestObserver | undefined }) {
@@ -93,6 +93,7 @@ export class RingClient implements DynamoClient {
       },
       unwatch: (request) => {
         this.#outstanding.delete(request);
+        if (request.isLoose) this.#quietAtMs = clock.elapsedMs() + limits.opLifeMs + limits.messageLifeMs;
       },
     };
   }

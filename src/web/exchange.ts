@@ -50,7 +50,8 @@ const SMALL_BODY_BYTES = 16 * 1024;
  * ones of the connection are answered, and writes the answer.
  *
  * Hazard: the room of its body is released only when both the connection and tier 2 are done with it. When a client
- * hangs up, tier 2 still works on its request, so hanging up must not make room for more requests.
+ * hangs up, tier 2 still works on its request: a write goes on, a read until its next step. So hanging up must not make
+ * room for more requests.
  */
 export class Exchange implements Turn, Transfer, Departure {
   readonly #gate: Gate;
@@ -106,6 +107,7 @@ export class Exchange implements Turn, Transfer, Departure {
   }
 
   whenGone(run: () => void): void {
+    if (this.#isClosed) return;
     if (this.#whenGone === undefined) this.#whenGone = [run];
     else this.#whenGone.push(run);
   }

@@ -93,9 +93,9 @@ export function createHandle(options: HandleOptions): Handle {
   };
 }
 
-/** Whether a request has failed since its client has gone: reads are given up then. */
+/** Whether a request has failed since its client has gone: reads are given up then, as if no node could serve them. */
 function isGivenUp(error: unknown, { departure, headers }: HttpRequest): boolean {
-  if (departure?.isGone !== true || !(error instanceof ApiError)) return false;
+  if (departure?.isGone !== true || !(error instanceof ApiError) || error.status !== 503) return false;
   const operation = operationOfTarget.get(headers['x-amz-target']);
   return operation !== undefined && OPERATION_TRAITS[operation].access === 'read';
 }

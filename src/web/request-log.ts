@@ -15,7 +15,7 @@ export interface RequestEntry {
   readonly path?: string | undefined;
   /** The tables named, by name or ARN; the first few of a batch. */
   readonly table?: string | undefined;
-  /** 0: a fault rule dropped the connection without an answer. */
+  /** 0: without an answer: a fault rule dropped the connection, or the client had gone. */
   readonly status: number;
   readonly error?: string | undefined;
   /** From the arrival of the complete request to the answer. */
