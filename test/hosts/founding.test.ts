@@ -3,8 +3,9 @@ import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { freePorts } from '../parts/free-ports.ts';
-import { clientOf, createTable } from '../processes/server-process.ts';
+import { clientOf } from '../processes/server-process.ts';
 import { HostNode } from './host-cluster.ts';
+import { createTableInTime } from './load.ts';
 import { initPeers } from './peer-process.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
@@ -69,7 +70,7 @@ test.each(ORDERS)(
     const clusters = new Set(order.map((name) => clusterOf(nodes[name])));
     expect(clusters).toEqual(new Set([expect.stringMatching(/^[0-9a-f-]{36}$/)]));
 
-    await createTable(clientOf(nodes[order[2]!].endpoint), TABLE);
+    await createTableInTime(clientOf(nodes[order[2]!].endpoint), TABLE);
     for (const name of order) await write(nodes[name], name);
   },
 );
@@ -78,7 +79,7 @@ test('once a cluster is founded, each of its nodes starts alone, and two of them
   const { a, b, c } = await founders();
   for (const node of [c, b, a]) node.begin();
   for (const node of [a, b, c]) await node.ready();
-  await createTable(clientOf(a.endpoint), TABLE);
+  await createTableInTime(clientOf(a.endpoint), TABLE);
   await Promise.all([a, b, c].map(({ process }) => process.stop('SIGKILL')));
   const known = clusterOf(a);
   await c.restart();
@@ -91,7 +92,7 @@ test('of three processes that start on one directory at once, one runs at most, 
   const { b, a, c } = await founders();
   for (const node of [a, b, c]) node.begin();
   for (const node of [a, b, c]) await node.ready();
-  await createTable(clientOf(a.endpoint), TABLE);
+  await createTableInTime(clientOf(a.endpoint), TABLE);
   await c.process.stop('SIGKILL');
   const twins = Array.from({ length: 3 }, () => new HostNode('c', c.dataDir, {}, () => ['--join', '127.0.0.1:1']));
   for (const twin of twins) twin.begin();

@@ -95,5 +95,15 @@ export async function expectHistoryOfRest(clients: readonly DynamoDBClient[], lo
 
 /** The tables that clients write to. */
 export async function createTables(client: DynamoDBClient): Promise<void> {
-  for (const table of [REGISTERS, LOG]) await createTable(client, table);
+  for (const table of [REGISTERS, LOG]) await createTableInTime(client, table);
+}
+
+/** Where nodes have just begun, on a machine that has other things to do, the first attempts may be answered by an error. */
+export async function createTableInTime(client: DynamoDBClient, name: string): Promise<void> {
+  const attempt = () =>
+    createTable(client, name).then(
+      () => 'made',
+      (error: Error) => error.name,
+    );
+  await expect.poll(attempt, { interval: 500 }).toMatch(/^(made|ResourceInUseException)$/);
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
-import { createTable, runToExit } from '../processes/server-process.ts';
+import { runToExit } from '../processes/server-process.ts';
+import { createTableInTime } from './load.ts';
 import { beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
 
 const TABLE = 'Things';
@@ -50,7 +51,7 @@ test('founders form nothing until the last is there; one directory runs once; an
   expect((await stranger.stop('SIGTERM')).stdout).toBe('');
 
   const c = begin('c', meeting);
-  await createTable(await c.client(), TABLE);
+  await createTableInTime(await c.client(), TABLE);
   await Promise.all([a.ready(), b.ready()]);
   expect([await healthOf(a), await healthOf(b), await healthOf(c)]).toEqual([200, 200, 200]);
   await (await a.client()).send(new PutItemCommand({ TableName: TABLE, Item: { id: { S: 'kept' } } }));
@@ -76,8 +77,8 @@ test('two clusters refuse each other, and go on', async () => {
   const again = beginPeer('y', ['--data-dir', join(root, 'y'), '--join', await x.peerAddress()]);
   await again.ready();
   await hasSaid(again, /code=other-cluster|y is of cluster/);
-  await createTable(await again.client(), TABLE);
-  await createTable(await x.client(), TABLE);
+  await createTableInTime(await again.client(), TABLE);
+  await createTableInTime(await x.client(), TABLE);
 });
 
 test.each([

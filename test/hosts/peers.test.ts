@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../parts/directory.ts';
-import { createTable, runToExit } from '../processes/server-process.ts';
+import { runToExit } from '../processes/server-process.ts';
+import { createTableInTime } from './load.ts';
 import { administer, beginNode, beginPeer, initPeers, type PeerProcess } from './peer-process.ts';
 
 const TABLE = 'Things';
@@ -40,7 +41,7 @@ test('three processes form a cluster and serve at each of them; one is killed, t
   const [a, b] = [beginNode(root, 'a', [meeting]), beginNode(root, 'b', [meeting])];
   const front = beginPeer('front', ['--role', 'front', '--join', meeting]);
 
-  await createTable(await a.client(), TABLE);
+  await createTableInTime(await a.client(), TABLE);
   for (const [at, peer] of [a, b, c, front].entries()) await put(peer, `by ${at}`);
   for (const peer of [a, b, c, front]) {
     for (const at of [0, 1, 2, 3]) expect(await has(peer, `by ${at}`)).toBe(true);
