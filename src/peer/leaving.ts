@@ -1,6 +1,7 @@
 import type { Begun } from '../dynamo/epochs/config-register.ts';
 import type { PartitionConfig } from '../dynamo/messages.ts';
 import type { StorageNode } from '../dynamo/node.ts';
+import { DEFAULT_NODE_LIMITS } from '../dynamo/node-settings.ts';
 import { runTask, type Task, wait } from '../dynamo/task.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
@@ -10,9 +11,15 @@ export interface LeavingLimits {
   readonly lookMs: number;
   /** How long it may take to hand off what only this node has, which is seldom anything. */
   readonly handOffMs: number;
+  /** As `handOffMs`, of hints, each of which may be all that there is of a write: until they are too old to be told at the latest. */
+  readonly hintsMs: number;
 }
 
-export const DEFAULT_LEAVING_LIMITS: LeavingLimits = { lookMs: 500, handOffMs: 10_000 };
+export const DEFAULT_LEAVING_LIMITS: LeavingLimits = {
+  lookMs: 500,
+  handOffMs: 10_000,
+  hintsMs: DEFAULT_NODE_LIMITS.hintLifeMs,
+};
 
 export interface LeavingParts {
   readonly node: Pick<
@@ -72,7 +79,7 @@ export class Leaving {
     if (this.#isStopped) return;
     this.#timer = this.#parts.clock.after(this.#parts.limits.lookMs, () => {
       runTask(this.#isReleased(), (isReleased) => {
-        if (isReleased) this.#handOff(this.#parts.clock.elapsedMs() + this.#parts.limits.handOffMs);
+        if (isReleased) this.#handOff(this.#parts.clock.elapsedMs());
         else this.#lookLater();
       });
     });
@@ -115,16 +122,19 @@ export class Leaving {
   }
 
   /** Step 5. In `dynamo` mode a hint may be all that there is of a write. */
-  #handOff(untilMs: number): void {
+  #handOff(sinceMs: number): void {
     const { node, clock, limits, log, done } = this.#parts;
     if (this.#isStopped) return;
-    const isEmpty =
-      node.status().hints === 0 && node.view.configs.every(({ partition }) => !node.holdsAnyOf(partition));
-    if (!isEmpty && clock.elapsedMs() < untilMs) {
-      this.#timer = clock.after(limits.lookMs, () => this.#handOff(untilMs));
+    const { hints } = node.status();
+    const held = node.view.configs.filter(({ partition }) => node.holdsAnyOf(partition)).length;
+    const waitsForMs = hints > 0 ? limits.hintsMs : held > 0 ? limits.handOffMs : 0;
+    if (clock.elapsedMs() - sinceMs < waitsForMs) {
+      this.#timer = clock.after(limits.lookMs, () => this.#handOff(sinceMs));
       return;
     }
     this.#isStopped = true;
+    if (hints > 0 || held > 0)
+      log.warn('leaves with what it could not hand off', { node: node.id, hints, partitions: held });
     log.info('has left the cluster', { node: node.id });
     done();
   }

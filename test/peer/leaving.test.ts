@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { Reply } from '../../src/dynamo/messages.ts';
 import { silentLog } from '../../src/env/log.ts';
 import { Leaving } from '../../src/peer/leaving.ts';
-import { EpochRing, recordOf } from '../dynamo/epoch-ring.ts';
+import { EpochRing, keyOf, recordOf } from '../dynamo/epoch-ring.ts';
 import type { Sent } from '../parts/memory-node.ts';
 
-const LIMITS = { lookMs: 100, handOffMs: 1_000 };
+const LIMITS = { lookMs: 100, handOffMs: 1_000, hintsMs: 10_000 };
 const isOf = ({ from, to }: Sent, ids: string) => ids.includes(from) || ids.includes(to);
 
 /** Begins to leave; `hasLeft` is set at the end. */
@@ -148,6 +148,28 @@ describe('a node that leaves', () => {
     ring.settle(900);
     expect(left.hasLeft).toBe(false);
     ring.settle(2_000);
+    expect(left.hasLeft).toBe(true);
+  });
+
+  test('stays with a hint, which may be all that there is of a write, for as long as hints live', () => {
+    const ring = new EpochRing('ABCD', 3);
+    change(ring, 'A', 'ABD');
+    ring.settle(1_000);
+    // A is away, so C cannot hand the hint off.
+    ring.isLost = (sent) => sent.kind === 'learn' && sent.to === 'A';
+    ring.ask('C', {
+      kind: 'hint',
+      requestId: undefined,
+      key: keyOf('x'),
+      home: 'A',
+      record: recordOf('x', ring.clock.now() * 1_024),
+    });
+    ring.settle(100);
+    expect(ring.node('C').status().hints).toBe(1);
+    const left = leave(ring, 'C');
+    ring.settle(5_000);
+    expect(left.hasLeft).toBe(false);
+    ring.settle(7_000);
     expect(left.hasLeft).toBe(true);
   });
 

@@ -33,7 +33,7 @@ export interface GoalDefects {
 
 /** Times of the order of the simulated network's. */
 const MOVER_LIMITS = { lookMs: 25, goalReadMs: 120, turnMs: 60, sealedMs: 60, pauseMs: 60 };
-const LEAVING_LIMITS = { lookMs: 40, handOffMs: 400 };
+const LEAVING_LIMITS = { lookMs: 40, handOffMs: 400, hintsMs: 1_500 };
 /** How often the operator looks for disks that are lost. */
 const OPERATOR_MS = 150;
 /** How often an edit is tried. */
