@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Departing } from '../../src/api/departure.ts';
 import type { Failure, RangeOutcome, WriteOutcome } from '../../src/dynamo/client.ts';
 import type { CoordinatingNode } from '../../src/dynamo/coordinating-node.ts';
 import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
@@ -221,4 +222,45 @@ test('a node that does not answer may owe entries, until others have had the tim
   // Nobody knows what it has done since it was asked last.
   clock.advance(takenOverMs);
   expect(await dueOf(client, 0)).toBe(1);
+});
+
+test('a derivation is not in use before what a strong read may have left, whose client has gone, is lost', async () => {
+  const { opLifeMs, messageLifeMs } = DEFAULT_NODE_LIMITS;
+  const clock = new ManualClock();
+  const node: CoordinatingNode = {
+    coordinate: (request, reply, departure) => {
+      const answer = reply as (answer: object) => void;
+      if (request.kind === 'use-derivation') answer({ kind: 'used' });
+      else departure?.whenGone(() => answer({ kind: 'lost' }));
+    },
+  };
+  const client = new RingClient({
+    view: new RingView([{ partition: 0, epoch: 0, attempt: 0, members: [{ node: 'A', diskId: 1 }] }]),
+    nodes: new Map([['A', node]]),
+    clock,
+    limits: DEFAULT_NODE_LIMITS,
+    writeQuorum: 1,
+  });
+  const derivation = (version: number) => ({ table: KEY.table, version, key: { partition: { name: 'id', type: 'S' as const } }, indexes: [] });
+  const isUsed = (version: number) => {
+    const used = client.useDerivation(derivation(version)).then(() => true);
+    return () => Promise.race([used, new Promise((resolve) => setImmediate(resolve, false))]);
+  };
+  expect(await isUsed(1)()).toBe(true);
+  const readBy = (from: 'latest' | 'committed', departure: Departing) =>
+    client.read({ key: KEY, from, consistency: 'strict', derivation: undefined, requestId: undefined, departure });
+  for (const [from, version] of [
+    ['committed', 2],
+    ['latest', 3],
+  ] as const) {
+    const departure = new Departing();
+    const read = readBy(from, departure);
+    departure.go();
+    await read;
+    const used = isUsed(version);
+    expect(await used(), from).toBe(from === 'committed');
+    clock.advance(opLifeMs + messageLifeMs + DEFAULT_NODE_LIMITS.derivationFreshMs);
+    expect(await used(), from).toBe(true);
+  }
+  client.stop();
 });

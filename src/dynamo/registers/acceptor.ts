@@ -283,14 +283,14 @@ export class Acceptor {
       this.promises.dropUpTo(key, record.ballot);
       this.#events.committedChanged(key);
     }
-    const partition = partitionOf(key);
-    const epoch = this.#votes.stateOf(partition)?.epoch;
+    const voteNow = () => this.#votes.stateOf(partitionOf(key));
+    const epoch = voteNow()?.epoch;
     const learned = () => {
-      const vote = this.#votes.stateOf(partition);
-      // A replica that began another epoch meanwhile may have erased the record before. And where a record is damaged, this one
-      // may rot too, before others are asked again what is missing here: what they told before is older, and is restored.
-      const isKept = vote?.epoch === epoch && state.isDamaged !== true;
-      answer({ kind: 'learned', from: this.#settings.id, vote: isKept ? vote : undefined });
+      const vote = voteNow();
+      // A replica that began another epoch meanwhile may have erased the record before. And where one is damaged, this one may
+      // rot too before others are asked again: what they told before is older, and is restored.
+      const keeping = vote?.epoch === epoch && state.isDamaged !== true ? vote : undefined;
+      answer({ kind: 'learned', from: this.#settings.id, vote: keeping });
     };
     // A chosen record is on the disks of those who accepted it; this copy may be lazy.
     if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();
