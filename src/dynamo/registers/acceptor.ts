@@ -287,8 +287,7 @@ export class Acceptor {
     const epoch = this.#votes.stateOf(partition)?.epoch;
     const learned = () => {
       const vote = this.#votes.stateOf(partition);
-      // A replica that began another epoch meanwhile may have erased the record before. And where a record is damaged, this one
-      // may rot too, before others are asked again what is missing here: what they told before is older, and is restored.
+      // It may have been erased, by another epoch; or rot before the round that restores the key puts what is older in its place.
       const isKept = vote?.epoch === epoch && state.isDamaged !== true;
       answer({ kind: 'learned', from: this.#settings.id, vote: isKept ? vote : undefined });
     };
