@@ -286,11 +286,10 @@ export class Acceptor {
     const voteNow = () => this.#votes.stateOf(partitionOf(key));
     const epoch = voteNow()?.epoch;
     const learned = () => {
-      const vote = voteNow();
-      // A replica that began another epoch meanwhile may have erased the record before. And where one is damaged, this one may
-      // rot too before others are asked again: what they told before is older, and is restored.
-      const keeping = vote?.epoch === epoch && state.isDamaged !== true ? vote : undefined;
-      answer({ kind: 'learned', from: this.#settings.id, vote: keeping });
+      const vote = this.#votes.stateOf(partition);
+      // It may have been erased, by another epoch; or rot before the round that restores the key puts what is older in its place.
+      const isKept = vote?.epoch === epoch && state.isDamaged !== true;
+      answer({ kind: 'learned', from: this.#settings.id, vote: isKept ? vote : undefined });
     };
     // A chosen record is on the disks of those who accepted it; this copy may be lazy.
     if (isFlushed !== true || !this.#settings.rules.flushBeforeAck) return learned();
