@@ -286,7 +286,7 @@ export class Acceptor {
     const voteNow = () => this.#votes.stateOf(partitionOf(key));
     const epoch = voteNow()?.epoch;
     const learned = () => {
-      const vote = this.#votes.stateOf(partition);
+      const vote = voteNow();
       // It may have been erased, by another epoch; or rot before the round that restores the key puts what is older in its place.
       const isKept = vote?.epoch === epoch && state.isDamaged !== true;
       answer({ kind: 'learned', from: this.#settings.id, vote: isKept ? vote : undefined });
