@@ -241,7 +241,12 @@ test('a derivation is not in use before what a strong read may have left, whose 
     limits: DEFAULT_NODE_LIMITS,
     writeQuorum: 1,
   });
-  const derivation = (version: number) => ({ table: KEY.table, version, key: { partition: { name: 'id', type: 'S' as const } }, indexes: [] });
+  const derivation = (version: number) => ({
+    table: KEY.table,
+    version,
+    key: { partition: { name: 'id', type: 'S' as const } },
+    indexes: [],
+  });
   const isUsed = (version: number) => {
     const used = client.useDerivation(derivation(version)).then(() => true);
     return () => Promise.race([used, new Promise((resolve) => setImmediate(resolve, false))]);
