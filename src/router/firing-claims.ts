@@ -2,7 +2,7 @@ import type { FaultTimers } from './fault-rules.ts';
 import type { Claimed } from './rules-register.ts';
 
 /** How long a request waits for its claim, in ms: too few nodes may be there to decide, and a rule must not hold it up. */
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 3_000;
 
 interface FiringClaimsParts {
   /** Claims firings for all processes. Never rejects for what the cluster cannot do: it grants none then. */
@@ -17,12 +17,13 @@ interface FiringClaimsParts {
 interface Waiter {
   readonly resolve: (isGranted: boolean) => void;
   readonly timer: unknown;
+  isGone: boolean;
 }
 
 /**
  * Claims firings of rules with `times`, one write at a time for each rule: what is asked for meanwhile is claimed
- * together by the next one. As many wait as there are requests under way, none for longer than a second: a claim that is
- * answered later is used up.
+ * together by the next one. As many wait as there are requests under way, none for longer than some seconds: what is
+ * granted later, when nobody waits for it any more, is used up.
  */
 export class FiringClaims {
   readonly #parts: FiringClaimsParts;
@@ -38,9 +39,10 @@ export class FiringClaims {
     return new Promise((resolve) => {
       const timer = this.#parts.timers.after(PATIENCE_MS, () => {
         this.#waiting.get(id)?.delete(waiter);
+        waiter.isGone = true;
         resolve(false);
       });
-      const waiter: Waiter = { resolve, timer };
+      const waiter: Waiter = { resolve, timer, isGone: false };
       const waiting = this.#waiting.get(id);
       if (waiting !== undefined) waiting.add(waiter);
       else {
@@ -59,7 +61,8 @@ export class FiringClaims {
         this.#parts.onFailure(error);
         return { granted: 0, isSpent: false };
       });
-      for (const [at, { resolve, timer }] of asked.entries()) {
+      const present = asked.filter(({ isGone }) => !isGone);
+      for (const [at, { resolve, timer }] of present.entries()) {
         this.#parts.timers.cancel(timer);
         resolve(at < granted);
       }

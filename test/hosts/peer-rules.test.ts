@@ -80,7 +80,7 @@ test('times: 3 fires three times, whatever all processes are asked at once', asy
   for (const setter of peers) {
     await post(setter, { ...ERROR, times: 3 });
     const asked = peers.flatMap((peer) =>
-      Array.from({ length: 8 }, (_, i) => peer.client().then((c) => put(c, `${i}`))),
+      Array.from({ length: 4 }, (_, i) => peer.client().then((c) => put(c, `${i}`))),
     );
     const outcomes = await Promise.all(asked);
     expect(outcomes.filter((outcome) => outcome !== 'done')).toEqual(Array(3).fill('InternalServerError'));
