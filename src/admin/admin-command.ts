@@ -172,8 +172,8 @@ async function status(asked: Asked, world: AdminWorld): Promise<number> {
   const view = await cluster(asked, world);
   if (asked.isJson) world.print(`${JSON.stringify(view)}\n`);
   else {
-    world.print(view.healthy ? 'healthy\n' : 'NOT HEALTHY\n');
-    world.print((await ask({ method: 'GET', path: '/status' }, asked, world)).text);
+    const { text } = await ask({ method: 'GET', path: '/status' }, asked, world);
+    world.print(`${view.healthy ? 'healthy' : 'NOT HEALTHY'}\n${text}`);
   }
   return view.healthy ? STATUS_DONE : STATUS_REFUSED;
 }
@@ -192,10 +192,12 @@ async function ring(asked: Asked, world: AdminWorld): Promise<number> {
     ]);
     const all = [['partition', 'epoch', 'nodes', ''], ...rows];
     const widths = [0, 1, 2].map((at) => Math.max(...all.map((row) => row[at]!.length)));
-    for (const [partition, epoch, homes, remark] of all) {
+    const lines = all.map(([partition, epoch, homes, remark]) => {
       const line = `${partition!.padStart(widths[0]!)}  ${epoch!.padStart(widths[1]!)}  ${homes!.padEnd(widths[2]!)}`;
-      world.print(`${`${line}  ${remark}`.trimEnd()}\n`);
-    }
+      return `${`${line}  ${remark}`.trimEnd()}\n`;
+    });
+    // At once: whoever reads the first lines alone, as `head` does, may have gone before the others.
+    world.print(lines.join(''));
   }
   return STATUS_DONE;
 }
