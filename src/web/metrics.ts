@@ -135,7 +135,7 @@ function addRequests(registry: Registry, { requests, requestsInFlight }: MetricS
   const registers = [registry];
   const total = new Counter({
     name: 'dynaring_requests_total',
-    help: 'Requests by operation, class of the status (none: the connection was dropped), and error (empty: none)',
+    help: 'Requests by operation, class of the status (none: no answer), and error (empty: none; client-gone: a read was given up, as its client had gone)',
     labelNames: ['operation', 'status', 'error'],
     registers,
   });
