@@ -209,12 +209,18 @@ export class SimulatedMembership implements Membership {
 
   #sealed(): number[] {
     return this.configs
-      .filter(({ partition, epoch }) =>
-        this.#parts.hosts.some(
-          ({ node }) => node?.isSealed(partition) === true && node.votingConfig(partition)?.epoch === epoch,
-        ),
-      )
+      .filter(({ partition, epoch }) => this.#parts.hosts.some((host) => this.#isSealed(host, partition, epoch)))
       .map(({ partition }) => partition);
+  }
+
+  /**
+   * Where members decide, one that is sealed still may have missed that an epoch after its own is decided: whoever led that
+   * has died before telling it. A register for all tells it itself.
+   */
+  #isSealed(host: SimulatedHost, partition: number, epoch: number): boolean {
+    if (host.node?.isSealed(partition) !== true) return false;
+    if (this.#parts.decidesByMembers && this.isNamed(host, partition)) return true;
+    return host.node.votingConfig(partition)?.epoch === epoch;
   }
 }
 
