@@ -47,7 +47,9 @@ test('a scan whose client has gone stops costing', async () => {
   expect(await Promise.all(scans)).toEqual(['AbortError', 'AbortError']);
   await expect.poll(inFlight).toBe(0);
   expect(performance.now() - beganMs).toBeLessThan(SCAN_MS);
-  const ended = [...(await figuresOf(server.endpoint))].filter(([name]) => /_requests_total.*client-gone/.test(name));
+  const ended = [...(await figuresOf(server.endpoint))].filter(([name]) =>
+    /^dynaring_requests_total\{.*client-gone/.test(name),
+  );
   expect(ended).toEqual([['dynaring_requests_total{operation="Scan",status="none",error="client-gone"}', 2]]);
   await server.stop('SIGTERM');
 });
