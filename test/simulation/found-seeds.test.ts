@@ -10,6 +10,11 @@ const FOUND: readonly { readonly scenario: ScenarioName; readonly seed: number; 
     seed: 6_007_990,
     mended: 'an epoch may begin without an entry whose removal is older than the grace, settled or not',
   },
+  {
+    scenario: 'index-added-stress',
+    seed: 6_093_309,
+    mended: 'what a register answers to a process dies with it',
+  },
 ];
 
 test.for(FOUND)('seed $seed of $scenario: $mended', ({ scenario, seed }) => {
