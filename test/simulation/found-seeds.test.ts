@@ -20,6 +20,11 @@ const FOUND: readonly { readonly scenario: ScenarioName; readonly seed: number; 
     seed: 6_290_724,
     mended: 'pages of a local index name an item of which the record and the row in the index are damaged',
   },
+  {
+    scenario: 'index-moves',
+    seed: 6_627_893,
+    mended: 'a founder whose first start was interrupted is not given a vote in a later epoch',
+  },
 ];
 
 test.for(FOUND)('seed $seed of $scenario: $mended', ({ scenario, seed }) => {
