@@ -21,7 +21,6 @@ const TWINS = ['src/env/memory-store.ts'];
 const FOR_OTHERS = [
   'src/peer/leaving.ts: DEFAULT_LEAVING_LIMITS',
   'src/peer/leaving.ts: Leaving',
-  'src/peer/mover.ts: DEFAULT_MOVER_LIMITS',
   'src/peer/mover.ts: Mover',
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
