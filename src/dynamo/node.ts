@@ -94,10 +94,10 @@ export class StorageNode implements CoordinatingNode {
     this.#isStopped = true;
     const { coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging } = this.#parts;
     const { detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans } = this.#parts;
-    const { propagation, propagationHold, outboxFinisher } = this.#parts;
+    const { propagation, logs, propagationHold, outboxFinisher } = this.#parts;
     // First what takes requests, so that nothing below begins anything new.
     for (const part of [coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging]) part.stop();
-    for (const part of [propagation, propagationHold, outboxFinisher]) part.stop();
+    for (const part of [propagation, logs, propagationHold, outboxFinisher]) part.stop();
     for (const part of [detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans]) part.stop();
   }
 
