@@ -769,7 +769,7 @@ export const SCENARIOS = {
     spares: 1,
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
-  'transactions-lost-disk': { ...TRANSACTIONS, losesDisk: true },
+  'transactions-lost-disk': { ...TRANSACTIONS, heals: false, losesDisk: true },
   'transactions-rot': { ...TRANSACTIONS, rots: true, limits: { ...TRANSACTIONS.limits, statesKept: 0 } },
   // Items are created by transactions, and deleted, and their tombstones purged meanwhile.
   'transactions-purges': {

@@ -95,13 +95,13 @@ export class TransactionClients {
     const request = { actions, ...(token === undefined ? {} : { token: { name: token, digest: token } }) };
     const calledAt = this.#parts.history.now();
     runTask(transact(this.#door(clock), request), (outcome) => {
-      if (outcome.kind === 'unknown' || outcome.kind === 'in-progress') {
-        if (token !== undefined && left > 1) return again(20 + random.next() * 200);
-      }
+      // That this try has done nothing says nothing of those before it.
+      const isUnsure = UNSURE.has(outcome.kind) || (left < TRIES && NOTHING_DONE.has(outcome.kind));
+      if (isUnsure && token !== undefined && left > 1) return again(20 + random.next() * 200);
       // It is sent again by now, or the client has given it up.
       if (isOver) return;
       isOver = true;
-      this.#note(action, record, { outcome, calledAt });
+      if (!isUnsure) this.#note(action, record, { outcome, calledAt });
       told(showOutcome(outcome));
     });
   }
@@ -128,12 +128,8 @@ export class TransactionClients {
           history.refused(key, { condition: condition!, current, calledAt });
         }
         return history.answerTogether(record, { kind: 'not-applied' });
-      case 'unavailable':
-      case 'overloaded':
-        return history.answerTogether(record, { kind: 'not-applied' });
       default:
-        // What is in progress may yet happen.
-        return;
+        return history.answerTogether(record, { kind: 'not-applied' });
     }
   }
 
@@ -196,6 +192,11 @@ export class TransactionClients {
     return ready[randomBelow(this.#parts.random, Math.max(1, ready.length))];
   }
 }
+
+type Kinds = ReadonlySet<TransactionOutcome['kind']>;
+
+const UNSURE: Kinds = new Set(['unknown', 'in-progress', 'storage-failed'] as const);
+const NOTHING_DONE: Kinds = new Set(['unavailable', 'overloaded'] as const);
 
 interface SentTransaction {
   readonly action: TransactionAction;
