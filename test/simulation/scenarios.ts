@@ -783,6 +783,17 @@ export const SCENARIOS = {
   },
   // Two items, many clients: they are in each other's way all the time.
   'transactions-crowd': { ...TRANSACTIONS, nodes: 3, partitions: 1, keys: 2, clients: 6, operations: 26, thinkMs: 10 },
+  // Many read what few write, and half of all messages take their time.
+  'transactions-reads': {
+    ...TRANSACTIONS,
+    keys: 2,
+    clients: 7,
+    operations: 60,
+    thinkMs: 5,
+    faults: 'stress',
+    crashes: false,
+    mix: { ...TRANSACTIONS.mix, put: 0, delete: 0, conditionalPut: 0, conditionalDelete: 0, read: 30, readTogether: 0 },
+  },
   'transactions-ranges': {
     ...TRANSACTIONS,
     isCollection: true,
