@@ -359,7 +359,10 @@ async function answerOfWrites(
   writes: readonly Write[],
 ): Promise<BatchWriteItemResponse> {
   const written = writes.filter(({ units }) => units !== undefined);
-  if (written.length === 0) throwErrorOf(writes);
+  // A transaction that holds all items is no error of a batch: they are to be written later.
+  if (written.length === 0 && !writes.every(({ error }) => error?.name === 'TransactionConflictException')) {
+    throwErrorOf(writes);
+  }
   const response: BatchWriteItemResponse = { UnprocessedItems: {} };
   for (const [name, ofTable] of byTable(writes.filter(({ units }) => units === undefined))) {
     response.UnprocessedItems[name] = ofTable.map(({ asked }) => asked);

@@ -1,4 +1,4 @@
-import { transactionCanceled } from '../api/cancellation.ts';
+import { isReason, transactionCanceled } from '../api/cancellation.ts';
 import { type ConsumedCapacity, sumOfWriteUnits, type WriteUnits, wantsCapacity } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
 import { type ItemImage, toImage } from '../api/item.ts';
@@ -184,9 +184,10 @@ function errorOf(outcome: Exclude<TransactionOutcome, Committed>, planned: reado
       const gone = outcome.reasons.find(({ kind }) => kind === 'table-gone');
       if (gone?.kind === 'table-gone') return clusterError(gone);
       const faults = outcome.reasons.map((reason, at) => faultOf(reason, planned[at]!));
-      // Nothing has happened, and no action is to blame.
-      if (faults.every((fault) => fault === undefined)) return ApiError.serviceUnavailable();
-      return transactionCanceled(faults);
+      // Nothing has happened. If no action is to blame, or it cannot be worded as a reason, it is tried again.
+      const isWorded =
+        faults.some((fault) => fault !== undefined) && faults.every((fault) => !fault || isReason(fault));
+      return isWorded ? transactionCanceled(faults) : ApiError.serviceUnavailable();
     }
     case 'token-mismatch':
       return ApiError.idempotentParameterMismatch();
