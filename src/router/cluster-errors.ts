@@ -16,7 +16,7 @@ import type { Failure } from '../dynamo/client.ts';
  * @param table of a write
  */
 export function clusterError(
-  failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' }> | { readonly kind: 'conflict' },
+  failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' | 'conflict' }>,
   table?: Table,
 ): ApiError {
   switch (failure.kind) {

@@ -15,6 +15,11 @@ const FOUND: readonly { readonly scenario: ScenarioName; readonly seed: number; 
     seed: 6_093_309,
     mended: 'what a register answers to a process dies with it',
   },
+  {
+    scenario: 'local-rotting',
+    seed: 6_290_724,
+    mended: 'pages of a local index name an item of which the record and the row in the index are damaged',
+  },
 ];
 
 test.for(FOUND)('seed $seed of $scenario: $mended', ({ scenario, seed }) => {

@@ -5,15 +5,19 @@ import { partitionOf } from '../keyspace.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
+import { runTask } from '../task.ts';
+import { freeItem } from '../transactions/decision.ts';
+import { LedgerSweep } from '../transactions/ledger-sweep.ts';
 import { OutboxFinisher } from './outbox-finisher.ts';
 import { Propagation } from './propagation.ts';
 import { PropagationHold } from './propagation-hold.ts';
 
-/** What keeps global indexes up to date. */
+/** What keeps global indexes up to date, and ends what transactions have begun. */
 export interface DerivedParts {
   readonly propagation: Propagation;
   readonly propagationHold: PropagationHold;
   readonly outboxFinisher: OutboxFinisher;
+  readonly ledgerSweep: LedgerSweep;
 }
 
 interface DerivedBasis {
@@ -50,7 +54,13 @@ export function wireDerived({ settings, env, acceptor, votes, coordinator }: Der
     limits,
     outbox,
     isFirst,
-    settle: (key, when, done) => propagation.settleKey(key, when, done),
+    settle(key, when, done) {
+      const settle = () => propagation.settleKey(key, when, done);
+      if (acceptor.stateOf(key).committed?.isPending !== true) return settle();
+      const operation = { requestId: undefined, key, deadlineMs: coordinator.deadline(), isUntold: true };
+      runTask(freeItem(coordinator, operation), settle);
+    },
   });
-  return { propagation, propagationHold, outboxFinisher };
+  const ledgerSweep = new LedgerSweep({ store: env.store, coordinator, isFirst });
+  return { propagation, propagationHold, outboxFinisher, ledgerSweep };
 }
