@@ -58,6 +58,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
 /** Packages that a single file of the room may know. */
 const MAY_KNOW: Record<string, string> = {
   'src/api/entry-place.ts': 'node:crypto',
+  'src/api/partiql/next-token.ts': 'node:crypto',
   'src/api/transaction-digest.ts': 'node:crypto',
   'src/web/server.ts': 'express',
   'src/web/admin-app.ts': 'express',

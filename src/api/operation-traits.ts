@@ -1,9 +1,15 @@
 import type { AttributeMap } from './attribute-value.ts';
-import type { BatchGetItemRequest, OperationName } from './operations.ts';
+import type {
+  BatchExecuteStatementRequest,
+  BatchGetItemRequest,
+  ExecuteStatementRequest,
+  OperationName,
+} from './operations.ts';
+import { syntaxOf } from './partiql/statement.ts';
 
 /** Properties of an operation that concern more than its handler. */
 export interface OperationTraits {
-  /** What it does with items. Undefined: it does not touch any. */
+  /** What it does with items. Undefined: it does not touch any. Of statements, which may read or write: write. */
   readonly access?: 'read' | 'write';
   readonly namesTable: boolean;
   /** The member of a request that has the item's key, alone or among other attributes. */
@@ -21,10 +27,14 @@ export interface OperationTraits {
   readonly answersNothing?: true;
 }
 
+/** API reference, ExecuteTransaction: no operation has more. */
+const MOST_STATEMENTS = 100;
+
 const OF_NO_TABLE: OperationTraits = { namesTable: false };
 const OF_A_TABLE: OperationTraits = { namesTable: true };
 
 export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> = {
+  BatchExecuteStatement: { access: 'write', namesTable: true, readsEventually: isSomeEventualSelect },
   BatchGetItem: { access: 'read', namesTable: true, readsEventually: isSomeNotConsistent },
   BatchWriteItem: { access: 'write', namesTable: true },
   CreateTable: OF_A_TABLE,
@@ -34,6 +44,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeLimits: OF_NO_TABLE,
   DescribeTable: OF_A_TABLE,
   DescribeTimeToLive: OF_A_TABLE,
+  ExecuteStatement: { access: 'write', namesTable: true, readsEventually: isEventualSelect },
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
   ListTagsOfResource: OF_A_TABLE,
@@ -55,6 +66,14 @@ function isNotConsistent(request: { readonly ConsistentRead?: boolean }): boolea
 
 function isSomeNotConsistent({ RequestItems = {} }: Partial<BatchGetItemRequest>): boolean {
   return Object.values(RequestItems).some(isNotConsistent);
+}
+
+function isEventualSelect(request: Partial<ExecuteStatementRequest>): boolean {
+  return request.ConsistentRead !== true && syntaxOf(request.Statement)?.body.kind === 'select';
+}
+
+function isSomeEventualSelect({ Statements = [] }: Partial<BatchExecuteStatementRequest>): boolean {
+  return Statements.some(isEventualSelect);
 }
 
 /** What a transaction does to one item. A request that has passed its schema has the table, and one of the maps. */
@@ -81,6 +100,8 @@ export function actionsOf(request: object): readonly (TransactedItem | undefined
 export function namedTables(operation: OperationName, request: object): readonly string[] {
   const { namesTable, hasActions } = OPERATION_TRAITS[operation];
   if (!namesTable) return [];
+  if (operation === 'ExecuteStatement') return tablesOf([request]);
+  if (operation === 'BatchExecuteStatement') return tablesOf((request as { readonly Statements?: unknown }).Statements);
   if (hasActions) return [...new Set(actionsOf(request).flatMap((action) => action?.TableName ?? []))];
   const { TableName, ResourceArn, RequestItems } = request as {
     readonly TableName?: string;
@@ -89,4 +110,13 @@ export function namedTables(operation: OperationName, request: object): readonly
   };
   const one = TableName ?? ResourceArn;
   return one === undefined ? Object.keys(RequestItems ?? {}) : [one];
+}
+
+/** The tables of statements, none of which need be valid. */
+function tablesOf(statements: unknown): readonly string[] {
+  if (!Array.isArray(statements)) return [];
+  const tables = statements.slice(0, MOST_STATEMENTS).flatMap((each: { readonly Statement?: unknown } | null) => {
+    return syntaxOf(each?.Statement)?.body.source.table ?? [];
+  });
+  return [...new Set(tables)];
 }
