@@ -45,6 +45,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeTable: OF_A_TABLE,
   DescribeTimeToLive: OF_A_TABLE,
   ExecuteStatement: { access: 'write', namesTable: true, readsEventually: isEventualSelect },
+  ExecuteTransaction: { access: 'write', namesTable: true, hasActions: true },
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
   ListTagsOfResource: OF_A_TABLE,
@@ -76,7 +77,7 @@ function isSomeEventualSelect({ Statements = [] }: Partial<BatchExecuteStatement
   return Statements.some(isEventualSelect);
 }
 
-/** What a transaction does to one item. A request that has passed its schema has the table, and one of the maps. */
+/** What a transaction does to one item. A statement has its key in its text, and so neither of the maps. */
 export interface TransactedItem {
   readonly TableName?: string;
   readonly Key?: AttributeMap;
@@ -88,12 +89,18 @@ export interface TransactedItem {
  * @returns undefined for a member that does nothing
  */
 export function actionsOf(request: object): readonly (TransactedItem | undefined)[] {
-  const { TransactItems } = request as { readonly TransactItems?: unknown };
+  const { TransactItems, TransactStatements } = request as Readonly<Record<string, unknown>>;
+  if (Array.isArray(TransactStatements)) return TransactStatements.slice(0, MOST_STATEMENTS).map(statementAction);
   if (!Array.isArray(TransactItems)) return [];
   return TransactItems.map((member) => {
     const { Get, ConditionCheck, Put, Delete, Update } = (member ?? {}) as Readonly<Record<string, TransactedItem>>;
     return Get ?? ConditionCheck ?? Put ?? Delete ?? Update;
   });
+}
+
+function statementAction(each: { readonly Statement?: unknown } | null): TransactedItem | undefined {
+  const syntax = syntaxOf(each?.Statement);
+  return syntax && { TableName: syntax.body.source.table };
 }
 
 /** The tables that a request names, by name or ARN. A batch may name several, and so may a transaction. */
@@ -115,8 +122,6 @@ export function namedTables(operation: OperationName, request: object): readonly
 /** The tables of statements, none of which need be valid. */
 function tablesOf(statements: unknown): readonly string[] {
   if (!Array.isArray(statements)) return [];
-  const tables = statements.slice(0, MOST_STATEMENTS).flatMap((each: { readonly Statement?: unknown } | null) => {
-    return syntaxOf(each?.Statement)?.body.source.table ?? [];
-  });
-  return [...new Set(tables)];
+  const tables = statements.slice(0, MOST_STATEMENTS).map((each) => statementAction(each)?.TableName);
+  return [...new Set(tables.filter((table) => table !== undefined))];
 }

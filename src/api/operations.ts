@@ -14,6 +14,7 @@ export const OPERATIONS = [
   'DescribeTable',
   'DescribeTimeToLive',
   'ExecuteStatement',
+  'ExecuteTransaction',
   'GetItem',
   'ListTables',
   'ListTagsOfResource',
@@ -250,7 +251,7 @@ export interface TransactGetItemsRequest {
 }
 
 /** A PartiQL statement with the values of its `?`. */
-interface ParameterizedStatement {
+export interface ParameterizedStatement {
   Statement: string;
   Parameters?: AttributeValue[];
   ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
@@ -270,5 +271,11 @@ export interface BatchStatementRequest extends ParameterizedStatement {
 
 export interface BatchExecuteStatementRequest {
   Statements: BatchStatementRequest[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+export interface ExecuteTransactionRequest {
+  TransactStatements: ParameterizedStatement[];
+  ClientRequestToken?: string;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }

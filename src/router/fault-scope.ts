@@ -41,7 +41,9 @@ export function actionMatcher(scope: FaultScope): (action: TransactedItem | unde
   return (action) => {
     if (action === undefined) return false;
     if (table !== undefined && !isNameOf(table, action.TableName!)) return false;
-    return key === undefined || containsKey((action.Item ?? action.Key)!, key);
+    if (key === undefined) return true;
+    const named = action.Item ?? action.Key;
+    return named !== undefined && containsKey(named, key);
   };
 }
 

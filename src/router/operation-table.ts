@@ -9,6 +9,7 @@ import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
 import { createStatementBatch } from './statement-batch.ts';
 import { createStatementOperation } from './statement-operations.ts';
+import { createStatementTransaction } from './statement-transaction.ts';
 import { TableCounts } from './table-counts.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
@@ -35,11 +36,12 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { query, queryTable } = createQueryOperation({ ...parts, room });
   const { scan, scanTable } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
-  const { transactGetItems } = createTransactGetOperation({ ...parts, room });
-  const { transactWriteItems } = createTransactWriteOperation({ ...parts, room });
+  const { transactGetItems, getTogether } = createTransactGetOperation({ ...parts, room });
+  const { transactWriteItems, transactActions } = createTransactWriteOperation({ ...parts, room });
   const statements = { ...parts, room, items, updateOnTable, queryTable, scanTable };
   const { executeStatement } = createStatementOperation(statements);
   const { batchExecuteStatement } = createStatementBatch(statements);
+  const { executeTransaction } = createStatementTransaction({ ...parts, getTogether, transactActions });
   const tables = createTableOperations(parts);
   const counts = new TableCounts(parts.client);
   const { updateTable } = createUpdateTableOperation(parts, counts);
@@ -57,6 +59,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     DescribeTable: describe.describeTable,
     DescribeTimeToLive: describe.describeTimeToLive,
     ExecuteStatement: executeStatement,
+    ExecuteTransaction: executeTransaction,
     GetItem: getItem,
     ListTables: describe.listTables,
     ListTagsOfResource: tags.listTagsOfResource,
