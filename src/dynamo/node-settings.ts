@@ -122,6 +122,10 @@ export interface NodeLimits {
   readonly derivationFreshMs: number;
   /** Places that one item may owe one index. More: larger records. Fewer: writes are refused sooner while homes are down. */
   readonly owedKept: number;
+  /** Changes of one item that may wait for the log of its stream. More: larger records. Fewer: writes are refused sooner. */
+  readonly changesKept: number;
+  /** Bytes of the images of those changes, if there are several. */
+  readonly changeBytesKept: number;
   /** Items that a coordinator settles at a time; what is beyond it is left to the outbox. */
   readonly settlesAtOnce: number;
   /** Items of which a node remembers that they are settled. Fewer: more work is done twice. */
@@ -179,6 +183,8 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   finishIntervalMs: 1_000,
   derivationFreshMs: 1_000,
   owedKept: 16,
+  changesKept: 8,
+  changeBytesKept: 2 * 1024 * 1024,
   settlesAtOnce: 1_000,
   marksKept: 10_000,
   entryWaitMs: 100,

@@ -46,8 +46,10 @@ import type { NodesAtHand } from './nodes-at-hand.ts';
 import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts } from './outstanding-request.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
+import { RingStreams } from './ring-streams.ts';
 import type { RingView } from './ring-view.ts';
 import { SilentNodes } from './silent-nodes.ts';
+import type { StreamClient } from './stream-client.ts';
 
 /**
  * The client of a ring. It hands each request to the first node of the key's preference list that seems well: writes of
@@ -56,7 +58,7 @@ import { SilentNodes } from './silent-nodes.ts';
  * that was not reached, or takes nothing new; a node that is lost with a request is asked no more, and its writes have
  * an unknown outcome.
  */
-export class RingClient implements DynamoClient {
+export class RingClient implements DynamoClient, StreamClient {
   readonly #view: RingView;
   readonly #nodes: NodesAtHand;
   readonly #clock: Clock;
@@ -66,6 +68,7 @@ export class RingClient implements DynamoClient {
   /** The requests that were not answered within the call, oldest first. */
   readonly #outstanding = new Set<Outstanding>();
   readonly #silent: SilentNodes;
+  readonly #streams: RingStreams;
   #sweepTimer: Timer | undefined;
   readonly #waits = new Set<() => void>();
   /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
@@ -80,6 +83,11 @@ export class RingClient implements DynamoClient {
     this.#clock = clock;
     this.#limits = limits;
     this.#silent = new SilentNodes(clock, limits);
+    this.#streams = new RingStreams({
+      partitions: view.partitions,
+      ask: (request, departure) => this.#ask(request, departure),
+      askAll: (request, patience) => this.#askAll([...this.#nodes.keys()], request, patience),
+    });
     this.#choice = new CoordinatorChoice(parts);
     this.#parts = {
       nodes,
@@ -255,6 +263,13 @@ export class RingClient implements DynamoClient {
     this.#newest.delete(table);
     for (const id of this.#nodes.keys()) this.#nodes.get(id)?.coordinate({ kind: 'forget-table', table }, () => {});
   }
+
+  readonly readLog: StreamClient['readLog'] = (request) =>
+    this.#streams.readLog({ ...request, requestId: this.#traced(request.requestId) });
+  readonly logEnds: StreamClient['logEnds'] = (shard) => this.#streams.logEnds(shard);
+  readonly endStream: StreamClient['endStream'] = (stream) => this.#streams.endStream(stream);
+  readonly trimLog: StreamClient['trimLog'] = (request) => this.#streams.trimLog(request);
+  readonly forgetStream: StreamClient['forgetStream'] = (stream) => this.forgetTable(stream);
 
   /** Calls `done` when a node owes no answer any more. The owner has removed the node, so it is asked nothing new. */
   whenIdle(node: NodeId, done: () => void): void {

@@ -34,6 +34,7 @@ const REQUESTS: Record<Request['kind'], true> = {
   gossip: true,
   ping: true,
   'mark-settled': true,
+  'mark-logged': true,
   'config-prepare': true,
   'config-accept': true,
 };
@@ -48,6 +49,11 @@ const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'count-items': true,
   'fence-tables': true,
   'forget-table': true,
+  'read-log': true,
+  'log-ends': true,
+  'end-log': true,
+  'trim-log': true,
+  'drain-log': true,
 };
 const REPLIES: Record<Reply['kind'], true> = {
   promise: true,

@@ -125,6 +125,7 @@ const REQUESTS: Record<Request['kind'], true> = {
   gossip: true,
   ping: true,
   'mark-settled': true,
+  'mark-logged': true,
   'read-local-range': true,
   'config-prepare': true,
   'config-accept': true,

@@ -94,7 +94,22 @@ export class SimulatedHost {
     members: readonly Member[],
     done: (outcome: EpochChangeOutcome) => void,
   ): void {
-    this.node!.changeEpoch(register, partition, members, done);
+    this.node!.changeEpoch(this.#whileItRuns(register), partition, members, done);
+  }
+
+  /** What a register answers to a process dies with it. */
+  #whileItRuns(register: ConfigRegister): ConfigRegister {
+    const incarnation = this.#incarnation;
+    const answered = <A extends unknown[]>(done: (...answer: A) => void) => {
+      return (...answer: A) => {
+        if (this.#incarnation === incarnation) done(...answer);
+      };
+    };
+    return {
+      read: (partition, done) => register.read(partition, answered(done)),
+      begin: (base, done) => register.begin(base, answered(done)),
+      decide: (next, done) => register.decide(next, answered(done)),
+    };
   }
 
   /** What the disk has for the beginning of an epoch; undefined if it was not staged here. */

@@ -43,6 +43,8 @@ interface LocalRowsParts {
   readonly stateOf: (key: StoreKey) => ReplicaState;
   /** The keys in a range that are damaged, and were written over. */
   readonly markedIn: (range: HalfOpenRange) => readonly StoreKey[];
+  /** Marks a key as damaged, until its newest record is restored. */
+  readonly markDamaged: (key: StoreKey) => void;
 }
 
 /**
@@ -209,12 +211,13 @@ export class LocalRows {
   }
 
   #checkRecords({ from, to }: HalfOpenRange, check: Check, done: () => void): void {
-    const { store, clock, stateOf } = this.#parts;
+    const { store, clock, stateOf, markDamaged } = this.#parts;
     if (this.#isStopped) return;
     const records = store.range('items', { from, to, limit: CHECKED_AT_ONCE });
     for (const { key, value } of records) {
       if (value === DAMAGED) {
-        stateOf(key);
+        // Its rows may be damaged too, and cannot be made again: the mark alone tells pages of it, also after a restart.
+        if (stateOf(key).isDamaged === true) markDamaged(key);
         continue;
       }
       const record = decodeRecord(value);

@@ -1,0 +1,73 @@
+import type { Departure } from '../api/departure.ts';
+import type { Derivation } from '../api/derivation.ts';
+import type { Condition } from '../api/expression/ast.ts';
+import type { ItemImage } from '../api/item.ts';
+import type { Mutation, MutationOutcome } from '../api/mutation.ts';
+import type { ByteString } from '../api/primary-key.ts';
+import type { Failure, ItemKey } from './client.ts';
+
+/** One action of a transaction that writes: on an item that no other action of it names, of a table in `strict` mode. */
+export interface TransactionAction {
+  readonly key: ItemKey;
+  /** What it does to its item; `check` only needs its condition to hold. */
+  readonly change: Mutation | { readonly kind: 'check'; readonly condition: Condition };
+  /** As in `WriteOptions`. */
+  readonly derivation?: Derivation | undefined;
+}
+
+export interface TransactionRequest {
+  /** 1 to 100. */
+  readonly actions: readonly TransactionAction[];
+  /**
+   * Makes a repetition within ten minutes answer what the first one came to. `name` is the client's token with all that
+   * scopes it; under one name, another `digest` is another request.
+   */
+  readonly token?: { readonly name: ByteString; readonly digest: string } | undefined;
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
+}
+
+/** What became of one action of a transaction that was cancelled, or why it was. */
+export type ActionOutcome =
+  /** It was not the cause. */
+  | { readonly kind: 'none' }
+  /** Another transaction holds its item. */
+  | { readonly kind: 'conflict' }
+  | Exclude<MutationOutcome, { readonly kind: 'applied' }>
+  | Extract<Failure, { readonly kind: 'index-behind' | 'table-gone' }>;
+
+export type TransactionOutcome =
+  /** All actions have happened, at one moment. Of a repetition nothing was done now, and the items are not known. */
+  | {
+      readonly kind: 'committed';
+      readonly isRepeated: boolean;
+      /** In the order of the actions; empty for a repetition. */
+      readonly items: readonly { readonly old: ItemImage | undefined; readonly next: ItemImage | undefined }[];
+    }
+  /** None has happened. In the order of the actions. */
+  | { readonly kind: 'cancelled'; readonly reasons: readonly ActionOutcome[] }
+  /** The token names another request. */
+  | { readonly kind: 'token-mismatch' }
+  /** The transaction of this token is under way. */
+  | { readonly kind: 'in-progress' }
+  | Failure;
+
+export type TransactionReadOutcome =
+  /** All as they were at one moment, in the order asked. */
+  | { readonly kind: 'items'; readonly items: readonly (ItemImage | undefined)[] }
+  /** The items kept changing, or transactions held them: true for each such item. */
+  | { readonly kind: 'cancelled'; readonly conflicts: readonly boolean[] }
+  | Failure;
+
+/** Transactions over several items of tables in `strict` mode (docs/protocol.md section 17). */
+export interface TransactingClient {
+  /** Does all actions at one moment, or none. */
+  transact(request: TransactionRequest): Promise<TransactionOutcome>;
+  /** Reads items as they were at one moment. */
+  readTogether(request: {
+    /** 1 to 100, all different. */
+    readonly items: readonly { readonly key: ItemKey; readonly derivation?: Derivation | undefined }[];
+    readonly requestId?: string | undefined;
+    readonly departure?: Departure | undefined;
+  }): Promise<TransactionReadOutcome>;
+}
