@@ -21,6 +21,8 @@ export const UNSUPPORTED = 0x70;
 export const UNANSWERABLE = 0x80;
 /** The next part of a message that is longer than a frame. The message with the same id behind it is the last part. */
 export const PART = 0x90;
+/** Of who serves: nothing more is to be asked on this connection. Of who asks, in reply: nothing more will be. */
+export const GOODBYE = 0xa0;
 
 export const FRAME_HEAD_BYTES = 4;
 const MESSAGE_HEAD_BYTES = 5;
