@@ -6,6 +6,7 @@ import {
   CANCEL,
   FrameError,
   GOODBYE,
+  KIND,
   NO_PAYLOAD,
   type Outgoing,
   REQUEST,
@@ -14,8 +15,6 @@ import {
 } from './peer-frame.ts';
 import type { PeerLimits } from './peer-limits.ts';
 import type { TransportCounts } from './transport-counts.ts';
-
-const KIND = 0xf0;
 
 /**
  * What is asked of one peer in one lane: waits for a connection, then for its turn, then for an answer. It outlives its

@@ -7,7 +7,9 @@
  * connection is for. Numbers of several bytes are big-endian; a varint has seven bits a byte, lowest first.
  */
 
-/** The high four bits of a message's kind. Never reuse one. */
+/** The bits of a message's kind that say what it is. */
+export const KIND = 0xf0;
+/** What they are. Never reuse one. */
 export const HELLO = 0x00;
 export const WELCOME = 0x10;
 export const REFUSED = 0x20;

@@ -6,6 +6,7 @@ import {
   CANCEL,
   FrameError,
   GOODBYE,
+  KIND,
   NO_PAYLOAD,
   type Outgoing,
   REQUEST,
@@ -13,8 +14,6 @@ import {
   UNSUPPORTED,
 } from './peer-frame.ts';
 import type { PeerLimits } from './peer-limits.ts';
-
-const KIND = 0xf0;
 
 /** A request that was taken and not answered yet. */
 interface Taken {
