@@ -73,12 +73,13 @@ export class StorageNode implements CoordinatingNode {
   /** Starts the background work: probes, gossip, hints, repair, purges. It goes on until `stop`. */
   startBackground(): void {
     const { detector, gossip, hints, finisher, antiEntropy, purge, scrub, epochFollower, orphans } = this.#parts;
-    const { outboxFinisher } = this.#parts;
+    const { outboxFinisher, ledgerSweep } = this.#parts;
     detector.start(() => this.#peers());
     gossip.start();
     hints.start();
     finisher.start();
     outboxFinisher.start();
+    ledgerSweep.start();
     antiEntropy.start();
     purge.start();
     scrub.start();
@@ -94,10 +95,10 @@ export class StorageNode implements CoordinatingNode {
     this.#isStopped = true;
     const { coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging } = this.#parts;
     const { detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans } = this.#parts;
-    const { propagation, logs, propagationHold, outboxFinisher } = this.#parts;
+    const { propagation, logs, propagationHold, outboxFinisher, ledgerSweep } = this.#parts;
     // First what takes requests, so that nothing below begins anything new.
     for (const part of [coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging]) part.stop();
-    for (const part of [propagation, logs, propagationHold, outboxFinisher]) part.stop();
+    for (const part of [propagation, logs, propagationHold, outboxFinisher, ledgerSweep]) part.stop();
     for (const part of [detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans]) part.stop();
   }
 

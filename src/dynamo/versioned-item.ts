@@ -82,6 +82,7 @@ export class VersionedItem<Found, Next> {
         return this.#hasBecome(next);
       case 'refused':
       case 'collection-full':
+      case 'conflict':
         throw error(words.unwritable);
       default:
         throw error(`nothing was changed: ${reasonOf(outcome)}`);
