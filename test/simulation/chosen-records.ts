@@ -182,6 +182,28 @@ export class ChosenRecords implements Observer {
     return this.#chosenProposals(key).map(({ record }) => record!);
   }
 
+  /** The keys of which anything was proposed. */
+  get keys(): Iterable<StoreKey> {
+    return this.#keys.keys();
+  }
+
+  /**
+   * The newest chosen record of a key and all that it descends from, oldest first: also those that were taken up by the next
+   * one before anybody could see that they were chosen. Beyond a purge, what was chosen before.
+   */
+  ancestry(key: StoreKey): ItemRecord[] {
+    const chosen = this.#chosenProposals(key);
+    const records: ItemRecord[] = [];
+    for (let at: Proposal | undefined = chosen.at(-1); at !== undefined; ) {
+      const { ballot, predecessor }: Proposal = at;
+      records.unshift(at.record!);
+      const before = chosen.filter((other) => compareBallots(other.ballot, ballot) < 0).at(-1);
+      const isNewer = predecessor !== undefined && !isUpTo(predecessor.ballot, before?.ballot);
+      at = isNewer ? this.#proposalOf(key, predecessor.ballot) : before;
+    }
+    return records;
+  }
+
   /** The record of a key that is chosen by now under this ballot. */
   chosenUnder(key: StoreKey, ballot: Ballot): ItemRecord | undefined {
     const proposal = proposalIn(this.#keys.get(key), ballot);

@@ -26,12 +26,14 @@ import {
   type IndexState,
   isEntryKey,
 } from './index-checker.ts';
-import { IndexedItems } from './indexed-items.ts';
+import { IndexedItems, STREAM } from './indexed-items.ts';
 import type { Membership } from './membership.ts';
 import { isBlind, type Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
 import { SimulatedMembership } from './simulated-membership.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
+import { findStreamFaults } from './stream-checker.ts';
+import { StreamReaders } from './stream-readers.ts';
 import { ToldRecords } from './told-records.ts';
 import { Trace } from './trace.ts';
 import { CLOCK_START_MS, VirtualTime } from './virtual-time.ts';
@@ -128,6 +130,8 @@ class Simulation {
   readonly #items: IndexedItems | undefined;
   readonly #entries: EntryObserver | undefined;
   readonly #change: IndexChange | undefined;
+  /** If the table has a stream. */
+  readonly #streamReaders: StreamReaders | undefined;
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
   readonly #rebalancer: Membership;
@@ -208,6 +212,18 @@ class Simulation {
     this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
       this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
     );
+    const stream = this.#items?.stream;
+    this.#streamReaders =
+      stream &&
+      new StreamReaders({
+        time: this.#time,
+        random: this.#random,
+        trace: this.#trace,
+        hosts: this.#hosts,
+        partitions,
+        shards: stream.shards,
+        trimsAfterMs: scenario.trimsAfterMs,
+      });
     this.#workload = new Workload({
       ...scenario,
       time: this.#time,
@@ -230,7 +246,10 @@ class Simulation {
     if (this.#faults.repairs && !this.#scenario.heals) this.#repair();
     this.#planChanges();
     this.#planLags();
-    const begin = () => this.#workload.start(() => this.#time.after(60, () => this.#heal()));
+    const begin = () => {
+      this.#workload.start(() => this.#time.after(60, () => this.#heal()));
+      this.#streamReaders?.start();
+    };
     if (this.#change === undefined) begin();
     else this.#change.create(begin);
     this.#time.after(this.#scenario.lastsMs, () => this.#heal());
@@ -279,6 +298,7 @@ class Simulation {
         falseEntries: this.#entries?.violations ?? [],
         staleEntries: this.#findStaleEntries(),
         indexFaults: [...new Set([...this.#unreadFaults, ...this.#findIndexFaults()])],
+        streamFaults: this.#findStreamFaults(),
       });
     } catch (error) {
       // An assertion of the code under test: what it noticed itself counts as found.
@@ -352,6 +372,7 @@ class Simulation {
       // Entries are not even sent.
       if (!holds[(index + 1) % holds.length]) scope.push({ kind: 'propagation', index: storageId! });
     }
+    if (this.#items?.stream !== undefined && holds[0]) scope.push({ kind: 'propagation', index: STREAM });
     if (release.kind !== 'after') return { id, scope, release: release as LagRelease };
     // Drawn with the history's seed, as when it starts is.
     const seed = Math.floor(startMs * 1e6);
@@ -475,6 +496,11 @@ class Simulation {
     return [...findIndexFaults(state), ...findRowFaults(state)];
   }
 
+  #findStreamFaults(): readonly string[] {
+    if (this.#streamReaders === undefined) return [];
+    return [...findStreamFaults(this.#chosen, this.#keys), ...this.#streamReaders.findFaults(this.#chosen)];
+  }
+
   #findStaleEntries(): readonly string[] {
     if (this.#items === undefined || this.#scenario.faults !== 'calm') return [];
     const { operations, entryReads } = this.#history;
@@ -486,6 +512,10 @@ class Simulation {
   }
 
   #readAll(delaysMs: readonly number[]): void {
+    if (this.#streamReaders !== undefined) {
+      this.#unanswered.add('the stream');
+      this.#streamReaders.finish(() => this.#unanswered.delete('the stream'));
+    }
     for (const delayMs of delaysMs) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
