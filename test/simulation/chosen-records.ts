@@ -14,7 +14,7 @@ import { showBallot, showRecord } from './trace.ts';
 interface Proposal {
   readonly ballot: Ballot;
   /** What the promises that reached the coordinator held, until it sent its record. */
-  readonly promised: ReplicaState[];
+  readonly promised: (ReplicaState & { readonly from: NodeId })[];
   record: ItemRecord | undefined;
   /** The record that this one was derived from. */
   predecessor: ItemRecord | undefined;
@@ -195,7 +195,8 @@ export class ChosenRecords implements Observer {
     const chosen = this.#chosenProposals(key);
     const records: ItemRecord[] = [];
     for (let at: Proposal | undefined = chosen.at(-1); at !== undefined; ) {
-      const { ballot, predecessor }: Proposal = at;
+      const { ballot }: Proposal = at;
+      const predecessor = this.#quorumTop(at);
       records.unshift(at.record!);
       const before = chosen.filter((other) => compareBallots(other.ballot, ballot) < 0).at(-1);
       const isNewer = predecessor !== undefined && !isUpTo(predecessor.ballot, before?.ballot);
@@ -227,6 +228,12 @@ export class ChosenRecords implements Observer {
         );
       }
     }
+  }
+
+  /** What a round has gone by: it waits for a majority, and further promises may come before it sends its record. */
+  #quorumTop({ promised }: Proposal): ItemRecord | undefined {
+    const first = promised.filter(({ from }, at) => promised.findIndex((other) => other.from === from) === at);
+    return highestOf(first.slice(0, this.#majority));
   }
 
   #chosenProposals(key: StoreKey): readonly Proposal[] {

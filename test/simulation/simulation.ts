@@ -56,6 +56,8 @@ const MAX_EVENTS = 200_000;
 const HEALED_WITHIN_MS = 2_500;
 /** Tombstones of entries come after those of items, and may come twice when two members lead purges of one item. */
 const ENTRIES_PURGED_WITHIN_MS = 4_500;
+/** Readers come to the end of a log by then, a few changes at a time. */
+const STREAM_READ_WITHIN_MS = 3_000;
 /** Several nodes have left by then, one after the other. */
 const GOAL_REACHED_WITHIN_MS = 8_000;
 const LOOK_INTERVAL_MS = 80;
@@ -453,12 +455,25 @@ class Simulation {
     this.#time.after(ROOTS_WITHIN_MS, () => {
       const later = look(roots);
       if (later.length > 0) return again(later);
-      if (isRead) return this.#end([]);
+      if (isRead) return this.#readStreams(() => this.#end([]));
       this.#trace.add(this.#time.nowMs, '-- the ring is whole');
       // A strong read would mend an item that was made by an older derivation.
       this.#unreadFaults = this.#findIndexFaults();
+      if (this.#streamReaders !== undefined) this.#workload.end();
       this.#readAll(LAST_READS_MS);
       this.#time.after(AFTER_LAST_READS_MS, () => this.#examine(untilMs, true));
+    });
+  }
+
+  /** Whoever follows a log reads to its end; nobody writes any more. */
+  #readStreams(done: () => void): void {
+    if (this.#streamReaders === undefined) return done();
+    this.#unanswered.add('the stream');
+    const end = this.#time.after(STREAM_READ_WITHIN_MS, done);
+    this.#streamReaders.finish(() => {
+      this.#unanswered.delete('the stream');
+      this.#time.cancel(end);
+      done();
     });
   }
 
@@ -512,10 +527,6 @@ class Simulation {
   }
 
   #readAll(delaysMs: readonly number[]): void {
-    if (this.#streamReaders !== undefined) {
-      this.#unanswered.add('the stream');
-      this.#streamReaders.finish(() => this.#unanswered.delete('the stream'));
-    }
     for (const delayMs of delaysMs) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
