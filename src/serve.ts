@@ -353,8 +353,7 @@ class PeerProcess {
       isReachable: (id) => id === self || transport.isUp(id),
       silentMs: (id) => transport.silentMs(id),
       nearest: config.readFrom === 'nearest' ? self : undefined,
-      clock,
-      limits: config.limits.node,
+      ...{ clock, random: this.#random, limits: config.limits.node },
       writeQuorum: config.writeQuorum,
       observer: traces.own,
     });

@@ -21,7 +21,6 @@ const TWINS = ['src/env/memory-store.ts'];
 const FOR_OTHERS = [
   'src/peer/leaving.ts: DEFAULT_LEAVING_LIMITS',
   'src/peer/leaving.ts: Leaving',
-  'src/peer/mover.ts: DEFAULT_MOVER_LIMITS',
   'src/peer/mover.ts: Mover',
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
@@ -58,6 +57,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
 /** Packages that a single file of the room may know. */
 const MAY_KNOW: Record<string, string> = {
   'src/api/entry-place.ts': 'node:crypto',
+  'src/api/partiql/next-token.ts': 'node:crypto',
   'src/web/server.ts': 'express',
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',

@@ -147,6 +147,39 @@ export function sumOfWriteUnits(writes: readonly WriteUnits[]): WriteUnits {
   };
 }
 
+/** What several requests to one table consumed together. */
+export function sumOfCapacities(each: readonly ConsumedCapacity[]): ConsumedCapacity | undefined {
+  const [first, ...more] = each;
+  if (first === undefined || more.length === 0) return first;
+  return more.reduce(
+    (left, right) => ({
+      TableName: left.TableName,
+      CapacityUnits: left.CapacityUnits + right.CapacityUnits,
+      ...joined('Table', left.Table && right.Table && sumOf(left.Table, right.Table)),
+      ...joined('LocalSecondaryIndexes', sumByName(left.LocalSecondaryIndexes, right.LocalSecondaryIndexes)),
+      ...joined('GlobalSecondaryIndexes', sumByName(left.GlobalSecondaryIndexes, right.GlobalSecondaryIndexes)),
+    }),
+    first,
+  );
+}
+
+function joined<Name extends string, Value>(name: Name, value: Value | undefined): { readonly [Key in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: Value });
+}
+
+type ByName = Readonly<Record<string, Capacity>> | undefined;
+
+function sumByName(left: ByName, right: ByName): ByName {
+  if (left === undefined || right === undefined) return left ?? right;
+  const names = new Set([...Object.keys(left), ...Object.keys(right)]);
+  const nothing: Capacity = { CapacityUnits: 0 };
+  return Object.fromEntries([...names].map((name) => [name, sumOf(left[name] ?? nothing, right[name] ?? nothing)]));
+}
+
+function sumOf(left: Capacity, right: Capacity): Capacity {
+  return { CapacityUnits: left.CapacityUnits + right.CapacityUnits };
+}
+
 export function wantsCapacity(level: ReturnConsumedCapacity | undefined): level is 'TOTAL' | 'INDEXES' {
   return level === 'TOTAL' || level === 'INDEXES';
 }

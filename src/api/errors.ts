@@ -70,6 +70,11 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'ConditionalCheckFailedException', 'The conditional request failed', { body });
   }
 
+  /** An INSERT of an item that is there already: recorded by many users (`Duplicate primary key exists in table`). */
+  static duplicateItem(): ApiError {
+    return new ApiError(DYNAMODB, 'DuplicateItemException', 'Duplicate primary key exists in table');
+  }
+
   /** Of a provisioned table or index. @param reasons the API's `ThrottlingReason`s */
   static provisionedThroughputExceeded(message: string, reasons: readonly object[]): ApiError {
     const body = { ThrottlingReasons: reasons };

@@ -6,6 +6,7 @@ import { applyUpdate } from './expression/update.ts';
 import { checkCollectionEntry, checkIndexKeys, type IndexedTable } from './index-entry.ts';
 import { fromImage, type ItemImage, sizeOf, toImage } from './item.ts';
 import { MAX_ITEM_BYTES, updateTooLarge } from './item-limits.ts';
+import type { ByteString } from './primary-key.ts';
 
 /**
  * What a write does to one item. It is plain data, so that it can be sent to its coordinator. It is a pure function of
@@ -15,6 +16,34 @@ import { MAX_ITEM_BYTES, updateTooLarge } from './item-limits.ts';
 export type Mutation = {
   readonly condition?: Condition | undefined;
 } & ({ readonly kind: 'put'; readonly item: ItemImage } | { readonly kind: 'delete' } | UpdateMutation);
+
+/**
+ * What a transaction does to one of its items, in two writes: first it prepares the item, then, when it is decided, it settles
+ * what it has prepared (docs/protocol.md section 17.2). Plain data, as a `Mutation`.
+ */
+export type TransactionMutation = PrepareMutation | SettleMutation;
+
+export const ATTEMPT_BYTES = 16;
+
+/** Finds out what the action comes to, and keeps it beside the item, which stays as it is. */
+export interface PrepareMutation {
+  readonly kind: 'prepare';
+  /** The partition key of the transaction's item in the ledger. */
+  readonly ledger: ByteString;
+  /** `ATTEMPT_BYTES`: of several tries of one transaction, which one it is. */
+  readonly attempt: ByteString;
+  readonly action: TransactionChange;
+}
+
+/** What an action does to its item; `check` only needs its condition to hold. */
+export type TransactionChange = Mutation | { readonly kind: 'check'; readonly condition: Condition };
+
+/** Puts what an attempt has prepared in the place of the item, or drops it. Nothing, if the item has nothing of that attempt. */
+export interface SettleMutation {
+  readonly kind: 'settle';
+  readonly attempt: ByteString;
+  readonly isCommitted: boolean;
+}
 
 interface UpdateMutation {
   readonly kind: 'update';
@@ -31,7 +60,9 @@ export type MutationOutcome =
   /** The present item does not allow the update: a ValidationException. Nothing is written. */
   | { readonly kind: 'refused'; readonly message: string }
   /** The item collection would be larger than one of a table with local indexes may be. Nothing is written. */
-  | { readonly kind: 'collection-full' };
+  | { readonly kind: 'collection-full' }
+  /** A transaction that is not decided holds the item. Nothing is written. */
+  | { readonly kind: 'conflict' };
 
 /** Pure. Parses the current item only if there is a condition or an update. */
 export function applyMutation(mutation: Mutation, current: ItemImage | undefined): MutationOutcome {

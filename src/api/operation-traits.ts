@@ -1,8 +1,14 @@
-import type { BatchGetItemRequest, OperationName } from './operations.ts';
+import type {
+  BatchExecuteStatementRequest,
+  BatchGetItemRequest,
+  ExecuteStatementRequest,
+  OperationName,
+} from './operations.ts';
+import { syntaxOf } from './partiql/statement.ts';
 
 /** Properties of an operation that concern more than its handler. */
 export interface OperationTraits {
-  /** What it does with items. Undefined: it does not touch any. */
+  /** What it does with items. Undefined: it does not touch any. Of statements, which may read or write: write. */
   readonly access?: 'read' | 'write';
   readonly namesTable: boolean;
   /** The member of a request that has the item's key, alone or among other attributes. */
@@ -18,10 +24,14 @@ export interface OperationTraits {
   readonly answersNothing?: true;
 }
 
+/** API reference, ExecuteTransaction: no operation has more. */
+const MOST_STATEMENTS = 100;
+
 const OF_NO_TABLE: OperationTraits = { namesTable: false };
 const OF_A_TABLE: OperationTraits = { namesTable: true };
 
 export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> = {
+  BatchExecuteStatement: { access: 'write', namesTable: true, readsEventually: isSomeEventualSelect },
   BatchGetItem: { access: 'read', namesTable: true, readsEventually: isSomeNotConsistent },
   BatchWriteItem: { access: 'write', namesTable: true },
   CreateTable: OF_A_TABLE,
@@ -31,6 +41,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeLimits: OF_NO_TABLE,
   DescribeTable: OF_A_TABLE,
   DescribeTimeToLive: OF_A_TABLE,
+  ExecuteStatement: { access: 'write', namesTable: true, readsEventually: isEventualSelect },
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
   ListTagsOfResource: OF_A_TABLE,
@@ -52,9 +63,19 @@ function isSomeNotConsistent({ RequestItems = {} }: Partial<BatchGetItemRequest>
   return Object.values(RequestItems).some(isNotConsistent);
 }
 
+function isEventualSelect(request: Partial<ExecuteStatementRequest>): boolean {
+  return request.ConsistentRead !== true && syntaxOf(request.Statement)?.body.kind === 'select';
+}
+
+function isSomeEventualSelect({ Statements = [] }: Partial<BatchExecuteStatementRequest>): boolean {
+  return Statements.some(isEventualSelect);
+}
+
 /** The tables that a request names, by name or ARN. A batch may name several. */
 export function namedTables(operation: OperationName, request: object): readonly string[] {
   if (!OPERATION_TRAITS[operation].namesTable) return [];
+  if (operation === 'ExecuteStatement') return tablesOf([request]);
+  if (operation === 'BatchExecuteStatement') return tablesOf((request as { readonly Statements?: unknown }).Statements);
   const { TableName, ResourceArn, RequestItems } = request as {
     readonly TableName?: string;
     readonly ResourceArn?: string;
@@ -62,4 +83,13 @@ export function namedTables(operation: OperationName, request: object): readonly
   };
   const one = TableName ?? ResourceArn;
   return one === undefined ? Object.keys(RequestItems ?? {}) : [one];
+}
+
+/** The tables of statements, none of which need be valid. */
+function tablesOf(statements: unknown): readonly string[] {
+  if (!Array.isArray(statements)) return [];
+  const tables = statements.slice(0, MOST_STATEMENTS).flatMap((each: { readonly Statement?: unknown } | null) => {
+    return syntaxOf(each?.Statement)?.body.source.table ?? [];
+  });
+  return [...new Set(tables)];
 }

@@ -3,6 +3,7 @@ import type { Departure } from './departure.ts';
 
 /** The operations served, by their names on the wire and in SDKs. `api-schema/` has one file for each. */
 export const OPERATIONS = [
+  'BatchExecuteStatement',
   'BatchGetItem',
   'BatchWriteItem',
   'CreateTable',
@@ -12,6 +13,7 @@ export const OPERATIONS = [
   'DescribeLimits',
   'DescribeTable',
   'DescribeTimeToLive',
+  'ExecuteStatement',
   'GetItem',
   'ListTables',
   'ListTagsOfResource',
@@ -190,4 +192,28 @@ export interface BatchWriteItemRequest {
   RequestItems: Record<string, BatchWrite[]>;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
   ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
+}
+
+/** A PartiQL statement with the values of its `?`. */
+interface ParameterizedStatement {
+  Statement: string;
+  Parameters?: AttributeValue[];
+  ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
+}
+
+export interface ExecuteStatementRequest extends ParameterizedStatement {
+  ConsistentRead?: boolean;
+  NextToken?: string;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+  Limit?: number;
+}
+
+/** One statement of a BatchExecuteStatement. */
+export interface BatchStatementRequest extends ParameterizedStatement {
+  ConsistentRead?: boolean;
+}
+
+export interface BatchExecuteStatementRequest {
+  Statements: BatchStatementRequest[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }

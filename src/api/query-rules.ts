@@ -29,6 +29,8 @@ import { VALUE_TEXTS } from './value-texts.ts';
 /** A Query that has passed all checks that need no table. */
 export interface CheckedQuery extends Filtering {
   readonly terms: readonly KeyTerm[];
+  /** Its filter may be about attributes of the key: a statement has one WHERE clause for both. */
+  readonly mayFilterKeys?: true;
 }
 
 /** How a Query is to be carried out. */
@@ -74,7 +76,7 @@ export function planQuery(table: Table, request: QueryRequest, checked: CheckedQ
   const { index } = read;
   const key = index?.key ?? keyOfTable(table);
   const range = keyRangeOf(key, terms);
-  if (filter !== undefined) {
+  if (filter !== undefined && checked.mayFilterKeys !== true) {
     checkFilterPaths(key, filter, request.FilterExpression == null ? 'QueryFilter' : 'Filter Expression');
   }
   checkKeyPaths(table, { condition: filter, projection });

@@ -1,5 +1,6 @@
 import type { Derivation } from '../api/derivation.ts';
-import type { Mutation } from '../api/mutation.ts';
+import type { ItemImage } from '../api/item.ts';
+import type { Mutation, TransactionMutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
 import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome, TableCount, Writer } from './client.ts';
@@ -19,7 +20,7 @@ export interface CoordinateWrite {
   readonly key: StoreKey;
   /** In full, since the store key holds a hash of it. */
   readonly partitionKey: ByteString;
-  readonly mutation: Mutation;
+  readonly mutation: Mutation | TransactionMutation;
   readonly consistency: Consistency;
   /** As in `WriteOptions`. */
   readonly wantsOld: boolean;
@@ -43,6 +44,17 @@ export interface CoordinateRead {
   readonly key: StoreKey;
   readonly from: ReadFrom;
   readonly consistency: Consistency;
+  /** As in `ReadRequest`. */
+  readonly derivation: Derivation | undefined;
+  /** As in `CoordinateWrite`. */
+  readonly budgetMs?: number | undefined;
+}
+
+/** Reads the latest of one item of a table in `strict` mode as a transaction needs it: with its version. */
+export interface CoordinateLook {
+  readonly kind: 'coordinate-look';
+  readonly requestId: string | undefined;
+  readonly key: StoreKey;
   /** As in `ReadRequest`. */
   readonly derivation: Derivation | undefined;
   /** As in `CoordinateWrite`. */
@@ -167,6 +179,7 @@ export type LogRequest = PassableLogRequest | DrainLog;
 export type PassableRequest =
   | CoordinateWrite
   | CoordinateRead
+  | CoordinateLook
   | CoordinateRange
   | CollectionSizeOf
   | PassableLogRequest;
@@ -180,6 +193,17 @@ export type CoordinationRequest =
   | CountItems
   | FenceTables
   | ForgetTable;
+
+export type LookAnswer =
+  | {
+      readonly kind: 'looked';
+      readonly item: ItemImage | undefined;
+      /** Another one as soon as the item may be another; it never comes again. */
+      readonly version: string;
+      /** Whether a transaction holds the item that is not decided. */
+      readonly isHeld: boolean;
+    }
+  | Failure;
 
 export type SizeAnswer = { readonly kind: 'size'; readonly bytes: number } | Failure;
 
@@ -208,6 +232,7 @@ export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 interface CoordinationAnswers {
   readonly 'coordinate-write': WriteAnswer;
   readonly 'coordinate-read': ReadOutcome;
+  readonly 'coordinate-look': LookAnswer;
   readonly 'coordinate-range': RangeOutcome;
   readonly 'collection-size': SizeAnswer;
   readonly 'use-derivation': UseAnswer;

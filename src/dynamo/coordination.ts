@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { Departure } from '../api/departure.ts';
-import { applyMutation, type MutationOutcome } from '../api/mutation.ts';
+import type { Mutation, MutationOutcome } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Failure, ReadOutcome } from './client.ts';
@@ -8,6 +8,7 @@ import type { CoordinatingNode } from './coordinating-node.ts';
 import type {
   AnswerTo,
   CollectionSizeOf,
+  CoordinateLook,
   CoordinateRange,
   CoordinateRead,
   CoordinateWrite,
@@ -40,13 +41,14 @@ import {
   isReadLocal,
   type RegisterReadOutcome,
   readEventually,
-  readStrongly,
   toReadOutcome,
 } from './registers/register-read.ts';
-import { type Change, writeRegister } from './registers/register-write.ts';
+import type { Change } from './registers/register-write.ts';
 import { UNREADABLE } from './registers/replica-rows.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
 import { answered, runTask, runUntilGone, type Task } from './task.ts';
+import { type DecidedItem, readDecided, writeOnceFree } from './transactions/decision.ts';
+import { changeItem, pendingAfter } from './transactions/item-change.ts';
 
 /** The parts of a node that the requests of clients need. */
 export interface CoordinationParts {
@@ -92,6 +94,8 @@ export class Coordination implements CoordinatingNode {
         return this.#read(request, reply as ReplyTo<CoordinateRead>, departure);
       case 'coordinate-write':
         return this.#write(request, reply as ReplyTo<CoordinateWrite>);
+      case 'coordinate-look':
+        return this.#look(request, reply as ReplyTo<CoordinateLook>);
       case 'coordinate-range':
         return this.#readRange(request, reply as ReplyTo<CoordinateRange>, departure);
       case 'collection-size':
@@ -181,7 +185,7 @@ export class Coordination implements CoordinatingNode {
   /** A put or delete of `dynamo` mode that reads nothing. It waits for no other write of its key. */
   #writeBlindly(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
     const { requestId, key, partitionKey, mutation, derivation, carried, budgetMs } = request;
-    assert(carried?.kind !== 'round');
+    assert(carried?.kind !== 'round' && isOfClient(mutation));
     const { coordinator, acceptor, hints } = this.#parts;
     const item = mutation.kind === 'put' ? mutation.item : undefined;
     const known = highestOf([acceptor.stateOf(key), { committed: hints.committed(key) }]);
@@ -198,21 +202,25 @@ export class Coordination implements CoordinatingNode {
     assert(carried?.kind !== 'record');
     const { coordinator, locks } = this.#parts;
     const deadlineMs = coordinator.deadline(budgetMs);
-    const change: Change = (current) => this.#withinCollection(request, applyMutation(mutation, current));
+    const { rules } = coordinator.settings;
+    const change: Change = (current, record) =>
+      this.#withinCollection(request, changeItem(mutation, current, record?.pending, rules));
+    const prepares = pendingAfter(mutation);
+    const isExempt = mutation.kind === 'settle';
     const begin = (hasWaited: boolean): Task<WriteAnswer> => {
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
       const isInVain = hasWaited && this.#isCutOff(key);
       if (isInVain) return answered(untried(NOT_TRIED, carried));
       const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried, by };
-      return writeRegister(coordinator, write);
+      return writeOnceFree(coordinator, { ...write, prepares, isExempt });
     };
     const done = derivation === undefined ? reply : (answer: WriteAnswer) => this.#replyWhenShown(key, answer, reply);
     if (!locks.run(key, begin, done)) reply(untried({ kind: 'overloaded' }, carried));
   }
 
   /** As the replica of this node has the size of the item collection; if it is no home replica, nothing is refused. */
-  #withinCollection({ key, derivation }: CoordinateWrite, outcome: MutationOutcome): MutationOutcome {
-    if (derivation === undefined) return outcome;
+  #withinCollection({ key, derivation, mutation }: CoordinateWrite, outcome: MutationOutcome): MutationOutcome {
+    if (derivation === undefined || mutation.kind === 'settle') return outcome;
     const { acceptor, coordinator } = this.#parts;
     const limitBytes = coordinator.settings.limits.collectionBytes;
     return withinCollection(outcome, derivation, { bytes: acceptor.rows.local.collectionBytes(key), limitBytes });
@@ -240,13 +248,24 @@ export class Coordination implements CoordinatingNode {
     // The most common request of all needs no message, so it is spared the task too.
     if (isLocal && this.#isHomeOf(key) && this.#answerOwn(key, reply)) return;
     const operation = { requestId, key, deadlineMs: coordinator.deadline(budgetMs), derivation };
-    const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
-    if (consistency === 'strict') {
-      const task = (isStrong ? readStrongly : readEventually)(coordinator, operation);
-      return this.#runRead(task, finish, departure);
+    if (consistency === 'strict' && isStrong) {
+      const finish = (read: DecidedItem | Failure) => reply(read.kind === 'decided' ? found(read.item) : read);
+      return this.#runRead(readDecided(coordinator, operation), finish, departure);
     }
+    const finish = (outcome: RegisterReadOutcome) => reply(toReadOutcome(outcome));
+    if (consistency === 'strict') return this.#runRead(readEventually(coordinator, operation), finish, departure);
     const needed = isStrong ? consistentReadQuorum(coordinator, key) : coordinator.settings.readQuorum;
     this.#runRead(readSloppily(coordinator, operation, needed), finish, departure);
+  }
+
+  #look({ requestId, key, derivation, budgetMs }: CoordinateLook, reply: ReplyTo<CoordinateLook>): void {
+    const { coordinator } = this.#parts;
+    const operation = { requestId, key, deadlineMs: coordinator.deadline(budgetMs), derivation };
+    runTask(readDecided(coordinator, operation), (read) => {
+      if (read.kind !== 'decided') return reply(read);
+      const { item, version, isHeld } = read;
+      reply({ kind: 'looked', item, version, isHeld });
+    });
   }
 
   #readRange(request: CoordinateRange, reply: ReplyTo<CoordinateRange>, departure: Departure | undefined): void {
@@ -318,8 +337,13 @@ const NOT_TRIED: Failure = { kind: 'unavailable', needed: 1, got: 0 };
 
 /** Whether a write is a put or delete of `dynamo` mode that reads nothing. */
 function isWrittenBlindly({ mutation, consistency, wantsOld }: CoordinateWrite): boolean {
-  const isBlind = !wantsOld && mutation.condition === undefined && mutation.kind !== 'update';
-  return consistency === 'dynamo' && isBlind;
+  if (consistency !== 'dynamo' || wantsOld || !isOfClient(mutation)) return false;
+  return mutation.condition === undefined && mutation.kind !== 'update';
+}
+
+/** Whether a write is one of a client by itself, and not part of a transaction. */
+function isOfClient(mutation: CoordinateWrite['mutation']): mutation is Mutation {
+  return mutation.kind !== 'prepare' && mutation.kind !== 'settle';
 }
 
 /**

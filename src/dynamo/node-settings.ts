@@ -148,6 +148,8 @@ export interface NodeLimits {
   readonly outboxAgeMs: number;
   /** How much older it is when the other members do so. */
   readonly outboxLaterMs: number;
+  /** For so long a repetition of a transaction with a token answers what the first one came to. The service's is ten minutes. */
+  readonly tokenKeptMs: number;
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -202,6 +204,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   entryWaitMs: 100,
   outboxAgeMs: 1_000,
   outboxLaterMs: 3_000,
+  tokenKeptMs: 10 * 60_000,
 };
 
 /** A hint that a coordinator keeps. */

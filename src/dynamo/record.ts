@@ -13,6 +13,14 @@ import {
   sectionBytes,
   writeSection,
 } from './derived/derived-section.ts';
+import {
+  endOfPending,
+  isWholePending,
+  type Pending,
+  pendingBytes,
+  readPending,
+  writePending,
+} from './transactions/pending-section.ts';
 
 /**
  * One entry of a record's lineage: the record contains the effect of operation `sequence` of that coordinator and boot,
@@ -35,6 +43,8 @@ export interface RecordFields {
   readonly lineage: readonly LineageEntry[];
   /** Undefined: nothing is derived from the item, as in tables without indexes. */
   readonly derived?: Derived | undefined;
+  /** Undefined: no transaction that is not settled holds the item. */
+  readonly pending?: Pending | undefined;
   /**
    * Whether it is an entry of a global index: made of the chosen record of an item, under the ballot of that, and only ever
    * learned (docs/protocol.md section 14.2). The partition key of a tombstone is not known then, and empty.
@@ -65,11 +75,11 @@ export class ItemRecord implements RecordFields {
       this.ballot = ballotIn(made);
       return;
     }
-    const { ballot, item, partitionKey, lineage, derived } = made;
+    const { ballot, item, partitionKey, lineage, derived, pending } = made;
     this.ballot = ballot;
     this.stored = encode(made);
     this.#item = item ?? null;
-    this.#rest = { partitionKey, lineage, derived };
+    this.#rest = { partitionKey, lineage, derived, pending };
   }
 
   get item(): ItemImage | undefined {
@@ -91,6 +101,17 @@ export class ItemRecord implements RecordFields {
     if (!this.isDerived) return undefined;
     this.#rest ??= restIn(this.stored as Buffer);
     return this.#rest.derived;
+  }
+
+  get pending(): Pending | undefined {
+    if (!this.isPending) return undefined;
+    this.#rest ??= restIn(this.stored as Buffer);
+    return this.#rest.pending;
+  }
+
+  /** Whether `pending` is there, answered without decoding it. */
+  get isPending(): boolean {
+    return (this.stored[1]! & FLAG_PENDING) !== 0;
   }
 
   get isEntry(): true | undefined {
@@ -124,8 +145,8 @@ export class ItemRecord implements RecordFields {
    */
   withBallot(ballot: Ballot, derived: Derived | undefined): ItemRecord {
     if (derived !== this.derived) {
-      const { item, partitionKey, lineage, isEntry } = this;
-      return new ItemRecord({ ballot, item, partitionKey, lineage, derived, isEntry });
+      const { item, partitionKey, lineage, pending, isEntry } = this;
+      return new ItemRecord({ ballot, item, partitionKey, lineage, derived, pending, isEntry });
     }
     const stored = Buffer.from(this.stored);
     writeBallot(stored, ballot);
@@ -134,7 +155,7 @@ export class ItemRecord implements RecordFields {
 }
 
 /** What is seldom asked of a record that was read. */
-type Rest = Pick<RecordFields, 'partitionKey' | 'lineage' | 'derived'>;
+type Rest = Pick<RecordFields, 'partitionKey' | 'lineage' | 'derived' | 'pending'>;
 
 /** The records of a key in one replica. */
 export interface ReplicaState {
@@ -216,28 +237,32 @@ export function isSettled(record: ItemRecord, states: readonly ReplicaState[], m
  * Layout, big-endian (docs/data-layout.md):
  *   u8 layout version | u8 flags | f64 hlc | u48 coordinator | u32 boot | u16 lineage entries | u16 partition key bytes
  *   per lineage entry: u48 coordinator | u32 boot | u48 sequence | f64 hlc
- *   partition key | what is derived, if a flag says so | u32 item size | JSON of the item (both absent in a tombstone)
+ *   partition key | what is derived, if a flag says so | what is pending, if a flag says so
+ *   u32 item size | JSON of the item (both absent in a tombstone)
  */
 const LAYOUT_VERSION = 1;
 const FLAG_TOMBSTONE = 1;
 const FLAG_DERIVED = 2;
 const FLAG_ENTRY = 4;
+const FLAG_PENDING = 8;
 /** Only with FLAG_DERIVED. */
 const FLAG_CHANGES = 16;
-const ALL_FLAGS = FLAG_TOMBSTONE | FLAG_DERIVED | FLAG_ENTRY | FLAG_CHANGES;
+const ALL_FLAGS = FLAG_TOMBSTONE | FLAG_DERIVED | FLAG_ENTRY | FLAG_PENDING | FLAG_CHANGES;
 const HEADER_BYTES = 24;
 const LINEAGE_ENTRY_BYTES = 24;
 
-function encode({ ballot, item, partitionKey, lineage, derived, isEntry }: RecordFields): Uint8Array {
+function encode({ ballot, item, partitionKey, lineage, derived, pending, isEntry }: RecordFields): Uint8Array {
   const keyOffset = HEADER_BYTES + lineage.length * LINEAGE_ENTRY_BYTES;
   const keyEnd = keyOffset + partitionKey.length;
-  const itemOffset = derived === undefined ? keyEnd : keyEnd + sectionBytes(derived, item);
+  const derivedEnd = derived === undefined ? keyEnd : keyEnd + sectionBytes(derived, item);
+  const itemOffset = pending === undefined ? derivedEnd : derivedEnd + pendingBytes(pending);
   const bytes = Buffer.allocUnsafe(item === undefined ? itemOffset : itemOffset + 4 + item.json.length);
   bytes[0] = LAYOUT_VERSION;
   bytes[1] =
     (item === undefined ? FLAG_TOMBSTONE : 0) |
     (derived === undefined ? 0 : FLAG_DERIVED) |
     (derived?.changes === undefined || derived.changes.length === 0 ? 0 : FLAG_CHANGES) |
+    (pending === undefined ? 0 : FLAG_PENDING) |
     (isEntry === undefined ? 0 : FLAG_ENTRY);
   writeBallot(bytes, ballot);
   bytes.writeUInt16BE(lineage.length, 20);
@@ -252,6 +277,7 @@ function encode({ ballot, item, partitionKey, lineage, derived, isEntry }: Recor
   }
   bytes.write(partitionKey, keyOffset, 'latin1');
   if (derived !== undefined) writeSection(bytes, keyEnd, derived, item);
+  if (pending !== undefined) writePending(bytes, derivedEnd, pending);
   if (item !== undefined) {
     bytes.writeUInt32BE(item.size, itemOffset);
     bytes.set(item.json, itemOffset + 4);
@@ -285,9 +311,10 @@ function restIn(bytes: Buffer): Rest {
   }
   const keyEnd = offset + bytes.readUInt16BE(22);
   const partitionKey = bytes.toString('latin1', offset, keyEnd);
-  if ((bytes[1]! & FLAG_DERIVED) === 0) return { partitionKey, lineage, derived: undefined };
+  const pending = (bytes[1]! & FLAG_PENDING) === 0 ? undefined : readPending(bytes, derivedEndIn(bytes));
+  if ((bytes[1]! & FLAG_DERIVED) === 0) return { partitionKey, lineage, derived: undefined, pending };
   const derived = readSection(bytes, keyEnd, hasChanges(bytes) ? { item: itemIn(bytes) } : undefined);
-  return { partitionKey, lineage, derived };
+  return { partitionKey, lineage, derived, pending };
 }
 
 /**
@@ -302,6 +329,7 @@ export function isWholeRecord(received: Uint8Array): boolean {
   const keyEnd = lineageEnd + bytes.readUInt16BE(22);
   const told = hasChanges(bytes) ? { hasItem: !isTombstone(bytes) } : undefined;
   if ((bytes[1]! & FLAG_DERIVED) !== 0 && !isWholeSection(bytes, keyEnd, told)) return false;
+  if ((bytes[1]! & FLAG_PENDING) !== 0 && !isWholePending(bytes, derivedEndIn(bytes))) return false;
   const itemOffset = itemOffsetIn(bytes);
   if (isTombstone(bytes) ? bytes.length !== itemOffset : bytes.length < itemOffset + 4) return false;
   if (!isTime(bytes.readDoubleBE(2))) return false;
@@ -326,6 +354,16 @@ export function isTombstone(stored: Uint8Array): boolean {
   return (bytesOf(stored)[1]! & FLAG_TOMBSTONE) !== 0;
 }
 
+/** Whether a stored record may be purged once it is old: a tombstone, of an item that no transaction is about to create. */
+export function isPurgeable(stored: Uint8Array): boolean {
+  return (bytesOf(stored)[1]! & (FLAG_TOMBSTONE | FLAG_PENDING)) === FLAG_TOMBSTONE;
+}
+
+/** Whether a stored record carries what a transaction has prepared. */
+export function isPendingIn(stored: Uint8Array): boolean {
+  return (bytesOf(stored)[1]! & FLAG_PENDING) !== 0;
+}
+
 /** The item of a stored record, undefined for a tombstone, without decoding the rest: all that most reads want. */
 export function decodeItem(stored: Uint8Array): ItemImage | undefined {
   return itemIn(bytesOf(stored));
@@ -338,6 +376,11 @@ function itemIn(bytes: Buffer): ItemImage | undefined {
 }
 
 function itemOffsetIn(bytes: Buffer): number {
+  const derivedEnd = derivedEndIn(bytes);
+  return (bytes[1]! & FLAG_PENDING) === 0 ? derivedEnd : endOfPending(bytes, derivedEnd);
+}
+
+function derivedEndIn(bytes: Buffer): number {
   const keyEnd = keyEndIn(bytes);
   return (bytes[1]! & FLAG_DERIVED) === 0 ? keyEnd : endOfSection(bytes, keyEnd);
 }

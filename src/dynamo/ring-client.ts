@@ -1,9 +1,10 @@
 import type { Departure } from '../api/departure.ts';
 import type { Derivation } from '../api/derivation.ts';
-import type { Mutation } from '../api/mutation.ts';
+import type { Mutation, TransactionMutation } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Clock, Timer } from '../env/clock.ts';
-import { type HalfOpenRange, type KeyOrder, keyAfter, type StoreKey } from '../env/store.ts';
+import type { Random } from '../env/random.ts';
+import type { HalfOpenRange, KeyOrder } from '../env/store.ts';
 import { askAll, type Patience } from './ask-all.ts';
 import type {
   DynamoClient,
@@ -14,33 +15,23 @@ import type {
   ReadRequest,
   ScanOutcome,
   ScanRequest,
-  Segment,
   TableCount,
   WriteOptions,
   WriteOutcome,
 } from './client.ts';
 import type {
   CollectionSizeOf,
+  CoordinateLook,
   CoordinateRange,
   CoordinateRead,
   CoordinationRequest,
+  LookAnswer,
   PassableRequest,
 } from './coordination-messages.ts';
 import { type ChoiceParts, CoordinatorChoice } from './coordinator-choice.ts';
 import { countItems } from './count-items.ts';
 import { fenceTables } from './fence-tables.ts';
-import {
-  collectionPrefix,
-  haveOverlap,
-  localRows,
-  partitionOf,
-  rowsOfItems,
-  sliceOf,
-  sliceRange,
-  sortKeyRange,
-  storeKeyOf,
-  tableRange,
-} from './keyspace.ts';
+import { collectionPrefix, localRows, sliceOf, sortKeyRange, storeKeyOf } from './keyspace.ts';
 import type { NodeLimits } from './node-settings.ts';
 import type { NodesAtHand } from './nodes-at-hand.ts';
 import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts } from './outstanding-request.ts';
@@ -48,8 +39,12 @@ import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
 import { RingStreams } from './ring-streams.ts';
 import type { RingView } from './ring-view.ts';
+import { scanRange } from './scan-range.ts';
 import { SilentNodes } from './silent-nodes.ts';
 import type { StreamClient } from './stream-client.ts';
+import type { TransactingClient } from './transaction-client.ts';
+import { RingTransactions } from './transactions/ring-transactions.ts';
+import type { ItemLook } from './transactions/transaction-door.ts';
 
 /**
  * The client of a ring. It hands each request to the first node of the key's preference list that seems well: writes of
@@ -58,7 +53,9 @@ import type { StreamClient } from './stream-client.ts';
  * that was not reached, or takes nothing new; a node that is lost with a request is asked no more, and its writes have
  * an unknown outcome.
  */
-export class RingClient implements DynamoClient, StreamClient {
+export class RingClient implements DynamoClient, StreamClient, TransactingClient {
+  readonly transact: TransactingClient['transact'];
+  readonly readTogether: TransactingClient['readTogether'];
   readonly #view: RingView;
   readonly #nodes: NodesAtHand;
   readonly #clock: Clock;
@@ -76,8 +73,10 @@ export class RingClient implements DynamoClient, StreamClient {
   /** Until when messages of a node that was removed, or for a read that was given up, may be on their way, on the clock's `elapsedMs`. */
   #quietAtMs = 0;
 
-  constructor(parts: ChoiceParts & { readonly observer?: RequestObserver | undefined }) {
-    const { view, nodes, clock, limits, observer } = parts;
+  constructor(
+    parts: ChoiceParts & { readonly observer?: RequestObserver | undefined; readonly random?: Random | undefined },
+  ) {
+    const { view, nodes, clock, limits, observer, random } = parts;
     this.#view = view;
     this.#nodes = nodes;
     this.#clock = clock;
@@ -89,6 +88,13 @@ export class RingClient implements DynamoClient, StreamClient {
       askAll: (request, patience) => this.#askAll([...this.#nodes.keys()], request, patience),
     });
     this.#choice = new CoordinatorChoice(parts);
+    const transactions = new RingTransactions({
+      ...{ clock, random, limits, partitions: view.partitions },
+      write: ({ key, mutation }, options) => this.#write(key, mutation, options),
+      look: (request) => this.#look(request),
+    });
+    this.transact = (request) => transactions.transact(request);
+    this.readTogether = (request) => transactions.readTogether(request);
     this.#parts = {
       nodes,
       choice: this.#choice,
@@ -111,6 +117,10 @@ export class RingClient implements DynamoClient, StreamClient {
   }
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
+    return this.#write(key, mutation, options);
+  }
+
+  #write(key: ItemKey, mutation: Mutation | TransactionMutation, options: WriteOptions): Promise<WriteOutcome> {
     const { consistency, wantsOld, derivation, by, requestId } = options;
     return this.#ask({
       kind: 'coordinate-write',
@@ -124,6 +134,15 @@ export class RingClient implements DynamoClient, StreamClient {
       by,
       carried: undefined,
       budgetMs: undefined,
+    });
+  }
+
+  #look({ key, derivation, requestId }: ItemLook): Promise<LookAnswer> {
+    return this.#ask<CoordinateLook>({
+      kind: 'coordinate-look',
+      requestId: this.#traced(requestId),
+      key: storeKeyOf(key, this.#view.partitions),
+      derivation: this.#newestOf(key.table, derivation),
     });
   }
 
@@ -148,20 +167,9 @@ export class RingClient implements DynamoClient, StreamClient {
   }
 
   async scan(request: ScanRequest): Promise<ScanOutcome> {
-    const { table, start, segment, localIndex } = request;
-    const placed = (prefix: StoreKey) => (localIndex === undefined ? prefix : localRows(prefix, localIndex));
-    const last =
-      start.kind === 'after'
-        ? placed(collectionPrefix(table, start.partitionKey, this.partitions)) + start.sortKey
-        : undefined;
-    const partition = last === undefined ? (start as { partition: number }).partition : partitionOf(last);
-    const items = this.#segmentRange(partition, table, segment);
-    const all = items && localIndex !== undefined ? rowsOfItems(items, localIndex) : items;
-    const from = last === undefined ? all?.from : keyAfter(last);
-    if (all === undefined || from === undefined || from >= all.to) {
-      return { kind: 'items', items: [], partition, more: false };
-    }
-    const outcome = await this.#askRange(request, { from, to: all.to }, 'forward');
+    const { partition, range } = scanRange(request, this.partitions);
+    if (range === undefined) return { kind: 'items', items: [], partition, more: false };
+    const outcome = await this.#askRange(request, range, 'forward');
     return outcome.kind === 'items' ? { ...outcome, partition } : outcome;
   }
 
@@ -178,15 +186,6 @@ export class RingClient implements DynamoClient, StreamClient {
 
   segmentOf({ partitionKey }: Pick<ItemKey, 'table' | 'partitionKey'>, total: number): number {
     return sliceOf(partitionKey, total);
-  }
-
-  /** @returns undefined if the partition and the segment have no key in common */
-  #segmentRange(partition: number, table: ByteString, segment: Segment | undefined): HalfOpenRange | undefined {
-    if (segment === undefined) return tableRange(partition, table);
-    const { index, total } = segment;
-    return haveOverlap(partition, this.partitions, index, total)
-      ? sliceRange(partition, table, index, total)
-      : undefined;
   }
 
   async tables(): Promise<ReadonlySet<ByteString>> {

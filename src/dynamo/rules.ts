@@ -120,6 +120,22 @@ export interface Rules {
   readonly newestCellIsKept: boolean;
   /** A reader of a log that does not find its cell looks whether there are later ones. */
   readonly readerLooksFurther: boolean;
+  /** A strong read of an item that a transaction has prepared asks the ledger what it is. */
+  readonly readsAskLedger: boolean;
+  /** A write does not go over what a transaction has prepared: that is settled first, or it is a conflict. */
+  readonly pendingHolds: boolean;
+  /** What an undecided transaction has prepared is cleared only when the ledger says that it is aborted. */
+  readonly clearsByLedger: boolean;
+  /** An item whose transaction the ledger does not know is read again before that is taken for aborted. */
+  readonly goneIsReadAgain: boolean;
+  /** An entry of the ledger is forgotten when no item has anything of its attempt any more, and not at once. */
+  readonly forgetsSettledOnly: boolean;
+  /** A write that prepares an item is tried once: what becomes of it unknown makes the attempt fail. */
+  readonly preparesOnce: boolean;
+  /** Items that are read together are read twice, and have to be the same. */
+  readonly readsTogetherTwice: boolean;
+  /** What follows from an item is derived when its transaction is committed, not when it is prepared. */
+  readonly derivedWhenCommitted: boolean;
 }
 
 export const SOUND_RULES: Rules = {
@@ -177,4 +193,12 @@ export const SOUND_RULES: Rules = {
   logHeadIsFresh: true,
   newestCellIsKept: true,
   readerLooksFurther: true,
+  readsAskLedger: true,
+  pendingHolds: true,
+  clearsByLedger: true,
+  goneIsReadAgain: true,
+  forgetsSettledOnly: true,
+  preparesOnce: true,
+  readsTogetherTwice: true,
+  derivedWhenCommitted: true,
 };

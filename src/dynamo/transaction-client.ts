@@ -1,8 +1,7 @@
 import type { Departure } from '../api/departure.ts';
 import type { Derivation } from '../api/derivation.ts';
-import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
-import type { Mutation, MutationOutcome } from '../api/mutation.ts';
+import type { MutationOutcome, TransactionChange } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Failure, ItemKey } from './client.ts';
 
@@ -10,7 +9,7 @@ import type { Failure, ItemKey } from './client.ts';
 export interface TransactionAction {
   readonly key: ItemKey;
   /** What it does to its item; `check` only needs its condition to hold. */
-  readonly change: Mutation | { readonly kind: 'check'; readonly condition: Condition };
+  readonly change: TransactionChange;
   /** As in `WriteOptions`. */
   readonly derivation?: Derivation | undefined;
 }
@@ -31,8 +30,7 @@ export interface TransactionRequest {
 export type ActionOutcome =
   /** It was not the cause. */
   | { readonly kind: 'none' }
-  /** Another transaction holds its item. */
-  | { readonly kind: 'conflict' }
+  /** `conflict`: another transaction holds its item. */
   | Exclude<MutationOutcome, { readonly kind: 'applied' }>
   | Extract<Failure, { readonly kind: 'index-behind' | 'table-gone' }>;
 
@@ -59,15 +57,19 @@ export type TransactionReadOutcome =
   | { readonly kind: 'cancelled'; readonly conflicts: readonly boolean[] }
   | Failure;
 
+export interface TogetherRequest {
+  /** 1 to 100, all different. */
+  readonly items: readonly { readonly key: ItemKey; readonly derivation?: Derivation | undefined }[];
+  /** As in `WriteOptions`. */
+  readonly requestId?: string | undefined;
+  /** As in `ReadRequest`. */
+  readonly departure?: Departure | undefined;
+}
+
 /** Transactions over several items of tables in `strict` mode (docs/protocol.md section 17). */
 export interface TransactingClient {
   /** Does all actions at one moment, or none. */
   transact(request: TransactionRequest): Promise<TransactionOutcome>;
   /** Reads items as they were at one moment. */
-  readTogether(request: {
-    /** 1 to 100, all different. */
-    readonly items: readonly { readonly key: ItemKey; readonly derivation?: Derivation | undefined }[];
-    readonly requestId?: string | undefined;
-    readonly departure?: Departure | undefined;
-  }): Promise<TransactionReadOutcome>;
+  readTogether(request: TogetherRequest): Promise<TransactionReadOutcome>;
 }

@@ -44,7 +44,7 @@ export class Links {
     this.#networkClock = new StoppableClock(clock);
     const local = new LocalTransport<Request, Reply>(codecs);
     this.#network = new FaultyNetwork(local, this.#networkClock, random, observer);
-    this.client = new RingClient({ view, nodes: this.#reachable, clock, limits, writeQuorum, observer });
+    this.client = new RingClient({ view, nodes: this.#reachable, clock, limits, writeQuorum, observer, random });
   }
 
   /** What a node that starts sends with. */

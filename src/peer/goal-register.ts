@@ -90,6 +90,7 @@ export class GoalRegister {
         return this.#hasBecome(next);
       case 'refused':
       case 'collection-full':
+      case 'conflict':
         throw new RingError('the goal of the cluster cannot be written');
       default:
         throw new RingError(`nothing was changed: ${reasonOf(outcome)}`);

@@ -16,7 +16,7 @@ import type { Failure } from '../dynamo/client.ts';
  * @param table of a write
  */
 export function clusterError(
-  failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' }>,
+  failure: Failure | Extract<MutationOutcome, { kind: 'refused' | 'collection-full' | 'conflict' }>,
   table?: Table,
 ): ApiError {
   switch (failure.kind) {
@@ -24,6 +24,8 @@ export function clusterError(
       return ApiError.validation(failure.message);
     case 'collection-full':
       return ApiError.itemCollectionSizeLimitExceeded();
+    case 'conflict':
+      return ApiError.transactionConflict();
     case 'index-behind': {
       const behind = table?.indexes.find(({ storageId }) => storageId === failure.index);
       if (table === undefined || behind === undefined) return ApiError.serviceUnavailable();

@@ -8,11 +8,12 @@ import {
   writeUnits,
 } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
+import type { Condition, Projection } from '../api/expression/ast.ts';
 import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
 import { checkExpressionParameters, type ResolvedExpressions, resolveExpressions } from '../api/expression/resolve.ts';
 import { checkCollectionEntry, checkIndexKeys } from '../api/index-entry.ts';
-import { fromImage, toImage } from '../api/item.ts';
+import { fromImage, type ItemImage, toImage } from '../api/item.ts';
 import { toImageInSlices } from '../api/large-item.ts';
 import type { Mutation } from '../api/mutation.ts';
 import {
@@ -24,6 +25,7 @@ import {
 } from '../api/operations.ts';
 import { keyOfItem, keyOfKey } from '../api/primary-key.ts';
 import { checkAlone } from '../api/refusal.ts';
+import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
@@ -43,6 +45,21 @@ export interface ItemOperations {
   deleteItem(request: DeleteItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
 }
 
+/** A request that was checked by itself, and its table. Of the request's expressions, none is read any more. */
+export interface OnTable<Request> {
+  readonly table: Table;
+  readonly request: Request;
+  readonly context: RequestContext;
+}
+
+/** What these operations do when they know the table. Statements have no texts of expressions, and begin here. */
+export interface ItemsOfTable {
+  /** @param image of the request's item, which is normalised */
+  put(on: OnTable<PutItemRequest>, image: ItemImage, condition: Condition | undefined): Promise<WriteItemResponse>;
+  get(on: OnTable<GetItemRequest>, projection: Projection | undefined): Promise<GetItemResponse>;
+  delete(on: OnTable<DeleteItemRequest>, condition: Condition | undefined): Promise<WriteItemResponse>;
+}
+
 /** What the operations on items are made from. */
 export interface ItemParts {
   readonly client: DynamoClient;
@@ -51,21 +68,9 @@ export interface ItemParts {
   readonly throughput: ThroughputGate | undefined;
 }
 
-/**
- * PutItem, GetItem and DeleteItem. Each of them checks in the service's order: first the request by itself (rules
- * between parameters, then values, then expressions), then the table, then the key against the table. Only then it goes
- * to the cluster.
- *
- * The functions own their requests: they normalise values in place.
- */
-export function createItemOperations({ client, catalog, throughput }: ItemParts): ItemOperations {
+export function createItemsOfTable({ client, throughput }: ItemParts): ItemsOfTable {
   return {
-    async putItem(request, context, namespace) {
-      const { condition } = checkAlone('PutItem', request, checkPut);
-      const image =
-        context.pause === undefined ? toImage(request.Item) : await toImageInSlices(request.Item, context.pause);
-      const found = catalog.tableFor(request.TableName, context, namespace);
-      const table = found instanceof Promise ? await found : found;
+    async put({ table, request, context }, image, condition) {
       const key = keyOfItem(table.key, request.Item);
       if (condition !== undefined) checkKeyPaths(table, { condition });
       checkIndexKeys(table.indexes, request.Item);
@@ -78,12 +83,7 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       return writeResponse(request, table, { collection, old, after });
     },
 
-    async getItem(request, context, namespace) {
-      checkExpressionParameters(request);
-      normaliseMap(request.Key);
-      const { projection } = resolveExpressions(request);
-      const found = catalog.tableFor(request.TableName, context, namespace);
-      const table = found instanceof Promise ? await found : found;
+    async get({ table, request, context }, projection) {
       const { partitionKey, sortKey } = keyOfKey(table.key, request.Key);
       if (projection !== undefined) checkKeyPaths(table, { projection });
       const { consistency, derivation } = ofTable(table);
@@ -115,10 +115,7 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       return response;
     },
 
-    async deleteItem(request, context, namespace) {
-      const { condition } = checkAlone('DeleteItem', request, checkDelete);
-      const found = catalog.tableFor(request.TableName, context, namespace);
-      const table = found instanceof Promise ? await found : found;
+    async delete({ table, request, context }, condition) {
       const key = keyOfKey(table.key, request.Key);
       if (condition !== undefined) checkKeyPaths(table, { condition });
       const settle = throughput?.chargeWrite(table, key.partitionKey, writeUnits(table, undefined, undefined));
@@ -126,6 +123,46 @@ export function createItemOperations({ client, catalog, throughput }: ItemParts)
       const { old, collection } = await write(client, { request, context, table, key, mutation });
       settle?.(writeUnits(table, old && sizedItem(table, old), undefined));
       return writeResponse(request, table, { collection, old, after: undefined });
+    },
+  };
+}
+
+/**
+ * PutItem, GetItem and DeleteItem. Each of them checks in the service's order: first the request by itself (rules
+ * between parameters, then values, then expressions), then the table, then the key against the table. Only then it goes
+ * to the cluster.
+ *
+ * The functions own their requests: they normalise values in place.
+ */
+export function createItemOperations(
+  parts: ItemParts,
+  onTable: ItemsOfTable = createItemsOfTable(parts),
+): ItemOperations {
+  const { catalog } = parts;
+  return {
+    async putItem(request, context, namespace) {
+      const { condition } = checkAlone('PutItem', request, checkPut);
+      const image =
+        context.pause === undefined ? toImage(request.Item) : await toImageInSlices(request.Item, context.pause);
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
+      return onTable.put({ table, request, context }, image, condition);
+    },
+
+    async getItem(request, context, namespace) {
+      checkExpressionParameters(request);
+      normaliseMap(request.Key);
+      const { projection } = resolveExpressions(request);
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
+      return onTable.get({ table, request, context }, projection);
+    },
+
+    async deleteItem(request, context, namespace) {
+      const { condition } = checkAlone('DeleteItem', request, checkDelete);
+      const found = catalog.tableFor(request.TableName, context, namespace);
+      const table = found instanceof Promise ? await found : found;
+      return onTable.delete({ table, request, context }, condition);
     },
   };
 }

@@ -1,10 +1,12 @@
 import type { OperationName, RequestContext } from '../api/operations.ts';
 import { createBatchOperations } from './batch-operations.ts';
 import { createDescribeOperations } from './describe-operations.ts';
-import { createItemOperations, type ItemParts } from './item-operations.ts';
+import { createItemOperations, createItemsOfTable, type ItemParts } from './item-operations.ts';
 import { createQueryOperation } from './query-operation.ts';
 import { ReadRoom } from './read-room.ts';
 import { createScanOperations } from './scan-operations.ts';
+import { createStatementBatch } from './statement-batch.ts';
+import { createStatementOperation } from './statement-operations.ts';
 import { TableCounts } from './table-counts.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
@@ -22,17 +24,22 @@ export interface OperationParts extends ItemParts, TableParts {
 /** The handlers of all operations. A handler has the name of its operation, with a small first letter. */
 export function createOperationTable(parts: OperationParts): Readonly<Record<OperationName, Handler>> {
   const room = new ReadRoom(parts.pause);
-  const { putItem, getItem, deleteItem } = createItemOperations(parts);
-  const { updateItem } = createUpdateOperation(parts);
-  const { query } = createQueryOperation({ ...parts, room });
-  const { scan } = createScanOperations({ ...parts, room });
+  const items = createItemsOfTable(parts);
+  const { putItem, getItem, deleteItem } = createItemOperations(parts, items);
+  const { updateItem, updateOnTable } = createUpdateOperation(parts);
+  const { query, queryTable } = createQueryOperation({ ...parts, room });
+  const { scan, scanTable } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
+  const statements = { ...parts, room, items, updateOnTable, queryTable, scanTable };
+  const { executeStatement } = createStatementOperation(statements);
+  const { batchExecuteStatement } = createStatementBatch(statements);
   const tables = createTableOperations(parts);
   const counts = new TableCounts(parts.client);
   const { updateTable } = createUpdateTableOperation(parts, counts);
   const describe = createDescribeOperations(parts.catalog, counts);
   const tags = createTagOperations(parts.catalog);
   return {
+    BatchExecuteStatement: batchExecuteStatement,
     BatchGetItem: batchGetItem,
     BatchWriteItem: batchWriteItem,
     CreateTable: tables.createTable,
@@ -42,6 +49,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     DescribeLimits: describe.describeLimits,
     DescribeTable: describe.describeTable,
     DescribeTimeToLive: describe.describeTimeToLive,
+    ExecuteStatement: executeStatement,
     GetItem: getItem,
     ListTables: describe.listTables,
     ListTagsOfResource: tags.listTagsOfResource,

@@ -1,10 +1,11 @@
 import { readConsistencyOf } from '../api/consumed-capacity.ts';
 import { isReadStored } from '../api/derivation.ts';
 import type { QueryRequest, RequestContext } from '../api/operations.ts';
-import { checkQuery, planQuery, type QueryPlan } from '../api/query-rules.ts';
+import { type CheckedQuery, checkQuery, planQuery, type QueryPlan } from '../api/query-rules.ts';
 import { placeInOrder } from '../api/stored-order.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import { IndexRange } from './index-range.ts';
+import type { OnTable } from './item-operations.ts';
 import { entriesToMake, inRoom, type Page, type PageResponse, readPage, responseOf, unitsOf } from './page.ts';
 import { type PageSource, WalkOrder, WalkReader } from './page-source.ts';
 import { RangeWalk, type Reading } from './range-walk.ts';
@@ -14,6 +15,8 @@ import { TableWalk } from './table-walk.ts';
 
 export interface QueryOperation {
   query(request: QueryRequest, context: RequestContext, namespace: string): Promise<PageResponse>;
+  /** What Query does when it knows the table. Statements begin here. */
+  queryTable(on: OnTable<QueryRequest>, checked: CheckedQuery): Promise<PageResponse>;
 }
 
 /** Query. The function owns its request: it normalises values in place. */
@@ -34,11 +37,15 @@ export function createQueryOperation({ client, indexes, throughput, pause, room 
     return new IndexRange(new WalkReader(walk, pause), table, index, plan);
   }
 
-  return {
+  const operation: QueryOperation = {
     async query(request, context, namespace) {
       const checked = checkQuery(request);
       const found = indexes.tableFor(request, context, namespace);
       const table = found instanceof Promise ? await found : found;
+      return operation.queryTable({ table, request, context }, checked);
+    },
+
+    async queryTable({ table, request, context }, checked) {
       const plan = planQuery(table, request, checked);
       const settle = throughput?.chargePage(table, plan.index, plan.partitionKey);
       const limit = request.Limit ?? Number.POSITIVE_INFINITY;
@@ -53,6 +60,7 @@ export function createQueryOperation({ client, indexes, throughput, pause, room 
       return responseOf(request, { table, plan }, answered, units);
     },
   };
+  return operation;
 }
 
 /** Whether the last item is at the end of the range, so that there can be no next page. */

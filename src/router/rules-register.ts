@@ -111,6 +111,7 @@ export class RulesRegister {
         return this.#hasBecome(next);
       case 'refused':
       case 'collection-full':
+      case 'conflict':
         throw new AdminError('the fault rules of the cluster cannot be written', undefined, 409);
       default:
         throw new AdminError(`nothing was changed: ${reasonOf(outcome)}`, undefined, 409);

@@ -4,13 +4,13 @@ import type { Departure } from '../api/departure.ts';
 import { isReadStored } from '../api/derivation.ts';
 import type { RequestContext, ScanRequest } from '../api/operations.ts';
 import type { EncodedKey } from '../api/primary-key.ts';
-import { checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
+import { type CheckedScan, checkScan, planScan, type ScanPlan, startOfOtherSegment } from '../api/scan-rules.ts';
 import type { SecondaryIndex, Table } from '../api/table-definition.ts';
 import type { DynamoClient, ReadFrom } from '../dynamo/client.ts';
 import type { IndexBuilder } from './index-builder.ts';
 import { globalOrder, type WalkBounds } from './index-order.ts';
 import { IndexScanOrders } from './index-scan-orders.ts';
-import type { ItemParts } from './item-operations.ts';
+import type { ItemParts, OnTable } from './item-operations.ts';
 import {
   entriesToMake,
   inRoom,
@@ -29,6 +29,8 @@ import { TableWalk } from './table-walk.ts';
 
 export interface ScanOperations {
   scan(request: ScanRequest, context: RequestContext, namespace: string): Promise<PageResponse>;
+  /** What Scan does when it knows the table. Statements begin here. */
+  scanTable(on: OnTable<ScanRequest>, checked: CheckedScan): Promise<PageResponse>;
 }
 
 export interface ScanParts extends ItemParts {
@@ -81,11 +83,15 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
     return page;
   }
 
-  return {
+  const operations: ScanOperations = {
     async scan(request, context, namespace) {
       const checked = checkScan(request);
       const found = indexes.tableFor(request, context, namespace);
       const table = found instanceof Promise ? await found : found;
+      return operations.scanTable({ table, request, context }, checked);
+    },
+
+    async scanTable({ table, request, context }, checked) {
       const plan = planScan(table, request, checked);
       checkSegment(client, table, plan);
       const settle = throughput?.chargePage(table, plan.index);
@@ -106,6 +112,7 @@ export function createScanOperations(parts: ScanParts): ScanOperations {
       return responseOf(request, { table, plan }, page, units);
     },
   };
+  return operations;
 }
 
 interface CheckedRequest {

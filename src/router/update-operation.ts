@@ -14,11 +14,13 @@ import type { Mutation } from '../api/mutation.ts';
 import { RawJson, type RequestContext, type UpdateItemRequest } from '../api/operations.ts';
 import { type KeySchema, keyOfKey } from '../api/primary-key.ts';
 import { checkAlone } from '../api/refusal.ts';
-import type { ItemParts } from './item-operations.ts';
+import type { ItemParts, OnTable } from './item-operations.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
 
 export interface UpdateOperation {
   updateItem(request: UpdateItemRequest, context: RequestContext, namespace: string): Promise<WriteItemResponse>;
+  /** What UpdateItem does when it knows the table. Statements begin here. */
+  updateOnTable(on: OnTable<UpdateItemRequest>, checked: ConditionalUpdate): Promise<WriteItemResponse>;
 }
 
 /**
@@ -26,11 +28,15 @@ export interface UpdateOperation {
  * the mutation is applied. The function owns its request: it normalises values in place.
  */
 export function createUpdateOperation({ client, catalog, throughput }: ItemParts): UpdateOperation {
-  return {
+  const operation: UpdateOperation = {
     async updateItem(request, context, namespace) {
-      const { update, condition } = checkAlone('UpdateItem', request, checkedUpdate);
+      const checked = checkAlone('UpdateItem', request, checkedUpdate);
       const found = catalog.tableFor(request.TableName, context, namespace);
       const table = found instanceof Promise ? await found : found;
+      return operation.updateOnTable({ table, request, context }, checked);
+    },
+
+    async updateOnTable({ table, request, context }, { update, condition }) {
       const key = keyOfKey(table.key, request.Key);
       checkKeyPaths(table, { update, condition });
       checkKeyStays(table.key, update);
@@ -54,6 +60,7 @@ export function createUpdateOperation({ client, catalog, throughput }: ItemParts
       return Attributes === undefined ? response : { ...response, Attributes };
     },
   };
+  return operation;
 }
 
 function checkedUpdate(request: UpdateItemRequest): ConditionalUpdate {

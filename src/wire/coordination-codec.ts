@@ -45,6 +45,7 @@ const mutationOutcome: Field<MutationOutcome> = union<MutationOutcome>({
   'condition-failed': fieldsOf(2, { current: maybeImage }),
   refused: fieldsOf(3, { message: text }),
   'collection-full': fieldsOf(4, {}),
+  conflict: fieldsOf(5, {}),
 });
 
 const operationId: Field<OperationId> = object({ coordinator: uint48, boot: uint32, sequence: uint48 });
@@ -152,6 +153,7 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
     derivation: maybeDerivation,
     budgetMs,
   }),
+  'coordinate-look': fieldsOf(144, { requestId, key: byteString, derivation: maybeDerivation, budgetMs }),
   'collection-size': fieldsOf(136, { requestId, key: byteString, budgetMs }),
   'use-derivation': fieldsOf(133, { derivation }),
   'due-of': fieldsOf(134, { table: byteString, ageMs: uint }),
@@ -206,6 +208,8 @@ const ANSWERS: KindCodecs<Sent> = {
   'index-behind': fieldsOf(173, { index: byteString }),
   'collection-full': fieldsOf(176, {}),
   size: fieldsOf(177, { bytes: uint }),
+  conflict: fieldsOf(184, {}),
+  looked: fieldsOf(185, { item: maybeImage, version: text, isHeld: bool }),
   used: fieldsOf(174, {}),
   changes: fieldsOf(190, { changes: list(loggedChange), next: position, isEnded: bool }),
   trimmed: fieldsOf(191, { lowest: position }),
@@ -254,10 +258,12 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
     'condition-failed',
     'refused',
     'collection-full',
+    'conflict',
     'handed-back',
     ...FAILURES,
   ] as const),
   'coordinate-read': new Set(['found', 'none', ...FAILURES] as const),
+  'coordinate-look': new Set(['looked', ...FAILURES] as const),
   'coordinate-range': new Set(['items', ...FAILURES] as const),
   'use-derivation': new Set(['used', ...FAILURES] as const),
   'due-of': new Set(['due', ...FAILURES] as const),

@@ -3,13 +3,13 @@ import type { Derivation, DerivedStream } from '../api/derivation.ts';
 import type { Comparator, Condition, Operand, Path, Update, UpdateAction, UpdateValue } from '../api/expression/ast.ts';
 import type { IndexedTable } from '../api/index-entry.ts';
 import type { ItemImage } from '../api/item.ts';
-import type { Mutation } from '../api/mutation.ts';
-import type { KeyAttribute, KeySchema, KeyType } from '../api/primary-key.ts';
+import { ATTEMPT_BYTES, type Mutation, type TransactionChange, type TransactionMutation } from '../api/mutation.ts';
+import type { ByteString, KeyAttribute, KeySchema, KeyType } from '../api/primary-key.ts';
 import type { SecondaryIndex } from '../api/table-definition.ts';
 import { malformed } from './byte-reader.ts';
 import { bool, byteString, double, type Field, list, object, oneOf, optional, text, uint } from './field.ts';
-import { fieldsOf, nested, union } from './union.ts';
-import { MAX_UINT32 } from './wire-limits.ts';
+import { fieldsOf, type KindCodecs, nested, union } from './union.ts';
+import { MAX_LEDGER_BYTES, MAX_UINT32 } from './wire-limits.ts';
 
 export const image: Field<ItemImage> = {
   leastBytes: 2,
@@ -206,8 +206,8 @@ export const derivation: Field<Derivation> = {
 
 const maybeCondition = optional(condition);
 
-/** A put is written out by hand, because most writes are puts. */
-export const mutation: Field<Mutation> = union<Mutation>({
+const clientKinds: KindCodecs<Mutation> = {
+  // Written out by hand, because most writes are puts.
   put: {
     number: 1,
     write(output, { item, condition }) {
@@ -218,4 +218,25 @@ export const mutation: Field<Mutation> = union<Mutation>({
   },
   delete: fieldsOf(2, { condition: maybeCondition }),
   update: fieldsOf(3, { condition: maybeCondition, update, key: attributeMap, table: indexedTable }),
+};
+
+/** What an action of a transaction does to its item. */
+const change = union<TransactionChange>({ ...clientKinds, check: fieldsOf(4, { condition }) });
+
+const attempt: Field<ByteString> = {
+  ...byteString,
+  read(input) {
+    const value = input.byteString();
+    if (value.length !== ATTEMPT_BYTES) throw malformed('an attempt of another length');
+    return value;
+  },
+};
+
+const ledger: Field<ByteString> = { ...byteString, read: (input) => input.byteString(MAX_LEDGER_BYTES) };
+
+/** The numbers go on behind those of `change`. */
+export const mutation: Field<Mutation | TransactionMutation> = union<Mutation | TransactionMutation>({
+  ...clientKinds,
+  prepare: fieldsOf(5, { ledger, attempt, action: change }),
+  settle: fieldsOf(6, { attempt, isCommitted: bool }),
 });

@@ -39,6 +39,7 @@ const RING_LANES: Readonly<Record<Request['kind'], Lane>> = {
 const COORDINATION_LANES: Readonly<Record<CoordinationRequest['kind'], Lane>> = {
   'coordinate-write': 'hot',
   'coordinate-read': 'hot',
+  'coordinate-look': 'hot',
   'coordinate-range': 'bulk',
   'collection-size': 'hot',
   'use-derivation': 'hot',

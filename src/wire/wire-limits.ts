@@ -10,6 +10,8 @@ export const MAX_DEPTH = 500;
  */
 export const MAX_UINT32 = 2 ** 32 - 1;
 export const MAX_PARTITION_KEY_BYTES = 2 ** 16 - 1;
+/** Room for a client's token with its scope. */
+export const MAX_LEDGER_BYTES = 1_024;
 
 /** Whether a text contains half of a surrogate pair, which UTF-8 cannot represent. */
 export function hasLoneSurrogate(text: string): boolean {

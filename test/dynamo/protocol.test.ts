@@ -41,6 +41,7 @@ const REQUESTS: Record<Request['kind'], true> = {
 const COORDINATION: Record<CoordinationRequest['kind'], true> = {
   'coordinate-write': true,
   'coordinate-read': true,
+  'coordinate-look': true,
   'coordinate-range': true,
   'collection-size': true,
   'use-derivation': true,

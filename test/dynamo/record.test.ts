@@ -6,12 +6,14 @@ import {
   highestCommitted,
   highestOf,
   ItemRecord,
+  isPurgeable,
   isSettled,
   isWholeRecord,
   type RecordFields,
   topOf,
 } from '../../src/dynamo/record.ts';
 import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
+import { arbitraryPending } from '../parts/arbitrary-pending.ts';
 import { fieldsOf } from './record-fields.ts';
 
 const hlc = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -29,6 +31,7 @@ const fields: fc.Arbitrary<RecordFields> = fc.record({
   partitionKey: fc.uint8Array({ maxLength: 40 }).map((a) => Buffer.from(a).toString('latin1')),
   lineage: fc.array(fc.record({ coordinator: disk, boot, sequence: disk, hlc }), { maxLength: 4 }),
   derived: fc.option(arbitraryDerived, { nil: undefined }),
+  pending: fc.option(arbitraryPending, { nil: undefined }),
   isEntry: fc.option(fc.constant(true as const), { nil: undefined }),
 });
 
@@ -51,6 +54,9 @@ describe('records', () => {
         const { derived } = original;
         const isInLocals = derived !== undefined && derived.local.length > 0;
         expect([read.isDerived, read.due, read.hasLocals]).toEqual([derived !== undefined, derived?.due, isInLocals]);
+        const isPending = original.pending !== undefined;
+        expect(read.isPending).toBe(isPending);
+        expect(isPurgeable(stored)).toBe(original.item === undefined && !isPending);
         expect(fieldsOf(read)).toEqual(original);
         expect(fieldsOf(new ItemRecord(original))).toEqual(original);
       }),
@@ -80,7 +86,9 @@ describe('records', () => {
         expect(isWholeRecord(shorter)).toBe(shorter.length >= stored.length - itemBytes && itemBytes > 0);
         if (original.item === undefined) expect(isWholeRecord(Buffer.concat([stored, Buffer.alloc(1)]))).toBe(false);
         expect(isWholeRecord(Buffer.concat([Buffer.from([2]), stored.subarray(1)]))).toBe(false);
-        expect(isWholeRecord(Buffer.concat([stored.subarray(0, 1), Buffer.from([8]), stored.subarray(2)]))).toBe(false);
+        expect(isWholeRecord(Buffer.concat([stored.subarray(0, 1), Buffer.from([16]), stored.subarray(2)]))).toBe(
+          false,
+        );
       }),
     );
     expect(isWholeRecord(Buffer.alloc(0))).toBe(false);
@@ -89,8 +97,9 @@ describe('records', () => {
   test('are told from those whose derived part is not as long as it claims', () => {
     fc.assert(
       fc.property(fields, arbitraryDerived, fc.nat(50), fc.nat(255), (original, derived, at, value) => {
-        const { stored } = new ItemRecord({ ...original, derived, item: undefined });
-        const sectionAt = new ItemRecord({ ...original, derived: undefined, item: undefined }).stored.length;
+        const { stored } = new ItemRecord({ ...original, derived, pending: undefined, item: undefined });
+        const sectionAt = new ItemRecord({ ...original, derived: undefined, pending: undefined, item: undefined })
+          .stored.length;
         const changed = Buffer.from(stored);
         fc.pre(sectionAt + at < stored.length && changed[sectionAt + at] !== value);
         changed[sectionAt + at] = value;
@@ -99,6 +108,32 @@ describe('records', () => {
         if (isWholeRecord(changed)) expect(new ItemRecord(fieldsOf(decodeRecord(changed))).stored).toEqual(changed);
       }),
     );
+  });
+
+  test('are told from those whose pending part is not as long as it claims', () => {
+    fc.assert(
+      fc.property(fields, arbitraryPending, fc.nat(50), fc.nat(255), (original, pending, at, value) => {
+        const { stored } = new ItemRecord({ ...original, pending, item: undefined });
+        const sectionAt = new ItemRecord({ ...original, pending: undefined, item: undefined }).stored.length;
+        const changed = Buffer.from(stored);
+        fc.pre(sectionAt + at < stored.length && changed[sectionAt + at] !== value);
+        changed[sectionAt + at] = value;
+        expect(isWholeRecord(stored)).toBe(true);
+        if (at < 4) expect(isWholeRecord(changed)).toBe(false);
+        if (isWholeRecord(changed)) expect(new ItemRecord(fieldsOf(decodeRecord(changed))).stored).toEqual(changed);
+      }),
+    );
+  });
+
+  test('that a transaction has prepared are stored as docs/data-layout.md has it', () => {
+    const ballot = { hlc: 1_024, coordinator: 7, boot: 3 };
+    const next = { kind: 'put', item: { size: 9, json: Buffer.from('{}') } } as const;
+    const pending = { ledger: 'led', attempt: 'abcdefghijklmnop', next };
+    const { stored } = new ItemRecord({ ballot, item: undefined, partitionKey: 'k', lineage: [], pending });
+    const header = '0109' + '4090000000000000' + '000000000007' + '00000003' + '0000' + '0001';
+    const hex = (text: string) => Buffer.from(text).toString('hex');
+    const section = `0000001c01${hex('abcdefghijklmnop')}0003${hex('led')}00000009${hex('{}')}`;
+    expect(Buffer.from(stored).toString('hex')).toBe(`${header}${hex('k')}${section}`);
   });
 
   test('of tables without indexes are stored as they always were', () => {

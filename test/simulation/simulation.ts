@@ -142,6 +142,8 @@ class Simulation {
   /** How the indexes differed from the table before the last reads. */
   #unreadFaults: readonly string[] = [];
   #isHealed = false;
+  /** The epochs of all partitions together, when the ring was found whole last. */
+  #epochsWhenWhole = 0;
 
   constructor(scenario: Scenario, seed: number, defects: Defects, keepsTrace: boolean, sendsBytes: boolean) {
     this.#scenario = scenario;
@@ -455,7 +457,11 @@ class Simulation {
     this.#time.after(ROOTS_WITHIN_MS, () => {
       const later = look(roots);
       if (later.length > 0) return again(later);
-      if (isRead) return this.#readStreams(() => this.#end([]));
+      const hasMoved = this.#epochsWhenWhole !== this.#epochs();
+      // A leader that was given up as dead may live, and move a partition while that is read: then the reads are made again.
+      if (isRead && (!hasMoved || this.#unanswered.size === 0)) return this.#readStreams(() => this.#end([]));
+      this.#unanswered.clear();
+      this.#epochsWhenWhole = this.#epochs();
       this.#trace.add(this.#time.nowMs, '-- the ring is whole');
       // A strong read would mend an item that was made by an older derivation.
       this.#unreadFaults = this.#findIndexFaults();
@@ -475,6 +481,10 @@ class Simulation {
       this.#time.cancel(end);
       done();
     });
+  }
+
+  #epochs(): number {
+    return this.#rebalancer.configs.reduce((sum, { epoch }) => sum + epoch, 0);
   }
 
   #end(wounds: readonly string[]): void {

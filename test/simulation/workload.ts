@@ -465,6 +465,7 @@ export function answerOfWrite(outcome: WriteAnswer): RegisterAnswer {
       return { kind: 'refused', current: registerValueOf(outcome.current) };
     case 'refused':
     case 'collection-full':
+    case 'conflict':
     case 'unavailable':
     case 'overloaded':
     case 'index-behind':

@@ -23,6 +23,13 @@ const INDEX = {
 const THROUGHPUT = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
 
 const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
+  BatchExecuteStatement: {
+    Statements: [
+      { Statement: "INSERT INTO orders VALUE {'id': ?}", Parameters: [{ S: 'x' }] },
+      { Statement: "UPDATE orders SET a = 1 WHERE id = 'x'", ReturnValuesOnConditionCheckFailure: 'ALL_OLD' },
+    ],
+    ReturnConsumedCapacity: 'TOTAL',
+  },
   BatchGetItem: {
     RequestItems: {
       orders: { Keys: [{ id: { S: 'a' } }, { id: { S: 'b' } }], ConsistentRead: true, AttributesToGet: ['a'] },
@@ -50,6 +57,14 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
   DescribeLimits: {},
   DescribeTable: { TableName: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders' },
   DescribeTimeToLive: { TableName: 'orders' },
+  ExecuteStatement: {
+    Statement: "SELECT a, b.c[1] FROM orders WHERE id = ? AND begins_with(s, 'x')",
+    Parameters: [{ S: 'x' }],
+    ConsistentRead: true,
+    NextToken: 'token',
+    Limit: 3,
+    ReturnConsumedCapacity: 'INDEXES',
+  },
   GetItem: { ...GET_ITEM, ConsistentRead: true, AttributesToGet: ['a'], ReturnConsumedCapacity: 'TOTAL' },
   ListTables: { Limit: 10, ExclusiveStartTableName: 'orders' },
   ListTagsOfResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', NextToken: 'x' },

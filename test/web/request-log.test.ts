@@ -64,7 +64,7 @@ test('errors are told by their name, and nothing of their text', async () => {
   await ask({ TableName: 'orders', Key: 'secret' });
   await ask(GET_ITEM, { authorization: 'AWS4-HMAC-SHA256 Credential=secret' });
   await post(port, '{"TableName":"secret');
-  await ask({ TableName: 'orders' }, { 'x-amz-target': 'DynamoDB_20120810.ExecuteStatement' });
+  await ask({ TableName: 'orders' }, { 'x-amz-target': 'DynamoDB_20120810.CreateBackup' });
   await ask({ TableName: 'orders' }, { 'x-amz-target': `\u009bFly` });
   await ask(GET_ITEM, { 'content-type': 'text/plain' });
   const told = entries.map(({ operation, table, status, error }) => [operation, table, status, error]);
@@ -75,7 +75,7 @@ test('errors are told by their name, and nothing of their text', async () => {
     ['GetItem', 'orders', 400, 'SerializationException'],
     ['GetItem', 'orders', 400, 'IncompleteSignatureException'],
     ['GetItem', undefined, 400, 'SerializationException'],
-    ['ExecuteStatement', undefined, 400, 'UnknownOperationException'],
+    ['CreateBackup', undefined, 400, 'UnknownOperationException'],
     ['\\u{9b}Fly', undefined, 400, 'UnknownOperationException'],
     ['GetItem', undefined, 404, 'UnknownOperationException'],
   ]);

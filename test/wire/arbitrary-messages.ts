@@ -2,7 +2,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import type { AttributeMap, AttributeValue } from '../../src/api/attribute-value.ts';
 import type { Condition, Operand, Path, UpdateAction, UpdateValue } from '../../src/api/expression/ast.ts';
 import type { ItemImage } from '../../src/api/item.ts';
-import type { Mutation, MutationOutcome } from '../../src/api/mutation.ts';
+import type { Mutation, MutationOutcome, TransactionChange, TransactionMutation } from '../../src/api/mutation.ts';
 import type { SecondaryIndex } from '../../src/api/table-definition.ts';
 import type { Ballot } from '../../src/dynamo/ballot.ts';
 import { highestAt, NO_BALLOT } from '../../src/dynamo/ballot.ts';
@@ -12,6 +12,7 @@ import type { ConfigValue, PartitionConfig, Reply, Request } from '../../src/dyn
 import { ItemRecord } from '../../src/dynamo/record.ts';
 import type { Carried } from '../../src/dynamo/registers/handed-back.ts';
 import { arbitraryDerived } from '../parts/arbitrary-derived.ts';
+import { arbitraryAttempt, arbitraryPending } from '../parts/arbitrary-pending.ts';
 
 /** An arbitrary message of each kind: a kind without one is an error of types. */
 type ByKind<M extends { readonly kind: string }> = {
@@ -47,6 +48,7 @@ export const record: Arbitrary<ItemRecord> = fc
     partitionKey: byteString,
     lineage: many(fc.record({ coordinator: uint48, boot: uint32, sequence: uint48, hlc })),
     derived: maybe(arbitraryDerived),
+    pending: maybe(arbitraryPending),
     isEntry: maybe(fc.constant(true as const)),
   })
   .map((fields) => new ItemRecord(fields));
@@ -278,7 +280,7 @@ const table = byteString.filter((id) => id !== '');
 const someDerivation = fc.record({ table, version: uint, ...indexedTable, stream: maybe(stream) });
 const derivation = maybe(someDerivation);
 
-const mutation: Arbitrary<Mutation> = fc.oneof(
+const clientMutation: Arbitrary<Mutation> = fc.oneof(
   kind('put', { item: image, condition: maybe(condition) }),
   kind('delete', { condition: maybe(condition) }),
   kind('update', {
@@ -289,11 +291,25 @@ const mutation: Arbitrary<Mutation> = fc.oneof(
   }) as Arbitrary<Mutation>,
 );
 
+const mutation: Arbitrary<Mutation | TransactionMutation> = fc.oneof(
+  { arbitrary: clientMutation, weight: 3 },
+  {
+    arbitrary: kind('prepare', {
+      ledger: byteString,
+      attempt: arbitraryAttempt,
+      action: fc.oneof(clientMutation, kind('check', { condition })) as Arbitrary<TransactionChange>,
+    }),
+    weight: 1,
+  },
+  { arbitrary: kind('settle', { attempt: arbitraryAttempt, isCommitted: fc.boolean() }), weight: 1 },
+);
+
 const outcome: Arbitrary<MutationOutcome> = fc.oneof(
   kind('applied', { next: maybe(image), old: maybe(image) }),
   kind('condition-failed', { current: maybe(image) }),
   kind('refused', { message: text }),
   kind('collection-full', {}),
+  kind('conflict', {}),
 );
 const carried: Arbitrary<Carried> = fc.oneof(
   kind('record', { record }),
@@ -340,6 +356,7 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
     derivation,
     budgetMs: maybe(uint),
   }),
+  'coordinate-look': kind('coordinate-look', { requestId, key, derivation, budgetMs: maybe(uint) }),
   'collection-size': kind('collection-size', { requestId, key, budgetMs: maybe(uint) }),
   'count-items': kind('count-items', { tables: many(byteString), partitions: many(partition) }),
   'use-derivation': kind('use-derivation', { derivation: someDerivation }),
@@ -405,6 +422,7 @@ const PLAIN_ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitra
   'coordinate-write': fc.oneof(outcome, noOutcome, kind('handed-back', { carried })),
   'coordinate-read': fc.oneof(kind('found', { item: image }), kind('none', {}), noOutcome),
   'coordinate-range': fc.oneof(kind('items', { items: many(image), more: fc.boolean() }), noOutcome),
+  'coordinate-look': fc.oneof(kind('looked', { item: maybe(image), version: text, isHeld: fc.boolean() }), noOutcome),
   'collection-size': fc.oneof(kind('size', { bytes: uint }), noOutcome),
   'count-items': fc.oneof(kind('counts', { counts: many(tableCount) }), noOutcome),
   'use-derivation': fc.oneof(kind('used', {}), noOutcome),

@@ -1,12 +1,14 @@
 import { ApiError } from '../errors.ts';
 
-/** The parameters with expressions. All have the same grammar of tokens. */
+/** The parameters with expressions, which all have the same grammar of tokens. */
 export type ExpressionKind =
   | 'ConditionExpression'
   | 'FilterExpression'
   | 'KeyConditionExpression'
   | 'ProjectionExpression'
-  | 'UpdateExpression';
+  | 'UpdateExpression'
+  /** No parameter: a part of a PartiQL statement, which has the same checks. */
+  | 'Statement';
 
 export type TokenKind =
   /** A letter, then letters, digits and `_`: an attribute name or a function name. */
@@ -70,7 +72,7 @@ export function syntaxError(kind: ExpressionKind, text: string, tokens: readonly
 }
 
 export function expressionError(kind: ExpressionKind, problem: string): ApiError {
-  return ApiError.validation(`Invalid ${kind}: ${problem}`);
+  return ApiError.validation(kind === 'Statement' ? problem : `Invalid ${kind}: ${problem}`);
 }
 
 /** @returns whether expressions can refer to `text`: `prefix` (`#` or `:`), and then letters, digits and `_` */

@@ -1,9 +1,9 @@
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
-import { DAMAGED, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, type HalfOpenRange, type Store, type StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
-import type { ItemRecord, ReplicaState } from '../record.ts';
+import { type ItemRecord, isPendingIn, type ReplicaState } from '../record.ts';
 import { covers, maxSettled, neededFor, type Settled } from './settled.ts';
 import { SettledMarks } from './settled-marks.ts';
 
@@ -41,6 +41,8 @@ export class Outbox {
   /** The rows up to here are counted, and followed; those behind are counted when their turn comes. */
   #countedThrough: StoreKey = '';
   #timer: Timer | undefined;
+  /** The items that a transaction has prepared and that are not settled, as far as rows are counted: each has a row. */
+  readonly #pending = new Set<StoreKey>();
 
   constructor(store: Store, clock: Clock, { marksKept, isWithRecord }: OutboxSettings) {
     this.#store = store;
@@ -60,6 +62,7 @@ export class Outbox {
     this.stop();
     this.#count = 0;
     this.#counts.clear();
+    this.#pending.clear();
     this.#countedThrough = '';
     this.#countOn();
   }
@@ -73,7 +76,10 @@ export class Outbox {
   #countOn(): void {
     const page = this.page(this.#countedThrough);
     this.#countedThrough = page.length < PAGE ? END : page.at(-1)!.key;
-    for (const { key } of page) this.#add(key, 1);
+    for (const { key } of page) {
+      this.#add(key, 1);
+      if (this.#isHeld(key)) this.#pending.add(key);
+    }
     if (page.length === PAGE) this.#timer = this.#clock.after(COUNT_PAUSE_MS, () => this.#countOn());
   }
 
@@ -82,9 +88,10 @@ export class Outbox {
     return this.#countedThrough === END ? count : Math.max(1, count);
   }
 
-  /** Call it before a committed record is written: notes what it owes. */
+  /** Call it before a committed record is written: notes what it owes, or that a transaction has prepared it. */
   committing(key: StoreKey, record: ItemRecord): void {
-    if (!record.isDerived || !this.#owes(key, record)) return;
+    if (record.isPending) this.#pending.add(key);
+    else if (!record.isDerived || !this.#owes(key, record)) return;
     const needed = neededFor(record);
     if (this.#isWithRecord) this.#put(key, needed);
     else this.#store.flush(() => this.#put(key, needed));
@@ -92,7 +99,9 @@ export class Outbox {
 
   /** Call it after a committed record was written: removes a row that it does not need. */
   committed(key: StoreKey, record: ItemRecord, before: ItemRecord | undefined): void {
-    if (!record.isDerived && before?.isDerived !== true) return;
+    const isFreed = before?.isPending === true && !record.isPending;
+    if (isFreed) this.#pending.delete(key);
+    if (!record.isDerived && before?.isDerived !== true && !isFreed) return;
     if (!this.#owes(key, record)) this.#removeRow(key);
   }
 
@@ -157,12 +166,13 @@ export class Outbox {
 
   /** The row of a key cannot be read: it is made again, if the record committed here still needs it. */
   remake(key: StoreKey, committed: ItemRecord | undefined): void {
-    if (this.#owes(key, committed)) this.#put(key, neededFor(committed));
+    if (committed?.isPending === true || this.#owes(key, committed)) this.#put(key, neededFor(committed));
     else this.#removeRow(key);
   }
 
   /** The record of the key is gone. */
   remove(key: StoreKey): void {
+    this.#pending.delete(key);
     this.#removeRow(key);
     this.marks.forget(key);
   }
@@ -178,10 +188,25 @@ export class Outbox {
     if (this.count > 0 && this.#store.get('outbox', key) !== undefined) this.#drop(key);
   }
 
-  /** Removes a row that is there. */
+  /** Removes a row that is there, unless what a transaction has prepared keeps it. */
   #drop(key: StoreKey): void {
+    if (this.#isHeld(key)) return;
     this.#add(key, -1);
     this.#store.remove('outbox', key);
+  }
+
+  #isHeld(key: StoreKey): boolean {
+    const record = this.#store.get('items', key);
+    return record !== undefined && record !== DAMAGED && isPendingIn(record);
+  }
+
+  /**
+   * The keys in a range that a transaction has prepared and that are not settled.
+   * @returns undefined if that is not known yet
+   */
+  pendingIn({ from, to }: HalfOpenRange): readonly StoreKey[] | undefined {
+    if (this.#countedThrough !== END) return undefined;
+    return [...this.#pending].filter((key) => key >= from && key < to);
   }
 
   #add(key: StoreKey, rows: 1 | -1): void {

@@ -7,17 +7,21 @@ import { StreamLogs } from '../log/stream-logs.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
+import { runTask } from '../task.ts';
+import { freeItem } from '../transactions/decision.ts';
+import { LedgerSweep } from '../transactions/ledger-sweep.ts';
 import { OutboxFinisher } from './outbox-finisher.ts';
 import { Propagation } from './propagation.ts';
 import { PropagationHold } from './propagation-hold.ts';
 
-/** What keeps global indexes and the logs of streams up to date. */
+/** What keeps global indexes and the logs of streams up to date, and ends what transactions have begun. */
 export interface DerivedParts {
   readonly propagation: Propagation;
   readonly propagationHold: PropagationHold;
   readonly outboxFinisher: OutboxFinisher;
   readonly logs: StreamLogs;
   readonly logDesk: LogDesk;
+  readonly ledgerSweep: LedgerSweep;
 }
 
 interface DerivedBasis {
@@ -57,7 +61,13 @@ export function wireDerived({ settings, env, acceptor, votes, coordinator }: Der
     limits,
     outbox,
     isFirst,
-    settle: (key, when, done) => propagation.settleKey(key, when, done),
+    settle(key, when, done) {
+      const settle = () => propagation.settleKey(key, when, done);
+      if (acceptor.stateOf(key).committed?.isPending !== true) return settle();
+      const operation = { requestId: undefined, key, deadlineMs: coordinator.deadline(), isUntold: true };
+      runTask(freeItem(coordinator, operation), settle);
+    },
   });
-  return { propagation, propagationHold, outboxFinisher, logs, logDesk: new LogDesk(coordinator, logs) };
+  const ledgerSweep = new LedgerSweep({ store: env.store, coordinator, isFirst });
+  return { propagation, propagationHold, outboxFinisher, logs, logDesk: new LogDesk(coordinator, logs), ledgerSweep };
 }

@@ -6,7 +6,7 @@ import type { Settled } from '../derived/settled.ts';
 import { leafOf, leafRange, partitionOf, partitionPrefix, partitionRange, tableOf, tableRange } from '../keyspace.ts';
 import type { KeyDigest, MerkleRequest, Reply } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, type ItemRecord, isTombstone } from '../record.ts';
+import { ballotIn, decodeRecord, type ItemRecord, isPurgeable } from '../record.ts';
 import { HASH_BYTES, MerkleTree, merkleHash } from './merkle-tree.ts';
 
 /** Records read in one go while leaves are built; each may be an item of 400 KB. */
@@ -259,7 +259,7 @@ export class MerkleForest {
       this.#parts.onDamaged(key);
       return true;
     }
-    if (!isTombstone(value)) return true;
+    if (!isPurgeable(value)) return true;
     const { clock, limits } = this.#parts;
     return ballotIn(value).hlc >= (clock.now() - limits.tombstoneGraceMs) * TICKS_PER_MS;
   }

@@ -5,6 +5,7 @@ import type { PartitionVotes } from '../epochs/partition-votes.ts';
 import { partitionOf } from '../keyspace.ts';
 import type { PurgeRequest, Reply } from '../messages.ts';
 import type { NodeSettings } from '../node-settings.ts';
+import { isPurgeable } from '../record.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 
 type Of<Kind extends PurgeRequest['kind']> = Extract<PurgeRequest, { kind: Kind }>;
@@ -37,7 +38,8 @@ export class PurgeMember {
     const { settings, store, clock, acceptor, hasOtherRecord } = this.#parts;
     const { id, limits } = settings;
     const ageMs = clock.now() - record.ballot.hlc / TICKS_PER_MS;
-    if (ageMs < limits.tombstoneGraceMs) return answer({ kind: 'unconfirmed', from: id });
+    if (ageMs < limits.tombstoneGraceMs || !isPurgeable(record.stored))
+      return answer({ kind: 'unconfirmed', from: id });
     acceptor.learn(key, record);
     store.flush((error) => {
       if (error !== undefined) return answer({ kind: 'storage-failed', from: id, message: error.message });

@@ -5,7 +5,7 @@ import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import { partitionRange } from '../keyspace.ts';
 import type { PartitionConfig, Reply, Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
-import { ballotIn, decodeRecord, type ItemRecord, isTombstone } from '../record.ts';
+import { ballotIn, decodeRecord, type ItemRecord, isPurgeable } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { RingView } from '../ring-view.ts';
 import { pause, runTask, type Task, waitAtMost } from '../task.ts';
@@ -137,7 +137,7 @@ export class TombstonePurge {
     const newestHlc = (clock.now() - ageMs) * TICKS_PER_MS;
     const tombstones = page
       .filter(
-        ({ key, value }) => value !== DAMAGED && isTombstone(value) && ballotIn(value).hlc < newestHlc && !isYoung(key),
+        ({ key, value }) => value !== DAMAGED && isPurgeable(value) && ballotIn(value).hlc < newestHlc && !isYoung(key),
       )
       .map(({ key, value }) => ({ key, record: decodeRecord(value) }));
     return { tombstones, last: page.length === limits.repairBatch ? page.at(-1)!.key : undefined };

@@ -4,11 +4,12 @@ import type { Failure, RangeOutcome } from '../client.ts';
 import { indexOfRow } from '../keyspace.ts';
 import { highestCommitted, type ItemRecord, type ReplicaState } from '../record.ts';
 import { type Task, together } from '../task.ts';
+import { readSettled } from '../transactions/decision.ts';
 import type { Coordinator, ReplyOf } from './coordinator.ts';
 import { rowIn } from './local-rows.ts';
 import type { PageQuery } from './page-query.ts';
 import { askForPage, behind, horizonOf, type RangeDemand, type RangeOperation } from './range-read.ts';
-import { type RegisterReadOutcome, readEventually, readStrongly } from './register-read.ts';
+import { type RegisterReadOutcome, readEventually } from './register-read.ts';
 
 /** Items read by themselves at a time, each of which may have 400 KB. */
 const READS_AT_ONCE = 16;
@@ -125,7 +126,7 @@ function candidates(pages: readonly ReplyOf<'local-range'>[], areRead: boolean):
 }
 
 function readOne({ coordinator, demand, operation }: LocalRead, key: StoreKey): Task<RegisterReadOutcome> {
-  if (demand.kind === 'strong') return readStrongly(coordinator, { ...operation, key });
+  if (demand.kind === 'strong') return readSettled(coordinator, { ...operation, key });
   return readEventually(coordinator, { ...operation, key }, demand.kind === 'own' ? 1 : demand.replicas);
 }
 

@@ -43,6 +43,10 @@ interface LocalRowsParts {
   readonly stateOf: (key: StoreKey) => ReplicaState;
   /** The keys in a range that are damaged, and were written over. */
   readonly markedIn: (range: HalfOpenRange) => readonly StoreKey[];
+  /** The keys of a range that a transaction has prepared and that are not settled; undefined if that is not known yet. */
+  readonly pendingIn: (range: HalfOpenRange) => readonly StoreKey[] | undefined;
+  /** Marks a key as damaged, until its newest record is restored. */
+  readonly markDamaged: (key: StoreKey) => void;
 }
 
 /**
@@ -209,12 +213,13 @@ export class LocalRows {
   }
 
   #checkRecords({ from, to }: HalfOpenRange, check: Check, done: () => void): void {
-    const { store, clock, stateOf } = this.#parts;
+    const { store, clock, stateOf, markDamaged } = this.#parts;
     if (this.#isStopped) return;
     const records = store.range('items', { from, to, limit: CHECKED_AT_ONCE });
     for (const { key, value } of records) {
       if (value === DAMAGED) {
-        stateOf(key);
+        // Its rows may be damaged too, and cannot be made again: the mark alone tells pages of it, also after a restart.
+        if (stateOf(key).isDamaged === true) markDamaged(key);
         continue;
       }
       const record = decodeRecord(value);
@@ -261,7 +266,7 @@ export class LocalRows {
    * (docs/protocol.md counterexample 34).
    */
   #unsettledIn(range: HalfOpenRange, query: PageQuery): readonly StoreKey[] | undefined {
-    const { store, settings, markedIn, stateOf } = this.#parts;
+    const { store, settings, markedIn, pendingIn, stateOf } = this.#parts;
     const { rules, limits } = settings;
     if (!rules.unsettledAreNamed) return [];
     const collections = collectionsOfRows(range);
@@ -269,7 +274,9 @@ export class LocalRows {
     const accepted = store.range('paxos', { ...collections, ...most });
     if (isCutShort(accepted, most)) return undefined;
     const keys = new Set(accepted.map(({ key }) => key));
-    for (const key of markedIn(collections)) keys.add(key);
+    const pending = pendingIn(collections);
+    if (pending === undefined) return undefined;
+    for (const named of [markedIn(collections), pending]) for (const key of named) keys.add(key);
     if (keys.size > limits.unsettledNamed) return undefined;
     if (rules.unsettledWhateverRange) return [...keys];
     return [...keys].filter((key) =>

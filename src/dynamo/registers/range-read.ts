@@ -6,6 +6,7 @@ import { highestCommitted } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
+import { readDecided } from '../transactions/decision.ts';
 import { type Coordinator, type ReplyOf, refusalIn } from './coordinator.ts';
 import type { Operation } from './operation.ts';
 import type { PageQuery } from './page-query.ts';
@@ -69,9 +70,15 @@ export function* readRange(
         if (newest.kind !== 'read') return newest;
         record = newest.record;
       }
-      if (record?.item === undefined) continue;
+      let item = record?.item;
+      if (demand.kind === 'strong' && record?.isPending === true) {
+        const decided = yield* readDecided(coordinator, { ...operation, key }, { kind: 'read', record });
+        if (decided.kind !== 'decided') return decided;
+        ({ item, record } = decided);
+      }
+      if (record === undefined || item === undefined) continue;
       if (items.length === limit || bytes >= bytesLimit) return { kind: 'items', items, more: true };
-      items.push(record.item);
+      items.push(item);
       bytes += record.stored.length;
     }
     rest = page.rest;

@@ -6,8 +6,9 @@ import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
 import type { Consistency, Failure, Writer } from '../client.ts';
 import { basisOf, basisOfChoice, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
 import { type Basis, chosenAgain, overCap, successor } from '../derived/derive.ts';
-import { type ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
+import { ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
 import type { Task } from '../task.ts';
+import type { Pending } from '../transactions/pending-section.ts';
 import { beginRound, type Promised, pauseAfter, prepare, propose, type Round } from './consensus-round.ts';
 import { type Coordinator, refusalIn } from './coordinator.ts';
 import type { Carried, HandedBack, OperationId } from './handed-back.ts';
@@ -27,12 +28,19 @@ export interface RegisterWrite extends Operation {
   /** In full, since the key holds a hash of it. */
   readonly partitionKey: ByteString;
   readonly change: Change;
+  /**
+   * If the write only prepares its item for a transaction: the item stays what it is, and the record carries this of what it
+   * would become.
+   */
+  readonly prepares?: ((next: ItemImage | undefined) => Pending) | undefined;
   /** The mode of the table. In `dynamo` mode the record is not dated ahead of the clock. */
   readonly mode: Consistency;
   /** What another coordinator has handed back of the same write. */
   readonly carried: CarriedRound | undefined;
   /** As in `WriteOptions`. */
   readonly by?: Writer | undefined;
+  /** Whether it settles what a transaction has prepared, which was looked at for what it would owe. Default: no. */
+  readonly isExempt?: boolean;
 }
 
 /**
@@ -110,9 +118,9 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
     }
     const basis = isPlain(write, prepared.top) ? NOTHING_DERIVED : yield* basisOf(coordinator, write, prepared);
     if ('kind' in basis) return attempts.size === 0 ? basis : { kind: 'unknown' };
-    const { outcome, record } = applyChange(coordinator, underWay, { round, basis }, prepared);
+    const { outcome, record, becomes } = applyChange(coordinator, underWay, { round, basis }, prepared);
     if (record === undefined) return outcome;
-    const behind = overCap(record, basis);
+    const behind = becomes && overCap(becomes, basis);
     if (behind !== undefined) {
       // This attempt is not sent.
       attempts.delete(ballot.hlc);
@@ -157,6 +165,11 @@ function* makeRoom(coordinator: Coordinator, write: RegisterWrite): Task<boolean
 interface Proposal {
   readonly outcome: MutationOutcome;
   readonly record: ItemRecord | undefined;
+  /**
+   * The record of the new value, which may not owe too much: of a write that prepares its item, the one that follows if the
+   * transaction is committed, since that cannot be refused any more. Undefined: no value is made that was not before.
+   */
+  readonly becomes: ItemRecord | undefined;
 }
 
 /**
@@ -168,27 +181,37 @@ function applyChange(
   { round: { ballot, needed }, basis }: { readonly round: Round; readonly basis: Basis },
   { top, promises }: Promised,
 ): Proposal {
-  const { partitionKey, change, by } = write;
+  const { partitionKey, change, prepares, by } = write;
   const { rules } = coordinator.settings;
   assert(top === undefined || top.partitionKey === partitionKey, 'two partition keys with one hash');
   const earlier = rules.lineage ? findAttempt(top, id) : undefined;
   if (earlier !== undefined) {
     const outcome = attempts.get(earlier.hlc);
     assert(outcome !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
-    return { outcome, record: chosenAgain(top!, ballot, basis) };
+    return { outcome, record: chosenAgain(top!, ballot, basis), becomes: undefined };
   }
   const outcome = change(top?.item, top);
   if (outcome.kind === 'applied') {
     attempts.set(ballot.hlc, outcome);
     const lineage = extendLineage(coordinator, top, ballot, id);
-    return { outcome, record: successor(top, { ballot, item: outcome.next, partitionKey, lineage }, basis, by) };
+    const becomes = successor(top, { ballot, item: outcome.next, partitionKey, lineage }, basis, by);
+    if (prepares === undefined) {
+      return { outcome, record: becomes, becomes: write.isExempt === true ? undefined : becomes };
+    }
+    const held = { ballot, item: top?.item, partitionKey, lineage, pending: prepares(outcome.next) };
+    const record = rules.derivedWhenCommitted
+      ? successor(top, held, basis)
+      : new ItemRecord({ ...held, derived: becomes.derived });
+    return { outcome, record, becomes };
   }
   const isUnsent = attempts.size === 0 || !rules.conditionFalseNeedsNoOwnAccept;
-  if (isUnsent && (top === undefined || isSettled(top, promises, needed))) return { outcome, record: undefined };
+  if (isUnsent && (top === undefined || isSettled(top, promises, needed))) {
+    return { outcome, record: undefined, becomes: undefined };
+  }
   // The record that refuses must be chosen before the refusal is answered; choosing it again does that.
   const nothing = { ballot, item: undefined, partitionKey, lineage: [] };
   const record = top === undefined ? successor(top, nothing, basis) : chosenAgain(top, ballot, basis);
-  return { outcome, record };
+  return { outcome, record, becomes: undefined };
 }
 
 /** An identity round on one register. */

@@ -63,14 +63,13 @@ export class ReplicaRows {
     this.#onDamaged = onDamaged;
     this.#damaged = new DamagedKeys(store);
     this.counts = new ItemCounts(store, clock);
-    const { marksKept } = limits;
-    this.outbox = new Outbox(store, clock, { marksKept, isWithRecord: rules.outboxRowWithRecord });
+    this.outbox = new Outbox(store, clock, { marksKept: limits.marksKept, isWithRecord: rules.outboxRowWithRecord });
     this.local = new LocalRows({
-      store,
-      clock,
-      settings,
+      ...{ store, clock, settings },
       stateOf: (key) => this.#recent.get(key) ?? this.#load(key),
       markedIn: (range) => this.#damaged.markedIn(range),
+      pendingIn: (range) => this.outbox.pendingIn(range),
+      markDamaged: (key) => this.#damaged.mark(key),
     });
   }
 

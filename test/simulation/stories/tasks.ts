@@ -103,6 +103,7 @@ function showWrite(outcome: WriteAnswer, wantsOld: boolean): string {
       return 'handed back';
     case 'refused':
     case 'collection-full':
+    case 'conflict':
     case 'unavailable':
     case 'overloaded':
     case 'index-behind':

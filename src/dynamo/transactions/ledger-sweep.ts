@@ -1,0 +1,124 @@
+import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
+import { type Failure, SYSTEM_TABLE } from '../client.ts';
+import { storeKeyOf, tableRange } from '../keyspace.ts';
+import { decodeRecord } from '../record.ts';
+import type { Coordinator } from '../registers/coordinator.ts';
+import { readStrongly } from '../registers/register-read.ts';
+import { RepeatedPass } from '../registers/repeated-pass.ts';
+import { runTask, type Task, together } from '../task.ts';
+import { abort, freeItem, isOverdue, writeLedger } from './decision.ts';
+import { forgetAttempt, type LedgerEntry, ledgerEntryOf, ledgerKey, ledgerOf, markSettled } from './ledger.ts';
+
+/** The most rows that one pass looks at, some milliseconds; the next one goes on behind them. */
+const PASS_LIMIT = 1_024;
+/** Items of one transaction that are settled at a time. */
+const ITEMS_AT_ONCE = 16;
+
+interface LedgerSweepParts {
+  readonly store: Store;
+  readonly coordinator: Coordinator;
+  /** Whether this node is the first member that seems up of a key's partition; undefined if it has no vote there. */
+  readonly isFirst: (key: StoreKey) => boolean | undefined;
+}
+
+/**
+ * Ends transactions that nobody leads any more, and forgets those that nobody will ask for (docs/protocol.md section 17.4).
+ */
+export class LedgerSweep {
+  readonly #parts: LedgerSweepParts;
+  readonly #passes: RepeatedPass<string>;
+  /** Where the last pass ended. */
+  #partition = 0;
+  #after: StoreKey | undefined;
+
+  constructor(parts: LedgerSweepParts) {
+    this.#parts = parts;
+    const { clock, settings } = parts.coordinator;
+    const work = (ledger: string, done: () => void) => runTask(sweepEntry(parts.coordinator, ledger), done);
+    const find = () => this.#overdue();
+    this.#passes = new RepeatedPass({ clock, intervalMs: settings.limits.finishIntervalMs, find, work });
+  }
+
+  start(): void {
+    this.#passes.start();
+  }
+
+  stop(): void {
+    this.#passes.stop();
+  }
+
+  /** The entries in the next rows that are older than any transaction that is led, as this replica has them. */
+  #overdue(): readonly string[] {
+    const { store, coordinator, isFirst } = this.#parts;
+    const { partitions } = coordinator.view;
+    const found: string[] = [];
+    let left = PASS_LIMIT;
+    for (let passed = 0; passed < partitions && left > 0; passed++) {
+      const { from, to } = tableRange(this.#partition, SYSTEM_TABLE);
+      const rows = isFirst(from) !== true ? [] : store.range('items', { from: this.#after ?? from, to, limit: left });
+      for (const { value } of rows) {
+        if (value === DAMAGED) continue;
+        const { partitionKey, item } = decodeRecord(value);
+        const ledger = item && ledgerOf(partitionKey);
+        if (ledger !== undefined && mayBeSwept(coordinator, ledgerEntryOf(item)!)) found.push(ledger);
+      }
+      left -= rows.length;
+      const isCut = left === 0 && rows.length > 0;
+      this.#after = isCut ? keyAfter(rows.at(-1)!.key) : undefined;
+      if (!isCut) this.#partition = (this.#partition + 1) % partitions;
+    }
+    return found;
+  }
+}
+
+function mayBeSwept(coordinator: Coordinator, entry: LedgerEntry): boolean {
+  return isOverdue(coordinator, entry) && (!entry.isSettled || isForgotten(coordinator, entry));
+}
+
+/** Whether an entry of which all items are settled is old enough to go. */
+function isForgotten({ clock, settings: { limits } }: Coordinator, entry: LedgerEntry): boolean {
+  const { tokenKeptMs, opLifeMs, messageLifeMs } = limits;
+  // Of an aborted one a prepare may come yet. It would be cleared all the same, but at the price of an entry made anew.
+  const keptMs = entry.state === 'ABORTED' ? 2 * opLifeMs + messageLifeMs : tokenKeptMs + opLifeMs;
+  const isAsked = entry.state === 'ABORTED' || entry.digest !== undefined;
+  const ageMs = clock.now() - entry.createdAtMs;
+  return !isAsked || ageMs > keptMs || ageMs < -limits.maxDriftMs;
+}
+
+/** Takes one transaction as far towards its end as is possible now. */
+function* sweepEntry(coordinator: Coordinator, ledger: string): Task<void> {
+  const operation = { requestId: undefined, deadlineMs: coordinator.deadline() };
+  const key = storeKeyOf(ledgerKey(ledger), coordinator.view.partitions);
+  const read = yield* readStrongly(coordinator, { ...operation, key });
+  let entry = read.kind === 'read' ? ledgerEntryOf(read.record?.item) : undefined;
+  if (entry === undefined || !mayBeSwept(coordinator, entry)) return;
+  if (entry.state === 'PREPARING') {
+    const decided = yield* abort(coordinator, operation, { ledger, entry });
+    if (decided.kind !== 'decided') return;
+    entry = { ...entry, state: decided.isCommitted ? 'COMMITTED' : 'ABORTED' };
+  }
+  if (!entry.isSettled) {
+    const isSettled = yield* settleAll(coordinator, entry.keys);
+    if (!isSettled) return;
+  }
+  if (isForgotten(coordinator, entry)) yield* writeLedger(coordinator, operation, ledger, forgetAttempt(entry));
+  else if (!entry.isSettled) yield* writeLedger(coordinator, operation, ledger, markSettled(entry));
+}
+
+/** @returns whether no item has anything of a decided attempt any more */
+function* settleAll(coordinator: Coordinator, keys: readonly StoreKey[]): Task<boolean> {
+  for (let at = 0; at < keys.length; at += ITEMS_AT_ONCE) {
+    const deadlineMs = coordinator.deadline();
+    const tasks = keys
+      .slice(at, at + ITEMS_AT_ONCE)
+      .map((key) => freeItem(coordinator, { requestId: undefined, key, deadlineMs, isUntold: true }));
+    const freed = yield* together(coordinator.clock, tasks);
+    if (!freed.every(isRidOfIt)) return false;
+  }
+  return true;
+}
+
+/** What another transaction holds has nothing of this one; and a table that is gone has no items. */
+function isRidOfIt({ kind }: { readonly kind: 'free' | 'held' | Failure['kind'] }): boolean {
+  return kind === 'free' || kind === 'held' || kind === 'table-gone';
+}
