@@ -9,11 +9,8 @@ import { bytesInCell, type CellChange, decodeCell, encodeBatch, encodeEnd } from
 import { LogHead, nameOf, readHead } from './log-head.ts';
 import { cellKey } from './log-keys.ts';
 
-/** A cell ends with the change with which it has so many, or so many bytes. */
-const CELL_CHANGES = 256;
+/** A cell has so many bytes at most, or one item's changes. */
 const CELL_BYTES = 1024 * 1024;
-/** Others may have written since a head was read; whoever goes by one that is too old takes long to catch up. */
-const HEAD_LIFE_MS = 60_000;
 
 /** What is to be in the log. */
 interface Job {
@@ -109,15 +106,16 @@ export class Appender {
 
   /** The jobs whose changes go into the next cell, at least one. */
   #take(): Job[] {
+    const { cellChanges } = this.#log.coordinator.settings.limits;
     let count = 0;
     let bytes = 0;
     let at = 0;
-    for (; at < this.#queue.length && count < CELL_CHANGES && bytes < CELL_BYTES; at++) {
+    for (; at < this.#queue.length && count < cellChanges && bytes < CELL_BYTES; at++) {
       const { kind, changes } = this.#queue[at]!;
       if (kind === 'end' && at > 0) break;
       count += changes.length;
       for (const change of changes) bytes += bytesInCell(change);
-      if (at > 0 && (count > CELL_CHANGES || bytes > CELL_BYTES)) break;
+      if (at > 0 && (count > cellChanges || bytes > CELL_BYTES)) break;
       if (kind === 'end') return this.#queue.splice(0, 1);
     }
     return this.#queue.splice(0, at);
@@ -173,7 +171,8 @@ export class Appender {
   *#headFor(changes: readonly CellChange[]): Task<LogHead | Failure> {
     const { coordinator } = this.#log;
     const nowMs = coordinator.clock.elapsedMs();
-    const isFresh = nowMs - this.#headSinceMs < HEAD_LIFE_MS || !coordinator.settings.rules.logHeadIsFresh;
+    const { limits, rules } = coordinator.settings;
+    const isFresh = nowMs - this.#headSinceMs < limits.logHeadMs || !rules.logHeadIsFresh;
     const known = this.#head;
     if (known !== undefined && isFresh && !known.isFull && known.isAbout(changes)) return known;
     const head = yield* readHead(this.#log, changes);

@@ -12,8 +12,6 @@ import { readRetention } from './retention.ts';
 
 /** Cells of one page: with 256 changes each, a page ends by its bytes. */
 const PAGE_CELLS = 64;
-/** The changes of the last seconds are remembered whether or not they were asked for: most of what is appended is so young. */
-const RECENT_MS = 10_000;
 /** With more changes than this in memory a head is read anew: some 10 MB. */
 const MOST_SEEN = 100_000;
 
@@ -94,7 +92,8 @@ export function nameOf({ hlc, coordinator, boot }: Ballot): string {
 export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<LogHead | Failure> {
   const { coordinator, prefix } = log;
   const { clock, settings } = coordinator;
-  const coveredHlc = (clock.now() - RECENT_MS) * TICKS_PER_MS;
+  // Most of what is appended is young, so that is remembered whether or not it was asked for.
+  const coveredHlc = (clock.now() - settings.limits.logCoveredMs) * TICKS_PER_MS;
   const untilHlc = changes.reduce((least, { ballot }) => Math.min(least, ballot.hlc), coveredHlc);
   const lookedFor = new Set(changes.map(({ ballot }) => nameOf(ballot)));
   const seen = new Set<string>();
