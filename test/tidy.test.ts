@@ -21,7 +21,6 @@ const TWINS = ['src/env/memory-store.ts'];
 const FOR_OTHERS = [
   'src/peer/leaving.ts: DEFAULT_LEAVING_LIMITS',
   'src/peer/leaving.ts: Leaving',
-  'src/peer/mover.ts: DEFAULT_MOVER_LIMITS',
   'src/peer/mover.ts: Mover',
   'src/index.ts: startDynaring',
   'src/env/log.ts: silentLog',
@@ -33,10 +32,10 @@ const FOR_OTHERS = [
 const MAY_IMPORT: Record<string, RegExp> = {
   api: /^src\/api\//,
   web: /^src\/(web|api)\/|^node:/,
-  router: /^src\/(router|api)\/|^src\/dynamo\/(client|transaction-client)\.ts$/,
+  router: /^src\/(router|api)\/|^src\/dynamo\/(client|versioned-item|transaction-client)\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition|departure)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
-  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|record|ballot|ring|registers\/handed-back)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
+  wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|stream-client|record|ballot|ring|registers\/handed-back|derived\/settled)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
   env: /^src\/env\/|^node:|^lmdb$/,
   config:
     /^src\/config(\/|\.ts$)|^src\/(dynamo\/(client|node-settings)|env\/(log|peer-channel|peer-record)|router\/namespace|web\/(web-limits|request-log|limited-server|signature)|api\/duration)\.ts$|^node:(util|fs|tls)$/,

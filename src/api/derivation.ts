@@ -5,15 +5,27 @@ import type { ByteString } from './primary-key.ts';
 import type { SecondaryIndex, Table } from './table-definition.ts';
 
 /**
- * What the storage nodes derive from the items of a table: the entries of its global indexes and the rows of its local
- * ones. Plain data, which goes with the requests of tables that have indexes. There is one for each version of a table's
- * indexes, and it never changes.
+ * What the storage nodes derive from the items of a table: the entries of its global indexes, the rows of its local ones, and
+ * the changes that its stream shows. Plain data, which goes with the requests of tables that have any of these. There is one
+ * for each version of a table's indexes and stream, and it never changes.
  */
 export interface Derivation extends IndexedTable {
   /** The storage id of the table. */
   readonly table: ByteString;
-  /** 1 or more. A table whose indexes change has a higher one. */
+  /** 1 or more. A table whose indexes or stream change has a higher one. */
   readonly version: number;
+  /** The stream of the table, if it has one. */
+  readonly stream?: DerivedStream | undefined;
+}
+
+/** A stream, as far as the storage nodes have to know it. */
+export interface DerivedStream {
+  /** Eight bytes, as of a table, and never used again: a stream that is enabled anew is another one. */
+  readonly storageId: ByteString;
+  /** Which images of an item a change shows. */
+  readonly view: 'KEYS_ONLY' | 'NEW_IMAGE' | 'OLD_IMAGE' | 'NEW_AND_OLD_IMAGES';
+  /** Into how many slices of the ring the stream is cut: a divisor of Q, and 65,535 at most. */
+  readonly shards: number;
 }
 
 /** A request of a table with indexes needs it: it is made once for each definition. */

@@ -50,7 +50,8 @@ export type LagPlace =
   | { readonly kind: 'table'; readonly table: ByteString }
   /**
    * All entries of a global index that are still to be sent: whichever replica is asked, the index is behind its table. Its
-   * replicas may lag as those of a table do, by a place of the other kinds.
+   * replicas may lag as those of a table do, by a place of the other kinds. `index` may be the id of a stream, too: its
+   * changes come late into the log.
    */
   | { readonly kind: 'propagation'; readonly index: ByteString }
   /** All items of one partition key. */
@@ -105,7 +106,10 @@ export type Failure =
   | { readonly kind: 'table-gone'; readonly table: ByteString }
   /** A bounded queue is full; nothing was tried. */
   | { readonly kind: 'overloaded' }
-  /** A global index cannot keep up with the item: it would owe too much to it. The write did not happen. */
+  /**
+   * A global index, or the stream of the table, cannot keep up with the item: it would owe too much to it. `index` is the
+   * storage id of either. The write did not happen.
+   */
   | { readonly kind: 'index-behind'; readonly index: ByteString }
   /**
    * Replicas could not write, as on a full disk. As with `unknown`, the operation may have happened, or may happen yet.

@@ -5,6 +5,7 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { HalfOpenRange, KeyOrder, StoreKey } from '../env/store.ts';
 import type { Consistency, Failure, RangeOutcome, ReadFrom, ReadOutcome, TableCount, Writer } from './client.ts';
 import type { Carried, WriteAnswer } from './registers/handed-back.ts';
+import type { EndOutcome, LogEndsOutcome, LogOutcome, TrimOutcome } from './stream-client.ts';
 
 /*
  * What a client of the ring asks of the node that coordinates: plain data, so that it can be sent to another process.
@@ -131,11 +132,61 @@ export interface ForgetTable {
   readonly table: ByteString;
 }
 
+/** What all requests for the log of a shard of a stream have (docs/protocol.md section 18). */
+interface OfLog {
+  readonly requestId: string | undefined;
+  /** Of a cell of the log (`log/log-keys.ts`). */
+  readonly key: StoreKey;
+  /** As in `CoordinateWrite`. */
+  readonly budgetMs?: number | undefined;
+}
+
+/** Reads the log from a change in the cell of the key on. */
+export interface ReadLog extends OfLog {
+  readonly kind: 'read-log';
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** Asks where the log begins and ends. */
+export interface LogEndsOf extends OfLog {
+  readonly kind: 'log-ends';
+}
+
+/** Writes the last cell of the log. */
+export interface EndLog extends OfLog {
+  readonly kind: 'end-log';
+}
+
+/** Trims the cells that were written before a time, in ms since 1970. */
+export interface TrimLog extends OfLog {
+  readonly kind: 'trim-log';
+  readonly beforeMs: number;
+}
+
+/** Answered when this node has written to the log what it had to write when it was asked, or has given it up. */
+export interface DrainLog {
+  readonly kind: 'drain-log';
+  /** As in `ReadLog`. */
+  readonly key: StoreKey;
+}
+
+type PassableLogRequest = ReadLog | LogEndsOf | EndLog | TrimLog;
+
+export type LogRequest = PassableLogRequest | DrainLog;
+
 /** A request for one operation, which any node of the ring may coordinate. */
-export type PassableRequest = CoordinateWrite | CoordinateRead | CoordinateLook | CoordinateRange | CollectionSizeOf;
+export type PassableRequest =
+  | CoordinateWrite
+  | CoordinateRead
+  | CoordinateLook
+  | CoordinateRange
+  | CollectionSizeOf
+  | PassableLogRequest;
 
 export type CoordinationRequest =
   | PassableRequest
+  | DrainLog
   | UseDerivation
   | DueOf
   | TablesIn
@@ -174,6 +225,8 @@ export interface VoteIn {
 /** `votes`: where the node has a vote, and was not sealed when the fences were on its disk. */
 export type FenceAnswer = { readonly kind: 'fenced'; readonly votes: readonly VoteIn[] } | Failure;
 
+export type DrainAnswer = { readonly kind: 'drained' } | Failure;
+
 export type ForgetAnswer = { readonly kind: 'forgetting' } | Failure;
 
 interface CoordinationAnswers {
@@ -188,6 +241,11 @@ interface CoordinationAnswers {
   readonly 'count-items': CountAnswer;
   readonly 'fence-tables': FenceAnswer;
   readonly 'forget-table': ForgetAnswer;
+  readonly 'read-log': LogOutcome;
+  readonly 'log-ends': LogEndsOutcome;
+  readonly 'end-log': EndOutcome;
+  readonly 'trim-log': TrimOutcome;
+  readonly 'drain-log': DrainAnswer;
 }
 
 /** What a node answers to a request of type `R`. */

@@ -25,6 +25,7 @@ import type { PartitionVotes } from './epochs/partition-votes.ts';
 import type { HintedHandoff } from './healing/hinted-handoff.ts';
 import type { MerkleForest } from './healing/merkle-forest.ts';
 import { collectionOf, collectionPrefix, partitionOf, tableOf } from './keyspace.ts';
+import type { LogDesk } from './log/log-desk.ts';
 import { highestOf } from './record.ts';
 import type { Acceptor } from './registers/acceptor.ts';
 import { withinCollection } from './registers/collection-room.ts';
@@ -59,6 +60,7 @@ export interface CoordinationParts {
   readonly forest: MerkleForest;
   readonly fences: Fences;
   readonly propagation: Pick<Propagation, 'whenShown'>;
+  readonly logDesk: LogDesk;
   /** Of how many items of a table some entry may not be in its place yet, as far as this node knows. */
   readonly dueOf: (request: DueOf) => number;
   /** Erases all that this node holds of a table, in the background. */
@@ -111,6 +113,12 @@ export class Coordination implements CoordinatingNode {
       case 'forget-table':
         this.#parts.forgetTable(request.table);
         return (reply as ReplyTo<ForgetTable>)({ kind: 'forgetting' });
+      case 'read-log':
+      case 'log-ends':
+      case 'end-log':
+      case 'trim-log':
+      case 'drain-log':
+        return this.#parts.logDesk.serve(request, reply as (answer: never) => void, departure);
       default:
         // A kind that is missing above would never be answered.
         return request satisfies never;
@@ -190,20 +198,20 @@ export class Coordination implements CoordinatingNode {
 
   /** A consensus round, once the writes of the key that came before have ended. */
   #writeInTurn(request: CoordinateWrite, reply: ReplyTo<CoordinateWrite>): void {
-    const { requestId, key, partitionKey, mutation, consistency: mode, derivation, carried, budgetMs } = request;
+    const { requestId, key, partitionKey, mutation, consistency: mode, derivation, by, carried, budgetMs } = request;
     assert(carried?.kind !== 'record');
     const { coordinator, locks } = this.#parts;
     const deadlineMs = coordinator.deadline(budgetMs);
     const { rules } = coordinator.settings;
-    const change: Change = (current, pending) =>
-      this.#withinCollection(request, changeItem(mutation, current, pending, rules));
+    const change: Change = (current, record) =>
+      this.#withinCollection(request, changeItem(mutation, current, record?.pending, rules));
     const prepares = pendingAfter(mutation);
     const isExempt = mutation.kind === 'settle';
     const begin = (hasWaited: boolean): Task<WriteAnswer> => {
       // The write before has tried in vain, and so would each of those that waited behind it, one after the other.
       const isInVain = hasWaited && this.#isCutOff(key);
       if (isInVain) return answered(untried(NOT_TRIED, carried));
-      const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried };
+      const write = { requestId, key, deadlineMs, derivation, partitionKey, change, mode, carried, by };
       return writeOnceFree(coordinator, { ...write, prepares, isExempt });
     };
     const done = derivation === undefined ? reply : (answer: WriteAnswer) => this.#replyWhenShown(key, answer, reply);

@@ -82,6 +82,29 @@ export function sortKeyOf(key: StoreKey): ByteString {
 }
 
 /*
+ * The log of a stream is cut into shards, each of which is a slice of the ring. Its registers are in the first partition of the
+ * slice: partition (2 bytes) | storage id of the stream (8) | where the partition begins on the ring (4) | `LOG` | what follows
+ * in `log/log-keys.ts`. No item is there: nobody finds a partition key with such a hash.
+ */
+const LOG = 'dynaring-log';
+
+/** What the keys of one shard's registers begin with. @param partition of the shard's log */
+export function logPrefix(stream: ByteString, partition: number, partitions: number): StoreKey {
+  return partitionPrefix(partition) + stream + positionBytes(sliceStart(partition, partitions)) + LOG;
+}
+
+/** Whether a key is of a register of a log. */
+export function isLogKey(key: StoreKey): boolean {
+  return key.startsWith(LOG, DIGEST_AT + HASH_BYTES - LOG.length);
+}
+
+/** The partition that has the log of the shard that a partition belongs to. @param shards a divisor of `partitions` */
+export function partitionOfLog(partition: number, shards: number, partitions: number): number {
+  const each = partitions / shards;
+  return Math.floor(partition / each) * each;
+}
+
+/*
  * The key of a row in the store `lsi`: partition (2 bytes) | table (8) | number of the local index among those of its table
  * (1) | hash of the partition key (16) | place in the index (`api/entry-place.ts`). So the rows of an index in a partition
  * are one range, those of an item collection in it are one as well, and the rows of a table or of a partition are where its

@@ -1,6 +1,7 @@
 import type { ByteString } from '../api/primary-key.ts';
 import type { KeyOrder, StoreKey } from '../env/store.ts';
 import type { Ballot } from './ballot.ts';
+import type { Settled } from './derived/settled.ts';
 import type { ItemRecord, ReplicaState } from './record.ts';
 import type { NodeId } from './ring.ts';
 
@@ -146,7 +147,12 @@ export type PurgeRequest =
  * To the home replicas of an item: its entries are in their places, as far as they were due up to this ballot
  * (docs/protocol.md section 14.3). Nothing rests on it: without it work is done twice.
  */
-export type MarkRequest = ForRequest & { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot };
+export type MarkRequest = ForRequest &
+  (
+    | { readonly kind: 'mark-settled'; readonly key: StoreKey; readonly due: Ballot }
+    /** Its changes up to this ballot are in the log of the stream (docs/protocol.md section 18.2). */
+    | { readonly kind: 'mark-logged'; readonly key: StoreKey; readonly logged: Ballot }
+  );
 
 /** The steps of an epoch change (docs/protocol.md section 8.2). */
 export type EpochRequest =
@@ -223,9 +229,9 @@ export interface VoteState {
 /** The answer of a replica. `from` lets the coordinator count an answer once that comes twice. */
 export type Reply = {
   readonly from: NodeId;
-} /** `settled`: up to where the replica knows the item's entries to be in place; undefined if the item has none. */ & (
-  | ({ readonly kind: 'promise'; readonly settled?: Ballot | undefined } & ReplicaState)
-  | ({ readonly kind: 'state'; readonly settled?: Ballot | undefined } & ReplicaState)
+} /** `settled`: up to where the replica knows the item to be settled; undefined if nothing is derived from it. */ & (
+  | ({ readonly kind: 'promise'; readonly settled?: Settled | undefined } & ReplicaState)
+  | ({ readonly kind: 'state'; readonly settled?: Settled | undefined } & ReplicaState)
   | { readonly kind: 'accepted' }
   /**
    * `vote`: the replica's vote in the partition, from when it took the record until it answered; undefined if it had
@@ -278,7 +284,7 @@ export type Reply = {
       readonly kind: 'records';
       readonly records: readonly (ItemRecord | undefined)[];
       /** For each of them, as in a promise: whoever takes it need not put its entries in place again. */
-      readonly settled: readonly (Ballot | undefined)[];
+      readonly settled: readonly (Settled | undefined)[];
     }
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'unconfirmed' }

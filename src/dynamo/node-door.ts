@@ -1,5 +1,7 @@
-import type { Store } from '../env/store.ts';
+import type { Store, StoreKey } from '../env/store.ts';
 import type { Receive } from '../env/transport.ts';
+import { NO_BALLOT } from './ballot.ts';
+import type { Settled } from './derived/settled.ts';
 import { partitionOf, tableOf } from './keyspace.ts';
 import type { HintRequest, MerkleRequest, Reply, Request } from './messages.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -15,7 +17,7 @@ type Served = { readonly [Kind in Request['kind']]: (request: Of<Kind>, answer: 
 /** A node's door for other nodes. @param store of the node */
 export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<Request, Reply> {
   const { acceptor, configAcceptor, detector, epochStaging, epochSwitch, gate, gossip } = parts;
-  const { propagationHold, purgeMember, restore, view, fences } = parts;
+  const { purgeMember, restore, view, fences } = parts;
   /** A deleted table has no say: none of its records is promised, accepted or told. */
   const vote = (request: VotingRequest, answer: Answer) => {
     if (!fences.isEmpty) {
@@ -58,8 +60,12 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
     gossip: (request, answer) => gossip.receive(request, answer),
     'mark-settled': ({ key, due }, answer) => {
       if (acceptor.isStopped) return;
-      acceptor.rows.outbox.settled(key, due);
-      propagationHold.noteSettled(key, due);
+      noteSettled(parts, key, { due, logged: NO_BALLOT });
+      answer({ kind: 'marked', from: self });
+    },
+    'mark-logged': ({ key, logged }, answer) => {
+      if (acceptor.isStopped) return;
+      noteSettled(parts, key, { due: NO_BALLOT, logged });
       answer({ kind: 'marked', from: self });
     },
     ping: (_request, answer) => answer({ kind: 'pong', from: self }),
@@ -68,6 +74,11 @@ export function openDoor(self: NodeId, parts: NodeParts, store: Store): Receive<
     detector.noteHeard(from);
     (served[request.kind] as (request: Request, answer: Answer, from: NodeId) => void)(request, answer, from);
   };
+}
+
+function noteSettled({ acceptor, propagationHold }: NodeParts, key: StoreKey, settled: Settled): void {
+  acceptor.rows.outbox.settled(key, settled);
+  propagationHold.noteSettled(key, settled);
 }
 
 function learn(self: NodeId, { acceptor, ballots, gate }: NodeParts, request: Of<'learn'>, answer: Answer): void {

@@ -2,7 +2,7 @@ import type { ByteString } from '../api/primary-key.ts';
 import type { Env } from '../env/env.ts';
 import type { StoreKey } from '../env/store.ts';
 import type { Transport } from '../env/transport.ts';
-import { type Ballot, consistencyOf } from './ballot.ts';
+import { consistencyOf } from './ballot.ts';
 import { BallotClocks } from './ballot-clock.ts';
 import type { Consistency } from './client.ts';
 import { Coordination } from './coordination.ts';
@@ -216,7 +216,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
   });
   const { propagation, propagationHold } = derived;
   const forgetTable = (table: ByteString) => {
-    for (const part of [gate, acceptor, hints, propagationHold]) part.forgetTable(table);
+    for (const part of [gate, acceptor, hints, propagationHold, derived.logs]) part.forgetTable(table);
   };
   const coordination = new Coordination({
     coordinator,
@@ -226,6 +226,7 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     votes,
     forest,
     propagation,
+    logDesk: derived.logDesk,
     fences: parts.fences,
     dueOf: ({ table, ageMs }) => acceptor.rows.outbox.countOf(table, ageMs),
     forgetTable,
@@ -340,7 +341,7 @@ function comparisonParts(
     transport,
     forest,
     learnHere: (key: StoreKey, record: ItemRecord) => learnThroughGate(parts, key, record),
-    noteSettled: (key: StoreKey, settled: Ballot) => acceptor.rows.outbox.settled(key, settled),
+    noteSettled: acceptor.rows.outbox.settled.bind(acceptor.rows.outbox),
     epochOf: (partition: number) => votes.votingConfig(partition)?.epoch,
     isStopped: () => acceptor.isStopped,
     settleConflict: (key: StoreKey) => {

@@ -45,6 +45,9 @@ export function checkNodeState(store: Store): void {
   }
 }
 
+/** The epoch that a cluster is founded in. */
+const FOUNDING_EPOCH = 0;
+
 /** The mark of a damaged key, of a late tombstone or of a deleted table: such a row counts by being there, whatever its value. */
 function isDispensable(key: StoreKey): boolean {
   return key.startsWith(MARK) || key.startsWith(LATE) || key.startsWith(FENCED);
@@ -66,7 +69,8 @@ export function openNodeState(
   writeState(store, BOOT, boot);
   const votes = new PartitionVotes({ node: id, diskId }, store, settings);
   if (isBootstrap && store.get('meta', BOOTSTRAPPED) === undefined) {
-    for (const config of ring) if (votes.isNamedIn(config)) votes.bootstrap(config);
+    // A founder whose first start was interrupted may know of later epochs by now: it is led into those as any member is.
+    for (const config of ring) if (config.epoch === FOUNDING_EPOCH && votes.isNamedIn(config)) votes.bootstrap(config);
     // Last: a crash keeps a beginning of what was written.
     writeState(store, BOOTSTRAPPED, true);
   }

@@ -16,7 +16,7 @@ import type { Member, PartitionConfig, Reply, Request } from './messages.ts';
 import { openDoor } from './node-door.ts';
 import { type NodeParts, wireNode } from './node-parts.ts';
 import { NodeReactions } from './node-reactions.ts';
-import type { NodeSettings } from './node-settings.ts';
+import type { NodeLimits, NodeSettings } from './node-settings.ts';
 import { type NodeState, openNodeState } from './node-state.ts';
 import type { NodeStatus } from './node-status.ts';
 import type { ReplicaState } from './record.ts';
@@ -95,10 +95,10 @@ export class StorageNode implements CoordinatingNode {
     this.#isStopped = true;
     const { coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging } = this.#parts;
     const { detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans } = this.#parts;
-    const { propagation, propagationHold, outboxFinisher, ledgerSweep } = this.#parts;
+    const { propagation, logs, propagationHold, outboxFinisher, ledgerSweep } = this.#parts;
     // First what takes requests, so that nothing below begins anything new.
     for (const part of [coordination, epochFollower, gate, acceptor, coordinator, forest, epochStaging]) part.stop();
-    for (const part of [propagation, propagationHold, outboxFinisher, ledgerSweep]) part.stop();
+    for (const part of [propagation, logs, propagationHold, outboxFinisher, ledgerSweep]) part.stop();
     for (const part of [detector, gossip, hints, finisher, restore, scrub, antiEntropy, purge, orphans]) part.stop();
   }
 
@@ -246,6 +246,15 @@ export class StorageNode implements CoordinatingNode {
   /** The configs of a cluster of several processes, as their members keep them; this node leads the rounds. */
   configRegister(): MemberRegister {
     return this.#parts.configRegister;
+  }
+
+  /** The last attempt to change an epoch that this node knows of as its member: it may be under way. */
+  begunAttempt(partition: number, epoch: number): number | undefined {
+    return this.#parts.configAcceptor.begunIn(partition, epoch);
+  }
+
+  get limits(): NodeLimits {
+    return this.#settings.limits;
   }
 
   /** Leads a partition into its next epoch, with these members. May be given up and begun again, here or elsewhere. */

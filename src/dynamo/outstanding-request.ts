@@ -140,9 +140,9 @@ export class OutstandingRequest<R extends PassableRequest> implements Outstandin
     if (this.#isWatched) choice.noteHeard(id);
     if (isGivenBack) choice.noteGaveBack(id);
     if (this.#isOver) return;
-    if (isGivenBack) return this.#passOn(id, answer);
+    if (isGivenBack) return this.#passOn(id, answer as unknown as HandedBack | Failure);
     if (this.#provesQuorum && answer.kind !== 'unknown') choice.noteServed(id);
-    this.#finish(answer as OutcomeOf<R>);
+    this.#finish(answer as unknown as OutcomeOf<R>);
   }
 
   /** Nobody waits for the answer of a node, which says nothing of whether the node could have done what was asked. */

@@ -8,6 +8,7 @@ import {
   endOfSection,
   hasLocalsInSection,
   isWholeSection,
+  newestChangeIn,
   readSection,
   sectionBytes,
   writeSection,
@@ -117,7 +118,7 @@ export class ItemRecord implements RecordFields {
     return (this.stored[1]! & FLAG_ENTRY) === 0 ? undefined : true;
   }
 
-  /** Whether `derived` is there. This and the next two are answered without decoding it, which replicas seldom need. */
+  /** Whether `derived` is there. This and the next three are answered without decoding it, which replicas seldom need. */
   get isDerived(): boolean {
     return (this.stored[1]! & FLAG_DERIVED) !== 0;
   }
@@ -125,6 +126,12 @@ export class ItemRecord implements RecordFields {
   /** `derived.due` */
   get due(): Ballot | undefined {
     return this.isDerived ? dueInSection(this.stored as Buffer, keyEndIn(this.stored as Buffer)) : undefined;
+  }
+
+  /** The ballot of the newest of `derived.changes`; undefined if there are none. */
+  get newestChange(): Ballot | undefined {
+    if ((this.stored[1]! & FLAG_CHANGES) === 0) return undefined;
+    return newestChangeIn(this.stored as Buffer, keyEndIn(this.stored as Buffer));
   }
 
   /** Whether there are places in `derived.local`. */
@@ -238,20 +245,23 @@ const FLAG_TOMBSTONE = 1;
 const FLAG_DERIVED = 2;
 const FLAG_ENTRY = 4;
 const FLAG_PENDING = 8;
-const ALL_FLAGS = FLAG_TOMBSTONE | FLAG_DERIVED | FLAG_ENTRY | FLAG_PENDING;
+/** Only with FLAG_DERIVED. */
+const FLAG_CHANGES = 16;
+const ALL_FLAGS = FLAG_TOMBSTONE | FLAG_DERIVED | FLAG_ENTRY | FLAG_PENDING | FLAG_CHANGES;
 const HEADER_BYTES = 24;
 const LINEAGE_ENTRY_BYTES = 24;
 
 function encode({ ballot, item, partitionKey, lineage, derived, pending, isEntry }: RecordFields): Uint8Array {
   const keyOffset = HEADER_BYTES + lineage.length * LINEAGE_ENTRY_BYTES;
   const keyEnd = keyOffset + partitionKey.length;
-  const derivedEnd = derived === undefined ? keyEnd : keyEnd + sectionBytes(derived);
+  const derivedEnd = derived === undefined ? keyEnd : keyEnd + sectionBytes(derived, item);
   const itemOffset = pending === undefined ? derivedEnd : derivedEnd + pendingBytes(pending);
   const bytes = Buffer.allocUnsafe(item === undefined ? itemOffset : itemOffset + 4 + item.json.length);
   bytes[0] = LAYOUT_VERSION;
   bytes[1] =
     (item === undefined ? FLAG_TOMBSTONE : 0) |
     (derived === undefined ? 0 : FLAG_DERIVED) |
+    (derived?.changes === undefined || derived.changes.length === 0 ? 0 : FLAG_CHANGES) |
     (pending === undefined ? 0 : FLAG_PENDING) |
     (isEntry === undefined ? 0 : FLAG_ENTRY);
   writeBallot(bytes, ballot);
@@ -266,7 +276,7 @@ function encode({ ballot, item, partitionKey, lineage, derived, pending, isEntry
     offset += LINEAGE_ENTRY_BYTES;
   }
   bytes.write(partitionKey, keyOffset, 'latin1');
-  if (derived !== undefined) writeSection(bytes, keyEnd, derived);
+  if (derived !== undefined) writeSection(bytes, keyEnd, derived, item);
   if (pending !== undefined) writePending(bytes, derivedEnd, pending);
   if (item !== undefined) {
     bytes.writeUInt32BE(item.size, itemOffset);
@@ -301,8 +311,9 @@ function restIn(bytes: Buffer): Rest {
   }
   const keyEnd = offset + bytes.readUInt16BE(22);
   const partitionKey = bytes.toString('latin1', offset, keyEnd);
-  const derived = (bytes[1]! & FLAG_DERIVED) === 0 ? undefined : readSection(bytes, keyEnd);
   const pending = (bytes[1]! & FLAG_PENDING) === 0 ? undefined : readPending(bytes, derivedEndIn(bytes));
+  if ((bytes[1]! & FLAG_DERIVED) === 0) return { partitionKey, lineage, derived: undefined, pending };
+  const derived = readSection(bytes, keyEnd, hasChanges(bytes) ? { item: itemIn(bytes) } : undefined);
   return { partitionKey, lineage, derived, pending };
 }
 
@@ -312,10 +323,12 @@ function restIn(bytes: Buffer): Rest {
  */
 export function isWholeRecord(received: Uint8Array): boolean {
   const bytes = asBuffer(received);
-  if (bytes.length < HEADER_BYTES || bytes[0] !== LAYOUT_VERSION || bytes[1]! > ALL_FLAGS) return false;
+  if (bytes.length < HEADER_BYTES || bytes[0] !== LAYOUT_VERSION || (bytes[1]! & ~ALL_FLAGS) !== 0) return false;
+  if (hasChanges(bytes) && (bytes[1]! & FLAG_DERIVED) === 0) return false;
   const lineageEnd = HEADER_BYTES + bytes.readUInt16BE(20) * LINEAGE_ENTRY_BYTES;
   const keyEnd = lineageEnd + bytes.readUInt16BE(22);
-  if ((bytes[1]! & FLAG_DERIVED) !== 0 && !isWholeSection(bytes, keyEnd)) return false;
+  const told = hasChanges(bytes) ? { hasItem: !isTombstone(bytes) } : undefined;
+  if ((bytes[1]! & FLAG_DERIVED) !== 0 && !isWholeSection(bytes, keyEnd, told)) return false;
   if ((bytes[1]! & FLAG_PENDING) !== 0 && !isWholePending(bytes, derivedEndIn(bytes))) return false;
   const itemOffset = itemOffsetIn(bytes);
   if (isTombstone(bytes) ? bytes.length !== itemOffset : bytes.length < itemOffset + 4) return false;
@@ -330,6 +343,10 @@ export function isWholeRecord(received: Uint8Array): boolean {
 export function ballotIn(stored: Uint8Array): Ballot {
   const bytes = bytesOf(stored);
   return { hlc: bytes.readDoubleBE(2), coordinator: bytes.readUIntBE(10, 6), boot: bytes.readUInt32BE(16) };
+}
+
+function hasChanges(bytes: Buffer): boolean {
+  return (bytes[1]! & FLAG_CHANGES) !== 0;
 }
 
 /** Whether a stored record is a tombstone. */

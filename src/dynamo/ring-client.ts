@@ -37,24 +37,14 @@ import type { NodesAtHand } from './nodes-at-hand.ts';
 import { type OutcomeOf, type Outstanding, OutstandingRequest, type RequestParts } from './outstanding-request.ts';
 import type { RequestObserver } from './request-observer.ts';
 import type { NodeId } from './ring.ts';
+import { RingStreams } from './ring-streams.ts';
 import type { RingView } from './ring-view.ts';
 import { scanRange } from './scan-range.ts';
 import { SilentNodes } from './silent-nodes.ts';
-import type {
-  TogetherRequest,
-  TransactingClient,
-  TransactionOutcome,
-  TransactionReadOutcome,
-  TransactionRequest,
-} from './transaction-client.ts';
+import type { StreamClient } from './stream-client.ts';
+import type { TransactingClient } from './transaction-client.ts';
 import { RingTransactions } from './transactions/ring-transactions.ts';
 import type { ItemLook } from './transactions/transaction-door.ts';
-
-type RingClientParts = ChoiceParts & {
-  readonly observer?: RequestObserver | undefined;
-  /** For who does transactions. */
-  readonly random?: Random | undefined;
-};
 
 /**
  * The client of a ring. It hands each request to the first node of the key's preference list that seems well: writes of
@@ -63,17 +53,19 @@ type RingClientParts = ChoiceParts & {
  * that was not reached, or takes nothing new; a node that is lost with a request is asked no more, and its writes have
  * an unknown outcome.
  */
-export class RingClient implements DynamoClient, TransactingClient {
+export class RingClient implements DynamoClient, StreamClient, TransactingClient {
+  readonly transact: TransactingClient['transact'];
+  readonly readTogether: TransactingClient['readTogether'];
   readonly #view: RingView;
   readonly #nodes: NodesAtHand;
   readonly #clock: Clock;
   readonly #limits: NodeLimits;
-  readonly #transactions: RingTransactions;
   readonly #choice: CoordinatorChoice;
   readonly #parts: RequestParts;
   /** The requests that were not answered within the call, oldest first. */
   readonly #outstanding = new Set<Outstanding>();
   readonly #silent: SilentNodes;
+  readonly #streams: RingStreams;
   #sweepTimer: Timer | undefined;
   readonly #waits = new Set<() => void>();
   /** The derivations of tables whose indexes have changed since this client began: nothing is asked by an older one. */
@@ -81,19 +73,28 @@ export class RingClient implements DynamoClient, TransactingClient {
   /** Until when messages of a node that was removed, or for a read that was given up, may be on their way, on the clock's `elapsedMs`. */
   #quietAtMs = 0;
 
-  constructor(parts: RingClientParts) {
+  constructor(
+    parts: ChoiceParts & { readonly observer?: RequestObserver | undefined; readonly random?: Random | undefined },
+  ) {
     const { view, nodes, clock, limits, observer, random } = parts;
     this.#view = view;
     this.#nodes = nodes;
     this.#clock = clock;
     this.#limits = limits;
     this.#silent = new SilentNodes(clock, limits);
+    this.#streams = new RingStreams({
+      partitions: view.partitions,
+      ask: (request, departure) => this.#ask(request, departure),
+      askAll: (request, patience) => this.#askAll([...this.#nodes.keys()], request, patience),
+    });
     this.#choice = new CoordinatorChoice(parts);
-    this.#transactions = new RingTransactions({
+    const transactions = new RingTransactions({
       ...{ clock, random, limits, partitions: view.partitions },
       write: ({ key, mutation }, options) => this.#write(key, mutation, options),
       look: (request) => this.#look(request),
     });
+    this.transact = (request) => transactions.transact(request);
+    this.readTogether = (request) => transactions.readTogether(request);
     this.#parts = {
       nodes,
       choice: this.#choice,
@@ -117,14 +118,6 @@ export class RingClient implements DynamoClient, TransactingClient {
 
   write(key: ItemKey, mutation: Mutation, options: WriteOptions): Promise<WriteOutcome> {
     return this.#write(key, mutation, options);
-  }
-
-  transact(request: TransactionRequest): Promise<TransactionOutcome> {
-    return this.#transactions.transact(request);
-  }
-
-  readTogether(request: TogetherRequest): Promise<TransactionReadOutcome> {
-    return this.#transactions.readTogether(request);
   }
 
   #write(key: ItemKey, mutation: Mutation | TransactionMutation, options: WriteOptions): Promise<WriteOutcome> {
@@ -269,6 +262,13 @@ export class RingClient implements DynamoClient, TransactingClient {
     this.#newest.delete(table);
     for (const id of this.#nodes.keys()) this.#nodes.get(id)?.coordinate({ kind: 'forget-table', table }, () => {});
   }
+
+  readonly readLog: StreamClient['readLog'] = (request) =>
+    this.#streams.readLog({ ...request, requestId: this.#traced(request.requestId) });
+  readonly logEnds: StreamClient['logEnds'] = (shard) => this.#streams.logEnds(shard);
+  readonly endStream: StreamClient['endStream'] = (stream) => this.#streams.endStream(stream);
+  readonly trimLog: StreamClient['trimLog'] = (request) => this.#streams.trimLog(request);
+  readonly forgetStream: StreamClient['forgetStream'] = (stream) => this.forgetTable(stream);
 
   /** Calls `done` when a node owes no answer any more. The owner has removed the node, so it is asked nothing new. */
   whenIdle(node: NodeId, done: () => void): void {

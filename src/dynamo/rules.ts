@@ -100,6 +100,26 @@ export interface Rules {
   readonly beginsWithDecided: boolean;
   /** A node that leaves the cluster stays a member where it is one, for as long as nobody has taken its place. */
   readonly leaversStay: boolean;
+  /** A record carries the changes of the records before it until they are in the log; with this rule off, only its own. */
+  readonly changesAreCarried: boolean;
+  /** A write that leaves its item as it is makes no change. */
+  readonly sameIsNoChange: boolean;
+  /** An appender leaves out the changes that the log has. */
+  readonly loggedOnce: boolean;
+  /** An appender leaves out changes of a time of which cells may have been trimmed. */
+  readonly agedAreLeftOut: boolean;
+  /** A cell that was ever written is not written again. */
+  readonly cellsAreWrittenOnce: boolean;
+  /** An appender that does not know what became of a cell tries that one again, not the next one. */
+  readonly lostCellIsTriedAgain: boolean;
+  /** The end of a log is read twice: one reading of a range is no snapshot. */
+  readonly logIsReadTwice: boolean;
+  /** What is known of the end of a log is not used for longer than a minute. */
+  readonly logHeadIsFresh: boolean;
+  /** Cells that are trimmed stay away from appenders: the newest one is never trimmed. */
+  readonly newestCellIsKept: boolean;
+  /** A reader of a log that does not find its cell looks whether there are later ones. */
+  readonly readerLooksFurther: boolean;
   /** A strong read of an item that a transaction has prepared asks the ledger what it is. */
   readonly readsAskLedger: boolean;
   /** A write does not go over what a transaction has prepared: that is settled first, or it is a conflict. */
@@ -163,6 +183,16 @@ export const SOUND_RULES: Rules = {
   lastAttemptDecides: true,
   beginsWithDecided: true,
   leaversStay: true,
+  changesAreCarried: true,
+  sameIsNoChange: true,
+  loggedOnce: true,
+  agedAreLeftOut: true,
+  cellsAreWrittenOnce: true,
+  lostCellIsTriedAgain: true,
+  logIsReadTwice: true,
+  logHeadIsFresh: true,
+  newestCellIsKept: true,
+  readerLooksFurther: true,
   readsAskLedger: true,
   pendingHolds: true,
   clearsByLedger: true,

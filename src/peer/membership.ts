@@ -24,7 +24,7 @@ import {
 import { GoalRegister } from './goal-register.ts';
 import { DEFAULT_LEAVING_LIMITS, Leaving } from './leaving.ts';
 import { type LevelReport, levelRefusal, levelReport, type Release, withHighestLevel } from './level.ts';
-import { DEFAULT_MOVER_LIMITS, Mover, type MoverProgress, type WantedMembers } from './mover.ts';
+import { Mover, type MoverProgress, moverLimits, type WantedMembers } from './mover.ts';
 import { nameOf, peerNodeId } from './node-name.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
 
@@ -102,7 +102,7 @@ export class Membership {
         clock,
         random,
         log,
-        limits: DEFAULT_MOVER_LIMITS,
+        limits: moverLimits(node.limits),
         goal: () => this.#goals.known && wantedBy(this.#goals.known),
         readGoal: (done) =>
           void this.#goals.read().then(

@@ -1,10 +1,13 @@
+import type { ConfigRegister } from '../dynamo/epochs/config-register.ts';
 import type { EpochChangeOutcome } from '../dynamo/epochs/epoch-change.ts';
 import type { MoveProgress } from '../dynamo/epochs/rebalancer.ts';
 import type { Member, PartitionConfig } from '../dynamo/messages.ts';
 import type { StorageNode } from '../dynamo/node.ts';
+import type { NodeLimits } from '../dynamo/node-settings.ts';
 import type { Clock, Timer } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import type { Random } from '../env/random.ts';
+import { MovePatience } from './move-patience.ts';
 
 /** What a goal says of members. */
 export interface WantedMembers {
@@ -20,27 +23,28 @@ export interface MoverLimits {
   readonly goalReadMs: number;
   /** The k-th member that seems up leads a move so many times k later than the first. */
   readonly turnMs: number;
-  /** A partition that has been sealed here for so long is reopened with the members that it has. */
+  /**
+   * A partition that has been sealed here for so long is reopened with the members that it has. The more attempts to change
+   * its epoch have failed, the longer each is left alone (`MovePatience`).
+   */
   readonly sealedMs: number;
-  /** After a move that failed, or that another has overtaken, it waits for up to this. */
-  readonly pauseMs: number;
+  /** At most for so long. */
+  readonly mostSealedMs: number;
 }
 
-export const DEFAULT_MOVER_LIMITS: MoverLimits = {
-  lookMs: 500,
-  goalReadMs: 10_000,
-  turnMs: 2_000,
-  sealedMs: 1_000,
-  pauseMs: 500,
-};
+/** What fits the limits of a node: at first two steps of a move are waited for, at last both parts of a long stage. */
+export function moverLimits({ phaseTimeoutMs, repairTimeoutMs }: NodeLimits): MoverLimits {
+  const [sealedMs, mostSealedMs] = [2 * phaseTimeoutMs, 2 * repairTimeoutMs];
+  return { lookMs: 500, goalReadMs: 10_000, turnMs: 2_000, sealedMs, mostSealedMs };
+}
 
-/** A wait grows to so many doublings of itself. */
+/** A wait between reads grows to so many doublings of itself. */
 const MOST_DOUBLINGS = 5;
 
 export interface MoverParts {
   readonly node: Pick<
     StorageNode,
-    'id' | 'view' | 'seemsUp' | 'isSealed' | 'votingConfig' | 'changeEpoch' | 'configRegister'
+    'id' | 'view' | 'seemsUp' | 'isSealed' | 'votingConfig' | 'begunAttempt' | 'changeEpoch' | 'configRegister'
   >;
   readonly clock: Clock;
   readonly random: Random;
@@ -77,7 +81,7 @@ interface Due {
 /**
  * Moves partitions towards the goal, from any process of the cluster (docs/protocol.md section 8.7). Every process has
  * one, and there is no controller: that several move a partition at a time is safe, and only slow. So the members take
- * turns, and whoever is overtaken waits for a random time.
+ * turns, and whoever is overtaken leaves the partition to the other for a while.
  *
  * A stale goal is safe as well: what it moves is moved back. A mover reads the goal strongly before it plans, since the
  * news of a change may be lost together with the process that made it (docs/protocol.md counterexample 52).
@@ -85,8 +89,7 @@ interface Due {
 export class Mover {
   readonly #parts: MoverParts;
   readonly #due = new Map<number, Due>();
-  /** By partition, since when it has been sealed here, in its newest epoch. */
-  readonly #sealed = new Map<number, { readonly epoch: number; readonly sinceMs: number }>();
+  readonly #patience: MovePatience;
   #moved = 0;
   #longestPauseMs = 0;
   #lastFailure: string | undefined;
@@ -106,7 +109,15 @@ export class Mover {
   #isStopped = false;
 
   constructor(parts: MoverParts) {
+    const { node, clock, random, limits } = parts;
     this.#parts = parts;
+    this.#patience = new MovePatience({
+      node,
+      clock,
+      random,
+      patienceMs: limits.sealedMs,
+      mostPatienceMs: limits.mostSealedMs,
+    });
   }
 
   get progress(): MoverProgress {
@@ -139,10 +150,10 @@ export class Mover {
   }
 
   #look(): void {
-    const { clock, limits, goal, node } = this.#parts;
+    const { clock, limits, goal } = this.#parts;
     const sealed = this.#sealedTooLong();
     // The goal itself may be in a partition that is sealed: it is reopened without one.
-    if (sealed !== undefined) return this.#move(sealed, node.view.newestConfig(sealed).members);
+    if (sealed !== undefined) return this.#move(sealed, sealed.members);
     const isDue = clock.elapsedMs() >= this.#readAtMs || this.#nextMove(goal()) !== undefined;
     if (isDue) this.#readAndMove();
     else this.#lookAfter(this.#about(limits.lookMs));
@@ -159,24 +170,33 @@ export class Mover {
       if (goal !== undefined) this.#readAtMs = clock.elapsedMs() + this.#about(limits.goalReadMs);
       const move = this.#nextMove(goal);
       if (move === undefined) this.#lookAfter(this.#about(limits.lookMs * 2 ** this.#failedReads));
-      else this.#move(move.partition, move.members);
+      else this.#move(move.config, move.members);
     };
     this.#timer = clock.after(limits.goalReadMs, () => finish(undefined));
     readGoal(finish);
   }
 
-  #move(partition: number, members: readonly Member[]): void {
+  #move(config: PartitionConfig, members: readonly Member[]): void {
     const { node } = this.#parts;
+    const { partition } = config;
+    const patience = this.#patience;
+    const register = node.configRegister();
+    // Newcomers have copied meanwhile, which takes long: another one may have begun, and would be overtaken.
+    const patient: ConfigRegister = {
+      read: (of, done) => register.read(of, done),
+      begin: (base, done) =>
+        patience.mayBegin(base) ? register.begin(base, done) : done(undefined, new Error('another process moves it')),
+      decide: (next, done) => register.decide(next, done),
+    };
     this.#moving = partition;
     this.#first = partition + 1;
-    node.changeEpoch(node.configRegister(), partition, members, (outcome) => this.#noteOutcome(partition, outcome));
+    node.changeEpoch(patient, partition, members, (outcome) => this.#noteOutcome(config, outcome));
   }
 
-  #noteOutcome(partition: number, outcome: EpochChangeOutcome): void {
-    const { limits, log, node } = this.#parts;
+  #noteOutcome(config: PartitionConfig, outcome: EpochChangeOutcome): void {
+    const { limits, log, node, random } = this.#parts;
+    const { partition } = config;
     this.#moving = undefined;
-    // Whoever has moved it is about to open it.
-    this.#sealed.delete(partition);
     if (outcome.kind === 'changed') {
       this.#stuck.delete(partition);
       this.#moved++;
@@ -185,41 +205,36 @@ export class Mover {
       return this.#lookAfter(0);
     }
     if (outcome.kind === 'failed') {
+      this.#patience.noteFailure(node.view.newestConfig(partition), outcome.attempt);
       this.#lastFailure = outcome.reason;
       this.#stuck.set(partition, outcome.reason);
       log.info('a partition could not be moved yet', { node: node.id, partition, reason: outcome.reason });
     }
-    this.#lookAfter(this.#parts.random.next() * limits.pauseMs);
+    this.#lookAfter(random.next() * limits.lookMs);
   }
 
   /** A partition that has been sealed here for too long: whoever has sealed it has died, or does not get on. */
-  #sealedTooLong(): number | undefined {
-    const { node, clock, limits } = this.#parts;
-    const nowMs = clock.elapsedMs();
-    for (const { partition, epoch } of this.#rotated()) {
-      const isSealed = node.isSealed(partition) && node.votingConfig(partition)?.epoch === epoch;
-      if (!isSealed) this.#sealed.delete(partition);
-      else if (this.#sealed.get(partition)?.epoch !== epoch) this.#sealed.set(partition, { epoch, sinceMs: nowMs });
-      else if (nowMs - this.#sealed.get(partition)!.sinceMs >= limits.sealedMs) return partition;
-    }
-    return undefined;
+  #sealedTooLong(): PartitionConfig | undefined {
+    return this.#rotated().find((config) => this.#patience.isSealed(config) && this.#patience.mayBegin(config));
   }
 
   /** The first move towards a goal that it is this node's turn to lead. */
-  #nextMove(goal: WantedMembers | undefined): { partition: number; members: readonly Member[] } | undefined {
+  #nextMove(goal: WantedMembers | undefined): { config: PartitionConfig; members: readonly Member[] } | undefined {
+    const { node } = this.#parts;
     if (goal === undefined) return undefined;
     const unwanted = this.#unwanted(goal);
     const isUnwanted = (partition: number) => unwanted.some((config) => config.partition === partition);
     for (const partition of this.#due.keys()) if (!isUnwanted(partition)) this.#due.delete(partition);
-    for (const partition of this.#stuck.keys()) {
-      if (!isUnwanted(partition) && !this.#sealed.has(partition)) this.#stuck.delete(partition);
-    }
+    const isOpen = (partition: number) =>
+      !isUnwanted(partition) && !this.#patience.isSealed(node.view.newestConfig(partition));
+    this.#patience.forget(isOpen);
+    for (const partition of this.#stuck.keys()) if (isOpen(partition)) this.#stuck.delete(partition);
     for (const config of unwanted) {
       const { partition } = config;
       const members = goal.membersOf(partition);
-      if (!this.#isMyTurn(config, goal.version)) continue;
+      if (!this.#isMyTurn(config, goal.version) || !this.#patience.mayBegin(config)) continue;
       const missing = this.#newcomersDown(config, members);
-      if (missing.length === 0) return { partition, members };
+      if (missing.length === 0) return { config, members };
       this.#stuck.set(partition, `${missing.map(({ node }) => node).join(', ')} cannot be reached`);
     }
     return undefined;

@@ -24,6 +24,11 @@ export class ByteReader {
     if (this.#at !== this.#bytes.length) throw new WireError('trailing', `${this.#left} bytes too many`);
   }
 
+  /** Whether the next byte is this one; it is not read. */
+  isNext(byte: number): boolean {
+    return this.#bytes[this.#at] === byte;
+  }
+
   byte(): number {
     return this.#bytes[this.#take(1)]!;
   }

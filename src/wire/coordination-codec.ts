@@ -10,6 +10,7 @@ import {
 } from '../dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../dynamo/coordination-messages.ts';
 import type { Carried, OperationId } from '../dynamo/registers/handed-back.ts';
+import type { LoggedChange, LogPosition } from '../dynamo/stream-client.ts';
 import type { Codec } from '../env/codec.ts';
 import { malformed } from './byte-reader.ts';
 import {
@@ -81,6 +82,17 @@ const budgetMs = optional(uint);
 const itemCount = { items: uint, bytes: uint };
 const tableCount: Field<TableCount> = object({ ...itemCount, local: list(object(itemCount)) });
 
+const position: Field<LogPosition> = object({ cell: uint, offset: uint });
+const loggedChange: Field<LoggedChange> = object({
+  position,
+  atMs: uint,
+  event: oneOf({ INSERT: 0, MODIFY: 1, REMOVE: 2 }),
+  by: maybeWriter,
+  key: image,
+  old: maybeImage,
+  next: maybeImage,
+});
+
 const REQUESTS: KindCodecs<CoordinationRequest> = {
   'coordinate-write': {
     number: 128,
@@ -149,6 +161,11 @@ const REQUESTS: KindCodecs<CoordinationRequest> = {
   'fence-tables': fieldsOf(141, { tables: list(byteString) }),
   'forget-table': fieldsOf(132, { table: byteString }),
   'count-items': fieldsOf(140, { tables: list(byteString), partitions: list(uint) }),
+  'read-log': fieldsOf(150, { requestId, key: byteString, budgetMs, offset: uint, limit: uint }),
+  'log-ends': fieldsOf(151, { requestId, key: byteString, budgetMs }),
+  'end-log': fieldsOf(152, { requestId, key: byteString, budgetMs }),
+  'trim-log': fieldsOf(153, { requestId, key: byteString, budgetMs, beforeMs: double }),
+  'drain-log': fieldsOf(154, { key: byteString }),
 };
 
 /** The requests of a client of the ring to the node that coordinates. */
@@ -194,6 +211,12 @@ const ANSWERS: KindCodecs<Sent> = {
   conflict: fieldsOf(184, {}),
   looked: fieldsOf(185, { item: maybeImage, version: text, isHeld: bool }),
   used: fieldsOf(174, {}),
+  changes: fieldsOf(190, { changes: list(loggedChange), next: position, isEnded: bool }),
+  trimmed: fieldsOf(191, { lowest: position }),
+  'log-ends': fieldsOf(192, { lowest: position, next: position, isEnded: bool }),
+  'log-ended': fieldsOf(193, {}),
+  'cells-trimmed': fieldsOf(194, { cells: uint, isDone: bool }),
+  drained: fieldsOf(195, {}),
   due: fieldsOf(175, { items: uint }),
 };
 
@@ -249,6 +272,11 @@ const ANSWERS_TO: { readonly [R in CoordinationRequest as R['kind']]: ReadonlySe
   'fence-tables': new Set(['fenced', ...FAILURES] as const),
   'forget-table': new Set(['forgetting', ...FAILURES] as const),
   'count-items': new Set(['counts', ...FAILURES] as const),
+  'read-log': new Set(['changes', 'trimmed', ...FAILURES] as const),
+  'log-ends': new Set(['log-ends', ...FAILURES] as const),
+  'end-log': new Set(['log-ended', ...FAILURES] as const),
+  'trim-log': new Set(['cells-trimmed', ...FAILURES] as const),
+  'drain-log': new Set(['drained', ...FAILURES] as const),
 };
 
 /** The answers to requests of one kind. Decoding refuses an answer that such a request cannot get. */

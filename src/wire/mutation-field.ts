@@ -1,5 +1,5 @@
 import type { AttributeMap, AttributeType, AttributeValue } from '../api/attribute-value.ts';
-import type { Derivation } from '../api/derivation.ts';
+import type { Derivation, DerivedStream } from '../api/derivation.ts';
 import type { Comparator, Condition, Operand, Path, Update, UpdateAction, UpdateValue } from '../api/expression/ast.ts';
 import type { IndexedTable } from '../api/index-entry.ts';
 import type { ItemImage } from '../api/item.ts';
@@ -168,12 +168,41 @@ const secondaryIndex: Field<SecondaryIndex> = object({
 
 const indexedTable: Field<IndexedTable> = object({ key: keySchema, indexes: list(secondaryIndex) });
 
-export const derivation: Field<Derivation> = object({
+const ofIndexes: Field<Derivation> = object<Omit<Derivation, 'stream'>>({
   table: byteString,
   version: uint,
   key: keySchema,
   indexes: list(secondaryIndex),
 });
+const stream: Field<DerivedStream> = object({
+  storageId: byteString,
+  view: oneOf({ KEYS_ONLY: 0, NEW_IMAGE: 1, OLD_IMAGE: 2, NEW_AND_OLD_IMAGES: 3 }),
+  shards: uint,
+});
+
+/**
+ * That of a table with a stream begins with an empty id and the stream: a peer that knows no streams refuses the message. It
+ * must not write to such a table, since it would make no changes.
+ */
+export const derivation: Field<Derivation> = {
+  leastBytes: ofIndexes.leastBytes,
+  write(output, value) {
+    if (value.stream !== undefined) {
+      output.byteString('');
+      stream.write(output, value.stream);
+    }
+    ofIndexes.write(output, value);
+  },
+  read(input) {
+    if (!input.isNext(0)) return { ...ofIndexes.read(input), stream: undefined };
+    input.byteString();
+    const read = stream.read(input);
+    if (read.shards === 0 || read.storageId.length !== 8) throw malformed('a stream');
+    const derivation = ofIndexes.read(input);
+    if (derivation.table === '') throw malformed('a table');
+    return { ...derivation, stream: read };
+  },
+};
 
 const maybeCondition = optional(condition);
 

@@ -1,4 +1,5 @@
-import type { Ballot } from '../dynamo/ballot.ts';
+import { NO_BALLOT } from '../dynamo/ballot.ts';
+import type { Settled } from '../dynamo/derived/settled.ts';
 import type { KeyDigest, RangeEntry, Reply, VoteState } from '../dynamo/messages.ts';
 import type { ItemRecord, ReplicaState } from '../dynamo/record.ts';
 import type { NodeId } from '../dynamo/ring.ts';
@@ -49,7 +50,30 @@ function readState(input: ByteReader): Complete<ReplicaState> {
   return { accepted, committed, isDamaged: (flags & DAMAGED) === 0 ? undefined : true };
 }
 
-const maybeBallot = optional(ballot);
+/** How much of `Settled` follows. An item without a stream has no change in a log: peers of before know no other form. */
+const NOTHING = 0;
+const DUE = 1;
+const DUE_AND_LOGGED = 2;
+
+const maybeSettled: Field<Settled | undefined> = {
+  leastBytes: 1,
+  write(output, value) {
+    if (value === undefined) return output.byte(NOTHING);
+    output.byte(value.logged.hlc === 0 ? DUE : DUE_AND_LOGGED);
+    output.ballot(value.due);
+    if (value.logged.hlc !== 0) output.ballot(value.logged);
+  },
+  read(input) {
+    const form = input.byte();
+    if (form === NOTHING) return undefined;
+    if (form > DUE_AND_LOGGED) throw malformed('what is settled');
+    const due = input.ballot();
+    if (form === DUE) return { due, logged: NO_BALLOT };
+    const logged = input.ballot();
+    if (logged.hlc === 0) throw malformed('what is settled');
+    return { due, logged };
+  },
+};
 
 /** The codec of a reply that reports what a replica holds of a key. */
 function stateReply<Kind extends 'promise' | 'state'>(number: number): KindCodec<StateReply<Kind>> {
@@ -58,12 +82,12 @@ function stateReply<Kind extends 'promise' | 'state'>(number: number): KindCodec
     write(output, reply) {
       output.text(reply.from);
       writeState(output, reply);
-      maybeBallot.write(output, reply.settled);
+      maybeSettled.write(output, reply.settled);
     },
     read(input, kind) {
       const from = input.text();
       const { accepted, committed, isDamaged } = readState(input);
-      return { kind, from, accepted, committed, isDamaged, settled: maybeBallot.read(input) };
+      return { kind, from, accepted, committed, isDamaged, settled: maybeSettled.read(input) };
     },
   };
 }
@@ -71,7 +95,7 @@ function stateReply<Kind extends 'promise' | 'state'>(number: number): KindCodec
 type StateReply<Kind> = {
   readonly kind: Kind;
   readonly from: NodeId;
-  readonly settled?: Ballot | undefined;
+  readonly settled?: Settled | undefined;
 } & ReplicaState;
 
 const rangeEntry: Field<RangeEntry> = {
@@ -127,7 +151,7 @@ const REPLIES: KindCodecs<Reply> = {
   'hint-refused': fieldsOf(75, { from }),
   'merkle-hashes': fieldsOf(76, { from, hashes: bytes }),
   'merkle-keys': fieldsOf(77, { from, entries: list(keyDigest), more: bool }),
-  records: fieldsOf(78, { from, records: list(optional(record)), settled: list(maybeBallot) }),
+  records: fieldsOf(78, { from, records: list(optional(record)), settled: list(maybeSettled) }),
   confirmed: fieldsOf(79, { from }),
   unconfirmed: fieldsOf(80, { from }),
   purged: fieldsOf(81, { from }),

@@ -119,6 +119,7 @@ const REQUESTS: KindCodecs<Request> = {
   gossip: fieldsOf(19, { epochs: list(epoch) }),
   ping: fieldsOf(20, {}),
   'mark-settled': fieldsOf(21, { requestId, key: byteString, due: ballot }),
+  'mark-logged': fieldsOf(30, { requestId, key: byteString, logged: ballot }),
   'read-local-range': fieldsOf(22, {
     requestId,
     from: byteString,

@@ -23,6 +23,7 @@ const RING_LANES: Readonly<Record<Request['kind'], Lane>> = {
   'confirm-tombstone': 'bulk',
   purge: 'bulk',
   'mark-settled': 'hot',
+  'mark-logged': 'hot',
   copy: 'bulk',
   // While these are on their way, writes of the partition wait.
   seal: 'hot',
@@ -47,6 +48,11 @@ const COORDINATION_LANES: Readonly<Record<CoordinationRequest['kind'], Lane>> = 
   'count-items': 'bulk',
   'fence-tables': 'hot',
   'forget-table': 'bulk',
+  'read-log': 'bulk',
+  'log-ends': 'bulk',
+  'end-log': 'bulk',
+  'trim-log': 'bulk',
+  'drain-log': 'bulk',
 };
 
 /** Between storage nodes (docs/protocol.md section 12.1). */

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Change } from '../../src/dynamo/derived/changes.ts';
 import type { Derived } from '../../src/dynamo/derived/derived-section.ts';
 
 const hlc = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -12,6 +13,22 @@ const bytes = (minLength: number) =>
 /** As long as a store key is at least. */
 const storeKey = bytes(26);
 
+const image = fc.record({
+  size: fc.nat(409_600),
+  json: fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array)),
+});
+const maybeImage = fc.option(image, { nil: undefined });
+const change: fc.Arbitrary<Change> = fc.record({
+  stream: bytes(8).map((id) => id.slice(0, 8)),
+  shards: fc.integer({ min: 1, max: 65_535 }),
+  ballot,
+  event: fc.constantFrom('INSERT', 'MODIFY', 'REMOVE' as const),
+  by: fc.constantFrom('ttl' as const, undefined),
+  key: image,
+  old: maybeImage,
+  next: maybeImage,
+});
+
 /** What a record carries that was made for a table with indexes. */
 export const arbitraryDerived: fc.Arbitrary<Derived> = fc.record({
   version: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
@@ -21,4 +38,5 @@ export const arbitraryDerived: fc.Arbitrary<Derived> = fc.record({
   entries: fc.array(storeKey, { maxLength: 3 }),
   local: fc.array(fc.option(bytes(0), { nil: undefined }), { maxLength: 3 }),
   localBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  changes: fc.option(fc.array(change, { minLength: 1, maxLength: 3 }), { nil: undefined }),
 });

@@ -5,7 +5,7 @@ import { Mover, type MoverParts, type WantedMembers } from '../../src/peer/mover
 import { EpochRing, keyOf, recordOf } from '../dynamo/epoch-ring.ts';
 import type { Sent } from '../parts/memory-node.ts';
 
-const LIMITS = { lookMs: 100, goalReadMs: 2_000, turnMs: 1_000, sealedMs: 500, pauseMs: 100 };
+const LIMITS = { lookMs: 100, goalReadMs: 2_000, turnMs: 1_000, sealedMs: 500, mostSealedMs: 20_000 };
 const touches = ({ from, to }: Sent, ids: string) => ids.includes(from) || ids.includes(to);
 
 /** A ring in which every node has a mover. */
@@ -44,6 +44,17 @@ class MovedRing extends EpochRing {
       this.movers.set(id, mover);
       mover.start();
     }
+  }
+
+  /** As `settle`, but answers to a stage come only after so long. */
+  settleSlowly(forMs: number, stageMs: number): void {
+    this.isHeld = ({ kind }) => kind === 'staged';
+    for (let passed = 0; passed < forMs; passed += 5) {
+      this.settle(5);
+      const held = this.takeHeld();
+      if (held.length > 0) this.clock.after(stageMs, () => this.post(held));
+    }
+    this.isHeld = () => false;
   }
 
   get present(): string {
@@ -151,6 +162,52 @@ describe('movers', () => {
     expect(ring.node('A').stateOf(keyOf('x')).committed).toBeDefined();
   });
 
+  test('leave each other ever more time, so that a partition is moved and opened however slowly it is staged', () => {
+    // From less than a partition may be sealed at first to sixteen times as much.
+    for (const stageMs of [400, 800, 1_500, 3_000, 8_000]) {
+      for (const want of ['ABC', 'ABD']) {
+        const ring = new MovedRing('ABCDE', 3);
+        if (want === 'ABC') for (const id of want) ring.ask(id, { kind: 'seal', partition: 0, epoch: 0 });
+        else ring.want(want);
+        ring.move('ABCDE');
+        ring.settleSlowly(20_000 + 3 * stageMs, stageMs);
+        ring.stop();
+        expect(ring.present, `${stageMs} ms`).toBe(want);
+        expect([...want].map((id) => ring.node(id).isSealed(0))).toEqual([false, false, false]);
+      }
+    }
+  });
+
+  test('begin at once when a member is back without which the last attempt had failed', () => {
+    const ring = new MovedRing('ABC', 3);
+    for (const id of 'ABC') ring.ask(id, { kind: 'seal', partition: 0, epoch: 0 });
+    ring.settle(5);
+    let isUp = false;
+    let led = 0;
+    const node = ring.node('A');
+    ring.move('A', {
+      node: {
+        id: 'A',
+        view: node.view,
+        seemsUp: () => isUp,
+        isSealed: (partition) => node.isSealed(partition),
+        votingConfig: (partition) => node.votingConfig(partition),
+        begunAttempt: () => led,
+        configRegister: () => node.configRegister(),
+        changeEpoch: (_register, _partition, _members, done) =>
+          done({ kind: 'failed', reason: 'too few', attempt: ++led }),
+      },
+      random: { next: () => 0.99 } as MoverParts['random'],
+    });
+    ring.settle(60_000);
+    const before = led;
+    expect(before).toBeLessThan(20);
+    isUp = true;
+    ring.settle(200);
+    ring.stop();
+    expect(led).toBeGreaterThan(before);
+  });
+
   test('say what keeps them from moving', () => {
     const ring = new MovedRing('ABCD', 3);
     ring.want('ABD');
@@ -180,6 +237,7 @@ describe('movers', () => {
           seemsUp: (id) => id !== 'D' || isUp,
           isSealed: (partition) => node.isSealed(partition),
           votingConfig: (partition) => node.votingConfig(partition),
+          begunAttempt: (partition, epoch) => node.begunAttempt(partition, epoch),
           changeEpoch: (...change) => node.changeEpoch(...change),
           configRegister: () => node.configRegister(),
         },

@@ -16,9 +16,19 @@ const FOUND: readonly { readonly scenario: ScenarioName; readonly seed: number; 
     mended: 'what a register answers to a process dies with it',
   },
   {
+    scenario: 'hosts-five',
+    seed: 7_126_270,
+    mended: 'a partition that is moved and reopened in turn is left alone for ever longer',
+  },
+  {
     scenario: 'local-rotting',
     seed: 6_290_724,
     mended: 'pages of a local index name an item of which the record and the row in the index are damaged',
+  },
+  {
+    scenario: 'index-moves',
+    seed: 6_627_893,
+    mended: 'a founder whose first start was interrupted is not given a vote in a later epoch',
   },
 ];
 

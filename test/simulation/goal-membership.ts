@@ -32,7 +32,7 @@ export interface GoalDefects {
 }
 
 /** Times of the order of the simulated network's. */
-const MOVER_LIMITS = { lookMs: 25, goalReadMs: 120, turnMs: 60, sealedMs: 60, pauseMs: 60 };
+const MOVER_LIMITS = { lookMs: 25, goalReadMs: 120, turnMs: 60, sealedMs: 120, mostSealedMs: 300 };
 const LEAVING_LIMITS = { lookMs: 40, handOffMs: 400, hintsMs: 1_500 };
 /** How often the operator looks for disks that are lost. */
 const OPERATOR_MS = 150;
@@ -297,6 +297,7 @@ export class GoalMembership implements Membership {
       seemsUp: (other) => node.seemsUp(other),
       isSealed: (partition) => node.isSealed(partition),
       votingConfig: (partition) => node.votingConfig(partition),
+      begunAttempt: (partition, epoch) => node.begunAttempt(partition, epoch),
       configRegister: () => node.configRegister(),
       changeEpoch: (_register, partition, members, done) => node.changeEpoch(register, partition, members, done),
     };

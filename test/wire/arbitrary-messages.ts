@@ -5,7 +5,7 @@ import type { ItemImage } from '../../src/api/item.ts';
 import type { Mutation, MutationOutcome, TransactionChange, TransactionMutation } from '../../src/api/mutation.ts';
 import type { SecondaryIndex } from '../../src/api/table-definition.ts';
 import type { Ballot } from '../../src/dynamo/ballot.ts';
-import { highestAt } from '../../src/dynamo/ballot.ts';
+import { highestAt, NO_BALLOT } from '../../src/dynamo/ballot.ts';
 import type { NotBegun } from '../../src/dynamo/coordinating-node.ts';
 import type { AnswerTo, CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
 import type { ConfigValue, PartitionConfig, Reply, Request } from '../../src/dynamo/messages.ts';
@@ -102,17 +102,24 @@ export const REQUESTS: ByKind<Request> = {
   gossip: kind('gossip', { epochs: many(epoch) }),
   ping: fc.record({ kind: fc.constant('ping') }),
   'mark-settled': kind('mark-settled', { requestId, key, due: ballot }),
+  'mark-logged': kind('mark-logged', { requestId, key, logged: ballot }),
   'config-prepare': kind('config-prepare', { partition, epoch, ballot }),
   'config-accept': kind('config-accept', { partition, epoch, ballot, value: configValue }),
 };
 
 const from = text;
+/** A change has a ballot that was issued. */
+const logged = fc.oneof(
+  fc.constant(NO_BALLOT),
+  ballot.filter(({ hlc }) => hlc > 0),
+);
+const settled = fc.record({ due: ballot, logged });
 const state = { accepted: maybe(record), committed: maybe(record), isDamaged: maybe(fc.constant(true as const)) };
 const reply = <K extends Reply['kind']>(name: K) => kind(name, { from });
 
 export const REPLIES: ByKind<Reply> = {
-  promise: kind('promise', { from, ...state, settled: maybe(ballot) }),
-  state: kind('state', { from, ...state, settled: maybe(ballot) }),
+  promise: kind('promise', { from, ...state, settled: maybe(settled) }),
+  state: kind('state', { from, ...state, settled: maybe(settled) }),
   damaged: kind('damaged', { from, ...state }),
   accepted: reply('accepted'),
   learned: kind('learned', {
@@ -140,7 +147,7 @@ export const REPLIES: ByKind<Reply> = {
     entries: many(fc.record({ key, ballot, digest: byteString })),
     more: fc.boolean(),
   }),
-  records: kind('records', { from, records: many(maybe(record)), settled: many(maybe(ballot)) }),
+  records: kind('records', { from, records: many(maybe(record)), settled: many(maybe(settled)) }),
   confirmed: reply('confirmed'),
   unconfirmed: reply('unconfirmed'),
   purged: reply('purged'),
@@ -264,7 +271,13 @@ const indexedTable = {
   key: fc.record({ partition: keyAttribute, sort: maybe(keyAttribute) }),
   indexes: many(index),
 };
-const someDerivation = fc.record({ table: byteString, version: uint, ...indexedTable });
+const stream = fc.record({
+  storageId: byteString.map((id) => id.slice(0, 8).padEnd(8, 's')),
+  view: fc.constantFrom('KEYS_ONLY', 'NEW_IMAGE', 'OLD_IMAGE', 'NEW_AND_OLD_IMAGES' as const),
+  shards: fc.integer({ min: 1, max: 65_535 }),
+});
+const table = byteString.filter((id) => id !== '');
+const someDerivation = fc.record({ table, version: uint, ...indexedTable, stream: maybe(stream) });
 const derivation = maybe(someDerivation);
 
 const clientMutation: Arbitrary<Mutation> = fc.oneof(
@@ -351,7 +364,23 @@ export const COORDINATION_REQUESTS: ByKind<CoordinationRequest> = {
   'tables-in': kind('tables-in', { partition }),
   'fence-tables': kind('fence-tables', { tables: many(byteString) }),
   'forget-table': kind('forget-table', { table: byteString }),
+  'read-log': kind('read-log', { requestId, key, offset: uint, limit: uint, budgetMs: maybe(uint) }),
+  'log-ends': kind('log-ends', { requestId, key, budgetMs: maybe(uint) }),
+  'end-log': kind('end-log', { requestId, key, budgetMs: maybe(uint) }),
+  'trim-log': kind('trim-log', { requestId, key, beforeMs: fc.double({ noNaN: true }), budgetMs: maybe(uint) }),
+  'drain-log': kind('drain-log', { key }),
 };
+
+const position = fc.record({ cell: uint, offset: uint });
+const loggedChange = fc.record({
+  position,
+  atMs: uint,
+  event: fc.constantFrom('INSERT', 'MODIFY', 'REMOVE' as const),
+  by: maybe(fc.constant('ttl' as const)),
+  key: image,
+  old: maybe(image),
+  next: maybe(image),
+});
 
 const failure = fc.oneof(
   kind('unavailable', { needed: uint, got: uint }),
@@ -401,6 +430,15 @@ const PLAIN_ANSWERS: { readonly [R in CoordinationRequest as R['kind']]: Arbitra
   'tables-in': fc.oneof(kind('tables', { tables: many(byteString) }), noOutcome),
   'fence-tables': fc.oneof(kind('fenced', { votes: many(fc.record({ partition, epoch: uint })) }), noOutcome),
   'forget-table': fc.oneof(kind('forgetting', {}), noOutcome),
+  'read-log': fc.oneof(
+    kind('changes', { changes: many(loggedChange), next: position, isEnded: fc.boolean() }),
+    kind('trimmed', { lowest: position }),
+    noOutcome,
+  ),
+  'log-ends': fc.oneof(kind('log-ends', { lowest: position, next: position, isEnded: fc.boolean() }), noOutcome),
+  'end-log': fc.oneof(kind('log-ended', {}), noOutcome),
+  'trim-log': fc.oneof(kind('cells-trimmed', { cells: uint, isDone: fc.boolean() }), noOutcome),
+  'drain-log': fc.oneof(kind('drained', {}), noOutcome),
 };
 
 export const ANSWERS = Object.fromEntries(

@@ -1,6 +1,5 @@
-import { type Ballot, maxBallot, NO_BALLOT } from '../ballot.ts';
 import type { Failure } from '../client.ts';
-import { tableOf } from '../keyspace.ts';
+import { isLogKey, tableOf } from '../keyspace.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import { type ItemRecord, isSettled, type ReplicaState } from '../record.ts';
 import type { Operation } from '../registers/operation.ts';
@@ -8,6 +7,7 @@ import { SOUND_RULES } from '../rules.ts';
 import type { Task } from '../task.ts';
 import type { DerivationSource } from './derivation-source.ts';
 import type { Basis } from './derive.ts';
+import { maxSettled, NOTHING_SETTLED, type Settled } from './settled.ts';
 import type { Settler } from './settler.ts';
 
 /**
@@ -18,8 +18,10 @@ export const NOTHING_DERIVED: Basis = {
   key: '',
   partitions: 0,
   derivation: undefined,
-  settled: NO_BALLOT,
+  settled: NOTHING_SETTLED,
   owedKept: 0,
+  changesKept: 0,
+  changeBytesKept: 0,
   rules: SOUND_RULES,
 };
 
@@ -35,7 +37,7 @@ interface BasisParts {
 interface Told {
   /** The newest record that it knows of. */
   readonly top: ItemRecord | undefined;
-  readonly promises: readonly { readonly settled?: Ballot | undefined }[];
+  readonly promises: readonly { readonly settled?: Settled | undefined }[];
 }
 
 /** Whether a proposal derives nothing: then `NOTHING_DERIVED` is its basis, and nobody need be asked. */
@@ -46,7 +48,7 @@ export function isPlain({ derivation }: Operation, top: ItemRecord | undefined):
 /** The newest record of a register, to be chosen again, and what so many replicas hold that a majority has no other. */
 export interface Choice {
   readonly top: ItemRecord;
-  readonly states: readonly (ReplicaState & { readonly settled?: Ballot | undefined })[];
+  readonly states: readonly (ReplicaState & { readonly settled?: Settled | undefined })[];
   /** A majority of the members. */
   readonly needed: number;
   /** Whether some of these replicas could not read what they hold. Default: no. */
@@ -61,7 +63,7 @@ export function* basisOfChoice(parts: BasisParts, operation: Operation, choice: 
   const { top, states } = choice;
   let { derivation } = operation;
   if (operation.isUntold === true) {
-    if (staysAsItIs(choice, parts.settings)) return NOTHING_DERIVED;
+    if (isLogKey(operation.key) || staysAsItIs(choice, parts.settings)) return NOTHING_DERIVED;
     const told = yield* parts.derivations.present(tableOf(operation.key), operation.deadlineMs);
     if (told.kind !== 'derivation') return told;
     derivation = told.derivation;
@@ -103,8 +105,9 @@ export function* basisOf(
     if ((derivation?.version ?? 0) < version) return { kind: 'unavailable', needed: 1, got: 0 };
   }
   let settled = settler.settledOf(key);
-  for (const promise of promises) settled = maxBallot(settled, promise.settled ?? NO_BALLOT);
+  for (const promise of promises) settled = maxSettled(settled, promise.settled ?? NOTHING_SETTLED);
   const { partitions } = view;
   const { limits, rules } = settings;
-  return { key, partitions, derivation, settled, owedKept: limits.owedKept, rules };
+  const { owedKept, changesKept, changeBytesKept } = limits;
+  return { key, partitions, derivation, settled, owedKept, changesKept, changeBytesKept, rules };
 }

@@ -1,9 +1,10 @@
 import type { StoreKey } from '../../env/store.ts';
-import { type Ballot, compareBallots } from '../ballot.ts';
+import { compareBallots } from '../ballot.ts';
 import { isCopy, type PartitionConfig, type Reply } from '../messages.ts';
 import type { ItemRecord } from '../record.ts';
 import type { NodeId } from '../ring.ts';
 import type { Rules } from '../rules.ts';
+import type { Settled } from './settled.ts';
 
 /**
  * One entry on its way to its home replicas. It is confirmed when a majority of the members of one epoch has it on disk,
@@ -49,7 +50,7 @@ export class Confirmation {
   }
 }
 
-/** Whether a record is due beyond what is settled. */
-export function isDue({ due }: ItemRecord, settled: Ballot): boolean {
-  return due !== undefined && compareBallots(due, settled) > 0;
+/** Whether entries of a record are due beyond what is settled. */
+export function isDue({ due }: ItemRecord, settled: Settled): boolean {
+  return due !== undefined && compareBallots(due, settled.due) > 0;
 }

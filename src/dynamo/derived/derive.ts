@@ -4,12 +4,15 @@ import { type ItemImage, toImage } from '../../api/item.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
+import type { Writer } from '../client.ts';
 import { assertInvariant } from '../invariants.ts';
 import { tableOf } from '../keyspace.ts';
 import { ItemRecord, type RecordFields } from '../record.ts';
 import type { Rules } from '../rules.ts';
+import { type Change, changeOf, changesAfter, imageBytes } from './changes.ts';
 import type { Derived } from './derived-section.ts';
 import { type EarlierPlaces, globalsOf, isSameAttribute, NOWHERE, type Places, partOf, placesOf } from './places.ts';
+import type { Settled } from './settled.ts';
 
 /*
  * What a proposal carries beside its item (docs/protocol.md section 14.1). Pure, and the only place that decides it: writes,
@@ -23,10 +26,14 @@ export interface Basis {
   readonly partitions: number;
   /** Not older than the one that the newest record was made by. Undefined: nothing is derived from the table. */
   readonly derivation: Derivation | undefined;
-  /** Everything that is due up to this ballot is settled, as a mark says. */
-  readonly settled: Ballot;
+  /** Up to where the item is settled, as marks say. */
+  readonly settled: Settled;
   /** How many places the item may owe one index. */
   readonly owedKept: number;
+  /** How many of its changes may wait for the log. */
+  readonly changesKept: number;
+  /** How many bytes their images may have, if there are several. */
+  readonly changeBytesKept: number;
   readonly rules: Rules;
 }
 
@@ -46,8 +53,14 @@ export function chosenAgain(top: ItemRecord, ballot: Ballot, basis: Basis): Item
 /**
  * The record of a new value.
  * @param top what it follows; undefined: nothing is there, or, in `dynamo` mode, nothing was read
+ * @param by who writes, if it is no client
  */
-export function successor(top: ItemRecord | undefined, fields: RecordFields, basis: Basis): ItemRecord {
+export function successor(
+  top: ItemRecord | undefined,
+  fields: RecordFields,
+  basis: Basis,
+  by?: Writer | undefined,
+): ItemRecord {
   const { derivation } = basis;
   // One look for tables of which nothing is derived.
   if (derivation === undefined) return new ItemRecord(fields);
@@ -58,7 +71,7 @@ export function successor(top: ItemRecord | undefined, fields: RecordFields, bas
   const places = part === undefined ? NOWHERE : placesOf({ image: item!, part }, derivation, placed, earlier);
   const record = new ItemRecord({
     ...fields,
-    derived: next(top, fields, { basis, derivation, part, places, earlier }),
+    derived: next(top, fields, { basis, derivation, part, places, earlier, by }),
   });
   if (part !== undefined && places.globals.length > 0) {
     const { globals } = places;
@@ -87,13 +100,26 @@ const PLACED = new WeakMap<
   }
 >();
 
-/** The index that a record owes more than it may: then it must not be proposed. */
-export function indexOverCap({ derived }: ItemRecord, { owedKept }: Basis): ByteString | undefined {
-  if (derived === undefined || derived.owed.length <= owedKept) return undefined;
+/** The index or the stream that a record owes more than it may: then it must not be proposed. */
+export function overCap({ derived, item }: ItemRecord, basis: Basis): ByteString | undefined {
+  const { owedKept } = basis;
+  if (derived === undefined) return undefined;
+  if (derived.changes !== undefined && areChangesOverCap(derived.changes, item, basis))
+    return derived.changes[0]!.stream;
+  if (derived.owed.length <= owedKept) return undefined;
   const counts = new Map<ByteString, number>();
   for (const key of derived.owed) counts.set(tableOf(key), (counts.get(tableOf(key)) ?? 0) + 1);
   for (const [index, count] of counts) if (count > owedKept) return index;
   return undefined;
+}
+
+function areChangesOverCap(
+  changes: readonly Change[],
+  item: ItemImage | undefined,
+  { changesKept, changeBytesKept }: Basis,
+): boolean {
+  if (changes.length <= 1) return false;
+  return changes.length > changesKept || imageBytes(changes, item) > changeBytesKept;
 }
 
 /** Whether a record was made before what is derived from its table was changed to this. */
@@ -126,8 +152,11 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
   const { derivation, settled, rules } = basis;
   assertNotOlder(derivation, derived);
   if (derivation === undefined || derivation.version === derived?.version || !rules.adoptionTakesDerivation) {
-    const isSettled = derived === undefined || derived.owed.length === 0 || compareBallots(settled, derived.due) < 0;
-    return isSettled ? derived : { ...derived, owed: [] };
+    if (derived === undefined) return undefined;
+    const owed = derived.owed.length === 0 ? derived.owed : owedAt(derived, settled);
+    const changes = carriedChanges(derived, settled);
+    const isSame = owed.length === derived.owed.length && changes.length === (derived.changes?.length ?? 0);
+    return isSame ? derived : withChanges({ ...derived, owed }, changes);
   }
   // No record before this one has left an entry in an index that is new; those of an index that is gone are forgotten with it.
   const kept = new Set(globalsOf(derivation).map(({ storageId }) => storageId));
@@ -135,7 +164,7 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
   const placed = { key: basis.key, partitionKey: top.partitionKey, partitions: basis.partitions };
   const places =
     item === undefined ? NOWHERE : placesOf({ image: item, part: partOf(item, derivation) }, derivation, placed);
-  return {
+  const newer = {
     version: derivation.version,
     valueBallot: derived?.valueBallot ?? top.ballot,
     due: kept.size === 0 ? NO_BALLOT : ballot,
@@ -144,6 +173,18 @@ function carry(top: ItemRecord, ballot: Ballot, basis: Basis): Derived | undefin
     local: places.local,
     localBytes: places.localBytes,
   };
+  // What was changed before belongs to the stream that the table had then.
+  return withChanges(newer, carriedChanges(derived, settled));
+}
+
+/** The changes of a record that are not known to be in the log. */
+function carriedChanges(derived: Derived | undefined, { logged }: Settled): readonly Change[] {
+  return changesAfter(derived?.changes, logged);
+}
+
+/** Most records have no changes: then they have no room for them either. */
+function withChanges({ changes: _, ...derived }: Derived, changes: readonly Change[]): Derived {
+  return changes.length === 0 ? derived : { ...derived, changes };
 }
 
 /** A value, by what it is derived, and where it so is in the indexes. */
@@ -153,10 +194,12 @@ interface Placing {
   readonly part: AttributeMap | undefined;
   readonly places: Places;
   readonly earlier: EarlierPlaces | undefined;
+  /** Who writes it, if it is no client. */
+  readonly by: Writer | undefined;
 }
 
 function next(top: ItemRecord | undefined, { ballot, item }: RecordFields, placing: Placing): Derived {
-  const { basis, derivation, places } = placing;
+  const { basis, derivation, places, by } = placing;
   const before = top?.derived;
   assertNotOlder(derivation, before);
   const entries = keysOf(places);
@@ -164,7 +207,7 @@ function next(top: ItemRecord | undefined, { ballot, item }: RecordFields, placi
   const globals = globalsOf(derivation);
   const isNewer = (before?.version ?? 0) < derivation.version && globals.length > 0 && top !== undefined;
   const isDue = isNewer || (!isSame && haveEntriesChanged(before?.entries ?? NO_KEYS, entries, placing));
-  return {
+  const derived = {
     version: derivation.version,
     valueBallot: isSame && top !== undefined ? (before?.valueBallot ?? top.ballot) : ballot,
     due: isDue ? ballot : (before?.due ?? NO_BALLOT),
@@ -173,6 +216,13 @@ function next(top: ItemRecord | undefined, { ballot, item }: RecordFields, placi
     local: places.local,
     localBytes: places.localBytes,
   };
+  const { rules } = basis;
+  const carried = rules.changesAreCarried ? carriedChanges(before, basis.settled) : [];
+  const change =
+    isSame && rules.sameIsNoChange
+      ? undefined
+      : changeOf({ ballot, old: top?.item, next: item, by }, derivation, rules);
+  return withChanges(derived, change === undefined ? carried : [...carried, change]);
 }
 
 const NO_KEYS: readonly StoreKey[] = [];
@@ -206,8 +256,8 @@ function assertNotOlder(derivation: Derivation | undefined, before: Derived | un
 }
 
 /** What is still owed once everything up to `settled` is. */
-function owedAt(derived: Derived | undefined, settled: Ballot): readonly StoreKey[] {
-  if (derived === undefined || compareBallots(settled, derived.due) >= 0) return [];
+function owedAt(derived: Derived | undefined, settled: Settled): readonly StoreKey[] {
+  if (derived === undefined || compareBallots(settled.due, derived.due) >= 0) return [];
   return derived.owed;
 }
 

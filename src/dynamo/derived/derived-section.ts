@@ -1,9 +1,11 @@
+import type { ItemImage } from '../../api/item.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, isTime } from '../ballot.ts';
+import { areWholeChanges, type Change, changesBytes, newestIn, readChanges, writeChanges } from './changes.ts';
 
 /**
- * What a record of an item carries beside the item, if its table has indexes (docs/protocol.md section 14.1). All of it is
+ * What a record of an item carries beside the item, if its table has indexes or a stream (docs/protocol.md section 14.1). All of it is
  * made by `derive.ts`; replicas store it and act on it without knowing the table.
  */
 export interface Derived {
@@ -21,6 +23,8 @@ export interface Derived {
   readonly local: readonly (ByteString | undefined)[];
   /** The size of its entries in the local indexes, by the service's rules. */
   readonly localBytes: number;
+  /** What is not known to be in the log of the table's stream, oldest first. Undefined or empty: nothing. */
+  readonly changes?: readonly Change[] | undefined;
 }
 
 /*
@@ -28,6 +32,7 @@ export interface Derived {
  *   u32 bytes that follow | u32 version | ballot of the value | ballot that is due | u16 owed | u16 entries | u8 local
  *   u32 bytes of the entries in local indexes
  *   per owed key and entry: u16 length, key | per local index: u16 length, sort key; 0xffff if the item is not in it
+ *   the changes (`changes.ts`), if a flag of the record says so
  * A ballot is f64 hlc | u48 coordinator | u32 boot, as in the header of a record.
  */
 const LENGTH_BYTES = 4;
@@ -35,16 +40,17 @@ const HEAD_BYTES = LENGTH_BYTES + 4 + 18 + 18 + 5 + 4;
 const NOT_IN_INDEX = 0xffff;
 const AT = { version: 4, value: 8, due: 26, owed: 44, entries: 46, local: 48, localBytes: 49 } as const;
 
-export function sectionBytes({ owed, entries, local }: Derived): number {
+/** @param item that of the record, which its changes need not have again */
+export function sectionBytes({ owed, entries, local, changes }: Derived, item: ItemImage | undefined): number {
   let length = HEAD_BYTES;
   for (const key of owed) length += 2 + key.length;
   for (const key of entries) length += 2 + key.length;
   for (const key of local) length += 2 + (key?.length ?? 0);
-  return length;
+  return changes === undefined || changes.length === 0 ? length : length + changesBytes(changes, item);
 }
 
-export function writeSection(bytes: Buffer, offset: number, derived: Derived): void {
-  const { version, valueBallot, due, owed, entries, local, localBytes } = derived;
+export function writeSection(bytes: Buffer, offset: number, derived: Derived, item: ItemImage | undefined): void {
+  const { version, valueBallot, due, owed, entries, local, localBytes, changes } = derived;
   bytes.writeUInt32BE(version, offset + AT.version);
   writeBallot(bytes, offset + AT.value, valueBallot);
   writeBallot(bytes, offset + AT.due, due);
@@ -59,10 +65,16 @@ export function writeSection(bytes: Buffer, offset: number, derived: Derived): v
       if (key !== undefined) end += bytes.write(key, end, 'latin1');
     }
   }
+  if (changes !== undefined && changes.length > 0) end = writeChanges(bytes, end, changes, item);
   bytes.writeUInt32BE(end - offset - LENGTH_BYTES, offset);
 }
 
-export function readSection(bytes: Buffer, offset: number): Derived {
+/** @param told undefined: the record has no changes */
+export function readSection(
+  bytes: Buffer,
+  offset: number,
+  told: { readonly item: ItemImage | undefined } | undefined,
+): Derived {
   const counts = [
     bytes.readUInt16BE(offset + AT.owed),
     bytes.readUInt16BE(offset + AT.entries),
@@ -87,12 +99,18 @@ export function readSection(bytes: Buffer, offset: number): Derived {
     entries: entries as StoreKey[],
     local: local!,
     localBytes: bytes.readUInt32BE(offset + AT.localBytes),
+    ...(told !== undefined && { changes: readChanges(bytes, at, told.item) }),
   };
 }
 
 /** `due`, without the rest. */
 export function dueInSection(bytes: Buffer, offset: number): Ballot {
   return ballotAt(bytes, offset + AT.due);
+}
+
+/** The ballot of the newest of its changes, of a section that has some, without the rest. */
+export function newestChangeIn(bytes: Buffer, offset: number): Ballot {
+  return newestIn(bytes, endOfSection(bytes, offset));
 }
 
 /** Whether there are places in `local`, without reading them. */
@@ -105,8 +123,15 @@ export function endOfSection(bytes: Buffer, offset: number): number {
   return offset + LENGTH_BYTES + bytes.readUInt32BE(offset);
 }
 
-/** Whether a section of the length that it claims is in these bytes, and what it counts fills it. */
-export function isWholeSection(bytes: Buffer, offset: number): boolean {
+/**
+ * Whether a section of the length that it claims is in these bytes, and what it counts fills it.
+ * @param told undefined: the record has no changes
+ */
+export function isWholeSection(
+  bytes: Buffer,
+  offset: number,
+  told: { readonly hasItem: boolean } | undefined,
+): boolean {
   if (bytes.length < offset + HEAD_BYTES) return false;
   const end = endOfSection(bytes, offset);
   if (end > bytes.length) return false;
@@ -120,7 +145,7 @@ export function isWholeSection(bytes: Buffer, offset: number): boolean {
     if (i < keys && (length < LEAST_KEY_BYTES || length === NOT_IN_INDEX)) return false;
     at += 2 + (length === NOT_IN_INDEX ? 0 : length);
   }
-  return at === end;
+  return told === undefined ? at === end : areWholeChanges(bytes, at, end, told.hasItem);
 }
 
 const LEAST_KEY_BYTES = 26;

@@ -4,6 +4,7 @@ import { DAMAGED, type HalfOpenRange, type Store, type StoreKey } from '../../en
 import { type Ballot, compareBallots, NO_BALLOT } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
 import { type ItemRecord, isPendingIn, type ReplicaState } from '../record.ts';
+import { covers, maxSettled, neededFor, type Settled } from './settled.ts';
 import { SettledMarks } from './settled-marks.ts';
 
 /** Above every key of the store. */
@@ -14,7 +15,7 @@ const COUNT_PAUSE_MS = 1;
 /** Rows whose age is looked at in one go: some milliseconds. */
 const LOOKED_AT = 4_000;
 
-/** A key whose committed record is due, as this replica knows. */
+/** A key whose committed record owes something, as this replica knows: to an index, or to the log of a stream. */
 export interface OutboxRow {
   readonly key: StoreKey;
   /** Since when, by the clock of this node in ms since 1970; 0 if the row cannot be read. */
@@ -22,9 +23,9 @@ export interface OutboxRow {
 }
 
 /**
- * The items of this replica whose entries are not known to be in place: one row for each in the store `outbox`, made and
- * removed with the committed record by whatever way that comes (docs/protocol.md section 14.3). Nothing is kept for records
- * of which nothing is derived.
+ * The items of this replica whose entries are not known to be in place, or whose changes are not known to be in the log: one
+ * row for each in the store `outbox`, made and removed with the committed record by whatever way that comes (docs/protocol.md
+ * section 14.3). Nothing is kept for records of which nothing is derived.
  *
  * A row is written before the record that needs it and removed after: a store that survives a crash has a beginning of what
  * was written, and a row too many does no harm.
@@ -87,52 +88,59 @@ export class Outbox {
     return this.#countedThrough === END ? count : Math.max(1, count);
   }
 
-  /** Call it before a committed record is written: notes what is due of it. */
-  committing(key: StoreKey, { due = NO_BALLOT, isPending }: ItemRecord): void {
-    if (isPending) this.#pending.add(key);
-    else if (compareBallots(due, this.marks.of(key)) <= 0) return;
-    if (this.#isWithRecord) this.#put(key, due);
-    else this.#store.flush(() => this.#put(key, due));
+  /** Call it before a committed record is written: notes what it owes, or that a transaction has prepared it. */
+  committing(key: StoreKey, record: ItemRecord): void {
+    if (record.isPending) this.#pending.add(key);
+    else if (!record.isDerived || !this.#owes(key, record)) return;
+    const needed = neededFor(record);
+    if (this.#isWithRecord) this.#put(key, needed);
+    else this.#store.flush(() => this.#put(key, needed));
   }
 
   /** Call it after a committed record was written: removes a row that it does not need. */
-  committed(key: StoreKey, { due, isPending }: ItemRecord, before: ItemRecord | undefined): void {
-    const isFreed = before?.isPending === true && !isPending;
+  committed(key: StoreKey, record: ItemRecord, before: ItemRecord | undefined): void {
+    const isFreed = before?.isPending === true && !record.isPending;
     if (isFreed) this.#pending.delete(key);
-    if (due === undefined && before?.isDerived !== true && !isFreed) return;
-    if (due === undefined || compareBallots(due, this.marks.of(key)) <= 0) this.#removeRow(key);
+    if (!record.isDerived && before?.isDerived !== true && !isFreed) return;
+    if (!this.#owes(key, record)) this.#removeRow(key);
   }
 
-  /** What is due of a key up to this ballot is settled. */
-  settled(key: StoreKey, due: Ballot): void {
-    const isNews = compareBallots(due, this.marks.of(key)) > 0;
-    this.marks.note(key, due);
+  /** A key is settled up to these ballots. */
+  settled(key: StoreKey, settled: Settled): void {
+    const before = this.marks.of(key);
+    this.marks.note(key, settled);
     const row = this.#store.get('outbox', key);
     if (row === undefined || row === DAMAGED) return;
-    if (compareBallots(dueIn(row), due) <= 0) this.#drop(key);
-    // What is due now came after that. Else an item that is always being written would seem to be due for ever.
-    else if (isNews) this.#store.put('outbox', key, encodeRow(this.#clock.now(), dueIn(row)));
+    const needed = neededIn(row);
+    if (covers(this.marks.of(key), needed)) this.#drop(key);
+    // What is owed now came after that. Else an item that is always being written would seem to owe it for ever.
+    else if (isNewsOfAll(before, settled, needed)) this.#store.put('outbox', key, encodeRow(this.#clock.now(), needed));
+  }
+
+  /** Whether a record owes something that is not known to be settled. */
+  #owes(key: StoreKey, record: ItemRecord | undefined): boolean {
+    return !covers(this.marks.of(key), neededFor(record));
   }
 
   /**
    * As `settled`; also removes a row that cannot be read, or that no record needs any more.
    * @param committed the record of the key here, as it is now: it may be newer than what was settled
    */
-  settledFor(key: StoreKey, due: Ballot, committed: ItemRecord | undefined): void {
-    this.settled(key, due);
-    if (compareBallots(committed?.due ?? NO_BALLOT, due) <= 0) this.#removeRow(key);
+  settledFor(key: StoreKey, settled: Settled, committed: ItemRecord | undefined): void {
+    this.settled(key, settled);
+    if (covers(settled, neededFor(committed))) this.#removeRow(key);
   }
 
   /**
    * Up to where this replica knows a key to be settled; undefined for an item of which nothing is derived.
    * @param state the records of the key here
    */
-  settledOf(key: StoreKey, { accepted, committed }: ReplicaState): Ballot | undefined {
+  settledOf(key: StoreKey, { accepted, committed }: ReplicaState): Settled | undefined {
     if (accepted?.isDerived !== true && committed?.isDerived !== true) return undefined;
     const known = this.marks.of(key);
-    const due = committed?.due ?? NO_BALLOT;
-    // Without a row nothing of the committed record is due any more.
-    return compareBallots(due, known) <= 0 || this.has(key) ? known : due;
+    const needed = neededFor(committed);
+    // Without a row the committed record owes nothing any more.
+    return covers(known, needed) || this.has(key) ? known : maxSettled(known, needed);
   }
 
   has(key: StoreKey): boolean {
@@ -158,9 +166,8 @@ export class Outbox {
 
   /** The row of a key cannot be read: it is made again, if the record committed here still needs it. */
   remake(key: StoreKey, committed: ItemRecord | undefined): void {
-    const due = committed?.derived?.due ?? NO_BALLOT;
-    if (committed?.isPending !== true && compareBallots(due, this.marks.of(key)) <= 0) this.#removeRow(key);
-    else this.#put(key, due);
+    if (committed?.isPending === true || this.#owes(key, committed)) this.#put(key, neededFor(committed));
+    else this.#removeRow(key);
   }
 
   /** The record of the key is gone. */
@@ -170,11 +177,11 @@ export class Outbox {
     this.marks.forget(key);
   }
 
-  #put(key: StoreKey, due: Ballot): void {
+  #put(key: StoreKey, needed: Settled): void {
     const before = this.#store.get('outbox', key);
     const sinceMs = before === undefined || before === DAMAGED ? this.#clock.now() : bytesOf(before).readDoubleBE(0);
     if (before === undefined) this.#add(key, 1);
-    this.#store.put('outbox', key, encodeRow(sinceMs, due));
+    this.#store.put('outbox', key, encodeRow(sinceMs, needed));
   }
 
   #removeRow(key: StoreKey): void {
@@ -212,26 +219,53 @@ export class Outbox {
   }
 }
 
+/** Whether of everything that a row still waits for some more is settled now. */
+function isNewsOfAll(before: Settled, settled: Settled, needed: Settled): boolean {
+  return (['due', 'logged'] as const).every((half) => {
+    const isNews = compareBallots(settled[half], before[half]) > 0;
+    return isNews || compareBallots(needed[half], before[half]) <= 0;
+  });
+}
+
 interface OutboxSettings {
   readonly marksKept: number;
   /** Whether a row is written with its record; only in a simulation it is not. */
   readonly isWithRecord: boolean;
 }
 
-/* A row, big-endian (docs/data-layout.md): f64 since when | f64 hlc | u48 coordinator | u32 boot of the ballot that is due */
+/*
+ * A row, big-endian (docs/data-layout.md): f64 since when | the ballot that is due to indexes | the ballot of the newest change,
+ * if there is one. A ballot is f64 hlc | u48 coordinator | u32 boot.
+ */
+const DUE_AT = 8;
+const LOGGED_AT = 26;
+const LONG_ROW_BYTES = 44;
 
-function encodeRow(sinceMs: number, { hlc, coordinator, boot }: Ballot): Uint8Array {
-  const row = Buffer.allocUnsafe(26);
+function encodeRow(sinceMs: number, { due, logged }: Settled): Uint8Array {
+  const row = Buffer.allocUnsafe(logged.hlc === 0 ? LOGGED_AT : LONG_ROW_BYTES);
   row.writeDoubleBE(sinceMs, 0);
-  row.writeDoubleBE(hlc, 8);
-  row.writeUIntBE(coordinator, 16, 6);
-  row.writeUInt32BE(boot, 22);
+  writeBallot(row, DUE_AT, due);
+  if (logged.hlc !== 0) writeBallot(row, LOGGED_AT, logged);
   return row;
 }
 
-function dueIn(row: Uint8Array): Ballot {
+function neededIn(row: Uint8Array): Settled {
   const bytes = bytesOf(row);
-  return { hlc: bytes.readDoubleBE(8), coordinator: bytes.readUIntBE(16, 6), boot: bytes.readUInt32BE(22) };
+  return { due: ballotAt(bytes, DUE_AT), logged: row.length < LONG_ROW_BYTES ? NO_BALLOT : ballotAt(bytes, LOGGED_AT) };
+}
+
+function writeBallot(row: Buffer, offset: number, { hlc, coordinator, boot }: Ballot): void {
+  row.writeDoubleBE(hlc, offset);
+  row.writeUIntBE(coordinator, offset + 8, 6);
+  row.writeUInt32BE(boot, offset + 14);
+}
+
+function ballotAt(bytes: Buffer, offset: number): Ballot {
+  return {
+    hlc: bytes.readDoubleBE(offset),
+    coordinator: bytes.readUIntBE(offset + 8, 6),
+    boot: bytes.readUInt32BE(offset + 14),
+  };
 }
 
 function bytesOf(row: Uint8Array): Buffer {

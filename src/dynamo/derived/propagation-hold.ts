@@ -1,18 +1,20 @@
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
-import { type Ballot, compareBallots, sameBallot } from '../ballot.ts';
+import { sameBallot } from '../ballot.ts';
 import type { LagRule } from '../client.ts';
 import { tableOf } from '../keyspace.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import { type Held, HeldRecords } from '../registers/held-records.ts';
 import type { NodeId } from '../ring.ts';
+import { covers, maxSettled, neededFor, type Settled } from './settled.ts';
 
 interface PropagationHoldParts {
   readonly self: NodeId;
   readonly clock: Clock;
   readonly limits: NodeLimits;
+  readonly settledOf: (key: StoreKey) => Settled;
   /**
    * Gets a key whose record is kept back no longer, and has to be settled. Undefined: a record that is too old to be sent as it
    * is; what is there now has to be read first.
@@ -21,8 +23,8 @@ interface PropagationHoldParts {
 }
 
 /**
- * Keeps whole indexes behind their tables, as rules of lag select: what is due to such an index is not sent (docs/protocol.md
- * section 11). For the protocol this is a coordinator that is gone, and an outbox whose turn comes late. A write that owes as
+ * Keeps whole indexes and streams behind their tables, as rules of lag select: what is due to such an index is not sent
+ * (docs/protocol.md section 11), and changes are not appended to the log of such a stream. For the protocol this is a coordinator that is gone, and an outbox whose turn comes late. A write that owes as
  * much as it may is settled all the same.
  *
  * Held in memory: after a restart the outbox is all that is left, and its records are held anew.
@@ -30,7 +32,7 @@ interface PropagationHoldParts {
 export class PropagationHold {
   readonly #parts: PropagationHoldParts;
   readonly #records: HeldRecords;
-  /** By index, the first rule for it. Nearly always empty. */
+  /** By index or stream, the first rule for it. Nearly always empty. */
   #ruleOf: ReadonlyMap<ByteString, LagRule> = new Map();
   /** Held records of which the other indexes have got what is due to them, for as long as these are held. */
   #sentElsewhere = new WeakSet<ItemRecord>();
@@ -60,7 +62,7 @@ export class PropagationHold {
     this.#records.releaseAllBut(rules);
   }
 
-  /** Whether what is due to an index is held. */
+  /** Whether what is due to an index, or the changes of a stream, are held. */
   isFor(index: ByteString): boolean {
     return this.#ruleOf.has(index);
   }
@@ -85,9 +87,11 @@ export class PropagationHold {
     return this.#records.has(key, record.ballot) || this.#records.keep(key, record, rule);
   }
 
-  /** What is due of a key up to this ballot is settled, by whomever. */
-  noteSettled(key: StoreKey, due: Ballot): void {
-    this.#records.dropOf(key, ({ derived }) => compareBallots(derived!.due, due) <= 0);
+  /** A key is settled up to there, by whomever. */
+  noteSettled(key: StoreKey, settled: Settled): void {
+    if (this.#records.countOf(key) === 0) return;
+    const known = maxSettled(this.#parts.settledOf(key), settled);
+    this.#records.dropOf(key, (record) => covers(known, neededFor(record)));
   }
 
   releaseAll(): void {
@@ -117,6 +121,10 @@ export class PropagationHold {
         const rule = this.#ruleOf.get(tableOf(key));
         if (rule !== undefined) return rule;
       }
+    }
+    for (const { stream } of derived!.changes ?? []) {
+      const rule = this.#ruleOf.get(stream);
+      if (rule !== undefined) return rule;
     }
     return undefined;
   }

@@ -2,17 +2,20 @@ import type { Timer } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import { type Ballot, NO_BALLOT } from '../ballot.ts';
 import { tableOf } from '../keyspace.ts';
+import type { StreamLogs } from '../log/stream-logs.ts';
 import type { Reply } from '../messages.ts';
 import { ItemRecord } from '../record.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import type { Operation } from '../registers/operation.ts';
 import type { LateCopies } from '../registers/pending-hints.ts';
 import { readStrongly } from '../registers/register-read.ts';
-import { runTask, type Task, waitAtMost } from '../task.ts';
+import { runTask, type Task, together, waitAtMost } from '../task.ts';
+import { type Change, changesAfter } from './changes.ts';
 import { Confirmation, isDue } from './confirmation.ts';
 import { entriesOf } from './derive.ts';
 import type { Outbox } from './outbox.ts';
 import type { PropagationHold } from './propagation-hold.ts';
+import { covers, NOTHING_SETTLED, neededFor, type Settled } from './settled.ts';
 import type { Settler } from './settler.ts';
 
 /** A record whose entries are on their way. */
@@ -27,23 +30,34 @@ interface Settling {
 
 /** How a record is settled. */
 interface Manner {
-  /** Whether a rule of lag holds back what is due to some of its indexes: the others get theirs, and no mark is made. */
+  /**
+   * Whether a rule of lag holds back what it owes to some of its indexes, or to the stream: the others get theirs, and no mark
+   * is made of what is held.
+   */
   readonly isHeld: boolean;
   /** Called when every home replica that seems up has answered, or when that cannot be waited for. */
   readonly shown: () => void;
 }
 
+/** What became of one half of what a record owes. `held`: by a rule of lag, and the rest is done. */
+type Half = 'settled' | 'held' | 'open';
+
+type Mark =
+  | { readonly kind: 'mark-settled'; readonly due: Ballot }
+  | { readonly kind: 'mark-logged'; readonly logged: Ballot };
+
 interface PropagationParts {
   readonly coordinator: Coordinator;
   readonly outbox: Outbox;
   readonly hold: PropagationHold;
+  readonly logs: StreamLogs;
   /** The committed record of a key in the replica of this node. */
   readonly committed: (key: StoreKey) => ItemRecord | undefined;
 }
 
 /**
- * Puts the entries of chosen records in their places, and removes those that earlier records have left (docs/protocol.md
- * section 14.3). What it cannot do stays in the outboxes of the home replicas.
+ * Puts the entries of chosen records in their places, removes those that earlier records have left, and has their changes
+ * appended to the log (docs/protocol.md sections 14.3 and 18.2). What it cannot do stays in the outboxes of the home replicas.
  */
 export class Propagation implements Settler {
   readonly #parts: PropagationParts;
@@ -69,27 +83,27 @@ export class Propagation implements Settler {
     return this.#confirmed;
   }
 
-  settledOf(key: StoreKey): Ballot {
+  settledOf(key: StoreKey): Settled {
     return this.#parts.outbox.marks.of(key);
   }
 
-  noteSettled(key: StoreKey, settled: Ballot): void {
+  noteSettled(key: StoreKey, settled: Settled): void {
     this.#parts.outbox.marks.note(key, settled);
   }
 
   chosen({ requestId, key }: Operation, record: ItemRecord): void {
     const { coordinator, hold } = this.#parts;
-    if (this.#isStopped || !isDue(record, this.settledOf(key))) return;
+    if (this.#isStopped || !this.#owes(key, record)) return;
     if (this.#running >= coordinator.settings.limits.settlesAtOnce) return;
     const isHeld = hold.take(key, record);
-    const settling = this.#begin(key);
     const operation = { requestId, key, deadlineMs: coordinator.deadline() };
-    const shown = () => this.#shown(key, settling);
+    const settling = isDue(record, this.settledOf(key)) ? this.#begin(key) : undefined;
+    const shown = () => settling && this.#shown(key, settling);
     this.#run(this.#settle(operation, record, { isHeld, shown }), () => {});
   }
 
   *settle(operation: Operation, record: ItemRecord): Task<boolean> {
-    if (!isDue(record, this.settledOf(operation.key))) return true;
+    if (!this.#owes(operation.key, record)) return true;
     return yield* this.#settle(operation, record, { isHeld: false, shown: () => {} });
   }
 
@@ -169,16 +183,45 @@ export class Propagation implements Settler {
       if (read.kind !== 'read') return false;
       record = read.record;
     }
-    const due = record?.derived?.due ?? NO_BALLOT;
-    const isOpen = record !== undefined && isDue(record, this.settledOf(key));
+    const isOpen = record !== undefined && this.#owes(key, record);
     const isHeld = isOpen && when === 'in-turn' && hold.take(key, record!);
     const isSettled = !isOpen || (yield* this.#settle(operation, record!, { isHeld, shown: () => {} }));
     // A majority without a record of the key has purged it, and it owed nothing by then.
-    if (isSettled && !this.#isStopped) outbox.settledFor(key, due, committed(key));
+    if (isSettled && !this.#isStopped) outbox.settledFor(key, allOf(record), committed(key));
     return isSettled;
   }
 
-  *#settle(operation: Operation, record: ItemRecord, { isHeld, shown }: Manner): Task<boolean> {
+  #owes(key: StoreKey, record: ItemRecord): boolean {
+    return record.isDerived && !covers(this.settledOf(key), neededFor(record));
+  }
+
+  /** The entries and the changes of a record do not wait for each other. @returns whether nothing of it is owed any more */
+  *#settle(operation: Operation, record: ItemRecord, manner: Manner): Task<boolean> {
+    const { coordinator, hold } = this.#parts;
+    const settled = this.settledOf(operation.key);
+    const changes = changesAfter(record.newestChange && record.derived!.changes, settled.logged);
+    if (!isDue(record, settled)) manner.shown();
+    const parts: Task<Half>[] = [];
+    if (changes.length > 0) parts.push(this.#appendAll(operation, changes, manner));
+    if (isDue(record, settled)) parts.push(this.#settleEntries(operation, record, manner));
+    const halves = parts.length === 1 ? [yield* parts[0]!] : yield* together(coordinator.clock, parts);
+    if (halves.includes('held') && !halves.includes('open')) hold.noteSentElsewhere(operation.key, record);
+    return halves.every((half) => half === 'settled');
+  }
+
+  /** Puts changes into the log of their stream. */
+  *#appendAll(operation: Operation, changes: readonly Change[], { isHeld }: Manner): Task<Half> {
+    const { hold, logs } = this.#parts;
+    if (isHeld && changes.some(({ stream }) => hold.isFor(stream))) return 'held';
+    const { key, deadlineMs } = operation;
+    const { ballot } = changes.at(-1)!;
+    if (!(yield* logs.append(key, changes, deadlineMs)) || this.#isStopped) return 'open';
+    this.#mark(operation, { kind: 'mark-logged', logged: ballot });
+    return 'settled';
+  }
+
+  /** Puts the entries of a record in their places. */
+  *#settleEntries(operation: Operation, record: ItemRecord, { isHeld, shown }: Manner): Task<Half> {
     const { coordinator, hold } = this.#parts;
     const { derivations, settings } = coordinator;
     const { key, deadlineMs } = operation;
@@ -187,23 +230,23 @@ export class Propagation implements Settler {
     // Without a derivation the table is being deleted, and its entries with it.
     if (told.kind !== 'derivation' || told.derivation === undefined) {
       shown();
-      return told.kind === 'derivation';
+      return told.kind === 'derivation' ? 'settled' : 'open';
     }
     // It says nothing of the newest index, whose entry would be forgotten.
     if (told.derivation.version < record.derived!.version) {
       shown();
-      return false;
+      return 'open';
     }
-    if (!settings.rules.marksFollowConfirms) this.#mark(operation, due);
-    const basis = { key, partitions: coordinator.view.partitions, derivation: told.derivation, settled: NO_BALLOT };
+    const mark = { kind: 'mark-settled', due } as const;
+    if (!settings.rules.marksFollowConfirms) this.#mark(operation, mark);
+    const basis = { key, partitions: coordinator.view.partitions, derivation: told.derivation };
     const all = this.#confirmationsOf(record, entriesOf(record, basis));
     const sent = isHeld ? all.filter((each) => !hold.isFor(tableOf(each.key))) : all;
     const isSent = yield* this.#confirm(operation, sent, shown);
-    if (isSent && isHeld) hold.noteSentElsewhere(key, record);
-    const isSettled = isSent && !isHeld;
+    const isSettled = isSent && sent.length === all.length;
     if (!isSettled) shown();
-    else this.#mark(operation, due);
-    return isSettled;
+    else this.#mark(operation, mark);
+    return isSettled ? 'settled' : isSent ? 'held' : 'open';
   }
 
   /** What has to be told to the homes of entries: what is there, and what is not any more. */
@@ -266,14 +309,23 @@ export class Propagation implements Settler {
   }
 
   /** Tells the home replicas of an item that it is settled. No answer is waited for: they may as well do the work again. */
-  #mark({ requestId, key }: Operation, due: Ballot): void {
+  #mark({ requestId, key }: Operation, mark: Mark): void {
     const { coordinator, outbox, hold } = this.#parts;
-    outbox.marks.note(key, due);
-    hold.noteSettled(key, due);
+    const settled: Settled =
+      mark.kind === 'mark-settled'
+        ? { ...NOTHING_SETTLED, due: mark.due }
+        : { ...NOTHING_SETTLED, logged: mark.logged };
+    outbox.marks.note(key, settled);
+    hold.noteSettled(key, settled);
     for (const { node } of coordinator.configOfKey(key).members) {
-      coordinator.send(node, { kind: 'mark-settled', requestId, key, due }, () => {});
+      coordinator.send(node, { ...mark, requestId, key }, () => {});
     }
   }
+}
+
+/** Up to where an item is settled once its newest record is: every change of that or an earlier one is in the log. */
+function allOf(record: ItemRecord | undefined): Settled {
+  return record?.isDerived === true ? { due: record.due ?? NO_BALLOT, logged: record.ballot } : NOTHING_SETTLED;
 }
 
 /** The homes of an entry that have not taken it yet. */

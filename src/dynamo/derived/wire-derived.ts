@@ -2,6 +2,8 @@ import type { Env } from '../../env/env.ts';
 import type { StoreKey } from '../../env/store.ts';
 import type { PartitionVotes } from '../epochs/partition-votes.ts';
 import { partitionOf } from '../keyspace.ts';
+import { LogDesk } from '../log/log-desk.ts';
+import { StreamLogs } from '../log/stream-logs.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
@@ -12,11 +14,13 @@ import { OutboxFinisher } from './outbox-finisher.ts';
 import { Propagation } from './propagation.ts';
 import { PropagationHold } from './propagation-hold.ts';
 
-/** What keeps global indexes up to date, and ends what transactions have begun. */
+/** What keeps global indexes and the logs of streams up to date, and ends what transactions have begun. */
 export interface DerivedParts {
   readonly propagation: Propagation;
   readonly propagationHold: PropagationHold;
   readonly outboxFinisher: OutboxFinisher;
+  readonly logs: StreamLogs;
+  readonly logDesk: LogDesk;
   readonly ledgerSweep: LedgerSweep;
 }
 
@@ -28,21 +32,24 @@ interface DerivedBasis {
   readonly coordinator: Coordinator;
 }
 
-/** Makes the parts of a node that keep global indexes up to date. */
+/** Makes the parts of a node that keep global indexes and the logs of streams up to date. */
 export function wireDerived({ settings, env, acceptor, votes, coordinator }: DerivedBasis): DerivedParts {
   const { id: self, limits } = settings;
   const { clock } = env;
   const { outbox } = acceptor.rows;
+  const logs = new StreamLogs(coordinator);
   const propagationHold = new PropagationHold({
     self,
     clock,
     limits,
+    settledOf: (key) => outbox.marks.of(key),
     released: (key, record) => propagation.released(key, record),
   });
   const propagation: Propagation = new Propagation({
     coordinator,
     outbox,
     hold: propagationHold,
+    logs,
     committed: (key) => acceptor.stateOf(key).committed,
   });
   const isFirst = (key: StoreKey) => {
@@ -62,5 +69,5 @@ export function wireDerived({ settings, env, acceptor, votes, coordinator }: Der
     },
   });
   const ledgerSweep = new LedgerSweep({ store: env.store, coordinator, isFirst });
-  return { propagation, propagationHold, outboxFinisher, ledgerSweep };
+  return { propagation, propagationHold, outboxFinisher, logs, logDesk: new LogDesk(coordinator, logs), ledgerSweep };
 }

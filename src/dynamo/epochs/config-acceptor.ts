@@ -57,6 +57,11 @@ export class ConfigAcceptor {
     else this.#accept(request, row, answer);
   }
 
+  /** The last attempt to change an epoch that this node has accepted the beginning of; undefined if it has none. */
+  begunIn(partition: number, epoch: number): number | undefined {
+    return this.#rowOf(partition, epoch).accepted?.value.begun;
+  }
+
   #prepare(
     { partition, ballot }: Extract<ConfigRequest, { kind: 'config-prepare' }>,
     row: ConfigRow,

@@ -12,8 +12,11 @@ export type EpochChangeOutcome =
   | { readonly kind: 'changed'; readonly config: PartitionConfig; readonly pausedMs: number }
   /** Another controller has decided the next epoch. */
   | { readonly kind: 'superseded'; readonly config: PartitionConfig }
-  /** Nothing was decided, or the outcome is unknown; it may be tried again. The partition may be sealed. */
-  | { readonly kind: 'failed'; readonly reason: string };
+  /**
+   * Nothing was decided, or the outcome is unknown; it may be tried again. The partition may be sealed.
+   * `attempt`: the one that had been begun, if it came to that.
+   */
+  | { readonly kind: 'failed'; readonly reason: string; readonly attempt?: number };
 
 export interface EpochChangeParts {
   readonly coordinator: Coordinator;
@@ -52,15 +55,17 @@ export function* changeEpoch(
   const startMs = clock.elapsedMs();
   const sources = yield* seal(parts, base);
   if (sources === undefined) {
-    return yield* giveUp(parts, base, `too few members of partition ${partition} could be sealed`);
+    return yield* giveUp(parts, base, attempt, `too few members of partition ${partition} could be sealed`);
   }
   const isStaged = yield* stage(parts, base, next, sources);
-  if (!isStaged) return yield* giveUp(parts, base, `too few new members of partition ${partition} are ready`);
+  if (!isStaged) return yield* giveUp(parts, base, attempt, `too few new members of partition ${partition} are ready`);
   const { value: decided, error: undecided } = yield* askRegister<PartitionConfig>(clock, (done) =>
     register.decide(next, done),
   );
-  if (decided === undefined) return { kind: 'failed', reason: undecided?.message ?? 'the config could not be decided' };
-  if (decided.epoch === base.epoch) return { kind: 'failed', reason: 'another attempt was begun meanwhile' };
+  if (decided === undefined) {
+    return { kind: 'failed', attempt, reason: undecided?.message ?? 'the config could not be decided' };
+  }
+  if (decided.epoch === base.epoch) return { kind: 'failed', attempt, reason: 'another attempt was begun meanwhile' };
   if (decided.attempt !== attempt) return yield* activateOther(parts, base, decided);
   const votingSinceMs = yield* activate(parts, base, decided);
   return { kind: 'changed', config: decided, pausedMs: (votingSinceMs ?? clock.elapsedMs()) - startMs };
@@ -208,13 +213,18 @@ function* activate(
 }
 
 /** Ends an attempt that cannot go on, unless another one has decided the next epoch. */
-function* giveUp(parts: EpochChangeParts, base: PartitionConfig, reason: string): Task<EpochChangeOutcome> {
+function* giveUp(
+  parts: EpochChangeParts,
+  base: PartitionConfig,
+  attempt: number,
+  reason: string,
+): Task<EpochChangeOutcome> {
   const { coordinator, register } = parts;
   const { value: decided } = yield* askRegister<PartitionConfig>(coordinator.clock, (done) =>
     register.read(base.partition, done),
   );
   if (decided !== undefined && decided.epoch > base.epoch) return yield* activateOther(parts, base, decided);
-  return { kind: 'failed', reason };
+  return { kind: 'failed', attempt, reason };
 }
 
 function* activateOther(

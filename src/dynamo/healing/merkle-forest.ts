@@ -1,7 +1,8 @@
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Clock } from '../../env/clock.ts';
 import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
-import { type Ballot, NO_BALLOT, TICKS_PER_MS } from '../ballot.ts';
+import { NO_BALLOT, TICKS_PER_MS } from '../ballot.ts';
+import type { Settled } from '../derived/settled.ts';
 import { leafOf, leafRange, partitionOf, partitionPrefix, partitionRange, tableOf, tableRange } from '../keyspace.ts';
 import type { KeyDigest, MerkleRequest, Reply } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
@@ -122,7 +123,7 @@ export class MerkleForest {
     return stored === undefined || stored === DAMAGED ? undefined : decodeRecord(stored);
   }
 
-  #settled(key: StoreKey, record: ItemRecord | undefined): Ballot | undefined {
+  #settled(key: StoreKey, record: ItemRecord | undefined): Settled | undefined {
     return record === undefined ? undefined : this.#parts.settledOf?.(key, record);
   }
 
@@ -172,7 +173,7 @@ export class MerkleForest {
 
   #fetch(keys: readonly StoreKey[], from: string): Reply {
     const records: (ItemRecord | undefined)[] = [];
-    const settled: (Ballot | undefined)[] = [];
+    const settled: (Settled | undefined)[] = [];
     let bytes = 0;
     for (const key of keys) {
       const stored = this.#stored(key);
@@ -278,7 +279,7 @@ interface MerkleForestParts {
   /** The committed record of a key cannot be read. In its leaf it counts as a record that no peer has. */
   readonly onDamaged: (key: StoreKey) => void;
   /** Up to where entries of an item are known to be in place; undefined if nothing is derived of its committed record. */
-  readonly settledOf?: (key: StoreKey, committed: ItemRecord) => Ballot | undefined;
+  readonly settledOf?: (key: StoreKey, committed: ItemRecord) => Settled | undefined;
 }
 
 /** Most leaves of a small table have no record, and a ring has tens of thousands of leaves. */

@@ -1,7 +1,8 @@
 import type { Clock } from '../../env/clock.ts';
 import type { StoreKey } from '../../env/store.ts';
 import type { Transport } from '../../env/transport.ts';
-import { type Ballot, compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
+import { compareBallots, NO_BALLOT, sameBallot, TICKS_PER_MS } from '../ballot.ts';
+import type { Settled } from '../derived/settled.ts';
 import { answersSome, isKeptSince, type KeyDigest, type Reply, type Request } from '../messages.ts';
 import type { NodeLimits } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
@@ -45,7 +46,7 @@ export interface ComparisonParts {
   /** Learns a chosen record on this node. */
   readonly learnHere: (key: StoreKey, record: ItemRecord) => void;
   /** The peer knows the entries of an item to be in place, as far as they were due up to this ballot. */
-  readonly noteSettled?: (key: StoreKey, settled: Ballot) => void;
+  readonly noteSettled?: (key: StoreKey, settled: Settled) => void;
   /** The store is about to be closed, or is: it must not be read any more. */
   readonly isStopped: () => boolean;
   /**

@@ -1,5 +1,6 @@
 import { type Ballot, compareBallots } from '../ballot.ts';
 import type { BallotClock } from '../ballot-clock.ts';
+import type { Settled } from '../derived/settled.ts';
 import { assertInvariant } from '../invariants.ts';
 import type { PartitionConfig, Reply } from '../messages.ts';
 import { highestOf, type ItemRecord, type ReplicaState } from '../record.ts';
@@ -34,7 +35,7 @@ export interface Promised {
 
 /** What a replica holds that has promised, and up to where it knows what is derived of the item to be in place. */
 export interface PromisedState extends ReplicaState {
-  readonly settled?: Ballot | undefined;
+  readonly settled?: Settled | undefined;
 }
 
 type Prepared = Promised | ({ readonly kind: 'refused' } & AnyPhase) | Refusal;

@@ -31,7 +31,7 @@ export type RangeDemand =
 export type RangeOperation = Omit<Operation, 'key'>;
 
 /** What stays the same from the first page of a range read to its last. */
-interface RangeRead {
+export interface RangeRead {
   readonly coordinator: Coordinator;
   readonly order: KeyOrder;
   readonly demand: RangeDemand;
@@ -88,12 +88,12 @@ export function* readRange(
 }
 
 /** What a replica holds of one key of a page. */
-type KeyState = RangeEntry & { readonly from: NodeId };
+export type KeyState = RangeEntry & { readonly from: NodeId };
 
 /**
  * One key of a page. A replica that cannot read its record has no say about the key: then the key is read by itself.
  */
-function readOne(
+export function readOne(
   { coordinator, demand, operation: ofRange }: RangeRead,
   key: StoreKey,
   states: readonly KeyState[],
@@ -108,7 +108,7 @@ function readOne(
   return proveNewest(coordinator, operation, states, majority);
 }
 
-interface Page {
+export interface Page {
   readonly kind: 'page';
   readonly majority: number;
   /** In the order of the read: what each replica that answered holds of each key. */
@@ -117,7 +117,8 @@ interface Page {
   readonly rest: HalfOpenRange | undefined;
 }
 
-function* readPage(
+/** One page of what replicas hold, up to where all that have answered have told. */
+export function* readPage(
   { coordinator, order, demand, operation }: RangeRead,
   { from, to, limit, bytesLimit }: Omit<PageQuery, 'order'>,
 ): Task<Page | Failure> {

@@ -3,9 +3,9 @@ import type { ItemImage } from '../../api/item.ts';
 import type { MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import { type Ballot, TICKS_PER_MS } from '../ballot.ts';
-import type { Consistency, Failure } from '../client.ts';
+import type { Consistency, Failure, Writer } from '../client.ts';
 import { basisOf, basisOfChoice, isPlain, NOTHING_DERIVED } from '../derived/basis.ts';
-import { type Basis, chosenAgain, indexOverCap, successor } from '../derived/derive.ts';
+import { type Basis, chosenAgain, overCap, successor } from '../derived/derive.ts';
 import { ItemRecord, isSettled, type LineageEntry, mostHeldOf } from '../record.ts';
 import type { Task } from '../task.ts';
 import type { Pending } from '../transactions/pending-section.ts';
@@ -15,10 +15,10 @@ import type { Carried, HandedBack, OperationId } from './handed-back.ts';
 import type { Operation } from './operation.ts';
 
 /**
- * Computes the outcome of a write from the item before it, and what a transaction has prepared there. Without effects: it may be
- * applied to several versions before one is chosen.
+ * Computes the outcome of a write from the item before it, and its record, which a deleted item has too. Without effects: it may
+ * be applied to several versions before one is chosen.
  */
-export type Change = (current: ItemImage | undefined, pending: Pending | undefined) => MutationOutcome;
+export type Change = (current: ItemImage | undefined, record: ItemRecord | undefined) => MutationOutcome;
 
 /** The part of a write that another coordinator may continue. */
 export type CarriedRound = Extract<Carried, { kind: 'round' }>;
@@ -37,6 +37,8 @@ export interface RegisterWrite extends Operation {
   readonly mode: Consistency;
   /** What another coordinator has handed back of the same write. */
   readonly carried: CarriedRound | undefined;
+  /** As in `WriteOptions`. */
+  readonly by?: Writer | undefined;
   /** Whether it settles what a transaction has prepared, which was looked at for what it would owe. Default: no. */
   readonly isExempt?: boolean;
 }
@@ -118,7 +120,7 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
     if ('kind' in basis) return attempts.size === 0 ? basis : { kind: 'unknown' };
     const { outcome, record, becomes } = applyChange(coordinator, underWay, { round, basis }, prepared);
     if (record === undefined) return outcome;
-    const behind = becomes && indexOverCap(becomes, basis);
+    const behind = becomes && overCap(becomes, basis);
     if (behind !== undefined) {
       // This attempt is not sent.
       attempts.delete(ballot.hlc);
@@ -150,7 +152,7 @@ function* writeRounds(coordinator: Coordinator, underWay: WriteUnderWay): Task<M
 }
 
 /**
- * The item owes an index as much as it may: chooses its newest record again and settles that, so that the next round finds
+ * The item owes an index or a stream as much as it may: chooses its newest record again and settles that, so that the next round finds
  * nothing owed. @returns false if that is not done by the deadline
  */
 function* makeRoom(coordinator: Coordinator, write: RegisterWrite): Task<boolean> {
@@ -179,7 +181,7 @@ function applyChange(
   { round: { ballot, needed }, basis }: { readonly round: Round; readonly basis: Basis },
   { top, promises }: Promised,
 ): Proposal {
-  const { partitionKey, change, prepares } = write;
+  const { partitionKey, change, prepares, by } = write;
   const { rules } = coordinator.settings;
   assert(top === undefined || top.partitionKey === partitionKey, 'two partition keys with one hash');
   const earlier = rules.lineage ? findAttempt(top, id) : undefined;
@@ -188,13 +190,14 @@ function applyChange(
     assert(outcome !== undefined, 'an attempt of this operation that it did not make: is its boot number unique?');
     return { outcome, record: chosenAgain(top!, ballot, basis), becomes: undefined };
   }
-  const outcome = change(top?.item, top?.pending);
+  const outcome = change(top?.item, top);
   if (outcome.kind === 'applied') {
     attempts.set(ballot.hlc, outcome);
     const lineage = extendLineage(coordinator, top, ballot, id);
-    const becomes = successor(top, { ballot, item: outcome.next, partitionKey, lineage }, basis);
-    if (prepares === undefined)
+    const becomes = successor(top, { ballot, item: outcome.next, partitionKey, lineage }, basis, by);
+    if (prepares === undefined) {
       return { outcome, record: becomes, becomes: write.isExempt === true ? undefined : becomes };
+    }
     const held = { ballot, item: top?.item, partitionKey, lineage, pending: prepares(outcome.next) };
     const record = rules.derivedWhenCommitted
       ? successor(top, held, basis)

@@ -227,7 +227,7 @@ function* settleItem(
   const outcome = yield* writeRegister(coordinator, {
     ...{ requestId, key, deadlineMs, derivation },
     partitionKey: record.partitionKey,
-    change: (current, pending) => changeItem(mutation, current, pending, rules),
+    change: (current, record) => changeItem(mutation, current, record?.pending, rules),
     mode: 'strict',
     carried: undefined,
     isExempt: true,

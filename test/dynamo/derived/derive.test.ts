@@ -4,15 +4,16 @@ import type { AttributeMap } from '../../../src/api/attribute-value.ts';
 import type { Derivation } from '../../../src/api/derivation.ts';
 import { fromImage, toImage } from '../../../src/api/item.ts';
 import type { SecondaryIndex } from '../../../src/api/table-definition.ts';
-import { type Ballot, compareBallots, NO_BALLOT } from '../../../src/dynamo/ballot.ts';
+import { type Ballot, compareBallots } from '../../../src/dynamo/ballot.ts';
 import {
   type Basis,
   chosenAgain,
   entriesOf,
-  indexOverCap,
   isDerivedBefore,
+  overCap,
   successor,
 } from '../../../src/dynamo/derived/derive.ts';
+import { NOTHING_SETTLED } from '../../../src/dynamo/derived/settled.ts';
 import { storeKeyOf, tableOf } from '../../../src/dynamo/keyspace.ts';
 import { decodeRecord, type ItemRecord } from '../../../src/dynamo/record.ts';
 import { SOUND_RULES } from '../../../src/dynamo/rules.ts';
@@ -45,12 +46,14 @@ const derivation = (version: number, indexes: readonly SecondaryIndex[]): Deriva
   indexes,
 });
 const ballot = (hlc: number): Ballot => ({ hlc, coordinator: 1, boot: 1 });
-const basis = (of: Derivation | undefined, settled = NO_BALLOT): Basis => ({
+const basis = (of: Derivation | undefined, settled = NOTHING_SETTLED): Basis => ({
   key: KEY,
   partitions: PARTITIONS,
   derivation: of,
   settled,
   owedKept: OWED_KEPT,
+  changesKept: 8,
+  changeBytesKept: 2 * 1024 * 1024,
   rules: SOUND_RULES,
 });
 const item = (attributes: AttributeMap) => toImage({ p: { S: 'p' }, s: { S: 's' }, ...attributes });
@@ -101,7 +104,7 @@ describe('what a write owes', () => {
 
   test('is nothing once a mark covers it, and stays as long as none does', () => {
     const two = written(written(undefined, 1, at('x'), on), 2, at('y'), on);
-    const settledTo = (hlc: number) => ({ ...on, settled: ballot(hlc) });
+    const settledTo = (hlc: number) => ({ ...on, settled: { ...NOTHING_SETTLED, due: ballot(hlc) } });
     expect(written(two, 3, at('z'), settledTo(2)).derived!.owed).toEqual(two.derived!.entries);
     expect(written(two, 3, at('z'), settledTo(1)).derived!.owed).toHaveLength(2);
     expect(chosenAgain(two, ballot(3), settledTo(2)).derived!.owed).toEqual([]);
@@ -142,9 +145,9 @@ describe('what a write owes', () => {
       record = written(record, i, at(`${i}`, { a1: { S: `${i}` } }), both);
     }
     expect(record.derived!.owed).toHaveLength(2 * OWED_KEPT);
-    expect(indexOverCap(record, both)).toBeUndefined();
+    expect(overCap(record, both)).toBeUndefined();
     const more = written(record, 100, at('more', { a1: { S: `${OWED_KEPT + 1}` } }), both);
-    expect(indexOverCap(more, both)).toBe(global(2).storageId);
+    expect(overCap(more, both)).toBe(global(2).storageId);
   });
 });
 
@@ -206,7 +209,7 @@ test('whatever is propagated, lost, late or marked on the way, the last record m
     fc.property(fc.array(change, { minLength: 1, maxLength: 12 }), fc.nat(2), (changes, growsAt) => {
       const places: Places = new Map();
       const late: (() => void)[] = [];
-      let settled = NO_BALLOT;
+      let settled = NOTHING_SETTLED;
       let version = 1;
       const derivations = [
         derivation(1, [global(2)]),
@@ -231,11 +234,11 @@ test('whatever is propagated, lost, late or marked on the way, the last record m
         top = made;
         if (each.fate === 'late') late.push(() => propagate(made, on));
         else if (each.fate !== 'never') propagate(made, on);
-        if (each.fate === 'settled') settled = made.derived!.due;
+        if (each.fate === 'settled') settled = { ...NOTHING_SETTLED, due: made.derived!.due };
       }
       const last = top!;
       const on = basis(derivations[version - 1]);
-      if (compareBallots(last.derived!.due, settled) > 0) propagate(last, on);
+      if (compareBallots(last.derived!.due, settled.due) > 0) propagate(last, on);
       for (const each of late) each();
       const indexes = new Set(on.derivation!.indexes.map(({ storageId }) => storageId));
       const there = [...places].filter(([key, { isThere }]) => isThere && indexes.has(tableOf(key)));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Ballot, NO_BALLOT } from '../../../src/dynamo/ballot.ts';
 import { Outbox } from '../../../src/dynamo/derived/outbox.ts';
+import { NOTHING_SETTLED, type Settled } from '../../../src/dynamo/derived/settled.ts';
 import { SettledMarks } from '../../../src/dynamo/derived/settled-marks.ts';
 import { ItemRecord } from '../../../src/dynamo/record.ts';
 import { MemoryStore } from '../../../src/env/memory-store.ts';
@@ -10,6 +11,7 @@ import { keyOfItem, TABLE } from './indexed-ring.ts';
 
 const KEY = keyOfItem('apple');
 const ballot = (hlc: number): Ballot => ({ hlc, coordinator: 1, boot: 1 });
+const due = (hlc: number): Settled => ({ ...NOTHING_SETTLED, due: ballot(hlc) });
 
 function record(at: number, due = at): ItemRecord {
   const derived = {
@@ -53,27 +55,27 @@ describe('an outbox', () => {
     expect(outbox.countOf(TABLE, 100)).toBe(1);
     expect(outbox.countOf(TABLE, 101)).toBe(0);
     commit(record(2), record(1));
-    outbox.settled(KEY, ballot(1));
+    outbox.settled(KEY, due(1));
     expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_100 }]);
     expect([outbox.countOf(TABLE), outbox.countOf(TABLE, 1)]).toEqual([1, 0]);
     clock.advance(10);
-    outbox.settled(KEY, ballot(1));
+    outbox.settled(KEY, due(1));
     expect(outbox.countOf(TABLE, 10)).toBe(1);
   });
 
   test('loses it by a mark of that record or a later one, and not by an earlier one', () => {
     const { outbox, commit } = open();
     commit(record(2));
-    outbox.settled(KEY, ballot(1));
+    outbox.settled(KEY, due(1));
     expect(outbox.has(KEY)).toBe(true);
-    outbox.settled(KEY, ballot(2));
+    outbox.settled(KEY, due(2));
     expect(outbox.has(KEY)).toBe(false);
     expect(outbox.count).toBe(0);
   });
 
   test('makes none for what a mark has told to be settled before it came', () => {
     const { outbox, commit } = open();
-    outbox.settled(KEY, ballot(2));
+    outbox.settled(KEY, due(2));
     commit(record(2));
     expect(outbox.has(KEY)).toBe(false);
     commit(record(3, 2), record(2));
@@ -96,13 +98,13 @@ describe('an outbox', () => {
     const { outbox, commit } = open();
     expect(outbox.settledOf(KEY, {})).toBeUndefined();
     commit(record(2));
-    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(NO_BALLOT);
-    outbox.settled(KEY, ballot(2));
+    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(NOTHING_SETTLED);
+    outbox.settled(KEY, due(2));
     outbox.marks.forget(KEY);
-    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(ballot(2));
-    expect(outbox.settledOf(KEY, { accepted: record(3), committed: record(2) })).toEqual(ballot(2));
-    outbox.settled(KEY, ballot(5));
-    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(ballot(5));
+    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(due(2));
+    expect(outbox.settledOf(KEY, { accepted: record(3), committed: record(2) })).toEqual(due(2));
+    outbox.settled(KEY, due(5));
+    expect(outbox.settledOf(KEY, { committed: record(2) })).toEqual(due(5));
   });
 
   test('is read again by the next start, and after writes were lost', () => {
@@ -122,15 +124,15 @@ describe('an outbox', () => {
     // On both sides of what was counted by then, where nothing else is.
     const { key: first } = next.outbox.page('', 1)[0]!;
     const last = next.outbox.page('', 3_000).at(-1)!.key;
-    for (const key of [first, last]) next.outbox.settled(key, ballot(1));
+    for (const key of [first, last]) next.outbox.settled(key, due(1));
     expect(next.outbox.count).toBe(999);
-    for (const { key } of next.outbox.page('', 999)) next.outbox.settled(key, ballot(1));
+    for (const { key } of next.outbox.page('', 999)) next.outbox.settled(key, due(1));
     expect(next.outbox.count).toBe(1);
     expect(next.outbox.countOf('\0\0\0\0\0\0\0\x02', 100)).toBe(1);
     next.clock.advance(100);
     expect(next.outbox.count).toBe(1_500);
     expect([next.outbox.countOf(TABLE), next.outbox.countOf('\0\0\0\0\0\0\0\x02')]).toEqual([1_500, 0]);
-    for (const { key } of next.outbox.page('', 3_000)) next.outbox.settled(key, ballot(1));
+    for (const { key } of next.outbox.page('', 3_000)) next.outbox.settled(key, due(1));
     expect(next.outbox.count).toBe(0);
   });
 
@@ -142,7 +144,7 @@ describe('an outbox', () => {
     outbox.remake(KEY, record(2));
     expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_100 }]);
     store.put('outbox', KEY, DAMAGED);
-    outbox.marks.note(KEY, ballot(2));
+    outbox.marks.note(KEY, due(2));
     outbox.remake(KEY, record(2));
     expect([outbox.has(KEY), outbox.count]).toEqual([false, 0]);
   });
@@ -152,31 +154,31 @@ describe('an outbox', () => {
     commit(record(2));
     store.put('outbox', KEY, DAMAGED);
     expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 0 }]);
-    outbox.settled(KEY, ballot(2));
+    outbox.settled(KEY, due(2));
     expect(outbox.has(KEY)).toBe(true);
-    outbox.settledFor(KEY, ballot(1), record(2));
+    outbox.settledFor(KEY, due(1), record(2));
     expect(outbox.has(KEY)).toBe(true);
-    outbox.settledFor(KEY, ballot(2), record(2));
+    outbox.settledFor(KEY, due(2), record(2));
     expect(outbox.has(KEY)).toBe(false);
   });
 
   test('keeps the row of a record that came while an earlier one was settled', () => {
     const { outbox, commit } = open();
     commit(record(2));
-    outbox.settledFor(KEY, NO_BALLOT, record(2));
+    outbox.settledFor(KEY, NOTHING_SETTLED, record(2));
     expect(outbox.has(KEY)).toBe(true);
-    outbox.settledFor(KEY, NO_BALLOT, undefined);
+    outbox.settledFor(KEY, NOTHING_SETTLED, undefined);
     expect(outbox.has(KEY)).toBe(false);
   });
 });
 
 test('marks only grow, and the one that was noted longest ago is forgotten', () => {
   const marks = new SettledMarks(2);
-  marks.note('a', ballot(3));
-  marks.note('a', ballot(2));
-  expect(marks.of('a')).toEqual(ballot(3));
-  marks.note('b', ballot(1));
-  marks.note('a', ballot(4));
-  marks.note('c', ballot(1));
-  expect([marks.of('a'), marks.of('b'), marks.of('c')]).toEqual([ballot(4), NO_BALLOT, ballot(1)]);
+  marks.note('a', due(3));
+  marks.note('a', due(2));
+  expect(marks.of('a')).toEqual(due(3));
+  marks.note('b', due(1));
+  marks.note('a', due(4));
+  marks.note('c', due(1));
+  expect([marks.of('a'), marks.of('b'), marks.of('c')]).toEqual([due(4), NOTHING_SETTLED, due(1)]);
 });

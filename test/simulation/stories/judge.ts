@@ -46,5 +46,6 @@ export function judge({ setting, steps }: Story, world: StoryWorld): readonly Vi
     falseEntries: [],
     staleEntries: [],
     indexFaults: [],
+    streamFaults: [],
   });
 }
