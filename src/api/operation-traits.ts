@@ -1,10 +1,11 @@
-import type { AttributeMap } from './attribute-value.ts';
+import type { AttributeMap, AttributeValue } from './attribute-value.ts';
 import type {
   BatchExecuteStatementRequest,
   BatchGetItemRequest,
   ExecuteStatementRequest,
   OperationName,
 } from './operations.ts';
+import { namedValues } from './partiql/named-values.ts';
 import { syntaxOf } from './partiql/statement.ts';
 
 /** Properties of an operation that concern more than its handler. */
@@ -14,6 +15,8 @@ export interface OperationTraits {
   readonly namesTable: boolean;
   /** The member of a request that has the item's key, alone or among other attributes. */
   readonly keyMember?: 'Key' | 'Item';
+  /** The text of a request has the item's key, if it is of one. */
+  readonly hasKeyInText?: true;
   /** A request names several items, each with its table: `actionsOf` gives them. */
   readonly hasActions?: true;
   /**
@@ -44,7 +47,7 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeLimits: OF_NO_TABLE,
   DescribeTable: OF_A_TABLE,
   DescribeTimeToLive: OF_A_TABLE,
-  ExecuteStatement: { access: 'write', namesTable: true, readsEventually: isEventualSelect },
+  ExecuteStatement: { access: 'write', namesTable: true, hasKeyInText: true, readsEventually: isEventualSelect },
   ExecuteTransaction: { access: 'write', namesTable: true, hasActions: true },
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   ListTables: OF_NO_TABLE,
@@ -77,7 +80,7 @@ function isSomeEventualSelect({ Statements = [] }: Partial<BatchExecuteStatement
   return Statements.some(isEventualSelect);
 }
 
-/** What a transaction does to one item. A statement has its key in its text, and so neither of the maps. */
+/** What a transaction does to one item. A request that has passed its schema has the table, and one of the maps. */
 export interface TransactedItem {
   readonly TableName?: string;
   readonly Key?: AttributeMap;
@@ -98,9 +101,19 @@ export function actionsOf(request: object): readonly (TransactedItem | undefined
   });
 }
 
-function statementAction(each: { readonly Statement?: unknown } | null): TransactedItem | undefined {
+/** Of a statement: `Key` has all attributes that it gives a value. */
+function statementAction(each: { Statement?: unknown; Parameters?: unknown } | null): TransactedItem | undefined {
   const syntax = syntaxOf(each?.Statement);
-  return syntax && { TableName: syntax.body.source.table };
+  if (syntax === undefined) return undefined;
+  const parameters = Array.isArray(each!.Parameters) ? (each!.Parameters as AttributeValue[]) : [];
+  return { TableName: syntax.body.source.table, Key: namedValues(syntax, parameters) };
+}
+
+/** The key of the item that a request is of, alone or among other attributes. Undefined: it names none, or several. */
+export function namedKey(operation: OperationName, request: object): AttributeMap | undefined {
+  const { keyMember, hasKeyInText } = OPERATION_TRAITS[operation];
+  if (hasKeyInText) return statementAction(request)?.Key;
+  return keyMember && (request as Readonly<Record<string, AttributeMap>>)[keyMember];
 }
 
 /** The tables that a request names, by name or ARN. A batch may name several, and so may a transaction. */
@@ -122,6 +135,6 @@ export function namedTables(operation: OperationName, request: object): readonly
 /** The tables of statements, none of which need be valid. */
 function tablesOf(statements: unknown): readonly string[] {
   if (!Array.isArray(statements)) return [];
-  const tables = statements.slice(0, MOST_STATEMENTS).map((each) => statementAction(each)?.TableName);
+  const tables = statements.slice(0, MOST_STATEMENTS).map((each) => syntaxOf(each?.Statement)?.body.source.table);
   return [...new Set(tables.filter((table) => table !== undefined))];
 }
