@@ -55,12 +55,15 @@ export class LedgerSweep {
     let left = PASS_LIMIT;
     for (let passed = 0; passed < partitions && left > 0; passed++) {
       const { from, to } = tableRange(this.#partition, SYSTEM_TABLE);
-      const rows = isFirst(from) !== true ? [] : store.range('items', { from: this.#after ?? from, to, limit: left });
+      const first = isFirst(from);
+      // What the first member does not do, the others do later.
+      const laterMs = first === true ? 0 : coordinator.settings.limits.outboxLaterMs;
+      const rows = first === undefined ? [] : store.range('items', { from: this.#after ?? from, to, limit: left });
       for (const { value } of rows) {
         if (value === DAMAGED) continue;
         const { partitionKey, item } = decodeRecord(value);
         const ledger = item && ledgerOf(partitionKey);
-        if (ledger !== undefined && mayBeSwept(coordinator, ledgerEntryOf(item)!)) found.push(ledger);
+        if (ledger !== undefined && mayBeSwept(coordinator, ledgerEntryOf(item)!, laterMs)) found.push(ledger);
       }
       left -= rows.length;
       const isCut = left === 0 && rows.length > 0;
@@ -71,8 +74,10 @@ export class LedgerSweep {
   }
 }
 
-function mayBeSwept(coordinator: Coordinator, entry: LedgerEntry): boolean {
-  return isOverdue(coordinator, entry) && (!entry.isSettled || isForgotten(coordinator, entry));
+/** @param laterMs how much older it has to be */
+function mayBeSwept(coordinator: Coordinator, entry: LedgerEntry, laterMs = 0): boolean {
+  const asOld = laterMs === 0 ? entry : { ...entry, createdAtMs: entry.createdAtMs + laterMs };
+  return isOverdue(coordinator, asOld) && (!entry.isSettled || isForgotten(coordinator, asOld));
 }
 
 /** Whether an entry of which all items are settled is old enough to go. */
