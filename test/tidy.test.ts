@@ -32,7 +32,7 @@ const FOR_OTHERS = [
 const MAY_IMPORT: Record<string, RegExp> = {
   api: /^src\/api\//,
   web: /^src\/(web|api)\/|^node:/,
-  router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
+  router: /^src\/(router|api)\/|^src\/dynamo\/(client|versioned-item|transaction-client)\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition|departure)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|stream-client|record|ballot|ring|registers\/handed-back|derived\/settled)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
@@ -58,6 +58,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
 const MAY_KNOW: Record<string, string> = {
   'src/api/entry-place.ts': 'node:crypto',
   'src/api/partiql/next-token.ts': 'node:crypto',
+  'src/api/transaction-digest.ts': 'node:crypto',
   'src/web/server.ts': 'express',
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',

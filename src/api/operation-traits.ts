@@ -1,3 +1,4 @@
+import type { AttributeMap } from './attribute-value.ts';
 import type {
   BatchExecuteStatementRequest,
   BatchGetItemRequest,
@@ -13,6 +14,8 @@ export interface OperationTraits {
   readonly namesTable: boolean;
   /** The member of a request that has the item's key, alone or among other attributes. */
   readonly keyMember?: 'Key' | 'Item';
+  /** A request names several items, each with its table: `actionsOf` gives them. */
+  readonly hasActions?: true;
   /**
    * Whether `1 validation error detected: ` precedes the text if a request by itself is refused (see `checkAlone`).
    * All other operations answer the bare text.
@@ -49,6 +52,8 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   Query: { access: 'read', namesTable: true, hasEnvelope: true, readsEventually: isNotConsistent },
   Scan: { access: 'read', namesTable: true, readsEventually: isNotConsistent },
   TagResource: { namesTable: true, answersNothing: true },
+  TransactGetItems: { access: 'read', namesTable: true, hasActions: true },
+  TransactWriteItems: { access: 'write', namesTable: true, hasActions: true },
   UntagResource: { namesTable: true, answersNothing: true },
   UpdateItem: { access: 'write', namesTable: true, keyMember: 'Key', hasEnvelope: true },
   UpdateTable: OF_A_TABLE,
@@ -71,11 +76,33 @@ function isSomeEventualSelect({ Statements = [] }: Partial<BatchExecuteStatement
   return Statements.some(isEventualSelect);
 }
 
-/** The tables that a request names, by name or ARN. A batch may name several. */
+/** What a transaction does to one item. A request that has passed its schema has the table, and one of the maps. */
+export interface TransactedItem {
+  readonly TableName?: string;
+  readonly Key?: AttributeMap;
+  readonly Item?: AttributeMap;
+}
+
+/**
+ * What a transaction does to its items, in the order of the request, which need not have passed its schema.
+ * @returns undefined for a member that does nothing
+ */
+export function actionsOf(request: object): readonly (TransactedItem | undefined)[] {
+  const { TransactItems } = request as { readonly TransactItems?: unknown };
+  if (!Array.isArray(TransactItems)) return [];
+  return TransactItems.map((member) => {
+    const { Get, ConditionCheck, Put, Delete, Update } = (member ?? {}) as Readonly<Record<string, TransactedItem>>;
+    return Get ?? ConditionCheck ?? Put ?? Delete ?? Update;
+  });
+}
+
+/** The tables that a request names, by name or ARN. A batch may name several, and so may a transaction. */
 export function namedTables(operation: OperationName, request: object): readonly string[] {
-  if (!OPERATION_TRAITS[operation].namesTable) return [];
+  const { namesTable, hasActions } = OPERATION_TRAITS[operation];
+  if (!namesTable) return [];
   if (operation === 'ExecuteStatement') return tablesOf([request]);
   if (operation === 'BatchExecuteStatement') return tablesOf((request as { readonly Statements?: unknown }).Statements);
+  if (hasActions) return [...new Set(actionsOf(request).flatMap((action) => action?.TableName ?? []))];
   const { TableName, ResourceArn, RequestItems } = request as {
     readonly TableName?: string;
     readonly ResourceArn?: string;

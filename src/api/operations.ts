@@ -21,6 +21,8 @@ export const OPERATIONS = [
   'Query',
   'Scan',
   'TagResource',
+  'TransactGetItems',
+  'TransactWriteItems',
   'UntagResource',
   'UpdateItem',
   'UpdateTable',
@@ -192,6 +194,59 @@ export interface BatchWriteItemRequest {
   RequestItems: Record<string, BatchWrite[]>;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
   ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
+}
+
+interface TransactActionParameters {
+  TableName: string;
+  ConditionExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+  ExpressionAttributeValues?: Record<string, AttributeValue>;
+  ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
+}
+
+export interface TransactPut extends TransactActionParameters {
+  Item: AttributeMap;
+}
+
+export interface TransactDelete extends TransactActionParameters {
+  Key: AttributeMap;
+}
+
+export interface TransactUpdate extends TransactActionParameters {
+  Key: AttributeMap;
+  UpdateExpression: string;
+}
+
+export interface TransactConditionCheck extends TransactActionParameters {
+  Key: AttributeMap;
+  ConditionExpression: string;
+}
+
+/** Has one of the four members. */
+export interface TransactWriteItem {
+  ConditionCheck?: TransactConditionCheck;
+  Put?: TransactPut;
+  Delete?: TransactDelete;
+  Update?: TransactUpdate;
+}
+
+export interface TransactWriteItemsRequest {
+  TransactItems: TransactWriteItem[];
+  ClientRequestToken?: string;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+  ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
+}
+
+export interface TransactGet {
+  TableName: string;
+  Key: AttributeMap;
+  ProjectionExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+}
+
+export interface TransactGetItemsRequest {
+  TransactItems: { Get: TransactGet }[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }
 
 /** A PartiQL statement with the values of its `?`. */

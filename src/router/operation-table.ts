@@ -1,4 +1,6 @@
 import type { OperationName, RequestContext } from '../api/operations.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import { createBatchOperations } from './batch-operations.ts';
 import { createDescribeOperations } from './describe-operations.ts';
 import { createItemOperations, createItemsOfTable, type ItemParts } from './item-operations.ts';
@@ -10,6 +12,8 @@ import { createStatementOperation } from './statement-operations.ts';
 import { TableCounts } from './table-counts.ts';
 import { createTableOperations, type TableParts } from './table-operations.ts';
 import { createTagOperations } from './tag-operations.ts';
+import { createTransactGetOperation } from './transact-get-operation.ts';
+import { createTransactWriteOperation } from './transact-write-operation.ts';
 import { createUpdateOperation } from './update-operation.ts';
 import { createUpdateTableOperation } from './update-table-operation.ts';
 
@@ -17,6 +21,7 @@ import { createUpdateTableOperation } from './update-table-operation.ts';
 export type Handler = (request: never, context: RequestContext, namespace: string) => Promise<object>;
 
 export interface OperationParts extends ItemParts, TableParts {
+  readonly client: DynamoClient & TransactingClient;
   /** Gives up the event loop until other requests have had their turn. */
   readonly pause: () => Promise<void>;
 }
@@ -30,6 +35,8 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { query, queryTable } = createQueryOperation({ ...parts, room });
   const { scan, scanTable } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
+  const { transactGetItems } = createTransactGetOperation({ ...parts, room });
+  const { transactWriteItems } = createTransactWriteOperation({ ...parts, room });
   const statements = { ...parts, room, items, updateOnTable, queryTable, scanTable };
   const { executeStatement } = createStatementOperation(statements);
   const { batchExecuteStatement } = createStatementBatch(statements);
@@ -57,6 +64,8 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     Query: query,
     Scan: scan,
     TagResource: tags.tagResource,
+    TransactGetItems: transactGetItems,
+    TransactWriteItems: transactWriteItems,
     UntagResource: tags.untagResource,
     UpdateItem: updateItem,
     UpdateTable: updateTable,

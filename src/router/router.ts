@@ -1,6 +1,7 @@
 import type { Execute } from '../api/operations.ts';
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import { IndexBuilder } from './index-builder.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { createOperationTable } from './operation-table.ts';
@@ -12,7 +13,7 @@ import type { ThroughputGate } from './throughput.ts';
 import { unlessGone } from './unless-gone.ts';
 
 export interface RouterOptions {
-  readonly client: DynamoClient;
+  readonly client: DynamoClient & TransactingClient;
   /** Gives a new random UUID in lower case. */
   readonly newId: () => string;
   /** The consistency of new tables whose tags do not say one. Default: strict. */

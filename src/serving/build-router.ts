@@ -3,6 +3,7 @@ import type { ApiClock } from '../admin/api-clock.ts';
 import type { Config } from '../config.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { whyNoReplicaLags } from '../dynamo/registers/lag-gate.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { nextTurn } from '../env/next-turn.ts';
@@ -76,7 +77,7 @@ export async function buildRouter(basis: RouterBasis, releases: Releases) {
 }
 
 interface RouterParts {
-  readonly client: DynamoClient;
+  readonly client: DynamoClient & TransactingClient;
   readonly catalog: TableCatalog;
   readonly apiClock: ApiClock;
   readonly waits: FaultDelays;

@@ -106,6 +106,29 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders',
     Tags: [{ Key: 'team', Value: 'shop' }],
   },
+  TransactGetItems: {
+    TransactItems: [
+      { Get: { ...GET_ITEM, ProjectionExpression: 'a, #n', ExpressionAttributeNames: { '#n': 'name' } } },
+    ],
+    ReturnConsumedCapacity: 'TOTAL',
+  },
+  TransactWriteItems: {
+    TransactItems: [
+      { Put: { TableName: 'orders', Item: VALUES, ConditionExpression: 'attribute_not_exists(id)' } },
+      {
+        Update: {
+          ...GET_ITEM,
+          UpdateExpression: 'SET #n = :v',
+          ExpressionAttributeNames: { '#n': 'name' },
+          ExpressionAttributeValues: { ':v': { S: 'x' } },
+        },
+      },
+      { ConditionCheck: { ...GET_ITEM, ConditionExpression: 'a = b', ReturnValuesOnConditionCheckFailure: 'NONE' } },
+      { Delete: GET_ITEM },
+    ],
+    ClientRequestToken: 'token',
+    ReturnItemCollectionMetrics: 'SIZE',
+  },
   UntagResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', TagKeys: ['team'] },
   UpdateItem: {
     ...GET_ITEM,

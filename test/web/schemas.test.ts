@@ -105,8 +105,11 @@ function compareWithSdk(
 ): void {
   const schema = resolve(of, common);
   let theirs = sdkSchema;
-  // Some schemas come in pairs with traits: [schema, traits].
-  while (typeof theirs === 'function' || (Array.isArray(theirs) && typeof theirs[0] !== 'number')) {
+  // Some schemas come in pairs with traits: [schema, traits]. All others that are lists have more parts.
+  while (
+    typeof theirs === 'function' ||
+    (Array.isArray(theirs) && (typeof theirs[0] !== 'number' || theirs.length === 2))
+  ) {
     theirs = typeof theirs === 'function' ? theirs() : (theirs[0] as SdkSchema);
   }
   if (typeof theirs === 'number') return compareSimple(path, schema, theirs, differences);
