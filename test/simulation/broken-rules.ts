@@ -620,7 +620,7 @@ export const BROKEN_RULES = {
   'log-read-once': {
     rule: 'the end of a log is read twice (protocol.md section 18.3)',
     defects: { rules: { logIsReadTwice: false } },
-    scenario: 'stream-lossy',
+    scenario: 'stream-contended',
     shows: 'wrong-stream',
     histories: 5000,
   },
@@ -634,7 +634,7 @@ export const BROKEN_RULES = {
   'newest-cell-trimmed': {
     rule: 'the newest cell is never trimmed (protocol.md section 18.4)',
     defects: { rules: { newestCellIsKept: false } },
-    scenario: 'stream-trim',
+    scenario: 'stream-quiet',
     shows: 'wrong-stream',
     histories: 5000,
   },

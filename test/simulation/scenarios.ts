@@ -719,6 +719,24 @@ export const SCENARIOS = {
     operations: 40,
     indexes: { globals: 2, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 2 } },
   },
+  // Every append reads the end of the log, while others write to it.
+  'stream-contended': {
+    ...STREAMED,
+    faults: 'stress',
+    clients: 6,
+    operations: 60,
+    thinkMs: 5,
+    mix: { ...STREAMED.mix, read: 0, rangeRead: 0, eventualRead: 0 },
+    limits: { ...STREAMED.limits, cellChanges: 1, logHeadMs: 0, logCoveredMs: 0, outboxAgeMs: 40, outboxLaterMs: 40 },
+  },
+  // Nobody writes for so long that all that may be purged is.
+  'stream-quiet': {
+    ...STREAM_PURGING,
+    operations: 18,
+    thinkMs: 1_600,
+    lastsMs: 6_000,
+    trimsAfterMs: 200,
+  },
   'stream-lags': { ...STREAMED, lags: true, operations: 40, mix: { ...STREAMED.mix, eventualRead: 4 } },
   'stream-trim': { ...STREAM_PURGING, trimsAfterMs: 350 },
   'stream-mix': {

@@ -29,8 +29,8 @@ export class LogHead {
   /** Older changes that were looked for. */
   readonly #lookedFor: ReadonlySet<string>;
   readonly #seen = new Set<string>();
-  /** Changes before this time are not in the log, or were trimmed. */
-  readonly #retentionHlc: number;
+  /** Changes before this time may have been trimmed. */
+  #retentionHlc: number;
 
   constructor({ next, coveredHlc, lookedFor, seen, retentionHlc, isEnded }: HeadFields) {
     this.next = next;
@@ -50,6 +50,10 @@ export class LogHead {
     return this.#seen.has(nameOf(ballot));
   }
 
+  get retentionHlc(): number {
+    return this.#retentionHlc;
+  }
+
   /** Whether a change is so old that the cells of its time may be trimmed. */
   isAged({ ballot }: CellChange): boolean {
     return ballot.hlc < this.#retentionHlc;
@@ -59,7 +63,10 @@ export class LogHead {
   take(cell: Cell | undefined): void {
     this.next++;
     if (cell?.kind === 'end') this.isEnded = true;
-    else for (const { ballot } of cell?.changes ?? []) this.#seen.add(nameOf(ballot));
+    if (cell?.kind !== 'batch') return;
+    // What was left out there may not come after it.
+    this.#retentionHlc = Math.max(this.#retentionHlc, cell.retentionHlc);
+    for (const { ballot } of cell.changes) this.#seen.add(nameOf(ballot));
   }
 
   get isFull(): boolean {
@@ -98,9 +105,11 @@ export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<
   const lookedFor = new Set(changes.map(({ ballot }) => nameOf(ballot)));
   const seen = new Set<string>();
   let isEnded = false;
+  let retentionHlc = 0;
   const look = (cell: Cell) => {
     if (cell.kind === 'end') isEnded = true;
     else {
+      retentionHlc = Math.max(retentionHlc, cell.retentionHlc);
       for (const { ballot } of cell.changes) {
         if (ballot.hlc >= coveredHlc || lookedFor.has(nameOf(ballot))) seen.add(nameOf(ballot));
       }
@@ -139,7 +148,8 @@ export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<
   // After the cells: what was trimmed before they were read is known then.
   const retention = yield* readRetention(log);
   if (retention.kind !== 'retention') return retention;
-  return new LogHead({ next: end.next, coveredHlc, lookedFor, seen, retentionHlc: retention.hlc, isEnded });
+  retentionHlc = Math.max(retentionHlc, retention.hlc);
+  return new LogHead({ next: end.next, coveredHlc, lookedFor, seen, retentionHlc, isEnded });
 }
 
 /** The end of a log. */
