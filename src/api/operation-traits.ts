@@ -1,4 +1,5 @@
 import type { AttributeMap, AttributeValue } from './attribute-value.ts';
+import { tablesOfStream } from './named-stream.ts';
 import type {
   BatchExecuteStatementRequest,
   BatchGetItemRequest,
@@ -26,6 +27,8 @@ export interface OperationTraits {
   readonly hasEnvelope?: true;
   /** Whether a request reads eventually consistently; undefined: no request of this operation does. */
   readonly readsEventually?: (request: object) => boolean;
+  /** It is one of DynamoDB Streams: another service at the same endpoint. */
+  readonly isOfStreams?: true;
   /** The answer has no body: the operation has no output in the service's model. */
   readonly answersNothing?: true;
 }
@@ -35,6 +38,7 @@ const MOST_STATEMENTS = 100;
 
 const OF_NO_TABLE: OperationTraits = { namesTable: false };
 const OF_A_TABLE: OperationTraits = { namesTable: true };
+const OF_A_STREAM: OperationTraits = { namesTable: true, isOfStreams: true };
 
 export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> = {
   BatchExecuteStatement: { access: 'write', namesTable: true, readsEventually: isSomeEventualSelect },
@@ -45,11 +49,15 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DeleteTable: OF_A_TABLE,
   DescribeEndpoints: OF_NO_TABLE,
   DescribeLimits: OF_NO_TABLE,
+  DescribeStream: OF_A_STREAM,
   DescribeTable: OF_A_TABLE,
   DescribeTimeToLive: OF_A_TABLE,
   ExecuteStatement: { access: 'write', namesTable: true, hasKeyInText: true, readsEventually: isEventualSelect },
   ExecuteTransaction: { access: 'write', namesTable: true, hasActions: true },
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
+  GetRecords: OF_A_STREAM,
+  GetShardIterator: OF_A_STREAM,
+  ListStreams: OF_A_STREAM,
   ListTables: OF_NO_TABLE,
   ListTagsOfResource: OF_A_TABLE,
   PutItem: { access: 'write', namesTable: true, keyMember: 'Item', hasEnvelope: true },
@@ -116,10 +124,16 @@ export function namedKey(operation: OperationName, request: object): AttributeMa
   return keyMember && (request as Readonly<Record<string, AttributeMap>>)[keyMember];
 }
 
+/** What precedes the name of an operation in the header `X-Amz-Target`. */
+export function targetPrefixOf(operation: OperationName): string {
+  return OPERATION_TRAITS[operation].isOfStreams ? 'DynamoDBStreams_20120810.' : 'DynamoDB_20120810.';
+}
+
 /** The tables that a request names, by name or ARN. A batch may name several, and so may a transaction. */
 export function namedTables(operation: OperationName, request: object): readonly string[] {
-  const { namesTable, hasActions } = OPERATION_TRAITS[operation];
+  const { namesTable, hasActions, isOfStreams } = OPERATION_TRAITS[operation];
   if (!namesTable) return [];
+  if (isOfStreams) return tablesOfStream(request);
   if (operation === 'ExecuteStatement') return tablesOf([request]);
   if (operation === 'BatchExecuteStatement') return tablesOf((request as { readonly Statements?: unknown }).Statements);
   if (hasActions) return [...new Set(actionsOf(request).flatMap((action) => action?.TableName ?? []))];
