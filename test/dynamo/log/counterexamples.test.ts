@@ -20,7 +20,7 @@ function told(name: string, broken: Partial<Rules>, tell: (ring: StreamRing) => 
 }
 
 told(
-  'counterexample 71: one reading of a log is taken for a snapshot of it',
+  'counterexample 60: one reading of a log is taken for a snapshot of it',
   { logIsReadTwice: false },
   (ring) => {
     const cell = cellKey(PREFIX, 1);
@@ -50,7 +50,7 @@ told(
 );
 
 told(
-  'counterexample 72: what one appender has left out as too old is appended by another one, behind a later change',
+  'counterexample 61: what one appender has left out as too old is appended by another one, behind a later change',
   { retentionIsHandedOn: false },
   (ring) => {
     const isOfLog = ({ request }: Message) => 'key' in request && request.key.startsWith(PREFIX);
